@@ -1,0 +1,84 @@
+"""LLM agents as an explicit finite state machine: a model proposes, the machine disposes."""
+
+from .agents.base import Agent, Reply, Visit
+from .agents.code import Go
+from .agents.keyword import KeywordAgent
+from .agents.llm import LLMAgent
+from .context import Context, Given
+from .definition import Final, Handoff, State
+from .errors import (
+    CallDenied,
+    CallFailed,
+    ContextError,
+    DefinitionError,
+    Finding,
+    FsmError,
+    ModelError,
+    ModelUnavailable,
+    StartError,
+    StepError,
+    VisitClosed,
+    VisitError,
+)
+from .guards import Guard, all_of, any_of, guard, not_
+from .history import Window
+from .limits import Limits
+from .machine import Machine
+from .messages import Message, Usage
+from .models.base import Model, Request, Response
+from .models.scripted import ScriptedModel
+from .observe.base import Observer
+from .observe.log import log_records
+from .result import Hop, Landing, RunResult
+from .runner import Runner, RunStream
+from .store.base import Store
+from .store.memory import MemoryStore
+
+__all__ = [
+    "Agent",
+    "CallDenied",
+    "CallFailed",
+    "Context",
+    "ContextError",
+    "DefinitionError",
+    "Final",
+    "Finding",
+    "FsmError",
+    "Given",
+    "Go",
+    "Guard",
+    "Handoff",
+    "Hop",
+    "KeywordAgent",
+    "LLMAgent",
+    "Landing",
+    "Limits",
+    "Machine",
+    "MemoryStore",
+    "Message",
+    "Model",
+    "ModelError",
+    "ModelUnavailable",
+    "Observer",
+    "Reply",
+    "Request",
+    "Response",
+    "RunResult",
+    "RunStream",
+    "Runner",
+    "ScriptedModel",
+    "StartError",
+    "State",
+    "StepError",
+    "Store",
+    "Usage",
+    "Visit",
+    "VisitClosed",
+    "VisitError",
+    "Window",
+    "all_of",
+    "any_of",
+    "guard",
+    "log_records",
+    "not_",
+]

@@ -1,0 +1,100 @@
+"""The port of agents: what an agent sees of a visit, and what it replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol
+
+from ..context import FieldRef
+from ..definition import Final, Handoff, State
+from ..errors import VisitError
+from ..events import Refusal
+from ..machine import C, D
+from ..messages import Message
+from ..models.base import MeteredModel
+from ..spec import AgentSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit(Generic[C, D]):
+    """One stay in a state, as its agent sees it."""
+
+    state: State
+    context: C
+    """A view of the context that shows the fields the agent reads; any other raises ContextError."""
+    messages: tuple[Message, ...]
+    """The conversation so far. `Window.view` says what of it may cross a handoff."""
+    deps: D
+    """The dependencies given to `run`; never journaled."""
+    key: str
+    """The idempotency key: the same for every attempt of this visit, other for every other visit."""
+    attempt: int
+    """Counts from 1."""
+    refusals: tuple[Refusal, ...]
+    """Why earlier replies of this visit were refused."""
+    seconds_left: Callable[[], float]
+    """Tells how long until the visit's time or the run's deadline is over."""
+    legal: Callable[[], tuple[Handoff, ...]]
+    """Tells the handoffs that are legal now, as if the next call of this visit were already reserved."""
+    metered: MeteredModel | None
+
+    @property
+    def model(self) -> MeteredModel:
+        """The model of this state; the only way to reach one.
+
+        Raises VisitError: if the agent declares no calls.
+        """
+        if self.metered is None:
+            raise VisitError(f"The agent of {self.state.name!r} declares no calls, so it has no model")
+        return self.metered
+
+    def handoff_to(self, target: State | Final) -> Handoff:
+        """Tell the one handoff from this state to a target.
+
+        Raises VisitError: if there is none, or more than one.
+        """
+        ways = [h for h in self.state.handoffs if h.target is target and h.kind == "handoff"]
+        if len(ways) != 1:
+            raise VisitError(f"{len(ways)} handoffs lead from {self.state.name!r} to {target!r}, not one")
+        return ways[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What an agent returns: a proposed handoff or none, changes to the context, messages."""
+
+    handoff: str | None = None
+    """By name; None leaves it to the guards, in declaration order."""
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Values by field name: exactly the fields that the agent declares to write."""
+    messages: tuple[Message, ...] = ()
+    refusal: Refusal | None = None
+    """Set if a model's reply could not be read."""
+
+
+class Agent(Protocol):
+    """What works in a state."""
+
+    @property
+    def spec(self) -> AgentSpec:
+        """What the definition needs to know of it."""
+        ...
+
+    async def act(self, visit: Visit[Any, Any]) -> Reply:
+        """Work once.
+
+        Whatever it raises fails the attempt. A reply that is not legal is refused, and the context of entry kept.
+        """
+        ...
+
+
+def names(changes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Turn changes by field reference, as users write them, into changes by name.
+
+    Raises TypeError: if a key is not a field reference.
+    """
+    for ref in changes:
+        if not isinstance(ref, FieldRef):
+            raise TypeError(f"changes are keyed by fields, such as Ticket.answer, not by {ref!r}")
+    return {ref.name: value for ref, value in changes.items()}

@@ -1,0 +1,69 @@
+"""Code agents: plain functions of the visit, sync or async.
+
+A sync function runs on the event loop and cannot be cancelled; what it does to the world stays done. For blocking
+work write an async function, or hand the work to `asyncio.to_thread` inside one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..definition import Handoff
+from ..spec import AgentSpec
+from .base import Reply, Visit, names
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """A code agent's choice: take this handoff, with these changes by field (`{Ticket.answer: "..."}`)."""
+
+    handoff: Handoff
+    changes: Mapping[Any, Any] | None = None
+
+
+@dataclass(frozen=True)
+class CodeAgent:
+    """A plain function at work in a state; made by the runner, users give the function itself."""
+
+    function: Callable[[Any], Any]
+    spec: AgentSpec
+
+    async def act(self, visit: Visit[Any, Any]) -> Reply:
+        """Call the function.
+
+        Raises TypeError: if it returns anything but None, changes by field, a `Handoff`, a `Go` or a
+            `Reply`; or a handoff that does not leave this state.
+        """
+        returned = self.function(visit)
+        if inspect.isawaitable(returned):
+            returned = await returned
+        return _reply(visit, returned)
+
+
+def _reply(visit: Visit[Any, Any], returned: object) -> Reply:
+    match returned:
+        case None:
+            return Reply()
+        case Reply():
+            return returned
+        case Handoff():
+            return Reply(handoff=_own(visit, returned))
+        case Go():
+            return Reply(handoff=_own(visit, returned.handoff), changes=names(returned.changes or {}))
+        case Mapping():
+            return Reply(changes=names(returned))
+        case _:
+            raise TypeError(
+                f"the agent of {visit.state.name!r} returned {type(returned).__name__}; "
+                "it may return None, {field: value}, a handoff, Go(handoff, {field: value}) or a Reply"
+            )
+
+
+def _own(visit: Visit[Any, Any], handoff: Handoff) -> str:
+    """Name a handoff, which must be this machine's: another's may bear the same name."""
+    if handoff not in visit.state.handoffs:
+        raise TypeError(f"{handoff!r} does not leave {visit.state.name!r}")
+    return handoff.name

@@ -1,0 +1,63 @@
+"""Keyword agents: route by whole words, without a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..context import field_refs
+from ..definition import Final, State
+from ..source import where_called
+from ..spec import AgentSpec
+from .base import Reply, Visit
+
+
+class KeywordAgent:
+    """Hand off to the one state whose words occur in a text; to another if none or several do.
+
+    Args:
+        field: the text to look at, such as `Ticket.query`.
+        words: for each state, words or phrases that mean it. They match whole words, in any case: "red" does not
+            match "ordered".
+        otherwise: where to go when no state's words occur, or those of two or more.
+
+    Each state named must be reached by exactly one handoff (FSM121).
+
+    Raises ValueError: if a state has no words, or a word is blank.
+    """
+
+    def __init__(
+        self, field: object, words: Mapping[State | Final, Iterable[str]], *, otherwise: State | Final
+    ) -> None:
+        (self._field,) = field_refs((field,))
+        self._words = {target: tuple(phrases) for target, phrases in words.items()}
+        self._otherwise = otherwise
+        for target, phrases in self._words.items():
+            if not phrases or not all(phrase.strip() for phrase in phrases):
+                raise ValueError(f"the words for {target!r} are {phrases!r}: give at least one, none of them blank")
+        self._patterns = {target: _pattern(phrases) for target, phrases in self._words.items()}
+        self._where = where_called()
+
+    @property
+    def spec(self) -> AgentSpec:
+        return AgentSpec(
+            kind="keyword",
+            name="KeywordAgent",
+            reads=(self._field,),
+            routes=(*self._words, self._otherwise),
+            canonical={"words": list(self._words.values())},
+            where=self._where,
+        )
+
+    async def act(self, visit: Visit[Any, Any]) -> Reply:
+        text = str(getattr(visit.context, self._field.name)).casefold()
+        meant = [target for target, pattern in self._patterns.items() if pattern.search(text)]
+        target = meant[0] if len(meant) == 1 else self._otherwise
+        return Reply(handoff=visit.handoff_to(target).name)
+
+
+def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
+    """Match any phrase between word boundaries; white space inside a phrase matches any white space."""
+    alternatives = (r"\s+".join(map(re.escape, phrase.casefold().split())) for phrase in phrases)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})(?!\w)")

@@ -1,0 +1,126 @@
+"""LLM agents: one request, one decision, always from the menu that is legal now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic_core import to_json
+
+from ..context import field_refs
+from ..decision import Decision, Form, form
+from ..definition import Handoff
+from ..events import Refusal
+from ..history import Window
+from ..limits import CallLimits
+from ..messages import Message
+from ..models.base import Response
+from ..source import where_called
+from ..spec import AgentSpec
+from .base import Reply, Visit
+
+
+class LLMAgent:
+    """A model that reads some fields, writes some fields, and chooses a handoff.
+
+    Args:
+        instructions: what it is to do.
+        does: what it is for, a phrase each.
+        must_not: what it leaves to others, a phrase each.
+        reads: the fields it sees; all others are hidden from it.
+        writes: the fields that each of its replies writes, all of them.
+        model: `provider:model`; None: the runner's.
+        calls: requests that one visit makes at most, repairs included.
+        max_input_tokens, max_output_tokens: the caps of one request. Both together are reserved before a handoff
+            to this agent is legal.
+        window: how much of the conversation it sees.
+
+    Raises ValueError: if the instructions are blank or `calls` is below 1.
+    Raises ContextError: if `reads` or `writes` hold anything but fields.
+    """
+
+    def __init__(
+        self,
+        instructions: str,
+        *,
+        does: Iterable[str] = (),
+        must_not: Iterable[str] = (),
+        reads: Iterable[object] = (),
+        writes: Iterable[object] = (),
+        model: str | None = None,
+        calls: int = 2,
+        max_input_tokens: int = 1_024,
+        max_output_tokens: int = 256,
+        window: Window | None = None,
+    ) -> None:
+        if not instructions.strip() or calls < 1:
+            raise ValueError(f"an LLMAgent needs instructions and 1 call or more, not {instructions!r} and {calls}")
+        self._instructions = instructions
+        self._does = tuple(does)
+        self._must_not = tuple(must_not)
+        self._window = window or Window()
+        self.spec = AgentSpec(
+            kind="llm",
+            name="LLMAgent",
+            reads=field_refs(reads),
+            writes=field_refs(writes),
+            calls=calls,
+            call_limits=CallLimits(max_input_tokens=max_input_tokens, max_output_tokens=max_output_tokens),
+            proposes=True,
+            model=model,
+            canonical={
+                "instructions": instructions,
+                "does": list(self._does),
+                "must_not": list(self._must_not),
+                "window": [self._window.messages, self._window.chars],
+            },
+            where=where_called(),
+        )
+        self._written = tuple(ref.name for ref in self.spec.writes)
+
+    async def act(self, visit: Visit[Any, Any]) -> Reply:
+        """Ask once; whether the reply stands, and whether it is asked again, is the kernel's to say."""
+        exits = [h for h in visit.state.handoffs if h.kind == "handoff"]
+        declared = tuple(h.name for h in exits) if len(exits) > 1 else ()
+        menu = visit.legal() if declared else ()
+        asked = form(visit.context.__class__, self._written, declared, tuple(h.name for h in menu))
+        response = await visit.model.ask(self._prompt(visit, menu), asked.schema)
+        return _read(asked, response, visit.state.name)
+
+    def _prompt(self, visit: Visit[Any, Any], menu: tuple[Handoff, ...]) -> tuple[Message, ...]:
+        conversation = self._window.view(visit.messages, agent=visit.state.name)
+        fields = {ref.name: getattr(visit.context, ref.name) for ref in self.spec.reads}
+        said = (
+            Message(role="user" if message.agent is None else "assistant", content=message.content)
+            for message in conversation
+        )
+        return (
+            Message(role="system", content=self._system(visit, menu)),
+            *said,
+            Message(role="user", content=to_json(fields).decode()),
+        )
+
+    def _system(self, visit: Visit[Any, Any], menu: tuple[Handoff, ...]) -> str:
+        parts = [self._instructions]
+        if self._does:
+            parts.append(f"You: {'; '.join(self._does)}.")
+        if self._must_not:
+            parts.append(f"You must not: {'; '.join(self._must_not)}.")
+        if menu:
+            parts.append("Choose one handoff:")
+            parts += [f"- {handoff.name}: {handoff.description}" for handoff in menu]
+        keys = [*(["handoff"] if menu else []), *self._written]
+        if keys:
+            parts.append(f"Reply with one JSON object with the keys {', '.join(keys)}.")
+        parts += [f"Your last reply was refused: {refusal.detail}" for refusal in visit.refusals[-1:]]
+        return "\n".join(parts)
+
+
+def _read(asked: Form, response: Response, state: str) -> Reply:
+    if response.finish == "refusal":
+        return Reply(refusal=Refusal("model_refusal", "The model declined to answer."))
+    decision = asked.read(response.text, is_truncated=response.finish == "length")
+    if isinstance(decision, Decision):
+        said = Message(role="assistant", content=response.text, agent=state)
+        return Reply(handoff=decision.handoff, changes=decision.changes, messages=(said,))
+    return Reply(refusal=decision)

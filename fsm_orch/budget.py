@@ -1,0 +1,150 @@
+"""The ledger: exact integers, reserved before they are spent.
+
+Tokens are counted, money is whole micro-dollars. Nothing here knows a machine or a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from .errors import LedgerError
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Tokens and micro-dollars, both exact and never negative.
+
+    Raises LedgerError: if a part would be negative.
+    """
+
+    tokens: int = 0
+    cost: int = 0
+    """Micro-dollars."""
+
+    def __post_init__(self) -> None:
+        if self.tokens < 0 or self.cost < 0:
+            raise LedgerError(f"{self!r} is negative: more was taken out than had been put in")
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.tokens + other.tokens, self.cost + other.cost)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.tokens - other.tokens, self.cost - other.cost)
+
+    def __mul__(self, times: int) -> Amount:
+        return Amount(self.tokens * times, self.cost * times)
+
+    def beyond(self, other: Amount) -> Amount:
+        """Tell by how much this exceeds `other`, part by part; nothing where it does not."""
+        return Amount(max(0, self.tokens - other.tokens), max(0, self.cost - other.cost))
+
+
+NOTHING = Amount()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The most that may be spent; money may be unlimited, tokens never are."""
+
+    tokens: int
+    cost: int | None = None
+    """Micro-dollars; None: not limited."""
+
+    def covers(self, amount: Amount) -> bool:
+        return amount.tokens <= self.tokens and (self.cost is None or amount.cost <= self.cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars a million tokens, which is the same number as micro-dollars a token."""
+
+    input: Fraction
+    output: Fraction
+
+    def amount(self, input_tokens: int, output_tokens: int) -> Amount:
+        """Price a call, rounded up to whole micro-dollars so that money is never undercounted."""
+        exact = input_tokens * self.input + output_tokens * self.output
+        return Amount(input_tokens + output_tokens, -(-exact.numerator // exact.denominator))
+
+
+FREE = Price(Fraction(0), Fraction(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a run has spent and holds, against what it may.
+
+    The invariant (T3), kept by every method: `settled - overrun + reserved` is covered by `limit`.
+    """
+
+    limit: Allowance
+    settled: Amount = NOTHING
+    reserved: Amount = NOTHING
+    overrun: Amount = NOTHING
+    """How far settled calls went beyond their reservations; charged in `settled` too."""
+
+    @property
+    def held(self) -> Amount:
+        """Settled and reserved together."""
+        return self.settled + self.reserved
+
+    @property
+    def remaining(self) -> int:
+        """Tokens that are neither settled nor reserved; 0 after an overrun of the limit."""
+        return max(0, self.limit.tokens - self.held.tokens)
+
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether the invariant holds."""
+        return self.limit.covers(self.held - self.overrun)
+
+    def affords(self, amount: Amount) -> bool:
+        return self.limit.covers(self.held + amount)
+
+    def reserve(self, amount: Amount) -> Ledger:
+        """Hold an amount.
+
+        Raises LedgerError: if it is not affordable.
+        """
+        if not self.affords(amount):
+            raise LedgerError(f"Cannot reserve {amount}: {self.held} of {self.limit} is taken")
+        return replace(self, reserved=self.reserved + amount)
+
+    def release(self, held: Amount) -> Ledger:
+        """Give back a reservation of which nothing was spent.
+
+        Raises LedgerError: if so much is not reserved.
+        """
+        return replace(self, reserved=self.reserved - held)
+
+    def settle(self, held: Amount, used: Amount) -> Ledger:
+        """Charge what a reservation really cost; what goes beyond it is charged as overrun, never clamped.
+
+        Raises LedgerError: if `held` is not reserved.
+        """
+        return replace(
+            self,
+            reserved=self.reserved - held,
+            settled=self.settled + used,
+            overrun=self.overrun + used.beyond(held),
+        )
+
+    def split(self, share: Amount) -> tuple[Ledger, Ledger]:
+        """Move a share into a child ledger; returns (parent, child).
+
+        A child's money is limited exactly when its parent's is.
+
+        Raises LedgerError: if the share is not affordable.
+        """
+        cost = None if self.limit.cost is None else share.cost
+        return self.reserve(share), Ledger(Allowance(share.tokens, cost))
+
+    def merge(self, share: Amount, child: Ledger) -> Ledger:
+        """Take back a child: what it settled is charged, the rest of its share is free again.
+
+        Raises LedgerError: if the child still holds reservations, or the share was not split off.
+        """
+        if child.reserved != NOTHING:
+            raise LedgerError(f"Cannot merge a child that still reserves {child.reserved}: settle its calls first")
+        return self.settle(share, child.settled)

@@ -1,0 +1,120 @@
+"""The engine: a definition compiled once onto one synchronous `transitions.Machine`, shared by all runs.
+
+This is the only module that knows `transitions`, and the only place where guards are evaluated. A run is never
+registered with it: a transition is fired on a bare cursor, one trigger for every handoff and one for landing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import transitions
+
+from .budget import FREE, Amount, Price
+from .context import Context
+from .definition import Definition, EdgeKind, Handoff
+from .guards import exactly
+from .limits import Limits
+
+_LAND = "*land*"
+"""The trigger of the landing edge; no handoff can bear this name, since `*` is not allowed on the wire."""
+
+
+class Judgement(NamedTuple):
+    """What a guard answered."""
+
+    holds: bool
+    error: str | None = None
+    """Set if the guard raised, which counts as false."""
+
+
+Oracle = Callable[[Handoff, Context], Judgement]
+
+
+class Compiled:
+    """A machine ready to be stepped: its definition, the limits and prices of a run, and its one evaluator.
+
+    Args:
+        definition: what to compile; it has been checked.
+        limits: those of the definition, unless overridden.
+        prices: what each state's model costs; a state that is not named costs nothing.
+        oracle: answers instead of the guards; for exploration.
+        children: machines that a visit may run inside it, by name.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        *,
+        limits: Limits | None = None,
+        prices: Mapping[str, Price] | None = None,
+        oracle: Oracle | None = None,
+        children: Mapping[str, Compiled] | None = None,
+    ) -> None:
+        self.definition = definition
+        self.limits = limits or definition.limits
+        self.prices = {name: (prices or {}).get(name, FREE) for name in definition.states}
+        self.children = dict(children or {})
+        self.holds: Oracle = oracle or _ask_guard
+        self.exits: dict[str, tuple[Handoff, ...]] = {s: definition.exits(s) for s in definition.states}
+        self.failure_edges: dict[str, dict[EdgeKind, Handoff]] = {
+            name: definition.failure_edges(name) for name in definition.states
+        }
+        self.grants: dict[str, Amount] = {
+            name: state.spec.grant(self.prices[name]) for name, state in definition.states.items()
+        }
+        self._events = self._compile().events
+
+    def _compile(self) -> transitions.Machine:
+        definition = self.definition
+        machine = transitions.Machine(
+            model=None,
+            states=[*definition.states, *definition.finals],
+            initial=definition.initial.name,
+            auto_transitions=False,  # they would jump over every guard
+        )
+        for handoff in definition.handoffs:
+            for source in handoff.sources:
+                machine.add_transition(
+                    handoff.name,
+                    source.name,
+                    handoff.target.name,
+                    conditions=[partial(self._opens, handoff)],
+                )
+        for state in definition.states:
+            machine.add_transition(_LAND, state, definition.fallback.name)
+        return machine
+
+    def _opens(self, handoff: Handoff, context: Context) -> bool:
+        return self.holds(handoff, context).holds
+
+    def fire(self, state: str, handoff: Handoff, context: Context) -> str | None:
+        """Fire a handoff from a state; returns the state it leads to, or None if its guard does not hold."""
+        cursor = _Cursor(state)
+        return cursor.state if self._events[handoff.name].trigger(cursor, context) else None
+
+    def land(self, state: str) -> str:
+        """Fire the landing edge, which has no guard; returns the fallback."""
+        cursor = _Cursor(state)
+        self._events[_LAND].trigger(cursor)
+        return cursor.state
+
+
+class _Cursor:
+    """The bare object that `transitions` moves: nothing but a place."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+
+def _ask_guard(handoff: Handoff, context: Context) -> Judgement:
+    if handoff.guard is None:
+        return Judgement(holds=True)
+    try:
+        return Judgement(exactly(handoff.guard(context)))
+    except Exception as error:  # a guard is user code: whatever it raises means no
+        return Judgement(holds=False, error=f"{type(error).__name__} in {handoff.guard!r}")

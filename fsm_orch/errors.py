@@ -1,0 +1,111 @@
+"""What can go wrong, one class a phase.
+
+FsmError
+├── DefinitionError      a context or machine class cannot keep the promise; shows every finding
+├── StartError           a run cannot start: limits, prices or models do not fit the machine
+├── ContextError         a field was read, written or named against its declaration
+├── StepError            an input does not fit the configuration (a damaged journal, or our mistake)
+├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
+├── VisitError           what an agent meets when it leaves the bounds of its visit
+│   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
+│   └── VisitClosed      the visit has ended; its model is dead
+└── ModelError
+    ├── ModelUnavailable the named model cannot be had: unknown name, missing weights or package
+    └── CallFailed       a request failed; carries `.reason` and whether it was provably `.unsent`
+
+A landed run is a result, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a check has to say."""
+
+    code: str
+    """Stable, such as `FSM101`; families are listed in `fsm_orch.wellformed`."""
+    where: str
+    """`file:line` of the declaration."""
+    came: str
+    """What was declared."""
+    allowed: str
+    """What would be accepted."""
+    do: str
+    """What to change."""
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.where}\n  {self.came}\n  allowed: {self.allowed}\n  do: {self.do}"
+
+
+class FsmError(Exception):
+    """The root of everything this library raises on purpose."""
+
+
+class DefinitionError(FsmError):
+    """A context or a machine class cannot keep the promise; `findings` holds all reasons at once."""
+
+    def __init__(self, subject: str, findings: Sequence[Finding]) -> None:
+        self.subject = subject
+        self.findings = tuple(findings)
+        count = "1 finding" if len(self.findings) == 1 else f"{len(self.findings)} findings"
+        super().__init__("\n".join([f"{subject} does not build: {count}", *map(str, self.findings)]))
+
+
+class StartError(FsmError):
+    """A run cannot start: limits, prices or models do not fit the machine."""
+
+
+class ContextError(FsmError):
+    """A field was read, written or named against its declaration."""
+
+
+class StepError(FsmError):
+    """An input does not fit the configuration it was applied to."""
+
+
+class LedgerError(FsmError):
+    """An amount was moved that the ledger does not hold."""
+
+
+class VisitError(FsmError):
+    """What an agent meets when it leaves the bounds of its visit."""
+
+
+class CallDenied(VisitError):
+    """The kernel refused to reserve a call."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"This call was denied: {reason}. Nothing was sent; end the visit without it.")
+
+
+class VisitClosed(VisitError):
+    """The visit has ended: its model takes no calls and its reply is ignored."""
+
+
+class ModelError(FsmError):
+    """The root of what models raise."""
+
+
+class ModelUnavailable(ModelError):
+    """The named model cannot be had; the message says what to do."""
+
+
+class CallFailed(ModelError):
+    """A request to a model failed.
+
+    Args:
+        reason: a short stable word, such as `connection` or `context_overflow`.
+        detail: what the provider said, without prompt text or keys.
+        unsent: True only if the request provably cost nothing (never sent, or refused with a 4xx);
+            only then is its reservation released.
+    """
+
+    def __init__(self, reason: str, detail: str = "", *, unsent: bool = False) -> None:
+        self.reason = reason
+        self.unsent = unsent
+        super().__init__(f"{reason}: {detail}" if detail else reason)

@@ -1,0 +1,76 @@
+"""Paths and cycles over any hashables; knows no machine.
+
+A graph is a mapping from every node to its successors, in a stable order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from typing import TypeVar
+
+N = TypeVar("N", bound=Hashable)
+Graph = Mapping[N, Collection[N]]
+
+
+def shortest_path(graph: Graph[N], start: N, is_goal: Callable[[N], bool]) -> tuple[N, ...] | None:
+    """Find a path with the fewest edges from `start` to a goal, both ends included; None if there is none."""
+    came_from: dict[N, N | None] = {start: None}
+    queue = deque([start])
+    while queue:
+        node = queue.popleft()
+        if is_goal(node):
+            return _trace(came_from, node)
+        for successor in graph[node]:
+            if successor not in came_from:
+                came_from[successor] = node
+                queue.append(successor)
+    return None
+
+
+def _trace(came_from: Mapping[N, N | None], node: N) -> tuple[N, ...]:
+    path = [node]
+    while (previous := came_from[path[-1]]) is not None:
+        path.append(previous)
+    return tuple(reversed(path))
+
+
+def reachable(graph: Graph[N], starts: Iterable[N]) -> frozenset[N]:
+    """Tell every node that some path reaches from `starts`, these included."""
+    seen = set(starts)
+    stack = list(seen)
+    while stack:
+        for successor in graph[stack.pop()]:
+            if successor not in seen:
+                seen.add(successor)
+                stack.append(successor)
+    return frozenset(seen)
+
+
+def reversed_graph(graph: Graph[N]) -> dict[N, tuple[N, ...]]:
+    """Turn every edge round."""
+    predecessors: dict[N, list[N]] = {node: [] for node in graph}
+    for node, successors in graph.items():
+        for successor in successors:
+            predecessors[successor].append(node)
+    return {node: tuple(sources) for node, sources in predecessors.items()}
+
+
+def without(graph: Graph[N], removed: Collection[N]) -> dict[N, tuple[N, ...]]:
+    """Leave out nodes and every edge at them."""
+    return {
+        node: tuple(s for s in successors if s not in removed)
+        for node, successors in graph.items()
+        if node not in removed
+    }
+
+
+def shortest_cycle(graph: Graph[N]) -> tuple[N, ...] | None:
+    """Find a cycle with the fewest edges, its first node repeated at its end; None if there is none."""
+    best: tuple[N, ...] | None = None
+    for node in graph:
+        for successor in graph[node]:
+            way_back = shortest_path(graph, successor, lambda n, home=node: n == home)  # type: ignore[misc]
+            if way_back is not None and (best is None or len(way_back) < len(best) - 1):
+                best = (node, *way_back)
+    return best

@@ -1,0 +1,50 @@
+"""What a run may take at most. Safe defaults are on: 8 hops, 10,000 tokens, 60 s a run, 10 s a visit."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+
+
+class Limits(BaseModel):
+    """The bounds of one run of a machine.
+
+    Raises pydantic.ValidationError: if a number is negative, not finite or not of its type.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hops: Count = 8
+    """Transitions at most, the last one kept for landing."""
+    tokens: Count = 10_000
+    """Input and output tokens at most, settled and reserved together."""
+    cost_usd: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Dollars at most; None: not limited. With a limit, a model of unknown price does not start."""
+    deadline_s: Seconds = 60.0
+    """Seconds that a run may be active; waiting for a human does not count."""
+    visit_s: Seconds = 10.0
+    """Seconds of one visit, unless its state says `timeout_s`."""
+
+    @property
+    def cost_micros(self) -> int | None:
+        """`cost_usd` in whole micro-dollars, rounded down."""
+        if self.cost_usd is None:
+            return None
+        return int((self.cost_usd * 1_000_000).to_integral_value(rounding=ROUND_DOWN))
+
+
+class CallLimits(BaseModel):
+    """The bounds of one request to a model.
+
+    Raises pydantic.ValidationError: if a number is negative or not an integer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_input_tokens: Count = 1_024
+    max_output_tokens: Count = 256

@@ -1,0 +1,100 @@
+"""Machines: states, final states and handoffs as attributes of a class, checked when the class is built.
+
+class Support(Machine[Ticket]):
+    triage = State(LLMAgent(...), initial=True)
+    answered = Final()
+    human = Final(fallback=True)
+    done = triage.to(answered, "the question is answered")
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from typing import Any, ClassVar, Generic
+
+from typing_extensions import TypeVar
+
+from .context import Context
+from .definition import Definition, Final, Handoff, State
+from .errors import DefinitionError, Finding
+from .limits import Limits
+from .source import where_called
+from .wellformed import check
+
+C = TypeVar("C", bound=Context)
+D = TypeVar("D", default=None)
+
+
+class Machine(Generic[C, D]):
+    """Base of user machines: `class Support(Machine[Ticket])`, or `Machine[Ticket, Shop]` with dependencies.
+
+    A machine is a definition and is not instantiated: run it with `Runner(Support)`. It is not subclassed
+    either, since an overridden state would leave its handoffs on the old one.
+
+    Raises DefinitionError: when a class cannot keep the promise, with all findings at once.
+    """
+
+    definition: ClassVar[Definition]
+    limits: ClassVar[Limits] = Limits()
+    model: ClassVar[str | None] = None
+    """`provider:model` for agents that name none, unless the runner does."""
+
+    def __init__(self) -> None:
+        raise TypeError(f"{type(self).__name__} is a definition, not a thing to make: run it with Runner(...)")
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        where = where_called()
+        cls.definition = Definition(
+            name=cls.__name__,
+            doc=inspect.cleandoc(cls.__doc__ or "").partition("\n")[0],
+            where=where,
+            context=_context_of(cls, where),
+            states=_declared(cls, State),
+            finals=_declared(cls, Final),
+            handoffs=tuple(_declared(cls, Handoff).values()),
+            limits=cls.limits,
+            model=cls.model,
+        )
+        findings = check(cls.definition)
+        if findings:
+            raise DefinitionError(cls.__name__, findings)
+
+
+def _declared(cls: type, kind: type[Any]) -> dict[str, Any]:
+    return {name: value for name, value in vars(cls).items() if isinstance(value, kind)}
+
+
+def _context_of(cls: type[Machine[Any, Any]], where: str) -> type[Context]:
+    """Read the context class from `Machine[...]`; without it nothing else can be checked."""
+    bases = getattr(cls, "__orig_bases__", ())
+    parents = [base for base in cls.__bases__ if base is not Machine and issubclass(base, Machine)]
+    if parents:
+        raise DefinitionError(
+            cls.__name__,
+            [
+                Finding(
+                    code="FSM115",
+                    where=where,
+                    came=f"{cls.__name__} subclasses the machine {parents[0].__name__}",
+                    allowed="Machine[...] as its only base: an inherited handoff would lead to the old states",
+                    do="write a machine of its own, and share agents and guards as plain values",
+                )
+            ],
+        )
+    context = next((typing.get_args(base)[0] for base in bases if typing.get_origin(base) is Machine), None)
+    if not (isinstance(context, type) and issubclass(context, Context)):
+        raise DefinitionError(
+            cls.__name__,
+            [
+                Finding(
+                    code="FSM116",
+                    where=where,
+                    came=f"{cls.__name__} names no context class",
+                    allowed="class X(Machine[MyContext]) with a subclass of Context",
+                    do="name the context in the brackets",
+                )
+            ],
+        )
+    return context

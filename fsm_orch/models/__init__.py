@@ -1,0 +1,32 @@
+"""Models by name: `provider:model`. Each provider is imported when it is first named, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import ModelUnavailable
+from .base import Model
+
+
+def _local(model: str) -> Model:
+    from .local import load  # noqa: PLC0415 - loads a native library
+
+    return load(model)
+
+
+_PROVIDERS: dict[str, Callable[[str], Model]] = {"local": _local}
+
+
+def resolve(name: str) -> Model:
+    """Give the model of a name.
+
+    Args:
+        name: `provider:model`, such as `local:smollm2`.
+
+    Raises ModelUnavailable: if the provider or the model is not known, or something it needs is missing.
+    """
+    provider, _, model = name.partition(":")
+    if provider not in _PROVIDERS or not model:
+        known = ", ".join(f"{known}:..." for known in _PROVIDERS)
+        raise ModelUnavailable(f"No model {name!r}. Name one as provider:model; providers: {known}")
+    return _PROVIDERS[provider](model)

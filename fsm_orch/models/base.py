@@ -1,0 +1,135 @@
+"""The port of models, and the metered model, the only thing an agent ever holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from ..budget import Price
+from ..errors import CallDenied, CallFailed
+from ..limits import CallLimits
+from ..messages import Message, Usage
+
+FinishReason = Literal["stop", "length", "refusal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to a model."""
+
+    messages: tuple[Message, ...]
+    schema: Mapping[str, Any] | None = None
+    """What the reply must match, in the dialect of `fsm_orch.decision`; None: free text."""
+    max_output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What came back."""
+
+    text: str
+    usage: Usage | None
+    """What it used; None if the provider gave no counts that can be believed."""
+    finish: FinishReason = "stop"
+
+
+class Model(Protocol):
+    """A model, as adapters provide it. One call is one request: no retries, no redirects."""
+
+    @property
+    def name(self) -> str:
+        """`provider:model`."""
+        ...
+
+    @property
+    def price(self) -> Price | None:
+        """What tokens cost; None if that is not known."""
+        ...
+
+    async def count(self, request: Request) -> int:
+        """Give an upper bound of the request's input tokens; costs nothing.
+
+        Raises CallFailed: if the request cannot be counted.
+        """
+        ...
+
+    async def complete(self, request: Request) -> Response:
+        """Send the request once.
+
+        Raises CallFailed: if it failed; `unsent` only if it provably cost nothing.
+        """
+        ...
+
+
+class Desk(Protocol):
+    """Where a metered model books its calls: the run's single writer, as one attempt sees it.
+
+    Raises VisitClosed: from every method, once the attempt has ended.
+    """
+
+    def reserve(self, input_tokens: int, output_tokens: int) -> int:
+        """Reserve a call and return its number.
+
+        Raises CallDenied: if the kernel refuses it; it is not to be tried again.
+        """
+        ...
+
+    async def written(self) -> None:
+        """Wait until the journal is stored: a request goes out only after its reservation is."""
+        ...
+
+    def settle(self, call: int, usage: Usage | None) -> None:
+        """Charge a call; without usage its whole reservation."""
+        ...
+
+    def release(self, call: int) -> None:
+        """Give back the reservation of a call that provably cost nothing."""
+        ...
+
+
+class MeteredModel:
+    """A model that reserves before it sends, and settles whatever happens.
+
+    Args:
+        model: the adapter.
+        desk: where to book.
+        limits: the caps of one call.
+    """
+
+    def __init__(self, model: Model, desk: Desk, limits: CallLimits) -> None:
+        self._model = model
+        self._desk = desk
+        self._limits = limits
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    async def ask(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> Response:
+        """Send one request, capped at the agent's `max_output_tokens`.
+
+        Raises CallDenied: if its input is larger than `max_input_tokens`, or the kernel refuses it.
+        Raises CallFailed: if it failed.
+        Raises VisitClosed: if the visit has ended.
+        """
+        request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
+        bound = await self._model.count(request)
+        if bound > self._limits.max_input_tokens:
+            raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
+        call = self._desk.reserve(bound, request.max_output_tokens)
+        usage, is_unsent = None, True
+        try:
+            await self._desk.written()
+            is_unsent = False
+            response = await self._model.complete(request)
+            usage = response.usage
+        except CallFailed as error:
+            is_unsent = error.unsent
+            raise
+        finally:  # a cancellation passes here too, and leaves the whole reservation charged
+            if is_unsent:
+                self._desk.release(call)
+            else:
+                self._desk.settle(call, usage)
+        return response

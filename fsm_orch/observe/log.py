@@ -1,0 +1,59 @@
+"""Events as structlog lines: one a record, with no prompt text in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from .. import events
+from .base import Observer
+
+LOOP_VISITS = 3
+"""A state visited more often than this in one run is flagged: agents may be handing off in circles."""
+
+_TEXTS = frozenset({"detail", "question"})
+"""Fields that may quote what a model or a user said."""
+_LEFT_OUT = frozenset({"stamp", "kind", "limits", "usage", "record"})
+
+
+def log_records(logger: Any = None, *, texts: bool = False) -> Observer:
+    """Make an observer that logs every record as one structlog event.
+
+    Args:
+        logger: a structlog logger; None takes `structlog.get_logger("fsm_orch")`, as the application configured it.
+        texts: also log details and questions, which may quote what a model or a user said.
+    """
+    log = logger if logger is not None else structlog.get_logger("fsm_orch")
+
+    def observe(record: events.Record) -> None:
+        log.info(record.kind, **fields(record, texts=texts))
+
+    return observe
+
+
+def fields(record: events.Record, *, texts: bool = False) -> dict[str, Any]:
+    """Give the fields of a record for a log line; those that are None are left out."""
+    stamp = record.stamp
+    line: dict[str, Any] = {
+        "run": stamp.run_id,
+        "thread": stamp.thread_id,
+        "trace": stamp.trace_id,
+        "state": stamp.state,
+        "agent": stamp.agent,
+        "hops": stamp.hops,
+        "settled": stamp.settled,
+        "reserved": stamp.reserved,
+        "remaining": stamp.remaining,
+        "seconds": round(stamp.at, 6),
+    }
+    hidden = _LEFT_OUT if texts else _LEFT_OUT | _TEXTS
+    line |= {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in hidden}
+    match record:
+        case events.CallCharged(usage=usage) if usage is not None:
+            line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+        case events.VisitStarted(visits=visits) if visits > LOOP_VISITS:
+            line["looping"] = True
+        case events.ChildRecord(record=inner):
+            line["child"] = {"event": inner.kind, **fields(inner, texts=texts)}
+    return {name: value for name, value in line.items() if value is not None}

@@ -1,0 +1,342 @@
+"""The runner: performs the effects of the kernel, and folds what the world answers.
+
+It decides nothing. Each attempt of an agent runs in a task of its own, which can be given up without giving up the
+run; each of its calls is booked at the run's single writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Generic, TypedDict, Unpack, cast, overload
+
+from . import events, kernel, models
+from .agents.base import Agent, Reply, Visit
+from .agents.code import CodeAgent
+from .budget import FREE, Price
+from .clock import Clock, loop_clock
+from .context import watched
+from .definition import Definition, State
+from .engine import Compiled
+from .errors import CallDenied, ContextError, FsmError, StartError
+from .limits import Limits
+from .machine import C, D, Machine
+from .messages import Message
+from .models.base import MeteredModel, Model
+from .observe.base import Observer
+from .result import RunResult, landing_of, path_of, place
+from .run import AttemptDesk, Run
+from .spec import Specified
+from .store.base import Store
+from .wellformed import start_objection
+
+GRACE_S = 1.0
+"""Seconds that a cancelled attempt has to clean up before it is abandoned."""
+
+
+class Runner(Generic[C, D]):
+    """Runs a machine, as often and as concurrently as wanted.
+
+    Args:
+        machine: the machine's class.
+        model: for agents that name none: `provider:model` or a model. None: the machine's.
+        limits: instead of the machine's.
+        observers: told of every record, as it is made.
+        store: keeps the journals; None: each result carries its own.
+        clock: monotonic seconds; the event loop's by default.
+        new_id: makes run ids; random by default.
+
+    Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, or a
+        cost limit with a model of unknown price.
+    Raises ModelUnavailable: if a named model cannot be had.
+    """
+
+    def __init__(
+        self,
+        machine: type[Machine[C, D]],
+        *,
+        model: str | Model | None = None,
+        limits: Limits | None = None,
+        observers: Sequence[Observer] = (),
+        store: Store | None = None,
+        clock: Clock = loop_clock,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self.definition: Definition = machine.definition
+        self._models = _models(self.definition, model or self.definition.model)
+        limits = limits or self.definition.limits
+        prices = {name: model.price for name, model in self._models.items()}
+        _check_start(self.definition, limits, prices)
+        self._has_prices = None not in prices.values()
+        self._machine = Compiled(
+            self.definition,
+            limits=limits,
+            prices={name: price for name, price in prices.items() if price is not None},
+        )
+        self._agents = {name: _agent(state) for name, state in self.definition.states.items()}
+        self._observers = tuple(observers)
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+
+    @overload
+    async def run(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
+
+    @overload
+    async def run(self, context: C, *, deps: D, **options: Unpack[RunOptions]) -> RunResult[C]: ...
+
+    async def run(self, context: C, *, deps: Any = None, **options: Unpack[RunOptions]) -> RunResult[C]:
+        """Run to the end; whatever fails on the way, the end is a final state.
+
+        Args:
+            context: the first snapshot.
+            deps: live objects for agents, such as connections; never journaled.
+            options: see `RunOptions`.
+
+        Raises StartError: if the context is not the machine's.
+        Raises asyncio.CancelledError: if the caller cancels; the run has landed by then.
+        """
+        return await self._run(self._started(context, options), deps, self._observers)
+
+    @overload
+    def run_sync(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
+
+    @overload
+    def run_sync(self, context: C, *, deps: D, **options: Unpack[RunOptions]) -> RunResult[C]: ...
+
+    def run_sync(self, context: C, *, deps: Any = None, **options: Unpack[RunOptions]) -> RunResult[C]:
+        """Run to the end on an event loop of its own; see `run`.
+
+        Raises RuntimeError: if an event loop is running already: await `run` there.
+        """
+        started = self._started(context, options)
+        with asyncio.Runner() as loop:
+            return loop.run(self._run(started, deps, self._observers))
+
+    @overload
+    def stream(
+        self: Runner[C, None], context: C, **options: Unpack[RunOptions]
+    ) -> AbstractAsyncContextManager[RunStream[C]]: ...
+
+    @overload
+    def stream(
+        self, context: C, *, deps: D, **options: Unpack[RunOptions]
+    ) -> AbstractAsyncContextManager[RunStream[C]]: ...
+
+    @asynccontextmanager
+    async def stream(
+        self, context: C, *, deps: Any = None, **options: Unpack[RunOptions]
+    ) -> AsyncIterator[RunStream[C]]:
+        """Run, giving each record as it is made; leaving the block early cancels the run, which lands it.
+
+        async with runner.stream(context) as events:
+            async for record in events: ...
+            result = await events.result()
+        """
+        queue: asyncio.Queue[events.Record | None] = asyncio.Queue()
+        running = self._run(self._started(context, options), deps, (*self._observers, queue.put_nowait))
+        task = asyncio.create_task(running)
+        task.add_done_callback(lambda _: queue.put_nowait(None))
+        try:
+            yield RunStream(queue, task)
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def _started(self, context: C, options: RunOptions) -> events.Started:
+        if not isinstance(context, self.definition.context):
+            expected = self.definition.context.__name__
+            raise StartError(f"{self.definition.name} runs on a {expected}, not on a {type(context).__name__}")
+        return events.Started(
+            run_id=options.get("run_id") or self._new_id(),
+            thread_id=options.get("thread_id"),
+            trace_id=options.get("trace_id"),
+            context=dict(vars(context)),
+            messages=tuple(options.get("messages", ())),
+            digest=self.definition.digest,
+            kernel=kernel.VERSION,
+            limits=self._machine.limits,
+        )
+
+    async def _run(self, started: events.Started, deps: Any, observers: Sequence[Observer]) -> RunResult[C]:
+        run = Run(self._machine, started, clock=self._clock, observers=observers, store=self._store)
+        try:
+            while isinstance(run.effect, events.CallAgent):
+                await run.flush()
+                await self._attempt(run, run.effect, deps)
+        except BaseException as error:  # the caller's cancellation, or a store that failed: never in mid-air
+            run.cancel(type(error).__name__)
+            raise
+        finally:
+            await run.flush()
+        return self._result(run)
+
+    async def _attempt(self, run: Run, effect: events.CallAgent, deps: Any) -> None:
+        """Let an agent act in a task of its own, for as long as its visit has time."""
+        desk = AttemptDesk(run)
+        visit = self._visit(run, desk, effect, deps)
+        task = asyncio.create_task(self._agents[effect.state].act(visit))
+        try:
+            await asyncio.wait({task}, timeout=desk.seconds_left())
+            is_late = not task.done()
+        finally:
+            await _stop(task)
+            desk.close()
+        if not run.is_finished:
+            run.fold(_outcome(run, task, is_late=is_late))
+
+    def _visit(self, run: Run, desk: AttemptDesk, effect: events.CallAgent, deps: Any) -> Visit[C, D]:
+        now, state = run.now, self.definition.states[effect.state]
+        model = self._models.get(effect.state)
+        return Visit(
+            state=state,
+            context=cast("C", watched(now.context, _only(state))),
+            messages=now.messages,
+            deps=deps,
+            key=effect.key,
+            attempt=effect.attempt,
+            refusals=now.visit.refusals if now.visit else (),
+            seconds_left=desk.seconds_left,
+            legal=desk.legal,
+            metered=MeteredModel(model, desk, state.spec.call_limits) if model else None,
+        )
+
+    def _result(self, run: Run) -> RunResult[C]:
+        now = run.now
+        return RunResult(
+            run_id=now.run_id,
+            thread_id=now.thread_id,
+            state=place(self.definition, now),
+            context=cast("C", now.context),  # it was started on a C, and every change keeps its class
+            messages=now.messages,
+            path=path_of(run.records),
+            usage=now.usage,
+            charged_tokens=now.ledger.settled.tokens,
+            cost_usd=Decimal(now.ledger.settled.cost) / 1_000_000 if self._has_prices else None,
+            landing=landing_of(run.records),
+            seconds=now.at,
+            records=tuple(run.records),
+            journal=tuple(run.journal),
+            error=run.error,
+        )
+
+
+class RunOptions(TypedDict, total=False):
+    """What can be said of one run besides its context and dependencies."""
+
+    messages: Sequence[Message]
+    """The conversation so far; none by default."""
+    run_id: str
+    """Names this run; random by default."""
+    thread_id: str
+    """Names the conversation that this run is part of."""
+    trace_id: str
+    """Ties this run to a trace of the caller's; the run id by default."""
+
+
+class RunStream(Generic[C]):
+    """The records of a run under way, each given once."""
+
+    def __init__(self, queue: asyncio.Queue[events.Record | None], task: asyncio.Task[RunResult[C]]) -> None:
+        self._queue = queue
+        self._task = task
+
+    async def __aiter__(self) -> AsyncIterator[events.Record]:
+        while (record := await self._queue.get()) is not None:
+            yield record
+
+    async def result(self) -> RunResult[C]:
+        """Wait for the end of the run."""
+        return await self._task
+
+
+def _models(definition: Definition, default: str | Model | None) -> dict[str, Model]:
+    """Find the model of each state whose agent makes calls: its own, else the default."""
+    found: dict[str, Model] = {}
+    for name, state in definition.states.items():
+        if state.spec.calls == 0:
+            continue
+        wanted = state.spec.model or default
+        if wanted is None:
+            raise StartError(f"State {name!r} needs a model: Runner({definition.name}, model='provider:model')")
+        found[name] = models.resolve(wanted) if isinstance(wanted, str) else wanted
+    return found
+
+
+def _check_start(definition: Definition, limits: Limits, prices: Mapping[str, Price | None]) -> None:
+    unpriced = [name for name, price in prices.items() if price is None]
+    if limits.cost_usd is not None and unpriced:
+        raise StartError(
+            f"The price of the model of {', '.join(map(repr, unpriced))} is not known, so a cost limit of "
+            f"${limits.cost_usd} cannot be kept: use a model with a known price, or limit tokens alone"
+        )
+    reason = start_objection(definition, limits, prices.get(definition.initial.name) or FREE)
+    if reason is not None:
+        raise StartError(f"{definition.name} cannot start: {reason}")
+
+
+def _agent(state: State) -> Agent:
+    if isinstance(state.agent, Specified):
+        return cast("Agent", state.agent)
+    return CodeAgent(state.agent, state.spec)
+
+
+def _only(state: State) -> Callable[[str], None]:
+    """Make the reader that shows an agent the fields it declares and no others."""
+
+    def on_read(field: str) -> None:
+        if field not in state.spec.read_names:
+            declared = ", ".join(sorted(state.spec.read_names)) or "none"
+            raise ContextError(f"The agent of {state.name!r} read {field!r}; it declares to read: {declared}")
+
+    return on_read
+
+
+async def _stop(task: asyncio.Task[Reply]) -> None:
+    """Cancel a task that is still at work and give it a short grace; then abandon it."""
+    if task.done():
+        return
+    task.cancel()
+    task.add_done_callback(_retrieve)
+    await asyncio.wait({task}, timeout=GRACE_S)
+
+
+def _retrieve(task: asyncio.Task[Reply]) -> None:
+    """Look at the outcome of an abandoned task, so that asyncio does not report it as overlooked."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _outcome(run: Run, task: asyncio.Task[Reply], *, is_late: bool) -> events.Input:
+    """Say what an attempt came to, as an input."""
+    at = run.elapsed()
+    if is_late:
+        return events.Failed(reason="timeout", detail="the visit's time was over", at=at)
+    if task.cancelled():
+        return events.Failed(reason="error", detail="the agent cancelled itself", at=at)
+    error = task.exception()
+    if error is None:
+        reply = task.result()
+        if isinstance(reply, Reply):
+            return events.Replied(
+                handoff=reply.handoff, changes=reply.changes, messages=reply.messages, refusal=reply.refusal, at=at
+            )
+        error = TypeError(f"an agent replies with a Reply, not with {type(reply).__name__}")
+    run.error = error
+    if isinstance(error, CallDenied):
+        return events.Failed(reason="denied", detail=str(error), at=at)
+    return events.Failed(reason="error", detail=_describe(error), at=at)
+
+
+def _describe(error: BaseException) -> str:
+    """Name an error and its place: its message is shown only if it is ours, since others may hold secrets."""
+    if isinstance(error, FsmError):
+        return f"{type(error).__name__}: {error}"
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" at {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
+    return f"{type(error).__name__}{place}"

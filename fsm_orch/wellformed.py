@@ -1,0 +1,410 @@
+"""Whether a definition can keep the promise: every rule that can be known before anything runs.
+
+Each rule is a function from a definition to its findings; `check` asks them all, so that a user sees every
+finding at once. Codes are stable:
+
+FSM101 initial states      FSM102 fallback             FSM103 unreachable     FSM104 trap
+FSM105 unbounded cycle     FSM106 duplicate handoff    FSM107 unnamed handoff
+FSM109 failure edges       FSM110 unwritten read       FSM111 foreign field   FSM112 foreign guard or function
+FSM113 nameless callable   FSM114 name on the wire     FSM115 subclassed      FSM116 no context
+FSM117 no description      FSM118 foreign or twice-named part                 FSM119 cannot start
+FSM120 default answer      FSM121 route                FSM122 context without a schema
+FSM123 visits or timeout   FSM130 mutable field (raised by the context class itself)
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from pydantic import TypeAdapter, ValidationError
+
+from .budget import FREE, Allowance, Price
+from .context import FieldRef, describe, given_fields
+from .definition import Definition, Final, Handoff
+from .errors import Finding
+from .graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
+from .limits import Limits
+
+WIRE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+RESERVED_FIELDS = frozenset({"handoff"})
+"""Keys of a decision that no context field may take."""
+
+Rule = Callable[[Definition], Iterator[Finding]]
+
+
+def check(definition: Definition) -> tuple[Finding, ...]:
+    """Ask every rule that has something to look at: no edges if a part is foreign, no paths without one start."""
+    findings = [finding for rule in _PART_RULES for finding in rule(definition)]
+    codes = {finding.code for finding in findings}
+    if "FSM118" not in codes:
+        findings += [finding for rule in _EDGE_RULES for finding in rule(definition)]
+    if not codes & {"FSM101", "FSM118"}:
+        findings += [finding for rule in _PATH_RULES for finding in rule(definition)]
+    return tuple(findings)
+
+
+def _initial(definition: Definition) -> Iterator[Finding]:
+    initials = [name for name, state in definition.states.items() if state.initial]
+    if len(initials) != 1:
+        yield Finding(
+            code="FSM101",
+            where=definition.where,
+            came=f"{_count(initials, 'initial state')} in {definition.name}",
+            allowed="exactly one state with initial=True",
+            do=f"mark one of {_listed(definition.states)}" if definition.states else "declare a State",
+        )
+
+
+def _fallback(definition: Definition) -> Iterator[Finding]:
+    fallbacks = [name for name, final in definition.finals.items() if final.fallback]
+    if len(fallbacks) != 1:
+        yield Finding(
+            code="FSM102",
+            where=definition.where,
+            came=f"{_count(fallbacks, 'fallback')} in {definition.name}",
+            allowed="exactly one Final(fallback=True), where runs are landed",
+            do="declare one, with the default answer in sets={...}",
+        )
+
+
+def _parts(definition: Definition) -> Iterator[Finding]:
+    """Every part belongs to this class under one name, and handoffs join only its parts."""
+    own = {id(part) for part in (*definition.states.values(), *definition.finals.values())}
+    for part in (*definition.states.values(), *definition.finals.values(), *definition.handoffs):
+        if len(part.owners) > 1:
+            yield Finding(
+                code="FSM118",
+                where=part.where,
+                came=f"one {type(part).__name__} under several names: {', '.join(part.owners)}",
+                allowed="one name in one machine",
+                do="declare a part for each name",
+            )
+    for handoff in definition.handoffs:
+        foreign = [part for part in (*handoff.sources, handoff.target) if id(part) not in own]
+        for part in foreign:
+            yield Finding(
+                code="FSM118",
+                where=handoff.where,
+                came=f"handoff {handoff.name!r} joins {part!r}, which is no attribute of {definition.name}",
+                allowed="states and final states of the same class",
+                do="assign it to an attribute of this class",
+            )
+    named = {id(handoff) for handoff in definition.handoffs}
+    unnamed = {id(h): h for state in definition.states.values() for h in state.handoffs if id(h) not in named}
+    for handoff in unnamed.values():
+        yield Finding(
+            code="FSM107",
+            where=handoff.where,
+            came=f"a handoff to {handoff.target.name or 'a state'!r} that is assigned to no attribute",
+            allowed="every handoff has a name: it is what a model chooses and a journal records",
+            do=f"write to_{handoff.target.name or 'it'} = ...",
+        )
+
+
+def _wire_names(definition: Definition) -> Iterator[Finding]:
+    places = [(name, part.where) for name, part in (*definition.states.items(), *definition.finals.items())]
+    places += [(handoff.name, handoff.where) for handoff in definition.handoffs]
+    places += [(ref.name, state.where) for state in definition.states.values() for ref in state.spec.writes]
+    for name, where in places:
+        if not WIRE_NAME.fullmatch(name):
+            yield Finding(
+                code="FSM114",
+                where=where,
+                came=f"the name {name!r}",
+                allowed="1 to 64 of A-Z a-z 0-9 _ -, which is what every provider accepts",
+                do="rename it",
+            )
+    for state in definition.states.values():
+        for name in sorted(state.spec.written_names & RESERVED_FIELDS):
+            yield Finding(
+                code="FSM114",
+                where=state.where,
+                came=f"state {state.name!r} writes a field named {name!r}",
+                allowed="any other name: a decision has a key of its own by this one",
+                do="rename the field",
+            )
+
+
+def _duplicates(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states.values():
+        seen: dict[object, Handoff] = {}
+        for handoff in state.handoffs:
+            guard = None if handoff.guard is None else (handoff.guard.canonical or id(handoff.guard))
+            key = (handoff.kind, handoff.target.name, repr(guard)) if handoff.kind == "handoff" else handoff.kind
+            first = seen.setdefault(key, handoff)
+            if first is handoff:
+                continue
+            yield Finding(
+                code="FSM106" if handoff.kind == "handoff" else "FSM109",
+                where=handoff.where,
+                came=f"{handoff.name!r} leaves {state.name!r} exactly as {first.name!r} does",
+                allowed="one handoff for each target and guard, one edge for each kind of failure",
+                do=f"remove it, or give it a guard of its own (the other is at {first.where})",
+            )
+
+
+def _fields(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states.values():
+        for ref in (*state.spec.reads, *state.spec.writes):
+            yield from _field(definition, ref, state.where, f"the agent of {state.name!r} names")
+    for final in definition.finals.values():
+        for ref, value in final.sets.items():
+            foreign = tuple(_field(definition, ref, final.where, f"final state {final.name!r} sets"))
+            yield from foreign or _default_answer(definition, ref, value, final.where)
+
+
+def _field(definition: Definition, ref: FieldRef, where: str, subject: str) -> Iterator[Finding]:
+    fields = definition.context.__pydantic_fields__
+    if issubclass(definition.context, ref.owner) and ref.name in fields:
+        return
+    yield Finding(
+        code="FSM111",
+        where=where,
+        came=f"{subject} {ref!r}, which is no field of {definition.context.__name__}",
+        allowed=f"fields of {definition.context.__name__}: {_listed(fields)}",
+        do=f"name a field of the machine's own context{_did_you_mean(ref.name, fields)}",
+    )
+
+
+def _default_answer(definition: Definition, ref: FieldRef, value: object, where: str) -> Iterator[Finding]:
+    field = definition.context.__pydantic_fields__[ref.name]
+    try:
+        TypeAdapter(field.rebuild_annotation()).validate_python(value, strict=True)
+    except ValidationError as error:
+        yield Finding(
+            code="FSM120",
+            where=where,
+            came=f"sets {ref!r} to a value that does not fit: {describe(error)}",
+            allowed=f"a value of {field.annotation!r}, checked now so that landing never fails",
+            do="set a value of that type",
+        )
+
+
+def _contexts(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states.values():
+        yield from _foreign(definition, state.spec.contexts, state.spec.where, f"the agent of {state.name!r}")
+    for handoff in definition.handoffs:
+        if handoff.guard is not None:
+            yield from _foreign(definition, handoff.guard.contexts, handoff.where, f"the guard of {handoff.name!r}")
+
+
+def _foreign(definition: Definition, contexts: Iterable[type], where: str, subject: str) -> Iterator[Finding]:
+    for context in contexts:
+        if not issubclass(definition.context, context):
+            yield Finding(
+                code="FSM112",
+                where=where,
+                came=f"{subject} is annotated for {context.__name__}",
+                allowed=f"{definition.context.__name__}, the context of {definition.name}, or a base of it",
+                do="annotate it for that context, or use another",
+            )
+
+
+def _nameless(definition: Definition) -> Iterator[Finding]:
+    places = [(f"the agent of {s.name!r}", s.where, s.spec.canonical) for s in definition.states.values()]
+    places += [
+        (f"the guard of {h.name!r}", h.where, h.guard.canonical)  # type: ignore[misc]
+        for h in definition.handoffs
+        if h.guard is not None
+    ]
+    for subject, where, canonical in places:
+        if canonical is None:
+            yield Finding(
+                code="FSM113",
+                where=where,
+                came=f"{subject} holds a lambda or a partial",
+                allowed="callables with a name: the digest of a machine is the same in every process",
+                do="write it as a def",
+            )
+
+
+def _descriptions(definition: Definition) -> Iterator[Finding]:
+    for handoff in definition.handoffs:
+        models = [s.name for s in handoff.sources if s.spec.proposes and handoff.kind == "handoff"]
+        if models and not handoff.description.strip():
+            yield Finding(
+                code="FSM117",
+                where=handoff.where,
+                came=f"{handoff.name!r} leaves {_listed(models)} without a description",
+                allowed="a description on every exit of an LLM agent: it is all that the model sees of it",
+                do=f'say when to take it: .to({handoff.target.name}, "when ...")',
+            )
+
+
+def _bounds(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states.values():
+        too_few = state.max_visits is not None and state.max_visits < 1
+        too_short = state.timeout_s is not None and not 0 < state.timeout_s < float("inf")
+        if too_few or too_short:
+            yield Finding(
+                code="FSM123",
+                where=state.where,
+                came=f"state {state.name!r} with max_visits={state.max_visits}, timeout_s={state.timeout_s}",
+                allowed="max_visits of 1 or more, timeout_s above 0 and finite, or None",
+                do="mend the number, or leave it out",
+            )
+
+
+def _schema(definition: Definition) -> Iterator[Finding]:
+    try:
+        definition.context.model_json_schema()
+    except Exception as error:  # whatever keeps it from a schema keeps it from a journal
+        yield Finding(
+            code="FSM122",
+            where=definition.where,
+            came=f"{definition.context.__name__} has no JSON schema: {type(error).__name__}",
+            allowed="fields that can be written to a journal and read back",
+            do="use types that pydantic can serialize; pass live objects as dependencies",
+        )
+
+
+def _can_start(definition: Definition) -> Iterator[Finding]:
+    reason = start_objection(definition, definition.limits)
+    if reason is not None:
+        yield Finding(
+            code="FSM119",
+            where=definition.where,
+            came=reason,
+            allowed="limits that admit at least the first call and the landing",
+            do="raise the limits, or lower the caps of the first agent",
+        )
+
+
+def start_objection(definition: Definition, limits: Limits, price: Price = FREE) -> str | None:
+    """Say why no run could start within limits, at the price of the initial state's model; None if one can."""
+    grant = definition.initial.spec.grant(price)
+    if limits.hops < 1:
+        return f"{limits.hops} hops leave none to land with"
+    if not Allowance(limits.tokens, limits.cost_micros).covers(grant):
+        return (
+            f"the first call of {definition.initial.name!r} may take {grant.tokens:,} tokens and "
+            f"${grant.cost / 1_000_000:g}; the limits are {limits.tokens:,} and ${limits.cost_usd or 0:g}"
+        )
+    return None
+
+
+def _routes(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states.values():
+        for target in state.spec.routes:
+            ways = [h.name for h in definition.exits(state.name) if h.target is target]
+            if len(ways) != 1:
+                yield Finding(
+                    code="FSM121",
+                    where=state.where,
+                    came=f"the agent of {state.name!r} routes to {target!r}, to which {_count(ways, 'handoff')} lead",
+                    allowed="exactly one handoff to each state it routes to",
+                    do=f"declare one handoff from {state.name!r} to it",
+                )
+
+
+def _unreachable(definition: Definition) -> Iterator[Finding]:
+    reached = reachable(definition.successors, [definition.initial.name])
+    for name, part in (*definition.states.items(), *definition.finals.items()):
+        if name not in reached and not (isinstance(part, Final) and part.fallback):
+            yield Finding(
+                code="FSM103",
+                where=part.where,
+                came=f"no path leads to {name!r}",
+                allowed=f"states that can be reached from {definition.initial.name!r}",
+                do="declare a handoff to it, or remove it",
+            )
+
+
+def _traps(definition: Definition) -> Iterator[Finding]:
+    goals = [name for name, final in definition.finals.items() if not final.fallback]
+    can_finish = reachable(reversed_graph(definition.successors), goals)
+    for name, state in definition.states.items():
+        if name not in can_finish:
+            yield Finding(
+                code="FSM104",
+                where=state.where,
+                came=f"from {name!r} only the fallback can be reached",
+                allowed="states from which some path leads to a final state that is not the fallback",
+                do="declare a handoff that leads on, or end there with a Final of its own",
+            )
+
+
+def _cycles(definition: Definition) -> Iterator[Finding]:
+    bounded = [name for name, state in definition.states.items() if state.max_visits is not None]
+    cycle = shortest_cycle(without(definition.successors, bounded))
+    if cycle is not None:
+        kind = "self-loop" if len(cycle) == 2 else "cycle"
+        yield Finding(
+            code="FSM105",
+            where=definition.states[cycle[0]].where,
+            came=f"the {kind} {' -> '.join(cycle)} has no bound of its own",
+            allowed="cycles in which at least one state declares max_visits",
+            do=f"declare it: {cycle[0]} = State(..., max_visits=2)",
+        )
+
+
+def unwritten_reads(definition: Definition) -> Iterator[Finding]:
+    """Find every field that an agent reads though some path to it did not write it (T6).
+
+    A path writes a field where a handoff leaves a state whose agent writes it; failure edges keep the context
+    of entry and write nothing. The path shown is a shortest one.
+    """
+    given = given_fields(definition.context)
+    for state in definition.states.values():
+        for field in sorted(state.spec.read_names - given):
+            path = shortest_path(
+                _edges_that_do_not_write(definition, field),
+                definition.initial.name,
+                lambda name, goal=state.name: name == goal,  # type: ignore[misc]
+            )
+            if path is not None:
+                yield Finding(
+                    code="FSM110",
+                    where=state.where,
+                    came=f"{state.name!r} reads {field!r}, which this path did not write: {' -> '.join(path)}",
+                    allowed="fields that are written on every path, required, or marked Given",
+                    do="write it on that path, require it at the start, or do not read it",
+                )
+
+
+def _edges_that_do_not_write(definition: Definition, field: str) -> dict[str, list[str]]:
+    graph: dict[str, list[str]] = {name: [] for name in definition.successors}
+    for handoff in definition.handoffs:
+        for source in handoff.sources:
+            if handoff.kind != "handoff" or field not in source.spec.written_names:
+                graph[source.name].append(handoff.target.name)
+    return graph
+
+
+def _count(names: Iterable[str], noun: str) -> str:
+    listed = list(names)
+    number = {0: "no", 1: "1"}.get(len(listed), str(len(listed)))
+    plural = "" if len(listed) == 1 else "s"
+    return f"{number} {noun}{plural}" + (f" ({_listed(listed)})" if listed else "")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def _did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(candidates), n=1)
+    return f": did you mean {close[0]!r}?" if close else ""
+
+
+_PART_RULES: tuple[Rule, ...] = (
+    _initial,
+    _fallback,
+    _parts,
+    _wire_names,
+    _duplicates,
+    _fields,
+    _contexts,
+    _nameless,
+    _descriptions,
+    _bounds,
+    _schema,
+)
+_EDGE_RULES: tuple[Rule, ...] = (_routes, _traps, _cycles)
+_PATH_RULES: tuple[Rule, ...] = (
+    _unreachable,
+    unwritten_reads,
+    _can_start,
+)
