@@ -147,7 +147,7 @@ def merge(machine: Compiled, now: Configuration, call: int) -> Booked:
     child = now.children.get(call)
     if child is None or child.status != "finished":
         raise StepError(f"child {call} cannot be merged: {'it is ' + child.status if child else 'there is none'}")
-    held = _held(now, call)
+    held = _visit(now).open[call]
     merged = replace(
         now,
         ledger=now.ledger.merge(held, child.ledger),
@@ -178,8 +178,6 @@ def release(machine: Compiled, now: Configuration, call: int) -> Booked:
 
     Raises StepError: if it is not open.
     """
-    if call in now.children:
-        raise StepError(f"call {call} carries a child: it is merged, not released")
     freed = replace(now, ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
     return Booked(freed, (events.CallFreed(stamp=stamp(machine, freed), call=call),))
 
@@ -202,6 +200,8 @@ def _visit(now: Configuration) -> VisitLog:
 
 def _held(now: Configuration, call: int) -> Amount:
     held = _visit(now).open.get(call)
+    if call in now.children:
+        raise StepError(f"call {call} carries a child: it is merged, not settled or released")
     if held is None:
         raise StepError(f"call {call} is not open. Open calls: {sorted(_visit(now).open)}")
     return held

@@ -7,30 +7,27 @@ run; each of its calls is booked at the run's single writer.
 from __future__ import annotations
 
 import asyncio
-import traceback
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Generic, TypedDict, Unpack, cast, overload
 
 from . import events, kernel, models
-from .agents.base import Agent, Reply, Visit
+from .agents.base import Agent
 from .agents.code import CodeAgent
 from .budget import FREE, Price
 from .clock import Clock, loop_clock
-from .context import watched
 from .definition import Definition, State
 from .engine import Compiled
-from .errors import CallDenied, ContextError, FsmError, StartError
+from .errors import StartError
 from .limits import Limits
 from .machine import C, D, Machine
 from .messages import Message
-from .models.base import MeteredModel, Model
+from .models.base import Model
 from .observe.base import Observer
 from .result import RunResult, landing_of, path_of, place
-from .run import AttemptDesk, Run
+from .run import Run
 from .spec import Specified
 from .store.base import Store
 from .wellformed import start_objection
@@ -73,14 +70,14 @@ class Runner(Generic[C, D]):
         prices = {name: model.price for name, model in self._models.items()}
         _check_start(self.definition, limits, prices)
         self._has_prices = None not in prices.values()
-        self._machine = Compiled(
+        self.machine = Compiled(
             self.definition,
             limits=limits,
             prices={name: price for name, price in prices.items() if price is not None},
         )
         self._agents = {name: _agent(state) for name, state in self.definition.states.items()}
         self._observers = tuple(observers)
-        self._store = store
+        self.store = store
         self._clock = clock
         self._new_id = new_id
 
@@ -115,6 +112,8 @@ class Runner(Generic[C, D]):
         Raises RuntimeError: if an event loop is running already: await `run` there.
         """
         started = self._started(context, options)
+        if _is_loop_running():
+            raise RuntimeError("run_sync was called where an event loop is running: await run(...) there")
         with asyncio.Runner() as loop:
             return loop.run(self._run(started, deps, self._observers))
 
@@ -160,51 +159,22 @@ class Runner(Generic[C, D]):
             messages=tuple(options.get("messages", ())),
             digest=self.definition.digest,
             kernel=kernel.VERSION,
-            limits=self._machine.limits,
+            limits=self.machine.limits,
         )
 
     async def _run(self, started: events.Started, deps: Any, observers: Sequence[Observer]) -> RunResult[C]:
-        run = Run(self._machine, started, clock=self._clock, observers=observers, store=self._store)
+        run = Run(self.machine, started, clock=self._clock, observers=observers, store=self.store)
         try:
             while isinstance(run.effect, events.CallAgent):
                 await run.flush()
-                await self._attempt(run, run.effect, deps)
+                state = run.effect.state
+                await attempt(run, run.effect, self._agents[state], self._models.get(state), deps)
+            await run.flush()
         except BaseException as error:  # the caller's cancellation, or a store that failed: never in mid-air
             run.cancel(type(error).__name__)
+            await asyncio.shield(run.flush())
             raise
-        finally:
-            await run.flush()
         return self._result(run)
-
-    async def _attempt(self, run: Run, effect: events.CallAgent, deps: Any) -> None:
-        """Let an agent act in a task of its own, for as long as its visit has time."""
-        desk = AttemptDesk(run)
-        visit = self._visit(run, desk, effect, deps)
-        task = asyncio.create_task(self._agents[effect.state].act(visit))
-        try:
-            await asyncio.wait({task}, timeout=desk.seconds_left())
-            is_late = not task.done()
-        finally:
-            await _stop(task)
-            desk.close()
-        if not run.is_finished:
-            run.fold(_outcome(run, task, is_late=is_late))
-
-    def _visit(self, run: Run, desk: AttemptDesk, effect: events.CallAgent, deps: Any) -> Visit[C, D]:
-        now, state = run.now, self.definition.states[effect.state]
-        model = self._models.get(effect.state)
-        return Visit(
-            state=state,
-            context=cast("C", watched(now.context, _only(state))),
-            messages=now.messages,
-            deps=deps,
-            key=effect.key,
-            attempt=effect.attempt,
-            refusals=now.visit.refusals if now.visit else (),
-            seconds_left=desk.seconds_left,
-            legal=desk.legal,
-            metered=MeteredModel(model, desk, state.spec.call_limits) if model else None,
-        )
 
     def _result(self, run: Run) -> RunResult[C]:
         now = run.now
@@ -255,6 +225,14 @@ class RunStream(Generic[C]):
         return await self._task
 
 
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _models(definition: Definition, default: str | Model | None) -> dict[str, Model]:
     """Find the model of each state whose agent makes calls: its own, else the default."""
     found: dict[str, Model] = {}
@@ -284,59 +262,3 @@ def _agent(state: State) -> Agent:
     if isinstance(state.agent, Specified):
         return cast("Agent", state.agent)
     return CodeAgent(state.agent, state.spec)
-
-
-def _only(state: State) -> Callable[[str], None]:
-    """Make the reader that shows an agent the fields it declares and no others."""
-
-    def on_read(field: str) -> None:
-        if field not in state.spec.read_names:
-            declared = ", ".join(sorted(state.spec.read_names)) or "none"
-            raise ContextError(f"The agent of {state.name!r} read {field!r}; it declares to read: {declared}")
-
-    return on_read
-
-
-async def _stop(task: asyncio.Task[Reply]) -> None:
-    """Cancel a task that is still at work and give it a short grace; then abandon it."""
-    if task.done():
-        return
-    task.cancel()
-    task.add_done_callback(_retrieve)
-    await asyncio.wait({task}, timeout=GRACE_S)
-
-
-def _retrieve(task: asyncio.Task[Reply]) -> None:
-    """Look at the outcome of an abandoned task, so that asyncio does not report it as overlooked."""
-    if not task.cancelled():
-        task.exception()
-
-
-def _outcome(run: Run, task: asyncio.Task[Reply], *, is_late: bool) -> events.Input:
-    """Say what an attempt came to, as an input."""
-    at = run.elapsed()
-    if is_late:
-        return events.Failed(reason="timeout", detail="the visit's time was over", at=at)
-    if task.cancelled():
-        return events.Failed(reason="error", detail="the agent cancelled itself", at=at)
-    error = task.exception()
-    if error is None:
-        reply = task.result()
-        if isinstance(reply, Reply):
-            return events.Replied(
-                handoff=reply.handoff, changes=reply.changes, messages=reply.messages, refusal=reply.refusal, at=at
-            )
-        error = TypeError(f"an agent replies with a Reply, not with {type(reply).__name__}")
-    run.error = error
-    if isinstance(error, CallDenied):
-        return events.Failed(reason="denied", detail=str(error), at=at)
-    return events.Failed(reason="error", detail=_describe(error), at=at)
-
-
-def _describe(error: BaseException) -> str:
-    """Name an error and its place: its message is shown only if it is ours, since others may hold secrets."""
-    if isinstance(error, FsmError):
-        return f"{type(error).__name__}: {error}"
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    place = f" at {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
-    return f"{type(error).__name__}{place}"

@@ -1,0 +1,166 @@
+"""One attempt of an agent: a task of its own, which can be given up without giving up the run.
+
+The desk is where it books its calls; once closed, whatever the attempt still does is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from . import events
+from .agents.base import Agent, Reply, Visit
+from .context import watched
+from .definition import Handoff, State
+from .errors import CallDenied, ContextError, FsmError, VisitClosed
+from .messages import Usage
+from .models.base import MeteredModel, Model
+from .rules import legal
+from .run import Run
+
+GRACE_S = 1.0
+"""Seconds that a cancelled attempt has to clean up before it is abandoned."""
+
+
+async def attempt(run: Run, effect: events.CallAgent, agent: Agent, model: Model | None, deps: Any) -> None:
+    """Let an agent act for as long as its visit has time, and fold what came of it."""
+    with closing(AttemptDesk(run)) as desk:
+        task = asyncio.create_task(agent.act(_visit(run, desk, effect, model, deps)))
+        task.add_done_callback(_retrieve)
+        try:
+            await asyncio.wait({task}, timeout=desk.seconds_left())
+            is_late = not task.done()
+        finally:
+            await _stop(task)
+    if not run.is_finished:
+        run.fold(_outcome(run, task, is_late=is_late))
+
+
+class AttemptDesk:
+    """Where one attempt books its calls. Once closed, whatever the attempt still does is refused."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._is_closed = False
+
+    def close(self) -> None:
+        self._is_closed = True
+
+    def _check_open(self) -> None:
+        if self._is_closed or self._run.is_finished:
+            raise VisitClosed("This visit has ended: its model takes no more calls")
+
+    def reserve(self, input_tokens: int, output_tokens: int) -> int:
+        self._check_open()
+        visit = self._run.now.visit
+        call = visit.calls + 1 if visit else 1
+        records = self._run.fold(
+            events.CallReserved(
+                call=call, input_tokens=input_tokens, output_tokens=output_tokens, at=self._run.elapsed()
+            )
+        )
+        for record in records:
+            if isinstance(record, events.CallRefused):
+                raise CallDenied(record.reason)
+        return call
+
+    async def written(self) -> None:
+        await self._run.flush()
+
+    def settle(self, call: int, usage: Usage | None) -> None:
+        self._check_open()
+        self._run.fold(events.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
+
+    def release(self, call: int) -> None:
+        self._check_open()
+        self._run.fold(events.CallReleased(call=call, at=self._run.elapsed()))
+
+    def legal(self) -> tuple[Handoff, ...]:
+        """Draw the menu as if the next call's whole allowance were held; the first call's is held already."""
+        self._check_open()
+        now = self._run.now
+        assert now.visit is not None  # the desk is open, so the visit is under way
+        return legal(self._run.machine, now, holding=self._run.machine.grants[now.state] - now.visit.grant)
+
+    def seconds_left(self) -> float:
+        """Tell how long until the visit's time or the run's deadline is over; 0 if one is."""
+        now, limits = self._run.now, self._run.machine.limits
+        if now.visit is None:
+            return 0.0
+        visit_s = self._run.machine.definition.states[now.state].timeout_s or limits.visit_s
+        return max(0.0, min(limits.deadline_s, now.visit.since + visit_s) - self._run.elapsed())
+
+
+def _visit(run: Run, desk: AttemptDesk, effect: events.CallAgent, model: Model | None, deps: Any) -> Visit[Any, Any]:
+    now, state = run.now, run.machine.definition.states[effect.state]
+    return Visit(
+        state=state,
+        context=watched(now.context, _only(state)),
+        messages=now.messages,
+        deps=deps,
+        key=effect.key,
+        attempt=effect.attempt,
+        refusals=now.visit.refusals if now.visit else (),
+        seconds_left=desk.seconds_left,
+        legal=desk.legal,
+        metered=MeteredModel(model, desk, state.spec.call_limits) if model else None,
+    )
+
+
+def _only(state: State) -> Callable[[str], None]:
+    """Make the reader that shows an agent the fields it declares and no others."""
+
+    def on_read(field: str) -> None:
+        if field not in state.spec.read_names:
+            declared = ", ".join(sorted(state.spec.read_names)) or "none"
+            raise ContextError(f"The agent of {state.name!r} read {field!r}; it declares to read: {declared}")
+
+    return on_read
+
+
+async def _stop(task: asyncio.Task[Reply]) -> None:
+    """Cancel a task that is still at work and give it a short grace; then abandon it."""
+    if task.done():
+        return
+    task.cancel()
+    await asyncio.wait({task}, timeout=GRACE_S)
+
+
+def _retrieve(task: asyncio.Task[Reply]) -> None:
+    """Look at an outcome that may no longer matter, so that asyncio does not report it as overlooked."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _outcome(run: Run, task: asyncio.Task[Reply], *, is_late: bool) -> events.Input:
+    """Say what an attempt came to, as an input."""
+    at = run.elapsed()
+    if is_late:
+        return events.Failed(reason="timeout", detail="the visit's time was over", at=at)
+    if task.cancelled():
+        return events.Failed(reason="error", detail="the agent cancelled itself", at=at)
+    error = task.exception()
+    if error is None:
+        reply = task.result()
+        if isinstance(reply, Reply):
+            return events.Replied(
+                handoff=reply.handoff, changes=reply.changes, messages=reply.messages, refusal=reply.refusal, at=at
+            )
+        error = TypeError(f"an agent replies with a Reply, not with {type(reply).__name__}")
+    run.error = error
+    if isinstance(error, CallDenied):
+        return events.Failed(reason="denied", detail=str(error), at=at)
+    return events.Failed(reason="error", detail=_describe(error), at=at)
+
+
+def _describe(error: BaseException) -> str:
+    """Name an error and its place: its message is shown only if it is ours, since others may hold secrets."""
+    if isinstance(error, FsmError):
+        return f"{type(error).__name__}: {error}"
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" at {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
+    return f"{type(error).__name__}{place}"

@@ -1,0 +1,119 @@
+"""Whole runs under an adversary: T1 to T6 hold after every event, and the journal folds to the live run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import looptime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.chaos import ChaosModel
+from support.machines import Facts, build, machine_tapes
+from support.tape import Tape, tapes
+from support.theorems import Witness
+
+from fsm_orch import Machine, MemoryStore, Runner, RunResult, StartError, events
+from fsm_orch.budget import Price
+from fsm_orch.kernel import fold
+
+RUNS = 300
+"""Adversarial runs in each of the two large properties."""
+PRICE = Price(Fraction(3), Fraction(15))
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    """An event loop on virtual time, shared by all examples."""
+    with asyncio.Runner(loop_factory=lambda: looptime.new_event_loop(start=0, _enabled=True)) as runner:
+        yield runner
+
+
+def runner_on(machine: type[Machine[Any, Any]], tape: Tape, **options: Any) -> Runner[Any, Any] | None:
+    """Make a runner on a chaotic model; None if no run could start within the machine's limits."""
+    try:
+        return Runner(machine, model=ChaosModel(tape, price=PRICE, **options), store=MemoryStore())
+    except StartError:
+        return None
+
+
+def assert_theorems(runner: Runner[Any, Any], result: RunResult[Any]) -> None:
+    """Follow the journal with a witness, and compare where it leads with where the run went."""
+    witness = Witness(runner.machine)
+    end = witness.follow_all(result.journal)
+    assert end == fold(runner.machine, result.journal)
+    assert (result.state.name, result.context, result.messages) == (end.state, end.context, end.messages)
+    assert result.charged_tokens == end.ledger.settled.tokens
+    assert end.status == "finished"
+    assert "sk-secret-key" not in repr(result.journal) + repr(result.records)
+
+
+def shop() -> tuple[type[Machine[Any, Any]], Callable[[str], Any], Any]:
+    module = pytest.importorskip("machines.shop")
+    return module.ShopFloor, module.Query, module.deps
+
+
+@settings(max_examples=RUNS)
+@given(machine_tapes, tapes)
+def test_random_machines_keep_every_theorem(loop: asyncio.Runner, plan: Tape, tape: Tape) -> None:
+    """Whatever a random machine's agents, models and limits do, T1 to T6 hold after every event."""
+    runner = runner_on(build(plan), tape)
+    if runner is None:
+        return
+
+    result = loop.run(runner.run(Facts(), deps=tape))
+
+    assert_theorems(runner, result)
+
+
+@settings(max_examples=300)
+@given(machine_tapes, tapes)
+def test_an_honest_provider_is_never_overrun(loop: asyncio.Runner, plan: Tape, tape: Tape) -> None:
+    """While usage stays within its reservation, what is charged stays within the limits, money included."""
+    runner = runner_on(build(plan), tape, honest=True)
+    if runner is None:
+        return
+
+    result = loop.run(runner.run(Facts(), deps=tape))
+
+    limits = runner.machine.limits
+    assert result.charged_tokens <= limits.tokens
+    assert limits.cost_usd is None or (result.cost_usd is not None and result.cost_usd <= limits.cost_usd)
+
+
+@settings(max_examples=60)
+@given(machine_tapes, st.binary(max_size=80))
+def test_cancellation_at_every_suspension(loop: asyncio.Runner, plan: Tape, choices: bytes) -> None:
+    """Cancelled at its n-th suspension, for every n, a run lands, settles its ledger and leaves a whole journal."""
+    machine = build(plan)
+
+    async def cancelled_at(n: int) -> bool:
+        tape = Tape(choices)
+        runner = runner_on(machine, tape, patient=True)
+        if runner is None:
+            return False
+        task = asyncio.create_task(runner.run(Facts(), deps=tape, run_id="r"))
+        for _ in range(n):
+            await asyncio.sleep(0)
+        was_running = not task.done()
+        task.cancel()
+        await asyncio.wait({task})
+        journal = await runner.store.load("r")
+        if journal:
+            witness = Witness(runner.machine)
+            end = witness.follow_all(journal)
+            assert end.status == "finished"
+            if task.cancelled():
+                assert end.landing is not None
+        return was_running
+
+    async def every_suspension() -> None:
+        n = 1
+        while await cancelled_at(n) and n < 400:
+            n += 1
+
+    loop.run(every_suspension())

@@ -1,0 +1,178 @@
+"""The kernel under any inputs at all, sensible or not: theorems, purity, waiting, split and merge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from support.machines import Asks, Facts, Twins, build, machine_tapes
+from support.tape import Tape, tapes
+from support.theorems import Witness
+
+from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage, events
+from fsm_orch.configuration import Configuration
+from fsm_orch.engine import Compiled
+from fsm_orch.events import INPUTS, Refusal
+from fsm_orch.kernel import VERSION, fold, step
+from fsm_orch.limits import CallLimits
+
+
+class Part(Machine[Facts, Tape]):
+    """A machine small enough to run inside a visit of another."""
+
+    work = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=20, max_output_tokens=10)), initial=True)
+    ask = State(Asks(writes=()))
+    done = Final()
+    human = Final(fallback=True)
+
+    to_ask = work.to(ask)
+    to_done = ask.to(done)
+    limits = Limits(hops=3, tokens=200)
+
+
+def compiled(plan: Tape) -> Compiled:
+    """Compile a random machine that may run `Part` inside its visits; None of its limits need to admit a start."""
+    return Compiled(build(plan).definition, children={"part": Compiled(Part.definition)})
+
+
+def started(machine: Compiled) -> events.Started:
+    return events.Started(
+        run_id="r", context=vars(Facts()), digest=machine.definition.digest, kernel=VERSION, limits=machine.limits
+    )
+
+
+def any_input(tape: Tape, machine: Compiled, now: Configuration, at: float) -> events.Input:
+    """Draw an input, more often sensible than not."""
+    visit = now.visit
+    number = tape.pick([0, 0, 0, 0, 1, -1]) + (visit.calls + 1 if visit else 1)
+    opened = tape.pick([*(visit.open if visit else ()), 1, 2, 9])
+    kind = tape.below(16)
+    if now.status == "waiting" and kind < 12:
+        return events.Resumed(answer="yes", at=at)
+    match kind:
+        case 0 | 1 | 2:
+            return events.CallReserved(
+                call=number, input_tokens=tape.below(70) - 2, output_tokens=tape.below(110) - 2, at=at
+            )
+        case 3 | 4:
+            return events.CallSettled(call=opened, usage=_usage(tape), at=at)
+        case 5:
+            return events.CallReleased(call=opened, at=at)
+        case 6:
+            return events.Failed(reason=tape.pick(["error", "timeout", "denied"]), at=at)
+        case 7:
+            return events.Paused(question="May I?", at=at)
+        case 8:
+            return events.Resumed(answer=None, at=at)
+        case 9 | 10:
+            tokens = tape.pick([30, 60, 100, 0, 1_000, -1])
+            name = tape.pick(["part", "part", "part", "nothing"])
+            return events.Split(call=number, machine=name, tokens=tokens, context=vars(Facts()), at=at)
+        case 11 | 12 if now.children:
+            call = tape.pick(tuple(now.children))
+            inner = any_input(tape, machine.children["part"], now.children[call], at)
+            return events.ChildInput(call=call, input=inner, at=at)
+        case 13:
+            return events.Merged(call=opened, at=at)
+        case 14 if tape.chance(6):
+            return events.Cancelled(at=tape.pick([at, float("nan"), -1.0, float("inf")]))
+    return _reply(tape, machine, now, at)
+
+
+def _usage(tape: Tape) -> Usage | None:
+    return tape.pick(
+        [
+            None,
+            Usage(requests=1),
+            Usage(requests=1, input_tokens=tape.below(40), output_tokens=tape.below(20)),
+            Usage(requests=1, input_tokens=0, output_tokens=-1),
+            Usage(requests=1, input_tokens=5_000, output_tokens=0) if tape.chance(5) else None,
+        ]
+    )
+
+
+def _reply(tape: Tape, machine: Compiled, now: Configuration, at: float) -> events.Replied:
+    state = machine.definition.states.get(now.state)
+    drawn: dict[str, Any] = {"a": bool(tape.below(2)), "b": bool(tape.below(2)), "count": tape.below(4), "note": "n"}
+    writes = state.spec.written_names if state else frozenset()
+    changes = {name: value for name, value in drawn.items() if name in writes or tape.chance(30)}
+    names = [handoff.name for handoff in machine.definition.handoffs]
+    return events.Replied(
+        handoff=tape.pick([None, tape.pick(names), tape.pick(names), "nowhere", "*land*"]),
+        changes=changes,
+        messages=(Message(role="assistant", content="said", agent=now.state),),
+        refusal=Refusal("not_json", "unreadable") if tape.chance(12) else None,
+        at=at,
+    )
+
+
+def played(machine: Compiled, tape: Tape, inputs: int = 40) -> tuple[Witness, list[events.Input]] | None:
+    """Play inputs off a tape under a witness, leaving out those the kernel does not admit; None if none starts."""
+    witness = Witness(machine)
+    journal: list[events.Input] = [started(machine)]
+    try:
+        witness.follow(journal[0])
+    except StepError:
+        return None
+    at = 0.0
+    for _ in range(inputs):
+        assert witness.now is not None
+        if witness.now.status == "finished":
+            break
+        at += tape.pick([0.0, 0.1, 0.5, 3.0, -0.2, 11.0])
+        event = any_input(tape, machine, witness.now, at)
+        try:
+            witness.follow(event)
+        except StepError:
+            continue
+        journal.append(event)
+    return witness, journal
+
+
+@settings(max_examples=3_000)
+@given(machine_tapes, tapes)
+def test_theorems_hold_under_any_inputs(plan: Tape, tape: Tape) -> None:
+    """Whatever is fed to the kernel, it is refused or T1 to T6 hold after it, in children too."""
+    machine = compiled(plan)
+    outcome = played(machine, tape)
+    if outcome is None:
+        return
+    witness, journal = outcome
+
+    assert witness.now == fold(machine, journal)
+
+
+@settings(max_examples=500)
+@given(machine_tapes, tapes)
+def test_a_journal_survives_json(plan: Tape, tape: Tape) -> None:
+    """A journal written as JSON and read back folds to the same configuration."""
+    machine = compiled(plan)
+    outcome = played(machine, tape)
+    if outcome is None:
+        return
+    witness, journal = outcome
+
+    read_back = [INPUTS.validate_json(INPUTS.dump_json(event)) for event in journal]
+
+    assert witness.now == fold(machine, read_back)
+
+
+@settings(max_examples=500)
+@given(machine_tapes, tapes)
+def test_step_is_pure(plan: Tape, tape: Tape) -> None:
+    """The same input on the same configuration gives the same step, and leaves the configuration as it was."""
+    machine = compiled(plan)
+    outcome = played(machine, tape, inputs=12)
+    if outcome is None or outcome[0].now is None or outcome[0].now.status == "finished":
+        return
+    now = outcome[0].now
+    shown = repr(now)
+    event = any_input(tape, machine, now, now.at)
+
+    try:
+        first, second = step(machine, now, event), step(machine, now, event)
+    except StepError:
+        return
+
+    assert first == second
+    assert shown == repr(now)
