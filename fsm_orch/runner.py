@@ -16,6 +16,7 @@ from typing import Any, Generic, TypedDict, Unpack, cast, overload
 from . import events, kernel, models
 from .agents.base import Agent
 from .agents.code import CodeAgent
+from .attempt import attempt
 from .budget import FREE, Price
 from .clock import Clock, loop_clock
 from .definition import Definition, State
@@ -31,9 +32,6 @@ from .run import Run
 from .spec import Specified
 from .store.base import Store
 from .wellformed import start_objection
-
-GRACE_S = 1.0
-"""Seconds that a cancelled attempt has to clean up before it is abandoned."""
 
 
 class Runner(Generic[C, D]):
