@@ -184,23 +184,24 @@ class _Course:
             visit=VisitLog(since=now.at, grant=grant),
         )
         drawn = list(menu(self.machine, self.now))
+        open_now = tuple(handoff for handoff, against in drawn if against is None)
         self.records.append(
             events.VisitStarted(
                 stamp=self.stamp,
                 visits=self.now.visits[state.name],
                 granted=grant.tokens,
-                legal=tuple(handoff.name for handoff, against in drawn if against is None),
+                legal=tuple(handoff.name for handoff in open_now),
             )
         )
         for handoff, against in drawn:
             self._note_guard(handoff, against)
-        self._call_agent()
+        self._call_agent(open_now)
 
-    def _call_agent(self) -> None:
+    def _call_agent(self, open_now: tuple[Handoff, ...]) -> None:
         """Let the agent act, if there is anything it could lead to."""
         if self.now.at >= self.machine.limits.deadline_s:
             self._land("deadline")
-        elif not legal(self.machine, self.now):
+        elif not open_now:
             self._land("no_handoff", f"nothing is legal in {self.now.state!r}")
         else:
             key = f"{self.now.run_id}:{self.now.hops}"
@@ -355,7 +356,7 @@ class _Course:
         )
         if is_repaired:
             self._set_visit(refusals=(*visit.refusals, refusal), attempt=visit.attempt + 1)
-            self._call_agent()
+            self._call_agent(legal(self.machine, self.now))
         else:
             self._fail("refusal", "refusal", refusal.detail)
 
@@ -370,7 +371,7 @@ class _Course:
         self.records.append(events.AttemptFailed(stamp=self.stamp, reason=reason, detail=detail, is_retried=is_retried))
         if is_retried:
             self._set_visit(failures=visit.failures + 1, attempt=visit.attempt + 1)
-            self._call_agent()
+            self._call_agent(legal(self.machine, self.now))
         else:
             kinds: dict[events.FailureReason, tuple[EdgeKind, events.LandingReason]] = {
                 "error": ("failure", "failure"),
@@ -461,7 +462,7 @@ class _Course:
         self.now = replace(self.now, status="running")
         self.records.append(events.RunResumed(stamp=self.stamp))
         self._set_visit(answer=answer, attempt=self.visit.attempt + 1)
-        self._call_agent()
+        self._call_agent(legal(self.machine, self.now))
 
     def _set_visit(self, **changes: Any) -> None:
         self.now = replace(self.now, visit=replace(self.visit, **changes))

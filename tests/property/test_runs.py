@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
@@ -17,7 +16,7 @@ from support.machines import Facts, build, machine_tapes
 from support.tape import Tape, tapes
 from support.theorems import Witness
 
-from fsm_orch import Machine, MemoryStore, Runner, RunResult, StartError, events
+from fsm_orch import Machine, MemoryStore, Runner, RunResult, StartError
 from fsm_orch.budget import Price
 from fsm_orch.kernel import fold
 
