@@ -1,0 +1,93 @@
+"""Log lines: one a record, with every figure and no text."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import orjson
+import structlog
+from support.desk import BILLING, Support, Ticket
+from support.machines import Facts
+
+from fsm_orch import Final, Limits, Machine, Runner, RunResult, ScriptedModel, State, Visit, events, log_records
+from fsm_orch.observe.log import fields
+
+
+def run(*script: Any, texts: bool = False) -> tuple[RunResult[Ticket], list[dict[str, Any]]]:
+    """Run through a real structlog chain and give the lines it wrote."""
+    stream = io.BytesIO()
+    logger = structlog.wrap_logger(
+        structlog.BytesLogger(stream),
+        processors=[structlog.processors.JSONRenderer(serializer=orjson.dumps)],
+    )
+    runner = Runner(Support, model=ScriptedModel(script), observers=[log_records(logger, texts=texts)])
+    result = runner.run_sync(Ticket(query="my secret question"), run_id="r1", thread_id="t1", trace_id="a1b2")
+    return result, [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_each_record_is_one_json_line() -> None:
+    """As many lines as records, in order, each named for what happened."""
+    result, lines = run({"handoff": "resolved"})
+
+    assert [record.kind for record in result.records] == [line["event"] for line in lines]
+
+
+def test_lines_carry_ids_places_and_figures() -> None:
+    """Run, thread, trace, state, agent, handoff, source, target, tokens, reserved, remaining and seconds."""
+    _, lines = run({"handoff": "resolved"})
+
+    charged = next(line for line in lines if line["event"] == "call_charged")
+    moved = next(line for line in lines if line["event"] == "handed_off")
+    assert (charged["run"], charged["thread"], charged["trace"]) == ("r1", "t1", "a1b2")
+    assert (charged["state"], charged["agent"]) == ("triage", "LLMAgent")
+    assert charged["settled"] == charged["input_tokens"] + charged["output_tokens"]
+    assert charged["settled"] + charged["reserved"] + charged["remaining"] == 10_000
+    assert (moved["source"], moved["handoff"], moved["target"]) == ("triage", "resolved", "answered")
+    assert all(line["seconds"] >= 0 for line in lines)
+
+
+def test_no_text_is_logged_unless_asked_for() -> None:
+    """What users and models say stays out; the reason of a refusal is a word, its detail a text."""
+    script = ({"handoff": "my secret idea"}, BILLING, "nonsense", "nonsense")
+    quiet, loud = run(*script)[1], run(*script, texts=True)[1]
+
+    assert "secret" not in json.dumps(quiet)
+    assert "my secret idea" in json.dumps(loud)
+    assert next(line["reason"] for line in quiet if line["event"] == "refused") == "unknown_handoff"
+    assert quiet[-2]["reason"] == "refusal"
+
+
+def work(visit: Visit[Facts]) -> None:
+    """Do nothing."""
+
+
+class Circle(Machine[Facts]):
+    """Goes round five times."""
+
+    first = State(work, initial=True, max_visits=5)
+    second = State(work)
+    done = Final()
+    human = Final(fallback=True)
+    on = first.to(second)
+    back = second.to(first)
+    out = second.to(done)
+    limits = Limits(hops=20)
+
+
+def test_a_state_visited_again_and_again_is_flagged() -> None:
+    """The fourth visit of a state, and every later one, says that agents may be going in circles."""
+    records = Runner(Circle).run_sync(Facts()).records
+
+    visits = [record for record in records if isinstance(record, events.VisitStarted)]
+    assert [record.visits > 3 for record in visits] == ["looping" in fields(record) for record in visits]
+    assert any("looping" in fields(record) for record in visits)
+
+
+def test_the_applications_own_logger_is_the_default() -> None:
+    """Without a logger the lines go where the application configured structlog to send them."""
+    with structlog.testing.capture_logs() as captured:
+        Runner(Circle, observers=[log_records()]).run_sync(Facts())
+
+    assert captured[0]["event"] == "run_started"
