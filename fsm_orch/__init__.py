@@ -4,7 +4,8 @@ from .agents.base import Agent, Reply, Visit
 from .agents.code import Go
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
-from .context import Context, Given
+from .budget import Price
+from .context import Context, FieldRef, Given
 from .definition import Final, Handoff, State
 from .errors import (
     CallDenied,
@@ -20,27 +21,31 @@ from .errors import (
     VisitClosed,
     VisitError,
 )
+from .events import Input, Record
 from .guards import Guard, all_of, any_of, guard, not_
 from .history import Window
-from .limits import Limits
+from .limits import CallLimits, Limits
 from .machine import Machine
 from .messages import Message, Usage
 from .models.base import Model, Request, Response
 from .models.scripted import ScriptedModel
 from .observe.base import Observer
-from .observe.log import log_records
 from .result import Hop, Landing, RunResult
 from .runner import Runner, RunStream
+from .spec import AgentSpec
 from .store.base import Store
 from .store.memory import MemoryStore
 
 __all__ = [
     "Agent",
+    "AgentSpec",
     "CallDenied",
     "CallFailed",
+    "CallLimits",
     "Context",
     "ContextError",
     "DefinitionError",
+    "FieldRef",
     "Final",
     "Finding",
     "FsmError",
@@ -49,6 +54,7 @@ __all__ = [
     "Guard",
     "Handoff",
     "Hop",
+    "Input",
     "KeywordAgent",
     "LLMAgent",
     "Landing",
@@ -60,6 +66,8 @@ __all__ = [
     "ModelError",
     "ModelUnavailable",
     "Observer",
+    "Price",
+    "Record",
     "Reply",
     "Request",
     "Response",
@@ -79,6 +87,5 @@ __all__ = [
     "all_of",
     "any_of",
     "guard",
-    "log_records",
     "not_",
 ]

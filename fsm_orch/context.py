@@ -10,9 +10,9 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass
 
 from .errors import ContextError, DefinitionError, Finding
@@ -46,6 +46,7 @@ class Given:
     """
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field, PrivateAttr))
 class _ContextMeta(ModelMetaclass):
     """pydantic's metaclass, whose classes answer `Ticket.query` with a field reference."""
 
@@ -199,18 +200,28 @@ def _watched_subclass(context_type: type[C]) -> type[C]:
     return types.new_class(context_type.__name__, (context_type,), exec_body=lambda body: body.update(namespace))
 
 
-def annotated_context(function: Callable[..., Any], localns: Mapping[str, Any] | None = None) -> type[Context] | None:
+def annotated_context(function: Callable[..., Any], localns: Mapping[str, Any]) -> type[Context] | None:
     """Tell the context class that a function's first parameter is annotated with: `Ticket` or `Visit[Ticket]`.
 
     None if it is not annotated, or the annotation cannot be resolved.
     """
-    target = function if hasattr(function, "__annotations__") else type(function).__call__
-    try:
-        hints = typing.get_type_hints(target, localns=dict(localns or {}))
-    except (NameError, TypeError):
-        return None
-    hint = next((hint for name, hint in hints.items() if name not in ("return", "self")), None)
+    hint = _first_hint(function, localns)
     for candidate in (hint, *typing.get_args(hint)):
         if isinstance(candidate, type) and issubclass(candidate, Context):
             return candidate
     return None
+
+
+def annotated_deps(function: Callable[..., Any], localns: Mapping[str, Any]) -> object:
+    """Tell the dependencies that a function is annotated for: the `Shop` of `Visit[Ticket, Shop]`; None if none."""
+    arguments = typing.get_args(_first_hint(function, localns))
+    return arguments[1] if len(arguments) > 1 and arguments[1] not in (Any, type(None)) else None
+
+
+def _first_hint(function: Callable[..., Any], localns: Mapping[str, Any]) -> Any:
+    target = function if hasattr(function, "__annotations__") else type(function).__call__
+    try:
+        hints = typing.get_type_hints(target, localns=dict(localns))
+    except (NameError, TypeError):
+        return None
+    return next((hint for name, hint in hints.items() if name not in ("return", "self")), None)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from .context import Context, annotated_context, field_refs
+from .context import Context, annotated_context, annotated_deps, field_refs
 from .guards import Guard
 from .limits import Limits
 from .source import qualified_name, where_called, where_defined
@@ -83,7 +83,7 @@ class State(_Declared, _Source):
 
     def __init__(
         self,
-        agent: Specified | Callable[..., Any],
+        agent: Specified | Callable[[Any], Any],
         *,
         initial: bool = False,
         max_visits: int | None = None,
@@ -100,7 +100,8 @@ class State(_Declared, _Source):
         self.timeout_s = timeout_s
         self.handoffs: list[Handoff] = []
         if not isinstance(agent, Specified):
-            annotated = annotated_context(agent, sys._getframe(1).f_locals)
+            localns = sys._getframe(1).f_locals
+            annotated = annotated_context(agent, localns)
             self.spec: AgentSpec = function_spec(
                 agent,
                 name=qualified_name(agent),
@@ -108,6 +109,7 @@ class State(_Declared, _Source):
                 writes=field_refs(writes),
                 attempts=attempts,
                 contexts=(annotated,) if annotated else (),
+                deps=annotated_deps(agent, localns),
                 where=where_defined(agent),
             )
         elif tuple(reads) or tuple(writes) or attempts != 1:
@@ -174,6 +176,8 @@ class Definition:
     finals: Mapping[str, Final]
     handoffs: tuple[Handoff, ...]
     limits: Limits = field(default_factory=Limits)
+    deps: Any = None
+    """The type of the dependencies; None if the machine has none."""
     model: str | None = None
     """`provider:model` for agents that name none, unless the runner does."""
 

@@ -242,6 +242,8 @@ class _Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(_Record):
+    """A run began."""
+
     machine: str
     digest: str
     limits: Limits
@@ -250,6 +252,8 @@ class RunStarted(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitStarted(_Record):
+    """A state was entered, and its menu drawn."""
+
     visits: int
     """How often this state has been visited in this run, this visit included."""
     granted: int
@@ -260,6 +264,8 @@ class VisitStarted(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallAdmitted(_Record):
+    """A call was reserved."""
+
     call: int
     input_tokens: int
     output_tokens: int
@@ -268,6 +274,8 @@ class CallAdmitted(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRefused(_Record):
+    """A call was not reserved; nothing was sent."""
+
     call: int
     reason: DenialReason
     kind: Literal["call_refused"] = "call_refused"
@@ -275,6 +283,8 @@ class CallRefused(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCharged(_Record):
+    """A call ended and was charged."""
+
     call: int
     usage: Usage | None
     """None: unknown, and the whole reservation was charged."""
@@ -288,12 +298,16 @@ class CallCharged(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFreed(_Record):
+    """A call provably cost nothing; its reservation was given back."""
+
     call: int
     kind: Literal["call_freed"] = "call_freed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused(_Record):
+    """A reply was not accepted; the context is as it was."""
+
     handoff: str | None
     reason: RefusalReason
     detail: str
@@ -304,6 +318,8 @@ class Refused(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardRaised(_Record):
+    """A guard raised, which counts as false."""
+
     handoff: str
     detail: str
     kind: Literal["guard_raised"] = "guard_raised"
@@ -311,6 +327,8 @@ class GuardRaised(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFailed(_Record):
+    """An attempt raised, took too long, or was denied a call."""
+
     reason: FailureReason
     detail: str
     is_retried: bool
@@ -319,6 +337,8 @@ class AttemptFailed(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandedOff(_Record):
+    """A handoff was taken, and its changes committed."""
+
     handoff: str
     source: str
     target: str
@@ -331,6 +351,8 @@ class HandedOff(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed(_Record):
+    """The run was moved to the fallback."""
+
     source: str
     target: str
     reason: LandingReason
@@ -340,17 +362,23 @@ class Landed(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunWaiting(_Record):
+    """The run waits for a human, and is not active."""
+
     question: str
     kind: Literal["run_waiting"] = "run_waiting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResumed(_Record):
+    """The human answered."""
+
     kind: Literal["run_resumed"] = "run_resumed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildRecord(_Record):
+    """Something happened in a child machine."""
+
     call: int
     record: Record
     kind: Literal["child_record"] = "child_record"
@@ -358,6 +386,8 @@ class ChildRecord(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(_Record):
+    """The run ended in a final state."""
+
     landing: LandingReason | None
     kind: Literal["run_finished"] = "run_finished"
 

@@ -6,6 +6,7 @@ through `step` is resume, replay, time travel and audit; nothing else moves a ru
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -69,6 +70,14 @@ def fold(machine: Compiled, journal: Iterable[events.Input]) -> Configuration:
     if now is None:
         raise StepError("the journal is empty: it begins with 'started'")
     return now
+
+
+def journal_digest(journal: Iterable[events.Input]) -> str:
+    """Name a journal: the version of the kernel that folds it, and SHA-256 over its inputs as JSON lines."""
+    digest = hashlib.sha256()
+    for event in journal:
+        digest.update(events.INPUTS.dump_json(event) + b"\n")
+    return f"k{VERSION}:{digest.hexdigest()}"
 
 
 def _start(machine: Compiled, event: events.Started, ledger: Ledger) -> Step:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,6 +29,18 @@ class Limits(BaseModel):
     """Seconds that a run may be active; waiting for a human does not count."""
     visit_s: Seconds = 10.0
     """Seconds of one visit, unless its state says `timeout_s`."""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            hops: int = 8,
+            tokens: int = 10_000,
+            cost_usd: Decimal | str | None = None,
+            deadline_s: float = 60.0,
+            visit_s: float = 10.0,
+        ) -> None: ...
 
     @property
     def cost_micros(self) -> int | None:

@@ -51,6 +51,7 @@ class Machine(Generic[C, D]):
             doc=inspect.cleandoc(cls.__doc__ or "").partition("\n")[0],
             where=where,
             context=_context_of(cls, where),
+            deps=_deps_of(cls),
             states=_declared(cls, State),
             finals=_declared(cls, Final),
             handoffs=tuple(_declared(cls, Handoff).values()),
@@ -64,6 +65,12 @@ class Machine(Generic[C, D]):
 
 def _declared(cls: type, kind: type[Any]) -> dict[str, Any]:
     return {name: value for name, value in vars(cls).items() if isinstance(value, kind)}
+
+
+def _deps_of(cls: type[Machine[Any, Any]]) -> Any:
+    """Read the type of the dependencies from `Machine[Context, Deps]`; None if there are none."""
+    arguments = next((typing.get_args(b) for b in cls.__orig_bases__ if typing.get_origin(b) is Machine), ())  # type: ignore[attr-defined]
+    return arguments[1] if len(arguments) > 1 and arguments[1] not in (D, type(None)) else None
 
 
 def _context_of(cls: type[Machine[Any, Any]], where: str) -> type[Context]:

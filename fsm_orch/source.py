@@ -1,10 +1,10 @@
-"""Where in the user's source a thing was declared, and by which name."""
+"""What a user wrote: where it was declared, by which name, and whether it is what was meant."""
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
@@ -26,6 +26,16 @@ def where_defined(thing: type | Callable[..., Any]) -> str:
         return f"{inspect.getsourcefile(thing)}:{inspect.getsourcelines(thing)[1]}"
     except (OSError, TypeError):
         return str(getattr(thing, "__module__", "unknown"))
+
+
+def phrases(given: Iterable[str], option: str) -> tuple[str, ...]:
+    """Take what a user wrote as several phrases.
+
+    Raises TypeError: if it is one string, which would be taken letter by letter.
+    """
+    if isinstance(given, str):
+        raise TypeError(f"{option} takes several phrases: write ({given!r},), not {given!r}")
+    return tuple(given)
 
 
 def qualified_name(function: Callable[..., Any]) -> str | None:

@@ -40,6 +40,8 @@ class AgentSpec:
     """States to which it must have exactly one handoff each."""
     contexts: tuple[type[Context], ...] = ()
     """Context classes that its functions are annotated for."""
+    deps: object = None
+    """The type of dependencies that its function is annotated for; None if it does not say."""
     canonical: Mapping[str, Any] | None = field(default_factory=dict[str, Any])
     """What else a digest must cover, as JSON; None if some callable has no name."""
     where: str = "unknown"
@@ -79,6 +81,7 @@ def function_spec(
     writes: tuple[FieldRef, ...],
     attempts: int,
     contexts: tuple[type[Context], ...],
+    deps: object,
     where: str,
 ) -> AgentSpec:
     """Describe a plain function as an agent; `name` is its qualified name, None for a lambda."""
@@ -89,6 +92,7 @@ def function_spec(
         writes=writes,
         attempts=attempts,
         contexts=contexts,
+        deps=deps,
         canonical=None if name is None else {"function": name},
         where=where,
     )

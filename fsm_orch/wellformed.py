@@ -190,6 +190,26 @@ def _contexts(definition: Definition) -> Iterator[Finding]:
             yield from _foreign(definition, handoff.guard.contexts, handoff.where, f"the guard of {handoff.name!r}")
 
 
+def _dependencies(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states.values():
+        wanted, given = state.spec.deps, definition.deps
+        if wanted is None or wanted == given:
+            continue
+        if isinstance(wanted, type) and isinstance(given, type) and issubclass(given, wanted):
+            continue
+        yield Finding(
+            code="FSM112",
+            where=state.spec.where,
+            came=f"the agent of {state.name!r} is annotated for dependencies {_type_name(wanted)}",
+            allowed=f"the dependencies of {definition.name}: {_type_name(given)}",
+            do=f"declare Machine[{definition.context.__name__}, {_type_name(wanted)}], or annotate the function anew",
+        )
+
+
+def _type_name(given: object) -> str:
+    return "none" if given is None else getattr(given, "__name__", str(given))
+
+
 def _foreign(definition: Definition, contexts: Iterable[type], where: str, subject: str) -> Iterator[Finding]:
     for context in contexts:
         if not issubclass(definition.context, context):
@@ -397,6 +417,7 @@ _PART_RULES: tuple[Rule, ...] = (
     _duplicates,
     _fields,
     _contexts,
+    _dependencies,
     _nameless,
     _descriptions,
     _bounds,

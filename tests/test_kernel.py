@@ -16,7 +16,7 @@ from fsm_orch.budget import Amount, Price
 from fsm_orch.configuration import Configuration
 from fsm_orch.engine import Compiled
 from fsm_orch.events import Refusal
-from fsm_orch.kernel import VERSION, Step, fold, step
+from fsm_orch.kernel import VERSION, Step, fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 
 
@@ -778,6 +778,15 @@ def test_a_journal_begins_with_started_and_only_once() -> None:
     play = Play(Forks)
     with pytest.raises(StepError, match="has started already"):
         play.feed(events.Started(run_id="r", context={}))
+
+
+def test_a_journals_digest_names_its_kernel() -> None:
+    """Two journals share a digest only if they are the same, under the same kernel."""
+    journal = [events.Cancelled(at=1)]
+
+    assert journal_digest(journal) == journal_digest(tuple(journal))
+    assert journal_digest(journal) != journal_digest([events.Cancelled(at=2)])
+    assert journal_digest(journal).startswith(f"k{VERSION}:")
 
 
 def test_nothing_happens_after_the_end() -> None:

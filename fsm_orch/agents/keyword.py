@@ -8,7 +8,7 @@ from typing import Any
 
 from ..context import field_refs
 from ..definition import Final, State
-from ..source import where_called
+from ..source import phrases, where_called
 from ..spec import AgentSpec
 from .base import Reply, Visit
 
@@ -24,6 +24,7 @@ class KeywordAgent:
 
     Each state named must be reached by exactly one handoff (FSM121).
 
+    Raises TypeError: if the words for a state are one string.
     Raises ValueError: if a state has no words, or a word is blank.
     """
 
@@ -31,12 +32,12 @@ class KeywordAgent:
         self, field: object, words: Mapping[State | Final, Iterable[str]], *, otherwise: State | Final
     ) -> None:
         (self._field,) = field_refs((field,))
-        self._words = {target: tuple(phrases) for target, phrases in words.items()}
+        self._words = {target: phrases(meant, "words") for target, meant in words.items()}
         self._otherwise = otherwise
-        for target, phrases in self._words.items():
-            if not phrases or not all(phrase.strip() for phrase in phrases):
-                raise ValueError(f"the words for {target!r} are {phrases!r}: give at least one, none of them blank")
-        self._patterns = {target: _pattern(phrases) for target, phrases in self._words.items()}
+        for target, meant in self._words.items():
+            if not meant or not all(phrase.strip() for phrase in meant):
+                raise ValueError(f"the words for {target!r} are {meant!r}: give at least one, none of them blank")
+        self._patterns = {target: _pattern(meant) for target, meant in self._words.items()}
         self._where = where_called()
 
     @property
@@ -57,7 +58,7 @@ class KeywordAgent:
         return Reply(handoff=visit.handoff_to(target).name)
 
 
-def _pattern(phrases: Iterable[str]) -> re.Pattern[str]:
+def _pattern(meant: Iterable[str]) -> re.Pattern[str]:
     """Match any phrase between word boundaries; white space inside a phrase matches any white space."""
-    alternatives = (r"\s+".join(map(re.escape, phrase.casefold().split())) for phrase in phrases)
+    alternatives = (r"\s+".join(map(re.escape, phrase.casefold().split())) for phrase in meant)
     return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})(?!\w)")

@@ -15,7 +15,7 @@ from ..history import Window
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
-from ..source import where_called
+from ..source import phrases, where_called
 from ..spec import AgentSpec
 from .base import Reply, Visit
 
@@ -36,6 +36,7 @@ class LLMAgent:
         window: how much of the conversation it sees.
 
     Raises ValueError: if the instructions are blank or `calls` is below 1.
+    Raises TypeError: if `does` or `must_not` is one string.
     Raises ContextError: if `reads` or `writes` hold anything but fields.
     """
 
@@ -56,8 +57,8 @@ class LLMAgent:
         if not instructions.strip() or calls < 1:
             raise ValueError(f"an LLMAgent needs instructions and 1 call or more, not {instructions!r} and {calls}")
         self._instructions = instructions
-        self._does = tuple(does)
-        self._must_not = tuple(must_not)
+        self._does = phrases(does, "does")
+        self._must_not = phrases(must_not, "must_not")
         self._window = window or Window()
         self.spec = AgentSpec(
             kind="llm",

@@ -13,7 +13,7 @@ from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage, e
 from fsm_orch.configuration import Configuration
 from fsm_orch.engine import Compiled
 from fsm_orch.events import INPUTS, Refusal
-from fsm_orch.kernel import VERSION, fold, step
+from fsm_orch.kernel import VERSION, fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 
 
@@ -155,6 +155,7 @@ def test_a_journal_survives_json(plan: Tape, tape: Tape) -> None:
     read_back = [INPUTS.validate_json(INPUTS.dump_json(event)) for event in journal]
 
     assert witness.now == fold(machine, read_back)
+    assert journal_digest(journal) == journal_digest(read_back)
 
 
 @settings(max_examples=500)

@@ -1,0 +1,41 @@
+"""How properties are hunted, and which tests need more than the package."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+import pytest
+from hypothesis import settings
+
+from fsm_orch.errors import ModelUnavailable
+from fsm_orch.models import weights
+
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
+settings.load_profile(os.environ.get("FSM_ORCH_PROFILE") or os.environ.get("HYPOTHESIS_PROFILE") or "default")
+
+
+def pytest_configure() -> None:
+    """Say that the main thread has no event loop: looptime asks for one in sync tests, and would leave it open."""
+    asyncio.set_event_loop(None)
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Skip the tests of the local model where it cannot run, and say what is missing."""
+    missing = _missing()
+    if missing is not None:
+        for item in items:
+            if item.get_closest_marker("local"):
+                item.add_marker(pytest.mark.skip(reason=missing))
+
+
+def _missing() -> str | None:
+    if find_spec("xllamacpp") is None:
+        return "Local models need a package; run: pip install 'fsm_orch[local]'"
+    try:
+        for name in weights.CATALOGUE:
+            weights.locate(name)
+    except ModelUnavailable as error:
+        return str(error)
+    return None

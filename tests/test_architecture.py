@@ -1,0 +1,247 @@
+"""The shape of the package: which way imports point, where libraries are let in, and how large a module may grow."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import fsm_orch
+
+PACKAGE = Path(fsm_orch.__file__).parent
+
+LAYERS = {
+    "words": "errors clock graph messages source",
+    "definition and records": "context guards limits budget spec definition wellformed machine events decision",
+    "kernel": "configuration engine rules calls kernel history",
+    "ports and adapters": "models agents store observe proof",
+    "runner": "run attempt result runner",
+    "surfaces": "cli __init__",
+}
+"""Lowest first. A room imports from its own layer and from lower ones."""
+
+KERNEL_SIDE = {*LAYERS["words"].split(), *LAYERS["definition and records"].split(), *LAYERS["kernel"].split(), "proof"}
+"""The rooms where everything is pure: no await, no clock, no chance, no I/O."""
+
+WORLDLY = {"asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "socket", "subprocess", "time", "uuid"}
+"""Modules of the standard library that the kernel side does without."""
+
+OUTLETS = {
+    "genai_prices": ["models/prices.py"],
+    "httpx2": ["models/local.py", "models/weights.py"],
+    "importlib": ["cli/load.py"],
+    "orjson": ["cli/*"],
+    "pickle": [],
+    "platformdirs": ["models/weights.py"],
+    "pydantic": ["*"],
+    "pydantic_core": ["*"],
+    "rich": ["cli/*"],
+    "structlog": ["cli/*", "observe/log.py"],
+    "transitions": ["engine.py"],
+    "typer": ["cli/*"],
+    "typing_extensions": ["*"],
+    "xllamacpp": ["models/local.py"],
+}
+"""Library -> the only files that import it. A foreign library that is not listed is imported nowhere."""
+
+HEAVY = {"anthropic", "genai_prices", "httpx2", "openai", "rich", "scipy", "typer", "xllamacpp"}
+"""What `import fsm_orch` does not load."""
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Tell every module of the package by its dotted name; the package itself is `__init__`."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(parts if parts == ("__init__",) else [part for part in parts if part != "__init__"])] = path
+    return found
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    """Parse a module."""
+    return ast.parse(modules()[module].read_text(encoding="utf-8"))
+
+
+def room(module: str) -> str:
+    """Tell the file or sub-package at the top of the package that a module is in."""
+    return module.partition(".")[0]
+
+
+def layer(module: str) -> int:
+    """Tell how high a module's room is."""
+    heights = [height for height, rooms in enumerate(LAYERS.values()) if room(module) in rooms.split()]
+    assert heights, f"give {room(module)!r} a layer, in LAYERS of this file and in the design"
+    return heights[0]
+
+
+def names(module: str) -> Iterator[str]:
+    """Give the absolute name of all that a module imports, wherever in it the import is written."""
+    package = ["fsm_orch", *([] if module == "__init__" else module.split("."))]
+    if modules()[module].name != "__init__.py":
+        package.pop()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def inner(module: str) -> set[str]:
+    """Tell the modules of the package that a module imports."""
+    found = set()
+    for name in names(module):
+        top, *parts = name.split(".")
+        while top == "fsm_orch" and parts and ".".join(parts) not in modules():
+            parts.pop()
+        if top == "fsm_orch":
+            found.add(".".join(parts) or "__init__")
+    return found - {module}
+
+
+def outer(module: str) -> set[str]:
+    """Tell the top-level modules outside the package that a module imports."""
+    return {name.partition(".")[0] for name in names(module)} - {"fsm_orch", "__future__"}
+
+
+def shown(module: str, node: ast.AST) -> str:
+    """Name a place in a module."""
+    return f"{modules()[module].relative_to(PACKAGE.parent)}:{getattr(node, 'lineno', 1)}"
+
+
+def test_every_module_has_a_layer() -> None:
+    """Every room stands in the table of layers once, and the table names no room that is not there."""
+    rooms = {room(module) for module in modules()}
+
+    assert sorted(rooms) == sorted(" ".join(LAYERS.values()).split())
+
+
+def test_imports_point_down() -> None:
+    """A module imports from its own layer and from lower ones."""
+    upward = [
+        f"{module} imports {imported}"
+        for module in modules()
+        for imported in sorted(inner(module))
+        if layer(imported) > layer(module)
+    ]
+
+    assert [] == upward
+
+
+def test_imports_have_no_circles() -> None:
+    """No module imports itself by way of others, at the top or inside a function, at run time or for a checker."""
+    try:
+        TopologicalSorter({module: inner(module) for module in modules()}).prepare()
+    except CycleError as circle:
+        pytest.fail("a circle of imports: " + " -> ".join(reversed(circle.args[1])))
+
+
+def test_libraries_have_one_outlet() -> None:
+    """A foreign library is imported in the files that are its outlet, and nowhere else."""
+    astray = [
+        f"{path} imports {library}: allowed in {OUTLETS.get(library, [])}"
+        for module in modules()
+        for path in [modules()[module].relative_to(PACKAGE).as_posix()]
+        for library in sorted(outer(module))
+        if library in OUTLETS or library not in sys.stdlib_module_names
+        if not any(fnmatch(path, outlet) for outlet in OUTLETS.get(library, []))
+    ]
+
+    assert [] == astray
+
+
+def test_kernel_side_is_pure() -> None:
+    """The kernel side has no clock, no chance and no I/O; `clock` alone knows the event loop."""
+    worldly = [
+        f"{module} imports {name}"
+        for module in modules()
+        if room(module) in KERNEL_SIDE
+        for name in sorted(outer(module) & WORLDLY)
+        if (module, name) != ("clock", "asyncio")
+    ]
+
+    assert [] == worldly
+
+
+def test_kernel_side_does_not_wait() -> None:
+    """The kernel side has no `async` and no `await`."""
+    waits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    found = [
+        shown(module, node)
+        for module in modules()
+        if room(module) in KERNEL_SIDE
+        for node in ast.walk(tree(module))
+        if isinstance(node, waits) or (isinstance(node, ast.comprehension) and node.is_async)
+    ]
+
+    assert [] == found
+
+
+def test_nothing_is_evaluated() -> None:
+    """No text becomes code."""
+    found = [
+        shown(module, node)
+        for module in modules()
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Name) and node.id in {"eval", "exec", "compile", "__import__"}
+    ]
+
+    assert [] == found
+
+
+def test_import_is_light() -> None:
+    """`import fsm_orch` loads no SDK, no solver, no native library and no terminal."""
+    program = "import sys, fsm_orch; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert set() == HEAVY & set(done.stdout.split())
+
+
+def test_modules_are_short() -> None:
+    """A module past 500 lines hides a second idea; the runner stays a short list of steps, under 300."""
+    lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in modules().items()}
+    most = {"runner": 299}
+
+    assert {} == {module: length for module, length in lengths.items() if length > most.get(module, 500)}
+
+
+def test_public_names_are_sorted_and_there() -> None:
+    """`__all__` is sorted, and everything in it exists."""
+
+    assert sorted(fsm_orch.__all__) == fsm_orch.__all__
+    assert [] == [name for name in fsm_orch.__all__ if not hasattr(fsm_orch, name)]
+
+
+def test_public_names_are_explained() -> None:
+    """Every public name is a class or function with a docstring of its own, or a name explained where it is defined."""
+    mute = [
+        name
+        for name in fsm_orch.__all__
+        for value in [getattr(fsm_orch, name)]
+        if (inspect.isclass(value) or inspect.isfunction(value)) and not vars(value).get("__doc__", value.__doc__)
+    ]
+
+    assert [] == mute
+
+
+def test_everything_public_is_explained() -> None:
+    """Every module, and every class and function at the top of one, has a docstring, unless its name is private."""
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    mute = [
+        f"{shown(module, node)} {getattr(node, 'name', '')}".strip()
+        for module in modules()
+        for node in [tree(module), *tree(module).body]
+        if isinstance(node, ast.Module) or (isinstance(node, kinds) and not node.name.startswith("_"))
+        if not ast.get_docstring(node)
+    ]
+
+    assert [] == mute

@@ -1,0 +1,130 @@
+"""Everything that is shown is executed: the README's Python, its commands, and the examples in docstrings."""
+
+import ast
+import asyncio
+import doctest
+import importlib
+import inspect
+import re
+import shlex
+import tomllib
+from itertools import takewhile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import typer
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+FENCE = re.compile(r"^```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+SHELLS = {"bash", "console", "sh", "shell"}
+PIPES = {"&&", "||", "|", ";", ">", ">>", "2>"}
+
+
+class Block(NamedTuple):
+    """A fenced block of the README."""
+
+    language: str
+    line: int
+    """Of its first line in the README."""
+    text: str
+
+
+def blocks() -> list[Block]:
+    """Read the fenced blocks that name a language."""
+    readme = README.read_text(encoding="utf-8")
+    return [
+        Block(found["language"], readme.count("\n", 0, found.start("text")) + 1, found["text"])
+        for found in FENCE.finditer(readme)
+    ]
+
+
+def commands(program: str) -> list[tuple[str, ...]]:
+    """Give the words after a program's name, up to a pipe or its kin, for each line of a shell block that calls it."""
+    lines = [
+        line.removeprefix("$ ")
+        for block in blocks()
+        if block.language in SHELLS
+        for line in block.text.replace("\\\n", " ").splitlines()
+    ]
+    calls = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith(f"{program} ")]
+    return [tuple(takewhile(lambda word: word not in PIPES, words)) for words in calls]
+
+
+def python_blocks() -> list[object]:
+    """Give the README's Python, each block with its line; one that names a local model needs its weights."""
+    return [
+        pytest.param(block, id=f"line{block.line}", marks=[pytest.mark.local] if "local:" in block.text else [])
+        for block in blocks()
+        if block.language in ("python", "py")
+    ]
+
+
+def execute(block: Block) -> None:
+    """Execute a block as a program of its own; it may `await` at the top, as in a notebook."""
+    program = "\n" * (block.line - 1) + block.text  # so that a traceback shows the README's lines
+    code = compile(program, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    waiting = eval(code, {"__name__": "__main__"})
+    if inspect.iscoroutine(waiting):
+        asyncio.run(waiting)
+
+
+def parse(command: typer.core.TyperGroup, words: tuple[str, ...]) -> None:
+    """Read a command line without doing what it says.
+
+    Raises typer's UsageError: if it names what does not exist.
+    """
+    if words and not words[0].startswith("-") and isinstance(command, typer.core.TyperGroup):
+        assert words[0] in command.commands, f"no command {words[0]!r}; there are: {', '.join(command.commands)}"
+        parse(command.commands[words[0]], words[1:])
+    else:
+        try:
+            command.make_context("fsm-orch", list(words))
+        except typer.Exit:  # from --help and its kin
+            return
+
+
+def test_readme_shows_python() -> None:
+    """The README has at least one block of Python."""
+
+    assert python_blocks()
+
+
+@pytest.mark.parametrize("block", python_blocks())
+def test_readme_python_runs(block: Block) -> None:
+    """A block of Python in the README runs on its own."""
+    execute(block)
+
+
+@pytest.mark.parametrize("words", commands("fsm-orch"), ids=" ".join)
+def test_readme_commands_exist(words: tuple[str, ...]) -> None:
+    """A call of `fsm-orch` in the README names commands, options and arguments that there are."""
+    from fsm_orch.cli import app
+
+    parse(typer.main.get_command(app), words)
+
+
+def test_readme_extras_exist() -> None:
+    """An extra that the README installs is declared."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    wanted = {
+        extra
+        for words in commands("pip")
+        for named in re.findall(r"\[([\w,]+)\]", " ".join(words))
+        for extra in named.split(",")
+    }
+
+    assert set() == wanted - set(declared)
+
+
+def test_docstring_examples_hold() -> None:
+    """Every `>>>` in a docstring gives what stands below it."""
+    finder, runner = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner()
+    for path in sorted((ROOT / "fsm_orch").rglob("*.py")):
+        if ">>> " in path.read_text(encoding="utf-8"):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            for example in finder.find(importlib.import_module(name)):
+                runner.run(example)
+
+    assert 0 == runner.failures
