@@ -1,6 +1,6 @@
 """LLM agents as an explicit finite state machine: a model proposes, the machine disposes."""
 
-from .agents.base import Agent, Reply, Visit
+from .agents.base import Agent, Changes, Reply, Visit
 from .agents.code import Go
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
@@ -42,6 +42,7 @@ __all__ = [
     "CallDenied",
     "CallFailed",
     "CallLimits",
+    "Changes",
     "Context",
     "ContextError",
     "DefinitionError",

@@ -82,7 +82,7 @@ class Ledger:
     settled: Amount = NOTHING
     reserved: Amount = NOTHING
     overrun: Amount = NOTHING
-    """How far settled calls went beyond their reservations; charged in `settled` too."""
+    """How far settled calls went beyond their reservations, in what is limited; charged in `settled` too."""
 
     @property
     def held(self) -> Amount:
@@ -123,11 +123,12 @@ class Ledger:
 
         Raises LedgerError: if `held` is not reserved.
         """
+        beyond = used.beyond(held)
         return replace(
             self,
             reserved=self.reserved - held,
             settled=self.settled + used,
-            overrun=self.overrun + used.beyond(held),
+            overrun=self.overrun + (Amount(beyond.tokens) if self.limit.cost is None else beyond),
         )
 
     def split(self, share: Amount) -> tuple[Ledger, Ledger]:

@@ -8,22 +8,37 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, dataclass_transform
+from collections import abc, deque
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, dataclass_transform, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass
+from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 
 from .errors import ContextError, DefinitionError, Finding
 from .source import where_defined
 
-_MUTABLE: dict[type, str] = {
+_INSTEAD: dict[type, str] = {
     list: "tuple[...]",
+    deque: "tuple[...]",
     dict: "a nested Context, or a tuple of pairs",
     set: "frozenset[...]",
     bytearray: "bytes",
 }
+_ABSTRACT: dict[object, type] = {
+    abc.Sequence: list,
+    abc.MutableSequence: list,
+    abc.Collection: list,
+    abc.Iterable: list,
+    abc.Mapping: dict,
+    abc.MutableMapping: dict,
+    abc.Set: set,
+    abc.MutableSet: set,
+}
+"""What pydantic puts where an annotation names only a protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +91,11 @@ class Context(BaseModel, metaclass=_ContextMeta):
         super().__pydantic_init_subclass__(**kwargs)
         cls._watched_type = None
         findings = [
-            Finding(
-                code="FSM130",
-                where=where_defined(cls),
-                came=f"{cls.__name__}.{name} holds a {mutable.__name__}, which can change behind the journal's back",
-                allowed="values that cannot change",
-                do=f"use {_MUTABLE.get(mutable, 'a frozen model')}",
-            )
+            _mutable(cls, name, mutable)
             for name, field in cls.__pydantic_fields__.items()
             for mutable in _mutable_types(field.annotation)
         ]
+        findings += [_mutable(cls, name, "private attribute") for name in cls.__private_attributes__]
         if findings:
             raise DefinitionError(cls.__name__, findings)
 
@@ -93,19 +103,46 @@ class Context(BaseModel, metaclass=_ContextMeta):
 C = TypeVar("C", bound=Context)
 
 
-def _mutable_types(annotation: Any) -> Iterable[type]:
+def _mutable(owner: type[Context], name: str, mutable: type | str) -> Finding:
+    holds = mutable if isinstance(mutable, str) else mutable.__name__
+    return Finding(
+        code="FSM130",
+        where=where_defined(owner),
+        came=f"{owner.__name__}.{name} holds a {holds}, which can change behind the journal's back",
+        allowed="fields with values that cannot change",
+        do=f"use {_INSTEAD.get(mutable, 'a frozen model') if isinstance(mutable, type) else 'a field'}",
+    )
+
+
+def _mutable_types(annotation: Any, seen: frozenset[Any] = frozenset()) -> Iterable[type]:
+    """Tell every type in an annotation whose values can change, through aliases, models and dataclasses."""
+    annotation = getattr(annotation, "__value__", annotation)
     origin = typing.get_origin(annotation) or annotation
-    if isinstance(origin, type):
-        if issubclass(origin, tuple(_MUTABLE)) or origin in (Mapping, typing.Mapping):
-            yield next((mutable for mutable in _MUTABLE if issubclass(origin, mutable)), dict)
-        elif issubclass(origin, BaseModel) and not origin.model_config.get("frozen"):
-            yield origin
-    for argument in typing.get_args(annotation):
-        yield from _mutable_types(argument)
+    if origin in _ABSTRACT:
+        yield _ABSTRACT[origin]
+    elif isinstance(origin, type) and origin not in seen:
+        yield from _mutable_values(origin, seen | {origin})
+    for argument in typing.get_args(annotation):  # marks of Annotated and values of Literal are no types: passed over
+        yield from _mutable_types(argument, seen)
+
+
+def _mutable_values(kind: type, seen: frozenset[Any]) -> Iterable[type]:
+    if issubclass(kind, tuple(_INSTEAD)):
+        yield next(mutable for mutable in _INSTEAD if issubclass(kind, mutable))
+    elif issubclass(kind, BaseModel):
+        if not kind.model_config.get("frozen"):
+            yield kind
+        for field in kind.__pydantic_fields__.values():
+            yield from _mutable_types(field.annotation, seen)
+    elif is_dataclass(kind):
+        if not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+            yield kind
+        for hint in typing.get_type_hints(kind).values():
+            yield from _mutable_types(hint, seen)
 
 
 def field_refs(refs: Iterable[object]) -> tuple[FieldRef, ...]:
-    """Take what a user wrote as field references.
+    """Take what a user wrote as field references; a set is sorted, since its own order differs from run to run.
 
     Raises ContextError: if one is not a field reference, such as a string.
     """
@@ -113,7 +150,8 @@ def field_refs(refs: Iterable[object]) -> tuple[FieldRef, ...]:
     for ref in taken:
         if not isinstance(ref, FieldRef):
             raise ContextError(f"{ref!r} is not a field. Name fields as attributes of a context class: Ticket.query")
-    return cast("tuple[FieldRef, ...]", taken)
+    in_order = sorted(taken, key=lambda ref: ref.name) if isinstance(refs, Set) else taken  # type: ignore[attr-defined]
+    return cast("tuple[FieldRef, ...]", tuple(in_order))
 
 
 def given_fields(context_type: type[Context]) -> frozenset[str]:
@@ -131,7 +169,7 @@ def validated(context_type: type[C], values: Mapping[str, Any]) -> C:
     Raises ContextError: if one does not fit its field; says which, without the value.
     """
     try:
-        return context_type.model_validate(dict(values))
+        return context_type.model_validate(dict(values), by_alias=False, by_name=True)
     except ValidationError as error:
         raise ContextError(describe(error)) from None
 
@@ -144,20 +182,45 @@ def changed(context: C, changes: Mapping[str, Any]) -> C:
     """
     if not changes:
         return context
-    before = vars(context)
+    before = values_of(context)
     after = validated(type(context), {**before, **changes})
-    for name, value in vars(after).items():
-        if name not in changes and value != before[name]:
+    for name, value in values_of(after).items():
+        if name not in changes and not _is_same(value, before[name]):
             raise ContextError(f"a validator changed {name!r}, which the agent does not declare to write")
     return after
 
 
+def _is_same(one: object, other: object) -> bool:
+    """Compare values as a journal does: 0 is not False, and what is not a number is still itself."""
+    return one is other or (type(one) is type(other) and (one == other or (one != one and other != other)))  # noqa: PLR0124
+
+
+def values_of(context: Context) -> dict[str, Any]:
+    """Give the values of the fields, without what a context may have cached beside them."""
+    held = vars(context)
+    return {name: held[name] for name in type(context).__pydantic_fields__}
+
+
+def overwritten(context: C, values: Mapping[str, Any]) -> C:
+    """Write values that have been checked before, without validating the whole: it cannot fail."""
+    after = context.model_copy()
+    object.__setattr__(after, "__dict__", {**values_of(context), **values})
+    return after
+
+
+_SHOWN = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error", "union_tag_invalid"}
+"""Kinds of errors whose message holds nothing of the value that came."""
+
+
 def describe(error: ValidationError) -> str:
     """Say what failed and where, without the values that came: they may be private."""
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc'])) or 'context'}: {item['msg']}"
-        for item in error.errors(include_input=False, include_url=False, include_context=False)
-    )
+    return "; ".join(map(describe_item, error.errors(include_input=False, include_url=False, include_context=False)))
+
+
+def describe_item(item: ErrorDetails) -> str:
+    """Say what failed and where, for one of several errors."""
+    place = ".".join(map(str, item["loc"])) or "context"
+    return f"{place}: {item['msg'] if item['type'] in _SHOWN else 'Input is refused by a validator'}"
 
 
 def watched(context: C, on_read: Callable[[str], object]) -> C:
@@ -172,7 +235,7 @@ def watched(context: C, on_read: Callable[[str], object]) -> C:
         context_type._watched_type = _watched_subclass(context_type)
     view = object.__new__(context_type._watched_type)
     for slot, value in (
-        ("__dict__", vars(context)),
+        ("__dict__", values_of(context)),  # a copy: what the view caches stays with the view
         ("__pydantic_fields_set__", context.__pydantic_fields_set__),
         ("__pydantic_extra__", context.__pydantic_extra__),
         ("__pydantic_private__", context.__pydantic_private__),
@@ -188,7 +251,7 @@ def _watched_subclass(context_type: type[C]) -> type[C]:
     def read(self: Any, name: str) -> Any:
         if name in fields:
             object.__getattribute__(self, "_on_read")(name)
-        elif name == "__dict__":
+        elif name in ("__dict__", "__pydantic_fields_set__"):
             on_read = object.__getattribute__(self, "_on_read")
             for field in fields:
                 on_read(field)
@@ -222,6 +285,6 @@ def _first_hint(function: Callable[..., Any], localns: Mapping[str, Any]) -> Any
     target = function if hasattr(function, "__annotations__") else type(function).__call__
     try:
         hints = typing.get_type_hints(target, localns=dict(localns))
-    except (NameError, TypeError):
+    except Exception:  # an annotation is any expression, and may raise anything
         return None
     return next((hint for name, hint in hints.items() if name not in ("return", "self")), None)

@@ -18,7 +18,10 @@ from .context import Context, describe
 from .events import Refusal
 
 _KEPT = frozenset({"type", "properties", "required", "items", "enum", "anyOf", "$ref", "$defs", "description"})
-"""Schema keywords that every provider's strict mode accepts; the rest is checked here, by pydantic."""
+"""Schema keywords that every provider's strict mode accepts; the rest is checked here, by pydantic.
+
+Keep in sync with `fsm_orch.models.local`, which knows that its grammar obeys them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ def _in_dialect(schema: Mapping[str, Any]) -> dict[str, Any]:
             kept[key] = {name: _in_dialect(part) for name, part in kept[key].items()}
     if "anyOf" in kept:
         kept["anyOf"] = [_in_dialect(part) for part in kept["anyOf"]]
+    if "prefixItems" in schema:
+        kept["items"] = {"anyOf": schema["prefixItems"]}
     if "items" in kept:
         kept["items"] = _in_dialect(kept["items"])
     if kept.get("type") == "object":
@@ -164,5 +169,5 @@ def _misfit(error: ValidationError) -> Refusal:
     if "missing" in kinds:
         return Refusal("missing_field", f"The reply did not fit: {describe(error)}.")
     if "extra_forbidden" in kinds:
-        return Refusal("unknown_field", f"The reply did not fit: {describe(error)}.")
+        return Refusal("unknown_field", "The reply had keys that were not asked for.")
     return Refusal("wrong_type", f"The reply did not fit: {describe(error)}.")

@@ -9,10 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from .context import Context, annotated_context, annotated_deps, field_refs
 from .guards import Guard
@@ -48,23 +52,29 @@ class _Source:
     def to(self, target: State | Final, description: str = "", *, guard: Guard[Any] | None = None) -> Handoff:
         """Declare a handoff.
 
+        A model proposes one of its state's handoffs. An agent that proposes none takes the first, in declaration
+        order, whose guard holds; if that one is not legal the visit has failed, and no other is tried.
+
         Args:
             description: when to take it, for the model that chooses; required on the exits of an LLM agent.
             guard: a predicate of the context that must hold; None holds always.
         """
         return Handoff(self._states, target, description, guard, "handoff")
 
-    def on_failure(self, target: State | Final) -> Handoff:
-        """Declare where a failed visit goes; undeclared failures land in the fallback."""
-        return Handoff(self._states, target, "", None, "failure")
+    def on_failure(self, target: State | Final, description: str = "") -> Handoff:
+        """Declare where a failed visit goes: one that raised, was denied a call, took too long or was refused for good.
 
-    def on_timeout(self, target: State | Final) -> Handoff:
+        Without it, or if it is not legal when it is needed, the run lands.
+        """
+        return Handoff(self._states, target, description, None, "failure")
+
+    def on_timeout(self, target: State | Final, description: str = "") -> Handoff:
         """Declare where a visit that took too long goes, instead of `on_failure`."""
-        return Handoff(self._states, target, "", None, "timeout")
+        return Handoff(self._states, target, description, None, "timeout")
 
-    def on_refusal(self, target: State | Final) -> Handoff:
+    def on_refusal(self, target: State | Final, description: str = "") -> Handoff:
         """Declare where a visit goes whose reply was refused for good, instead of `on_failure`."""
-        return Handoff(self._states, target, "", None, "refusal")
+        return Handoff(self._states, target, description, None, "refusal")
 
 
 class State(_Declared, _Source):
@@ -98,7 +108,8 @@ class State(_Declared, _Source):
         self.initial = initial
         self.max_visits = max_visits
         self.timeout_s = timeout_s
-        self.handoffs: list[Handoff] = []
+        self.handoffs: Sequence[Handoff] = []
+        """What leaves here, in declaration order; a tuple once the machine is built."""
         if not isinstance(agent, Specified):
             localns = sys._getframe(1).f_locals
             annotated = annotated_context(agent, localns)
@@ -156,8 +167,11 @@ class Handoff(_Declared):
         self.description = description
         self.guard = guard
         self.kind: EdgeKind = kind
+        if not isinstance(target, State | Final):
+            raise TypeError(f"a handoff leads to a State or a Final, not to {target!r}")
         for source in sources:
-            source.handoffs.append(self)
+            if isinstance(source.handoffs, list):  # a built machine stays as it is; its class would be told (FSM118)
+                source.handoffs.append(self)
 
     def __repr__(self) -> str:
         sources = " | ".join(source.name for source in self.sources)
@@ -180,6 +194,15 @@ class Definition:
     """The type of the dependencies; None if the machine has none."""
     model: str | None = None
     """`provider:model` for agents that name none, unless the runner does."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "states", MappingProxyType(dict(self.states)))
+        object.__setattr__(self, "finals", MappingProxyType(dict(self.finals)))
+
+    def seal(self) -> None:
+        """Close the states to further handoffs; done once, when the definition has passed its checks."""
+        for state in self.states.values():
+            state.handoffs = tuple(state.handoffs)
 
     @cached_property
     def initial(self) -> State:
@@ -217,7 +240,7 @@ class Definition:
             "context": {"name": qualified_name(self.context), "schema": self.context.model_json_schema()},
             "states": {
                 name: {
-                    "agent": _canonical_spec(state.spec),
+                    "agent": _canonical_agent(state),
                     "initial": state.initial,
                     "max_visits": state.max_visits,
                     "timeout_s": state.timeout_s,
@@ -227,7 +250,7 @@ class Definition:
             "finals": {
                 name: {
                     "fallback": final.fallback,
-                    "sets": json.loads(_context_json(self.context, final)),
+                    "sets": {ref.name: _plain(value) for ref, value in final.sets.items()},
                 }
                 for name, final in self.finals.items()
             },
@@ -253,7 +276,8 @@ class Definition:
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def __repr__(self) -> str:
-        return "\n".join([f"{self.name}({self.context.__name__}): {self.doc}", *map(self._line, self.states)])
+        initial_first = sorted(self.states, key=lambda name: not self.states[name].initial)
+        return "\n".join([f"{self.name}({self.context.__name__}): {self.doc}", *map(self._line, initial_first)])
 
     def _line(self, state: str) -> str:
         exits = (f"{h.name} -> {h.target.name}" for h in self._leaving(state))
@@ -261,9 +285,12 @@ class Definition:
         return f"{mark}{state} [{self.states[state].spec.name}]: {', '.join(exits)}"
 
 
-def _canonical_spec(spec: AgentSpec) -> dict[str, Any]:
+def _canonical_agent(state: State) -> dict[str, Any]:
+    spec = state.spec
     return {
         "kind": spec.kind,
+        "class": qualified_name(type(state.agent)) if isinstance(state.agent, Specified) else None,
+        "routes": [getattr(target, "name", None) for target in spec.routes],
         "reads": [ref.name for ref in spec.reads],
         "writes": [ref.name for ref in spec.writes],
         "calls": spec.calls,
@@ -275,7 +302,12 @@ def _canonical_spec(spec: AgentSpec) -> dict[str, Any]:
     }
 
 
-def _context_json(context: type[Context], final: Final) -> str:
-    """Dump the values that a final state sets, by their fields' own serializers."""
-    values = {ref.name: value for ref, value in final.sets.items()}
-    return context.model_construct(None, **values).model_dump_json(include=set(values), warnings=False)
+def _plain(value: object) -> Any:
+    """Write a value as JSON that is the same in every process: sets are sorted, nothing is left out or masked."""
+    if isinstance(value, set | frozenset):
+        return sorted(map(_plain, value), key=json.dumps)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, BaseModel):
+        return {name: _plain(item) for name, item in vars(value).items()}
+    return to_jsonable_python(value)

@@ -65,7 +65,9 @@ class Compiled:
         self.grants: dict[str, Amount] = {
             name: state.spec.grant(self.prices[name]) for name, state in definition.states.items()
         }
-        self._events = self._compile().events
+        machine = self._compile()
+        self._events = {handoff: machine.events[handoff.name] for handoff in definition.handoffs}
+        self._landing = machine.events[_LAND]
 
     def _compile(self) -> transitions.Machine:
         definition = self.definition
@@ -91,14 +93,18 @@ class Compiled:
         return self.holds(handoff, context).holds
 
     def fire(self, state: str, handoff: Handoff, context: Context) -> str | None:
-        """Fire a handoff from a state; returns the state it leads to, or None if its guard does not hold."""
+        """Fire a handoff from a state; returns the state it leads to, or None if its guard does not hold.
+
+        Raises KeyError: if the handoff is another machine's.
+        Raises transitions.MachineError: if it does not leave this state.
+        """
         cursor = _Cursor(state)
-        return cursor.state if self._events[handoff.name].trigger(cursor, context) else None
+        return cursor.state if self._events[handoff].trigger(cursor, context) else None
 
     def land(self, state: str) -> str:
         """Fire the landing edge, which has no guard; returns the fallback."""
         cursor = _Cursor(state)
-        self._events[_LAND].trigger(cursor)
+        self._landing.trigger(cursor)
         return cursor.state
 
 

@@ -44,7 +44,19 @@ NOT_REPAIRED: frozenset[RefusalReason] = frozenset({"visits", "hops", "budget", 
 
 FailureReason = Literal["error", "timeout", "denied"]
 DenialReason = Literal["repeated", "calls", "call_limits", "budget", "deadline"]
-LandingReason = Literal["no_handoff", "failure", "timeout", "refusal", "denied", "deadline", "overrun", "cancelled"]
+LandingReason = Literal[
+    "no_handoff",  # nothing was legal, or no guard held
+    "visits",  # the handoff that was chosen led where no visit, hop or money was left for
+    "hops",
+    "budget",
+    "refusal",  # a reply was refused for another reason, and not repaired
+    "failure",  # an agent raised
+    "denied",  # an agent was denied a call
+    "timeout",  # a visit took too long
+    "deadline",
+    "overrun",
+    "cancelled",
+]
 
 
 @dataclass(frozen=True, slots=True)

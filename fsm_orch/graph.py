@@ -15,12 +15,12 @@ Graph = Mapping[N, Collection[N]]
 
 def shortest_path(graph: Graph[N], start: N, is_goal: Callable[[N], bool]) -> tuple[N, ...] | None:
     """Find a path with the fewest edges from `start` to a goal, both ends included; None if there is none."""
-    came_from: dict[N, N | None] = {start: None}
+    came_from: dict[N, N] = {start: start}
     queue = deque([start])
     while queue:
         node = queue.popleft()
         if is_goal(node):
-            return _trace(came_from, node)
+            return _trace(came_from, start, node)
         for successor in graph[node]:
             if successor not in came_from:
                 came_from[successor] = node
@@ -28,10 +28,10 @@ def shortest_path(graph: Graph[N], start: N, is_goal: Callable[[N], bool]) -> tu
     return None
 
 
-def _trace(came_from: Mapping[N, N | None], node: N) -> tuple[N, ...]:
+def _trace(came_from: Mapping[N, N], start: N, node: N) -> tuple[N, ...]:
     path = [node]
-    while (previous := came_from[path[-1]]) is not None:
-        path.append(previous)
+    while path[-1] != start:
+        path.append(came_from[path[-1]])
     return tuple(reversed(path))
 
 

@@ -17,10 +17,16 @@ class Window:
     Args:
         messages: how many at most; 0 hides the conversation.
         chars: how many characters together at most; the newest message is cut to fit, older ones are whole or absent.
+
+    Raises ValueError: if one of them is negative.
     """
 
     messages: int = 6
     chars: int = 2_000
+
+    def __post_init__(self) -> None:
+        if self.messages < 0 or self.chars < 0:
+            raise ValueError(f"a window shows 0 or more messages and characters, not {self.messages} and {self.chars}")
 
     def view(self, conversation: Iterable[Message], *, agent: str) -> tuple[Message, ...]:
         """Give what the agent of a state may see: tool calls and their results only if they are its own."""

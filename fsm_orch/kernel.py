@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, assert_never
 from . import calls, events
 from .budget import NOTHING, Allowance, Ledger
 from .configuration import Configuration, VisitLog
-from .context import Context, changed, validated
+from .context import Context, changed, overwritten, validated
 from .definition import EdgeKind, Final, Handoff, State
 from .engine import Compiled
 from .errors import ContextError, StepError
@@ -265,7 +265,7 @@ class _Course:
     def _finish(self, final: Final) -> None:
         """End the run, writing what the final state sets; its values were checked when the class was built."""
         sets = {ref.name: value for ref, value in final.sets.items()}
-        self.now = replace(self.now, status="finished", context=self.now.context.model_copy(update=sets))
+        self.now = replace(self.now, status="finished", context=overwritten(self.now.context, sets))
         self.records.append(events.RunFinished(stamp=self.stamp, landing=self.now.landing))
         self.effects.append(events.Finish())
 
@@ -367,7 +367,8 @@ class _Course:
             self._set_visit(refusals=(*visit.refusals, refusal), attempt=visit.attempt + 1)
             self._call_agent(legal(self.machine, self.now))
         else:
-            self._fail("refusal", "refusal", refusal.detail)
+            spent = refusal.reason in ("visits", "hops", "budget", "deadline")
+            self._fail("refusal", refusal.reason if spent else "refusal", refusal.detail)
 
     def _attempt_failed(self, reason: events.FailureReason, detail: str) -> None:
         if not self._is_over():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 
 
@@ -23,7 +24,7 @@ class Limits(BaseModel):
     """Transitions at most, the last one kept for landing."""
     tokens: Count = 10_000
     """Input and output tokens at most, settled and reserved together."""
-    cost_usd: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)] | None = None
+    cost_usd: Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)] | None = None
     """Dollars at most; None: not limited. With a limit, a model of unknown price does not start."""
     deadline_s: Seconds = 60.0
     """Seconds that a run may be active; waiting for a human does not count."""
@@ -47,7 +48,7 @@ class Limits(BaseModel):
         """`cost_usd` in whole micro-dollars, rounded down."""
         if self.cost_usd is None:
             return None
-        return int((self.cost_usd * 1_000_000).to_integral_value(rounding=ROUND_DOWN))
+        return int(Fraction(self.cost_usd) * 1_000_000)
 
 
 class CallLimits(BaseModel):

@@ -46,6 +46,7 @@ class Machine(Generic[C, D]):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         where = where_called()
+        _check_names(cls)
         cls.definition = Definition(
             name=cls.__name__,
             doc=inspect.cleandoc(cls.__doc__ or "").partition("\n")[0],
@@ -61,6 +62,24 @@ class Machine(Generic[C, D]):
         findings = check(cls.definition)
         if findings:
             raise DefinitionError(cls.__name__, findings)
+        cls.definition.seal()
+
+
+def _check_names(cls: type) -> None:
+    """Refuse parts that take the name of an attribute which every machine has."""
+    taken = [
+        Finding(
+            code="FSM114",
+            where=part.where,
+            came=f"a {type(part).__name__} named {name!r}",
+            allowed="any name but definition, limits and model, which every machine has",
+            do="rename it",
+        )
+        for name, part in vars(cls).items()
+        if name in ("definition", "limits", "model") and isinstance(part, State | Final | Handoff)
+    ]
+    if taken:
+        raise DefinitionError(cls.__name__, taken)
 
 
 def _declared(cls: type, kind: type[Any]) -> dict[str, Any]:

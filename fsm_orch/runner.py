@@ -19,6 +19,7 @@ from .agents.code import CodeAgent
 from .attempt import attempt
 from .budget import FREE, Price
 from .clock import Clock, loop_clock
+from .context import values_of
 from .definition import Definition, State
 from .engine import Compiled
 from .errors import StartError
@@ -153,7 +154,7 @@ class Runner(Generic[C, D]):
             run_id=options.get("run_id") or self._new_id(),
             thread_id=options.get("thread_id"),
             trace_id=options.get("trace_id"),
-            context=dict(vars(context)),
+            context=values_of(context),
             messages=tuple(options.get("messages", ())),
             digest=self.definition.digest,
             kernel=kernel.VERSION,

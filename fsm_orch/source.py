@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable
-from types import FrameType
+from collections.abc import Callable, Iterable, Set
+from functools import partial
+from types import FrameType, ModuleType
 from typing import Any
 
 
@@ -31,19 +32,38 @@ def where_defined(thing: type | Callable[..., Any]) -> str:
 def phrases(given: Iterable[str], option: str) -> tuple[str, ...]:
     """Take what a user wrote as several phrases.
 
+    A set is sorted, since its own order differs from process to process.
+
     Raises TypeError: if it is one string, which would be taken letter by letter.
     """
     if isinstance(given, str):
         raise TypeError(f"{option} takes several phrases: write ({given!r},), not {given!r}")
-    return tuple(given)
+    return tuple(sorted(given) if isinstance(given, Set) else given)
 
 
 def qualified_name(function: Callable[..., Any]) -> str | None:
-    """Name a callable as `module:qualname`, the same in every process; None for lambdas and other nameless ones."""
-    name = getattr(function, "__qualname__", None)
-    if name is None and not hasattr(function, "func"):  # an instance is named by its class; a partial is not
-        name = type(function).__qualname__
-        return f"{type(function).__module__}:{name}"
-    if name is None or "<lambda>" in name:
+    """Name a callable as `module:qualname`, the same in every process.
+
+    None for one that its name does not tell: a lambda, a partial, a bound method, an instance with attributes, a
+    closure over anything but named things.
+    """
+    if not hasattr(function, "__qualname__"):
+        has_state = bool(getattr(function, "__dict__", True)) or isinstance(function, partial)
+        return None if has_state else qualified_name(type(function))
+    owner = getattr(function, "__self__", None)
+    is_bound = owner is not None and not isinstance(owner, type | ModuleType)
+    if is_bound or "<lambda>" in function.__qualname__ or not all(map(_is_named, _closed_over(function))):
         return None
-    return f"{function.__module__}:{name}"
+    return f"{function.__module__}:{function.__qualname__}"
+
+
+def _closed_over(function: Callable[..., Any]) -> Iterable[object]:
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not assigned yet: a class or function that is still being defined
+            continue
+
+
+def _is_named(value: object) -> bool:
+    return isinstance(value, type | ModuleType) or (callable(value) and qualified_name(value) is not None)

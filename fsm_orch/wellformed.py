@@ -15,13 +15,14 @@ FSM123 visits or timeout   FSM130 mutable field (raised by the context class its
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 
 from pydantic import TypeAdapter, ValidationError
 
 from .budget import FREE, Allowance, Price
-from .context import FieldRef, describe, given_fields
+from .context import Context, FieldRef, describe_item, given_fields
 from .definition import Definition, Final, Handoff
 from .errors import Finding
 from .graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
@@ -91,6 +92,9 @@ def _parts(definition: Definition) -> Iterator[Finding]:
                 allowed="states and final states of the same class",
                 do="assign it to an attribute of this class",
             )
+
+
+def _unnamed(definition: Definition) -> Iterator[Finding]:
     named = {id(handoff) for handoff in definition.handoffs}
     unnamed = {id(h): h for state in definition.states.values() for h in state.handoffs if id(h) not in named}
     for handoff in unnamed.values():
@@ -169,17 +173,32 @@ def _field(definition: Definition, ref: FieldRef, where: str, subject: str) -> I
 
 
 def _default_answer(definition: Definition, ref: FieldRef, value: object, where: str) -> Iterator[Finding]:
-    field = definition.context.__pydantic_fields__[ref.name]
-    try:
-        TypeAdapter(field.rebuild_annotation()).validate_python(value, strict=True)
-    except ValidationError as error:
+    problem = _misfit(definition.context, ref.name, value)
+    if problem is not None:
         yield Finding(
             code="FSM120",
             where=where,
-            came=f"sets {ref!r} to a value that does not fit: {describe(error)}",
-            allowed=f"a value of {field.annotation!r}, checked now so that landing never fails",
+            came=f"sets {ref!r} to a value that does not fit: {problem}",
+            allowed="a value that the field and its validators take as it is, checked now so that landing never fails",
             do="set a value of that type",
         )
+
+
+def _misfit(context: type[Context], name: str, value: object) -> str | None:
+    """Say why a field would not take a value as it is, or a journal would not give it back; None if they do."""
+    try:
+        context.model_validate({name: value}, strict=True, by_alias=False, by_name=True)
+    except ValidationError as error:
+        items = error.errors(include_url=False, include_input=False, include_context=False)
+        about = [item for item in items if item["loc"][:1] == (name,)]
+        if about:
+            return "; ".join(map(describe_item, about))
+    adapter = TypeAdapter(context.__pydantic_fields__[name].rebuild_annotation())
+    try:
+        survives = adapter.validate_json(adapter.dump_json(value)) == value
+    except ValueError:
+        survives = False
+    return None if survives else "it does not survive being written as JSON"
 
 
 def _contexts(definition: Definition) -> Iterator[Finding]:
@@ -255,16 +274,21 @@ def _descriptions(definition: Definition) -> Iterator[Finding]:
 
 def _bounds(definition: Definition) -> Iterator[Finding]:
     for state in definition.states.values():
-        too_few = state.max_visits is not None and state.max_visits < 1
-        too_short = state.timeout_s is not None and not 0 < state.timeout_s < float("inf")
+        visits, timeout, attempts = state.max_visits, state.timeout_s, state.spec.attempts
+        too_few = (visits is not None and not _is_count(visits)) or not _is_count(attempts)
+        too_short = timeout is not None and not 0 < timeout < math.inf
         if too_few or too_short:
             yield Finding(
                 code="FSM123",
                 where=state.where,
-                came=f"state {state.name!r} with max_visits={state.max_visits}, timeout_s={state.timeout_s}",
-                allowed="max_visits of 1 or more, timeout_s above 0 and finite, or None",
+                came=f"state {state.name!r} with max_visits={visits}, timeout_s={timeout}, attempts={attempts}",
+                allowed="whole max_visits and attempts from 1, timeout_s above 0 and finite, or None",
                 do="mend the number, or leave it out",
             )
+
+
+def _is_count(number: object) -> bool:
+    return type(number) is int and number >= 1
 
 
 def _schema(definition: Definition) -> Iterator[Finding]:
@@ -298,9 +322,11 @@ def start_objection(definition: Definition, limits: Limits, price: Price = FREE)
     if limits.hops < 1:
         return f"{limits.hops} hops leave none to land with"
     if not Allowance(limits.tokens, limits.cost_micros).covers(grant):
+        money = "" if limits.cost_usd is None else f" and ${grant.cost / 1_000_000:g}"
+        limit = "" if limits.cost_usd is None else f" and ${limits.cost_usd:g}"
         return (
-            f"the first call of {definition.initial.name!r} may take {grant.tokens:,} tokens and "
-            f"${grant.cost / 1_000_000:g}; the limits are {limits.tokens:,} and ${limits.cost_usd or 0:g}"
+            f"the first call of {definition.initial.name!r} may take {grant.tokens:,} tokens{money}; "
+            f"the limit is {limits.tokens:,} tokens{limit}"
         )
     return None
 
@@ -348,8 +374,8 @@ def _traps(definition: Definition) -> Iterator[Finding]:
 
 def _cycles(definition: Definition) -> Iterator[Finding]:
     bounded = [name for name, state in definition.states.items() if state.max_visits is not None]
-    cycle = shortest_cycle(without(definition.successors, bounded))
-    if cycle is not None:
+    graph = without(definition.successors, bounded)
+    while (cycle := shortest_cycle(graph)) is not None:
         kind = "self-loop" if len(cycle) == 2 else "cycle"
         yield Finding(
             code="FSM105",
@@ -358,6 +384,7 @@ def _cycles(definition: Definition) -> Iterator[Finding]:
             allowed="cycles in which at least one state declares max_visits",
             do=f"declare it: {cycle[0]} = State(..., max_visits=2)",
         )
+        graph = without(graph, cycle)
 
 
 def unwritten_reads(definition: Definition) -> Iterator[Finding]:
@@ -368,7 +395,7 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
     """
     given = given_fields(definition.context)
     for state in definition.states.values():
-        for field in sorted(state.spec.read_names - given):
+        for field in sorted((state.spec.read_names & definition.context.__pydantic_fields__.keys()) - given):
             path = shortest_path(
                 _edges_that_do_not_write(definition, field),
                 definition.initial.name,
@@ -414,7 +441,6 @@ _PART_RULES: tuple[Rule, ...] = (
     _fallback,
     _parts,
     _wire_names,
-    _duplicates,
     _fields,
     _contexts,
     _dependencies,
@@ -423,7 +449,7 @@ _PART_RULES: tuple[Rule, ...] = (
     _bounds,
     _schema,
 )
-_EDGE_RULES: tuple[Rule, ...] = (_routes, _traps, _cycles)
+_EDGE_RULES: tuple[Rule, ...] = (_unnamed, _duplicates, _routes, _traps, _cycles)
 _PATH_RULES: tuple[Rule, ...] = (
     _unreachable,
     unwritten_reads,

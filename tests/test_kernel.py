@@ -292,7 +292,7 @@ def test_a_budget_refusal_is_not_repaired() -> None:
 
     refused = play.record(events.Refused)
     assert (refused.reason, refused.is_repaired) == ("budget", False)
-    assert play.now.landing == "refusal"
+    assert play.now.landing == "budget"
 
 
 # --- default handoffs -----------------------------------------------------------------------------------------

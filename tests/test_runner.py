@@ -421,7 +421,7 @@ async def test_an_unknown_price_has_no_cost() -> None:
         ({"model": ScriptedModel([], price=None), "limits": Limits(cost_usd=Decimal(1))}, "is not known, so a cost"),
         (
             {"model": ScriptedModel([], price=Price(Fraction(5), Fraction(5))), "limits": Limits(cost_usd="0.0034")},
-            r"\$0.0035; the limits are 10,000 and \$0.0034",
+            r"\$0.0035; the limit is 10,000 tokens and \$0.0034",
         ),
     ],
 )

@@ -60,6 +60,10 @@ class Visit(Generic[C, D]):
         return ways[0]
 
 
+Changes = Mapping[Any, Any]
+"""What a plain function returns to write fields: `{Ticket.answer: "..."}`, every field that its state declares."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What an agent returns: a proposed handoff or none, changes to the context, messages."""
@@ -89,7 +93,7 @@ class Agent(Protocol):
         ...
 
 
-def names(changes: Mapping[Any, Any]) -> dict[str, Any]:
+def names(changes: Changes) -> dict[str, Any]:
     """Turn changes by field reference, as users write them, into changes by name.
 
     Raises TypeError: if a key is not a field reference.

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..definition import Handoff
 from ..spec import AgentSpec
-from .base import Reply, Visit, names
+from .base import Changes, Reply, Visit, names
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Go:
     """A code agent's choice: take this handoff, with these changes by field (`{Ticket.answer: "..."}`)."""
 
     handoff: Handoff
-    changes: Mapping[Any, Any] | None = None
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True)

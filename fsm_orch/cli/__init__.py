@@ -1,0 +1,23 @@
+"""The command line, `fsm-orch`: run, check and draw the machines of a module.
+
+Exit codes: 0 done, a landed run included; 1 a machine that does not build; 2 nothing could be done, with one line on
+stderr that says why; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from . import check, graph, model, run
+
+app = typer.Typer(
+    name="fsm-orch",
+    help="LLM agents as an explicit finite state machine: a model proposes, the machine disposes.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
+)
+app.command(name="run")(run.run)
+app.command(name="check")(check.check)
+app.command(name="graph")(graph.graph)
+app.add_typer(model.app, name="model")

@@ -1,0 +1,119 @@
+"""Shows a run as it happens: a line per hop, and what came of it at the end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+from .. import events
+from ..context import Context
+from ..definition import Definition
+from ..result import RunResult
+from .show import hanging, safe
+
+_LANDING = "landing"
+
+
+class PathWriter:
+    """The path of a run, written line by line.
+
+    Args:
+        out: where to write.
+        definition: whose names are to be aligned.
+        is_alive: show what is at work now; for a terminal that nothing else writes to.
+    """
+
+    def __init__(self, out: Console, definition: Definition, *, is_alive: bool) -> None:
+        self._out = out
+        self._definition = definition
+        self._is_alive = is_alive
+        self._state_width = max(map(len, (*definition.states, *definition.finals)))
+        self._handoff_width = max(len(name) for name in (_LANDING, *(h.name for h in definition.handoffs)))
+
+    async def follow(self, records: AsyncIterable[events.Record]) -> None:
+        """Write a line for each record that says where the run goes, until there are no more."""
+        self._out.print(Text(self._definition.name, style="bold").append(f"  {safe(self._definition.doc)}", "dim"))
+        self._out.print()
+        if not self._is_alive:
+            async for record in records:
+                self._write(record)
+            return
+        with self._out.status(self._at_work(self._definition.initial.name)) as status:
+            async for record in records:
+                self._write(record)
+                self._update(status, record)
+
+    def _update(self, status: Status, record: events.Record) -> None:
+        match record:
+            case events.VisitStarted(stamp=stamp):
+                status.update(self._at_work(stamp.state))
+            case events.CallAdmitted(stamp=stamp, call=call):
+                status.update(self._at_work(stamp.state, f"is waiting for its model (call {call})"))
+
+    def _at_work(self, state: str, doing: str = "is at work") -> Text:
+        return Text(state, style="bold").append(f" {doing}", style="not bold dim")
+
+    def _write(self, record: events.Record) -> None:
+        match record:
+            case events.HandedOff(source=source, handoff=handoff, target=target):
+                self._hop(record.stamp, source, handoff, target, style="green")
+            case events.Landed(source=source, target=target):
+                self._hop(record.stamp, source, _LANDING, target, style="yellow")
+            case events.Refused(detail=detail, is_repaired=is_repaired):
+                self._aside(record.stamp, f"refused{', asked again' if is_repaired else ''}: {detail}")
+            case events.AttemptFailed(reason=reason, detail=detail, is_retried=is_retried):
+                self._aside(record.stamp, f"failed{', tried again' if is_retried else ''}: {detail or reason}")
+            case events.GuardRaised(handoff=handoff, detail=detail):
+                self._aside(record.stamp, f"the guard of {handoff} raised: {detail}")
+            case events.CallRefused(call=call, reason=reason):
+                self._aside(record.stamp, f"call {call} was not sent: {reason}")
+
+    def _hop(self, stamp: events.Stamp, source: str, handoff: str, target: str, *, style: str) -> None:
+        line = Text(f"{stamp.hops:>3}  ", style="dim")
+        line.append(f"{source:<{self._state_width}}  ", style="not dim")
+        line.append(f"{handoff:<{self._handoff_width}} → ", style=f"not dim {style}")
+        line.append(f"{target:<{self._state_width}}", style="not dim bold")
+        line.append(f"  {stamp.remaining:>7,} tokens left", style="dim")
+        self._out.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+    def _aside(self, stamp: events.Stamp, said: str) -> None:
+        self._out.print(hanging(self._out, f"     {stamp.state:<{self._state_width}}  ", said, "dim"))
+
+
+def show_result(out: Console, before: Context, result: RunResult[Context], tokens: int) -> None:
+    """Write where a run ended and why, the fields of its context, and what it used.
+
+    Args:
+        before: the first context; fields that the run wrote stand out.
+        tokens: the limit.
+    """
+    out.print()
+    out.print(_end(result))
+    out.print()
+    width = max(map(len, type(before).__pydantic_fields__))
+    for name, value in result.context.model_dump(mode="json").items():
+        if value is not None:
+            style = "dim" if getattr(result.context, name) == getattr(before, name) else "bold"
+            out.print(hanging(out, f"  {name:<{width}}  ", str(value), style))
+    out.print()
+    out.print(Text(_used(result, tokens), style="dim"))
+
+
+def _end(result: RunResult[Context]) -> Text:
+    if result.landing is None:
+        return Text("Ended in ").append(result.state.name, style="bold green")
+    line = Text("Landed in ").append(result.state.name, style="bold yellow").append(f" ({result.landing.reason})")
+    return line.append(f": {safe(result.landing.detail)}" if result.landing.detail else "")
+
+
+def _used(result: RunResult[Context], tokens: int) -> str:
+    usage = result.usage
+    calls = f"{usage.requests} call{'' if usage.requests == 1 else 's'}"
+    cost = "cost unknown" if result.cost_usd is None else f"${result.cost_usd:f}"
+    return (
+        f"{result.charged_tokens:,} of {tokens:,} tokens ({usage.input_tokens:,} in, {usage.output_tokens:,} out), "
+        f"{calls}, {cost}, {result.seconds:.2f} s"
+    )

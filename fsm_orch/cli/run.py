@@ -1,0 +1,122 @@
+"""`fsm-orch run`: one run of a machine, shown as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from typing import Annotated, Any, TextIO
+
+import orjson
+import structlog
+import typer
+
+from ..context import Context
+from ..observe.base import Observer
+from ..observe.log import log_records
+from ..result import RunResult
+from ..runner import Runner
+from . import load, start
+from .path import PathWriter, show_result
+from .show import complain, complaints, console
+
+DEFAULT_MODEL = "local:smollm2"
+"""For agents that name none in a machine that names none: it needs no key and no network."""
+
+
+def run(
+    target: load.Target,
+    text: Annotated[
+        str | None, typer.Argument(help="Fills the context's only required str field.", show_default=False)
+    ] = None,
+    *,
+    fields: Annotated[
+        str, typer.Option("--context", metavar="JSON", help="An object with other fields of the first context.")
+    ] = "{}",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROVIDER:MODEL",
+            help=f"For agents that name none; by default the machine's, or else {DEFAULT_MODEL}.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, nothing else.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="Log every event as a line of JSON on stderr.")] = False,
+) -> None:
+    """Run a machine once and show its path.
+
+    A machine with dependencies, Machine[Ticket, Shop], is given what a function deps() of its own module returns: the
+    dependencies themselves, or a context manager that opens them before the run and closes them after it.
+
+    Exit codes: 0 the run ended, and a landing is an end like any other: see "landing" in --json; 2 it could not
+    start; 130 it was interrupted, and landed.
+    """
+    stdout = sys.stdout
+    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
+        machine = load.machine(target)
+        context = start.context(machine.definition.context, text, fields)
+        runner = Runner[Any, Any](
+            machine,
+            model=model or machine.definition.model or DEFAULT_MODEL,
+            observers=[_event_log()] if events else [],
+        )
+        with start.dependencies(machine) as deps, _landed_if_interrupted():
+            if as_json:
+                asyncio.run(_printed(runner, context, deps, stdout))
+            else:
+                asyncio.run(_shown(runner, context, deps, is_alive=not events))
+
+
+async def _printed(runner: Runner[Any, Any], context: Context, deps: Any, out: TextIO) -> None:
+    result = await runner.run(context, deps=deps)
+    typer.echo(orjson.dumps(_as_json(result)), file=out)
+
+
+async def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: bool) -> None:
+    out = console()
+    path = PathWriter(out, runner.definition, is_alive=is_alive and out.is_terminal)
+    async with runner.stream(context, deps=deps) as records:
+        await path.follow(records)
+        result = await records.result()
+    show_result(out, context, result, runner.definition.limits.tokens)
+
+
+@contextmanager
+def _landed_if_interrupted() -> Iterator[None]:
+    """Turn Ctrl-C into one line: asyncio has cancelled the run by then, which landed it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("Interrupted: the run was landed")
+        raise typer.Exit(130) from None
+
+
+def _event_log() -> Observer:
+    """Log to stderr by a logger of its own: structlog's configuration belongs to the user's module."""
+    logger = structlog.wrap_logger(
+        structlog.WriteLogger(sys.stderr),
+        processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.BoundLogger,
+        context_class=dict,
+    )
+    return log_records(logger)
+
+
+def _as_json(result: RunResult[Any]) -> dict[str, Any]:
+    return {
+        "run_id": result.run_id,
+        "state": result.state.name,
+        "landing": result.landing._asdict() if result.landing else None,
+        "context": result.context.model_dump(mode="json"),
+        "path": [hop._asdict() for hop in result.path],
+        "usage": {
+            "requests": result.usage.requests,
+            "input_tokens": result.usage.input_tokens,
+            "output_tokens": result.usage.output_tokens,
+        },
+        "charged_tokens": result.charged_tokens,
+        "cost_usd": None if result.cost_usd is None else float(result.cost_usd),
+        "seconds": result.seconds,
+    }

@@ -1,0 +1,104 @@
+"""What commands put on a terminal or into a pipe: consoles, safe text, findings, and complaints instead of tracebacks.
+
+Text of models and users is shown with its control characters written out, so that it cannot steer a terminal.
+"""
+
+from __future__ import annotations
+
+import io
+import linecache
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ..errors import DefinitionError, Finding, FsmError
+
+_UNBOUND = 100_000
+"""Columns of a pipe: lines are not wrapped where nobody looks at them."""
+
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and newline, marks that turn the direction of text, and lone surrogates."""
+
+
+class CommandError(Exception):
+    """A command cannot do its work; the message is one line that says what came, what is allowed, what to do."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Open stdout or stderr: coloured and as wide as the terminal, or plain and unwrapped into a pipe."""
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")  # a narrow encoding must not end a run that has been paid for
+    opened = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not opened.is_terminal:
+        opened.width = _UNBOUND
+    return opened
+
+
+def safe(text: str) -> str:
+    """Write out what could steer a terminal."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def hanging(out: Console, label: str, text: str, style: str = "") -> Text:
+    """Set a text beside its label, wrapped to the console under its own beginning."""
+    lines = [
+        wrapped.plain
+        for line in safe(text).splitlines() or [""]
+        for wrapped in Text(line).wrap(out, max(20, out.width - len(label)))
+    ]
+    return Text(label, style="dim").append(("\n" + " " * len(label)).join(lines), style=f"not dim {style}")
+
+
+@contextmanager
+def complaints() -> Iterator[None]:
+    """Say on stderr what keeps a command from its work, and exit with 2; a traceback is left to our own mistakes."""
+    try:
+        yield
+    except DefinitionError as error:
+        show_findings(console(stderr=True), error)
+    except (CommandError, FsmError) as error:
+        complain(str(error))
+    else:
+        return
+    raise typer.Exit(2)
+
+
+def complain(message: str) -> None:
+    """Say one line on stderr."""
+    line = Text("fsm-orch: ", style="bold red").append(safe(" ".join(message.split())), style="default not bold")
+    console(stderr=True).print(line, soft_wrap=True)
+
+
+def show_findings(out: Console, error: DefinitionError) -> None:
+    """Show everything that keeps a machine from being built, each finding with the line that it is about."""
+    count = "1 finding" if len(error.findings) == 1 else f"{len(error.findings)} findings"
+    out.print(Text(f"{error.subject} does not build: {count}", style="bold"))
+    for finding in error.findings:
+        out.print(_finding(finding), soft_wrap=True)
+
+
+def _finding(finding: Finding) -> Text:
+    file, _, line = finding.where.rpartition(":")
+    source = linecache.getline(file, int(line)).rstrip() if line.isdecimal() else ""
+    margin = " " * len(line) if source else ""
+    shown = Text("\n").append(finding.code, style="bold red").append(f": {safe(finding.came)}\n", style="bold")
+    shown.append(f"{margin}--> ", style="blue").append(f"{place(finding.where)}\n")
+    if source:
+        shown.append(f"{margin} |\n{line} | ", style="blue").append(f"{safe(source.strip())}\n")
+        shown.append(f"{margin} |\n", style="blue")
+    shown.append(f"{margin} = ", style="blue").append("allowed: ", style="bold").append(f"{safe(finding.allowed)}\n")
+    return shown.append(f"{margin} = ", style="blue").append("do: ", style="bold").append(safe(finding.do))
+
+
+def place(where: str) -> str:
+    """Shorten `file:line` to the current directory, if it is below it."""
+    file, colon, line = where.rpartition(":")
+    path = Path(file)
+    return f"{path.relative_to(Path.cwd())}{colon}{line}" if path.is_relative_to(Path.cwd()) else where

@@ -1,0 +1,106 @@
+"""What a run of the command line starts from: the first context, and the dependencies of the machine."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import typing
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import NoneType
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+from typing_extensions import get_original_bases
+
+from ..context import Context, describe
+from ..machine import Machine
+from .load import AnyMachine
+from .show import CommandError
+
+
+def context(context_type: type[Context], text: str | None, fields: str) -> Context:
+    """Make the first context.
+
+    Args:
+        text: fills the only required `str` field that `fields` leaves open; None fills none.
+        fields: a JSON object.
+
+    Raises CommandError: if the object is none, the text has no place or several, or a value does not fit.
+    """
+    given = _object(fields)
+    if text is not None:
+        given[_place(context_type, given)] = text
+    try:
+        return context_type.model_validate_json(to_json(given))
+    except ValidationError as error:
+        raise CommandError(f"This is no {context_type.__name__}: {describe(error)}. {_how(context_type)}") from None
+    except ValueError:
+        raise CommandError("The text is not valid UTF-8") from None
+
+
+def _object(fields: str) -> dict[str, Any]:
+    try:
+        given = from_json(fields, allow_inf_nan=False)
+    except ValueError as error:
+        raise CommandError(f"--context is not JSON: {error}. Give an object, such as '{{\"field\": 1}}'") from None
+    if not isinstance(given, dict):
+        raise CommandError(f"--context is a {type(given).__name__}. Give an object, such as '{{\"field\": 1}}'")
+    return given
+
+
+def _place(context_type: type[Context], given: dict[str, Any]) -> str:
+    fields = context_type.__pydantic_fields__.items()
+    places = [name for name, field in fields if field.is_required() and field.annotation is str and name not in given]
+    if len(places) == 1:
+        return places[0]
+    found = f"{len(places)} such fields: {', '.join(places)}" if places else "no such field"
+    raise CommandError(
+        f"The text fills the only required str field that --context leaves open; {context_type.__name__} has {found}. "
+        + _how(context_type)
+    )
+
+
+def _how(context_type: type[Context]) -> str:
+    return f"Give fields by --context as a JSON object; fields: {', '.join(context_type.__pydantic_fields__)}"
+
+
+@contextmanager
+def dependencies(machine: AnyMachine) -> Iterator[Any]:
+    """Hold the dependencies of a machine while it runs: what `deps()` of its module gives; None if it declares none.
+
+    A context manager that `deps()` returns is entered, and left when the run has ended. Any other value is given as
+    it is.
+
+    Raises CommandError: if a machine with dependencies has no such function in its module, or it gives none.
+    """
+    if not has_dependencies(machine):
+        yield None
+        return
+    with ExitStack() as stack:
+        yield _opened(machine, stack)
+
+
+def has_dependencies(machine: AnyMachine) -> bool:
+    """Tell whether a machine declares dependencies, as `Machine[Ticket, Shop]` does."""
+    bases = [base for base in get_original_bases(machine) if typing.get_origin(base) is Machine]
+    return any(typing.get_args(base)[1:] not in ((), (None,), (NoneType,)) for base in bases)
+
+
+def _opened(machine: AnyMachine, stack: ExitStack) -> Any:
+    module = machine.__module__
+    opener = getattr(sys.modules[module], "deps", None)
+    if not callable(opener):
+        raise CommandError(
+            f"{machine.__name__} has dependencies, and {module!r} no function deps() that gives them. "
+            "Write one that returns them, or a context manager of them"
+        )
+    try:
+        opened = opener()
+        entered = stack.enter_context(opened) if isinstance(opened, AbstractContextManager) else opened
+    except Exception as error:
+        raise CommandError(f"deps() of {module!r} raised {type(error).__name__}: {error}") from error
+    if inspect.isgenerator(entered) or inspect.isawaitable(entered) or hasattr(entered, "__aenter__"):
+        raise CommandError(f"deps() of {module!r} is async or a bare generator: write a plain @contextmanager")
+    return entered

@@ -1,0 +1,1 @@
+"""What can be said of every run of a machine before any run."""

@@ -1,0 +1,1 @@
+"""A definition in the languages of other tools."""

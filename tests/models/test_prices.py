@@ -1,0 +1,92 @@
+"""Prices come from the installed table, are upper bounds, and are unknown rather than wrong."""
+
+import socket
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from genai_prices import Usage, calc_price
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsm_orch.budget import Price
+from fsm_orch.models.prices import price_of
+
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def test_plain_price() -> None:
+    """A plain price is the table's dollars a million tokens."""
+
+    assert Price(Fraction(1, 4), Fraction(2)) == price_of("openai", "gpt-5-mini", at=AT)
+
+
+def test_dearest_tier() -> None:
+    """Of prices by input length the dearest is taken, for nobody knows the length beforehand."""
+    long = calc_price(Usage(input_tokens=10**6, output_tokens=0), "gemini-2.5-pro", provider_id="google")
+    price = price_of("google", "gemini-2.5-pro", at=AT)
+
+    assert price is not None
+    assert Fraction(long.input_price) == price.input
+
+
+@given(hours=st.integers(0, 23))
+def test_dearest_hour(hours: int) -> None:
+    """A price that depends on the hour of the day is the dearest one, whenever it is asked for."""
+
+    assert price_of("deepseek", "deepseek-chat", at=AT) == price_of(
+        "deepseek", "deepseek-chat", at=AT.replace(hour=hours)
+    )
+
+
+@given(
+    model=st.sampled_from(
+        [
+            ("openai", "gpt-5-mini"),
+            ("openai", "gpt-5.6-sol"),
+            ("anthropic", "claude-sonnet-4-5"),
+            ("google", "gemini-2.5-pro"),
+            ("deepseek", "deepseek-reasoner"),
+        ]
+    ),
+    input_tokens=st.integers(0, 10**6),
+    output_tokens=st.integers(0, 10**6),
+    at=st.datetimes(datetime(2026, 11, 20), datetime(2026, 11, 21), timezones=st.just(UTC)),
+)
+def test_never_undercounted(model: tuple[str, str], input_tokens: int, output_tokens: int, at: datetime) -> None:
+    """No call of the day costs more than its price says."""
+    provider, name = model
+    price = price_of(provider, name, at=AT.replace(hour=0))
+    billed = calc_price(
+        Usage(input_tokens=input_tokens, output_tokens=output_tokens),
+        name,
+        provider_id=provider,
+        genai_request_timestamp=at,
+    ).total_price
+
+    assert price is not None
+    assert price.amount(input_tokens, output_tokens).cost >= billed * Decimal(10**6)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("openai", "gpt-nonsense"),
+        ("openai", ""),
+        ("nobody", "gpt-5-mini"),
+        ("openai", "text-embedding-3-small"),
+        ("perplexity", "sonar"),
+    ],
+)
+def test_unknown(provider: str, model: str) -> None:
+    """What is not in the table, makes no text, or costs something besides tokens, has no known price."""
+
+    assert price_of(provider, model, at=AT) is None
+
+
+def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fetched."""
+    monkeypatch.setattr(socket, "socket", None)
+
+    assert price_of("openai", "gpt-5-nano") is not None
