@@ -39,9 +39,6 @@ RefusalReason = Literal[
     "budget",
     "deadline",
 ]
-NOT_REPAIRED: frozenset[RefusalReason] = frozenset({"visits", "hops", "budget", "deadline"})
-"""Refusals that telling the model cannot mend."""
-
 FailureReason = Literal["error", "timeout", "denied"]
 DenialReason = Literal["repeated", "calls", "call_limits", "budget", "deadline"]
 LandingReason = Literal[
@@ -57,6 +54,13 @@ LandingReason = Literal[
     "overrun",
     "cancelled",
 ]
+LANDS_AS: Mapping[RefusalReason, LandingReason] = {
+    "visits": "visits",
+    "hops": "hops",
+    "budget": "budget",
+    "deadline": "deadline",
+}
+"""Refusals that telling the model cannot mend, with what a run lands for then; any other lands as `refusal`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,7 +350,7 @@ class _Course:
         spec, visit = self.state.spec, self.visit
         is_repaired = (
             spec.proposes
-            and refusal.reason not in events.NOT_REPAIRED
+            and refusal.reason not in events.LANDS_AS
             and visit.calls < spec.calls
             and not visit.is_denied
         )
@@ -367,8 +367,7 @@ class _Course:
             self._set_visit(refusals=(*visit.refusals, refusal), attempt=visit.attempt + 1)
             self._call_agent(legal(self.machine, self.now))
         else:
-            spent = refusal.reason in ("visits", "hops", "budget", "deadline")
-            self._fail("refusal", refusal.reason if spent else "refusal", refusal.detail)
+            self._fail("refusal", events.LANDS_AS.get(refusal.reason, "refusal"), refusal.detail)
 
     def _attempt_failed(self, reason: events.FailureReason, detail: str) -> None:
         if not self._is_over():

@@ -273,8 +273,7 @@ async def test_stream_gives_records_as_they_happen() -> None:
 
     async with Runner(Support, model=model).stream(Ticket(query="please")) as stream:
         async for record in stream:
-            if isinstance(record, events.HandedOff):
-                seen.append(record.handoff)
+            seen += [record.handoff] if isinstance(record, events.HandedOff) else []
         result = await stream.result()
 
     assert seen.index("to_billing") < seen.index("to_verify")

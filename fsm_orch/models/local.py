@@ -1,8 +1,8 @@
 """Models on this machine: llama.cpp in process (`xllamacpp`), with no key and no network.
 
-The weights are loaded once a process, by `load` or else at the first request; all models of one name share them. One thread infers, so
-requests wait for one another; each can be stopped between two tokens. A reply to a schema is held to it by a grammar
-in compact JSON: legal by construction, if not by judgement.
+The weights are loaded once a process, by `load` or else at the first request; all models of one name share them.
+One thread infers, so requests wait for one another; each can be stopped between two tokens. A reply to a schema is
+held to it by a grammar in compact JSON: legal by construction, if not by judgement.
 
 The native server also listens on a loopback port, behind a random key. Its own template and tokenizer are asked there
 how many tokens a request is, so the bound is exact.

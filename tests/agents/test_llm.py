@@ -146,5 +146,5 @@ def test_an_agent_needs_instructions_and_a_call(instructions: str, calls: int) -
 
 def test_fields_are_named_without_strings() -> None:
     """A string in `reads` is refused with what to write instead."""
-    with pytest.raises(ContextError, match="'query' is not a field. Name fields as attributes"):
+    with pytest.raises(ContextError, match=r"'query' is not a field. Name fields as attributes"):
         LLMAgent("x", reads=("query",))

@@ -65,7 +65,7 @@ async def test_what_is_denied_is_not_sent() -> None:
     ledger = Ledger(denies=True)
     model, sent = metered(ledger, "hi")
 
-    with pytest.raises(CallDenied, match="This call was denied: budget. Nothing was sent"):
+    with pytest.raises(CallDenied, match=r"This call was denied: budget\. Nothing was sent"):
         await model.ask(HELLO)
 
     assert (ledger.booked, sent.requests) == ([], [])

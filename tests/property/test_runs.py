@@ -20,7 +20,7 @@ from fsm_orch import Machine, MemoryStore, Runner, RunResult, StartError
 from fsm_orch.budget import Price
 from fsm_orch.kernel import fold
 
-RUNS = 300
+RUNS = 5_000
 """Adversarial runs in each of the two large properties."""
 PRICE = Price(Fraction(3), Fraction(15))
 

@@ -71,7 +71,7 @@ class Support(Machine[Ticket]):
     unguarded = search.to(human, "give up", is_verified)  # error: a guard is named
     bare = search.to(human, "give up", guard=lambda ticket: True)  # error: a guard is made by @guard
     misnamed = search.to(human, "give up", gaurd=is_verified)  # error: unknown keyword
-    failed = search.on_failure(human, "give up")  # error: a failure edge has no description
+    failed = search.on_failure(human, guard=is_verified)  # error: a failure edge has no guard
 
 
 class Limited(Machine[Ticket]):
