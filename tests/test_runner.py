@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 from support.desk import BILLING, REFUND, Support, Ticket
+from support.machines import Twins
+from support.tape import Tape
 
 from fsm_orch import (
     CallFailed,
+    CallLimits,
     Context,
     Final,
     Go,
@@ -264,6 +267,26 @@ async def test_an_input_above_its_cap_is_denied_before_it_is_sent() -> None:
     assert result.charged_tokens == 0
     assert result.landing is not None
     assert result.landing.reason == "denied"
+
+
+class Pair(Machine[Ticket]):
+    """An agent that makes two calls at once, of which its caps allow both and a tight run only one."""
+
+    work = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=0, max_output_tokens=100)), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    to_done = work.to(done)
+
+
+@pytest.mark.parametrize(("tokens", "sent"), [(200, 2), (199, 1)])
+async def test_two_calls_at_once_reserve_from_one_ledger(tokens: int, sent: int) -> None:
+    """Of two concurrent calls the second goes out only if both could be paid, to the token."""
+    model = ScriptedModel(["one", "two"], delay_s=0.001)
+
+    result = await Runner(Pair, model=model, limits=Limits(tokens=tokens)).run(Ticket(query="x"), deps=Tape(b"\1"))
+
+    assert len(model.requests) == sent
+    assert max(r.stamp.settled + r.stamp.reserved for r in result.records) <= tokens
 
 
 async def test_stream_gives_records_as_they_happen() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +19,7 @@ from support.theorems import Witness
 from fsm_orch import Machine, MemoryStore, Runner, RunResult, StartError
 from fsm_orch.budget import Price
 from fsm_orch.kernel import fold
+from machines.shop import Query, Shop, ShopFloor, deps
 
 RUNS = 5_000
 """Adversarial runs in each of the two large properties."""
@@ -30,6 +31,13 @@ def loop() -> Iterator[asyncio.Runner]:
     """An event loop on virtual time, shared by all examples."""
     with asyncio.Runner(loop_factory=lambda: looptime.new_event_loop(start=0, _enabled=True)) as runner:
         yield runner
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    """The catalogue, shared as a service would share it."""
+    with deps() as opened:
+        yield opened
 
 
 def runner_on(machine: type[Machine[Any, Any]], tape: Tape, **options: Any) -> Runner[Any, Any] | None:
@@ -51,11 +59,6 @@ def assert_theorems(runner: Runner[Any, Any], result: RunResult[Any]) -> None:
     assert "sk-secret-key" not in repr(result.journal) + repr(result.records)
 
 
-def shop() -> tuple[type[Machine[Any, Any]], Callable[[str], Any], Any]:
-    module = pytest.importorskip("machines.shop")
-    return module.ShopFloor, module.Query, module.deps
-
-
 @settings(max_examples=RUNS)
 @given(machine_tapes, tapes)
 def test_random_machines_keep_every_theorem(loop: asyncio.Runner, plan: Tape, tape: Tape) -> None:
@@ -67,6 +70,32 @@ def test_random_machines_keep_every_theorem(loop: asyncio.Runner, plan: Tape, ta
     result = loop.run(runner.run(Facts(), deps=tape))
 
     assert_theorems(runner, result)
+
+
+WORDS = (
+    "red dress",
+    "jeans",
+    "do you have",
+    "price",
+    "in stock",
+    "size",
+    "my account",
+    "$$$",
+    "\ud83d\udc57",
+    "' OR 1=1 --",
+)
+
+
+@settings(max_examples=RUNS)
+@given(st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join) | st.text(max_size=40), tapes)
+def test_the_shop_keeps_every_theorem(loop: asyncio.Runner, shop: Shop, text: str, tape: Tape) -> None:
+    """Whatever customers ask and however its router's model misbehaves, T1 to T6 hold in the shop."""
+    runner = Runner(ShopFloor, model=ChaosModel(tape, price=PRICE))
+
+    result = loop.run(runner.run(Query(text=text), deps=shop))
+
+    assert_theorems(runner, result)
+    assert result.context.answer
 
 
 @settings(max_examples=300)
