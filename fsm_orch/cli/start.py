@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-import typing
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from types import NoneType
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
-from typing_extensions import get_original_bases
 
 from ..context import Context, describe
-from ..machine import Machine
 from .load import AnyMachine
 from .show import CommandError
 
@@ -75,17 +71,11 @@ def dependencies(machine: AnyMachine) -> Iterator[Any]:
 
     Raises CommandError: if a machine with dependencies has no such function in its module, or it gives none.
     """
-    if not has_dependencies(machine):
+    if machine.definition.deps is None:
         yield None
         return
     with ExitStack() as stack:
         yield _opened(machine, stack)
-
-
-def has_dependencies(machine: AnyMachine) -> bool:
-    """Tell whether a machine declares dependencies, as `Machine[Ticket, Shop]` does."""
-    bases = [base for base in get_original_bases(machine) if typing.get_origin(base) is Machine]
-    return any(typing.get_args(base)[1:] not in ((), (None,), (NoneType,)) for base in bases)
 
 
 def _opened(machine: AnyMachine, stack: ExitStack) -> Any:
