@@ -5,8 +5,9 @@ Tokens are counted, money is whole micro-dollars. Nothing here knows a machine o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from .errors import LedgerError
 
@@ -71,8 +72,7 @@ class Price:
 FREE = Price(Fraction(0), Fraction(0))
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(NamedTuple):
     """What a run has spent and holds, against what it may.
 
     The invariant (T3), kept by every method: `settled - overrun + reserved` is covered by `limit`.
@@ -109,14 +109,14 @@ class Ledger:
         """
         if not self.affords(amount):
             raise LedgerError(f"Cannot reserve {amount}: {self.held} of {self.limit} is taken")
-        return replace(self, reserved=self.reserved + amount)
+        return self._replace(reserved=self.reserved + amount)
 
     def release(self, held: Amount) -> Ledger:
         """Give back a reservation of which nothing was spent.
 
         Raises LedgerError: if so much is not reserved.
         """
-        return replace(self, reserved=self.reserved - held)
+        return self._replace(reserved=self.reserved - held)
 
     def settle(self, held: Amount, used: Amount) -> Ledger:
         """Charge what a reservation really cost; what goes beyond it is charged as overrun, never clamped.
@@ -124,8 +124,7 @@ class Ledger:
         Raises LedgerError: if `held` is not reserved.
         """
         beyond = used.beyond(held)
-        return replace(
-            self,
+        return self._replace(
             reserved=self.reserved - held,
             settled=self.settled + used,
             overrun=self.overrun + (Amount(beyond.tokens) if self.limit.cost is None else beyond),

@@ -6,7 +6,6 @@ whether a run must land because of it is the kernel's to say.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from . import events
@@ -72,7 +71,7 @@ def split(machine: Compiled, now: Configuration, event: events.Split) -> tuple[B
 
 
 def _refuse(machine: Compiled, now: Configuration, call: int, reason: events.DenialReason) -> Booked:
-    denied = replace(now, visit=replace(_visit(now), is_denied=True))
+    denied = now._replace(visit=_visit(now)._replace(is_denied=True))
     return Booked(denied, (events.CallRefused(stamp=stamp(machine, denied), call=call, reason=reason),))
 
 
@@ -86,8 +85,8 @@ def _admit(
     output_tokens: int,
 ) -> Booked:
     visit = _visit(now)
-    admitted = replace(
-        now, ledger=ledger, visit=replace(visit, calls=call, grant=NOTHING, open={**visit.open, call: amount})
+    admitted = now._replace(
+        ledger=ledger, visit=visit._replace(calls=call, grant=NOTHING, open={**visit.open, call: amount})
     )
     record = events.CallAdmitted(
         stamp=stamp(machine, admitted), call=call, input_tokens=input_tokens, output_tokens=output_tokens
@@ -130,8 +129,7 @@ def settle(machine: Compiled, now: Configuration, call: int, usage: Usage | None
         raise StepError(f"call {call} reports {usage}: counts are never negative")
     else:
         used = machine.prices[now.state].amount(usage.input_tokens, usage.output_tokens)
-    charged = replace(
-        now,
+    charged = now._replace(
         ledger=now.ledger.settle(held, used),
         usage=now.usage + (usage or Usage(requests=1)),
         visit=_without(now, call),
@@ -148,8 +146,7 @@ def merge(machine: Compiled, now: Configuration, call: int) -> Booked:
     if child is None or child.status != "finished":
         raise StepError(f"child {call} cannot be merged: {'it is ' + child.status if child else 'there is none'}")
     held = _visit(now).open[call]
-    merged = replace(
-        now,
+    merged = now._replace(
         ledger=now.ledger.merge(held, child.ledger),
         usage=now.usage + child.usage,
         visit=_without(now, call),
@@ -178,7 +175,7 @@ def release(machine: Compiled, now: Configuration, call: int) -> Booked:
 
     Raises StepError: if it is not open.
     """
-    freed = replace(now, ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
+    freed = now._replace(ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
     return Booked(freed, (events.CallFreed(stamp=stamp(machine, freed), call=call),))
 
 
@@ -189,7 +186,7 @@ def close(machine: Compiled, now: Configuration) -> Booked:
         now, settled = settle(machine, now, call, None)
         records += settled
     visit = _visit(now)
-    closed = replace(now, ledger=_without_grant(now), visit=replace(visit, grant=NOTHING))
+    closed = now._replace(ledger=_without_grant(now), visit=visit._replace(grant=NOTHING))
     return Booked(closed, tuple(records))
 
 
@@ -209,4 +206,4 @@ def _held(now: Configuration, call: int) -> Amount:
 
 def _without(now: Configuration, call: int) -> VisitLog:
     visit = _visit(now)
-    return replace(visit, open={other: held for other, held in visit.open.items() if other != call})
+    return visit._replace(open={other: held for other, held in visit.open.items() if other != call})

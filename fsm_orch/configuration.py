@@ -6,19 +6,20 @@ Its mappings are never changed in place; a step makes new ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from .budget import Amount, Ledger
 from .context import Context
 from .events import LandingReason, Refusal
 from .messages import Message, Usage
 
+NONE: Mapping[int, Any] = MappingProxyType({})
+
 Status = Literal["running", "waiting", "finished"]
 
 
-@dataclass(frozen=True, slots=True)
-class VisitLog:
+class VisitLog(NamedTuple):
     """What has happened in the visit that is under way."""
 
     since: float
@@ -27,7 +28,7 @@ class VisitLog:
     """Reserved on entry and not yet taken over by the first call."""
     attempt: int = 1
     calls: int = 0
-    open: Mapping[int, Amount] = field(default_factory=dict[int, Amount])
+    open: Mapping[int, Amount] = NONE
     """What each call that is under way has reserved."""
     failures: int = 0
     refusals: tuple[Refusal, ...] = ()
@@ -37,8 +38,7 @@ class VisitLog:
     """What the human answered, once resumed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(NamedTuple):
     """All that a run is."""
 
     run_id: str
@@ -57,6 +57,6 @@ class Configuration:
     visit: VisitLog | None
     """None in a final state."""
     landing: LandingReason | None = None
-    children: Mapping[int, Configuration] = field(default_factory=dict[int, "Configuration"])
+    children: Mapping[int, Configuration] = NONE
     """Machines that the visit runs inside it, by the call that carries each."""
-    child_machines: Mapping[int, str] = field(default_factory=dict[int, str])
+    child_machines: Mapping[int, str] = NONE

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple, assert_never
 
 from . import calls, events
@@ -56,7 +55,7 @@ def step(machine: Compiled, now: Configuration | None, event: events.Input) -> S
         raise StepError(f"{event.kind!r} came after run {now.run_id} had finished")
     if (now.status == "waiting") != isinstance(event, events.Resumed) and not isinstance(event, events.Cancelled):
         raise StepError(f"{event.kind!r} came while run {now.run_id} is {now.status}: only a waiting run is resumed")
-    return _Course(machine, replace(now, at=max(now.at, event.at))).take(event)
+    return _Course(machine, now._replace(at=max(now.at, event.at))).take(event)
 
 
 def fold(machine: Compiled, journal: Iterable[events.Input]) -> Configuration:
@@ -186,8 +185,7 @@ class _Course:
     def enter(self, state: State) -> None:
         """Begin a visit: reserve the grant, draw the menu, and land without a call if it is empty."""
         now, grant = self.now, self.machine.grants[state.name]
-        self.now = replace(
-            now,
+        self.now = now._replace(
             visits={**now.visits, state.name: now.visits.get(state.name, 0) + 1},
             ledger=now.ledger.reserve(grant),
             visit=VisitLog(since=now.at, grant=grant),
@@ -222,8 +220,7 @@ class _Course:
         if target is None:
             return False
         source, messages = self.now.state, reply.messages if reply else ()
-        self.now = replace(
-            self.now,
+        self.now = self.now._replace(
             state=target,
             context=context,
             messages=(*self.now.messages, *messages),
@@ -250,8 +247,7 @@ class _Course:
         """Take the edge that every state has; it is always possible, since its hop was kept."""
         self._close_visit()
         source = self.now.state
-        self.now = replace(
-            self.now,
+        self.now = self.now._replace(
             state=self.machine.land(source),
             hops=self.now.hops + 1,
             visit=None,
@@ -265,7 +261,7 @@ class _Course:
     def _finish(self, final: Final) -> None:
         """End the run, writing what the final state sets; its values were checked when the class was built."""
         sets = {ref.name: value for ref, value in final.sets.items()}
-        self.now = replace(self.now, status="finished", context=overwritten(self.now.context, sets))
+        self.now = self.now._replace(status="finished", context=overwritten(self.now.context, sets))
         self.records.append(events.RunFinished(stamp=self.stamp, landing=self.now.landing))
         self.effects.append(events.Finish())
 
@@ -349,10 +345,7 @@ class _Course:
         """Refuse a reply: have a model repair it if a call is left, else fail the visit."""
         spec, visit = self.state.spec, self.visit
         is_repaired = (
-            spec.proposes
-            and refusal.reason not in events.LANDS_AS
-            and visit.calls < spec.calls
-            and not visit.is_denied
+            spec.proposes and refusal.reason not in events.LANDS_AS and visit.calls < spec.calls and not visit.is_denied
         )
         self.records.append(
             events.Refused(
@@ -446,8 +439,7 @@ class _Course:
         self._keep_child(call, name, step(self.machine.children[name], child, event))
 
     def _keep_child(self, call: int, name: str, stepped: Step) -> None:
-        self.now = replace(
-            self.now,
+        self.now = self.now._replace(
             children={**self.now.children, call: stepped.configuration},
             child_machines={**self.now.child_machines, call: name},
         )
@@ -462,16 +454,16 @@ class _Course:
         if visit.pauses >= spec.pauses:
             self._attempt_ended("error", f"the agent waited more often than the {spec.pauses} times it declares")
             return
-        self.now = replace(self.now, status="waiting")
+        self.now = self.now._replace(status="waiting")
         self._set_visit(pauses=visit.pauses + 1)
         self.records.append(events.RunWaiting(stamp=self.stamp, question=question))
         self.effects.append(events.AwaitHuman(question))
 
     def _resume(self, answer: object) -> None:
-        self.now = replace(self.now, status="running")
+        self.now = self.now._replace(status="running")
         self.records.append(events.RunResumed(stamp=self.stamp))
         self._set_visit(answer=answer, attempt=self.visit.attempt + 1)
         self._call_agent(legal(self.machine, self.now))
 
     def _set_visit(self, **changes: Any) -> None:
-        self.now = replace(self.now, visit=replace(self.visit, **changes))
+        self.now = self.now._replace(visit=self.visit._replace(**changes))
