@@ -103,9 +103,21 @@ class CallFailed(ModelError):
         detail: what the provider said, without prompt text or keys.
         unsent: True only if the request provably cost nothing (never sent, or refused with a 4xx);
             only then is its reservation released.
+        transient: True if the same request may succeed later.
+        retry_after_s: how long the provider asks to wait before it is tried again; None if it does not say.
     """
 
-    def __init__(self, reason: str, detail: str = "", *, unsent: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        unsent: bool = False,
+        transient: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
         self.reason = reason
         self.unsent = unsent
+        self.transient = transient
+        self.retry_after_s = retry_after_s
         super().__init__(f"{reason}: {detail}" if detail else reason)
