@@ -30,6 +30,7 @@ from .messages import Message, Usage
 from .models.base import Model, Request, Response
 from .models.scripted import ScriptedModel
 from .observe.base import Observer
+from .resilience.retry import Retry
 from .result import Hop, Landing, RunResult
 from .runner import Runner, RunStream
 from .spec import AgentSpec
@@ -72,6 +73,7 @@ __all__ = [
     "Reply",
     "Request",
     "Response",
+    "Retry",
     "RunResult",
     "RunStream",
     "Runner",

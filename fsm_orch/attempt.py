@@ -19,6 +19,7 @@ from .definition import Handoff, State
 from .errors import CallDenied, ContextError, FsmError, VisitClosed
 from .messages import Usage
 from .models.base import MeteredModel, Model
+from .resilience.retry import Retry
 from .rules import legal
 from .run import Run
 
@@ -26,10 +27,12 @@ GRACE_S = 1.0
 """Seconds that a cancelled attempt has to clean up before it is abandoned."""
 
 
-async def attempt(run: Run, effect: events.CallAgent, agent: Agent, model: Model | None, deps: Any) -> None:
+async def attempt(
+    run: Run, effect: events.CallAgent, agent: Agent, model: Model | None, retry: Retry | None, deps: Any
+) -> None:
     """Let an agent act for as long as its visit has time, and fold what came of it."""
     with closing(AttemptDesk(run)) as desk:
-        task = asyncio.create_task(agent.act(_visit(run, desk, effect, model, deps)))
+        task = asyncio.create_task(agent.act(_visit(run, desk, effect, _metered(run, desk, model, retry), deps)))
         task.add_done_callback(_retrieve)
         try:
             await asyncio.wait({task}, timeout=desk.seconds_left())
@@ -86,6 +89,10 @@ class AttemptDesk:
         assert now.visit is not None  # the desk is open, so the visit is under way
         return legal(self._run.machine, now, holding=self._run.machine.grants[now.state] - now.visit.grant)
 
+    def calls_left(self) -> int:
+        now = self._run.now
+        return self._run.machine.definition.states[now.state].spec.calls - now.visit.calls if now.visit else 0
+
     def seconds_left(self) -> float:
         """Tell how long until the visit's time or the run's deadline is over; 0 if one is."""
         now, limits = self._run.now, self._run.machine.limits
@@ -95,7 +102,16 @@ class AttemptDesk:
         return max(0.0, min(limits.deadline_s, now.visit.since + visit_s) - self._run.elapsed())
 
 
-def _visit(run: Run, desk: AttemptDesk, effect: events.CallAgent, model: Model | None, deps: Any) -> Visit[Any, Any]:
+def _metered(run: Run, desk: AttemptDesk, model: Model | None, retry: Retry | None) -> MeteredModel | None:
+    if model is None:
+        return None
+    spec = run.machine.definition.states[run.now.state].spec
+    return MeteredModel(model, desk, spec.call_limits, retry=retry)
+
+
+def _visit(
+    run: Run, desk: AttemptDesk, effect: events.CallAgent, metered: MeteredModel | None, deps: Any
+) -> Visit[Any, Any]:
     now, state = run.now, run.machine.definition.states[effect.state]
     return Visit(
         state=state,
@@ -107,7 +123,7 @@ def _visit(run: Run, desk: AttemptDesk, effect: events.CallAgent, model: Model |
         refusals=now.visit.refusals if now.visit else (),
         seconds_left=desk.seconds_left,
         legal=desk.legal,
-        metered=MeteredModel(model, desk, state.spec.call_limits) if model else None,
+        metered=metered,
     )
 
 

@@ -28,11 +28,14 @@ from .machine import C, D, Machine
 from .messages import Message
 from .models.base import Model
 from .observe.base import Observer
+from .resilience.retry import Retry
 from .result import RunResult, landing_of, path_of, place
 from .run import Run
 from .spec import Specified
 from .store.base import Store
 from .wellformed import start_objection
+
+_PATIENT = Retry()
 
 
 class Runner(Generic[C, D]):
@@ -44,6 +47,7 @@ class Runner(Generic[C, D]):
         limits: instead of the machine's.
         observers: told of every record, as it is made.
         store: keeps the journals; None: each result carries its own.
+        retry: tries a call again that failed for now, as a further call of its visit; None does not.
         clock: monotonic seconds; the event loop's by default.
         new_id: makes run ids; random by default.
 
@@ -60,6 +64,7 @@ class Runner(Generic[C, D]):
         limits: Limits | None = None,
         observers: Sequence[Observer] = (),
         store: Store | None = None,
+        retry: Retry | None = _PATIENT,
         clock: Clock = loop_clock,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
@@ -77,6 +82,7 @@ class Runner(Generic[C, D]):
         self._agents = {name: _agent(state) for name, state in self.definition.states.items()}
         self._observers = tuple(observers)
         self.store = store
+        self._retry = retry
         self._clock = clock
         self._new_id = new_id
 
@@ -167,7 +173,7 @@ class Runner(Generic[C, D]):
             while isinstance(run.effect, events.CallAgent):
                 await run.flush()
                 state = run.effect.state
-                await attempt(run, run.effect, self._agents[state], self._models.get(state), deps)
+                await attempt(run, run.effect, self._agents[state], self._models.get(state), self._retry, deps)
             await run.flush()
         except BaseException as error:  # the caller's cancellation, or a store that failed: never in mid-air
             run.cancel(type(error).__name__)

@@ -20,7 +20,7 @@ LAYERS = {
     "words": "errors clock graph messages source",
     "definition and records": "context guards limits budget spec definition wellformed machine events decision",
     "kernel": "configuration engine rules calls kernel history",
-    "ports and adapters": "models agents store observe proof",
+    "ports and adapters": "models agents store resilience observe proof",
     "runner": "run attempt result runner",
     "surfaces": "cli __init__",
 }
@@ -33,9 +33,11 @@ WORLDLY = {"asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "s
 """Modules of the standard library that the kernel side does without."""
 
 OUTLETS = {
+    "anthropic": ["models/anthropic.py"],
     "genai_prices": ["models/prices.py"],
-    "httpx2": ["models/local.py", "models/weights.py"],
+    "httpx2": ["models/http.py", "models/local.py", "models/weights.py"],
     "importlib": ["cli/load.py"],
+    "openai": ["models/openai.py", "models/openai/*"],
     "orjson": ["cli/*"],
     "pickle": [],
     "platformdirs": ["models/weights.py"],
@@ -43,6 +45,7 @@ OUTLETS = {
     "pydantic_core": ["*"],
     "rich": ["cli/*"],
     "structlog": ["cli/*", "observe/log.py"],
+    "tenacity": ["resilience/retry.py"],
     "transitions": ["engine.py"],
     "typer": ["cli/*"],
     "typing_extensions": ["*"],

@@ -10,6 +10,7 @@ from ..budget import Price
 from ..errors import CallDenied, CallFailed
 from ..limits import CallLimits
 from ..messages import Message, Usage
+from ..resilience.retry import Retry
 
 FinishReason = Literal["stop", "length", "refusal"]
 
@@ -79,6 +80,14 @@ class Desk(Protocol):
         """Wait until the journal is stored: a request goes out only after its reservation is."""
         ...
 
+    def calls_left(self) -> int:
+        """Tell how many more calls this visit may make."""
+        ...
+
+    def seconds_left(self) -> float:
+        """Tell how long until the visit's time or the run's deadline is over."""
+        ...
+
     def settle(self, call: int, usage: Usage | None) -> None:
         """Charge a call; without usage its whole reservation."""
         ...
@@ -95,25 +104,35 @@ class MeteredModel:
         model: the adapter.
         desk: where to book.
         limits: the caps of one call.
+        retry: tries a call again that failed for now; None does not.
     """
 
-    def __init__(self, model: Model, desk: Desk, limits: CallLimits) -> None:
+    def __init__(self, model: Model, desk: Desk, limits: CallLimits, *, retry: Retry | None = None) -> None:
         self._model = model
         self._desk = desk
         self._limits = limits
+        self._retry = retry
 
     @property
     def name(self) -> str:
         return self._model.name
 
     async def ask(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> Response:
-        """Send one request, capped at the agent's `max_output_tokens`.
+        """Ask, with output capped at the agent's `max_output_tokens`; each try is a call of the visit.
 
         Raises CallDenied: if its input is larger than `max_input_tokens`, or the kernel refuses it.
-        Raises CallFailed: if it failed.
+        Raises CallFailed: if it failed, and was not worth another try or had none left.
         Raises VisitClosed: if the visit has ended.
         """
         request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
+        if self._retry is None:
+            return await self._send(request)
+        return await self._retry(
+            lambda: self._send(request), calls_left=self._desk.calls_left, seconds_left=self._desk.seconds_left
+        )
+
+    async def _send(self, request: Request) -> Response:
+        """Send one request."""
         bound = await self._model.count(request)
         if bound > self._limits.max_input_tokens:
             raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")

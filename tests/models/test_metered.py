@@ -35,6 +35,12 @@ class Ledger:
         if self._store is not None:
             raise self._store
 
+    def calls_left(self) -> int:
+        return 0
+
+    def seconds_left(self) -> float:
+        return 9.0
+
     def settle(self, call: int, usage: Usage | None) -> None:
         self.booked.append(("settle", usage))
 

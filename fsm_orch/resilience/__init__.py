@@ -1,0 +1,1 @@
+"""Resilience: what stands between a visit and an unreliable provider."""

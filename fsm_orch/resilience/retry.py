@@ -1,0 +1,67 @@
+"""Retry: a failed call is tried again as a further call of its visit, if that is worth it and there is time.
+
+Worth it is what the adapter calls transient: too many requests, a server's error, a lost connection. The wait is
+exponential with jitter (tenacity's `wait_exponential_jitter`), or what the provider asked for in `Retry-After` if that
+is longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+
+from ..errors import CallFailed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How patient a runner is with its providers.
+
+    Each try reserves its own call, so an agent's `calls` bounds them too; there is no other number of tries.
+
+    Args:
+        initial_s: seconds before the second try, doubled for each further one.
+        max_s: seconds between two tries at most, unless the provider asks for more.
+        jitter_s: up to so many seconds are added at random, so that many runs do not come back at once.
+    """
+
+    initial_s: float = 0.5
+    max_s: float = 8.0
+    jitter_s: float = 0.5
+
+    async def __call__(
+        self,
+        ask: Callable[[], Awaitable[T]],
+        *,
+        calls_left: Callable[[], int],
+        seconds_left: Callable[[], float],
+    ) -> T:
+        """Ask until it succeeds, fails for good, or neither calls nor time are left for another try.
+
+        Raises CallFailed: the last failure.
+        """
+
+        def is_worth_another(error: BaseException) -> bool:
+            return isinstance(error, CallFailed) and error.transient and calls_left() > 0
+
+        def has_no_time(state: RetryCallState) -> bool:
+            return state.upcoming_sleep >= seconds_left()
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(is_worth_another), wait=self._wait, stop=has_no_time, reraise=True
+        )
+        async for attempt in retrying:
+            with attempt:
+                return await ask()
+        raise AssertionError("tenacity ends by a return or by raising the last failure")
+
+    def _wait(self, state: RetryCallState) -> float:
+        backoff = wait_exponential_jitter(multiplier=self.initial_s, max=self.max_s, jitter=self.jitter_s)(state)
+        error = state.outcome.exception() if state.outcome else None
+        asked_for = error.retry_after_s if isinstance(error, CallFailed) else None
+        return max(backoff, asked_for or 0.0)
