@@ -18,6 +18,7 @@ from .errors import (
     ModelUnavailable,
     StartError,
     StepError,
+    StoreError,
     VisitClosed,
     VisitError,
 )
@@ -31,8 +32,8 @@ from .models.base import Model, Request, Response
 from .models.scripted import ScriptedModel
 from .observe.base import Observer
 from .resilience.retry import Retry
-from .result import Hop, Landing, RunResult
-from .runner import Runner, RunStream
+from .result import Hop, Landing, RunResult, RunStream
+from .runner import Runner
 from .spec import AgentSpec
 from .store.base import Store
 from .store.memory import MemoryStore
@@ -82,6 +83,7 @@ __all__ = [
     "State",
     "StepError",
     "Store",
+    "StoreError",
     "Usage",
     "Visit",
     "VisitClosed",

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import events
 from .agents.base import Agent, Reply, Visit
-from .context import watched
+from .context import changed, journaled, watched
 from .definition import Handoff, State
 from .errors import CallDenied, ContextError, FsmError, VisitClosed
 from .messages import Usage
@@ -23,6 +23,7 @@ from .resilience.retry import Retry
 from .rules import legal
 from .run import Run
 
+_OUTCOME_UNKNOWN = "the visit's time was over; what its agent had begun has an unknown outcome"
 GRACE_S = 1.0
 """Seconds that a cancelled attempt has to clean up before it is abandoned."""
 
@@ -32,7 +33,7 @@ async def attempt(
 ) -> None:
     """Let an agent act for as long as its visit has time, and fold what came of it."""
     with closing(AttemptDesk(run)) as desk:
-        task = asyncio.create_task(agent.act(_visit(run, desk, effect, _metered(run, desk, model, retry), deps)))
+        task = asyncio.create_task(_act(agent, _visit(run, desk, effect, _metered(run, desk, model, retry), deps)))
         task.add_done_callback(_retrieve)
         try:
             await asyncio.wait({task}, timeout=desk.seconds_left())
@@ -41,6 +42,17 @@ async def attempt(
             await _stop(task)
     if not run.is_finished:
         run.fold(_outcome(run, task, is_late=is_late))
+
+
+async def _act(agent: Agent, visit: Visit[Any, Any]) -> Reply:
+    """Let an agent act, as a coroutine of ours: whatever it is or raises fails its attempt and nothing else."""
+    try:
+        reply: object = await agent.act(visit)
+    except SystemExit as error:  # it would end the event loop, and with it every other run
+        raise RuntimeError(f"the agent of {visit.state.name!r} called sys.exit({error.code!r})") from error
+    if not isinstance(reply, Reply):
+        raise TypeError(f"an agent replies with a Reply, not with {type(reply).__name__}")
+    return reply
 
 
 class AttemptDesk:
@@ -156,21 +168,30 @@ def _outcome(run: Run, task: asyncio.Task[Reply], *, is_late: bool) -> events.In
     """Say what an attempt came to, as an input."""
     at = run.elapsed()
     if is_late:
-        return events.Failed(reason="timeout", detail="the visit's time was over", at=at)
+        return events.Failed(reason="timeout", detail=_OUTCOME_UNKNOWN, at=at)
     if task.cancelled():
         return events.Failed(reason="error", detail="the agent cancelled itself", at=at)
     error = task.exception()
     if error is None:
-        reply = task.result()
-        if isinstance(reply, Reply):
-            return events.Replied(
-                handoff=reply.handoff, changes=reply.changes, messages=reply.messages, refusal=reply.refusal, at=at
-            )
-        error = TypeError(f"an agent replies with a Reply, not with {type(reply).__name__}")
+        return _replied(run, task.result(), at)
     run.error = error
     if isinstance(error, CallDenied):
         return events.Failed(reason="denied", detail=str(error), at=at)
     return events.Failed(reason="error", detail=_describe(error), at=at)
+
+
+def _replied(run: Run, reply: Reply, at: float) -> events.Replied:
+    """Write a reply as the journal holds it. Values that no kernel could take are left out, with their reason."""
+    changes, refusal = reply.changes_by_name, reply.refusal
+    declared = run.machine.definition.states[run.now.state].spec.written_names
+    if not changes.keys() <= declared:
+        changes = dict.fromkeys(changes)  # it will be refused for its names
+    elif changes and refusal is None:
+        try:
+            changes = journaled(changed(run.now.context, changes), changes)
+        except ContextError as error:
+            changes, refusal = {}, events.Refusal("wrong_type", str(error))
+    return events.Replied(handoff=reply.handoff_name, changes=changes, messages=reply.messages, refusal=refusal, at=at)
 
 
 def _describe(error: BaseException) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, dataclass_transform, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretBytes, SecretStr, ValidationError
 from pydantic._internal._model_construction import ModelMetaclass
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticSerializationError, from_json
 from pydantic_core.core_schema import ErrorType
 
 from .errors import ContextError, DefinitionError, Finding
@@ -83,7 +83,7 @@ class Context(BaseModel, metaclass=_ContextMeta):
     Raises pydantic.ValidationError: when values do not fit the fields.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
     _watched_type: ClassVar[type[Any] | None] = None
 
     @classmethod
@@ -96,6 +96,7 @@ class Context(BaseModel, metaclass=_ContextMeta):
             for mutable in _mutable_types(field.annotation)
         ]
         findings += [_mutable(cls, name, "private attribute") for name in cls.__private_attributes__]
+        findings += _loosened(cls)
         if findings:
             raise DefinitionError(cls.__name__, findings)
 
@@ -112,6 +113,33 @@ def _mutable(owner: type[Context], name: str, mutable: type | str) -> Finding:
         allowed="fields with values that cannot change",
         do=f"use {_INSTEAD.get(mutable, 'a frozen model') if isinstance(mutable, type) else 'a field'}",
     )
+
+
+def _loosened(owner: type[Context]) -> Iterable[Finding]:
+    """Find what a subclass takes back of the promises of a context."""
+    if not owner.model_config.get("frozen") or owner.model_config.get("extra") != "forbid":
+        yield Finding(
+            code="FSM130",
+            where=where_defined(owner),
+            came=f"{owner.__name__} is configured with frozen off, or with extra fields allowed",
+            allowed="frozen contexts without unknown fields",
+            do="leave frozen and extra out of its model_config",
+        )
+    for name, field in owner.__pydantic_fields__.items():
+        if field.exclude or _holds_secret(field.annotation):
+            yield Finding(
+                code="FSM130",
+                where=where_defined(owner),
+                came=f"{owner.__name__}.{name} is masked or left out when it is written, so a journal would lose it",
+                allowed="fields that a journal can hold",
+                do="pass secrets as dependencies, which are never journaled",
+            )
+
+
+def _holds_secret(annotation: Any) -> bool:
+    origin = typing.get_origin(annotation) or annotation
+    is_secret = isinstance(origin, type) and issubclass(origin, SecretStr | SecretBytes)
+    return is_secret or any(map(_holds_secret, typing.get_args(annotation)))
 
 
 def _mutable_types(annotation: Any, seen: frozenset[Any] = frozenset()) -> Iterable[type]:
@@ -134,6 +162,9 @@ def _mutable_values(kind: type, seen: frozenset[Any]) -> Iterable[type]:
             yield kind
         for field in kind.__pydantic_fields__.values():
             yield from _mutable_types(field.annotation, seen)
+    elif issubclass(kind, tuple):
+        for hint in getattr(kind, "__annotations__", {}).values():  # of a NamedTuple
+            yield from _mutable_types(hint, seen)
     elif is_dataclass(kind):
         if not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             yield kind
@@ -146,6 +177,8 @@ def field_refs(refs: Iterable[object]) -> tuple[FieldRef, ...]:
 
     Raises ContextError: if one is not a field reference, such as a string.
     """
+    if isinstance(refs, FieldRef):
+        raise ContextError(f"{refs!r} is one field where several are taken: write ({refs!r},)")
     taken = tuple(refs)
     for ref in taken:
         if not isinstance(ref, FieldRef):
@@ -172,6 +205,8 @@ def validated(context_type: type[C], values: Mapping[str, Any]) -> C:
         return context_type.model_validate(dict(values), by_alias=False, by_name=True)
     except ValidationError as error:
         raise ContextError(describe(error)) from None
+    except Exception as error:  # a validator is user code: whatever it raises is a no
+        raise ContextError(f"a validator raised {type(error).__name__}") from error
 
 
 def changed(context: C, changes: Mapping[str, Any]) -> C:
@@ -199,6 +234,20 @@ def values_of(context: Context) -> dict[str, Any]:
     """Give the values of the fields, without what a context may have cached beside them."""
     held = vars(context)
     return {name: held[name] for name in type(context).__pydantic_fields__}
+
+
+def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
+    """Give fields as a journal holds them: JSON, by each field's own serializer.
+
+    A run folds this form, live as well as replayed, so that both are the same by construction.
+
+    Raises ContextError: if a value cannot be written, such as bytes or a text that is not Unicode.
+    """
+    try:
+        written: dict[str, Any] = from_json(context.model_dump_json(include=set(names), by_alias=False))
+    except (PydanticSerializationError, ValueError) as error:
+        raise ContextError(f"it cannot be written as JSON: {type(error).__name__}") from None
+    return written
 
 
 def overwritten(context: C, values: Mapping[str, Any]) -> C:

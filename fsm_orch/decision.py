@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from .context import Context, describe
+from .context import Context, describe, describe_item
 from .events import Refusal
 
 _KEPT = frozenset({"type", "properties", "required", "items", "enum", "anyOf", "$ref", "$defs", "description"})
@@ -165,9 +165,13 @@ def _rest(rest: str) -> Refusal | None:
 
 
 def _misfit(error: ValidationError) -> Refusal:
-    kinds = {item["type"] for item in error.errors(include_input=False, include_url=False, include_context=False)}
+    items = error.errors(include_input=False, include_url=False, include_context=False)
+    kinds = {item["type"] for item in items}
+    if "json_invalid" in kinds:
+        return Refusal("not_json", "The reply was not JSON. Reply with one JSON object and nothing else.")
     if "missing" in kinds:
-        return Refusal("missing_field", f"The reply did not fit: {describe(error)}.")
+        missing = "; ".join(describe_item(item) for item in items if item["type"] == "missing")
+        return Refusal("missing_field", f"The reply did not fit: {missing}.")
     if "extra_forbidden" in kinds:
         return Refusal("unknown_field", "The reply had keys that were not asked for.")
     return Refusal("wrong_type", f"The reply did not fit: {describe(error)}.")

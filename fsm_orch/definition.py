@@ -110,6 +110,8 @@ class State(_Declared, _Source):
         self.timeout_s = timeout_s
         self.handoffs: Sequence[Handoff] = []
         """What leaves here, in declaration order; a tuple once the machine is built."""
+        if isinstance(agent, type) or not (isinstance(agent, Specified) or callable(agent)):
+            raise TypeError(f"a state holds an agent or a function of the visit, not {agent!r}")
         if not isinstance(agent, Specified):
             localns = sys._getframe(1).f_locals
             annotated = annotated_context(agent, localns)
@@ -169,6 +171,8 @@ class Handoff(_Declared):
         self.kind: EdgeKind = kind
         if not isinstance(target, State | Final):
             raise TypeError(f"a handoff leads to a State or a Final, not to {target!r}")
+        if guard is not None and not isinstance(guard, Guard):
+            raise TypeError(f"{guard!r} is no guard: decorate the function with @guard")
         for source in sources:
             if isinstance(source.handoffs, list):  # a built machine stays as it is; its class would be told (FSM118)
                 source.handoffs.append(self)

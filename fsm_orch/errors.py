@@ -5,6 +5,7 @@ FsmError
 ├── StartError           a run cannot start: limits, prices or models do not fit the machine
 ├── ContextError         a field was read, written or named against its declaration
 ├── StepError            an input does not fit the configuration (a damaged journal, or our mistake)
+├── StoreError           a journal cannot be kept: its run id is taken, or a part of it is missing
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
 ├── VisitError           what an agent meets when it leaves the bounds of its visit
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
@@ -65,6 +66,10 @@ class ContextError(FsmError):
 
 class StepError(FsmError):
     """An input does not fit the configuration it was applied to."""
+
+
+class StoreError(FsmError):
+    """A journal cannot be kept: its run id is taken, or a part of it is missing."""
 
 
 class LedgerError(FsmError):

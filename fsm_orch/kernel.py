@@ -204,6 +204,10 @@ class _Course:
             self._note_guard(handoff, against)
         self._call_agent(open_now)
 
+    def _call_again(self) -> None:
+        """Let the agent act once more in its visit; its menu is drawn as if its next call were reserved."""
+        self._call_agent(legal(self.machine, self.now, holding=self.machine.grants[self.now.state]))
+
     def _call_agent(self, open_now: tuple[Handoff, ...]) -> None:
         """Let the agent act, if there is anything it could lead to."""
         if self.now.at >= self.machine.limits.deadline_s:
@@ -268,24 +272,27 @@ class _Course:
     # --- the end of an attempt ---
 
     def _reply(self, reply: events.Replied) -> None:
-        if self._is_over():
+        if self._is_over() or self._is_late():
             return
         chosen = reply.refusal or self._accept(reply)
         if isinstance(chosen, events.Refusal):
             self._refuse(reply.handoff, chosen)
 
     def _is_over(self) -> bool:
-        """Close the attempt's calls; a reply that comes after its time is none."""
+        """Close the attempt's calls, and land if they or the deadline say so."""
         self._close_visit()
         if self.now.ledger.overrun != NOTHING:
             self._land("overrun", _OVERRUN)
         elif self.now.at >= self.machine.limits.deadline_s:
             self._land("deadline")
-        elif self.now.at - self.visit.since > (self.state.timeout_s or self.machine.limits.visit_s):
+        return self.now.status == "finished"
+
+    def _is_late(self) -> bool:
+        """Fail a visit whose agent came back after its time; what it says then is not believed."""
+        is_late = self.now.at - self.visit.since > (self.state.timeout_s or self.machine.limits.visit_s)
+        if is_late:
             self._attempt_ended("timeout", "the reply came after the visit's time")
-        else:
-            return False
-        return True
+        return is_late
 
     def _accept(self, reply: events.Replied) -> events.Refusal | None:
         """Check a reply and commit it; returns why it was refused, or None."""
@@ -344,9 +351,8 @@ class _Course:
     def _refuse(self, handoff: str | None, refusal: events.Refusal) -> None:
         """Refuse a reply: have a model repair it if a call is left, else fail the visit."""
         spec, visit = self.state.spec, self.visit
-        is_repaired = (
-            spec.proposes and refusal.reason not in events.LANDS_AS and visit.calls < spec.calls and not visit.is_denied
-        )
+        has_call_left = max(visit.calls, visit.attempt) < spec.calls and not visit.is_denied
+        is_repaired = spec.proposes and has_call_left and refusal.reason not in events.LANDS_AS
         self.records.append(
             events.Refused(
                 stamp=self.stamp,
@@ -358,7 +364,7 @@ class _Course:
         )
         if is_repaired:
             self._set_visit(refusals=(*visit.refusals, refusal), attempt=visit.attempt + 1)
-            self._call_agent(legal(self.machine, self.now))
+            self._call_again()
         else:
             self._fail("refusal", events.LANDS_AS.get(refusal.reason, "refusal"), refusal.detail)
 
@@ -373,7 +379,7 @@ class _Course:
         self.records.append(events.AttemptFailed(stamp=self.stamp, reason=reason, detail=detail, is_retried=is_retried))
         if is_retried:
             self._set_visit(failures=visit.failures + 1, attempt=visit.attempt + 1)
-            self._call_agent(legal(self.machine, self.now))
+            self._call_again()
         else:
             kinds: dict[events.FailureReason, tuple[EdgeKind, events.LandingReason]] = {
                 "error": ("failure", "failure"),
@@ -448,7 +454,7 @@ class _Course:
 
     def _pause(self, question: str) -> None:
         """Wait for a human, if the agent declares that it may."""
-        if self._is_over():
+        if self._is_over() or self._is_late():
             return
         visit, spec = self.visit, self.state.spec
         if visit.pauses >= spec.pauses:
@@ -463,7 +469,7 @@ class _Course:
         self.now = self.now._replace(status="running")
         self.records.append(events.RunResumed(stamp=self.stamp))
         self._set_visit(answer=answer, attempt=self.visit.attempt + 1)
-        self._call_agent(legal(self.machine, self.now))
+        self._call_again()
 
     def _set_visit(self, **changes: Any) -> None:
         self.now = self.now._replace(visit=self.visit._replace(**changes))

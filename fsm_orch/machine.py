@@ -66,20 +66,29 @@ class Machine(Generic[C, D]):
 
 
 def _check_names(cls: type) -> None:
-    """Refuse parts that take the name of an attribute which every machine has."""
-    taken = [
-        Finding(
-            code="FSM114",
-            where=part.where,
-            came=f"a {type(part).__name__} named {name!r}",
-            allowed="any name but definition, limits and model, which every machine has",
-            do="rename it",
-        )
-        for name, part in vars(cls).items()
-        if name in ("definition", "limits", "model") and isinstance(part, State | Final | Handoff)
+    """Refuse attributes that would be taken for something else, or for nothing, in silence."""
+    kinds: dict[str, Any] = {"limits": Limits, "model": str | None}
+    wrong = [
+        (name, value)
+        for name, value in vars(cls).items()
+        if (name in kinds and not isinstance(value, kinds[name]))
+        or (name not in kinds and isinstance(value, Limits))
+        or name in ("definition", "policies")
     ]
-    if taken:
-        raise DefinitionError(cls.__name__, taken)
+    if wrong:
+        raise DefinitionError(
+            cls.__name__,
+            [
+                Finding(
+                    code="FSM114",
+                    where=getattr(value, "where", where_called()),
+                    came=f"a {type(value).__name__} named {name!r}",
+                    allowed="limits = Limits(...) and model = 'provider:model'; definition and policies are taken",
+                    do="rename it, or give it the type that its name has",
+                )
+                for name, value in wrong
+            ],
+        )
 
 
 def _declared(cls: type, kind: type[Any]) -> dict[str, Any]:

@@ -30,6 +30,12 @@ class Message:
     tool_call_id: str | None = None
     """On a message of role `tool`: the call it answers."""
 
+    def __post_init__(self) -> None:
+        try:
+            self.content.encode()
+        except UnicodeEncodeError:
+            raise ValueError("a message is Unicode text, which lone surrogates are not") from None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Generic, NamedTuple, TypeVar
@@ -57,7 +58,7 @@ class RunResult(Generic[C]):
     seconds: float
     records: tuple[events.Record, ...] = field(repr=False)
     journal: tuple[events.Input, ...] = field(repr=False)
-    error: BaseException | None = None
+    error: BaseException | None = field(default=None, repr=False)
     """What the last failed attempt raised, for a debugger; it is in no journal and no log."""
 
 
@@ -83,3 +84,26 @@ def landing_of(records: Sequence[events.Record]) -> Landing | None:
 def place(definition: Definition, now: Configuration) -> State | Final:
     """Give the state of a configuration as the object that the machine's class holds."""
     return definition.states.get(now.state) or definition.finals[now.state]
+
+
+class RunStream(Generic[C]):
+    """The records of a run under way, each given once."""
+
+    def __init__(self, queue: asyncio.Queue[events.Record | None], task: asyncio.Task[RunResult[C]]) -> None:
+        self._queue = queue
+        self._task = task
+
+    async def __aiter__(self) -> AsyncIterator[events.Record]:
+        """Give the records that nobody has been given yet, until the run ends.
+
+        Raises what the run raised: a store's error, say.
+        """
+        while (record := await self._queue.get()) is not None:
+            yield record
+        self._queue.put_nowait(None)  # for whoever iterates again
+        if not self._task.cancelled():
+            self._task.result()
+
+    async def result(self) -> RunResult[C]:
+        """Wait for the end of the run; giving up waiting does not cancel it."""
+        return await asyncio.shield(self._task)

@@ -49,6 +49,7 @@ class Run:
         self._store = store
         self._stored = 0
         self._storing = asyncio.Lock()
+        self._appending: asyncio.Future[None] | None = None
         self._now: Configuration | None = None
         self.effect: events.Effect | None = None
         self.fold(started)
@@ -95,7 +96,12 @@ class Run:
         if self._store is None:
             return
         async with self._storing:
+            if self._appending is not None:  # a flush that was cancelled left it under way
+                await asyncio.wait({self._appending})
             pending = self.journal[self._stored :]
             if pending:
-                await self._store.append(self.now.run_id, pending)
+                append = self._store.append(self.now.run_id, self._stored, pending)
+                self._appending = asyncio.ensure_future(append)
+                await asyncio.shield(self._appending)
+                self._appending = None
                 self._stored += len(pending)

@@ -7,11 +7,12 @@ run; each of its calls is booked at the run's single writer.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
-from typing import Any, Generic, TypedDict, Unpack, cast, overload
+from typing import Any, Generic, TypedDict, Unpack, cast, get_args, overload
 
 from . import events, kernel, models
 from .agents.base import Agent
@@ -19,21 +20,21 @@ from .agents.code import CodeAgent
 from .attempt import attempt
 from .budget import FREE, Price
 from .clock import Clock, loop_clock
-from .context import values_of
+from .context import Context, journaled
 from .definition import Definition, State
 from .engine import Compiled
-from .errors import StartError
+from .errors import ContextError, StartError
 from .limits import Limits
 from .machine import C, D, Machine
 from .messages import Message
 from .models.base import Model
 from .observe.base import Observer
+from .paths import start_objection
 from .resilience.retry import Retry
-from .result import RunResult, landing_of, path_of, place
+from .result import RunResult, RunStream, landing_of, path_of, place
 from .run import Run
 from .spec import Specified
 from .store.base import Store
-from .wellformed import start_objection
 
 _PATIENT = Retry()
 
@@ -81,6 +82,8 @@ class Runner(Generic[C, D]):
         )
         self._agents = {name: _agent(state) for name, state in self.definition.states.items()}
         self._observers = tuple(observers)
+        if any(map(inspect.iscoroutinefunction, self._observers)):
+            raise TypeError("an observer is a plain function: it is called on the event loop and never awaited")
         self.store = store
         self._retry = retry
         self._clock = clock
@@ -103,7 +106,7 @@ class Runner(Generic[C, D]):
         Raises StartError: if the context is not the machine's.
         Raises asyncio.CancelledError: if the caller cancels; the run has landed by then.
         """
-        return await self._run(self._started(context, options), deps, self._observers)
+        return await self._run(self._started(context, options, deps), deps, self._observers)
 
     @overload
     def run_sync(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
@@ -116,7 +119,7 @@ class Runner(Generic[C, D]):
 
         Raises RuntimeError: if an event loop is running already: await `run` there.
         """
-        started = self._started(context, options)
+        started = self._started(context, options, deps)
         if _is_loop_running():
             raise RuntimeError("run_sync was called where an event loop is running: await run(...) there")
         with asyncio.Runner() as loop:
@@ -143,7 +146,7 @@ class Runner(Generic[C, D]):
             result = await events.result()
         """
         queue: asyncio.Queue[events.Record | None] = asyncio.Queue()
-        running = self._run(self._started(context, options), deps, (*self._observers, queue.put_nowait))
+        running = self._run(self._started(context, options, deps), deps, (*self._observers, queue.put_nowait))
         task = asyncio.create_task(running)
         task.add_done_callback(lambda _: queue.put_nowait(None))
         try:
@@ -152,15 +155,22 @@ class Runner(Generic[C, D]):
             task.cancel()
             await asyncio.wait({task})
 
-    def _started(self, context: C, options: RunOptions) -> events.Started:
-        if not isinstance(context, self.definition.context):
-            expected = self.definition.context.__name__
-            raise StartError(f"{self.definition.name} runs on a {expected}, not on a {type(context).__name__}")
+    def _started(self, context: C, options: RunOptions, deps: Any) -> events.Started:
+        expected, wanted = self.definition.context, self.definition.deps
+        if type(context) is not expected:
+            raise StartError(f"{self.definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}")
+        if wanted is not None and deps is None and type(None) not in get_args(wanted):
+            raise StartError(f"{self.definition.name} has dependencies: give them as deps=")
+        unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
+        if unknown:
+            raise TypeError(f"a run takes {', '.join(RunOptions.__annotations__)}, not {', '.join(unknown)}")
+        if not all(isinstance(said, Message) for said in options.get("messages", ())):
+            raise StartError("the messages of a run are Message objects: Message(role='user', content='...')")
         return events.Started(
             run_id=options.get("run_id") or self._new_id(),
             thread_id=options.get("thread_id"),
             trace_id=options.get("trace_id"),
-            context=values_of(context),
+            context=_journaled(context),
             messages=tuple(options.get("messages", ())),
             digest=self.definition.digest,
             kernel=kernel.VERSION,
@@ -177,7 +187,7 @@ class Runner(Generic[C, D]):
             await run.flush()
         except BaseException as error:  # the caller's cancellation, or a store that failed: never in mid-air
             run.cancel(type(error).__name__)
-            await asyncio.shield(run.flush())
+            await _last_flush(run, error)
             raise
         return self._result(run)
 
@@ -214,20 +224,11 @@ class RunOptions(TypedDict, total=False):
     """Ties this run to a trace of the caller's; the run id by default."""
 
 
-class RunStream(Generic[C]):
-    """The records of a run under way, each given once."""
-
-    def __init__(self, queue: asyncio.Queue[events.Record | None], task: asyncio.Task[RunResult[C]]) -> None:
-        self._queue = queue
-        self._task = task
-
-    async def __aiter__(self) -> AsyncIterator[events.Record]:
-        while (record := await self._queue.get()) is not None:
-            yield record
-
-    async def result(self) -> RunResult[C]:
-        """Wait for the end of the run."""
-        return await self._task
+def _journaled(context: Context) -> dict[str, Any]:
+    try:
+        return journaled(context, type(context).__pydantic_fields__)
+    except ContextError as error:
+        raise StartError(f"this {type(context).__name__} cannot be journaled: {error}") from None
 
 
 def _is_loop_running() -> bool:
@@ -236,6 +237,14 @@ def _is_loop_running() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+async def _last_flush(run: Run, error: BaseException) -> None:
+    """Store the end of a run that is raising; if that fails too, the first error is the one to tell."""
+    try:
+        await asyncio.shield(run.flush())
+    except Exception as second:
+        error.add_note(f"the end of run {run.now.run_id} could not be stored: {type(second).__name__}")
 
 
 def _models(definition: Definition, default: str | Model | None) -> dict[str, Model]:

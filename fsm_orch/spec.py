@@ -42,8 +42,11 @@ class AgentSpec:
     """Context classes that its functions are annotated for."""
     deps: object = None
     """The type of dependencies that its function is annotated for; None if it does not say."""
-    canonical: Mapping[str, Any] | None = field(default_factory=dict[str, Any])
-    """What else a digest must cover, as JSON; None if some callable has no name."""
+    canonical: Mapping[str, Any] | None
+    """What else a digest must cover, as JSON: all that makes this agent act otherwise than another of its class.
+
+    None if something in it has no name.
+    """
     where: str = "unknown"
 
     @cached_property

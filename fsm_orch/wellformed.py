@@ -17,16 +17,15 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import typing
 from collections.abc import Callable, Iterable, Iterator
 
 from pydantic import TypeAdapter, ValidationError
 
-from .budget import FREE, Allowance, Price
-from .context import Context, FieldRef, describe_item, given_fields
-from .definition import Definition, Final, Handoff
+from .context import Context, FieldRef, describe_item
+from .definition import Definition, Handoff
 from .errors import Finding
-from .graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
-from .limits import Limits
+from .paths import can_start, cycles, traps, unreachable, unwritten_reads
 
 WIRE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 RESERVED_FIELDS = frozenset({"handoff"})
@@ -212,9 +211,7 @@ def _contexts(definition: Definition) -> Iterator[Finding]:
 def _dependencies(definition: Definition) -> Iterator[Finding]:
     for state in definition.states.values():
         wanted, given = state.spec.deps, definition.deps
-        if wanted is None or wanted == given:
-            continue
-        if isinstance(wanted, type) and isinstance(given, type) and issubclass(given, wanted):
+        if wanted is None or not _is_foreign(wanted, given):
             continue
         yield Finding(
             code="FSM112",
@@ -223,6 +220,15 @@ def _dependencies(definition: Definition) -> Iterator[Finding]:
             allowed=f"the dependencies of {definition.name}: {_type_name(given)}",
             do=f"declare Machine[{definition.context.__name__}, {_type_name(wanted)}], or annotate the function anew",
         )
+
+
+def _is_foreign(wanted: object, given: object) -> bool:
+    """Tell whether dependencies are certainly others than those wanted; protocols and generics are for checkers."""
+    if given is None:
+        return type(None) not in typing.get_args(wanted)
+    if not isinstance(wanted, type) or not isinstance(given, type) or getattr(wanted, "_is_protocol", False):
+        return False
+    return not issubclass(given, wanted)
 
 
 def _type_name(given: object) -> str:
@@ -253,9 +259,9 @@ def _nameless(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM113",
                 where=where,
-                came=f"{subject} holds a lambda or a partial",
-                allowed="callables with a name: the digest of a machine is the same in every process",
-                do="write it as a def",
+                came=f"{subject} has no name of its own: a lambda, a partial, a bound method or a closure",
+                allowed="functions told by their module and name: a machine's digest is the same in every process",
+                do="write it as a def of a module; what varies belongs in the context or the dependencies",
             )
 
 
@@ -275,7 +281,8 @@ def _descriptions(definition: Definition) -> Iterator[Finding]:
 def _bounds(definition: Definition) -> Iterator[Finding]:
     for state in definition.states.values():
         visits, timeout, attempts = state.max_visits, state.timeout_s, state.spec.attempts
-        too_few = (visits is not None and not _is_count(visits)) or not _is_count(attempts)
+        given = [number for number in (visits, attempts, state.spec.calls or None) if number is not None]
+        too_few = not all(map(_is_count, given))
         too_short = timeout is not None and not 0 < timeout < math.inf
         if too_few or too_short:
             yield Finding(
@@ -304,33 +311,6 @@ def _schema(definition: Definition) -> Iterator[Finding]:
         )
 
 
-def _can_start(definition: Definition) -> Iterator[Finding]:
-    reason = start_objection(definition, definition.limits)
-    if reason is not None:
-        yield Finding(
-            code="FSM119",
-            where=definition.where,
-            came=reason,
-            allowed="limits that admit at least the first call and the landing",
-            do="raise the limits, or lower the caps of the first agent",
-        )
-
-
-def start_objection(definition: Definition, limits: Limits, price: Price = FREE) -> str | None:
-    """Say why no run could start within limits, at the price of the initial state's model; None if one can."""
-    grant = definition.initial.spec.grant(price)
-    if limits.hops < 1:
-        return f"{limits.hops} hops leave none to land with"
-    if not Allowance(limits.tokens, limits.cost_micros).covers(grant):
-        money = "" if limits.cost_usd is None else f" and ${grant.cost / 1_000_000:g}"
-        limit = "" if limits.cost_usd is None else f" and ${limits.cost_usd:g}"
-        return (
-            f"the first call of {definition.initial.name!r} may take {grant.tokens:,} tokens{money}; "
-            f"the limit is {limits.tokens:,} tokens{limit}"
-        )
-    return None
-
-
 def _routes(definition: Definition) -> Iterator[Finding]:
     for state in definition.states.values():
         for target in state.spec.routes:
@@ -343,81 +323,6 @@ def _routes(definition: Definition) -> Iterator[Finding]:
                     allowed="exactly one handoff to each state it routes to",
                     do=f"declare one handoff from {state.name!r} to it",
                 )
-
-
-def _unreachable(definition: Definition) -> Iterator[Finding]:
-    reached = reachable(definition.successors, [definition.initial.name])
-    for name, part in (*definition.states.items(), *definition.finals.items()):
-        if name not in reached and not (isinstance(part, Final) and part.fallback):
-            yield Finding(
-                code="FSM103",
-                where=part.where,
-                came=f"no path leads to {name!r}",
-                allowed=f"states that can be reached from {definition.initial.name!r}",
-                do="declare a handoff to it, or remove it",
-            )
-
-
-def _traps(definition: Definition) -> Iterator[Finding]:
-    goals = [name for name, final in definition.finals.items() if not final.fallback]
-    can_finish = reachable(reversed_graph(definition.successors), goals)
-    for name, state in definition.states.items():
-        if name not in can_finish:
-            yield Finding(
-                code="FSM104",
-                where=state.where,
-                came=f"from {name!r} only the fallback can be reached",
-                allowed="states from which some path leads to a final state that is not the fallback",
-                do="declare a handoff that leads on, or end there with a Final of its own",
-            )
-
-
-def _cycles(definition: Definition) -> Iterator[Finding]:
-    bounded = [name for name, state in definition.states.items() if state.max_visits is not None]
-    graph = without(definition.successors, bounded)
-    while (cycle := shortest_cycle(graph)) is not None:
-        kind = "self-loop" if len(cycle) == 2 else "cycle"
-        yield Finding(
-            code="FSM105",
-            where=definition.states[cycle[0]].where,
-            came=f"the {kind} {' -> '.join(cycle)} has no bound of its own",
-            allowed="cycles in which at least one state declares max_visits",
-            do=f"declare it: {cycle[0]} = State(..., max_visits=2)",
-        )
-        graph = without(graph, cycle)
-
-
-def unwritten_reads(definition: Definition) -> Iterator[Finding]:
-    """Find every field that an agent reads though some path to it did not write it (T6).
-
-    A path writes a field where a handoff leaves a state whose agent writes it; failure edges keep the context
-    of entry and write nothing. The path shown is a shortest one.
-    """
-    given = given_fields(definition.context)
-    for state in definition.states.values():
-        for field in sorted((state.spec.read_names & definition.context.__pydantic_fields__.keys()) - given):
-            path = shortest_path(
-                _edges_that_do_not_write(definition, field),
-                definition.initial.name,
-                lambda name, goal=state.name: name == goal,  # type: ignore[misc]
-            )
-            if path is not None:
-                yield Finding(
-                    code="FSM110",
-                    where=state.where,
-                    came=f"{state.name!r} reads {field!r}, which this path did not write: {' -> '.join(path)}",
-                    allowed="fields that are written on every path, required, or marked Given",
-                    do="write it on that path, require it at the start, or do not read it",
-                )
-
-
-def _edges_that_do_not_write(definition: Definition, field: str) -> dict[str, list[str]]:
-    graph: dict[str, list[str]] = {name: [] for name in definition.successors}
-    for handoff in definition.handoffs:
-        for source in handoff.sources:
-            if handoff.kind != "handoff" or field not in source.spec.written_names:
-                graph[source.name].append(handoff.target.name)
-    return graph
 
 
 def _count(names: Iterable[str], noun: str) -> str:
@@ -449,9 +354,9 @@ _PART_RULES: tuple[Rule, ...] = (
     _bounds,
     _schema,
 )
-_EDGE_RULES: tuple[Rule, ...] = (_unnamed, _duplicates, _routes, _traps, _cycles)
+_EDGE_RULES: tuple[Rule, ...] = (_unnamed, _duplicates, _routes, traps, cycles)
 _PATH_RULES: tuple[Rule, ...] = (
-    _unreachable,
+    unreachable,
     unwritten_reads,
-    _can_start,
+    can_start,
 )

@@ -21,8 +21,10 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    SecretStr,
     ValidationError,
     computed_field,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -522,16 +524,48 @@ def test_a_validator_may_not_touch_an_undeclared_field_by_type_alone() -> None:
         changed(Turning(), {"mode": "wild"})
 
 
-def test_a_nan_is_no_change() -> None:
-    """A context that holds NaN can be changed elsewhere: NaN differs from itself, and yet nothing changed it."""
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_refused(score: float) -> None:
+    """JSON has no NaN and no infinity, so a journal could not give them back."""
 
     class Measured(Context):
         score: float
-        note: str = ""
 
-    after = changed(Measured(score=float("nan")), {"note": "done"})
+    with pytest.raises(ValidationError, match="finite number"):
+        Measured(score=score)
+    with pytest.raises(ContextError, match=r"^score: Input should be a finite number$"):
+        changed(Measured(score=1.0), {"score": score})
 
-    assert "done" == after.note
+
+@pytest.mark.parametrize("field", ["secret", "hidden"])
+def test_what_a_journal_would_lose_is_no_field(field: str) -> None:
+    """Fields that are masked or left out when they are written are refused: secrets belong in dependencies."""
+    kinds = {"secret": (SecretStr | None, None), "hidden": (str, Field(default="", exclude=True))}
+
+    with pytest.raises(DefinitionError, match=f"{field} is masked or left out when it is written"):
+        create_model("Private", __base__=Context, **{field: kinds[field]})
+
+
+@pytest.mark.parametrize("config", [{"frozen": False}, {"extra": "allow"}])
+def test_a_context_stays_frozen_and_closed(config: dict[str, Any]) -> None:
+    """A subclass cannot take back that contexts are frozen and hold no unknown fields."""
+    with pytest.raises(DefinitionError, match="is configured with frozen off, or with extra fields allowed"):
+        type("Loose", (Context,), {"model_config": config})
+
+
+def test_a_validator_that_raises_anything_refuses() -> None:
+    """Whatever a user's validator raises on a value is a refusal, and does not show the value."""
+
+    class Table(Context):
+        key: str = "a"
+
+        @field_validator("key")
+        @classmethod
+        def look_up(cls, key: str) -> str:
+            return {"a": "a"}[key]
+
+    with pytest.raises(ContextError, match=r"^a validator raised KeyError$"):
+        changed(Table(), {"key": "SECRET"})
 
 
 def test_aliased_fields_can_be_changed() -> None:

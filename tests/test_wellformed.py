@@ -21,7 +21,8 @@ from fsm_orch import Context, DefinitionError, Final, Finding, Handoff, Limits, 
 from fsm_orch import wellformed as rules
 from fsm_orch.context import FieldRef
 from fsm_orch.definition import Definition
-from fsm_orch.wellformed import check, start_objection, unwritten_reads
+from fsm_orch.paths import start_objection, unwritten_reads
+from fsm_orch.wellformed import check
 
 HEADER = """
 from functools import partial
@@ -430,7 +431,7 @@ class M(Machine[Ticket]):
 )
 case(
     "lambda_agent",
-    "the agent of 'a' holds a lambda or a partial",
+    "the agent of 'a' has no name of its own",
     f"""
 class M(Machine[Ticket]):
     a = State(lambda visit: None, initial=True)  # FSM113
@@ -442,7 +443,7 @@ class M(Machine[Ticket]):
 )
 case(
     "lambda_guard",
-    "the guard of 'end' holds a lambda or a partial",
+    "the guard of 'end' has no name of its own",
     f"""
 class M(Machine[Ticket]):
     a = State(work, initial=True)
@@ -1060,7 +1061,8 @@ def test_unreachable_and_traps_agree_with_brute_force(definition: Definition) ->
     nodes = [*definition.states, *definition.finals]
     reach = closure({(a, b) for a, b, _ in edges(definition)}, nodes)
     unreachable = {n for n in nodes if n not in ("s0", "human") and ("s0", n) not in reach}
-    traps = {n for n in definition.states if (n, "done") not in reach}
+    unasked = {n for n in definition.states if definition.states[n].handoffs and not definition.exits(n)}
+    traps = {n for n in definition.states if (n, "done") not in reach} | unasked
 
     findings = check(definition)
 

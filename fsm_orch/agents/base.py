@@ -68,13 +68,29 @@ Changes = Mapping[Any, Any]
 class Reply:
     """What an agent returns: a proposed handoff or none, changes to the context, messages."""
 
-    handoff: str | None = None
-    """By name; None leaves it to the guards, in declaration order."""
-    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Values by field name: exactly the fields that the agent declares to write."""
+    handoff: Handoff | str | None = None
+    """The handoff or its name; None leaves it to the guards, in declaration order."""
+    changes: Changes = field(default_factory=dict[Any, Any])
+    """Values by field, or by field name: exactly the fields that the agent declares to write."""
     messages: tuple[Message, ...] = ()
     refusal: Refusal | None = None
     """Set if a model's reply could not be read."""
+
+    def __post_init__(self) -> None:
+        kinds: dict[str, Any] = {"handoff": Handoff | str | None, "changes": Mapping, "messages": tuple}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"the {name} of a reply cannot be a {type(getattr(self, name)).__name__}: see Reply")
+        if not all(isinstance(said, Message) for said in self.messages):
+            raise TypeError("the messages of a reply are a tuple of Message")
+
+    @property
+    def handoff_name(self) -> str | None:
+        return self.handoff.name if isinstance(self.handoff, Handoff) else self.handoff
+
+    @property
+    def changes_by_name(self) -> dict[str, Any]:
+        return {ref.name if isinstance(ref, FieldRef) else str(ref): value for ref, value in self.changes.items()}
 
 
 class Agent(Protocol):

@@ -62,8 +62,8 @@ def _reply(visit: Visit[Any, Any], returned: object) -> Reply:
             )
 
 
-def _own(visit: Visit[Any, Any], handoff: Handoff) -> str:
-    """Name a handoff, which must be this machine's: another's may bear the same name."""
+def _own(visit: Visit[Any, Any], handoff: Handoff) -> Handoff:
+    """Take a handoff, which must be this machine's: another's may bear the same name."""
     if handoff not in visit.state.handoffs:
         raise TypeError(f"{handoff!r} does not leave {visit.state.name!r}")
-    return handoff.name
+    return handoff

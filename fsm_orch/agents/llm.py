@@ -8,8 +8,9 @@ from typing import Any
 from pydantic_core import to_json
 
 from ..context import field_refs
-from ..decision import Decision, Form, form
+from ..decision import Form, form
 from ..definition import Handoff
+from ..errors import VisitError
 from ..events import Refusal
 from ..history import Window
 from ..limits import CallLimits
@@ -35,7 +36,10 @@ class LLMAgent:
             to this agent is legal.
         window: how much of the conversation it sees.
 
-    Raises ValueError: if the instructions are blank or `calls` is below 1.
+    What it decides is in the context; only free text, where there is nothing to decide, becomes a message, so that no
+    field reaches an agent that does not read it.
+
+    Raises ValueError: if the instructions are blank, or `calls` or `max_output_tokens` is below 1.
     Raises TypeError: if `does` or `must_not` is one string.
     Raises ContextError: if `reads` or `writes` hold anything but fields.
     """
@@ -54,8 +58,16 @@ class LLMAgent:
         max_output_tokens: int = 256,
         window: Window | None = None,
     ) -> None:
-        if not instructions.strip() or calls < 1:
-            raise ValueError(f"an LLMAgent needs instructions and 1 call or more, not {instructions!r} and {calls}")
+        if not instructions.strip() or calls < 1 or max_output_tokens < 1:
+            raise ValueError(
+                f"an LLMAgent needs instructions, 1 call or more and 1 token of output or more, "
+                f"not {instructions!r}, {calls} and {max_output_tokens}"
+            )
+        if model is not None and not isinstance(model, str):
+            raise TypeError(
+                f"an agent names its model as 'provider:model', not by a {type(model).__name__}: "
+                "give that to the Runner"
+            )
         self._instructions = instructions
         self._does = phrases(does, "does")
         self._must_not = phrases(must_not, "must_not")
@@ -84,6 +96,8 @@ class LLMAgent:
         exits = [h for h in visit.state.handoffs if h.kind == "handoff"]
         declared = tuple(h.name for h in exits) if len(exits) > 1 else ()
         menu = visit.legal() if declared else ()
+        if declared and not menu:
+            raise VisitError("nothing is legal any more, so there is nothing to ask the model")
         asked = form(visit.context.__class__, self._written, declared, tuple(h.name for h in menu))
         response = await visit.model.ask(self._prompt(visit, menu), asked.schema)
         return _read(asked, response, visit.state.name)
@@ -121,7 +135,9 @@ def _read(asked: Form, response: Response, state: str) -> Reply:
     if response.finish == "refusal":
         return Reply(refusal=Refusal("model_refusal", "The model declined to answer."))
     decision = asked.read(response.text, is_truncated=response.finish == "length")
-    if isinstance(decision, Decision):
-        said = Message(role="assistant", content=response.text, agent=state)
-        return Reply(handoff=decision.handoff, changes=decision.changes, messages=(said,))
-    return Reply(refusal=decision)
+    if isinstance(decision, Refusal):
+        return Reply(refusal=decision)
+    if asked.schema is not None:
+        return Reply(handoff=decision.handoff, changes=decision.changes)
+    text = response.text.encode("utf-8", "replace").decode()
+    return Reply(messages=(Message(role="assistant", content=text, agent=state),))

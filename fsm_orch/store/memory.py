@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from ..errors import StoreError
 from ..events import Input
 
 
@@ -21,8 +22,12 @@ class MemoryStore:
         self._runs = runs
         self._journals: OrderedDict[str, list[Input]] = OrderedDict()
 
-    async def append(self, run_id: str, inputs: Sequence[Input]) -> None:
-        self._journals.setdefault(run_id, []).extend(inputs)
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
+        journal = self._journals.setdefault(run_id, [])
+        kept = journal[start : start + len(inputs)]
+        if start > len(journal) or kept != list(inputs[: len(kept)]):
+            raise StoreError(f"run {run_id!r} has {len(journal)} other inputs: a run id names one run")
+        journal.extend(inputs[len(kept) :])
         self._journals.move_to_end(run_id)
         while len(self._journals) > self._runs:
             self._journals.popitem(last=False)

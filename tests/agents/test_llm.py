@@ -140,7 +140,7 @@ def test_a_field_may_hold_what_looks_like_instructions() -> None:
 @pytest.mark.parametrize(("instructions", "calls"), [("", 2), ("  ", 2), ("x", 0)])
 def test_an_agent_needs_instructions_and_a_call(instructions: str, calls: int) -> None:
     """An agent that could say nothing is refused where it is made."""
-    with pytest.raises(ValueError, match="needs instructions and 1 call or more"):
+    with pytest.raises(ValueError, match="needs instructions, 1 call or more and 1 token"):
         LLMAgent(instructions, calls=calls)
 
 

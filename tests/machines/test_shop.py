@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fsm_orch import CallFailed, Runner, RunResult, ScriptedModel, events
+from fsm_orch import CallFailed, Runner, RunResult, ScriptedModel, StartError, events
 from machines.shop import Query, Shop, ShopFloor, deps, open_catalogue, words
 
 (DEFAULT_ANSWER,) = ShopFloor.human.sets.values()
@@ -102,13 +102,19 @@ async def test_without_the_model_the_words_are_searched(shop: Shop) -> None:
     assert result.charged_tokens == 0
 
 
-@pytest.mark.parametrize("text", ["", " \n", "?", "ß" * 10, "\ud800"])
+@pytest.mark.parametrize("text", ["", " \n", "?", "ß" * 10])
 async def test_a_text_that_says_nothing_ends_with_a_human(shop: Shop, text: str) -> None:
     """An empty text is a query like any other."""
     result, _ = await ask(shop, text, "to_search")
 
     assert path(result) == ["triage", "router", "search", "human"]
     assert result.context.answer == DEFAULT_ANSWER
+
+
+async def test_a_text_that_is_not_unicode_does_not_start(shop: Shop) -> None:
+    """Half a surrogate pair is no text that a journal could hold, which is said before anything is spent."""
+    with pytest.raises(StartError, match="this Query cannot be journaled"):
+        await ask(shop, "\ud800", "to_search")
 
 
 async def test_a_very_long_text_is_not_sent(shop: Shop) -> None:

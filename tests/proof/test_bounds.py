@@ -35,7 +35,7 @@ def machine(agents, edges, hops):
     """Make a definition of LLM agents: a tuple (calls, grant, max_visits) each; the first is initial."""
     states = {}
     for number, (calls, grant, visits) in enumerate(agents):
-        agent = LLMAgent("x", calls=calls, max_input_tokens=grant, max_output_tokens=0)
+        agent = LLMAgent("x", calls=calls, max_input_tokens=grant - 1, max_output_tokens=1)
         state = State(agent, initial=number == 0, max_visits=visits)
         state.name = f"s{number}"
         states[state.name] = state
@@ -75,7 +75,7 @@ def dearest_walk(definition):
 
 
 AGENTS = st.lists(
-    st.tuples(st.integers(1, 3), st.integers(0, 50), st.none() | st.integers(1, 4)), min_size=1, max_size=3
+    st.tuples(st.integers(1, 3), st.integers(1, 50), st.none() | st.integers(1, 4)), min_size=1, max_size=3
 )
 PAIRS = [(source, target) for source in range(3) for target in range(3)]
 

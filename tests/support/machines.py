@@ -108,7 +108,14 @@ class Twins:
 
     def __init__(self, *, calls: int, writes: tuple[Any, ...], limits: CallLimits) -> None:
         self.spec = AgentSpec(
-            kind="llm", name="Twins", calls=calls, writes=writes, call_limits=limits, proposes=False, attempts=2
+            kind="llm",
+            name="Twins",
+            calls=calls,
+            writes=writes,
+            call_limits=limits,
+            proposes=False,
+            attempts=2,
+            canonical={},
         )
 
     async def act(self, visit: Visit[Facts, Tape]) -> Reply:
@@ -129,14 +136,17 @@ class Asks:
     """An agent that may wait for a human; left to itself it just replies."""
 
     def __init__(self, *, writes: tuple[Any, ...]) -> None:
-        self.spec = AgentSpec(kind="code", name="Asks", writes=writes, pauses=2, attempts=2)
+        self.spec = AgentSpec(kind="code", name="Asks", writes=writes, pauses=2, attempts=2, canonical={})
 
     async def act(self, visit: Visit[Facts, Tape]) -> Reply:
         return Reply(changes={ref.name: value for ref, value in _values(visit).items()})
 
 
 def build(tape: Tape) -> type[Machine[Facts, Tape]]:
-    """Build a machine that the tape decides; it always builds, since what a rule needs is put in."""
+    """Build a machine that the tape decides; it always builds, since what a rule needs is put in.
+
+    Its own limits are roomy: tight ones, which a class would be refused for, come from `tight`.
+    """
     count = 1 + tape.below(6)
     states = [_state(tape, index) for index in range(count)]
     done, other = Final(), Final(sets={Facts.answer: "other"})
@@ -166,12 +176,7 @@ def build(tape: Tape) -> type[Machine[Facts, Tape]]:
         **{f"s{index}": state for index, state in enumerate(states)},
         **{"done": done, "other": other, "human": human},
         **handoffs,
-        "limits": Limits(
-            hops=tape.pick([12, 8, 5, 4, 3, 2, 1]),
-            tokens=tape.pick([10_000, 800, 500, 320, 240, 160]),
-            cost_usd=tape.pick([None, None, "0.01", "0.003"]),
-            deadline_s=tape.pick([60.0, 12.0, 4.0]),
-        ),
+        "limits": Limits(hops=20, tokens=10_000),
     }
     return types.new_class("Random", (Machine[Facts, Tape],), exec_body=lambda body: body.update(namespace))
 
@@ -201,6 +206,16 @@ def _state(tape: Tape, index: int) -> State:
         attempts = 1 + tape.below(2)
         return State(function, initial=index == 0, max_visits=visits, writes=writes, attempts=attempts)
     return State(agent, initial=index == 0, max_visits=visits, timeout_s=tape.pick([None, 4.0]))
+
+
+def tight(tape: Tape) -> Limits:
+    """Draw limits that many runs do not fit into."""
+    return Limits(
+        hops=tape.pick([12, 8, 5, 4, 3, 2, 1]),
+        tokens=tape.pick([10_000, 800, 500, 320, 240, 160]),
+        cost_usd=tape.pick([None, None, "0.01", "0.003"]),
+        deadline_s=tape.pick([60.0, 12.0, 4.0]),
+    )
 
 
 machine_tapes = st.binary(min_size=1, max_size=70).map(Tape)

@@ -1,0 +1,281 @@
+"""What the library itself costs: CPU time a hop and a run, against a bare asyncio loop over the same stub.
+
+    python tests/benchmarks/speed.py                 every figure, one JSON line each
+    python tests/benchmarks/speed.py chain50_llm     some of them
+
+Each figure is the median of rounds in which the library and the bare loop take turns, in one process, with the
+garbage collector as it comes. `ratio` is to the bare loop of that round. Nothing here asserts a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import statistics
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fsm_orch import (
+    Context,
+    Final,
+    Limits,
+    LLMAgent,
+    Machine,
+    Request,
+    Response,
+    Runner,
+    State,
+    Usage,
+    Visit,
+    Window,
+)
+from fsm_orch.budget import FREE
+
+ROUNDS = 15
+
+
+class Query(Context):
+    """What runs carry."""
+
+    text: str
+    answer: str | None = None
+
+
+class Stub:
+    """A model that answers at once, or after a sleep, by a script of its own for each run."""
+
+    name = "stub:stub"
+    price = FREE
+
+    def __init__(self, *, delay_s: float = 0.0) -> None:
+        self._delay_s = delay_s
+
+    async def count(self, request: Request) -> int:
+        return 60
+
+    async def complete(self, request: Request) -> Response:
+        if self._delay_s:
+            await asyncio.sleep(self._delay_s)
+        return Response(text=self.reply(request), usage=Usage(requests=1, input_tokens=50, output_tokens=8))
+
+    def reply(self, request: Request) -> str:
+        """Choose the first handoff on the menu, and write what is asked for."""
+        properties = request.schema["properties"] if request.schema else {}
+        return json.dumps({name: part["enum"][0] if "enum" in part else "fine" for name, part in properties.items()})
+
+
+def agent(name: str, **options: Any) -> LLMAgent:
+    return LLMAgent(f"You are {name}. Do your part.", reads=(Query.text,), window=Window(messages=2), **options)
+
+
+class Handoff2(Machine[Query]):
+    """Triage chooses a specialist, who answers: two calls."""
+
+    triage = State(agent("triage"), initial=True)
+    sales = State(agent("sales", writes=(Query.answer,)))
+    support = State(agent("support", writes=(Query.answer,)))
+    answered = Final()
+    human = Final(fallback=True)
+    to_sales = triage.to(sales, "wants to buy")
+    to_support = triage.to(support, "needs help")
+    done = (sales | support).to(answered, "it is answered")
+
+
+class Ring(Machine[Query]):
+    """Fifty handoffs round five agents, each with the whole model layer."""
+
+    a = State(agent("a"), initial=True, max_visits=11)
+    b = State(agent("b"), max_visits=10)
+    c = State(agent("c"), max_visits=10)
+    d = State(agent("d"), max_visits=10)
+    e = State(agent("e"), max_visits=10)
+    done = Final()
+    human = Final(fallback=True)
+    to_b = a.to(b, "next")
+    to_c = b.to(c, "next")
+    to_d = c.to(d, "next")
+    to_e = d.to(e, "next")
+    to_a = e.to(a, "next")
+    stop = (a | b | c | d | e).to(done, "enough")
+    limits = Limits(hops=52, tokens=1_000_000)
+
+
+def work(visit: Visit[Query]) -> None:
+    """Do nothing."""
+
+
+class CodeRing(Machine[Query]):
+    """Fifty handoffs round five functions."""
+
+    a = State(work, initial=True, max_visits=11)
+    b = State(work, max_visits=10)
+    c = State(work, max_visits=10)
+    d = State(work, max_visits=10)
+    e = State(work, max_visits=10)
+    done = Final()
+    human = Final(fallback=True)
+    to_b = a.to(b)
+    to_c = b.to(c)
+    to_d = c.to(d)
+    to_e = d.to(e)
+    to_a = e.to(a)
+    stop = (a | b | c | d | e).to(done)
+    limits = Limits(hops=51)
+
+
+async def bare(hops: int, delay_s: float = 0.0) -> None:
+    """Call the stub so many times in a loop, and read its replies."""
+    stub = Stub(delay_s=delay_s)
+    request = Request(messages=(), schema={"properties": {"handoff": {"enum": ["next"]}}}, max_output_tokens=8)
+    for _ in range(hops):
+        json.loads((await stub.complete(request)).text)
+
+
+async def cpu(play: Callable[[], Awaitable[Any]], times: int) -> float:
+    """Give the CPU seconds of one play."""
+    began = time.process_time()
+    for _ in range(times):
+        await play()
+    return (time.process_time() - began) / times
+
+
+async def compare(
+    play: Callable[[], Awaitable[Any]], plain: Callable[[], Awaitable[Any]], times: int
+) -> tuple[float, float]:
+    """Give the median CPU seconds of a play and of its bare loop, in turns."""
+    rounds = [(await cpu(play, times), await cpu(plain, times)) for _ in range(ROUNDS)]
+    return statistics.median(r[0] for r in rounds), statistics.median(r[1] for r in rounds)
+
+
+def report(name: str, **figures: float | int | str) -> None:
+    """Print a figure."""
+    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in figures.items()}
+    print(json.dumps({"figure": name, **rounded}), flush=True)
+
+
+def per(name: str, unit: str, hops: int, seconds: float, plain: float) -> None:
+    report(
+        name, **{f"us_a_{unit}": seconds / hops * 1e6, f"bare_us_a_{unit}": plain / hops * 1e6}, ratio=seconds / plain
+    )
+
+
+def handoff2() -> None:
+    """One run of two model calls."""
+    runner = Runner(Handoff2, model=Stub())
+    seconds, plain = asyncio.run(compare(lambda: runner.run(Query(text="hi")), lambda: bare(2), 50))
+    per("handoff2", "run", 1, seconds, plain)
+
+
+def chain50_llm() -> None:
+    """Fifty handoffs with the whole model layer."""
+    runner = Runner(Ring, model=Stub())
+    assert len(asyncio.run(runner.run(Query(text="hi"))).path) == 51
+    seconds, plain = asyncio.run(compare(lambda: runner.run(Query(text="hi")), lambda: bare(51), 4))
+    per("chain50_llm", "hop", 51, seconds, plain)
+
+
+def chain50_code() -> None:
+    """Fifty handoffs between plain functions."""
+    runner = Runner(CodeRing)
+    assert len(asyncio.run(runner.run(Query(text="hi"))).path) == 51
+    seconds, plain = asyncio.run(compare(lambda: runner.run(Query(text="hi")), lambda: bare(51), 6))
+    per("chain50_code", "hop", 51, seconds, plain)
+
+
+def concurrent(runs: int) -> None:
+    """So many runs of two calls at once, each call sleeping 50 ms; time on the wall, since sleep is what is shared."""
+    runner = Runner(Handoff2, model=Stub(delay_s=0.05))
+
+    async def at_once(play: Callable[[], Awaitable[Any]]) -> tuple[float, float]:
+        began, began_cpu = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(play() for _ in range(runs)))
+        return time.perf_counter() - began, time.process_time() - began_cpu
+
+    async def rounds() -> list[tuple[tuple[float, float], tuple[float, float]]]:
+        count = 7 if runs <= 1_000 else 3
+        return [
+            (await at_once(lambda: runner.run(Query(text="hi"))), await at_once(lambda: bare(2, 0.05)))
+            for _ in range(count)
+        ]
+
+    measured = asyncio.run(rounds())
+    wall = statistics.median(ours[0] for ours, _ in measured)
+    used = statistics.median(ours[1] for ours, _ in measured)
+    plain = statistics.median(theirs[0] for _, theirs in measured)
+    report(
+        f"concurrent{runs}", seconds=wall, bare_seconds=plain, ratio=wall / plain,
+        cpu_us_a_run=used / runs * 1e6, kb_a_run=asyncio.run(memory(runner, min(runs, 1_000))) / 1_000,
+    )  # fmt: skip
+
+
+async def memory(runner: Runner[Query, None], runs: int) -> float:
+    """Give the bytes that a run under way holds, while all of them wait in their second call."""
+    await runner.run(Query(text="hi"))
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    tasks = [asyncio.create_task(runner.run(Query(text="hi"))) for _ in range(runs)]
+    await asyncio.sleep(0.075)
+    held = (tracemalloc.get_traced_memory()[0] - before) / runs
+    tracemalloc.stop()
+    await asyncio.gather(*tasks)
+    return held
+
+
+def crowd() -> None:
+    """What a run costs in a crowd of 10,000 against one of 100."""
+    costs = {}
+    for runs in (100, 10_000):
+        runner = Runner(Handoff2, model=Stub(delay_s=0.05))
+
+        async def at_once(runner: Runner[Query, None] = runner, runs: int = runs) -> float:
+            began = time.process_time()
+            await asyncio.gather(*(runner.run(Query(text="hi")) for _ in range(runs)))
+            return (time.process_time() - began) / runs
+
+        costs[runs] = statistics.median(asyncio.run(at_once()) for _ in range(5 if runs > 100 else 15))
+    report("crowd", us_a_run_100=costs[100] * 1e6, us_a_run_10000=costs[10_000] * 1e6, ratio=costs[10_000] / costs[100])
+
+
+def imports() -> None:
+    """CPU time of `import fsm_orch` in a fresh process, and of pydantic alone."""
+
+    def spent(statement: str) -> float:
+        code = f"import time; t = time.process_time(); {statement}; print(time.process_time() - t)"
+        return float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)
+
+    taken = [(spent("import fsm_orch"), spent("import pydantic; pydantic.BaseModel")) for _ in range(ROUNDS)]
+    ours, theirs = statistics.median(t[0] for t in taken), statistics.median(t[1] for t in taken)
+    report("import", ms=ours * 1e3, pydantic_ms=theirs * 1e3, ratio=ours / theirs)
+
+
+FIGURES: dict[str, Callable[[], None]] = {
+    "handoff2": handoff2,
+    "chain50_llm": chain50_llm,
+    "chain50_code": chain50_code,
+    "concurrent1000": lambda: concurrent(1_000),
+    "concurrent10000": lambda: concurrent(10_000),
+    "crowd": crowd,
+    "import": imports,
+}
+
+
+def main(wanted: list[str]) -> None:
+    """Print the figures wanted, or all of them.
+
+    Raises SystemExit: if one is not known.
+    """
+    unknown = sorted(set(wanted) - set(FIGURES))
+    if unknown:
+        raise SystemExit(f"no figure {', '.join(unknown)}. Figures: {', '.join(FIGURES)}")
+    for name in wanted or FIGURES:
+        FIGURES[name]()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
