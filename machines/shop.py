@@ -10,7 +10,7 @@ router`. But it is declared, and `max_visits` bounds it: no run makes more than 
     answered, human                the ends; whatever goes wrong lands with a human
 
     fsm-orch run machines.shop "do you have a red dress?"
-    fsm-orch run machines.shop "a warm sweater, grey if possible"
+    fsm-orch run machines.shop "what would a grey wool sweater set me back?"
 """
 
 from __future__ import annotations
