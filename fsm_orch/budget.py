@@ -28,6 +28,8 @@ class Amount:
             raise LedgerError(f"{self!r} is negative: more was taken out than had been put in")
 
     def __add__(self, other: Amount) -> Amount:
+        if other is NOTHING:  # most visits hold nothing, and every hop adds up several times
+            return self
         return Amount(self.tokens + other.tokens, self.cost + other.cost)
 
     def __sub__(self, other: Amount) -> Amount:
@@ -65,6 +67,8 @@ class Price:
 
     def amount(self, input_tokens: int, output_tokens: int) -> Amount:
         """Price a call, rounded up to whole micro-dollars so that money is never undercounted."""
+        if self is FREE:
+            return Amount(input_tokens + output_tokens)
         exact = input_tokens * self.input + output_tokens * self.output
         return Amount(input_tokens + output_tokens, -(-exact.numerator // exact.denominator))
 
@@ -116,7 +120,7 @@ class Ledger(NamedTuple):
 
         Raises LedgerError: if so much is not reserved.
         """
-        return self._replace(reserved=self.reserved - held)
+        return self if held is NOTHING else self._replace(reserved=self.reserved - held)
 
     def settle(self, held: Amount, used: Amount) -> Ledger:
         """Charge what a reservation really cost; what goes beyond it is charged as overrun, never clamped.

@@ -1,4 +1,4 @@
-"""The command line, `fsm-orch`: run, check and draw the machines of a module.
+"""The command line, `fsm-orch`: run, check, measure and draw the machines of a module.
 
 Exit codes: 0 done, a landed run included; 1 a machine that does not build; 2 nothing could be done, with one line on
 stderr that says why; 130 interrupted.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import typer
 
 from . import check, graph, model, run
+from .eval import evaluate
 
 app = typer.Typer(
     name="fsm-orch",
@@ -20,4 +21,5 @@ app = typer.Typer(
 app.command(name="run")(run.run)
 app.command(name="check")(check.check)
 app.command(name="graph")(graph.graph)
+app.command(name="eval")(evaluate)
 app.add_typer(model.app, name="model")

@@ -1,0 +1,228 @@
+"""`fsm-orch eval`: how well a machine routes queries whose right states are known."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .. import events, models
+from ..context import Context
+from ..errors import DefinitionError
+from ..evaluation import Probe, Route, Routing, Share, alone, handed_on, route
+from ..events import Input
+from ..runner import Runner
+from . import load, queries, start
+from .queries import Query
+from .run import DEFAULT_MODEL
+from .scores import Scores, print_json, show
+from .show import CommandError, complain, complaints, console
+
+AnyRunner = Runner[Any, Any]
+T = TypeVar("T")
+
+
+def evaluate(
+    target: load.Target,
+    *,
+    data: Annotated[Path, typer.Option(metavar="CSV", help="A file with a header, and a query a row.")],
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="Fills the context's only required str field.")] = "text",
+    expect: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The state that a query should reach; any other word means none.")
+    ] = "specialist",
+    split: Annotated[
+        str | None, typer.Option(help="Only rows with this in the column `split`.", show_default=False)
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many rows, chosen at random.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another one chooses other rows.")] = 0,
+    fields: Annotated[
+        str, typer.Option("--context", metavar="JSON", help="An object with other fields of each first context.")
+    ] = "{}",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROVIDER:MODEL",
+            help=f"For agents that name none; by default the machine's, or else {DEFAULT_MODEL}.",
+            show_default=False,
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Let runs end, instead of leaving them where routed.")] = False,
+    probe: Annotated[int, typer.Option(min=0, metavar="N", help="Hand each specialist N questions of others.")] = 0,
+    concurrency: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
+) -> None:
+    """Run queries whose right states are known through a machine, and show where it routed them.
+
+    A query is routed to the first state it enters that some row expects. There its run is left, before that state's
+    agent acts. A probe hands each specialist that is a model N questions of the others, which it should hand on, and
+    N of its own, which it should not.
+
+    Exit codes: 0 done, however well it routes; 2 it could not start; 130 it was interrupted.
+    """
+    stdout = sys.stdout
+    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
+        machine = load.machine(target)
+        named = model or machine.definition.model or DEFAULT_MODEL
+        given = queries.read(data, text=text, expect=expect, split=split)
+        labels = queries.labels(given, machine.definition)
+        chosen = queries.sample(given, limit, seed)
+        exams = _exams(machine, named, given, labels, probe, seed) if probe else []
+        runner = AnyRunner(machine, model=named, store=_Turnstile())
+        with start.dependencies(machine) as deps, _interruptible():
+            trial = _Trial(labels, fields, deps, concurrency)
+            routing, probes = asyncio.run(trial.measure(runner, chosen, exams, leave_at=() if full else labels))
+        scores = Scores(
+            definition=machine.definition,
+            source=data.name if split is None else f"{data.name} ({split})",
+            model=named,
+            routing=routing,
+            is_full=full,
+            is_priced=_is_priced(machine, named),
+            probes=probes,
+        )
+        if as_json:
+            print_json(stdout, scores)
+        else:
+            show(console(), scores)
+
+
+@dataclass(frozen=True)
+class _Exam:
+    """A specialist, and the questions it is handed."""
+
+    label: str
+    runner: AnyRunner
+    elsewhere: Collection[str]
+    """Where it ends if it says that a question is not its own."""
+    foreign: Sequence[Query]
+    own: Sequence[Query]
+
+    @property
+    def size(self) -> int:
+        return len(self.foreign) + len(self.own)
+
+
+def _exams(
+    machine: load.AnyMachine, model: str, given: Sequence[Query], labels: Collection[str], count: int, seed: int
+) -> list[_Exam]:
+    """Choose the questions of every specialist that is a model.
+
+    Raises CommandError: if there is none, or one cannot stand alone.
+    """
+    definition = machine.definition
+    specialists = [label for label in labels if definition.states[label].spec.proposes]
+    if not specialists:
+        raise CommandError(f"--probe asks models, and none works in {', '.join(labels)}")
+    exams = []
+    for label in specialists:
+        try:
+            runner = AnyRunner(alone(machine, label), model=model)
+        except DefinitionError as error:
+            raise CommandError(f"{label!r} cannot be probed on its own: {error.findings[0].came}") from None
+        foreign = [query for query in given if query.expected in labels and query.expected != label]
+        own = [query for query in given if query.expected == label]
+        chosen = (queries.sample(questions, count, seed) for questions in (foreign, own))
+        exams.append(_Exam(label, runner, handed_on(definition, label, labels), *chosen))
+    return exams
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """How queries are run."""
+
+    labels: tuple[str, ...]
+    fields: str
+    """Of each first context, as JSON; the text is added."""
+    deps: Any
+    at_once: int
+    """Runs at a time."""
+
+    async def measure(
+        self, runner: AnyRunner, chosen: Sequence[Query], exams: Sequence[_Exam], *, leave_at: Collection[str]
+    ) -> tuple[Routing, tuple[Probe, ...]]:
+        """Route the queries and hold the exams, all on one event loop: a model may keep connections on it."""
+        with _progress() as progress:
+            bar = progress.add_task("routing", total=len(chosen))
+            routes = await self._each(
+                chosen, lambda query: self._route(runner, query, leave_at), lambda: progress.advance(bar)
+            )
+            bar = progress.add_task("probing", total=sum(exam.size for exam in exams), visible=bool(exams))
+            probes = [await self._probe(exam, lambda: progress.advance(bar)) for exam in exams]
+        return Routing(self.labels, tuple(routes)), tuple(probes)
+
+    async def _route(self, runner: AnyRunner, query: Query, leave_at: Collection[str]) -> Route:
+        records = []
+        async with runner.stream(self._context(runner, query), deps=self.deps) as stream:
+            async for record in stream:
+                records.append(record)
+                if isinstance(record, events.VisitStarted) and record.stamp.state in leave_at:
+                    break
+            else:
+                await stream.result()
+        return route(query.expected, records, self.labels)
+
+    async def _probe(self, exam: _Exam, advance: Callable[[], object]) -> Probe:
+        async def is_handed_on(query: Query) -> bool:
+            result = await exam.runner.run(self._context(exam.runner, query), deps=self.deps)
+            return result.landing is None and result.state.name in exam.elsewhere
+
+        foreign = await self._each(exam.foreign, is_handed_on, advance)
+        own = await self._each(exam.own, is_handed_on, advance)
+        return Probe(label=exam.label, foreign=Share(sum(foreign), len(foreign)), own=Share(sum(own), len(own)))
+
+    def _context(self, runner: AnyRunner, query: Query) -> Context:
+        return start.context(runner.definition.context, query.text, self.fields)
+
+    async def _each(
+        self, given: Sequence[Query], work: Callable[[Query], Awaitable[T]], advance: Callable[[], object]
+    ) -> list[T]:
+        gate = asyncio.Semaphore(self.at_once)
+
+        async def one(query: Query) -> T:
+            async with gate:
+                done = await work(query)
+            advance()
+            return done
+
+        return await asyncio.gather(*map(one, given))
+
+
+class _Turnstile:
+    """A store that keeps nothing. Waiting for it, a run lets its reader leave before the next agent acts."""
+
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:  # noqa: ARG002 - the port's
+        await asyncio.sleep(0)
+
+    async def load(self, run_id: str) -> tuple[Input, ...]:  # noqa: ARG002 - the port's
+        return ()
+
+
+def _is_priced(machine: load.AnyMachine, model: str) -> bool:
+    """Tell whether the price of every model is known."""
+    agents = [state.spec for state in machine.definition.states.values() if state.spec.calls]
+    return all(models.resolve(name).price is not None for name in {agent.model or model for agent in agents})
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    out = console(stderr=True)
+    return Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn Ctrl-C into one line: asyncio has cancelled the runs by then, which landed them."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("Interrupted: half a measurement is not shown")
+        raise typer.Exit(130) from None

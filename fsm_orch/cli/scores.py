@@ -1,0 +1,197 @@
+"""What `fsm-orch eval` shows: a page, or one JSON object."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TextIO
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..definition import Definition
+from ..evaluation import Probe, Routing, Share
+from .show import hanging, safe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What was measured, and on what."""
+
+    definition: Definition
+    source: str
+    """Where the queries come from."""
+    model: str
+    """Of the agents that name none."""
+    routing: Routing
+    is_full: bool
+    """Whether runs came to their end; else they were left where they were routed."""
+    is_priced: bool
+    """Whether the price of every model is known."""
+    probes: tuple[Probe, ...]
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """What was expected of queries: labels first, in their order, then whatever else."""
+        return _ordered(self.routing.labels, (route.expected for route in self.routing.routes))
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """Where queries went: labels first, in their order, then the fallback and whatever else."""
+        others = (route.reached for route in self.routing.routes)
+        return _ordered(self.routing.labels, (self.definition.fallback.name, *others))
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """None if some price is not known."""
+        return Decimal(sum(route.cost for route in self.routing.routes)) / 1_000_000 if self.is_priced else None
+
+    @property
+    def reasons(self) -> dict[str, Counter[str]]:
+        """How often runs landed, replies were refused and attempts failed, by reason."""
+        routes = self.routing.routes
+        return {
+            "landings": Counter(route.landing for route in routes if route.landing),
+            "refusals": Counter(reason for route in routes for reason in route.refusals),
+            "failures": Counter(reason for route in routes for reason in route.failures),
+        }
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Calls, and the tokens they reserved and used."""
+        routes = self.routing.routes
+        return {
+            "calls": sum(route.calls for route in routes),
+            "reserved": sum(route.reserved for route in routes),
+            "used": sum(route.used for route in routes),
+        }
+
+
+def _ordered(labels: tuple[str, ...], names: Iterable[str]) -> tuple[str, ...]:
+    return (*labels, *sorted(set(names) - set(labels)))
+
+
+def show(out: Console, scores: Scores) -> None:
+    """Write the page."""
+    routing = scores.routing
+    name = Text(scores.definition.name, style="bold")
+    name.append(f"  {len(routing.routes):,} queries of {safe(scores.source)}, {safe(scores.model)}", "not bold dim")
+    out.print(name)
+    out.print()
+    out.print(_matrix(scores))
+    out.print()
+    outside = ", ".join(name for name in scores.expected if name not in routing.labels)
+    _print_share(out, "accuracy", routing.accuracy, "queries")
+    _print_share(out, "misroute", routing.misroute, "in scope")
+    _print_share(out, "false fallback", routing.false_fallback, "in scope")
+    _print_share(out, "leak", routing.leak, f"out of scope ({safe(outside)})" if outside else "out of scope")
+    out.print()
+    for label, text in _lines(scores):
+        out.print(hanging(out, f"  {label:<16}", text))
+    if scores.probes:
+        out.print()
+        out.print(_probes(scores.probes))
+    out.print()
+
+
+def _matrix(scores: Scores) -> Table:
+    matrix = scores.routing.matrix
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table.add_column("  expected \\ reached")
+    for name in scores.reached:
+        table.add_column(safe(name), justify="right")
+    table.add_column("right", justify="right")
+    for expected in scores.expected:
+        counts = (_cell(matrix[expected, reached], is_own=expected == reached) for reached in scores.reached)
+        table.add_row(f"  {safe(expected)}", *counts, _percent(scores.routing.right(expected)))
+    return table
+
+
+def _cell(count: int, *, is_own: bool) -> Text:
+    return Text(f"{count:,}" if count else "-", style="bold" if is_own else "" if count else "dim")
+
+
+def _percent(share: Share) -> str:
+    return "-" if share.rate is None else f"{100 * share.rate:.1f} %"
+
+
+def _print_share(out: Console, label: str, share: Share, of_what: str) -> None:
+    line = Text(f"  {label:<16}", style="dim").append(f"{_percent(share):>7}", style="not dim bold")
+    out.print(line.append(f"  {share.count:,} of {share.of:,} {of_what}", style="not bold dim"))
+
+
+def _lines(scores: Scores) -> list[tuple[str, str]]:
+    routing, tokens = scores.routing, scores.tokens
+    cost = "unknown" if scores.cost_usd is None else f"${scores.cost_usd:f}"
+    ends = Counter(route.ended for route in routing.routes if route.ended)
+    left = "each run to its end" if scores.is_full else "runs were left where they were routed, before an agent acted"
+    return [
+        *((reason, _counts(counts)) for reason, counts in scores.reasons.items()),
+        *([("ended", _counts(ends))] if scores.is_full else []),
+        ("tokens", f"{tokens['used']:,} used of {tokens['reserved']:,} reserved in {tokens['calls']:,} calls"),
+        ("cost", cost),
+        ("decision", f"{_seconds(routing.seconds(0.5))} median, {_seconds(routing.seconds(0.95))} 95th percentile"),
+        ("counted", left),
+    ]
+
+
+def _counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.most_common()) or "none"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.4f} s" if seconds < 0.01 else f"{seconds:.2f} s"
+
+
+def _probes(probes: Iterable[Probe]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    for heading in ("  said 'not mine'", "of others' questions", "of its own"):
+        table.add_column(heading, justify="left" if heading.startswith(" ") else "right")
+    for probe in probes:
+        shares = (f"{share.count:,} of {share.of:,}" for share in (probe.foreign, probe.own))
+        table.add_row(f"  {probe.label}", *shares)
+    return table
+
+
+def print_json(out: TextIO, scores: Scores) -> None:
+    """Write one object."""
+    typer.echo(orjson.dumps(_as_json(scores)), file=out)
+
+
+def _as_json(scores: Scores) -> dict[str, Any]:
+    routing, matrix = scores.routing, scores.routing.matrix
+    return {
+        "machine": scores.definition.name,
+        "digest": scores.definition.digest,
+        "model": scores.model,
+        "source": scores.source,
+        "is_full": scores.is_full,
+        "queries": len(routing.routes),
+        "labels": routing.labels,
+        "matrix": {
+            expected: {reached: matrix[expected, reached] for reached in scores.reached if matrix[expected, reached]}
+            for expected in scores.expected
+        },
+        "accuracy": _share(routing.accuracy),
+        "misroute": _share(routing.misroute),
+        "false_fallback": _share(routing.false_fallback),
+        "leak": _share(routing.leak),
+        **scores.reasons,
+        "ended": Counter(route.ended for route in routing.routes if route.ended) if scores.is_full else None,
+        "tokens": scores.tokens,
+        "cost_usd": None if scores.cost_usd is None else float(scores.cost_usd),
+        "seconds": {"median": routing.seconds(0.5), "p95": routing.seconds(0.95)},
+        "probes": [
+            {"label": probe.label, "foreign": _share(probe.foreign), "own": _share(probe.own)}
+            for probe in scores.probes
+        ],
+    }
+
+
+def _share(share: Share) -> dict[str, float | None]:
+    return {"count": share.count, "of": share.of, "rate": share.rate}

@@ -1,0 +1,159 @@
+"""A help desk of five specialists, three times: triage by words, by a model, and by words first and a model after.
+
+One question, one specialist, one answer. What is nobody's business goes to a human: at triage, or from a specialist
+who was handed a question of another and says so (`not_mine`). Which triage hands which question to whom is measured
+on real queries, and not claimed:
+
+    fsm-orch eval machines.helpdesk:ByKeyword --data clinc_queries.csv --split test
+    fsm-orch eval machines.helpdesk:Hybrid --data clinc_queries.csv --split test --limit 300 --probe 5
+    fsm-orch run machines.helpdesk:Hybrid "how do i get a replacement card?"
+
+The words were chosen by reading the train split alone. Specialists see no account, so they answer in general.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fsm_orch import Context, Final, Handoff, KeywordAgent, Limits, LLMAgent, Machine, State
+
+
+class Question(Context):
+    """What a customer asks, and what the desk answers."""
+
+    text: str
+    answer: str | None = None
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What one specialist knows."""
+
+    topics: str
+    """For a model that routes."""
+    words: str
+    """For triage by words: any of these, and none of another domain's, means this one."""
+
+
+BANKING = Domain(
+    "bank accounts: balance, transfers, bills, checks, PIN, spending, fraud, frozen account",
+    "account, accounts, bill, bills, checks, checkbook, checkbooks, savings, routing, pin, interest, minimum, i owe, "
+    "payment due, pay my, fraud, fraudulent, suspicious, transaction, transactions, transfer, spent, spending, "
+    "purchases, freeze, frozen, blocked",
+)
+CREDIT_CARDS = Domain(
+    "credit cards: limit, score, rewards, APR, fees, declined, lost or new card",
+    "credit, card, card's, cards, mastercard, amex, apr, limit, score, points, reward, rewards, declined, application, "
+    "fees, expire, expires, expiration",
+)
+TRAVEL = Domain(
+    "travel: flights, hotels, car rental, luggage, visas, vaccines, currency, time zones, translation",
+    "travel, traveling, travelling, trip, tourist, country, flight, flights, fly, airlines, delta, hotel, hotels, "
+    "rental, rent a, luggage, carry on, carry ons, timezone, time zone, a visa, international visa, vaccines, "
+    "vaccinations, shots, safe, alerts, plug, plugs, socket, converter, exchange, currency, yen, euros, pesos, "
+    "translate, french, spanish, do you say, do i say, do they say, things to do, i do in, to do in, i will be in, "
+    "i'll be in, my bank know, let my bank",
+)
+WORK = Domain(
+    "work: vacation, pay, taxes, W-2, 401k, health insurance, meetings, holidays",
+    "vacation day, vacation days, vacation request, vacation time, for vacation, pto, time off, day off, days off, "
+    "taken off, next day i, holiday, holidays, meeting, meetings, rooms, 401k, tax, taxes, w2, w 2, w-2, "
+    "direct deposit, paycheck, paychecks, payday, get paid, salary, income, insurance, benefits, health plan, "
+    "employer, my job, new job",
+)
+AUTO = Domain(
+    "driving: directions, distance, traffic, rides, gas, oil, tires, battery, car maintenance",
+    "my car, this car, the car, car's, car get, car battery, vehicle, engine, oil, tire, tires, mpg, mileage, miles, "
+    "fuel, of gas, much gas, gas tank, gas station, gas do, gas does, gas is, jump, mechanic, maintenance, "
+    "directions, location, map, gps, coordinates, route, highway, traffic, uber, bus, nearest, closest, how far, "
+    "near me, get to",
+)
+DOMAINS = (BANKING, CREDIT_CARDS, TRAVEL, WORK, AUTO)
+"""In the order in which every machine declares its specialists."""
+
+
+def specialist(domain: Domain) -> LLMAgent:
+    """Make the agent that answers the questions of a domain, and those alone."""
+    return LLMAgent(
+        "Answer a customer's question in one short sentence, or say that it is not yours.",
+        does=(f"answer questions about {domain.topics}",),
+        must_not=("answer any other question", "make up what only the customer's own records can tell"),
+        reads=(Question.text,),
+        writes=(Question.answer,),
+        max_output_tokens=96,
+    )
+
+
+SPECIALISTS = tuple(map(specialist, DOMAINS))
+ROUTER = LLMAgent("Decide who answers a customer's question.", reads=(Question.text,), max_output_tokens=32)
+LIMITS = Limits(hops=3, tokens=4_400, deadline_s=60)
+"""Two calls of the router and two of a specialist fit."""
+
+
+def desks() -> tuple[State, ...]:
+    """Make a state for each specialist: agents are shared between machines, and states are not."""
+    return tuple(map(State, SPECIALISTS))
+
+
+def by_words(specialists: tuple[State, ...], otherwise: State | Final) -> KeywordAgent:
+    """Make the triage that goes by words."""
+    words = (domain.words.split(", ") for domain in DOMAINS)
+    return KeywordAgent(Question.text, dict(zip(specialists, words, strict=True)), otherwise=otherwise)
+
+
+def routes(to: Callable[[State, str], Handoff], specialists: tuple[State, ...]) -> tuple[Handoff, ...]:
+    """Make a handoff to each specialist, by the `to` of the state or states that route."""
+    return tuple(to(state, domain.topics) for state, domain in zip(specialists, DOMAINS, strict=True))
+
+
+def colleague() -> Final:
+    """Make the fallback, with its default answer."""
+    return Final(fallback=True, sets={Question.answer: "This is not ours to answer; a colleague will get back to you."})
+
+
+class ByKeyword(Machine[Question]):
+    """Route by words; a human takes what they do not decide."""
+
+    banking, credit_cards, travel, work, auto = specialists = desks()
+    answered, human = Final(), colleague()
+    triage = State(by_words(specialists, otherwise=human), initial=True)
+
+    to_banking, to_credit_cards, to_travel, to_work, to_auto = routes(triage.to, specialists)
+    to_human = triage.to(human, "none of these")
+    done = (banking | credit_cards | travel | work | auto).to(answered, "you answered the question")
+    not_mine = (banking | credit_cards | travel | work | auto).to(human, "the question is not yours")
+
+    limits = LIMITS
+
+
+class ByModel(Machine[Question]):
+    """Route by a model; a human takes what it gives to nobody."""
+
+    banking, credit_cards, travel, work, auto = specialists = desks()
+    answered, human = Final(), colleague()
+    triage = State(ROUTER, initial=True)
+
+    to_banking, to_credit_cards, to_travel, to_work, to_auto = routes(triage.to, specialists)
+    to_human = triage.to(human, "none of these")
+    done = (banking | credit_cards | travel | work | auto).to(answered, "you answered the question")
+    not_mine = (banking | credit_cards | travel | work | auto).to(human, "the question is not yours")
+
+    limits = LIMITS
+
+
+class Hybrid(Machine[Question]):
+    """Route by words, and ask a model where they do not decide."""
+
+    banking, credit_cards, travel, work, auto = specialists = desks()
+    answered, human = Final(), colleague()
+    router = State(ROUTER)
+    triage = State(by_words(specialists, otherwise=router), initial=True)
+
+    to_banking, to_credit_cards, to_travel, to_work, to_auto = routes((triage | router).to, specialists)
+    unclear = triage.to(router, "the words do not decide")
+    to_human = router.to(human, "none of these")
+    done = (banking | credit_cards | travel | work | auto).to(answered, "you answered the question")
+    not_mine = (banking | credit_cards | travel | work | auto).to(human, "the question is not yours")
+
+    limits = LIMITS
