@@ -14,7 +14,40 @@ def _local(model: str) -> Model:
     return load(model)
 
 
-_PROVIDERS: dict[str, Callable[[str], Model]] = {"local": _local}
+def _openai(model: str) -> Model:
+    try:
+        from .openai import open_responses  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError as error:
+        raise _missing("openai") from error
+    return open_responses(model)
+
+
+def _openai_chat(model: str) -> Model:
+    try:
+        from .openai import open_chat  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError as error:
+        raise _missing("openai") from error
+    return open_chat(model)
+
+
+def _anthropic(model: str) -> Model:
+    try:
+        from .anthropic import open_messages  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError as error:
+        raise _missing("anthropic") from error
+    return open_messages(model)
+
+
+def _missing(extra: str) -> ModelUnavailable:
+    return ModelUnavailable(f"Models of this provider need some packages; run: pip install 'fsm_orch[{extra}]'")
+
+
+_PROVIDERS: dict[str, Callable[[str], Model]] = {
+    "local": _local,
+    "openai": _openai,
+    "openai-chat": _openai_chat,
+    "anthropic": _anthropic,
+}
 
 
 def resolve(name: str) -> Model:

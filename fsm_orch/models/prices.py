@@ -16,47 +16,66 @@ from genai_prices.types import ModelPrice, TieredPrices
 
 from ..budget import Price
 
-_INPUT = ("input_mtok", "cache_write_mtok")
-"""Text that is read; some providers write their cache unasked, at a higher price."""
+_INPUT = ("input_mtok",)
+"""Text that is read; what is read from a cache is never dearer."""
+_CACHED = ("cache_write_mtok",)
+"""Text that is read and written to a cache, at a higher price; some providers do so unasked."""
 _OUTPUT = ("output_mtok", "output_reasoning_mtok")
 _BESIDES = ("requests_kcount", "output_citation_mtok")
 """Charges that no count of input and output tokens covers."""
 
 
-def price_of(provider: str, model: str, *, at: datetime | None = None) -> Price | None:
+def price_of(
+    provider: str,
+    model: str,
+    *,
+    max_input_tokens: int | None = None,
+    writes_cache: bool = True,
+    at: datetime | None = None,
+) -> Price | None:
     """Give the price of a model; None if it is not known, or not a price of tokens alone.
 
     Of tiers by input length, of prices by the hour of the day (over the 24 hours from `at`) and of plain and
-    cache-writing input, the dearest is taken.
+    cache-writing input, the dearest that may apply is taken.
 
     Args:
         provider: as in `genai_prices`, such as `openai`.
         model: the provider's name of the model.
+        max_input_tokens: the largest input of one call, which tiers that start there or above do not reach;
+            None: not known, so that every tier may apply.
+        writes_cache: False if the provider writes its cache only when asked, and is not asked.
         at: when it is called; None: now.
     """
     start = at or datetime.now(UTC)
+    keys = _INPUT + _CACHED if writes_cache else _INPUT
     try:
-        prices = [_price_at(provider, model, start + timedelta(hours=hour)) for hour in range(24)]
+        tables = [_table(provider, model, start + timedelta(hours=hour)) for hour in range(24)]
     except LookupError:
         return None
-    known = [price for price in prices if price is not None]
-    if len(known) < len(prices):
+    if not all(map(_is_of_tokens, tables)):
         return None
-    return Price(max(price.input for price in known), max(price.output for price in known))
+    return Price(
+        max(rate for table in tables for rate in _rates(table, keys, max_input_tokens)),
+        max(rate for table in tables for rate in _rates(table, _OUTPUT, max_input_tokens)),
+    )
 
 
-def _price_at(provider: str, model: str, at: datetime) -> Price | None:
-    table = calc_price(Usage(), model, provider_id=provider, genai_request_timestamp=at).model_price
-    if table.input_mtok is None or table.output_mtok is None or any(getattr(table, key) for key in _BESIDES):
-        return None
-    return Price(max(_rates(table, _INPUT)), max(_rates(table, _OUTPUT)))
+def _table(provider: str, model: str, at: datetime) -> ModelPrice:
+    return calc_price(Usage(), model, provider_id=provider, genai_request_timestamp=at).model_price
 
 
-def _rates(table: ModelPrice, keys: tuple[str, ...]) -> Iterator[Fraction]:
+def _is_of_tokens(table: ModelPrice) -> bool:
+    """Tell whether input and output tokens have a price, and nothing else is charged."""
+    return None not in (table.input_mtok, table.output_mtok) and not any(getattr(table, key) for key in _BESIDES)
+
+
+def _rates(table: ModelPrice, keys: tuple[str, ...], max_input_tokens: int | None) -> Iterator[Fraction]:
     """Give every dollar rate a million tokens that the keys may be charged at."""
     for key in keys:
         rate: Decimal | TieredPrices | None = getattr(table, key)
         if isinstance(rate, TieredPrices):
-            yield from map(Fraction, [rate.base, *(tier.price for tier in rate.tiers)])
+            yield Fraction(rate.base)
+            # A tier is one of the whole call, and applies to inputs longer than its start.
+            yield from (Fraction(t.price) for t in rate.tiers if max_input_tokens is None or t.start < max_input_tokens)
         elif rate is not None:
             yield Fraction(rate)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -177,7 +178,9 @@ async def test_overflow(model: LocalModel) -> None:
     assert caught.value.unsent
 
 
-@pytest.mark.parametrize("asked", [request("\ud800"), request("Hello", cap=0)])
+@pytest.mark.parametrize(
+    "asked", [replace(request("Hello"), schema={"description": "\ud800"}), request("Hello", cap=0)]
+)
 async def test_bad_input(model: LocalModel, asked: Request) -> None:
     """A lone surrogate is no text, and no output cannot be asked for: both are refused before they are sent."""
     for ask in (model.count, model.complete):

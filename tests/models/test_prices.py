@@ -31,6 +31,22 @@ def test_dearest_tier() -> None:
     assert Fraction(long.input_price) == price.input
 
 
+def test_tiers_out_of_reach() -> None:
+    """A tier that starts at the largest input, or above it, is not taken; one token more and it is."""
+    exact = price_of("anthropic", "claude-sonnet-4-5", max_input_tokens=200_000, writes_cache=False, at=AT)
+    long = price_of("anthropic", "claude-sonnet-4-5", max_input_tokens=200_001, writes_cache=False, at=AT)
+
+    assert Price(Fraction(3), Fraction(15)) == exact
+    assert Price(Fraction(6), Fraction(45, 2)) == long
+
+
+def test_cache_is_not_written() -> None:
+    """Writing the cache is left out of the price for who says that it is not asked for."""
+
+    assert price_of("anthropic", "claude-haiku-4-5", at=AT) == Price(Fraction(5, 4), Fraction(5))
+    assert price_of("anthropic", "claude-haiku-4-5", writes_cache=False, at=AT) == Price(Fraction(1), Fraction(5))
+
+
 @given(hours=st.integers(0, 23))
 def test_dearest_hour(hours: int) -> None:
     """A price that depends on the hour of the day is the dearest one, whenever it is asked for."""
@@ -50,14 +66,18 @@ def test_dearest_hour(hours: int) -> None:
             ("deepseek", "deepseek-reasoner"),
         ]
     ),
-    input_tokens=st.integers(0, 10**6),
+    input_tokens=st.integers(0, 10**6) | st.sampled_from([200_000, 200_001]),
+    more_tokens=st.none() | st.just(0) | st.integers(0, 10**6),
     output_tokens=st.integers(0, 10**6),
     at=st.datetimes(datetime(2026, 11, 20), datetime(2026, 11, 21), timezones=st.just(UTC)),
 )
-def test_never_undercounted(model: tuple[str, str], input_tokens: int, output_tokens: int, at: datetime) -> None:
-    """No call of the day costs more than its price says."""
+def test_never_undercounted(
+    model: tuple[str, str], input_tokens: int, more_tokens: int | None, output_tokens: int, at: datetime
+) -> None:
+    """No call of the day costs more than its price says, if its input is no larger than was said."""
     provider, name = model
-    price = price_of(provider, name, at=AT.replace(hour=0))
+    largest = None if more_tokens is None else input_tokens + more_tokens
+    price = price_of(provider, name, max_input_tokens=largest, writes_cache=False, at=AT.replace(hour=0))
     billed = calc_price(
         Usage(input_tokens=input_tokens, output_tokens=output_tokens),
         name,
@@ -67,6 +87,25 @@ def test_never_undercounted(model: tuple[str, str], input_tokens: int, output_to
 
     assert price is not None
     assert price.amount(input_tokens, output_tokens).cost >= billed * Decimal(10**6)
+
+
+@given(
+    tokens=st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6)),
+    model=st.sampled_from(["claude-sonnet-4-5", "claude-haiku-4-5"]),
+)
+def test_written_cache_is_counted(tokens: tuple[int, int, int], model: str) -> None:
+    """Unless it is ruled out, a call may read and write its cache and costs no more than its price says."""
+    _plain, written, read = tokens
+    price = price_of("anthropic", model, at=AT)
+    billed = calc_price(
+        Usage(input_tokens=sum(tokens), cache_write_tokens=written, cache_read_tokens=read, output_tokens=1),
+        model,
+        provider_id="anthropic",
+        genai_request_timestamp=AT,
+    ).total_price
+
+    assert price is not None
+    assert price.amount(sum(tokens), 1).cost >= billed * Decimal(10**6)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,276 @@
+"""What the adapters of providers over HTTP share: a client for each event loop, and what a failed request means.
+
+A client sends a request once: it follows no redirect, retries nothing, and no environment variable changes it. What
+went wrong is looked up in two tables, by status code and by exception; each says whether the request provably cost
+nothing. This knows no provider: what their error codes and bodies mean is for the adapters to add.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from threading import Lock
+from typing import Generic, TypeVar
+
+import httpx2
+
+from ..errors import CallFailed
+
+C = TypeVar("C")
+T = TypeVar("T")
+
+Client = httpx2.AsyncClient
+Transport = httpx2.AsyncBaseTransport
+
+CONNECT_TIMEOUT_S = 10.0
+"""How long a connection may take to open, or to become free; what fails here was provably not sent."""
+
+RETRY_AFTER_MAX_S = 86_400.0
+"""A provider that asks for longer is taken to ask for a day."""
+
+_POOLS = 16
+"""Pools of connections in a client: one pool looks through all of its connections twice a request, so that a single
+one for 1,000 requests at once spends three times as much on each."""
+
+_LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=4.0)
+"""Of one pool. Idle connections are dropped before common servers drop theirs, after 5 s: what is sent on a dead one
+is not provably unsent."""
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a kind of failed request means; the words are those of `CallFailed`."""
+
+    reason: str
+    unsent: bool
+    transient: bool
+
+    def error(self, detail: str = "", *, retry_after_s: float | None = None) -> CallFailed:
+        """Give the exception.
+
+        Raise it outside of `except`, so that the foreign exception, which holds the prompt and the key, is not
+        chained to it.
+        """
+        return CallFailed(
+            self.reason, detail, unsent=self.unsent, transient=self.transient, retry_after_s=retry_after_s
+        )
+
+
+STATUSES: Mapping[int, Failure] = {
+    400: Failure("bad_request", unsent=True, transient=False),
+    401: Failure("authentication", unsent=True, transient=False),
+    402: Failure("quota", unsent=True, transient=False),
+    403: Failure("permission", unsent=True, transient=False),
+    404: Failure("not_found", unsent=True, transient=False),
+    408: Failure("timeout", unsent=True, transient=True),
+    409: Failure("conflict", unsent=True, transient=True),
+    413: Failure("too_large", unsent=True, transient=False),
+    422: Failure("bad_request", unsent=True, transient=False),
+    425: Failure("too_early", unsent=True, transient=True),
+    429: Failure("rate_limited", unsent=True, transient=True),
+    503: Failure("overloaded", unsent=False, transient=True),
+    529: Failure("overloaded", unsent=False, transient=True),
+}
+"""Status code -> meaning; 4xx are not billed, 5xx may be."""
+
+_CLASSES: Mapping[int, Failure] = {
+    3: Failure("redirect", unsent=False, transient=False),
+    4: Failure("bad_request", unsent=True, transient=False),
+    5: Failure("server_error", unsent=False, transient=True),
+}
+"""First digit of a status code -> meaning of all others."""
+
+UNREADABLE = Failure("unreadable", unsent=False, transient=False)
+"""A reply that is not what was agreed on; it was billed, so the same request is not made again as it is."""
+
+TIMEOUT = Failure("timeout", unsent=False, transient=True)
+
+_UNCONNECTED = Failure("connection", unsent=True, transient=True)
+_DISCONNECTED = Failure("disconnected", unsent=False, transient=True)
+_MALFORMED = Failure("bad_request", unsent=True, transient=False)
+
+TRANSPORT: Mapping[type[Exception], Failure] = {
+    httpx2.ConnectError: _UNCONNECTED,
+    httpx2.ConnectTimeout: _UNCONNECTED,
+    httpx2.PoolTimeout: _UNCONNECTED,
+    httpx2.ProxyError: _UNCONNECTED,
+    httpx2.UnsupportedProtocol: _MALFORMED,
+    httpx2.InvalidURL: _MALFORMED,
+    httpx2.TimeoutException: TIMEOUT,
+    httpx2.NetworkError: _DISCONNECTED,
+    httpx2.ProtocolError: _DISCONNECTED,
+    httpx2.TransportError: _DISCONNECTED,
+    httpx2.DecodingError: UNREADABLE,
+    httpx2.TooManyRedirects: _CLASSES[3],
+    httpx2.CookieConflict: UNREADABLE,
+    httpx2.StreamError: _DISCONNECTED,
+    httpx2.HTTPError: _DISCONNECTED,
+}
+"""Exception of the client -> meaning; a subclass that is not listed means what its nearest base does."""
+
+
+def status_failure(status: int) -> Failure:
+    """Tell what a status code means; a 1xx or 2xx here is a reply that nobody could read."""
+    return STATUSES.get(status) or _CLASSES.get(status // 100, UNREADABLE)
+
+
+def transport_failure(error: BaseException | None) -> Failure:
+    """Tell what an exception of the client means; of any other, only that the request may have been sent."""
+    known = (TRANSPORT[base] for base in type(error).__mro__ if base in TRANSPORT)
+    return next(known, _DISCONNECTED)
+
+
+def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Read how long a provider asks to wait, from `retry-after-ms` or `retry-after` (seconds, or a date).
+
+    Args:
+        headers: with lower-case names, or a mapping that ignores case.
+        now: what a date is counted from; None: the time of this machine.
+
+    Returns:
+        From 0 to `RETRY_AFTER_MAX_S`; None if it does not say, or not in a way that can be read.
+    """
+    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if _SECONDS.fullmatch(value):
+            return min(float(value) * scale, RETRY_AFTER_MAX_S)
+    return _until(headers.get("retry-after", ""), now or datetime.now(UTC))
+
+
+def _until(date: str, now: datetime) -> float | None:
+    try:
+        moment = parsedate_to_datetime(date)
+        wait_s = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return min(max(wait_s, 0.0), RETRY_AFTER_MAX_S)
+
+
+async def within(timeout_s: float, call: Awaitable[T]) -> T:
+    """Wait for a whole call, headers and body; when its time is over, or on cancellation, its connection is closed.
+
+    Raises CallFailed: `timeout`, if it takes longer.
+    """
+    clock = asyncio.timeout(timeout_s)
+    try:
+        async with clock:
+            return await call
+    except TimeoutError:
+        if not clock.expired():
+            raise
+    raise TIMEOUT.error(f"no reply within {timeout_s:g} s")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Load the trusted certificates once; it takes longer than all else."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+class _Pools(httpx2.AsyncBaseTransport):
+    """Send each request through the pool that waits for the fewest replies, so that a few share one pool."""
+
+    def __init__(self) -> None:
+        self._pools = [httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=_LIMITS) for _ in range(_POOLS)]
+        self._waiting = [0] * _POOLS
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        number = self._waiting.index(min(self._waiting))
+        self._waiting[number] += 1
+        try:
+            return await self._pools[number].handle_async_request(request)
+        finally:
+            self._waiting[number] -= 1
+
+    async def aclose(self) -> None:
+        for pool in self._pools:
+            await pool.aclose()
+
+
+def client(transport: Transport | None = None) -> Client:
+    """Build a client that sends each request once, and reads nothing from the environment.
+
+    It waits for a reply without end: bound the whole call by `within`.
+
+    Args:
+        transport: what to send through instead of the network, such as a `httpx2.MockTransport`.
+    """
+    return httpx2.AsyncClient(
+        transport=transport or _Pools(),
+        follow_redirects=False,
+        trust_env=False,
+        timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
+    )
+
+
+def checked_key(api_key: str) -> str:
+    """Give a key back that can be sent in a header.
+
+    Raises ValueError: if it cannot; the message does not show it.
+    """
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise ValueError("api_key must be printable ASCII without spaces; if the server wants none, pass 'none'")
+    return api_key
+
+
+def checked_url(base_url: str) -> str:
+    """Give a URL back that can be called.
+
+    Raises ValueError: if it cannot.
+    """
+    try:
+        url = httpx2.URL(base_url)
+    except httpx2.InvalidURL:
+        url = httpx2.URL("")
+    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
+        raise ValueError("base_url must be like 'https://api.openai.com/v1', without a user, query or fragment")
+    return base_url
+
+
+class PerLoop(Generic[C]):
+    """What is built around a client, once for each event loop that asks for it.
+
+    Connections belong to the loop that opened them. An open async generator holds each client: a loop that ends in
+    order, as those of `asyncio.run` do, closes its generators and so our connections.
+
+    Args:
+        build: makes it from a client, such as an SDK's own; it must not read the environment.
+        transport: as in `client`; it is shared by all loops.
+    """
+
+    def __init__(self, build: Callable[[Client], C], *, transport: Transport | None = None) -> None:
+        self._build = build
+        self._transport = transport
+        self._held: dict[asyncio.AbstractEventLoop, tuple[C, AsyncGenerator[C]]] = {}
+        self._door = Lock()
+        """Held to change the dictionary, which loops of several threads share."""
+
+    async def get(self) -> C:
+        """Give what belongs to the running loop."""
+        loop = asyncio.get_running_loop()
+        held = self._held.get(loop)
+        if held is None:
+            holder = self._hold(loop)
+            held = (await anext(holder), holder)  # does not suspend, so no other task comes between
+            with self._door:
+                for ended in [other for other in self._held if other.is_closed()]:  # but not in order
+                    del self._held[ended]
+                self._held[loop] = held
+        return held[0]
+
+    async def _hold(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[C]:
+        http = client(self._transport)
+        try:
+            yield self._build(http)
+        finally:
+            with self._door:
+                self._held.pop(loop, None)
+            await http.aclose()
