@@ -59,5 +59,5 @@ class CallLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_input_tokens: Count = 1_024
+    max_input_tokens: Count = 2_048
     max_output_tokens: Count = 256

@@ -581,7 +581,7 @@ class M(Machine[Ticket]):  # FSM119
 )
 case(
     "no_tokens",
-    "the first call of 'a' may take 1,280 tokens",
+    "the first call of 'a' may take 2,304 tokens",
     f"""
 class M(Machine[Ticket]):  # FSM119
     a = State(model(), initial=True)

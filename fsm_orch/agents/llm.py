@@ -33,7 +33,8 @@ class LLMAgent:
         model: `provider:model`; None: the runner's.
         calls: requests that one visit makes at most, repairs included.
         max_input_tokens, max_output_tokens: the caps of one request. Both together are reserved before a handoff
-            to this agent is legal.
+            to this agent is legal. Where a model's tokenizer is not known its input is bounded by bytes, about four
+            a token, so an input cap leaves room for that.
         window: how much of the conversation it sees.
 
     What it decides is in the context; only free text, where there is nothing to decide, becomes a message, so that no
@@ -54,7 +55,7 @@ class LLMAgent:
         writes: Iterable[object] = (),
         model: str | None = None,
         calls: int = 2,
-        max_input_tokens: int = 1_024,
+        max_input_tokens: int = 2_048,
         max_output_tokens: int = 256,
         window: Window | None = None,
     ) -> None:

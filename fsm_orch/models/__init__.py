@@ -30,6 +30,14 @@ def _openai_chat(model: str) -> Model:
     return open_chat(model)
 
 
+def _compatible(model: str) -> Model:
+    try:
+        from .openai import open_compatible  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError as error:
+        raise _missing("openai") from error
+    return open_compatible(model)
+
+
 def _anthropic(model: str) -> Model:
     try:
         from .anthropic import open_messages  # noqa: PLC0415 - an extra, and slow to import
@@ -46,6 +54,7 @@ _PROVIDERS: dict[str, Callable[[str], Model]] = {
     "local": _local,
     "openai": _openai,
     "openai-chat": _openai_chat,
+    "compatible": _compatible,
     "anthropic": _anthropic,
 }
 

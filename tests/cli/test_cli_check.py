@@ -25,10 +25,10 @@ def test_a_machine_that_builds_shows_its_bounds(cli, ask):
     words = " ".join(result.stdout.split())
     assert result.exit_code == 0
     assert f"Ask builds {ask}.py:8, digest " in words
-    assert "* ask LLMAgent 1,280 2 x 1,280 = 2,560 8 10" in words
+    assert "* ask LLMAgent 2,304 2 x 2,304 = 4,608 8 10" in words
     assert "hops at most 8" in words
-    assert "worst case 8 x 2,560 (ask) = 20,480 tokens" in words
-    assert "verdict guarded: the worst case is 10,480 tokens above the limit" in words
+    assert "worst case 8 x 4,608 (ask) = 36,864 tokens" in words
+    assert "verdict guarded: the worst case is 26,864 tokens above the limit" in words
     assert "cost not limited" in words
     assert "assuming providers keep output caps" in words
 
@@ -79,7 +79,7 @@ def test_json_gives_bounds(cli, ask):
     (shown,) = json.loads(cli.invoke(app, ["check", ask, "--json"]).stdout)["machines"]
 
     assert (shown["machine"], shown["findings"], len(shown["digest"])) == ("Ask", [], 64)
-    assert shown["bounds"]["worst_case"] == 20_480
+    assert shown["bounds"]["worst_case"] == 36_864
     assert shown["bounds"]["dearest"] == {"ask": 8}
     assert shown["bounds"]["verdict"] == "guarded"
     assert shown["bounds"]["limits"]["tokens"] == 10_000
@@ -88,8 +88,8 @@ def test_json_gives_bounds(cli, ask):
             "state": "ask",
             "agent": "LLMAgent",
             "calls": 2,
-            "grant": 1_280,
-            "worst_case": 2_560,
+            "grant": 2_304,
+            "worst_case": 4_608,
             "max_visits": 8,
             "timeout_s": 10.0,
         }

@@ -705,6 +705,17 @@ def test_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ollama:llama3" == ChatModel("llama3", api_key="none", base_url=ELSEWHERE, profile=OLLAMA).name
 
 
+def test_a_compatible_server_is_named_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of one's own is had by name once the environment says where it is, and not before."""
+    monkeypatch.delenv("FSM_ORCH_COMPATIBLE_URL", raising=False)
+    with pytest.raises(ModelUnavailable, match="set FSM_ORCH_COMPATIBLE_URL"):
+        resolve("compatible:llama3")
+
+    monkeypatch.setenv("FSM_ORCH_COMPATIBLE_URL", ELSEWHERE)
+
+    assert "compatible:llama3" == resolve("compatible:llama3").name
+
+
 @pytest.mark.parametrize("name", ["openai:gpt-5-mini", "openai-chat:gpt-5-mini"])
 def test_no_key(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a key the message names the variable."""

@@ -88,7 +88,7 @@ def test_a_diagram_shows_limits_guards_and_the_fallback():
 
     assert shown.title == ("Support", "6 hops, 10,000 tokens, $0.05, 60 s")
     assert [(node.kind, node.lines) for node in shown.nodes] == [
-        ("state", ("triage", "LLMAgent", "1 call of 1,024 + 256 tokens")),
+        ("state", ("triage", "LLMAgent", "1 call of 2,048 + 256 tokens")),
         ("state", ("refund", "act", "at most 2 visits", "5 s a visit")),
         ("final", ("answered",)),
         ("fallback", ("human", "fallback", "sets answer")),
