@@ -125,17 +125,17 @@ class MeteredModel:
         Raises VisitClosed: if the visit has ended.
         """
         request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
-        if self._retry is None:
-            return await self._send(request)
-        return await self._retry(
-            lambda: self._send(request), calls_left=self._desk.calls_left, seconds_left=self._desk.seconds_left
-        )
-
-    async def _send(self, request: Request) -> Response:
-        """Send one request."""
-        bound = await self._model.count(request)
+        bound = await self._model.count(request)  # once: the bound is the same for every try
         if bound > self._limits.max_input_tokens:
             raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
+        if self._retry is None:
+            return await self._send(request, bound)
+        return await self._retry(
+            lambda: self._send(request, bound), calls_left=self._desk.calls_left, seconds_left=self._desk.seconds_left
+        )
+
+    async def _send(self, request: Request, bound: int) -> Response:
+        """Reserve a call, send one request, and settle it."""
         call = self._desk.reserve(bound, request.max_output_tokens)
         usage, is_unsent = None, True
         try:

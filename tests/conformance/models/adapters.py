@@ -1,0 +1,225 @@
+"""The table of adapters: how each is put on stage, and which faults it can be given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from conformance.models.expectations import EXPECTED, Expected
+from support.provider import KEY, Provider, by_quarters
+from support.provider_dialects import filled
+from support.provider_faults import FAULTS, Fault, Finish, Said
+
+from fsm_orch.budget import Price
+from fsm_orch.errors import ModelUnavailable
+from fsm_orch.messages import trusted_usage
+from fsm_orch.models.base import FinishReason, Model, Request, Response
+from fsm_orch.models.scripted import ScriptedModel
+
+QUERY = "Where is my invoice 4711?"
+TIMEOUT_S = 0.3
+"""Seconds after which an adapter gives a request up, where it is asked alone; a run has its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A model, in front of a fault."""
+
+    model: Model
+    requests: Callable[[], int]
+    """How many requests arrived."""
+    reported: Callable[[], list[int | None]]
+    """The tokens that were reported for each; None: none, or none that can be believed."""
+    query: str = QUERY
+    max_input_tokens: int = 2_000
+    max_output_tokens: int = 100
+    is_slow: bool = False
+    """Whether it takes real time without any fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """One row of the table."""
+
+    name: str
+    stage: Callable[[Fault, float | None], AbstractContextManager[Stage]]
+    """Puts it before a fault; the seconds are its own time limit, None: the adapter's default."""
+    expected: Mapping[str, Expected]
+    """The faults that it can be given, and what they lead to."""
+    build: Callable[..., Model] | None = None
+    """Makes it against the URL of a provider; None: it has none."""
+    marks: tuple[str, ...] = ()
+    skip: str | None = None
+
+
+# --- over HTTP ------------------------------------------------------------------------------------------------
+
+
+def _over_http(name: str, build: Callable[..., Model], *left_out: str, honours: tuple[str, ...]) -> Adapter:
+    """Describe an adapter, and the names of the cap that its provider honours."""
+
+    @contextmanager
+    def stage(fault: Fault, timeout_s: float | None) -> Iterator[Stage]:
+        with Provider(fault, honours=honours) as provider:
+            options = {} if timeout_s is None else {"timeout_s": timeout_s}
+            yield Stage(
+                model=build(provider.url, **options),
+                requests=lambda: len(provider.completions),
+                reported=lambda: [received.reported for received in provider.completions],
+            )
+
+    expected = {name: expected for name, expected in EXPECTED.items() if name not in left_out}
+    return Adapter(name=name, stage=stage, expected=expected, build=build)
+
+
+def _responses(url: str, **options: Any) -> Model:
+    from fsm_orch.models.openai import ResponsesModel
+
+    return ResponsesModel("gpt-5-mini", api_key=KEY, base_url=f"{url}/v1", **options)
+
+
+def _chat(url: str, **options: Any) -> Model:
+    from fsm_orch.models.openai import OPENAI, ChatModel
+
+    return ChatModel("gpt-5-mini", api_key=KEY, base_url=f"{url}/v1", profile=OPENAI, **options)
+
+
+def _compatible(url: str, **options: Any) -> Model:
+    from fsm_orch.models.openai import OLLAMA, ChatModel
+
+    return ChatModel("llama4", api_key=KEY, base_url=f"{url}/v1", profile=OLLAMA, **options)
+
+
+def _messages(url: str, **options: Any) -> Model:
+    from fsm_orch.models.anthropic import MessagesModel
+
+    return MessagesModel("claude-haiku-4-5", api_key=KEY, base_url=url, **options)
+
+
+@contextmanager
+def counted(counting: Fault) -> Iterator[Stage]:
+    """Put the one adapter that can ask a counting endpoint before one that misbehaves; questions count as requests."""
+    with Provider(counting=counting) as provider:
+        yield Stage(
+            model=_messages(provider.url, exact_count=True),
+            requests=lambda: len(provider.requests),
+            reported=lambda: [received.reported for received in provider.completions],
+        )
+
+
+# --- in process -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Watched:
+    """A model whose requests are counted on the way; it adds nothing else."""
+
+    model: Model
+    reported: list[int | None] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def price(self) -> Price | None:
+        return self.model.price
+
+    async def count(self, request: Request) -> int:
+        return await self.model.count(request)
+
+    async def complete(self, request: Request) -> Response:
+        self.reported.append(None)
+        response = await self.model.complete(request)
+        self.reported[-1] = response.usage.total_tokens if response.usage else None
+        return response
+
+
+def _watched(model: Model, **options: Any) -> Stage:
+    watched = _Watched(model)
+    return Stage(
+        model=watched, requests=lambda: len(watched.reported), reported=lambda: list(watched.reported), **options
+    )
+
+
+_FINISHES: Mapping[Finish, FinishReason] = {"length": "length", "refusal": "refusal"}
+
+
+@contextmanager
+def _scripted(fault: Fault, timeout_s: float | None) -> Iterator[Stage]:
+    def line(request: Request) -> Response:
+        text, given = str(filled(request.schema)).replace("'", '"'), sum(map(_tokens, request.messages))
+        honest = Said(texts=(text,), input_tokens=given, output_tokens=by_quarters(text))
+        said = fault.departs(honest, request.max_output_tokens)
+        usage = trusted_usage(said.input_tokens, said.output_tokens) if said.usage == "full" else None
+        return Response(text="".join(said.texts), usage=usage, finish=_FINISHES.get(said.finish, "stop"))
+
+    delay_s = 1_000.0 if fault.wire == "silent" else 0.0
+    yield _watched(ScriptedModel([line] * 9, delay_s=delay_s))
+
+
+def _tokens(message: Any) -> int:
+    return by_quarters(message.content)
+
+
+_SCRIPTED = (
+    *("honest", "silence", "refusal", "truncated", "truncated as stop", "unknown handoff", "surrogate"),
+    *("two decisions", "usage missing", "usage negative", "usage astronomical", "usage above the cap"),
+    *("reply above the cap", "huge reply"),
+)
+
+
+@contextmanager
+def _local(fault: Fault, timeout_s: float | None) -> Iterator[Stage]:
+    """Bring about with a real model what a provider would only pretend."""
+    from fsm_orch.models.local import CONTEXT_TOKENS, LocalModel, load
+
+    model = load("smollm2")
+    match fault.name:
+        case "truncated":
+            yield _watched(model, max_output_tokens=3, is_slow=True)
+        case "context overflow":
+            yield _watched(model, query="word " * CONTEXT_TOKENS, max_input_tokens=9_000, is_slow=True)
+        case "unknown handoff":
+            yield _watched(LocalModel(grammar=False), is_slow=True)
+        case "silence":
+            yield _watched(model, query="word and " * 1_500, max_input_tokens=4_000)
+        case _:
+            yield _watched(model, is_slow=True)
+
+
+_LOCAL = {
+    "honest": EXPECTED["honest"],
+    "truncated": EXPECTED["truncated"],
+    "context overflow": replace(EXPECTED["context overflow"], transient=False),
+    "unknown handoff": replace(EXPECTED["unknown handoff"], refusals=frozenset()),
+    "silence": replace(EXPECTED["silence"], reasons=frozenset()),
+}
+
+
+def _why_not_local() -> str | None:
+    try:
+        from fsm_orch.models.local import LocalModel
+
+        LocalModel()
+    except (ImportError, ModelUnavailable) as error:
+        return str(error)
+    return None
+
+
+_WINDOW, _NO_CREDIT, _FAILED = "context window in a 200", "402 no credit", "failed in a 200"
+"""Faults that only some APIs know."""
+
+ADAPTERS = (
+    Adapter(name="scripted", stage=_scripted, expected={name: EXPECTED[name] for name in _SCRIPTED}),
+    Adapter(name="local", stage=_local, expected=_LOCAL, marks=("local",), skip=_why_not_local()),
+    _over_http("responses", _responses, _WINDOW, _NO_CREDIT, honours=("max_output_tokens",)),
+    _over_http("chat", _chat, _WINDOW, _NO_CREDIT, _FAILED, honours=("max_completion_tokens",)),
+    _over_http("compatible", _compatible, _WINDOW, _NO_CREDIT, _FAILED, honours=("max_tokens",)),
+    _over_http("messages", _messages, _FAILED, "content filter", "429 insufficient quota", honours=("max_tokens",)),
+)
+OVER_HTTP = tuple(adapter for adapter in ADAPTERS if adapter.build is not None)
+
+assert EXPECTED.keys() == FAULTS.keys(), "every fault is expected to lead to something"

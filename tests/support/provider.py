@@ -1,0 +1,316 @@
+"""A real provider on loopback that misbehaves on demand: a thread with an event loop of its own, speaking HTTP/1.1.
+
+    with Provider(FAULTS["500"]) as provider:
+        model = ResponsesModel("gpt-5-mini", api_key=KEY, base_url=provider.url + "/v1")
+
+Written on raw streams, because half of the faults lie below HTTP. It keeps connections alive, as real ones do, and
+writes down every request. What it counts as a token is a parameter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self
+
+from support.provider_dialects import DIALECTS, Dialect, Json, Rejected, filled
+from support.provider_faults import HONEST, Fault, Said
+
+KEY = "sk-test-secret-key"
+HOST = "127.0.0.1"
+SLOW_S = 0.03
+"""Seconds between two bytes of a slow answer, which so takes half a minute."""
+
+CAPS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+"""What the three APIs call the cap on output tokens."""
+
+_POLL_S = 0.005
+_BY_PATH = {dialect.path: dialect for dialect in DIALECTS}
+
+
+@dataclass(kw_only=True)
+class Received:
+    """One request, as it came in, and what became of it."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    """Names in lower case; the key is among them."""
+    body: Any
+    reported: int | None = None
+    """Input and output tokens of the usage that was sent, if it can be believed; else None."""
+    rejection: str | None = None
+    """What was wrong with the request."""
+    hung_up: threading.Event = field(default_factory=threading.Event)
+    """Set once the client has gone before it had its answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    def head(self) -> bytes:
+        lines = [f"HTTP/1.1 {self.status} {_phrase(self.status)}"]
+        lines += [] if "Transfer-Encoding" in self.headers else [f"Content-Length: {len(self.body)}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Overloaded"
+
+
+def by_quarters(text: str) -> int:
+    """Count a token for every four bytes begun, about what tokenizers make of English."""
+    return -(-len(text.encode()) // 4)
+
+
+def by_bytes(text: str) -> int:
+    """Count every byte as a token, the most that a byte-level tokenizer can make of a text."""
+    return len(text.encode())
+
+
+class Provider:
+    """Answers requests for as long as the block lasts.
+
+    Args:
+        fault: what is wrong with every completion; later ones of a `plan` replace it.
+        counting: what is wrong with every answer of the counting endpoint.
+        honours: the caps it keeps to; one given by another name is ignored, as some compatible servers do.
+        tokens: counts the tokens of a text.
+        template: tokens that its chat template adds to each message.
+    """
+
+    def __init__(
+        self,
+        fault: Fault = HONEST,
+        *,
+        counting: Fault = HONEST,
+        honours: tuple[str, ...] = CAPS,
+        tokens: Callable[[str], int] = by_quarters,
+        template: int = 4,
+    ) -> None:
+        self.requests: list[Received] = []
+        self.arrived = threading.Event()
+        """Set once a first request has come in."""
+        self._fault = fault
+        self._counting = counting
+        self._plan: list[Fault] = []
+        self._honours = honours
+        self._tokens = tokens
+        self._template = template
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="provider")
+        self._ready = threading.Event()
+        self._mistake: Exception | None = None
+        """Our own, and raised at the end of the block, where a test sees it."""
+        self._conversations: set[asyncio.Task[Any]] = set()
+
+    def __enter__(self) -> Self:
+        self._closed = socket.socket()
+        self._closed.bind((HOST, 0))  # bound and never listening: whoever connects is refused
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._closed.close()
+        if self._mistake is not None and error is None:
+            raise self._mistake
+
+    @property
+    def url(self) -> str:
+        """Where it listens, or where nobody does, if that is the fault."""
+        port = self._closed.getsockname()[1] if self._fault.wire == "closed" else self._port
+        return f"http://{HOST}:{port}"
+
+    @property
+    def completions(self) -> list[Received]:
+        """What it received, without the questions of how many tokens something is."""
+        return [received for received in self.requests if not received.path.endswith("/count_tokens")]
+
+    def plan(self, *faults: Fault) -> None:
+        """Have one fault for each of the next completions."""
+        self._plan += faults
+
+    # --- the thread ---
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._converse, HOST, 0, limit=2**24)
+        self._port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+        for task in self._conversations:
+            task.cancel()
+        await asyncio.gather(*self._conversations, return_exceptions=True)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._conversations.add(task)
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                while await self._exchange(reader, writer):
+                    pass
+        except Exception as error:
+            self._mistake = error
+        finally:
+            self._conversations.discard(task)
+            writer.transport.abort()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; returns whether the connection stays open."""
+        received = await _read(reader)
+        self.requests.append(received)
+        self.arrived.set()
+        fault, answer = self._answer(received)
+        exchange = asyncio.ensure_future(_send(writer, answer, fault))
+        exchange.add_done_callback(_look)
+        while not exchange.done():
+            if reader.at_eof() or reader.exception() is not None:
+                exchange.cancel()
+            await asyncio.wait({exchange}, timeout=_POLL_S)
+        if exchange.cancelled() or exchange.exception() is not None:
+            received.hung_up.set()
+        return not exchange.cancelled() and exchange.result()
+
+    def _answer(self, received: Received) -> tuple[Fault, _Answer]:
+        dialect = _BY_PATH.get(received.path)
+        if dialect is None or received.method != "POST":
+            return HONEST, _json_answer(404, {"error": {"message": "Not found."}})
+        try:
+            texts = _checked(dialect, received)
+        except Rejected as rejected:
+            received.rejection = str(rejected)
+            return HONEST, _json_answer(rejected.status, dialect.error(str(rejected), ""))
+        fault = self._counting if dialect.name == "count" else self._plan.pop(0) if self._plan else self._fault
+        if fault.error is not None:
+            return fault, _error_answer(dialect, received, fault, texts)
+        said = self._say(dialect, received.body, texts, fault)
+        counts = (said.input_tokens, said.output_tokens)
+        if said.usage == "full" and all(type(count) is int and count >= 0 for count in counts) and fault.raw is None:
+            received.reported = sum(counts)
+        body = json.dumps(dialect.reply(received.body, said)).encode() if fault.raw is None else fault.raw
+        return fault, _Answer(status=fault.status, body=body, headers=_headers(received, fault))
+
+    def _say(self, dialect: Dialect, body: Json, texts: list[str], fault: Fault) -> Said:
+        """Say what an honest model would, and depart from it."""
+        schema = dialect.schema(body)
+        text = "Hello." if schema is None else json.dumps(filled(schema))
+        cap = next((body[name] for name in dialect.cap_names if name in body and name in self._honours), 1_000_000)
+        cut = text
+        while self._tokens(cut) > cap:
+            cut = cut[:-1]
+        given = sum(self._tokens(part) + self._template for part in texts)
+        honest = Said(
+            texts=(cut,),
+            input_tokens=given + self._template + (self._tokens(json.dumps(schema)) if schema else 0),
+            output_tokens=self._tokens(cut),
+            finish="stop" if cut == text else "length",
+        )
+        return fault.departs(honest, cap)
+
+
+def _look(exchange: asyncio.Future[Any]) -> None:
+    """Look at an outcome that may no longer matter, so that asyncio does not report it as overlooked."""
+    if not exchange.cancelled():
+        exchange.exception()
+
+
+async def _read(reader: asyncio.StreamReader) -> Received:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, path, _ = head[0].split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
+    raw = await reader.readexactly(int(headers.get("content-length", "0")))
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        body = None
+    return Received(method=method, path=path, headers=headers, body=body)
+
+
+def _checked(dialect: Dialect, received: Received) -> list[str]:
+    """Check a request, and give the texts that it puts before the model.
+
+    Raises Rejected: if a real provider would not take it.
+    """
+    if dialect.key(received.headers) != KEY:
+        raise Rejected("no such key", status=401)
+    if not isinstance(received.body, dict):
+        raise Rejected("We could not parse the JSON body of your request.")
+    return dialect.texts(received.body)
+
+
+def _json_answer(status: int, body: Json, headers: Mapping[str, str] | None = None) -> _Answer:
+    plain = {"Content-Type": "application/json"}
+    return _Answer(status=status, body=json.dumps(body).encode(), headers=headers or plain)
+
+
+def _error_answer(dialect: Dialect, received: Received, fault: Fault, texts: list[str]) -> _Answer:
+    assert fault.error is not None
+    quoted = {"key": f" You sent {KEY!r}.", "prompt": f" You wrote {texts!r}.", None: ""}[fault.echo]
+    answer = _json_answer(fault.status, dialect.error(fault.error, quoted), _headers(received, fault))
+    return answer if fault.raw is None else _Answer(status=fault.status, body=fault.raw, headers=answer.headers)
+
+
+def _headers(received: Received, fault: Fault) -> dict[str, str]:
+    headers = {"Content-Type": fault.content_type, "x-request-id": "req_1", "request-id": "req_1"}
+    if fault.retry_after is not None:
+        _, is_date, seconds = fault.retry_after.partition("date:")
+        then = datetime.now(UTC) + timedelta(seconds=float(seconds)) if is_date else None
+        headers["Retry-After"] = format_datetime(then, usegmt=True) if then else fault.retry_after
+    if fault.retry_after_ms is not None:
+        headers["retry-after-ms"] = fault.retry_after_ms
+    if fault.encoding is not None:
+        headers["Content-Encoding"] = fault.encoding
+    if fault.location is not None:
+        headers["Location"] = received.path if fault.location == "itself" else fault.location
+    return headers
+
+
+async def _send(writer: asyncio.StreamWriter, answer: _Answer, fault: Fault) -> bool:
+    """Send an answer the way the fault says; returns whether the connection stays open."""
+    whole = answer.head() + answer.body
+    match fault.wire:
+        case "silent":
+            await asyncio.Event().wait()
+        case "slow":
+            for byte in whole:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(SLOW_S)
+        case "cut_within":
+            writer.write(answer.head() + answer.body[: len(answer.body) // 2])
+            await writer.drain()
+        case "endless":
+            chunked = {**answer.headers, "Transfer-Encoding": "chunked"}
+            writer.write(_Answer(status=answer.status, body=b"", headers=chunked).head())
+            while True:
+                writer.write(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
+                await writer.drain()
+                await asyncio.sleep(_POLL_S)
+        case "garbage":
+            writer.write(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
+            await writer.drain()
+        case "whole":
+            writer.write(whole)
+            await writer.drain()
+    if fault.wire in ("cut_within", "garbage"):
+        await asyncio.sleep(_POLL_S)  # so that the client has read it before the connection is reset
+    return fault.wire in ("whole", "slow")

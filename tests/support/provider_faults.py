@@ -1,0 +1,171 @@
+"""What a provider can do wrong, told without the words of any one API.
+
+A fault is how the answer travels (`wire`), what status and error it carries, and how far the reply departs from what
+an honest model would have said. Each dialect of `support.provider_dialects` writes it in its own shape.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Wire = Literal["whole", "cut_before", "cut_within", "slow", "silent", "endless", "garbage", "closed"]
+"""Whole; cut off before the status line or in the middle of the body; a byte at a time; never; without end; not HTTP;
+no one listens."""
+
+Finish = Literal["stop", "length", "refusal", "content_filter", "context", "failed"]
+"""Why the model stopped. `context` and `failed` (a 200 whose body says that it failed) are not in every dialect."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """A reply, before a dialect writes it."""
+
+    texts: tuple[str, ...]
+    """More than one: as many choices, messages or content blocks."""
+    input_tokens: Any
+    """As the usage will report it, so it may be anything."""
+    output_tokens: Any
+    finish: Finish = "stop"
+    usage: Literal["full", "null", "missing"] = "full"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One way to misbehave."""
+
+    name: str
+    wire: Wire = "whole"
+    status: int = 200
+    error: str | None = None
+    """What went wrong, in the words of `provider_dialects`; None: nothing, the reply is sent."""
+    retry_after: str | None = None
+    """The header's value; `date:7` is the HTTP date in so many seconds."""
+    retry_after_ms: str | None = None
+    location: str | None = None
+    raw: bytes | None = None
+    """A body instead of the dialect's own."""
+    content_type: str = "application/json"
+    encoding: str | None = None
+    """The header's value; the body is left as it is."""
+    echo: Literal["key", "prompt"] | None = None
+    """What the error's message quotes of the request."""
+    departs: Callable[[Said, int], Said] = lambda said, cap: said
+    """Makes the reply out of the honest one and the cap."""
+
+
+HONEST = Fault(name="honest")
+
+
+def saying(text: str) -> Fault:
+    """Reply with a scripted text, cut at the cap and reported honestly, four characters a token."""
+
+    def departs(said: Said, cap: int) -> Said:
+        cut = text[: 4 * cap]
+        return replace(said, texts=(cut,), output_tokens=-(-len(cut) // 4), finish="stop" if cut == text else "length")
+
+    return Fault(name="scripted", departs=departs)
+
+
+def _decision(said: Said, **changes: Any) -> str:
+    """Change the honest decision; there is one only if a schema was sent."""
+    return json.dumps({**json.loads(said.texts[0]), **changes})
+
+
+def _usage(name: str, **changes: Any) -> Fault:
+    return Fault(name=name, departs=lambda said, cap: replace(said, **changes))
+
+
+def _text(name: str, text: Callable[[Said], str], **changes: Any) -> Fault:
+    return Fault(name=name, departs=lambda said, cap: replace(said, texts=(text(said),), **changes))
+
+
+def _refused(status: int, name: str | None = None, **options: Any) -> Fault:
+    return Fault(name=name or str(status), status=status, **{"error": str(status), **options})
+
+
+def _limited(name: str, **options: Any) -> Fault:
+    return _refused(429, f"429 {name}", **options)
+
+
+def _garbled(name: str, raw: bytes, content_type: str = "application/json") -> Fault:
+    return Fault(name=name, raw=raw, content_type=content_type)
+
+
+_HUGE = 8_000_000
+
+_ALL = (
+    HONEST,
+    # refused by status
+    _limited("after seconds", retry_after="7"),
+    _limited("after date", retry_after="date:7"),
+    _limited("after ms", retry_after_ms="40", retry_after="1"),
+    _limited("after nonsense", retry_after="soon"),
+    _limited("after nan", retry_after="nan"),
+    _limited("after inf", retry_after="inf"),
+    _limited("after negative", retry_after="-5"),
+    _limited("after nothing"),
+    _refused(429, "429 insufficient quota", error="quota"),
+    _refused(402, "402 no credit", error="quota"),
+    *(_refused(status) for status in (500, 503, 529, 400, 401, 403, 404, 413)),
+    _refused(401, "401 echoing the key", echo="key"),
+    _refused(500, "500 echoing the key", echo="key"),
+    _refused(400, "400 quoting the prompt", echo="prompt"),
+    _refused(400, "context overflow", error="context"),
+    _refused(500, "500 with html", raw=b"<html>down</html>", content_type="text/html"),
+    Fault(name="307 to itself", status=307, location="itself"),
+    Fault(name="302 elsewhere", status=302, location="/elsewhere"),
+    # lost on the way
+    Fault(name="cut before", wire="cut_before"),
+    Fault(name="cut within", wire="cut_within"),
+    Fault(name="slow bytes", wire="slow"),
+    Fault(name="silence", wire="silent"),
+    Fault(name="endless body", wire="endless"),
+    Fault(name="no http", wire="garbage"),
+    Fault(name="connection refused", wire="closed"),
+    # a 200 that says nothing
+    _garbled("html", b"<html><body>Welcome to the hotel wifi</body></html>", "text/html"),
+    _garbled("html as json", b"<html><body>Welcome</body></html>"),
+    _garbled("empty body", b""),
+    _garbled("not utf-8", b'{"id": "\xff\xfe"}'),
+    _garbled("deep json", b"[" * 200_000),
+    Fault(name="gzip bomb", raw=gzip.compress(b" " * 20_000_000), encoding="gzip"),
+    Fault(name="bad gzip", raw=b"not gzip at all", encoding="gzip"),
+    _garbled("null", b"null"),
+    _garbled("a list", b"[]"),
+    _garbled("an empty object", b"{}"),
+    _garbled("another object", b'{"object": "list", "data": [], "choices": 7, "output": "x", "content": 3}'),
+    Fault(name="no choices", departs=lambda said, cap: replace(said, texts=())),
+    Fault(name="failed in a 200", departs=lambda said, cap: replace(said, texts=(), finish="failed", usage="null")),
+    # usage that cannot be believed
+    _usage("usage strings", input_tokens="12", output_tokens="7"),
+    _usage("usage floats", input_tokens=12.5, output_tokens=7.5),
+    _usage("usage bools", input_tokens=True, output_tokens=True),
+    _usage("usage half", input_tokens=None),
+    _usage("usage negative", output_tokens=-5),
+    _usage("usage null", usage="null"),
+    _usage("usage missing", usage="missing"),
+    # usage that can, and is too much
+    _usage("usage astronomical", input_tokens=10**40),
+    Fault(name="usage above the cap", departs=lambda said, cap: replace(said, output_tokens=cap * 50)),
+    Fault(
+        name="reply above the cap",
+        departs=lambda said, cap: replace(said, texts=(said.texts[0] + " " * cap * 20,), output_tokens=cap * 20),
+    ),
+    # replies that are no decision
+    _text("truncated", lambda said: said.texts[0][:-2], finish="length"),
+    _text("truncated as stop", lambda said: said.texts[0][:-2]),
+    _text("unknown handoff", lambda said: _decision(said, handoff="to_the_moon")),
+    _text("surrogate", lambda said: said.texts[0].replace('"handoff": "', '"handoff": "\ud800')),
+    _text("two decisions", lambda said: said.texts[0] * 2),
+    Fault(name="two choices", departs=lambda said, cap: replace(said, texts=said.texts * 2)),
+    _text("empty text", lambda said: ""),
+    _text("refusal", lambda said: "I cannot help with that.", finish="refusal"),
+    _text("content filter", lambda said: "", finish="content_filter"),
+    _text("context window in a 200", lambda said: said.texts[0][:5], finish="context"),
+    _text("huge reply", lambda said: "word " * (_HUGE // 5)),
+)
+FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}
