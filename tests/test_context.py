@@ -38,6 +38,7 @@ from fsm_orch.context import (
     changed,
     field_refs,
     given_fields,
+    overwritten,
     validated,
     watched,
 )
@@ -671,3 +672,30 @@ def test_annotations_that_cannot_be_resolved_tell_nothing(annotation: str) -> No
     function.__annotations__ = {"t": annotation}
 
     assert None is annotated_context(function, {})
+
+
+class Renamed(Context):
+    query: str = Field(alias="q")
+
+
+def test_overwriting_leaves_the_context_as_it_was() -> None:
+    """What a final state sets is written to a copy: snapshots of the past stay true."""
+    before = Renamed.model_validate({"q": "hi"})
+
+    after = overwritten(before, {"query": "ho"})
+
+    assert ("hi", "ho") == (before.query, after.query)
+
+
+def test_fields_are_written_by_their_names_alone() -> None:
+    """An alias is for the world outside: in a journal and a reply a field bears its name."""
+    with pytest.raises(ContextError, match="query: Field required"):
+        validated(Renamed, {"q": "hi"})
+    assert "hi" == validated(Renamed, {"query": "hi"}).query
+
+
+def test_no_changes_are_no_new_context() -> None:
+    """A reply that writes nothing keeps the very snapshot, whatever its validators would say today."""
+    context = Renamed.model_validate({"q": "hi"})
+
+    assert changed(context, {}) is context

@@ -855,10 +855,238 @@ def test_inputs_that_fit_no_call_are_refused(event: events.Input, complaint: str
         Play(Support, query="x").feed(event)
 
 
-def test_negative_usage_is_refused() -> None:
-    """Usage that would give money back is an error."""
+# --- what the faults showed ------------------------------------------------------------------------------------
+
+
+def test_a_refused_handoff_commits_none_of_its_changes() -> None:
+    """A reply whose handoff is not legal writes nothing: its failure edge goes on with the context of entry."""
+    play = Play(Forks)
+    play.reply(a=True, b=False)
+    play.reply()
+
+    play.reply(a=True, b=True)
+
+    assert play.record(events.HandedOff).handoff == "lost"
+    assert play.now.context == Facts(a=True, b=False)
+
+
+def test_a_closed_guard_commits_none_of_the_changes() -> None:
+    """A reply whose own handoff its changes close writes nothing, though all of them fit."""
+    play = Play(Forks)
+
+    play.reply("to_left", a=False, b=True)
+
+    assert play.record(events.Refused).reason == "guard"
+    assert (play.now.state, play.now.context) == ("right", Facts())
+
+
+def test_a_denied_visit_is_not_repaired() -> None:
+    """A model that was denied a call has none left for a repair, however few it made."""
+    play = Play(Support, query="x")
+    play.reserve(1, 5_000, 100)
+
+    play.reply("nowhere")
+
+    assert play.record(events.Refused).is_repaired is False
+    assert play.now.landing == "refusal"
+
+
+class Forgiving(Machine[Facts]):
+    """A model that may try three times."""
+
+    look = State(LLMAgent("Look.", calls=3), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    go = look.to(done, "when a")
+    stay = look.to(human, "when b")
+
+
+def test_every_refusal_of_a_visit_is_told() -> None:
+    """A model that is refused twice learns both reasons, in order."""
+    play = Play(Forgiving)
+    play.reply("nowhere")
+
+    play.reply("go", answer="x")
+
+    assert play.now.visit is not None
+    assert ["unknown_handoff", "undeclared_write"] == [refusal.reason for refusal in play.now.visit.refusals]
+
+
+def test_an_answer_after_the_deadline_lands() -> None:
+    """A run that is resumed when its time is over asks no agent again."""
+    play = Play(Asking)
+    paused(play)
+
+    play.feed(events.Resumed(answer=1, at=60.0))
+
+    assert (play.now.landing, play.effects) == ("deadline", (events.Finish(),))
+
+
+def test_a_run_without_hops_does_not_start() -> None:
+    """Without a hop to land with nothing is begun."""
+    with pytest.raises(StepError, match="Narrow cannot start with"):
+        Play(Compiled(Narrow.definition, limits=Limits(hops=0)))
+
+
+def test_a_question_after_the_visits_time_is_a_timeout() -> None:
+    """An agent that asks too late has timed out, and nobody is asked."""
+    play = Play(Asking)
+    play.at = 5.5
+
+    paused(play)
+
+    assert play.record(events.AttemptFailed).reason == "timeout"
+    assert play.now.landing == "timeout"
+
+
+class Errand(Machine[Facts]):
+    """A child that makes one call."""
+
+    look = State(Twins(calls=1, writes=(), limits=CallLimits(max_input_tokens=50, max_output_tokens=50)), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    finish = look.to(done)
+
+
+def test_children_that_overran_land_their_parent_when_its_visit_ends() -> None:
+    """An overrun is not hidden in a child that nobody merged: the visit that ends with it lands."""
+    play = Play(Compiled(Parent.definition, children={"errand": Compiled(Errand.definition)}))
+    split(play, 1, "errand", 100)
+    for_child(play, 1, events.CallReserved(call=1, input_tokens=10, output_tokens=10, at=0))
+    for_child(play, 1, events.CallSettled(call=1, usage=Usage(requests=1, input_tokens=500), at=0))
+
+    play.reply("finish")
+
+    assert (play.now.landing, tokens(play)) == ("overrun", (500, 0))
+
+
+class Thirsty(Machine[Facts]):
+    """Calls that use up what the next state needs."""
+
+    ask = State(LLMAgent("Ask.", calls=3, max_input_tokens=10, max_output_tokens=10), initial=True)
+    twice = State(Twins(calls=3, writes=(), limits=CallLimits(max_input_tokens=10, max_output_tokens=10)))
+    check = State(LLMAgent("Check.", max_input_tokens=10, max_output_tokens=10))
+    done = Final()
+    human = Final(fallback=True)
+    to_twice = ask.to(twice, "when in doubt")
+    to_check = (ask | twice).to(check, "else")
+    finish = check.to(done, "always")
+    limits = Limits(tokens=50)
+
+
+def spend(play: Play, calls: int) -> None:
+    for call in range(1, calls + 1):
+        play.reserve(call, 10, 10)
+        play.settle(call, 20)
+
+
+def test_a_repair_that_could_lead_nowhere_is_not_asked_for() -> None:
+    """When its own calls have used up what every exit needs, a model with a call left is not asked again."""
+    play = Play(Thirsty)
+    spend(play, 2)
+
+    play.reply("nowhere")
+
+    assert (play.now.landing, play.effects) == ("no_handoff", (events.Finish(),))
+
+
+def test_a_retry_that_could_lead_nowhere_is_not_made() -> None:
+    """When its own calls have used up what every exit needs, an attempt that is left is not made."""
+    play = Play(Compiled(Thirsty.definition, limits=Limits(tokens=50)))
+    play.reply("to_twice")
+    spend(play, 2)
+
+    play.fail()
+
+    assert (play.now.landing, play.effects) == ("no_handoff", (events.Finish(),))
+
+
+@pytest.mark.parametrize(("output_tokens", "reason"), [(100, None), (101, "call_limits")])
+def test_a_calls_money_stays_within_its_caps(output_tokens: int, reason: str | None) -> None:
+    """A call of as many tokens as its caps may cost no more than they do: dear output is not cheap input."""
+    machine = Compiled(Support.definition, prices={"triage": Price(Fraction(1), Fraction(8))})
+    play = Play(machine, query="x")
+
+    play.reserve(1, 700 - output_tokens, output_tokens)
+
+    assert [reason] == [getattr(record, "reason", None) for record in play.steps[-1].records]
+
+
+@pytest.mark.parametrize("usage", [Usage(input_tokens=-1, output_tokens=5), Usage(input_tokens=5, output_tokens=-1)])
+def test_negative_usage_is_refused(usage: Usage) -> None:
+    """Usage that would give money back is an error, whatever stands beside it."""
     play = Play(Support, query="x")
     play.reserve(1, 5, 5)
 
     with pytest.raises(StepError, match="counts are never negative"):
-        play.settle(1, -1)
+        play.feed(events.CallSettled(call=1, usage=usage, at=0))
+
+
+def test_an_unused_grant_is_given_back_once() -> None:
+    """An attempt that fails before its first call leaves nothing held and nothing charged."""
+    play = Play(Support, query="x")
+
+    play.fail()
+
+    assert (play.now.landing, tokens(play)) == ("failure", (0, 0))
+
+
+def test_a_call_without_usage_is_still_a_request() -> None:
+    """What was sent is counted, even if nobody says what it used."""
+    play = Play(Support, query="x")
+    play.reserve(1, 50, 100)
+
+    play.settle(1, None)
+
+    assert play.now.usage == Usage(requests=1)
+
+
+def test_every_open_call_is_charged_and_recorded() -> None:
+    """Each call that an attempt left open has a record of its charge."""
+    play = Play(Support, query="x")
+    play.reserve(1, 50, 100)
+    play.reserve(2, 60, 100)
+
+    play.reply("resolved")
+
+    charged = [record for record in play.steps[-1].records if isinstance(record, events.CallCharged)]
+    assert [(1, 150), (2, 160)] == [(record.call, record.tokens) for record in charged]
+    assert tokens(play) == (310, 0)
+
+
+@pytest.mark.parametrize("share", [{"tokens": -1}, {"tokens": 1, "cost": -1}])
+def test_a_share_below_nothing_is_refused(share: dict[str, int]) -> None:
+    """A child is not given less than nothing, in tokens or in money."""
+    play = Play(Compiled(Parent.definition, children={"errand": Compiled(Errand.definition)}))
+
+    with pytest.raises(StepError, match="child 1 would take"):
+        play.feed(events.Split(call=1, machine="errand", context={}, at=0, **share))
+
+
+def test_a_visits_time_counts_from_its_entry() -> None:
+    """The second visit has all of its time, however long the first took."""
+    play = Play(Forks)
+    play.at = 9.0
+    play.reply(a=False, b=True)
+    play.at = 18.0
+
+    play.reply()
+
+    assert play.now.state == "done"
+
+
+def test_a_handoff_is_recorded_with_what_it_wrote() -> None:
+    """The record of a handoff names the fields and counts the messages that it committed."""
+    play = Play(Support, query="x")
+    play.reply("to_billing")
+    said = (Message(role="assistant", content="ok", agent="billing"),)
+
+    play.feed(events.Replied(handoff="done", changes={"invoice": "I7", "answer": "yes"}, messages=said, at=1))
+
+    record = play.record(events.HandedOff)
+    assert (record.source, record.target, record.written, record.messages) == (
+        "billing",
+        "answered",
+        ("invoice", "answer"),
+        1,
+    )

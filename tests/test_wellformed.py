@@ -602,6 +602,17 @@ class M(Machine[Ticket]):
 """,
 )
 case(
+    "default_answer_of_a_type_that_would_be_coerced",
+    "sets Ticket.level to a value that does not fit",
+    """
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    done = Final(sets={Ticket.level: True})  # FSM120
+    human = Final(fallback=True)
+    end = a.to(done)
+""",
+)
+case(
     "default_answer_against_a_validator",
     "sets Picky.answer to a value that does not fit",
     """
@@ -673,6 +684,7 @@ for number, text in (
     ("timeout_s=float('inf')", "max_visits=None, timeout_s=inf"),
     ("timeout_s=float('nan')", "max_visits=None, timeout_s=nan"),
     ("max_visits=1.5", "max_visits=1.5, timeout_s=None"),
+    ("max_visits=True", "max_visits=True, timeout_s=None"),
 ):
     case(
         f"bounds {number}",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.chaos import ChaosModel
-from support.machines import Facts, build, machine_tapes, tight
+from support.machines import Facts, drawn, machine_tapes
 from support.tape import Tape, tapes
 from support.theorems import Witness
 
@@ -63,7 +63,7 @@ def assert_theorems(runner: Runner[Any, Any], result: RunResult[Any]) -> None:
 @given(machine_tapes, tapes)
 def test_random_machines_keep_every_theorem(loop: asyncio.Runner, plan: Tape, tape: Tape) -> None:
     """Whatever a random machine's agents, models and limits do, T1 to T6 hold after every event."""
-    runner = runner_on(build(plan), tight(plan), tape)
+    runner = runner_on(*drawn(plan), tape)
     if runner is None:
         return
 
@@ -106,7 +106,7 @@ def test_the_shop_keeps_every_theorem(loop: asyncio.Runner, shop: Shop, text: st
 @given(machine_tapes, tapes)
 def test_an_honest_provider_is_never_overrun(loop: asyncio.Runner, plan: Tape, tape: Tape) -> None:
     """While usage stays within its reservation, what is charged stays within the limits, money included."""
-    runner = runner_on(build(plan), tight(plan), tape, honest=True)
+    runner = runner_on(*drawn(plan), tape, honest=True)
     if runner is None:
         return
 
@@ -121,7 +121,7 @@ def test_an_honest_provider_is_never_overrun(loop: asyncio.Runner, plan: Tape, t
 @given(machine_tapes, st.binary(max_size=80))
 def test_cancellation_at_every_suspension(loop: asyncio.Runner, plan: Tape, choices: bytes) -> None:
     """Cancelled at its n-th suspension, for every n, a run lands, settles its ledger and leaves a whole journal."""
-    machine, limits = build(plan), tight(plan)
+    machine, limits = drawn(plan)
 
     async def cancelled_at(n: int) -> bool:
         tape = Tape(choices)

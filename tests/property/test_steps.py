@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import given, settings
-from support.machines import Asks, Facts, Twins, build, machine_tapes, tight
+from support.machines import Asks, Facts, Twins, drawn, machine_tapes
 from support.tape import Tape, tapes
 from support.theorems import Witness
 
@@ -31,8 +31,9 @@ class Part(Machine[Facts, Tape]):
 
 
 def compiled(plan: Tape) -> Compiled:
-    """Compile a random machine that may run `Part` inside its visits; None of its limits need to admit a start."""
-    return Compiled(build(plan).definition, limits=tight(plan), children={"part": Compiled(Part.definition)})
+    """Compile a random machine that may run `Part` inside its visits; its limits need not admit a start."""
+    machine, limits = drawn(plan)
+    return Compiled(machine.definition, limits=limits, children={"part": Compiled(Part.definition)})
 
 
 def started(machine: Compiled) -> events.Started:

@@ -218,4 +218,10 @@ def tight(tape: Tape) -> Limits:
     )
 
 
-machine_tapes = st.binary(min_size=1, max_size=70).map(Tape)
+def drawn(tape: Tape) -> tuple[type[Machine[Facts, Tape]], Limits]:
+    """Draw a machine and limits for its runs; the limits first, since a tape that has run out leaves them wide."""
+    limits = tight(tape)
+    return build(tape), limits
+
+
+machine_tapes = st.binary(min_size=30, max_size=90).map(Tape)

@@ -27,4 +27,4 @@ class Tape:
         return self.below(one_in) == one_in - 1
 
 
-tapes = st.binary(max_size=80).map(Tape)
+tapes = st.binary(min_size=40, max_size=160).map(Tape)

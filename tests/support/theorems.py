@@ -21,16 +21,19 @@ class Witness:
         self.now: Configuration | None = None
         self.written = set(given_fields(machine.definition.context))
         self.hops = 0
-        self.calls: dict[int, int] = {}
+        self.open: dict[int, int] = {}
+        self.charged = 0
 
     def follow(self, event: events.Input) -> Step:
         """Apply an input and assert everything."""
         before, stepped = self.now, step(self.machine, self.now, event)
         self.now = stepped.configuration
         self._closure(before, event, stepped)
+        self._commitment(before, event, stepped)
         self._termination()
         self._budget(stepped)
-        self._deadline(event)
+        self._books(before, event, stepped)
+        self._deadline(event, stepped)
         self._landing()
         for record in stepped.records:
             if isinstance(record, events.ChildRecord):
@@ -75,6 +78,21 @@ class Witness:
         assert place == stepped.configuration.state
         assert self.hops == stepped.configuration.hops
 
+    def _commitment(self, before: Configuration | None, event: events.Input, stepped: Step) -> None:
+        """T6: a handoff commits the reply with it, a final state what it sets, and nothing else is ever written."""
+        if before is None:
+            return
+        now, definition = self._now, self.machine.definition
+        kinds = {handoff.name: handoff.kind for handoff in definition.handoffs}
+        moved = [record for record in stepped.records if isinstance(record, events.HandedOff)]
+        is_committed = isinstance(event, events.Replied) and any(kinds[r.handoff] == "handoff" for r in moved)
+        changes = dict(event.changes) if isinstance(event, events.Replied) and is_committed else {}
+        said = event.messages if isinstance(event, events.Replied) and is_committed else ()
+        sets = definition.finals[now.state].sets if now.status == "finished" else {}
+        expected = {**vars(before.context), **changes, **{ref.name: value for ref, value in sets.items()}}
+        assert before.context.__class__.model_validate(expected) == now.context
+        assert (*before.messages, *said) == now.messages
+
     def _reads_were_written(self, part: State | Final) -> None:
         if isinstance(part, State):
             assert part.spec.read_names <= self.written
@@ -115,9 +133,36 @@ class Witness:
             if isinstance(record, events.CallRefused):
                 assert not any(isinstance(other, events.CallAdmitted) for other in stepped.records)
 
-    def _deadline(self, event: events.Input) -> None:
-        """T4: once the deadline has passed, no agent is asked again."""
+    def _books(self, before: Configuration | None, event: events.Input, stepped: Step) -> None:
+        """T3: a call is charged what it used, or all that it had reserved; nothing else is."""
+        for record in stepped.records:
+            if isinstance(record, events.CallAdmitted):
+                self.open[record.call] = record.input_tokens + record.output_tokens
+            elif isinstance(record, events.CallFreed):
+                assert isinstance(event, events.CallReleased)
+                assert event.call == record.call
+                del self.open[record.call]
+            elif isinstance(record, events.CallCharged):
+                held, child = self.open.pop(record.call), before.children.get(record.call) if before else None
+                if child is not None:
+                    assert child.ledger.settled.tokens <= record.tokens <= child.ledger.held.tokens
+                elif isinstance(event, events.CallSettled) and event.usage is not None and event.call == record.call:
+                    assert record.tokens == event.usage.input_tokens + event.usage.output_tokens
+                else:
+                    assert record.tokens == held
+                assert record.overrun == max(0, record.tokens - held)
+                self.charged += record.tokens
+            elif isinstance(record, events.HandedOff | events.Landed):
+                assert not self.open
+        visit = self._now.visit
+        assert self.open == ({call: amount.tokens for call, amount in visit.open.items()} if visit else {})
+        assert self.charged == self._now.ledger.settled.tokens
+
+    def _deadline(self, event: events.Input, stepped: Step) -> None:
+        """T4: once the deadline has passed, nothing is handed off and no agent is asked again."""
         now = self._now
+        for record in stepped.records:
+            assert not isinstance(record, events.HandedOff) or record.stamp.at < self.machine.limits.deadline_s
         if isinstance(event, events.Replied | events.Failed | events.Resumed) and now.status == "running":
             assert now.at < self.machine.limits.deadline_s
 
