@@ -18,6 +18,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from fsm_orch import (
@@ -35,6 +36,8 @@ from fsm_orch import (
     Window,
 )
 from fsm_orch.budget import FREE
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`, when run alone
 
 ROUNDS = 15
 
@@ -242,6 +245,51 @@ def crowd() -> None:
     report("crowd", us_a_run_100=costs[100] * 1e6, us_a_run_10000=costs[10_000] * 1e6, ratio=costs[10_000] / costs[100])
 
 
+def over_http() -> None:
+    """One run of two calls through each SDK to a server on loopback, against bare requests to the same server.
+
+    CPU time of the calling thread alone, without the server's.
+    """
+    import httpx2
+    from support.provider import KEY, Provider
+
+    from fsm_orch.models.anthropic import MessagesModel
+    from fsm_orch.models.openai import ChatModel, ResponsesModel
+
+    async def timed(play: Callable[[], Awaitable[Any]], times: int = 40) -> float:
+        await play()
+        began = time.thread_time()
+        for _ in range(times):
+            await play()
+        return (time.thread_time() - began) / times
+
+    async def plain(url: str, body: bytes) -> float:
+        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {KEY}"}) as client:
+
+            async def twice() -> None:
+                for _ in range(2):
+                    (await client.post(f"{url}/v1/chat/completions", content=body)).json()
+
+            return await timed(twice)
+
+    with Provider() as provider:
+        url = provider.url
+        models = {
+            "responses": ResponsesModel("gpt-5-mini", api_key=KEY, base_url=f"{url}/v1", price=FREE),
+            "chat": ChatModel("gpt-5-mini", api_key=KEY, base_url=f"{url}/v1", price=FREE),
+            "messages": MessagesModel("claude-haiku-4-5", api_key=KEY, base_url=url, price=FREE),
+        }
+        for name, model in models.items():
+            runner = Runner(Handoff2, model=model)
+
+            async def both(runner: Runner[Query, None] = runner) -> tuple[float, float]:
+                body = json.dumps({"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hi"}]})
+                return await timed(lambda: runner.run(Query(text="hi"))), await plain(url, body.encode())
+
+            ours, bare_s = asyncio.run(both())
+            report(f"over_http_{name}", us_a_run=ours * 1e6, bare_us_a_run=bare_s * 1e6, ratio=ours / bare_s)
+
+
 def imports() -> None:
     """CPU time of `import fsm_orch` in a fresh process, and of pydantic alone."""
 
@@ -261,6 +309,7 @@ FIGURES: dict[str, Callable[[], None]] = {
     "concurrent1000": lambda: concurrent(1_000),
     "concurrent10000": lambda: concurrent(10_000),
     "crowd": crowd,
+    "over_http": over_http,
     "import": imports,
 }
 
