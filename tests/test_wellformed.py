@@ -1057,10 +1057,11 @@ def test_unbounded_cycles_agree_with_brute_force(definition: Definition) -> None
 @settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])  # a machine of many edges shrinks slowly
 @given(definitions())
 def test_one_look_shows_every_unbounded_cycle(definition: Definition) -> None:
-    """Bounding one state of each cycle shown leaves no unbounded cycle: all findings are shown at once."""
+    """Bounding the first state of each cycle shown, as it advises, leaves no unbounded cycle."""
 
     shown = [re.findall(r"s\d", finding.came) for finding in check(definition) if finding.code == "FSM105"]
-    free = [n for n, s in definition.states.items() if s.max_visits is None and not any(n in c for c in shown)]
+    advised = {cycle[0] for cycle in shown}
+    free = [n for n, s in definition.states.items() if s.max_visits is None and n not in advised]
     pairs = {(a, b) for a, b, _ in edges(definition) if a in free and b in free}
 
     assert not any(a == b for a, b in closure(pairs, free))
