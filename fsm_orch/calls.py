@@ -71,7 +71,7 @@ def split(machine: Compiled, now: Configuration, event: events.Split) -> tuple[B
 
 
 def _refuse(machine: Compiled, now: Configuration, call: int, reason: events.DenialReason) -> Booked:
-    denied = now._replace(visit=_visit(now)._replace(is_denied=True))
+    denied = now._replace(visit=visit_of(now)._replace(is_denied=True))
     return Booked(denied, (events.CallRefused(stamp=stamp(machine, denied), call=call, reason=reason),))
 
 
@@ -84,7 +84,7 @@ def _admit(
     input_tokens: int,
     output_tokens: int,
 ) -> Booked:
-    visit = _visit(now)
+    visit = visit_of(now)
     admitted = now._replace(
         ledger=ledger, visit=visit._replace(calls=call, grant=NOTHING, open={**visit.open, call: amount})
     )
@@ -96,12 +96,12 @@ def _admit(
 
 def _without_grant(now: Configuration) -> Ledger:
     """Give the ledger as the visit's first call finds it: it takes over the grant, so that is free for it."""
-    return now.ledger.release(_visit(now).grant)
+    return now.ledger.release(visit_of(now).grant)
 
 
 def _denial(machine: Compiled, now: Configuration, call: int, amount: Amount) -> events.DenialReason | None:
     """Say why a reservation is refused; a visit's worst case, `calls` times its grant, is kept call by call."""
-    visit, largest = _visit(now), machine.grants[now.state]
+    visit, largest = visit_of(now), machine.grants[now.state]
     if call != visit.calls + 1:
         raise StepError(f"call {call} cannot be reserved: the next call of this visit is {visit.calls + 1}")
     if visit.is_denied:
@@ -145,7 +145,7 @@ def merge(machine: Compiled, now: Configuration, call: int) -> Booked:
     child = now.children.get(call)
     if child is None or child.status != "finished":
         raise StepError(f"child {call} cannot be merged: {'it is ' + child.status if child else 'there is none'}")
-    held = _visit(now).open[call]
+    held = visit_of(now).open[call]
     merged = now._replace(
         ledger=now.ledger.merge(held, child.ledger),
         usage=now.usage + child.usage,
@@ -182,28 +182,29 @@ def release(machine: Compiled, now: Configuration, call: int) -> Booked:
 def close(machine: Compiled, now: Configuration) -> Booked:
     """Charge every call that is still open in full, and give back a grant that no call took over."""
     records: list[events.Record] = []
-    for call in tuple(_visit(now).open):
+    for call in tuple(visit_of(now).open):
         now, settled = settle(machine, now, call, None)
         records += settled
-    visit = _visit(now)
+    visit = visit_of(now)
     closed = now._replace(ledger=_without_grant(now), visit=visit._replace(grant=NOTHING))
     return Booked(closed, tuple(records))
 
 
-def _visit(now: Configuration) -> VisitLog:
+def visit_of(now: Configuration) -> VisitLog:
+    """Give the visit that is under way."""
     assert now.visit is not None  # only a finished run has none, and it takes no inputs
     return now.visit
 
 
 def _held(now: Configuration, call: int) -> Amount:
-    held = _visit(now).open.get(call)
+    held = visit_of(now).open.get(call)
     if call in now.children:
         raise StepError(f"call {call} carries a child: it is merged, not settled or released")
     if held is None:
-        raise StepError(f"call {call} is not open. Open calls: {sorted(_visit(now).open)}")
+        raise StepError(f"call {call} is not open. Open calls: {sorted(visit_of(now).open)}")
     return held
 
 
 def _without(now: Configuration, call: int) -> VisitLog:
-    visit = _visit(now)
+    visit = visit_of(now)
     return visit._replace(open={other: held for other, held in visit.open.items() if other != call})

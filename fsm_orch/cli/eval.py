@@ -21,7 +21,7 @@ from ..events import Input
 from ..runner import Runner
 from . import load, queries, start
 from .queries import Query
-from .run import DEFAULT_MODEL
+from .run import DEFAULT_MODEL, ModelName
 from .scores import Scores, print_json, show
 from .show import CommandError, complain, complaints, console
 
@@ -47,14 +47,7 @@ def evaluate(
     fields: Annotated[
         str, typer.Option("--context", metavar="JSON", help="An object with other fields of each first context.")
     ] = "{}",
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PROVIDER:MODEL",
-            help=f"For agents that name none; by default the machine's, or else {DEFAULT_MODEL}.",
-            show_default=False,
-        ),
-    ] = None,
+    model: ModelName = None,
     full: Annotated[bool, typer.Option("--full", help="Let runs end, instead of leaving them where routed.")] = False,
     probe: Annotated[int, typer.Option(min=0, metavar="N", help="Hand each specialist N questions of others.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,

@@ -24,6 +24,15 @@ from .show import complain, complaints, console
 DEFAULT_MODEL = "local:smollm2"
 """For agents that name none in a machine that names none: it needs no key and no network."""
 
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROVIDER:MODEL",
+        help=f"For agents that name none; by default the machine's, or else {DEFAULT_MODEL}.",
+        show_default=False,
+    ),
+]
+
 
 def run(
     target: load.Target,
@@ -34,14 +43,7 @@ def run(
     fields: Annotated[
         str, typer.Option("--context", metavar="JSON", help="An object with other fields of the first context.")
     ] = "{}",
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PROVIDER:MODEL",
-            help=f"For agents that name none; by default the machine's, or else {DEFAULT_MODEL}.",
-            show_default=False,
-        ),
-    ] = None,
+    model: ModelName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, nothing else.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Log every event as a line of JSON on stderr.")] = False,
 ) -> None:

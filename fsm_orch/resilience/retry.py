@@ -45,8 +45,10 @@ class Retry:
 
         Raises CallFailed: the last failure.
         """
-
-        failed: list[CallFailed] = []
+        try:
+            return await ask()  # most calls succeed, and need not pay the 30 us that tenacity costs
+        except CallFailed as error:
+            failed = [error]
 
         async def again() -> T:
             if failed:
@@ -62,10 +64,6 @@ class Retry:
         retrying = AsyncRetrying(
             retry=retry_if_exception(is_worth_another), wait=self._wait, stop=has_no_time, reraise=True
         )
-        try:
-            return await ask()  # tenacity costs 30 us, which most calls need not pay
-        except CallFailed as error:
-            failed.append(error)
         async for attempt in retrying:
             with attempt:
                 return await again()
