@@ -6,14 +6,15 @@ The desk is where it books its calls; once closed, whatever the attempt still do
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from . import events
-from .agents.base import Agent, Reply, Visit
+from .agents.base import Agent, PlainAgent, Reply, Visit
 from .context import changed, journaled, watched
 from .definition import Handoff, State
 from .errors import CallDenied, ContextError, FsmError, VisitClosed
@@ -33,26 +34,68 @@ async def attempt(
 ) -> None:
     """Let an agent act for as long as its visit has time, and fold what came of it."""
     with closing(AttemptDesk(run)) as desk:
-        task = asyncio.create_task(_act(agent, _visit(run, desk, effect, _metered(run, desk, model, retry), deps)))
-        task.add_done_callback(_retrieve)
-        try:
-            await asyncio.wait({task}, timeout=desk.seconds_left())
-            is_late = not task.done()
-        finally:
-            await _stop(task)
+        visit = _visit(run, desk, effect, _metered(run, desk, model, retry), deps)
+        if isinstance(agent, PlainAgent):
+            await asyncio.sleep(0)  # a chain of plain agents must not keep the loop to itself
+            came = _on_the_spot(agent, visit)
+        else:
+            came = _acting(agent, visit)
+        if isinstance(came, Awaitable):
+            came = await _in_time(came, desk.seconds_left())
     if not run.is_finished:
-        run.fold(_outcome(run, task, is_late=is_late))
+        run.fold(_outcome(run, came))
 
 
-async def _act(agent: Agent, visit: Visit[Any, Any]) -> Reply:
-    """Let an agent act, as a coroutine of ours: whatever it is or raises fails its attempt and nothing else."""
+class _TooLate(Exception):
+    """The visit's time was over before its agent had done."""
+
+
+def _on_the_spot(agent: PlainAgent, visit: Visit[Any, Any]) -> object:
+    """Call a plain agent in a context of its own, as a task would; gives what it raises as a value."""
     try:
-        reply: object = await agent.act(visit)
+        return contextvars.copy_context().run(agent.begin, visit)
+    except (Exception, SystemExit, asyncio.CancelledError) as error:  # nothing is awaited here: all are the agent's own
+        return error
+
+
+async def _acting(agent: Agent, visit: Visit[Any, Any]) -> object:
+    """Let an agent act, as a coroutine of ours: even one that is not async, as it should be, fails just its attempt."""
+    return await agent.act(visit)
+
+
+async def _in_time(acting: Awaitable[object], seconds: float) -> object:
+    """Await an agent in a task of its own, to be given up when its time is over; gives what it raises as a value."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    task = loop.create_task(_signalling(acting, over))
+    timer = loop.call_later(seconds, _signal, over)
+    try:
+        await over
+        is_late = not task.done()
+    finally:
+        timer.cancel()
+        await _stop(task)
+    if is_late:
+        return _TooLate()
+    if task.cancelled():
+        return asyncio.CancelledError()
+    error = task.exception()
+    return task.result() if error is None else error
+
+
+async def _signalling(acting: Awaitable[object], over: asyncio.Future[None]) -> object:
+    """Signal as the last thing: to wait for the task itself would take one more round of the loop."""
+    try:
+        return await acting
     except SystemExit as error:  # it would end the event loop, and with it every other run
-        raise RuntimeError(f"the agent of {visit.state.name!r} called sys.exit({error.code!r})") from error
-    if not isinstance(reply, Reply):
-        raise TypeError(f"an agent replies with a Reply, not with {type(reply).__name__}")
-    return reply
+        return error
+    finally:
+        _signal(over)
+
+
+def _signal(over: asyncio.Future[None]) -> None:
+    if not over.done():
+        over.set_result(None)
 
 
 class AttemptDesk:
@@ -150,34 +193,35 @@ def _only(state: State) -> Callable[[str], None]:
     return on_read
 
 
-async def _stop(task: asyncio.Task[Reply]) -> None:
+async def _stop(task: asyncio.Task[object]) -> None:
     """Cancel a task that is still at work and give it a short grace; then abandon it."""
-    if task.done():
-        return
-    task.cancel()
-    await asyncio.wait({task}, timeout=GRACE_S)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE_S)
+    task.add_done_callback(_retrieve)
 
 
-def _retrieve(task: asyncio.Task[Reply]) -> None:
+def _retrieve(task: asyncio.Task[object]) -> None:
     """Look at an outcome that may no longer matter, so that asyncio does not report it as overlooked."""
     if not task.cancelled():
         task.exception()
 
 
-def _outcome(run: Run, task: asyncio.Task[Reply], *, is_late: bool) -> events.Input:
+def _outcome(run: Run, came: object) -> events.Input:
     """Say what an attempt came to, as an input."""
     at = run.elapsed()
-    if is_late:
+    if isinstance(came, Reply):
+        return _replied(run, came, at)
+    if isinstance(came, _TooLate):
         return events.Failed(reason="timeout", detail=_OUTCOME_UNKNOWN, at=at)
-    if task.cancelled():
+    if isinstance(came, asyncio.CancelledError):
         return events.Failed(reason="error", detail="the agent cancelled itself", at=at)
-    error = task.exception()
-    if error is None:
-        return _replied(run, task.result(), at)
-    run.error = error
-    if isinstance(error, CallDenied):
-        return events.Failed(reason="denied", detail=str(error), at=at)
-    return events.Failed(reason="error", detail=_describe(error), at=at)
+    if not isinstance(came, BaseException):
+        came = TypeError(f"an agent replies with a Reply, not with {type(came).__name__}")
+    run.error = came
+    if isinstance(came, CallDenied):
+        return events.Failed(reason="denied", detail=str(came), at=at)
+    return events.Failed(reason="error", detail=_describe(came), at=at)
 
 
 def _replied(run: Run, reply: Reply, at: float) -> events.Replied:

@@ -30,9 +30,13 @@ class Amount:
     def __add__(self, other: Amount) -> Amount:
         if other is NOTHING:  # most visits hold nothing, and every hop adds up several times
             return self
+        if self is NOTHING:
+            return other
         return Amount(self.tokens + other.tokens, self.cost + other.cost)
 
     def __sub__(self, other: Amount) -> Amount:
+        if other is NOTHING:
+            return self
         return Amount(self.tokens - other.tokens, self.cost - other.cost)
 
     def __mul__(self, times: int) -> Amount:
@@ -40,6 +44,8 @@ class Amount:
 
     def beyond(self, other: Amount) -> Amount:
         """Tell by how much this exceeds `other`, part by part; nothing where it does not."""
+        if self.tokens <= other.tokens and self.cost <= other.cost:
+            return NOTHING
         return Amount(max(0, self.tokens - other.tokens), max(0, self.cost - other.cost))
 
 
@@ -54,8 +60,13 @@ class Allowance:
     cost: int | None = None
     """Micro-dollars; None: not limited."""
 
-    def covers(self, amount: Amount) -> bool:
-        return amount.tokens <= self.tokens and (self.cost is None or amount.cost <= self.cost)
+    def covers(self, *amounts: Amount) -> bool:
+        """Tell whether amounts, taken together, are no more than this."""
+        tokens = cost = 0
+        for amount in amounts:
+            tokens += amount.tokens
+            cost += amount.cost
+        return tokens <= self.tokens and (self.cost is None or cost <= self.cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +107,32 @@ class Ledger(NamedTuple):
     @property
     def remaining(self) -> int:
         """Tokens that are neither settled nor reserved; 0 after an overrun of the limit."""
-        return max(0, self.limit.tokens - self.held.tokens)
+        return max(0, self.limit.tokens - self.settled.tokens - self.reserved.tokens)
 
     @property
     def is_sound(self) -> bool:
         """Tell whether the invariant holds."""
         return self.limit.covers(self.held - self.overrun)
 
-    def affords(self, amount: Amount) -> bool:
-        return self.limit.covers(self.held + amount)
+    def affords(self, *amounts: Amount, instead_of: Amount = NOTHING) -> bool:
+        """Tell whether amounts could be reserved, all of them together.
 
-    def reserve(self, amount: Amount) -> Ledger:
+        Args:
+            instead_of: a reservation that would be given back for them.
+        """
+        return self.limit.covers(self.settled, self.reserved - instead_of, *amounts)
+
+    def reserve(self, amount: Amount, *, instead_of: Amount = NOTHING) -> Ledger:
         """Hold an amount.
 
-        Raises LedgerError: if it is not affordable.
+        Args:
+            instead_of: a reservation that is given back for it.
+
+        Raises LedgerError: if it is not affordable, or so much is not reserved.
         """
-        if not self.affords(amount):
+        if not self.affords(amount, instead_of=instead_of):
             raise LedgerError(f"Cannot reserve {amount}: {self.held} of {self.limit} is taken")
-        return self._replace(reserved=self.reserved + amount)
+        return self._replace(reserved=self.reserved - instead_of + amount)
 
     def release(self, held: Amount) -> Ledger:
         """Give back a reservation of which nothing was spent.
@@ -134,15 +153,18 @@ class Ledger(NamedTuple):
             overrun=self.overrun + (Amount(beyond.tokens) if self.limit.cost is None else beyond),
         )
 
-    def split(self, share: Amount) -> tuple[Ledger, Ledger]:
+    def split(self, share: Amount, *, instead_of: Amount = NOTHING) -> tuple[Ledger, Ledger]:
         """Move a share into a child ledger; returns (parent, child).
 
         A child's money is limited exactly when its parent's is.
 
+        Args:
+            instead_of: a reservation that is given back for it.
+
         Raises LedgerError: if the share is not affordable.
         """
         cost = None if self.limit.cost is None else share.cost
-        return self.reserve(share), Ledger(Allowance(share.tokens, cost))
+        return self.reserve(share, instead_of=instead_of), Ledger(Allowance(share.tokens, cost))
 
     def merge(self, share: Amount, child: Ledger) -> Ledger:
         """Take back a child: what it settled is charged, the rest of its share is free again.

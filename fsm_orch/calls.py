@@ -25,7 +25,8 @@ class Booked(NamedTuple):
 
 def stamp(machine: Compiled, now: Configuration) -> events.Stamp:
     """Tell where and when a record is made, and how the ledger stands."""
-    state = machine.definition.states.get(now.state)
+    state, ledger = machine.definition.states.get(now.state), now.ledger
+    settled, reserved, remaining = ledger.settled.tokens, ledger.reserved.tokens, ledger.remaining
     return events.Stamp(
         run_id=now.run_id,
         thread_id=now.thread_id,
@@ -34,9 +35,10 @@ def stamp(machine: Compiled, now: Configuration) -> events.Stamp:
         state=now.state,
         agent=state.spec.name if state else None,
         hops=now.hops,
-        settled=now.ledger.settled.tokens,
-        reserved=now.ledger.reserved.tokens,
-        remaining=now.ledger.remaining,
+        settled=settled,
+        reserved=reserved,
+        remaining=remaining,
+        ahead=0 if now.status == "finished" else max(0, min(now.ceiling - settled - reserved, remaining)),
     )
 
 
@@ -51,7 +53,7 @@ def reserve(machine: Compiled, now: Configuration, event: events.CallReserved) -
     reason = _denial(machine, now, event.call, amount)
     if reason is not None:
         return _refuse(machine, now, event.call, reason)
-    ledger = _without_grant(now).reserve(amount)
+    ledger = now.ledger.reserve(amount, instead_of=visit_of(now).grant)  # which the first call takes over
     return _admit(machine, now, event.call, amount, ledger, event.input_tokens, event.output_tokens)
 
 
@@ -66,7 +68,7 @@ def split(machine: Compiled, now: Configuration, event: events.Split) -> tuple[B
     reason = _denial(machine, now, event.call, share)
     if reason is not None:
         return _refuse(machine, now, event.call, reason), None
-    ledger, child = _without_grant(now).split(share)
+    ledger, child = now.ledger.split(share, instead_of=visit_of(now).grant)
     return _admit(machine, now, event.call, share, ledger, event.tokens, 0), child
 
 
@@ -94,11 +96,6 @@ def _admit(
     return Booked(admitted, (record,))
 
 
-def _without_grant(now: Configuration) -> Ledger:
-    """Give the ledger as the visit's first call finds it: it takes over the grant, so that is free for it."""
-    return now.ledger.release(visit_of(now).grant)
-
-
 def _denial(machine: Compiled, now: Configuration, call: int, amount: Amount) -> events.DenialReason | None:
     """Say why a reservation is refused; a visit's worst case, `calls` times its grant, is kept call by call."""
     visit, largest = visit_of(now), machine.grants[now.state]
@@ -110,7 +107,7 @@ def _denial(machine: Compiled, now: Configuration, call: int, amount: Amount) ->
         return "calls"
     if not Allowance(largest.tokens, largest.cost).covers(amount):
         return "call_limits"
-    if not _without_grant(now).affords(amount):
+    if not now.ledger.affords(amount, instead_of=visit.grant):
         return "budget"
     if now.at >= machine.limits.deadline_s:
         return "deadline"
@@ -186,8 +183,9 @@ def close(machine: Compiled, now: Configuration) -> Booked:
         now, settled = settle(machine, now, call, None)
         records += settled
     visit = visit_of(now)
-    closed = now._replace(ledger=_without_grant(now), visit=visit._replace(grant=NOTHING))
-    return Booked(closed, tuple(records))
+    if visit.grant is not NOTHING:
+        now = now._replace(ledger=now.ledger.release(visit.grant), visit=visit._replace(grant=NOTHING))
+    return Booked(now, tuple(records))
 
 
 def visit_of(now: Configuration) -> VisitLog:

@@ -52,6 +52,8 @@ class Configuration(NamedTuple):
     hops: int
     ledger: Ledger
     usage: Usage
+    ceiling: int
+    """Tokens that the run is charged at most by its end, as its last handoff left it; calls do not move it."""
     at: float
     """Seconds the run has been active."""
     visit: VisitLog | None

@@ -17,6 +17,7 @@ from .context import Context
 from .definition import Definition, EdgeKind, Handoff
 from .guards import exactly
 from .limits import Limits
+from .potential import Potential, by_hops
 
 _LAND = "*land*"
 """The trigger of the landing edge; no handoff can bear this name, since `*` is not allowed on the wire."""
@@ -31,6 +32,7 @@ class Judgement(NamedTuple):
 
 
 Oracle = Callable[[Handoff, Context], Judgement]
+"""Answers for a handoff that has a guard."""
 
 
 class Compiled:
@@ -41,6 +43,7 @@ class Compiled:
         limits: those of the definition, unless overridden.
         prices: what each state's model costs; a state that is not named costs nothing.
         oracle: answers instead of the guards; for exploration.
+        potential: bounds what a run may still be charged; by its hops alone unless a certificate says more.
         children: machines that a visit may run inside it, by name.
     """
 
@@ -51,6 +54,7 @@ class Compiled:
         limits: Limits | None = None,
         prices: Mapping[str, Price] | None = None,
         oracle: Oracle | None = None,
+        potential: Potential | None = None,
         children: Mapping[str, Compiled] | None = None,
     ) -> None:
         self.definition = definition
@@ -58,7 +62,9 @@ class Compiled:
         self.prices = {name: (prices or {}).get(name, FREE) for name in definition.states}
         self.children = dict(children or {})
         self.holds: Oracle = oracle or _ask_guard
+        self.potential = potential or by_hops(definition, self.limits)
         self.exits: dict[str, tuple[Handoff, ...]] = {s: definition.exits(s) for s in definition.states}
+        self.named = {s: {handoff.name: handoff for handoff in exits} for s, exits in self.exits.items()}
         self.failure_edges: dict[str, dict[EdgeKind, Handoff]] = {
             name: definition.failure_edges(name) for name in definition.states
         }
@@ -83,7 +89,7 @@ class Compiled:
                     handoff.name,
                     source.name,
                     handoff.target.name,
-                    conditions=[partial(self._opens, handoff)],
+                    conditions=[] if handoff.guard is None else [partial(self._opens, handoff)],
                 )
         for state in definition.states:
             machine.add_transition(_LAND, state, definition.fallback.name)
@@ -117,10 +123,13 @@ class _Cursor:
         self.state = state
 
 
+_HOLDS, _FAILS = Judgement(holds=True), Judgement(holds=False)
+
+
 def _ask_guard(handoff: Handoff, context: Context) -> Judgement:
     if handoff.guard is None:
-        return Judgement(holds=True)
+        return _HOLDS
     try:
-        return Judgement(exactly(handoff.guard(context)))
+        return _HOLDS if exactly(handoff.guard(context)) else _FAILS
     except Exception as error:  # a guard is user code: whatever it raises means no
         return Judgement(holds=False, error=f"{type(error).__name__} in {handoff.guard!r}")

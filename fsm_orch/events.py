@@ -248,7 +248,9 @@ class Stamp:
     reserved: int
     """Tokens."""
     remaining: int
-    """Tokens."""
+    """Tokens that are neither settled nor reserved."""
+    ahead: int
+    """Tokens that the run may still be charged at most, besides these; `settled + reserved + ahead` never rises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,7 @@ def _start(machine: Compiled, event: events.Started, ledger: Ledger) -> Step:
             hops=0,
             ledger=ledger,
             usage=Usage(),
+            ceiling=machine.potential.ahead(definition.initial.name, 0, {definition.initial.name: 1}),
             at=event.at,
             visit=None,
         ),
@@ -184,19 +185,21 @@ class _Course:
     def enter(self, state: State) -> None:
         """Begin a visit: reserve the grant, draw the menu, and land without a call if it is empty."""
         now, grant = self.now, self.machine.grants[state.name]
+        visits = {**now.visits, state.name: now.visits.get(state.name, 0) + 1}
         self.now = now._replace(
-            visits={**now.visits, state.name: now.visits.get(state.name, 0) + 1},
-            ledger=now.ledger.reserve(grant),
+            visits=visits,
+            ledger=now.ledger if grant is NOTHING else now.ledger.reserve(grant),
+            ceiling=now.ledger.settled.tokens + self.machine.potential.ahead(state.name, now.hops, visits),
             visit=VisitLog(since=now.at, grant=grant),
         )
-        drawn = list(menu(self.machine, self.now))
-        open_now = tuple(handoff for handoff, against in drawn if against is None)
+        drawn = menu(self.machine, self.now)
+        open_now = tuple([handoff for handoff, against in drawn if against is None])
         self.records.append(
             events.VisitStarted(
                 stamp=self.stamp,
-                visits=self.now.visits[state.name],
+                visits=visits[state.name],
                 granted=grant.tokens,
-                legal=tuple(handoff.name for handoff in open_now),
+                legal=tuple([handoff.name for handoff in open_now]),
             )
         )
         for handoff, against in drawn:
@@ -318,24 +321,26 @@ class _Course:
 
     def _misfit(self, reply: events.Replied) -> events.Refusal | None:
         """Hold the fields a reply writes against those its agent declares."""
-        declared, written = self.state.spec.written_names, set(reply.changes)
+        declared, written = self.state.spec.written_names, reply.changes.keys()
+        if declared == written:
+            return None
         if written - declared:
             names = ", ".join(sorted(written - declared))
             return events.Refusal("undeclared_write", f"{names}: this agent writes {sorted(declared)} and no more")
-        if declared - written:
-            names = ", ".join(sorted(declared - written))
-            return events.Refusal("missing_field", f"{names}: every reply writes every declared field")
-        return None
+        names = ", ".join(sorted(declared - written))
+        return events.Refusal("missing_field", f"{names}: every reply writes every declared field")
 
     def _chosen(self, name: str | None, context: Context) -> Handoff | events.Refusal | None:
         """Tell the handoff that was proposed, or else the first whose guard holds; None if none does."""
         exits = self.machine.exits[self.now.state]
         if name is not None:
-            known = next((handoff for handoff in exits if handoff.name == name), None)
+            known = self.machine.named[self.now.state].get(name)
             return known or events.Refusal("unknown_handoff", f"{name[:64]!r} does not leave {self.now.state!r}")
         if self.state.spec.proposes and len(exits) > 1:
             return events.Refusal("no_handoff", f"Choose one of: {', '.join(handoff.name for handoff in exits)}.")
         for handoff in exits:
+            if handoff.guard is None:
+                return handoff
             judgement = self.machine.holds(handoff, context)
             if judgement.holds:
                 return handoff
@@ -409,6 +414,8 @@ class _Course:
 
     def _close_visit(self) -> None:
         """Charge what an attempt left open in full, end its children, and give back an unused grant."""
+        if not self.now.children and not self.visit.open and self.visit.grant is NOTHING:
+            return
         for call in tuple(self.now.children):
             child = self.now.children[call]
             if child.status != "finished":

@@ -6,7 +6,6 @@ all ask it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import events
@@ -34,17 +33,14 @@ def legal(machine: Compiled, now: Configuration, *, holding: Amount = NOTHING) -
     Args:
         holding: judge as if this much more were reserved; for a menu that is drawn for a call about to be made.
     """
-    return tuple(h for h, against in menu(machine, now, holding) if against is None)
+    return tuple([h for h, against in menu(machine, now, holding) if against is None])
 
 
-def menu(
-    machine: Compiled, now: Configuration, holding: Amount = NOTHING
-) -> Iterable[tuple[Handoff, Objection | None]]:
+def menu(machine: Compiled, now: Configuration, holding: Amount = NOTHING) -> list[tuple[Handoff, Objection | None]]:
     """Give every declared handoff of the state with what stands against it, None if nothing does."""
     if now.status != "running":
-        return
-    for handoff in machine.exits[now.state]:
-        yield handoff, objection(machine, now, handoff, holding=holding)
+        return []
+    return [(handoff, objection(machine, now, handoff, holding=holding)) for handoff in machine.exits[now.state]]
 
 
 def objection(
@@ -60,10 +56,11 @@ def objection(
     Args:
         written: the context that the agent's reply makes; None before the reply.
     """
-    judgement = _foreseen(machine, now, handoff) if written is None else machine.holds(handoff, written)
-    if not judgement.holds:
-        detail = judgement.error or f"the guard of {handoff.name!r} does not hold"
-        return Objection("guard", detail, is_raised=judgement.error is not None)
+    if handoff.guard is not None:
+        judgement = _foreseen(machine, now, handoff) if written is None else machine.holds(handoff, written)
+        if not judgement.holds:
+            detail = judgement.error or f"the guard of {handoff.name!r} does not hold"
+            return Objection("guard", detail, is_raised=judgement.error is not None)
     if isinstance(handoff.target, Final):
         return None
     return _cannot_enter(machine, now, handoff.target, holding)
@@ -72,7 +69,7 @@ def objection(
 def _foreseen(machine: Compiled, now: Configuration, handoff: Handoff) -> Judgement:
     """Judge a guard before the agent has written: what depends on a field it writes is open."""
     to_be_written = machine.definition.states[now.state].spec.written_names
-    if handoff.guard is None or not to_be_written:
+    if not to_be_written:
         return machine.holds(handoff, now.context)
     reads: set[str] = set()
     judgement = machine.holds(handoff, watched(now.context, reads.add))
@@ -86,7 +83,7 @@ def _cannot_enter(machine: Compiled, now: Configuration, target: State, holding:
         return Objection("visits", f"{name!r} has been visited {target.max_visits} times, which is its limit")
     if now.hops + 2 > limits.hops:
         return Objection("hops", f"{now.hops} of {limits.hops} hops are taken and the last one is kept for landing")
-    if not now.ledger.affords(holding + machine.grants[name]):
+    if not now.ledger.affords(holding, machine.grants[name]):
         return Objection("budget", f"the first call of {name!r} may take {machine.grants[name].tokens:,} tokens")
     if now.at >= limits.deadline_s:
         return Objection("deadline", f"the deadline of {limits.deadline_s:g} s has passed")

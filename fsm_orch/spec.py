@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from .budget import Amount, Price
+from .budget import NOTHING, Amount, Price
 from .context import Context, FieldRef
 from .limits import CallLimits
 
@@ -60,7 +60,7 @@ class AgentSpec:
     def grant(self, price: Price) -> Amount:
         """Price the largest single call: max input and max output; nothing for an agent without calls."""
         if self.calls == 0:
-            return Amount()
+            return NOTHING
         return price.amount(self.call_limits.max_input_tokens, self.call_limits.max_output_tokens)
 
     def worst_case(self, price: Price) -> Amount:

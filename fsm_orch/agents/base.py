@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol
 
@@ -77,11 +77,10 @@ class Reply:
     """Set if a model's reply could not be read."""
 
     def __post_init__(self) -> None:
-        kinds: dict[str, Any] = {"handoff": Handoff | str | None, "changes": Mapping, "messages": tuple}
-        for name, kind in kinds.items():
-            if not isinstance(getattr(self, name), kind):
+        for name, kinds in _KINDS.items():
+            if not isinstance(getattr(self, name), kinds):
                 raise TypeError(f"the {name} of a reply cannot be a {type(getattr(self, name)).__name__}: see Reply")
-        if not all(isinstance(said, Message) for said in self.messages):
+        if self.messages and not all(isinstance(said, Message) for said in self.messages):
             raise TypeError("the messages of a reply are a tuple of Message")
 
     @property
@@ -91,6 +90,13 @@ class Reply:
     @property
     def changes_by_name(self) -> dict[str, Any]:
         return {ref.name if isinstance(ref, FieldRef) else str(ref): value for ref, value in self.changes.items()}
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "handoff": (str, Handoff, type(None)),
+    "changes": (Mapping,),
+    "messages": (tuple,),
+}
 
 
 class Agent(Protocol):
@@ -107,6 +113,18 @@ class Agent(Protocol):
         Whatever it raises fails the attempt. A reply that is not legal is refused, and the context of entry kept.
         """
         ...
+
+
+class PlainAgent:
+    """An agent that begins on the spot: it needs no task of its own until there is something to wait for."""
+
+    def begin(self, visit: Visit[Any, Any]) -> Reply | Awaitable[Reply]:
+        """Work to the end and give the reply, or give what is to be awaited for it."""
+        raise NotImplementedError
+
+    async def act(self, visit: Visit[Any, Any]) -> Reply:
+        begun = self.begin(visit)
+        return begun if isinstance(begun, Reply) else await begun
 
 
 def names(changes: Changes) -> dict[str, Any]:

@@ -6,14 +6,13 @@ work write an async function, or hand the work to `asyncio.to_thread` inside one
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..definition import Handoff
 from ..spec import AgentSpec
-from .base import Changes, Reply, Visit, names
+from .base import Changes, PlainAgent, Reply, Visit, names
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +24,26 @@ class Go:
 
 
 @dataclass(frozen=True)
-class CodeAgent:
+class CodeAgent(PlainAgent):
     """A plain function at work in a state; made by the runner, users give the function itself."""
 
     function: Callable[[Any], Any]
     spec: AgentSpec
 
-    async def act(self, visit: Visit[Any, Any]) -> Reply:
+    def begin(self, visit: Visit[Any, Any]) -> Reply | Awaitable[Reply]:
         """Call the function.
 
         Raises TypeError: if it returns anything but None, changes by field, a `Handoff`, a `Go` or a
             `Reply`; or a handoff that does not leave this state.
         """
         returned = self.function(visit)
-        if inspect.isawaitable(returned):
-            returned = await returned
+        if isinstance(returned, Awaitable):
+            return _awaited(visit, returned)
         return _reply(visit, returned)
+
+
+async def _awaited(visit: Visit[Any, Any], returned: Awaitable[object]) -> Reply:
+    return _reply(visit, await returned)
 
 
 def _reply(visit: Visit[Any, Any], returned: object) -> Reply:

@@ -10,10 +10,10 @@ from ..context import field_refs
 from ..definition import Final, State
 from ..source import phrases, where_called
 from ..spec import AgentSpec
-from .base import Reply, Visit
+from .base import PlainAgent, Reply, Visit
 
 
-class KeywordAgent:
+class KeywordAgent(PlainAgent):
     """Hand off to the one state whose words occur in a text; to another if none or several do.
 
     Args:
@@ -51,7 +51,7 @@ class KeywordAgent:
             where=self._where,
         )
 
-    async def act(self, visit: Visit[Any, Any]) -> Reply:
+    def begin(self, visit: Visit[Any, Any]) -> Reply:
         text = str(getattr(visit.context, self._field.name)).casefold()
         meant = [target for target, pattern in self._patterns.items() if pattern.search(text)]
         target = meant[0] if len(meant) == 1 else self._otherwise
