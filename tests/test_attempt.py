@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -219,3 +220,59 @@ async def test_an_abandoned_agent_cannot_spend_in_the_next_visit() -> None:
 
     assert result.state is Succession.done
     assert (model.requests, result.charged_tokens, reported) == ([], 0, [])
+
+
+seen: ContextVar[str] = ContextVar("seen", default="nothing")
+
+
+def note(visit: Visit[Ticket]) -> dict[Any, Any]:
+    seen.set(visit.state.name)
+    return {Ticket.answer: seen.get()}
+
+
+def gives_up(visit: Visit[Ticket]) -> None:
+    raise asyncio.CancelledError
+
+
+class Plain(Machine[Ticket]):
+    """Two plain functions, the second of which raises what a cancelled task would."""
+
+    first = State(note, initial=True, writes=(Ticket.answer,))
+    second = State(gives_up)
+    done = Final()
+    human = Final(fallback=True)
+    on = first.to(second)
+    end = second.to(done)
+
+
+async def test_what_a_plain_agent_sets_stays_with_it() -> None:
+    """A plain agent acts in a context of its own, although it has no task: no other visit sees what it sets."""
+    result = await Runner(Plain).run(Ticket(query="x"))
+
+    assert "first" == result.context.answer
+    assert "nothing" == seen.get()
+
+
+async def test_a_plain_agent_cannot_cancel_its_run() -> None:
+    """A plain agent that raises a cancellation has failed; nobody cancelled the run."""
+    result = await Runner(Plain).run(Ticket(query="x"))
+
+    assert result.landing is not None
+    assert ("failure", "the agent cancelled itself") == (result.landing.reason, result.landing.detail)
+
+
+async def test_a_chain_of_plain_agents_shares_the_loop() -> None:
+    """Other tasks have their turn before each visit, however long a chain of plain agents is."""
+    turns: list[str] = []
+
+    async def neighbour() -> None:
+        for _ in range(3):
+            turns.append("neighbour")
+            await asyncio.sleep(0)
+
+    runner = Runner(Plain, observers=[lambda record: turns.append(record.kind)])
+    await asyncio.gather(runner.run(Ticket(query="x")), neighbour())
+
+    first, second = (place for place, kind in enumerate(turns) if kind == "visit_started")
+    assert "neighbour" in turns[first:second]
+    assert "neighbour" in turns[second:]
