@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 import typer
+import typer.testing
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -41,15 +42,16 @@ def blocks() -> list[Block]:
 
 
 def commands(program: str) -> list[tuple[str, ...]]:
-    """Give the words after a program's name, up to a pipe or its kin, for each line of a shell block that calls it."""
+    """Give the words after a program's name, up to a pipe or its kin, for each call of it in a shell block."""
     lines = [
         line.removeprefix("$ ")
         for block in blocks()
         if block.language in SHELLS
         for line in block.text.replace("\\\n", " ").splitlines()
     ]
-    calls = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith(f"{program} ")]
-    return [tuple(takewhile(lambda word: word not in PIPES, words)) for words in calls]
+    words = [word for line in lines for word in (*shlex.split(line, comments=True), ";")]
+    calls = [words[place + 1 :] for place, word in enumerate(words) if Path(word).name == program]
+    return [tuple(takewhile(lambda word: word not in PIPES, call)) for call in calls]
 
 
 def python_blocks() -> list[object]:
@@ -85,10 +87,11 @@ def parse(command: typer.core.TyperGroup, words: tuple[str, ...]) -> None:
             return
 
 
-def test_readme_shows_python() -> None:
-    """The README has at least one block of Python."""
+def test_readme_shows_python_and_commands() -> None:
+    """The README has at least one block of Python, and at least one call of the command."""
 
     assert python_blocks()
+    assert commands("fsm-orch")
 
 
 @pytest.mark.parametrize("block", python_blocks())
@@ -103,6 +106,23 @@ def test_readme_commands_exist(words: tuple[str, ...]) -> None:
     from fsm_orch.cli import app
 
     parse(typer.main.get_command(app), words)
+
+
+def test_readme_shows_the_page_of_a_check(monkeypatch) -> None:
+    """The page that the README shows is what `fsm-orch check` prints, but for the digest and the seconds it took."""
+    from fsm_orch.cli import app
+
+    monkeypatch.chdir(ROOT)
+    (shown,) = (block.text for block in blocks() if block.text.startswith("ShopFloor builds"))
+    printed = typer.testing.CliRunner().invoke(app, ["check", "machines.shop"]).stdout
+
+    assert timeless(shown) == timeless(printed)
+
+
+def timeless(page: str) -> list[str]:
+    """Leave out of a page what differs from run to run, and the digest, which differs from version to version."""
+    text = re.sub(r"digest [0-9a-f]{12}|in \d+\.\d\d s", "", page.strip())
+    return [line.rstrip() for line in text.splitlines()]
 
 
 def test_readme_extras_exist() -> None:
