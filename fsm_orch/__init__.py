@@ -31,6 +31,7 @@ from .messages import Message, Usage
 from .models.base import Model, Request, Response
 from .models.scripted import ScriptedModel
 from .observe.base import Observer
+from .policies import Policy, after, at_most, eventually, never
 from .resilience.retry import Retry
 from .result import Hop, Landing, RunResult, RunStream
 from .runner import Runner
@@ -69,6 +70,7 @@ __all__ = [
     "ModelError",
     "ModelUnavailable",
     "Observer",
+    "Policy",
     "Price",
     "Record",
     "Reply",
@@ -89,8 +91,12 @@ __all__ = [
     "VisitClosed",
     "VisitError",
     "Window",
+    "after",
     "all_of",
     "any_of",
+    "at_most",
+    "eventually",
     "guard",
+    "never",
     "not_",
 ]

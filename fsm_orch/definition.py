@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
@@ -21,17 +21,17 @@ from pydantic_core import to_jsonable_python
 from .context import Context, annotated_context, annotated_deps, field_refs
 from .guards import Guard
 from .limits import Limits
+from .policies import Atom, Policy, Subject
 from .source import qualified_name, where_called, where_defined
 from .spec import AgentSpec, Specified, function_spec
 
 EdgeKind = Literal["handoff", "failure", "timeout", "refusal"]
 
 
-class _Declared:
+class _Declared(Subject):
     """Something that learns its name and owner from the class it is an attribute of."""
 
     def __init__(self) -> None:
-        self.name = ""
         self.owners: list[str] = []
         self.where = where_called()
 
@@ -40,14 +40,24 @@ class _Declared:
         self.owners.append(f"{owner.__name__}.{name}")
 
 
-class _Source:
+class _Source(Subject):
     """What handoffs can leave from: a state, or several joined by `|`."""
 
     def __init__(self, *states: State) -> None:
         self._states = states
 
-    def __or__(self, other: _Source) -> _Source:
-        return _Source(*self._states, *other._states)
+    @property
+    def alternatives(self) -> tuple[Atom, ...]:
+        return self._states
+
+    @overload
+    def __or__(self, other: _Source) -> _Source: ...
+
+    @overload
+    def __or__(self, other: Atom) -> Subject: ...
+
+    def __or__(self, other: Atom) -> Subject:
+        return _Source(*self._states, *other._states) if isinstance(other, _Source) else super().__or__(other)
 
     def to(self, target: State | Final, description: str = "", *, guard: Guard[Any] | None = None) -> Handoff:
         """Declare a handoff.
@@ -194,6 +204,8 @@ class Definition:
     finals: Mapping[str, Final]
     handoffs: tuple[Handoff, ...]
     limits: Limits = field(default_factory=Limits)
+    policies: tuple[Policy, ...] = ()
+    """What must be true of every run."""
     deps: Any = None
     """The type of the dependencies; None if the machine has none."""
     model: str | None = None
@@ -238,7 +250,7 @@ class Definition:
 
     @cached_property
     def canonical(self) -> dict[str, Any]:
-        """Everything that decides how a run moves, as JSON; callables by their qualified names."""
+        """Everything that decides how a run moves, and what is claimed of all runs; callables by qualified names."""
         return {
             "machine": self.name,
             "context": {"name": qualified_name(self.context), "schema": self.context.model_json_schema()},
@@ -270,6 +282,7 @@ class Definition:
                 for h in self.handoffs
             ],
             "limits": self.limits.model_dump(mode="json"),
+            "policies": [policy.canonical for policy in self.policies],
             "model": self.model,
         }
 

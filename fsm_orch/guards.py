@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from .context import Context, annotated_context
 from .source import qualified_name, where_defined
 
 C_contra = TypeVar("C_contra", bound=Context, contravariant=True)
+Word = Literal["all", "any", "not"]
+"""What joins guards into one."""
 
 
 class Guard(Generic[C_contra]):
@@ -25,6 +27,9 @@ class Guard(Generic[C_contra]):
         canonical: object,
         contexts: tuple[type[Context], ...],
         where: str,
+        *,
+        word: Word | None = None,
+        parts: tuple[Guard[Any], ...] = (),
     ) -> None:
         self._predicate = predicate
         self.canonical = canonical
@@ -32,15 +37,20 @@ class Guard(Generic[C_contra]):
         self.contexts = contexts
         """The context classes that it is annotated for."""
         self.where = where
+        self.word: Word | None = word
+        """How its parts are joined; None for a *leaf*, which is one predicate."""
+        self.parts = parts
+        """The guards that it is composed of, in the order in which they are asked; none for a leaf."""
 
     def __call__(self, context: C_contra) -> bool:
         return self._predicate(context)
 
     def __and__(self, other: Guard[C_contra]) -> Guard[C_contra]:
-        return all_of(self, other)
+        return all_of(self, other) if isinstance(other, Guard) else NotImplemented  # type: ignore[redundant-expr]
 
     def __or__(self, other: Guard[C_contra]) -> Guard[C_contra]:
-        return any_of(self, other)
+        # what is no guard, such as a state, may join from its side
+        return any_of(self, other) if isinstance(other, Guard) else NotImplemented  # type: ignore[redundant-expr]
 
     def __invert__(self) -> Guard[C_contra]:
         return not_(self)
@@ -84,13 +94,15 @@ def exactly(answer: object) -> bool:
     return answer
 
 
-def _composed(word: str, guards: tuple[Guard[Any], ...], predicate: Callable[[C_contra], bool]) -> Guard[C_contra]:
+def _composed(word: Word, guards: tuple[Guard[Any], ...], predicate: Callable[[C_contra], bool]) -> Guard[C_contra]:
     parts = [g.canonical for g in guards]
     return Guard(
         predicate,
         None if None in parts else {word: parts},
         tuple(context for g in guards for context in g.contexts),
         guards[0].where if guards else "unknown",
+        word=word,
+        parts=guards,
     )
 
 

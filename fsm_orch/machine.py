@@ -19,6 +19,7 @@ from .context import Context
 from .definition import Definition, Final, Handoff, State
 from .errors import DefinitionError, Finding
 from .limits import Limits
+from .policies import Cause, Policy
 from .source import where_called
 from .wellformed import check
 
@@ -37,6 +38,8 @@ class Machine(Generic[C, D]):
 
     definition: ClassVar[Definition]
     limits: ClassVar[Limits] = Limits()
+    policies: ClassVar[tuple[Policy, ...]] = ()
+    """What must be true of every run: `(never(refund).before(verify),)`; `fsm-orch check` proves it or shows a path."""
     model: ClassVar[str | None] = None
     """`provider:model` for agents that name none, unless the runner does."""
 
@@ -57,6 +60,7 @@ class Machine(Generic[C, D]):
             finals=_declared(cls, Final),
             handoffs=tuple(_declared(cls, Handoff).values()),
             limits=cls.limits,
+            policies=cls.policies,
             model=cls.model,
         )
         findings = check(cls.definition)
@@ -67,14 +71,18 @@ class Machine(Generic[C, D]):
 
 def _check_names(cls: type) -> None:
     """Refuse attributes that would be taken for something else, or for nothing, in silence."""
-    kinds: dict[str, Any] = {"limits": Limits, "model": str | None}
+    kinds: dict[str, Any] = {"limits": Limits, "model": str | None, "policies": tuple}
+    declared = vars(cls).get("policies", ())
+    policies = declared if isinstance(declared, tuple) else ()
     wrong = [
         (name, value)
         for name, value in vars(cls).items()
         if (name in kinds and not isinstance(value, kinds[name]))
-        or (name not in kinds and isinstance(value, Limits))
-        or name in ("definition", "policies")
+        or (name not in kinds and isinstance(value, Limits | Cause))
+        or (isinstance(value, Policy) and value not in policies)
+        or name == "definition"
     ]
+    wrong += [("policies", policy) for policy in policies if not isinstance(policy, Policy)]
     if wrong:
         raise DefinitionError(
             cls.__name__,
@@ -83,7 +91,8 @@ def _check_names(cls: type) -> None:
                     code="FSM114",
                     where=getattr(value, "where", where_called()),
                     came=f"a {type(value).__name__} named {name!r}",
-                    allowed="limits = Limits(...) and model = 'provider:model'; definition and policies are taken",
+                    allowed="limits = Limits(...), model = 'provider:model', policies = (never(...), ...); "
+                    "definition is taken",
                     do="rename it, or give it the type that its name has",
                 )
                 for name, value in wrong

@@ -10,6 +10,7 @@ FSM113 nameless callable   FSM114 name on the wire     FSM115 subclassed      FS
 FSM117 no description      FSM118 foreign or twice-named part                 FSM119 cannot start
 FSM120 default answer      FSM121 route                FSM122 context without a schema
 FSM123 visits or timeout   FSM130 mutable field (raised by the context class itself)
+FSM401 foreign policy      FSM402 policy of a thing with itself
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import math
 import re
 import typing
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from .context import Context, FieldRef, describe_item
 from .definition import Definition, Handoff
 from .errors import Finding
+from .guards import Guard
 from .paths import can_start, cycles, traps, unreachable, unwritten_reads
 
 WIRE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -91,6 +94,30 @@ def _parts(definition: Definition) -> Iterator[Finding]:
                 allowed="states and final states of the same class",
                 do="assign it to an attribute of this class",
             )
+
+
+def _policies(definition: Definition) -> Iterator[Finding]:
+    """Every policy speaks of this machine's own parts, and not of one thing twice."""
+    own = {id(p) for p in (*definition.states.values(), *definition.finals.values(), *definition.handoffs)}
+    for policy in definition.policies:
+        for atom in policy.atoms:
+            if id(atom) not in own and not isinstance(atom, Guard):
+                yield Finding(
+                    code="FSM401",
+                    where=policy.where,
+                    came=f"{policy} speaks of {atom!r}, which is no attribute of {definition.name}",
+                    allowed="states, final states and handoffs of the same class, and guards of its context",
+                    do="name a part of this class",
+                )
+        for atom in policy.subject:
+            if any(atom is other for other in policy.other):
+                yield Finding(
+                    code="FSM402",
+                    where=policy.where,
+                    came=f"{policy} holds one thing against itself",
+                    allowed="a first and a second thing; how often one happens is bounded by at_most",
+                    do="name another, or write at_most(1, ...) if it may happen once",
+                )
 
 
 def _unnamed(definition: Definition) -> Iterator[Finding]:
@@ -203,9 +230,18 @@ def _misfit(context: type[Context], name: str, value: object) -> str | None:
 def _contexts(definition: Definition) -> Iterator[Finding]:
     for state in definition.states.values():
         yield from _foreign(definition, state.spec.contexts, state.spec.where, f"the agent of {state.name!r}")
+    for where, subject, guard in _guards(definition):
+        yield from _foreign(definition, guard.contexts, where, subject)
+
+
+def _guards(definition: Definition) -> Iterator[tuple[str, str, Guard[Any]]]:
+    """Give every guard with where and how it is used."""
     for handoff in definition.handoffs:
         if handoff.guard is not None:
-            yield from _foreign(definition, handoff.guard.contexts, handoff.where, f"the guard of {handoff.name!r}")
+            yield handoff.where, f"the guard of {handoff.name!r}", handoff.guard
+    for policy in definition.policies:
+        for guard in policy.guards:
+            yield policy.where, f"a guard of {policy}", guard
 
 
 def _dependencies(definition: Definition) -> Iterator[Finding]:
@@ -248,13 +284,10 @@ def _foreign(definition: Definition, contexts: Iterable[type], where: str, subje
 
 
 def _nameless(definition: Definition) -> Iterator[Finding]:
-    places = [(f"the agent of {s.name!r}", s.where, s.spec.canonical) for s in definition.states.values()]
-    places += [
-        (f"the guard of {h.name!r}", h.where, h.guard.canonical)  # type: ignore[misc]
-        for h in definition.handoffs
-        if h.guard is not None
-    ]
-    for subject, where, canonical in places:
+    places: list[tuple[str, str, object]]
+    places = [(s.where, f"the agent of {s.name!r}", s.spec.canonical) for s in definition.states.values()]
+    places += [(where, subject, guard.canonical) for where, subject, guard in _guards(definition)]
+    for where, subject, canonical in places:
         if canonical is None:
             yield Finding(
                 code="FSM113",
@@ -345,6 +378,7 @@ _PART_RULES: tuple[Rule, ...] = (
     _initial,
     _fallback,
     _parts,
+    _policies,
     _wire_names,
     _fields,
     _contexts,

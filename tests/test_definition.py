@@ -23,10 +23,12 @@ from fsm_orch import (
     Limits,
     LLMAgent,
     Machine,
+    Policy,
     State,
     Visit,
     Window,
     guard,
+    never,
 )
 from fsm_orch.budget import FREE
 from fsm_orch.definition import Definition, Handoff
@@ -80,6 +82,7 @@ def build(
     failure: str = "on_failure",
     handoff: str = "to_code",
     limits: Limits | None = None,
+    policy: Callable[[dict[str, Any]], Policy] | None = None,
     model: str | None = None,
     doc: str = "Help.",
     **llm: Any,
@@ -99,6 +102,7 @@ def build(
     body["to_else"] = first.to(parts["other" if target == "code" else "code"], "otherwise")
     body["lost"] = getattr(second, failure)(parts["human"])
     body["limits"] = limits or Limits()
+    body["policies"] = (policy(body),) if policy else ()
     body["model"] = model
     body["__doc__"] = doc
     machine = types.new_class(name, (Machine[context],), exec_body=lambda ns: ns.update(body))  # type: ignore[valid-type]
@@ -156,6 +160,7 @@ def test_the_digest_is_a_hash_of_json() -> None:
         {"failure": "on_timeout"},
         {"failure": "on_refusal"},
         {"handoff": "onwards"},
+        {"policy": lambda parts: never(parts["other"])},
         *({"limits": Limits(**limit)} for limit in ({"hops": 7}, {"tokens": 9_999}, {"cost_usd": "0.05"})),
         *({"limits": Limits(**limit)} for limit in ({"deadline_s": 59}, {"visit_s": 9.5})),
     ],

@@ -187,6 +187,26 @@ def test_a_guard_is_shown_as_it_was_written(shown: Guard[Flags], text: str) -> N
     assert text == repr(shown)
 
 
+def test_a_composed_guard_tells_its_parts() -> None:
+    """The parts of a guard are the guards it was composed of, in order, and a leaf has none."""
+    composed = (is_a & ~is_b) | is_c
+
+    assert ("any", is_c) == (composed.word, composed.parts[1])
+    assert ("all", is_a) == (composed.parts[0].word, composed.parts[0].parts[0])
+    assert ("not", (is_b,)) == (composed.parts[0].parts[1].word, composed.parts[0].parts[1].parts)
+    assert (None, ()) == (is_a.word, is_a.parts)
+    assert ("all", (is_a, is_b, is_c)) == (all_of(is_a, is_b, is_c).word, all_of(is_a, is_b, is_c).parts)
+
+
+@pytest.mark.parametrize("other", [True, "a", None])
+def test_a_guard_is_joined_with_guards(other: Any) -> None:
+    """Anything else is refused by the operator itself."""
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = is_a & other
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = is_a | other
+
+
 def test_contexts_are_those_annotated() -> None:
     """A guard knows the contexts that it and its parts are annotated for."""
 

@@ -337,7 +337,7 @@ def test_what_is_no_part_is_refused_where_it_is_written(declare: Any, complaint:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("limit", Limits()), ("limits", {"hops": 3}), ("model", ScriptedModel([])), ("policies", ())]
+    ("name", "value"), [("limit", Limits()), ("limits", {"hops": 3}), ("model", ScriptedModel([])), ("policies", [])]
 )
 def test_attributes_that_would_be_ignored_are_refused(name: str, value: Any) -> None:
     """A bound under a wrong name or of a wrong type is a finding: it would not bind."""

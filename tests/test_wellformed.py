@@ -697,6 +697,83 @@ class M(Machine[Ticket]):
 """,
     )
 case(
+    "foreign_policy",
+    "eventually(done | <Final >) speaks of <Final >, which is no attribute of M",
+    f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    {END}
+    end = a.to(done)
+    policies = (eventually(done | Final()),)  # FSM401
+""",
+)
+case(
+    "policy_of_one_thing",
+    "never(a).after(done | a) holds one thing against itself",
+    f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    {END}
+    end = a.to(done)
+    policies = (never(a).after(done | a),)  # FSM402
+""",
+)
+case(
+    "nameless_guard_of_a_policy",
+    "a guard of never(done).before(<unnamed guard>) has no name of its own",
+    f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    {END}
+    end = a.to(done)
+    policies = (never(done).before(guard(lambda ticket: True)),)  # FSM113
+""",
+)
+case(
+    "foreign_guard_of_a_policy",
+    "a guard of eventually(is_other) is annotated for",
+    f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    {END}
+    end = a.to(done)
+    policies = (eventually(is_other),)  # FSM112
+""",
+)
+case(
+    "policies_that_are_one",
+    "a Never named 'policies'",
+    f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    {END}
+    end = a.to(done)
+    policies = never(done)  # FSM114
+""",
+)
+case(
+    "policy_that_is_none",
+    "a Cause named 'policies'",
+    f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    {END}
+    end = a.to(done)
+    policies = (never(done), after(a))  # FSM114
+""",
+)
+case(
+    "policy_that_is_ignored",
+    "a Policy named 'claim'",
+    f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    {END}
+    end = a.to(done)
+    claim = eventually(done)  # FSM114
+""",
+)
+case(
     "mutable_field",
     "Bag.things holds a list",
     """

@@ -23,6 +23,7 @@ from fsm_orch import (
     Message,
     Model,
     Observer,
+    Policy,
     Reply,
     Runner,
     RunResult,
@@ -33,9 +34,13 @@ from fsm_orch import (
     Usage,
     Visit,
     Window,
+    after,
     all_of,
     any_of,
+    at_most,
+    eventually,
     guard,
+    never,
     not_,
 )
 
@@ -117,6 +122,15 @@ class Support(Machine[Ticket]):
 
     limits = Limits(hops=6, tokens=10_000, cost_usd=Decimal("0.05"), deadline_s=60)
     model = "local:smollm2"
+    policies = (
+        never(refund).before(verify),
+        never(refund | verify).after(answered | human),
+        never(search | has_invoice).before(is_verified | triage),
+        never(to_search, strict=True),
+        at_most(2, search),
+        eventually(answered | human),
+        after(to_verify | to_billing).eventually(answered | done, strict=True),
+    )
 
 
 async def ask_shop(visit: Visit[Ticket, Shop]) -> Go:
@@ -145,6 +159,12 @@ def guards_compose_and_are_called(ticket: Ticket) -> None:
     assert_type(not_(is_verified), Guard[Ticket])
     assert_type(all_of(is_verified, any_of(has_invoice, not_(is_verified))), Guard[Ticket])
     assert_type(is_verified(ticket), bool)
+
+
+def parts_are_joined_for_policies() -> None:
+    assert_type((Support.triage | Support.billing).to(Support.human, "give up"), Handoff)
+    assert_type(never(Support.refund).before(Support.verify), Policy)
+    assert_type(at_most(2, is_verified | has_invoice), Policy)
 
 
 def parts_of_a_machine_are_plain_values() -> None:

@@ -20,7 +20,11 @@ from fsm_orch import (
     State,
     Usage,
     Visit,
+    after,
+    at_most,
+    eventually,
     guard,
+    never,
 )
 
 
@@ -76,6 +80,20 @@ class Support(Machine[Ticket]):
 
 class Limited(Machine[Ticket]):
     limits = 3  # error: limits are Limits
+
+
+class Claimed(Machine[Ticket]):
+    policies = never(Support.search)  # error: policies are several
+
+
+def policies() -> None:
+    never("refund")  # error: a policy speaks of parts, not of names
+    never(Support.search | "refund")  # error: a part is joined with a part
+    never(Support.search).before(Ticket)  # error: a context is no part
+    at_most(Support.search, 2)  # error: a number comes first
+    eventually(is_verified | is_large)  # error: guards of two contexts
+    after(Support.search).before(Support.human)  # error: what follows is eventually
+    (Support.search | is_verified).to(Support.human, "give up")  # error: nothing leaves a guard
 
 
 class Modelled(Machine[Ticket]):
