@@ -1,0 +1,247 @@
+"""The abstraction that makes a machine small enough to explore: fields that no guard looks into are not told apart.
+
+Runs move on a generated context of the same fields, in which every *finite* field (`fsm_orch.proof.domain`) keeps its
+values and every other holds one placeholder. Guards are answered by an oracle: exactly, where a guard reads finite
+fields only; both ways, where it reads others. Within one step a leaf answers the same on the same context, whichever
+guards it is in; from step to step it is free, which allows more than any real run does, and never less.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import ConfigDict, create_model
+
+from ..context import Context, given_fields
+from ..definition import Definition, Handoff
+from ..engine import Judgement
+from ..guards import Guard
+from .domain import Domain, Outcome, decided, finite_values, leaves, outcomes
+from .trace import HIDDEN, Assumption
+
+T = TypeVar("T")
+Origin = Literal["before", "after", "end"]
+"""Whose opaque fields a leaf is asked on: those a step begins with, those it commits, or those a run ends with."""
+
+
+class Answered(NamedTuple):
+    """What a leaf was taken to answer in a step."""
+
+    leaf: Guard[Any]
+    outcome: Outcome
+
+    @property
+    def assumption(self) -> Assumption:
+        return Assumption(repr(self.leaf), self.outcome)
+
+
+class Abstraction:
+    """A definition on an abstract context."""
+
+    def __init__(self, definition: Definition, guards: tuple[Guard[Any], ...]) -> None:
+        self.original = definition
+        self.domain = Domain(definition.context, guards)
+        self.context_type = _abstract(definition.context)
+        self.definition = dataclasses.replace(definition, context=self.context_type, policies=())
+        asked = tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
+        self.unknown = tuple(leaf for leaf in asked if self.domain.is_opaque(leaf))
+        """The leaves that are not known everywhere."""
+        self.outcomes = {
+            leaf: max((outcomes(g, leaf) for g in guards if leaf in leaves(g)), key=len) for leaf in self.unknown
+        }
+        self.has_validators = _has_validators(definition.context)
+
+    def starts(self) -> Iterator[dict[str, object]]:
+        """List the contexts that runs begin with: every value of what is given, the default of everything else."""
+        given = given_fields(self.original.context)
+        defaults = {}
+        for name in self.domain.finite.keys() - given:
+            field = self.original.context.__pydantic_fields__[name]
+            if field.default_factory is None and field.default in self.domain.finite[name]:
+                defaults[name] = field.default
+        free = [name for name in self.domain.finite if name not in defaults]
+        for values in self.domain.valuations(free):
+            yield {**self.placeholders, **defaults, **values}
+
+    @cached_property
+    def placeholders(self) -> dict[str, object]:
+        """Every field that is not told apart, with the one value that it holds: a real one, if any can be listed."""
+        fields = self.original.context.__pydantic_fields__
+        listed = {name: finite_values(fields[name].annotation) for name in self.domain.opaque}
+        return {name: values[0] if values else HIDDEN for name, values in listed.items()}
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The fields that hold `HIDDEN`."""
+        return tuple(name for name, value in self.placeholders.items() if value is HIDDEN)
+
+    def values(self, context: Context) -> tuple[object, ...]:
+        """Give the values of the finite fields, of a context or of a watched view of one, without being seen."""
+        held = object.__getattribute__(context, "__dict__")
+        return tuple([held[name] for name in self.domain.finite])
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what was abstracted, a sentence each."""
+        said = []
+        if self.domain.finite:
+            fields = ", ".join(f"{name} ({len(values)})" for name, values in self.domain.finite.items())
+            said.append(f"every value of these fields: {fields}")
+        if self.domain.opaque:
+            said.append(f"the values of these fields were not told apart: {', '.join(self.domain.opaque)}")
+        if self.unknown:
+            said.append(f"these guards were taken both ways where needed: {', '.join(map(repr, self.unknown))}")
+        kept = [name for name in self.domain.finite if name not in given_fields(self.original.context)]
+        if kept:
+            said.append(f"runs begin with the defaults of: {', '.join(kept)}")
+        if self.has_validators:
+            said.append(f"the validators of {self.original.context.__name__} were not asked")
+        return tuple(said)
+
+
+class Oracle:
+    """Answers for guards, and goes through every way in which those that are not known may answer."""
+
+    def __init__(self, abstraction: Abstraction) -> None:
+        self._abstraction = abstraction
+        self._domain = abstraction.domain
+        self._before: object = None
+        self._script: tuple[Outcome, ...] = ()
+        self._asked: dict[tuple[Guard[Any], object], Answered] = {}
+        self._known: dict[tuple[Guard[Any], tuple[object, ...]], tuple[Judgement, tuple[str, ...]]] = {}
+
+    def __call__(self, handoff: Handoff, context: Context) -> Judgement:
+        """Answer for a handoff, as `Compiled` asks; a view sees what is read of it."""
+        if handoff.guard is None:
+            return Judgement(holds=True)
+        judgement, reads = self._judge(handoff.guard, self._abstraction.values(context), self._origin(context))
+        if type(context) is not self._abstraction.context_type:
+            for name in reads:
+                getattr(context, name)
+        return judgement
+
+    def holds(self, guard: Guard[Any], known: Mapping[str, object], origin: Origin) -> bool:
+        """Tell whether a guard holds on values of the finite fields."""
+        return self._judge(guard, tuple([known[name] for name in self._domain.finite]), origin)[0].holds
+
+    def holds_at_end(
+        self, guard: Guard[Any], known: Mapping[str, object], origin: Origin, sets: Mapping[str, object]
+    ) -> bool:
+        """Tell whether a guard holds where a final state has written what it sets, opaque fields too."""
+        if not sets:
+            return self.holds(guard, known, origin)
+        here = {**known, **sets}
+
+        def of_leaf(leaf: Guard[Any]) -> Outcome:
+            answer = self._domain.ask(leaf, here)
+            return answer.outcome or self._choose(leaf, "end" if sets.keys() & set(answer.reads) else origin)
+
+        return decided(guard, of_leaf)
+
+    def paths(self, before: Context | None, run: Callable[[], T]) -> Iterator[tuple[T, tuple[Answered, ...]]]:
+        """Run a step in every way that its unknown leaves may answer.
+
+        Args:
+            before: the context that the step begins with.
+        """
+        if not self._abstraction.unknown:
+            yield run(), ()
+            return
+        script: tuple[Outcome, ...] | None = ()
+        while script is not None:
+            yield self.replay(before, run, script)
+            script = self._next_script()
+
+    def replay(
+        self, before: Context | None, run: Callable[[], T], script: tuple[Outcome, ...]
+    ) -> tuple[T, tuple[Answered, ...]]:
+        """Run a step with given answers, in the order in which they are asked; yes, where there are no more."""
+        self._before = None if before is None else _fields_set(before)
+        self._script = script
+        self._asked = {}
+        return run(), tuple(self._asked.values())
+
+    def _next_script(self) -> tuple[Outcome, ...] | None:
+        """Give the answers that were not tried yet, the last first; None if all were."""
+        answers = list(self._asked.values())
+        while answers:
+            leaf, outcome = answers.pop()
+            options = self._abstraction.outcomes[leaf]
+            untried = options[options.index(outcome) + 1 :]
+            if untried:
+                return (*(answered.outcome for answered in answers), untried[0])
+        return None
+
+    def _judge(
+        self, guard: Guard[Any], values: tuple[object, ...], origin: Origin
+    ) -> tuple[Judgement, tuple[str, ...]]:
+        known = self._known.get((guard, values))
+        if known is not None:
+            return known
+        reads: list[str] = []
+        errors: list[str] = []
+        unknown: list[Guard[Any]] = []
+
+        def of_leaf(leaf: Guard[Any]) -> Outcome:
+            answer = self._domain.ask_known(leaf, values)
+            reads.extend(answer.reads)
+            if answer.outcome is None:
+                unknown.append(leaf)
+            outcome = answer.outcome or self._choose(leaf, origin)
+            if outcome == "raises":
+                errors.append(answer.error or f"an error in {leaf!r}")
+            return outcome
+
+        holds = decided(guard, of_leaf)
+        judged = Judgement(holds, errors[0] if errors else None), tuple(reads)
+        if not unknown:
+            self._known[guard, values] = judged
+        return judged
+
+    def _choose(self, leaf: Guard[Any], origin: Origin) -> Outcome:
+        key = leaf, origin
+        if key not in self._asked:
+            number = len(self._asked)
+            outcome = self._script[number] if number < len(self._script) else self._abstraction.outcomes[leaf][0]
+            self._asked[key] = Answered(leaf, outcome)
+        return self._asked[key].outcome
+
+    def _origin(self, context: Context) -> Origin:
+        return "before" if _fields_set(context) is self._before else "after"
+
+
+def _fields_set(context: Context) -> object:
+    """Tell a context from every other; a watched view shares it with what it shows."""
+    return object.__getattribute__(context, "__pydantic_fields_set__")
+
+
+class _Abstract(Context):
+    """What abstract contexts have in common: they take what they are given."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+
+def _abstract(context_type: type[Context]) -> type[Context]:
+    fields: Mapping[str, Any] = dict.fromkeys(context_type.__pydantic_fields__, (Any, ...))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what its field names shadow, the user has been told
+        return create_model(context_type.__name__, __base__=_Abstract, **fields)
+
+
+def _has_validators(context_type: type[Context]) -> bool:
+    decorators = context_type.__pydantic_decorators__
+    return bool(
+        decorators.validators
+        or decorators.field_validators
+        or decorators.root_validators
+        or decorators.model_validators
+        or any(
+            mark
+            for field in context_type.__pydantic_fields__.values()
+            for mark in field.metadata
+            if type(mark).__name__.endswith("Validator")
+        )
+    )

@@ -1,0 +1,104 @@
+"""The adversary: everything the world may do to a run, as far as it makes a difference.
+
+In a visit it reserves a call at its maximum, one after another; a call uses all of that, or nothing where the ledger
+may tell the difference (releasing it is the same). It replies with every declared handoff, with none and with one that
+is not declared, writing every combination of finite values; it fails for every reason, pauses where the agent may,
+lets the deadline pass, and cancels. Replies that cannot be read are refused as an undeclared handoff is; a reply that
+is late, and a call that is still open when an attempt ends, lead to what a timeout and a settled call lead to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import get_args
+
+from .. import events
+from ..configuration import Configuration
+from ..definition import State
+from ..engine import Compiled
+from ..messages import Usage
+from .abstract import Abstraction
+
+UNDECLARED = "no_such_handoff"
+
+
+class Adversary:
+    """Lists what the world may do next.
+
+    Args:
+        machine: whose runs.
+        abstraction: what it was compiled of.
+    """
+
+    def __init__(self, machine: Compiled, abstraction: Abstraction) -> None:
+        self._machine = machine
+        self._domain = abstraction.domain
+        self._placeholders = abstraction.placeholders
+        self._moves = lru_cache(maxsize=None)(self._list)
+
+    def moves(self, now: Configuration, *, is_tight: bool) -> tuple[events.Input, ...]:
+        """List every input that may come in a configuration that has not finished.
+
+        Args:
+            is_tight: whether it matters what calls use.
+        """
+        assert now.visit is not None
+        visit, spec = now.visit, self._machine.definition.states[now.state].spec
+        can_call = visit.calls < spec.calls and not visit.is_denied
+        return self._moves(
+            now.state,
+            "waiting" if now.status == "waiting" else "open" if visit.open else "free",
+            visit.calls,
+            can_call,
+            visit.pauses < spec.pauses,
+            is_tight,
+        )
+
+    def _list(
+        self, name: str, stage: str, calls: int, can_call: bool, can_pause: bool, is_tight: bool
+    ) -> tuple[events.Input, ...]:
+        state = self._machine.definition.states[name]
+        found: list[events.Input] = []
+        if stage == "waiting":
+            found.append(events.Resumed(answer=None, at=0.0))
+        elif stage == "open":
+            found += self._settlements(state, calls, is_tight)
+        else:
+            found += self._replies(state)
+            found += [events.Failed(reason=reason, at=0.0) for reason in get_args(events.FailureReason)]
+            found.append(events.Failed(reason="timeout", at=self._machine.limits.deadline_s))
+            if can_pause:
+                found.append(events.Paused(question="?", at=0.0))
+            if can_call:
+                caps = state.spec.call_limits
+                found.append(
+                    events.CallReserved(
+                        call=calls + 1,
+                        input_tokens=caps.max_input_tokens,
+                        output_tokens=caps.max_output_tokens,
+                        at=0.0,
+                    )
+                )
+        found.append(events.Cancelled(at=0.0))
+        return tuple(found)
+
+    def _settlements(self, state: State, call: int, is_tight: bool) -> Iterator[events.Input]:
+        caps = state.spec.call_limits
+        most = Usage(requests=1, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens)
+        yield events.CallSettled(call=call, usage=most, at=0.0)
+        if is_tight:
+            yield events.CallSettled(call=call, usage=Usage(requests=1), at=0.0)
+
+    def _replies(self, state: State) -> Iterator[events.Input]:
+        written = state.spec.written_names
+        hidden = {name: value for name, value in self._placeholders.items() if name in written}
+        writings = [
+            {**hidden, **values}
+            for values in self._domain.valuations(name for name in self._domain.finite if name in written)
+        ]
+        for changes in writings:
+            for handoff in self._machine.exits[state.name]:
+                yield events.Replied(handoff=handoff.name, changes=changes, at=0.0)
+            yield events.Replied(changes=changes, at=0.0)
+        yield events.Replied(handoff=UNDECLARED, changes=writings[0], at=0.0)

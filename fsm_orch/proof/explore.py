@@ -1,0 +1,180 @@
+"""Exploration: every run of a machine, breadth first over the real `kernel.step`, against an adversary.
+
+What is found holds for all runs, however their agents and models behave: fields that guards do not look into are not
+told apart (`fsm_orch.proof.abstract`), and everything else is done as `fsm_orch.proof.adversary` says. A path that
+hangs on a guard over such fields is *possible*; one that does not is real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .. import events
+from ..budget import Price
+from ..definition import Definition
+from ..limits import Limits
+from ..policies import Policy
+from .domain import Domain, leaves
+from .play import Play
+from .policy import Verdict, guards
+from .retrace import retrace
+from .theorems import THEOREMS, Breach, Theorem
+from .trace import Trace
+from .tree import ROOT, Way
+from .walk import OnProgress, Sightings, Walked, walk
+
+
+class Most(NamedTuple):
+    """The most that a run can take, and a run that does."""
+
+    amount: int
+    trace: Trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What is known of a policy."""
+
+    policy: Policy
+    verdict: Verdict
+    trace: Trace | None
+    """A shortest path that breaks it; it ends where nothing can mend it any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """A theorem that did not hold: the kernel's mistake, not the machine's."""
+
+    breach: Breach
+    trace: Trace | None
+    """The path to the step that broke it, that step left out; None if it was the start."""
+    event: events.Input
+    """The input that broke it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exploration:
+    """What the runs of a machine can do, as far as they were explored."""
+
+    configurations: int
+    """Configurations that differ in something that decides a run's future."""
+    steps: int
+    """Inputs that the kernel was given."""
+    seconds: float | None
+    """None: no clock was given."""
+    is_complete: bool
+    """Whether every run was seen; if not, the numbers below are what was seen so far."""
+    max_hops: Most
+    max_tokens: Most
+    """If `is_tight`, of runs whose calls use all or nothing; only the limit bounds the others."""
+    max_cost: Most
+    """Micro-dollars."""
+    max_calls: Most
+    is_tight: bool
+    """Whether the ledger may deny something in some run, so that what calls use was told apart."""
+    reached: Mapping[str, Trace]
+    """Every state and final state that some run enters, with a shortest path to it."""
+    policies: tuple[Judged, ...]
+    broken: tuple[Broken, ...]
+    """Of the theorems that were checked after every step, those that did not hold, with the first step each."""
+    abstracted: tuple[str, ...]
+    """What was not told apart, a sentence each."""
+
+    @property
+    def held(self) -> tuple[Theorem, ...]:
+        """The theorems that were checked after every step, and held."""
+        broken = {found.breach.theorem for found in self.broken}
+        return tuple(theorem for theorem in THEOREMS if theorem not in broken)
+
+
+def explore(
+    definition: Definition,
+    *,
+    limits: Limits | None = None,
+    prices: Mapping[str, Price] | None = None,
+    policies: tuple[Policy, ...] | None = None,
+    max_configurations: int = 100_000,
+    on_progress: OnProgress | None = None,
+    clock: Callable[[], float] | None = None,
+) -> Exploration:
+    """Explore every run of a definition that has been checked.
+
+    Args:
+        limits: instead of the definition's.
+        prices: of each state's model; a state that is not named costs nothing.
+        policies: instead of the definition's.
+        max_configurations: where to stop; memory is bounded by it.
+        on_progress: told now and then how far it is.
+        clock: seconds, to time it.
+
+    Raises StepError: if no run can start within the limits.
+    Raises ValueError: if there is no room for one configuration.
+    """
+    if max_configurations < 1:
+        raise ValueError(f"{max_configurations} configurations leave no room for the first")
+    limits, policies = limits or definition.limits, definition.policies if policies is None else policies
+    began = clock() if clock else 0.0
+    walks = [
+        walk(Play(definition, limits, prices or {}, group), max_configurations, on_progress)
+        for group in _groups(definition, policies)
+    ]
+    judged = {verdict.policy: verdict for found in walks for verdict in _judged(found)}
+    first, tree = walks[0], walks[0].tree
+    return Exploration(
+        configurations=sum(len(found.tree) for found in walks),
+        steps=sum(found.steps for found in walks),
+        is_complete=all(found.is_complete for found in walks),
+        max_hops=Most(first.deepest.hops, retrace(first.play, tree.path(first.deepest.node, "first"))),
+        max_tokens=_most(first, "tokens"),
+        max_cost=_most(first, "cost"),
+        max_calls=_most(first, "calls"),
+        is_tight=first.is_tight,
+        reached={name: _shown(first, seen) for name, seen in first.entered.items()},
+        policies=tuple(judged[policy] for policy in policies),
+        broken=tuple(broken for found in walks for broken in _broken(found)),
+        abstracted=tuple(dict.fromkeys(note for found in walks for note in found.play.abstraction.notes())),
+        seconds=clock() - began if clock else None,
+    )
+
+
+def _groups(definition: Definition, policies: tuple[Policy, ...]) -> list[tuple[Policy, ...]]:
+    """Give each policy that asks an unknown guard a walk of its own.
+
+    Its guesses would tell apart what is one to all others, and make every path of theirs hang on them.
+    """
+    domain = Domain(definition.context, guards(definition, policies))
+    asked = {policy: [leaf for guard in policy.guards for leaf in leaves(guard)] for policy in policies}
+    guessing = [policy for policy in policies if any(map(domain.is_opaque, asked[policy]))]
+    return [tuple(p for p in policies if p not in guessing), *((policy,) for policy in guessing)]
+
+
+def _most(found: Walked, way: Way) -> Most:
+    amount, node = found.tree.dearest(way)
+    return Most(amount, retrace(found.play, found.tree.path(node, way)))
+
+
+def _shown(found: Walked, seen: Sightings) -> Trace:
+    """Write down the way to what was seen: a sure one, if there is one."""
+    if seen.surely is not None:
+        return retrace(found.play, found.tree.path(seen.surely.node, "sure"))
+    assert seen.first is not None  # or it would not have been seen
+    return retrace(found.play, found.tree.path(seen.first.node, "first"))
+
+
+def _judged(found: Walked) -> Iterator[Judged]:
+    unseen: Verdict = "holds" if found.is_complete else "unknown"
+    for automaton, seen in zip(found.play.automata, found.breaks, strict=True):
+        if seen.first is None:
+            yield Judged(policy=automaton.policy, verdict=unseen, trace=None)
+        else:
+            is_real = seen.surely is not None and not found.play.abstraction.has_validators
+            verdict: Verdict = "violated" if is_real else "possible"
+            yield Judged(policy=automaton.policy, verdict=verdict, trace=_shown(found, seen))
+
+
+def _broken(found: Walked) -> Iterator[Broken]:
+    for breach, node, event in found.breaches.values():
+        trace = retrace(found.play, found.tree.path(node, "first")) if node != ROOT else None
+        yield Broken(breach=breach, trace=trace, event=event)
