@@ -2,7 +2,8 @@
 
 FsmError
 ├── DefinitionError      a context or machine class cannot keep the promise; shows every finding
-├── StartError           a run cannot start: limits, prices or models do not fit the machine
+├── StartError           a run cannot start: limits, prices, models or a certificate do not fit the machine
+├── CertificateError     a certificate cannot be made or read, or is refuted
 ├── ContextError         a field was read, written or named against its declaration
 ├── StepError            an input does not fit the configuration (a damaged journal, or our mistake)
 ├── StoreError           a journal cannot be kept: its run id is taken, or a part of it is missing
@@ -21,6 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["error", "warning", "note"]
+"""How much a finding weighs: an error fails a check, a warning does so if asked to be strict, a note never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Finding:
     """One thing a check has to say."""
 
     code: str
-    """Stable, such as `FSM101`; families are listed in `fsm_orch.wellformed`."""
+    """Stable, such as `FSM101`; the families are listed in `fsm_orch.proof.findings`."""
     where: str
     """`file:line` of the declaration."""
     came: str
@@ -37,6 +42,7 @@ class Finding:
     """What would be accepted."""
     do: str
     """What to change."""
+    level: Level = "error"
 
     def __str__(self) -> str:
         return f"{self.code} {self.where}\n  {self.came}\n  allowed: {self.allowed}\n  do: {self.do}"
@@ -57,7 +63,11 @@ class DefinitionError(FsmError):
 
 
 class StartError(FsmError):
-    """A run cannot start: limits, prices or models do not fit the machine."""
+    """A run cannot start: limits, prices, models or a certificate do not fit the machine."""
+
+
+class CertificateError(FsmError):
+    """A certificate cannot be made or read, or is refuted."""
 
 
 class ContextError(FsmError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from typing import Any, Generic, TypedDict, Unpack, cast, get_args, overload
@@ -23,13 +23,15 @@ from .clock import Clock, loop_clock
 from .context import Context, journaled
 from .definition import Definition, State
 from .engine import Compiled
-from .errors import ContextError, StartError
+from .errors import CertificateError, ContextError, StartError
 from .limits import Limits
 from .machine import C, D, Machine
 from .messages import Message
 from .models.base import Model
 from .observe.base import Observer
 from .paths import start_objection
+from .proof.certificate import Certificate
+from .proof.check import check
 from .resilience.retry import Retry
 from .result import RunResult, RunStream, landing_of, path_of, place
 from .run import Run
@@ -46,14 +48,17 @@ class Runner(Generic[C, D]):
         machine: the machine's class.
         model: for agents that name none: `provider:model` or a model. None: the machine's.
         limits: instead of the machine's.
+        agents: instead of the machine's, by state, for tests. What a state declares stays as it is; its calls go to
+            `model`.
+        certificate: bounds of every run, made beforehand; it is checked against all of the above.
         observers: told of every record, as it is made.
         store: keeps the journals; None: each result carries its own.
         retry: tries a call again that failed for now, as a further call of its visit; None does not.
         clock: monotonic seconds; the event loop's by default.
         new_id: makes run ids; random by default.
 
-    Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, or a
-        cost limit with a model of unknown price.
+    Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
+        limit with a model of unknown price, an agent for another machine's state, or a certificate that is refuted.
     Raises ModelUnavailable: if a named model cannot be had.
     """
 
@@ -63,6 +68,8 @@ class Runner(Generic[C, D]):
         *,
         model: str | Model | None = None,
         limits: Limits | None = None,
+        agents: Mapping[State, Agent | Callable[[Any], Any]] | None = None,
+        certificate: Certificate | None = None,
         observers: Sequence[Observer] = (),
         store: Store | None = None,
         retry: Retry | None = _PATIENT,
@@ -70,17 +77,19 @@ class Runner(Generic[C, D]):
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self.definition: Definition = machine.definition
-        self._models = _models(self.definition, model or self.definition.model)
+        agents = agents or {}
+        self._models = _models(self.definition, model or self.definition.model, agents)
         limits = limits or self.definition.limits
         prices = {name: model.price for name, model in self._models.items()}
         _check_start(self.definition, limits, prices)
         self._has_prices = None not in prices.values()
-        self.machine = Compiled(
-            self.definition,
-            limits=limits,
-            prices={name: price for name, price in prices.items() if price is not None},
-        )
-        self._agents = {name: _agent(state) for name, state in self.definition.states.items()}
+        known = {name: price for name, price in prices.items() if price is not None}
+        self.certificate = certificate
+        if certificate is not None:
+            _check_certificate(certificate, self.definition, limits, known, self._models)
+        potential = certificate.potential(self.definition) if certificate else None
+        self.machine = Compiled(self.definition, limits=limits, prices=known, potential=potential)
+        self._agents = {n: _agent(state, agents.get(state, state.agent)) for n, state in self.definition.states.items()}
         self._observers = tuple(observers)
         if any(map(inspect.iscoroutinefunction, self._observers)):
             raise TypeError("an observer is a plain function: it is called on the event loop and never awaited")
@@ -247,13 +256,18 @@ async def _last_flush(run: Run, error: BaseException) -> None:
         error.add_note(f"the end of run {run.now.run_id} could not be stored: {type(second).__name__}")
 
 
-def _models(definition: Definition, default: str | Model | None) -> dict[str, Model]:
-    """Find the model of each state whose agent makes calls: its own, else the default."""
+def _models(definition: Definition, default: str | Model | None, agents: Collection[State]) -> dict[str, Model]:
+    """Find the model of each state whose agent makes calls: its own unless the agent is replaced, else the default."""
+    foreign = [state for state in agents if state not in definition.states.values()]
+    if foreign:
+        raise StartError(
+            f"{foreign[0]!r} is no state of {definition.name}: its states are {', '.join(definition.states)}"
+        )
     found: dict[str, Model] = {}
     for name, state in definition.states.items():
         if state.spec.calls == 0:
             continue
-        wanted = state.spec.model or default
+        wanted = (default or state.spec.model) if state in agents else (state.spec.model or default)
         if wanted is None:
             raise StartError(f"State {name!r} needs a model: Runner({definition.name}, model='provider:model')")
         found[name] = models.resolve(wanted) if isinstance(wanted, str) else wanted
@@ -272,7 +286,14 @@ def _check_start(definition: Definition, limits: Limits, prices: Mapping[str, Pr
         raise StartError(f"{definition.name} cannot start: {reason}")
 
 
-def _agent(state: State) -> Agent:
-    if isinstance(state.agent, Specified):
-        return cast("Agent", state.agent)
-    return CodeAgent(state.agent, state.spec)
+def _check_certificate(
+    certificate: Certificate, machine: Definition, limits: Limits, prices: Mapping[str, Price], used: dict[str, Model]
+) -> None:
+    try:
+        check(certificate, machine, limits=limits, prices=prices, models={n: model.name for n, model in used.items()})
+    except CertificateError as error:
+        raise StartError(f"{machine.name} does not start on this certificate. {error}") from None
+
+
+def _agent(state: State, agent: object) -> Agent:
+    return cast("Agent", agent) if isinstance(agent, Specified) else CodeAgent(cast("Any", agent), state.spec)

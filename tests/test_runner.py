@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 from support.desk import BILLING, REFUND, Support, Ticket
-from support.machines import Twins
-from support.tape import Tape
 
 from fsm_orch import (
     CallFailed,
@@ -38,6 +36,8 @@ from fsm_orch import (
 )
 from fsm_orch.budget import Price
 from fsm_orch.kernel import fold
+from fsm_orch.testing import Tape
+from fsm_orch.testing.machines import Twins
 
 DEFAULT_ANSWER = "A colleague will get back to you."
 

@@ -1,0 +1,244 @@
+"""The checker believes what follows, and nothing else."""
+
+import ast
+import copy
+import json
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import RootModel
+from support.desk import Support
+from support.roads import GAP, Stop, drawn, road, small
+
+from fsm_orch import Limits
+from fsm_orch.budget import Price
+from fsm_orch.errors import CertificateError
+from fsm_orch.proof import check as module
+from fsm_orch.proof.certificate import certify
+from fsm_orch.proof.check import check
+
+PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}
+Document = RootModel[dict[str, object]]
+
+
+def numbers(node, way=()):
+    """Tell the way to every number of a JSON document, booleans included."""
+    if isinstance(node, dict):
+        for key, part in node.items():
+            yield from numbers(part, (*way, key))
+    elif isinstance(node, list):
+        for key, part in enumerate(node):
+            yield from numbers(part, (*way, key))
+    elif isinstance(node, bool | int | float) or (isinstance(node, str) and _is_exact(node)):
+        yield way
+
+
+def _is_exact(text):
+    numerator, _, denominator = text.partition("/")
+    return numerator.lstrip("-").isdigit() and denominator.isdigit()
+
+
+def altered(document, way, by):
+    """Add something to one number."""
+    changed = copy.deepcopy(document)
+    at = changed
+    for key in way[:-1]:
+        at = at[key]
+    value = at[way[-1]]
+    if isinstance(value, bool):
+        at[way[-1]] = not value
+    elif isinstance(value, float):
+        at[way[-1]] = value + float(by)
+    else:
+        number = Fraction(value) + by
+        at[way[-1]] = number.numerator if number.denominator == 1 else str(number)
+    return Document(changed)
+
+
+def claim(definition, **options):
+    return json.loads(certify(definition, **options).dump())
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from([1, -1, 7, -1_000, 10**9, Fraction(1, 2), Fraction(-1, 64)]))
+def test_altered_in_any_number(random, by):
+    """A certificate altered in any single number, or in a yes or no, is refuted."""
+    definition = small(random)
+    prices = {name: Price(Fraction(random.randint(0, 9), 4), Fraction(3)) for name in definition.states}
+    document = claim(definition, prices=prices)
+    check(Document(document), definition, prices=prices)
+
+    for way in numbers(document):
+        with pytest.raises(CertificateError):
+            check(altered(document, way, by), definition, prices=prices)
+
+
+def test_altered_in_any_number_where_the_search_decides():
+    """So is one whose bound is lower than its prices prove."""
+    document = claim(GAP)
+    assert (document["bounds"]["tokens"]["bound"], document["bounds"]["tokens"]["total"]) == (80, 90)
+    check(Document(document), GAP)
+
+    for way in numbers(document):
+        for by in (1, -1, 10, -10, Fraction(1, 3)):
+            with pytest.raises(CertificateError):
+                check(altered(document, way, by), GAP)
+
+
+@given(st.randoms(use_true_random=False))
+def test_a_witness_of_other_names_is_refuted(random):
+    """A witness that is altered in any name is a path that no run can take, or does not say how."""
+    definition = small(random)
+    document = claim(definition)
+
+    for measure in document["bounds"]:
+        for part in ("states", "handoffs"):
+            for number in range(len(document["bounds"][measure]["witness"][part])):
+                changed = copy.deepcopy(document)
+                changed["bounds"][measure]["witness"][part][number] = "human"
+                with pytest.raises(CertificateError, match="witness"):
+                    check(Document(changed), definition)
+
+
+def test_a_witness_keeps_the_limits():
+    """A witness with a visit too many, or a hop too many, is refuted, even if its sum is right."""
+    definition = road({"a": Stop(5, max_visits=2), "b": 1}, [("a", "a"), ("a", "b"), ("b", "b")], hops=4)
+    document = claim(definition)
+
+    def told(states, handoffs, amount):
+        document["bounds"]["tokens"]["witness"] = {"states": states, "handoffs": handoffs, "amount": amount}
+        return Document(document)
+
+    for witness in [
+        (["a", "a", "a"], ["h0", "h0"], 15),
+        (["a", "a", "b", "b", "b"], ["h0", "h1", "h2", "h2"], 13),
+        (["b", "b"], ["h2"], 2),
+        ([], [], 0),
+        (["a", "a"], [], 10),
+        (["a", "done"], ["h3"], 5),
+    ]:
+        with pytest.raises(CertificateError, match="witness"):
+            check(told(*witness), definition)
+
+
+def test_a_low_bound_needs_the_dearest_path():
+    """A bound below what the prices prove is not believed for a path than which another is dearer."""
+    document = claim(GAP)
+    document["bounds"]["tokens"]["witness"] = {"states": ["a", "b"], "handoffs": ["h0"], "amount": 50}
+    document["bounds"]["tokens"]["bound"] = 50
+
+    with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
+        check(Document(document), GAP)
+
+
+def test_a_bound_that_is_not_exact_says_so():
+    """Whoever has not searched may say what the prices prove, and not that its witness is the dearest path."""
+    document = claim(GAP)
+    document["bounds"]["tokens"] |= {"is_exact": False, "bound": 90}
+    check(Document(document), GAP)
+    document["bounds"]["tokens"] |= {"witness": {"states": ["a", "b"], "handoffs": ["h0"], "amount": 50}}
+    check(Document(document), GAP)
+
+    document["bounds"]["tokens"] |= {"is_exact": True}
+
+    with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
+        check(Document(document), GAP)
+
+
+def test_a_search_that_is_too_wide_is_not_made(monkeypatch):
+    """Where more paths are open than are followed, an exact bound is not believed."""
+    document = claim(GAP)
+    monkeypatch.setattr(module, "_MOST_OPEN", 0)
+
+    with pytest.raises(CertificateError, match="is_exact is False, not True"):
+        check(Document(document), GAP)
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        ({"limits": Limits(hops=6, tokens=9_999)}, "limits"),
+        ({"limits": Limits(hops=6, tokens=10_000, visit_s=9)}, "limits"),
+        ({"models": {"triage": "openai:a", "billing": "openai:c"}}, "models"),
+        ({"models": {"triage": "openai:a"}}, "models"),
+        ({"models": None}, "models"),
+        ({"prices": {**PRICES, "billing": Price(Fraction(1, 4), Fraction(9, 4))}}, "prices"),
+        ({"prices": {"triage": PRICES["triage"]}}, "prices"),
+        ({"prices": None}, "prices"),
+        ({"parts": {"triage": ()}}, "parts"),
+    ],
+)
+def test_it_is_bound_to_what_it_was_made_for(other, what):
+    """A certificate is refused for other limits, models, prices or parts, and the message says which."""
+    made_for = {"models": {"triage": "openai:a", "billing": "openai:b"}, "prices": PRICES}
+    certificate = certify(Support.definition, **made_for)
+    check(certificate, Support.definition, **made_for)
+
+    with pytest.raises(CertificateError, match=f"made for other {what}: "):
+        check(certificate, Support.definition, **{**made_for, **other})
+
+
+def test_it_is_bound_to_its_definition():
+    """A certificate is refused for a definition of another digest, even if nothing in it changes a bound."""
+    mine, other = (road({"a": 1}, [], tokens=tokens) for tokens in (10, 11))
+
+    with pytest.raises(CertificateError, match="made for other definition"):
+        check(certify(mine), other, limits=mine.limits)
+
+
+def test_a_measure_left_out_is_missed():
+    """A certificate that is silent about something that could be bounded is refused."""
+    document = claim(Support.definition)
+    del document["bounds"]["calls"]
+
+    with pytest.raises(
+        CertificateError, match=r"bounds \['hops', 'milliseconds', 'tokens'\]; it could bound \['calls', "
+    ):
+        check(Document(document), Support.definition)
+
+
+def test_a_wrong_part_is_refuted():
+    """A whole is refused with parts of another certificate, and with parts for which its state has no calls."""
+    part, other = certify(road({"x": 1}, [])), certify(road({"x": 2}, []))
+    outer = road({"a": Stop(9, calls=1)}, [])
+    whole = certify(outer, parts={"a": (part,)})
+
+    with pytest.raises(CertificateError, match="made for other parts"):
+        check(whole, outer, parts={"a": (other,)})
+    with pytest.raises(CertificateError, match="made for other parts"):
+        check(whole, outer)
+    document = json.loads(whole.dump())
+    document["parts"] = {"a": [part.digest] * 2}
+    with pytest.raises(CertificateError, match="'a' makes 1 calls, and cannot run 2 parts"):
+        check(Document(document), outer, parts={"a": (part, part)})
+
+
+def test_prices_on_what_is_never_entered_are_refuted():
+    """A price that is negative, or of a state that no run enters again, means nothing and is refused."""
+    definition = road({"a": Stop(5, max_visits=1), "b": Stop(5, max_visits=2)}, [("a", "b"), ("b", "b"), ("b", "a")])
+    for state, price in [("a", 3), ("b", -1), ("z", 1)]:
+        document = claim(definition)
+        document["bounds"]["tokens"]["per_visit"][state] = price
+        with pytest.raises(CertificateError, match="a price is negative, or of a state that cannot be entered"):
+            check(Document(document), definition)
+
+
+def test_large_machines_check():
+    """What was found for a machine of a hundred states checks too, whether its bounds are exact or not."""
+    definition = drawn(Random(1), states=100, hops=30)
+
+    certificate = certify(definition)
+
+    check(certificate, definition)
+    assert all(bound.witness.amount <= bound.bound for bound in certificate.bounds.values())
+
+
+def test_it_shares_no_code():
+    """The checker imports data alone: nothing of the rules, and nothing of what finds certificates."""
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    inner = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
+
+    assert inner == {"budget", "definition", "errors", "limits"}
