@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_exponential_jitter
 
 from ..errors import CallFailed
 
@@ -27,7 +27,8 @@ class Retry:
     Args:
         initial_s: seconds before the second try, doubled for each further one.
         max_s: seconds between two tries at most, unless the provider asks for more.
-        jitter_s: up to so many seconds are added at random, so that many runs do not come back at once.
+        jitter_s: up to so many seconds are added at random, so that many runs do not come back at once; with 0 nothing
+            is left to chance.
     """
 
     initial_s: float = 0.5
@@ -70,7 +71,10 @@ class Retry:
         raise AssertionError("tenacity ends by a return or by raising the last failure")
 
     def _wait(self, state: RetryCallState) -> float:
-        backoff = wait_exponential_jitter(multiplier=self.initial_s, max=self.max_s, jitter=self.jitter_s)(state)
+        if self.jitter_s:
+            backoff = wait_exponential_jitter(multiplier=self.initial_s, max=self.max_s, jitter=self.jitter_s)(state)
+        else:
+            backoff = wait_exponential(multiplier=self.initial_s, max=self.max_s)(state)
         error = state.outcome.exception() if state.outcome else None
         asked_for = error.retry_after_s if isinstance(error, CallFailed) else None
         return max(backoff, asked_for or 0.0)

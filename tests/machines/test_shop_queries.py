@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 from benchmarks.shop_queries import DATA, FILE, Tally, run_all, sample
-from support.theorems import Witness
 
 from fsm_orch import Model, ModelUnavailable, Request, Runner, RunResult, ScriptedModel, events
 from fsm_orch.models.local import LocalModel
+from fsm_orch.testing import Witness
 from machines.shop import Query, ShopFloor
 
 WRONG = ["to_billing", "back", "answered", ""]

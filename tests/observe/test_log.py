@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import structlog
 from support.desk import BILLING, Support, Ticket
-from support.machines import Facts
 
 from fsm_orch import Final, Limits, Machine, Runner, RunResult, ScriptedModel, State, Visit, events
 from fsm_orch.observe.log import fields, log_records
+from fsm_orch.testing.machines import Facts
 
 
 def run(*script: Any, texts: bool = False) -> tuple[RunResult[Ticket], list[dict[str, Any]]]:

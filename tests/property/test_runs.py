@@ -7,29 +7,32 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-import looptime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.chaos import ChaosModel
-from support.machines import Facts, drawn, machine_tapes
-from support.tape import Tape, tapes
-from support.theorems import Witness
 
 from fsm_orch import Limits, Machine, MemoryStore, Runner, RunResult, StartError
 from fsm_orch.budget import Price
 from fsm_orch.kernel import fold
+from fsm_orch.testing import MISDEEDS, AdversarialModel, Tape, Witness, tapes, virtual_time
+from fsm_orch.testing.machines import Facts, drawn
 from machines.shop import Query, Shop, ShopFloor, deps
 
 RUNS = 5_000
 """Adversarial runs in each of the two large properties."""
 PRICE = Price(Fraction(3), Fraction(15))
+PLANS = tapes(min_size=30, max_size=90)
+"""Tapes that decide a machine and its limits."""
+HONEST = [misdeed for misdeed in MISDEEDS if misdeed != "lying_usage"]
+"""Without what breaks the assumptions that the budget's promise is printed with."""
+PATIENT = [misdeed for misdeed in MISDEEDS if misdeed not in ("slow", "hang")]
+"""Without waiting for seconds."""
 
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.Runner]:
     """An event loop on virtual time, shared by all examples."""
-    with asyncio.Runner(loop_factory=lambda: looptime.new_event_loop(start=0, _enabled=True)) as runner:
+    with virtual_time() as runner:
         yield runner
 
 
@@ -41,9 +44,9 @@ def shop() -> Iterator[Shop]:
 
 
 def runner_on(machine: type[Machine[Any, Any]], limits: Limits, tape: Tape, **options: Any) -> Runner[Any, Any] | None:
-    """Make a runner on a chaotic model; None if no run could start within the limits."""
+    """Make a runner on an adversarial model; None if no run could start within the limits."""
     try:
-        return Runner(machine, model=ChaosModel(tape, price=PRICE, **options), limits=limits, store=MemoryStore())
+        return Runner(machine, model=AdversarialModel(tape, price=PRICE, **options), limits=limits, store=MemoryStore())
     except StartError:
         return None
 
@@ -60,7 +63,7 @@ def assert_theorems(runner: Runner[Any, Any], result: RunResult[Any]) -> None:
 
 
 @settings(max_examples=RUNS)
-@given(machine_tapes, tapes)
+@given(PLANS, tapes())
 def test_random_machines_keep_every_theorem(loop: asyncio.Runner, plan: Tape, tape: Tape) -> None:
     """Whatever a random machine's agents, models and limits do, T1 to T6 hold after every event."""
     runner = runner_on(*drawn(plan), tape)
@@ -90,11 +93,11 @@ WORDS = (
 @given(
     st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
-    tapes,
+    tapes(),
 )
 def test_the_shop_keeps_every_theorem(loop: asyncio.Runner, shop: Shop, text: str, tape: Tape) -> None:
     """Whatever customers ask and however its router's model misbehaves, T1 to T6 hold in the shop."""
-    runner = Runner(ShopFloor, model=ChaosModel(tape, price=PRICE))
+    runner = Runner(ShopFloor, model=AdversarialModel(tape, machine=ShopFloor, price=PRICE))
 
     result = loop.run(runner.run(Query(text=text), deps=shop))
 
@@ -103,10 +106,10 @@ def test_the_shop_keeps_every_theorem(loop: asyncio.Runner, shop: Shop, text: st
 
 
 @settings(max_examples=300)
-@given(machine_tapes, tapes)
+@given(PLANS, tapes())
 def test_an_honest_provider_is_never_overrun(loop: asyncio.Runner, plan: Tape, tape: Tape) -> None:
     """While usage stays within its reservation, what is charged stays within the limits, money included."""
-    runner = runner_on(*drawn(plan), tape, honest=True)
+    runner = runner_on(*drawn(plan), tape, misdeeds=HONEST)
     if runner is None:
         return
 
@@ -118,14 +121,14 @@ def test_an_honest_provider_is_never_overrun(loop: asyncio.Runner, plan: Tape, t
 
 
 @settings(max_examples=60)
-@given(machine_tapes, st.binary(max_size=80))
+@given(PLANS, st.binary(max_size=80))
 def test_cancellation_at_every_suspension(loop: asyncio.Runner, plan: Tape, choices: bytes) -> None:
     """Cancelled at its n-th suspension, for every n, a run lands, settles its ledger and leaves a whole journal."""
     machine, limits = drawn(plan)
 
     async def cancelled_at(n: int) -> bool:
         tape = Tape(choices)
-        runner = runner_on(machine, limits, tape, patient=True)
+        runner = runner_on(machine, limits, tape, misdeeds=PATIENT)
         if runner is None:
             return False
         task = asyncio.create_task(runner.run(Facts(), deps=tape, run_id="r"))

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import given, settings
-from support.machines import Asks, Facts, Twins, drawn, machine_tapes
-from support.tape import Tape, tapes
-from support.theorems import Witness
 
 from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage, events
 from fsm_orch.configuration import Configuration
@@ -15,6 +12,11 @@ from fsm_orch.engine import Compiled
 from fsm_orch.events import INPUTS, Refusal
 from fsm_orch.kernel import VERSION, fold, journal_digest, step
 from fsm_orch.limits import CallLimits
+from fsm_orch.testing import Tape, Witness, tapes
+from fsm_orch.testing.machines import Asks, Facts, Twins, drawn
+
+PLANS = tapes(min_size=30, max_size=90)
+"""Tapes that decide a machine and its limits."""
 
 
 class Part(Machine[Facts, Tape]):
@@ -131,7 +133,7 @@ def played(machine: Compiled, tape: Tape, inputs: int = 40) -> tuple[Witness, li
 
 
 @settings(max_examples=3_000)
-@given(machine_tapes, tapes)
+@given(PLANS, tapes())
 def test_theorems_hold_under_any_inputs(plan: Tape, tape: Tape) -> None:
     """Whatever is fed to the kernel, it is refused or T1 to T6 hold after it, in children too."""
     machine = compiled(plan)
@@ -144,7 +146,7 @@ def test_theorems_hold_under_any_inputs(plan: Tape, tape: Tape) -> None:
 
 
 @settings(max_examples=500)
-@given(machine_tapes, tapes)
+@given(PLANS, tapes())
 def test_a_journal_survives_json(plan: Tape, tape: Tape) -> None:
     """A journal written as JSON and read back folds to the same configuration."""
     machine = compiled(plan)
@@ -160,7 +162,7 @@ def test_a_journal_survives_json(plan: Tape, tape: Tape) -> None:
 
 
 @settings(max_examples=500)
-@given(machine_tapes, tapes)
+@given(PLANS, tapes())
 def test_step_is_pure(plan: Tape, tape: Tape) -> None:
     """The same input on the same configuration gives the same step, and leaves the configuration as it was."""
     machine = compiled(plan)

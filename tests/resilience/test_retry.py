@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from support.desk import Support, Ticket
-from support.theorems import Witness
 
 from fsm_orch import CallFailed, Limits, Retry, Runner, RunResult, ScriptedModel, events
+from fsm_orch.testing import Witness
 
 BUSY = CallFailed("rate_limited", unsent=True, transient=True)
 BROKEN = CallFailed("status_500", transient=True)

@@ -11,11 +11,11 @@ from functools import cache
 from conformance.models.adapters import Stage
 from conformance.models.expectations import Charge
 from support.provider_faults import Fault
-from support.theorems import Witness
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Retry, Runner, RunResult, State, events
 from fsm_orch.events import INPUTS, RECORDS
 from fsm_orch.observe.log import log_records
+from fsm_orch.testing import Witness
 
 HANGING = {"slow", "silent", "endless"}
 """Wires that would keep a run for good, so it is given little time on them."""

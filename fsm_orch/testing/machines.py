@@ -7,13 +7,16 @@ import itertools
 import types
 from typing import Annotated, Any
 
-from hypothesis import strategies as st
-
-from fsm_orch import Context, Final, Given, Go, Guard, Limits, LLMAgent, Machine, Reply, State, Visit, guard
-from fsm_orch.agents.base import Agent
-from fsm_orch.limits import CallLimits
-from fsm_orch.spec import AgentSpec
-
+from ..agents.base import Agent, Reply, Visit
+from ..agents.code import Go
+from ..agents.llm import LLMAgent
+from ..context import Context, Given
+from ..definition import Final, State
+from ..guards import Guard, guard
+from ..limits import CallLimits, Limits
+from ..machine import Machine
+from ..spec import AgentSpec
+from .adversaries import SECRET
 from .tape import Tape
 
 
@@ -32,26 +35,31 @@ FIELDS: tuple[Any, ...] = (Facts.a, Facts.b, Facts.count, Facts.note)
 
 @guard
 def is_a(facts: Facts) -> bool:
+    """Read one field."""
     return facts.a
 
 
 @guard
 def is_b(facts: Facts) -> bool:
+    """Read another field."""
     return facts.b
 
 
 @guard
 def is_small(facts: Facts) -> bool:
+    """Read a number, of which some are small."""
     return facts.count < 2
 
 
 @guard
 def divides(facts: Facts) -> bool:
+    """Raise where the number is 0."""
     return 6 // facts.count > 1
 
 
 @guard
 def answers_text(facts: Facts) -> bool:
+    """Answer what is no boolean, which counts as false."""
     return facts.note or facts.a  # type: ignore[return-value]  # a guard that answers a string is wrong on purpose
 
 
@@ -85,7 +93,7 @@ def fickle(visit: Visit[Facts, Tape]) -> Any:
         case 8:
             return {Facts.count: "many"}
         case 9:
-            raise ValueError("sk-secret-key")
+            raise ValueError(SECRET)
         case 10:
             return visit.context.answer
         case 11:
@@ -160,8 +168,8 @@ def build(tape: Tape) -> type[Machine[Facts, Tape]]:
         if (source, target, guarded) in taken:
             return
         taken.add((source, target, guarded))
-        goal = [*states, done, other, human][target]
-        handoffs[f"h{next(names)}"] = states[source].to(goal, "when it fits", guard=GUARDS[guarded])
+        goals: list[State | Final] = [*states, done, other, human]
+        handoffs[f"h{next(names)}"] = states[source].to(goals[target], "when it fits", guard=GUARDS[guarded])
 
     for index in range(count):
         for _ in range(tape.below(3)):
@@ -169,7 +177,8 @@ def build(tape: Tape) -> type[Machine[Facts, Tape]]:
         join(index, index + 1, tape.below(len(GUARDS)))  # so that all are reached, and all can finish
         if tape.chance(3):
             edge = tape.pick([states[index].on_failure, states[index].on_timeout, states[index].on_refusal])
-            handoffs[f"f{index}"] = edge(tape.pick([*states, done, other]))
+            ends: list[State | Final] = [*states, done, other]
+            handoffs[f"f{index}"] = edge(tape.pick(ends))
     join(count - 1, count + 1, tape.below(len(GUARDS)))
     namespace = {
         "__doc__": "A random machine.",
@@ -222,6 +231,3 @@ def drawn(tape: Tape) -> tuple[type[Machine[Facts, Tape]], Limits]:
     """Draw a machine and limits for its runs; the limits first, since a tape that has run out leaves them wide."""
     limits = tight(tape)
     return build(tape), limits
-
-
-machine_tapes = st.binary(min_size=30, max_size=90).map(Tape)

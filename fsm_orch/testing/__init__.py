@@ -1,0 +1,54 @@
+"""The testing kit: everything to attack a machine with, and to say what must hold meanwhile.
+
+    TestSupport = RoutingSafety(Support).TestCase                       # T1 to T6, input by input
+
+    def test_bounded():
+        assert_bounded(Support, tokens=10_000, hops=6)                  # proved, no run is made
+
+    def test_refund():
+        result = play(Support, Ticket(query="..."), [Turn(Support.triage, Support.to_billing), ...])
+
+It needs the extra `test`. `fsm_orch.testing.cassette` records and replays the traffic of real SDKs, and
+`pytest --fsm MODULE` gives each machine of a module the ready tests of `fsm_orch.testing.ready`.
+"""
+
+from .adversaries import MISDEEDS, AdversarialModel, Misdeed
+from .agents import AdversarialAgent
+from .asserts import assert_bounded, assert_policy
+from .clock import virtual_time
+from .crash import CrashingStore
+from .hunt import Hunted, hunt
+from .kept import assert_kept, breaks, search_values
+from .play import Turn, play
+from .ready import assert_replays
+from .safety import RoutingSafety
+from .strategies import contexts, machines, replies, runs, tapes
+from .tape import Tape
+from .witness import Witness
+
+__all__ = [
+    "MISDEEDS",
+    "AdversarialAgent",
+    "AdversarialModel",
+    "CrashingStore",
+    "Hunted",
+    "Misdeed",
+    "RoutingSafety",
+    "Tape",
+    "Turn",
+    "Witness",
+    "assert_bounded",
+    "assert_kept",
+    "assert_policy",
+    "assert_replays",
+    "breaks",
+    "contexts",
+    "hunt",
+    "machines",
+    "play",
+    "replies",
+    "runs",
+    "search_values",
+    "tapes",
+    "virtual_time",
+]

@@ -1,0 +1,73 @@
+"""An agent that misbehaves, to stand in for any agent: it replies whatever a tape says, late, wrong or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..agents.base import Reply, Visit
+from ..context import Context
+from .adversaries import SECRET
+from .tape import Tape
+from .values import written
+
+
+class AdversarialAgent:
+    """Act as a tape says; stands in for any agent, as `Runner(..., agents={Support.verify: AdversarialAgent(tape)})`.
+
+    It runs none of a machine's own code, so it has no effect on the world.
+
+    Args:
+        tape: decides.
+        values: by field, what it may write; made up from the type of a field that is not named.
+    """
+
+    def __init__(self, tape: Tape, *, values: Mapping[str, Sequence[Any]] | None = None) -> None:
+        self._tape = tape
+        self._values = values or {}
+
+    async def __call__(self, visit: Visit[Context, Any]) -> object:
+        """Act once."""
+        await self._delay()
+        await self._call(visit)
+        changes = written(visit.context.__class__, visit.state.spec.written_names, self._tape, self._values)
+        match self._tape.below(40):
+            case 1 | 2 | 3:
+                return Reply(handoff=self._tape.pick(visit.state.handoffs).name, changes=changes)
+            case 4:
+                return Reply(handoff=self._tape.pick(["nowhere", "*land*", visit.state.name, ""]), changes=changes)
+            case 5:
+                return Reply(changes=dict(list(changes.items())[1:]))
+            case 6:
+                return Reply(changes={**changes, self._tape.pick([*visit.context.__class__.model_fields]): None})
+            case 7:
+                return Reply(changes=dict.fromkeys(changes, object()))
+            case 8:
+                return self._tape.pick([17, "to_refund", [changes], visit])
+            case 9:
+                raise self._tape.pick([ValueError(SECRET), KeyError("x"), asyncio.CancelledError(), SystemExit(1)])
+        return Reply(changes=changes)
+
+    async def _delay(self) -> None:
+        for _ in range(self._tape.below(3)):
+            await asyncio.sleep(0)
+        if self._tape.chance(12):
+            await asyncio.sleep(self._tape.pick([1.0, 9.0, 1e6]))
+
+    async def _call(self, visit: Visit[Context, Any]) -> None:
+        """Make some of the calls that the state declares, perhaps one too many, perhaps left open."""
+        if visit.state.spec.calls == 0:
+            return
+        asked = [
+            asyncio.create_task(visit.model.ask(()))
+            for _ in range(self._tape.below(visit.state.spec.calls + 1) + self._tape.chance(9))
+        ]
+        if not asked:
+            return
+        await asyncio.wait(asked, return_when=self._tape.pick([asyncio.ALL_COMPLETED, asyncio.FIRST_COMPLETED]))
+        for call in asked:
+            call.cancel()
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        if self._tape.chance(3):
+            raise next((error for error in outcomes if isinstance(error, Exception)), ValueError("as it happens"))

@@ -1,0 +1,196 @@
+"""Cassettes: real traffic of the SDKs, recorded once and replayed ever after, without keys and without the network.
+
+    with cassette("tests/cassettes/refund.json"):
+        result = Runner(Support, model="openai:gpt-5-mini").run_sync(Ticket(query="..."))
+
+Recording and replaying are `vcrpy`'s, at the transport of httpx2, on which the SDKs of OpenAI and Anthropic stand. What
+is here decides what may be written: no key, no account and no cookie, in a file that stays the same for the same
+traffic.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import vcr
+import vcr.cassette
+import vcr.request
+from vcr.record_mode import RecordMode
+
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "FSM_ORCH_COMPATIBLE_KEY")
+"""The environment variables that hold keys. While a cassette replays, those that are not set have a value of no use."""
+HIDDEN = "hidden"
+"""Stands where a secret was."""
+
+_KEPT_HEADERS = {"content-type", "anthropic-version", "anthropic-beta", "retry-after", "retry-after-ms"}
+"""What a reader needs; the rest may tell who sent a request, or is other every time."""
+_SECRET_LENGTH = 8
+"""Characters of a secret at least; what is shorter is looked for by its name alone."""
+_SECRET_NAMES = re.compile(
+    r"(?:(?:x-)?(?:goog-)?api[-_]?key|key|token|(?:access|refresh|auth|id)[-_]?token|(?:proxy-)?authorization|password|secret|client[-_]?secret"
+    r"|cookie|session[-_]?id|signature|sig|organization|organization[-_]?id|openai-organization|project[-_]?id|user"
+    r"|safety[-_]?identifier)",
+    re.IGNORECASE,
+)
+_SECRET_TEXTS = re.compile(r"\b(?:sk|pk|rk|org|proj|sess|user)-[A-Za-z0-9_-]{8,}|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}")
+_VOLATILE = frozenset({"id", "created", "created_at", "completed_at", "system_fingerprint", "request_id"})
+"""Members of a reply that are other every time, and that nothing here reads."""
+
+
+class UnknownRequest(AssertionError):
+    """A replay met a request that the cassette does not hold, or not so often; nothing was sent."""
+
+
+@contextmanager
+def cassette(path: str | Path, *, record: bool = False) -> Iterator[None]:
+    """Replay the traffic of a file, or record it into one.
+
+    A request is known by its method, its URL and its body, and each recorded one is replayed once, in its order.
+
+    Args:
+        path: ends in `.json`.
+        record: send requests for real and write the file anew; otherwise nothing is ever sent.
+
+    Raises FileNotFoundError: if there is nothing to replay.
+    Raises UnknownRequest: at the end, if a replay met a request that is not recorded. Meanwhile it fails like a lost
+        connection, since an SDK stands between.
+    """
+    place = Path(path)
+    if record:
+        place.unlink(missing_ok=True)
+    elif not place.exists():
+        raise FileNotFoundError(
+            f"no cassette {str(place)!r}: record it once, with cassette(..., record=True) and a key"
+        )
+    unknown: list[str] = []
+    absent = {} if record else {name: HIDDEN for name in KEYS if not os.environ.get(name)}
+    with patch.dict(os.environ, absent), _recorder(record=record).use_cassette(str(place)) as tape:
+        try:
+            with patch.object(tape, "can_play_response_for", _noting(tape, unknown, record=record)):
+                yield
+        finally:  # whatever it led to, this is why
+            if unknown:
+                raise UnknownRequest("\n".join([f"{str(place)!r} does not hold", *unknown, "Record it anew"]))
+
+
+def _noting(tape: vcr.cassette.Cassette, unknown: list[str], *, record: bool) -> Callable[[vcr.request.Request], bool]:
+    """Ask a tape whether it can play, and note what it cannot."""
+    can_play = tape.can_play_response_for
+
+    def noted(request: vcr.request.Request) -> bool:
+        is_known = bool(can_play(request))
+        if not is_known and not record:
+            unknown.append(_shown(tape.filter_request(request)))
+        return is_known
+
+    return noted
+
+
+def _recorder(*, record: bool) -> vcr.VCR:
+    cleaner = _Cleaner()
+    recorder = vcr.VCR(
+        serializer="readable",
+        record_mode=RecordMode.ALL if record else RecordMode.NONE,
+        match_on=("method", "scheme", "host", "port", "path", "query", "body"),
+        before_record_request=cleaner.request,
+        before_record_response=cleaner.response,
+        decode_compressed_response=True,
+    )
+    recorder.register_serializer("readable", _Readable)
+    return recorder
+
+
+class _Readable:
+    """Writes bodies that are JSON as JSON, sorted, so that a change shows as one."""
+
+    @staticmethod
+    def serialize(traffic: Mapping[str, Any]) -> str:
+        for interaction in traffic["interactions"]:
+            interaction["request"]["body"] = _parsed(interaction["request"]["body"])
+            interaction["response"]["body"] = {"string": _parsed(interaction["response"]["body"]["string"])}
+        return json.dumps(traffic, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def deserialize(text: str) -> Any:
+        traffic = json.loads(text)
+        for interaction in traffic["interactions"]:
+            interaction["request"]["body"] = _unparsed(interaction["request"]["body"])
+            interaction["response"]["body"] = {"string": _unparsed(interaction["response"]["body"]["string"])}
+        return traffic
+
+
+def _parsed(body: Any) -> Any:
+    """Read a body that is a JSON object or list; any other stays a text."""
+    try:
+        value = json.loads(body) if body else body
+    except ValueError:
+        return body
+    return value if isinstance(value, dict | list) else body
+
+
+def _unparsed(body: Any) -> Any:
+    return json.dumps(body, ensure_ascii=False) if isinstance(body, dict | list) else body
+
+
+class _Cleaner:
+    """Leaves out of traffic what nobody is to see, and of replies what is other every time."""
+
+    def __init__(self) -> None:
+        self._secrets = {value for name in KEYS if len(value := os.environ.get(name, "")) >= _SECRET_LENGTH}
+        """What is masked wherever it turns up: keys of the environment, and what requests were authorized with."""
+
+    def request(self, request: vcr.request.Request) -> vcr.request.Request:
+        """Give a request as it is written and looked for."""
+        for name, value in request.headers.items():
+            if name.lower() not in _KEPT_HEADERS and _SECRET_NAMES.fullmatch(name):
+                self._secrets.update(part for part in str(value).split() if len(part) >= _SECRET_LENGTH)
+        headers = {name.lower(): value for name, value in request.headers.items() if name.lower() in _KEPT_HEADERS}
+        base, question, query = re.sub(r"//[^/@]*@", "//", request.uri).partition("?")
+        pairs = [pair.partition("=") for pair in query.split("&") if pair]
+        masked = "&".join(f"{name}={HIDDEN if _SECRET_NAMES.fullmatch(name) else value}" for name, _, value in pairs)
+        uri = self._text(base + question + masked)
+        return vcr.request.Request(request.method, uri, self._body(request.body, frozenset()), headers)
+
+    def response(self, response: dict[str, Any]) -> dict[str, Any]:
+        """Give a response as it is written."""
+        headers = {name.lower(): value for name, value in response["headers"].items() if name.lower() in _KEPT_HEADERS}
+        return {**response, "headers": headers, "body": {"string": self._body(response["body"]["string"], _VOLATILE)}}
+
+    def _body(self, body: Any, volatile: frozenset[str]) -> Any:
+        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+        if not isinstance(text, str):
+            return body
+        value = _parsed(text)
+        is_json = isinstance(value, dict | list)
+        return (_unparsed(self._masked(value, volatile)) if is_json else self._text(text)).encode()
+
+    def _masked(self, value: Any, volatile: frozenset[str]) -> Any:
+        """Mask members by their names and texts by their looks, at any depth."""
+        if isinstance(value, list):
+            return [self._masked(item, volatile) for item in value]
+        if isinstance(value, dict):
+            return {name: self._member(name, member, volatile) for name, member in value.items()}
+        return self._text(value) if isinstance(value, str) else value
+
+    def _member(self, name: str, member: Any, volatile: frozenset[str]) -> Any:
+        if name in volatile and isinstance(member, int | float):
+            return 0
+        is_hidden = name in volatile or _SECRET_NAMES.fullmatch(name)
+        return HIDDEN if is_hidden and isinstance(member, str) else self._masked(member, volatile)
+
+    def _text(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return _SECRET_TEXTS.sub(HIDDEN, text)
+
+
+def _shown(request: vcr.request.Request) -> str:
+    body = request.body.decode("utf-8", "replace") if isinstance(request.body, bytes) else str(request.body or "")
+    return f"  {request.method} {request.uri} {body[:400]}"

@@ -1,0 +1,148 @@
+"""Edge coverage: which declared edges of a machine the runs of a test session took, and why runs were landed.
+
+An edge is a handoff or a failure edge from one of its sources. What the ready suites of this kit take does not count:
+they take nearly all that can be taken, whatever the tests of a project do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from .. import events
+from ..definition import Definition
+from ..observe.base import Observer
+from ..runner import Runner
+
+Edge = tuple[str, str]
+"""The state that it leaves, and its name."""
+
+
+@dataclass
+class Taken:
+    """What runs of one machine did."""
+
+    declared: Mapping[Edge, str]
+    """Every edge with where it leads, in declaration order."""
+    runs: int = 0
+    edges: Counter[Edge] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    landings: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+
+    @property
+    def missed(self) -> list[Edge]:
+        """The edges that no run took, in declaration order."""
+        return [edge for edge in self.declared if not self.edges[edge]]
+
+    @property
+    def percent(self) -> float:
+        """How many of the declared edges were taken, from 0 to 100; a machine has at least one."""
+        return 100 * (1 - len(self.missed) / len(self.declared))
+
+
+class Coverage:
+    """What the runs of a session did, by machine."""
+
+    def __init__(self) -> None:
+        self.machines: dict[str, Taken] = {}
+        """By the place and name of each machine."""
+        self._is_paused = False
+
+    def expect(self, definition: Definition) -> Taken:
+        """Show a machine in the report, whether it is run or not."""
+        name = f"{definition.name} ({definition.where})"
+        return self.machines.setdefault(name, Taken(_edges(definition)))
+
+    def observer(self, definition: Definition) -> Observer:
+        """Give what counts the records of a machine's runs."""
+
+        def count(record: events.Record) -> None:
+            if self._is_paused:
+                return
+            taken = self.expect(definition)
+            match record:
+                case events.RunStarted():
+                    taken.runs += 1
+                case events.HandedOff():
+                    taken.edges[record.source, record.handoff] += 1
+                case events.Refused():
+                    taken.refusals[record.reason] += 1
+                case events.Landed():
+                    taken.landings[record.reason] += 1
+
+        return count
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Count nothing meanwhile."""
+        before, self._is_paused = self._is_paused, True
+        try:
+            yield
+        finally:
+            self._is_paused = before
+
+    @property
+    def percent(self) -> float:
+        """How many of all declared edges were taken, from 0 to 100; 100 if there are none."""
+        declared = sum(len(taken.declared) for taken in self.machines.values())
+        missed = sum(len(taken.missed) for taken in self.machines.values())
+        return 100 * (1 - missed / declared) if declared else 100.0
+
+    def dump(self) -> str:
+        """Write it as JSON, to hand it from one process to another."""
+        return json.dumps(
+            {
+                name: {
+                    "declared": [[*edge, target] for edge, target in taken.declared.items()],
+                    "runs": taken.runs,
+                    "edges": [[*edge, times] for edge, times in taken.edges.items()],
+                    "refusals": taken.refusals,
+                    "landings": taken.landings,
+                }
+                for name, taken in self.machines.items()
+            }
+        )
+
+    def add(self, dumped: str) -> None:
+        """Count what was dumped elsewhere too."""
+        for name, seen in json.loads(dumped).items():
+            declared = {(state, handoff): target for state, handoff, target in seen["declared"]}
+            taken = self.machines.setdefault(name, Taken(declared))
+            taken.runs += seen["runs"]
+            taken.edges.update({(state, handoff): times for state, handoff, times in seen["edges"]})
+            taken.refusals.update(seen["refusals"])
+            taken.landings.update(seen["landings"])
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Observe every runner that is made meanwhile."""
+        original = Runner.__init__
+
+        def watched(runner: Runner[Any, Any], machine: Any, *, observers: Any = (), **options: Any) -> None:
+            original(runner, machine, observers=(*observers, self.observer(machine.definition)), **options)
+
+        with patch.object(Runner, "__init__", watched):
+            yield
+
+
+def lines(coverage: Coverage) -> Iterator[str]:
+    """Write a report, one machine after the other."""
+    for name, taken in sorted(coverage.machines.items()):
+        of_all = f"{len(taken.declared) - len(taken.missed)} of {len(taken.declared)} edges ({taken.percent:.0f} %)"
+        yield f"{name}: {of_all} in {taken.runs:,} runs"
+        for state, handoff in taken.missed:
+            yield f"  never taken  {state} -{handoff}-> {taken.declared[state, handoff]}"
+        for label, counted in (("refused", taken.refusals), ("landed", taken.landings)):
+            if counted:
+                yield f"  {label:<11}  " + ", ".join(f"{reason} {times:,}" for reason, times in counted.most_common())
+
+
+def _edges(definition: Definition) -> dict[Edge, str]:
+    return {(source.name, h.name): h.target.name for h in definition.handoffs for source in h.sources}

@@ -1,0 +1,51 @@
+"""A store that fails, as when a process dies between two writes of a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ..errors import StoreError
+from ..events import Input
+from ..store.base import Store
+
+
+class Crashed(StoreError):
+    """The store has failed, and fails from now on."""
+
+
+class CrashingStore:
+    """Keep what is written, up to a crash; what was kept before it can be read from the store inside.
+
+    Args:
+        store: keeps the journals.
+        writes: how many writes go well; the next one fails, and so do all after it.
+        keeps: what of the write that fails is kept all the same: `nothing`, a `half`, or `everything`, as when only
+            the answer was lost.
+    """
+
+    def __init__(
+        self, store: Store, *, writes: int, keeps: Literal["nothing", "half", "everything"] = "nothing"
+    ) -> None:
+        self._store = store
+        self._writes = writes
+        self._keeps = keeps
+
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
+        """Keep inputs, or fail.
+
+        Raises Crashed: once the writes that go well are over.
+        """
+        self._writes -= 1
+        kept = {"nothing": 0, "half": (len(inputs) + 1) // 2, "everything": len(inputs)}[self._keeps]
+        if self._writes < -1:
+            raise Crashed("the store has crashed before")
+        if self._writes == -1:
+            if kept:
+                await self._store.append(run_id, start, inputs[:kept])
+            raise Crashed("the store crashed")
+        await self._store.append(run_id, start, inputs)
+
+    async def load(self, run_id: str) -> tuple[Input, ...]:
+        """Give what is kept of a journal."""
+        return await self._store.load(run_id)

@@ -1,0 +1,130 @@
+"""The hunt for the worst case: how near Hypothesis comes to what a certificate allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings, target
+from hypothesis import strategies as st
+
+from .. import events
+from ..configuration import Configuration
+from ..context import journaled
+from ..engine import Compiled
+from ..kernel import VERSION, step
+from ..limits import Limits
+from ..machine import Machine
+from ..messages import Usage
+from ..proof.certificate import certify
+from ..proof.words import shown
+from ..rules import legal
+from .strategies import contexts, fitting, replied
+
+
+@dataclass(frozen=True)
+class Hunted:
+    """The dearest run that was found, beside what no run exceeds."""
+
+    tokens: int
+    """What it was charged."""
+    path: tuple[str, ...]
+    """The states it visited."""
+    bound: int
+    """Tokens, by the certificate, or by the ledger if its limit is lower."""
+
+    @property
+    def distance(self) -> int:
+        """Tokens between the two."""
+        return self.bound - self.tokens
+
+    def __str__(self) -> str:
+        found, most = shown(self.tokens, "tokens"), shown(self.bound, "tokens")
+        return (
+            f"the dearest run that was found takes {found}, by {' -> '.join(self.path)}; no run takes more than {most}"
+        )
+
+
+class _Reached(Exception):
+    """The bound is reached, so there is nothing more to find."""
+
+
+def hunt(machine: type[Machine[Any, Any]], *, limits: Limits | None = None, examples: int = 200) -> Hunted:
+    """Hunt the dearest run of a machine, with `hypothesis.target`, and say how far it is from the bound.
+
+    Every call uses all that it reserved; what agents write, choose and fail at is drawn.
+
+    Args:
+        limits: instead of the machine's.
+        examples: runs that are tried.
+
+    Raises AssertionError: if a run takes more than the bound, which then is none.
+    Raises CertificateError: if no run can start, or SciPy is needed and not installed.
+    """
+    compiled = Compiled(machine.definition, limits=limits)
+    bound = min(certify(machine.definition, limits=limits).bounds["tokens"].bound, compiled.limits.tokens)
+    best = Hunted(0, (), bound)
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+        derandomize=True,
+        phases=[Phase.generate, Phase.target],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )
+    @given(st.data())
+    def run(data: st.DataObject) -> None:
+        nonlocal best
+        tokens, path = _spend(machine, compiled, data)
+        target(float(tokens), label="tokens")
+        found = Hunted(tokens, path, bound)
+        best = max(best, found, key=lambda hunted: hunted.tokens)
+        if found.distance == 0:
+            raise _Reached
+
+    with suppress(_Reached):
+        run()
+    assert best.distance >= 0, f"the certificate does not hold: {best}"
+    return best
+
+
+def _spend(machine: type[Machine[Any, Any]], compiled: Compiled, data: st.DataObject) -> tuple[int, tuple[str, ...]]:
+    """Take a run to its end, spending all that may be spent on the way."""
+    context = data.draw(contexts(machine))
+    start = events.Started(
+        run_id="hunted",
+        context=journaled(context, type(context).__pydantic_fields__),
+        digest=machine.definition.digest,
+        kernel=VERSION,
+        limits=compiled.limits,
+    )
+    now, path = step(compiled, None, start).configuration, [machine.definition.initial.name]
+    while now.status == "running":
+        spec, hops = compiled.definition.states[now.state].spec, now.hops
+        caps, calls = spec.call_limits, now.visit.calls if now.visit else 0
+        for call in range(calls + 1, spec.calls + 1):
+            read, said = caps.max_input_tokens, caps.max_output_tokens
+            reserved = step(compiled, now, events.CallReserved(call=call, input_tokens=read, output_tokens=said, at=0))
+            now = reserved.configuration
+            if any(isinstance(record, events.CallAdmitted) for record in reserved.records):
+                used = Usage(requests=1, input_tokens=read, output_tokens=said)
+                now = step(compiled, now, events.CallSettled(call=call, usage=used, at=0)).configuration
+        now = step(compiled, now, _end(machine, compiled, now, data)).configuration
+        path += [now.state] if now.hops > hops else []
+    return now.ledger.settled.tokens, tuple(path)
+
+
+def _end(machine: type[Machine[Any, Any]], compiled: Compiled, now: Configuration, data: st.DataObject) -> events.Input:
+    """Draw how an attempt ends: mostly with a reply from the menu."""
+    kinds: Mapping[int, events.FailureReason] = {6: "error", 7: "timeout"}
+    how = data.draw(st.integers(0, 8))
+    if how in kinds:
+        return events.Failed(reason=kinds[how], at=0)
+    if how == 8:
+        return events.Replied(refusal=events.Refusal("not_json", "unreadable"), at=0)
+    said = data.draw(fitting(machine, now, [handoff.name for handoff in legal(compiled, now)]))
+    return replied(now, compiled.definition.states[now.state].spec, said, 0)

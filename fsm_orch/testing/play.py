@@ -1,0 +1,137 @@
+"""Play a path of a machine again, turn by turn: the machine is real, its agents say and spend what they are told.
+
+A path is a list of turns, one for each visit. Time passes only as the turns say, so a visit that takes too long takes
+no time to test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..agents.base import Changes, Reply, Visit
+from ..budget import FREE, Price
+from ..context import Context
+from ..definition import Handoff, State
+from ..errors import CallDenied, VisitError
+from ..events import Refusal
+from ..limits import CallLimits, Limits
+from ..machine import C, Machine
+from ..messages import Usage
+from ..models.base import Request, Response
+from ..result import RunResult
+from ..runner import Runner
+
+Failing = Literal["error", "timeout", "denied", "refusal"]
+_MOMENT_S = 1e-6
+"""How much later than its time a late visit ends."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What an agent does in one visit."""
+
+    state: State
+    """Where the run must stand for this turn to be played."""
+    handoff: Handoff | None = None
+    """What it proposes, legal or not; None leaves it to the guards, in declaration order."""
+    changes: Changes = field(default_factory=dict[Any, Any])
+    """What it writes, by field (`{Ticket.answer: "..."}`): every field that the state's agent declares."""
+    tokens: Sequence[int | None] = ()
+    """What each of its calls uses; None: the provider does not say, so that all of the reservation is charged. Every
+    call reserves as much as its agent's caps allow."""
+    fails: Failing | None = None
+    """Instead of replying: it raises, takes too long, is denied a call, or gives no reply that can be accepted."""
+    seconds: float = 0.0
+    """How long it takes."""
+
+
+def play(
+    machine: type[Machine[C, Any]],
+    context: C,
+    turns: Iterable[Turn],
+    *,
+    limits: Limits | None = None,
+    price: Price = FREE,
+) -> RunResult[C]:
+    """Run a machine with agents that follow a script.
+
+    A path that is not possible is not forced: the kernel refuses what is not legal, and the result tells where the run
+    went instead. An agent that has no turn left, or whose turn is another state's, fails its visit.
+
+    Args:
+        turns: one for each visit, in order.
+        limits: instead of the machine's.
+        price: what tokens cost, in every state.
+
+    Raises StartError: if no run could start.
+    Raises RuntimeError: if an event loop is running already.
+    """
+    script = _Script(turns, price)
+    runner: Runner[C, Any] = Runner(
+        machine,
+        model=script,
+        limits=limits,
+        agents=dict.fromkeys(machine.definition.states.values(), script.act),
+        retry=None,
+        clock=script.clock,
+        new_id=lambda: "played",
+    )
+    return runner.run_sync(context, deps=object())
+
+
+class _Script:
+    """The agent of every state, its model and its clock, all reading the same turns."""
+
+    name = "played:script"
+
+    def __init__(self, turns: Iterable[Turn], price: Price) -> None:
+        self.price = price
+        self._turns = iter(turns)
+        self._now_s = 0.0
+        self._visit = ""
+        self._turn: Turn | None = None
+        self._unsaid: list[int | None] = []
+        self._caps = CallLimits()
+
+    def clock(self) -> float:
+        return self._now_s
+
+    async def act(self, visit: Visit[Context, Any]) -> Reply:
+        if visit.key != self._visit:
+            self._visit, self._turn = visit.key, next(self._turns, None)
+            self._unsaid = list(self._turn.tokens) if self._turn else []
+            self._caps = visit.state.spec.call_limits
+        turn = self._turn
+        if turn is None or turn.state is not visit.state:
+            expected = f"the turn is that of {turn.state.name!r}" if turn else "no turn is left"
+            raise VisitError(f"the run is at {visit.state.name!r}, and {expected}")
+        while self._unsaid:
+            await visit.model.ask(())
+        self._now_s += turn.seconds
+        if turn.fails is None:
+            return Reply(handoff=turn.handoff, changes=turn.changes)
+        return self._fail(turn.fails, visit)
+
+    def _fail(self, how: Failing, visit: Visit[Context, Any]) -> Reply:
+        match how:
+            case "error":
+                raise VisitError("the turn says that it fails")
+            case "denied":
+                raise CallDenied("the turn says that it is denied")
+            case "timeout":
+                self._now_s += visit.seconds_left() + _MOMENT_S
+                return Reply()
+            case "refusal":
+                return Reply(refusal=Refusal("model_refusal", "the turn says that it is refused"))
+
+    async def count(self, request: Request) -> int:  # noqa: ARG002
+        return self._caps.max_input_tokens
+
+    async def complete(self, request: Request) -> Response:  # noqa: ARG002
+        used = self._unsaid.pop(0)
+        if used is None:
+            return Response(text="", usage=None)
+        read = min(used, self._caps.max_input_tokens)
+        return Response(text="", usage=Usage(requests=1, input_tokens=read, output_tokens=used - read))

@@ -1,0 +1,111 @@
+"""The tests that every machine gets: what is known of all its runs, and what Hypothesis does to some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from .. import events
+from ..budget import FREE, Price
+from ..engine import Compiled
+from ..kernel import fold
+from ..machine import Machine
+from ..proof.certificate import certify
+from ..proof.explore import explore
+from ..proof.findings import findings as find
+from ..result import RunResult
+from .adversaries import SECRET
+from .asserts import assert_bounded, unkept
+from .safety import RoutingSafety
+from .strategies import runs
+from .witness import Witness
+
+Ready = Callable[[type[Machine[Any, Any]]], object]
+
+
+def findings(machine: type[Machine[Any, Any]]) -> None:
+    """Check the machine as `fsm-orch check` does, its policies aside, which have a test of their own.
+
+    Raises AssertionError: if there is a finding that is an error.
+    """
+    definition = machine.definition
+    found = find(definition, certify(definition), explore(definition), prices={})
+    errors = [finding for finding in found if finding.level == "error" and not finding.code.startswith("FSM41")]
+    assert not errors, "\n".join(map(str, errors))
+
+
+def bounded(machine: type[Machine[Any, Any]]) -> None:
+    """Certify the machine, and check its certificate in exact numbers.
+
+    Raises CertificateError: if no run can start, or the certificate is refuted.
+    """
+    assert_bounded(machine)
+
+
+def policies(machine: type[Machine[Any, Any]]) -> None:
+    """Explore every path of the machine: its policies hold, and so do T1 to T6.
+
+    Raises AssertionError: if one does not, with a shortest path.
+    Raises pytest.skip.Exception: if some are open, because they hang on guards that cannot be looked into.
+    """
+    wrong, still_open = unkept(explore(machine.definition))
+    assert not wrong, "\n".join(wrong)
+    if still_open:
+        pytest.skip("\n".join(still_open))
+
+
+def safety(machine: type[Machine[Any, Any]]) -> None:
+    """Attack the machine input by input; see `RoutingSafety`.
+
+    Raises AssertionError: if T1 to T6 do not hold, with the shortest example.
+    """
+    run_state_machine_as_test(RoutingSafety(machine), settings=settings(deadline=None))
+
+
+def replay(machine: type[Machine[Any, Any]]) -> None:
+    """Run the machine as a whole against adversaries; its journals lead where its runs went.
+
+    Raises AssertionError: if one does not, or T1 to T6 do not hold, with the shortest example.
+    """
+
+    @settings(deadline=None)
+    @given(runs(machine))
+    def every_run(result: RunResult[Any]) -> None:
+        assert_replays(machine, result)
+
+    every_run()
+
+
+def assert_replays(machine: type[Machine[Any, Any]], result: RunResult[Any], *, price: Price = FREE) -> None:
+    """Assert that the journal of a run leads where the run went, with T1 to T6 after every input.
+
+    Args:
+        price: what tokens cost in it, in every state.
+
+    Raises AssertionError: if it does not.
+    """
+    started, definition = result.journal[0], machine.definition
+    assert isinstance(started, events.Started), "a journal begins with how the run was started"
+    compiled = Compiled(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
+    end = Witness(compiled).follow_all(result.journal)
+    assert end == fold(compiled, result.journal), "replay: the journal leads elsewhere the second time"
+    went = (result.state.name, result.context, result.messages, result.charged_tokens)
+    led = (end.state, end.context, end.messages, end.ledger.settled.tokens)
+    assert went == led, f"replay: the run ended with {went!r}, its journal leads to {led!r}"
+    assert end.status == "finished", f"T5: the run ended in mid-air, {end.status} in {end.state!r}"
+    leaked = SECRET in repr(result.journal) + repr(result.records)
+    assert not leaked, "a journal or a record holds what an agent raised, which may be a secret"
+
+
+TESTS: Mapping[str, Ready] = {
+    "findings": findings,
+    "bounded": bounded,
+    "policies": policies,
+    "safety": safety,
+    "replay": replay,
+}
+"""By the name that its item bears."""

@@ -1,0 +1,272 @@
+"""A ready stateful suite: Hypothesis plays the world against a machine, one input of the kernel at a time.
+
+No agent of the machine acts and no model is called: what agents, models, clocks and callers could do is drawn, sensible
+or not. Guards and validators are the machine's own. After every input the witness asserts T1 to T6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, TypeVar
+
+from hypothesis import assume, note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from .. import events
+from ..budget import Price
+from ..configuration import Configuration
+from ..context import journaled
+from ..engine import Compiled
+from ..errors import StepError
+from ..events import INPUTS, FailureReason
+from ..kernel import VERSION, fold, journal_digest
+from ..limits import Limits
+from ..machine import Machine
+from ..messages import Usage
+from ..rules import legal
+from ..spec import AgentSpec
+from .strategies import contexts, fitting, replied, replies
+from .witness import Witness
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def RoutingSafety(  # noqa: N802 - it gives a class, and is read as one
+    machine: type[Machine[Any, Any]],
+    *,
+    limits: Limits | None = None,
+    prices: Mapping[str, Price] | None = None,
+) -> type[RuleBasedStateMachine]:
+    """Give a stateful suite for a machine: whatever happens, T1 to T6 hold, and a replay ends where the run did.
+
+    TestSupport = RoutingSafety(Support).TestCase
+
+    `TestSupport.settings = hypothesis.settings(max_examples=1_000)` looks longer.
+
+    Args:
+        limits: instead of the machine's.
+        prices: what the model of each state costs; nothing if it is not named.
+    """
+    compiled = Compiled(machine.definition, limits=limits, prices=prices)
+    name = f"{machine.__name__}Safety"
+    return type(
+        name, (_Suite,), {"__doc__": f"Routing safety of {machine.__name__}.", "machine": machine, "compiled": compiled}
+    )
+
+
+_RARELY = st.integers(0, 9)
+"""The luck of a step; what happens rarely happens at 0."""
+
+
+def _is(*statuses: str) -> Callable[[F], F]:
+    """Mark a rule that applies only where a run has one of these statuses."""
+    return precondition(lambda suite: suite.status in statuses)
+
+
+class _Suite(RuleBasedStateMachine):
+    """One example: runs of a machine, one after the other."""
+
+    machine: ClassVar[type[Machine[Any, Any]]]
+    compiled: ClassVar[Compiled]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.witness = Witness(self.compiled)
+        self.journal: list[events.Input] = []
+        self.at = 0.0
+
+    @property
+    def now(self) -> Configuration:
+        assert self.witness.now is not None, "every example starts with a run"
+        return self.witness.now
+
+    @property
+    def status(self) -> str:
+        return self.witness.now.status if self.witness.now else "unborn"
+
+    @property
+    def spec(self) -> AgentSpec:
+        return self.compiled.definition.states[self.now.state].spec
+
+    def follow(self, event: events.Input) -> None:
+        """Take an input under the eyes of the witness; one that the kernel does not admit is no example."""
+        try:
+            self.witness.follow(event)
+        except StepError as error:
+            note(f"  not admitted: {error}")
+            return
+        except AssertionError:
+            self.journal.append(event)  # or what is torn down would be taken for another fault
+            raise
+        self.journal.append(event)
+        ledger = self.now.ledger
+        spent = f"{ledger.settled.tokens:,} tokens settled, {ledger.reserved.tokens:,} reserved"
+        landing = f", landed: {self.now.landing}" if self.now.landing else ""
+        note(f"  {event.kind}: at {self.now.state!r} after {self.now.hops} hops, {spent}{landing}")
+        if self.status == "finished":
+            self.replay()
+
+    def replay(self) -> None:
+        """Assert that the journal leads where the run went, read back from JSON too."""
+        read = [INPUTS.validate_json(INPUTS.dump_json(event)) for event in self.journal]
+        assert fold(self.compiled, self.journal) == self.now, "replay: the journal leads elsewhere than the run went"
+        assert fold(self.compiled, read) == self.now, "replay: the journal read back from JSON leads elsewhere"
+        assert journal_digest(read) == journal_digest(self.journal), (
+            "replay: the journal changed on its way through JSON"
+        )
+
+    def teardown(self) -> None:
+        if self.journal:
+            self.replay()
+
+    # --- the caller ---
+
+    @initialize(data=st.data())
+    def start(self, data: st.DataObject) -> None:
+        """Start a run on any context."""
+        context = data.draw(contexts(self.machine), label="context")
+        self.witness, self.journal, self.at = Witness(self.compiled), [], 0.0
+        self.follow(
+            events.Started(
+                run_id="r",
+                context=journaled(context, type(context).__pydantic_fields__),
+                digest=self.compiled.definition.digest,
+                kernel=VERSION,
+                limits=self.compiled.limits,
+            )
+        )
+        assume(self.witness.now is not None)  # limits that admit no start are told by the runner
+
+    @_is("finished")
+    @rule(data=st.data())
+    def start_anew(self, data: st.DataObject) -> None:
+        """Start another run."""
+        self.start(data)
+
+    @_is("running", "waiting")
+    @rule(luck=_RARELY)
+    def cancel(self, luck: int) -> None:
+        """Cancel, once in a while."""
+        if luck == 0:
+            self.follow(events.Cancelled(at=self.at))
+
+    @rule(part=st.sampled_from([0.01, 0.3, 1.1]), luck=_RARELY)
+    def wait(self, part: float, luck: int) -> None:
+        """Let a moment pass, or part of a visit's time, or once in a while of all the run's."""
+        limits = self.compiled.limits
+        self.at += {0: limits.deadline_s, 1: limits.visit_s, 2: limits.visit_s}.get(luck, 0.1) * part
+
+    # --- the agent ---
+
+    @_is("running")
+    @rule(data=st.data())
+    def reply(self, data: st.DataObject) -> None:
+        """Reply, by the rules or not."""
+        said = data.draw(replies(self.machine, self.now), label="reply")
+        self.follow(replied(self.now, self.spec, said, self.at))
+
+    @_is("running")
+    @rule(data=st.data())
+    def reply_from_the_menu(self, data: st.DataObject) -> None:
+        """Reply by the rules, with a handoff that is on the menu; runs would not go far without."""
+        names = [handoff.name for handoff in legal(self.compiled, self.now)]
+        said = data.draw(fitting(self.machine, self.now, names), label="reply")
+        self.follow(replied(self.now, self.spec, said, self.at))
+
+    @_is("running")
+    @rule(data=st.data())
+    def press_on(self, data: st.DataObject) -> None:
+        """Reply by the rules with a handoff that goes on to another state, if there is one; the limits are far out."""
+        states = self.compiled.definition.states
+        names = [h.name for h in self.compiled.exits[self.now.state] if h.target.name in states]
+        if names:
+            said = data.draw(fitting(self.machine, self.now, names), label="reply")
+            self.follow(replied(self.now, self.spec, replace(said, handoff=said.handoff or names[0]), self.at))
+
+    @_is("running")
+    @rule(reason=st.sampled_from(["not_json", "truncated", "two_decisions"]), luck=_RARELY)
+    def babble(self, reason: events.RefusalReason, luck: int) -> None:
+        """Say what nobody can read, once in a while."""
+        if luck < 3:
+            self.follow(events.Replied(refusal=events.Refusal(reason, "unreadable"), at=self.at))
+
+    @_is("running")
+    @rule(reason=st.sampled_from(["error", "timeout", "denied"]), luck=_RARELY)
+    def fail(self, reason: FailureReason, luck: int) -> None:
+        """Fail, once in a while."""
+        if luck < 3:
+            self.follow(events.Failed(reason=reason, at=self.at))
+
+    @_is("running")
+    @rule()
+    def pause(self) -> None:
+        """Ask a human."""
+        if self.spec.pauses:
+            self.follow(events.Paused(question="May I?", at=self.at))
+
+    @_is("waiting")
+    @rule()
+    def resume(self) -> None:
+        """Be answered."""
+        self.follow(events.Resumed(answer="yes", at=self.at))
+
+    # --- the model ---
+
+    @_is("running")
+    @rule(part=st.sampled_from([1.0, 1.0, 1.0, 0.5, 0.0, 1.5]))
+    def ask(self, part: float) -> None:
+        """Reserve a call: all that its agent may, less, or more."""
+        if self.spec.calls:
+            caps, visit = self.spec.call_limits, self.now.visit
+            tokens = int(part * caps.max_input_tokens)
+            number = visit.calls + 1 if visit else 1
+            self.follow(
+                events.CallReserved(call=number, input_tokens=tokens, output_tokens=caps.max_output_tokens, at=self.at)
+            )
+
+    @_is("running")
+    @rule(part=st.sampled_from([1.0, 1.0, 1.0, 0.0, 0.5, None]), lies=_RARELY, oldest=st.booleans())
+    def settle(self, part: float | None, lies: int, oldest: bool) -> None:
+        """End a call that is open, with usage that is true, unknown or, once in a while, a lie."""
+        held = self.now.visit.open if self.now.visit else {}
+        if held:
+            call = min(held) if oldest else max(held)
+            tokens = None if part is None else int(part * held[call].tokens) + (1_000 if lies == 0 else 0)
+            used = None if tokens is None else Usage(requests=1, input_tokens=tokens)
+            self.follow(events.CallSettled(call=call, usage=used, at=self.at))
+
+    @_is("running")
+    @rule()
+    def release(self) -> None:
+        """Give up a call that was not sent."""
+        held = self.now.visit.open if self.now.visit else {}
+        if held:
+            self.follow(events.CallReleased(call=min(held), at=self.at))
+
+    # --- a damaged journal ---
+
+    @rule(data=st.data())
+    def misfit(self, data: st.DataObject) -> None:
+        """Send what does not fit where the run is: it is refused."""
+        misfits: list[events.Input] = [
+            events.Started(run_id="again", context={}, at=self.at),
+            events.CallSettled(call=99, usage=None, at=self.at),
+            events.CallReserved(call=0, input_tokens=1, output_tokens=1, at=self.at),
+            events.Replied(at=float("nan")),
+        ]
+        if self.status == "finished":
+            misfits += [
+                events.Replied(at=self.at),
+                events.Cancelled(at=self.at),
+                events.Failed(reason="error", at=self.at),
+            ]
+        if self.status == "running":
+            misfits += [events.Resumed(answer="yes", at=self.at)]
+        event = data.draw(st.sampled_from(misfits), label="misfit")
+        try:
+            self.witness.follow(event)
+        except StepError:
+            return
+        raise AssertionError(f"the kernel took {event.kind!r}, which does not fit a run that is {self.status}")

@@ -1,0 +1,196 @@
+"""Hypothesis strategies of what a machine meets: contexts, replies, whole runs; and of machines themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from hypothesis import reject
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from .. import events
+from ..agents.base import Reply
+from ..agents.llm import LLMAgent
+from ..budget import FREE, Price
+from ..configuration import Configuration
+from ..context import Context, changed, given_fields, journaled, validated
+from ..definition import State
+from ..errors import ContextError
+from ..limits import Limits
+from ..machine import C, Machine
+from ..resilience.retry import Retry
+from ..result import RunResult
+from ..runner import Runner
+from ..spec import AgentSpec
+from .adversaries import MISDEEDS, AdversarialModel, Misdeed
+from .agents import AdversarialAgent
+from .clock import virtual_time
+from .machines import Facts, build
+from .tape import Tape
+
+
+def tapes(*, min_size: int = 40, max_size: int = 160) -> SearchStrategy[Tape]:
+    """Draw a tape: a byte for each choice of an adversary."""
+    return st.binary(min_size=min_size, max_size=max_size).map(Tape)
+
+
+def contexts(machine: type[Machine[C, Any]]) -> SearchStrategy[C]:
+    """Draw contexts that a run can start on: what callers give, by type and constraints, then by its validators.
+
+    What has a default and is not marked `Given` is left to it, as a run demands.
+
+    A type that Hypothesis does not know is taught with `hypothesis.strategies.register_type_strategy`.
+    """
+    context: type[C] = machine.definition.context  # type: ignore[assignment]
+    fields = {name: values(context, name) for name in sorted(given_fields(context))}
+    required = {name: fields.pop(name) for name in list(fields) if context.__pydantic_fields__[name].is_required()}
+    drawn = st.fixed_dictionaries(required, optional=fields)
+    return drawn.filter(lambda values: _fits(context, values)).map(lambda values: validated(context, values))
+
+
+def values(context: type[Context], name: str) -> SearchStrategy[Any]:
+    """Draw values for a field of a context, by its type and constraints; its validators are not asked."""
+    info = context.__pydantic_fields__[name]
+    patterns = [pattern for mark in info.metadata if (pattern := getattr(mark, "pattern", None)) is not None]
+    if patterns:
+        return st.from_regex(patterns[0])
+    return _buildable(st.from_type(_annotation(info))).filter(_is_finite)
+
+
+@st.composite
+def _buildable(draw: st.DrawFn, values: SearchStrategy[Any]) -> Any:
+    """Draw values of which every model within them takes its own."""
+    try:
+        return draw(values)
+    except ValidationError:
+        reject()
+
+
+def _annotation(info: FieldInfo) -> Any:
+    """Give the type of a field with the constraints that Hypothesis knows; pydantic's own are left to validation."""
+    known = [mark for mark in info.metadata if not type(mark).__module__.startswith("pydantic")]
+    return Annotated[(info.annotation, *known)] if known else info.annotation
+
+
+def _is_finite(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _fits(context: type[Context], given: Mapping[str, Any]) -> bool:
+    try:
+        made = validated(context, given)
+        return validated(context, journaled(made, context.__pydantic_fields__)) == made
+    except ContextError:
+        return False
+
+
+def replies(machine: type[Machine[Any, Any]], state: State | Configuration) -> SearchStrategy[Reply]:
+    """Draw what the agent of a state may say: mostly a reply that fits, else one that breaks a rule.
+
+    Args:
+        state: a state, or where a run stands.
+    """
+    here = _place(machine, state)
+    context = machine.definition.context
+    exits = [handoff.name for handoff in machine.definition.exits(here.name)]
+    wrong = [handoff.name for handoff in machine.definition.handoffs] + [here.name, "*land*", "nowhere"]
+    some = {name: values(context, name) for name in sorted(here.spec.written_names)}
+    names = st.sampled_from(sorted(context.__pydantic_fields__))
+    broken = st.builds(
+        Reply,
+        handoff=st.none() | st.sampled_from([*exits, *wrong]),
+        changes=st.fixed_dictionaries({}, optional=some) | st.dictionaries(names, st.booleans() | st.text()),
+    )
+    well = fitting(machine, state, exits)
+    return st.one_of(well, well, well, broken)
+
+
+def fitting(
+    machine: type[Machine[Any, Any]], state: State | Configuration, handoffs: Sequence[str]
+) -> SearchStrategy[Reply]:
+    """Draw replies that write what the agent of a state declares, and propose one of these handoffs.
+
+    Where an agent need not propose, they may propose none.
+    """
+    here = _place(machine, state)
+    context = machine.definition.context
+    has_to = here.spec.proposes and len(machine.definition.exits(here.name)) > 1
+    proposed = st.sampled_from(list(handoffs)) if handoffs else st.none()
+    changes = st.fixed_dictionaries({name: values(context, name) for name in sorted(here.spec.written_names)})
+    return st.builds(Reply, handoff=proposed if has_to else st.none() | proposed, changes=changes)
+
+
+def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> events.Replied:
+    """Write a reply as a runner journals it.
+
+    Args:
+        spec: of the agent that replies.
+        at: seconds that the run has been active.
+    """
+    changes, refusal = reply.changes_by_name, None
+    if not changes.keys() <= spec.written_names:
+        changes = dict.fromkeys(changes)
+    elif changes:
+        try:
+            changes = journaled(changed(now.context, changes), changes)
+        except ContextError as error:
+            changes, refusal = {}, events.Refusal("wrong_type", str(error))
+    return events.Replied(handoff=reply.handoff_name, changes=changes, refusal=refusal, at=at)
+
+
+def _place(machine: type[Machine[Any, Any]], state: State | Configuration) -> State:
+    return machine.definition.states[state.state if isinstance(state, Configuration) else state.name]
+
+
+def runs(
+    machine: type[Machine[C, Any]],
+    *,
+    misdeeds: Sequence[Misdeed] = MISDEEDS,
+    limits: Limits | None = None,
+    price: Price = FREE,
+) -> SearchStrategy[RunResult[C]]:
+    """Draw whole runs, by the real runner on virtual time: any context, any agents, a model that misbehaves.
+
+    LLM agents are the machine's own, on an adversarial model. Adversaries stand in for all others, so that none of a
+    machine's own agents acts, and dependencies are not needed.
+
+    Args:
+        misdeeds: of the model.
+        limits: instead of the machine's.
+        price: what tokens cost.
+    """
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> RunResult[C]:
+        context, tape = draw(contexts(machine)), draw(tapes())
+        pool = _pool(draw, machine)
+        model = AdversarialModel(tape, misdeeds=misdeeds, machine=machine, values=pool, price=price)
+        stand_in = AdversarialAgent(tape, values=pool)
+        states = machine.definition.states.values()
+        agents = {state: state.agent if isinstance(state.agent, LLMAgent) else stand_in for state in states}
+        runner: Runner[C, Any] = Runner(machine, model=model, limits=limits, agents=agents, retry=Retry(jitter_s=0))
+        with virtual_time() as loop:
+            return loop.run(runner.run(context, deps=object(), run_id="drawn"))
+
+    return drawn()
+
+
+def _pool(draw: st.DrawFn, machine: type[Machine[Any, Any]]) -> dict[str, list[Any]]:
+    """Draw a few values for each field that some agent writes, as a model would write them."""
+    context = machine.definition.context
+    names = sorted({name for state in machine.definition.states.values() for name in state.spec.written_names})
+    few = st.fixed_dictionaries({name: st.lists(values(context, name), min_size=1, max_size=3) for name in names})
+    return {name: [to_jsonable_python(value) for value in drawn] for name, drawn in draw(few).items()}
+
+
+def machines() -> SearchStrategy[type[Machine[Facts, Tape]]]:
+    """Draw machines: cycles, guards over fields that agents write, failure edges, any kind of agent.
+
+    They run on `Facts`, with a tape as their dependency.
+    """
+    return tapes(min_size=30, max_size=90).map(build)

@@ -1,0 +1,63 @@
+"""Values for the fields of a schema, made up by a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..decision import form
+from .tape import Tape
+
+Schema = Mapping[str, Any]
+_DEPTH = 4
+"""How deep a schema that holds itself is followed."""
+
+
+def fields_of(schema: Schema | None) -> Iterable[tuple[str, Schema]]:
+    """Give the fields of an object with the schema of each, its definitions within it."""
+    if schema is None:
+        return ()
+    definitions = schema.get("$defs", {})
+    return [(name, {**part, "$defs": definitions}) for name, part in schema.get("properties", {}).items()]
+
+
+def by_schema(schema: Schema, tape: Tape, depth: int = _DEPTH) -> Any:
+    """Make up a value that fits a schema in the dialect of `fsm_orch.decision`, as JSON."""
+    known = schema.get("$defs", {})
+    if "$ref" in schema:
+        named = known.get(str(schema["$ref"]).rpartition("/")[2], {})
+        return by_schema({**named, "$defs": known}, tape, depth - 1) if depth else None
+    if "enum" in schema:
+        return tape.pick(schema["enum"]) if schema["enum"] else "none"
+    if "anyOf" in schema:
+        options = schema["anyOf"] if depth else [{"type": "null"}]
+        return by_schema({**tape.pick(options), "$defs": known}, tape, depth - 1 if depth else 0)
+    match schema.get("type"):
+        case "boolean":
+            return bool(tape.below(2))
+        case "integer":
+            return tape.below(5)
+        case "number":
+            return tape.below(9) / 2
+        case "null":
+            return None
+        case "array":
+            item = {**schema.get("items", {}), "$defs": known}
+            return [by_schema(item, tape, depth - 1) for _ in range(tape.below(3) if depth else 0)]
+        case "object":
+            return {name: by_schema(part, tape, depth - 1) for name, part in fields_of(schema)} if depth else {}
+    return "some text"
+
+
+def written(context: Any, names: Iterable[str], tape: Tape, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Make up what an agent writes.
+
+    Args:
+        context: the class of the context.
+        names: the fields it declares.
+        values: by field, what may be written; made up for a field that is not named.
+    """
+    schema = form(context, tuple(sorted(names)), (), ()).schema
+    return {
+        name: tape.pick(values[name]) if values.get(name) else by_schema(part, tape) for name, part in fields_of(schema)
+    }

@@ -1,0 +1,253 @@
+"""Every run of a small machine, one path at a time, written from the design without a line of the kernel's.
+
+For definitions of code and LLM agents over boolean fields. A visit makes no calls or some, and each uses nothing or
+its maximum; what refusals and repairs lead to, failures lead to as well, so they are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from fsm_orch import Context, Final, Guard, Limits, LLMAgent, Policy, State, after, at_most, eventually, guard, never
+from fsm_orch.definition import Definition, Handoff
+
+
+class Flags(Context):
+    a: bool
+    b: bool = False
+
+
+@guard
+def is_a(flags: Flags) -> bool:
+    return flags.a
+
+
+@guard
+def is_b(flags: Flags) -> bool:
+    return flags.b
+
+
+@guard
+def is_both(flags: Flags) -> bool:
+    return flags.a and flags.b
+
+
+GUARDS: tuple[Guard[Flags] | None, ...] = (None, None, None, is_a, ~is_a, is_b, ~is_b, is_both, is_a | is_b, ~is_both)
+
+
+class Run(NamedTuple):
+    """A whole run."""
+
+    moments: tuple[tuple[frozenset[str], Flags | None], ...]
+    """The names of what happens at each moment, and the context that guards are asked on, if they are."""
+    hops: int
+    tokens: int
+    """Charged in all."""
+    is_landed: bool
+    entered: tuple[str, ...]
+
+
+@dataclass
+class Desk:
+    """A definition with its limits."""
+
+    definition: Definition
+    limits: Limits
+
+    def runs(self) -> Iterator[Run]:
+        """List every run."""
+        initial = self.definition.initial
+        for a in (False, True):
+            context = Flags(a=a)
+            start = ((frozenset({initial.name}), context),)
+            yield from self._visit(initial, context, 0, {}, 0, start, (initial.name,))
+
+    def _visit(
+        self,
+        state: State,
+        context: Flags,
+        hops: int,
+        visits: dict[str, int],
+        settled: int,
+        moments: tuple[Any, ...],
+        entered: tuple[str, ...],
+    ) -> Iterator[Run]:
+        visits = {**visits, state.name: visits.get(state.name, 0) + 1}
+        grant = _grant(state)
+        exits = [h for h in self.definition.handoffs if state in h.sources and h.kind == "handoff"]
+
+        def enters(target: State | Final, held: int) -> bool:
+            if isinstance(target, Final):
+                return True
+            most = self.limits.hops if target.max_visits is None else target.max_visits
+            has_room = hops + 2 <= self.limits.hops and visits.get(target.name, 0) < most
+            return has_room and held + _grant(target) <= self.limits.tokens
+
+        def is_on_menu(handoff: Handoff) -> bool:
+            if handoff.guard is not None and not _reads(handoff.guard, context) & state.spec.written_names:
+                return handoff.guard(context) and enters(handoff.target, settled + grant)
+            return enters(handoff.target, settled + grant)
+
+        for total in sorted(self._charges(state, settled)) if any(map(is_on_menu, exits)) else [settled]:
+            end = (frozenset({self.definition.fallback.name}), context)
+            yield Run((*moments, end), hops + 1, total, True, (*entered, self.definition.fallback.name))
+            if not any(map(is_on_menu, exits)):
+                continue
+            for handoff, written in {
+                **dict.fromkeys(self._replies(state, exits, context)),
+                **{(h, context): None for h in self.definition.handoffs if state in h.sources and h.kind != "handoff"},
+            }:
+                target = handoff.target
+                if not enters(target, total) or (handoff.guard is not None and not handoff.guard(written)):
+                    continue
+                onward = (*moments, (frozenset({handoff.name}), None), (frozenset({target.name}), written))
+                if isinstance(target, Final):
+                    yield Run(onward, hops + 1, total, False, (*entered, target.name))
+                else:
+                    yield from self._visit(target, written, hops + 1, visits, total, onward, (*entered, target.name))
+
+    def _charges(self, state: State, settled: int) -> set[int]:
+        """Tell what a run may have been charged when a visit ends."""
+        totals = reached = {settled}
+        for _ in range(state.spec.calls):
+            can = {total for total in reached if total + _grant(state) <= self.limits.tokens}
+            reached = {total + used for total in can for used in (0, _grant(state))}
+            totals = totals | reached
+        return totals
+
+    @staticmethod
+    def _replies(state: State, exits: list[Handoff], context: Flags) -> Iterator[tuple[Handoff, Flags]]:
+        """List the handoffs that replies may choose, with the context that they write; legal or not."""
+        names = sorted(state.spec.written_names)
+        for values in product((False, True), repeat=len(names)):
+            written = Flags(**{**dict(context), **dict(zip(names, values, strict=True))})
+            for handoff in exits:
+                yield handoff, written
+
+
+def _grant(state: State) -> int:
+    caps = state.spec.call_limits
+    return caps.max_input_tokens + caps.max_output_tokens if state.spec.calls else 0
+
+
+def _reads(asked: Guard[Any], context: Flags) -> set[str]:
+    """Tell what a guard reads of a context; what a short-circuit passes over is not read."""
+    read: set[str] = set()
+
+    class Recording:
+        def __getattr__(self, name: str) -> Any:
+            read.add(name)
+            return getattr(context, name)
+
+    asked(Recording())  # type: ignore[arg-type]
+    return read
+
+
+def is_kept(policy: Policy, run: Run) -> bool:
+    """Judge one run by what the words of a policy say."""
+    return breaks_at(policy, run) is None
+
+
+def breaks_at(policy: Policy, run: Run) -> int | None:
+    """Tell after how many hops a run breaks a policy for good; None if it keeps it."""
+    moments = run.moments[:-1] if run.is_landed and not policy.strict else run.moments
+
+    def when(atoms: tuple[Any, ...]) -> list[int]:
+        return [
+            number
+            for number, (names, context) in enumerate(moments)
+            if any(
+                (context is not None and atom(context)) if isinstance(atom, Guard) else atom.name in names
+                for atom in atoms
+            )
+        ]
+
+    xs, ys, is_excused = when(policy.subject), when(policy.other), run.is_landed and not policy.strict
+    wrong: list[int] = []
+    match policy.pattern:
+        case "absence":
+            wrong = xs
+        case "absence_after":
+            wrong = [x for x in xs if any(y <= x for y in ys)]
+        case "precedence":
+            wrong = [x for x in xs if not any(y <= x for y in ys)]
+        case "bounded_existence":
+            wrong = xs[policy.times :]
+        case "existence":
+            return None if xs or is_excused else run.hops
+        case "response":
+            return None if is_excused or all(any(y <= x for x in xs) for y in ys) else run.hops
+    # the start is one moment, and each hop two, but for a landing, which is one
+    return (wrong[0] + 1) // 2 if wrong else None
+
+
+@st.composite
+def desks(draw: st.DrawFn) -> Desk:
+    """Draw a machine of up to 4 states; it need not be well formed beyond having a start and a fallback."""
+    count = draw(st.integers(1, 4))
+    states = {f"s{number}": _state(draw, number) for number in range(count)}
+    finals = {"done": Final(), "human": Final(fallback=True)}
+    handoffs: dict[str, Handoff] = {}
+    targets = [*states.values(), *finals.values()]
+    for source in states.values():
+        for target in draw(st.lists(st.sampled_from(targets), min_size=1, max_size=3)):
+            asked = draw(st.sampled_from(GUARDS))
+            handoffs[f"h{len(handoffs)}"] = source.to(target, "on", guard=asked)
+        if draw(st.integers(0, 3)) == 0:
+            edge = draw(st.sampled_from([source.on_failure, source.on_timeout, source.on_refusal]))
+            handoffs[f"h{len(handoffs)}"] = edge(draw(st.sampled_from(targets)))
+    for name, part in {**states, **finals, **handoffs}.items():
+        part.name = name
+    limits = Limits(hops=draw(st.integers(1, 5)), tokens=draw(st.sampled_from([10_000, 100, 45, 30, 25])))
+    definition = Definition(
+        name="Random",
+        doc="",
+        where="",
+        context=Flags,
+        states=states,
+        finals=finals,
+        handoffs=tuple(handoffs.values()),
+        limits=limits,
+    )
+    return Desk(definition, limits)
+
+
+def _state(draw: st.DrawFn, number: int) -> State:
+    writes = draw(st.sampled_from([(), (), (Flags.a,), (Flags.b,), (Flags.a, Flags.b)]))
+    visits = draw(st.sampled_from([None, 1, 2]))
+    if draw(st.booleans()):
+        return State(_act, initial=number == 0, max_visits=visits, writes=writes)
+    caps = draw(st.sampled_from([4, 9, 19]))
+    calls = draw(st.integers(1, 2))
+    agent = LLMAgent("x", writes=writes, calls=calls, max_input_tokens=caps, max_output_tokens=1)
+    return State(agent, initial=number == 0, max_visits=visits)
+
+
+def _act(visit: Any) -> None:
+    """Stand for an agent: nothing here is run."""
+
+
+@st.composite
+def policies(draw: st.DrawFn, definition: Definition) -> Policy:
+    """Draw a policy of a machine."""
+    atoms: list[Any] = [*definition.states.values(), *definition.finals.values(), *definition.handoffs, is_a, ~is_b]
+
+    def subject() -> Any:
+        one, two = draw(st.sampled_from(atoms)), draw(st.sampled_from(atoms))
+        return one | two if draw(st.booleans()) else one
+
+    strict = draw(st.booleans())
+    made: list[Policy] = [
+        never(subject(), strict=strict),
+        never(subject(), strict=strict).before(subject()),
+        never(subject(), strict=strict).after(subject()),
+        at_most(draw(st.integers(1, 2)), subject(), strict=strict),
+        eventually(subject(), strict=strict),
+        after(subject()).eventually(subject(), strict=strict),
+    ]
+    return draw(st.sampled_from(made))

@@ -1,0 +1,148 @@
+"""Small machines whose every run can be listed: cycles, guards over finite fields, failure edges, limits too tight."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import types
+from typing import Annotated, Any, Literal
+
+from fsm_orch import Context, Final, Given, Guard, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch.policies import Policy, after, at_most, eventually, never
+from fsm_orch.testing import Tape
+
+
+class Traits(Context):
+    """What the machines talk about."""
+
+    a: Annotated[bool, Given()] = False
+    b: bool = False
+    mood: Annotated[Literal["calm", "cross"] | None, Given()] = None
+    answer: str | None = None
+
+
+FIELDS: tuple[Any, ...] = (Traits.a, Traits.b, Traits.mood, Traits.answer)
+
+
+@guard
+def is_a(traits: Traits) -> bool:
+    return traits.a
+
+
+@guard
+def is_b(traits: Traits) -> bool:
+    return traits.b
+
+
+@guard
+def is_calm(traits: Traits) -> bool:
+    return traits.mood == "calm"
+
+
+@guard
+def needs_a_mood(traits: Traits) -> bool:
+    """Raises without one, which counts as no whichever way it is turned."""
+    return len(traits.mood or 0) == 4  # type: ignore[arg-type]
+
+
+@guard
+def is_long(traits: Traits) -> bool:
+    """Reads a text, whose values cannot be listed."""
+    return len(traits.answer or "") > 9
+
+
+GUARDS: tuple[Guard[Traits], ...] = (is_a, ~is_a, is_b, is_a & is_b, ~is_b | is_calm, ~needs_a_mood, ~(is_a | is_calm))
+OPAQUE: tuple[Guard[Traits], ...] = (is_long, ~is_long, is_a & is_long, is_long | is_b)
+
+
+def work(visit: Visit[Traits]) -> None:
+    """Stand for an agent; what it does is never asked."""
+
+
+def drawn(seed: int) -> type[Machine[Traits]]:
+    """Draw a machine; the same for the same seed, everywhere."""
+    return build(Tape(random.Random(seed).randbytes(200)))
+
+
+def build(tape: Tape) -> type[Machine[Traits]]:
+    """Build a machine that the tape decides; it always builds, since what a rule needs is put in."""
+    count = tape.pick([2, 3, 3, 4])
+    is_cyclic = tape.below(4) > 0
+    guards = (*GUARDS, *OPAQUE) if tape.below(4) == 0 else GUARDS
+    states = [_state(tape, index, is_cyclic) for index in range(count)]
+    finals = [Final(), Final(sets={Traits.b: tape.chance(2)}), Final(fallback=True, sets={Traits.answer: "default"})]
+    handoffs = _handoffs(tape, states, finals, is_cyclic, guards)
+    grant = sum(states[0].spec.call_limits.model_dump().values()) if states[0].spec.calls else 0
+    namespace = {
+        "__doc__": "A small machine.",
+        **{f"s{index}": state for index, state in enumerate(states)},
+        **dict(zip(("done", "other", "human"), finals, strict=True)),
+        **handoffs,
+        "limits": Limits(hops=count + tape.below(3), tokens=max(grant, tape.pick([10_000, 150, 200, 300, 350]))),
+        "policies": _policies(tape, [*states, *finals[:2], *handoffs.values()], guards),
+    }
+    return types.new_class("Small", (Machine[Traits],), exec_body=lambda body: body.update(namespace))
+
+
+def _state(tape: Tape, index: int, is_cyclic: bool) -> State:
+    writes = tuple(ref for ref in FIELDS if tape.below(4) == 0)
+    visits = 1 + tape.below(2) if is_cyclic else None
+    if tape.below(3) == 0:
+        return State(work, initial=index == 0, max_visits=visits, writes=writes)
+    agent = LLMAgent(
+        f"Agent {index}.",
+        writes=writes,
+        calls=1 + tape.below(2),
+        max_input_tokens=tape.pick([40, 90, 140]),
+        max_output_tokens=10,
+    )
+    return State(agent, initial=index == 0, max_visits=visits)
+
+
+def _handoffs(
+    tape: Tape, states: list[State], finals: list[Final], is_cyclic: bool, guards: tuple[Guard[Traits], ...]
+) -> dict[str, Any]:
+    """Join each state to the next, so that all are reached and can finish, and to others as it falls."""
+    names, taken = itertools.count(), set()
+    handoffs: dict[str, Any] = {}
+    places = [*states, *finals]
+
+    def join(source: int, target: int, guarded: int) -> None:
+        chosen = guards[guarded] if guarded < len(guards) else None
+        if (source, target, chosen) not in taken:
+            taken.add((source, target, chosen))
+            handoffs[f"h{next(names)}"] = states[source].to(places[target], "when it fits", guard=chosen)
+
+    for index, state in enumerate(states):
+        lowest = 0 if is_cyclic else index + 1
+        for _ in range(tape.below(3)):
+            join(index, lowest + tape.below(len(places) - lowest), tape.below(2 * len(guards)))
+        join(index, index + 1, tape.below(2 * len(guards)))
+        if tape.chance(2):
+            edge = tape.pick([state.on_failure, state.on_timeout, state.on_refusal])
+            handoffs[f"f{index}"] = edge(places[lowest + tape.below(len(places) - 1 - lowest)])
+    join(len(states) - 1, len(states) + 1, tape.below(2 * len(guards)))
+    return handoffs
+
+
+def _policies(tape: Tape, parts: list[Any], guards: tuple[Guard[Traits], ...]) -> tuple[Policy, ...]:
+    """Draw a policy of every kind."""
+    atoms = [*parts, *guards[:3], *guards[-1:]]
+
+    def some() -> list[Any]:
+        """Draw something, or one of two things, and then something else."""
+        first = tape.below(len(atoms))
+        second = (first + 1 + tape.below(len(atoms) - 1)) % len(atoms)
+        joined = (first + 1 + tape.below(len(atoms) - 1)) % len(atoms)
+        is_joined = tape.chance(4) and joined != second
+        return [atoms[first] | atoms[joined] if is_joined and first < len(parts) else atoms[first], atoms[second]]
+
+    (one, two), (three, four), (five, six) = some(), some(), some()
+    return (
+        never(one, strict=tape.chance(3)),
+        never(one).before(two),
+        never(three, strict=tape.chance(3)).after(four),
+        at_most(1 + tape.below(2), five),
+        eventually(three, strict=tape.chance(4)),
+        after(six).eventually(five, strict=tape.chance(4)),
+    )

@@ -1,0 +1,129 @@
+"""Definitions made of numbers, built directly: as many states as wanted, and nothing in them that could run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from fsm_orch import Context, Final, Limits, State
+from fsm_orch.definition import Definition, EdgeKind
+from fsm_orch.limits import CallLimits
+from fsm_orch.spec import AgentSpec
+
+
+class Nothing(Context):
+    """What such machines talk about."""
+
+
+class Idle:
+    """An agent of which only the numbers are looked at."""
+
+    def __init__(self, calls: int, grant: int) -> None:
+        caps = CallLimits(max_input_tokens=grant - grant // 4, max_output_tokens=grant // 4)
+        self.spec = AgentSpec(kind="llm", name="Idle", calls=calls, call_limits=caps, canonical={})
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A state in numbers."""
+
+    grant: int
+    calls: int = 1
+    max_visits: int | None = None
+    timeout_s: float | None = None
+
+
+Edge = tuple[str, str] | tuple[str, str, EdgeKind]
+
+
+def road(stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 8, tokens: int = 10_000) -> Definition:
+    """Build a definition; its first state is the initial one, and every state can end."""
+    states: dict[str, State] = {}
+    for name, given in stops.items():
+        stop = given if isinstance(given, Stop) else Stop(given)
+        agent = Idle(stop.calls, stop.grant)
+        states[name] = State(agent, initial=not states, max_visits=stop.max_visits, timeout_s=stop.timeout_s)
+    finals = {"done": Final(), "human": Final(fallback=True)}
+    for name, part in [*states.items(), *finals.items()]:
+        part.name = name
+    handoffs = [
+        _edge(states[source], states[target], *kind)
+        for source, target, *kind in edges  # type: ignore[arg-type]
+    ]
+    handoffs += [state.to(finals["done"]) for state in states.values()]
+    for number, handoff in enumerate(handoffs):
+        handoff.name = f"h{number}"
+    return Definition(
+        name="Road",
+        doc="A machine made of numbers.",
+        where="here",
+        context=Nothing,
+        states=states,
+        finals=finals,
+        handoffs=tuple(handoffs),
+        limits=Limits(hops=hops, tokens=tokens),
+    )
+
+
+def _edge(source: State, target: State, kind: EdgeKind = "handoff"):
+    make = {"handoff": source.to, "failure": source.on_failure, "timeout": source.on_timeout}
+    return make.get(kind, source.on_refusal)(target)
+
+
+def drawn(random: Random, *, states: int, hops: int, degree: int = 3) -> Definition:
+    """Draw a definition in which every state can be reached, and many visits can run out."""
+    names = [f"s{number}" for number in range(states)]
+    visits = [1, 1, 2, 2, 3, None]
+    stops = {
+        name: Stop(
+            random.choice([0, 10, 100, 500, 700, 1_000, 1_152, 2_304]),
+            random.randint(0, 3),
+            random.choice(visits),
+            random.choice([None, 0.1, 2.5, 20.0]),
+        )
+        for name in names
+    }
+    edges: dict[tuple[str, str], EdgeKind] = {
+        (random.choice(names[:number]), names[number]): "handoff" for number in range(1, states)
+    }
+    kinds: list[EdgeKind] = ["handoff", "handoff", "handoff", "failure", "timeout", "refusal"]
+    for _ in range(random.randint(0, states * degree)):
+        edges.setdefault((random.choice(names), random.choice(names)), random.choice(kinds))
+    return road(stops, [(*pair, kind) for pair, kind in edges.items()], hops=hops, tokens=random.choice([100, 9_000]))
+
+
+def small(random: Random) -> Definition:
+    """Draw a definition of up to 7 states whose paths can be told one by one."""
+    return drawn(random, states=random.randint(1, 7), hops=random.randint(1, 8))
+
+
+def paths(definition: Definition) -> Iterator[tuple[str, ...]]:
+    """Tell the visits of every run, guards, tokens and time left aside, one path after the other.
+
+    By the words of the design and nothing else: a handoff or failure edge into a state is legal while `hops + 2` are
+    within the limit and the state has a visit left.
+    """
+    edges = {(source.name, h.target.name) for h in definition.handoffs for source in h.sources}
+
+    def on(path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        yield path
+        hops = len(path) - 1
+        for name, state in definition.states.items():
+            most = definition.limits.hops if state.max_visits is None else state.max_visits
+            if (path[-1], name) in edges and path.count(name) < most and hops + 2 <= definition.limits.hops:
+                yield from on((*path, name))
+
+    yield from on((definition.initial.name,))
+
+
+def charged(definition: Definition, path: Iterable[str]) -> int:
+    """Add up the tokens that a path is charged at most."""
+    specs = [definition.states[name].spec for name in path]
+    return sum(s.calls * (s.call_limits.max_input_tokens + s.call_limits.max_output_tokens) for s in specs)
+
+
+GAP = road(
+    {"a": Stop(20, max_visits=1), "b": Stop(30, max_visits=2), "c": 20}, [("a", "b"), ("a", "c"), ("b", "b")], hops=5
+)
+"""The worst case is 80, and no prices prove less than 90: half a run may go round b four times, and half to c."""

@@ -1,0 +1,102 @@
+"""Stand-ins: agents given to a runner instead of the machine's, and stores that crash."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.desk import BILLING, REFUND, Support, Ticket
+
+from fsm_orch import Final, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, StartError, State, Visit, events
+from fsm_orch.engine import Compiled
+from fsm_orch.testing import AdversarialAgent, CrashingStore, Tape, Witness, assert_replays, tapes, virtual_time
+from fsm_orch.testing.crash import Crashed
+
+
+class Named(Machine[Ticket]):
+    """A machine whose agent names a model that cannot be had here."""
+
+    ask = State(LLMAgent("Answer.", model="nowhere:model", writes=(Ticket.answer,)), initial=True)
+    answered = Final()
+    human = Final(fallback=True)
+    done = ask.to(answered, "it is answered")
+
+
+def believe(visit: Visit[Ticket]) -> dict[object, bool]:
+    return {Ticket.verified: True}
+
+
+def test_an_agent_is_replaced_and_its_state_is_not() -> None:
+    """A stand-in works within what its state declares; the other agents are the machine's."""
+    model = ScriptedModel([BILLING, REFUND])
+
+    result = Runner(Support, model=model, agents={Support.verify: believe}).run_sync(Ticket(query="no manners"))
+
+    assert Support.answered is result.state
+    assert (True, "Refunded I7.") == (result.context.verified, result.context.answer)
+
+
+def test_the_calls_of_a_stand_in_go_to_the_runners_model() -> None:
+    """A model that the replaced agent names is not asked for."""
+    model = ScriptedModel([{"answer": "yes"}])
+
+    result = Runner(Named, model=model, agents={Named.ask: Named.ask.agent}).run_sync(Ticket(query="?"))  # type: ignore[dict-item]
+
+    assert ("yes", 1) == (result.context.answer, len(model.requests))
+
+
+def test_a_foreign_state_is_refused() -> None:
+    """An agent for another machine's state is a mistake, told before any run."""
+    with pytest.raises(StartError, match="<State ask> is no state of Support: its states are triage, billing"):
+        Runner(Support, model=ScriptedModel([]), agents={Named.ask: believe})
+
+
+@given(tapes())
+def test_an_adversarial_agent_never_breaks_a_run(tape: Tape) -> None:
+    """Adversaries in every state, calls and all, leave T1 to T6 and the replay whole."""
+    agents = dict.fromkeys(Support.definition.states.values(), AdversarialAgent(tape))
+    with virtual_time() as loop:
+        model = ScriptedModel(["fine"] * 99)
+        result = loop.run(Runner(Support, model=model, agents=agents).run(Ticket(query="?")))
+
+    assert_replays(Support, result)
+
+
+@given(st.integers(0, 12), st.sampled_from(["nothing", "half", "everything"]))
+def test_a_crash_leaves_a_journal_that_goes_on(writes: int, keeps: str) -> None:
+    """Wherever a store dies between two writes, what it kept is a journal whose run can be landed."""
+    inner = MemoryStore()
+    store = CrashingStore(inner, writes=writes, keeps=keeps)  # type: ignore[arg-type]
+    model = ScriptedModel([BILLING, REFUND])
+
+    async def crash() -> tuple[object, ...]:
+        with suppress(Crashed):
+            await Runner(Support, model=model, store=store).run(Ticket(query="please"), run_id="r")
+        return await store.load("r")
+
+    with virtual_time() as loop:
+        journal = loop.run(crash())
+
+    witness = Witness(Compiled(Support.definition))
+    if journal:
+        witness.follow_all(journal)  # type: ignore[arg-type]
+    assert (witness.now is not None) == bool(journal)
+
+
+@pytest.mark.parametrize(("keeps", "kept"), [("nothing", 0), ("half", 1), ("everything", 2)])
+def test_a_crash_keeps_what_it_says(keeps: str, kept: int) -> None:
+    """The write that fails keeps nothing, half or all of itself; those after it fail too, and keep nothing."""
+    inputs = (events.Cancelled(at=0.0), events.Cancelled(at=1.0))
+    inner = MemoryStore()
+    store = CrashingStore(inner, writes=0, keeps=keeps)  # type: ignore[arg-type]
+
+    async def write() -> tuple[object, ...]:
+        for start in (0, kept):
+            with pytest.raises(Crashed):
+                await store.append("r", start, inputs)
+        return await inner.load("r")
+
+    with virtual_time() as loop:
+        assert inputs[:kept] == loop.run(write())

@@ -1,0 +1,130 @@
+"""Assertions about all runs: they hold or show the path; the hunt says how near a run comes; coverage counts edges."""
+
+from __future__ import annotations
+
+import importlib
+from fractions import Fraction
+from types import SimpleNamespace
+
+import pytest
+from support.desk import Support, Ticket
+
+from fsm_orch import Limits, Price, at_most, never
+from fsm_orch.testing import Turn, assert_bounded, assert_policy, hunt, play
+from fsm_orch.testing.coverage import Coverage, lines
+from machines.shop import ShopFloor
+
+PRICES = dict.fromkeys(("triage", "billing"), Price(Fraction(3), Fraction(15)))
+
+
+def test_what_is_bounded_passes() -> None:
+    """The bound itself is enough, in every measure."""
+    certificate = assert_bounded(Support, tokens=8_200, hops=6, calls=10, cost_usd="1", seconds=61, prices=PRICES)
+
+    assert 8_200 == certificate.bounds["tokens"].bound
+
+
+@pytest.mark.parametrize(
+    ("asserted", "shown"),
+    [
+        ({"tokens": 8_199}, "at most 8,199 tokens; proved: at most 8,200 tokens, by triage -> billing -> triage"),
+        ({"hops": 5}, "at most 5 hops; proved: at most 6 hops"),
+        ({"calls": 1}, "at most 1 call; proved"),
+        ({"seconds": 0.5}, "at most 0.5 s; proved"),
+        ({"cost_usd": "0.000001"}, r"at most \$0.000001; proved"),
+    ],
+)
+def test_what_is_not_bounded_shows_the_path(asserted: dict[str, object], shown: str) -> None:
+    """One less than the bound fails, with the path that takes it."""
+    with pytest.raises(AssertionError, match=shown):
+        assert_bounded(Support, prices=PRICES, **asserted)  # type: ignore[arg-type]
+
+
+def test_a_cost_needs_prices() -> None:
+    """Without prices nothing is claimed of money."""
+    with pytest.raises(AssertionError, match="some price is not known"):
+        assert_bounded(Support, cost_usd="1")
+
+
+def test_a_policy_that_holds_passes() -> None:
+    """It holds on every path."""
+    assert assert_policy(Support, never(Support.refund).before(Support.verify)).is_complete
+
+
+def test_a_policy_that_is_broken_shows_the_path() -> None:
+    """A shortest path is printed, hop by hop."""
+    with pytest.raises(
+        AssertionError, match=r"(?s)at_most\(1, billing\): violated.*1  triage   to_billing.*2  billing  back"
+    ):
+        assert_policy(Support, at_most(1, Support.billing))
+
+
+@pytest.mark.parametrize("machine", [Support, ShopFloor])
+def test_the_hunt_reaches_the_bound(machine: type[Support | ShopFloor]) -> None:
+    """Hypothesis finds the dearest run of machines of ours, and says so."""
+    hunted = hunt(machine)  # type: ignore[type-var]
+
+    assert 0 == hunted.distance
+    assert f"no run takes more than {hunted.bound:,} tokens" in str(hunted)
+
+
+def test_the_hunt_knows_that_the_ledger_bounds_too() -> None:
+    """Where the limit is below the certificate, the limit is the bound."""
+    hunted = hunt(Support, limits=Limits(hops=6, tokens=3_000), examples=50)
+
+    assert 3_000 == hunted.bound
+    assert 0 < hunted.tokens <= 3_000
+
+
+def test_the_hunt_refutes_a_bound_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run beyond the certificate fails, and shows itself."""
+    wrong = SimpleNamespace(bounds={"tokens": SimpleNamespace(bound=10)})
+    monkeypatch.setattr(importlib.import_module("fsm_orch.testing.hunt"), "certify", lambda *args, **options: wrong)
+
+    with pytest.raises(AssertionError, match=r"the certificate does not hold: the dearest run .* takes [0-9,]+ tokens"):
+        hunt(Support, examples=20)
+
+
+def test_edges_refusals_and_landings_are_counted() -> None:
+    """What runs took is counted, from each source on its own; what they did not is listed with where it leads."""
+    coverage = Coverage()
+    with coverage.watching():
+        answered = Turn(Support.billing, Support.done, {Ticket.invoice: None, Ticket.answer: "x"})
+        play(Support, Ticket(query="?"), [Turn(Support.triage, Support.to_billing), answered])
+        play(Support, Ticket(query="?"), [Turn(Support.triage, fails="refusal")])
+        with coverage.paused():
+            play(Support, Ticket(query="?"), [Turn(Support.triage, Support.resolved)])
+    play(Support, Ticket(query="?"), [Turn(Support.triage, Support.resolved)])
+
+    report = "\n".join(lines(coverage))
+
+    assert "2 of 9 edges (22 %) in 2 runs" in report
+    assert "never taken  verify -unsure-> billing" in report
+    assert "never taken  triage -resolved" in report
+    assert "never taken  billing -done" not in report
+    assert "refused      model_refusal" in report
+    assert "landed       refusal 1" in report
+
+
+def test_coverage_adds_up_across_processes() -> None:
+    """What a worker dumped is added to what others saw."""
+    here, there = Coverage(), Coverage()
+    for coverage, turn in (
+        (here, Turn(Support.triage, Support.resolved)),
+        (there, Turn(Support.triage, fails="error")),
+    ):
+        with coverage.watching():
+            play(Support, Ticket(query="?"), [turn])
+
+    here.add(there.dump())
+    here.add(there.dump())
+
+    (taken,) = here.machines.values()
+    assert (3, 1, 2) == (taken.runs, sum(taken.edges.values()), taken.landings["failure"])
+    assert 1 == len(taken.declared) - len(taken.missed)
+    assert pytest.approx(100 / 9) == here.percent
+
+
+def test_nothing_declared_is_fully_covered() -> None:
+    """A session without machines requires nothing."""
+    assert 100 == Coverage().percent

@@ -1,0 +1,168 @@
+"""The pytest plug-in, in a project of somebody else: a process of its own, warnings as errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fsm_orch.testing.targets import TargetError, files, machines
+
+pytest_plugins = ["pytester"]
+
+MACHINE = '''
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, never
+
+class Ticket(Context):
+    query: str
+    answer: str | None = None
+
+class Desk(Machine[Ticket]):
+    """Answer."""
+    triage = State(LLMAgent("Decide.", does=("decide",), reads=(Ticket.query,)), initial=True)
+    refund = State(LLMAgent("Refund.", does=("refund",), writes=(Ticket.answer,), calls=1))
+    verify = State(LLMAgent("Verify.", must_not=("refund",), calls=1))
+    answered, human = Final(), Final(fallback=True)
+    to_refund = triage.to(refund, "money")
+    to_verify = triage.to(verify, "who is it")
+    verified = verify.to(refund, "it is them")
+    done = refund.to(answered, "it is done")
+    limits = Limits(hops=5, tokens=20_000)
+    POLICY
+'''
+OWN_TEST = """
+from desk.shop import Desk, Ticket
+from fsm_orch.testing import Turn, play
+
+def test_own():
+    turns = [Turn(Desk.triage, Desk.to_refund), Turn(Desk.refund, changes={Ticket.answer: "x"})]
+    assert play(Desk, Ticket(query="?"), turns).state is Desk.answered
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project with one machine in a package and one test."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    (pytester.path / "desk").mkdir()
+    (pytester.path / "desk" / "__init__.py").touch()
+    write(pytester)
+    (pytester.path / "test_own.py").write_text(OWN_TEST)
+    return pytester
+
+
+def write(project: pytest.Pytester, policy: str = "") -> None:
+    (project.path / "desk" / "shop.py").write_text(MACHINE.replace("POLICY", policy))
+
+
+def run(project: pytest.Pytester, *options: str) -> pytest.RunResult:
+    quick = ("-p", "_fsm_orch_pytestplugin", "-W", "error", "-p", "no:cacheprovider")
+    return project.runpytest_subprocess(*quick, *options)
+
+
+@pytest.mark.parametrize("target", ["desk", "desk.shop", "desk/shop.py", "desk.shop:Desk"])
+def test_a_target_is_collected(project: pytest.Pytester, target: str) -> None:
+    """A package, module, file or machine gives readable ids, and nothing else is collected."""
+    result = run(project, "--fsm", target, "--collect-only", "-q")
+
+    ids = [line for line in result.outlines if "::" in line]
+    assert [f"desk/shop.py::Desk::{name}" for name in ("findings", "bounded", "policies", "safety", "replay")] == ids
+
+
+def test_one_of_several_machines_is_picked() -> None:
+    """A name after the colon picks one machine of a file that defines more; a wrong one is told with those it has."""
+    root = Path(__file__).parents[2]
+    ((path, picked),) = files("machines.helpdesk:Hybrid", root).items()
+
+    assert ["Hybrid"] == [machine.__name__ for machine in machines(path, root, picked)]
+    assert len(list(machines(path, root))) > 1
+    with pytest.raises(TargetError, match=r"no machine 'Hybird' in 'machines\.helpdesk'\. Machines: .*Hybrid"):
+        list(machines(path, root, "Hybird"))
+
+
+def test_ready_tests_pass(project: pytest.Pytester) -> None:
+    """A sound machine passes all of them."""
+    result = run(project, "--fsm", "desk")
+
+    result.assert_outcomes(passed=5)
+
+
+def test_the_ini_line_adds_machines_to_testpaths(project: pytest.Pytester) -> None:
+    """A line in pyproject.toml adds the ready tests to all others, and not to a file that is named."""
+    project.makepyprojecttoml('[tool.pytest.ini_options]\nfsm = ["desk"]')
+
+    everything = run(project, "--collect-only", "-q")
+    named = run(project, "--collect-only", "-q", "test_own.py")
+    one = run(project, "desk/shop.py::Desk::bounded")
+
+    assert {"test_own.py::test_own", "desk/shop.py::Desk::bounded"} <= {*everything.outlines}
+    named.stdout.no_fnmatch_line("*Desk*")
+    one.assert_outcomes(passed=1)
+
+
+def test_a_failing_policy_shows_its_path(project: pytest.Pytester) -> None:
+    """What is printed is the shortest path, and no traceback of ours."""
+    write(project, "policies = (never(refund).before(verify),)")
+
+    result = run(project, "--fsm", "desk", "-k", "policies")
+
+    result.assert_outcomes(failed=1, deselected=4)
+    result.stdout.fnmatch_lines(["*never(refund).before(verify): violated*", "*1*triage*to_refund*refund*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*fsm_orch/testing*")
+
+
+def test_a_machine_that_does_not_build_is_a_failing_test(project: pytest.Pytester) -> None:
+    """Its findings are what is printed."""
+    write(project, "lost = State(LLMAgent('Nobody comes here.'))")
+
+    result = run(project, "--fsm", "desk")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["FSM103*", "FAILED desk/shop.py::builds*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_target_that_is_not_there_is_told(project: pytest.Pytester) -> None:
+    """A misspelt target ends the session with a sentence."""
+    result = run(project, "--fsm", "deks")
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["*--fsm: no module, file or folder 'deks'*"])
+
+
+def test_coverage_reports_what_the_projects_own_tests_took(project: pytest.Pytester) -> None:
+    """The ready tests do not count: two of four edges were taken by the test of the project."""
+    result = run(project, "--fsm", "desk", "test_own.py", "-k", "own or replay", "--fsm-coverage")
+
+    result.assert_outcomes(passed=2, deselected=4)
+    result.stdout.fnmatch_lines(["Desk (*desk/shop.py:*): 2 of 4 edges (50 %) in 1 runs"])
+    result.stdout.fnmatch_lines(["*never taken*triage -to_verify-> verify", "*never taken*verify -verified-> refund"])
+
+
+@pytest.mark.parametrize(("required", "code"), [(50, pytest.ExitCode.OK), (51, pytest.ExitCode.TESTS_FAILED)])
+def test_coverage_can_be_required(project: pytest.Pytester, required: int, code: pytest.ExitCode) -> None:
+    """A session that took too few edges fails."""
+    result = run(project, "test_own.py", f"--fsm-require-coverage={required}")
+
+    assert code == result.ret
+
+
+def test_unused_it_loads_nothing() -> None:
+    """The module that pytest loads in every project imports pytest alone."""
+    program = "import sys, pytest; had = {*sys.modules}; import _fsm_orch_pytestplugin; print(*{*sys.modules} - had)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ["_fsm_orch_pytestplugin"] == done.stdout.split()
+
+
+def test_the_wheel_brings_the_plug_in() -> None:
+    """The entry point names a module, and the module is in the wheel."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+
+    assert {"fsm_orch": "_fsm_orch_pytestplugin"} == project["project"]["entry-points"]["pytest11"]
+    forced = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert {"fsm_orch/testing/entry.py": "_fsm_orch_pytestplugin.py"} == forced

@@ -1,0 +1,131 @@
+"""Strategies: what they draw fits, breaks rules on purpose, and runs to the end."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+from pydantic import Field, field_validator
+from support.desk import Support, Ticket
+
+from fsm_orch import Context, Final, LLMAgent, Machine, Reply, Runner, RunResult, State
+from fsm_orch.testing import assert_replays, contexts, machines, replies, runs, virtual_time
+from fsm_orch.testing.machines import Facts
+from fsm_orch.testing.tape import Tape
+from machines.shop import ShopFloor
+
+
+class Colour(Enum):
+    """A finite field."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Item(Context):
+    """A context within a context."""
+
+    name: str
+    price: float
+
+
+class Order(Context):
+    """Fields of many types, with constraints, an alias and validators."""
+
+    query: Annotated[str, Field(min_length=1, max_length=20)]
+    count: Annotated[int, Field(ge=1, le=9)] = 1
+    code: Annotated[str, Field(pattern=r"^[A-Z]{3}$", alias="Code")] = "ABC"
+    colour: Colour | None = None
+    size: Literal["s", "m"] = "s"
+    day: date = date(2026, 1, 1)
+    items: tuple[Item, ...] = ()
+    even: int = 0
+    answer: str | None = None
+
+    @field_validator("even")
+    @classmethod
+    def is_even(cls, value: int) -> int:
+        assert value % 2 == 0
+        return value
+
+
+class Desk(Machine[Order]):
+    """A machine over a rich context."""
+
+    ask = State(
+        LLMAgent(
+            "Sort it.",
+            reads=(Order.query,),
+            writes=(Order.count, Order.colour, Order.items, Order.day, Order.even, Order.answer),
+        ),
+        initial=True,
+        max_visits=2,
+    )
+    answered = Final()
+    human = Final(fallback=True, sets={Order.answer: "later"})
+    again = ask.to(ask, "not clear")
+    done = ask.to(answered, "it is sorted")
+
+
+@given(contexts(Desk))
+def test_contexts_fit(order: Order) -> None:
+    """Every context is one that a run can start on: constraints, aliases and validators are kept."""
+    assert 1 <= order.count <= 9
+    assert 0 == order.even % 2
+    assert order == Order.model_validate(order.model_dump(by_alias=False), by_name=True)
+
+
+@given(runs(Desk))
+def test_whole_runs_are_drawn(result: RunResult[Order]) -> None:
+    """Every run ends, and its journal leads where it went."""
+    assert result.state in (Desk.answered, Desk.human)
+    assert_replays(Desk, result)
+
+
+@pytest.mark.parametrize("machine", [Desk, Support, ShopFloor])
+def test_runs_go_far(machine: type[Machine[Any, Any]]) -> None:
+    """Some runs are landed and some are not."""
+    patient = settings(max_examples=500, database=None, phases=[Phase.generate])
+
+    assert find(runs(machine), lambda result: result.landing is None, settings=patient).path
+    assert find(runs(machine), lambda result: result.landing is not None, settings=patient).path
+
+
+@given(st.data())
+def test_replies_are_of_their_state(data: st.DataObject) -> None:
+    """Replies write fields of the context; each state has some that fit and some that do not."""
+    state = data.draw(st.sampled_from(list(Support.definition.states.values())))
+
+    reply = data.draw(replies(Support, state))
+
+    assert isinstance(reply, Reply)
+    assert reply.changes.keys() <= Ticket.model_fields.keys()
+
+
+@pytest.mark.parametrize("is_fitting", [True, False])
+def test_replies_fit_or_break_rules(is_fitting: bool) -> None:
+    """Both kinds are drawn: those that write what is declared, and those that do not."""
+    state = Support.billing
+
+    reply = find(
+        replies(Support, state), lambda reply: (reply.changes.keys() == state.spec.written_names) == is_fitting
+    )
+
+    assert reply is not None
+
+
+@given(machines(), st.binary(max_size=60))
+@settings(max_examples=50)
+def test_machines_run(machine: type[Machine[Facts, Tape]], choices: bytes) -> None:
+    """A random machine builds, and its runs end."""
+    from fsm_orch.testing import AdversarialModel
+
+    tape = Tape(choices)
+    with virtual_time() as loop:
+        result = loop.run(Runner(machine, model=AdversarialModel(tape)).run(Facts(), deps=tape))
+
+    assert result.state in machine.definition.finals.values()
