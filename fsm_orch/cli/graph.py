@@ -1,38 +1,79 @@
-"""`fsm-orch graph`: a machine as a diagram, on stdout."""
+"""`fsm-orch graph`: a machine as a diagram, or in the language of a model checker, on stdout or into a file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..definition import Definition
+from ..proof.export.canonical import canonical
 from ..proof.export.dot import dot
 from ..proof.export.mermaid import mermaid
+from ..proof.export.promela import promela
+from ..proof.export.tla import tla
 from . import load
-from .show import complaints
+from .show import CommandError, complaints
 
 
 class Format(StrEnum):
-    """The languages a diagram can be written in."""
+    """The languages a machine can be written in."""
 
     MERMAID = "mermaid"
     DOT = "dot"
+    SVG = "svg"
+    PROMELA = "promela"
+    TLA = "tla"
+    JSON = "json"
 
 
-_EXPORTS: dict[Format, Callable[[Definition], str]] = {Format.MERMAID: mermaid, Format.DOT: dot}
+def _svg(definition: Definition) -> str:
+    try:
+        from ..proof.export.svg import svg  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise CommandError("a picture needs Graphviz, which comes with: pip install 'fsm_orch[svg]'") from error
+    return svg(definition)
+
+
+_EXPORTS: dict[Format, Callable[[Definition], str]] = {
+    Format.MERMAID: mermaid,
+    Format.DOT: dot,
+    Format.SVG: _svg,
+    Format.PROMELA: promela,
+    Format.TLA: tla,
+    Format.JSON: canonical,
+}
 
 
 def graph(
     target: load.Target,
     *,
     language: Annotated[
-        Format, typer.Option("--format", help="mermaid: GitHub and notebooks draw it; dot: Graphviz does.")
+        Format,
+        typer.Option(
+            "--format",
+            help="mermaid: GitHub and notebooks draw it; svg: a picture; dot: for Graphviz; promela: for the model "
+            "checker SPIN; tla: for TLC; json: all that decides how a run moves, and its digest.",
+        ),
     ] = Format.MERMAID,
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.", dir_okay=False)] = None,
 ) -> None:
     """Draw a machine: its limits, guards, failure edges (red), and the landing edge of every state (dotted)."""
     with complaints():
-        machine = load.machine(target)
-    typer.echo(_EXPORTS[language](machine.definition).encode(), nl=False)
+        text = _EXPORTS[language](load.machine(target).definition).encode()
+        if output is None:
+            typer.echo(text, nl=False)
+        else:
+            _write(output, text)
+
+
+def _write(output: Path, text: bytes) -> None:
+    try:
+        output.write_bytes(text)
+    except OSError as error:
+        raise CommandError(
+            f"cannot write {str(output)!r}: {error.strerror}. Name a file in a folder that is there"
+        ) from error

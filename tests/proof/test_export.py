@@ -14,6 +14,7 @@ from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
 from fsm_orch.proof.export.diagram import diagram
 from fsm_orch.proof.export.dot import dot
 from fsm_orch.proof.export.mermaid import mermaid
+from fsm_orch.proof.export.svg import svg
 
 DOT = shutil.which("dot")
 needs_dot = pytest.mark.skipif(DOT is None, reason="Graphviz is not installed")
@@ -176,3 +177,36 @@ def test_graphviz_survives_any_description(text):
     lines = [line.split()[0] for line in drawn_by_graphviz(dot(described(text))).splitlines()]
 
     assert (lines.count("node"), lines.count("edge")) == (4, 4)
+
+
+def shown_by_svg(definition):
+    """Tell every line of text in a picture, with its spaces as one."""
+    root = ElementTree.fromstring(svg(definition))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    return [" ".join((element.text or "").split()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_a_picture_shows_all_that_the_diagram_says():
+    """The SVG bears the limits, every state with its caps, guards, failure edges, the fallback and its mark."""
+    drawn, shown = diagram(Support.definition), shown_by_svg(Support.definition)
+
+    lines = [*drawn.title, *(line for part in (*drawn.nodes, *drawn.arrows) for line in part.lines)]
+    assert sorted(shown) == sorted(lines)
+
+
+def test_a_picture_draws_every_edge_in_its_style():
+    """Landing edges are dotted and failure edges red in the SVG too."""
+    root = ElementTree.fromstring(svg(Support.definition))
+
+    paths = root.findall(".//{*}g[@class='edge']/{*}path")
+    assert len(paths) == 1 + 4 + 2 + 2
+    assert sum("stroke-dasharray" in path.attrib for path in paths) == 2
+    assert sum(path.attrib["stroke"] == "#b3261e" for path in paths) == 2
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_picture_shows_a_description_as_it_is(text):
+    """No character of a description is read as an escape, an entity or a tag."""
+    definition = described(text)
+
+    assert " ".join(diagram(definition).arrows[0].lines[1].split()) in shown_by_svg(definition)
