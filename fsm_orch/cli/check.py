@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TextColumn
 
+from ..budget import Price
 from ..definition import Definition
-from ..errors import DefinitionError
-from ..proof.bounds import RunBounds, VisitBounds, bounds
+from ..errors import CertificateError, DefinitionError
+from ..proof.report.dossier import Counterexample, Dossier, dossier
+from ..proof.report.drawing import drawn
+from ..proof.report.source import pytest_source
+from ..proof.report.table import table
+from ..proof.walk import OnProgress
 from . import load
-from .show import complaints, console, hanging, place, safe, show_findings
+from .page import show_dossier
+from .show import CommandError, complain, complaints, console, show_findings
+
+_QUIET_S = 2.0
+"""Seconds of exploration before a progress bar is shown."""
 
 
 def check(
     target: load.Target,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the certificate, for Runner(certificate=...).")
+    ] = None,
+    counterexample: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a pytest of the first policy that is broken.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="PROVIDER:MODEL", help="Whose price to reckon with, for agents that name none."),
+    ] = None,
+    require_slack: Annotated[
+        bool, typer.Option("--require-slack", help="Fail if the ledger may land a run: the worst case must fit.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
+    max_configurations: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Where to stop exploring; memory is bounded by it.")
+    ] = 100_000,
 ) -> None:
-    """Check a machine, or every machine of a module, and bound its runs.
+    """Check a machine, or every machine of a module, and prove what no run of it can exceed.
 
-    A machine that cannot keep its promise does not build: its findings are shown with the lines they are about, and
-    the exit code is 1. The import ends at the first such machine, so those below it are not seen yet. One that builds
-    is shown with the bounds of its runs.
+    A machine that cannot keep its promise does not build: its findings are shown with the lines they are about. The
+    import ends at the first such machine, so those below it are not seen yet. One that builds is proved: bounds with
+    the path that reaches them, policies on all paths, theorems after every step, and what else is to be said of it.
+
+    Exit codes: 0 nothing to mend; 1 a finding that is an error (or, with --strict, a warning); 2 nothing was checked.
     """
     with complaints():
         try:
@@ -35,18 +65,102 @@ def check(
         except DefinitionError as error:
             _refuse(error, as_json=as_json)
             raise typer.Exit(1) from None
+        _check_files(definitions, certificate, counterexample)
+        found = [
+            _prove(one, model, require_slack=require_slack, max_configurations=max_configurations)
+            for one in definitions
+        ]
+        _write(found[0], certificate, counterexample, target.partition(":")[0])
     if as_json:
-        _print_json([_as_json(definition) for definition in definitions])
+        _print_json([_as_json(one, target.partition(":")[0]) for one in found])
     else:
         out = console()
-        for definition in definitions:
-            _show(out, definition, bounds(definition))
+        for one in found:
+            show_dossier(out, one, target)
+    if not all(one.is_sound(strict=strict) for one in found):
+        raise typer.Exit(1)
+
+
+def _prove(definition: Definition, model: str | None, *, require_slack: bool, max_configurations: int) -> Dossier:
+    models = _models(definition, model)
+    prices = {state: price for state, name in models.items() if (price := _price(name)) is not None}
+    with _progress(definition.name) as on_progress:
+        try:
+            return dossier(
+                definition,
+                prices=prices,
+                models=models,
+                require_slack=require_slack,
+                max_configurations=max_configurations,
+                on_progress=on_progress,
+                clock=time.perf_counter,
+            )
+        except CertificateError as error:
+            raise CommandError(str(error)) from error
+
+
+def _models(definition: Definition, default: str | None) -> dict[str, str]:
+    """Name the model of each state that makes calls, as a runner would; states of which none is named are left out."""
+    named = {
+        name: state.spec.model or default or definition.model
+        for name, state in definition.states.items()
+        if state.spec.calls
+    }
+    return {name: model for name, model in named.items() if model is not None}
+
+
+def _price(model: str) -> Price | None:
+    from ..models.prices import price_by_name  # noqa: PLC0415 - the price table loads an HTTP client
+
+    return price_by_name(model)
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[OnProgress]:
+    """Show how far an exploration is on stderr, once it takes longer than a moment."""
+    began = time.perf_counter()
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), console=console(stderr=True), transient=True)
+    task = bar.add_task(name)
+
+    def on_progress(found: int, left: int) -> None:
+        if time.perf_counter() - began > _QUIET_S:
+            bar.start()
+            said = f"{name}: {found:,} configurations, {left:,} to look into"
+            bar.update(task, description=said, total=found, completed=found - left)
+
+    try:
+        yield on_progress
+    finally:
+        if bar.live.is_started:  # or it would print an empty line
+            bar.stop()
+
+
+def _check_files(definitions: list[Definition], *files: Path | None) -> None:
+    if any(files) and len(definitions) > 1:
+        raise CommandError(f"A file holds what is said of one machine, and there are {len(definitions)}: name one")
+
+
+def _write(found: Dossier, certificate: Path | None, counterexample: Path | None, module: str) -> None:
+    if certificate is not None:
+        unnamed = [state for state, model in found.certificate.models.items() if model is None]
+        if unnamed:
+            raise CommandError(f"A certificate is bound to models, and {unnamed[0]!r} names none: give --model")
+        certificate.write_text(found.certificate.dump(), encoding="utf-8")
+    if counterexample is None:
+        return
+    if found.counterexamples:
+        counterexample.write_text(_source(found.definition, found.counterexamples[0], module), encoding="utf-8")
+    else:
+        complain(f"{found.definition.name} has no counterexample, so {counterexample} was not written")
+
+
+def _source(definition: Definition, example: Counterexample, module: str) -> str:
+    return pytest_source(definition, example.policy, example.trace, module=module, change=example.change)
 
 
 def _refuse(error: DefinitionError, *, as_json: bool) -> None:
     if as_json:
-        findings = [asdict(finding) for finding in error.findings]
-        _print_json([{"machine": error.subject, "findings": findings, "bounds": None}])
+        _print_json([{"machine": error.subject, "findings": [asdict(finding) for finding in error.findings]}])
     else:
         show_findings(console(), error)
 
@@ -55,82 +169,39 @@ def _print_json(machines: list[dict[str, Any]]) -> None:
     typer.echo(orjson.dumps({"machines": machines}))
 
 
-def _as_json(definition: Definition) -> dict[str, Any]:
-    bound = bounds(definition)
+def _as_json(found: Dossier, module: str) -> dict[str, Any]:
+    definition, explored = found.definition, found.exploration
     return {
         "machine": definition.name,
         "where": definition.where,
         "digest": definition.digest,
-        "findings": [],
-        "bounds": {
-            "limits": definition.limits.model_dump(mode="json"),
-            "states": [asdict(state) for state in bound.states],
-            "worst_case": bound.worst_case,
-            "dearest": dict(bound.dearest),
-            "verdict": bound.verdict,
+        "findings": [asdict(finding) for finding in found.findings],
+        "verdicts": {measure: found.certificate.verdict(measure) for measure in ("tokens", "cost")},
+        "certificate": found.certificate.model_dump(mode="json"),
+        "exploration": {
+            "configurations": explored.configurations,
+            "steps": explored.steps,
+            "seconds": explored.seconds,
+            "is_complete": explored.is_complete,
+            "max_hops": explored.max_hops.amount,
+            "max_tokens": explored.max_tokens.amount,
+            "max_calls": explored.max_calls.amount,
+            "held": explored.held,
+            "broken": [broken.breach._asdict() for broken in explored.broken],
+            "abstracted": explored.abstracted,
         },
+        "policies": [{"policy": str(judged.policy), "verdict": judged.verdict} for judged in explored.policies],
+        "counterexamples": [
+            {
+                "policy": str(example.policy),
+                "verdict": example.verdict,
+                "path": str(example.trace),
+                "table": table(example.trace),
+                "mermaid": drawn(definition, example.trace),
+                "pytest": _source(definition, example, module),
+                "change": str(example.change) if example.change else None,
+            }
+            for example in found.counterexamples
+        ],
+        "changes": [str(change) for change in found.slackening],
     }
-
-
-def _show(out: Console, definition: Definition, bound: RunBounds) -> None:
-    name = Text(definition.name, style="bold").append(" builds", style="bold green")
-    out.print(name.append(f"  {place(definition.where)}, digest {definition.digest[:12]}", style="not bold dim"))
-    out.print(Text(safe(definition.doc), style="dim"))
-    out.print()
-    out.print(_states(bound, definition.initial.name))
-    out.print()
-    for label, text in _lines(bound):
-        out.print(hanging(out, f"  {label:<11}", text))
-    out.print()
-
-
-def _states(bound: RunBounds, initial: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    table.add_column("  state")
-    table.add_column("agent", style="dim")
-    for heading in ("first call", "tokens of a visit", "visits", "seconds"):
-        table.add_column(heading, justify="right")
-    for state in bound.states:
-        table.add_row(*_row(state, is_initial=state.state == initial))
-    return table
-
-
-def _row(state: VisitBounds, *, is_initial: bool) -> tuple[str, ...]:
-    return (
-        f"{'*' if is_initial else ' '} {state.state}",
-        state.agent,
-        f"{state.grant:,}" if state.calls else "-",
-        f"{state.calls} x {state.grant:,} = {state.worst_case:,}" if state.calls else "-",
-        str(state.max_visits),
-        f"{state.timeout_s:g}",
-    )
-
-
-def _lines(bound: RunBounds) -> list[tuple[str, str]]:
-    limits = bound.limits
-    cost = "not limited" if limits.cost_usd is None else f"at most ${limits.cost_usd}, kept by the ledger"
-    return [
-        ("hops", f"at most {limits.hops}, so at most {limits.hops} visits; the last hop is kept for landing"),
-        ("tokens", f"at most {limits.tokens:,}, kept by the ledger"),
-        ("worst case", f"{_sum(bound)}: the dearest visits that the limits of visits and hops allow"),
-        ("verdict", _verdict(bound)),
-        ("cost", cost),
-        ("deadline", f"{limits.deadline_s:g} s, plus one cancellation"),
-        (
-            "assuming",
-            "providers keep output caps and report honest usage; sync functions, which cannot be cancelled, return",
-        ),
-    ]
-
-
-def _sum(bound: RunBounds) -> str:
-    costs = {state.state: state.worst_case for state in bound.states}
-    terms = " + ".join(f"{visits} x {costs[state]:,} ({state})" for state, visits in bound.dearest)
-    return f"{terms} = {bound.worst_case:,} tokens" if terms else "0 tokens"
-
-
-def _verdict(bound: RunBounds) -> str:
-    if bound.verdict == "slack":
-        return "slack: the worst case is within the limit, so no run is ever landed for tokens"
-    beyond = bound.worst_case - bound.limits.tokens
-    return f"guarded: the worst case is {beyond:,} tokens above the limit, so the ledger may land a run"

@@ -9,7 +9,7 @@ import io
 import linecache
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,13 +17,16 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from ..errors import DefinitionError, Finding, FsmError
+from ..errors import DefinitionError, Finding, FsmError, Level
 
 _UNBOUND = 100_000
 """Columns of a pipe: lines are not wrapped where nobody looks at them."""
 
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and newline, marks that turn the direction of text, and lone surrogates."""
+
+
+_COLOURS: Mapping[Level, str] = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 class CommandError(Exception):
@@ -81,14 +84,19 @@ def show_findings(out: Console, error: DefinitionError) -> None:
     count = "1 finding" if len(error.findings) == 1 else f"{len(error.findings)} findings"
     out.print(Text(f"{error.subject} does not build: {count}", style="bold"))
     for finding in error.findings:
-        out.print(_finding(finding), soft_wrap=True)
+        out.print(show_finding(finding), soft_wrap=True)
 
 
-def _finding(finding: Finding) -> Text:
+def show_finding(finding: Finding) -> Text:
+    """Set a finding like a compiler's: what came and where, what is allowed, what to do; a note in two lines."""
     file, _, line = finding.where.rpartition(":")
     source = linecache.getline(file, int(line)).rstrip() if line.isdecimal() else ""
     margin = " " * len(line) if source else ""
-    shown = Text("\n").append(finding.code, style="bold red").append(f": {safe(finding.came)}\n", style="bold")
+    level = "" if finding.level == "error" else f" {finding.level}"
+    shown = Text("\n").append(f"{finding.code}{level}", style=f"bold {_COLOURS[finding.level]}")
+    shown.append(f": {safe(finding.came)}\n", style="bold")
+    if finding.level == "note":
+        return shown.append("  = ", style="blue").append("do: ", style="bold").append(safe(finding.do))
     shown.append(f"{margin}--> ", style="blue").append(f"{place(finding.where)}\n")
     if source:
         shown.append(f"{margin} |\n{line} | ", style="blue").append(f"{safe(source.strip())}\n")

@@ -14,7 +14,7 @@ from fractions import Fraction
 from genai_prices import Usage, calc_price
 from genai_prices.types import ModelPrice, TieredPrices
 
-from ..budget import Price
+from ..budget import FREE, Price
 
 _INPUT = ("input_mtok",)
 """Text that is read; what is read from a cache is never dearer."""
@@ -23,6 +23,26 @@ _CACHED = ("cache_write_mtok",)
 _OUTPUT = ("output_mtok", "output_reasoning_mtok")
 _BESIDES = ("requests_kcount", "output_citation_mtok")
 """Charges that no count of input and output tokens covers."""
+
+
+def price_by_name(name: str) -> Price | None:
+    """Give the price of a model as its adapter would take it, without its SDK, key or weights; None if not known.
+
+    Keep in sync with the adapters, each of which asks for its own.
+
+    Args:
+        name: `provider:model`.
+    """
+    provider, _, model = name.partition(":")
+    match provider:
+        case "local":
+            return FREE
+        case "openai" | "openai-chat":
+            return price_of("openai", model)
+        case "anthropic":
+            return price_of("anthropic", model, max_input_tokens=200_000, writes_cache=False)
+        case _:
+            return None
 
 
 def price_of(

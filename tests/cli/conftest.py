@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 _numbers = itertools.count()
 
 DESK = """
+    from typing import Annotated
     from fsm_orch import *
 
     class Ticket(Context):
         query: str
-        amount: int = 1
+        amount: Annotated[int, Given()] = 1
         answer: str | None = None
 
     @guard

@@ -1,8 +1,14 @@
 """`fsm-orch check`."""
 
 import json
+import re
+import subprocess
+import sys
 
-from fsm_orch.cli import app
+import pytest
+
+from fsm_orch.cli import app, check
+from fsm_orch.proof.certificate import Certificate
 
 BAD = """
     from fsm_orch import *
@@ -17,28 +23,74 @@ BAD = """
         done = ask.to(answered)
 """
 
+BROKEN = """
+    from fsm_orch import *
 
-def test_a_machine_that_builds_shows_its_bounds(cli, ask):
-    """A table of its states, the bounds of a run, and what they rest on."""
+    class Ticket(Context):
+        query: str
+
+    class Broken(Machine[Ticket]):
+        '''Leak, now and then.'''
+
+        ask = State(LLMAgent("Route.", max_input_tokens=900, max_output_tokens=100), initial=True)
+        leak = State(print)
+        answered, human = Final(), Final(fallback=True)
+        to_leak = ask.to(leak, "leak")
+        done = (ask | leak).to(answered, "done")
+        policies = (never(to_leak), eventually(answered | human))
+"""
+
+
+def words(result):
+    return " ".join(result.stdout.split())
+
+
+def test_a_machine_that_builds_shows_what_is_proved(cli, ask):
+    """A table of its states, bounds with their paths, what was explored, and what it rests on."""
     result = cli.invoke(app, ["check", ask])
 
-    words = " ".join(result.stdout.split())
+    said = words(result)
     assert result.exit_code == 0
-    assert f"Ask builds {ask}.py:8, digest " in words
-    assert "* ask LLMAgent 2,304 2 x 2,304 = 4,608 8 10" in words
-    assert "hops at most 8" in words
-    assert "worst case 8 x 4,608 (ask) = 36,864 tokens" in words
-    assert "verdict guarded: the worst case is 26,864 tokens above the limit" in words
-    assert "cost not limited" in words
-    assert "assuming providers keep output caps" in words
+    assert f"Ask builds {ask}.py:8, digest " in said
+    assert "* ask LLMAgent 2,304 2 x 2,304 = 4,608 8 10" in said
+    assert "tokens at most 4,608 tokens, by ask slack: within the limit of 10,000 tokens" in said
+    assert "cost not limited; to bound it, name a model whose price is known" in said
+    assert "calls at most 2 calls, by ask" in said
+    assert "hops at most 1 hop, by ask" in said
+    assert "time at most 10 s, plus one cancellation" in said
+    assert re.search(r"explored all runs: [\d,]+ configurations, [\d,]+ steps, 1 hop deep in \d+\.\d\d s", said)
+    assert "held T1 closure; T2 termination; T3 budget; T4 deadline; T5 landing" in said
+    assert "assuming providers keep their output caps" in said
+    assert "findings 1 warning, 1 note" in said
 
 
-def test_a_worst_case_within_the_limit_is_slack(cli, desk):
-    """A machine without calls costs nothing, so the ledger never lands it."""
-    words = " ".join(cli.invoke(app, ["check", desk]).stdout.split())
+def test_a_machine_without_calls_spends_nothing(cli, desk):
+    """There is no table of tokens to read then; its findings are warnings, which do not fail."""
+    result = cli.invoke(app, ["check", desk])
 
-    assert "worst case 0 tokens" in words
-    assert "verdict slack" in words
+    assert "tokens none: no agent calls a model" in words(result)
+    assert "FSM202 warning" in result.stdout
+    assert result.exit_code == 0
+    assert cli.invoke(app, ["check", desk, "--strict"]).exit_code == 1
+
+
+def test_a_priced_model_bounds_the_cost(cli, ask):
+    """A model whose price is known bounds it in dollars, without a key."""
+    said = words(cli.invoke(app, ["check", ask, "--model", "openai:gpt-5-mini"]))
+
+    assert re.search(r"cost at most \$0\.00\d+, by ask not limited", said)
+
+
+def test_limits_that_no_run_can_start_in_are_said(cli, write, ask_source):
+    """Money needs a price, so it is known here for the first time."""
+    module = write(ask_source + "        limits = Limits(cost_usd='0.000001')\n")
+
+    assert cli.invoke(app, ["check", module]).exit_code == 0
+    refused = cli.invoke(app, ["check", module, "--model", "openai:gpt-5-mini"])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(
+        "fsm-orch: Ask cannot start: the first call of 'ask' may take 2,304 tokens and $0."
+    )
 
 
 def test_findings_are_shown_with_their_lines(cli, write):
@@ -62,6 +114,95 @@ FSM117: 'done' leaves 'ask' without a description
     )
 
 
+def test_a_broken_policy_is_shown_with_its_path(cli, write):
+    """The verdict of each policy, the path as a table, the smallest change, and how to get the test."""
+    module = write(BROKEN)
+    result = cli.invoke(app, ["check", module])
+
+    said = words(result)
+    assert result.exit_code == 1
+    assert "policies violated never(to_leak) holds eventually(answered | human)" in said
+    assert "hop state handoff to reserved total 1 ask to_leak leak 1,000 0" in said
+    assert f"as a test fsm-orch check {module} --counterexample test_counterexample.py" in said
+    assert "FSM411: never(to_leak) is violated: ask -to_leak-> leak" in said
+
+
+def test_a_counterexample_is_written_as_a_test(cli, write, tmp_path):
+    """It names the machine where it is imported from, and the policy."""
+    module = write(BROKEN)
+    cli.invoke(app, ["check", module, "--counterexample", "test_found.py"])
+
+    source = (tmp_path / "test_found.py").read_text(encoding="utf-8")
+    assert f"from {module} import Broken, Ticket\n" in source
+    assert "    assert_kept(Broken, Broken.policies[0], result)\n" in source
+
+
+def test_no_counterexample_is_said(cli, ask, tmp_path):
+    """A machine whose policies hold has none, and nothing is written."""
+    result = cli.invoke(app, ["check", ask, "--counterexample", "test_found.py"])
+
+    assert result.stderr == "fsm-orch: Ask has no counterexample, so test_found.py was not written\n"
+    assert not (tmp_path / "test_found.py").exists()
+
+
+def test_a_certificate_is_written(cli, ask, write, ask_source, tmp_path):
+    """What is written is read back as the machine's."""
+    cli.invoke(app, ["check", ask, "--certificate", "ask.json", "--model", "local:smollm2"])
+
+    certificate = Certificate.load((tmp_path / "ask.json").read_text(encoding="utf-8"))
+    assert (certificate.machine, certificate.bounds["tokens"].bound) == ("Ask", 4_608)
+    assert certificate.models == {"ask": "local:smollm2"}
+    own = write(ask_source.replace('LLMAgent("Answer.", ', 'LLMAgent("Answer.", model="openai:gpt-5-mini", '))
+    cli.invoke(app, ["check", own, "--certificate", "own.json", "--model", "local:smollm2"])
+    written = (tmp_path / "own.json").read_text(encoding="utf-8")
+    assert Certificate.load(written).models == {"ask": "openai:gpt-5-mini"}
+    refused = cli.invoke(app, ["check", ask, "--certificate", "other.json"])
+    assert "A certificate is bound to models, and 'ask' names none: give --model" in refused.stderr
+    assert not (tmp_path / "other.json").exists()
+
+
+def test_slack_can_be_required(cli, write, ask_source):
+    """A worst case above the limit fails then, and says what would make it fit."""
+    module = write(ask_source + "        limits = Limits(tokens=3_000)\n")
+
+    assert cli.invoke(app, ["check", module]).exit_code == 0
+    result = cli.invoke(app, ["check", module, "--require-slack"])
+    assert result.exit_code == 1
+    assert "FSM305: the worst run takes 4,608, the limit is 3,000" in result.stdout
+    assert "to make it fit: raise the limit, `Limits(tokens=4_608)`" in words(result)
+
+
+def test_an_exploration_that_ends_early_says_so(cli, write):
+    """What was not seen is not claimed: policies that were not broken so far are unknown."""
+    result = cli.invoke(
+        app,
+        [
+            "check",
+            write(BROKEN.replace("never(to_leak), eventually(answered | human)", "eventually(answered | human),")),
+            "--max-configurations",
+            "2",
+        ],
+    )
+
+    said = words(result)
+    assert "explored not all runs, since it ended there: 2 configurations" in said
+    assert "unknown eventually(answered | human)" in said
+    assert "FSM413 warning" in said
+    assert "was not decided: the exploration ended at 2 configurations" in said
+
+
+def test_a_long_exploration_shows_how_far_it_is(cli, ask, monkeypatch):
+    """The bar is on stderr, and nothing of it on stdout."""
+    monkeypatch.setattr(check, "_QUIET_S", -1.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = []
+    monkeypatch.setattr(check.Progress, "update", lambda self, task, **said: shown.append(said["description"]))
+
+    with check._progress("Ask") as on_progress:
+        on_progress(12_000, 3_000)
+    assert shown == ["Ask: 12,000 configurations, 3,000 to look into"]
+
+
 def test_every_machine_of_a_module_is_checked(cli, write, desk_source):
     """Without a name all machines are shown in their order; with one only that."""
     module = write(
@@ -72,39 +213,42 @@ def test_every_machine_of_a_module_is_checked(cli, write, desk_source):
     one = cli.invoke(app, ["check", f"{module}:Other"]).stdout
     assert both.index("Desk builds") < both.index("Other builds")
     assert "Desk" not in one
+    refused = cli.invoke(app, ["check", module, "--certificate", "one.json"])
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "fsm-orch: A file holds what is said of one machine, and there are 2: name one\n",
+    )
 
 
-def test_json_gives_bounds(cli, ask):
-    """With --json a machine's bounds are data."""
-    (shown,) = json.loads(cli.invoke(app, ["check", ask, "--json"]).stdout)["machines"]
+def test_json_gives_all_of_it(cli, write):
+    """With --json bounds, exploration, policies, findings and counterexamples are data."""
+    result = cli.invoke(app, ["check", write(BROKEN), "--json"])
 
-    assert (shown["machine"], shown["findings"], len(shown["digest"])) == ("Ask", [], 64)
-    assert shown["bounds"]["worst_case"] == 36_864
-    assert shown["bounds"]["dearest"] == {"ask": 8}
-    assert shown["bounds"]["verdict"] == "guarded"
-    assert shown["bounds"]["limits"]["tokens"] == 10_000
-    assert shown["bounds"]["states"] == [
-        {
-            "state": "ask",
-            "agent": "LLMAgent",
-            "calls": 2,
-            "grant": 2_304,
-            "worst_case": 4_608,
-            "max_visits": 8,
-            "timeout_s": 10.0,
-        }
-    ]
+    (shown,) = json.loads(result.stdout)["machines"]
+    assert result.exit_code == 1
+    assert (shown["machine"], len(shown["digest"])) == ("Broken", 64)
+    assert shown["certificate"]["bounds"]["tokens"]["bound"] == 2_000
+    assert shown["verdicts"] == {"tokens": "slack", "cost": None}
+    assert shown["exploration"]["is_complete"] is True
+    assert shown["exploration"]["held"] == ["T1", "T2", "T3", "T4", "T5"]
+    assert [policy["verdict"] for policy in shown["policies"]] == ["violated", "holds"]
+    assert [finding["code"] for finding in shown["findings"]] == ["FSM411"]
+    (example,) = shown["counterexamples"]
+    assert example["path"] == "ask -to_leak-> leak"
+    assert example["pytest"].startswith('"""A counterexample')
+    assert "stroke-width:5px" in example["mermaid"]
+    assert example["table"].splitlines()[1].split() == ["1", "ask", "to_leak", "leak", "1,000", "0"]
 
 
 def test_json_gives_findings(cli, write):
-    """With --json findings are data too, and the exit code stays 1."""
+    """With --json the findings of a machine that does not build are data too, and the exit code stays 1."""
     result = cli.invoke(app, ["check", write(BAD), "--json"])
 
     (shown,) = json.loads(result.stdout)["machines"]
     assert result.exit_code == 1
-    assert (shown["machine"], shown["bounds"]) == ("Bad", None)
+    assert shown["machine"] == "Bad"
     assert [finding["code"] for finding in shown["findings"]] == ["FSM117", "FSM110"]
-    assert set(shown["findings"][0]) == {"code", "where", "came", "allowed", "do"}
+    assert set(shown["findings"][0]) == {"code", "where", "came", "allowed", "do", "level"}
 
 
 def test_a_context_that_does_not_build_is_a_finding(cli, write):
@@ -121,3 +265,20 @@ def test_a_module_that_is_not_there_exits_with_2(cli):
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("fsm-orch: No module 'nowhere'")
+
+
+@pytest.mark.parametrize("machines", ["machines.shop", "machines.helpdesk"])
+def test_without_scipy_it_is_said_what_to_install(machines):
+    """A machine whose proof needs the solver says so in a line; one that does not is proved all the same."""
+    program = (
+        "import sys; sys.modules['scipy'] = sys.modules['scipy.optimize'] = None; "
+        f"from fsm_orch.cli import app; app(['check', '{machines}'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    if machines == "machines.shop":
+        assert done.returncode == 2
+        assert "pip install 'fsm_orch[proof]'" in done.stderr
+        assert done.stderr.count("\n") == 1
+    else:
+        assert done.returncode == 0

@@ -206,7 +206,7 @@ def test_without_a_text_its_field_is_missing(cli, desk):
 
 def test_a_text_with_several_places_names_them(cli, write, desk_source):
     """Two required str fields leave it open which the text fills, until --context gives one."""
-    module = write(desk_source.replace("amount: int = 1", "amount: int = 1\n        title: str"))
+    module = write(desk_source.replace("query: str", "query: str\n        title: str"))
 
     assert_refused(cli.invoke(app, ["run", module, "hello"]), "Ticket has 2 such fields: query, title")
     assert cli.invoke(app, ["run", module, "hello", "--context", '{"title": "x"}']).exit_code == 0

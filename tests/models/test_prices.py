@@ -10,8 +10,8 @@ from genai_prices import Usage, calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch.budget import Price
-from fsm_orch.models.prices import price_of
+from fsm_orch.budget import FREE, Price
+from fsm_orch.models.prices import price_by_name, price_of
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -129,3 +129,22 @@ def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socket", None)
 
     assert price_of("openai", "gpt-5-nano") is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("local:smollm2", FREE),
+        ("openai:gpt-5-mini", price_of("openai", "gpt-5-mini")),
+        ("openai-chat:gpt-5-mini", price_of("openai", "gpt-5-mini")),
+        (
+            "anthropic:claude-sonnet-4-5",
+            price_of("anthropic", "claude-sonnet-4-5", max_input_tokens=200_000, writes_cache=False),
+        ),
+        ("compatible:llama", None),
+        ("openai:no-such-model", None),
+    ],
+)
+def test_a_price_is_known_by_name(name, expected) -> None:
+    """A name is enough to price a model: no key, no weights, no SDK."""
+    assert price_by_name(name) == expected

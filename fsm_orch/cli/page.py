@@ -1,0 +1,168 @@
+"""The page that `fsm-orch check` prints of a machine that builds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..budget import FREE
+from ..definition import Definition, State
+from ..proof.explore import Exploration
+from ..proof.report.dossier import Counterexample, Dossier
+from ..proof.report.table import HEADINGS, rows
+from ..proof.theorems import THEOREMS
+from ..proof.words import bound_in_words, prices_in_words, verdict_in_words
+from .show import hanging, place, safe, show_finding
+
+_LABEL = 12
+_VERDICTS = {"holds": "green", "violated": "red", "possible": "yellow", "unknown": "yellow"}
+
+
+def show_dossier(out: Console, found: Dossier, target: str) -> None:
+    """Print all that is known of a machine, findings last: there is what to do.
+
+    Args:
+        target: how the user named it.
+    """
+    definition = found.definition
+    name = Text(definition.name, style="bold").append(" builds", style="bold green")
+    out.print(name.append(f"  {place(definition.where)}, digest {definition.digest[:12]}", style="not bold dim"))
+    out.print(Text(safe(definition.doc), style="dim"))
+    out.print()
+    out.print(_states(definition))
+    for lines in (_bounds(found), _explored(found.exploration), _assumed(found)):
+        out.print()
+        for label, text, style in lines:
+            out.print(hanging(out, f"  {label:<{_LABEL}}", text, style))
+    for example in found.counterexamples:
+        _show_counterexample(out, example, target)
+    _show_findings(out, found)
+
+
+_Lines = Iterator[tuple[str, str, str]]
+"""A label, what is said, and its style."""
+
+
+def _states(definition: Definition) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table.add_column("  state")
+    table.add_column("agent", style="dim")
+    for heading in ("first call", "tokens of a visit", "visits", "seconds"):
+        table.add_column(heading, justify="right")
+    for state in definition.states.values():
+        table.add_row(*_row(definition, state))
+    return table
+
+
+def _row(definition: Definition, state: State) -> tuple[str, ...]:
+    spec, limits = state.spec, definition.limits
+    grant, worst = spec.grant(FREE).tokens, spec.worst_case(FREE).tokens
+    return (
+        f"{'*' if state.initial else ' '} {state.name}",
+        spec.name,
+        f"{grant:,}" if spec.calls else "-",
+        f"{spec.calls} x {grant:,} = {worst:,}" if spec.calls else "-",
+        str(min(state.max_visits or limits.hops, limits.hops)),
+        f"{state.timeout_s or limits.visit_s:g}",
+    )
+
+
+def _bounds(found: Dossier) -> _Lines:
+    """Say what no run exceeds."""
+    certificate, limits = found.certificate, found.definition.limits
+    if not certificate.bounds["calls"].bound:
+        yield "tokens", "none: no agent calls a model", "bold"
+    else:
+        yield from _spent(found)
+    yield "hops", bound_in_words(certificate, "hops"), "bold"
+    seconds = min(certificate.bounds["milliseconds"].bound, round(limits.deadline_s * 1_000))
+    yield "time", f"at most {seconds / 1_000:g} s, plus one cancellation", "bold"
+    yield "", "each of these was checked edge by edge, in exact arithmetic", "dim"
+
+
+def _spent(found: Dossier) -> _Lines:
+    certificate, limits = found.certificate, found.definition.limits
+    yield "tokens", bound_in_words(certificate, "tokens"), "bold"
+    yield "", verdict_in_words(certificate, "tokens") or "", _colour(certificate.verdict("tokens"))
+    yield "", "; ".join(prices_in_words(certificate, "tokens")), ""
+    for change in found.slackening:
+        yield "", f"to make it fit: {change}", ""
+    if "cost" in certificate.bounds and certificate.prices:
+        yield "cost", bound_in_words(certificate, "cost"), "bold"
+        verdict = certificate.verdict("cost")
+        yield "", verdict_in_words(certificate, "cost") or "not limited", _colour(verdict)
+    else:
+        limit = "not limited" if limits.cost_usd is None else f"at most ${limits.cost_usd}, kept by the ledger"
+        yield "cost", f"{limit}; to bound it, name a model whose price is known: --model provider:model", ""
+    yield "calls", bound_in_words(certificate, "calls"), "bold"
+
+
+def _colour(verdict: str | None) -> str:
+    return {"slack": "green", "guarded": "yellow"}.get(verdict or "", "")
+
+
+def _explored(explored: Exploration) -> _Lines:
+    """Say how runs were looked through, and what holds of them."""
+    took = "" if explored.seconds is None else f" in {explored.seconds:.2f} s"
+    extent = "all runs" if explored.is_complete else "not all runs, since it ended there"
+    yield (
+        "explored",
+        f"{extent}: {explored.configurations:,} configurations, {explored.steps:,} steps, "
+        f"{explored.max_hops.amount} hop{'' if explored.max_hops.amount == 1 else 's'} deep{took}",
+        "bold",
+    )
+    for note in explored.abstracted:
+        yield "", note, ""
+    yield "held", "; ".join(f"{name} {THEOREMS[name].partition(':')[0]}" for name in explored.held), "green"
+    for broken in explored.broken:
+        yield "BROKEN", f"{broken.breach.theorem} {broken.breach.detail}, on {broken.trace}: please report it", "red"
+    for number, judged in enumerate(explored.policies):
+        label = "" if number else "policies"
+        yield label, f"{judged.verdict:<9} {judged.policy}", _VERDICTS[judged.verdict]
+
+
+def _assumed(found: Dossier) -> _Lines:
+    for number, assumption in enumerate(found.certificate.assumptions):
+        yield "" if number else "assuming", assumption, "dim"
+
+
+def _show_counterexample(out: Console, example: Counterexample, target: str) -> None:
+    """Show a path that breaks a policy, and what to do."""
+    out.print()
+    style = _VERDICTS[example.verdict]
+    out.print(Text(example.verdict, style=f"bold {style}").append(f"  {example.policy}", style="default"))
+    out.print()
+    out.print(_path(example))
+    out.print()
+    lines = [
+        ("smallest", str(example.change) if example.change else "no small change was found that closes this path"),
+        ("as a test", f"fsm-orch check {target} --counterexample test_counterexample.py"),
+    ]
+    for label, text in lines:
+        out.print(hanging(out, f"  {label:<{_LABEL}}", text))
+
+
+def _path(example: Counterexample) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    turns = rows(example.trace)
+    width = len(HEADINGS) if any(turn.note for turn in turns) else len(HEADINGS) - 1
+    for number, heading in enumerate(HEADINGS[:width]):
+        is_number = heading in ("hop", "reserved", "total")
+        table.add_column(f"  {heading}" if number == 0 else heading, justify="right" if is_number else "left")
+    for turn in turns:
+        cells = (str(turn.hop), *turn[1:4], f"{turn.reserved:,}", f"{turn.total:,}", safe(turn.note))
+        table.add_row(*cells[:width])
+    return table
+
+
+def _show_findings(out: Console, found: Dossier) -> None:
+    counts = [(level, sum(f.level == level for f in found.findings)) for level in ("error", "warning", "note")]
+    said = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts if count)
+    out.print()
+    out.print(hanging(out, f"  {'findings':<{_LABEL}}", said or "none", "bold" if said else "green"))
+    for finding in found.findings:
+        out.print(show_finding(finding), soft_wrap=True)
+    out.print()

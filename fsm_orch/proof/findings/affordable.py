@@ -1,0 +1,135 @@
+"""Findings about limits: what no run can afford, what an answer costs at least, and what no run can use up (3xx)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ...budget import FREE, Price
+from ...definition import Definition
+from ...errors import Finding
+from ...graph import shortest_path
+from ..certificate import Certificate
+from ..skeleton import Measure
+
+Prices = Mapping[str, Price]
+"""By state; a state that is not named costs nothing."""
+
+
+def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
+    """Find states that no run can afford to enter, in hops or in money; FSM119 has looked at their tokens."""
+    limits, start = definition.limits, definition.initial.name
+    for name, state in definition.states.items():
+        path = shortest_path(definition.successors, start, lambda node, goal=name: node == goal)  # type: ignore[misc]
+        if path is not None and len(path) > max(limits.hops, 1):
+            yield Finding(
+                code="FSM301",
+                where=state.where,
+                came=f"{name!r} is {len(path) - 1} hops away: {' -> '.join(path)}; of {limits.hops} the last is kept "
+                "for landing, so no run gets there",
+                allowed="states that a run can afford to enter",
+                do=f"raise the limit, Limits(hops={len(path)}), or shorten the way",
+            )
+        cost = state.spec.grant(prices.get(name, FREE)).cost
+        if limits.cost_micros is not None and cost > limits.cost_micros:
+            yield Finding(
+                code="FSM301",
+                where=state.where,
+                came=f"the first call of {name!r} may cost {dollars(cost)}, a run {dollars(limits.cost_micros)}",
+                allowed="states that a run can afford to enter",
+                do="raise the limit, lower the caps of its agent, or give it a cheaper model",
+            )
+
+
+def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:
+    """Find limits that no way to an answer fits into once each of its agents uses one call in full."""
+    limits = definition.limits
+    for measure, limit in (("tokens", limits.tokens), ("cost", limits.cost_micros)):
+        grants = {name: state.spec.grant(prices.get(name, FREE)) for name, state in definition.states.items()}
+        way = _cheapest_answer(definition, {name: getattr(grant, measure) for name, grant in grants.items()})
+        if limit is None or way is None or way.price <= limit:
+            continue
+        shown = dollars if measure == "cost" else (lambda number: f"{number:,} tokens")
+        yield Finding(
+            code="FSM302",
+            where=definition.where,
+            came=f"the cheapest path to an answer needs {shown(way.price)} if each of its agents uses one call in "
+            f"full, the limit is {shown(limit)}: {' -> '.join(way.path)}",
+            allowed="limits that some path to an answer fits into",
+            do=f"raise the limit to {shown(way.price)}, or lower the caps of the agents on that path",
+            level="warning",
+        )
+
+
+class _Way(NamedTuple):
+    price: int
+    path: tuple[str, ...]
+
+
+def _cheapest_answer(definition: Definition, price: Mapping[str, int]) -> _Way | None:
+    """Find the cheapest path to a final state that is not the fallback, hop by hop, within the limit of hops."""
+    start = definition.initial.name
+    layer = {start: _Way(price[start], (start,))}
+    best: _Way | None = None
+    for _ in range(definition.limits.hops):
+        onward: dict[str, _Way] = {}
+        for name, way in layer.items():
+            for target in definition.successors[name]:
+                further = _Way(way.price + price.get(target, 0), (*way.path, target))
+                if target in definition.states:
+                    onward[target] = min(further, onward.get(target, further))
+                elif target in definition.finals and not definition.finals[target].fallback:
+                    best = min(further, best or further)
+        layer = onward
+    return best
+
+
+def slack(definition: Definition, certificate: Certificate) -> Iterator[Finding]:
+    """Find limits that a user set and no run can use up."""
+    for measure, limit in _limited(definition):
+        worst = certificate.bounds[measure].bound if measure in certificate.bounds else 0
+        is_set = measure == "cost" or measure in definition.limits.model_fields_set
+        if not is_set or not 0 < worst < limit:
+            continue
+        number = f'cost_usd="{dollars(worst)[1:]}"' if measure == "cost" else f"{measure}={worst:_}"
+        yield Finding(
+            code="FSM303",
+            where=definition.where,
+            came=f"no run uses up its {measure}: the worst takes {_shown(worst, measure)}, "
+            f"the limit is {_shown(limit, measure)}",
+            allowed="any limit; this one would only be felt after a change of the machine",
+            do=f"nothing, or lower it: Limits({number}) would do",
+            level="note",
+        )
+
+
+def guarded(definition: Definition, certificate: Certificate) -> Iterator[Finding]:
+    """Find limits that the worst run would go beyond, so that it may be landed; asked for by `--require-slack`."""
+    for measure, limit in _limited(definition):
+        bound = certificate.bounds.get(measure)
+        if bound is not None and bound.bound > limit:
+            yield Finding(
+                code="FSM305",
+                where=definition.where,
+                came=f"the worst run takes {_shown(bound.bound, measure)}, the limit is {_shown(limit, measure)}, so "
+                f"the ledger may land it: {' -> '.join(bound.witness.states)}",
+                allowed="worst cases within the limits, since --require-slack was given",
+                do="raise the limit, or lower visits, calls or caps on that path",
+            )
+
+
+def _limited(definition: Definition) -> Iterator[tuple[Measure, int]]:
+    limits = definition.limits
+    yield "hops", limits.hops
+    yield "tokens", limits.tokens
+    if limits.cost_micros is not None:
+        yield "cost", limits.cost_micros
+
+
+def _shown(amount: int, measure: Measure) -> str:
+    return dollars(amount) if measure == "cost" else f"{amount:,}"
+
+
+def dollars(micros: int) -> str:
+    """Write micro-dollars as dollars, exactly."""
+    return f"${micros / 1_000_000:.6f}".rstrip("0").rstrip(".")

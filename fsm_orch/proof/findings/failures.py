@@ -1,0 +1,98 @@
+"""Findings about failure edges that cannot be paid for when they are needed (304).
+
+What a run has spent when a visit ends is exact here, guards aside: usage may be anything from nothing to the caps, so
+with limit L, calls c and grant g a visit that is entered with at most m spent ends with at most min(m + c * g, L).
+Where m itself would leave no room for the first call, less was spent, and the calls fill the limit all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ...budget import FREE
+from ...definition import Definition, State
+from ...errors import Finding
+
+_MOST_PLACES = 20_000
+"""Beyond it visits are no longer counted: the finding may then name a path that visits a state too often."""
+
+
+class Spent(NamedTuple):
+    """The most that can be spent when a visit of a state ends, and on which path."""
+
+    tokens: int
+    path: tuple[str, ...]
+
+
+def unaffordable(definition: Definition) -> Iterator[Finding]:
+    """Find failure edges into states whose first call may cost more than is left when the visit has failed."""
+    failing = [(s, h) for h in definition.handoffs if h.kind != "handoff" for s in h.sources]
+    wanted = {source.name for source, handoff in failing if isinstance(handoff.target, State)}
+    worst = most_spent(definition) if wanted else {}
+    for source, handoff in failing:
+        target, spent = handoff.target, worst.get(source.name)
+        if spent is None or not isinstance(target, State):
+            continue
+        grant, left = target.spec.grant(FREE).tokens, definition.limits.tokens - spent.tokens
+        if grant > left:
+            yield Finding(
+                code="FSM304",
+                where=handoff.where,
+                came=f"{handoff.name!r} enters {target.name!r}, whose first call may take {grant:,} tokens, and as few "
+                f"as {left:,} may be left: {' -> '.join(spent.path)}",
+                allowed="failure edges that can be taken whenever they are needed; else the run lands instead",
+                do=f"raise the limit by {grant - left:,} tokens, or hand failures to code or to a final state",
+                level="warning",
+            )
+
+
+def most_spent(definition: Definition) -> dict[str, Spent]:
+    """Tell for every state that can be entered before the last hop but one: the most spent when a visit there ends."""
+    counted = tuple(name for name, state in definition.states.items() if state.max_visits is not None)
+    try:
+        return _layers(definition, counted)
+    except _TooManyError:
+        return _layers(definition, ())
+
+
+class _TooManyError(Exception):
+    """Visits cannot be counted in so few places."""
+
+
+def _layers(definition: Definition, counted: tuple[str, ...]) -> dict[str, Spent]:
+    """Go hop by hop; a place is a state with the visits, of the states counted, that led to it."""
+    start, hops = definition.initial.name, definition.limits.hops
+    worst: dict[str, Spent] = {}
+    layer = {(start, _visited(counted, (0,) * len(counted), start)): _left(definition, start, Spent(0, ()))}
+    for _ in range(hops - 1):  # a failure edge into a state needs two hops: its own and the one that lands
+        onward: dict[tuple[str, tuple[int, ...]], Spent] = {}
+        for (name, visits), spent in layer.items():
+            worst[name] = max(spent, worst.get(name, spent), key=lambda one: one.tokens)
+            for target in definition.successors[name]:
+                if not _can_enter(definition, target, counted, visits):
+                    continue
+                place = (target, _visited(counted, visits, target))
+                further = _left(definition, target, spent)
+                onward[place] = max(onward.get(place, further), further, key=lambda one: one.tokens)
+        if len(onward) > _MOST_PLACES:
+            raise _TooManyError
+        layer = onward
+    return worst
+
+
+def _can_enter(definition: Definition, target: str, counted: tuple[str, ...], visits: tuple[int, ...]) -> bool:
+    state = definition.states.get(target)
+    if state is None or state.spec.grant(FREE).tokens > definition.limits.tokens:
+        return False
+    return target not in counted or visits[counted.index(target)] < (state.max_visits or 0)
+
+
+def _visited(counted: tuple[str, ...], visits: tuple[int, ...], name: str) -> tuple[int, ...]:
+    return tuple(number + (one == name) for one, number in zip(counted, visits, strict=True))
+
+
+def _left(definition: Definition, name: str, before: Spent) -> Spent:
+    """Spend as much as a visit can."""
+    worst = before.tokens + definition.states[name].spec.worst_case(FREE).tokens
+    return Spent(min(worst, definition.limits.tokens), (*before.path, name))

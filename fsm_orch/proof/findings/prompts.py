@@ -1,0 +1,95 @@
+"""Findings about agents that are models: equal prompts, no scope, and orchestration that is not needed (5xx)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ...budget import FREE
+from ...definition import Definition, State
+from ...errors import Finding
+
+
+def shared(definition: Definition) -> Iterator[Finding]:
+    """Find models that are told the same: which of them a query is handed to makes no difference but the bill."""
+    told: dict[_Prompt, State] = {}
+    for state in definition.states.values():
+        prompt = _prompt(state)
+        first = told.setdefault(prompt, state) if prompt else state
+        if prompt and first is not state:
+            yield Finding(
+                code="FSM501",
+                where=state.where,
+                came=f"{state.name!r} and {first.name!r} have the same prompt: {prompt.instructions!r}",
+                allowed="agents that are told apart by their instructions, `does` or `must_not`",
+                do="say what each is for in does=(...), or make them one state",
+                level="warning",
+            )
+
+
+def unscoped(definition: Definition) -> Iterator[Finding]:
+    """Find models that write fields and are not told what is theirs to answer; one that only routes has its menu."""
+    for state in definition.states.values():
+        prompt = _prompt(state)
+        if prompt and state.spec.writes and not (prompt.does or prompt.must_not):
+            written = ", ".join(ref.name for ref in state.spec.writes)
+            yield Finding(
+                code="FSM502",
+                where=state.where,
+                came=f"{state.name!r} writes {written}, and neither `does` nor `must_not` says what is its to answer",
+                allowed="a scope on every model that does more than route",
+                do='say it: LLMAgent(..., does=("answer questions about ...",), must_not=("promise ...",))',
+                level="warning",
+            )
+
+
+def needless_routing(definition: Definition) -> Iterator[Finding]:
+    """Find models that are asked where to go where there is one way, and that write nothing either."""
+    for name, state in definition.states.items():
+        exits = definition.exits(name)
+        if state.spec.proposes and len(exits) == 1 and not state.spec.writes and len(definition.states) > 1:
+            yield Finding(
+                code="FSM503",
+                where=state.where,
+                came=f"the model of {name!r} has one way to go, to {exits[0].target.name!r}, and writes no field; "
+                f"a visit may cost {state.spec.worst_case(FREE).tokens:,} tokens",
+                allowed="models that choose between handoffs, or write what they find out",
+                do=f"hand off to {exits[0].target.name!r} directly, or let it write a field",
+                level="warning",
+            )
+
+
+def single_agent(definition: Definition) -> Iterator[Finding]:
+    """Find machines that are one call of one model."""
+    states = list(definition.states.values())
+    if len(states) == 1 and states[0].spec.calls and states[0].max_visits in (None, 1):
+        spec = states[0].spec
+        yield Finding(
+            code="FSM504",
+            where=definition.where,
+            came=f"{definition.name} is one agent; a run takes at most {spec.worst_case(FREE).tokens:,} tokens",
+            allowed="machines that choose between agents",
+            do=f"call the model without a machine ({spec.grant(FREE).tokens:,} tokens at most) if its limits, landing "
+            "and journal are not what you want it for",
+            level="note",
+        )
+
+
+class _Prompt(NamedTuple):
+    """What a model is told of itself, white space aside."""
+
+    instructions: str
+    does: tuple[str, ...]
+    must_not: tuple[str, ...]
+
+
+def _prompt(state: State) -> _Prompt | None:
+    told = state.spec.canonical or {}
+    if state.spec.kind != "llm" or "instructions" not in told:
+        return None
+    does, must_not = (tuple(map(_squeezed, told.get(key, ()))) for key in ("does", "must_not"))
+    return _Prompt(_squeezed(told["instructions"]), does, must_not)
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())

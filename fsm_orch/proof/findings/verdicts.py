@@ -1,0 +1,49 @@
+"""Findings about policies that some run breaks, or may break (41x)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...errors import Finding
+from ..explore import Exploration, Judged
+
+_ALLOWED = "policies that every run keeps, or whose runs are landed"
+
+
+def broken(exploration: Exploration) -> Iterator[Finding]:
+    """Find policies that do not hold, each with the shortest path that breaks it."""
+    for judged in exploration.policies:
+        match judged.verdict:
+            case "violated":
+                yield Finding(
+                    code="FSM411",
+                    where=judged.policy.where,
+                    came=f"{judged.policy} is violated: {judged.trace}",
+                    allowed=_ALLOWED,
+                    do="close that path: a guard, fewer visits, or one handoff less",
+                )
+            case "possible":
+                yield Finding(
+                    code="FSM412",
+                    where=judged.policy.where,
+                    came=f"{judged.policy} may be violated: {judged.trace}{_hanging_on(judged)}",
+                    allowed=_ALLOWED,
+                    do="have a guard read a bool, an Enum or a Literal, which can be looked into; or close that path",
+                    level="warning",
+                )
+            case "unknown":
+                yield Finding(
+                    code="FSM413",
+                    where=judged.policy.where,
+                    came=f"{judged.policy} was not decided: the exploration ended at "
+                    f"{exploration.configurations:,} configurations",
+                    allowed="policies that were checked on every run",
+                    do="give it more room, --max-configurations, or lower the hops or visits of the machine",
+                    level="warning",
+                )
+
+
+def _hanging_on(judged: Judged) -> str:
+    assert judged.trace is not None
+    assumed = map(str, judged.trace.assumptions)
+    return f", if {' and '.join(assumed)}" if judged.trace.assumptions else ", if the context's validators allow it"

@@ -1,0 +1,155 @@
+"""Findings about the ways out of a state: guards that overlap, never hold, or may all be false (2xx).
+
+Guards are compared *jointly*: on all values of the finite fields they read, and with every unknown leaf answering yes
+and no, the same leaf the same in all of them. So `g` and `~g` never both hold and never both fail, however opaque g is.
+That a leaf raises is left out: it would make every guard false, and is a mistake of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, islice, product
+from typing import Any, NamedTuple
+
+from ...definition import Definition, Handoff, State
+from ...errors import Finding
+from ...guards import Guard
+from ..domain import Domain, Outcome, decided, leaves
+
+_MOST_CASES = 4_000
+"""Beyond these some cases are not looked at, and what only they would show is not found."""
+
+
+_SAID: tuple[Outcome, ...] = ("yes", "no")
+
+
+class Case(NamedTuple):
+    """One way in which guards may answer together."""
+
+    holds: tuple[bool, ...]
+    values: Mapping[str, object]
+    """Of the finite fields that the guards read."""
+    unknown: Mapping[Guard[Any], Outcome]
+    """What leaves were taken to answer, because they read a field whose values cannot be listed."""
+
+    def __str__(self) -> str:
+        values = [f"{name}={value!r}" for name, value in self.values.items()]
+        return ", ".join(values + [f"{'' if said == 'yes' else 'not '}{leaf!r}" for leaf, said in self.unknown.items()])
+
+
+def cases(domain: Domain, guards: Sequence[Guard[Any] | None]) -> Iterator[Case]:
+    """Give every way in which guards may answer together; None holds always."""
+    asked = tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
+    read = {name for leaf in asked for name in domain.reads(leaf)}
+    for values in domain.valuations(name for name in domain.finite if name in read):
+        known: dict[Guard[Any], Outcome | None] = {leaf: domain.ask(leaf, values).outcome for leaf in asked}
+        open_leaves = [leaf for leaf, outcome in known.items() if outcome is None]
+        for said in product(_SAID, repeat=len(open_leaves)):
+            unknown = dict(zip(open_leaves, said, strict=True))
+            answers: dict[Guard[Any], Outcome] = {leaf: known[leaf] or unknown[leaf] for leaf in asked}
+            yield Case(tuple(g is None or decided(g, answers.__getitem__) for g in guards), values, unknown)
+
+
+def overlapping(definition: Definition) -> Iterator[Finding]:
+    """Find exits of code of which two may be open at once: unless it says which, the order of declaration decides."""
+    domain = Domain(definition.context)
+    for name, state in definition.states.items():
+        if state.spec.kind != "code":
+            continue
+        for first, second in combinations(definition.exits(name), 2):
+            if second.guard is None or first.target is second.target:
+                continue  # a last exit without a guard is the usual way to say "else"
+            both = _first(domain, (first.guard, second.guard), (True, True))
+            if both is not None:
+                yield _overlap(first, second, both)
+
+
+def _overlap(first: Handoff, second: Handoff, both: Case) -> Finding:
+    can = "can" if not both.unknown else "may"
+    came = (
+        f"{first.name!r} has no guard, so {second.name!r} is taken only if the agent proposes it"
+        if first.guard is None
+        else f"the guards of {first.name!r} and {second.name!r} {can} hold at once ({both}), and the first one "
+        "declared is taken unless the agent proposes"
+    )
+    mended = f"write guard={second.guard!r} & ~{first.guard!r}" if first.guard else f"declare {first.name!r} after it"
+    return Finding(
+        code="FSM201",
+        where=second.where,
+        came=came,
+        allowed="exits of code of which one is open at a time, and a last one without a guard for all else",
+        do=mended,
+        level="warning",
+    )
+
+
+def never_open(definition: Definition) -> Iterator[Finding]:
+    """Find guards that never hold, whatever a context says."""
+    domain = Domain(definition.context)
+    for handoff in definition.handoffs:
+        if handoff.guard is not None and _first(domain, (handoff.guard,), (True,)) is None:
+            yield Finding(
+                code="FSM204",
+                where=handoff.where,
+                came=f"the guard of {handoff.name!r} never holds: {handoff.guard!r}",
+                allowed="guards that some context opens",
+                do="mend the guard, or remove the handoff",
+            )
+
+
+def dead_ends(definition: Definition) -> Iterator[Finding]:
+    """Find states whose exits may all be closed: a run that stands there can only be landed."""
+    domain = Domain(definition.context)
+    for name, state in definition.states.items():
+        exits = definition.exits(name)
+        if not exits or any(handoff.guard is None for handoff in exits):
+            continue
+        closed = _closed(definition, domain, state, exits)
+        if closed is not None:
+            yield _dead_end(domain, state, exits, closed)
+
+
+def _closed(definition: Definition, domain: Domain, state: State, exits: Sequence[Handoff]) -> Case | None:
+    """Find a case in which no exit is open, though the state can be entered in it."""
+    guards = tuple(handoff.guard for handoff in exits)
+    entries: list[Guard[Any] | None] = [None] if state.initial else []
+    for handoff in definition.handoffs:
+        if handoff.target is state:
+            is_kept = not _reads(domain, (handoff.guard,)) & state.spec.written_names
+            entries.append(handoff.guard if is_kept else None)  # what it writes itself is not known any more
+    for entry in dict.fromkeys(entries):
+        closed = _first(domain, (entry, *guards), (True, *(False for _ in guards)))
+        if closed is not None:
+            return closed
+    return None
+
+
+def _dead_end(domain: Domain, state: State, exits: Sequence[Handoff], closed: Case) -> Finding:
+    own = sorted(_reads(domain, [handoff.guard for handoff in exits]) & state.spec.written_names)
+    names = ", ".join(repr(handoff.name) for handoff in exits)
+    only = f"its only exit, {names}," if len(exits) == 1 else f"all its exits, {names},"
+    can = "can" if not closed.unknown else "may"
+    came = (
+        f"the agent of {state.name!r} writes {', '.join(own)}, and {can} close {only} by it ({closed})"
+        if own
+        else f"{state.name!r} {can} be entered when {only} {'is' if len(exits) == 1 else 'are'} closed ({closed})"
+    )
+    last = 'with a description for "none of these"' if state.spec.proposes else "as the last: it is the `else`"
+    return Finding(
+        code="FSM203" if own else "FSM202",
+        where=state.where,
+        came=f"{came}: the run would be landed",
+        allowed="states with a way out in every case, even if it leads to the fallback",
+        do=f"declare a handoff without a guard, {last}",
+        level="warning",
+    )
+
+
+def _reads(domain: Domain, guards: Iterable[Guard[Any] | None]) -> set[str]:
+    return {name for guard in guards for leaf in leaves(guard) for name in domain.reads(leaf)}
+
+
+def _first(domain: Domain, guards: Sequence[Guard[Any] | None], holds: tuple[bool, ...]) -> Case | None:
+    """Find a case in which guards answer so; one without unknown leaves first."""
+    found = [case for case in islice(cases(domain, guards), _MOST_CASES) if case.holds == holds]
+    return min(found, key=lambda case: len(case.unknown), default=None)

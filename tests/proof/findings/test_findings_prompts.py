@@ -1,0 +1,88 @@
+"""Findings about prompts, scopes and needless orchestration."""
+
+from fsm_orch import Context, Final, LLMAgent, Machine, State
+from fsm_orch.proof.findings.prompts import needless_routing, shared, single_agent, unscoped
+
+
+class Ticket(Context):
+    query: str
+    answer: str = ""
+
+
+def found(rule, machine):
+    return [(finding.code, finding.level, finding.came) for finding in rule(machine.definition)]
+
+
+class Twins(Machine[Ticket]):
+    """Three models of which two are told the same, but for white space."""
+
+    triage = State(LLMAgent("Route.", reads=(Ticket.query,)), initial=True)
+    search = State(LLMAgent("Answer the\n  question.", writes=(Ticket.answer,)))
+    billing = State(LLMAgent("Answer the question.", writes=(Ticket.answer,)))
+    stock = State(LLMAgent("Answer the question.", does=("tell what is in stock",), writes=(Ticket.answer,)))
+    answered, human = Final(), Final(fallback=True)
+    to_search = triage.to(search, "a product")
+    to_billing = triage.to(billing, "a bill")
+    to_stock = triage.to(stock, "stock")
+    done = (search | billing | stock).to(answered, "it is answered")
+
+
+def test_models_that_are_told_the_same_are_found():
+    """The second of two equal prompts is a finding; another `does` makes another prompt."""
+    (finding,) = shared(Twins.definition)
+
+    assert (finding.code, finding.level) == ("FSM501", "warning")
+    assert finding.came == "'billing' and 'search' have the same prompt: 'Answer the question.'"
+    assert finding.where == Twins.billing.where
+
+
+def test_a_model_that_answers_needs_a_scope():
+    """What writes and has neither `does` nor `must_not` is found; what only routes has its menu."""
+    assert [came.split()[0] for _, _, came in found(unscoped, Twins)] == ["'search'", "'billing'"]
+
+
+def test_code_has_no_prompt():
+    """Two states of one function, or of two agents that say nothing of a prompt, are no twins."""
+
+    class Code(Machine[Ticket]):
+        one = State(print, initial=True)
+        two = State(print)
+        answered, human = Final(), Final(fallback=True)
+        on = one.to(two)
+        done = two.to(answered)
+
+    assert found(shared, Code) == found(unscoped, Code) == found(needless_routing, Code) == []
+
+
+def test_a_model_with_one_way_to_go_is_needless():
+    """A model that chooses nothing and writes nothing is found with what it may cost; one that writes is not."""
+
+    class OneWay(Machine[Ticket]):
+        triage = State(LLMAgent("Route.", calls=3, max_input_tokens=90, max_output_tokens=10), initial=True)
+        answer = State(LLMAgent("Answer.", writes=(Ticket.answer,)))
+        answered, human = Final(), Final(fallback=True)
+        on = triage.to(answer, "always")
+        done = answer.to(answered, "it is answered")
+
+    ((code, level, came),) = found(needless_routing, OneWay)
+    assert (code, level) == ("FSM503", "warning")
+    assert came.startswith("the model of 'triage' has one way to go, to 'answer', and writes no field")
+    assert "300 tokens" in came
+
+
+def test_a_machine_of_one_model_is_said_to_be_one_call():
+    """It is a note, with what a run may take and what a call would."""
+
+    class Single(Machine[Ticket]):
+        ask = State(
+            LLMAgent("Answer.", writes=(Ticket.answer,), max_input_tokens=90, max_output_tokens=10), initial=True
+        )
+        answered, human = Final(), Final(fallback=True)
+        done = ask.to(answered, "it is answered")
+
+    (finding,) = single_agent(Single.definition)
+    assert (finding.code, finding.level) == ("FSM504", "note")
+    assert "at most 200 tokens" in finding.came
+    assert "(100 tokens at most)" in finding.do
+    assert found(needless_routing, Single) == []
+    assert found(single_agent, Twins) == []

@@ -1,0 +1,94 @@
+"""Findings about policies."""
+
+from dataclasses import replace
+
+from pydantic import field_validator
+
+from fsm_orch import Context, Final, Machine, State, eventually, guard, never
+from fsm_orch.events import Cancelled
+from fsm_orch.proof.explore import Broken, explore
+from fsm_orch.proof.findings.verdicts import broken
+from fsm_orch.proof.report.dossier import dossier
+from fsm_orch.proof.theorems import Breach
+
+
+class Ticket(Context):
+    amount: int
+    paid: bool = False
+
+
+class Careful(Context):
+    amount: int
+
+    @field_validator("amount")
+    @classmethod
+    def _positive(cls, amount: int) -> int:
+        assert amount > 0
+        return amount
+
+
+@guard
+def is_big(ticket: Ticket) -> bool:
+    return ticket.amount > 10
+
+
+@guard
+def is_huge(ticket: Ticket) -> bool:
+    return ticket.amount > 100
+
+
+def act(visit):
+    return None
+
+
+class Desk(Machine[Ticket]):
+    """Send, or ask the boss."""
+
+    look = State(act, initial=True)
+    boss = State(act)
+    sent, human = Final(), Final(fallback=True)
+    big = look.to(boss, guard=is_big & ~is_huge)
+    done = (look | boss).to(sent)
+    policies = (never(big), never(done), eventually(sent))
+
+
+def test_each_verdict_that_is_not_kept_is_a_finding():
+    """Violated is an error with its path, possible a warning with what it hangs on; what holds says nothing."""
+    possible, violated = broken(explore(Desk.definition))
+
+    assert (possible.code, possible.level) == ("FSM412", "warning")
+    assert possible.came == "never(big) may be violated: look -big-> boss, if is_big and not is_huge"
+    assert (violated.code, violated.level) == ("FSM411", "error")
+    assert violated.came == "never(done) is violated: look -done-> sent"
+    assert possible.where == Desk.policies[0].where
+
+
+def test_what_was_not_decided_is_a_warning():
+    """Unless it was broken already: a path that was seen stays seen."""
+    found = list(broken(explore(Desk.definition, max_configurations=2)))
+
+    assert [f.code for f in found] == ["FSM413"] * 3
+    assert found[0].level == "warning"
+    assert "ended at 2 configurations" in found[0].came
+
+
+def test_validators_may_close_a_path():
+    """They are not asked, so a path through them is possible only."""
+
+    class Shop(Machine[Careful]):
+        look = State(act, initial=True)
+        sent, human = Final(), Final(fallback=True)
+        done = look.to(sent)
+        policies = (never(done),)
+
+    (finding,) = broken(explore(Shop.definition))
+    assert finding.came == "never(done) may be violated: look -done-> sent, if the context's validators allow it"
+
+
+def test_a_theorem_that_is_broken_fails_a_check():
+    """It is our mistake, and no finding of the machine's."""
+    found = dossier(replace(Desk.definition, policies=()), prices={})
+    bug = Broken(breach=Breach("T1", "?"), trace=found.exploration.max_hops.trace, event=Cancelled(at=0.0))
+
+    assert found.is_sound(strict=True)
+    assert not replace(found, exploration=replace(found.exploration, broken=(bug,))).is_sound()

@@ -1,0 +1,170 @@
+"""Findings about the ways out of a state."""
+
+from typing import Annotated, Literal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsm_orch import Context, Final, Given, KeywordAgent, LLMAgent, Machine, State, all_of, any_of, guard, not_
+from fsm_orch.proof.domain import Domain
+from fsm_orch.proof.findings.ways import cases, dead_ends, never_open, overlapping
+
+
+class Order(Context):
+    amount: int
+    vip: bool = False
+    kind: Literal["new", "used"] = "new"
+    answer: Annotated[str, Given()] = ""
+
+
+@guard
+def is_vip(order: Order) -> bool:
+    return order.vip
+
+
+@guard
+def is_used(order: Order) -> bool:
+    return order.kind == "used"
+
+
+@guard
+def is_small(order: Order) -> bool:
+    return order.amount < 100
+
+
+def act(visit):
+    return None
+
+
+def desk(*exits, agent=act, writes=(), before=None):
+    """Build a machine of a state with these guards on its exits, each to a final state of its own."""
+
+    class Desk(Machine[Order]):
+        start = State(act, initial=True)
+        look = State(agent, writes=writes) if callable(agent) else State(agent)
+        a, b, c = Final(), Final(), Final()
+        human = Final(fallback=True)
+        enter = start.to(look, guard=before)
+        to_a, to_b, to_c = start.to(a), start.to(b), start.to(c)
+        for number, one in enumerate(exits):
+            vars()[f"h{number}"] = look.to((a, b, c)[number], "when", guard=one)
+
+    return Desk.definition
+
+
+def test_guards_that_can_hold_at_once_are_found():
+    """Over finite fields it is certain, with the values that show it."""
+    (finding,) = overlapping(desk(is_vip, is_used))
+
+    assert (finding.code, finding.level) == ("FSM201", "warning")
+    assert finding.came.startswith("the guards of 'h0' and 'h1' can hold at once (vip=True, kind='used')")
+    assert finding.do == "write guard=is_used & ~is_vip"
+
+
+def test_guards_over_numbers_may_overlap():
+    """What cannot be listed is said to be possible only."""
+    (finding,) = overlapping(desk(is_small, is_vip))
+
+    assert "may hold at once (vip=True, is_small)" in finding.came
+
+
+def test_the_advice_mends_an_overlap():
+    """What the finding says to write leaves nothing to find, opaque guards included."""
+    assert list(overlapping(desk(is_small, is_vip & ~is_small))) == []
+    assert list(overlapping(desk(is_vip, is_used & ~is_vip, None))) == []
+
+
+def test_a_last_exit_without_a_guard_is_no_overlap():
+    """It is the `else`; one before a guarded exit hides it."""
+    assert list(overlapping(desk(is_vip, None))) == []
+    (finding,) = overlapping(desk(None, is_vip))
+    assert finding.came == "'h0' has no guard, so 'h1' is taken only if the agent proposes it"
+
+
+def test_two_ways_to_one_place_are_no_overlap():
+    """Whichever is taken, the run goes to the same state."""
+
+    class Desk(Machine[Order]):
+        look = State(act, initial=True)
+        sent, human = Final(), Final(fallback=True)
+        one = look.to(sent, guard=is_vip)
+        two = look.to(sent, guard=is_used)
+        other = look.to(human)
+
+    assert list(overlapping(Desk.definition)) == []
+
+
+def test_agents_that_always_say_where_to_go_have_no_order():
+    """A keyword agent proposes one of its routes."""
+
+    class Desk(Machine[Order]):
+        sent, kept, human = Final(), Final(), Final(fallback=True)
+        look = State(KeywordAgent(Order.answer, {sent: ("send",)}, otherwise=kept), initial=True)
+        one = look.to(sent, guard=is_vip)
+        two = look.to(kept, guard=is_used)
+
+    assert list(overlapping(Desk.definition)) == []
+
+
+def test_models_choose_by_themselves():
+    """A model proposes, so the order of its exits decides nothing."""
+    assert list(overlapping(desk(is_vip, is_used, agent=LLMAgent("Choose.")))) == []
+
+
+def test_exits_that_may_all_be_closed_are_a_dead_end():
+    """A state that writes nothing its guards read is closed from the start."""
+    (finding,) = dead_ends(desk(is_vip, is_used))
+
+    assert (finding.code, finding.level) == ("FSM202", "warning")
+    assert "'look' can be entered when all its exits, 'h0', 'h1', are closed (vip=False, kind='new')" in finding.came
+
+
+def test_an_agent_that_can_close_its_own_exit_is_found():
+    """What it writes decides whether it can leave."""
+    (finding,) = dead_ends(desk(is_vip, writes=(Order.vip,)))
+
+    assert finding.code == "FSM203"
+    assert "the agent of 'look' writes vip, and can close its only exit, 'h0', by it (vip=False)" in finding.came
+
+
+def test_what_let_a_run_in_lets_it_out():
+    """A guard that held on entry still holds, unless this agent writes what it reads."""
+    assert list(dead_ends(desk(is_vip, before=is_vip))) == []
+    assert list(dead_ends(desk(is_small, before=is_small & is_vip))) == []
+    assert [f.code for f in dead_ends(desk(is_vip, before=is_vip, writes=(Order.vip,)))] == ["FSM203"]
+    assert [f.code for f in dead_ends(desk(is_vip, before=is_used))] == ["FSM202"]
+
+
+def test_a_way_out_in_every_case_is_no_dead_end():
+    """An unguarded exit, or guards of which one always holds."""
+    assert list(dead_ends(desk(is_vip, None))) == []
+    assert list(dead_ends(desk(is_small, ~is_small))) == []
+    assert list(dead_ends(desk(is_vip & is_small, ~is_small, not_(is_vip)))) == []
+
+
+def test_a_guard_that_never_holds_is_an_error():
+    """No context opens it."""
+    (finding,) = never_open(desk(is_small & ~is_small, None))
+
+    assert (finding.code, finding.level) == ("FSM204", "error")
+    assert list(never_open(desk(is_small, ~is_vip))) == []
+
+
+GUARDS = st.recursive(
+    st.sampled_from([is_vip, is_used, is_small]),
+    lambda inner: st.one_of(inner.map(not_), st.builds(all_of, inner, inner), st.builds(any_of, inner, inner)),
+    max_leaves=5,
+)
+
+
+@given(st.lists(GUARDS, min_size=1, max_size=3))
+def test_the_cases_are_what_contexts_do(guards):
+    """Guards answer together as some case says, and each case is what some context does."""
+    real = {
+        tuple(one(Order(amount=amount, vip=vip, kind=kind)) for one in guards)
+        for amount in (1, 1_000)
+        for vip in (False, True)
+        for kind in ("new", "used")
+    }
+
+    assert real == {case.holds for case in cases(Domain(Order), guards)}

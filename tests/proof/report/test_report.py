@@ -1,0 +1,325 @@
+"""Counterexamples: as a table, a diagram and a test, and the smallest change that removes them."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+
+from fsm_orch import (
+    Context,
+    Final,
+    Limits,
+    LLMAgent,
+    Machine,
+    State,
+    Visit,
+    at_most,
+    events,
+    eventually,
+    guard,
+    never,
+)
+from fsm_orch.proof.certificate import certify
+from fsm_orch.proof.explore import explore
+from fsm_orch.proof.export.mermaid import mermaid
+from fsm_orch.proof.report.change import to_keep, to_slacken
+from fsm_orch.proof.report.drawing import drawn
+from fsm_orch.proof.report.edits import Edit, drop, fewer_hops, fewer_visits, guard_with
+from fsm_orch.proof.report.source import pytest_source
+from fsm_orch.proof.report.table import rows, table
+from fsm_orch.wellformed import check
+from machines import helpdesk
+
+
+class Kind(enum.Enum):
+    NEW = "new"
+    USED = "used"
+
+
+class Order(Context):
+    amount: int
+    kind: Kind = Kind.NEW
+    paid: bool = False
+    answer: str = ""
+
+
+@guard
+def is_paid(order: Order) -> bool:
+    return order.paid
+
+
+@guard
+def is_big(order: Order) -> bool:
+    return order.amount > 1_000
+
+
+@guard
+def is_absurd(order: Order) -> bool:
+    return order.amount != order.amount
+
+
+def model(instructions: str, *writes: object) -> LLMAgent:
+    return LLMAgent(instructions, writes=writes, max_input_tokens=900, max_output_tokens=100)
+
+
+def work(visit: Visit[Order]) -> None:
+    return None
+
+
+class Desk(Machine[Order]):
+    """Sell, search as often as wanted, and send."""
+
+    sort = State(model("Sort."), initial=True)
+    search = State(model("Search.", Order.answer), max_visits=5)
+    pay = State(work, writes=(Order.paid,))
+    send = State(work)
+    sent, human = Final(), Final(fallback=True)
+    to_search = sort.to(search, "search")
+    to_pay = sort.to(pay, "pay")
+    again = search.to(search, "search again")
+    found = search.to(pay, "found")
+    rush = search.to(send, "no time")
+    big = sort.to(send, "big", guard=is_big)
+    absurd = sort.to(send, "absurd", guard=is_absurd)
+    to_send = pay.to(send, guard=is_paid)
+    lost = search.on_failure(send)
+    done = send.to(sent)
+    limits = Limits(hops=6, tokens=9_000)
+    policies = (
+        at_most(3, search),
+        never(rush),
+        never(big),
+        never(absurd),
+        eventually(send),
+        never(lost),
+    )
+
+
+def judged(number: int):
+    return explore(Desk.definition).policies[number]
+
+
+def test_a_table_has_a_row_for_each_turn() -> None:
+    """Hop, state, handoff, target, what was held and what was charged."""
+    trace = explore(Desk.definition).max_tokens.trace
+
+    assert [(row.hop, row.state) for row in rows(trace)] == [(n + 1, turn.state) for n, turn in enumerate(trace.turns)]
+    assert [row.total for row in rows(trace)] == [turn.settled for turn in trace.turns]
+    lines = table(trace).splitlines()
+    assert lines[0].split() == ["hop", "state", "handoff", "to", "reserved", "total"]
+    assert len(lines) == len(trace.turns) + 1
+    starts = [(line.index(f" {row.handoff} "), line.split()) for line, row in zip(lines[1:], rows(trace), strict=True)]
+    assert len({start for start, _ in starts}) == 1
+    assert f"{trace.settled:,}" in starts[-1][1]
+
+
+def test_a_table_notes_failures_and_assumptions() -> None:
+    """What a guard was taken to answer is said on the row that hangs on it, and how a visit failed."""
+    big, lost = judged(2).trace, judged(5).trace
+
+    assert "if is_big" in rows(big)[-1].note
+    assert rows(lost)[-1].note.startswith("on failure")
+    assert "paid=True" in rows(explore(Desk.definition, policies=(never(Desk.to_send),)).policies[0].trace)[-1].note
+
+
+def test_the_path_is_thick_on_the_diagram() -> None:
+    """The drawing of the machine, and one line that marks the edges of the path and the start."""
+    trace = judged(1).trace
+    text = drawn(Desk.definition, trace)
+
+    (marks,) = set(text.splitlines()) - set(mermaid(Desk.definition).splitlines())
+    edges = [line for line in text.splitlines() if "-->" in line or "-.->" in line]
+    marked = [edges[int(number)].replace("#95;", "_") for number in marks.split()[1].split(",")]
+    assert marks.endswith("stroke-width:5px")
+    for edge, name in zip(marked, ("start", "to_search", "rush"), strict=True):
+        assert name in edge
+
+
+def run(source: str, tmp_path, monkeypatch, *, expected: str) -> str:
+    """Run a generated test in this process, as pytest would; returns what it said."""
+    namespace: dict[str, object] = {"__name__": "generated"}
+    exec(compile(source, "generated.py", "exec"), namespace)
+    (test,) = (value for name, value in namespace.items() if name.startswith("test_"))
+    outcomes = {"fails": (AssertionError, pytest.fail.Exception), "skips": (pytest.skip.Exception,)}
+    if expected == "passes":
+        test()
+        return ""
+    with pytest.raises(outcomes[expected]) as caught:
+        test()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("number", [0, 1, 5])
+def test_a_sure_path_is_a_test_that_fails(number, tmp_path, monkeypatch) -> None:
+    """It plays the path with scripted replies and asserts the policy."""
+    found = judged(number)
+    source = pytest_source(Desk.definition, found.policy, found.trace, module=__name__)
+
+    assert found.verdict == "violated"
+    said = run(source, tmp_path, monkeypatch, expected="fails")
+    assert f"{found.policy} is broken: sort -to_search-> search" in said
+    assert all(len(line) <= 120 for line in source.splitlines())
+
+
+def test_a_possible_path_is_searched_for_values(tmp_path, monkeypatch) -> None:
+    """Hypothesis finds values that make it real, and the test fails with the simplest."""
+    found = judged(2)
+    source = pytest_source(Desk.definition, found.policy, found.trace, module=__name__)
+
+    assert found.verdict == "possible"
+    assert "which is real if is_big" in source
+    assert "'amount': 1001" in run(source, tmp_path, monkeypatch, expected="fails")
+
+
+def test_a_possible_path_that_is_none_is_skipped(tmp_path, monkeypatch) -> None:
+    """Where no values are found it says so."""
+    found = judged(3)
+    source = pytest_source(Desk.definition, found.policy, found.trace, module=__name__)
+
+    assert "no values made this path real" in run(source, tmp_path, monkeypatch, expected="skips")
+
+
+def test_the_smallest_change_bounds_visits() -> None:
+    """Where something happens too often, it is visited as often as it may be, and no less."""
+    found = judged(0)
+    change = to_keep(Desk.definition, found.policy, found.trace, prices={})
+
+    assert str(change) == "set `max_visits=3` on `search`: at_most(3, search) holds"
+
+
+def test_no_change_leaves_less_of_a_machine() -> None:
+    """A change after which a state is no longer reached is none; one that only closes the path is."""
+    found = judged(1)
+    change = to_keep(Desk.definition, found.policy, found.trace, prices={})
+
+    assert str(change) == "remove the handoff `rush`: never(rush) holds" or "guard" in str(change)
+    changed = change.edit.apply(Desk.definition)
+    assert explore(changed).reached.keys() == explore(Desk.definition).reached.keys()
+
+
+def test_a_worst_case_is_made_to_fit() -> None:
+    """Fewer visits, as many as fit, or a higher limit; both are proved."""
+    certificate = certify(Desk.definition)
+    fewer, higher = to_slacken(Desk.definition, certificate)
+
+    assert certificate.bounds["tokens"].bound == 12_000
+    assert str(fewer) == "set `max_visits=3` on `search`: worst case 8,000 tokens"
+    assert str(higher) == "raise the limit, `Limits(tokens=12_000)`: the worst case, 12,000 tokens, fits"
+    for change in (fewer, higher):
+        assert certify(change.edit.apply(Desk.definition)).verdict("tokens") == "slack"
+    assert to_slacken(replace(Desk.definition, limits=Limits(hops=6, tokens=12_000)), certificate) == ()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Edit(words="nothing"),
+        next(fewer_visits(Desk.definition, "search")),
+        guard_with(Desk.rush, is_paid),
+        drop(Desk.rush),
+    ],
+    ids=lambda edit: edit.words,
+)
+def test_an_edit_is_a_machine_of_its_own(edit) -> None:
+    """It builds, shares no state with the first, and the first stays as it was."""
+    before = Desk.definition.canonical
+    changed = edit.apply(Desk.definition)
+
+    assert not check(changed) or edit.dropped
+    assert not set(changed.states.values()) & set(Desk.definition.states.values())
+    assert all(set(h.sources) <= set(changed.states.values()) for h in changed.handoffs)
+    assert Desk.definition.canonical == before
+    assert (replace(changed).canonical == before) == (edit.words == "nothing")
+    assert Counter(h.name for h in changed.handoffs) == Counter(
+        h.name for h in Desk.definition.handoffs if h.name != edit.dropped
+    )
+
+
+class Item(Context):
+    kind: Literal["a", "b"]
+    mark: Kind
+    code: bytes
+    count: int = 3
+
+
+def test_values_are_written_as_they_are_read() -> None:
+    """Enums by their class, what cannot be guessed drawn by Hypothesis, defaults left out."""
+
+    @guard
+    def is_used(item: Item) -> bool:
+        return item.mark is Kind.USED and item.kind == "b"
+
+    class Box(Machine[Item]):
+        look = State(print, initial=True)
+        yes, human = Final(), Final(fallback=True)
+        ok = look.to(yes, guard=is_used)
+        no = look.to(human)
+        policies = (never(ok),)
+
+    (found,) = explore(Box.definition).policies
+    source = pytest_source(Box.definition, found.policy, found.trace, module="boxes")
+    assert f"from {__name__} import Item, Kind" in source
+    assert 'draw(st.builds(Item, kind=st.just("b"), mark=st.just(Kind.USED), code=values(Item, "code")' in source
+
+
+def test_a_change_that_closes_more_than_the_path_is_none() -> None:
+    """A guard that never holds keeps the policy, and a state from being reached: it is no change."""
+
+    @guard
+    def is_paid(paid: Paid) -> bool:
+        return paid.paid
+
+    class Box(Machine[Paid]):
+        look = State(print, initial=True)
+        boss = State(print)
+        yes, human = Final(), Final(fallback=True)
+        ask = look.to(boss, guard=is_paid)
+        done = (look | boss).to(yes)
+        policies = (never(boss),)
+
+    (found,) = explore(Box.definition).policies
+    assert found.verdict == "violated"
+    assert to_keep(Box.definition, found.policy, found.trace, prices={}) is None
+
+
+class Paid(Context):
+    paid: bool
+
+
+def test_fewer_hops_leave_every_handoff_in_reach() -> None:
+    """Where a lower limit would close a handoff for good, only the higher limit of tokens is left."""
+    assert [edit.limits.hops for edit in fewer_hops(Desk.definition)] == [5, 4, 3]
+    certificate = certify(helpdesk.Hybrid.definition)
+
+    assert [change.edit.limits.tokens for change in to_slacken(helpdesk.Hybrid.definition, certificate)] == [8_448]
+
+
+def test_an_edit_keeps_guards_and_routes() -> None:
+    """A guard is added to the one that is there, and what routes to states routes to their copies."""
+    guarded = guard_with(Desk.big, is_paid).apply(Desk.definition)
+    changed = Edit(words="nothing").apply(helpdesk.Hybrid.definition)
+
+    assert ["(is_big & is_paid)"] == [repr(h.guard) for h in guarded.handoffs if h.name == "big"]
+    assert check(changed) == ()
+
+
+def test_a_cancelled_run_is_played_by_its_deadline() -> None:
+    """Nothing cancels a played run, and a deadline lands it just the same; a visit that nobody acted in is no turn."""
+    policy = never(Desk.human, strict=True)
+    definition = replace(Desk.definition, policies=(policy,))
+    trace = explore(definition).policies[0].trace
+    end = trace.turns[-1]
+    cancelled = replace(trace, turns=(*trace.turns[:-1], replace(end, inputs=(events.Cancelled(at=0.0),))))
+    late = replace(trace, turns=(*trace.turns[:-1], replace(end, inputs=(events.Failed(reason="timeout", at=60.0),))))
+    unasked = replace(trace, turns=(*trace.turns, replace(end, inputs=())))
+
+    def written(path):
+        return pytest_source(definition, policy, path, module=__name__)
+
+    assert written(cancelled) == written(late)
+    assert f"Turn(Desk.{end.state}, seconds=60)" in written(cancelled)
+    assert written(unasked) == written(trace)

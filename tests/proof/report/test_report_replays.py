@@ -1,0 +1,55 @@
+"""On random machines: what the explorer says is violated, its generated test shows with the real runner."""
+
+import sys
+import types
+from dataclasses import replace
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from fsm_orch import Limits, at_most, eventually, never
+from fsm_orch.proof.explore import explore
+from fsm_orch.proof.report.source import pytest_source
+from fsm_orch.testing.strategies import machines
+
+
+def policies(draw, definition):
+    """Draw a policy of a machine's own parts."""
+    parts = [*definition.states.values(), *definition.finals.values(), *definition.handoffs]
+    one, other = draw(st.sampled_from(parts)), draw(st.sampled_from(parts))
+    kinds = [never(one), at_most(1, one), eventually(one), never(one, strict=True), eventually(one | other)]
+    return draw(st.sampled_from(kinds if one is other else [*kinds, never(one).before(other), never(one).after(other)]))
+
+
+def importable(machine, policy):
+    """Give a machine policies, and put it where a generated test imports it from."""
+    made = types.SimpleNamespace(**{name: part for name, part in vars(machine).items() if not name.startswith("__")})
+    made.definition = replace(machine.definition, name="Random", policies=(policy,))
+    made.policies, made.__name__ = (policy,), "Random"
+    module = types.ModuleType("generated_machines")
+    module.Random = made
+    return made, mock.patch.dict(sys.modules, {"generated_machines": module})
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data(), machines(), st.sampled_from([(4, 10_000), (3, 320), (5, 800)]))
+def test_a_violation_is_shown_by_its_test(data, machine, limits):
+    """The test fails on the machine, by the policy and by nothing else."""
+    hops, tokens = limits
+    definition = replace(machine.definition, limits=Limits(hops=hops, tokens=tokens))
+    policy = policies(data.draw, definition)
+    (judged,) = explore(definition, policies=(policy,), max_configurations=1_500).policies
+    event(judged.verdict)
+    if judged.verdict != "violated":
+        return
+    made, patched = importable(machine, policy)
+    made.definition = replace(made.definition, limits=definition.limits)
+    source = pytest_source(made.definition, policy, judged.trace, module="generated_machines")
+    namespace = {}
+    with patched:
+        exec(compile(source, "generated.py", "exec"), namespace)
+        (test,) = (value for name, value in namespace.items() if name.startswith("test_"))
+        with pytest.raises(AssertionError, match="is broken"):
+            test()
