@@ -21,7 +21,7 @@ from .errors import CallDenied, ContextError, FsmError, VisitClosed
 from .messages import Usage
 from .models.base import MeteredModel, Model
 from .resilience.retry import Retry
-from .rules import legal
+from .rules import legal, next_call
 from .run import Run
 
 _OUTCOME_UNKNOWN = "the visit's time was over; what its agent had begun has an unknown outcome"
@@ -140,9 +140,8 @@ class AttemptDesk:
     def legal(self) -> tuple[Handoff, ...]:
         """Draw the menu as if the next call's whole allowance were held; the first call's is held already."""
         self._check_open()
-        now = self._run.now
-        assert now.visit is not None  # the desk is open, so the visit is under way
-        return legal(self._run.machine, now, holding=self._run.machine.grants[now.state] - now.visit.grant)
+        machine, now = self._run.machine, self._run.now
+        return legal(machine, now, holding=next_call(machine, now))
 
     def calls_left(self) -> int:
         now = self._run.now

@@ -196,6 +196,21 @@ def given_fields(context_type: type[Context]) -> frozenset[str]:
     )
 
 
+def taken_ahead(context: Context) -> tuple[str, ...]:
+    """Tell the fields that a first context holds a value of its own in, although only agents are to write them.
+
+    These are the fields with a default that are not marked `Given`: a policy is proved from their defaults on, and a
+    run that began with a refund approved would be none that was proved. What a factory makes is not compared.
+    """
+    context_type, given, held = type(context), given_fields(type(context)), values_of(context)
+    fields = context_type.__pydantic_fields__
+    others = [name for name, field in fields.items() if name not in given and field.default_factory is None]
+    if not others:
+        return ()
+    fresh = values_of(validated(context_type, {name: held[name] for name in given}))
+    return tuple(name for name in others if not _is_same(held[name], fresh[name]))
+
+
 def validated(context_type: type[C], values: Mapping[str, Any]) -> C:
     """Make a context of values.
 

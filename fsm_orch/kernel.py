@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, assert_never
 from . import calls, events
 from .budget import NOTHING, Allowance, Ledger
 from .configuration import Configuration, VisitLog
-from .context import Context, changed, overwritten, validated
+from .context import Context, changed, overwritten, taken_ahead, validated
 from .definition import EdgeKind, Final, Handoff, State
 from .engine import Compiled
 from .errors import ContextError, StepError
 from .messages import Usage
-from .rules import Objection, legal, menu, objection
+from .rules import Objection, legal, menu, next_call, objection
 
 VERSION = 1
 """Rises whenever the same journal would fold into other configurations."""
@@ -92,6 +92,10 @@ def _start(machine: Compiled, event: events.Started, ledger: Ledger) -> Step:
         context = validated(definition.context, event.context)
     except ContextError as error:
         raise StepError(f"run {event.run_id} cannot start on this context: {error}") from None
+    if ahead := taken_ahead(context):
+        raise StepError(
+            f"run {event.run_id} cannot start with {', '.join(ahead)} set: only agents write what is not Given"
+        )
     course = _Course(
         machine,
         Configuration(
@@ -208,7 +212,7 @@ class _Course:
 
     def _call_again(self) -> None:
         """Let the agent act once more in its visit; its menu is drawn as if its next call were reserved."""
-        self._call_agent(legal(self.machine, self.now, holding=self.machine.grants[self.now.state]))
+        self._call_agent(legal(self.machine, self.now, holding=next_call(self.machine, self.now)))
 
     def _call_agent(self, open_now: tuple[Handoff, ...]) -> None:
         """Let the agent act, if there is anything it could lead to."""
@@ -396,7 +400,7 @@ class _Course:
         """Take the state's failure edge with the context of entry if it is legal, else land."""
         edges = self.machine.failure_edges[self.now.state]
         edge = edges.get(kind) or edges.get("failure")
-        is_legal = edge is not None and objection(self.machine, self.now, edge, written=self.now.context) is None
+        is_legal = edge is not None and objection(self.machine, self.now, edge) is None
         if edge is None or not is_legal or not self._move(edge, None, self.now.context):
             self._land(reason, detail)
 

@@ -25,6 +25,14 @@ class Objection(NamedTuple):
     """Whether its guard raised instead of answering."""
 
 
+def next_call(machine: Compiled, now: Configuration) -> Amount:
+    """Tell what the next call of the visit may reserve beyond what is held for it; nothing if it makes none."""
+    visit, state = now.visit, machine.definition.states[now.state]
+    if visit is None or visit.is_denied or visit.calls >= state.spec.calls:
+        return NOTHING
+    return machine.grants[now.state] - visit.grant
+
+
 def legal(machine: Compiled, now: Configuration, *, holding: Amount = NOTHING) -> tuple[Handoff, ...]:
     """Tell which declared handoffs may happen next, in declaration order.
 

@@ -9,33 +9,27 @@ from __future__ import annotations
 import asyncio
 import inspect
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from typing import Any, Generic, TypedDict, Unpack, cast, get_args, overload
 
-from . import events, kernel, models
+from . import events, kernel, start
 from .agents.base import Agent
-from .agents.code import CodeAgent
 from .attempt import attempt
-from .budget import FREE, Price
 from .clock import Clock, loop_clock
-from .context import Context, journaled
+from .context import Context, journaled, taken_ahead
 from .definition import Definition, State
-from .engine import Compiled
-from .errors import CertificateError, ContextError, StartError
+from .errors import ContextError, StartError
 from .limits import Limits
 from .machine import C, D, Machine
 from .messages import Message
 from .models.base import Model
 from .observe.base import Observer
-from .paths import start_objection
 from .proof.certificate import Certificate
-from .proof.check import check
 from .resilience.retry import Retry
 from .result import RunResult, RunStream, landing_of, path_of, place
 from .run import Run
-from .spec import Specified
 from .store.base import Store
 
 _PATIENT = Retry()
@@ -78,18 +72,11 @@ class Runner(Generic[C, D]):
     ) -> None:
         self.definition: Definition = machine.definition
         agents = agents or {}
-        self._models = _models(self.definition, model or self.definition.model, agents)
-        limits = limits or self.definition.limits
-        prices = {name: model.price for name, model in self._models.items()}
-        _check_start(self.definition, limits, prices)
-        self._has_prices = None not in prices.values()
-        known = {name: price for name, price in prices.items() if price is not None}
+        self._models = start.models_of(self.definition, model or self.definition.model, agents)
+        self._agents = start.agents_of(self.definition, agents)
+        self._has_prices = all(model.price is not None for model in self._models.values())
         self.certificate = certificate
-        if certificate is not None:
-            _check_certificate(certificate, self.definition, limits, known, self._models)
-        potential = certificate.potential(self.definition) if certificate else None
-        self.machine = Compiled(self.definition, limits=limits, prices=known, potential=potential)
-        self._agents = {n: _agent(state, agents.get(state, state.agent)) for n, state in self.definition.states.items()}
+        self.machine = start.compiled(self.definition, limits or self.definition.limits, self._models, certificate)
         self._observers = tuple(observers)
         if any(map(inspect.iscoroutinefunction, self._observers)):
             raise TypeError("an observer is a plain function: it is called on the event loop and never awaited")
@@ -170,6 +157,11 @@ class Runner(Generic[C, D]):
             raise StartError(f"{self.definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}")
         if wanted is not None and deps is None and type(None) not in get_args(wanted):
             raise StartError(f"{self.definition.name} has dependencies: give them as deps=")
+        if ahead := taken_ahead(context):
+            raise StartError(
+                f"{expected.__name__} comes with {', '.join(ahead)} set, and only agents write what has a default: "
+                f"leave it out, or mark the field as the caller's: Annotated[..., Given()]"
+            )
         unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
         if unknown:
             raise TypeError(f"a run takes {', '.join(RunOptions.__annotations__)}, not {', '.join(unknown)}")
@@ -254,46 +246,3 @@ async def _last_flush(run: Run, error: BaseException) -> None:
         await asyncio.shield(run.flush())
     except Exception as second:
         error.add_note(f"the end of run {run.now.run_id} could not be stored: {type(second).__name__}")
-
-
-def _models(definition: Definition, default: str | Model | None, agents: Collection[State]) -> dict[str, Model]:
-    """Find the model of each state whose agent makes calls: its own unless the agent is replaced, else the default."""
-    foreign = [state for state in agents if state not in definition.states.values()]
-    if foreign:
-        raise StartError(
-            f"{foreign[0]!r} is no state of {definition.name}: its states are {', '.join(definition.states)}"
-        )
-    found: dict[str, Model] = {}
-    for name, state in definition.states.items():
-        if state.spec.calls == 0:
-            continue
-        wanted = (default or state.spec.model) if state in agents else (state.spec.model or default)
-        if wanted is None:
-            raise StartError(f"State {name!r} needs a model: Runner({definition.name}, model='provider:model')")
-        found[name] = models.resolve(wanted) if isinstance(wanted, str) else wanted
-    return found
-
-
-def _check_start(definition: Definition, limits: Limits, prices: Mapping[str, Price | None]) -> None:
-    unpriced = [name for name, price in prices.items() if price is None]
-    if limits.cost_usd is not None and unpriced:
-        raise StartError(
-            f"The price of the model of {', '.join(map(repr, unpriced))} is not known, so a cost limit of "
-            f"${limits.cost_usd} cannot be kept: use a model with a known price, or limit tokens alone"
-        )
-    reason = start_objection(definition, limits, prices.get(definition.initial.name) or FREE)
-    if reason is not None:
-        raise StartError(f"{definition.name} cannot start: {reason}")
-
-
-def _check_certificate(
-    certificate: Certificate, machine: Definition, limits: Limits, prices: Mapping[str, Price], used: dict[str, Model]
-) -> None:
-    try:
-        check(certificate, machine, limits=limits, prices=prices, models={n: model.name for n, model in used.items()})
-    except CertificateError as error:
-        raise StartError(f"{machine.name} does not start on this certificate. {error}") from None
-
-
-def _agent(state: State, agent: object) -> Agent:
-    return cast("Agent", agent) if isinstance(agent, Specified) else CodeAgent(cast("Any", agent), state.spec)

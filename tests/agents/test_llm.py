@@ -68,7 +68,7 @@ def asked(machine: type[Machine[Any, Any]], context: Context, *script: Any, **op
 
 def test_the_prompt_shows_scope_menu_and_only_what_it_reads() -> None:
     """Instructions, scope, the legal handoffs with their descriptions, and the declared fields."""
-    request = asked(Support, Ticket(query="hi", invoice="I1"), {"handoff": "resolved"})
+    request = asked(Support, Ticket(query="hi"), {"handoff": "resolved"})
 
     assert request.messages[0].content == "\n".join(
         [
