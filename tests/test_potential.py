@@ -5,11 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 from hypothesis import given
-from support.machines import drawn, machine_tapes
-from support.tape import Tape
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, State, events
 from fsm_orch.potential import Potential, by_hops
+from fsm_orch.testing import Tape, tapes
+from fsm_orch.testing.machines import drawn
+
+PLANS = tapes(min_size=30, max_size=90)
+"""Tapes that decide a machine and its limits."""
 
 
 class Question(Context):
@@ -35,7 +38,7 @@ class Desk(Machine[Question]):
     limits = Limits(hops=4, tokens=10_000)
 
 
-@given(machine_tapes)
+@given(PLANS)
 def test_no_edge_costs_more_than_the_potential_falls(plan: Tape) -> None:
     """Counting hops alone gives numbers that the inequality of a certificate holds for, on every edge and hop."""
     machine, limits = drawn(plan)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from support.desk import Support, Ticket
-from support.machines import Twins
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, ScriptedModel, State, events
 from fsm_orch.engine import Compiled
 from fsm_orch.kernel import VERSION, fold
 from fsm_orch.limits import CallLimits
 from fsm_orch.run import Run
+from fsm_orch.testing.machines import Twins
 
 MACHINE = Compiled(Support.definition)
 

@@ -42,7 +42,7 @@ def _read(value: object) -> Fraction:
         return Fraction(value)
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,99}/[0-9]{1,99}", value) and not value.endswith("/0"):
         number = Fraction(value)
-        if number.denominator > 1 and str(number) == value:
+        if str(number) == value:
             return number
     raise ValueError("exact numbers are written 7 or '7/3', in lowest terms")
 

@@ -118,7 +118,7 @@ def _road(machine: Json, hops: int) -> _Road:
     states = machine["states"]
     initial = next(name for name, state in states.items() if state["initial"])
     visits = {name: state["max_visits"] for name, state in states.items()}
-    left = {name: hops if most is None else min(hops, most - (name == initial)) for name, most in visits.items()}
+    left = {name: hops if most is None else most - (name == initial) for name, most in visits.items()}
     onward: dict[str, list[str]] = {name: [] for name in states}
     for handoff in machine["handoffs"]:  # of every kind: failure edges too
         for source in handoff["sources"]:

@@ -63,7 +63,7 @@ class Play:
         """Whether the ledger may deny something in some run, as far as counting visits tells."""
         self.sets = {n: {ref.name: value for ref, value in f.sets.items()} for n, f in definition.finals.items()}
         """What each final state writes."""
-        self._kinds = {handoff.name: handoff.kind for handoff in definition.handoffs}
+        self._kinds: dict[str, EdgeKind] = {handoff.name: handoff.kind for handoff in definition.handoffs}
         self._scarce = tuple(
             name for name, s in definition.states.items() if s.max_visits is not None and s.max_visits < limits.hops
         )

@@ -49,7 +49,7 @@ def skeleton(definition: Definition, limits: Limits) -> Skeleton:
     """Reduce a definition to where its runs can go."""
     initial = definition.initial.name
     left = {
-        name: limits.hops if state.max_visits is None else min(limits.hops, state.max_visits - (name == initial))
+        name: limits.hops if state.max_visits is None else state.max_visits - (name == initial)
         for name, state in definition.states.items()
     }
     onward = {name: tuple(t for t in definition.successors[name] if left.get(t, 0) > 0) for name in left}

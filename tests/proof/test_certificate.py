@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.desk import Support
 from support.roads import Stop, charged, paths, road, small
 
-from fsm_orch import Limits
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.budget import Price
 from fsm_orch.errors import CertificateError
 from fsm_orch.proof.certificate import Certificate, certify
@@ -77,6 +77,44 @@ def test_cost_is_bounded_where_every_price_is_known():
     assert bounds["cost"].bound == 3 * 700 + 2 * 1_200
     assert "cost" not in certify(Support.definition, prices={"triage": PRICES["triage"]}).bounds
     assert "cost" not in certify(Support.definition).bounds
+
+
+def test_time_is_rounded_up():
+    """A visit's time counts in whole milliseconds, as its float is written."""
+    bounds = [
+        certify(road({"a": Stop(1, timeout_s=s)}, [])).bounds["milliseconds"].bound for s in (0.1, 0.0001, 2.0015)
+    ]
+
+    assert bounds == [100, 1, 2_002]
+
+
+def test_models_are_those_declared():
+    """Unless models are named, a state's own is meant, else the machine's; a state without calls has none."""
+
+    class Named(Machine[Question]):
+        """Two models."""
+
+        first = State(LLMAgent("a"), initial=True)
+        second = State(LLMAgent("b", model="openai:own"))
+        third = State(idle)
+        done, human = Final(), Final(fallback=True)
+        on = first.to(second, "go on")
+        further = second.to(third, "go on")
+        end = third.to(done)
+        model = "openai:all"
+
+    certificate = certify(Named.definition)
+
+    assert certificate.models == {"first": "openai:all", "second": "openai:own"}
+    check(certificate, Named.definition)
+
+
+class Question(Context):
+    text: str = ""
+
+
+def idle(visit):
+    return None
 
 
 def test_the_verdict_compares_with_the_limit():
@@ -176,9 +214,26 @@ def test_a_part_has_no_more_than_the_share_of_a_call():
     """A part that could use more than a call may reserve is held to that call's share."""
     large = certify(road({"x": Stop(5_000)}, []))
 
-    whole = certify(road({"a": Stop(1_000, calls=1)}, []), parts={"a": (large,)})
+    outer = road({"a": Stop(1_000, calls=1)}, [])
+
+    whole = certify(outer, parts={"a": (large,)})
 
     assert whole.bounds["tokens"].bound == 1_000
+    check(whole, outer, parts={"a": (large,)})
+
+
+def test_a_part_without_a_bound_on_cost_leaves_the_whole_without():
+    """Cost is bounded if that of every part is, and a state that makes no other calls needs no price of its own."""
+    inner, outer = road({"x": 10}, []), road({"a": Stop(100, calls=1)}, [])
+    unpriced, priced = certify(inner), certify(inner, prices={"x": Price(Fraction(3), Fraction(3))})
+
+    without = certify(outer, prices={"a": PRICES["triage"]}, parts={"a": (unpriced,)})
+    whole = certify(outer, parts={"a": (priced,)})
+
+    assert "cost" not in without.bounds
+    check(without, outer, prices={"a": PRICES["triage"]}, parts={"a": (unpriced,)})
+    assert whole.bounds["cost"].bound == 30
+    check(whole, outer, parts={"a": (priced,)})
 
 
 def test_parts_take_the_place_of_calls_that_are_there():

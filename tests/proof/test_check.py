@@ -148,6 +148,52 @@ def test_a_bound_that_is_not_exact_says_so():
         check(Document(document), GAP)
 
 
+def test_the_search_goes_to_the_last_visit():
+    """A path that is dearer by its very last visit alone refutes an exact bound."""
+    stops = {"a": 10, "b": Stop(20, max_visits=2), "c": Stop(20, max_visits=2)}
+    definition = road(stops, [("a", "c"), ("b", "a"), ("b", "b"), ("c", "a"), ("c", "b")], hops=5)
+    document = claim(definition)
+    tokens = document["bounds"]["tokens"]
+    assert (tokens["bound"], tokens["total"]) == (80, 85)
+    check(Document(document), definition)
+
+    tokens |= {"witness": {"states": list("acbb"), "handoffs": ["h0", "h4", "h2"], "amount": 70}, "bound": 70}
+
+    with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
+        check(Document(document), definition)
+
+
+def test_the_search_keeps_the_dearer_of_two_ways():
+    """Of two ways to the same state the dearer one counts, in whichever order they are declared."""
+    stops = {"s": 0, "p": 5, "q": 1, "a": 20, "b": Stop(30, max_visits=2), "c": 20}
+    tail = [("p", "a"), ("q", "a"), ("a", "b"), ("a", "c"), ("b", "b")]
+    for head, way in (([("s", "p"), ("s", "q")], ["h1", "h3"]), ([("s", "q"), ("s", "p")], ["h0", "h3"])):
+        definition = road(stops, [*head, *tail], hops=7)
+        document = claim(definition)
+        tokens = document["bounds"]["tokens"]
+        assert (tokens["bound"], tokens["total"]) == (85, 95)
+        check(Document(document), definition)
+
+        tokens |= {"witness": {"states": list("sqabb"), "handoffs": [*way, "h4", "h6"], "amount": 81}, "bound": 81}
+
+        with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
+            check(Document(document), definition)
+
+
+def test_the_search_leaves_out_what_cannot_be_dearer(monkeypatch):
+    """Of a hundred ways on, only the one that could still become dearer than the witness is followed."""
+    many = {f"z{number}": 1 for number in range(100)}
+    stops = {"a": Stop(20, max_visits=1), "b": Stop(30, max_visits=2), "c": 20, **many}
+    edges = [("a", "b"), ("a", "c"), ("b", "b"), *(("a", name) for name in many), *(("b", name) for name in many)]
+    definition = road(stops, edges, hops=5)
+    certificate = certify(definition)
+    assert certificate.bounds["tokens"].is_exact
+    assert certificate.bounds["tokens"].gap == 0 < certificate.bounds["tokens"].total - 81
+    monkeypatch.setattr(module, "_MOST_OPEN", 3)
+
+    check(certificate, definition)
+
+
 def test_a_search_that_is_too_wide_is_not_made(monkeypatch):
     """Where more paths are open than are followed, an exact bound is not believed."""
     document = claim(GAP)

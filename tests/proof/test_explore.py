@@ -201,6 +201,59 @@ def test_an_opaque_guard_makes_a_path_possible() -> None:
     assert any("query, tier, level, amount" in note for note in found.abstracted)
 
 
+def test_a_sure_way_counts_however_late_it_is_found() -> None:
+    """A state that is reached by a guess is really reached if another way there needs none."""
+
+    class Twice(Machine[Order]):
+        """Go on, one way or another."""
+
+        start, on = State(act, initial=True), State(act)
+        done, human = Final(), Final(fallback=True)
+        guessed = start.to(on, guard=is_large)
+        plain = start.to(on)
+        end = on.to(done)
+
+    found = explore(Twice.definition, policies=(never(Twice.on),))
+
+    assert ["violated"] == verdicts(found)
+    assert ["possible"] == verdicts(explore(Twice.definition, policies=(never(Twice.guessed),)))
+    assert "start -plain-> on" == str(found.reached["on"])
+
+
+def test_the_shortest_guess_is_shown() -> None:
+    """Of the paths that hang on a guess, the shortest is shown."""
+
+    class Loop(Machine[Order]):
+        """Go round."""
+
+        start = State(act, initial=True, max_visits=3)
+        done, human = Final(), Final(fallback=True)
+        again = start.to(start)
+        end = start.to(done, guard=is_large)
+
+    found = explore(Loop.definition, policies=(never(Loop.done),))
+
+    assert ["possible"] == verdicts(found)
+    assert "start -end-> done" == str(found.policies[0].trace)
+
+
+def test_states_that_are_left_at_once_are_entered() -> None:
+    """A state in which nothing is legal is entered all the same, whichever of several it is."""
+
+    class Shut(Machine[Flags]):
+        """Run into closed doors."""
+
+        start, one, two = State(act, initial=True), State(act), State(act)
+        done, human = Final(), Final(fallback=True)
+        to_one, to_two, off = start.to(one), start.to(two), start.to(done)
+        never_one = one.to(done, guard=is_a & ~is_a)
+        never_two = two.to(done, guard=is_b & ~is_b)
+
+    assert {"start", "one", "two", "done", "human"} == set(explore(Shut.definition).reached)
+    found = explore(Shut.definition, policies=(never(Shut.one), never(Shut.two)))
+    assert ["violated", "violated"] == verdicts(found)
+
+
 def test_a_guard_and_its_opposite_never_both_hold() -> None:
     """In one step an opaque guard answers once; in the next it may answer otherwise."""
 
@@ -412,6 +465,24 @@ def test_no_run_can_start() -> None:
         explore(Dear.definition, limits=Limits(tokens=10))
 
 
+def test_every_failure_edge_is_taken() -> None:
+    """An agent may raise, take too long, and be refused for good, though every reply of its own would be legal."""
+
+    class Failing(Machine[Flags]):
+        """Fail."""
+
+        start = State(act, initial=True)
+        failed, late, refused = State(act), State(act), State(act)
+        done, human = Final(), Final(fallback=True)
+        end = (start | failed | late | refused).to(done)
+        lost, waited, doubted = start.on_failure(failed), start.on_timeout(late), start.on_refusal(refused)
+
+    found = explore(Failing.definition)
+
+    kinds = {name: found.reached[name].turns[0].kind for name in ("failed", "late", "refused")}
+    assert {"failed": "failure", "late": "timeout", "refused": "refusal"} == kinds
+
+
 # --- bounds of the search -------------------------------------------------------------------------------------
 
 
@@ -475,6 +546,7 @@ def lied(stepped: Step, **changes: Any) -> Step:
 
 WRONG: dict[str, tuple[str, Callable[[Configuration | None, events.Input, Step], Step]]] = {
     "hops": ("T2", lambda now, event, done: moved(done, hops=done.configuration.hops + 9)),
+    "last": ("T2", lambda now, event, done: moved(done, hops=6) if done.configuration.visit else done),
     "visits": ("T2", lambda now, event, done: moved(done, visits={"billing": 3})),
     "budget": (
         "T3",

@@ -85,6 +85,16 @@ def test_a_narrow_search_finds_a_witness(random):
     assert not found.is_dearest or found.amount == worst
 
 
+def test_the_dearer_of_two_ways_is_kept():
+    """Of two ways to the same state the dearer one counts, in whichever order they are declared."""
+    stops = {"s": 0, "p": 5, "q": 1, "a": 20, "b": Stop(30, max_visits=2), "c": 20}
+    tail = [("p", "a"), ("q", "a"), ("a", "b"), ("a", "c"), ("b", "b")]
+
+    for head in ([("s", "p"), ("s", "q")], [("s", "q"), ("s", "p")]):
+        found = dearest_path(pricing(road(stops, [*head, *tail], hops=7)))
+        assert (tuple("spabb"), 85, True) == found
+
+
 def test_what_was_lost_is_said():
     """Where one path is too few to follow, the search does not call its find the dearest."""
     lost = [dearest_path(Pricing(p.skeleton, p.worst_case, {}), widest=1) for p in _many()]
