@@ -35,13 +35,14 @@ async def attempt(
     """Let an agent act for as long as its visit has time, and fold what came of it."""
     with closing(AttemptDesk(run)) as desk:
         visit = _visit(run, desk, effect, _metered(run, desk, model, retry), deps)
+        context = contextvars.copy_context()
         if isinstance(agent, PlainAgent):
             await asyncio.sleep(0)  # a chain of plain agents must not keep the loop to itself
-            came = _on_the_spot(agent, visit)
+            came = context.run(_on_the_spot, agent, visit)
         else:
             came = _acting(agent, visit)
         if isinstance(came, Awaitable):
-            came = await _in_time(came, desk.seconds_left())
+            came = await _in_time(came, desk.seconds_left(), context)
     if not run.is_finished:
         run.fold(_outcome(run, came))
 
@@ -51,9 +52,9 @@ class _TooLate(Exception):
 
 
 def _on_the_spot(agent: PlainAgent, visit: Visit[Any, Any]) -> object:
-    """Call a plain agent in a context of its own, as a task would; gives what it raises as a value."""
+    """Call a plain agent; gives what it raises as a value."""
     try:
-        return contextvars.copy_context().run(agent.begin, visit)
+        return agent.begin(visit)
     except (Exception, SystemExit, asyncio.CancelledError) as error:  # nothing is awaited here: all are the agent's own
         return error
 
@@ -63,11 +64,15 @@ async def _acting(agent: Agent, visit: Visit[Any, Any]) -> object:
     return await agent.act(visit)
 
 
-async def _in_time(acting: Awaitable[object], seconds: float) -> object:
-    """Await an agent in a task of its own, to be given up when its time is over; gives what it raises as a value."""
+async def _in_time(acting: Awaitable[object], seconds: float, context: contextvars.Context) -> object:
+    """Await an agent in a task of its own, to be given up when its time is over; gives what it raises as a value.
+
+    Args:
+        context: the one that the agent began in: what it set there, it may reset here.
+    """
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
-    task = loop.create_task(_signalling(acting, over))
+    task = loop.create_task(_signalling(acting, over), context=context)
     timer = loop.call_later(seconds, _signal, over)
     try:
         await over

@@ -15,7 +15,9 @@ from fsm_orch import (
     Final,
     Limits,
     Machine,
+    Message,
     Reply,
+    Response,
     Runner,
     ScriptedModel,
     State,
@@ -276,3 +278,67 @@ async def test_a_chain_of_plain_agents_shares_the_loop() -> None:
     first, second = (place for place, kind in enumerate(turns) if kind == "visit_started")
     assert "neighbour" in turns[first:second]
     assert "neighbour" in turns[second:]
+
+
+def traced(visit: Visit[Ticket]) -> Any:
+    """Set a variable at once and reset it when the work is done, as a decorator that traces does."""
+    token = seen.set("begun")
+
+    async def work() -> dict[Any, Any]:
+        await asyncio.sleep(0)
+        found = seen.get()
+        seen.reset(token)
+        return {Ticket.answer: found}
+
+    return work()
+
+
+class Traced(Machine[Ticket]):
+    """A plain function that returns a coroutine."""
+
+    first = State(traced, initial=True, writes=(Ticket.answer,))
+    done = Final()
+    human = Final(fallback=True)
+    end = first.to(done)
+
+
+async def test_what_a_function_begins_its_coroutine_ends() -> None:
+    """A function that returns a coroutine shares one context with it."""
+    result = await Runner(Traced).run(Ticket(query="x"))
+
+    assert (None, "begun") == (result.landing, result.context.answer)
+
+
+async def test_an_agent_without_a_call_left_sees_its_whole_menu() -> None:
+    """After its last call an agent is told what is legal, and nothing is held for a call that cannot come."""
+    menus: list[tuple[str, ...]] = []
+
+    class Asks:
+        spec = AgentSpec(
+            kind="llm",
+            name="Asks",
+            calls=1,
+            call_limits=CallLimits(max_input_tokens=900, max_output_tokens=100),
+            canonical={},
+        )
+
+        async def act(self, visit: Visit[Any, Any]) -> Reply:
+            await visit.model.ask((Message(role="user", content="x" * 900),))
+            menus.append(tuple(handoff.name for handoff in visit.legal()))
+            return Reply()
+
+    class Pair(Machine[Ticket]):
+        """Two states of one call each, and a limit of just two calls."""
+
+        first = State(Asks(), initial=True)
+        second = State(Asks())
+        done = Final()
+        human = Final(fallback=True)
+        on = first.to(second)
+        end = second.to(done)
+        limits = Limits(hops=2, tokens=2_000)
+
+    dear = [Response(text="", usage=Usage(requests=1, input_tokens=900, output_tokens=100))] * 2
+    result = await Runner(Pair, model=ScriptedModel(dear)).run(Ticket(query="x"))
+
+    assert (None, [("on",), ("end",)]) == (result.landing, menus)

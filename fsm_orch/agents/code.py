@@ -1,7 +1,7 @@
 """Code agents: plain functions of the visit, sync or async.
 
-A sync function runs on the event loop and cannot be cancelled; what it does to the world stays done. For blocking
-work write an async function, or hand the work to `asyncio.to_thread` inside one.
+A sync function runs on the event loop, in the run's own task, and cannot be cancelled; what it does to the world stays
+done. For blocking work write an async function, or hand the work to `asyncio.to_thread` inside one.
 """
 
 from __future__ import annotations

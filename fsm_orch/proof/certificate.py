@@ -216,7 +216,7 @@ _ASSUMPTIONS = (
     "providers keep their output caps, and report honest usage",
     "the bound of a call's input tokens covers the provider's template",
     "agents and tools reach models through their metered one alone",
-    "sync functions, which cannot be cancelled, return within the time of their visit",
+    "agents end when cancelled; sync functions, which cannot be, return within the time of their visit",
     "the models and prices are those named here",
 )
 
