@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from pydantic import ConfigDict, create_model
+from pydantic import ConfigDict, TypeAdapter, create_model
 
 from ..context import Context, given_fields
 from ..definition import Definition, Handoff
@@ -24,6 +24,7 @@ from .domain import Domain, Outcome, decided, finite_values, leaves, outcomes
 from .trace import HIDDEN, Assumption
 
 T = TypeVar("T")
+_UNCLEAR = object()
 Origin = Literal["before", "after", "end"]
 """Whose opaque fields a leaf is asked on: those a step begins with, those it commits, or those a run ends with."""
 
@@ -57,15 +58,25 @@ class Abstraction:
 
     def starts(self) -> Iterator[dict[str, object]]:
         """List the contexts that runs begin with: every value of what is given, the default of everything else."""
-        given = given_fields(self.original.context)
-        defaults = {}
-        for name in self.domain.finite.keys() - given:
-            field = self.original.context.__pydantic_fields__[name]
-            if field.default_factory is None and field.default in self.domain.finite[name]:
-                defaults[name] = field.default
-        free = [name for name in self.domain.finite if name not in defaults]
+        free = [name for name in self.domain.finite if name not in self._defaults]
         for values in self.domain.valuations(free):
-            yield {**self.placeholders, **defaults, **values}
+            yield {**self.placeholders, **self._defaults, **values}
+
+    @cached_property
+    def _defaults(self) -> dict[str, object]:
+        """The finite fields that every run begins with the same value of.
+
+        None of them if the context has validators, since they may derive any field from what is given.
+        """
+        if self.has_validators:
+            return {}
+        context, given = self.original.context, given_fields(self.original.context)
+        found = {name: _default(context, name) for name in self.domain.finite if name not in given}
+        return {
+            name: value
+            for name, value in found.items()
+            if any(type(value) is type(listed) and value == listed for listed in self.domain.finite[name])
+        }
 
     @cached_property
     def placeholders(self) -> dict[str, object]:
@@ -74,10 +85,14 @@ class Abstraction:
         listed = {name: finite_values(fields[name].annotation) for name in self.domain.opaque}
         return {name: values[0] if values else HIDDEN for name, values in listed.items()}
 
-    @property
-    def hidden(self) -> tuple[str, ...]:
-        """The fields that hold `HIDDEN`."""
-        return tuple(name for name, value in self.placeholders.items() if value is HIDDEN)
+    def hidden(self, *, is_sure: bool) -> tuple[str, ...]:
+        """Tell the fields whose placeholder is no value on a path.
+
+        Args:
+            is_sure: whether the path hangs on no unknown guard. What such a guard reads after an opaque field is not
+                seen, so to a path that hangs on one no placeholder is a value, even if it is a real one.
+        """
+        return tuple(name for name, value in self.placeholders.items() if value is HIDDEN or not is_sure)
 
     def values(self, context: Context) -> tuple[object, ...]:
         """Give the values of the finite fields, of a context or of a watched view of one, without being seen."""
@@ -94,11 +109,11 @@ class Abstraction:
             said.append(f"the values of these fields were not told apart: {', '.join(self.domain.opaque)}")
         if self.unknown:
             said.append(f"these guards were taken both ways where needed: {', '.join(map(repr, self.unknown))}")
-        kept = [name for name in self.domain.finite if name not in given_fields(self.original.context)]
-        if kept:
-            said.append(f"runs begin with the defaults of: {', '.join(kept)}")
+        if self._defaults:
+            said.append(f"runs begin with the defaults of: {', '.join(self._defaults)}")
         if self.has_validators:
-            said.append(f"the validators of {self.original.context.__name__} were not asked")
+            name = self.original.context.__name__
+            said.append(f"the validators of {name} were not asked: runs begin with any value, whatever they make of it")
         return tuple(said)
 
 
@@ -231,17 +246,37 @@ def _abstract(context_type: type[Context]) -> type[Context]:
         return create_model(context_type.__name__, __base__=_Abstract, **fields)
 
 
+def _default(context_type: type[Context], name: str) -> object:
+    """Give what a run holds of a default: what validation makes of it, read again as a journal is."""
+    field = context_type.__pydantic_fields__[name]
+    if field.default_factory is not None:
+        return _UNCLEAR
+    adapter = TypeAdapter(field.rebuild_annotation(), config=context_type.model_config)
+    try:
+        return adapter.validate_json(adapter.dump_json(adapter.validate_python(field.default)))
+    except ValueError:  # pydantic's own are: no run can begin with it
+        return _UNCLEAR
+
+
 def _has_validators(context_type: type[Context]) -> bool:
-    decorators = context_type.__pydantic_decorators__
-    return bool(
-        decorators.validators
-        or decorators.field_validators
-        or decorators.root_validators
-        or decorators.model_validators
-        or any(
-            mark
-            for field in context_type.__pydantic_fields__.values()
-            for mark in field.metadata
-            if type(mark).__name__.endswith("Validator")
-        )
-    )
+    """Tell whether code of the user's makes the values of a context, wherever in its fields it stands."""
+    return any(map(_is_users, _nodes(dict(context_type.__pydantic_core_schema__))))
+
+
+def _nodes(schema: object) -> Iterator[Mapping[str, Any]]:
+    """List every part of a core schema, in which pydantic has resolved aliases, unions, marks and decorators."""
+    if isinstance(schema, dict):
+        yield schema
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ():
+        yield from _nodes(part)
+
+
+def _is_users(node: Mapping[str, Any]) -> bool:
+    if node.get("type") == "model":
+        return bool(node.get("post_init") or node.get("custom_init"))
+    if not str(node.get("type")).startswith("function-"):
+        return False
+    given = node["function"]
+    function = given["function"] if isinstance(given, dict) else given  # a validator's; a serializer is not wrapped
+    module = getattr(getattr(function, "func", function), "__module__", None) or ""
+    return module.split(".")[0] not in ("pydantic", "ipaddress")

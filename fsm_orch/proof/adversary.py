@@ -9,8 +9,10 @@ is late, and a call that is still open when an attempt ends, lead to what a time
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
+from math import prod
 from typing import get_args
 
 from .. import events
@@ -21,6 +23,8 @@ from ..messages import Usage
 from .abstract import Abstraction
 
 UNDECLARED = "no_such_handoff"
+FEW = 256
+"""Writings of one state that are kept for its next visit; more are listed anew, to bound memory."""
 
 
 class Adversary:
@@ -36,24 +40,31 @@ class Adversary:
         self._domain = abstraction.domain
         self._placeholders = abstraction.placeholders
         self._moves = lru_cache(maxsize=None)(self._list)
+        self._few = lru_cache(maxsize=None)(self._listed)
 
-    def moves(self, now: Configuration, *, is_tight: bool) -> tuple[events.Input, ...]:
+    def moves(self, now: Configuration, *, is_tight: bool) -> Iterable[events.Input]:
         """List every input that may come in a configuration that has not finished.
 
         Args:
             is_tight: whether it matters what calls use.
+
+        Returns:
+            the inputs, one at a time: replies grow by the power of the fields that they write.
         """
         assert now.visit is not None
         visit, spec = now.visit, self._machine.definition.states[now.state].spec
         can_call = visit.calls < spec.calls and not visit.is_denied
-        return self._moves(
-            now.state,
-            "waiting" if now.status == "waiting" else "open" if visit.open else "free",
-            visit.calls,
-            can_call,
-            visit.pauses < spec.pauses,
-            is_tight,
-        )
+        stage = "waiting" if now.status == "waiting" else "open" if visit.open else "free"
+        moves = self._moves(now.state, stage, visit.calls, can_call, visit.pauses < spec.pauses, is_tight)
+        return chain(self._replied(now.state), moves) if stage == "free" else moves
+
+    def _replied(self, name: str) -> Iterable[events.Input]:
+        written = self._machine.definition.states[name].spec.written_names
+        writings = prod(len(values) for field, values in self._domain.finite.items() if field in written)
+        return self._few(name) if writings <= FEW else self._replies(name)
+
+    def _listed(self, name: str) -> tuple[events.Input, ...]:
+        return tuple(self._replies(name))
 
     def _list(
         self, name: str, stage: str, calls: int, can_call: bool, can_pause: bool, is_tight: bool
@@ -65,7 +76,6 @@ class Adversary:
         elif stage == "open":
             found += self._settlements(state, calls, is_tight)
         else:
-            found += self._replies(state)
             found += [events.Failed(reason=reason, at=0.0) for reason in get_args(events.FailureReason)]
             found.append(events.Failed(reason="timeout", at=self._machine.limits.deadline_s))
             if can_pause:
@@ -90,15 +100,14 @@ class Adversary:
         if is_tight:
             yield events.CallSettled(call=call, usage=Usage(requests=1), at=0.0)
 
-    def _replies(self, state: State) -> Iterator[events.Input]:
-        written = state.spec.written_names
-        hidden = {name: value for name, value in self._placeholders.items() if name in written}
-        writings = [
-            {**hidden, **values}
-            for values in self._domain.valuations(name for name in self._domain.finite if name in written)
-        ]
-        for changes in writings:
-            for handoff in self._machine.exits[state.name]:
+    def _replies(self, name: str) -> Iterator[events.Input]:
+        written = self._machine.definition.states[name].spec.written_names
+        hidden = {field: value for field, value in self._placeholders.items() if field in written}
+        fields = tuple(field for field in self._domain.finite if field in written)
+        changes: dict[str, object] = {}
+        for values in self._domain.valuations(fields):
+            changes = {**hidden, **values}
+            for handoff in self._machine.exits[name]:
                 yield events.Replied(handoff=handoff.name, changes=changes, at=0.0)
             yield events.Replied(changes=changes, at=0.0)
-        yield events.Replied(handoff=UNDECLARED, changes=writings[0], at=0.0)
+        yield events.Replied(handoff=UNDECLARED, changes=changes, at=0.0)

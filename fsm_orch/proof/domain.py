@@ -57,7 +57,12 @@ class Domain:
     def __init__(self, context_type: type[Context], guards: Iterable[Guard[Any]] | None = None) -> None:
         self.context_type = context_type
         listed = {name: finite_values(field.annotation) for name, field in context_type.__pydantic_fields__.items()}
-        self.finite = {name: values for name, values in listed.items() if values is not None}
+        is_raw = context_type.model_config.get("use_enum_values")  # then it holds none of an enum's members
+        self.finite = {
+            name: values
+            for name, values in listed.items()
+            if values is not None and not (is_raw and any(isinstance(value, enum.Enum) for value in values))
+        }
         """Every value of each finite field, in order of declaration."""
         self._asked: dict[tuple[Guard[Any], tuple[object, ...]], Answer] = {}
         if guards is not None:

@@ -105,7 +105,7 @@ def explore(
         limits: instead of the definition's.
         prices: of each state's model; a state that is not named costs nothing.
         policies: instead of the definition's.
-        max_configurations: where to stop; memory is bounded by it.
+        max_configurations: where to stop, or after 100 steps for each of them; memory and time are bounded by it.
         on_progress: told now and then how far it is.
         clock: seconds, to time it.
 

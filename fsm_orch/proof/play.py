@@ -83,7 +83,7 @@ class Play:
         """Tell what kind of edge a handoff is."""
         return self._kinds[handoff]
 
-    def moves(self, place: Place) -> tuple[events.Input, ...]:
+    def moves(self, place: Place) -> Iterable[events.Input]:
         """List what the world may do next; nothing once the run has finished."""
         if place.now.status == "finished":
             return ()

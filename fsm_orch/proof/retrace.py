@@ -57,6 +57,7 @@ class _Writer:
     def trace(self, start: Mapping[str, Any]) -> Trace:
         assert self._place is not None
         now = self._place.now
+        is_sure = not self._answered and not any(turn.assumed for turn in self._turns)
         return Trace(
             start=dict(start),
             turns=tuple(self._turns),
@@ -66,7 +67,7 @@ class _Writer:
             settled=now.ledger.settled.tokens,
             cost=now.ledger.settled.cost,
             calls=self._calls,
-            hidden=self._play.abstraction.hidden,
+            hidden=self._play.abstraction.hidden(is_sure=is_sure),
         )
 
     def _note(self, record: events.Record) -> None:

@@ -78,7 +78,7 @@ class Trace:
     calls: int = 0
     """Requests made to models."""
     hidden: tuple[str, ...] = field(default=())
-    """The fields that were not looked into; where they appear, they hold `HIDDEN`."""
+    """The fields that were not looked into; where they appear, they hold a placeholder, such as `HIDDEN`."""
 
     @property
     def hops(self) -> int:

@@ -20,6 +20,8 @@ from .tree import ROOT, Label, Tree, Worth
 OnProgress = Callable[[int, int], object]
 """Told the configurations found so far, and how many of them are still to be expanded."""
 _PROGRESS_EVERY = 1_000
+STEPS_EACH = 100
+"""Steps that a walk may take for each configuration it has room for: what bounds its time."""
 
 
 class Sighting(NamedTuple):
@@ -56,11 +58,11 @@ _Layer = dict[Hashable, _Node]
 
 
 class _Full(Exception):
-    """There is no room for another configuration."""
+    """There is no room for another configuration, or another step."""
 
 
 def walk(play: Play, room: int, on_progress: OnProgress | None = None) -> Walked:
-    """Go through all runs, or until there are more configurations than there is room for."""
+    """Go through all runs, or until there are more configurations, or steps to take, than there is room for."""
     walked = Walked(play, room, on_progress)
     walked.go()
     return walked
@@ -134,6 +136,8 @@ class Walked:
         hops = source.place.now.hops if source else -1
         led: dict[tuple[int, Hashable, str | None], tuple[Moved, tuple[Outcome, ...]]] = {}
         for moved, answered in self.play.take(source and source.place, event):
+            if self.steps >= self._room * STEPS_EACH:
+                raise _Full
             self.steps += 1
             for breach in moved.breaches:
                 self.breaches.setdefault(breach.theorem, (breach, source.number if source else ROOT, event))

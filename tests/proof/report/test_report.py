@@ -286,6 +286,29 @@ def test_a_change_that_closes_more_than_the_path_is_none() -> None:
     assert to_keep(Box.definition, found.policy, found.trace, prices={}) is None
 
 
+def test_a_guard_of_the_policy_is_a_change() -> None:
+    """Where a policy asks that a guard held before, guarding the way there with it is the smallest change."""
+
+    @guard
+    def is_verified(paid: Paid) -> bool:
+        return paid.paid
+
+    class Shop(Machine[Paid]):
+        ver = State(print, writes=(Paid.paid,), initial=True)
+        refund = State(print)
+        yes, human = Final(), Final(fallback=True)
+        big = ver.to(refund)
+        nope = ver.to(yes)
+        done = refund.to(yes)
+        policies = (never(refund).before(is_verified),)
+
+    (found,) = explore(Shop.definition).policies
+    change = to_keep(Shop.definition, found.policy, found.trace, prices={})
+
+    assert found.verdict == "violated"
+    assert str(change) == ("give `big` the guard `guard=is_verified`: never(refund).before(is_verified) holds")
+
+
 class Paid(Context):
     paid: bool
 
