@@ -27,6 +27,7 @@ from ..definition import Definition
 from ..errors import CertificateError
 from ..limits import Limits
 from ..potential import Potential
+from .assumptions import assumed
 from .pricing import Pricing
 from .program import best_prices
 from .search import dearest_path
@@ -208,19 +209,8 @@ def certify(
         prices={n: Rates(input=prices[n].input, output=prices[n].output) for n in calling if n in prices},
         parts={name: tuple(part.digest for part in of) for name, of in parts.items()},
         bounds={measure: _bound(definition, numbers, cost) for measure, cost in costs.items()},
-        assumptions=(*_ASSUMPTIONS, *(_OF_PARTS.format(name) for name in parts)),
+        assumptions=assumed(parts),
     )
-
-
-_ASSUMPTIONS = (
-    "providers keep their output caps, and report honest usage",
-    "the bound of a call's input tokens covers the provider's template",
-    "agents and tools reach models through their metered one alone",
-    "agents end when cancelled; sync functions, which cannot be, return within the time of their visit",
-    "the models and prices are those named here",
-)
-
-_OF_PARTS = "a visit of {!r} runs each of its parts at most once, on a share no larger than the part's bound"
 
 
 def _check_parts(definition: Definition, parts: Mapping[str, Sequence[Certificate]]) -> None:

@@ -21,12 +21,13 @@ from fractions import Fraction
 from math import ceil, floor, lcm
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from ..budget import Price
 from ..definition import Definition
 from ..errors import CertificateError
 from ..limits import Limits
+from .assumptions import assumed
 
 _MOST_OPEN = 512
 """Paths of one length that are followed at most; keep in sync with `fsm_orch.proof.search.WIDEST`."""
@@ -55,6 +56,7 @@ def check(
     Raises CertificateError: if it is of other things than these, or says what does not follow from them.
     """
     claim, machine, limits = certificate.model_dump(mode="json"), definition.canonical, limits or definition.limits
+    claim["limits"] = _limits(claim["limits"])
     inner = {state: [part.model_dump(mode="json") for part in own] for state, own in (parts or {}).items()}
     for what, fact in _facts(definition, limits, prices or {}, models, inner).items():
         if claim[what] != fact:
@@ -84,7 +86,7 @@ def _facts(
         "version": 1,
         "machine": machine["machine"],
         "definition": definition.digest,
-        "limits": limits.model_dump(mode="json"),
+        "limits": limits,
         "models": {name: models.get(name) for name in agents},
         "prices": {
             name: {"input": _written(prices[name].input), "output": _written(prices[name].output)}
@@ -92,7 +94,16 @@ def _facts(
             if name in prices
         },
         "parts": {state: [_digest(part) for part in own] for state, own in inner.items()},
+        "assumptions": list(assumed(inner)),
     }
+
+
+def _limits(claimed: object) -> object:
+    """Read limits, so that $0.05 is $0.050; what are none stay as they are."""
+    try:
+        return Limits.model_validate(claimed)
+    except ValidationError:
+        return claimed
 
 
 def _written(number: Fraction) -> int | str:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import unquote_plus
 
 import vcr
 import vcr.cassette
@@ -34,11 +35,16 @@ _KEPT_HEADERS = {"content-type", "anthropic-version", "anthropic-beta", "retry-a
 _SECRET_LENGTH = 8
 """Characters of a secret at least; what is shorter is looked for by its name alone."""
 _SECRET_NAMES = re.compile(
-    r"(?:(?:x-)?(?:goog-)?api[-_]?key|key|token|(?:access|refresh|auth|id)[-_]?token|(?:proxy-)?authorization|password|secret|client[-_]?secret"
-    r"|cookie|session[-_]?id|signature|sig|organization|organization[-_]?id|openai-organization|project[-_]?id|user"
+    r"(?:(?:x-)?(?:goog-)?api[-_]?key|(?:access|refresh|auth|id)[-_]?token|(?:proxy-)?authorization|password|secret|client[-_]?secret"
+    r"|cookie|session[-_]?id|signature|sig|organization|organization[-_]?id|openai-organization|project[-_]?id"
     r"|safety[-_]?identifier)",
     re.IGNORECASE,
 )
+_COMMON_NAMES = re.compile(r"key|token|user|user[-_]?id", re.IGNORECASE)
+"""Names of secrets and accounts in what is sent, and at the top of what comes back; deeper there they are data."""
+_FORM = re.compile(r"[^\s=&{]+=[^\s&]*(?:&[^\s=&]+=[^\s&]*)*")
+_STREAMED = re.compile(r"^(data:[ \t]*)([^\r\n]+)", re.MULTILINE)
+"""A line of server-sent events, and what it holds."""
 _SECRET_TEXTS = re.compile(r"\b(?:sk|pk|rk|org|proj|sess|user)-[A-Za-z0-9_-]{8,}|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}")
 _VOLATILE = frozenset({"id", "created", "created_at", "completed_at", "system_fingerprint", "request_id"})
 """Members of a reply that are other every time, and that nothing here reads."""
@@ -139,6 +145,28 @@ def _unparsed(body: Any) -> Any:
     return json.dumps(body, ensure_ascii=False) if isinstance(body, dict | list) else body
 
 
+def _is_secret(name: str, *, common: bool) -> bool:
+    """Tell whether a name is a secret's; a common one, such as "user", where it cannot be data."""
+    return bool(_SECRET_NAMES.fullmatch(name) or (common and _COMMON_NAMES.fullmatch(name)))
+
+
+def _form(text: str) -> str:
+    """Mask what a query or a form says under the name of a secret."""
+    pairs = [pair.partition("=") for pair in text.split("&") if pair]
+    return "&".join(
+        f"{name}={HIDDEN if _is_secret(unquote_plus(name), common=True) else value}" for name, _, value in pairs
+    )
+
+
+def _hidden(value: Any) -> Any:
+    """Hide every text of a value."""
+    if isinstance(value, list):
+        return [_hidden(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _hidden(member) for name, member in value.items()}
+    return HIDDEN if isinstance(value, str) else value
+
+
 class _Cleaner:
     """Leaves out of traffic what nobody is to see, and of replies what is other every time."""
 
@@ -149,41 +177,58 @@ class _Cleaner:
     def request(self, request: vcr.request.Request) -> vcr.request.Request:
         """Give a request as it is written and looked for."""
         for name, value in request.headers.items():
-            if name.lower() not in _KEPT_HEADERS and _SECRET_NAMES.fullmatch(name):
+            if name.lower() not in _KEPT_HEADERS and _is_secret(name, common=True):
                 self._secrets.update(part for part in str(value).split() if len(part) >= _SECRET_LENGTH)
         headers = {name.lower(): value for name, value in request.headers.items() if name.lower() in _KEPT_HEADERS}
         base, question, query = re.sub(r"//[^/@]*@", "//", request.uri).partition("?")
-        pairs = [pair.partition("=") for pair in query.split("&") if pair]
-        masked = "&".join(f"{name}={HIDDEN if _SECRET_NAMES.fullmatch(name) else value}" for name, _, value in pairs)
-        uri = self._text(base + question + masked)
-        return vcr.request.Request(request.method, uri, self._body(request.body, frozenset()), headers)
+        uri = self._text(base + question + _form(query))
+        return vcr.request.Request(request.method, uri, self._body(request.body, is_reply=False), headers)
 
     def response(self, response: dict[str, Any]) -> dict[str, Any]:
         """Give a response as it is written."""
         headers = {name.lower(): value for name, value in response["headers"].items() if name.lower() in _KEPT_HEADERS}
-        return {**response, "headers": headers, "body": {"string": self._body(response["body"]["string"], _VOLATILE)}}
+        return {
+            **response,
+            "headers": headers,
+            "body": {"string": self._body(response["body"]["string"], is_reply=True)},
+        }
 
-    def _body(self, body: Any, volatile: frozenset[str]) -> Any:
+    def _body(self, body: Any, *, is_reply: bool) -> Any:
         text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
         if not isinstance(text, str):
             return body
-        value = _parsed(text)
-        is_json = isinstance(value, dict | list)
-        return (_unparsed(self._masked(value, volatile)) if is_json else self._text(text)).encode()
+        if _STREAMED.search(text):
+            text = _STREAMED.sub(lambda line: line[1] + self._whole(line[2], is_reply=is_reply), text)
+            return self._text(text).encode()
+        return self._whole(text, is_reply=is_reply).encode()
 
-    def _masked(self, value: Any, volatile: frozenset[str]) -> Any:
+    def _whole(self, text: str, *, is_reply: bool) -> str:
+        """Mask a text that is JSON, a form, or neither."""
+        value = _parsed(text)
+        if isinstance(value, dict | list):
+            return str(_unparsed(self._masked(value, is_reply=is_reply, is_top=True)))
+        return self._text(_form(text) if _FORM.fullmatch(text) else text)
+
+    def _masked(self, value: Any, *, is_reply: bool, is_top: bool = False) -> Any:
         """Mask members by their names and texts by their looks, at any depth."""
         if isinstance(value, list):
-            return [self._masked(item, volatile) for item in value]
+            return [self._masked(item, is_reply=is_reply) for item in value]
         if isinstance(value, dict):
-            return {name: self._member(name, member, volatile) for name, member in value.items()}
+            return {
+                self._text(name): self._member(name, member, is_reply=is_reply, is_top=is_top)
+                for name, member in value.items()
+            }
         return self._text(value) if isinstance(value, str) else value
 
-    def _member(self, name: str, member: Any, volatile: frozenset[str]) -> Any:
-        if name in volatile and isinstance(member, int | float):
+    def _member(self, name: str, member: Any, *, is_reply: bool, is_top: bool) -> Any:
+        is_volatile = is_reply and name in _VOLATILE
+        if is_volatile and isinstance(member, int | float):
             return 0
-        is_hidden = name in volatile or _SECRET_NAMES.fullmatch(name)
-        return HIDDEN if is_hidden and isinstance(member, str) else self._masked(member, volatile)
+        if is_volatile and isinstance(member, str):
+            return HIDDEN
+        if _is_secret(name, common=is_top or not is_reply):
+            return _hidden(member)
+        return self._masked(member, is_reply=is_reply)
 
     def _text(self, text: str) -> str:
         for secret in self._secrets:

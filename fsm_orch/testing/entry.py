@@ -36,9 +36,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load the plug-in if an option asks for it."""
+    """Load the plug-in if an option asks for it.
+
+    Raises pytest.UsageError: if what it needs is not installed.
+    """
     options = config.option
     if options.fsm or options.fsm_coverage or options.fsm_require_coverage is not None or config.getini("fsm"):
-        from fsm_orch.testing.plugin import install  # noqa: PLC0415 - not for those who do not ask
-
+        try:
+            from fsm_orch.testing.plugin import install  # noqa: PLC0415 - not for those who do not ask
+        except ModuleNotFoundError as error:
+            if error.name != "hypothesis":
+                raise
+            raise pytest.UsageError("--fsm needs Hypothesis: pip install 'fsm_orch[test]'") from None
         install(config)

@@ -3,6 +3,7 @@
 import ast
 import copy
 import json
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -227,6 +228,25 @@ def test_it_is_bound_to_what_it_was_made_for(other, what):
         check(certificate, Support.definition, **{**made_for, **other})
 
 
+@pytest.mark.parametrize("said", [[], ["all is well"], ["anything but a bound"] * 5])
+def test_what_it_assumes_is_what_the_library_states(said):
+    """A certificate that promises under fewer conditions, or other ones, is refused."""
+    document = claim(Support.definition)
+    check(Document(document), Support.definition)
+
+    with pytest.raises(CertificateError, match="made for other assumptions"):
+        check(Document({**document, "assumptions": said}), Support.definition)
+
+
+def test_equal_limits_are_equal_however_they_are_written():
+    """Five cents are five cents, with a zero more or less."""
+    short, long = (Limits(cost_usd=Decimal(text)) for text in ("0.05", "0.050"))
+
+    check(certify(Support.definition, limits=short), Support.definition, limits=long)
+    with pytest.raises(CertificateError, match="made for other limits"):
+        check(certify(Support.definition, limits=short), Support.definition, limits=Limits(cost_usd=Decimal("0.051")))
+
+
 def test_it_is_bound_to_its_definition():
     """A certificate is refused for a definition of another digest, even if nothing in it changes a bound."""
     mine, other = (road({"a": 1}, [], tokens=tokens) for tokens in (10, 11))
@@ -287,4 +307,4 @@ def test_it_shares_no_code():
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     inner = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
 
-    assert inner == {"budget", "definition", "errors", "limits"}
+    assert inner == {"assumptions", "budget", "definition", "errors", "limits"}

@@ -10,11 +10,12 @@ from typing import Any
 
 import httpx2
 import pytest
+import vcr.request
 
 from fsm_orch import CallFailed, Message, Request, Response
 from fsm_orch.models.anthropic import MessagesModel
 from fsm_orch.models.openai import ChatModel, ResponsesModel
-from fsm_orch.testing.cassette import UnknownRequest, cassette
+from fsm_orch.testing.cassette import HIDDEN, UnknownRequest, _Cleaner, cassette
 
 KEY = "sk-proj-0123456789abcdef"
 CHAT = {
@@ -113,6 +114,48 @@ def test_no_secret_is_written(made: Any, body: dict[str, Any], tmp_path: Path) -
 
     for secret in (KEY, "very-secret-cookie", "org-verysecret99", "someone@example.org", "abcdefgh12345", "req_1"):
         assert secret not in written
+
+
+def cleaned(body: str, *, of: str) -> str:
+    """Give a body as it is written, of a request or of a reply."""
+    cleaner = _Cleaner()
+    if of == "request":
+        return cleaner.request(vcr.request.Request("POST", "https://x.example/v1", body.encode(), {})).body.decode()
+    text: str = cleaner.response({"headers": {}, "body": {"string": body.encode()}})["body"]["string"].decode()
+    return text
+
+
+@pytest.mark.parametrize(
+    ("of", "body"),
+    [
+        ("request", "grant_type=x&client_secret=Acme-9&password=p&client%5Fsecret=Acme-9"),
+        ("request", '{"api_key": ["Acme-9", {"old": "Acme-9"}], "user": {"id": "Acme-9"}}'),
+        ("request", '{"metadata": {"user_id": "Acme-9", "token": "Acme-9"}}'),
+        ("reply", '{"deep": [{"session_id": "Acme-9", "password": ["Acme-9"]}], "user": "Acme-9"}'),
+        ("reply", 'event: x\r\ndata: {"session_id":"Acme-9","deep":{"organization":"Acme-9"}}\r\n\r\ndata: [DONE]\r\n'),
+        ("reply", '{"input": {"token": "sk-Acme-9-Acme-9"}}'),
+    ],
+)
+def test_secrets_are_known_by_their_names(of: str, body: str) -> None:
+    """In forms, lists and streams too, at any depth; what is around them stays."""
+    written = cleaned(body, of=of)
+
+    assert "Acme-9" not in written
+    assert HIDDEN in written
+    assert written.count("\r\n") == body.count("\r\n")
+    assert ("[DONE]" in written) == ("[DONE]" in body)
+
+
+@pytest.mark.parametrize("frame", ["{}", "event: x\ndata: {}\n\n"])
+def test_data_of_a_reply_stays(frame: str) -> None:
+    """Members of common names are data, unless they are the provider's own, at the top."""
+    data = {"user": "Bob", "token": "A17", "key": "k", "user_id": "u"}
+    body = json.dumps({"content": [{"input": data}], "user": "someone"})
+
+    written = cleaned(frame.replace("{}", body), of="reply")
+
+    assert json.dumps(data) in written
+    assert "someone" not in written
 
 
 def test_the_file_stays_the_same(tmp_path: Path) -> None:

@@ -134,6 +134,20 @@ def test_a_target_that_is_not_there_is_told(project: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*--fsm: no module, file or folder 'deks'*"])
 
 
+def test_what_is_missing_is_told(project: pytest.Pytester) -> None:
+    """Without Hypothesis the session ends with what to install; any other module that is missing is no such case."""
+    entry = Path(__file__).parents[2] / "fsm_orch" / "testing" / "entry.py"
+    (project.path / "entry.py").write_text(entry.read_text())
+    for name, expected in (("hypothesis", "*pip install 'fsm_orch?test?'*"), ("attrs", "*No module named 'attrs'*")):
+        missing = f'raise ModuleNotFoundError("No module named {name!r}", name={name!r})'
+        (project.path / "hypothesis.py").write_text(missing)
+
+        result = project.runpytest_subprocess("-p", "entry", "-p", "no:cacheprovider", "--fsm", "desk")
+
+        result.stderr.fnmatch_lines([expected])
+        assert (pytest.ExitCode.USAGE_ERROR == result.ret) == (name == "hypothesis")
+
+
 def test_coverage_reports_what_the_projects_own_tests_took(project: pytest.Pytester) -> None:
     """The ready tests do not count: two of four edges were taken by the test of the project."""
     result = run(project, "--fsm", "desk", "test_own.py", "-k", "own or replay", "--fsm-coverage")

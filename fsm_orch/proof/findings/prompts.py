@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...budget import FREE
 from ...definition import Definition, State
@@ -21,7 +21,8 @@ def shared(definition: Definition) -> Iterator[Finding]:
                 code="FSM501",
                 where=state.where,
                 came=f"{state.name!r} and {first.name!r} have the same prompt: {prompt.instructions!r}",
-                allowed="agents that are told apart by their instructions, `does` or `must_not`",
+                allowed="agents that are told apart by their instructions, `does`, `must_not`, or what they read and "
+                "write",
                 do="say what each is for in does=(...), or make them one state",
                 level="warning",
             )
@@ -44,7 +45,10 @@ def unscoped(definition: Definition) -> Iterator[Finding]:
 
 
 def needless_routing(definition: Definition) -> Iterator[Finding]:
-    """Find models that are asked where to go where there is one way, and that write nothing either."""
+    """Find models that are asked where to go where there is one way, and that write nothing either.
+
+    What they say may be what they are for: it is among the messages that later agents, and the caller, can read.
+    """
     for name, state in definition.states.items():
         exits = definition.exits(name)
         if state.spec.proposes and len(exits) == 1 and not state.spec.writes and len(definition.states) > 1:
@@ -53,9 +57,10 @@ def needless_routing(definition: Definition) -> Iterator[Finding]:
                 where=state.where,
                 came=f"the model of {name!r} has one way to go, to {exits[0].target.name!r}, and writes no field; "
                 f"a visit may cost {state.spec.worst_case(FREE).tokens:,} tokens",
-                allowed="models that choose between handoffs, or write what they find out",
-                do=f"hand off to {exits[0].target.name!r} directly, or let it write a field",
-                level="warning",
+                allowed="models that choose between handoffs, write what they find out, or say what others read",
+                do="let it write what it finds out; or, if nobody is to read what it says, which is lost then, hand "
+                f"off to {exits[0].target.name!r} directly",
+                level="note",
             )
 
 
@@ -76,11 +81,16 @@ def single_agent(definition: Definition) -> Iterator[Finding]:
 
 
 class _Prompt(NamedTuple):
-    """What a model is told of itself, white space aside."""
+    """What a prompt is made of, white space aside."""
 
     instructions: str
     does: tuple[str, ...]
     must_not: tuple[str, ...]
+    window: tuple[Any, ...]
+    """How much it sees of what was said."""
+    reads: frozenset[str]
+    writes: frozenset[str]
+    """The form that it fills in."""
 
 
 def _prompt(state: State) -> _Prompt | None:
@@ -88,7 +98,8 @@ def _prompt(state: State) -> _Prompt | None:
     if state.spec.kind != "llm" or "instructions" not in told:
         return None
     does, must_not = (tuple(map(_squeezed, told.get(key, ()))) for key in ("does", "must_not"))
-    return _Prompt(_squeezed(told["instructions"]), does, must_not)
+    reads, writes = (frozenset(ref.name for ref in refs) for refs in (state.spec.reads, state.spec.writes))
+    return _Prompt(_squeezed(told["instructions"]), does, must_not, tuple(told.get("window", ())), reads, writes)
 
 
 def _squeezed(text: str) -> str:

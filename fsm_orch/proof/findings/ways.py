@@ -2,14 +2,15 @@
 
 Guards are compared *jointly*: on all values of the finite fields they read, and with every unknown leaf answering yes
 and no, the same leaf the same in all of them. So `g` and `~g` never both hold and never both fail, however opaque g is.
-That a leaf raises is left out: it would make every guard false, and is a mistake of its own.
+That an unknown leaf raises, which makes `g` and `~g` both false, is looked at for dead ends, and only where it does so
+on None in a field that may be None: that anything else could make it raise is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice, product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from ...definition import Definition, Handoff, State
 from ...errors import Finding
@@ -19,8 +20,7 @@ from ..domain import Domain, Outcome, decided, leaves
 _MOST_CASES = 4_000
 """Beyond these some cases are not looked at, and what only they would show is not found."""
 
-
-_SAID: tuple[Outcome, ...] = ("yes", "no")
+_WORDS: Mapping[Outcome, str] = {"yes": "{!r}", "no": "not {!r}", "raises": "{!r} raises"}
 
 
 class Case(NamedTuple):
@@ -34,20 +34,50 @@ class Case(NamedTuple):
 
     def __str__(self) -> str:
         values = [f"{name}={value!r}" for name, value in self.values.items()]
-        return ", ".join(values + [f"{'' if said == 'yes' else 'not '}{leaf!r}" for leaf, said in self.unknown.items()])
+        return ", ".join(values + [_WORDS[said].format(leaf) for leaf, said in self.unknown.items()])
 
 
-def cases(domain: Domain, guards: Sequence[Guard[Any] | None]) -> Iterator[Case]:
-    """Give every way in which guards may answer together; None holds always."""
+class _Found(NamedTuple):
+    """What a search found."""
+
+    case: Case | None
+    is_all: bool
+    """Whether every case was looked at; otherwise "none found" is not "there is none"."""
+
+
+def cases(domain: Domain, guards: Sequence[Guard[Any] | None], *, raising: bool = False) -> Iterator[Case]:
+    """Give every way in which guards may answer together; None holds always.
+
+    Args:
+        raising: also those in which a leaf raises on None.
+    """
     asked = tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
     read = {name for leaf in asked for name in domain.reads(leaf)}
     for values in domain.valuations(name for name in domain.finite if name in read):
         known: dict[Guard[Any], Outcome | None] = {leaf: domain.ask(leaf, values).outcome for leaf in asked}
         open_leaves = [leaf for leaf, outcome in known.items() if outcome is None]
-        for said in product(_SAID, repeat=len(open_leaves)):
+        for said in product(*(_said(domain, leaf, values, raising=raising) for leaf in open_leaves)):
             unknown = dict(zip(open_leaves, said, strict=True))
             answers: dict[Guard[Any], Outcome] = {leaf: known[leaf] or unknown[leaf] for leaf in asked}
             yield Case(tuple(g is None or decided(g, answers.__getitem__) for g in guards), values, unknown)
+
+
+def _said(domain: Domain, leaf: Guard[Any], values: Mapping[str, object], *, raising: bool) -> tuple[Outcome, ...]:
+    """Tell what a leaf may do that is unknown on these values."""
+    return ("yes", "no", "raises") if raising and _raises_on_none(domain, leaf, values) else ("yes", "no")
+
+
+def _raises_on_none(domain: Domain, leaf: Guard[Any], values: Mapping[str, object]) -> bool:
+    """Tell whether a leaf raises where the fields that it reads, and whose values cannot be listed, are None."""
+    known = dict(values)
+    answer = domain.ask(leaf, known)
+    while answer.outcome is None:
+        annotation = domain.context_type.__pydantic_fields__[answer.reads[-1]].annotation
+        if type(None) not in get_args(annotation):
+            return False
+        known[answer.reads[-1]] = None
+        answer = domain.ask(leaf, known)
+    return answer.outcome == "raises"
 
 
 def overlapping(definition: Definition) -> Iterator[Finding]:
@@ -59,7 +89,7 @@ def overlapping(definition: Definition) -> Iterator[Finding]:
         for first, second in combinations(definition.exits(name), 2):
             if second.guard is None or first.target is second.target:
                 continue  # a last exit without a guard is the usual way to say "else"
-            both = _first(domain, (first.guard, second.guard), (True, True))
+            both = _first(domain, (first.guard, second.guard), (True, True)).case
             if both is not None:
                 yield _overlap(first, second, both)
 
@@ -87,7 +117,10 @@ def never_open(definition: Definition) -> Iterator[Finding]:
     """Find guards that never hold, whatever a context says."""
     domain = Domain(definition.context)
     for handoff in definition.handoffs:
-        if handoff.guard is not None and _first(domain, (handoff.guard,), (True,)) is None:
+        if handoff.guard is None:
+            continue
+        found = _first(domain, (handoff.guard,), (True,))
+        if found.case is None and found.is_all:
             yield Finding(
                 code="FSM204",
                 where=handoff.where,
@@ -118,7 +151,7 @@ def _closed(definition: Definition, domain: Domain, state: State, exits: Sequenc
             is_kept = not _reads(domain, (handoff.guard,)) & state.spec.written_names
             entries.append(handoff.guard if is_kept else None)  # what it writes itself is not known any more
     for entry in dict.fromkeys(entries):
-        closed = _first(domain, (entry, *guards), (True, *(False for _ in guards)))
+        closed = _first(domain, (entry, *guards), (True, *(False for _ in guards)), raising=True).case
         if closed is not None:
             return closed
     return None
@@ -135,12 +168,14 @@ def _dead_end(domain: Domain, state: State, exits: Sequence[Handoff], closed: Ca
         else f"{state.name!r} {can} be entered when {only} {'is' if len(exits) == 1 else 'are'} closed ({closed})"
     )
     last = 'with a description for "none of these"' if state.spec.proposes else "as the last: it is the `else`"
+    raised = [repr(leaf) for leaf, said in closed.unknown.items() if said == "raises"]
+    why = f"; where {', '.join(raised)} raises, neither it nor its negation holds" if raised else ""
     return Finding(
         code="FSM203" if own else "FSM202",
         where=state.where,
         came=f"{came}: the run would be landed",
         allowed="states with a way out in every case, even if it leads to the fallback",
-        do=f"declare a handoff without a guard, {last}",
+        do=f"declare a handoff without a guard, {last}{why}",
         level="warning",
     )
 
@@ -149,7 +184,10 @@ def _reads(domain: Domain, guards: Iterable[Guard[Any] | None]) -> set[str]:
     return {name for guard in guards for leaf in leaves(guard) for name in domain.reads(leaf)}
 
 
-def _first(domain: Domain, guards: Sequence[Guard[Any] | None], holds: tuple[bool, ...]) -> Case | None:
+def _first(
+    domain: Domain, guards: Sequence[Guard[Any] | None], holds: tuple[bool, ...], *, raising: bool = False
+) -> _Found:
     """Find a case in which guards answer so; one without unknown leaves first."""
-    found = [case for case in islice(cases(domain, guards), _MOST_CASES) if case.holds == holds]
-    return min(found, key=lambda case: len(case.unknown), default=None)
+    left = cases(domain, guards, raising=raising)
+    found = [case for case in islice(left, _MOST_CASES) if case.holds == holds]
+    return _Found(min(found, key=lambda case: len(case.unknown), default=None), next(left, None) is None)

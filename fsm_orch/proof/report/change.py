@@ -2,7 +2,7 @@
 
 An edit that leaves less of the machine is none: every state and final state that runs reach, they still reach, fewer
 hops are enough for every handoff, and the class still builds. What is tried are fewer visits, fewer hops, a guard that
-the machine has already, and one handoff less; where none of these is enough, none is suggested.
+the machine or the policy has already, and one handoff less; where none of these is enough, none is suggested.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edi
             yield from fewer_visits(definition, name, at_most=policy.times)
     on_path = {turn.handoff for turn in trace.turns}
     taken = [h for h in reversed(definition.handoffs) if h.name in on_path]
-    guards = _guards(definition)
+    guards = _guards(definition, policy)
     for handoff in taken:
         if handoff.kind == "handoff":
             others = [guard for guard in guards if guard is not handoff.guard]
@@ -74,8 +74,10 @@ def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edi
     yield from map(drop, taken)
 
 
-def _guards(definition: Definition) -> tuple[Guard[Any], ...]:
-    return tuple(dict.fromkeys(h.guard for h in definition.handoffs if h.guard is not None))
+def _guards(definition: Definition, policy: Policy) -> tuple[Guard[Any], ...]:
+    """Give the guards that are there: those that the policy names first, since they are what it is about."""
+    named = [atom for atom in policy.atoms if isinstance(atom, Guard)]
+    return tuple(dict.fromkeys([*named, *(h.guard for h in definition.handoffs if h.guard is not None)]))
 
 
 def to_slacken(definition: Definition, certificate: Certificate) -> tuple[Change, ...]:

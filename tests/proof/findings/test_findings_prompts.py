@@ -1,6 +1,6 @@
 """Findings about prompts, scopes and needless orchestration."""
 
-from fsm_orch import Context, Final, LLMAgent, Machine, State
+from fsm_orch import Context, Final, LLMAgent, Machine, State, Window
 from fsm_orch.proof.findings.prompts import needless_routing, shared, single_agent, unscoped
 
 
@@ -36,6 +36,23 @@ def test_models_that_are_told_the_same_are_found():
     assert finding.where == Twins.billing.where
 
 
+def test_models_that_read_or_write_other_fields_are_told_apart():
+    """What they are shown and the form that they fill in are of the prompt, and so is how far back they look."""
+
+    class Extract(Machine[Ticket]):
+        one = State(LLMAgent("Extract.", reads=(Ticket.query,), writes=(Ticket.answer,)), initial=True)
+        other_reads = State(LLMAgent("Extract.", writes=(Ticket.answer,)))
+        other_writes = State(LLMAgent("Extract.", reads=(Ticket.query,)))
+        other_window = State(LLMAgent("Extract.", reads=(Ticket.query,), writes=(Ticket.answer,), window=Window(1, 9)))
+        done, human = Final(), Final(fallback=True)
+        a = one.to(other_reads, "on")
+        b = other_reads.to(other_writes, "on")
+        c = other_writes.to(other_window, "on")
+        end = other_window.to(done, "it is done")
+
+    assert found(shared, Extract) == []
+
+
 def test_a_model_that_answers_needs_a_scope():
     """What writes and has neither `does` nor `must_not` is found; what only routes has its menu."""
     assert [came.split()[0] for _, _, came in found(unscoped, Twins)] == ["'search'", "'billing'"]
@@ -65,9 +82,11 @@ def test_a_model_with_one_way_to_go_is_needless():
         done = answer.to(answered, "it is answered")
 
     ((code, level, came),) = found(needless_routing, OneWay)
-    assert (code, level) == ("FSM503", "warning")
+    assert (code, level) == ("FSM503", "note")
     assert came.startswith("the model of 'triage' has one way to go, to 'answer', and writes no field")
     assert "300 tokens" in came
+    (finding,) = needless_routing(OneWay.definition)
+    assert "if nobody is to read what it says, which is lost then" in finding.do
 
 
 def test_a_machine_of_one_model_is_said_to_be_one_call():

@@ -1,5 +1,6 @@
 """Findings about the ways out of a state."""
 
+import enum
 from typing import Annotated, Literal
 
 from hypothesis import given
@@ -148,6 +149,63 @@ def test_a_guard_that_never_holds_is_an_error():
 
     assert (finding.code, finding.level) == ("FSM204", "error")
     assert list(never_open(desk(is_small, ~is_vip))) == []
+
+
+def test_what_was_not_looked_for_everywhere_is_not_said_to_be_never():
+    """A guard over more cases than are looked at, which holds in the very last one alone, is no error."""
+    size = enum.Enum("size", [f"x{number}" for number in range(16)])
+
+    class Box(Context):
+        a: size
+        b: size
+        c: size
+
+    @guard
+    def is_last(box: Box) -> bool:
+        return box.a is box.b is box.c is size.x15
+
+    class Packing(Machine[Box]):
+        look = State(act, initial=True)
+        sent, human = Final(), Final(fallback=True)
+        send = look.to(sent, guard=is_last)
+        other = look.to(human)
+
+    assert list(never_open(Packing.definition)) == []
+
+
+class Bill(Context):
+    amount: int | None = None
+
+
+@guard
+def is_big(bill: Bill) -> bool:
+    return bill.amount > 100
+
+
+@guard
+def is_known_and_big(bill: Bill) -> bool:
+    return bill.amount is not None and bill.amount > 100
+
+
+def bills(one, other, *, agent=act):
+    class Bills(Machine[Bill]):
+        look = State(agent, initial=True)
+        sent, human = Final(), Final(fallback=True)
+        big = look.to(sent, "big", guard=one)
+        rest = look.to(human, "rest", guard=other)
+
+    return Bills.definition
+
+
+def test_a_guard_that_raises_on_none_closes_its_negation_too():
+    """`g` and `~g` are a way out in every case, unless g raises: then both are closed, and a last exit is open."""
+    (finding,) = dead_ends(bills(is_big, ~is_big))
+
+    assert finding.code == "FSM202"
+    assert "'look' may be entered when all its exits, 'big', 'rest', are closed (is_big raises)" in finding.came
+    assert "where is_big raises, neither it nor its negation holds" in finding.do
+    assert list(dead_ends(bills(is_big, None))) == []
+    assert list(dead_ends(bills(is_known_and_big, ~is_known_and_big))) == []
 
 
 GUARDS = st.recursive(
