@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import transitions
 
 from .budget import FREE, Amount, Price
 from .context import Context
 from .definition import Definition, EdgeKind, Handoff
-from .guards import exactly
+from .guards import Guard, exactly
 from .limits import Limits
 from .potential import Potential, by_hops
 
@@ -126,10 +126,13 @@ class _Cursor:
 _HOLDS, _FAILS = Judgement(holds=True), Judgement(holds=False)
 
 
-def _ask_guard(handoff: Handoff, context: Context) -> Judgement:
-    if handoff.guard is None:
-        return _HOLDS
+def judged(guard: Guard[Any], context: Context) -> Judgement:
+    """Ask a guard; one that raises, or answers anything but a bool, does not hold."""
     try:
-        return _HOLDS if exactly(handoff.guard(context)) else _FAILS
+        return _HOLDS if exactly(guard(context)) else _FAILS
     except Exception as error:  # a guard is user code: whatever it raises means no
-        return Judgement(holds=False, error=f"{type(error).__name__} in {handoff.guard!r}")
+        return Judgement(holds=False, error=f"{type(error).__name__} in {guard!r}")
+
+
+def _ask_guard(handoff: Handoff, context: Context) -> Judgement:
+    return _HOLDS if handoff.guard is None else judged(handoff.guard, context)

@@ -15,8 +15,8 @@ from .. import events
 from ..budget import FREE, Price
 from ..configuration import Configuration
 from ..context import changed
-from ..engine import Compiled
-from ..guards import Guard, exactly
+from ..engine import Compiled, judged
+from ..guards import Guard
 from ..kernel import step
 from ..machine import Machine
 from ..policies import Policy
@@ -77,13 +77,7 @@ def _left(
 
 
 def _holds(now: Configuration) -> Callable[[Guard[Any]], bool]:
-    def holds(guard: Guard[Any]) -> bool:
-        try:
-            return exactly(guard(now.context))
-        except Exception:  # a guard is user code: whatever it raises means no
-            return False
-
-    return holds
+    return lambda guard: judged(guard, now.context).holds
 
 
 def search_values(
