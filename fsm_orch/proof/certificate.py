@@ -60,7 +60,7 @@ Exact = Annotated[Fraction, PlainValidator(_read), PlainSerializer(_write, retur
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)  # or every import builds them
 
 
 class Witness(_Frozen):
