@@ -16,11 +16,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from . import events
 from .definition import Definition, Final, State
-from .machine import Machine
+from .machine import AnyMachine, Machine
 
 Verdict = Literal["right", "misroute", "false_fallback", "leak"]
 """Of one run: it reached its label (or none, if none was expected); another label; no label; a label none expected."""
@@ -170,7 +170,7 @@ def handed_on(definition: Definition, label: str, labels: Collection[str]) -> fr
     return frozenset(handoff.target.name for handoff in definition.exits(label)) & elsewhere
 
 
-def alone(machine: type[Machine[Any, Any]], label: str) -> type[Machine[Any, Any]]:
+def alone(machine: AnyMachine, label: str) -> AnyMachine:
     """Make a machine of one specialist: its agent and its exits, each of which ends the run.
 
     Raises DefinitionError: if it cannot stand alone, such as one that reads what another state writes.
@@ -183,4 +183,4 @@ def alone(machine: type[Machine[Any, Any]], label: str) -> type[Machine[Any, Any
     body = {**ends, label: state, **ways, "limits": whole.limits, "model": whole.model, "__doc__": whole.doc}
     base = Machine[whole.context, whole.deps]  # type: ignore[name-defined]
     made = types.new_class(f"{whole.name}_{label}", (base,), exec_body=lambda namespace: namespace.update(body))
-    return cast("type[Machine[Any, Any]]", made)
+    return cast("AnyMachine", made)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import inspect
 import typing
-from typing import Any, ClassVar, Generic
+from types import ModuleType
+from typing import Any, ClassVar, Generic, TypeGuard
 
 from typing_extensions import TypeVar
 
@@ -69,6 +70,20 @@ class Machine(Generic[C, D]):
         cls.definition.seal()
 
 
+AnyMachine = type[Machine[Any, Any]]
+
+
+def is_machine(value: object) -> TypeGuard[AnyMachine]:
+    """Tell a machine from everything else that a module may hold."""
+    return isinstance(value, type) and issubclass(value, Machine) and value is not Machine
+
+
+def defined_in(module: ModuleType) -> tuple[AnyMachine, ...]:
+    """Give the machines that a module defines, in their order; not those that it imports."""
+    found = [value for value in vars(module).values() if is_machine(value) and value.__module__ == module.__name__]
+    return tuple(dict.fromkeys(found))
+
+
 def _check_names(cls: type) -> None:
     """Refuse attributes that would be taken for something else, or for nothing, in silence."""
     kinds: dict[str, Any] = {"limits": Limits, "model": str | None, "policies": tuple}
@@ -104,13 +119,13 @@ def _declared(cls: type, kind: type[Any]) -> dict[str, Any]:
     return {name: value for name, value in vars(cls).items() if isinstance(value, kind)}
 
 
-def _deps_of(cls: type[Machine[Any, Any]]) -> Any:
+def _deps_of(cls: AnyMachine) -> Any:
     """Read the type of the dependencies from `Machine[Context, Deps]`; None if there are none."""
     arguments = next((typing.get_args(b) for b in cls.__orig_bases__ if typing.get_origin(b) is Machine), ())  # type: ignore[attr-defined]
     return arguments[1] if len(arguments) > 1 and arguments[1] not in (D, type(None)) else None
 
 
-def _context_of(cls: type[Machine[Any, Any]], where: str) -> type[Context]:
+def _context_of(cls: AnyMachine, where: str) -> type[Context]:
     """Read the context class from `Machine[...]`; without it nothing else can be checked."""
     bases = getattr(cls, "__orig_bases__", ())
     parents = [base for base in cls.__bases__ if base is not Machine and issubclass(base, Machine)]

@@ -18,6 +18,7 @@ from ..context import Context
 from ..errors import DefinitionError
 from ..evaluation import Probe, Route, Routing, Share, alone, handed_on, route
 from ..events import Input
+from ..machine import AnyMachine
 from ..runner import Runner
 from . import load, queries, start
 from .queries import Query
@@ -105,7 +106,7 @@ class _Exam:
 
 
 def _exams(
-    machine: load.AnyMachine, model: str, given: Sequence[Query], labels: Collection[str], count: int, seed: int
+    machine: AnyMachine, model: str, given: Sequence[Query], labels: Collection[str], count: int, seed: int
 ) -> list[_Exam]:
     """Choose the questions of every specialist that is a model.
 
@@ -199,7 +200,7 @@ class _Turnstile:
         return ()
 
 
-def _is_priced(machine: load.AnyMachine, model: str) -> bool:
+def _is_priced(machine: AnyMachine, model: str) -> bool:
     """Tell whether the price of every model is known."""
     agents = [state.spec for state in machine.definition.states.values() if state.spec.calls]
     return all(models.resolve(name).price is not None for name in {agent.model or model for agent in agents})

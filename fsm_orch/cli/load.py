@@ -14,15 +14,14 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated
 
 import typer
 
 from ..errors import DefinitionError
-from ..machine import Machine
+from ..machine import AnyMachine, defined_in, is_machine
 from .show import CommandError
 
-AnyMachine = type[Machine[Any, Any]]
 Target = Annotated[
     str,
     typer.Argument(
@@ -62,21 +61,17 @@ def machines(target: str) -> Sequence[AnyMachine]:
     module = _module(name)
     if colon:
         return [_named(module, wanted)]
-    defined = [value for value in vars(module).values() if _is_machine(value) and value.__module__ == module.__name__]
+    defined = defined_in(module)
     if not defined:
         raise CommandError(f"{name!r} defines no machine. Write one, class X(Machine[...]), or name one it imports")
-    return list(dict.fromkeys(defined))
-
-
-def _is_machine(value: object) -> TypeGuard[AnyMachine]:
-    return isinstance(value, type) and issubclass(value, Machine) and value is not Machine
+    return defined
 
 
 def _named(module: ModuleType, wanted: str) -> AnyMachine:
     value = getattr(module, wanted, None)
-    if _is_machine(value):
+    if is_machine(value):
         return value
-    known = [name for name, other in vars(module).items() if _is_machine(other)]
+    known = [name for name, other in vars(module).items() if is_machine(other)]
     close = difflib.get_close_matches(wanted, known, n=1)
     meant = f" Did you mean {close[0]!r}?" if close else ""
     raise CommandError(f"No machine {wanted!r} in {module.__name__!r}.{meant} Machines: {', '.join(known) or 'none'}")

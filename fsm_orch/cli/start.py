@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from ..context import Context, describe
-from .load import AnyMachine
+from ..machine import AnyMachine
 from .show import CommandError
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from ..budget import FREE, Price
 from ..definition import Definition, Handoff
 from ..errors import CallFailed
-from ..machine import Machine
+from ..machine import AnyMachine
 from ..messages import Usage
 from ..models.base import FinishReason, Request, Response
 from .tape import Tape
@@ -92,7 +92,7 @@ class AdversarialModel:
         *,
         misdeeds: Sequence[Misdeed] = MISDEEDS,
         one_in: int = 3,
-        machine: type[Machine[Any, Any]] | None = None,
+        machine: AnyMachine | None = None,
         values: Mapping[str, Sequence[Any]] | None = None,
         price: Price | None = FREE,
     ) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
 
 from ..budget import Price
 from ..limits import Limits
-from ..machine import Machine
+from ..machine import AnyMachine
 from ..policies import Policy
 from ..proof.certificate import Certificate, certify
 from ..proof.check import check
@@ -26,7 +25,7 @@ _REASONS = {
 
 
 def assert_bounded(
-    machine: type[Machine[Any, Any]],
+    machine: AnyMachine,
     *,
     tokens: int | None = None,
     hops: int | None = None,
@@ -75,7 +74,7 @@ def _excess(certificate: Certificate, measure: Measure, most: int) -> Iterator[s
             yield "    " + " + ".join(f"{bound.worst_case[state]:,} ({state})" for state in bound.witness.states)
 
 
-def assert_policy(machine: type[Machine[Any, Any]], *policies: Policy, limits: Limits | None = None) -> Exploration:
+def assert_policy(machine: AnyMachine, *policies: Policy, limits: Limits | None = None) -> Exploration:
     """Assert that policies hold on every path of a machine, and give the exploration that shows it.
 
     Args:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import strategies as st
@@ -16,7 +15,7 @@ from ..context import journaled
 from ..engine import Compiled
 from ..kernel import VERSION, step
 from ..limits import Limits
-from ..machine import Machine
+from ..machine import AnyMachine
 from ..messages import Usage
 from ..proof.certificate import certify
 from ..proof.words import shown
@@ -51,7 +50,7 @@ class _Reached(Exception):
     """The bound is reached, so there is nothing more to find."""
 
 
-def hunt(machine: type[Machine[Any, Any]], *, limits: Limits | None = None, examples: int = 200) -> Hunted:
+def hunt(machine: AnyMachine, *, limits: Limits | None = None, examples: int = 200) -> Hunted:
     """Hunt the dearest run of a machine, with `hypothesis.target`, and say how far it is from the bound.
 
     Every call uses all that it reserved; what agents write, choose and fail at is drawn.
@@ -92,7 +91,7 @@ def hunt(machine: type[Machine[Any, Any]], *, limits: Limits | None = None, exam
     return best
 
 
-def _spend(machine: type[Machine[Any, Any]], compiled: Compiled, data: st.DataObject) -> tuple[int, tuple[str, ...]]:
+def _spend(machine: AnyMachine, compiled: Compiled, data: st.DataObject) -> tuple[int, tuple[str, ...]]:
     """Take a run to its end, spending all that may be spent on the way."""
     context = data.draw(contexts(machine))
     start = events.Started(
@@ -118,7 +117,7 @@ def _spend(machine: type[Machine[Any, Any]], compiled: Compiled, data: st.DataOb
     return now.ledger.settled.tokens, tuple(path)
 
 
-def _end(machine: type[Machine[Any, Any]], compiled: Compiled, now: Configuration, data: st.DataObject) -> events.Input:
+def _end(machine: AnyMachine, compiled: Compiled, now: Configuration, data: st.DataObject) -> events.Input:
     """Draw how an attempt ends: mostly with a reply from the menu."""
     kinds: Mapping[int, events.FailureReason] = {6: "error", 7: "timeout"}
     how = data.draw(st.integers(0, 8))

@@ -18,15 +18,13 @@ from ..context import changed
 from ..engine import Compiled, judged
 from ..guards import Guard
 from ..kernel import step
-from ..machine import Machine
+from ..machine import AnyMachine
 from ..policies import Policy
 from ..proof.policy import Automaton, automaton
 from ..result import RunResult
 
 
-def assert_kept(
-    machine: type[Machine[Any, Any]], policy: Policy, result: RunResult[Any], *, price: Price = FREE
-) -> None:
+def assert_kept(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, price: Price = FREE) -> None:
     """Assert that a run kept a policy.
 
     Args:
@@ -38,7 +36,7 @@ def assert_kept(
     assert not breaks(machine, policy, result, price=price), f"{policy} is broken: {way}"
 
 
-def breaks(machine: type[Machine[Any, Any]], policy: Policy, result: RunResult[Any], *, price: Price = FREE) -> bool:
+def breaks(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, price: Price = FREE) -> bool:
     """Tell whether a run broke a policy.
 
     Args:

@@ -15,9 +15,10 @@ import pytest
 from hypothesis.errors import HypothesisException
 
 from ..errors import DefinitionError, FsmError
+from ..machine import AnyMachine
 from .coverage import Coverage, lines
 from .ready import TESTS, Ready
-from .targets import AnyMachine, TargetError, files, machines
+from .targets import TargetError, files, machines
 
 COVERAGE = pytest.StashKey[Coverage]()
 

@@ -13,7 +13,7 @@ from .. import events
 from ..budget import FREE, Price
 from ..engine import Compiled
 from ..kernel import fold
-from ..machine import Machine
+from ..machine import AnyMachine
 from ..proof.certificate import certify
 from ..proof.explore import explore
 from ..proof.findings import findings as find
@@ -24,10 +24,10 @@ from .safety import RoutingSafety
 from .strategies import runs
 from .witness import Witness
 
-Ready = Callable[[type[Machine[Any, Any]]], object]
+Ready = Callable[[AnyMachine], object]
 
 
-def findings(machine: type[Machine[Any, Any]]) -> None:
+def findings(machine: AnyMachine) -> None:
     """Check the machine as `fsm-orch check` does, its policies aside, which have a test of their own.
 
     Raises AssertionError: if there is a finding that is an error.
@@ -38,7 +38,7 @@ def findings(machine: type[Machine[Any, Any]]) -> None:
     assert not errors, "\n".join(map(str, errors))
 
 
-def bounded(machine: type[Machine[Any, Any]]) -> None:
+def bounded(machine: AnyMachine) -> None:
     """Certify the machine, and check its certificate in exact numbers.
 
     Raises CertificateError: if no run can start, or the certificate is refuted.
@@ -46,7 +46,7 @@ def bounded(machine: type[Machine[Any, Any]]) -> None:
     assert_bounded(machine)
 
 
-def policies(machine: type[Machine[Any, Any]]) -> None:
+def policies(machine: AnyMachine) -> None:
     """Explore every path of the machine: its policies hold, and so do T1 to T6.
 
     Raises AssertionError: if one does not, with a shortest path.
@@ -58,7 +58,7 @@ def policies(machine: type[Machine[Any, Any]]) -> None:
         pytest.skip("\n".join(still_open))
 
 
-def safety(machine: type[Machine[Any, Any]]) -> None:
+def safety(machine: AnyMachine) -> None:
     """Attack the machine input by input; see `RoutingSafety`.
 
     Raises AssertionError: if T1 to T6 do not hold, with the shortest example.
@@ -66,7 +66,7 @@ def safety(machine: type[Machine[Any, Any]]) -> None:
     run_state_machine_as_test(RoutingSafety(machine), settings=settings(deadline=None))
 
 
-def replay(machine: type[Machine[Any, Any]]) -> None:
+def replay(machine: AnyMachine) -> None:
     """Run the machine as a whole against adversaries; its journals lead where its runs went.
 
     Raises AssertionError: if one does not, or T1 to T6 do not hold, with the shortest example.
@@ -80,7 +80,7 @@ def replay(machine: type[Machine[Any, Any]]) -> None:
     every_run()
 
 
-def assert_replays(machine: type[Machine[Any, Any]], result: RunResult[Any], *, price: Price = FREE) -> None:
+def assert_replays(machine: AnyMachine, result: RunResult[Any], *, price: Price = FREE) -> None:
     """Assert that the journal of a run leads where the run went, with T1 to T6 after every input.
 
     Args:

@@ -23,7 +23,7 @@ from ..errors import StepError
 from ..events import INPUTS, FailureReason
 from ..kernel import VERSION, fold, journal_digest
 from ..limits import Limits
-from ..machine import Machine
+from ..machine import AnyMachine
 from ..messages import Usage
 from ..rules import legal
 from ..spec import AgentSpec
@@ -34,7 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def RoutingSafety(  # noqa: N802 - it gives a class, and is read as one
-    machine: type[Machine[Any, Any]],
+    machine: AnyMachine,
     *,
     limits: Limits | None = None,
     prices: Mapping[str, Price] | None = None,
@@ -68,7 +68,7 @@ def _is(*statuses: str) -> Callable[[F], F]:
 class _Suite(RuleBasedStateMachine):
     """One example: runs of a machine, one after the other."""
 
-    machine: ClassVar[type[Machine[Any, Any]]]
+    machine: ClassVar[AnyMachine]
     compiled: ClassVar[Compiled]
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from ..context import Context, changed, given_fields, journaled, validated
 from ..definition import State
 from ..errors import ContextError
 from ..limits import Limits
-from ..machine import C, Machine
+from ..machine import AnyMachine, C, Machine
 from ..resilience.retry import Retry
 from ..result import RunResult
 from ..runner import Runner
@@ -89,7 +89,7 @@ def _fits(context: type[Context], given: Mapping[str, Any]) -> bool:
         return False
 
 
-def replies(machine: type[Machine[Any, Any]], state: State | Configuration) -> SearchStrategy[Reply]:
+def replies(machine: AnyMachine, state: State | Configuration) -> SearchStrategy[Reply]:
     """Draw what the agent of a state may say: mostly a reply that fits, else one that breaks a rule.
 
     Args:
@@ -110,9 +110,7 @@ def replies(machine: type[Machine[Any, Any]], state: State | Configuration) -> S
     return st.one_of(well, well, well, broken)
 
 
-def fitting(
-    machine: type[Machine[Any, Any]], state: State | Configuration, handoffs: Sequence[str]
-) -> SearchStrategy[Reply]:
+def fitting(machine: AnyMachine, state: State | Configuration, handoffs: Sequence[str]) -> SearchStrategy[Reply]:
     """Draw replies that write what the agent of a state declares, and propose one of these handoffs.
 
     Where an agent need not propose, they may propose none.
@@ -143,7 +141,7 @@ def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> eve
     return events.Replied(handoff=reply.handoff_name, changes=changes, refusal=refusal, at=at)
 
 
-def _place(machine: type[Machine[Any, Any]], state: State | Configuration) -> State:
+def _place(machine: AnyMachine, state: State | Configuration) -> State:
     return machine.definition.states[state.state if isinstance(state, Configuration) else state.name]
 
 
@@ -180,7 +178,7 @@ def runs(
     return drawn()
 
 
-def _pool(draw: st.DrawFn, machine: type[Machine[Any, Any]]) -> dict[str, list[Any]]:
+def _pool(draw: st.DrawFn, machine: AnyMachine) -> dict[str, list[Any]]:
     """Draw a few values for each field that some agent writes, as a model would write them."""
     context = machine.definition.context
     names = sorted({name for state in machine.definition.states.values() for name in state.spec.written_names})

@@ -10,11 +10,8 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeGuard
 
-from ..machine import Machine
-
-AnyMachine = type[Machine[Any, Any]]
+from ..machine import AnyMachine, defined_in
 
 
 class TargetError(Exception):
@@ -74,15 +71,10 @@ def machines(path: Path, root: Path, picked: str = "") -> Iterator[AnyMachine]:
     Raises whatever the import raises.
     """
     module = importlib.import_module(_module_name(path, root))
-    defined = {value.__name__: value for value in vars(module).values() if _is_machine(value, module.__name__)}
+    defined = {machine.__name__: machine for machine in defined_in(module)}
     if picked and picked not in defined:
         raise TargetError(f"no machine {picked!r} in {module.__name__!r}. Machines: {', '.join(defined) or 'none'}")
     yield from (machine for name, machine in defined.items() if picked in ("", name))
-
-
-def _is_machine(value: object, module: str) -> TypeGuard[AnyMachine]:
-    is_machine = isinstance(value, type) and issubclass(value, Machine) and value is not Machine
-    return is_machine and value.__module__ == module
 
 
 def _module_name(path: Path, root: Path) -> str:
