@@ -267,6 +267,8 @@ def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
 
 def overwritten(context: C, values: Mapping[str, Any]) -> C:
     """Write values that have been checked before, without validating the whole: it cannot fail."""
+    if not values:
+        return context
     after = context.model_copy()
     object.__setattr__(after, "__dict__", {**values_of(context), **values})
     return after

@@ -74,6 +74,7 @@ class Compiled:
         machine = self._compile()
         self._events = {handoff: machine.events[handoff.name] for handoff in definition.handoffs}
         self._landing = machine.events[_LAND]
+        self._leads: dict[tuple[transitions.Event, str], str] = {}
 
     def _compile(self) -> transitions.Machine:
         definition = self.definition
@@ -104,14 +105,24 @@ class Compiled:
         Raises KeyError: if the handoff is another machine's.
         Raises transitions.MachineError: if it does not leave this state.
         """
+        event = self._events[handoff]
+        if handoff.guard is None:
+            return self._fire_always(event, state)
         cursor = _Cursor(state)
-        return cursor.state if self._events[handoff].trigger(cursor, context) else None
+        return cursor.state if event.trigger(cursor, context) else None
 
     def land(self, state: str) -> str:
         """Fire the landing edge, which has no guard; returns the fallback."""
-        cursor = _Cursor(state)
-        self._landing.trigger(cursor)
-        return cursor.state
+        return self._fire_always(self._landing, state)
+
+    def _fire_always(self, event: transitions.Event, state: str) -> str:
+        """Fire an edge that has no guard, once for all runs: it leads all of them to the same state."""
+        target = self._leads.get((event, state))
+        if target is None:
+            cursor = _Cursor(state)
+            event.trigger(cursor)
+            target = self._leads[event, state] = cursor.state
+        return target
 
 
 class _Cursor:

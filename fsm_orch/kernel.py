@@ -55,7 +55,7 @@ def step(machine: Compiled, now: Configuration | None, event: events.Input) -> S
         raise StepError(f"{event.kind!r} came after run {now.run_id} had finished")
     if (now.status == "waiting") != isinstance(event, events.Resumed) and not isinstance(event, events.Cancelled):
         raise StepError(f"{event.kind!r} came while run {now.run_id} is {now.status}: only a waiting run is resumed")
-    return _Course(machine, now._replace(at=max(now.at, event.at))).take(event)
+    return _Course(machine, now if event.at <= now.at else now._replace(at=event.at)).take(event)
 
 
 def fold(machine: Compiled, journal: Iterable[events.Input]) -> Configuration:
