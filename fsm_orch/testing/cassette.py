@@ -3,6 +3,8 @@
     with cassette("tests/cassettes/refund.json"):
         result = Runner(Support, model="openai:gpt-5-mini").run_sync(Ticket(query="..."))
 
+In a test the fixture `fsm_cassette` gives each test a cassette of its own, which `pytest --fsm-record` records.
+
 Recording and replaying are `vcrpy`'s, at the transport of httpx2, on which the SDKs of OpenAI and Anthropic stand. What
 is here decides what may be written: no key, no account and no cookie, in a file that stays the same for the same
 traffic.
@@ -73,11 +75,12 @@ def cassette(path: str | Path, *, record: bool = False) -> Iterator[None]:
         place.unlink(missing_ok=True)
     elif not place.exists():
         raise FileNotFoundError(
-            f"no cassette {str(place)!r}: record it once, with cassette(..., record=True) and a key"
+            f"no cassette {str(place)!r}: record it with a key, by cassette(..., record=True) or pytest --fsm-record"
         )
     unknown: list[str] = []
     absent = {} if record else {name: HIDDEN for name in KEYS if not os.environ.get(name)}
     with patch.dict(os.environ, absent), _recorder(record=record).use_cassette(str(place)) as tape:
+        tape.dirty = record  # a tape writes what it recorded, even if that is nothing
         try:
             with patch.object(tape, "can_play_response_for", _noting(tape, unknown, record=record)):
                 yield

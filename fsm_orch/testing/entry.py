@@ -1,4 +1,4 @@
-"""What pytest loads of fsm_orch in every project that has it installed: its options, and nothing else.
+"""What pytest loads of fsm_orch in every project that has it installed: its options and a fixture, and nothing else.
 
 A wheel holds it once more as `_fsm_orch_pytestplugin`, outside of the package, since importing anything within imports
 all of `fsm_orch`; that copy is the one pytest loads. The plug-in proper is `fsm_orch.testing.plugin`, which is imported
@@ -6,6 +6,10 @@ once an option asks for it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -32,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PERCENT",
         help="Fail if the runs of this session took fewer of the declared edges; reports them too.",
     )
+    group.addoption(
+        "--fsm-record",
+        action="store_true",
+        help="Send the requests of tests that use the fixture fsm_cassette for real, and record their cassettes anew.",
+    )
     parser.addini("fsm", "Modules, files or packages whose machines are tested along with testpaths.", "args", [])
 
 
@@ -45,7 +54,28 @@ def pytest_configure(config: pytest.Config) -> None:
         try:
             from fsm_orch.testing.plugin import install  # noqa: PLC0415 - not for those who do not ask
         except ModuleNotFoundError as error:
-            if error.name != "hypothesis":
-                raise
-            raise pytest.UsageError("--fsm needs Hypothesis: pip install 'fsm_orch[test]'") from None
+            raise pytest.UsageError(_what_is_missing("--fsm", error)) from None
         install(config)
+
+
+def _what_is_missing(what: str, error: ModuleNotFoundError) -> str:
+    """Say what to install; any other module that is missing is for somebody else to tell."""
+    if error.name not in ("hypothesis", "vcr"):
+        raise error
+    return f"{what} needs {error.name}: pip install 'fsm_orch[test]'"
+
+
+@pytest.fixture
+def fsm_cassette(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Replay the traffic of SDKs in a test; --fsm-record records it.
+
+    Gives the file: cassettes/<module>/<test>.json beside the test's own, with a class and parameters in its name.
+    """
+    try:
+        from fsm_orch.testing.cassette import cassette  # noqa: PLC0415 - not for those who do not ask
+    except ModuleNotFoundError as error:
+        pytest.fail(_what_is_missing("fsm_cassette", error), pytrace=False)
+    _, *names = request.node.nodeid.split("::")
+    place = request.path.parent / "cassettes" / request.path.stem / f"{quote('.'.join(names), safe='[], ')}.json"
+    with cassette(place, record=request.config.option.fsm_record):
+        yield place

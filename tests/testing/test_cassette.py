@@ -11,8 +11,24 @@ from typing import Any
 import httpx2
 import pytest
 import vcr.request
+from support.provider import KEY as PROVIDER_KEY
+from support.provider import Provider as RealProvider
+from support.provider_faults import FAULTS
 
-from fsm_orch import CallFailed, Message, Request, Response
+from fsm_orch import (
+    CallFailed,
+    Context,
+    Final,
+    LLMAgent,
+    Machine,
+    Message,
+    Request,
+    Response,
+    Retry,
+    Runner,
+    RunResult,
+    State,
+)
 from fsm_orch.models.anthropic import MessagesModel
 from fsm_orch.models.openai import ChatModel, ResponsesModel
 from fsm_orch.testing.cassette import HIDDEN, UnknownRequest, _Cleaner, cassette
@@ -45,6 +61,22 @@ RESPONSES = {
     "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi there"}]}],
     "usage": {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11},
 }
+
+
+class Ticket(Context):
+    query: str
+    answer: str | None = None
+
+
+class Desk(Machine[Ticket]):
+    """Answer, or hand off to somebody who does."""
+
+    triage = State(LLMAgent("Decide who answers.", reads=(Ticket.query,), calls=2), initial=True)
+    support = State(LLMAgent("Answer.", reads=(Ticket.query,), writes=(Ticket.answer,), calls=2))
+    answered, human = Final(), Final(fallback=True)
+    to_support = triage.to(support, "it is a question")
+    not_ours = triage.to(answered, "it is none")
+    done = support.to(answered, "it is answered")
 
 
 class Provider:
@@ -101,6 +133,41 @@ def test_what_is_recorded_is_replayed(made: Any, body: dict[str, Any], tmp_path:
     assert (live.usage, live.finish) == (replayed.usage, replayed.finish)
     assert live.text.startswith("Hi")
     assert replayed.text.startswith("Hi")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda url: ChatModel("m", api_key=PROVIDER_KEY, base_url=f"{url}/v1"),
+        lambda url: MessagesModel("m", api_key=PROVIDER_KEY, base_url=url),
+        lambda url: ResponsesModel("m", api_key=PROVIDER_KEY, base_url=f"{url}/v1"),
+    ],
+    ids=["chat", "messages", "responses"],
+)
+def test_runs_over_a_socket_are_replayed_when_nobody_listens(made: Any, tmp_path: Path) -> None:
+    """Whole runs, several at once and with a call tried again, end alike on a cassette, tokens and all."""
+    place = tmp_path / "runs.json"
+
+    async def ran(url: str) -> list[RunResult[Ticket]]:
+        runner = Runner(Desk, model=made(url), retry=Retry(initial_s=0.0, jitter_s=0.0), clock=lambda: 0.0)
+        first = await runner.run(Ticket(query="first"))
+        return [first, *await asyncio.gather(*(runner.run(Ticket(query=str(number))) for number in range(8)))]
+
+    with RealProvider() as provider:
+        provider.plan(FAULTS["503"])
+        with cassette(place, record=True):
+            live = asyncio.run(ran(provider.url))
+        asked, url = len(provider.requests), provider.url
+    with cassette(place):
+        replayed = asyncio.run(ran(url))
+
+    assert asked > 9
+    assert [told(result) for result in live] == [told(result) for result in replayed]
+    assert PROVIDER_KEY not in place.read_text()
+
+
+def told(result: RunResult[Ticket]) -> tuple[Any, ...]:
+    return result.state, result.landing, result.context, result.usage, result.charged_tokens
 
 
 @pytest.mark.parametrize(("made", "body"), KINDS)
@@ -203,7 +270,7 @@ def test_an_unknown_request_looks_like_a_lost_connection_meanwhile(tmp_path: Pat
 
 def test_there_must_be_something_to_replay(tmp_path: Path) -> None:
     """Without a file the message says how to record it."""
-    with pytest.raises(FileNotFoundError, match="record it once"), cassette(tmp_path / "none.json"):
+    with pytest.raises(FileNotFoundError, match="record it with a key"), cassette(tmp_path / "none.json"):
         pass
 
 
@@ -221,6 +288,18 @@ def test_a_replay_needs_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert "openai:m" == resolve("openai:m").name
     with pytest.raises(ModelUnavailable):
         resolve("openai:m")
+
+
+def test_a_recording_of_no_traffic_is_replayed(tmp_path: Path) -> None:
+    """Where nothing was sent, nothing is to be sent again."""
+    place = tmp_path / "one.json"
+    with cassette(place, record=True):
+        pass
+
+    with cassette(place):
+        pass
+    with pytest.raises(UnknownRequest), cassette(place), pytest.raises(CallFailed):
+        ask(chat(Provider(CHAT)))
 
 
 def test_recording_starts_anew(tmp_path: Path) -> None:

@@ -42,6 +42,25 @@ def test_own():
     assert play(Desk, Ticket(query="?"), turns).state is Desk.answered
 """
 
+RECORDED_TEST = """
+import asyncio, httpx2, pytest
+from fsm_orch import Message, Request
+from fsm_orch.models.openai import ChatModel
+
+def answer(request):
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi"}}
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+    return httpx2.Response(ANSWER, json={"id": "1", "object": "chat.completion", "created": 1, "model": "m",
+                           "choices": [choice], "usage": usage})
+
+class TestModel:
+    @pytest.mark.parametrize("text", ["a/b", "a b"])
+    def test_hello(self, text, fsm_cassette):
+        model = ChatModel("m", api_key="none", base_url="https://x.example/v1", transport=httpx2.MockTransport(answer))
+        asked = Request(messages=(Message(role="user", content=text),), max_output_tokens=9)
+        assert asyncio.run(model.complete(asked)).text == "Hi"
+"""
+
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
@@ -146,6 +165,34 @@ def test_what_is_missing_is_told(project: pytest.Pytester) -> None:
 
         result.stderr.fnmatch_lines([expected])
         assert (pytest.ExitCode.USAGE_ERROR == result.ret) == (name == "hypothesis")
+
+
+def test_a_cassette_of_each_test_is_recorded_when_asked_and_replayed_else(project: pytest.Pytester) -> None:
+    """One file for each test and its parameters, beside it; what would be sent now no longer matters."""
+    own = project.path / "test_own.py"
+    own.write_text(RECORDED_TEST.replace("ANSWER", "200"))
+    unrecorded = run(project)
+    recorded = run(project, "--fsm-record")
+    own.write_text(RECORDED_TEST.replace("ANSWER", "500"))
+    replayed = run(project)
+
+    unrecorded.assert_outcomes(errors=2)
+    unrecorded.stdout.fnmatch_lines(["*no cassette '*a%2Fb*: record it with a key*"])
+    recorded.assert_outcomes(passed=2)
+    replayed.assert_outcomes(passed=2)
+    names = {file.name for file in (project.path / "cassettes" / "test_own").iterdir()}
+    assert {"TestModel.test_hello[a%2Fb].json", "TestModel.test_hello[a b].json"} == names
+
+
+def test_a_cassette_needs_its_recorder(project: pytest.Pytester) -> None:
+    """Without it the test fails with what to install."""
+    (project.path / "vcr.py").write_text('raise ModuleNotFoundError(name="vcr")')
+    (project.path / "test_own.py").write_text("def test_own(fsm_cassette): pass")
+
+    result = run(project)
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["fsm_cassette needs vcr: pip install 'fsm_orch?test?'"])
 
 
 def test_coverage_reports_what_the_projects_own_tests_took(project: pytest.Pytester) -> None:
