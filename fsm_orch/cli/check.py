@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from ..budget import Price
 from ..definition import Definition
 from ..errors import CertificateError, DefinitionError
+from ..models import checked
 from ..proof.report.dossier import Counterexample, Dossier, dossier
 from ..proof.report.drawing import drawn
 from ..proof.report.source import pytest_source
@@ -48,7 +49,12 @@ def check(
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
     max_configurations: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Where to stop exploring; memory is bounded by it.")
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Where to stop exploring, or after 100 steps for each of them; memory and time are bounded by it.",
+        ),
     ] = 100_000,
 ) -> None:
     """Check a machine, or every machine of a module, and prove what no run of it can exceed.
@@ -100,13 +106,16 @@ def _prove(definition: Definition, model: str | None, *, require_slack: bool, ma
 
 
 def _models(definition: Definition, default: str | None) -> dict[str, str]:
-    """Name the model of each state that makes calls, as a runner would; states of which none is named are left out."""
+    """Name the model of each state that makes calls, as a runner would; states of which none is named are left out.
+
+    Raises ModelUnavailable: if a name can be no model's.
+    """
     named = {
         name: state.spec.model or default or definition.model
         for name, state in definition.states.items()
         if state.spec.calls
     }
-    return {name: model for name, model in named.items() if model is not None}
+    return {name: checked(model) for name, model in named.items() if model is not None}
 
 
 def _price(model: str) -> Price | None:

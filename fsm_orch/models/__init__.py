@@ -67,8 +67,17 @@ def resolve(name: str) -> Model:
 
     Raises ModelUnavailable: if the provider or the model is not known, or something it needs is missing.
     """
+    provider, _, model = checked(name).partition(":")
+    return _PROVIDERS[provider](model)
+
+
+def checked(name: str) -> str:
+    """Give a name back that may be a model's, without asking its provider.
+
+    Raises ModelUnavailable: if the provider is not known, or no model is named.
+    """
     provider, _, model = name.partition(":")
     if provider not in _PROVIDERS or not model:
         known = ", ".join(f"{known}:..." for known in _PROVIDERS)
         raise ModelUnavailable(f"No model {name!r}. Name one as provider:model; providers: {known}")
-    return _PROVIDERS[provider](model)
+    return name

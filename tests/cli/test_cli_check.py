@@ -81,6 +81,16 @@ def test_a_priced_model_bounds_the_cost(cli, ask):
     assert re.search(r"cost at most \$0\.00\d+, by ask not limited", said)
 
 
+def test_a_name_that_can_be_no_models_is_refused(cli, ask, tmp_path):
+    """Nothing is proved for a model that no runner would find."""
+    for name in ("bogus:foo", "openai", "openai:"):
+        refused = cli.invoke(app, ["check", ask, "--model", name, "--certificate", "ask.json"])
+
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert f"fsm-orch: No model {name!r}. Name one as provider:model; providers: local:..., " in refused.stderr
+    assert not (tmp_path / "ask.json").exists()
+
+
 def test_limits_that_no_run_can_start_in_are_said(cli, write, ask_source):
     """Money needs a price, so it is known here for the first time."""
     module = write(ask_source + "        limits = Limits(cost_usd='0.000001')\n")
