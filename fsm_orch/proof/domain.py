@@ -13,7 +13,7 @@ import enum
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import product
+from itertools import islice, product
 from typing import Annotated, Any, Literal, NamedTuple, Union
 
 from ..context import Context, watched
@@ -21,6 +21,9 @@ from ..guards import Guard, exactly
 
 MANY = 16
 """A field of more values than these is opaque, or listing them would leave no room for anything else."""
+
+MOST_PATHS = 1_024
+"""Combinations of values that one leaf is asked on; if it reads more fields, those it reads last are opaque."""
 
 Outcome = Literal["yes", "no", "raises"]
 """What a leaf did; a guard of which some leaf that was asked raised counts as false."""
@@ -66,7 +69,11 @@ class Domain:
         """Every value of each finite field, in order of declaration."""
         self._asked: dict[tuple[Guard[Any], tuple[object, ...]], Answer] = {}
         if guards is not None:
-            reads = {name for guard in guards for leaf in leaves(guard) for name in self.reads(leaf)}
+            asked = tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
+            for leaf in asked:
+                while (name := self._one_too_many(leaf)) is not None:
+                    del self.finite[name]
+            reads = {name for leaf in asked for name in self.reads(leaf)}
             self.finite = {name: values for name, values in self.finite.items() if name in reads}
             self._asked.clear()
         self.opaque = tuple(name for name in listed if name not in self.finite)
@@ -117,6 +124,11 @@ class Domain:
     def is_opaque(self, leaf: Guard[Any]) -> bool:
         """Tell whether a leaf is unknown on some values of the finite fields."""
         return any(answer.outcome is None for answer in self._paths(leaf, {}))
+
+    def _one_too_many(self, leaf: Guard[Any]) -> str | None:
+        """Tell the finite field that a leaf reads last, if there are too many paths through those it reads."""
+        beyond = next(islice(self._paths(leaf, {}), MOST_PATHS, None), None)
+        return None if beyond is None else [name for name in beyond.reads if name in self.finite][-1]
 
     def _paths(self, leaf: Guard[Any], known: Mapping[str, object]) -> Iterator[Answer]:
         """Ask a leaf along every path through the finite fields that it reads."""

@@ -112,6 +112,29 @@ def test_what_a_leaf_reads_is_seen_on_all_its_paths() -> None:
     assert domain.is_opaque(swallows)
 
 
+class Flags(Context):
+    f0: bool
+    f1: bool
+    f2: bool
+    f3: bool
+    f4: bool
+    f5: bool
+
+
+def test_what_a_leaf_reads_last_is_opaque_if_there_are_too_many_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked no more often than there may be paths; what short-circuits has few, however much it reads."""
+    monkeypatch.setattr("fsm_orch.proof.domain.MOST_PATHS", 8)
+    votes = guard(lambda flags: sum((flags.f4, flags.f0, flags.f5, flags.f1, flags.f2)) > 2)
+    every = guard(lambda flags: flags.f0 and flags.f1 and flags.f2 and flags.f3 and flags.f4 and flags.f5)
+
+    voting = Domain(Flags, (votes,))
+
+    assert ["f0", "f4", "f5"] == list(voting.finite)
+    assert voting.is_opaque(votes)
+    assert list(Flags.__pydantic_fields__) == list(Domain(Flags, (every,)).finite)
+    assert not Domain(Flags, (every,)).is_opaque(every)
+
+
 def test_a_leaf_is_known_where_it_reads_only_what_is_known() -> None:
     """The same leaf is known on some values and unknown on others; what it raises counts as no."""
     domain = Domain(Order)

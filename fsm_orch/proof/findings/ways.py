@@ -16,6 +16,7 @@ from ...definition import Definition, Handoff, State
 from ...errors import Finding
 from ...guards import Guard
 from ..domain import Domain, Outcome, decided, leaves
+from ..policy import guards as guards_of
 
 _MOST_CASES = 4_000
 """Beyond these some cases are not looked at, and what only they would show is not found."""
@@ -82,7 +83,7 @@ def _raises_on_none(domain: Domain, leaf: Guard[Any], values: Mapping[str, objec
 
 def overlapping(definition: Definition) -> Iterator[Finding]:
     """Find exits of code of which two may be open at once: unless it says which, the order of declaration decides."""
-    domain = Domain(definition.context)
+    domain = Domain(definition.context, guards_of(definition, ()))
     for name, state in definition.states.items():
         if state.spec.kind != "code":
             continue
@@ -115,7 +116,7 @@ def _overlap(first: Handoff, second: Handoff, both: Case) -> Finding:
 
 def never_open(definition: Definition) -> Iterator[Finding]:
     """Find guards that never hold, whatever a context says."""
-    domain = Domain(definition.context)
+    domain = Domain(definition.context, guards_of(definition, ()))
     for handoff in definition.handoffs:
         if handoff.guard is None:
             continue
@@ -132,7 +133,7 @@ def never_open(definition: Definition) -> Iterator[Finding]:
 
 def dead_ends(definition: Definition) -> Iterator[Finding]:
     """Find states whose exits may all be closed: a run that stands there can only be landed."""
-    domain = Domain(definition.context)
+    domain = Domain(definition.context, guards_of(definition, ()))
     for name, state in definition.states.items():
         exits = definition.exits(name)
         if not exits or any(handoff.guard is None for handoff in exits):
