@@ -41,7 +41,7 @@ class Runner(Generic[C, D]):
     Args:
         machine: the machine's class.
         model: for agents that name none: `provider:model` or a model. None: the machine's.
-        limits: instead of the machine's.
+        limits: instead of the machine's, within which its policies were proved; `assert_policy` proves them in others.
         agents: instead of the machine's, by state, for tests. What a state declares stays as it is; its calls go to
             `model`.
         certificate: bounds of every run, made beforehand; it is checked against all of the above.
