@@ -152,7 +152,7 @@ class Oracle:
 
         def of_leaf(leaf: Guard[Any]) -> Outcome:
             answer = self._domain.ask(leaf, here)
-            return answer.outcome or self._choose(leaf, "end" if sets.keys() & set(answer.reads) else origin)
+            return answer.outcome or self._choose(leaf, "end")  # which may read what is set, beyond what was seen
 
         return decided(guard, of_leaf)
 

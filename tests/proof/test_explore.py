@@ -130,6 +130,11 @@ class Order(Context):
 
 
 @guard
+def is_sold(order: Order) -> bool:
+    return "buy" in order.query and order.amount == 1
+
+
+@guard
 def is_paid(order: Order) -> bool:
     return order.tier is Tier.PAID
 
@@ -316,6 +321,21 @@ def test_what_a_final_state_sets_is_known() -> None:
         never(Setting.human, strict=True).before(is_large),
     )
     assert ["possible", "holds", "holds"] == verdicts(explore(Setting.definition, policies=claims))
+
+
+def test_what_a_final_state_sets_may_be_read_after_an_opaque_field() -> None:
+    """What a guard answered before its end does not bind it there, since it may read what is set after all."""
+
+    class Selling(Machine[Order]):
+        """End."""
+
+        start = State(act, initial=True)
+        sold, human = Final(sets={Order.amount: 1}), Final(fallback=True)
+        to_sold = start.to(sold, guard=~is_sold)
+
+    found = explore(Selling.definition, policies=(never(is_sold).after(Selling.to_sold), never(is_sold)))
+
+    assert ["possible", "possible"] == verdicts(found)
 
 
 def test_validators_make_what_is_violated_possible() -> None:
