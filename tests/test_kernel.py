@@ -1090,3 +1090,53 @@ def test_a_handoff_is_recorded_with_what_it_wrote() -> None:
         ("invoice", "answer"),
         1,
     )
+
+
+@pytest.mark.parametrize(("input_tokens", "output_tokens"), [(0, 5), (5, 0), (0, 0)])
+def test_nothing_is_a_number_of_tokens(input_tokens: int, output_tokens: int) -> None:
+    """A call may reserve and use no tokens, of input, of output or at all."""
+    play = Play(Support, query="x")
+    used = Usage(requests=1, input_tokens=input_tokens, output_tokens=output_tokens)
+
+    play.reserve(1, input_tokens, output_tokens)
+    assert tokens(play) == (0, used.total_tokens)
+
+    play.feed(events.CallSettled(call=1, usage=used, at=0))
+    assert tokens(play) == (used.total_tokens, 0)
+
+
+def test_a_child_that_calls_nobody_needs_no_share() -> None:
+    """A machine of code alone runs inside a visit on no tokens at all."""
+    play = parent()
+
+    split(play, 1, "forks", 0)
+
+    assert play.now.children[1].ledger.limit.tokens == 0
+    assert tokens(play) == (0, 0)
+
+
+def test_money_is_split_like_tokens() -> None:
+    """Where money is limited, a child's limit is exactly what its parent holds for it."""
+    price, limits = Price(Fraction(1), Fraction(1)), Limits(tokens=1_000, cost_usd="0.001")
+    forks = Compiled(Forks.definition)
+    play = Play(Compiled(Parent.definition, limits=limits, prices={"fan": price}, children={"forks": forks}))
+
+    play.feed(events.Split(call=1, machine="forks", tokens=300, cost=250, context={}, at=0))
+
+    limit = play.now.children[1].ledger.limit
+    assert Amount(300, 250) == Amount(limit.tokens, limit.cost or 0) == play.now.ledger.reserved
+
+
+def test_a_child_is_merged_once() -> None:
+    """A merged child is gone, and those beside it stay as they are."""
+    play = parent()
+    split(play, 1, "forks", 100)
+    split(play, 2, "forks", 150)
+    for_child(play, 1, events.Cancelled(at=0))
+    beside = play.now.children[2]
+
+    play.feed(events.Merged(call=1, at=0))
+
+    assert (play.now.children, play.now.child_machines, tokens(play)) == ({2: beside}, {2: "forks"}, (0, 150))
+    with pytest.raises(StepError, match=r"child 1 cannot be merged: there is none$"):
+        play.feed(events.Merged(call=1, at=0))

@@ -550,3 +550,35 @@ def test_a_journals_digest_is_that_of_its_lines() -> None:
     lines = b"".join(events.INPUTS.dump_json(event) + b"\n" for event in journal)
 
     assert journal_digest(journal) == f"k{VERSION}:{hashlib.sha256(lines).hexdigest()}"
+
+
+# --- shares ---------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_share_is_recorded_with_its_reason() -> None:
+    """A share that is not admitted leaves the grant as it was, and is told by the number of its call."""
+    stamp = replace(FAN, reserved=900, remaining=1_100, ahead=900)
+
+    assert last(PARENT, child(1, "sums", 901)).records == (
+        events.CallRefused(stamp=stamp, call=1, reason="call_limits"),
+    )
+
+
+def test_a_merged_child_is_recorded_with_what_it_used() -> None:
+    """A child is charged like a call: under its number, with its usage and what it settled."""
+    usage = Usage(requests=1, input_tokens=40, output_tokens=20)
+    inner = [RESERVED, events.CallSettled(call=1, usage=usage, at=1), events.Replied(handoff="resolved", at=1)]
+    told = [events.ChildInput(call=1, input=event, at=1) for event in inner]
+
+    stepped = last(PARENT, child(1, "desk", 800, query="x"), *told, events.Merged(call=1, at=1))
+
+    assert stepped.records == (
+        events.CallCharged(
+            stamp=replace(FAN, settled=60, reserved=0, remaining=1_940, ahead=1_740),
+            call=1,
+            usage=usage,
+            tokens=60,
+            cost=0,
+            overrun=0,
+        ),
+    )

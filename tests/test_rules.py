@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from fsm_orch import Context, Final, Guard, Limits, LLMAgent, Machine, State, guard
 from fsm_orch.budget import NOTHING, Allowance, Amount, Ledger, Price
-from fsm_orch.configuration import Configuration
+from fsm_orch.configuration import Configuration, VisitLog
 from fsm_orch.context import FieldRef
 from fsm_orch.definition import Definition, Handoff
 from fsm_orch.engine import Compiled, Judgement
 from fsm_orch.messages import Usage
-from fsm_orch.rules import Objection, legal, menu, objection
+from fsm_orch.rules import Objection, legal, menu, next_call, objection
 
 
 class Flags(Context):
@@ -292,6 +292,28 @@ def test_an_objection_is_a_sentence(handoff: Handoff, now: Configuration, senten
     assert found is not None
     assert sentence == found.detail
     assert not found.is_raised
+
+
+GRANT = Amount(100, 100)
+"""Of `start`, whose visits make two calls."""
+
+
+@pytest.mark.parametrize(
+    ("state", "visit", "expected"),
+    [
+        ("start", VisitLog(0, NOTHING), GRANT),
+        ("start", VisitLog(0, Amount(60, 70)), Amount(40, 30)),
+        ("start", VisitLog(0, GRANT), NOTHING),
+        ("start", VisitLog(0, NOTHING, calls=1), GRANT),
+        ("start", VisitLog(0, NOTHING, calls=2), NOTHING),
+        ("start", VisitLog(0, NOTHING, is_denied=True), NOTHING),
+        ("code", VisitLog(0, NOTHING), NOTHING),
+    ],
+)
+def test_what_the_next_call_may_reserve(state: str, visit: VisitLog | None, expected: Amount) -> None:
+    """The next call may reserve a grant, less what its visit holds for it; nothing if no call is left to make."""
+
+    assert expected == next_call(SHOP, configuration(state)._replace(visit=visit))
 
 
 # --- guards before and after the agent has written ------------------------------------------------------------

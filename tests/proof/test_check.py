@@ -3,17 +3,19 @@
 import ast
 import copy
 import json
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import RootModel
 from support.desk import Support
-from support.roads import GAP, Stop, drawn, road, small
+from support.roads import GAP, Stop, charged, drawn, paths, road, small
 
 from fsm_orch import Limits
 from fsm_orch.budget import Price
@@ -21,6 +23,9 @@ from fsm_orch.errors import CertificateError
 from fsm_orch.proof import check as module
 from fsm_orch.proof.certificate import certify
 from fsm_orch.proof.check import check
+from fsm_orch.proof.pricing import Pricing
+from fsm_orch.proof.search import WIDEST
+from fsm_orch.proof.skeleton import skeleton
 
 PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}
 Document = RootModel[dict[str, object]]
@@ -55,13 +60,33 @@ def altered(document, way, by):
     elif isinstance(value, float):
         at[way[-1]] = value + float(by)
     else:
-        number = Fraction(value) + by
-        at[way[-1]] = number.numerator if number.denominator == 1 else str(number)
+        at[way[-1]] = written(Fraction(value) + by)
     return Document(changed)
+
+
+def written(number):
+    return number.numerator if number.denominator == 1 else str(number)
 
 
 def claim(definition, **options):
     return json.loads(certify(definition, **options).dump())
+
+
+def claim_of(definition, path, per_visit):
+    """Say that a path is the dearest, beside the sum that follows from some prices of visits."""
+    document = claim(definition)
+    tokens = document["bounds"]["tokens"]
+    pricing = Pricing(skeleton(definition, definition.limits), tokens["worst_case"], per_visit)
+    names = {(source.name, h.target.name): h.name for h in definition.handoffs for source in h.sources}
+    amount = charged(definition, path)
+    tokens |= {
+        **{what: written(getattr(pricing, what)) for what in ("total", "to_come", "per_hop")},
+        "per_visit": {state: written(price) for state, price in per_visit.items()},
+        "witness": {"states": path, "handoffs": [names[pair] for pair in pairwise(path)], "amount": amount},
+        "bound": amount,
+        "is_exact": True,
+    }
+    return Document(document)
 
 
 @given(st.randoms(use_true_random=False), st.sampled_from([1, -1, 7, -1_000, 10**9, Fraction(1, 2), Fraction(-1, 64)]))
@@ -125,6 +150,15 @@ def test_a_witness_keeps_the_limits():
             check(told(*witness), definition)
 
 
+def test_a_path_that_no_run_takes_proves_nothing():
+    """A bound is not exact for a path that no run can take, even if nothing is said of what that would be charged."""
+    document = claim(GAP)
+    document["bounds"]["tokens"] |= {"witness": {"states": ["b"], "handoffs": [], "amount": None}, "bound": None}
+
+    with pytest.raises(CertificateError, match="is_exact is False, not True"):
+        check(Document(document), GAP)
+
+
 def test_a_low_bound_needs_the_dearest_path():
     """A bound below what the prices prove is not believed for a path than which another is dearer."""
     document = claim(GAP)
@@ -181,6 +215,32 @@ def test_the_search_keeps_the_dearer_of_two_ways():
             check(Document(document), definition)
 
 
+@settings(max_examples=40)
+@given(st.randoms(use_true_random=False))
+def test_whatever_the_prices_are(random):
+    """Beside any prices of visits, an exact bound is believed if no path is dearer than its witness, and only then."""
+    definition = drawn(random, states=random.randint(1, 4), hops=random.randint(1, 5))
+    left = skeleton(definition, definition.limits).visits_left
+    prices = {name: Fraction(random.randint(0, 6_000), random.randint(1, 9)) for name in left if left[name] > 0}
+    *_, dearest = told = sorted(paths(definition), key=lambda path: charged(definition, path))
+
+    path = random.choice(told)
+
+    check(claim_of(definition, dearest, prices), definition)
+    if charged(definition, path) < charged(definition, dearest):
+        with pytest.raises(CertificateError, match="is_exact is False, not True"):
+            check(claim_of(definition, path, prices), definition)
+
+
+def test_the_search_follows_what_first_loses():
+    """A path whose first visits are worth less than their prices is followed to where it becomes dearer."""
+    prices = {"b": Fraction(3_001, 3)}
+    check(claim_of(GAP, ("a", "b", "b"), prices), GAP)
+
+    with pytest.raises(CertificateError, match="is_exact is False, not True"):
+        check(claim_of(GAP, ("a", "b"), prices), GAP)
+
+
 def test_the_search_leaves_out_what_cannot_be_dearer(monkeypatch):
     """Of a hundred ways on, only the one that could still become dearer than the witness is followed."""
     many = {f"z{number}": 1 for number in range(100)}
@@ -193,6 +253,24 @@ def test_the_search_leaves_out_what_cannot_be_dearer(monkeypatch):
     monkeypatch.setattr(module, "_MOST_OPEN", 3)
 
     check(certificate, definition)
+
+
+@pytest.mark.parametrize("visits", [None, 6, 7, 100])
+def test_the_search_tells_no_ways_apart_that_leave_the_same_open(visits, monkeypatch):
+    """Two ways over states whose visits cannot run out are one, and as many as may be open are followed."""
+    stops = {"s": 0, "p": Stop(5, max_visits=visits), "q": Stop(4, max_visits=visits), "a": 20, "c": 20}
+    edges = [("s", "p"), ("s", "q"), ("p", "a"), ("q", "a"), ("a", "b"), ("a", "c"), ("b", "b")]
+    definition = road({**stops, "b": Stop(30, max_visits=2)}, edges, hops=7)
+    document = claim(definition)
+    assert (document["bounds"]["tokens"]["bound"], document["bounds"]["tokens"]["total"]) == (85, 95)
+    monkeypatch.setattr(module, "_MOST_OPEN", 2)
+
+    check(Document(document), definition)
+
+
+def test_the_search_is_as_wide_as_the_one_that_finds():
+    """What the search for a dearest path can decide, the checker follows."""
+    assert WIDEST == module._MOST_OPEN
 
 
 def test_a_search_that_is_too_wide_is_not_made(monkeypatch):
@@ -226,6 +304,20 @@ def test_it_is_bound_to_what_it_was_made_for(other, what):
 
     with pytest.raises(CertificateError, match=f"made for other {what}: "):
         check(certificate, Support.definition, **{**made_for, **other})
+
+
+@pytest.mark.parametrize("own", [None, "openai:own"])
+@pytest.mark.parametrize("common", [None, "openai:all"])
+def test_models_that_are_not_named_are_those_declared(own, common):
+    """A state's own model is meant, or else the machine's, if it has one."""
+    definition = replace(road({"a": 1}, []), model=common)
+    definition.states["a"].spec = replace(definition.states["a"].spec, model=own)
+    document = claim(definition)
+    assert document["models"] == {"a": own or common}
+    check(Document(document), definition)
+
+    with pytest.raises(CertificateError, match="made for other models"):
+        check(Document({**document, "models": {"a": "openai:other"}}), definition)
 
 
 @pytest.mark.parametrize("said", [[], ["all is well"], ["anything but a bound"] * 5])
@@ -264,6 +356,50 @@ def test_a_measure_left_out_is_missed():
         CertificateError, match=r"bounds \['hops', 'milliseconds', 'tokens'\]; it could bound \['calls', "
     ):
         check(Document(document), Support.definition)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Parts with and without a bound on cost, of which some need more than the share of a call."""
+    machines = [road({"x": Stop(grant, calls=calls)}, []) for grant, calls in ((10, 3), (300, 2), (5_000, 1))]
+    return [certify(m, prices={"x": price} if price else None) for m in machines for price in (PRICES["triage"], None)]
+
+
+@settings(max_examples=40)
+@given(random=st.randoms(use_true_random=False))
+def test_a_whole_adds_up_its_parts(known, random):
+    """Whatever runs in the place of its calls, a whole is believed as it was made, and refuted altered in a number."""
+    definition = drawn(random, states=random.randint(1, 3), hops=random.randint(1, 4))
+    prices = {name: PRICES["triage"] for name in definition.states if random.random() < 0.9}
+    pool = random.choice([known, known[::2]])
+    parts = {n: random.choices(pool, k=random.randint(0, s.spec.calls)) for n, s in definition.states.items()}
+    document = claim(definition, prices=prices, parts=parts)
+
+    check(Document(document), definition, prices=prices, parts=parts)
+
+    with pytest.raises(CertificateError):
+        check(altered(document, random.choice([*numbers(document)]), 1), definition, prices=prices, parts=parts)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"limits": Limits(cost_usd="0.05")},
+        {"models": {"prüfung": "openai:größer"}},
+        {"models": {"prüfung": "openai:\ud800"}},
+    ],
+    ids=["money", "beyond ASCII", "half a surrogate pair"],
+)
+def test_a_part_is_named_by_all_that_it_says(said):
+    """A whole names its parts by digests that both sides take alike, whatever is written in them."""
+    inner, outer = road({"prüfung": 1}, []), road({"a": 9}, [])
+    part, other = certify(inner, **said), certify(inner)
+    whole = certify(outer, parts={"a": (part,)})
+
+    check(whole, outer, parts={"a": (part,)})
+
+    with pytest.raises(CertificateError, match="made for other parts"):
+        check(whole, outer, parts={"a": (other,)})
 
 
 def test_a_wrong_part_is_refuted():
