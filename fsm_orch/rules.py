@@ -27,8 +27,8 @@ class Objection(NamedTuple):
 
 def next_call(machine: Compiled, now: Configuration) -> Amount:
     """Tell what the next call of the visit may reserve beyond what is held for it; nothing if it makes none."""
-    visit, state = now.visit, machine.definition.states[now.state]
-    if visit is None or visit.is_denied or visit.calls >= state.spec.calls:
+    visit = now.visit
+    if visit is None or visit.is_denied or visit.calls >= machine.definition.states[now.state].spec.calls:
         return NOTHING
     return machine.grants[now.state] - visit.grant
 

@@ -308,6 +308,7 @@ GRANT = Amount(100, 100)
         ("start", VisitLog(0, NOTHING, calls=2), NOTHING),
         ("start", VisitLog(0, NOTHING, is_denied=True), NOTHING),
         ("code", VisitLog(0, NOTHING), NOTHING),
+        ("done", None, NOTHING),
     ],
 )
 def test_what_the_next_call_may_reserve(state: str, visit: VisitLog | None, expected: Amount) -> None:

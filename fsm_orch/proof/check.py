@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from ..budget import Price
+from ..budget import FREE, Price
 from ..definition import Definition
 from ..errors import CertificateError
 from ..limits import Limits
@@ -142,6 +142,8 @@ def _costs(
     machine: Json, limits: Limits, prices: Mapping[str, Price], inner: Mapping[str, Sequence[Json]]
 ) -> dict[str, dict[str, int]]:
     """Give what a visit of each state is charged at most, by measure; a part takes the place of one call."""
+    if strange := inner.keys() - machine["states"].keys():
+        raise CertificateError(f"There is no state {min(strange)!r} to run parts in. States: {[*machine['states']]}")
     costs: dict[str, dict[str, int]] = {m: {} for m in ("tokens", "cost", "hops", "calls", "milliseconds")}
     for name, state in machine["states"].items():
         bounds = [{m: b["bound"] for m, b in part["bounds"].items()} for part in inner.get(name, ())]
@@ -154,7 +156,8 @@ def _costs(
         costs["calls"][name] = calls + sum(b["calls"] for b in bounds)
         costs["milliseconds"][name] = ceil(1_000 * Fraction(str(state["timeout_s"] or limits.visit_s)))
         if (calls == 0 or name in prices) and all("cost" in b for b in bounds):
-            call = ceil(given * prices[name].input + made * prices[name].output) if calls else 0
+            price = prices.get(name, FREE)
+            call = ceil(given * price.input + made * price.output)
             costs["cost"][name] = calls * call + sum(b["cost"] for b in bounds)
     return {measure: cost for measure, cost in costs.items() if len(cost) == len(machine["states"])}
 
@@ -173,6 +176,8 @@ def _objection(bound: Json, machine: Json, road: _Road, cost: Mapping[str, int])
     paid = sum(road.left[state] * of for state, of in price.items())
     total = cost[road.initial] + to_come + paid
     reached = _walk(bound["witness"], machine, road, cost)
+    if reached is None:
+        return f"no run can take its witness: {bound['witness']}"
     is_exact = reached == floor(total) or (
         bound["is_exact"] and _is_dearest(reached, road, cost, gain, layers, unit, cost[road.initial] + paid)
     )
@@ -206,7 +211,7 @@ _Paths = dict[tuple[str, tuple[str, ...]], tuple[int, int]]
 
 
 def _is_dearest(
-    reached: int | None,
+    reached: int,
     road: _Road,
     cost: Mapping[str, int],
     gain: Mapping[str, int],
@@ -215,8 +220,6 @@ def _is_dearest(
     start: Fraction | int,
 ) -> bool:
     """Search what the bounds leave open for a dearer path than one that was reached; True if there surely is none."""
-    if reached is None:
-        return False
     # Of the paths to a state after the same visits (of states where they can run out) the dearest is enough.
     paths: _Paths = {(road.initial, ()): (cost[road.initial], 0)}
     for n in range(road.hops - 2, -1, -1):

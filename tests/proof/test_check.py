@@ -21,6 +21,7 @@ from fsm_orch import Limits
 from fsm_orch.budget import Price
 from fsm_orch.errors import CertificateError
 from fsm_orch.proof import check as module
+from fsm_orch.proof.assumptions import assumed
 from fsm_orch.proof.certificate import certify
 from fsm_orch.proof.check import check
 from fsm_orch.proof.pricing import Pricing
@@ -151,12 +152,25 @@ def test_a_witness_keeps_the_limits():
 
 
 def test_a_path_that_no_run_takes_proves_nothing():
-    """A bound is not exact for a path that no run can take, even if nothing is said of what that would be charged."""
-    document = claim(GAP)
-    document["bounds"]["tokens"] |= {"witness": {"states": ["b"], "handoffs": [], "amount": None}, "bound": None}
+    """A path that no run can take is refused, even if nothing is said of what it would be charged, nor of exactness."""
+    for said in ({"bound": None}, {"is_exact": False, "bound": 90}):
+        document = claim(GAP)
+        document["bounds"]["tokens"] |= {"witness": {"states": ["b"], "handoffs": [], "amount": None}, **said}
 
-    with pytest.raises(CertificateError, match="is_exact is False, not True"):
-        check(Document(document), GAP)
+        with pytest.raises(CertificateError, match="no run can take its witness"):
+            check(Document(document), GAP)
+
+
+def test_parts_are_those_of_states():
+    """A part in the place of a call of no state is refused, by whoever makes a certificate and whoever checks one."""
+    part = certify(road({"p": 5}, []))
+    document = claim(GAP)
+    document["parts"], document["assumptions"] = {"z": [part.digest]}, list(assumed(["z"]))
+
+    with pytest.raises(CertificateError, match="'z'"):
+        certify(GAP, parts={"z": (part,)})
+    with pytest.raises(CertificateError, match="'z'"):
+        check(Document(document), GAP, parts={"z": (part,)})
 
 
 def test_a_low_bound_needs_the_dearest_path():
