@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -20,7 +20,7 @@ from ..context import Context, given_fields
 from ..definition import Definition, Handoff
 from ..engine import Judgement
 from ..guards import Guard
-from .domain import Domain, Outcome, decided, finite_values, leaves, outcomes
+from .domain import Domain, Outcome, combined, decided, finite_values, leaves, outcomes
 from .trace import HIDDEN, Assumption
 
 T = TypeVar("T")
@@ -49,6 +49,8 @@ class Abstraction:
         self.context_type = _abstract(definition.context)
         self.definition = dataclasses.replace(definition, context=self.context_type, policies=())
         asked = tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
+        self.told_apart = self.domain.told_apart(asked)
+        """The values of each finite field that make a difference to some guard: one of each that are alike."""
         self.unknown = tuple(leaf for leaf in asked if self.domain.is_opaque(leaf))
         """The leaves that are not known everywhere."""
         self.outcomes = {
@@ -58,8 +60,7 @@ class Abstraction:
 
     def starts(self) -> Iterator[dict[str, object]]:
         """List the contexts that runs begin with: every value of what is given, the default of everything else."""
-        free = [name for name in self.domain.finite if name not in self._defaults]
-        for values in self.domain.valuations(free):
+        for values in combined({n: told for n, told in self.told_apart.items() if n not in self._defaults}):
             yield {**self.placeholders, **self._defaults, **values}
 
     @cached_property
@@ -94,17 +95,23 @@ class Abstraction:
         """
         return tuple(name for name, value in self.placeholders.items() if value is HIDDEN or not is_sure)
 
-    def values(self, context: Context) -> tuple[object, ...]:
-        """Give the values of the finite fields, of a context or of a watched view of one, without being seen."""
+    def values(self, context: Context, fields: Iterable[str] | None = None) -> tuple[object, ...]:
+        """Give the values of fields, of a context or of a watched view of one, without being seen.
+
+        Args:
+            fields: None: all that are finite.
+        """
         held = object.__getattribute__(context, "__dict__")
-        return tuple([held[name] for name in self.domain.finite])
+        return tuple([held[name] for name in (self.domain.finite if fields is None else fields)])
 
     def notes(self) -> tuple[str, ...]:
         """Say what was abstracted, a sentence each."""
         said = []
         if self.domain.finite:
-            fields = ", ".join(f"{name} ({len(values)})" for name, values in self.domain.finite.items())
-            said.append(f"every value of these fields: {fields}")
+            fields = ", ".join(
+                f"{name} ({len(self.told_apart[name])} of {len(values)})" for name, values in self.domain.finite.items()
+            )
+            said.append(f"every value that guards tell apart of these fields: {fields}")
         if self.domain.opaque:
             said.append(f"the values of these fields were not told apart: {', '.join(self.domain.opaque)}")
         if self.unknown:

@@ -21,6 +21,7 @@ from ..definition import State
 from ..engine import Compiled
 from ..messages import Usage
 from .abstract import Abstraction
+from .domain import combined
 
 UNDECLARED = "no_such_handoff"
 FEW = 256
@@ -37,7 +38,7 @@ class Adversary:
 
     def __init__(self, machine: Compiled, abstraction: Abstraction) -> None:
         self._machine = machine
-        self._domain = abstraction.domain
+        self._told_apart = abstraction.told_apart
         self._placeholders = abstraction.placeholders
         self._moves = lru_cache(maxsize=None)(self._list)
         self._few = lru_cache(maxsize=None)(self._listed)
@@ -60,7 +61,7 @@ class Adversary:
 
     def _replied(self, name: str) -> Iterable[events.Input]:
         written = self._machine.definition.states[name].spec.written_names
-        writings = prod(len(values) for field, values in self._domain.finite.items() if field in written)
+        writings = prod(len(values) for field, values in self._told_apart.items() if field in written)
         return self._few(name) if writings <= FEW else self._replies(name)
 
     def _listed(self, name: str) -> tuple[events.Input, ...]:
@@ -103,9 +104,9 @@ class Adversary:
     def _replies(self, name: str) -> Iterator[events.Input]:
         written = self._machine.definition.states[name].spec.written_names
         hidden = {field: value for field, value in self._placeholders.items() if field in written}
-        fields = tuple(field for field in self._domain.finite if field in written)
+        told_apart = {field: values for field, values in self._told_apart.items() if field in written}
         changes: dict[str, object] = {}
-        for values in self._domain.valuations(fields):
+        for values in combined(told_apart):
             changes = {**hidden, **values}
             for handoff in self._machine.exits[name]:
                 yield events.Replied(handoff=handoff.name, changes=changes, at=0.0)

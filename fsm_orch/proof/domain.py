@@ -40,6 +40,17 @@ class Answer(NamedTuple):
     """What it raised."""
 
 
+class Fork(NamedTuple):
+    """Where a leaf reads a finite field: what it answers after each of its values."""
+
+    field: str
+    branches: tuple[Tree, ...]
+
+
+Tree = Fork | Answer
+"""What a leaf answers, by the finite fields it reads."""
+
+
 class Table(NamedTuple):
     """What a guard answers: on all values of the finite fields it reads, and all outcomes of its unknown leaves."""
 
@@ -68,6 +79,7 @@ class Domain:
         }
         """Every value of each finite field, in order of declaration."""
         self._asked: dict[tuple[Guard[Any], tuple[object, ...]], Answer] = {}
+        self._trees: dict[Guard[Any], Tree] = {}
         if guards is not None:
             asked = tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
             for leaf in asked:
@@ -75,14 +87,23 @@ class Domain:
                     del self.finite[name]
             reads = {name for leaf in asked for name in self.reads(leaf)}
             self.finite = {name: values for name, values in self.finite.items() if name in reads}
-            self._asked.clear()
         self.opaque = tuple(name for name in listed if name not in self.finite)
 
     def valuations(self, fields: Iterable[str]) -> Iterator[dict[str, object]]:
         """List all values that these finite fields can have together."""
-        names = tuple(fields)
-        for values in product(*(self.finite[name] for name in names)):
-            yield dict(zip(names, values, strict=True))
+        return combined({name: self.finite[name] for name in fields})
+
+    def told_apart(self, asked: Iterable[Guard[Any]]) -> dict[str, tuple[object, ...]]:
+        """Give the values of each finite field that leaves tell apart: of those that are one to all, the first."""
+        forks = [fork for leaf in asked for fork in _forks(self._tree(leaf))]
+        told: dict[str, tuple[object, ...]] = {}
+        for name, values in self.finite.items():
+            after = [fork.branches for fork in forks if fork.field == name]
+            first: dict[tuple[Tree, ...], object] = {}
+            for number, value in enumerate(values):
+                first.setdefault(tuple([branches[number] for branches in after]), value)
+            told[name] = tuple(first.values())
+        return told
 
     def ask(self, leaf: Guard[Any], known: Mapping[str, object]) -> Answer:
         """Ask a leaf on a context of which only some fields are known."""
@@ -118,12 +139,12 @@ class Domain:
 
         What it would read after an opaque field is not seen.
         """
-        seen = {name for answer in self._paths(leaf, {}) for name in answer.reads}
+        seen = {name for answer in _ends(self._tree(leaf)) for name in answer.reads}
         return tuple(name for name in self.context_type.__pydantic_fields__ if name in seen)
 
     def is_opaque(self, leaf: Guard[Any]) -> bool:
         """Tell whether a leaf is unknown on some values of the finite fields."""
-        return any(answer.outcome is None for answer in self._paths(leaf, {}))
+        return any(answer.outcome is None for answer in _ends(self._tree(leaf)))
 
     def _one_too_many(self, leaf: Guard[Any]) -> str | None:
         """Tell the finite field that a leaf reads last, if there are too many paths through those it reads."""
@@ -138,6 +159,19 @@ class Domain:
                 yield from self._paths(leaf, {**known, answer.reads[-1]: value})
         else:
             yield answer
+
+    def _tree(self, leaf: Guard[Any]) -> Tree:
+        """Write out what a leaf answers along every path through the finite fields that it reads; remembers it."""
+        if leaf not in self._trees:
+            self._trees[leaf] = self._grown(leaf, {})
+        return self._trees[leaf]
+
+    def _grown(self, leaf: Guard[Any], known: Mapping[str, object]) -> Tree:
+        answer = self.ask(leaf, known)
+        if answer.outcome is not None or answer.reads[-1] not in self.finite:
+            return answer._replace(error=None)
+        name = answer.reads[-1]
+        return Fork(name, tuple([self._grown(leaf, {**known, name: value}) for value in self.finite[name]]))
 
     def holds(self, guard: Guard[Any], known: Mapping[str, object]) -> bool | None:
         """Tell whether a guard holds where only some fields are known; None if it may and may not."""
@@ -172,6 +206,29 @@ class Domain:
         ):
             object.__setattr__(context, slot, value)
         return context
+
+
+def combined(values: Mapping[str, Iterable[object]]) -> Iterator[dict[str, object]]:
+    """List all combinations of values of some fields."""
+    for chosen in product(*values.values()):
+        yield dict(zip(values, chosen, strict=True))
+
+
+def _forks(tree: Tree) -> Iterator[Fork]:
+    """List every fork of a tree."""
+    if isinstance(tree, Fork):
+        yield tree
+        for branch in tree.branches:
+            yield from _forks(branch)
+
+
+def _ends(tree: Tree) -> Iterator[Answer]:
+    """List what a tree answers in the end, path by path."""
+    if isinstance(tree, Fork):
+        for branch in tree.branches:
+            yield from _ends(branch)
+    else:
+        yield tree
 
 
 class _Unknown(BaseException):

@@ -76,6 +76,8 @@ class Exploration:
     """Whether the ledger may deny something in some run, so that what calls use was told apart."""
     reached: Mapping[str, Trace]
     """Every state and final state that some run enters, with a shortest path to it."""
+    taken: frozenset[str]
+    """Every handoff that some run takes."""
     policies: tuple[Judged, ...]
     broken: tuple[Broken, ...]
     """Of the theorems that were checked after every step, those that did not hold, with the first step each."""
@@ -132,6 +134,7 @@ def explore(
         max_calls=_most(first, "calls"),
         is_tight=first.is_tight,
         reached={name: _shown(first, seen) for name, seen in first.entered.items()},
+        taken=frozenset(first.taken),
         policies=tuple(judged[policy] for policy in policies),
         broken=tuple(broken for found in walks for broken in _broken(found)),
         abstracted=tuple(dict.fromkeys(note for found in walks for note in found.play.abstraction.notes())),

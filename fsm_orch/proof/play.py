@@ -21,6 +21,7 @@ from ..policies import Policy
 from .abstract import Abstraction, Answered, Oracle, Origin
 from .adversary import Adversary
 from .domain import Outcome
+from .liveness import live
 from .policy import automaton, guards
 from .theorems import Breach, Theorems
 
@@ -56,6 +57,7 @@ class Play:
         self.machine = Compiled(self.abstraction.definition, limits=limits, prices=prices, oracle=self.oracle)
         self.adversary = Adversary(self.machine, self.abstraction)
         self.automata = tuple(map(automaton, policies))
+        self._live = live(definition, self.abstraction.domain, (g for policy in policies for g in policy.guards))
         self._theorems = Theorems(definition, limits)
         worst, cost = _worst_case(self.machine), limits.cost_micros
         self._may_run_dry = cost is not None and worst.cost > cost
@@ -108,7 +110,7 @@ class Play:
             now.state,
             now.status,
             place.at,
-            self.abstraction.values(now.context),
+            self.abstraction.values(now.context, self._live[now.state]),
             tuple([now.visits.get(name, 0) for name in self._scarce]),
             (visit.calls, visit.attempt, visit.failures, visit.pauses, visit.is_denied, bool(visit.open)),
             (now.ledger.settled.tokens, now.ledger.settled.cost) if self.is_tight(now) else None,

@@ -80,6 +80,8 @@ class Walked:
         self.deepest = Sighting(-1, ROOT)
         self.entered: dict[str, Sightings] = {}
         """Where each state and final state was entered."""
+        self.taken: set[str] = set()
+        """The handoffs that were taken."""
         self.breaks = [Sightings() for _ in play.automata]
         """Where each policy was broken."""
         self.breaches: dict[Theorem, tuple[Breach, int, events.Input]] = {}
@@ -141,6 +143,8 @@ class Walked:
             self.steps += 1
             for breach in moved.breaches:
                 self.breaches.setdefault(breach.theorem, (breach, source.number if source else ROOT, event))
+            if moved.place.now.hops != hops:
+                self.taken.update(record.handoff for record in moved.records if isinstance(record, events.HandedOff))
             key = moved.place.now.hops, self.play.key(moved.place), _passed(moved)
             led.setdefault(key, (moved, tuple([outcome for _, outcome in answered])))
         for key, (moved, script) in led.items():

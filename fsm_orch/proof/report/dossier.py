@@ -82,21 +82,19 @@ def dossier(
         definition, prices=prices, max_configurations=max_configurations, on_progress=on_progress, clock=clock
     )
     slackening = to_slacken(definition, certificate)
-    found = findings(definition, certificate, explored, prices=prices, require_slack=require_slack)
+    found = findings(definition, certificate, explored, prices=prices, models=models, require_slack=require_slack)
     return Dossier(
         definition=definition,
         certificate=certificate,
         exploration=explored,
         findings=found,
         counterexamples=tuple(
-            _counterexample(definition, judged, judged.trace, prices) for judged in explored.policies if judged.trace
+            _counterexample(definition, judged, judged.trace) for judged in explored.policies if judged.trace
         ),
         slackening=slackening,
     )
 
 
-def _counterexample(
-    definition: Definition, judged: Judged, trace: Trace, prices: Mapping[str, Price]
-) -> Counterexample:
-    change = to_keep(definition, judged.policy, trace, prices=prices)
+def _counterexample(definition: Definition, judged: Judged, trace: Trace) -> Counterexample:
+    change = to_keep(definition, judged.policy, trace)
     return Counterexample(policy=judged.policy, verdict=judged.verdict, trace=trace, change=change)

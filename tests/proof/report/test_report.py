@@ -35,6 +35,21 @@ from fsm_orch.wellformed import check
 from machines import helpdesk
 
 
+class Money(Context):
+    amount: int
+    paid: bool
+
+
+@guard
+def has_paid(money: Money) -> bool:
+    return money.paid
+
+
+@guard
+def is_small(money: Money) -> bool:
+    return money.amount < 10
+
+
 class Kind(enum.Enum):
     NEW = "new"
     USED = "used"
@@ -60,6 +75,19 @@ def is_big(order: Order) -> bool:
 @guard
 def is_absurd(order: Order) -> bool:
     return order.amount != order.amount
+
+
+class Paid(Context):
+    paid: bool
+
+
+class Start(Machine[Money]):
+    """A machine whose policies are broken before it has done anything."""
+
+    look = State(print, initial=True)
+    yes, human = Final(), Final(fallback=True)
+    ok = look.to(yes)
+    policies = (never(has_paid), never(is_small))
 
 
 def model(instructions: str, *writes: object) -> LLMAgent:
@@ -104,14 +132,15 @@ def judged(number: int):
 
 
 def test_a_table_has_a_row_for_each_turn() -> None:
-    """Hop, state, handoff, target, what was held and what was charged."""
+    """Hop, state, handoff, target, what was held and what was charged; the start comes first."""
     trace = explore(Desk.definition).max_tokens.trace
+    turns = rows(trace)[1:]
 
-    assert [(row.hop, row.state) for row in rows(trace)] == [(n + 1, turn.state) for n, turn in enumerate(trace.turns)]
-    assert [row.total for row in rows(trace)] == [turn.settled for turn in trace.turns]
+    assert [(row.hop, row.state) for row in turns] == [(n + 1, turn.state) for n, turn in enumerate(trace.turns)]
+    assert [row.total for row in turns] == [turn.settled for turn in trace.turns]
     lines = table(trace).splitlines()
     assert lines[0].split() == ["hop", "state", "handoff", "to", "reserved", "total"]
-    assert len(lines) == len(trace.turns) + 1
+    assert len(lines) == len(rows(trace)) + 1
     starts = [(line.index(f" {row.handoff} "), line.split()) for line, row in zip(lines[1:], rows(trace), strict=True)]
     assert len({start for start, _ in starts}) == 1
     assert f"{trace.settled:,}" in starts[-1][1]
@@ -124,6 +153,17 @@ def test_a_table_notes_failures_and_assumptions() -> None:
     assert "if is_big" in rows(big)[-1].note
     assert rows(lost)[-1].note.startswith("on failure")
     assert "paid=True" in rows(explore(Desk.definition, policies=(never(Desk.to_send),)).policies[0].trace)[-1].note
+
+
+def test_a_table_shows_what_a_run_begins_with() -> None:
+    """Where a path hangs on the values of the start, they are on its own row; without any there is no such row."""
+    (always, small) = explore(Start.definition).policies
+
+    assert [(row.hop, row.target, row.note) for row in rows(always.trace)] == [(0, "look", "paid=True")]
+    assert table(always.trace).splitlines()[1].split() == ["0", "start", "look", "0", "0", "paid=True"]
+    assert [(row.hop, row.target, row.note) for row in rows(small.trace)] == [(0, "look", "if is_small")]
+    assert [row.hop for row in rows(explore(Start.definition, policies=(never(Start.ok),)).policies[0].trace)] == [0, 1]
+    assert rows(replace(small.trace, assumed=())) == ()
 
 
 def test_the_path_is_thick_on_the_diagram() -> None:
@@ -186,7 +226,7 @@ def test_a_possible_path_that_is_none_is_skipped(tmp_path, monkeypatch) -> None:
 def test_the_smallest_change_bounds_visits() -> None:
     """Where something happens too often, it is visited as often as it may be, and no less."""
     found = judged(0)
-    change = to_keep(Desk.definition, found.policy, found.trace, prices={})
+    change = to_keep(Desk.definition, found.policy, found.trace)
 
     assert str(change) == "set `max_visits=3` on `search`: at_most(3, search) holds"
 
@@ -194,7 +234,7 @@ def test_the_smallest_change_bounds_visits() -> None:
 def test_no_change_leaves_less_of_a_machine() -> None:
     """A change after which a state is no longer reached is none; one that only closes the path is."""
     found = judged(1)
-    change = to_keep(Desk.definition, found.policy, found.trace, prices={})
+    change = to_keep(Desk.definition, found.policy, found.trace)
 
     assert str(change) == "remove the handoff `rush`: never(rush) holds" or "guard" in str(change)
     changed = change.edit.apply(Desk.definition)
@@ -208,7 +248,7 @@ def test_a_worst_case_is_made_to_fit() -> None:
 
     assert certificate.bounds["tokens"].bound == 12_000
     assert str(fewer) == "set `max_visits=3` on `search`: worst case 8,000 tokens"
-    assert str(higher) == "raise the limit, `Limits(tokens=12_000)`: the worst case, 12,000 tokens, fits"
+    assert str(higher) == "raise the limit, `Limits(hops=6, tokens=12_000)`: the worst case, 12,000 tokens, fits"
     for change in (fewer, higher):
         assert certify(change.edit.apply(Desk.definition)).verdict("tokens") == "slack"
     assert to_slacken(replace(Desk.definition, limits=Limits(hops=6, tokens=12_000)), certificate) == ()
@@ -283,7 +323,7 @@ def test_a_change_that_closes_more_than_the_path_is_none() -> None:
 
     (found,) = explore(Box.definition).policies
     assert found.verdict == "violated"
-    assert to_keep(Box.definition, found.policy, found.trace, prices={}) is None
+    assert to_keep(Box.definition, found.policy, found.trace) is None
 
 
 def test_a_guard_of_the_policy_is_a_change() -> None:
@@ -303,14 +343,10 @@ def test_a_guard_of_the_policy_is_a_change() -> None:
         policies = (never(refund).before(is_verified),)
 
     (found,) = explore(Shop.definition).policies
-    change = to_keep(Shop.definition, found.policy, found.trace, prices={})
+    change = to_keep(Shop.definition, found.policy, found.trace)
 
     assert found.verdict == "violated"
     assert str(change) == ("give `big` the guard `guard=is_verified`: never(refund).before(is_verified) holds")
-
-
-class Paid(Context):
-    paid: bool
 
 
 def test_fewer_hops_leave_every_handoff_in_reach() -> None:
