@@ -22,7 +22,7 @@ from ..proof.report.drawing import drawn
 from ..proof.report.source import pytest_source
 from ..proof.report.table import table
 from ..proof.walk import OnProgress
-from . import load
+from . import files, load
 from .page import show_dossier
 from .show import CommandError, complain, complaints, console, show_findings
 
@@ -144,8 +144,11 @@ def _progress(name: str) -> Iterator[OnProgress]:
             bar.stop()
 
 
-def _check_files(definitions: list[Definition], *files: Path | None) -> None:
-    if any(files) and len(definitions) > 1:
+def _check_files(definitions: list[Definition], *asked: Path | None) -> None:
+    paths = [path for path in asked if path is not None]
+    for path in paths:
+        files.check_writable(path)
+    if paths and len(definitions) > 1:
         raise CommandError(f"A file holds what is said of one machine, and there are {len(definitions)}: name one")
 
 
@@ -154,11 +157,11 @@ def _write(found: Dossier, certificate: Path | None, counterexample: Path | None
         unnamed = [state for state, model in found.certificate.models.items() if model is None]
         if unnamed:
             raise CommandError(f"A certificate is bound to models, and {unnamed[0]!r} names none: give --model")
-        certificate.write_text(found.certificate.dump(), encoding="utf-8")
+        files.write(certificate, found.certificate.dump().encode())
     if counterexample is None:
         return
     if found.counterexamples:
-        counterexample.write_text(_source(found.definition, found.counterexamples[0], module), encoding="utf-8")
+        files.write(counterexample, _source(found.definition, found.counterexamples[0], module).encode())
     else:
         complain(f"{found.definition.name} has no counterexample, so {counterexample} was not written")
 

@@ -15,7 +15,7 @@ from ..proof.export.dot import dot
 from ..proof.export.mermaid import mermaid
 from ..proof.export.promela import promela
 from ..proof.export.tla import tla
-from . import load
+from . import files, load
 from .show import CommandError, complaints
 
 
@@ -67,13 +67,4 @@ def graph(
         if output is None:
             typer.echo(text, nl=False)
         else:
-            _write(output, text)
-
-
-def _write(output: Path, text: bytes) -> None:
-    try:
-        output.write_bytes(text)
-    except OSError as error:
-        raise CommandError(
-            f"cannot write {str(output)!r}: {error.strerror}. Name a file in a folder that is there"
-        ) from error
+            files.write(output, text)

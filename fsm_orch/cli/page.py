@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ..budget import FREE
 from ..definition import Definition, State
+from ..proof.certificate import Certificate
 from ..proof.explore import Exploration
 from ..proof.report.dossier import Counterexample, Dossier
 from ..proof.report.table import HEADINGS, rows
@@ -79,12 +80,12 @@ def _bounds(found: Dossier) -> _Lines:
         yield from _spent(found)
     yield "hops", bound_in_words(certificate, "hops"), "bold"
     seconds = min(certificate.bounds["milliseconds"].bound, round(limits.deadline_s * 1_000))
-    yield "time", f"at most {seconds / 1_000:g} s, plus one cancellation", "bold"
+    yield "time", f"at most {seconds / 1_000:g} s", "bold"
     yield "", "each of these was checked edge by edge, in exact arithmetic", "dim"
 
 
 def _spent(found: Dossier) -> _Lines:
-    certificate, limits = found.certificate, found.definition.limits
+    certificate = found.certificate
     yield "tokens", bound_in_words(certificate, "tokens"), "bold"
     yield "", verdict_in_words(certificate, "tokens") or "", _colour(certificate.verdict("tokens"))
     yield "", "; ".join(prices_in_words(certificate, "tokens")), ""
@@ -95,9 +96,19 @@ def _spent(found: Dossier) -> _Lines:
         verdict = certificate.verdict("cost")
         yield "", verdict_in_words(certificate, "cost") or "not limited", _colour(verdict)
     else:
-        limit = "not limited" if limits.cost_usd is None else f"at most ${limits.cost_usd}, kept by the ledger"
-        yield "cost", f"{limit}; to bound it, name a model whose price is known: --model provider:model", ""
+        yield "cost", _unbounded_cost(certificate), ""
     yield "calls", bound_in_words(certificate, "calls"), "bold"
+
+
+def _unbounded_cost(certificate: Certificate) -> str:
+    """Say what is missing to bound the cost."""
+    limit = certificate.limits.cost_usd
+    limited = "not limited" if limit is None else f"limited to ${limit}, and not bounded"
+    models = certificate.models.items()
+    unpriced = dict.fromkeys(repr(model) for state, model in models if model and state not in certificate.prices)
+    if unpriced:
+        return f"{limited}; the price of {', '.join(unpriced)} is not known: to bound it, name a model whose price is"
+    return f"{limited}; to bound it, name a model whose price is known: --model provider:model"
 
 
 def _colour(verdict: str | None) -> str:

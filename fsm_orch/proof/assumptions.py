@@ -8,7 +8,8 @@ _ALWAYS = (
     "providers keep their output caps, and report honest usage",
     "the bound of a call's input tokens covers the provider's template",
     "agents and tools reach models through their metered one alone",
-    "agents end when cancelled; sync functions, which cannot be, return within the time of their visit",
+    "agents end at once when cancelled; sync functions, which cannot be, return in the time left to visit and run",
+    "stores and observers answer at once",
     "the models and prices are those named here",
 )
 

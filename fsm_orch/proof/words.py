@@ -1,4 +1,4 @@
-"""What a certificate says, in sentences.
+"""What a certificate says, in sentences, and limits as a user writes them.
 
 The prices of visits and hops are shadow prices, and more than a guess: they bound what the worst case becomes when a
 limit is raised, because they prove a bound of the raised machine too.
@@ -7,9 +7,11 @@ limit is raised, because they prove a bound of the raised machine too.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from math import ceil, floor
 from typing import Literal
 
+from ..limits import Limits
 from .certificate import Certificate
 from .skeleton import Measure
 
@@ -23,6 +25,19 @@ def shown(amount: int, measure: Measure) -> str:
             return f"{amount / 1_000:,} s"
         case _:
             return f"{amount:,} {measure if amount != 1 else measure.removesuffix('s')}"
+
+
+def limits_as_written(limits: Limits, **changed: float | Decimal) -> str:
+    """Write the declaration of limits with some changed: all that was set stays, or it would be its default again."""
+    values = {**limits.model_dump(include=limits.model_fields_set), **changed}
+    fields = (name for name in Limits.model_fields if values.get(name) is not None)
+    return f"Limits({', '.join(f'{name}={_written(values[name])}' for name in fields)})"
+
+
+def _written(value: float | Decimal) -> str:
+    if isinstance(value, Decimal):
+        return f'"{value:f}"'
+    return f"{value:_}".removesuffix(".0")
 
 
 def bound_in_words(certificate: Certificate, measure: Measure) -> str:

@@ -1,9 +1,12 @@
 """`fsm-orch check`."""
 
+import errno
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -57,7 +60,9 @@ def test_a_machine_that_builds_shows_what_is_proved(cli, ask):
     assert "cost not limited; to bound it, name a model whose price is known" in said
     assert "calls at most 2 calls, by ask" in said
     assert "hops at most 1 hop, by ask" in said
-    assert "time at most 10 s, plus one cancellation" in said
+    assert "time at most 10 s each of these was checked edge by edge" in said
+    assert "agents end at once when cancelled; sync functions, which cannot be, return in the time left" in said
+    assert "stores and observers answer at once" in said
     assert re.search(r"explored all runs: [\d,]+ configurations, [\d,]+ steps, 1 hop deep in \d+\.\d\d s", said)
     assert "held T1 closure; T2 termination; T3 budget; T4 deadline; T5 landing" in said
     assert "assuming providers keep their output caps" in said
@@ -79,6 +84,25 @@ def test_a_priced_model_bounds_the_cost(cli, ask):
     said = words(cli.invoke(app, ["check", ask, "--model", "openai:gpt-5-mini"]))
 
     assert re.search(r"cost at most \$0\.00\d+, by ask not limited", said)
+
+
+def test_a_model_of_unknown_price_is_named(cli, ask):
+    """It is not as if none had been named."""
+    said = words(cli.invoke(app, ["check", ask, "--model", "compatible:mine"]))
+
+    assert "cost not limited; the price of 'compatible:mine' is not known: to bound it, name a model whose" in said
+
+
+def test_a_cost_limit_that_cannot_be_kept_is_not_said_to_be(cli, write, ask_source):
+    """Until a model is named cost is not bounded; with one of unknown price no run would start, which is an error."""
+    module = write(ask_source + "        limits = Limits(cost_usd='0.01')\n")
+    unnamed = cli.invoke(app, ["check", module])
+    unknown = cli.invoke(app, ["check", module, "--model", "compatible:mine"])
+
+    assert "cost limited to $0.01, and not bounded; to bound it, name a model whose price is known" in words(unnamed)
+    assert (unnamed.exit_code, unknown.exit_code) == (0, 1)
+    assert "FSM306: the price of 'compatible:mine', the model of 'ask', is not known" in unknown.stdout
+    assert "cost limited to $0.01, and not bounded; the price of 'compatible:mine' is not known" in words(unknown)
 
 
 def test_a_name_that_can_be_no_models_is_refused(cli, ask, tmp_path):
@@ -145,6 +169,32 @@ def test_a_counterexample_is_written_as_a_test(cli, write, tmp_path):
     source = (tmp_path / "test_found.py").read_text(encoding="utf-8")
     assert f"from {module} import Broken, Ticket\n" in source
     assert "    assert_kept(Broken, Broken.policies[0], result)\n" in source
+
+
+@pytest.mark.parametrize("option", ["--certificate", "--counterexample"])
+@pytest.mark.parametrize("file", ["nowhere/file", "folder", ""])
+def test_a_file_that_cannot_be_written_is_one_line(cli, write, tmp_path, monkeypatch, option, file):
+    """It is said before anything is explored, with the file and the reason; 1 would mean a finding."""
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(check, "_prove", lambda *_, **__: pytest.fail("explored"))
+    refused = cli.invoke(app, ["check", write(BROKEN), option, file, "--model", "local:smollm2"])
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    reason = "No such file or directory" if file == "nowhere/file" else "Is a directory"
+    assert (
+        refused.stderr == f"fsm-orch: cannot write {file or '.'!r}: {reason}. Name a file in a folder that is there\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--certificate", "--counterexample"])
+def test_a_file_that_is_refused_at_last_is_one_line(cli, write, monkeypatch, option):
+    """What cannot be known before is said the same way."""
+    refusal = PermissionError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr(Path, "write_bytes", mock.Mock(side_effect=refusal))
+    refused = cli.invoke(app, ["check", write(BROKEN), option, "found", "--model", "local:smollm2"])
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("fsm-orch: cannot write 'found': Permission denied. ")
 
 
 def test_no_counterexample_is_said(cli, ask, tmp_path):

@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
 
@@ -13,7 +14,7 @@ from support.roads import GAP, charged, paths, small
 from fsm_orch import Limits
 from fsm_orch.budget import Price
 from fsm_orch.proof.certificate import certify
-from fsm_orch.proof.words import bound_in_words, prices_in_words, shown, verdict_in_words
+from fsm_orch.proof.words import bound_in_words, limits_as_written, prices_in_words, shown, verdict_in_words
 
 PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}
 
@@ -24,6 +25,36 @@ def test_amounts_have_units():
     assert shown(1, "hops") == "1 hop"
     assert shown(4_500, "cost") == "$0.004500"
     assert shown(1_500, "milliseconds") == "1.5 s"
+
+
+def test_limits_are_written_as_they_are_declared():
+    """What was set stays as it is beside what is changed, so that the line can be taken as it stands."""
+    assert limits_as_written(Limits()) == "Limits()"
+    assert limits_as_written(Limits(cost_usd=None), hops=3) == "Limits(hops=3)"
+    assert limits_as_written(Limits(tokens=12_000, deadline_s=0.25, visit_s=90), cost_usd=Decimal("1E-6")) == (
+        'Limits(tokens=12_000, cost_usd="0.000001", deadline_s=0.25, visit_s=90)'
+    )
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "hops": st.integers(0, 10**6),
+            "tokens": st.integers(0, 10**12),
+            "cost_usd": st.decimals(0, 10**9, allow_nan=False),
+            "deadline_s": st.floats(0, exclude_min=True, allow_infinity=False),
+            "visit_s": st.floats(0, exclude_min=True, allow_infinity=False),
+        },
+    )
+)
+def test_written_limits_are_the_same_limits(values):
+    """What is written is read back, in what was set too."""
+    limits = Limits(**values)
+    read = eval(limits_as_written(limits))
+
+    assert read == limits
+    assert read.model_fields_set == limits.model_fields_set
 
 
 def test_a_bound_is_told_with_its_path():

@@ -14,7 +14,8 @@ from being built (`fsm_orch.wellformed`); the others are found here.
     guard that never holds
 3xx, bounds
     FSM301 a state that no run can afford, FSM302 limits that no way to an answer fits, FSM303 limits that are never
-    reached, FSM304 a failure edge that may cost more than is left, FSM305 a worst case above the limit
+    reached, FSM304 a failure edge that may cost more than is left, FSM305 a worst case above the limit, FSM306 a
+    cost limit with a model of unknown price
 4xx, policies
     FSM401 foreign policy, FSM402 policy of a thing with itself, FSM411 violated, FSM412 possibly violated, FSM413
     undecided
@@ -39,7 +40,6 @@ _RULES: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     ways.never_open,
     ways.overlapping,
     ways.dead_ends,
-    failures.unaffordable,
     prompts.shared,
     prompts.unscoped,
     prompts.needless_routing,
@@ -53,6 +53,7 @@ def findings(
     exploration: Exploration,
     *,
     prices: Mapping[str, Price],
+    models: Mapping[str, str] | None = None,
     require_slack: bool = False,
 ) -> tuple[Finding, ...]:
     """Say everything that is to be said of a definition that builds, errors first.
@@ -61,13 +62,16 @@ def findings(
         certificate: its own.
         exploration: its own, of its own policies.
         prices: of each state's model; a state that is not named costs nothing.
+        models: the names of the models whose prices were looked up, by state; None: none were.
         require_slack: a worst case above the limits is an error.
     """
     found = [
         *verdicts.broken(exploration),
+        *affordable.unpriced(definition, prices, models or {}),
         *affordable.out_of_reach(definition, prices),
         *affordable.no_answer_fits(definition, prices),
         *(finding for rule in _RULES for finding in rule(definition)),
+        *failures.unaffordable(definition, certificate),
         *affordable.slack(definition, certificate),
         *(affordable.guarded(definition, certificate) if require_slack else ()),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from ...budget import FREE, Price
@@ -11,6 +12,7 @@ from ...errors import Finding
 from ...graph import shortest_path
 from ..certificate import Certificate
 from ..skeleton import Measure
+from ..words import limits_as_written
 
 Prices = Mapping[str, Price]
 """By state; a state that is not named costs nothing."""
@@ -28,7 +30,7 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
                 came=f"{name!r} is {len(path) - 1} hops away: {' -> '.join(path)}; of {limits.hops} the last is kept "
                 "for landing, so no run gets there",
                 allowed="states that a run can afford to enter",
-                do=f"raise the limit, Limits(hops={len(path)}), or shorten the way",
+                do=f"raise the limit, {limits_as_written(limits, hops=len(path))}, or shorten the way",
             )
         cost = state.spec.grant(prices.get(name, FREE)).cost
         if limits.cost_micros is not None and cost > limits.cost_micros:
@@ -39,6 +41,29 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
                 allowed="states that a run can afford to enter",
                 do="raise the limit, lower the caps of its agent, or give it a cheaper model",
             )
+
+
+def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) -> Iterator[Finding]:
+    """Find models that are named and of no known price where cost is limited: with them no run starts.
+
+    Args:
+        models: by state; a state that is not named has no model yet.
+    """
+    if definition.limits.cost_usd is None:
+        return
+    using: dict[str, list[str]] = {}
+    for state, model in models.items():
+        if state not in prices:
+            using.setdefault(model, []).append(state)
+    for model, states in using.items():
+        yield Finding(
+            code="FSM306",
+            where=definition.states[states[0]].where,
+            came=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost limit "
+            f"of ${definition.limits.cost_usd} cannot be kept: no run starts",
+            allowed="models of a known price, where cost is limited",
+            do="name a model whose price is known, or limit tokens alone",
+        )
 
 
 def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:
@@ -91,14 +116,16 @@ def slack(definition: Definition, certificate: Certificate) -> Iterator[Finding]
         is_set = measure == "cost" or measure in definition.limits.model_fields_set
         if not is_set or not 0 < worst < limit:
             continue
-        number = f'cost_usd="{dollars(worst)[1:]}"' if measure == "cost" else f"{measure}={worst:_}"
+        lower: Mapping[str, int | Decimal] = (
+            {"cost_usd": Decimal(worst) / 1_000_000} if measure == "cost" else {measure: worst}
+        )
         yield Finding(
             code="FSM303",
             where=definition.where,
             came=f"no run uses up its {measure}: the worst takes {_shown(worst, measure)}, "
             f"the limit is {_shown(limit, measure)}",
             allowed="any limit; this one would only be felt after a change of the machine",
-            do=f"nothing, or lower it: Limits({number}) would do",
+            do=f"nothing, or lower it: {limits_as_written(definition.limits, **lower)} would do",
             level="note",
         )
 

@@ -8,11 +8,14 @@ Where m itself would leave no room for the first call, less was spent, and the c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from ...budget import FREE
 from ...definition import Definition, State
 from ...errors import Finding
+from ..certificate import Certificate
+from ..words import limits_as_written
 
 _MOST_PLACES = 20_000
 """Beyond it visits are no longer counted: the finding may then name a path that visits a state too often."""
@@ -25,24 +28,33 @@ class Spent(NamedTuple):
     path: tuple[str, ...]
 
 
-def unaffordable(definition: Definition) -> Iterator[Finding]:
-    """Find failure edges into states whose first call may cost more than is left when the visit has failed."""
+def unaffordable(definition: Definition, certificate: Certificate) -> Iterator[Finding]:
+    """Find failure edges into states whose first call may cost more than is left when the visit has failed.
+
+    Args:
+        certificate: its own; where the worst case fits the limit, every edge can be paid for.
+    """
+    limits, bound = definition.limits, certificate.bounds["tokens"].bound
     failing = [(s, h) for h in definition.handoffs if h.kind != "handoff" for s in h.sources]
-    wanted = {source.name for source, handoff in failing if isinstance(handoff.target, State)}
-    worst = most_spent(definition) if wanted else {}
+    if bound <= limits.tokens or not any(isinstance(handoff.target, State) for _, handoff in failing):
+        return
+    worst = most_spent(definition)
+    unlimited = most_spent(replace(definition, limits=limits.model_copy(update={"tokens": bound})))
     for source, handoff in failing:
         target, spent = handoff.target, worst.get(source.name)
         if spent is None or not isinstance(target, State):
             continue
-        grant, left = target.spec.grant(FREE).tokens, definition.limits.tokens - spent.tokens
+        grant, left = target.spec.grant(FREE).tokens, limits.tokens - spent.tokens
         if grant > left:
+            enough = min(bound, unlimited[source.name].tokens + grant)
             yield Finding(
                 code="FSM304",
                 where=handoff.where,
                 came=f"{handoff.name!r} enters {target.name!r}, whose first call may take {grant:,} tokens, and as few "
                 f"as {left:,} may be left: {' -> '.join(spent.path)}",
                 allowed="failure edges that can be taken whenever they are needed; else the run lands instead",
-                do=f"raise the limit by {grant - left:,} tokens, or hand failures to code or to a final state",
+                do=f"raise the limit, {limits_as_written(limits, tokens=enough)}, or hand failures to code or to a "
+                "final state",
                 level="warning",
             )
 

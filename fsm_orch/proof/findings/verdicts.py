@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...errors import Finding
+from ...policies import Policy
 from ..explore import Exploration, Judged
 
-_ALLOWED = "policies that every run keeps, or whose runs are landed"
+_EXCUSED = "; a landing excuses what was still to come"
 
 
 def broken(exploration: Exploration) -> Iterator[Finding]:
@@ -19,7 +20,7 @@ def broken(exploration: Exploration) -> Iterator[Finding]:
                     code="FSM411",
                     where=judged.policy.where,
                     came=f"{judged.policy} is violated: {judged.trace}",
-                    allowed=_ALLOWED,
+                    allowed=_allowed(judged.policy),
                     do="close that path: a guard, fewer visits, or one handoff less",
                 )
             case "possible":
@@ -27,8 +28,8 @@ def broken(exploration: Exploration) -> Iterator[Finding]:
                     code="FSM412",
                     where=judged.policy.where,
                     came=f"{judged.policy} may be violated: {judged.trace}{_hanging_on(judged)}",
-                    allowed=_ALLOWED,
-                    do="have a guard read a bool, an Enum or a Literal, which can be looked into; or close that path",
+                    allowed=_allowed(judged.policy),
+                    do=f"{_look_into(judged)}; or close that path",
                     level="warning",
                 )
             case "unknown":
@@ -41,6 +42,18 @@ def broken(exploration: Exploration) -> Iterator[Finding]:
                     do="give it more room, --max-configurations, or lower the hops or visits of the machine",
                     level="warning",
                 )
+
+
+def _allowed(policy: Policy) -> str:
+    return f"policies that every run keeps{', landed ones too' if policy.strict else _EXCUSED}"
+
+
+def _look_into(judged: Judged) -> str:
+    """Say how to learn whether a possible path is real."""
+    assert judged.trace is not None
+    if judged.trace.assumptions:
+        return "have a guard read a bool, an Enum or a Literal, which can be looked into"
+    return "try it: the test that --counterexample writes asks the validators, which were not asked here"
 
 
 def _hanging_on(judged: Judged) -> str:

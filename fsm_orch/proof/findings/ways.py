@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, get_args
 from ...definition import Definition, Handoff, State
 from ...errors import Finding
 from ...guards import Guard
+from ...policies import Policy
 from ..domain import Domain, Outcome, decided, leaves
 from ..policy import guards as guards_of
 
@@ -115,20 +116,50 @@ def _overlap(first: Handoff, second: Handoff, both: Case) -> Finding:
 
 
 def never_open(definition: Definition) -> Iterator[Finding]:
-    """Find guards that never hold, whatever a context says."""
-    domain = Domain(definition.context, guards_of(definition, ()))
-    for handoff in definition.handoffs:
-        if handoff.guard is None:
-            continue
-        found = _first(domain, (handoff.guard,), (True,))
-        if found.case is None and found.is_all:
-            yield Finding(
-                code="FSM204",
-                where=handoff.where,
-                came=f"the guard of {handoff.name!r} never holds: {handoff.guard!r}",
-                allowed="guards that some context opens",
-                do="mend the guard, or remove the handoff",
-            )
+    """Find guards that never hold, whatever a context says: they close a handoff, and leave a policy nothing to say."""
+    domain = Domain(definition.context, guards_of(definition, definition.policies))
+    asked: list[tuple[Handoff | Policy, Guard[Any]]] = [(h, h.guard) for h in definition.handoffs if h.guard]
+    asked += [(policy, guard) for policy in definition.policies for guard in policy.guards]
+    for owner, guard in asked:
+        found = (_never(domain, part, guard, owner) for part in dict.fromkeys((guard, *leaves(guard))))
+        yield from islice(filter(None, found), 1)
+
+
+def _never(domain: Domain, part: Guard[Any], whole: Guard[Any], owner: Handoff | Policy) -> Finding | None:
+    """Say that a guard never holds and why, where that is known; of a leaf of another, only if it is a mistake."""
+    found = _first(domain, (part,), (True,))
+    if found.case is not None or not found.is_all:
+        return None
+    mistakes = _mistakes(domain, part)
+    if part is not whole and not mistakes:
+        return None
+    is_policy = isinstance(owner, Policy)
+    name = str(owner) if isinstance(owner, Policy) else repr(owner.name)
+    return Finding(
+        code="FSM204",
+        where=owner.where,
+        came=f"{'the guard' if part is whole else 'a part of the guard'} of {name} never holds: {part!r}"
+        + (f" ({'; '.join(mistakes)})" if mistakes else ""),
+        allowed="guards that hold on some context",
+        do=f"mend the guard, or remove the {'policy' if is_policy else 'handoff'}",
+        level="warning" if is_policy and not mistakes else "error",
+    )
+
+
+def _mistakes(domain: Domain, guard: Guard[Any]) -> tuple[str, ...]:
+    """Tell what its leaves raise, and which answer no bool; what they do after an opaque field is not seen."""
+    return tuple(dict.fromkeys(said for leaf in leaves(guard) for said in _mistakes_of(domain, leaf)))
+
+
+def _mistakes_of(domain: Domain, leaf: Guard[Any]) -> Iterator[str]:
+    is_bool: Guard[Any] = Guard(lambda c: isinstance(leaf(c), bool), leaf.canonical, leaf.contexts, leaf.where)
+    finite = [name for name in domain.reads(leaf) if name in domain.finite]
+    for values in islice(domain.valuations(finite), _MOST_CASES):
+        answer = domain.ask(is_bool, values)
+        if answer.error is not None:
+            yield answer.error
+        elif answer.outcome == "no":
+            yield f"{leaf!r} answers what is no bool"
 
 
 def dead_ends(definition: Definition) -> Iterator[Finding]:

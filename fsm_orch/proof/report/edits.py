@@ -13,6 +13,7 @@ from ...graph import shortest_path
 from ...guards import Guard
 from ...limits import Limits
 from ...policies import Atom, Policy
+from ..words import limits_as_written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +90,13 @@ def fewer_hops(definition: Definition) -> Iterator[Edit]:
             needed = max(needed, len(way or ()) + isinstance(handoff.target, State))
     for hops in range(definition.limits.hops - 1, needed - 1, -1):
         limits = definition.limits.model_copy(update={"hops": hops})
-        yield Edit(words=f"lower the limit, `Limits(hops={hops})`", limits=limits)
+        yield Edit(words=f"lower the limit, `{limits_as_written(definition.limits, hops=hops)}`", limits=limits)
 
 
 def more_tokens(definition: Definition, tokens: int) -> Edit:
     """Give the edit that raises the limit of tokens."""
     limits = definition.limits.model_copy(update={"tokens": tokens})
-    return Edit(words=f"raise the limit, `Limits(tokens={tokens:_})`", limits=limits)
+    return Edit(words=f"raise the limit, `{limits_as_written(definition.limits, tokens=tokens)}`", limits=limits)
 
 
 def guard_with(handoff: Handoff, guard: Guard[Any]) -> Edit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..trace import Trace, Turn
@@ -11,9 +11,10 @@ HEADINGS = ("hop", "state", "handoff", "to", "reserved", "total", "")
 
 
 class Row(NamedTuple):
-    """A turn of a trace."""
+    """A turn of a trace, or its start."""
 
     hop: int
+    """From 1; 0 is the start."""
     state: str
     handoff: str
     target: str
@@ -22,12 +23,14 @@ class Row(NamedTuple):
     total: int
     """Tokens charged when it ended."""
     note: str
-    """What it wrote, how it failed, and what guards were taken to answer."""
+    """What it wrote or began with, how it failed, and what guards were taken to answer."""
 
 
 def rows(trace: Trace) -> tuple[Row, ...]:
-    """Give a row for each turn."""
-    return tuple(
+    """Give a row for the start, if there is something to say of it, and one for each turn."""
+    begun = "; ".join(_begun(trace))
+    first = [Row(0, "", "start", trace.path[0], 0, 0, begun)] if begun else []
+    turns = (
         Row(
             hop=turn.hops + 1,
             state=turn.state,
@@ -39,6 +42,7 @@ def rows(trace: Trace) -> tuple[Row, ...]:
         )
         for turn in trace.turns
     )
+    return (*first, *turns)
 
 
 def table(trace: Trace) -> str:
@@ -55,10 +59,21 @@ def table(trace: Trace) -> str:
     )
 
 
+def _begun(trace: Trace) -> Iterator[str]:
+    yield from _values(trace, trace.start)
+    if trace.assumed and not trace.turns:
+        yield f"if {' and '.join(map(str, trace.assumed))}"
+
+
+def _values(trace: Trace, fields: Mapping[str, object]) -> Iterator[str]:
+    """Write the fields that were looked into, if any."""
+    shown = [f"{name}={value!r}" for name, value in fields.items() if name not in trace.hidden]
+    if shown:
+        yield ", ".join(shown)
+
+
 def _notes(trace: Trace, turn: Turn) -> Iterator[str]:
-    written = {name: value for name, value in turn.changes.items() if name not in trace.hidden}
-    if written:
-        yield ", ".join(f"{name}={value!r}" for name, value in written.items())
+    yield from _values(trace, turn.changes)
     if turn.kind == "landing":
         yield f"landed: {turn.landing}"
     elif turn.kind != "handoff":

@@ -6,7 +6,7 @@ from fractions import Fraction
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.budget import Price
 from fsm_orch.proof.certificate import certify
-from fsm_orch.proof.findings.affordable import dollars, guarded, no_answer_fits, out_of_reach, slack
+from fsm_orch.proof.findings.affordable import dollars, guarded, no_answer_fits, out_of_reach, slack, unpriced
 
 
 class Ticket(Context):
@@ -52,6 +52,8 @@ def test_a_state_too_many_hops_away_is_found():
     assert (finding.code, finding.level, finding.where) == ("FSM301", "error", Ways.code.where)
     assert "'code' is 2 hops away: start -> cheap -> code; of 2 the last is kept" in finding.came
     assert "Limits(hops=3)" in finding.do
+    (finding,) = out_of_reach(limited(hops=2, tokens=9_000, visit_s=0.5), {})
+    assert "Limits(hops=3, tokens=9_000, visit_s=0.5)" in finding.do
     assert list(out_of_reach(limited(hops=3), {})) == []
 
 
@@ -120,11 +122,25 @@ def test_limits_that_are_never_reached_are_noted():
 
     assert [(f.code, f.level) for f in found] == [("FSM303", "note")] * 3
     assert [f.do.partition("Limits")[2] for f in found] == [
-        "(hops=3) would do",
-        "(tokens=5_100) would do",
-        '(cost_usd="0.255") would do',
+        '(hops=3, tokens=16_000, cost_usd="1") would do',
+        '(hops=4, tokens=5_100, cost_usd="1") would do',
+        '(hops=4, tokens=16_000, cost_usd="0.255") would do',
     ]
     assert "the worst takes 5,100, the limit is 16,000" in found[1].came
+
+
+def test_a_cost_limit_needs_models_of_known_price():
+    """Where cost is limited, a model that is named and of no known price keeps every run from starting."""
+    models = {"start": "compatible:m", "dear": "openai:o", "cheap": "compatible:m"}
+    prices = {"dear": Price(Fraction(1), Fraction(1))}
+    (finding,) = unpriced(limited(cost_usd="1"), prices, models)
+
+    assert (finding.code, finding.level, finding.where) == ("FSM306", "error", Ways.start.where)
+    assert "the price of 'compatible:m', the model of 'start', 'cheap', is not known" in finding.came
+    assert "a cost limit of $1 cannot be kept" in finding.came
+    assert list(unpriced(limited(), prices, models)) == []
+    assert list(unpriced(limited(cost_usd="1"), prices, {"dear": "openai:o"})) == []
+    assert list(unpriced(limited(cost_usd="1"), {}, {})) == []
 
 
 def test_limits_that_are_reached_are_not_noted():

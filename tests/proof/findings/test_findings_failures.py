@@ -3,12 +3,14 @@
 import itertools
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.budget import FREE
-from fsm_orch.proof.findings.failures import most_spent, unaffordable
+from fsm_orch.proof.certificate import certify
+from fsm_orch.proof.findings import failures
+from fsm_orch.proof.findings.failures import most_spent
 from fsm_orch.testing.strategies import machines
 
 
@@ -39,6 +41,10 @@ def limited(**limits):
     return replace(Desk.definition, limits=Limits(**limits))
 
 
+def unaffordable(definition):
+    return failures.unaffordable(definition, certify(definition))
+
+
 def test_a_failure_edge_is_found_where_the_worst_path_leaves_too_little():
     """The worst path there has both rounds; one token less than is needed is a finding."""
     assert list(unaffordable(Desk.definition)) == []
@@ -47,7 +53,43 @@ def test_a_failure_edge_is_found_where_the_worst_path_leaves_too_little():
     assert (finding.code, finding.level, finding.where) == ("FSM304", "warning", Desk.saved.where)
     assert "whose first call may take 3,000 tokens, and as few as 2,999 may be left" in finding.came
     assert finding.came.endswith(": start -> work -> start -> work")
-    assert finding.do.startswith("raise the limit by 1 tokens")
+    assert finding.do.startswith("raise the limit, Limits(hops=6, tokens=7_200), or hand failures to code")
+
+
+def test_the_limit_that_is_advised_is_enough():
+    """However low the limit is, one step is enough: calls that may then be made are reckoned with."""
+    for tokens in (3_000, 4_999, 7_199):
+        (finding,) = unaffordable(limited(hops=6, tokens=tokens))
+        advised = eval(finding.do.removeprefix("raise the limit, ").partition(", or hand")[0])
+
+        assert advised == Limits(hops=6, tokens=7_200)
+        assert list(unaffordable(replace(Desk.definition, limits=advised))) == []
+
+
+@settings(max_examples=150)
+@given(machines(), st.integers(3, 6), st.sampled_from([160, 320, 800]))
+def test_on_random_machines_what_is_advised_is_enough(machine, hops, tokens):
+    """Raised as a finding says, the limit leaves nothing to find of its edge."""
+    definition = replace(machine.definition, limits=Limits(hops=hops, tokens=tokens))
+    for finding in unaffordable(definition):
+        advised = eval(finding.do.removeprefix("raise the limit, ").partition(", or hand")[0])
+        event("advised")
+
+        left = unaffordable(replace(definition, limits=advised))
+        assert finding.came.partition(",")[0] not in [other.came.partition(",")[0] for other in left]
+
+
+def test_a_worst_case_that_fits_leaves_nothing_to_find():
+    """A state that failed in its last visit cannot be entered again, so what it would cost is not needed."""
+
+    class Retry(Machine[Ticket]):
+        work = State(model(1_000), initial=True, max_visits=2)
+        answered, human = Final(), Final(fallback=True)
+        done = work.to(answered, "done")
+        again = work.on_failure(work)
+        limits = Limits(tokens=2_000)
+
+    assert list(unaffordable(Retry.definition)) == []
 
 
 def test_hops_and_the_ledger_bound_what_is_spent():

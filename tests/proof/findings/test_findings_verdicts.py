@@ -61,6 +61,16 @@ def test_each_verdict_that_is_not_kept_is_a_finding():
     assert (violated.code, violated.level) == ("FSM411", "error")
     assert violated.came == "never(done) is violated: look -done-> sent"
     assert possible.where == Desk.policies[0].where
+    assert possible.do.startswith("have a guard read a bool, an Enum or a Literal")
+
+
+def test_a_strict_policy_is_kept_by_landed_runs_too():
+    """What is allowed is said as the policy has it: a landing excuses nothing of one that is strict."""
+    lax, strict = never(Desk.done), eventually(Desk.sent, strict=True)
+    first, second = broken(explore(Desk.definition, policies=(lax, strict)))
+
+    assert first.allowed == "policies that every run keeps; a landing excuses what was still to come"
+    assert second.allowed == "policies that every run keeps, landed ones too"
 
 
 def test_what_was_not_decided_is_a_warning():
@@ -83,6 +93,10 @@ def test_validators_may_close_a_path():
 
     (finding,) = broken(explore(Shop.definition))
     assert finding.came == "never(done) may be violated: look -done-> sent, if the context's validators allow it"
+    assert finding.do == (
+        "try it: the test that --counterexample writes asks the validators, which were not asked here; "
+        "or close that path"
+    )
 
 
 def test_a_theorem_that_is_broken_fails_a_check():

@@ -1,12 +1,27 @@
 """Findings about the ways out of a state."""
 
 import enum
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch import Context, Final, Given, KeywordAgent, LLMAgent, Machine, State, all_of, any_of, guard, not_
+from fsm_orch import (
+    Context,
+    Final,
+    Given,
+    KeywordAgent,
+    LLMAgent,
+    Machine,
+    State,
+    all_of,
+    any_of,
+    at_most,
+    guard,
+    never,
+    not_,
+)
 from fsm_orch.proof.domain import Domain
 from fsm_orch.proof.findings.ways import cases, dead_ends, never_open, overlapping
 
@@ -149,6 +164,74 @@ def test_a_guard_that_never_holds_is_an_error():
 
     assert (finding.code, finding.level) == ("FSM204", "error")
     assert list(never_open(desk(is_small, ~is_vip))) == []
+
+
+@guard
+def is_misspelt(order: Order) -> bool:
+    return order.vipp
+
+
+@guard
+def is_kind(order: Order) -> bool:
+    return order.kind
+
+
+@guard
+def is_odd(order: Order) -> bool:
+    return order.vip and order.vipp
+
+
+@guard
+def is_careless(order: Order) -> bool:
+    return order.answer and order.vipp
+
+
+def told_never(*policies, guard=None):
+    """Tell what never holds in a machine with these policies, and this guard on an exit."""
+
+    class Desk(Machine[Order]):
+        look = State(act, initial=True)
+        sent, human = Final(), Final(fallback=True)
+        done = look.to(sent, guard=guard)
+
+    Desk.definition = replace(Desk.definition, policies=policies)
+    return [(finding.came, finding.level) for finding in never_open(Desk.definition)]
+
+
+def test_why_a_guard_never_holds_is_told():
+    """What it raises is named as in a run, and so is an answer that is no bool; what depends on text is not seen."""
+    for one, why in (
+        (is_misspelt, "is_misspelt (AttributeError in is_misspelt)"),
+        (~is_misspelt, "~is_misspelt (AttributeError in is_misspelt)"),
+        (is_odd, "is_odd (AttributeError in is_odd)"),
+        (is_kind, "is_kind (is_kind answers what is no bool)"),
+        (
+            is_small & is_misspelt & is_kind,
+            "((is_small & is_misspelt) & is_kind) (AttributeError in is_misspelt; is_kind answers what is no bool)",
+        ),
+    ):
+        assert told_never(guard=one) == [(f"the guard of 'done' never holds: {why}", "error")]
+    assert told_never(guard=is_careless) == []
+
+
+def test_a_part_of_a_guard_that_is_a_mistake_is_found():
+    """A guard that holds by its other part hides it; a part that just never holds may be meant."""
+    why = "a part of the guard of 'done' never holds: is_misspelt (AttributeError in is_misspelt)"
+
+    assert told_never(guard=is_vip | is_misspelt) == [(why, "error")]
+    assert told_never(guard=is_vip | (is_used & ~is_used)) == []
+
+
+def test_a_policy_whose_guard_never_holds_is_found_where_it_is_declared():
+    """It would hold by saying nothing: an error if the guard is a mistake, else a warning."""
+    broken, idle = never(is_misspelt), at_most(1, is_vip & ~is_vip)
+
+    assert told_never(broken, idle, never(is_vip | is_used)) == [
+        ("the guard of never(is_misspelt) never holds: is_misspelt (AttributeError in is_misspelt)", "error"),
+        ("the guard of at_most(1, (is_vip & ~is_vip)) never holds: (is_vip & ~is_vip)", "warning"),
+    ]
+    (finding,) = never_open(replace(desk(is_vip, None), policies=(broken,)))
+    assert (finding.where, finding.do) == (broken.where, "mend the guard, or remove the policy")
 
 
 def test_what_was_not_looked_for_everywhere_is_not_said_to_be_never():
