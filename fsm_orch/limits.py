@@ -21,7 +21,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     hops: Count = 8
-    """Transitions at most, the last one kept for landing."""
+    """Transitions at most; the last one is kept for a final state or a landing."""
     tokens: Count = 10_000
     """Input and output tokens at most, settled and reserved together."""
     cost_usd: Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)] | None = None

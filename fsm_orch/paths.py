@@ -6,7 +6,7 @@ forbid counts as possible.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .budget import FREE, Allowance, Price
 from .context import given_fields
@@ -45,16 +45,16 @@ def _never_entered(definition: Definition) -> Iterator[Finding]:
 
 
 def _too_far(definition: Definition) -> Iterator[Finding]:
-    """Find limits within which no run reaches an end of its own."""
+    """Find limits within which no run reaches an end other than the fallback, as each state must (`traps`)."""
     ends = {name for name, final in definition.finals.items() if not final.fallback}
     path = shortest_path(definition.successors, definition.initial.name, lambda name: name in ends)
     if path is not None and len(path) - 1 > definition.limits.hops >= 1:
         yield Finding(
             code="FSM119",
             where=definition.where,
-            came=f"the shortest way to an end takes {len(path) - 1} hops, and a run has {definition.limits.hops}: "
-            f"{' -> '.join(path)}",
-            allowed="limits within which some run can end without being landed",
+            came=f"the shortest way to an end other than the fallback takes {len(path) - 1} hops, and a run has "
+            f"{definition.limits.hops}: {' -> '.join(path)}",
+            allowed="limits within which some run can end elsewhere than in the fallback",
             do="raise the limit of hops, or shorten the way",
         )
 
@@ -143,13 +143,21 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
                 lambda name, goal=state.name: name == goal,  # type: ignore[misc]
             )
             if path is not None:
+                lost = _lost(definition, field, path)
+                why = f" (nothing that {lost!r} writes is kept when its visit fails)" if lost else ""
                 yield Finding(
                     code="FSM110",
                     where=state.where,
-                    came=f"{state.name!r} reads {field!r}, which this path did not write: {' -> '.join(path)}",
+                    came=f"{state.name!r} reads {field!r}, which this path did not write{why}: {' -> '.join(path)}",
                     allowed="fields that are written on every path, required, or marked Given",
                     do="write it on that path, require it at the start, or do not read it",
                 )
+
+
+def _lost(definition: Definition, field: str, path: Sequence[str]) -> str | None:
+    """Tell the last state that a path leaves by a failure edge though its agent writes a field; None: there is none."""
+    writers = [name for name in path[:-1] if field in definition.states[name].spec.written_names]
+    return writers[-1] if writers else None
 
 
 def _edges_that_do_not_write(definition: Definition, field: str) -> dict[str, list[str]]:

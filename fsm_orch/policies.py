@@ -159,7 +159,9 @@ def never(subject: Atom, *, strict: bool = False) -> Never:
 
 
 def at_most(times: int, subject: Atom, *, strict: bool = False) -> Policy:
-    """Say how often something happens at most; a guard is counted at every hop after which it holds.
+    """Say how often something happens at most.
+
+    A guard is counted at the start, if it holds there, and at every hop after which it holds.
 
     Raises ValueError: if `times` is not a whole number from 1.
     """
@@ -179,6 +181,9 @@ class Cause:
     def __init__(self, cause: tuple[Atom, ...], where: str) -> None:
         self._cause = cause
         self.where = where
+
+    def __str__(self) -> str:
+        return f"after({_listed(self._cause)})"
 
     def eventually(self, subject: Atom, *, strict: bool = False) -> Policy:
         """Say that whenever the first has happened, this happens then or later."""

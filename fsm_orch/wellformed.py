@@ -38,13 +38,14 @@ Rule = Callable[[Definition], Iterator[Finding]]
 
 
 def check(definition: Definition) -> tuple[Finding, ...]:
-    """Ask every rule that has something to look at: no edges if a part is foreign, no paths without one start."""
-    findings = [finding for rule in _PART_RULES for finding in rule(definition)]
-    codes = {finding.code for finding in findings}
-    if "FSM118" not in codes:
-        findings += [finding for rule in _EDGE_RULES for finding in rule(definition)]
-    if not codes & {"FSM101", "FSM118"}:
-        findings += [finding for rule in _PATH_RULES for finding in rule(definition)]
+    """Ask every rule that has something to look at.
+
+    No edges if a part is foreign, no ways to an end if a handoff is unnamed, no paths without one start.
+    """
+    findings: list[Finding] = []
+    for rules, blind in _RULES:
+        if not blind & {finding.code for finding in findings}:
+            findings += [finding for rule in rules for finding in rule(definition)]
     return tuple(findings)
 
 
@@ -75,7 +76,7 @@ def _fallback(definition: Definition) -> Iterator[Finding]:
 def _parts(definition: Definition) -> Iterator[Finding]:
     """Every part belongs to this class under one name, and handoffs join only its parts."""
     own = {id(part) for part in (*definition.states.values(), *definition.finals.values())}
-    for part in (*definition.states.values(), *definition.finals.values(), *definition.handoffs):
+    for part in dict.fromkeys((*definition.states.values(), *definition.finals.values(), *definition.handoffs)):
         if len(part.owners) > 1:
             yield Finding(
                 code="FSM118",
@@ -85,8 +86,9 @@ def _parts(definition: Definition) -> Iterator[Finding]:
                 do="declare a part for each name",
             )
     for handoff in definition.handoffs:
-        foreign = [part for part in (*handoff.sources, handoff.target) if id(part) not in own]
-        for part in foreign:
+        for part in dict.fromkeys((*handoff.sources, handoff.target)):
+            if id(part) in own:
+                continue
             yield Finding(
                 code="FSM118",
                 where=handoff.where,
@@ -321,7 +323,7 @@ def _bounds(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM123",
                 where=state.where,
-                came=f"state {state.name!r} with max_visits={visits}, timeout_s={timeout}, attempts={attempts}",
+                came=f"state {state.name!r} with max_visits={visits!r}, timeout_s={timeout!r}, attempts={attempts!r}",
                 allowed="whole max_visits and attempts from 1, timeout_s above 0 and finite, or None",
                 do="mend the number, or leave it out",
             )
@@ -388,9 +390,13 @@ _PART_RULES: tuple[Rule, ...] = (
     _bounds,
     _schema,
 )
-_EDGE_RULES: tuple[Rule, ...] = (_unnamed, _duplicates, _routes, traps, cycles)
-_PATH_RULES: tuple[Rule, ...] = (
-    unreachable,
-    unwritten_reads,
-    can_start,
+_EDGE_RULES: tuple[Rule, ...] = (_unnamed, _duplicates, _routes, cycles)
+_END_RULES: tuple[Rule, ...] = (traps,)
+_PATH_RULES: tuple[Rule, ...] = (unreachable, unwritten_reads, can_start)
+_RULES: tuple[tuple[tuple[Rule, ...], frozenset[str]], ...] = (
+    (_PART_RULES, frozenset()),
+    (_EDGE_RULES, frozenset({"FSM118"})),
+    (_END_RULES, frozenset({"FSM107", "FSM118"})),
+    (_PATH_RULES, frozenset({"FSM101", "FSM107", "FSM118"})),
 )
+"""Rules, and the findings that leave them nothing to look at, or less than was meant."""

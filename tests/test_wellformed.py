@@ -280,6 +280,30 @@ class M(Machine[Ticket]):
 """,
 )
 case(
+    "unnamed_handoff_on_the_only_way",
+    "a handoff to 'b' that is assigned to no attribute",
+    f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    b = State(work)
+    {END}
+    a.to(b)  # FSM107
+    end = b.to(done)
+""",
+)
+case(
+    "state_without_handoffs",
+    "'b' has failure edges and no handoff",
+    f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    b = State(work)  # FSM104
+    {END}
+    to_b = a.to(b)
+    lost = b.on_failure(done)
+""",
+)
+case(
     "two_failure_edges",
     "'too' leaves 'a' exactly as 'lost' does",
     f"""
@@ -309,7 +333,7 @@ class M(Machine[Ticket]):
 )
 case(
     "unwritten_read_over_a_failure_edge",
-    "'b' reads 'answer', which this path did not write: a -> b",
+    "'b' reads 'answer', which this path did not write (nothing that 'a' writes is kept when its visit fails): a -> b",
     f"""
 class M(Machine[Ticket]):
     a = State(work, initial=True, writes=(Ticket.answer,))
@@ -546,7 +570,7 @@ case(
     "one State under several names: M.a, M.b",
     f"""
 class M(Machine[Ticket]):
-    a = b = State(work, initial=True)  # FSM101-1 FSM118 FSM118
+    a = b = State(work, initial=True)  # FSM101-1 FSM118
     {END}
     end = a.to(done)
 """,
@@ -588,6 +612,20 @@ class M(Machine[Ticket]):  # FSM119
     {END}
     end = a.to(done, "when done")
     limits = Limits(tokens=1_279)
+""",
+)
+case(
+    "no_hop_to_an_end_but_the_fallback",
+    "the shortest way to an end other than the fallback takes 2 hops, and a run has 1: a -> b -> done",
+    f"""
+class M(Machine[Ticket]):  # FSM119
+    a = State(work, initial=True)
+    b = State(work)
+    {END}
+    give_up = a.to(human)
+    to_b = a.to(b)
+    end = b.to(done)
+    limits = Limits(hops=1)
 """,
 )
 case(
@@ -685,6 +723,7 @@ for number, text in (
     ("timeout_s=float('nan')", "max_visits=None, timeout_s=nan"),
     ("max_visits=1.5", "max_visits=1.5, timeout_s=None"),
     ("max_visits=True", "max_visits=True, timeout_s=None"),
+    ("max_visits='2'", "max_visits='2', timeout_s=None"),
 ):
     case(
         f"bounds {number}",
@@ -740,39 +779,27 @@ class M(Machine[Ticket]):
     policies = (eventually(is_other),)  # FSM112
 """,
 )
-case(
-    "policies_that_are_one",
-    "a Never named 'policies'",
-    f"""
+for name, came, line in (
+    ("policies_that_are_one", "a Never named 'policies'", "policies = never(done)"),
+    ("policies_in_a_list", "a list named 'policies'", "policies = [never(done), eventually(a)]"),
+    ("policies_of_half_a_policy", "a Cause named 'policies'", "policies = after(a)"),
+    ("policy_that_is_half", "after(a) in policies, without .eventually(...)", "policies = (never(done), after(a))"),
+    ("policy_that_is_ignored", "eventually(done) under the name 'claim'", "claim = eventually(done)"),
+    ("policies_that_are_ignored", "never(done) under the name 'policy'", "policy = (never(done),)"),
+    ("policies_that_are_ignored_in_a_list", "never(done) under the name 'policys'", "policys = [1, never(done)]"),
+    ("half_a_policy_that_is_ignored", "after(a) under the name 'claims'", "claims = {after(a)}"),
+):
+    case(
+        name,
+        came,
+        f"""
 class M(Machine[Ticket]):
     a = State(work, initial=True)
     {END}
     end = a.to(done)
-    policies = never(done)  # FSM114
+    {line}  # FSM114
 """,
-)
-case(
-    "policy_that_is_none",
-    "a Cause named 'policies'",
-    f"""
-class M(Machine[Ticket]):
-    a = State(work, initial=True)
-    {END}
-    end = a.to(done)
-    policies = (never(done), after(a))  # FSM114
-""",
-)
-case(
-    "policy_that_is_ignored",
-    "a Policy named 'claim'",
-    f"""
-class M(Machine[Ticket]):
-    a = State(work, initial=True)
-    {END}
-    end = a.to(done)
-    claim = eventually(done)  # FSM114
-""",
-)
+    )
 case(
     "mutable_field",
     "Bag.things holds a list",
@@ -954,7 +981,59 @@ class M(Machine[Ticket]):
     assert "FSM106" not in codes
 
 
-@pytest.mark.parametrize("taken", ["definition", "limits", "model"])
+@pytest.mark.parametrize(
+    ("line", "do"),
+    [
+        ("policies = never(done)", "write a tuple: policies = (never(done),)"),
+        ("policies = [never(done), never(a)]", "write a tuple: policies = (never(done), ...)"),
+        ("policies = after(a)", "write a tuple: policies = (after(a).eventually(...),)"),
+        ("policies = 'never'", "rename it, or give it the type that its name has"),
+        ("policies = (after(a),)", "complete it: after(a).eventually(...)"),
+        ("policies = ('never',)", "write never(...), at_most(...), eventually(...) or after(...).eventually(...)"),
+        ("policy = never(a)", "write policies = (never(a),)"),
+        ("policies = (never(a),); more = never(done)", "write policies = (never(done), ...)"),
+        ("policy = (after(a),)", "write policies = (after(a).eventually(...),)"),
+        ("limit = Limits()", "rename it, or give it the type that its name has"),
+    ],
+)
+def test_a_policy_in_the_wrong_place_is_told_how_to_write_it(line: str, do: str, tmp_path: Path) -> None:
+    """What would be checked by nothing is answered with the line to write instead."""
+
+    with pytest.raises(DefinitionError) as caught:
+        load(
+            tmp_path / "policies.py",
+            f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    {END}
+    end = a.to(done)
+    {line}
+""",
+        )
+
+    assert [do] == [finding.do for finding in caught.value.findings]
+
+
+def test_policies_may_be_gathered_under_other_names(tmp_path: Path) -> None:
+    """A policy that is in `policies` as well is not lost, whatever else it is called."""
+
+    module = load(
+        tmp_path / "gathered.py",
+        f"""
+class M(Machine[Ticket]):
+    a = State(work, initial=True)
+    {END}
+    end = a.to(done)
+    first = never(human)
+    others = (eventually(done), at_most(1, a))
+    policies = (first, *others)
+""",
+    )
+
+    assert 3 == len(module.M.policies)
+
+
+@pytest.mark.parametrize("taken", ["definition", "limits", "model", "policies"])
 def test_parts_do_not_take_the_names_of_a_machine(taken: str, tmp_path: Path) -> None:
     """A state called as an attribute that every machine has is a finding at its line, and not silently lost."""
 

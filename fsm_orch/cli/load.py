@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
+import pydantic
 import typer
 
 from ..errors import DefinitionError
-from ..machine import AnyMachine, defined_in, is_machine
+from ..machine import AnyMachine, defined_in, machines_in
 from .show import CommandError
 
 Target = Annotated[
@@ -31,7 +33,7 @@ Target = Annotated[
         show_default=False,
     ),
 ]
-_LIBRARY = str(Path(__file__).parents[1])
+_NOT_THEIRS = (str(Path(__file__).parents[1]), str(Path(pydantic.__file__).parent), "<frozen", importlib.__file__)
 
 
 def machine(target: str) -> AnyMachine:
@@ -43,12 +45,11 @@ def machine(target: str) -> AnyMachine:
     Raises CommandError: if there is no such module or machine, the module raises, or several could be meant.
     Raises DefinitionError: if a machine of the module does not build.
     """
-    found = machines(target)
+    found = _found(target)
     if len(found) > 1:
         module = target.partition(":")[0]
-        named = ", ".join(f"{module}:{one.__name__}" for one in found)
-        raise CommandError(f"{module!r} defines {len(found)} machines. Name one: {named}")
-    return found[0]
+        raise CommandError(f"{module!r} defines {len(found)} machines. Name one: {_listed(module, found)}")
+    return next(iter(found.values()))
 
 
 def machines(target: str) -> Sequence[AnyMachine]:
@@ -57,30 +58,41 @@ def machines(target: str) -> Sequence[AnyMachine]:
     Raises CommandError: if there is no such module or machine, or the module raises.
     Raises DefinitionError: if a machine of the module does not build; the import ends at the first.
     """
+    return list(_found(target).values())
+
+
+def _found(target: str) -> Mapping[str, AnyMachine]:
+    """Find machines by the names that their module has for them."""
     name, colon, wanted = target.partition(":")
     module = _module(name)
     if colon:
-        return [_named(module, wanted)]
+        return {wanted: _named(module, wanted)}
     defined = defined_in(module)
     if not defined:
-        raise CommandError(f"{name!r} defines no machine. Write one, class X(Machine[...]), or name one it imports")
+        imported = machines_in(module)
+        instead = f", or name one that it imports: {_listed(name, imported)}" if imported else ""
+        raise CommandError(f"{name!r} defines no machine. Write one, class X(Machine[...]){instead}")
     return defined
 
 
+def _listed(module: str, found: Mapping[str, AnyMachine]) -> str:
+    return ", ".join(f"{module}:{name}" for name in found)
+
+
 def _named(module: ModuleType, wanted: str) -> AnyMachine:
-    value = getattr(module, wanted, None)
-    if is_machine(value):
-        return value
-    known = [name for name, other in vars(module).items() if is_machine(other)]
+    known = machines_in(module)
+    if wanted in known:
+        return known[wanted]
     close = difflib.get_close_matches(wanted, known, n=1)
     meant = f" Did you mean {close[0]!r}?" if close else ""
     raise CommandError(f"No machine {wanted!r} in {module.__name__!r}.{meant} Machines: {', '.join(known) or 'none'}")
 
 
 def _module(name: str) -> ModuleType:
-    if name.endswith(".py") or not all(part.isidentifier() for part in name.split(".")):
-        as_module = name.removesuffix(".py").strip("./\\").replace("/", ".").replace("\\", ".")
-        raise CommandError(f"{name!r} is no module. Name it as Python imports it, such as {as_module or 'shop'!r}")
+    if not _is_importable(name):
+        meant = ".".join(filter(None, re.split(r"[./\\]", name.removesuffix(".py"))))
+        example = f", such as {meant!r}" if _is_importable(meant) else ": names joined by dots"
+        raise CommandError(f"{name!r} is no module. Name it as Python imports it{example}")
     here = str(Path.cwd())
     if here not in sys.path:  # a console script has its own directory there instead
         sys.path.insert(0, here)
@@ -95,10 +107,14 @@ def _module(name: str) -> ModuleType:
         raise CommandError(f"Importing {name!r} raised {type(error).__name__}{_place(error)}: {error}") from error
 
 
+def _is_importable(name: str) -> bool:
+    return not name.endswith(".py") and all(part.isidentifier() for part in name.split("."))
+
+
 def _place(error: BaseException) -> str:
-    """Tell where an error came from: the deepest line that is neither ours nor the import system's."""
+    """Tell where an error came from: the deepest line that is neither ours, nor pydantic's, nor the import system's."""
     if isinstance(error, SyntaxError):
         return f" at {error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not frame.filename.startswith((_LIBRARY, "<frozen", importlib.__file__))]
+    theirs = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)]
     return f" at {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""

@@ -90,10 +90,10 @@ class Coverage:
 
     @property
     def percent(self) -> float:
-        """How many of all declared edges were taken, from 0 to 100; 100 if there are none."""
+        """How many of all declared edges were taken, from 0 to 100; 0 if there are none."""
         declared = sum(len(taken.declared) for taken in self.machines.values())
         missed = sum(len(taken.missed) for taken in self.machines.values())
-        return 100 * (1 - missed / declared) if declared else 100.0
+        return 100 * (1 - missed / declared) if declared else 0.0
 
     def dump(self) -> str:
         """Write it as JSON, to hand it from one process to another."""

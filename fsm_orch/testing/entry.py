@@ -7,6 +7,7 @@ once an option asks for it.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -32,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--fsm-require-coverage",
-        type=float,
+        type=_percent,
         metavar="PERCENT",
         help="Fail if the runs of this session took fewer of the declared edges; reports them too.",
     )
@@ -42,6 +43,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Send the requests of tests that use the fixture fsm_cassette for real, and record their cassettes anew.",
     )
     parser.addini("fsm", "Modules, files or packages whose machines are tested along with testpaths.", "args", [])
+
+
+def _percent(given: str) -> float:
+    """Read a percentage.
+
+    Raises argparse.ArgumentTypeError: if it is no number from 0 to 100.
+    """
+    try:
+        percent = float(given)
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= 100:  # nor is nan
+        raise argparse.ArgumentTypeError(f"{given!r} is no number from 0 to 100")
+    return percent
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -62,8 +62,10 @@ class Machines:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.files: dict[Path, tuple[str, Path]] = {}
-        """By file, the machine that was picked, "" for all, and where the file's name starts from."""
+        self.files: dict[Path, tuple[list[str], Path]] = {}
+        """By file, the machines that were picked, "" for all, and where the file's name starts from."""
+        self._hopeful: dict[str, set[Path]] = {}
+        """By target, its files that have a machine, or were not looked into yet."""
 
     def add(self, target: str, *, root: Path | None = None) -> None:
         """Add the files of a target.
@@ -71,15 +73,25 @@ class Machines:
         Raises TargetError: if it is not there.
         """
         root = root or self._root
-        for path, picked in files(target, root).items():
-            self.files.setdefault(path, (picked, root))
+        found = files(target, root)
+        self._hopeful[target] = {*found}
+        for path, picked in found.items():
+            self.files.setdefault(path, ([], root))[0].append(picked)
+
+    def without(self, path: Path) -> list[str]:
+        """Take note that a file has no machine, and tell the targets that are now known to have none at all."""
+        for left in self._hopeful.values():
+            left.discard(path)
+        empty = [target for target, left in self._hopeful.items() if not left]
+        for target in empty:
+            del self._hopeful[target]
+        return empty
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> MachineFile | None:
         """Collect a file with machines."""
         if file_path not in self.files:
             return None
-        picked, root = self.files[file_path]
-        return MachineFile.from_parent(parent, path=file_path, picked=picked, root=root)
+        return MachineFile.from_parent(parent, path=file_path, targets=self)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makemodule(self, module_path: Path, parent: pytest.Collector) -> NoTests | None:
@@ -101,25 +113,36 @@ class NoTests(pytest.Module):
 class MachineFile(pytest.File):
     """A file that defines machines."""
 
-    def __init__(self, *, picked: str, root: Path, **options: Any) -> None:
+    def __init__(self, *, targets: Machines, **options: Any) -> None:
         super().__init__(**options)
-        self._picked = picked
-        self._root = root
+        self._targets = targets
 
     def collect(self) -> Iterator[MachineTests | ReadyTest]:
-        """Import the file; a machine that does not build is a test that fails."""
+        """Import the file; a machine that does not build is a test that fails.
+
+        Raises CollectError: if a machine that was picked is not there, or a target has turned out to have none.
+        """
+        picked, root = self._targets.files[self.path]
         try:
-            found = list(machines(self.path, self._root, self._picked))
+            found = {name: machine for one in picked for name, machine in machines(self.path, root, one).items()}
         except DefinitionError as error:
             yield ReadyTest.from_parent(self, name="builds", machine=None, test=_failing(error))
             return
         except TargetError as error:
             raise self.CollectError(f"--fsm: {error}") from None
+        empty = [] if found else self._targets.without(self.path)
+        if empty:
+            raise self.CollectError("\n".join(map(_without, empty)))
         coverage = self.config.stash.get(COVERAGE, None)
-        for machine in found:
+        for name, machine in found.items():
             if coverage is not None:
                 coverage.expect(machine.definition)
-            yield MachineTests.from_parent(self, name=machine.__name__, machine=machine)
+            yield MachineTests.from_parent(self, name=name, machine=machine)
+
+
+def _without(target: str) -> str:
+    do = f"Write one, class X(Machine[...]), or pick one that it imports: {f'{target}:Machine'!r}"
+    return f"--fsm: {target!r} defines no machine. {do}"
 
 
 class MachineTests(pytest.Collector):

@@ -1,6 +1,7 @@
 """Finds the modules that a user named, as files to collect, and the machines in them.
 
-A target is a module as Python imports it, a file, or a folder with all modules below it; `:Machine` after it picks one.
+A target is a module as Python imports it, a file, or a folder with all modules below it; `:Machine` after it picks one
+by its name in the module; in a package, by its name in the package itself.
 """
 
 from __future__ import annotations
@@ -8,14 +9,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from ..machine import AnyMachine, defined_in
+from ..machine import AnyMachine, defined_in, machines_in
 
 
 class TargetError(Exception):
-    """What a user named is not there."""
+    """What a user named is not there, or ends the program when it is imported."""
 
 
 def files(target: str, root: Path) -> dict[Path, str]:
@@ -32,7 +32,11 @@ def files(target: str, root: Path) -> dict[Path, str]:
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     name, _, picked = target.partition(":")
+    if not name:
+        raise TargetError(f"{target!r} names no module, file or folder")
     place = _place(name, root)
+    if picked and (place / "__init__.py").is_file():
+        place /= "__init__.py"
     if place.is_file():
         return {place: picked}
     found = [path for path in sorted(place.rglob("*.py")) if _is_ours(path.relative_to(place))]
@@ -64,17 +68,24 @@ def _is_ours(path: Path) -> bool:
     return not (is_test or is_hidden or path.name in ("__main__.py", "setup.py"))
 
 
-def machines(path: Path, root: Path, picked: str = "") -> Iterator[AnyMachine]:
-    """Import a file and give the machines that it defines.
+def machines(path: Path, root: Path, picked: str = "") -> dict[str, AnyMachine]:
+    """Import a file and give the machines that it defines, or the one that was picked, by their names there.
 
-    Raises TargetError: if the machine that was picked is not among them.
-    Raises whatever the import raises.
+    Raises TargetError: if it has no machine of that name, or ends the program.
+    Raises whatever else the import raises.
     """
-    module = importlib.import_module(_module_name(path, root))
-    defined = {machine.__name__: machine for machine in defined_in(module)}
-    if picked and picked not in defined:
-        raise TargetError(f"no machine {picked!r} in {module.__name__!r}. Machines: {', '.join(defined) or 'none'}")
-    yield from (machine for name, machine in defined.items() if picked in ("", name))
+    name = _module_name(path, root)
+    try:
+        module = importlib.import_module(name)
+    except SystemExit as error:
+        do = "let it do so under if __name__ == '__main__'"
+        raise TargetError(f"importing {name!r} ends the program, sys.exit({error.code!r}): {do}") from error
+    if not picked:
+        return defined_in(module)
+    known = machines_in(module)
+    if picked not in known:
+        raise TargetError(f"no machine {picked!r} in {name!r}. Machines: {', '.join(known) or 'none'}")
+    return {picked: known[picked]}
 
 
 def _module_name(path: Path, root: Path) -> str:

@@ -260,7 +260,8 @@ def test_a_module_that_is_not_there_is_told_from_one_that_misses_another(cli, wr
         ("x = = 1", "raised SyntaxError at "),
         ("raise SystemExit(3)", "raised SystemExit at "),
         ("\nfrom fsm_orch import *\nLLMAgent(' ')", ".py:3: an LLMAgent needs instructions"),
-        ("x = 1", "defines no machine"),
+        ("\n\nfrom fsm_orch import Limits\nLimits(deadline=30)", ".py:4: 1 validation error for Limits deadline"),
+        ("x = 1", "defines no machine. Write one, class X(Machine[...])"),
         ("from fsm_orch import *", "defines no machine"),
     ],
 )
@@ -276,11 +277,30 @@ def test_a_module_without_a_machine_is_one_line(cli, write, source, said):
         ("shop.py", "such as 'shop'"),
         ("", "'' is no module"),
         (".shop", "such as 'shop'"),
+        ("flows..triage", "such as 'flows.triage'"),
+        ("..\\flows/triage.py", "such as 'flows.triage'"),
+        ("a b", "Name it as Python imports it: names joined by dots\n"),
     ],
 )
 def test_a_file_is_no_module(cli, target, said):
-    """A file's name is answered with the module's."""
+    """A file's name is answered with the module's, and what can be no module's with none."""
     assert_refused(cli.invoke(app, ["run", target, "x"]), said)
+
+
+def test_a_module_that_imports_machines_names_them(cli, write, desk):
+    """A package that gathers the machines of others defines none, and says by which name each can be had."""
+    gathered = write(f"from {desk} import Desk as Front\nOld = Front")
+
+    said = f"or name one that it imports: {gathered}:Front, {gathered}:Old"
+    assert_refused(cli.invoke(app, ["run", gathered, "x"]), said)
+    assert cli.invoke(app, ["run", f"{gathered}:Front", "x"]).exit_code == 0
+
+
+def test_machines_of_one_name_are_told_by_their_attributes(cli, write, desk_source):
+    """Two classes of one name are two machines; one with two names is still one."""
+    module = write(desk_source + "\n    First = Again = Desk\n" + desk_source)
+
+    assert_refused(cli.invoke(app, ["run", module, "x"]), f"Name one: {module}:Desk, {module}:First")
 
 
 def test_a_module_with_several_machines_lists_them(cli, write, desk_source):

@@ -96,10 +96,68 @@ def test_one_of_several_machines_is_picked() -> None:
     root = Path(__file__).parents[2]
     ((path, picked),) = files("machines.helpdesk:Hybrid", root).items()
 
-    assert ["Hybrid"] == [machine.__name__ for machine in machines(path, root, picked)]
-    assert len(list(machines(path, root))) > 1
+    assert ["Hybrid"] == [*machines(path, root, picked)]
+    assert len(machines(path, root)) > 1
     with pytest.raises(TargetError, match=r"no machine 'Hybird' in 'machines\.helpdesk'\. Machines: .*Hybrid"):
-        list(machines(path, root, "Hybird"))
+        machines(path, root, "Hybird")
+
+
+def test_machines_of_one_name_are_told_by_their_attributes(project: pytest.Pytester) -> None:
+    """Two classes of one name are both tested, each under the name that the module has for it."""
+    shop = project.path / "desk" / "shop.py"
+    shop.write_text(MACHINE.replace("POLICY", "") + "\nFirst = Desk\n" + MACHINE.replace("POLICY", ""))
+
+    both = run(project, "--fsm", "desk", "--collect-only", "-q")
+    first = run(project, "--fsm", "desk.shop:First", "--collect-only", "-q")
+
+    assert {"desk/shop.py::Desk::bounded", "desk/shop.py::First::bounded"} <= {*both.outlines}
+    assert {"First"} == {line.split("::")[1] for line in first.outlines if "::" in line}
+
+
+def test_machines_of_one_file_can_be_picked_together(project: pytest.Pytester) -> None:
+    """A file that is named twice, each time for another machine, is tested for both."""
+    with (project.path / "desk" / "shop.py").open("a") as file:
+        file.write("\nFirst = Desk\n" + MACHINE.replace("POLICY", ""))
+
+    result = run(project, "--fsm", "desk.shop:First", "--fsm", "desk.shop:Desk", "--collect-only", "-q")
+
+    assert {"Desk", "First"} == {line.split("::")[1] for line in result.outlines if "::" in line}
+
+
+def test_a_machine_that_a_package_imports_can_be_picked(project: pytest.Pytester) -> None:
+    """A name after a package is one of the package itself, wherever the machine was defined."""
+    (project.path / "front").mkdir()
+    (project.path / "front" / "__init__.py").write_text("from desk.shop import Desk as Front")
+    (project.path / "front" / "other.py").touch()
+
+    result = run(project, "--fsm", "front:Front", "--collect-only", "-q")
+
+    assert "front/__init__.py::Front::bounded" in result.outlines
+
+
+def test_a_target_without_machines_is_told(project: pytest.Pytester) -> None:
+    """Nothing is tested there, which is no success; a folder needs a machine in one of its files only."""
+    (project.path / "front").mkdir()
+    (project.path / "front" / "__init__.py").write_text("from desk.shop import Desk")
+    (project.path / "front" / "other.py").touch()
+
+    result = run(project, "--fsm", "desk", "--fsm", "front")
+
+    assert pytest.ExitCode.INTERRUPTED == result.ret
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["--fsm: 'front' defines no machine. *, or pick one that it imports: 'front:Machine'"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_module_that_ends_the_program_is_told(project: pytest.Pytester) -> None:
+    """It ends the session of a program otherwise, and the tests of all other modules with it."""
+    (project.path / "tool.py").write_text("import sys\nsys.exit('no arguments')")
+
+    result = run(project, "--fsm", "desk", "--fsm", "tool", "--continue-on-collection-errors")
+
+    result.assert_outcomes(passed=5, errors=1)
+    result.stdout.fnmatch_lines(["--fsm: importing 'tool' ends the program, sys.exit('no arguments')*"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
 def test_ready_tests_pass(project: pytest.Pytester) -> None:
@@ -151,6 +209,15 @@ def test_a_target_that_is_not_there_is_told(project: pytest.Pytester) -> None:
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     result.stderr.fnmatch_lines(["*--fsm: no module, file or folder 'deks'*"])
+
+
+@pytest.mark.parametrize("target", ["", ":Desk"])
+def test_a_target_has_a_name(project: pytest.Pytester, target: str) -> None:
+    """Nothing is no target, and surely not everything."""
+    result = run(project, "--fsm", target)
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines([f"*--fsm: {target!r} names no module, file or folder*"])
 
 
 def test_what_is_missing_is_told(project: pytest.Pytester) -> None:
@@ -210,6 +277,25 @@ def test_coverage_can_be_required(project: pytest.Pytester, required: int, code:
     result = run(project, "test_own.py", f"--fsm-require-coverage={required}")
 
     assert code == result.ret
+
+
+def test_no_coverage_is_too_little(project: pytest.Pytester) -> None:
+    """A session that runs no machine has taken none of its edges."""
+    (project.path / "test_own.py").write_text("def test_own(): pass")
+
+    result = run(project, "test_own.py", "--fsm-require-coverage=80")
+
+    assert pytest.ExitCode.TESTS_FAILED == result.ret
+    result.stdout.fnmatch_lines(["no machine was run", "0 % of the declared edges were taken, 80 % are required"])
+
+
+@pytest.mark.parametrize("required", ["nan", "-5", "400", "most"])
+def test_required_coverage_is_a_percentage(project: pytest.Pytester, required: str) -> None:
+    """What no session can reach, or any session does, is refused."""
+    result = run(project, f"--fsm-require-coverage={required}")
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines([f"*--fsm-require-coverage: {required!r} is no number from 0 to 100"])
 
 
 def test_unused_it_loads_nothing() -> None:
