@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, create_model
+from pydantic import ConfigDict, create_model
 
 from ..context import Context, given_fields
 from ..definition import Definition, Handoff
@@ -22,9 +22,9 @@ from ..engine import Judgement
 from ..guards import Guard
 from .domain import Domain, Outcome, combined, decided, finite_values, leaves, outcomes
 from .trace import HIDDEN, Assumption
+from .validation import default_of, has_validators
 
 T = TypeVar("T")
-_UNCLEAR = object()
 Origin = Literal["before", "after", "end"]
 """Whose opaque fields a leaf is asked on: those a step begins with, those it commits, or those a run ends with."""
 
@@ -56,7 +56,7 @@ class Abstraction:
         self.outcomes = {
             leaf: max((outcomes(g, leaf) for g in guards if leaf in leaves(g)), key=len) for leaf in self.unknown
         }
-        self.has_validators = _has_validators(definition.context)
+        self.has_validators = has_validators(definition.context)
 
     def starts(self) -> Iterator[dict[str, object]]:
         """List the contexts that runs begin with: every value of what is given, the default of everything else."""
@@ -72,7 +72,7 @@ class Abstraction:
         if self.has_validators:
             return {}
         context, given = self.original.context, given_fields(self.original.context)
-        found = {name: _default(context, name) for name in self.domain.finite if name not in given}
+        found = {name: default_of(context, name) for name in self.domain.finite if name not in given}
         return {
             name: value
             for name, value in found.items()
@@ -251,39 +251,3 @@ def _abstract(context_type: type[Context]) -> type[Context]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what its field names shadow, the user has been told
         return create_model(context_type.__name__, __base__=_Abstract, **fields)
-
-
-def _default(context_type: type[Context], name: str) -> object:
-    """Give what a run holds of a default: what validation makes of it, read again as a journal is."""
-    field = context_type.__pydantic_fields__[name]
-    if field.default_factory is not None:
-        return _UNCLEAR
-    adapter = TypeAdapter(field.rebuild_annotation(), config=context_type.model_config)
-    try:
-        return adapter.validate_json(adapter.dump_json(adapter.validate_python(field.default)))
-    except ValueError:  # pydantic's own are: no run can begin with it
-        return _UNCLEAR
-
-
-def _has_validators(context_type: type[Context]) -> bool:
-    """Tell whether code of the user's makes the values of a context, wherever in its fields it stands."""
-    return any(map(_is_users, _nodes(dict(context_type.__pydantic_core_schema__))))
-
-
-def _nodes(schema: object) -> Iterator[Mapping[str, Any]]:
-    """List every part of a core schema, in which pydantic has resolved aliases, unions, marks and decorators."""
-    if isinstance(schema, dict):
-        yield schema
-    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ():
-        yield from _nodes(part)
-
-
-def _is_users(node: Mapping[str, Any]) -> bool:
-    if node.get("type") == "model":
-        return bool(node.get("post_init") or node.get("custom_init"))
-    if not str(node.get("type")).startswith("function-"):
-        return False
-    given = node["function"]
-    function = given["function"] if isinstance(given, dict) else given  # a validator's; a serializer is not wrapped
-    module = getattr(getattr(function, "func", function), "__module__", None) or ""
-    return module.split(".")[0] not in ("pydantic", "ipaddress")

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union
 
 from ..context import Context, watched
 from ..guards import Guard, exactly
+from .validation import admitted
 
 MANY = 16
 """A field of more values than these is opaque, or listing them would leave no room for anything else."""
@@ -70,24 +71,23 @@ class Domain:
 
     def __init__(self, context_type: type[Context], guards: Iterable[Guard[Any]] | None = None) -> None:
         self.context_type = context_type
-        listed = {name: finite_values(field.annotation) for name, field in context_type.__pydantic_fields__.items()}
         is_raw = context_type.model_config.get("use_enum_values")  # then it holds none of an enum's members
-        self.finite = {
-            name: values
-            for name, values in listed.items()
-            if values is not None and not (is_raw and any(isinstance(value, enum.Enum) for value in values))
-        }
+        self.finite: dict[str, tuple[object, ...]] = {}
         """Every value of each finite field, in order of declaration."""
+        for name, field in context_type.__pydantic_fields__.items():
+            values = finite_values(field.annotation) or ()
+            if values and not (is_raw and any(isinstance(value, enum.Enum) for value in values)):
+                self.finite[name] = admitted(context_type, name, values) or values
         self._asked: dict[tuple[Guard[Any], tuple[object, ...]], Answer] = {}
         self._trees: dict[Guard[Any], Tree] = {}
         if guards is not None:
             asked = tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
             for leaf in asked:
-                while (name := self._one_too_many(leaf)) is not None:
-                    del self.finite[name]
+                while (last := self._one_too_many(leaf)) is not None:
+                    del self.finite[last]
             reads = {name for leaf in asked for name in self.reads(leaf)}
             self.finite = {name: values for name, values in self.finite.items() if name in reads}
-        self.opaque = tuple(name for name in listed if name not in self.finite)
+        self.opaque = tuple(name for name in context_type.__pydantic_fields__ if name not in self.finite)
 
     def valuations(self, fields: Iterable[str]) -> Iterator[dict[str, object]]:
         """List all values that these finite fields can have together."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import AfterValidator, Field
 
 from fsm_orch import Context, Guard, guard
 from fsm_orch.proof.domain import MANY, Domain, decided, finite_values, leaves
@@ -110,6 +111,18 @@ def test_what_a_leaf_reads_is_seen_on_all_its_paths() -> None:
     assert not domain.is_opaque(is_urgent)
     assert domain.is_opaque(is_large)
     assert domain.is_opaque(swallows)
+
+
+class Graded(Context):
+    risk: Annotated[Literal[1, 2, 3], Field(le=2)]
+    mood: Annotated[Literal["calm", "cross"], Field(min_length=5)] | None = None
+    never: Annotated[Literal[1, 2], Field(gt=9)] = 1
+    tuned: Annotated[Literal[1, 2], Field(lt=2), AfterValidator(lambda value: value)] = 1
+
+
+def test_values_that_constraints_refuse_are_none() -> None:
+    """No run has them; where code of the user's has a say, or nothing is left, they stay."""
+    assert {"risk": (1, 2), "mood": ("cross", None), "never": (1, 2), "tuned": (1, 2)} == Domain(Graded).finite
 
 
 class Flags(Context):
