@@ -167,7 +167,14 @@ def _write(found: Dossier, certificate: Path | None, counterexample: Path | None
 
 
 def _source(definition: Definition, example: Counterexample, module: str) -> str:
-    return pytest_source(definition, example.policy, example.trace, module=module, change=example.change)
+    return pytest_source(
+        definition,
+        example.policy,
+        example.trace,
+        module=module,
+        change=example.change,
+        is_real=example.verdict == "violated",
+    )
 
 
 def _refuse(error: DefinitionError, *, as_json: bool) -> None:

@@ -14,11 +14,13 @@ from typing import NamedTuple
 from .. import events
 from ..budget import Price
 from ..definition import Definition
+from ..engine import Compiled
 from ..limits import Limits
 from ..policies import Policy
 from .domain import Domain, leaves
 from .play import Play
 from .policy import Verdict, guards
+from .reality import is_real
 from .retrace import retrace
 from .theorems import THEOREMS, Breach, Theorem
 from .trace import Trace
@@ -172,9 +174,19 @@ def _judged(found: Walked) -> Iterator[Judged]:
         if seen.first is None:
             yield Judged(policy=automaton.policy, verdict=unseen, trace=None)
         else:
-            is_real = seen.surely is not None and not found.play.abstraction.has_validators
-            verdict: Verdict = "violated" if is_real else "possible"
-            yield Judged(policy=automaton.policy, verdict=verdict, trace=_shown(found, seen))
+            trace = _shown(found, seen)
+            verdict: Verdict = "violated" if trace.is_sure and _is_real(found, automaton.policy, trace) else "possible"
+            yield Judged(policy=automaton.policy, verdict=verdict, trace=trace)
+
+
+def _is_real(found: Walked, policy: Policy, trace: Trace) -> bool:
+    """Tell whether the machine itself takes a sure path, which only validators could refuse."""
+    play = found.play
+    if not play.abstraction.has_validators:
+        return True
+    return is_real(
+        Compiled(play.abstraction.original, limits=play.machine.limits, prices=play.machine.prices), policy, trace
+    )
 
 
 def _broken(found: Walked) -> Iterator[Broken]:

@@ -8,20 +8,19 @@ from typing import Any, cast
 import pytest
 from hypothesis import HealthCheck, Phase, find, reject, settings
 from hypothesis import strategies as st
-from hypothesis.errors import NoSuchExample
+from hypothesis.errors import NoSuchExample, Unsatisfiable
 from pydantic import ValidationError
 
 from .. import events
 from ..budget import FREE, Price
-from ..configuration import Configuration
-from ..context import changed
-from ..engine import Compiled, judged
-from ..guards import Guard
-from ..kernel import step
+from ..context import describe
+from ..engine import Compiled
 from ..machine import AnyMachine
 from ..policies import Policy
-from ..proof.policy import Automaton, automaton
+from ..proof import reality
 from ..result import RunResult
+from .asserts import check_policies
+from .strategies import unmade
 
 
 def assert_kept(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, price: Price = FREE) -> None:
@@ -31,6 +30,8 @@ def assert_kept(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, 
         price: what tokens cost in it.
 
     Raises AssertionError: if it did not; says which way it went.
+    Raises DefinitionError: if it is a policy of another machine.
+    Raises TypeError: if it is no policy.
     """
     way = " ".join(str(hop) if number == 0 else str(hop).partition(" ")[2] for number, hop in enumerate(result.path))
     assert not breaks(machine, policy, result, price=price), f"{policy} is broken: {way}"
@@ -41,41 +42,14 @@ def breaks(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, price
 
     Args:
         price: what tokens cost in it.
+
+    Raises DefinitionError: if it is a policy of another machine.
+    Raises TypeError: if it is no policy.
     """
-    follower, at = automaton(policy), 0
-    definition, now = machine.definition, cast("Configuration | None", None)
-    started = cast("events.Started", result.journal[0])
+    check_policies(machine, policy)
+    definition, started = machine.definition, cast("events.Started", result.journal[0])
     compiled = Compiled(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
-    for event in result.journal:
-        before, stepped = now, step(compiled, now, event)
-        now = stepped.configuration
-        if before is None:
-            at = follower.start(definition.initial.name, _holds(now))
-        for record in stepped.records:
-            if isinstance(record, events.HandedOff | events.Landed):
-                at = _moved(follower, at, record, _left(before or now, event, record, now))
-    return follower.is_broken(at, ended=True, landed=result.landing is not None)
-
-
-def _moved(follower: Automaton, at: int, record: events.HandedOff | events.Landed, left: Configuration) -> int:
-    if isinstance(record, events.Landed):
-        return follower.landed(at, record.target, _holds(left))
-    return follower.hop(at, record.handoff, record.target, _holds(left))
-
-
-def _left(
-    before: Configuration, event: events.Input, record: events.HandedOff | events.Landed, after: Configuration
-) -> Configuration:
-    """Give the configuration that a hop left: one input may take two, and only a final state writes what it sets."""
-    if after.state == record.target and after.status == "finished":
-        return after
-    is_written = isinstance(record, events.HandedOff) and record.written
-    changes = event.changes if isinstance(event, events.Replied) and is_written else {}
-    return before._replace(context=changed(before.context, changes))
-
-
-def _holds(now: Configuration) -> Callable[[Guard[Any]], bool]:
-    return lambda guard: judged(guard, now.context).holds
+    return reality.breaks(compiled, policy, result.journal)
 
 
 def search_values(
@@ -90,13 +64,17 @@ def search_values(
         attempt: takes the path with values that it draws; what the context refuses is drawn anew.
         is_found: tells whether a run is what is searched for.
         max_examples: how many values are tried.
+
+    Raises hypothesis.errors.ResolutionFailed: if the context refuses all that is drawn; says why.
     """
+    refused: list[str] = []
 
     @st.composite
     def drawn(draw: st.DrawFn) -> RunResult[Any]:
         try:
             return attempt(draw)
-        except ValidationError:
+        except ValidationError as error:
+            refused.append(describe(error))
             reject()
 
     patient = settings(
@@ -111,5 +89,7 @@ def search_values(
         result = find(drawn(), is_found, settings=patient)
     except NoSuchExample:
         pytest.skip(f"no values made this path real in {max_examples:,} tries: it may not be possible")
+    except Unsatisfiable as error:
+        raise unmade("this path", refused or [str(error)]) from error
     started = cast("events.Started", result.journal[0])
     pytest.fail(f"this path is real: {' '.join(map(str, result.path))}, begun on {dict(started.context)}")

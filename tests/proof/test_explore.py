@@ -338,16 +338,20 @@ def test_what_a_final_state_sets_may_be_read_after_an_opaque_field() -> None:
     assert ["possible", "possible"] == verdicts(found)
 
 
-def test_validators_make_what_is_violated_possible() -> None:
-    """A context's own validators are not asked, so a path may be none."""
+@pytest.mark.parametrize(("refused", "verdict"), [("nothing", "violated"), ("?", "possible")])
+def test_validators_are_asked_by_taking_the_path(refused: str, verdict: str) -> None:
+    """A path is real if the machine itself takes it with simple values; else the validators may refuse it."""
 
     class Strict(Context):
+        text: str
         flag: Annotated[bool, Given()] = False
 
-        @field_validator("flag")
+        @field_validator("text")
         @classmethod
-        def refuse(cls, value: bool) -> bool:
-            return value
+        def strip(cls, value: str) -> str:
+            if value == refused:
+                raise ValueError("no")
+            return value.strip()
 
     class Picky(Machine[Strict]):
         """Do it."""
@@ -358,7 +362,7 @@ def test_validators_make_what_is_violated_possible() -> None:
 
     found = explore(Picky.definition, policies=(never(Picky.done), eventually(Picky.done)))
 
-    assert ["possible", "holds"] == verdicts(found)
+    assert [verdict, "holds"] == verdicts(found)
     assert any("validators of Strict" in note for note in found.abstracted)
 
 

@@ -53,7 +53,7 @@ def _look_into(judged: Judged) -> str:
     assert judged.trace is not None
     if judged.trace.assumptions:
         return "have a guard read a bool, an Enum or a Literal, which can be looked into"
-    return "try it: the test that --counterexample writes asks the validators, which were not asked here"
+    return "run the test that --counterexample writes: it searches for values that the context's validators let pass"
 
 
 def _hanging_on(judged: Judged) -> str:

@@ -11,22 +11,25 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from ... import events
 from ...context import Context, given_fields
 from ...definition import Definition
 from ...policies import Policy
+from ..reality import NOTHING, simplest
 from ..trace import HIDDEN, Trace, Turn
 from .change import Change
 
-_SIMPLE: tuple[object, ...] = (None, "?", 0, 1, 0.5, False, (), "", 100, "2000-01-01")
-"""Values to try on a field, in this order; a text before its emptiness, which many fields refuse."""
-
 
 def pytest_source(
-    definition: Definition, policy: Policy, trace: Trace, *, module: str, change: Change | None = None
+    definition: Definition,
+    policy: Policy,
+    trace: Trace,
+    *,
+    module: str,
+    change: Change | None = None,
+    is_real: bool = True,
 ) -> str:
     """Write a test of a policy that a trace breaks.
 
@@ -34,8 +37,9 @@ def pytest_source(
         policy: one of the definition's.
         module: where the machine is imported from.
         change: what removes the counterexample, to be named in the test.
+        is_real: whether the path is known to be one of real runs; if not, the test searches for values that make it.
     """
-    writer = _Writer(definition, trace)
+    writer = _Writer(definition, trace, is_real=is_real)
     turns = [line for turn in trace.turns for line in writer.turn(turn)]
     played = [f"{definition.name},", f"{writer.start()},", "[", *(f"    {turn}," for turn in turns), "],"]
     kept = f"{definition.name}, {definition.name}.policies[{definition.policies.index(policy)}], result"
@@ -86,13 +90,13 @@ def _hanging_on(trace: Trace) -> str:
 class _Writer:
     """Writes values and turns, and keeps what they need to be imported."""
 
-    def __init__(self, definition: Definition, trace: Trace) -> None:
+    def __init__(self, definition: Definition, trace: Trace, *, is_real: bool) -> None:
         self._definition = definition
         self._trace = trace
         self._classes: dict[type, None] = {}
         touched = {name for turn in trace.turns for name in _said(turn)} | set(_required(definition.context))
-        is_stuck = any(_simplest(definition.context, name) is _NOTHING for name in touched & set(trace.hidden))
-        self.is_searched = is_stuck or not trace.is_sure
+        is_stuck = any(simplest(definition.context, name) is NOTHING for name in touched & set(trace.hidden))
+        self.is_searched = is_stuck or not trace.is_sure or not is_real
 
     def start(self) -> str:
         context, given = self._definition.context, {}
@@ -145,7 +149,7 @@ class _Writer:
     def _value(self, name: str, value: object, *, is_drawn: bool) -> str:
         context = self._definition.context
         if name in self._trace.hidden:
-            return f'values({context.__name__}, "{name}")' if is_drawn else _literal(_simplest(context, name))
+            return f'values({context.__name__}, "{name}")' if is_drawn else _literal(simplest(context, name))
         if isinstance(value, enum.Enum):
             self._classes[type(value)] = None
             return f"{type(value).__name__}.{value.name}"
@@ -156,9 +160,6 @@ def _literal(value: object) -> str:
     return to_json(value).decode() if isinstance(value, str) and value.isprintable() else repr(value)
 
 
-_NOTHING = object()
-
-
 def _required(context: type[Context]) -> Iterable[str]:
     return [name for name, field in context.__pydantic_fields__.items() if field.is_required()]
 
@@ -166,15 +167,3 @@ def _required(context: type[Context]) -> Iterable[str]:
 def _said(turn: Turn) -> Mapping[str, Any]:
     last = turn.inputs[-1] if turn.inputs else None
     return last.changes if isinstance(last, events.Replied) else {}
-
-
-def _simplest(context: type[Context], name: str) -> object:
-    """Find the first simple value that a field takes as it is."""
-    adapter = TypeAdapter(context.__pydantic_fields__[name].rebuild_annotation())
-    for value in _SIMPLE:
-        try:
-            if adapter.validate_python(value, strict=True) == value:
-                return value
-        except ValidationError:
-            continue
-    return _NOTHING

@@ -94,7 +94,7 @@ def test_validators_may_close_a_path():
     (finding,) = broken(explore(Shop.definition))
     assert finding.came == "never(done) may be violated: look -done-> sent, if the context's validators allow it"
     assert finding.do == (
-        "try it: the test that --counterexample writes asks the validators, which were not asked here; "
+        "run the test that --counterexample writes: it searches for values that the context's validators let pass; "
         "or close that path"
     )
 
