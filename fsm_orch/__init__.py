@@ -32,6 +32,7 @@ from .models.base import Model, Request, Response
 from .models.scripted import ScriptedModel
 from .observe.base import Observer
 from .policies import Policy, after, at_most, eventually, never
+from .proof.certificate import Certificate
 from .resilience.retry import Retry
 from .result import Hop, Landing, RunResult, RunStream
 from .runner import Runner
@@ -45,6 +46,7 @@ __all__ = [
     "CallDenied",
     "CallFailed",
     "CallLimits",
+    "Certificate",
     "Changes",
     "Context",
     "ContextError",

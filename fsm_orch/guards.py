@@ -63,6 +63,9 @@ def guard(predicate: Callable[[C_contra], bool]) -> Guard[C_contra]:
     """Make a guard of a predicate; used as a decorator.
 
     The context class is read from the annotation of its parameter, and checked when a machine is built.
+
+    It may be asked on a view of the context that notes what is read: `isinstance(ticket, Ticket)` sees through it,
+    `type(ticket) is Ticket` and `object.__getattribute__(ticket, ...)` do not, so a guard does without these two.
     """
     name = qualified_name(predicate)
     annotated = annotated_context(predicate, sys._getframe(1).f_locals)

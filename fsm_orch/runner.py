@@ -18,9 +18,9 @@ from . import events, kernel, start
 from .agents.base import Agent
 from .attempt import attempt
 from .clock import Clock, loop_clock
-from .context import Context, journaled, taken_ahead
+from .context import taken_ahead
 from .definition import Definition, State
-from .errors import ContextError, StartError
+from .errors import StartError
 from .limits import Limits
 from .machine import C, D, Machine
 from .messages import Message
@@ -44,7 +44,8 @@ class Runner(Generic[C, D]):
         limits: instead of the machine's, within which its policies were proved; `assert_policy` proves them in others.
         agents: instead of the machine's, by state, for tests. What a state declares stays as it is; its calls go to
             `model`.
-        certificate: bounds of every run, made beforehand; it is checked against all of the above.
+        certificate: bounds of every run, made beforehand: `Certificate.load(text)`; it is checked against all of the
+            above.
         observers: told of every record, as it is made.
         store: keeps the journals; None: each result carries its own.
         retry: tries a call again that failed for now, as a further call of its visit; None does not.
@@ -54,6 +55,7 @@ class Runner(Generic[C, D]):
     Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
         limit with a model of unknown price, an agent for another machine's state, or a certificate that is refuted.
     Raises ModelUnavailable: if a named model cannot be had.
+    Raises TypeError: if the certificate is none, such as the text of one, or an observer is not a plain function.
     """
 
     def __init__(
@@ -99,7 +101,8 @@ class Runner(Generic[C, D]):
             deps: live objects for agents, such as connections; never journaled.
             options: see `RunOptions`.
 
-        Raises StartError: if the context is not the machine's.
+        Raises StartError: if the context is not the machine's, comes with a field set that only agents write, or does
+            not come back from JSON as it was; if dependencies are missing, or messages are no `Message`.
         Raises asyncio.CancelledError: if the caller cancels; the run has landed by then.
         """
         return await self._run(self._started(context, options, deps), deps, self._observers)
@@ -171,7 +174,7 @@ class Runner(Generic[C, D]):
             run_id=options.get("run_id") or self._new_id(),
             thread_id=options.get("thread_id"),
             trace_id=options.get("trace_id"),
-            context=_journaled(context),
+            context=start.first(context),
             messages=tuple(options.get("messages", ())),
             digest=self.definition.digest,
             kernel=kernel.VERSION,
@@ -223,13 +226,6 @@ class RunOptions(TypedDict, total=False):
     """Names the conversation that this run is part of."""
     trace_id: str
     """Ties this run to a trace of the caller's; the run id by default."""
-
-
-def _journaled(context: Context) -> dict[str, Any]:
-    try:
-        return journaled(context, type(context).__pydantic_fields__)
-    except ContextError as error:
-        raise StartError(f"this {type(context).__name__} cannot be journaled: {error}") from None
 
 
 def _is_loop_running() -> bool:

@@ -1,4 +1,4 @@
-"""What a runner needs before its first run, and why it may not have it: agents, models, prices, a certificate."""
+"""What a runner needs before a run, and why it may not have it: agents, models, prices, a certificate, a context."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from . import models
 from .agents.base import Agent
 from .agents.code import CodeAgent
 from .budget import FREE, Price
+from .context import Context, journaled, validated, values_of
 from .definition import Definition, State
 from .engine import Compiled
-from .errors import CertificateError, StartError
+from .errors import CertificateError, ContextError, StartError
 from .limits import Limits
 from .models.base import Model
 from .paths import start_objection
@@ -26,12 +27,18 @@ def compiled(
     """Compile a machine for runs within limits and on the models of its states.
 
     Raises StartError: if no run could start, or the certificate is refuted.
+    Raises TypeError: if the certificate is none, such as the text of one.
     """
     prices = {name: model.price for name, model in used.items()}
     _check_start(definition, limits, prices)
     known = {name: price for name, price in prices.items() if price is not None}
     if certificate is None:
         return Compiled(definition, limits=limits, prices=known)
+    if not isinstance(certificate, Certificate):
+        raise TypeError(
+            f"certificate= takes a Certificate, not a {type(certificate).__name__}: "
+            f"read what `dump` wrote with Certificate.load(text)"
+        )
     _check_certificate(certificate, definition, limits, known, used)
     return Compiled(definition, limits=limits, prices=known, potential=certificate.potential(definition))
 
@@ -66,6 +73,12 @@ def _check_start(definition: Definition, limits: Limits, prices: Mapping[str, Pr
         raise StartError(f"{definition.name} cannot start: {reason}")
 
 
+_ANEW = (
+    ". Make it anew: fsm-orch check MODULE --certificate FILE. The digest of a definition includes the names that its "
+    "functions are imported by, so a module imported by another name is another definition: import it as MODULE there"
+)
+
+
 def _check_certificate(
     certificate: Certificate,
     machine: Definition,
@@ -76,7 +89,8 @@ def _check_certificate(
     try:
         check(certificate, machine, limits=limits, prices=prices, models={n: model.name for n, model in used.items()})
     except CertificateError as error:
-        raise StartError(f"{machine.name} does not start on this certificate. {error}") from None
+        advice = _ANEW if certificate.definition != machine.digest else ""
+        raise StartError(f"{machine.name} does not start on this certificate. {error}{advice}") from None
 
 
 def agents_of(definition: Definition, agents: Mapping[State, Agent | Callable[[Any], Any]]) -> dict[str, Agent]:
@@ -86,3 +100,33 @@ def agents_of(definition: Definition, agents: Mapping[State, Agent | Callable[[A
 
 def _agent(state: State, agent: object) -> Agent:
     return cast("Agent", agent) if isinstance(agent, Specified) else CodeAgent(cast("Any", agent), state.spec)
+
+
+def first(context: Context) -> dict[str, Any]:
+    """Give a context as a run begins with it: as JSON, and sure to be read back as it is.
+
+    Raises StartError: if it cannot be written as JSON, or is not the same when it is read back; says which field, and
+        nothing of its value.
+    """
+    expected = type(context)
+    try:
+        written = journaled(context, expected.__pydantic_fields__)
+    except ContextError as error:
+        raise StartError(f"this {expected.__name__} cannot be journaled: {error}") from None
+    objection = _change(context, written)
+    if objection is not None:
+        raise StartError(
+            f"this {expected.__name__} does not come back from JSON as it was ({objection}), and runs begin with what "
+            f"their journal holds: give the field a type and serializer whose JSON is read as the value it was"
+        )
+    return written
+
+
+def _change(context: Context, written: Mapping[str, Any]) -> str | None:
+    """Say what is not the same when a context is read back; None if nothing is."""
+    try:
+        read = values_of(validated(type(context), written))
+    except ContextError as error:
+        return str(error)
+    changed = [name for name, value in values_of(context).items() if value != read[name]]
+    return f"{', '.join(changed)}: another value came back" if changed else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated, Any
 
 import pytest
-from pydantic import Field, field_validator
+from pydantic import Field, field_serializer, field_validator
 
 from fsm_orch import Context, Final, Given, Limits, Machine, Reply, Runner, StartError, State, StepError, Visit, events
 from fsm_orch.engine import Compiled
@@ -65,6 +66,73 @@ async def test_what_callers_give_is_taken() -> None:
     said = Loan(text="X", language="fr", approved=False, noted="then", reason=None)
 
     assert "done" == (await Runner(Approval).run(said)).state.name
+
+
+class Size(Enum):
+    """Values that JSON has no form of: a tuple comes back as a list."""
+
+    SMALL = (1, 2)
+    LARGE = (3, 4)
+
+
+class Sized(Context):
+    """A field that is not read back."""
+
+    size: Size = Size.SMALL
+
+
+class Flipped(Context):
+    """Fields that are read back as something else."""
+
+    ok: bool = False
+    secret: str
+    amount: float
+
+    @field_serializer("ok")
+    def flip(self, ok: bool) -> bool:
+        return not ok
+
+    @field_serializer("amount")
+    def whole(self, amount: float) -> int:
+        return round(amount)
+
+
+def nothing(visit: Visit[Any]) -> None:
+    return None
+
+
+class Measure(Machine[Sized]):
+    """Runs on what is not read back."""
+
+    book = State(nothing, initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = book.to(done)
+
+
+class Flip(Machine[Flipped]):
+    """Runs on what is read back as something else."""
+
+    book = State(nothing, initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = book.to(done)
+
+
+@pytest.mark.parametrize(
+    ("machine", "context", "why"),
+    [
+        (Measure, Sized(), r"size: Input should be \(1, 2\) or \(3, 4\)"),
+        (Flip, Flipped(secret="hunter2", amount=1.0), "ok: another value came back"),
+        (Flip, Flipped(secret="hunter2", amount=1.5), "ok, amount: another value came back"),
+    ],
+)
+def test_what_does_not_come_back_from_json_does_not_start(machine: Any, context: Context, why: str) -> None:
+    """A run begins with what its journal holds, so a context that JSON changes would be another one."""
+    with pytest.raises(StartError, match=rf"^this \w+ does not come back from JSON as it was \({why}\)") as refused:
+        Runner(machine).run_sync(context)
+
+    assert "hunter2" not in str(refused.value)
 
 
 class Stumbles:

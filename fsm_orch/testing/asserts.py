@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 
 from ..budget import Price
+from ..errors import DefinitionError
 from ..limits import Limits
 from ..machine import AnyMachine
-from ..policies import Policy
+from ..policies import Cause, Policy
 from ..proof.certificate import Certificate, certify
 from ..proof.check import check
 from ..proof.explore import Exploration, Judged, explore
@@ -16,7 +20,10 @@ from ..proof.report.table import table
 from ..proof.skeleton import Measure
 from ..proof.trace import Trace
 from ..proof.words import bound_in_words, shown
+from ..wellformed import check as findings_of
 
+_OF_POLICIES = frozenset({"FSM112", "FSM401", "FSM402"})
+"""What a class finds in its policies; but the guards of one that is asserted need no name, since no digest has them."""
 _REASONS = {
     "violated": "breaks it",
     "possible": "breaks it, if guards answer as shown: they read fields with too many values to try",
@@ -31,7 +38,7 @@ def assert_bounded(
     hops: int | None = None,
     calls: int | None = None,
     cost_usd: Decimal | str | None = None,
-    seconds: float | None = None,
+    seconds: float | Decimal | None = None,
     limits: Limits | None = None,
     prices: Mapping[str, Price] | None = None,
 ) -> Certificate:
@@ -41,27 +48,48 @@ def assert_bounded(
     so much, so that none has to be landed for it.
 
     Args:
-        tokens, hops, calls, cost_usd, seconds: at most so much; what is None is not asserted.
+        tokens, hops, calls, cost_usd, seconds: at most so much, from 0; what is None is not asserted. Dollars are exact
+            (`"0.05"` or a Decimal), and are compared in whole micro-dollars as seconds are in milliseconds.
         limits: instead of the machine's.
         prices: of the model of each state that makes calls; needed for `cost_usd`.
 
     Raises AssertionError: if a run might; shows the dearest path.
+    Raises ValueError: if what is asserted is no such number.
     Raises CertificateError: if no run can start, or SciPy is needed and not installed.
     """
+    wanted: dict[Measure, int | None] = {
+        "tokens": _counted("tokens", tokens),
+        "hops": _counted("hops", hops),
+        "calls": _counted("calls", calls),
+        "cost": _in_parts("cost_usd", cost_usd, 1_000_000, (Decimal, str, int), "exact dollars, such as '0.05'"),
+        "milliseconds": _in_parts("seconds", seconds, 1_000, (float, int, Decimal), "a number, such as 0.25"),
+    }
     certificate = certify(machine.definition, limits=limits, prices=prices)
     check(certificate, machine.definition, limits=limits, prices=prices)
-    wanted: dict[Measure, int | None] = {
-        "tokens": tokens,
-        "hops": hops,
-        "calls": calls,
-        "cost": None if cost_usd is None else int(Decimal(cost_usd) * 1_000_000),
-        "milliseconds": None if seconds is None else int(seconds * 1_000),
-    }
     wrong = [
         line for measure, most in wanted.items() if most is not None for line in _excess(certificate, measure, most)
     ]
     assert not wrong, "\n".join([f"{machine.__name__} is not bounded as asserted", *wrong])
     return certificate
+
+
+def _counted(name: str, given: object) -> int | None:
+    if given is None or (type(given) is int and given >= 0):
+        return given
+    raise ValueError(f"{name} is asserted as a whole number from 0, not {given!r}")
+
+
+def _in_parts(name: str, given: object, parts: int, kinds: tuple[type, ...], allowed: str) -> int | None:
+    """Give an amount in its smallest parts, by the digits that it is written with: 1.001 is no exact float."""
+    if given is None:
+        return None
+    try:
+        exact = Fraction(Decimal(str(given)))
+    except (ValueError, ArithmeticError):  # no number, or none that is finite
+        exact = Fraction(-1)
+    if exact < 0 or isinstance(given, bool) or not isinstance(given, kinds):
+        raise ValueError(f"{name} is asserted as {allowed}, from 0 and finite, not {given!r}")
+    return int(exact * parts)
 
 
 def _excess(certificate: Certificate, measure: Measure, most: int) -> Iterator[str]:
@@ -83,12 +111,43 @@ def assert_policy(machine: AnyMachine, *policies: Policy, limits: Limits | None 
 
     Raises AssertionError: if one does not hold, or that hangs on guards which read fields with too many values to try;
         shows a shortest path.
+    Raises DefinitionError: if one speaks of another machine's parts, or holds one thing against itself.
+    Raises TypeError: if one is no policy.
     """
+    check_policies(machine, *policies)
     explored = explore(machine.definition, limits=limits, policies=policies or None)
     wrong, still_open = unkept(explored)
     lines = [*wrong, *still_open]
     assert not lines, "\n".join([f"{machine.__name__} does not keep its policies", *lines])
     return explored
+
+
+def check_policies(machine: AnyMachine, *policies: Policy) -> None:
+    """Refuse what can be no policy of a machine, as its class would: what speaks of other parts holds of anything.
+
+    Raises DefinitionError: if one speaks of another machine's parts, or holds one thing against itself.
+    Raises TypeError: if one is no policy.
+    """
+    for policy in policies:
+        if not isinstance(policy, Policy):
+            raise TypeError(f"a policy of {machine.__name__} cannot be a {type(policy).__name__}: {_instead(policy)}")
+    findings = [
+        finding
+        for finding in findings_of(replace(machine.definition, policies=policies))
+        if finding.code in _OF_POLICIES
+    ]
+    if findings:
+        raise DefinitionError(f"A policy asserted of {machine.__name__}", findings)
+
+
+def _instead(wrong: Any) -> str:
+    match wrong:
+        case list() | tuple():
+            return "give policies one by one, each an argument"
+        case Cause():
+            return "after(...) is half a policy, finish it with .eventually(...)"
+        case _:
+            return "give what never, at_most, eventually or after(...).eventually make"
 
 
 def unkept(explored: Exploration) -> tuple[list[str], list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..agents.base import Changes, Reply, Visit
 from ..budget import FREE, Price
@@ -30,7 +30,10 @@ _MOMENT_S = 1e-6
 
 @dataclass(frozen=True)
 class Turn:
-    """What an agent does in one visit."""
+    """What an agent does in one visit.
+
+    Raises ValueError: if it fails in a way that there is not.
+    """
 
     state: State
     """Where the run must stand for this turn to be played."""
@@ -46,6 +49,14 @@ class Turn:
     seconds: float = 0.0
     """How long it takes."""
 
+    def __post_init__(self) -> None:
+        ways = get_args(Failing)
+        if self.fails is not None and self.fails not in ways:
+            *others, last = map(repr, ways)
+            raise ValueError(
+                f"a turn fails by {', '.join(others)} or {last}, not {self.fails!r}: without fails= it replies"
+            )
+
 
 def play(
     machine: type[Machine[C, Any]],
@@ -58,7 +69,9 @@ def play(
     """Run a machine with agents that follow a script.
 
     A path that is not possible is not forced: the kernel refuses what is not legal, and the result tells where the run
-    went instead. An agent that has no turn left, or whose turn is another state's, fails its visit.
+    went instead. An agent that has no turn left, or whose turn is another state's, fails its visit. Turns that are left
+    when the run has ended are not played, and nothing is said of them: a counterexample is to pass once its machine is
+    mended, and its run then ends early. To know that a path was taken, assert `result.path`.
 
     Args:
         turns: one for each visit, in order.

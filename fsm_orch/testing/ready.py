@@ -21,7 +21,7 @@ from ..result import RunResult
 from .adversaries import SECRET
 from .asserts import assert_bounded, unkept
 from .safety import RoutingSafety
-from .strategies import runs
+from .strategies import contexts, runs
 from .witness import Witness
 
 Ready = Callable[[AnyMachine], object]
@@ -62,7 +62,9 @@ def safety(machine: AnyMachine) -> None:
     """Attack the machine input by input; see `RoutingSafety`.
 
     Raises AssertionError: if T1 to T6 do not hold, with the shortest example.
+    Raises hypothesis.errors.ResolutionFailed: if no context can be drawn; says which type to teach.
     """
+    contexts(machine).validate()
     run_state_machine_as_test(RoutingSafety(machine), settings=settings(deadline=None))
 
 
@@ -70,7 +72,9 @@ def replay(machine: AnyMachine) -> None:
     """Run the machine as a whole against adversaries; its journals lead where its runs went.
 
     Raises AssertionError: if one does not, or T1 to T6 do not hold, with the shortest example.
+    Raises hypothesis.errors.ResolutionFailed: if no context can be drawn; says which type to teach.
     """
+    contexts(machine).validate()
 
     @settings(deadline=None)
     @given(runs(machine))

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Annotated, Any, get_args
 
-from hypothesis import reject
+from hypothesis import HealthCheck, Phase, find, reject, settings
 from hypothesis import strategies as st
+from hypothesis.errors import ResolutionFailed
 from hypothesis.strategies import SearchStrategy
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from .. import events
+from .. import events, start
 from ..agents.base import Reply
 from ..agents.llm import LLMAgent
 from ..budget import FREE, Price
 from ..configuration import Configuration
-from ..context import Context, changed, given_fields, journaled, validated
+from ..context import Context, changed, describe, given_fields, journaled, validated
 from ..definition import State
-from ..errors import ContextError
+from ..errors import ContextError, StartError
 from ..limits import Limits
 from ..machine import AnyMachine, C, Machine
 from ..resilience.retry import Retry
@@ -45,30 +49,124 @@ def contexts(machine: type[Machine[C, Any]]) -> SearchStrategy[C]:
     What has a default and is not marked `Given` is left to it, as a run demands.
 
     A type that Hypothesis does not know is taught with `hypothesis.strategies.register_type_strategy`.
+
+    Raises hypothesis.errors.ResolutionFailed: when they are used, if none fit; names the field and the type to teach.
     """
     context: type[C] = machine.definition.context  # type: ignore[assignment]
+    return st.deferred(lambda: _fitting_contexts(context))
+
+
+def _fitting_contexts(context: type[C]) -> SearchStrategy[C]:
+    _check_context(context)
+    return _given(context).filter(lambda given: _fits(context, given, [])).map(lambda given: validated(context, given))
+
+
+def _given(context: type[Context]) -> SearchStrategy[dict[str, Any]]:
+    """Draw what callers give, by field; validators are not asked."""
     fields = {name: values(context, name) for name in sorted(given_fields(context))}
     required = {name: fields.pop(name) for name in list(fields) if context.__pydantic_fields__[name].is_required()}
-    drawn = st.fixed_dictionaries(required, optional=fields)
-    return drawn.filter(lambda values: _fits(context, values)).map(lambda values: validated(context, values))
+    return st.fixed_dictionaries(required, optional=fields)
+
+
+def _fits(context: type[Context], given: Mapping[str, Any], refused: list[str]) -> bool:
+    """Tell whether a run could start on this; why not is added to `refused`."""
+    try:
+        start.first(validated(context, given))
+    except (ContextError, StartError) as error:
+        refused.append(str(error))
+        return False
+    return True
 
 
 def values(context: type[Context], name: str) -> SearchStrategy[Any]:
-    """Draw values for a field of a context, by its type and constraints; its validators are not asked."""
-    info = context.__pydantic_fields__[name]
+    """Draw values for a field of a context, by its type and constraints; its validators are not asked.
+
+    Raises hypothesis.errors.ResolutionFailed: when they are used, if none fit; names the type to teach.
+    """
+    return st.deferred(lambda: _fitting_values(context, name))
+
+
+def _fitting_values(context: type[Context], name: str) -> SearchStrategy[Any]:
+    _check_field(context, name)
+    return _values(context.__pydantic_fields__[name], [])
+
+
+def _values(info: FieldInfo, refused: list[str]) -> SearchStrategy[Any]:
     patterns = [pattern for mark in info.metadata if (pattern := getattr(mark, "pattern", None)) is not None]
     if patterns:
         return st.from_regex(patterns[0])
-    return _buildable(st.from_type(_annotation(info))).filter(_is_finite)
+    return _buildable(st.from_type(_annotation(info)), refused).filter(_is_finite)
 
 
 @st.composite
-def _buildable(draw: st.DrawFn, values: SearchStrategy[Any]) -> Any:
-    """Draw values of which every model within them takes its own."""
+def _buildable(draw: st.DrawFn, values: SearchStrategy[Any], refused: list[str]) -> Any:
+    """Draw values of which every model within them takes its own; why others are not taken is added to `refused`."""
     try:
         return draw(values)
-    except ValidationError:
+    except ValidationError as error:
+        refused.append(describe(error))
         reject()
+
+
+@lru_cache(maxsize=1_000)  # of what passes: what does not may be taught meanwhile
+def _check_field(context: type[Context], name: str) -> None:
+    info, refused = context.__pydantic_fields__[name], list[str]()
+    _check_made(f"{context.__name__}.{name}", lambda: _values(info, refused), refused, info.annotation)
+
+
+@lru_cache(maxsize=1_000)
+def _check_context(context: type[Context]) -> None:
+    given, refused = _given(context), list[str]()
+    given.validate()  # its fields, one by one
+    _check_made(context.__name__, lambda: given.filter(lambda some: _fits(context, some, refused)), refused)
+
+
+def _check_made(
+    subject: str, made: Callable[[], SearchStrategy[Any]], refused: Sequence[str], kind: object = None
+) -> None:
+    """Try to draw once: where nothing can be drawn, Hypothesis's own error does not say of which field.
+
+    In a thread of its own, since Hypothesis warns of tests within a test.
+
+    Raises ResolutionFailed: if nothing comes of it.
+    """
+    patient = settings(
+        max_examples=1,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            thread.submit(lambda: find(made(), lambda _: True, settings=patient)).result()
+        except Exception as error:  # Hypothesis's own, or what a type raised when it was made
+            raise unmade(subject, refused or [str(error) or type(error).__name__], kind) from error
+
+
+def unmade(subject: str, refused: Sequence[str], kind: object = None) -> ResolutionFailed:
+    """Say of what no values can be drawn, and how Hypothesis is taught to.
+
+    Args:
+        refused: why values were refused; the most common reason is told.
+        kind: the annotation of the field, if it is one; a type in it is named.
+    """
+    why = Counter(refused).most_common(1)[0][0].rstrip(".")
+    taught = next(_own_types(kind), None)
+    return ResolutionFailed(
+        f"Hypothesis makes no values for {subject}: {why}. Teach it, in a conftest.py say: "
+        f"hypothesis.strategies.register_type_strategy({taught or 'TheType'}, ...)"
+        + ("" if taught else ", where TheType is the field's own type, such as a NewType of str")
+    )
+
+
+def _own_types(annotation: object) -> Iterator[str]:
+    """Name the types within an annotation that are no builtins."""
+    for argument in get_args(annotation):
+        yield from _own_types(argument)
+    if isinstance(annotation, type) and not get_args(annotation) and annotation.__module__ != "builtins":
+        yield annotation.__name__
 
 
 def _annotation(info: FieldInfo) -> Any:
@@ -79,14 +177,6 @@ def _annotation(info: FieldInfo) -> Any:
 
 def _is_finite(value: object) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
-
-
-def _fits(context: type[Context], given: Mapping[str, Any]) -> bool:
-    try:
-        made = validated(context, given)
-        return validated(context, journaled(made, context.__pydantic_fields__)) == made
-    except ContextError:
-        return False
 
 
 def replies(machine: AnyMachine, state: State | Configuration) -> SearchStrategy[Reply]:

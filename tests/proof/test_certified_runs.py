@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.desk import BILLING, Support, Ticket
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, StartError, State
+from fsm_orch import Certificate, Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, StartError, State
 from fsm_orch.budget import Price
-from fsm_orch.proof.certificate import Certificate, certify
+from fsm_orch.proof.certificate import certify
 
 PRICE = Price(Fraction(1, 4), Fraction(2))
 NAMES = dict.fromkeys(("triage", "billing"), "scripted:script")
@@ -76,6 +76,25 @@ def test_what_is_refuted_does_not_start():
         runner(certify(Short.definition))
 
 
+def test_the_text_of_a_certificate_is_to_be_read():
+    """What was written to a file is no certificate yet, and the message says how it becomes one."""
+    text = certify(Support.definition, **MADE_FOR).dump()
+
+    with pytest.raises(TypeError, match=r"^certificate= takes a Certificate, not a str: read .* Certificate\.load\("):
+        runner(text)
+
+
+def test_a_certificate_of_another_definition_says_what_to_do():
+    """It is made anew; and since a digest has the names of functions, an import by another name is a reason too."""
+    certificate = certify(Support.definition, **MADE_FOR).model_copy(update={"definition": "32b7"})
+
+    with pytest.raises(StartError, match="made for other definition: '32b7'") as refused:
+        runner(certificate)
+
+    assert "fsm-orch check MODULE --certificate FILE" in str(refused.value)
+    assert "a module imported by another name is another definition" in str(refused.value)
+
+
 def test_a_certificate_is_checked_without_a_solver(tmp_path):
     """What was proved where SciPy is can be checked where it is not, and nothing asks for it."""
     path = tmp_path / "certificate.json"
@@ -84,7 +103,7 @@ def test_a_certificate_is_checked_without_a_solver(tmp_path):
         "import sys, pathlib; sys.modules['scipy'] = sys.modules['numpy'] = None\n"
         f"sys.path[:] = {sys.path!r}\n"
         "from support.desk import Support\n"
-        "from fsm_orch.proof.certificate import Certificate\n"
+        "from fsm_orch import Certificate\n"
         "from fsm_orch.proof.check import check\n"
         f"check(Certificate.load(pathlib.Path({str(path)!r}).read_text()), Support.definition)\n"
         "print('checked')\n"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from decimal import Decimal
 from fractions import Fraction
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.desk import Support, Ticket
 
-from fsm_orch import Limits, Price, at_most, never
+from fsm_orch import Context, DefinitionError, Limits, Price, State, after, at_most, eventually, guard, never
 from fsm_orch.testing import Turn, assert_bounded, assert_policy, hunt, play
 from fsm_orch.testing.coverage import Coverage, lines
 from machines.shop import ShopFloor
@@ -46,6 +48,35 @@ def test_a_cost_needs_prices() -> None:
         assert_bounded(Support, cost_usd="1")
 
 
+@pytest.mark.parametrize("measure", ["tokens", "hops", "calls"])
+@pytest.mark.parametrize("asserted", ["26_208", 1.5, 3.0, True, -1, float("inf"), Decimal(3)])
+def test_what_is_counted_is_bounded_by_a_whole_number(measure: str, asserted: Any) -> None:
+    """Anything else is no bound, and would be compared as none."""
+    with pytest.raises(ValueError, match=f"^{measure} is asserted as a whole number from 0, not "):
+        assert_bounded(Support, **{measure: asserted})
+
+
+@pytest.mark.parametrize("asserted", ["3", True, -0.1, float("nan"), float("inf"), Decimal("NaN"), [3]])
+def test_seconds_are_bounded_by_a_number(asserted: Any) -> None:
+    """A text is no number of seconds, however long it is."""
+    with pytest.raises(ValueError, match=r"^seconds is asserted as a number, such as 0\.25, from 0 and finite, not "):
+        assert_bounded(Support, seconds=asserted)
+
+
+@pytest.mark.parametrize("asserted", [0.29, True, "-1", "nan", "much", Decimal("Infinity")])
+def test_a_cost_is_bounded_by_an_exact_number(asserted: Any) -> None:
+    """A float is refused: $0.29 as a float is a little less."""
+    with pytest.raises(ValueError, match=r"^cost_usd is asserted as exact dollars, such as '0\.05', from 0 and finite"):
+        assert_bounded(Support, prices=PRICES, cost_usd=asserted)
+
+
+def test_seconds_are_compared_as_they_are_written() -> None:
+    """1.001 has no exact float, and is no less than its digits say."""
+    for seconds in (1.001, Decimal("1.001")):
+        with pytest.raises(AssertionError, match=r"at most 1\.001 s; proved"):
+            assert_bounded(Support, seconds=seconds)
+
+
 def test_a_policy_that_holds_passes() -> None:
     """It holds on every path."""
     assert assert_policy(Support, never(Support.refund).before(Support.verify)).is_complete
@@ -57,6 +88,60 @@ def test_a_policy_that_is_broken_shows_the_path() -> None:
         AssertionError, match=r"(?s)at_most\(1, billing\): violated.*1  triage   to_billing.*2  billing  back"
     ):
         assert_policy(Support, at_most(1, Support.billing))
+
+
+class Parcel(Context):
+    """What another machine would run on."""
+
+    weight: int
+
+
+@guard
+def is_heavy(parcel: Parcel) -> bool:
+    return parcel.weight > 10
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "said"),
+    [
+        (never(ShopFloor.human), "FSM401", "speaks of <Final human>, which is no attribute of Support"),
+        (
+            never(Support.refund).before(ShopFloor.human),
+            "FSM401",
+            "speaks of <Final human>, which is no attribute of Support",
+        ),
+        (never(State(print)), "FSM401", "which is no attribute of Support"),
+        (eventually(Support.answered | is_heavy), "FSM112", "is annotated for Parcel"),
+        (never(Support.refund).before(Support.refund), "FSM402", "holds one thing against itself"),
+    ],
+)
+def test_a_policy_of_another_machine_is_not_asserted(policy: Any, code: str, said: str) -> None:
+    """It would hold of anything: what the machine's class would refuse is refused here, in its words."""
+    with pytest.raises(DefinitionError, match=f"^A policy asserted of Support does not build.*\n{code} ") as refused:
+        assert_policy(Support, policy)
+
+    assert [code] == [finding.code for finding in refused.value.findings]
+    assert said in refused.value.findings[0].came
+
+
+def test_a_guard_without_a_name_can_be_asserted() -> None:
+    """Only a class needs guards with names, since its digest has them."""
+    assert assert_policy(Support, at_most(6, guard(lambda ticket: ticket.verified))).is_complete
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ([never(Support.refund)], "a list: give policies one by one"),
+        ((never(Support.refund),), "a tuple: give policies one by one"),
+        (after(Support.refund), r"a Cause: after\(\.\.\.\) is half a policy, finish it with \.eventually"),
+        ("never", "a str: give what never, at_most, eventually or after"),
+    ],
+)
+def test_what_is_no_policy_is_not_asserted(wrong: Any, said: str) -> None:
+    """The message says what to write instead."""
+    with pytest.raises(TypeError, match=f"^a policy of Support cannot be {said}"):
+        assert_policy(Support, wrong)
 
 
 @pytest.mark.parametrize("machine", [Support, ShopFloor])
@@ -125,6 +210,6 @@ def test_coverage_adds_up_across_processes() -> None:
     assert pytest.approx(100 / 9) == here.percent
 
 
-def test_nothing_declared_is_fully_covered() -> None:
-    """A session without machines requires nothing."""
-    assert 100 == Coverage().percent
+def test_nothing_declared_is_not_covered() -> None:
+    """A session that saw no machine has covered none of what is required."""
+    assert 0 == Coverage().percent

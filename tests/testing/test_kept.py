@@ -2,8 +2,21 @@
 
 import pytest
 from hypothesis import strategies as st
+from hypothesis.errors import ResolutionFailed
 
-from fsm_orch import Context, Final, LLMAgent, Machine, State, after, at_most, eventually, guard, never
+from fsm_orch import (
+    Context,
+    DefinitionError,
+    Final,
+    LLMAgent,
+    Machine,
+    State,
+    after,
+    at_most,
+    eventually,
+    guard,
+    never,
+)
 from fsm_orch.testing import Turn, assert_kept, breaks, play, search_values
 
 
@@ -106,6 +119,27 @@ def test_a_broken_policy_says_which_way_the_run_went():
     assert_kept(Desk, at_most(1, Desk.ask), run(*PAID))
     with pytest.raises(AssertionError, match=r"never\(to_send\) is broken: ask -to_send-> send -landing-> human"):
         assert_kept(Desk, never(Desk.to_send), run(*UNPAID))
+
+
+def test_what_is_no_policy_of_the_machine_is_not_judged():
+    """A run would keep it, or break it, whatever it does."""
+    with pytest.raises(DefinitionError, match=r"(?s)A policy asserted of Desk.*FSM401.*which is no attribute of Desk"):
+        breaks(Desk, never(Final()), run(*PAID))
+    with pytest.raises(TypeError, match="a policy of Desk cannot be a Cause"):
+        assert_kept(Desk, after(Desk.pay), run(*PAID))
+
+
+def test_a_search_whose_values_are_all_refused_says_by_what():
+    """It is no skip: nothing was tried."""
+
+    def attempt(draw):
+        return play(Desk, Ticket(amount=draw(st.text(alphabet="ab"))), UNPAID)
+
+    with pytest.raises(
+        ResolutionFailed,
+        match=r"no values for this path: amount: Input should be a valid integer.*register_type_strategy",
+    ):
+        search_values(attempt, lambda result: breaks(Desk, never(is_big), result))
 
 
 def test_a_search_fails_with_the_simplest_values():

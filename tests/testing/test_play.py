@@ -68,6 +68,19 @@ def test_a_run_that_leaves_its_script_fails_the_visit(turns: list[Turn]) -> None
     assert "the run is at 'billing'" in result.landing.detail
 
 
+def test_a_turn_fails_in_a_way_that_there_is() -> None:
+    """A misspelt failure is refused where the turn is made, and not played as a success."""
+    with pytest.raises(ValueError, match=r"^a turn fails by 'error', 'timeout', 'denied' or 'refusal', not 'tmieout'"):
+        Turn(Support.verify, fails="tmieout")  # type: ignore[arg-type]
+
+
+def test_turns_that_are_left_over_are_not_played() -> None:
+    """A run that ends before its script leaves the rest of it: a path says where it went."""
+    result = play(Support, ASKED, [Turn(Support.triage, Support.resolved), TRIAGE, BILLING])
+
+    assert ["resolved"] == [hop.handoff for hop in result.path]
+
+
 def test_time_passes_as_the_turns_say() -> None:
     """A deadline passes without waiting."""
     slow = Turn(Support.triage, Support.to_billing, seconds=9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from enum import Enum
 from typing import Annotated, Any, Literal
@@ -9,11 +10,12 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
-from pydantic import Field, field_validator
+from hypothesis.errors import ResolutionFailed
+from pydantic import AnyUrl, BaseModel, ConfigDict, Field, field_validator
 from support.desk import Support, Ticket
 
 from fsm_orch import Context, Final, LLMAgent, Machine, Reply, Runner, RunResult, State
-from fsm_orch.testing import assert_replays, contexts, machines, replies, runs, virtual_time
+from fsm_orch.testing import assert_replays, contexts, hunt, machines, ready, replies, runs, virtual_time
 from fsm_orch.testing.machines import Facts
 from fsm_orch.testing.tape import Tape
 from machines.shop import ShopFloor
@@ -129,3 +131,107 @@ def test_machines_run(machine: type[Machine[Facts, Tape]], choices: bytes) -> No
         result = loop.run(Runner(machine, model=AdversarialModel(tape)).run(Facts(), deps=tape))
 
     assert result.state in machine.definition.finals.values()
+
+
+class Hunk(BaseModel):
+    """A model with a pattern, which Hypothesis does not see."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+
+
+class Change(Context):
+    """A field that is made of such models."""
+
+    hunks: tuple[Hunk, Hunk]
+
+
+class Page(Context):
+    """A field of a type that Hypothesis does not know."""
+
+    address: AnyUrl
+
+
+class Code(Context):
+    """A field whose validator takes nothing."""
+
+    name: str
+    code: str
+
+    @field_validator("code")
+    @classmethod
+    def is_known(cls, code: str) -> str:
+        raise ValueError("not known")
+
+
+def over(context: type[Any]) -> type[Machine[Any, Any]]:
+    class Sort(Machine[context]):  # type: ignore[valid-type]
+        """A machine over a context that is hard to make."""
+
+        ask = State(LLMAgent("Sort it."), initial=True)
+        answered = Final()
+        human = Final(fallback=True)
+        done = ask.to(answered, "it is sorted")
+
+    return Sort
+
+
+@pytest.mark.filterwarnings("ignore:Ignoring unsupported")
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        (Change, r"Hypothesis makes no values for Change\.hunks: digest: String should match .*\(Hunk, "),
+        (Page, r"Hypothesis makes no values for Page\.address: Could not resolve .*\(AnyUrl, "),
+        (Code, r"Hypothesis makes no values for Code: code: Input is refused by a validator.*\(TheType, .*NewType"),
+    ],
+)
+def test_what_cannot_be_made_is_named(context: type[Any], said: str) -> None:
+    """The message says which field is in the way, and which type to teach Hypothesis; no test is begun."""
+
+    @given(contexts(over(context)))
+    def draws(drawn: object) -> None:
+        raise AssertionError("nothing is drawn")
+
+    with pytest.raises(ResolutionFailed, match=said):
+        draws()
+
+
+def drawn_within(machine: type[Machine[Any, Any]]) -> None:
+    """Draw contexts within a test."""
+
+    @given(st.data())
+    def draws(data: st.DataObject) -> None:
+        data.draw(contexts(machine))
+
+    draws()
+
+
+@pytest.mark.parametrize("asked", [drawn_within, hunt, ready.safety, ready.replay])
+def test_whatever_draws_contexts_says_what_it_cannot_make(asked: Callable[[Any], object]) -> None:
+    """Not only the strategy itself, but all that is made of it."""
+    with pytest.raises(ResolutionFailed, match=r"Hypothesis makes no values for Page\.address"):
+        asked(over(Page))
+
+
+class Line(Hunk):
+    """A model that is taught."""
+
+
+class Patch(Context):
+    """A field that can be made once its type is taught."""
+
+    line: Line
+
+
+@pytest.mark.filterwarnings("ignore:Ignoring unsupported")
+def test_what_was_taught_is_drawn() -> None:
+    """A type that was taught after it had failed is drawn from then on."""
+    machine = over(Patch)
+    with pytest.raises(ResolutionFailed):
+        contexts(machine).validate()
+
+    st.register_type_strategy(Line, st.builds(Line, digest=st.just("0" * 12)))
+    ready.replay(machine)
+
+    assert Patch(line=Line(digest="0" * 12)) == find(contexts(machine), lambda _: True)
