@@ -11,7 +11,7 @@ from being built (`fsm_orch.wellformed`); the others are found here.
     context without a schema, FSM123 visits or timeout, FSM130 mutable field
 2xx, landing
     FSM201 overlapping guards, FSM202 dead end behind guards, FSM203 an agent that can close its own exits, FSM204 a
-    guard that never holds
+    guard that never holds, FSM205 a handoff that no run takes
 3xx, bounds
     FSM301 a state that no run can afford, FSM302 limits that no way to an answer fits, FSM303 limits that are never
     reached, FSM304 a failure edge that may cost more than is left, FSM305 a worst case above the limit, FSM306 a
@@ -75,5 +75,7 @@ def findings(
         *affordable.slack(definition, certificate),
         *(affordable.guarded(definition, certificate) if require_slack else ()),
     ]
+    told = {finding.where for finding in found}
+    found += [finding for finding in ways.untaken(definition, exploration) if finding.where not in told]
     weights = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: weights[finding.level]))

@@ -17,6 +17,7 @@ from ...errors import Finding
 from ...guards import Guard
 from ...policies import Policy
 from ..domain import Domain, Outcome, decided, leaves
+from ..explore import Exploration
 from ..policy import guards as guards_of
 
 _MOST_CASES = 4_000
@@ -160,6 +161,22 @@ def _mistakes_of(domain: Domain, leaf: Guard[Any]) -> Iterator[str]:
             yield answer.error
         elif answer.outcome == "no":
             yield f"{leaf!r} answers what is no bool"
+
+
+def untaken(definition: Definition, exploration: Exploration) -> Iterator[Finding]:
+    """Find handoffs and failure edges that no run takes, though runs enter a state that they leave."""
+    for handoff in definition.handoffs:
+        entered = [source.name for source in handoff.sources if source.name in exploration.reached]
+        if exploration.is_complete and entered and handoff.name not in exploration.taken:
+            yield Finding(
+                code="FSM205",
+                where=handoff.where,
+                came=f"no run takes {handoff.name!r}, though runs enter {', '.join(map(repr, entered))}: by then its "
+                "guard is closed, an exit before it is taken, or no visit, hop or token is left for it",
+                allowed="handoffs that some run takes",
+                do="mend the guards or the limits, or remove it",
+                level="warning",
+            )
 
 
 def dead_ends(definition: Definition) -> Iterator[Finding]:

@@ -23,7 +23,8 @@ from fsm_orch import (
     not_,
 )
 from fsm_orch.proof.domain import Domain
-from fsm_orch.proof.findings.ways import cases, dead_ends, never_open, overlapping
+from fsm_orch.proof.explore import explore
+from fsm_orch.proof.findings.ways import cases, dead_ends, never_open, overlapping, untaken
 
 
 class Order(Context):
@@ -125,6 +126,25 @@ def test_agents_that_always_say_where_to_go_have_no_order():
 def test_models_choose_by_themselves():
     """A model proposes, so the order of its exits decides nothing."""
     assert list(overlapping(desk(is_vip, is_used, agent=LLMAgent("Choose.")))) == []
+
+
+def test_handoffs_that_no_run_takes_are_found():
+    """Its guard holds on some context, and no run gets there with one; states behind it are another matter."""
+    closed = desk(is_vip, before=is_vip)
+
+    (finding,) = untaken(closed, explore(closed))
+
+    assert (finding.code, finding.level) == ("FSM205", "warning")
+    assert finding.came.startswith("no run takes 'enter', though runs enter 'start': by then its guard is closed")
+
+
+def test_what_some_run_takes_or_was_not_explored_is_no_finding():
+    """A handoff that is taken by any run, and every handoff of a machine that was not explored whole."""
+    free = desk(is_vip, ~is_vip, writes=(Order.vip,))
+    closed = desk(is_vip, before=is_vip)
+
+    assert [] == list(untaken(free, explore(free)))
+    assert [] == list(untaken(closed, explore(closed, max_configurations=2)))
 
 
 def test_exits_that_may_all_be_closed_are_a_dead_end():
