@@ -100,6 +100,7 @@ def explore(
     prices: Mapping[str, Price] | None = None,
     policies: tuple[Policy, ...] | None = None,
     max_configurations: int = 100_000,
+    until_broken: bool = False,
     on_progress: OnProgress | None = None,
     clock: Callable[[], float] | None = None,
 ) -> Exploration:
@@ -110,6 +111,7 @@ def explore(
         prices: of each state's model; a state that is not named costs nothing.
         policies: instead of the definition's.
         max_configurations: where to stop, or after 100 steps for each of them; memory and time are bounded by it.
+        until_broken: stop once some policy is broken, and leave it undecided; for those who ask only whether all hold.
         on_progress: told now and then how far it is.
         clock: seconds, to time it.
 
@@ -121,7 +123,7 @@ def explore(
     limits, policies = limits or definition.limits, definition.policies if policies is None else policies
     began = clock() if clock else 0.0
     walks = [
-        walk(Play(definition, limits, prices or {}, group), max_configurations, on_progress)
+        walk(Play(definition, limits, prices or {}, group), max_configurations, on_progress, until_broken=until_broken)
         for group in _groups(definition, policies)
     ]
     judged = {verdict.policy: verdict for found in walks for verdict in _judged(found)}

@@ -116,6 +116,14 @@ class Play:
             (now.ledger.settled.tokens, now.ledger.settled.cost) if self.is_tight(now) else None,
         )
 
+    def broken(self, place: Place) -> list[bool]:
+        """Tell of each policy whether it is broken."""
+        ended, landed = place.now.status == "finished", place.now.landing is not None
+        return [
+            automaton.is_broken(at, ended=ended, landed=landed)
+            for automaton, at in zip(self.automata, place.at, strict=True)
+        ]
+
     def is_tight(self, now: Configuration) -> bool:
         """Tell whether the ledger may still deny something: the worst case to come does not fit what is left."""
         return self.may_run_out and (self._may_run_dry or now.ceiling > self.machine.limits.tokens)

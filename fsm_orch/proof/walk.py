@@ -57,13 +57,17 @@ class _Node(NamedTuple):
 _Layer = dict[Hashable, _Node]
 
 
-class _Full(Exception):
-    """There is no room for another configuration, or another step."""
+class _Over(Exception):
+    """There is no room for another configuration, or another step, or no need of one."""
 
 
-def walk(play: Play, room: int, on_progress: OnProgress | None = None) -> Walked:
-    """Go through all runs, or until there are more configurations, or steps to take, than there is room for."""
-    walked = Walked(play, room, on_progress)
+def walk(play: Play, room: int, on_progress: OnProgress | None = None, *, until_broken: bool = False) -> Walked:
+    """Go through all runs, or until there are more configurations, or steps to take, than there is room for.
+
+    Args:
+        until_broken: go no further once a policy is broken; where, is not told.
+    """
+    walked = Walked(play, room, on_progress, until_broken=until_broken)
     walked.go()
     return walked
 
@@ -71,7 +75,7 @@ def walk(play: Play, room: int, on_progress: OnProgress | None = None) -> Walked
 class Walked:
     """What was found on a walk."""
 
-    def __init__(self, play: Play, room: int, on_progress: OnProgress | None) -> None:
+    def __init__(self, play: Play, room: int, on_progress: OnProgress | None, *, until_broken: bool) -> None:
         self.tree = Tree()
         self.steps = 0
         self.is_complete = False
@@ -89,6 +93,7 @@ class Walked:
         self.play = play
         self._room = room
         self._on_progress = on_progress
+        self._until_broken = until_broken
         self._ends: _Layer = {}
         self._contexts: dict[tuple[object, ...], Context] = {}
 
@@ -101,7 +106,7 @@ class Walked:
             while visits:
                 visits = self._hop(visits)
             self.is_complete = True
-        except _Full:
+        except _Over:
             pass
         for node in self._ends.values():
             self._look(node)
@@ -128,9 +133,8 @@ class Walked:
         )
         for state in (now.state, node.passed) if node.passed else (now.state,):
             self.entered.setdefault(state, Sightings()).add(sighting, is_sure=is_sure)
-        ended, landed = now.status == "finished", now.landing is not None
-        for automaton, at, breaks in zip(self.play.automata, node.place.at, self.breaks, strict=True):
-            if automaton.is_broken(at, ended=ended, landed=landed):
+        for is_broken, breaks in zip(self.play.broken(node.place), self.breaks, strict=True):
+            if is_broken:
                 breaks.add(sighting, is_sure=is_sure)
 
     def _arrive(self, source: _Node | None, event: events.Input, deeper: _Layer, onward: _Layer) -> None:
@@ -139,7 +143,7 @@ class Walked:
         led: dict[tuple[int, Hashable, str | None], tuple[Moved, tuple[Outcome, ...]]] = {}
         for moved, answered in self.play.take(source and source.place, event):
             if self.steps >= self._room * STEPS_EACH:
-                raise _Full
+                raise _Over
             self.steps += 1
             for breach in moved.breaches:
                 self.breaches.setdefault(breach.theorem, (breach, source.number if source else ROOT, event))
@@ -156,8 +160,8 @@ class Walked:
         parent, worth = (source.number, self._worth(source, moved)) if source else (ROOT, Worth(0, 0, 0))
         known, place = layer.get(key), moved.place
         if known is None:
-            if len(self.tree) >= self._room:
-                raise _Full
+            if len(self.tree) >= self._room or (self._until_broken and any(self.play.broken(place))):
+                raise _Over
             number = self.tree.add(parent, label, worth)
             layer[key] = _Node(number, self._shared(place), _passed(moved))
             if place.now.hops > self.deepest.hops:

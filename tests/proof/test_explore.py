@@ -304,6 +304,26 @@ def test_a_policy_that_guesses_does_not_make_others_guess() -> None:
     assert all(trace.is_sure for trace in (found.reached["one"], found.max_hops.trace))
 
 
+def test_an_exploration_may_end_at_the_first_broken_policy() -> None:
+    """It leaves the policy undecided then; where all hold, it is whole."""
+
+    def verdicts_of(policy: Policy) -> tuple[bool, list[str]]:
+        found = explore(Fork.definition, policies=(policy,), until_broken=True)
+        return found.is_complete, verdicts(found)
+
+    class Fork(Machine[Order]):
+        """Go on, or not."""
+
+        start, later = State(act, initial=True), State(act)
+        done, human = Final(), Final(fallback=True)
+        go_on, end, at_last = start.to(later), start.to(done), later.to(done)
+
+    assert (False, ["unknown"]) == verdicts_of(never(Fork.later))
+    assert (False, ["unknown"]) == verdicts_of(eventually(Fork.later))
+    assert (True, ["holds"]) == verdicts_of(at_most(1, Fork.later))
+    assert (True, ["holds"]) == verdicts_of(eventually(Fork.done))
+
+
 def test_what_a_final_state_sets_is_known() -> None:
     """A guard over an opaque field is known where a final state has written it."""
 

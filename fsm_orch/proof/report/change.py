@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from ...definition import Definition
 from ...errors import CertificateError
 from ...guards import Guard
-from ...limits import Limits
 from ...policies import Policy
 from ...wellformed import check
 from ..certificate import Certificate, certify
@@ -39,22 +38,24 @@ class Change(NamedTuple):
         return f"{self.edit.words}: {self.outcome}"
 
 
-def to_keep(definition: Definition, policy: Policy, trace: Trace) -> Change | None:
+def whole(definition: Definition) -> Exploration:
+    """Explore what a change is to leave as it is."""
+    return _explored(definition, ())
+
+
+def to_keep(definition: Definition, policy: Policy, trace: Trace, before: Exploration) -> Change | None:
     """Find the smallest change after which a policy holds.
 
     Args:
         trace: a path that breaks it; what is changed lies on it.
+        before: the `whole` of the definition.
     """
     number, named = definition.policies.index(policy), {getattr(atom, "name", "") for atom in policy.atoms}
-    before = explore(definition, limits=_roomy(definition.limits), policies=(), max_configurations=_MOST_CONFIGURATIONS)
     for edit in islice(_edits(definition, policy, trace), _MOST_TRIES):
         changed = edit.apply(definition)
         if check(changed):
             continue
-        kept = changed.policies[number]
-        after = explore(
-            changed, limits=_roomy(changed.limits), policies=(kept,), max_configurations=_MOST_CONFIGURATIONS
-        )
+        after = _explored(changed, (changed.policies[number],))
         holds = after.is_complete and after.policies[0].verdict == "holds"
         if holds and _keeps(before, after, {*named, edit.dropped}):
             return Change(edit, f"{policy} holds")
@@ -66,12 +67,15 @@ def _keeps(before: Exploration, after: Exploration, spared: Collection[str | Non
     return before.reached.keys() == after.reached.keys() and before.taken - after.taken <= set(spared)
 
 
-def _roomy(limits: Limits) -> Limits:
-    """Lift the limits of the ledger, which makes exploring quicker and proves no less.
+def _explored(definition: Definition, policies: tuple[Policy, ...]) -> Exploration:
+    """Explore without the limits of the ledger, which is quicker and proves no less.
 
     All that the ledger does is to land a run or to fail a visit, and the adversary does both anyway.
     """
-    return limits.model_copy(update={"tokens": sys.maxsize, "cost_usd": None})
+    roomy = definition.limits.model_copy(update={"tokens": sys.maxsize, "cost_usd": None})
+    return explore(
+        definition, limits=roomy, policies=policies, max_configurations=_MOST_CONFIGURATIONS, until_broken=True
+    )
 
 
 def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edit]:

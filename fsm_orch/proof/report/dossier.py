@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ...budget import FREE, Price
@@ -12,12 +12,12 @@ from ...paths import start_objection
 from ...policies import Policy
 from ..certificate import Certificate, certify
 from ..check import check
-from ..explore import Exploration, Judged, explore
+from ..explore import Exploration, explore
 from ..findings import findings
 from ..policy import Verdict
 from ..trace import Trace
 from ..walk import OnProgress
-from .change import Change, to_keep, to_slacken
+from .change import Change, to_keep, to_slacken, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +88,14 @@ def dossier(
         certificate=certificate,
         exploration=explored,
         findings=found,
-        counterexamples=tuple(
-            _counterexample(definition, judged, judged.trace) for judged in explored.policies if judged.trace
-        ),
+        counterexamples=tuple(_counterexamples(definition, explored)),
         slackening=slackening,
     )
 
 
-def _counterexample(definition: Definition, judged: Judged, trace: Trace) -> Counterexample:
-    change = to_keep(definition, judged.policy, trace)
-    return Counterexample(policy=judged.policy, verdict=judged.verdict, trace=trace, change=change)
+def _counterexamples(definition: Definition, explored: Exploration) -> Iterator[Counterexample]:
+    found = [(judged, judged.trace) for judged in explored.policies if judged.trace]
+    before = whole(definition) if found else explored
+    for judged, trace in found:
+        change = to_keep(definition, judged.policy, trace, before)
+        yield Counterexample(policy=judged.policy, verdict=judged.verdict, trace=trace, change=change)
