@@ -18,7 +18,6 @@ from . import events, kernel, start
 from .agents.base import Agent
 from .attempt import attempt
 from .clock import Clock, loop_clock
-from .context import taken_ahead
 from .definition import Definition, State
 from .errors import StartError
 from .limits import Limits
@@ -102,7 +101,7 @@ class Runner(Generic[C, D]):
             options: see `RunOptions`.
 
         Raises StartError: if the context is not the machine's, comes with a field set that only agents write, or does
-            not come back from JSON as it was; if dependencies are missing, or messages are no `Message`.
+            not come back from JSON; if dependencies are missing, or messages are no `Message`.
         Raises asyncio.CancelledError: if the caller cancels; the run has landed by then.
         """
         return await self._run(self._started(context, options, deps), deps, self._observers)
@@ -160,11 +159,6 @@ class Runner(Generic[C, D]):
             raise StartError(f"{self.definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}")
         if wanted is not None and deps is None and type(None) not in get_args(wanted):
             raise StartError(f"{self.definition.name} has dependencies: give them as deps=")
-        if ahead := taken_ahead(context):
-            raise StartError(
-                f"{expected.__name__} comes with {', '.join(ahead)} set, and only agents write what has a default: "
-                f"leave it out, or mark the field as the caller's: Annotated[..., Given()]"
-            )
         unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
         if unknown:
             raise TypeError(f"a run takes {', '.join(RunOptions.__annotations__)}, not {', '.join(unknown)}")

@@ -9,7 +9,7 @@ from . import models
 from .agents.base import Agent
 from .agents.code import CodeAgent
 from .budget import FREE, Price
-from .context import Context, journaled, validated, values_of
+from .context import Context, journaled, taken_ahead, validated
 from .definition import Definition, State
 from .engine import Compiled
 from .errors import CertificateError, ContextError, StartError
@@ -103,30 +103,27 @@ def _agent(state: State, agent: object) -> Agent:
 
 
 def first(context: Context) -> dict[str, Any]:
-    """Give a context as a run begins with it: as JSON, and sure to be read back as it is.
+    """Give a context as a run begins with it: as JSON, which a journal holds.
 
-    Raises StartError: if it cannot be written as JSON, or is not the same when it is read back; says which field, and
-        nothing of its value.
+    Raises StartError: if a field is set that only agents write, or it cannot be written as JSON or read back; says
+        which field, and nothing of its value.
     """
     expected = type(context)
     try:
         written = journaled(context, expected.__pydantic_fields__)
     except ContextError as error:
         raise StartError(f"this {expected.__name__} cannot be journaled: {error}") from None
-    objection = _change(context, written)
-    if objection is not None:
+    try:
+        read = validated(expected, written)
+    except ContextError as error:
         raise StartError(
-            f"this {expected.__name__} does not come back from JSON as it was ({objection}), and runs begin with what "
-            f"their journal holds: give the field a type and serializer whose JSON is read as the value it was"
+            f"this {expected.__name__} does not come back from JSON ({error}), and runs begin with what their journal "
+            f"holds: give the field a type and serializer whose JSON is read as the value it was"
+        ) from None
+    if ahead := taken_ahead(read):
+        how = "comes" if taken_ahead(context) else "comes back from JSON"
+        raise StartError(
+            f"this {expected.__name__} {how} with {', '.join(ahead)} set, and only agents write what has a default: "
+            f"leave it out, or mark the field as the caller's: Annotated[..., Given()]"
         )
     return written
-
-
-def _change(context: Context, written: Mapping[str, Any]) -> str | None:
-    """Say what is not the same when a context is read back; None if nothing is."""
-    try:
-        read = values_of(validated(type(context), written))
-    except ContextError as error:
-        return str(error)
-    changed = [name for name, value in values_of(context).items() if value != read[name]]
-    return f"{', '.join(changed)}: another value came back" if changed else None
