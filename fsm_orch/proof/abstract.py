@@ -25,6 +25,7 @@ from .trace import HIDDEN, Assumption
 from .validation import default_of, has_validators
 
 T = TypeVar("T")
+_UNKNOWN = object()
 Origin = Literal["before", "after", "end"]
 """Whose opaque fields a leaf is asked on: those a step begins with, those it commits, or those a run ends with."""
 
@@ -53,9 +54,11 @@ class Abstraction:
         """The values of each finite field that make a difference to some guard: one of each that are alike."""
         self.unknown = tuple(leaf for leaf in asked if self.domain.is_opaque(leaf))
         """The leaves that are not known everywhere."""
-        self.outcomes = {
-            leaf: max((outcomes(g, leaf) for g in guards if leaf in leaves(g)), key=len) for leaf in self.unknown
-        }
+        self.outcomes = {leaf: max((outcomes(g, leaf) for g in guards if leaf in leaves(g)), key=len) for leaf in asked}
+        sets = [(ref.name, value) for final in definition.finals.values() for ref, value in final.sets.items()]
+        strange = any(name in self.domain.finite and not self.domain.lists(name, value) for name, value in sets)
+        self.guesses = bool(self.unknown) or strange
+        """Whether some leaf may be unknown somewhere, be it where a final state wrote a value that is not listed."""
         self.has_validators = has_validators(definition.context)
 
     def starts(self) -> Iterator[dict[str, object]]:
@@ -73,18 +76,21 @@ class Abstraction:
             return {}
         context, given = self.original.context, given_fields(self.original.context)
         found = {name: default_of(context, name) for name in self.domain.finite if name not in given}
-        return {
-            name: value
-            for name, value in found.items()
-            if any(type(value) is type(listed) and value == listed for listed in self.domain.finite[name])
-        }
+        return {name: value for name, value in found.items() if self.domain.lists(name, value)}
 
     @cached_property
     def placeholders(self) -> dict[str, object]:
-        """Every field that is not told apart, with the one value that it holds: a real one, if any can be listed."""
-        fields = self.original.context.__pydantic_fields__
-        listed = {name: finite_values(fields[name].annotation) for name in self.domain.opaque}
-        return {name: values[0] if values else HIDDEN for name, values in listed.items()}
+        """Every field that is not told apart, with the one value that it holds: a real one, if any can be listed.
+
+        Of these the default, if runs begin with it.
+        """
+        context, given = self.original.context, given_fields(self.original.context)
+        placeholders: dict[str, object] = {}
+        for name in self.domain.opaque:
+            values = finite_values(context.__pydantic_fields__[name].annotation)
+            default = _UNKNOWN if name in given or not values else default_of(context, name)
+            placeholders[name] = HIDDEN if not values else default if default in values else values[0]
+        return placeholders
 
     def hidden(self, *, is_sure: bool) -> tuple[str, ...]:
         """Tell the fields whose placeholder is no value on a path.
@@ -152,14 +158,20 @@ class Oracle:
     def holds_at_end(
         self, guard: Guard[Any], known: Mapping[str, object], origin: Origin, sets: Mapping[str, object]
     ) -> bool:
-        """Tell whether a guard holds where a final state has written what it sets, opaque fields too."""
+        """Tell whether a guard holds where a final state has written what it sets, opaque fields too.
+
+        What a leaf answers is known if it reads nothing that is opaque, or nothing but what is set. Otherwise it may
+        read on where it was never seen to, and there other values than those that are told apart may matter.
+        """
         if not sets:
             return self.holds(guard, known, origin)
         here = {**known, **sets}
+        unseen = {name for name, value in sets.items() if not self._domain.lists(name, value)}
 
         def of_leaf(leaf: Guard[Any]) -> Outcome:
             answer = self._domain.ask(leaf, here)
-            return answer.outcome or self._choose(leaf, "end")  # which may read what is set, beyond what was seen
+            is_known = unseen.isdisjoint(answer.reads) or sets.keys() >= set(answer.reads)
+            return (answer.outcome if is_known else None) or self._choose(leaf, "end")
 
         return decided(guard, of_leaf)
 
@@ -169,7 +181,7 @@ class Oracle:
         Args:
             before: the context that the step begins with.
         """
-        if not self._abstraction.unknown:
+        if not self._abstraction.guesses:
             yield run(), ()
             return
         script: tuple[Outcome, ...] | None = ()

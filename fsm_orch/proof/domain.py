@@ -76,8 +76,9 @@ class Domain:
         """Every value of each finite field, in order of declaration."""
         for name, field in context_type.__pydantic_fields__.items():
             values = finite_values(field.annotation) or ()
-            if values and not (is_raw and any(isinstance(value, enum.Enum) for value in values)):
-                self.finite[name] = admitted(context_type, name, values) or values
+            is_lost = is_raw and any(isinstance(value, enum.Enum) for value in values)
+            if values and not is_lost and (held := admitted(context_type, name, values)):
+                self.finite[name] = held
         self._asked: dict[tuple[Guard[Any], tuple[object, ...]], Answer] = {}
         self._trees: dict[Guard[Any], Tree] = {}
         if guards is not None:
@@ -92,6 +93,10 @@ class Domain:
     def valuations(self, fields: Iterable[str]) -> Iterator[dict[str, object]]:
         """List all values that these finite fields can have together."""
         return combined({name: self.finite[name] for name in fields})
+
+    def lists(self, name: str, value: object) -> bool:
+        """Tell whether a value is one of those listed for a field."""
+        return any(type(value) is type(listed) and value == listed for listed in self.finite.get(name, ()))
 
     def told_apart(self, asked: Iterable[Guard[Any]]) -> dict[str, tuple[object, ...]]:
         """Give the values of each finite field that leaves tell apart: of those that are one to all, the first."""

@@ -2,7 +2,8 @@
 
 What is found holds for all runs, however their agents and models behave: fields that guards do not look into are not
 told apart (`fsm_orch.proof.abstract`), and everything else is done as `fsm_orch.proof.adversary` says. A path that
-hangs on a guard over such fields is *possible*; one that does not is real.
+hangs on a guard over such fields is *possible*, as is one that the validators of the context may refuse
+(`fsm_orch.proof.reality`); any other is real.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ BROKEN = -1
 """Where an automaton stays once its policy is broken."""
 
 Verdict = Literal["holds", "violated", "possible", "unknown"]
-"""Possible: a path breaks it that hangs on a guard which was not looked into. Unknown: not all paths were seen."""
+"""Possible: a path breaks it that hangs on a guard which was not looked into, or that validators may refuse. Unknown:
+not all paths were seen."""
 
 
 class Side(NamedTuple):

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from .. import events
 from ..configuration import Configuration
-from ..context import Context, changed, given_fields, journaled
+from ..context import Context, changed, given_fields, journaled, validated
 from ..engine import Compiled, judged
 from ..errors import ContextError, StepError
 from ..guards import Guard
@@ -34,13 +34,13 @@ def breaks(machine: Compiled, policy: Policy, journal: Iterable[events.Input]) -
 
     Raises StepError: if the journal is none of this machine.
     """
-    follower, at = automaton(policy), 0
+    definition, follower, at = machine.definition, automaton(policy), 0
     now: Configuration | None = None
     for event in journal:
         before, stepped = now, step(machine, now, event)
         now = stepped.configuration
-        if before is None:
-            at = follower.start(machine.definition.initial.name, _holds(now))
+        if isinstance(event, events.Started):  # where it began, even if it has landed since
+            at = follower.start(definition.initial.name, _holds(validated(definition.context, event.context)))
         for record in stepped.records:
             if isinstance(record, events.HandedOff | events.Landed):
                 at = _moved(follower, at, record, _left(before or now, event, record, now))
@@ -50,8 +50,8 @@ def breaks(machine: Compiled, policy: Policy, journal: Iterable[events.Input]) -
 
 def _moved(follower: Automaton, at: int, record: events.HandedOff | events.Landed, left: Configuration) -> int:
     if isinstance(record, events.Landed):
-        return follower.landed(at, record.target, _holds(left))
-    return follower.hop(at, record.handoff, record.target, _holds(left))
+        return follower.landed(at, record.target, _holds(left.context))
+    return follower.hop(at, record.handoff, record.target, _holds(left.context))
 
 
 def _left(
@@ -65,8 +65,8 @@ def _left(
     return before._replace(context=changed(before.context, changes))
 
 
-def _holds(now: Configuration) -> Callable[[Guard[Any]], bool]:
-    return lambda guard: judged(guard, now.context).holds
+def _holds(context: Context) -> Callable[[Guard[Any]], bool]:
+    return lambda guard: judged(guard, context).holds
 
 
 def is_real(machine: Compiled, policy: Policy, trace: Trace) -> bool:
@@ -81,7 +81,7 @@ def is_real(machine: Compiled, policy: Policy, trace: Trace) -> bool:
     )
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
     try:
-        context = context_type(**_filled(context_type, given, trace))
+        context = validated(context_type, _filled(context_type, given, trace))
         started = events.Started(
             run_id="real",
             context=journaled(context, context_type.__pydantic_fields__),
@@ -90,7 +90,7 @@ def is_real(machine: Compiled, policy: Policy, trace: Trace) -> bool:
             limits=machine.limits,
         )
         return breaks(machine, policy, [started, *(_said(context_type, event, trace) for event in inputs)])
-    except (ValidationError, ContextError, StepError):
+    except (ContextError, StepError):
         return False
 
 
@@ -109,10 +109,11 @@ def _filled(context_type: type[Context], values: Mapping[str, Any], trace: Trace
 def simplest(context: type[Context], name: str) -> object:
     """Find the first simple value that a field takes as it is; NOTHING if there is none."""
     adapter = TypeAdapter(context.__pydantic_fields__[name].rebuild_annotation())
-    for value in _SIMPLE:
-        try:
-            if adapter.validate_python(value, strict=True) == value:
-                return value
-        except ValidationError:
-            continue
-    return NOTHING
+    return next((value for value in _SIMPLE if _takes(adapter, value)), NOTHING)
+
+
+def _takes(adapter: TypeAdapter[Any], value: object) -> bool:
+    try:
+        return bool(adapter.validate_python(value, strict=True) == value)
+    except Exception:  # a validator is user code: whatever it raises is a no
+        return False

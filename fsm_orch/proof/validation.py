@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from ..context import Context
 
@@ -20,11 +20,7 @@ def default_of(context_type: type[Context], name: str) -> object:
     field = context_type.__pydantic_fields__[name]
     if field.default_factory is not None:
         return _UNCLEAR
-    adapter = _adapter(context_type, name)
-    try:
-        return adapter.validate_json(adapter.dump_json(adapter.validate_python(field.default)))
-    except ValueError:  # pydantic's own are
-        return _UNCLEAR
+    return _back(_adapter(context_type, name), field.default)
 
 
 def has_validators(context_type: type[Context]) -> bool:
@@ -33,11 +29,18 @@ def has_validators(context_type: type[Context]) -> bool:
 
 
 def admitted(context_type: type[Context], name: str, values: Sequence[object]) -> tuple[object, ...]:
-    """Give the values that the constraints of a field admit; all of them, if code of the user's has a say."""
+    """Give the values that a field can hold in a run: its constraints admit them, and JSON gives them back.
+
+    All of them if code of the user's has a say, and none if others come back.
+    """
     adapter = _adapter(context_type, name)
     if _has_users_code(adapter.core_schema):
         return tuple(values)
-    return tuple(value for value in values if _admits(adapter, value))
+    back = [_back(adapter, value) for value in values]
+    listed = {(type(value), value) for value in values}
+    if any(held is not _UNCLEAR and (type(held), held) not in listed for held in back):
+        return ()
+    return tuple(v for v, held in zip(values, back, strict=True) if type(v) is type(held) and v == held)
 
 
 def _adapter(context_type: type[Context], name: str) -> TypeAdapter[Any]:
@@ -45,12 +48,12 @@ def _adapter(context_type: type[Context], name: str) -> TypeAdapter[Any]:
     return TypeAdapter(annotation, config=context_type.model_config)
 
 
-def _admits(adapter: TypeAdapter[Any], value: object) -> bool:
+def _back(adapter: TypeAdapter[Any], value: object) -> Any:
+    """Give what a run holds of a value: what validation makes of it, read again as a journal is."""
     try:
-        adapter.validate_python(value)
-    except ValidationError:
-        return False
-    return True
+        return adapter.validate_json(adapter.dump_json(adapter.validate_python(value)))
+    except ValueError:  # pydantic's own are
+        return _UNCLEAR
 
 
 def _has_users_code(schema: Any) -> bool:

@@ -26,7 +26,7 @@ _OF_POLICIES = frozenset({"FSM112", "FSM401", "FSM402"})
 """What a class finds in its policies; but the guards of one that is asserted need no name, since no digest has them."""
 _REASONS = {
     "violated": "breaks it",
-    "possible": "breaks it, if guards answer as shown: they read fields with too many values to try",
+    "possible": "breaks it, if guards that read fields with too many values to try, or validators, let it",
     "unknown": "not all paths were seen",
 }
 

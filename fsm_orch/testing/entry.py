@@ -90,7 +90,7 @@ def fsm_cassette(request: pytest.FixtureRequest) -> Iterator[Path]:
         from fsm_orch.testing.cassette import cassette  # noqa: PLC0415 - not for those who do not ask
     except ModuleNotFoundError as error:
         pytest.fail(_what_is_missing("fsm_cassette", error), pytrace=False)
-    _, *names = request.node.nodeid.split("::")
-    place = request.path.parent / "cassettes" / request.path.stem / f"{quote('.'.join(names), safe='[], ')}.json"
+    test = f"{request.cls.__qualname__}.{request.node.name}" if request.cls else request.node.name
+    place = request.path.parent / "cassettes" / request.path.stem / f"{quote(test, safe='[], ')}.json"
     with cassette(place, record=request.config.option.fsm_record):
         yield place

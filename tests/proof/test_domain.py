@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from fsm_orch import Context, Guard, guard
 from fsm_orch.proof.domain import MANY, Domain, decided, finite_values, leaves
@@ -113,16 +113,32 @@ def test_what_a_leaf_reads_is_seen_on_all_its_paths() -> None:
     assert domain.is_opaque(swallows)
 
 
+class Pair(enum.Enum):
+    """JSON has no form of its values that is read back."""
+
+    ONE = (1, 1)
+    TWO = (2, 2)
+
+
 class Graded(Context):
     risk: Annotated[Literal[1, 2, 3], Field(le=2)]
     mood: Annotated[Literal["calm", "cross"], Field(min_length=5)] | None = None
     never: Annotated[Literal[1, 2], Field(gt=9)] = 1
     tuned: Annotated[Literal[1, 2], Field(lt=2), AfterValidator(lambda value: value)] = 1
+    raised: Annotated[Literal["a", "b"], StringConstraints(to_upper=True)] = "a"
+    pair: Pair = Pair.ONE
+    either: Literal["free", "dear"] | Tier = "free"
 
 
-def test_values_that_constraints_refuse_are_none() -> None:
-    """No run has them; where code of the user's has a say, or nothing is left, they stay."""
-    assert {"risk": (1, 2), "mood": ("cross", None), "never": (1, 2), "tuned": (1, 2)} == Domain(Graded).finite
+def test_values_that_no_run_holds_are_none() -> None:
+    """Constraints refuse them, or JSON gives another back; where code of the user's has a say all stay."""
+    finite = Domain(Graded).finite
+
+    assert {"risk": (1, 2), "mood": ("cross", None), "tuned": (1, 2)} == {
+        name: finite[name] for name in ("risk", "mood", "tuned")
+    }
+    assert {"risk", "mood", "tuned", "either"} == finite.keys()
+    assert ("free", "dear", Tier.PAID) == finite["either"]
 
 
 class Flags(Context):

@@ -358,6 +358,25 @@ def test_what_a_final_state_sets_may_be_read_after_an_opaque_field() -> None:
     assert ["possible", "possible"] == verdicts(found)
 
 
+@guard
+def is_sold_high(order: Order) -> bool:
+    return order.amount > 3 and order.level == "high"
+
+
+def test_what_is_read_after_what_a_final_state_sets_is_not_told_apart() -> None:
+    """Beyond a field that is opaque but at the end, values were merged and fields forgotten: nothing is known there."""
+
+    class Selling(Machine[Order]):
+        """End, at once or later."""
+
+        start, later = State(act, initial=True, writes=(Order.level,)), State(act)
+        sold, human = Final(sets={Order.amount: 5}), Final(fallback=True)
+        to_sold, to_later, end = start.to(sold), start.to(later), later.to(sold)
+
+    for moment in (Selling.to_sold, Selling.end):
+        assert ["possible"] == verdicts(explore(Selling.definition, policies=(never(is_sold_high).after(moment),)))
+
+
 @pytest.mark.parametrize(("refused", "verdict"), [("nothing", "violated"), ("?", "possible")])
 def test_validators_are_asked_by_taking_the_path(refused: str, verdict: str) -> None:
     """A path is real if the machine itself takes it with simple values; else the validators may refuse it."""

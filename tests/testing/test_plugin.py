@@ -54,7 +54,7 @@ def answer(request):
                            "choices": [choice], "usage": usage})
 
 class TestModel:
-    @pytest.mark.parametrize("text", ["a/b", "a b"])
+    @pytest.mark.parametrize("text", ["a/b", "a b", "a::b"])
     def test_hello(self, text, fsm_cassette):
         model = ChatModel("m", api_key="none", base_url="https://x.example/v1", transport=httpx2.MockTransport(answer))
         asked = Request(messages=(Message(role="user", content=text),), max_output_tokens=9)
@@ -243,12 +243,12 @@ def test_a_cassette_of_each_test_is_recorded_when_asked_and_replayed_else(projec
     own.write_text(RECORDED_TEST.replace("ANSWER", "500"))
     replayed = run(project)
 
-    unrecorded.assert_outcomes(errors=2)
+    unrecorded.assert_outcomes(errors=3)
     unrecorded.stdout.fnmatch_lines(["*no cassette '*a%2Fb*: record it with a key*"])
-    recorded.assert_outcomes(passed=2)
-    replayed.assert_outcomes(passed=2)
+    recorded.assert_outcomes(passed=3)
+    replayed.assert_outcomes(passed=3)
     names = {file.name for file in (project.path / "cassettes" / "test_own").iterdir()}
-    assert {"TestModel.test_hello[a%2Fb].json", "TestModel.test_hello[a b].json"} == names
+    assert {f"TestModel.test_hello[{text}].json" for text in ("a%2Fb", "a b", "a%3A%3Ab")} == names
 
 
 def test_a_cassette_needs_its_recorder(project: pytest.Pytester) -> None:

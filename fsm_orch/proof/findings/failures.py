@@ -41,12 +41,12 @@ def unaffordable(definition: Definition, certificate: Certificate) -> Iterator[F
     worst = most_spent(definition)
     unlimited = most_spent(replace(definition, limits=limits.model_copy(update={"tokens": bound})))
     for source, handoff in failing:
-        target, spent = handoff.target, worst.get(source.name)
+        target, spent = handoff.target, worst.get((source.name, handoff.target.name))
         if spent is None or not isinstance(target, State):
             continue
         grant, left = target.spec.grant(FREE).tokens, limits.tokens - spent.tokens
         if grant > left:
-            enough = min(bound, unlimited[source.name].tokens + grant)
+            enough = min(bound, unlimited[source.name, target.name].tokens + grant)
             yield Finding(
                 code="FSM304",
                 where=handoff.where,
@@ -59,8 +59,12 @@ def unaffordable(definition: Definition, certificate: Certificate) -> Iterator[F
             )
 
 
-def most_spent(definition: Definition) -> dict[str, Spent]:
-    """Tell for every state that can be entered before the last hop but one: the most spent when a visit there ends."""
+_Worst = dict[tuple[str, str], Spent]
+"""By a state and one that it leads to, which visits and hops still admit: the most spent between the two."""
+
+
+def most_spent(definition: Definition) -> _Worst:
+    """Tell what may have been spent at most between each two states, where the first leads to the second."""
     counted = tuple(name for name, state in definition.states.items() if state.max_visits is not None)
     try:
         return _layers(definition, counted)
@@ -72,18 +76,18 @@ class _TooManyError(Exception):
     """Visits cannot be counted in so few places."""
 
 
-def _layers(definition: Definition, counted: tuple[str, ...]) -> dict[str, Spent]:
+def _layers(definition: Definition, counted: tuple[str, ...]) -> _Worst:
     """Go hop by hop; a place is a state with the visits, of the states counted, that led to it."""
     start, hops = definition.initial.name, definition.limits.hops
-    worst: dict[str, Spent] = {}
+    worst: _Worst = {}
     layer = {(start, _visited(counted, (0,) * len(counted), start)): _left(definition, start, Spent(0, ()))}
     for _ in range(hops - 1):  # a failure edge into a state needs two hops: its own and the one that lands
         onward: dict[tuple[str, tuple[int, ...]], Spent] = {}
         for (name, visits), spent in layer.items():
-            worst[name] = max(spent, worst.get(name, spent), key=lambda one: one.tokens)
             for target in definition.successors[name]:
                 if not _can_enter(definition, target, counted, visits):
                     continue
+                worst[name, target] = max(spent, worst.get((name, target), spent), key=lambda one: one.tokens)
                 place = (target, _visited(counted, visits, target))
                 further = _left(definition, target, spent)
                 onward[place] = max(onward.get(place, further), further, key=lambda one: one.tokens)

@@ -38,18 +38,15 @@ class Change(NamedTuple):
         return f"{self.edit.words}: {self.outcome}"
 
 
-def whole(definition: Definition) -> Exploration:
-    """Explore what a change is to leave as it is."""
-    return _explored(definition, ())
-
-
 def to_keep(definition: Definition, policy: Policy, trace: Trace, before: Exploration) -> Change | None:
     """Find the smallest change after which a policy holds.
 
     Args:
         trace: a path that breaks it; what is changed lies on it.
-        before: the `whole` of the definition.
+        before: what was explored of the definition; nothing is suggested if that is not all.
     """
+    if not before.is_complete:
+        return None
     number, named = definition.policies.index(policy), {getattr(atom, "name", "") for atom in policy.atoms}
     for edit in islice(_edits(definition, policy, trace), _MOST_TRIES):
         changed = edit.apply(definition)
@@ -64,7 +61,7 @@ def to_keep(definition: Definition, policy: Policy, trace: Trace, before: Explor
 
 def _keeps(before: Exploration, after: Exploration, spared: Collection[str | None]) -> bool:
     """Tell whether runs still reach and take all that they did, but for handoffs that are spared."""
-    return before.reached.keys() == after.reached.keys() and before.taken - after.taken <= set(spared)
+    return before.reached.keys() <= after.reached.keys() and before.taken - after.taken <= set(spared)
 
 
 def _explored(definition: Definition, policies: tuple[Policy, ...]) -> Exploration:

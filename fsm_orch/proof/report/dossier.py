@@ -17,7 +17,7 @@ from ..findings import findings
 from ..policy import Verdict
 from ..trace import Trace
 from ..walk import OnProgress
-from .change import Change, to_keep, to_slacken, whole
+from .change import Change, to_keep, to_slacken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,6 @@ def dossier(
 
 def _counterexamples(definition: Definition, explored: Exploration) -> Iterator[Counterexample]:
     found = [(judged, judged.trace) for judged in explored.policies if judged.trace]
-    before = whole(definition) if found else explored
     for judged, trace in found:
-        change = to_keep(definition, judged.policy, trace, before)
+        change = to_keep(definition, judged.policy, trace, explored)
         yield Counterexample(policy=judged.policy, verdict=judged.verdict, trace=trace, change=change)

@@ -26,7 +26,7 @@ from fsm_orch import (
 from fsm_orch.proof.certificate import certify
 from fsm_orch.proof.explore import explore
 from fsm_orch.proof.export.mermaid import mermaid
-from fsm_orch.proof.report.change import to_keep, to_slacken, whole
+from fsm_orch.proof.report.change import to_keep, to_slacken
 from fsm_orch.proof.report.drawing import drawn
 from fsm_orch.proof.report.edits import Edit, drop, fewer_hops, fewer_visits, guard_with
 from fsm_orch.proof.report.source import pytest_source
@@ -226,7 +226,7 @@ def test_a_possible_path_that_is_none_is_skipped(tmp_path, monkeypatch) -> None:
 def test_the_smallest_change_bounds_visits() -> None:
     """Where something happens too often, it is visited as often as it may be, and no less."""
     found = judged(0)
-    change = to_keep(Desk.definition, found.policy, found.trace, whole(Desk.definition))
+    change = to_keep(Desk.definition, found.policy, found.trace, explore(Desk.definition))
 
     assert str(change) == "set `max_visits=3` on `search`: at_most(3, search) holds"
 
@@ -234,7 +234,7 @@ def test_the_smallest_change_bounds_visits() -> None:
 def test_no_change_leaves_less_of_a_machine() -> None:
     """A change after which a state is no longer reached is none; one that only closes the path is."""
     found = judged(1)
-    change = to_keep(Desk.definition, found.policy, found.trace, whole(Desk.definition))
+    change = to_keep(Desk.definition, found.policy, found.trace, explore(Desk.definition))
 
     assert str(change) == "remove the handoff `rush`: never(rush) holds" or "guard" in str(change)
     changed = change.edit.apply(Desk.definition)
@@ -323,7 +323,7 @@ def test_a_change_that_closes_more_than_the_path_is_none() -> None:
 
     (found,) = explore(Box.definition).policies
     assert found.verdict == "violated"
-    assert to_keep(Box.definition, found.policy, found.trace, whole(Box.definition)) is None
+    assert to_keep(Box.definition, found.policy, found.trace, explore(Box.definition)) is None
 
 
 def test_a_guard_of_the_policy_is_a_change() -> None:
@@ -343,7 +343,7 @@ def test_a_guard_of_the_policy_is_a_change() -> None:
         policies = (never(refund).before(is_verified),)
 
     (found,) = explore(Shop.definition).policies
-    change = to_keep(Shop.definition, found.policy, found.trace, whole(Shop.definition))
+    change = to_keep(Shop.definition, found.policy, found.trace, explore(Shop.definition))
 
     assert found.verdict == "violated"
     assert str(change) == ("give `big` the guard `guard=is_verified`: never(refund).before(is_verified) holds")
