@@ -16,7 +16,7 @@ from ..proof.report.dossier import Counterexample, Dossier
 from ..proof.report.table import HEADINGS, rows
 from ..proof.theorems import THEOREMS
 from ..proof.words import bound_in_words, prices_in_words, verdict_in_words
-from .show import hanging, place, safe, show_finding
+from .show import columns, hanging, place, safe, show_finding
 
 _LABEL = 12
 _VERDICTS = {"holds": "green", "violated": "red", "possible": "yellow", "unknown": "yellow"}
@@ -48,7 +48,7 @@ _Lines = Iterator[tuple[str, str, str]]
 
 
 def _states(definition: Definition) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table = columns()
     table.add_column("  state")
     table.add_column("agent", style="dim")
     for heading in ("first call", "tokens of a visit", "visits", "seconds"):
@@ -157,7 +157,7 @@ def _show_counterexample(out: Console, example: Counterexample, target: str) -> 
 
 
 def _path(example: Counterexample) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table = columns()
     turns = rows(example.trace)
     width = len(HEADINGS) if any(turn.note for turn in turns) else len(HEADINGS) - 1
     for number, heading in enumerate(HEADINGS[:width]):

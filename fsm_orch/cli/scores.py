@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ..definition import Definition
 from ..evaluation import Probe, Routing, Share
-from .show import hanging, safe
+from .show import columns, hanging, safe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ def show(out: Console, scores: Scores) -> None:
 
 def _matrix(scores: Scores) -> Table:
     matrix = scores.routing.matrix
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table = columns()
     table.add_column("  expected \\ reached")
     for name in scores.reached:
         table.add_column(safe(name), justify="right")
@@ -149,7 +149,7 @@ def _seconds(seconds: float | None) -> str:
 
 
 def _probes(probes: Iterable[Probe]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table = columns()
     for heading in ("  said 'not mine'", "of others' questions", "of its own"):
         table.add_column(heading, justify="left" if heading.startswith(" ") else "right")
     for probe in probes:

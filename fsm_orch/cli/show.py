@@ -15,6 +15,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from ..errors import DefinitionError, Finding, FsmError, Level
@@ -47,6 +48,11 @@ def console(*, stderr: bool = False) -> Console:
 def safe(text: str) -> str:
     """Write out what could steer a terminal."""
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def columns() -> Table:
+    """Give an empty table without lines, its headings dim."""
+    return Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
 
 
 def hanging(out: Console, label: str, text: str, style: str = "") -> Text:

@@ -20,12 +20,11 @@ from ..context import Context, given_fields
 from ..definition import Definition, Handoff
 from ..engine import Judgement
 from ..guards import Guard
-from .domain import Domain, Outcome, combined, decided, finite_values, leaves, outcomes
+from .domain import Domain, Outcome, combined, decided, finite_values, leaves, leaves_of, outcomes
 from .trace import HIDDEN, Assumption
 from .validation import default_of, has_validators
 
 T = TypeVar("T")
-_UNKNOWN = object()
 Origin = Literal["before", "after", "end"]
 """Whose opaque fields a leaf is asked on: those a step begins with, those it commits, or those a run ends with."""
 
@@ -49,7 +48,7 @@ class Abstraction:
         self.domain = Domain(definition.context, guards)
         self.context_type = _abstract(definition.context)
         self.definition = dataclasses.replace(definition, context=self.context_type, policies=())
-        asked = tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
+        asked = leaves_of(guards)
         self.told_apart = self.domain.told_apart(asked)
         """The values of each finite field that make a difference to some guard: one of each that are alike."""
         self.unknown = tuple(leaf for leaf in asked if self.domain.is_opaque(leaf))
@@ -80,17 +79,17 @@ class Abstraction:
 
     @cached_property
     def placeholders(self) -> dict[str, object]:
-        """Every field that is not told apart, with the one value that it holds: a real one, if any can be listed.
+        """Every field that is not told apart, with the one value that it holds."""
+        return {name: self._placeholder(name) for name in self.domain.opaque}
 
-        Of these the default, if runs begin with it.
-        """
-        context, given = self.original.context, given_fields(self.original.context)
-        placeholders: dict[str, object] = {}
-        for name in self.domain.opaque:
-            values = finite_values(context.__pydantic_fields__[name].annotation)
-            default = _UNKNOWN if name in given or not values else default_of(context, name)
-            placeholders[name] = HIDDEN if not values else default if default in values else values[0]
-        return placeholders
+    def _placeholder(self, name: str) -> object:
+        """Give a real value of a field, if any can be listed: its default, if runs begin with it."""
+        context = self.original.context
+        values = finite_values(context.__pydantic_fields__[name].annotation)
+        if not values:
+            return HIDDEN
+        default = values[0] if name in given_fields(context) else default_of(context, name)
+        return default if default in values else values[0]
 
     def hidden(self, *, is_sure: bool) -> tuple[str, ...]:
         """Tell the fields whose placeholder is no value on a path.

@@ -82,11 +82,11 @@ class Domain:
         self._asked: dict[tuple[Guard[Any], tuple[object, ...]], Answer] = {}
         self._trees: dict[Guard[Any], Tree] = {}
         if guards is not None:
-            asked = tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
+            asked = leaves_of(guards)
             for leaf in asked:
                 while (last := self._one_too_many(leaf)) is not None:
                     del self.finite[last]
-            reads = {name for leaf in asked for name in self.reads(leaf)}
+            reads = self.read_by(asked)
             self.finite = {name: values for name, values in self.finite.items() if name in reads}
         self.opaque = tuple(name for name in context_type.__pydantic_fields__ if name not in self.finite)
 
@@ -147,6 +147,10 @@ class Domain:
         seen = {name for answer in _ends(self._tree(leaf)) for name in answer.reads}
         return tuple(name for name in self.context_type.__pydantic_fields__ if name in seen)
 
+    def read_by(self, guards: Iterable[Guard[Any] | None]) -> frozenset[str]:
+        """Tell every field that some leaf of guards reads; none of None."""
+        return frozenset(name for leaf in leaves_of(guards) for name in self.reads(leaf))
+
     def is_opaque(self, leaf: Guard[Any]) -> bool:
         """Tell whether a leaf is unknown on some values of the finite fields."""
         return any(answer.outcome is None for answer in _ends(self._tree(leaf)))
@@ -186,7 +190,7 @@ class Domain:
 
     def table(self, guard: Guard[Any]) -> Table:
         """Write out a guard over the finite fields that it reads and its unknown leaves."""
-        read = {name for leaf in leaves(guard) for name in self.reads(leaf)}
+        read = self.read_by([guard])
         fields = tuple(name for name in self.finite if name in read)
         unknown = tuple(leaf for leaf in leaves(guard) if self.is_opaque(leaf))
         rows = {
@@ -278,6 +282,11 @@ def leaves(guard: Guard[Any] | None) -> tuple[Guard[Any], ...]:
         return ()
     found = [leaf for part in guard.parts for leaf in leaves(part)] if guard.word else [guard]
     return tuple(dict.fromkeys(found))
+
+
+def leaves_of(guards: Iterable[Guard[Any] | None]) -> tuple[Guard[Any], ...]:
+    """Tell the leaves of several guards, each once."""
+    return tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
 
 
 def outcomes(guard: Guard[Any], leaf: Guard[Any]) -> tuple[Outcome, ...]:

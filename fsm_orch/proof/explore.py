@@ -18,7 +18,7 @@ from ..definition import Definition
 from ..engine import Compiled
 from ..limits import Limits
 from ..policies import Policy
-from .domain import Domain, leaves
+from .domain import Domain, leaves_of
 from .play import Play
 from .policy import Verdict, guards
 from .reality import is_real
@@ -153,8 +153,7 @@ def _groups(definition: Definition, policies: tuple[Policy, ...]) -> list[tuple[
     Its guesses would tell apart what is one to all others, and make every path of theirs hang on them.
     """
     domain = Domain(definition.context, guards(definition, policies))
-    asked = {policy: [leaf for guard in policy.guards for leaf in leaves(guard)] for policy in policies}
-    guessing = [policy for policy in policies if any(map(domain.is_opaque, asked[policy]))]
+    guessing = [policy for policy in policies if any(map(domain.is_opaque, leaves_of(policy.guards)))]
     return [tuple(p for p in policies if p not in guessing), *((policy,) for policy in guessing)]
 
 

@@ -20,7 +20,7 @@ def live(definition: Definition, domain: Domain, always: Iterable[Guard[Any]]) -
     Args:
         always: guards that are asked wherever a run stands, as those of policies are.
     """
-    kept = frozenset(name for guard in always for name in _reads(domain, guard))
+    kept = domain.read_by(always)
     found: dict[str, frozenset[str]] = {}
     onward = dict.fromkeys(definition.states, kept)
     while onward != found:  # a field once found stays found, so this ends
@@ -37,7 +37,7 @@ def _in_visit(
     live: set[str] = set()
     for handoff in definition.exits(state.name):
         live |= _after(found, handoff) - written
-        live |= _reads(domain, handoff.guard) - (frozenset() if _is_guessed(domain, handoff.guard) else written)
+        live |= domain.read_by([handoff.guard]) - (frozenset() if _is_guessed(domain, handoff.guard) else written)
     for handoff in definition.failure_edges(state.name).values():  # has no guard, and is taken with what was before
         live |= _after(found, handoff)
     return frozenset(live)
@@ -50,7 +50,3 @@ def _after(found: Mapping[str, frozenset[str]], handoff: Handoff) -> frozenset[s
 def _is_guessed(domain: Domain, guard: Guard[Any] | None) -> bool:
     """Tell whether a guard has unknown leaves; on entry, what it reads decides which of them are guessed."""
     return any(map(domain.is_opaque, leaves(guard)))
-
-
-def _reads(domain: Domain, guard: Guard[Any] | None) -> frozenset[str]:
-    return frozenset(name for leaf in leaves(guard) for name in domain.reads(leaf) if name in domain.finite)

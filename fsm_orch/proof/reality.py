@@ -75,10 +75,8 @@ def is_real(machine: Compiled, policy: Policy, trace: Trace) -> bool:
     Args:
         machine: the real one, with its own context and guards.
     """
-    context_type, inputs = (
-        machine.definition.context,
-        [*(i for turn in trace.turns for i in turn.inputs), *trace.inputs],
-    )
+    context_type = machine.definition.context
+    inputs = [*(event for turn in trace.turns for event in turn.inputs), *trace.inputs]
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
     try:
         context = validated(context_type, _filled(context_type, given, trace))

@@ -126,11 +126,8 @@ class Walked:
 
     def _look(self, node: _Node) -> None:
         """Note what a node shows, once all ways to it are known."""
-        now, sighting, is_sure = (
-            node.place.now,
-            Sighting(node.place.now.hops, node.number),
-            self.tree.is_sure(node.number),
-        )
+        now, is_sure = node.place.now, self.tree.is_sure(node.number)
+        sighting = Sighting(now.hops, node.number)
         for state in (now.state, node.passed) if node.passed else (now.state,):
             self.entered.setdefault(state, Sightings()).add(sighting, is_sure=is_sure)
         for is_broken, breaks in zip(self.play.broken(node.place), self.breaks, strict=True):

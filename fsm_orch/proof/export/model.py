@@ -17,7 +17,7 @@ from ...context import FieldRef, given_fields
 from ...definition import Definition, EdgeKind, Handoff, State
 from ...guards import Guard
 from ...policies import Atom, Pattern
-from ..domain import Domain, Outcome, decided, leaves, outcomes
+from ..domain import Domain, Outcome, decided, leaves, leaves_of, outcomes
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class _Modelling:
 
     def _opaque_leaves(self) -> Iterator[tuple[Guard[Any], Variable]]:
         """Give each opaque leaf a variable: whether it holds, or what it does where raising is not the same as no."""
-        for leaf in dict.fromkeys(leaf for guard in self.guards for leaf in leaves(guard)):
+        for leaf in leaves_of(self.guards):
             if self.domain.is_opaque(leaf):
                 seen = {outcome for guard in self.guards if leaf in leaves(guard) for outcome in outcomes(guard, leaf)}
                 values: tuple[object, ...] = ("no", "yes", "raises") if "raises" in seen else (False, True)

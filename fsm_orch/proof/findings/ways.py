@@ -8,7 +8,7 @@ on None in a field that may be None: that anything else could make it raise is l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, islice, product
 from typing import Any, NamedTuple, get_args
 
@@ -16,7 +16,7 @@ from ...definition import Definition, Handoff, State
 from ...errors import Finding
 from ...guards import Guard
 from ...policies import Policy
-from ..domain import Domain, Outcome, decided, leaves
+from ..domain import Domain, Outcome, decided, leaves, leaves_of
 from ..explore import Exploration
 from ..policy import guards as guards_of
 
@@ -54,8 +54,7 @@ def cases(domain: Domain, guards: Sequence[Guard[Any] | None], *, raising: bool 
     Args:
         raising: also those in which a leaf raises on None.
     """
-    asked = tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
-    read = {name for leaf in asked for name in domain.reads(leaf)}
+    asked, read = leaves_of(guards), domain.read_by(guards)
     for values in domain.valuations(name for name in domain.finite if name in read):
         known: dict[Guard[Any], Outcome | None] = {leaf: domain.ask(leaf, values).outcome for leaf in asked}
         open_leaves = [leaf for leaf, outcome in known.items() if outcome is None]
@@ -197,7 +196,7 @@ def _closed(definition: Definition, domain: Domain, state: State, exits: Sequenc
     entries: list[Guard[Any] | None] = [None] if state.initial else []
     for handoff in definition.handoffs:
         if handoff.target is state:
-            is_kept = not _reads(domain, (handoff.guard,)) & state.spec.written_names
+            is_kept = not domain.read_by([handoff.guard]) & state.spec.written_names
             entries.append(handoff.guard if is_kept else None)  # what it writes itself is not known any more
     for entry in dict.fromkeys(entries):
         closed = _first(domain, (entry, *guards), (True, *(False for _ in guards)), raising=True).case
@@ -207,7 +206,7 @@ def _closed(definition: Definition, domain: Domain, state: State, exits: Sequenc
 
 
 def _dead_end(domain: Domain, state: State, exits: Sequence[Handoff], closed: Case) -> Finding:
-    own = sorted(_reads(domain, [handoff.guard for handoff in exits]) & state.spec.written_names)
+    own = sorted(domain.read_by(handoff.guard for handoff in exits) & state.spec.written_names)
     names = ", ".join(repr(handoff.name) for handoff in exits)
     only = f"its only exit, {names}," if len(exits) == 1 else f"all its exits, {names},"
     can = "can" if not closed.unknown else "may"
@@ -227,10 +226,6 @@ def _dead_end(domain: Domain, state: State, exits: Sequence[Handoff], closed: Ca
         do=f"declare a handoff without a guard, {last}{why}",
         level="warning",
     )
-
-
-def _reads(domain: Domain, guards: Iterable[Guard[Any] | None]) -> set[str]:
-    return {name for guard in guards for leaf in leaves(guard) for name in domain.reads(leaf)}
 
 
 def _first(
