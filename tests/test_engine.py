@@ -245,6 +245,20 @@ def test_firing_keeps_no_state() -> None:
     ]
 
 
+def test_an_edge_without_a_guard_is_remembered_for_itself() -> None:
+    """Fired again, each leads where it did before, and no other does."""
+    compiled, flags = Compiled(Small.definition), Flags()
+
+    for _ in range(2):
+        ends = [compiled.fire("a", Small.end, flags), compiled.fire("b", Small.end, flags)]
+        assert ["done", "done"] == ends
+        assert ["a", "human", "human"] == [
+            compiled.fire("b", Small.lost, flags),
+            compiled.land("a"),
+            compiled.land("b"),
+        ]
+
+
 def test_grants_are_priced() -> None:
     """The grant of each state is its largest call at its own price; a state without a price costs nothing."""
 

@@ -359,22 +359,38 @@ def test_what_a_final_state_sets_may_be_read_after_an_opaque_field() -> None:
 
 
 @guard
+def is_sold_unranked(order: Order) -> bool:
+    return order.amount > 3 and order.tier is None
+
+
+@guard
 def is_sold_high(order: Order) -> bool:
     return order.amount > 3 and order.level == "high"
+
+
+@guard
+def is_low(order: Order) -> bool:
+    return order.level == "low"
 
 
 def test_what_is_read_after_what_a_final_state_sets_is_not_told_apart() -> None:
     """Beyond a field that is opaque but at the end, values were merged and fields forgotten: nothing is known there."""
 
     class Selling(Machine[Order]):
-        """End, at once or later."""
+        """End, at once or later; one guard asks whether it was paid, another what its level was."""
 
-        start, later = State(act, initial=True, writes=(Order.level,)), State(act)
+        start, later = State(act, initial=True, writes=(Order.tier, Order.level)), State(act)
         sold, human = Final(sets={Order.amount: 5}), Final(fallback=True)
-        to_sold, to_later, end = start.to(sold), start.to(later), later.to(sold)
+        paid, to_later, to_sold = start.to(human, guard=is_paid), start.to(later, guard=is_low), start.to(sold)
+        end = later.to(sold)
 
-    for moment in (Selling.to_sold, Selling.end):
-        assert ["possible"] == verdicts(explore(Selling.definition, policies=(never(is_sold_high).after(moment),)))
+    claims = (
+        never(is_sold_unranked).after(Selling.to_sold),
+        never(is_sold_unranked).after(Selling.end),
+        never(is_sold_high).after(Selling.to_sold),
+        never(is_sold_high).after(Selling.end),
+    )
+    assert ["possible"] * 4 == verdicts(explore(Selling.definition, policies=claims))
 
 
 @pytest.mark.parametrize(("refused", "verdict"), [("nothing", "violated"), ("?", "possible")])

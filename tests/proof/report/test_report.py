@@ -241,6 +241,33 @@ def test_no_change_leaves_less_of_a_machine() -> None:
     assert explore(changed).reached.keys() == explore(Desk.definition).reached.keys()
 
 
+def test_no_change_closes_a_handoff_in_disguise() -> None:
+    """A guard that is never open on that path would be a removal; then the removal is what is said."""
+
+    class Detour(Machine[Order]):
+        """Send, by a detour or not."""
+
+        sort, look, send = State(work, initial=True), State(work), State(work)
+        sent, human = Final(), Final(fallback=True)
+        at_once, to_look, to_send = sort.to(sent, guard=is_paid), sort.to(look), sort.to(send)
+        late, never_mind, done = look.to(send), look.to(sent), send.to(sent)
+        policies = (never(send).after(look),)
+
+    found = explore(Detour.definition)
+    change = to_keep(Detour.definition, Detour.policies[0], found.policies[0].trace, found)
+
+    assert str(change) == "remove the handoff `late`: never(send).after(look) holds"
+
+
+def test_no_change_is_told_of_what_was_not_explored_whole() -> None:
+    """What a change leaves as it is, is known only where all runs were seen."""
+    found = judged(1)
+    part = explore(Desk.definition, max_configurations=5)
+
+    assert to_keep(Desk.definition, found.policy, found.trace, explore(Desk.definition)) is not None
+    assert to_keep(Desk.definition, found.policy, found.trace, part) is None
+
+
 def test_a_worst_case_is_made_to_fit() -> None:
     """Fewer visits, as many as fit, or a higher limit; both are proved."""
     certificate = certify(Desk.definition)
