@@ -4,9 +4,14 @@ from .agents.base import Agent, Changes, Reply, Visit
 from .agents.code import Go
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
-from .budget import Price
-from .context import Context, FieldRef, Given
-from .definition import Final, Handoff, State
+from .agents.window import Window
+from .amounts import Price
+from .define.agent_spec import AgentSpec
+from .define.context import Context, FieldRef, Given
+from .define.definition import Final, Handoff, State
+from .define.guards import Guard, all_of, any_of, guard, not_
+from .define.machine import Machine
+from .define.policies import Policy, after, at_most, eventually, never
 from .errors import (
     CallDenied,
     CallFailed,
@@ -22,21 +27,16 @@ from .errors import (
     VisitClosed,
     VisitError,
 )
-from .events import Input, Record
-from .guards import Guard, all_of, any_of, guard, not_
-from .history import Window
+from .kernel.events import Input, Record
 from .limits import CallLimits, Limits
-from .machine import Machine
 from .messages import Message, Usage
 from .models.base import Model, Request, Response
 from .models.scripted import ScriptedModel
 from .observe.base import Observer
-from .policies import Policy, after, at_most, eventually, never
-from .proof.certificate import Certificate
+from .proof.bounds.certificate import Certificate
 from .resilience.retry import Retry
-from .result import Hop, Landing, RunResult, RunStream
-from .runner import Runner
-from .spec import AgentSpec
+from .run.result import Hop, Landing, RunResult, RunStream
+from .run.runner import Runner
 from .store.base import Store
 from .store.memory import MemoryStore
 

@@ -51,6 +51,6 @@ def test_public_names_are_enough_to_run_a_machine() -> None:
 
 def test_a_certificate_is_read_with_public_names() -> None:
     """What `Runner(certificate=...)` takes is had where the runner is, and is the one that proves make."""
-    from fsm_orch.proof.certificate import Certificate
+    from fsm_orch.proof.bounds.certificate import Certificate
 
     assert Certificate is fsm_orch.Certificate

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol
 
-from ..context import FieldRef
-from ..definition import Final, Handoff, State
+from ..define.agent_spec import AgentSpec
+from ..define.context import FieldRef
+from ..define.definition import Final, Handoff, State
+from ..define.machine import C, D
 from ..errors import VisitError
-from ..events import Refusal
-from ..machine import C, D
+from ..kernel.events import Refusal
 from ..messages import Message
 from ..models.base import MeteredModel
-from ..spec import AgentSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..definition import Handoff
-from ..spec import AgentSpec
+from ..define.agent_spec import AgentSpec
+from ..define.definition import Handoff
 from .base import Changes, PlainAgent, Reply, Visit, names
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..context import field_refs
-from ..definition import Final, State
-from ..source import phrases, where_called
-from ..spec import AgentSpec
+from ..define.agent_spec import AgentSpec
+from ..define.annotations import phrases, where_called
+from ..define.context import field_refs
+from ..define.definition import Final, State
 from .base import PlainAgent, Reply, Visit
 
 

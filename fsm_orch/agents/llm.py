@@ -7,18 +7,18 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from ..context import field_refs
-from ..decision import Form, form
-from ..definition import Handoff
+from ..define.agent_spec import AgentSpec
+from ..define.annotations import phrases, where_called
+from ..define.context import field_refs
+from ..define.definition import Handoff
 from ..errors import VisitError
-from ..events import Refusal
-from ..history import Window
+from ..kernel.events import Refusal
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
-from ..source import phrases, where_called
-from ..spec import AgentSpec
 from .base import Reply, Visit
+from .decision import Form, form
+from .window import Window
 
 
 class LLMAgent:

@@ -13,15 +13,15 @@ import orjson
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from ..budget import Price
-from ..definition import Definition
+from ..amounts import Price
+from ..define.definition import Definition
 from ..errors import CertificateError, DefinitionError
+from ..export.as_test import pytest_source
+from ..export.drawing import drawn
+from ..export.table import table
 from ..models import checked
-from ..proof.report.dossier import Counterexample, Dossier, dossier
-from ..proof.report.drawing import drawn
-from ..proof.report.source import pytest_source
-from ..proof.report.table import table
-from ..proof.walk import OnProgress
+from ..proof.explore.walk import OnProgress
+from ..proof.report import Counterexample, Dossier, dossier
 from . import files, load
 from .page import show_dossier
 from .show import CommandError, complain, complaints, console, show_findings

@@ -13,13 +13,14 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .. import events, models
-from ..context import Context
+from .. import models
+from ..define.context import Context
+from ..define.machine import AnyMachine
 from ..errors import DefinitionError
-from ..evaluation import Probe, Route, Routing, Share, alone, handed_on, route
-from ..events import Input
-from ..machine import AnyMachine
-from ..runner import Runner
+from ..evaluate.routes import Probe, Route, Routing, Share, alone, handed_on, route
+from ..kernel import events
+from ..kernel.events import Input
+from ..run.runner import Runner
 from . import load, queries, start
 from .queries import Query
 from .run import DEFAULT_MODEL, ModelName

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from ..definition import Definition
-from ..proof.export.canonical import canonical
-from ..proof.export.dot import dot
-from ..proof.export.mermaid import mermaid
-from ..proof.export.promela import promela
-from ..proof.export.tla import tla
+from ..define.definition import Definition
+from ..export.canonical import canonical
+from ..export.dot import dot
+from ..export.mermaid import mermaid
+from ..export.promela import promela
+from ..export.tla import tla
 from . import files, load
 from .show import CommandError, complaints
 
@@ -32,7 +32,7 @@ class Format(StrEnum):
 
 def _svg(definition: Definition) -> str:
     try:
-        from ..proof.export.svg import svg  # noqa: PLC0415 - an extra
+        from ..export.svg import svg  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise CommandError("a picture needs Graphviz, which comes with: pip install 'fsm_orch[svg]'") from error
     return svg(definition)

@@ -20,8 +20,8 @@ from typing import Annotated
 import pydantic
 import typer
 
+from ..define.machine import AnyMachine, defined_in, machines_in
 from ..errors import DefinitionError
-from ..machine import AnyMachine, defined_in, machines_in
 from .show import CommandError
 
 Target = Annotated[

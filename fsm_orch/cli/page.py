@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..budget import FREE
-from ..definition import Definition, State
-from ..proof.certificate import Certificate
-from ..proof.explore import Exploration
-from ..proof.report.dossier import Counterexample, Dossier
-from ..proof.report.table import HEADINGS, rows
-from ..proof.theorems import THEOREMS
-from ..proof.words import bound_in_words, prices_in_words, verdict_in_words
+from ..amounts import FREE
+from ..define.definition import Definition, State
+from ..export.table import HEADINGS, rows
+from ..proof.bounds.certificate import Certificate
+from ..proof.bounds.words import bound_in_words, prices_in_words, verdict_in_words
+from ..proof.explore.exploration import Exploration
+from ..proof.explore.theorems import THEOREMS
+from ..proof.report import Counterexample, Dossier
 from .show import columns, hanging, place, safe, show_finding
 
 _LABEL = 12

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from .. import events
-from ..context import Context
-from ..definition import Definition
-from ..result import RunResult
+from ..define.context import Context
+from ..define.definition import Definition
+from ..kernel import events
+from ..run.result import RunResult
 from .show import hanging, safe
 
 _LANDING = "landing"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..definition import Definition
+from ..define.definition import Definition
 from .show import CommandError
 
 _SPLIT = "split"

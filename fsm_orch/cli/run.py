@@ -12,11 +12,11 @@ import orjson
 import structlog
 import typer
 
-from ..context import Context
+from ..define.context import Context
 from ..observe.base import Observer
 from ..observe.log import log_records
-from ..result import RunResult
-from ..runner import Runner
+from ..run.result import RunResult
+from ..run.runner import Runner
 from . import load, start
 from .path import PathWriter, show_result
 from .show import complain, complaints, console

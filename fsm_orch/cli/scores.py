@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..definition import Definition
-from ..evaluation import Probe, Routing, Share
+from ..define.definition import Definition
+from ..evaluate.routes import Probe, Routing, Share
 from .show import columns, hanging, safe
 
 

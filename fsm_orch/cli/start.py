@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from ..context import Context, describe
-from ..machine import AnyMachine
+from ..define.context import Context, describe
+from ..define.machine import AnyMachine
 from .show import CommandError
 
 

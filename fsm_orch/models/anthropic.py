@@ -25,7 +25,7 @@ from anthropic import (
 )
 from pydantic import SecretStr
 
-from ..budget import Price
+from ..amounts import Price
 from ..errors import CallFailed, ModelUnavailable
 from ..messages import Message, Usage, trusted_usage
 from .base import FinishReason, Request, Response

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from ..budget import Price
+from ..amounts import Price
 from ..errors import CallDenied, CallFailed
 from ..limits import CallLimits
 from ..messages import Message, Usage
@@ -21,7 +21,7 @@ class Request:
 
     messages: tuple[Message, ...]
     schema: Mapping[str, Any] | None = None
-    """What the reply must match, in the dialect of `fsm_orch.decision`; None: free text."""
+    """What the reply must match, in the dialect of `agents.decision`; None: free text."""
     max_output_tokens: int
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from ..budget import FREE, Price
+from ..amounts import FREE, Price
 from ..errors import CallFailed, ModelUnavailable
 from ..messages import Usage, trusted_usage
 from .base import Request, Response
@@ -46,7 +46,7 @@ _STREAM = {"stream": True, "stream_options": {"include_usage": True}, "return_pr
 _KEYWORDS = frozenset(
     {"type", "properties", "required", "additionalProperties", "items", "enum", "anyOf", "$ref", "$defs", "description"}
 )
-"""What `fsm_orch.decision` writes, and the grammar is known to obey; keep in sync with `fsm_orch.decision`."""
+"""What `agents.decision` writes, and the grammar is known to obey; keep in sync with `agents.decision`."""
 
 
 class LocalModel:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from genai_prices import Usage, calc_price
 from genai_prices.types import ModelPrice, TieredPrices
 
-from ..budget import FREE, Price
+from ..amounts import FREE, Price
 
 _INPUT = ("input_mtok",)
 """Text that is read; what is read from a cache is never dearer."""

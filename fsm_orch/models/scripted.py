@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..budget import FREE, Price
+from ..amounts import FREE, Price
 from ..errors import CallFailed
 from ..messages import Usage
 from .base import Request, Response

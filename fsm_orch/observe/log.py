@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from .. import events
+from ..kernel import events
 from .base import Observer
 
 LOOP_VISITS = 3

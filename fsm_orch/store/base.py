@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..events import Input
+from ..kernel.events import Input
 
 
 class Store(Protocol):

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from ..errors import StoreError
-from ..events import Input
+from ..kernel.events import Input
 
 
 class MemoryStore:

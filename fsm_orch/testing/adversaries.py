@@ -11,10 +11,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from ..budget import FREE, Price
-from ..definition import Definition, Handoff
+from ..amounts import FREE, Price
+from ..define.definition import Definition, Handoff
+from ..define.machine import AnyMachine
 from ..errors import CallFailed
-from ..machine import AnyMachine
 from ..messages import Usage
 from ..models.base import FinishReason, Request, Response
 from .tape import Tape

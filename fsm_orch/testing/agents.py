@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..agents.base import Reply, Visit
-from ..context import Context
+from ..define.context import Context
 from .adversaries import SECRET
 from .tape import Tape
 from .values import written

@@ -8,19 +8,19 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from ..budget import Price
+from ..amounts import Price
+from ..define.machine import AnyMachine
+from ..define.policies import Cause, Policy
+from ..define.rules.check import check as findings_of
 from ..errors import DefinitionError
+from ..export.table import table
 from ..limits import Limits
-from ..machine import AnyMachine
-from ..policies import Cause, Policy
-from ..proof.certificate import Certificate, certify
-from ..proof.check import check
-from ..proof.explore import Exploration, Judged, explore
-from ..proof.report.table import table
-from ..proof.skeleton import Measure
-from ..proof.trace import Trace
-from ..proof.words import bound_in_words, shown
-from ..wellformed import check as findings_of
+from ..proof.bounds.certificate import Certificate, certify
+from ..proof.bounds.checker import check
+from ..proof.bounds.skeleton import Measure
+from ..proof.bounds.words import bound_in_words, shown
+from ..proof.explore.exploration import Exploration, Judged, explore
+from ..proof.explore.trace import Trace
 
 _OF_POLICIES = frozenset({"FSM112", "FSM401", "FSM402"})
 """What a class finds in its policies; but the guards of one that is asserted need no name, since no digest has them."""

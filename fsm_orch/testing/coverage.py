@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-from .. import events
-from ..definition import Definition
+from ..define.definition import Definition
+from ..kernel import events
 from ..observe.base import Observer
-from ..runner import Runner
+from ..run.runner import Runner
 
 Edge = tuple[str, str]
 """The state that it leaves, and its name."""

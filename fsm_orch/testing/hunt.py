@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import strategies as st
 
-from .. import events
-from ..configuration import Configuration
-from ..context import journaled
-from ..engine import Compiled
-from ..kernel import VERSION, step
+from ..define.context import journaled
+from ..define.machine import AnyMachine
+from ..kernel import events
+from ..kernel.configuration import Configuration
+from ..kernel.engine import Compiled
+from ..kernel.legal import legal
+from ..kernel.step import VERSION, step
 from ..limits import Limits
-from ..machine import AnyMachine
 from ..messages import Usage
-from ..proof.certificate import certify
-from ..proof.words import shown
-from ..rules import legal
+from ..proof.bounds.certificate import certify
+from ..proof.bounds.words import shown
 from .strategies import contexts, fitting, replied
 
 

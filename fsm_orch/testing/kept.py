@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample, Unsatisfiable
 from pydantic import ValidationError
 
-from .. import events
-from ..budget import FREE, Price
-from ..context import describe
-from ..engine import Compiled
-from ..machine import AnyMachine
-from ..policies import Policy
-from ..proof import reality
-from ..result import RunResult
+from ..amounts import FREE, Price
+from ..define.context import describe
+from ..define.machine import AnyMachine
+from ..define.policies import Policy
+from ..kernel import events
+from ..kernel.engine import Compiled
+from ..proof.explore import reality
+from ..run.result import RunResult
 from .asserts import check_policies
 from .strategies import unmade
 

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 from ..agents.base import Agent, Reply, Visit
 from ..agents.code import Go
 from ..agents.llm import LLMAgent
-from ..context import Context, Given
-from ..definition import Final, State
-from ..guards import Guard, guard
+from ..define.agent_spec import AgentSpec
+from ..define.context import Context, Given
+from ..define.definition import Final, State
+from ..define.guards import Guard, guard
+from ..define.machine import Machine
 from ..limits import CallLimits, Limits
-from ..machine import Machine
-from ..spec import AgentSpec
 from .adversaries import SECRET
 from .tape import Tape
 

@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from ..agents.base import Changes, Reply, Visit
-from ..budget import FREE, Price
-from ..context import Context
-from ..definition import Handoff, State
+from ..amounts import FREE, Price
+from ..define.context import Context
+from ..define.definition import Handoff, State
+from ..define.machine import C, Machine
 from ..errors import CallDenied, VisitError
-from ..events import Refusal
+from ..kernel.events import Refusal
 from ..limits import CallLimits, Limits
-from ..machine import C, Machine
 from ..messages import Usage
 from ..models.base import Request, Response
-from ..result import RunResult
-from ..runner import Runner
+from ..run.result import RunResult
+from ..run.runner import Runner
 
 Failing = Literal["error", "timeout", "denied", "refusal"]
 _MOMENT_S = 1e-6

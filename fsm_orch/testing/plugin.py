@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hypothesis.errors import HypothesisException
 
+from ..define.machine import AnyMachine
 from ..errors import DefinitionError, FsmError
-from ..machine import AnyMachine
 from .coverage import Coverage, lines
 from .ready import TESTS, Ready
 from .targets import TargetError, files, machines

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from .. import events
-from ..budget import FREE, Price
-from ..engine import Compiled
-from ..kernel import fold
-from ..machine import AnyMachine
-from ..proof.certificate import certify
-from ..proof.explore import explore
+from ..amounts import FREE, Price
+from ..define.machine import AnyMachine
+from ..kernel import events
+from ..kernel.engine import Compiled
+from ..kernel.step import fold
+from ..proof.bounds.certificate import certify
+from ..proof.explore.exploration import explore
 from ..proof.findings import findings as find
-from ..result import RunResult
+from ..run.result import RunResult
 from .adversaries import SECRET
 from .asserts import assert_bounded, unkept
 from .safety import RoutingSafety

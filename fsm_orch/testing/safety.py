@@ -14,19 +14,19 @@ from hypothesis import assume, note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from .. import events
-from ..budget import Price
-from ..configuration import Configuration
-from ..context import journaled
-from ..engine import Compiled
+from ..amounts import Price
+from ..define.agent_spec import AgentSpec
+from ..define.context import journaled
+from ..define.machine import AnyMachine
 from ..errors import StepError
-from ..events import INPUTS, FailureReason
-from ..kernel import VERSION, fold, journal_digest
+from ..kernel import events
+from ..kernel.configuration import Configuration
+from ..kernel.engine import Compiled
+from ..kernel.events import INPUTS, FailureReason
+from ..kernel.legal import legal
+from ..kernel.step import VERSION, fold, journal_digest
 from ..limits import Limits
-from ..machine import AnyMachine
 from ..messages import Usage
-from ..rules import legal
-from ..spec import AgentSpec
 from .strategies import contexts, fitting, replied, replies
 from .witness import Witness
 

@@ -17,20 +17,21 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from .. import events, start
 from ..agents.base import Reply
 from ..agents.llm import LLMAgent
-from ..budget import FREE, Price
-from ..configuration import Configuration
-from ..context import Context, changed, describe, given_fields, journaled, validated
-from ..definition import State
+from ..amounts import FREE, Price
+from ..define.agent_spec import AgentSpec
+from ..define.context import Context, changed, describe, given_fields, journaled, validated
+from ..define.definition import State
+from ..define.machine import AnyMachine, C, Machine
 from ..errors import ContextError, StartError
+from ..kernel import events
+from ..kernel.configuration import Configuration
 from ..limits import Limits
-from ..machine import AnyMachine, C, Machine
 from ..resilience.retry import Retry
-from ..result import RunResult
-from ..runner import Runner
-from ..spec import AgentSpec
+from ..run import start
+from ..run.result import RunResult
+from ..run.runner import Runner
 from .adversaries import MISDEEDS, AdversarialModel, Misdeed
 from .agents import AdversarialAgent
 from .clock import virtual_time

@@ -11,7 +11,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from ..machine import AnyMachine, defined_in, machines_in
+from ..define.machine import AnyMachine, defined_in, machines_in
 
 
 class TargetError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..decision import form
+from ..agents.decision import form
 from .tape import Tape
 
 Schema = Mapping[str, Any]
@@ -22,7 +22,7 @@ def fields_of(schema: Schema | None) -> Iterable[tuple[str, Schema]]:
 
 
 def by_schema(schema: Schema, tape: Tape, depth: int = _DEPTH) -> Any:
-    """Make up a value that fits a schema in the dialect of `fsm_orch.decision`, as JSON."""
+    """Make up a value that fits a schema in the dialect of `fsm_orch.agents.decision`, as JSON."""
     known = schema.get("$defs", {})
     if "$ref" in schema:
         named = known.get(str(schema["$ref"]).rpartition("/")[2], {})

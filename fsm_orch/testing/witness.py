@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .. import events
-from ..budget import Amount
-from ..configuration import Configuration
-from ..context import Context, given_fields
-from ..definition import Final, State
-from ..engine import Compiled
-from ..kernel import Step, step
+from ..amounts import Amount
+from ..define.context import Context, given_fields
+from ..define.definition import Final, State
+from ..kernel import events
+from ..kernel.configuration import Configuration
+from ..kernel.engine import Compiled
+from ..kernel.step import Step, step
 
 
 class Witness:

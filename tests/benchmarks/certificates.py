@@ -19,13 +19,13 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from fsm_orch.definition import Definition
-from fsm_orch.proof.certificate import certify
-from fsm_orch.proof.check import check
-from fsm_orch.proof.pricing import Pricing
-from fsm_orch.proof.program import LAYERED_UP_TO, best_prices
-from fsm_orch.proof.search import dearest_path
-from fsm_orch.proof.skeleton import skeleton, worst_cases
+from fsm_orch.define.definition import Definition
+from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.checker import check
+from fsm_orch.proof.bounds.program import LAYERED_UP_TO, best_prices
+from fsm_orch.proof.bounds.search import dearest_path
+from fsm_orch.proof.bounds.skeleton import skeleton, worst_cases
+from fsm_orch.proof.bounds.tolls import Pricing
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`, when run alone
 

@@ -73,7 +73,7 @@ def peak_mib() -> float:
 
 def measure(case: str) -> dict[str, Any]:
     """Explore a machine once to warm up, and then again."""
-    from fsm_orch.proof.explore import explore
+    from fsm_orch.proof.explore.exploration import explore
 
     explored, limits = definition(case)
     explore(explored, limits=limits, max_configurations=200)

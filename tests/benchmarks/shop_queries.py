@@ -25,8 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fsm_orch import Limits, Model, ModelUnavailable, Runner, RunResult, events
-from fsm_orch.definition import Definition
+from fsm_orch import Limits, Model, ModelUnavailable, Runner, RunResult
+from fsm_orch.define.definition import Definition
+from fsm_orch.kernel import events
 from fsm_orch.models.local import LocalModel
 from machines.shop import Query, ShopFloor, deps
 

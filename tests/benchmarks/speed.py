@@ -35,7 +35,7 @@ from fsm_orch import (
     Visit,
     Window,
 )
-from fsm_orch.budget import FREE
+from fsm_orch.amounts import FREE
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`, when run alone
 

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from fsm_orch.cli import app, check
-from fsm_orch.proof.certificate import Certificate
+from fsm_orch.proof.bounds.certificate import Certificate
 
 BAD = """
     from fsm_orch import *

@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_written_is_one_line(cli, desk, tmp_path):
 def test_a_picture_without_its_package_says_what_to_install(cli, desk, monkeypatch):
     """Where pygraphviz is missing, the one line names the extra."""
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    monkeypatch.delitem(sys.modules, "fsm_orch.proof.export.svg", raising=False)
+    monkeypatch.delitem(sys.modules, "fsm_orch.export.svg", raising=False)
     result = cli.invoke(app, ["graph", desk, "--format", "svg"])
 
     assert result.exit_code == 2

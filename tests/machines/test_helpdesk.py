@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from fsm_orch import Machine, Runner, RunResult, ScriptedModel, models
 from fsm_orch.cli import app
-from fsm_orch.evaluation import Routing, route
+from fsm_orch.evaluate.routes import Routing, route
 from fsm_orch.models.local import LocalModel
 from machines.helpdesk import DOMAINS, ByKeyword, ByModel, Hybrid, Question
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fsm_orch import CallFailed, Runner, RunResult, ScriptedModel, StartError, events
+from fsm_orch import CallFailed, Runner, RunResult, ScriptedModel, StartError
+from fsm_orch.kernel import events
 from machines.shop import Query, Shop, ShopFloor, deps, open_catalogue, words
 
 (DEFAULT_ANSWER,) = ShopFloor.human.sets.values()

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from benchmarks.shop_queries import DATA, FILE, Tally, run_all, sample
 
-from fsm_orch import Model, ModelUnavailable, Request, Runner, RunResult, ScriptedModel, events
+from fsm_orch import Model, ModelUnavailable, Request, Runner, RunResult, ScriptedModel
+from fsm_orch.kernel import events
 from fsm_orch.models.local import LocalModel
 from fsm_orch.testing import Witness
 from machines.shop import Query, ShopFloor

@@ -22,7 +22,7 @@ pytest.importorskip("anthropic", reason="Anthropic's models need the extra `anth
 from anthropic import APIStatusError, _error_classes, _exceptions  # noqa: E402 - after it is known to be there
 from anthropic.types.shared.error_type import ErrorType  # noqa: E402
 
-from fsm_orch.budget import FREE, Price  # noqa: E402
+from fsm_orch.amounts import FREE, Price  # noqa: E402
 from fsm_orch.errors import CallFailed, ModelUnavailable  # noqa: E402
 from fsm_orch.messages import Message, Role, ToolCall, Usage  # noqa: E402
 from fsm_orch.models import resolve  # noqa: E402

@@ -16,8 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fsm_orch import Context
-from fsm_orch.budget import FREE
-from fsm_orch.decision import form
+from fsm_orch.agents.decision import form
+from fsm_orch.amounts import FREE
 from fsm_orch.errors import CallFailed, ModelUnavailable
 from fsm_orch.messages import Message, ToolCall, Usage
 from fsm_orch.models import resolve

@@ -10,7 +10,7 @@ from genai_prices import Usage, calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch.budget import FREE, Price
+from fsm_orch.amounts import FREE, Price
 from fsm_orch.models.prices import price_by_name, price_of
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -10,7 +10,8 @@ import orjson
 import structlog
 from support.desk import BILLING, Support, Ticket
 
-from fsm_orch import Final, Limits, Machine, Runner, RunResult, ScriptedModel, State, Visit, events
+from fsm_orch import Final, Limits, Machine, Runner, RunResult, ScriptedModel, State, Visit
+from fsm_orch.kernel import events
 from fsm_orch.observe.log import fields, log_records
 from fsm_orch.testing.machines import Facts
 

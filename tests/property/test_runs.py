@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm_orch import Limits, Machine, MemoryStore, Runner, RunResult, StartError
-from fsm_orch.budget import Price
-from fsm_orch.kernel import fold
+from fsm_orch.amounts import Price
+from fsm_orch.kernel.step import fold
 from fsm_orch.testing import MISDEEDS, AdversarialModel, Tape, Witness, tapes, virtual_time
 from fsm_orch.testing.adversaries import SECRET
 from fsm_orch.testing.machines import Facts, drawn

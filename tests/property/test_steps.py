@@ -6,11 +6,12 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage, events
-from fsm_orch.configuration import Configuration
-from fsm_orch.engine import Compiled
-from fsm_orch.events import INPUTS, Refusal
-from fsm_orch.kernel import VERSION, fold, journal_digest, step
+from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage
+from fsm_orch.kernel import events
+from fsm_orch.kernel.configuration import Configuration
+from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.events import INPUTS, Refusal
+from fsm_orch.kernel.step import VERSION, fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing import Tape, Witness, tapes
 from fsm_orch.testing.machines import Asks, Facts, Twins, drawn

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from support.desk import Support, Ticket
 
-from fsm_orch import CallFailed, Limits, Retry, Runner, RunResult, ScriptedModel, events
+from fsm_orch import CallFailed, Limits, Retry, Runner, RunResult, ScriptedModel
+from fsm_orch.kernel import events
 from fsm_orch.testing import Witness
 
 BUSY = CallFailed("rate_limited", unsent=True, transient=True)

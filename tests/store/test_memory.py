@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch import MemoryStore, StoreError, events
+from fsm_orch import MemoryStore, StoreError
+from fsm_orch.kernel import events
 
 
 def at(seconds: int) -> events.Cancelled:

@@ -8,7 +8,7 @@ import types
 from typing import Annotated, Any, Literal
 
 from fsm_orch import Context, Final, Given, Guard, Limits, LLMAgent, Machine, State, Visit, guard
-from fsm_orch.policies import Policy, after, at_most, eventually, never
+from fsm_orch.define.policies import Policy, after, at_most, eventually, never
 from fsm_orch.testing import Tape
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 
 from fsm_orch import Context, Final, Limits, State
-from fsm_orch.definition import Definition, EdgeKind
+from fsm_orch.define.agent_spec import AgentSpec
+from fsm_orch.define.definition import Definition, EdgeKind
 from fsm_orch.limits import CallLimits
-from fsm_orch.spec import AgentSpec
 
 
 class Nothing(Context):

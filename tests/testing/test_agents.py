@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.desk import BILLING, REFUND, Support, Ticket
 
-from fsm_orch import Final, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, StartError, State, Visit, events
-from fsm_orch.engine import Compiled
+from fsm_orch import Final, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, StartError, State, Visit
+from fsm_orch.kernel import events
+from fsm_orch.kernel.engine import Compiled
 from fsm_orch.testing import AdversarialAgent, CrashingStore, Tape, Witness, assert_replays, tapes, virtual_time
 from fsm_orch.testing.crash import Crashed
 

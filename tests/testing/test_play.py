@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from support.desk import Support, Ticket
 
-from fsm_orch import Limits, StartError, events
+from fsm_orch import Limits, StartError
+from fsm_orch.kernel import events
 from fsm_orch.testing import Turn, play
 
 TRIAGE = Turn(Support.triage, Support.to_billing, tokens=(700,))

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from support.desk import Support, Ticket
 
-from fsm_orch import Final, Machine, State, Visit, events, guard, kernel
-from fsm_orch.engine import Compiled
+from fsm_orch import Final, Machine, State, Visit, guard
+from fsm_orch.kernel import events, step
+from fsm_orch.kernel.engine import Compiled
 from fsm_orch.testing import RoutingSafety, Turn, Witness, play
 from machines.shop import ShopFloor
 
@@ -71,8 +72,8 @@ def test_a_guard_that_is_not_pure_is_found() -> None:
 @pytest.mark.parametrize(
     ("place", "name", "fault", "theorem"),
     [
-        (kernel, "objection", lambda *args, **options: None, "T[1235]"),
-        (kernel, "overwritten", lambda context, values: context, "T[56]"),
+        (step, "objection", lambda *args, **options: None, "T[1235]"),
+        (step, "overwritten", lambda context, values: context, "T[56]"),
     ],
 )
 def test_a_broken_kernel_is_found(

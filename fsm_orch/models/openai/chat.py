@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from openai import AsyncOpenAI
 
-from ...budget import Price
+from ...amounts import Price
 from ...errors import CallFailed, ModelUnavailable
 from ...messages import Message, Usage, trusted_usage
 from ..base import FinishReason, Request, Response

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from openai import AsyncOpenAI
 
-from ...budget import Price
+from ...amounts import Price
 from ...messages import Message, trusted_usage
 from ..base import FinishReason, Request, Response
 from ..http import Transport, status_failure

@@ -1,7 +1,7 @@
 """What a check has to say of a machine that builds: findings that need proof, or judgement.
 
 A code is stable and never used twice; its first digit is its family. Those of 1xx, and FSM401 and FSM402, keep a class
-from being built (`fsm_orch.wellformed`); the others are found here.
+from being built (`fsm_orch.define.rules.check`); the others are found here.
 
 1xx, definition
     FSM101 initial states, FSM102 fallback, FSM103 unreachable, FSM104 trap, FSM105 unbounded cycle, FSM106 duplicate
@@ -29,11 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from ...budget import Price
-from ...definition import Definition
+from ...amounts import Price
+from ...define.definition import Definition
 from ...errors import Finding
-from ..certificate import Certificate
-from ..explore import Exploration
+from ..bounds.certificate import Certificate
+from ..explore.exploration import Exploration
 from . import affordable, failures, prompts, verdicts, ways
 
 _RULES: tuple[Callable[[Definition], Iterator[Finding]], ...] = (

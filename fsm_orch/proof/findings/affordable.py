@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from ...budget import FREE, Price
-from ...definition import Definition
+from ...amounts import FREE, Price
+from ...define.definition import Definition
+from ...define.graph import shortest_path
 from ...errors import Finding
-from ...graph import shortest_path
-from ..certificate import Certificate
-from ..skeleton import Measure
-from ..words import limits_as_written
+from ..bounds.certificate import Certificate
+from ..bounds.skeleton import Measure
+from ..bounds.words import limits_as_written
 
 Prices = Mapping[str, Price]
 """By state; a state that is not named costs nothing."""

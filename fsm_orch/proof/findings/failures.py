@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from ...budget import FREE
-from ...definition import Definition, State
+from ...amounts import FREE
+from ...define.definition import Definition, State
 from ...errors import Finding
-from ..certificate import Certificate
-from ..words import limits_as_written
+from ..bounds.certificate import Certificate
+from ..bounds.words import limits_as_written
 
 _MOST_PLACES = 20_000
 """Beyond it visits are no longer counted: the finding may then name a path that visits a state too often."""

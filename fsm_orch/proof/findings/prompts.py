@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ...budget import FREE
-from ...definition import Definition, State
+from ...amounts import FREE
+from ...define.definition import Definition, State
 from ...errors import Finding
 
 

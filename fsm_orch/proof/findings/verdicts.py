@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...define.policies import Policy
 from ...errors import Finding
-from ...policies import Policy
-from ..explore import Exploration, Judged
+from ..explore.exploration import Exploration, Judged
 
 _EXCUSED = "; a landing excuses what was still to come"
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, islice, product
 from typing import Any, NamedTuple, get_args
 
-from ...definition import Definition, Handoff, State
+from ...define.definition import Definition, Handoff, State
+from ...define.guards import Guard
+from ...define.policies import Policy
 from ...errors import Finding
-from ...guards import Guard
-from ...policies import Policy
-from ..domain import Domain, Outcome, decided, leaves, leaves_of
-from ..explore import Exploration
-from ..policy import guards as guards_of
+from ..explore.automata import guards as guards_of
+from ..explore.domain import Domain, Outcome, decided, leaves, leaves_of
+from ..explore.exploration import Exploration
 
 _MOST_CASES = 4_000
 """Beyond these some cases are not looked at, and what only they would show is not found."""

@@ -12,8 +12,9 @@ from conformance.models.adapters import Stage
 from conformance.models.expectations import Charge
 from support.provider_faults import Fault
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Retry, Runner, RunResult, State, events
-from fsm_orch.events import INPUTS, RECORDS
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Retry, Runner, RunResult, State
+from fsm_orch.kernel import events
+from fsm_orch.kernel.events import INPUTS, RECORDS
 from fsm_orch.observe.log import log_records
 from fsm_orch.testing import Witness
 

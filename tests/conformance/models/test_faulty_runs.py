@@ -10,8 +10,8 @@ from conformance.models.drive import drive, told_of, written_of
 from support.provider import KEY
 from support.provider_faults import FAULTS
 
-from fsm_orch import events
-from fsm_orch.attempt import GRACE_S
+from fsm_orch.kernel import events
+from fsm_orch.run.attempt import GRACE_S
 
 
 def rows() -> list[object]:

@@ -10,7 +10,7 @@ from support.desk import Support
 import fsm_orch
 from fsm_orch import Limits
 from fsm_orch.proof import findings as families
-from fsm_orch.proof.report.dossier import dossier
+from fsm_orch.proof.report import dossier
 from machines import helpdesk, shop
 
 PACKAGE = Path(fsm_orch.__file__).parent

@@ -4,8 +4,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
-from fsm_orch.budget import Price
-from fsm_orch.proof.certificate import certify
+from fsm_orch.amounts import Price
+from fsm_orch.proof.bounds.certificate import certify
 from fsm_orch.proof.findings.affordable import dollars, guarded, no_answer_fits, out_of_reach, slack, unpriced
 
 

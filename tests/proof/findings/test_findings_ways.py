@@ -22,8 +22,8 @@ from fsm_orch import (
     never,
     not_,
 )
-from fsm_orch.proof.domain import Domain
-from fsm_orch.proof.explore import explore
+from fsm_orch.proof.explore.domain import Domain
+from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.proof.findings.ways import cases, dead_ends, never_open, overlapping, untaken
 
 

@@ -9,29 +9,17 @@ from typing import Literal
 
 import pytest
 
-from fsm_orch import (
-    Context,
-    Final,
-    Limits,
-    LLMAgent,
-    Machine,
-    State,
-    Visit,
-    at_most,
-    events,
-    eventually,
-    guard,
-    never,
-)
-from fsm_orch.proof.certificate import certify
-from fsm_orch.proof.explore import explore
-from fsm_orch.proof.export.mermaid import mermaid
-from fsm_orch.proof.report.change import to_keep, to_slacken
-from fsm_orch.proof.report.drawing import drawn
-from fsm_orch.proof.report.edits import Edit, drop, fewer_hops, fewer_visits, guard_with
-from fsm_orch.proof.report.source import pytest_source
-from fsm_orch.proof.report.table import rows, table
-from fsm_orch.wellformed import check
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Visit, at_most, eventually, guard, never
+from fsm_orch.define.rules.check import check
+from fsm_orch.export.as_test import pytest_source
+from fsm_orch.export.drawing import drawn
+from fsm_orch.export.mermaid import mermaid
+from fsm_orch.export.table import rows, table
+from fsm_orch.kernel import events
+from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.explore.exploration import explore
+from fsm_orch.proof.repair.change import to_keep, to_slacken
+from fsm_orch.proof.repair.edits import Edit, drop, fewer_hops, fewer_visits, guard_with
 from machines import helpdesk
 
 

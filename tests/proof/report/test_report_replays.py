@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from fsm_orch import Limits, at_most, eventually, never
-from fsm_orch.proof.explore import explore
-from fsm_orch.proof.report.source import pytest_source
+from fsm_orch.export.as_test import pytest_source
+from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.testing.strategies import machines
 
 

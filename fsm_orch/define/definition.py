@@ -1,0 +1,330 @@
+"""What a machine is made of: states, final states, handoffs, and the frozen definition they add up to.
+
+Declaring only collects. Whether the whole can keep the promise is asked once, by `define.rules.check`, when the
+class is complete. Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal, overload
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from ..limits import Limits
+from .agent_spec import AgentSpec, Specified, function_spec
+from .annotations import qualified_name, where_called, where_defined
+from .context import Context, annotated_context, annotated_deps, field_refs
+from .guards import Guard
+from .policies import Atom, Policy, Subject
+
+EdgeKind = Literal["handoff", "failure", "timeout", "refusal"]
+
+
+class _Declared(Subject):
+    """Something that learns its name and owner from the class it is an attribute of."""
+
+    def __init__(self) -> None:
+        self.owners: list[str] = []
+        self.where = where_called()
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = self.name or name
+        self.owners.append(f"{owner.__name__}.{name}")
+
+
+class _Source(Subject):
+    """What handoffs can leave from: a state, or several joined by `|`."""
+
+    def __init__(self, *states: State) -> None:
+        self._states = states
+
+    @property
+    def alternatives(self) -> tuple[Atom, ...]:
+        return self._states
+
+    @overload
+    def __or__(self, other: _Source) -> _Source: ...
+
+    @overload
+    def __or__(self, other: Atom) -> Subject: ...
+
+    def __or__(self, other: Atom) -> Subject:
+        return _Source(*self._states, *other._states) if isinstance(other, _Source) else super().__or__(other)
+
+    def to(self, target: State | Final, description: str = "", *, guard: Guard[Any] | None = None) -> Handoff:
+        """Declare a handoff.
+
+        A model proposes one of its state's handoffs. An agent that proposes none takes the first, in declaration
+        order, whose guard holds; if that one is not legal the visit has failed, and no other is tried.
+
+        Args:
+            description: when to take it, for the model that chooses; required on the exits of an LLM agent.
+            guard: a predicate of the context that must hold; None holds always.
+        """
+        return Handoff(self._states, target, description, guard, "handoff")
+
+    def on_failure(self, target: State | Final, description: str = "") -> Handoff:
+        """Declare where a failed visit goes: one that raised, was denied a call, took too long or was refused for good.
+
+        Without it, or if it is not legal when it is needed, the run lands.
+        """
+        return Handoff(self._states, target, description, None, "failure")
+
+    def on_timeout(self, target: State | Final, description: str = "") -> Handoff:
+        """Declare where a visit that took too long goes, instead of `on_failure`."""
+        return Handoff(self._states, target, description, None, "timeout")
+
+    def on_refusal(self, target: State | Final, description: str = "") -> Handoff:
+        """Declare where a visit goes whose reply was refused for good, instead of `on_failure`."""
+        return Handoff(self._states, target, description, None, "refusal")
+
+
+class State(_Declared, _Source):
+    """A state, and the agent that works in it.
+
+    Args:
+        agent: an agent, or a plain function of the visit (sync or async).
+        initial: whether runs start here; exactly one state of a machine does.
+        max_visits: visits at most in one run; None: the hop limit. A cycle needs it on one of its states.
+        timeout_s: seconds of one visit; None: the machine's `visit_s`.
+        reads, writes: fields, for a plain function only; an agent says its own.
+        attempts: tries at most when a plain function raises.
+
+    Raises TypeError: if `reads`, `writes` or `attempts` are given for an agent that says its own.
+    """
+
+    def __init__(
+        self,
+        agent: Specified | Callable[[Any], Any],
+        *,
+        initial: bool = False,
+        max_visits: int | None = None,
+        timeout_s: float | None = None,
+        reads: Iterable[object] = (),
+        writes: Iterable[object] = (),
+        attempts: int = 1,
+    ) -> None:
+        _Declared.__init__(self)
+        _Source.__init__(self, self)
+        self.agent = agent
+        self.initial = initial
+        self.max_visits = max_visits
+        self.timeout_s = timeout_s
+        self.handoffs: Sequence[Handoff] = []
+        """What leaves here, in declaration order; a tuple once the machine is built."""
+        if isinstance(agent, type) or not (isinstance(agent, Specified) or callable(agent)):
+            raise TypeError(f"a state holds an agent or a function of the visit, not {agent!r}")
+        if not isinstance(agent, Specified):
+            localns = sys._getframe(1).f_locals
+            annotated = annotated_context(agent, localns)
+            self.spec: AgentSpec = function_spec(
+                agent,
+                name=qualified_name(agent),
+                reads=field_refs(reads),
+                writes=field_refs(writes),
+                attempts=attempts,
+                contexts=(annotated,) if annotated else (),
+                deps=annotated_deps(agent, localns),
+                where=where_defined(agent),
+            )
+        elif tuple(reads) or tuple(writes) or attempts != 1:
+            raise TypeError(f"{type(agent).__name__} says its own reads, writes and attempts: give them to it")
+        else:
+            self.spec = agent.spec
+
+    def __repr__(self) -> str:
+        return f"<State {self.name}>"
+
+
+class Final(_Declared):
+    """A state that ends the run.
+
+    Args:
+        fallback: whether runs are landed here; exactly one final state of a machine is the fallback.
+        sets: fields written whenever a run ends here, such as a default answer.
+    """
+
+    def __init__(self, *, fallback: bool = False, sets: Mapping[Any, object] | None = None) -> None:
+        _Declared.__init__(self)
+        self.fallback = fallback
+        refs = field_refs(sets or ())
+        self.sets = dict(zip(refs, (sets or {}).values(), strict=True))
+
+    def __repr__(self) -> str:
+        return f"<Final {self.name}>"
+
+
+class Handoff(_Declared):
+    """A guarded transition from one or several states; made by `State.to` and its kin."""
+
+    def __init__(
+        self,
+        sources: tuple[State, ...],
+        target: State | Final,
+        description: str,
+        guard: Guard[Any] | None,
+        kind: EdgeKind,
+    ) -> None:
+        _Declared.__init__(self)
+        self.sources = sources
+        self.target = target
+        self.description = description
+        self.guard = guard
+        self.kind: EdgeKind = kind
+        if not isinstance(target, State | Final):
+            raise TypeError(f"a handoff leads to a State or a Final, not to {target!r}")
+        if guard is not None and not isinstance(guard, Guard):
+            raise TypeError(f"{guard!r} is no guard: decorate the function with @guard")
+        for source in sources:
+            if isinstance(source.handoffs, list):  # a built machine stays as it is; its class would be told (FSM118)
+                source.handoffs.append(self)
+
+    def __repr__(self) -> str:
+        sources = " | ".join(source.name for source in self.sources)
+        return f"<Handoff {self.name}: {sources} -> {self.target.name}>"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A machine as data: what is checked, compiled, digested and drawn."""
+
+    name: str
+    doc: str
+    where: str
+    context: type[Context]
+    states: Mapping[str, State]
+    finals: Mapping[str, Final]
+    handoffs: tuple[Handoff, ...]
+    limits: Limits = field(default_factory=Limits)
+    policies: tuple[Policy, ...] = ()
+    """What must be true of every run."""
+    deps: Any = None
+    """The type of the dependencies; None if the machine has none."""
+    model: str | None = None
+    """`provider:model` for agents that name none, unless the runner does."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "states", MappingProxyType(dict(self.states)))
+        object.__setattr__(self, "finals", MappingProxyType(dict(self.finals)))
+
+    def seal(self) -> None:
+        """Close the states to further handoffs; done once, when the definition has passed its checks."""
+        for state in self.states.values():
+            state.handoffs = tuple(state.handoffs)
+
+    @cached_property
+    def initial(self) -> State:
+        return next(state for state in self.states.values() if state.initial)
+
+    @cached_property
+    def fallback(self) -> Final:
+        return next(final for final in self.finals.values() if final.fallback)
+
+    @cached_property
+    def successors(self) -> dict[str, tuple[str, ...]]:
+        """Every state and final state with the targets of its declared edges; landing is not among them."""
+        edges: dict[str, list[str]] = {name: [] for name in (*self.states, *self.finals)}
+        for handoff in self.handoffs:
+            for source in handoff.sources:
+                edges[source.name].append(handoff.target.name)
+        return {name: tuple(dict.fromkeys(targets)) for name, targets in edges.items()}
+
+    def exits(self, state: str) -> tuple[Handoff, ...]:
+        """Tell the declared handoffs of a state in declaration order; failure edges are not among them."""
+        return tuple(h for h in self._leaving(state) if h.kind == "handoff")
+
+    def failure_edges(self, state: str) -> dict[EdgeKind, Handoff]:
+        """Tell the failure edges of a state by their kind."""
+        return {h.kind: h for h in self._leaving(state) if h.kind != "handoff"}
+
+    def _leaving(self, state: str) -> list[Handoff]:
+        return [h for h in self.handoffs if any(source.name == state for source in h.sources)]
+
+    @cached_property
+    def canonical(self) -> dict[str, Any]:
+        """Everything that decides how a run moves, and what is claimed of all runs; callables by qualified names."""
+        return {
+            "machine": self.name,
+            "context": {"name": qualified_name(self.context), "schema": self.context.model_json_schema()},
+            "states": {
+                name: {
+                    "agent": _canonical_agent(state),
+                    "initial": state.initial,
+                    "max_visits": state.max_visits,
+                    "timeout_s": state.timeout_s,
+                }
+                for name, state in self.states.items()
+            },
+            "finals": {
+                name: {
+                    "fallback": final.fallback,
+                    "sets": {ref.name: _plain(value) for ref, value in final.sets.items()},
+                }
+                for name, final in self.finals.items()
+            },
+            "handoffs": [
+                {
+                    "name": h.name,
+                    "kind": h.kind,
+                    "sources": [source.name for source in h.sources],
+                    "target": h.target.name,
+                    "description": h.description,
+                    "guard": h.guard.canonical if h.guard else None,
+                }
+                for h in self.handoffs
+            ],
+            "limits": self.limits.model_dump(mode="json"),
+            "policies": [policy.canonical for policy in self.policies],
+            "model": self.model,
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON, in hex: the same in every process, other for every other machine."""
+        text = json.dumps(self.canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def __repr__(self) -> str:
+        initial_first = sorted(self.states, key=lambda name: not self.states[name].initial)
+        return "\n".join([f"{self.name}({self.context.__name__}): {self.doc}", *map(self._line, initial_first)])
+
+    def _line(self, state: str) -> str:
+        exits = (f"{h.name} -> {h.target.name}" for h in self._leaving(state))
+        mark = "* " if self.states[state].initial else "  "
+        return f"{mark}{state} [{self.states[state].spec.name}]: {', '.join(exits)}"
+
+
+def _canonical_agent(state: State) -> dict[str, Any]:
+    spec = state.spec
+    return {
+        "kind": spec.kind,
+        "class": qualified_name(type(state.agent)) if isinstance(state.agent, Specified) else None,
+        "routes": [getattr(target, "name", None) for target in spec.routes],
+        "reads": [ref.name for ref in spec.reads],
+        "writes": [ref.name for ref in spec.writes],
+        "calls": spec.calls,
+        "call_limits": spec.call_limits.model_dump(),
+        "attempts": spec.attempts,
+        "pauses": spec.pauses,
+        "model": spec.model,
+        "agent": spec.canonical,
+    }
+
+
+def _plain(value: object) -> Any:
+    """Write a value as JSON that is the same in every process: sets are sorted, nothing is left out or masked."""
+    if isinstance(value, set | frozenset):
+        return sorted(map(_plain, value), key=json.dumps)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, BaseModel):
+        return {name: _plain(item) for name, item in vars(value).items()}
+    return to_jsonable_python(value)

@@ -1,0 +1,117 @@
+"""Guards: pure predicates of a context, composable with `&`, `|` and `~`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Generic, Literal, TypeVar
+
+from .annotations import qualified_name, where_defined
+from .context import Context, annotated_context
+
+C_contra = TypeVar("C_contra", bound=Context, contravariant=True)
+Word = Literal["all", "any", "not"]
+"""What joins guards into one."""
+
+
+class Guard(Generic[C_contra]):
+    """A pure predicate of the context.
+
+    A guard is evaluated many times, so it must be quick, answer a bool, and depend on its context alone.
+    One that raises counts as false and is recorded; so does one that answers anything but a bool.
+    """
+
+    def __init__(
+        self,
+        predicate: Callable[[C_contra], bool],
+        canonical: object,
+        contexts: tuple[type[Context], ...],
+        where: str,
+        *,
+        word: Word | None = None,
+        parts: tuple[Guard[Any], ...] = (),
+    ) -> None:
+        self._predicate = predicate
+        self.canonical = canonical
+        """A JSON value that names this guard in a digest; None if it has no name."""
+        self.contexts = contexts
+        """The context classes that it is annotated for."""
+        self.where = where
+        self.word: Word | None = word
+        """How its parts are joined; None for a *leaf*, which is one predicate."""
+        self.parts = parts
+        """The guards that it is composed of, in the order in which they are asked; none for a leaf."""
+
+    def __call__(self, context: C_contra) -> bool:
+        return self._predicate(context)
+
+    def __and__(self, other: Guard[C_contra]) -> Guard[C_contra]:
+        return all_of(self, other) if isinstance(other, Guard) else NotImplemented  # type: ignore[redundant-expr]
+
+    def __or__(self, other: Guard[C_contra]) -> Guard[C_contra]:
+        # what is no guard, such as a state, may join from its side
+        return any_of(self, other) if isinstance(other, Guard) else NotImplemented  # type: ignore[redundant-expr]
+
+    def __invert__(self) -> Guard[C_contra]:
+        return not_(self)
+
+    def __repr__(self) -> str:
+        return _show(self.canonical)
+
+
+def guard(predicate: Callable[[C_contra], bool]) -> Guard[C_contra]:
+    """Make a guard of a predicate; used as a decorator.
+
+    The context class is read from the annotation of its parameter, and checked when a machine is built.
+
+    It may be asked on a view of the context that notes what is read: `isinstance(ticket, Ticket)` sees through it,
+    `type(ticket) is Ticket` and `object.__getattribute__(ticket, ...)` do not, so a guard does without these two.
+    """
+    name = qualified_name(predicate)
+    annotated = annotated_context(predicate, sys._getframe(1).f_locals)
+    return Guard(predicate, name, (annotated,) if annotated else (), where_defined(predicate))
+
+
+def all_of(*guards: Guard[C_contra]) -> Guard[C_contra]:
+    """Hold if every guard holds; later ones are not asked once one does not."""
+    return _composed("all", guards, lambda context: all(exactly(g(context)) for g in guards))
+
+
+def any_of(*guards: Guard[C_contra]) -> Guard[C_contra]:
+    """Hold if some guard holds; later ones are not asked once one does."""
+    return _composed("any", guards, lambda context: any(exactly(g(context)) for g in guards))
+
+
+def not_(inner: Guard[C_contra]) -> Guard[C_contra]:
+    """Hold if the guard does not; one that raises still counts as false, whichever way it is turned."""
+    return _composed("not", (inner,), lambda context: not exactly(inner(context)))
+
+
+def exactly(answer: object) -> bool:
+    """Take a guard's answer, which is a bool and nothing else.
+
+    Raises TypeError: if it is anything else, such as a truthy string.
+    """
+    if not isinstance(answer, bool):
+        raise TypeError(f"a guard answers True or False, not {type(answer).__name__}")
+    return answer
+
+
+def _composed(word: Word, guards: tuple[Guard[Any], ...], predicate: Callable[[C_contra], bool]) -> Guard[C_contra]:
+    parts = [g.canonical for g in guards]
+    return Guard(
+        predicate,
+        None if None in parts else {word: parts},
+        tuple(context for g in guards for context in g.contexts),
+        guards[0].where if guards else "unknown",
+        word=word,
+        parts=guards,
+    )
+
+
+def _show(canonical: object) -> str:
+    if isinstance(canonical, dict):
+        ((word, parts),) = canonical.items()
+        shown = [_show(part) for part in parts]
+        return f"~{shown[0]}" if word == "not" else "(" + {"all": " & ", "any": " | "}[word].join(shown) + ")"
+    return "<unnamed guard>" if canonical is None else str(canonical).rpartition(":")[2].rpartition(".")[2]

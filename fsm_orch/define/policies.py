@@ -1,0 +1,203 @@
+"""Policies: what must be true of every run of a machine, as data; `fsm_orch.proof.explore.automata` checks them.
+
+    never(refund).before(verify)        precedence: on the way to a refund one must pass through verify
+    never(leak)                         absence
+    never(search).after(paid)           absence after
+    at_most(2, search)                  bounded existence
+    eventually(answered | human)        existence: every run passes through one of them
+    after(order).eventually(shipped)    response
+
+These are the specification patterns of Dwyer, Avrunin and Corbett (ICSE 1999), one way to write each. They speak of
+the *moments* of a run. Every hop has two: its handoff is taken; then a state or final state is entered, and guards
+hold on the context that the hop left. A run begins with the second. What falls into one moment counts as before, as
+after and as following.
+
+A landing excuses a run from what was still to come, and is no moment itself, unless a policy is strict. It never
+excuses what has happened: a refund without verification stays one, wherever the run ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .annotations import where_called
+from .guards import Guard
+
+Pattern = Literal["absence", "absence_after", "precedence", "existence", "response", "bounded_existence"]
+
+
+class Subject:
+    """What a policy can speak of: a state, a final state, a handoff, or several joined by `|`, guards among them."""
+
+    name: str = ""
+    """The attribute of its machine; a join has none."""
+
+    @property
+    def alternatives(self) -> tuple[Subject | Guard[Any], ...]:
+        """What it joins; itself, if it is one thing."""
+        return (self,)
+
+    def __or__(self, other: Subject | Guard[Any]) -> Subject:
+        return _joined(self, other)
+
+    def __ror__(self, other: Guard[Any]) -> Subject:
+        return _joined(other, self)
+
+
+Atom = Subject | Guard[Any]
+
+
+class _Either(Subject):
+    """Several things of which any one will do."""
+
+    def __init__(self, alternatives: tuple[Atom, ...]) -> None:
+        self._alternatives = alternatives
+
+    @property
+    def alternatives(self) -> tuple[Atom, ...]:
+        return self._alternatives
+
+    def __repr__(self) -> str:
+        return _listed(self._alternatives)
+
+
+def _joined(one: Atom, other: Atom) -> Subject:
+    for atom in one, other:
+        if not isinstance(atom, Subject | Guard):
+            return NotImplemented
+    return _Either((*alternatives(one), *alternatives(other)))
+
+
+def alternatives(subject: Atom) -> tuple[Atom, ...]:
+    """Tell what a subject joins.
+
+    Raises TypeError: if it is nothing that a policy can speak of, such as a name.
+    """
+    if isinstance(subject, Guard):
+        return (subject,)
+    if isinstance(subject, Subject):
+        return subject.alternatives
+    raise TypeError(f"a policy speaks of states, final states, handoffs and guards, not of {subject!r}")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What must be true of every run; made by `never`, `at_most`, `eventually` and `after`."""
+
+    pattern: Pattern
+    subject: tuple[Atom, ...]
+    """What it speaks of: any of these."""
+    other: tuple[Atom, ...] = ()
+    """What comes before, or after; any of these."""
+    times: int = 0
+    """How often at most; for `at_most` alone."""
+    strict: bool = False
+    """Whether a landed run is judged like any other."""
+    where: str = field(default="unknown", compare=False)
+    """`file:line` of the declaration."""
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """Everything that it speaks of."""
+        return (*self.subject, *self.other)
+
+    @property
+    def guards(self) -> tuple[Guard[Any], ...]:
+        """The guards among them."""
+        return tuple(atom for atom in self.atoms if isinstance(atom, Guard))
+
+    @property
+    def canonical(self) -> dict[str, Any]:
+        """The policy as JSON: parts by their names, guards by their canonical form."""
+        return {
+            "pattern": self.pattern,
+            "subject": list(map(_canonical, self.subject)),
+            "other": list(map(_canonical, self.other)),
+            "times": self.times,
+            "strict": self.strict,
+        }
+
+    def __str__(self) -> str:
+        subject, other = _listed(self.subject), _listed(self.other)
+        strict = ", strict=True" if self.strict else ""
+        match self.pattern:
+            case "absence":
+                return f"never({subject}{strict})"
+            case "absence_after":
+                return f"never({subject}{strict}).after({other})"
+            case "precedence":
+                return f"never({subject}{strict}).before({other})"
+            case "existence":
+                return f"eventually({subject}{strict})"
+            case "response":
+                return f"after({other}).eventually({subject}{strict})"
+            case "bounded_existence":
+                return f"at_most({self.times}, {subject}{strict})"
+
+
+class Never(Policy):
+    """The policy that something does not happen; `before` and `after` say when."""
+
+    def before(self, other: Atom) -> Policy:
+        """Allow it once something else has happened: on the way to it, every run passes through `other`."""
+        return Policy("precedence", self.subject, alternatives(other), strict=self.strict, where=self.where)
+
+    def after(self, other: Atom) -> Policy:
+        """Allow it until something else happens."""
+        return Policy("absence_after", self.subject, alternatives(other), strict=self.strict, where=self.where)
+
+
+def never(subject: Atom, *, strict: bool = False) -> Never:
+    """Say that something does not happen; `never(x).before(y)` and `never(x).after(y)` say when.
+
+    Args:
+        subject: a state, a final state, a handoff or a guard; several joined by `|` are any of them.
+        strict: judge a landed run like any other.
+    """
+    return Never("absence", alternatives(subject), strict=strict, where=where_called())
+
+
+def at_most(times: int, subject: Atom, *, strict: bool = False) -> Policy:
+    """Say how often something happens at most.
+
+    A guard is counted at the start, if it holds there, and at every hop after which it holds.
+
+    Raises ValueError: if `times` is not a whole number from 1.
+    """
+    if type(times) is not int or times < 1:
+        raise ValueError(f"at_most takes a whole number from 1, not {times!r}: what is not to happen is never(...)")
+    return Policy("bounded_existence", alternatives(subject), times=times, strict=strict, where=where_called())
+
+
+def eventually(subject: Atom, *, strict: bool = False) -> Policy:
+    """Say that something happens in every run before it ends."""
+    return Policy("existence", alternatives(subject), strict=strict, where=where_called())
+
+
+class Cause:
+    """The first half of `after(x).eventually(y)`; no policy yet."""
+
+    def __init__(self, cause: tuple[Atom, ...], where: str) -> None:
+        self._cause = cause
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"after({_listed(self._cause)})"
+
+    def eventually(self, subject: Atom, *, strict: bool = False) -> Policy:
+        """Say that whenever the first has happened, this happens then or later."""
+        return Policy("response", alternatives(subject), self._cause, strict=strict, where=self.where)
+
+
+def after(cause: Atom) -> Cause:
+    """Begin `after(x).eventually(y)`: every x is followed by a y before the run ends."""
+    return Cause(alternatives(cause), where_called())
+
+
+def _canonical(atom: Atom) -> Any:
+    return {"guard": atom.canonical} if isinstance(atom, Guard) else atom.name
+
+
+def _listed(atoms: tuple[Atom, ...]) -> str:
+    return " | ".join(repr(atom) if isinstance(atom, Guard) else atom.name or repr(atom) for atom in atoms)

@@ -1,0 +1,1 @@
+"""The rules that a machine keeps, or it does not build: one file a subject."""

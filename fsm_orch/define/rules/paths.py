@@ -1,0 +1,169 @@
+"""Rules about paths: where the runs of a definition can go, and whether its limits let them end.
+
+The rules of `fsm_orch.define.rules.check` that look at more than one edge. They ask nothing of guards: what a guard may
+forbid counts as possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...amounts import FREE, Allowance, Price
+from ...errors import Finding
+from ...limits import Limits
+from ..context import given_fields
+from ..definition import Definition, Final
+from ..graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
+
+
+def can_start(definition: Definition) -> Iterator[Finding]:
+    """Find limits that admit no run, no visit of some state, or no end."""
+    reason = start_objection(definition, definition.limits)
+    if reason is not None:
+        yield Finding(
+            code="FSM119",
+            where=definition.where,
+            came=reason,
+            allowed="limits that admit at least the first call and the landing",
+            do="raise the limits, or lower the caps of the first agent",
+        )
+    yield from _never_entered(definition)
+    yield from _too_far(definition)
+
+
+def _never_entered(definition: Definition) -> Iterator[Finding]:
+    for name, state in definition.states.items():
+        grant = state.spec.grant(FREE).tokens
+        if grant > definition.limits.tokens and not state.initial:
+            yield Finding(
+                code="FSM119",
+                where=state.where,
+                came=f"the first call of {name!r} may take {grant:,} tokens, a run {definition.limits.tokens:,}",
+                allowed="states that a run can afford to enter",
+                do="raise the limit, or lower the caps of its agent",
+            )
+
+
+def _too_far(definition: Definition) -> Iterator[Finding]:
+    """Find limits within which no run reaches an end other than the fallback, as each state must (`traps`)."""
+    ends = {name for name, final in definition.finals.items() if not final.fallback}
+    path = shortest_path(definition.successors, definition.initial.name, lambda name: name in ends)
+    if path is not None and len(path) - 1 > definition.limits.hops >= 1:
+        yield Finding(
+            code="FSM119",
+            where=definition.where,
+            came=f"the shortest way to an end other than the fallback takes {len(path) - 1} hops, and a run has "
+            f"{definition.limits.hops}: {' -> '.join(path)}",
+            allowed="limits within which some run can end elsewhere than in the fallback",
+            do="raise the limit of hops, or shorten the way",
+        )
+
+
+def start_objection(definition: Definition, limits: Limits, price: Price = FREE) -> str | None:
+    """Say why no run could start within limits, at the price of the initial state's model; None if one can."""
+    grant = definition.initial.spec.grant(price)
+    if limits.hops < 1:
+        return f"{limits.hops} hops leave none to land with"
+    if not Allowance(limits.tokens, limits.cost_micros).covers(grant):
+        money = "" if limits.cost_usd is None else f" and ${grant.cost / 1_000_000:g}"
+        limit = "" if limits.cost_usd is None else f" and ${limits.cost_usd:g}"
+        return (
+            f"the first call of {definition.initial.name!r} may take {grant.tokens:,} tokens{money}; "
+            f"the limit is {limits.tokens:,} tokens{limit}"
+        )
+    return None
+
+
+def unreachable(definition: Definition) -> Iterator[Finding]:
+    """Find states that no path leads to."""
+    reached = reachable(definition.successors, [definition.initial.name])
+    for name, part in (*definition.states.items(), *definition.finals.items()):
+        if name not in reached and not (isinstance(part, Final) and part.fallback):
+            yield Finding(
+                code="FSM103",
+                where=part.where,
+                came=f"no path leads to {name!r}",
+                allowed=f"states that can be reached from {definition.initial.name!r}",
+                do="declare a handoff to it, or remove it",
+            )
+
+
+def traps(definition: Definition) -> Iterator[Finding]:
+    """Find states from which only the fallback can be reached, or whose agent would never be asked."""
+    for name, state in definition.states.items():
+        if state.handoffs and not definition.exits(name):
+            yield Finding(
+                code="FSM104",
+                where=state.where,
+                came=f"{name!r} has failure edges and no handoff, so its agent would never be asked",
+                allowed="states with a handoff to take",
+                do="declare one",
+            )
+    goals = [name for name, final in definition.finals.items() if not final.fallback]
+    can_finish = reachable(reversed_graph(definition.successors), goals)
+    for name, state in definition.states.items():
+        if name not in can_finish:
+            yield Finding(
+                code="FSM104",
+                where=state.where,
+                came=f"from {name!r} only the fallback can be reached",
+                allowed="states from which some path leads to a final state that is not the fallback",
+                do="declare a handoff that leads on, or end there with a Final of its own",
+            )
+
+
+def cycles(definition: Definition) -> Iterator[Finding]:
+    """Find cycles without a bound of their own, each once."""
+    bounded = [name for name, state in definition.states.items() if state.max_visits is not None]
+    graph = without(definition.successors, bounded)
+    while (cycle := shortest_cycle(graph)) is not None:
+        kind = "self-loop" if len(cycle) == 2 else "cycle"
+        yield Finding(
+            code="FSM105",
+            where=definition.states[cycle[0]].where,
+            came=f"the {kind} {' -> '.join(cycle)} has no bound of its own",
+            allowed="cycles in which at least one state declares max_visits",
+            do=f"declare it: {cycle[0]} = State(..., max_visits=2)",
+        )
+        graph = without(graph, cycle[:1])  # as if it were bounded as advised
+
+
+def unwritten_reads(definition: Definition) -> Iterator[Finding]:
+    """Find every field that an agent reads though some path to it did not write it (T6).
+
+    A path writes a field where a handoff leaves a state whose agent writes it; failure edges keep the context
+    of entry and write nothing. The path shown is a shortest one.
+    """
+    given = given_fields(definition.context)
+    for state in definition.states.values():
+        for field in sorted((state.spec.read_names & definition.context.__pydantic_fields__.keys()) - given):
+            path = shortest_path(
+                _edges_that_do_not_write(definition, field),
+                definition.initial.name,
+                lambda name, goal=state.name: name == goal,  # type: ignore[misc]
+            )
+            if path is not None:
+                lost = _lost(definition, field, path)
+                why = f" (nothing that {lost!r} writes is kept when its visit fails)" if lost else ""
+                yield Finding(
+                    code="FSM110",
+                    where=state.where,
+                    came=f"{state.name!r} reads {field!r}, which this path did not write{why}: {' -> '.join(path)}",
+                    allowed="fields that are written on every path, required, or marked Given",
+                    do="write it on that path, require it at the start, or do not read it",
+                )
+
+
+def _lost(definition: Definition, field: str, path: Sequence[str]) -> str | None:
+    """Tell the last state that a path leaves by a failure edge though its agent writes a field; None: there is none."""
+    writers = [name for name in path[:-1] if field in definition.states[name].spec.written_names]
+    return writers[-1] if writers else None
+
+
+def _edges_that_do_not_write(definition: Definition, field: str) -> dict[str, list[str]]:
+    graph: dict[str, list[str]] = {name: [] for name in definition.successors}
+    for handoff in definition.handoffs:
+        for source in handoff.sources:
+            if handoff.kind != "handoff" or field not in source.spec.written_names:
+                graph[source.name].append(handoff.target.name)
+    return graph

@@ -1,0 +1,1 @@
+"""How well a machine routes: measured on labelled queries, never claimed."""

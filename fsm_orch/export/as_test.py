@@ -1,0 +1,169 @@
+"""A trace as a test: the source of a pytest function that plays it again and fails where the policy is broken.
+
+Fields that the path does not hang on get the simplest value that fits. Where it hangs on them, or none is known to fit,
+the test has Hypothesis search for values that make the path real.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic_core import to_json
+
+from ..define.context import Context, given_fields
+from ..define.definition import Definition
+from ..define.policies import Policy
+from ..kernel import events
+from ..proof.explore.reality import NOTHING, simplest
+from ..proof.explore.trace import HIDDEN, Trace, Turn
+from ..proof.repair.change import Change
+
+
+def pytest_source(
+    definition: Definition,
+    policy: Policy,
+    trace: Trace,
+    *,
+    module: str,
+    change: Change | None = None,
+    is_real: bool = True,
+) -> str:
+    """Write a test of a policy that a trace breaks.
+
+    Args:
+        policy: one of the definition's.
+        module: where the machine is imported from.
+        change: what removes the counterexample, to be named in the test.
+        is_real: whether the path is known to be one of real runs; if not, the test searches for values that make it.
+    """
+    writer = _Writer(definition, trace, is_real=is_real)
+    turns = [line for turn in trace.turns for line in writer.turn(turn)]
+    played = [f"{definition.name},", f"{writer.start()},", "[", *(f"    {turn}," for turn in turns), "],"]
+    kept = f"{definition.name}, {definition.name}.policies[{definition.policies.index(policy)}], result"
+    play = ["play(", *(f"    {line}" for line in played), ")"]
+    name = re.sub(r"\W+", "_", str(policy)).strip("_").lower()
+    said = [f"{policy}.", *(["", f"The smallest change that mends it: {change.edit.words}."] if change else [])]
+    if change and change.edit.dropped:
+        said.append("This test goes with it, since it plays that handoff.")
+    docstring = [f'"""{said[0]}', *said[1:], '"""'] if said[1:] else [f'"""{said[0]}"""']
+    write = _searching if writer.is_searched else _playing
+    return "\n".join(write(name, docstring, play, kept, writer.imports(module), _hanging_on(trace))) + "\n"
+
+
+def _playing(name: str, docstring: list[str], play: list[str], kept: str, imports: list[str], _: str) -> Iterator[str]:
+    yield '"""A counterexample that `fsm-orch check` found: it fails until the machine is mended."""'
+    yield ""
+    yield "from fsm_orch.testing import Turn, assert_kept, play"
+    yield from ["", *imports, "", ""]
+    yield f"def test_{name}() -> None:"
+    yield from _indented([*docstring, f"result = {play[0]}", *play[1:], "", f"assert_kept({kept})"])
+
+
+def _searching(
+    name: str, docstring: list[str], play: list[str], kept: str, imports: list[str], hangs: str
+) -> Iterator[str]:
+    yield '"""A possible counterexample that `fsm-orch check` found: Hypothesis searches what makes it real."""'
+    yield ""
+    yield "from hypothesis import strategies as st"
+    yield ""
+    yield "from fsm_orch.testing import Turn, breaks, play, search_values"
+    yield "from fsm_orch.testing.strategies import values"
+    yield from ["", *imports, "", ""]
+    yield "def attempt(draw: st.DrawFn):"
+    yield from _indented([f'"""Take the path{hangs}."""', f"return {play[0]}", *play[1:]])
+    yield from ["", ""]
+    yield f"def test_{name}() -> None:"
+    yield from _indented([*docstring, f"search_values(attempt, lambda result: breaks({kept}))"])
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" if line else "" for line in lines]
+
+
+def _hanging_on(trace: Trace) -> str:
+    return f", which is real if {' and '.join(map(str, trace.assumptions))}" if trace.assumptions else ""
+
+
+class _Writer:
+    """Writes values and turns, and keeps what they need to be imported."""
+
+    def __init__(self, definition: Definition, trace: Trace, *, is_real: bool) -> None:
+        self._definition = definition
+        self._trace = trace
+        self._classes: dict[type, None] = {}
+        touched = {name for turn in trace.turns for name in _said(turn)} | set(_required(definition.context))
+        is_stuck = any(simplest(definition.context, name) is NOTHING for name in touched & set(trace.hidden))
+        self.is_searched = is_stuck or not trace.is_sure or not is_real
+
+    def start(self) -> str:
+        context, given = self._definition.context, {}
+        for name, field in context.__pydantic_fields__.items():
+            if name not in given_fields(context):
+                continue  # runs begin with its default
+            value = self._trace.start.get(name, HIDDEN)
+            is_hidden = name in self._trace.hidden
+            if field.is_required() or (is_hidden and self.is_searched) or (not is_hidden and value != field.default):
+                given[name] = self._value(name, value, is_drawn=self.is_searched)
+        if not self.is_searched:
+            return f"{context.__name__}({', '.join(f'{name}={value}' for name, value in given.items())})"
+        drawn = (f"{name}={v}" if v.startswith("values(") else f"{name}=st.just({v})" for name, v in given.items())
+        return f"draw(st.builds({', '.join([context.__name__, *drawn])}))"
+
+    def turn(self, turn: Turn) -> Iterator[str]:
+        """Write a turn; nothing for a visit that was landed before its agent was asked."""
+        if not turn.inputs:
+            return
+        last, machine = turn.inputs[-1], self._definition.name
+        said = [f"{machine}.{turn.state}"]
+        deadline_s = self._definition.limits.deadline_s
+        if isinstance(last, events.Replied) and last.handoff in {h.name for h in self._definition.exits(turn.state)}:
+            said.append(f"handoff={machine}.{last.handoff}")
+        elif isinstance(last, events.Replied) and last.handoff is not None:
+            said.append('fails="refusal"')
+        elif isinstance(last, events.Cancelled) or last.at >= deadline_s:
+            said.append(f"seconds={deadline_s:g}")
+        elif isinstance(last, events.Failed):
+            said.append(f'fails="{last.reason}"')
+        if isinstance(last, events.Replied) and last.changes and 'fails="refusal"' not in said:
+            changes = (self._change(name, value) for name, value in last.changes.items())
+            said.append(f"changes={{{', '.join(changes)}}}")
+        if turn.calls:
+            said.append(f"tokens={list(turn.calls)}")
+        yield f"Turn({', '.join(said)})"
+
+    def imports(self, module: str) -> list[str]:
+        """Write the imports of what has been written so far."""
+        names: dict[str, set[str]] = {module: {self._definition.name}}
+        for cls in (self._definition.context, *self._classes):
+            names.setdefault(cls.__module__, set()).add(cls.__name__)
+        return [f"from {where} import {', '.join(sorted(found))}" for where, found in sorted(names.items())]
+
+    def _change(self, name: str, value: object) -> str:
+        written = self._value(name, value, is_drawn=self.is_searched)
+        written = f"draw({written})" if written.startswith("values(") else written
+        return f"{self._definition.context.__name__}.{name}: {written}"
+
+    def _value(self, name: str, value: object, *, is_drawn: bool) -> str:
+        context = self._definition.context
+        if name in self._trace.hidden:
+            return f'values({context.__name__}, "{name}")' if is_drawn else _literal(simplest(context, name))
+        if isinstance(value, enum.Enum):
+            self._classes[type(value)] = None
+            return f"{type(value).__name__}.{value.name}"
+        return _literal(value)
+
+
+def _literal(value: object) -> str:
+    return to_json(value).decode() if isinstance(value, str) and value.isprintable() else repr(value)
+
+
+def _required(context: type[Context]) -> Iterable[str]:
+    return [name for name, field in context.__pydantic_fields__.items() if field.is_required()]
+
+
+def _said(turn: Turn) -> Mapping[str, Any]:
+    last = turn.inputs[-1] if turn.inputs else None
+    return last.changes if isinstance(last, events.Replied) else {}

@@ -1,0 +1,112 @@
+"""A definition as a diagram: nodes, edges and the lines of text on them, in no language yet.
+
+The landing edge, which every state has though nobody declares it, is an edge here like any other.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ..define.agent_spec import AgentSpec
+from ..define.definition import Definition, Final, Handoff, State
+from ..limits import Limits
+
+NodeKind = Literal["state", "final", "fallback"]
+ArrowKind = Literal["handoff", "failure", "landing"]
+
+_WIDTH = 48
+"""Characters of a description that are shown; it is for a model, and may be long."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A state or final state; `lines` begins with its name."""
+
+    id: str
+    """Made here: a user's name may be a keyword of the language."""
+    kind: NodeKind
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """An edge between two nodes, by their ids."""
+
+    source: str
+    target: str
+    kind: ArrowKind
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """What is to be drawn."""
+
+    title: tuple[str, ...]
+    initial: str
+    nodes: tuple[Node, ...]
+    arrows: tuple[Arrow, ...]
+
+
+def diagram(definition: Definition) -> Diagram:
+    """Lay out a definition: its limits, guards, failure edges, fallback, and the landing edge of each state."""
+    ids = {name: f"n{number}" for number, name in enumerate((*definition.states, *definition.finals))}
+    return Diagram(
+        title=_printable(definition.name, _limits(definition.limits)),
+        initial=ids[definition.initial.name],
+        nodes=(
+            *(Node(ids[name], "state", _state_lines(state)) for name, state in definition.states.items()),
+            *(Node(ids[name], *_final(final)) for name, final in definition.finals.items()),
+        ),
+        arrows=(
+            *(arrow for handoff in definition.handoffs for arrow in _arrows(handoff, ids)),
+            *(Arrow(ids[name], ids[definition.fallback.name], "landing", ()) for name in definition.states),
+        ),
+    )
+
+
+def _limits(limits: Limits) -> str:
+    cost = [] if limits.cost_usd is None else [f"${limits.cost_usd}"]
+    return ", ".join([f"{limits.hops} hops", f"{limits.tokens:,} tokens", *cost, f"{limits.deadline_s:g} s"])
+
+
+def _state_lines(state: State) -> tuple[str, ...]:
+    visits = [] if state.max_visits is None else [f"at most {_count(state.max_visits, 'visit')}"]
+    timeout = [] if state.timeout_s is None else [f"{state.timeout_s:g} s a visit"]
+    return _printable(state.name, state.spec.name, *_caps(state.spec), *visits, *timeout)
+
+
+def _caps(spec: AgentSpec) -> list[str]:
+    caps = spec.call_limits
+    if spec.calls == 0:
+        return []
+    return [f"{_count(spec.calls, 'call')} of {caps.max_input_tokens:,} + {caps.max_output_tokens:,} tokens"]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _final(final: Final) -> tuple[NodeKind, tuple[str, ...]]:
+    sets = [f"sets {', '.join(ref.name for ref in final.sets)}"] if final.sets else []
+    if final.fallback:
+        return "fallback", _printable(final.name, "fallback", *sets)
+    return "final", _printable(final.name, *sets)
+
+
+def _arrows(handoff: Handoff, ids: dict[str, str]) -> Iterator[Arrow]:
+    guard = [] if handoff.guard is None else [f"[{handoff.guard!r}]"]
+    failure = [] if handoff.kind == "handoff" else [f"on {handoff.kind}"]
+    meaning = textwrap.shorten(handoff.description, _WIDTH, placeholder=" …")
+    lines = _printable(handoff.name, *failure, *guard, *([meaning] if meaning else []))
+    for source in handoff.sources:
+        kind: ArrowKind = "handoff" if handoff.kind == "handoff" else "failure"
+        yield Arrow(ids[source.name], ids[handoff.target.name], kind, lines)
+
+
+def _printable(*lines: str) -> tuple[str, ...]:
+    """Show control characters, line breaks and lone surrogates as spaces: a line is one line in every language."""
+    return tuple("".join(c if c.isprintable() else " " for c in line) for line in lines)

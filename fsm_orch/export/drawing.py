@@ -1,0 +1,19 @@
+"""A trace on the diagram of its machine: the edges it takes are drawn thick."""
+
+from __future__ import annotations
+
+from ..define.definition import Definition
+from ..proof.explore.trace import Trace
+from .diagram import diagram
+from .mermaid import mermaid
+
+_MARK = "stroke-width:5px"
+
+
+def drawn(definition: Definition, trace: Trace) -> str:
+    """Draw a definition as a mermaid flowchart with the path of a trace marked, its start included."""
+    ids = {name: f"n{number}" for number, name in enumerate((*definition.states, *definition.finals))}
+    taken = {(ids[turn.state], turn.handoff) for turn in trace.turns}
+    arrows = diagram(definition).arrows
+    marked = [n for n, arrow in enumerate(arrows, 1) if (arrow.source, next(iter(arrow.lines), None)) in taken]
+    return f"{mermaid(definition)}  linkStyle {','.join(map(str, [0, *marked]))} {_MARK}\n"

@@ -1,0 +1,250 @@
+"""The certificate: what no run of a machine can exceed, with all that is needed to check it.
+
+    certificate = certify(Support.definition)
+    Path("support.json").write_text(certificate.dump())          # in CI, where there is a solver
+    Runner(Support, certificate=Certificate.load(text))          # at start-up, where there need not be one
+
+For each measure it holds lambda, the price of a visit of each state whose visits can run out; `tolls`
+tells what follows from that, and `checker` refutes a certificate altered in any number. It is bound to
+the digest of the definition, the model of each state, the price table and the limits of a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from math import floor
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
+
+from ...amounts import Price
+from ...define.definition import Definition
+from ...errors import CertificateError
+from ...kernel.potential import Potential
+from ...limits import Limits
+from .assumptions import assumed
+from .program import best_prices
+from .search import dearest_path
+from .skeleton import Measure, Skeleton, skeleton, worst_cases
+from .tolls import Pricing
+
+Verdict = Literal["slack", "guarded"]
+"""Slack: no run is ever landed for tokens, or for cost. Guarded: the ledger may land one. Both keep the limit."""
+
+
+def _read(value: object) -> Fraction:
+    """Read an exact number, written as an integer or as "7/3" in lowest terms."""
+    if isinstance(value, Fraction) or type(value) is int:
+        return Fraction(value)
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,99}/[0-9]{1,99}", value) and not value.endswith("/0"):
+        number = Fraction(value)
+        if str(number) == value:
+            return number
+    raise ValueError("exact numbers are written 7 or '7/3', in lowest terms")
+
+
+def _write(number: Fraction) -> int | str:
+    return number.numerator if number.denominator == 1 else str(number)
+
+
+def _plain(number: Fraction) -> Fraction | int:
+    return number.numerator if number.denominator == 1 else number
+
+
+Exact = Annotated[Fraction, PlainValidator(_read), PlainSerializer(_write, return_type=int | str)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)  # or every import builds them
+
+
+class Witness(_Frozen):
+    """A path: what is charged on it at most, its guards and the limits of tokens and cost left aside."""
+
+    states: tuple[str, ...]
+    """Its visits, from the initial state on."""
+    handoffs: tuple[str, ...]
+    """The handoffs or failure edges between them; of several, the first that is declared."""
+    amount: int
+
+
+class Bound(_Frozen):
+    """What no run exceeds in one measure, and why."""
+
+    bound: int
+    """Its whole point: no run is charged more."""
+    is_exact: bool
+    """Whether the witness reaches it."""
+    witness: Witness
+    """The dearest path, or the dearest that was found."""
+    total: Exact
+    """What the prices alone prove: worst case of the initial state + `to_come` + every visit left at its price."""
+    to_come: Exact
+    """What may follow the first visit, beyond the prices of visits."""
+    per_visit: Mapping[str, Exact]
+    """The price of a visit of each state whose visits can run out: one more visit adds at most so much."""
+    per_hop: Exact
+    """One more hop adds at most so much."""
+    worst_case: Mapping[str, int]
+    """What one visit of each state is charged at most."""
+
+    @property
+    def gap(self) -> int:
+        """How far the bound lies above its witness."""
+        return self.bound - self.witness.amount
+
+
+class Rates(_Frozen):
+    """A price, in micro-dollars a token."""
+
+    input: Exact
+    output: Exact
+
+
+class Certificate(_Frozen):
+    """Bounds of every run of a machine, and what they are bound to."""
+
+    version: Literal[1] = 1
+    machine: str
+    definition: str
+    """The digest of the definition."""
+    limits: Limits
+    models: Mapping[str, str | None]
+    """The model of each state that makes calls; None if it was not named."""
+    prices: Mapping[str, Rates]
+    """The price of each state's model, where it was known."""
+    parts: Mapping[str, tuple[str, ...]]
+    """The digests of the certificates of the machines that a visit of a state runs inside it."""
+    bounds: Mapping[Measure, Bound]
+    """Without cost, if some price was not known."""
+    assumptions: tuple[str, ...]
+    """What the bounds hold under."""
+
+    @classmethod
+    def load(cls, text: str | bytes) -> Certificate:
+        """Read what `dump` wrote.
+
+        Raises CertificateError: if it is not the JSON of a certificate.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the text"
+            raise CertificateError(f"This is no certificate: {place}: {first['msg']}. Make one with certify") from None
+
+    def dump(self) -> str:
+        """Write it as JSON."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over its JSON with sorted keys and no spaces, in hex; what a certificate of a whole names it by."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def verdict(self, measure: Literal["tokens", "cost"]) -> Verdict | None:
+        """Tell whether the ledger may land a run for tokens or cost; None if there is no limit or no bound."""
+        limit = self.limits.tokens if measure == "tokens" else self.limits.cost_micros
+        if limit is None or measure not in self.bounds:
+            return None
+        return "slack" if self.bounds[measure].bound <= limit else "guarded"
+
+    def potential(self, definition: Definition) -> Potential:
+        """Give the tables of tokens that a run reads while it is under way.
+
+        Args:
+            definition: the one that it was checked on.
+        """
+        bound = self.bounds["tokens"]
+        pricing = Pricing(skeleton(definition, self.limits), bound.worst_case, bound.per_visit)
+        return Potential(
+            worst_case=bound.worst_case,
+            to_come={s: [_plain(pricing.follows(s, h)) for h in range(self.limits.hops)] for s in definition.states},
+            per_visit={s: _plain(price) for s, price in bound.per_visit.items() if price},
+            max_visits={s: definition.states[s].max_visits or self.limits.hops for s in bound.per_visit},
+        )
+
+
+def certify(
+    definition: Definition,
+    *,
+    limits: Limits | None = None,
+    prices: Mapping[str, Price] | None = None,
+    models: Mapping[str, str] | None = None,
+    parts: Mapping[str, Sequence[Certificate]] | None = None,
+) -> Certificate:
+    """Bound every run of a definition that has been checked.
+
+    Args:
+        limits: of the runs; None: the definition's.
+        prices: of each state's model. Unless the price of every state that makes calls is given, cost is not bounded.
+        models: the name of each state's model; None: as declared.
+        parts: by state, certificates of the machines that a visit of it runs inside it, each in the place of one call.
+
+    Raises CertificateError: if no run can start, a part belongs nowhere, or SciPy is needed and not installed.
+    """
+    limits, prices, parts = limits or definition.limits, prices or {}, parts or {}
+    if limits.hops < 1:
+        raise CertificateError(f"{definition.name} has no runs: even landing takes a hop, and the limit is 0 hops")
+    _check_parts(definition, parts)
+    calling = [name for name, state in definition.states.items() if state.spec.calls]
+    if models is None:
+        models = {name: m for name in calling if (m := definition.states[name].spec.model or definition.model)}
+    inner: dict[str, list[Mapping[Measure, int]]] = {
+        name: [{m: bound.bound for m, bound in part.bounds.items()} for part in of] for name, of in parts.items()
+    }
+    costs = worst_cases(definition, limits, prices, inner)
+    numbers = skeleton(definition, limits)
+    return Certificate(
+        machine=definition.name,
+        definition=definition.digest,
+        limits=limits,
+        models={name: models.get(name) for name in calling},
+        prices={n: Rates(input=prices[n].input, output=prices[n].output) for n in calling if n in prices},
+        parts={name: tuple(part.digest for part in of) for name, of in parts.items()},
+        bounds={measure: _bound(definition, numbers, cost) for measure, cost in costs.items()},
+        assumptions=assumed(parts),
+    )
+
+
+def _check_parts(definition: Definition, parts: Mapping[str, Sequence[Certificate]]) -> None:
+    for name, certificates in parts.items():
+        calls = definition.states[name].spec.calls if name in definition.states else 0
+        if len(certificates) > calls:
+            raise CertificateError(
+                f"{name!r} is given {len(certificates)} parts and makes {calls} calls: each part takes the place of a "
+                f"call. States of {definition.name}: {', '.join(definition.states)}"
+            )
+
+
+def _bound(definition: Definition, numbers: Skeleton, cost: Mapping[str, int]) -> Bound:
+    pricing = Pricing(numbers, cost, best_prices(numbers, cost))
+    found = dearest_path(pricing)
+    is_exact = found.is_dearest or found.amount == floor(pricing.total)
+    return Bound(
+        bound=found.amount if is_exact else floor(pricing.total),
+        is_exact=is_exact,
+        witness=Witness(
+            states=found.states,
+            handoffs=tuple(_joins(definition, *pair) for pair in pairwise(found.states)),
+            amount=found.amount,
+        ),
+        total=pricing.total,
+        to_come=pricing.to_come,
+        per_visit=pricing.per_visit,
+        per_hop=pricing.per_hop,
+        worst_case=cost,
+    )
+
+
+def _joins(definition: Definition, source: str, target: str) -> str:
+    """Name the first handoff or failure edge between two states."""
+    return next(
+        h.name for h in definition.handoffs if h.target.name == target and any(s.name == source for s in h.sources)
+    )

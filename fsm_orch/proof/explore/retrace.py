@@ -1,0 +1,102 @@
+"""Turns a path of the tree into a trace, by taking its steps once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...kernel import events
+from ...kernel.configuration import Configuration
+from .abstract import Answered
+from .play import Place, Play
+from .trace import Trace, Turn
+from .tree import Label
+
+
+def retrace(play: Play, path: Sequence[Label]) -> Trace:
+    """Take a path once more and write down its turns.
+
+    Args:
+        path: what happened, the start first.
+    """
+    start = path[0].event
+    assert isinstance(start, events.Started)  # what every path begins with
+    writer = _Writer(play)
+    for label in path:
+        writer.take(label)
+    return writer.trace(start.context)
+
+
+class _Writer:
+    """Follows one path; gone when its trace is written."""
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+        self._place: Place | None = None
+        self._turns: list[Turn] = []
+        self._inputs: list[events.Input] = []
+        self._answered: list[Answered] = []
+        self._charged: list[int] = []
+        self._reserved = 0
+        self._calls = 0
+
+    def take(self, label: Label) -> None:
+        before = self._place.now if self._place else None
+        moved, answered = self._play.retake(self._place, label.event, label.script)
+        if not label.is_sure:
+            self._answered += answered
+        if before is not None:
+            self._inputs.append(label.event)
+        self._place = moved.place
+        for record in moved.records:
+            if isinstance(record, events.HandedOff | events.Landed):
+                self._turn(record, label.event, moved.place.now)
+            else:
+                self._note(record)
+
+    def trace(self, start: Mapping[str, Any]) -> Trace:
+        assert self._place is not None
+        now = self._place.now
+        is_sure = not self._answered and not any(turn.assumed for turn in self._turns)
+        return Trace(
+            start=dict(start),
+            turns=tuple(self._turns),
+            state=now.state,
+            inputs=tuple(self._inputs),
+            assumed=tuple(answered.assumption for answered in self._answered),
+            settled=now.ledger.settled.tokens,
+            cost=now.ledger.settled.cost,
+            calls=self._calls,
+            hidden=self._play.abstraction.hidden(is_sure=is_sure),
+        )
+
+    def _note(self, record: events.Record) -> None:
+        """Keep the books of the visit: what its calls were charged, and what was held at most."""
+        self._reserved = max(self._reserved, record.stamp.reserved)
+        if isinstance(record, events.CallCharged):
+            self._charged.append(record.tokens)
+        elif isinstance(record, events.CallAdmitted):
+            self._calls += 1
+
+    def _turn(self, record: events.HandedOff | events.Landed, event: events.Input, now: Configuration) -> None:
+        edge = record if isinstance(record, events.HandedOff) else None
+        self._turns.append(
+            Turn(
+                state=record.source,
+                hops=record.stamp.hops - 1,
+                inputs=tuple(self._inputs),
+                handoff=edge.handoff if edge else None,
+                kind=self._play.kind(edge.handoff) if edge else "landing",
+                target=record.target,
+                landing=record.reason if isinstance(record, events.Landed) else None,
+                changes={n: event.changes[n] for n in edge.written}
+                if edge and isinstance(event, events.Replied)
+                else {},
+                calls=tuple(self._charged),
+                reserved=self._reserved,
+                settled=now.ledger.settled.tokens,
+                cost=now.ledger.settled.cost,
+                assumed=tuple(answered.assumption for answered in self._answered),
+            )
+        )
+        self._inputs, self._answered, self._charged, self._reserved = [], [], [], 0

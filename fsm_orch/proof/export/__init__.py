@@ -1,1 +1,0 @@
-"""A definition in the languages of other tools."""

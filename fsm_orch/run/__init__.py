@@ -1,0 +1,1 @@
+"""Runs a machine: performs what the kernel asks for. asyncio lives here."""

@@ -1,0 +1,109 @@
+"""What a run leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Generic, NamedTuple, TypeVar
+
+from ..define.context import Context
+from ..define.definition import Definition, Final, State
+from ..kernel import events
+from ..kernel.configuration import Configuration
+from ..messages import Message, Usage
+
+C = TypeVar("C", bound=Context)
+
+
+class Hop(NamedTuple):
+    """A transition that was taken."""
+
+    source: str
+    handoff: str | None
+    """None for the landing edge."""
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source} -{self.handoff or 'landing'}-> {self.target}"
+
+
+class Landing(NamedTuple):
+    """Why a run was landed."""
+
+    reason: events.LandingReason
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult(Generic[C]):
+    """The end of a run. A landed run is a result like any other, with the default answer and the reason."""
+
+    run_id: str
+    thread_id: str | None
+    state: State | Final
+    """Where it ended: compare with `is`, as in `result.state is Support.answered`."""
+    context: C
+    messages: tuple[Message, ...]
+    path: tuple[Hop, ...]
+    usage: Usage
+    """What providers reported; a call without believable usage counts as a request of no tokens."""
+    charged_tokens: int
+    """What the ledger settled: the usage, and the whole reservation of every call whose usage is unknown."""
+    cost_usd: Decimal | None
+    """What it cost; None if some model's price is not known."""
+    landing: Landing | None
+    """None, or why the run was landed."""
+    seconds: float
+    records: tuple[events.Record, ...] = field(repr=False)
+    journal: tuple[events.Input, ...] = field(repr=False)
+    error: BaseException | None = field(default=None, repr=False)
+    """What the last failed attempt raised, for a debugger; it is in no journal and no log."""
+
+
+def path_of(records: Sequence[events.Record]) -> tuple[Hop, ...]:
+    """Read the transitions out of the records of a run."""
+    hops = []
+    for record in records:
+        if isinstance(record, events.HandedOff):
+            hops.append(Hop(record.source, record.handoff, record.target))
+        elif isinstance(record, events.Landed):
+            hops.append(Hop(record.source, None, record.target))
+    return tuple(hops)
+
+
+def landing_of(records: Sequence[events.Record]) -> Landing | None:
+    """Read out of the records of a run why it was landed; None if it was not."""
+    for record in reversed(records):
+        if isinstance(record, events.Landed):
+            return Landing(record.reason, record.detail)
+    return None
+
+
+def place(definition: Definition, now: Configuration) -> State | Final:
+    """Give the state of a configuration as the object that the machine's class holds."""
+    return definition.states.get(now.state) or definition.finals[now.state]
+
+
+class RunStream(Generic[C]):
+    """The records of a run under way, each given once."""
+
+    def __init__(self, queue: asyncio.Queue[events.Record | None], task: asyncio.Task[RunResult[C]]) -> None:
+        self._queue = queue
+        self._task = task
+
+    async def __aiter__(self) -> AsyncIterator[events.Record]:
+        """Give the records that nobody has been given yet, until the run ends.
+
+        Raises what the run raised: a store's error, say.
+        """
+        while (record := await self._queue.get()) is not None:
+            yield record
+        self._queue.put_nowait(None)  # for whoever iterates again
+        if not self._task.cancelled():
+            self._task.result()
+
+    async def result(self) -> RunResult[C]:
+        """Wait for the end of the run; giving up waiting does not cancel it."""
+        return await asyncio.shield(self._task)

@@ -1,0 +1,240 @@
+"""The runner: performs the effects of the kernel, and folds what the world answers.
+
+It decides nothing. Each attempt of an agent runs in a task of its own, which can be given up without giving up the
+run; each of its calls is booked at the run's single writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from decimal import Decimal
+from typing import Any, Generic, TypedDict, Unpack, cast, get_args, overload
+
+from ..agents.base import Agent
+from ..clock import Clock, loop_clock
+from ..define.definition import Definition, State
+from ..define.machine import C, D, Machine
+from ..errors import StartError
+from ..kernel import events
+from ..kernel.step import VERSION
+from ..limits import Limits
+from ..messages import Message
+from ..models.base import Model
+from ..observe.base import Observer
+from ..proof.bounds.certificate import Certificate
+from ..resilience.retry import Retry
+from ..store.base import Store
+from . import start
+from .attempt import attempt
+from .result import RunResult, RunStream, landing_of, path_of, place
+from .writer import Run
+
+_PATIENT = Retry()
+
+
+class Runner(Generic[C, D]):
+    """Runs a machine, as often and as concurrently as wanted.
+
+    Args:
+        machine: the machine's class.
+        model: for agents that name none: `provider:model` or a model. None: the machine's.
+        limits: instead of the machine's, within which its policies were proved; `assert_policy` proves them in others.
+        agents: instead of the machine's, by state, for tests. What a state declares stays as it is; its calls go to
+            `model`.
+        certificate: bounds of every run, made beforehand: `Certificate.load(text)`; it is checked against all of the
+            above.
+        observers: told of every record, as it is made.
+        store: keeps the journals; None: each result carries its own.
+        retry: tries a call again that failed for now, as a further call of its visit; None does not.
+        clock: monotonic seconds; the event loop's by default.
+        new_id: makes run ids; random by default.
+
+    Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
+        limit with a model of unknown price, an agent for another machine's state, or a certificate that is refuted.
+    Raises ModelUnavailable: if a named model cannot be had.
+    Raises TypeError: if the certificate is none, such as the text of one, or an observer is not a plain function.
+    """
+
+    def __init__(
+        self,
+        machine: type[Machine[C, D]],
+        *,
+        model: str | Model | None = None,
+        limits: Limits | None = None,
+        agents: Mapping[State, Agent | Callable[[Any], Any]] | None = None,
+        certificate: Certificate | None = None,
+        observers: Sequence[Observer] = (),
+        store: Store | None = None,
+        retry: Retry | None = _PATIENT,
+        clock: Clock = loop_clock,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self.definition: Definition = machine.definition
+        agents = agents or {}
+        self._models = start.models_of(self.definition, model or self.definition.model, agents)
+        self._agents = start.agents_of(self.definition, agents)
+        self._has_prices = all(model.price is not None for model in self._models.values())
+        self.certificate = certificate
+        self.machine = start.compiled(self.definition, limits or self.definition.limits, self._models, certificate)
+        self._observers = tuple(observers)
+        if any(map(inspect.iscoroutinefunction, self._observers)):
+            raise TypeError("an observer is a plain function: it is called on the event loop and never awaited")
+        self.store = store
+        self._retry = retry
+        self._clock = clock
+        self._new_id = new_id
+
+    @overload
+    async def run(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
+
+    @overload
+    async def run(self, context: C, *, deps: D, **options: Unpack[RunOptions]) -> RunResult[C]: ...
+
+    async def run(self, context: C, *, deps: Any = None, **options: Unpack[RunOptions]) -> RunResult[C]:
+        """Run to the end; whatever fails on the way, the end is a final state.
+
+        Args:
+            context: the first snapshot.
+            deps: live objects for agents, such as connections; never journaled.
+            options: see `RunOptions`.
+
+        Raises StartError: if the context is not the machine's, comes with a field set that only agents write, or does
+            not come back from JSON; if dependencies are missing, or messages are no `Message`.
+        Raises asyncio.CancelledError: if the caller cancels; the run has landed by then.
+        """
+        return await self._run(self._started(context, options, deps), deps, self._observers)
+
+    @overload
+    def run_sync(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
+
+    @overload
+    def run_sync(self, context: C, *, deps: D, **options: Unpack[RunOptions]) -> RunResult[C]: ...
+
+    def run_sync(self, context: C, *, deps: Any = None, **options: Unpack[RunOptions]) -> RunResult[C]:
+        """Run to the end on an event loop of its own; see `run`.
+
+        Raises RuntimeError: if an event loop is running already: await `run` there.
+        """
+        started = self._started(context, options, deps)
+        if _is_loop_running():
+            raise RuntimeError("run_sync was called where an event loop is running: await run(...) there")
+        with asyncio.Runner() as loop:
+            return loop.run(self._run(started, deps, self._observers))
+
+    @overload
+    def stream(
+        self: Runner[C, None], context: C, **options: Unpack[RunOptions]
+    ) -> AbstractAsyncContextManager[RunStream[C]]: ...
+
+    @overload
+    def stream(
+        self, context: C, *, deps: D, **options: Unpack[RunOptions]
+    ) -> AbstractAsyncContextManager[RunStream[C]]: ...
+
+    @asynccontextmanager
+    async def stream(
+        self, context: C, *, deps: Any = None, **options: Unpack[RunOptions]
+    ) -> AsyncIterator[RunStream[C]]:
+        """Run, giving each record as it is made; leaving the block early cancels the run, which lands it.
+
+        async with runner.stream(context) as events:
+            async for record in events: ...
+            result = await events.result()
+        """
+        queue: asyncio.Queue[events.Record | None] = asyncio.Queue()
+        running = self._run(self._started(context, options, deps), deps, (*self._observers, queue.put_nowait))
+        task = asyncio.create_task(running)
+        task.add_done_callback(lambda _: queue.put_nowait(None))
+        try:
+            yield RunStream(queue, task)
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def _started(self, context: C, options: RunOptions, deps: Any) -> events.Started:
+        expected, wanted = self.definition.context, self.definition.deps
+        if type(context) is not expected:
+            raise StartError(f"{self.definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}")
+        if wanted is not None and deps is None and type(None) not in get_args(wanted):
+            raise StartError(f"{self.definition.name} has dependencies: give them as deps=")
+        unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
+        if unknown:
+            raise TypeError(f"a run takes {', '.join(RunOptions.__annotations__)}, not {', '.join(unknown)}")
+        if not all(isinstance(said, Message) for said in options.get("messages", ())):
+            raise StartError("the messages of a run are Message objects: Message(role='user', content='...')")
+        return events.Started(
+            run_id=options.get("run_id") or self._new_id(),
+            thread_id=options.get("thread_id"),
+            trace_id=options.get("trace_id"),
+            context=start.first(context),
+            messages=tuple(options.get("messages", ())),
+            digest=self.definition.digest,
+            kernel=VERSION,
+            limits=self.machine.limits,
+        )
+
+    async def _run(self, started: events.Started, deps: Any, observers: Sequence[Observer]) -> RunResult[C]:
+        run = Run(self.machine, started, clock=self._clock, observers=observers, store=self.store)
+        try:
+            while isinstance(run.effect, events.CallAgent):
+                await run.flush()
+                state = run.effect.state
+                await attempt(run, run.effect, self._agents[state], self._models.get(state), self._retry, deps)
+            await run.flush()
+        except BaseException as error:  # the caller's cancellation, or a store that failed: never in mid-air
+            run.cancel(type(error).__name__)
+            await _last_flush(run, error)
+            raise
+        return self._result(run)
+
+    def _result(self, run: Run) -> RunResult[C]:
+        now = run.now
+        return RunResult(
+            run_id=now.run_id,
+            thread_id=now.thread_id,
+            state=place(self.definition, now),
+            context=cast("C", now.context),  # it was started on a C, and every change keeps its class
+            messages=now.messages,
+            path=path_of(run.records),
+            usage=now.usage,
+            charged_tokens=now.ledger.settled.tokens,
+            cost_usd=Decimal(now.ledger.settled.cost) / 1_000_000 if self._has_prices else None,
+            landing=landing_of(run.records),
+            seconds=now.at,
+            records=tuple(run.records),
+            journal=tuple(run.journal),
+            error=run.error,
+        )
+
+
+class RunOptions(TypedDict, total=False):
+    """What can be said of one run besides its context and dependencies."""
+
+    messages: Sequence[Message]
+    """The conversation so far; none by default."""
+    run_id: str
+    """Names this run; random by default."""
+    thread_id: str
+    """Names the conversation that this run is part of."""
+    trace_id: str
+    """Ties this run to a trace of the caller's; the run id by default."""
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def _last_flush(run: Run, error: BaseException) -> None:
+    """Store the end of a run that is raising; if that fails too, the first error is the one to tell."""
+    try:
+        await asyncio.shield(run.flush())
+    except Exception as second:
+        error.add_note(f"the end of run {run.now.run_id} could not be stored: {type(second).__name__}")

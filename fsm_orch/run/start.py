@@ -1,0 +1,129 @@
+"""What a runner needs before a run, and why it may not have it: agents, models, prices, a certificate, a context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, cast
+
+from .. import models
+from ..agents.base import Agent
+from ..agents.code import CodeAgent
+from ..amounts import FREE, Price
+from ..define.agent_spec import Specified
+from ..define.context import Context, journaled, taken_ahead, validated
+from ..define.definition import Definition, State
+from ..define.rules.paths import start_objection
+from ..errors import CertificateError, ContextError, StartError
+from ..kernel.engine import Compiled
+from ..limits import Limits
+from ..models.base import Model
+from ..proof.bounds.certificate import Certificate
+from ..proof.bounds.checker import check
+
+
+def compiled(
+    definition: Definition, limits: Limits, used: Mapping[str, Model], certificate: Certificate | None
+) -> Compiled:
+    """Compile a machine for runs within limits and on the models of its states.
+
+    Raises StartError: if no run could start, or the certificate is refuted.
+    Raises TypeError: if the certificate is none, such as the text of one.
+    """
+    prices = {name: model.price for name, model in used.items()}
+    _check_start(definition, limits, prices)
+    known = {name: price for name, price in prices.items() if price is not None}
+    if certificate is None:
+        return Compiled(definition, limits=limits, prices=known)
+    if not isinstance(certificate, Certificate):
+        raise TypeError(
+            f"certificate= takes a Certificate, not a {type(certificate).__name__}: "
+            f"read what `dump` wrote with Certificate.load(text)"
+        )
+    _check_certificate(certificate, definition, limits, known, used)
+    return Compiled(definition, limits=limits, prices=known, potential=certificate.potential(definition))
+
+
+def models_of(definition: Definition, default: str | Model | None, agents: Collection[State]) -> dict[str, Model]:
+    """Find the model of each state whose agent makes calls: its own unless the agent is replaced, else the default."""
+    foreign = [state for state in agents if state not in definition.states.values()]
+    if foreign:
+        raise StartError(
+            f"{foreign[0]!r} is no state of {definition.name}: its states are {', '.join(definition.states)}"
+        )
+    found: dict[str, Model] = {}
+    for name, state in definition.states.items():
+        if state.spec.calls == 0:
+            continue
+        wanted = (default or state.spec.model) if state in agents else (state.spec.model or default)
+        if wanted is None:
+            raise StartError(f"State {name!r} needs a model: Runner({definition.name}, model='provider:model')")
+        found[name] = models.resolve(wanted) if isinstance(wanted, str) else wanted
+    return found
+
+
+def _check_start(definition: Definition, limits: Limits, prices: Mapping[str, Price | None]) -> None:
+    unpriced = [name for name, price in prices.items() if price is None]
+    if limits.cost_usd is not None and unpriced:
+        raise StartError(
+            f"The price of the model of {', '.join(map(repr, unpriced))} is not known, so a cost limit of "
+            f"${limits.cost_usd} cannot be kept: use a model with a known price, or limit tokens alone"
+        )
+    reason = start_objection(definition, limits, prices.get(definition.initial.name) or FREE)
+    if reason is not None:
+        raise StartError(f"{definition.name} cannot start: {reason}")
+
+
+_ANEW = (
+    ". Make it anew: fsm-orch check MODULE --certificate FILE. The digest of a definition includes the names that its "
+    "functions are imported by, so a module imported by another name is another definition: import it as MODULE there"
+)
+
+
+def _check_certificate(
+    certificate: Certificate,
+    machine: Definition,
+    limits: Limits,
+    prices: Mapping[str, Price],
+    used: Mapping[str, Model],
+) -> None:
+    try:
+        check(certificate, machine, limits=limits, prices=prices, models={n: model.name for n, model in used.items()})
+    except CertificateError as error:
+        advice = _ANEW if certificate.definition != machine.digest else ""
+        raise StartError(f"{machine.name} does not start on this certificate. {error}{advice}") from None
+
+
+def agents_of(definition: Definition, agents: Mapping[State, Agent | Callable[[Any], Any]]) -> dict[str, Agent]:
+    """Find the agent of each state: its own, unless it is replaced."""
+    return {name: _agent(state, agents.get(state, state.agent)) for name, state in definition.states.items()}
+
+
+def _agent(state: State, agent: object) -> Agent:
+    return cast("Agent", agent) if isinstance(agent, Specified) else CodeAgent(cast("Any", agent), state.spec)
+
+
+def first(context: Context) -> dict[str, Any]:
+    """Give a context as a run begins with it: as JSON, which a journal holds.
+
+    Raises StartError: if a field is set that only agents write, or it cannot be written as JSON or read back; says
+        which field, and nothing of its value.
+    """
+    expected = type(context)
+    try:
+        written = journaled(context, expected.__pydantic_fields__)
+    except ContextError as error:
+        raise StartError(f"this {expected.__name__} cannot be journaled: {error}") from None
+    try:
+        read = validated(expected, written)
+    except ContextError as error:
+        raise StartError(
+            f"this {expected.__name__} does not come back from JSON ({error}), and runs begin with what their journal "
+            f"holds: give the field a type and serializer whose JSON is read as the value it was"
+        ) from None
+    if ahead := taken_ahead(read):
+        how = "comes" if taken_ahead(context) else "comes back from JSON"
+        raise StartError(
+            f"this {expected.__name__} {how} with {', '.join(ahead)} set, and only agents write what has a default: "
+            f"leave it out, or mark the field as the caller's: Annotated[..., Given()]"
+        )
+    return written

@@ -1,0 +1,108 @@
+"""One run under way: its single writer.
+
+Whatever happens to a run passes through `Run.fold`, which takes it to the kernel without an `await`. That is why a
+reservation is checked and made in one go, however many calls a visit has under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from ..clock import Clock
+from ..kernel import events
+from ..kernel.configuration import Configuration
+from ..kernel.engine import Compiled
+from ..kernel.step import step
+from ..observe.base import Observer
+from ..store.base import Store
+
+_log = logging.getLogger("fsm_orch")
+
+
+class Run:
+    """The single writer of one run.
+
+    Args:
+        started: the first input.
+        observers: told of every record.
+        store: keeps the journal; None keeps it in the run alone.
+    """
+
+    def __init__(
+        self,
+        machine: Compiled,
+        started: events.Started,
+        *,
+        clock: Clock,
+        observers: Sequence[Observer] = (),
+        store: Store | None = None,
+    ) -> None:
+        self.machine = machine
+        self.journal: list[events.Input] = []
+        self.records: list[events.Record] = []
+        self.error: BaseException | None = None
+        """What the last failed attempt raised; never journaled, since it may hold anything."""
+        self._clock = clock
+        self._began = clock() - started.at
+        self._observers = tuple(observers)
+        self._store = store
+        self._stored = 0
+        self._storing = asyncio.Lock()
+        self._appending: asyncio.Future[None] | None = None
+        self._now: Configuration | None = None
+        self.effect: events.Effect | None = None
+        self.fold(started)
+
+    @property
+    def now(self) -> Configuration:
+        assert self._now is not None  # the constructor folds `Started`
+        return self._now
+
+    @property
+    def is_finished(self) -> bool:
+        return self.now.status == "finished"
+
+    def elapsed(self) -> float:
+        """Tell the seconds that the run has been active."""
+        return max(0.0, self._clock() - self._began)
+
+    def fold(self, event: events.Input) -> tuple[events.Record, ...]:
+        """Apply an input and tell the observers; returns the records."""
+        stepped = step(self.machine, self._now, event)
+        self._now = stepped.configuration
+        self.journal.append(event)
+        self.records += stepped.records
+        if stepped.effects:
+            self.effect = stepped.effects[-1]
+        for record in stepped.records:
+            for observer in self._observers:
+                self._tell(observer, record)
+        return stepped.records
+
+    def _tell(self, observer: Observer, record: events.Record) -> None:
+        try:
+            observer(record)
+        except Exception as error:  # an observer is a guest: what it raises must not touch the run
+            _log.error("observer %r raised %s on %s", observer, type(error).__name__, record.kind)
+
+    def cancel(self, detail: str) -> None:
+        """Land the run, unless it has ended."""
+        if not self.is_finished:
+            self.fold(events.Cancelled(detail=detail, at=self.elapsed()))
+
+    async def flush(self) -> None:
+        """Store what is journaled and not stored yet, in order, one writer at a time."""
+        if self._store is None:
+            return
+        async with self._storing:
+            if self._appending is not None:  # a flush that was cancelled left it under way
+                await asyncio.wait({self._appending})
+            pending = self.journal[self._stored :]
+            if pending:
+                append = self._store.append(self.now.run_id, self._stored, pending)
+                self._appending = asyncio.ensure_future(append)
+                await asyncio.shield(self._appending)
+                self._appending = None
+                self._stored += len(pending)

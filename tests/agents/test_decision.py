@@ -1,0 +1,490 @@
+"""Decisions: what a model is asked to fill in, and how its reply is read."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from fsm_orch.agents.decision import Decision, Form, form
+from fsm_orch.define.context import Context
+from fsm_orch.kernel.events import Refusal
+
+
+class Mood(enum.Enum):
+    CALM = "calm"
+    WILD = "wild"
+
+
+class Item(BaseModel):
+    """A thing in a basket."""
+
+    model_config = ConfigDict(frozen=True)
+    name: Annotated[str, Field(min_length=1, max_length=20, description="what it is called")]
+    count: int = 1
+    default: str = "a field by the name of a keyword"
+
+
+class Card(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    kind: Literal["card"] = "card"
+    const: int
+
+
+class Cash(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    kind: Literal["cash"] = "cash"
+    coins: tuple[int, ...] = ()
+
+
+class Basket(Context):
+    query: str
+    answer: str | None = None
+    count: Annotated[int, Field(ge=0, le=99)] = 0
+    price: Annotated[float, Field(gt=-1, allow_inf_nan=False)] = 0.0
+    paid: bool = False
+    mood: Mood = Mood.CALM
+    choice: Literal["x", "y"] = "x"
+    only: Literal["one"] = "one"
+    number: Literal[1, 2] = 1
+    items: tuple[Item, ...] = ()
+    tags: frozenset[str] = frozenset()
+    pay: Annotated[Card | Cash, Field(discriminator="kind")] = Cash()
+    when: datetime.date | None = None
+    cost: decimal.Decimal = decimal.Decimal(0)
+    pattern: Annotated[str, Field(pattern="^[a-z]*$", description="lower case")] = ""
+    nested: Item | None = None
+
+
+WRITTEN = tuple(name for name in Basket.model_fields if name != "query")
+PLAIN = form(Basket, ("answer", "count"), ("to_billing", "to_search", "done"), ("to_billing", "done"))
+ALL = form(Basket, WRITTEN, ("to_billing", "done"), ("to_billing", "done"))
+GOOD = '{"handoff": "done", "answer": "yes", "count": 2}'
+
+
+def read(text: str, asked: Form = PLAIN, *, is_truncated: bool = False) -> Decision | Refusal:
+    return asked.read(text, is_truncated=is_truncated)
+
+
+# --- reading --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [GOOD, f"\n\t {GOOD} \r\n"])
+def test_a_decision_is_read(text: str) -> None:
+    """One JSON object with a legal handoff and every field is a decision, white space around it or not."""
+
+    assert Decision("done", {"answer": "yes", "count": 2}) == read(text)
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("not_json", ""),
+        ("not_json", "   "),
+        ("not_json", "I will hand you to billing."),
+        ("not_json", "done"),
+        ("not_json", "{'handoff': 'done', 'answer': 'yes', 'count': 2}"),
+        ("not_json", f"```json\n{GOOD}\n```"),
+        ("not_json", '{"handoff": "done", "answer": "yes", "count": NaN}'),
+        ("not_json", '{"handoff": "done", "answer": "yes", "count": -Infinity}'),
+        ("not_json", '{"handoff": "done", "answer": "yes", "count": 2,}'),
+        ("trailing_text", f"{GOOD} I hope this helps."),
+        ("trailing_text", f"{GOOD} 3"),
+        ("trailing_text", f"{GOOD}}}"),
+        ("trailing_text", f"{GOOD} [1]"),
+        ("two_decisions", GOOD + GOOD),
+        ("two_decisions", f'{GOOD}\n{{"handoff": "to_billing"}}'),
+        ("duplicate_key", '{"handoff": "done", "handoff": "to_billing", "answer": "yes", "count": 2}'),
+        ("duplicate_key", '{"handoff": "done", "hand\\u006fff": "done", "answer": "yes", "count": 2}'),
+        ("duplicate_key", '{"handoff": "done", "answer": {"a": 1, "a": 2}, "count": 2}'),
+        ("truncated", '{"handoff": "done", "answer": "ye'),
+        ("truncated", '{"handoff": "done"'),
+        ("truncated", "{"),
+        ("missing_field", '{"handoff": "done", "answer": "yes"}'),
+        ("missing_field", '{"answer": "yes", "count": 2}'),
+        ("missing_field", "{}"),
+        ("unknown_field", '{"handoff": "done", "answer": "yes", "count": 2, "verified": true}'),
+        ("wrong_type", '{"handoff": "done", "answer": "yes", "count": "2"}'),
+        ("wrong_type", '{"handoff": "done", "answer": "yes", "count": true}'),
+        ("wrong_type", '{"handoff": "done", "answer": "yes", "count": 2.5}'),
+        ("wrong_type", '{"handoff": "done", "answer": "yes", "count": -1}'),
+        ("wrong_type", '{"handoff": null, "answer": "yes", "count": 2}'),
+        ("wrong_type", '{"handoff": ["done"], "answer": "yes", "count": 2}'),
+        ("wrong_type", f"[{GOOD}]"),
+        ("wrong_type", '"done"'),
+        ("wrong_type", "null"),
+        ("unknown_handoff", '{"handoff": "to_nowhere", "answer": "yes", "count": 2}'),
+        ("unknown_handoff", '{"handoff": "Done", "answer": "yes", "count": 2}'),
+        ("unknown_handoff", '{"handoff": "done ", "answer": "yes", "count": 2}'),
+        ("unknown_handoff", '{"handoff": "d\\u043ene", "answer": "yes", "count": 2}'),
+        ("unknown_handoff", '{"handoff": "", "answer": "yes", "count": 2}'),
+    ],
+)
+def test_every_refusal_has_its_reason(reason: str, text: str) -> None:
+    """Whatever is not exactly one decision is refused with the reason for it, and a sentence."""
+
+    refusal = read(text)
+
+    assert isinstance(refusal, Refusal)
+    assert reason == refusal.reason
+    assert refusal.detail.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("done", "The reply was not JSON. Reply with one JSON object and nothing else."),
+        ('{"handoff": "done', "The reply was an unfinished JSON object. Reply more briefly."),
+        ("[]", "The reply was not a JSON object. Reply with one JSON object."),
+        ('{"a": 1, "a": 2}', "The reply had a key twice. Reply with one JSON object, each key once."),
+        ("{}{}", "The reply held two decisions. Reply with exactly one JSON object."),
+        ("{}.", "The reply went on after its JSON object. Reply with the object alone."),
+        ('{"count": "2"}', "The reply did not fit: handoff: Field required; answer: Field required."),
+        ('{"handoff": "done", "answer": "", "count": 2, "x": 1}', "The reply had keys that were not asked for."),
+        (
+            '{"handoff": "done", "answer": "", "count": "2"}',
+            "The reply did not fit: count: Input should be a valid integer.",
+        ),
+    ],
+)
+def test_a_refusal_tells_the_model_what_to_do(text: str, detail: str) -> None:
+    """Each refusal says in its own words what was wrong, and what to reply instead."""
+
+    refusal = read(text)
+
+    assert isinstance(refusal, Refusal)
+    assert detail == refusal.detail
+
+
+@pytest.mark.parametrize("answer", [r'"\ud800"', "[" * 300 + "]" * 300], ids=["half a surrogate pair", "very deep"])
+def test_json_that_the_reader_cannot_take_is_not_json(answer: str) -> None:
+    """What Python takes for JSON and the reader does not is refused like any other broken text."""
+
+    assert read(f'{{"handoff": "done", "answer": {answer}, "count": 2}}') == Refusal(
+        "not_json", "The reply was not JSON. Reply with one JSON object and nothing else."
+    )
+
+
+def test_a_reply_at_its_cap_is_told_to_be_brief() -> None:
+    """The refusal of a reply that was cut off asks for a shorter one."""
+
+    assert read(GOOD, is_truncated=True) == Refusal(
+        "truncated", "The reply was cut off at its cap. Reply more briefly."
+    )
+
+
+@pytest.mark.parametrize("text", [GOOD, "", "{"])
+def test_a_reply_at_its_cap_is_truncated(text: str) -> None:
+    """A reply that was cut off is refused, even if what came of it would do."""
+
+    assert "truncated" == read(text, is_truncated=True).reason  # type: ignore[union-attr]
+    assert "truncated" == read(text, form(Basket, (), (), ()), is_truncated=True).reason  # type: ignore[union-attr]
+
+
+def test_a_declared_handoff_off_the_menu_is_a_decision() -> None:
+    """A handoff that the state declares and the menu lacks is read, for the kernel to judge."""
+
+    assert Decision("to_search", {"answer": None, "count": 0}) == read(
+        '{"handoff": "to_search", "answer": null, "count": 0}'
+    )
+
+
+def test_an_unknown_handoff_is_quoted_in_part() -> None:
+    """A refusal quotes at most 64 characters of a handoff that does not exist, and tells the menu."""
+
+    refusal = read(json.dumps({"handoff": "x" * 500, "answer": None, "count": 0}))
+
+    assert Refusal("unknown_handoff", f"{'x' * 64!r} does not exist. Choose one of: to_billing, done.") == refusal
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"handoff": "done", "answer": 917351, "count": 2}',
+        '{"handoff": "done", "answer": "SECRET", "count": "SECRET"}',
+        '{"handoff": "done", "answer": "SECRET"}',
+        '{"handoff": "done", "answer": "yes", "count": 2, "SECRET": 1}',
+        '{"handoff": "done", "answer": {"SECRET": 1}, "count": 2}',
+        'SECRET {"handoff": "done"}',
+        '{"handoff": "done", "answer": "yes", "count": 2} SECRET',
+        '{"SECRET": 1, "SECRET": 2}',
+        '{"handoff": "done", "answer": "SECRET',
+        '{"handoff": {"SECRET": 1}, "answer": "", "count": 2}',
+    ],
+)
+def test_a_refusal_quotes_nothing_but_the_handoff(text: str) -> None:
+    """What a model said besides a handoff's name is in no refusal: keys of its own making neither."""
+
+    refusal = read(text)
+
+    assert isinstance(refusal, Refusal)
+    assert "SECRET" not in refusal.detail
+    assert "917351" not in refusal.detail
+
+
+def test_a_refusal_quotes_no_tag_of_a_union() -> None:
+    """A value that chooses between nested models is a value too."""
+
+    text = '{"handoff": "done", "pay": {"kind": "SECRET"}}'
+
+    assert "SECRET" not in read(text, form(Basket, ("pay",), ("done", "more"), ("done",))).detail  # type: ignore[union-attr]
+
+
+def test_nothing_to_decide_is_free_text() -> None:
+    """Without a choice and without fields there is no schema, and any text is a decision."""
+
+    asked = form(Basket, (), (), ())
+
+    assert None is asked.schema
+    assert Decision(None, {}) == read("whatever {", asked)
+
+
+def test_without_a_choice_no_handoff_is_asked() -> None:
+    """A state of one exit asks for its fields alone, and refuses a handoff as a key of the model's own."""
+
+    asked = form(Basket, ("answer",), (), ())
+
+    assert Decision(None, {"answer": "yes"}) == read('{"answer": "yes"}', asked)
+    assert "unknown_field" == read('{"answer": "yes", "handoff": "done"}', asked).reason  # type: ignore[union-attr]
+
+
+nasty = st.one_of(
+    st.text(),
+    st.text(st.characters(categories=["Cs", "Cc", "Cf", "Zs", "Lu", "Nd"])),
+    st.text(' \n{}[]",:\\u0dhanoftsw1-.eE', max_size=60),
+    st.sampled_from(["[" * 100_000, "{" * 99, '{"a":' * 50_000, "9" * 5_000, "-", '{"a":1e999}', "\ufeff{}"]),
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+near_misses = st.dictionaries(st.sampled_from(["handoff", "answer", "count", "other"]), values).map(json.dumps)
+
+
+@given(st.one_of(nasty, near_misses), st.booleans(), st.sampled_from([PLAIN, ALL, form(Basket, (), (), ())]))
+@example("\ud800", False, PLAIN)
+@example('{"handoff": "\ud800", "answer": "\ud800", "count": 1}', False, PLAIN)
+@example('{"handoff": "\\ud800", "answer": "\\ud800", "count": 1}', False, PLAIN)
+@example('{"handoff": "done", "answer": "x", "count": ' + "9" * 5_000 + "}", False, PLAIN)
+@example('{"handoff": "done", "answer": "\x00", "count": 1}', False, PLAIN)
+def test_any_text_is_a_decision_or_a_refusal(text: str, is_truncated: bool, asked: Form) -> None:
+    """No text whatever makes reading raise, and a decision names only what was declared."""
+
+    answer = read(text, asked, is_truncated=is_truncated)
+
+    assert isinstance(answer, Decision | Refusal)
+    if isinstance(answer, Decision) and asked.schema is not None:
+        assert answer.handoff in asked.declared
+        assert set(answer.changes) == set(asked.reader.model_fields) - {"handoff"}
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+items = st.builds(Item, name=texts.filter(bool), count=st.integers(), default=texts)
+WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
+    "answer": st.none() | texts,
+    "count": st.integers(0, 99),
+    "price": st.floats(0, allow_nan=False, allow_infinity=False),
+    "paid": st.booleans(),
+    "mood": st.sampled_from(Mood),
+    "choice": st.sampled_from(["x", "y"]),
+    "only": st.just("one"),
+    "number": st.sampled_from([1, 2]),
+    "items": st.lists(items, max_size=3).map(tuple),
+    "tags": st.frozensets(texts, max_size=3),
+    "pay": st.builds(Card, const=st.integers()) | st.builds(Cash, coins=st.lists(st.integers(), max_size=2).map(tuple)),
+    "when": st.none() | st.dates(),
+    "cost": st.decimals(allow_nan=False, allow_infinity=False),
+    "pattern": st.text("abc", max_size=5),
+    "nested": st.none() | items,
+}
+
+
+@given(st.fixed_dictionaries(WELL_FORMED), st.sampled_from(["to_billing", "done"]), st.booleans())
+def test_a_well_formed_reply_round_trips(changes: dict[str, Any], handoff: str, is_ascii: bool) -> None:
+    """A reply that writes every field as its schema says is the decision that was meant."""
+
+    reply = {
+        "handoff": handoff,
+        **{
+            name: TypeAdapter(Basket.model_fields[name].annotation).dump_python(value, mode="json")
+            for name, value in changes.items()
+        },
+    }
+
+    assert Decision(handoff, changes) == read(json.dumps(reply, ensure_ascii=is_ascii), ALL)
+
+
+# --- the schema -----------------------------------------------------------------------------------------------
+
+FORBIDDEN = frozenset(
+    {
+        *("default", "const", "oneOf", "allOf", "not", "discriminator", "title", "format", "pattern"),
+        *("minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+        *("minItems", "maxItems", "uniqueItems", "prefixItems"),
+    }
+)
+
+
+def schemas(schema: Any) -> Iterator[dict[str, Any]]:
+    """Walk every schema inside a schema; keys of `properties` and `$defs` are names, not keywords."""
+    yield schema
+    for key in ("properties", "$defs"):
+        for part in schema.get(key, {}).values():
+            yield from schemas(part)
+    for part in schema.get("anyOf", ()):
+        yield from schemas(part)
+    if "items" in schema:
+        yield from schemas(schema["items"])
+
+
+forms = st.builds(
+    lambda written, declared, count: form(
+        Basket, tuple(written), tuple(declared), tuple(declared[: max(1, count % len(declared))]) if declared else ()
+    ),
+    st.lists(st.sampled_from(WRITTEN), unique=True),
+    st.lists(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True), unique=True, max_size=4).filter(
+        lambda names: len(names) != 1
+    ),
+    st.integers(0, 9),
+)
+
+
+@given(forms)
+def test_schemas_keep_to_the_dialect(asked: Form) -> None:
+    """A schema is an object that requires every property and knows no others, all the way down, and no constraint."""
+
+    if asked.schema is None:
+        return
+    assert "object" == asked.schema["type"]
+    for schema in schemas(asked.schema):
+        assert set() == FORBIDDEN & set(schema)
+        if schema.get("type") == "object":
+            assert schema["required"] == list(schema["properties"])
+            assert schema["additionalProperties"] is False
+
+
+@given(forms)
+def test_the_handoff_is_an_enum_of_the_menu(asked: Form) -> None:
+    """The handoff of a schema is one of exactly the legal names, in their order; it comes first."""
+
+    if asked.declared:
+        assert asked.schema is not None
+        assert "handoff" == next(iter(asked.schema["properties"]))
+        assert {"type": "string", "enum": list(asked.legal)} == asked.schema["properties"]["handoff"]
+    elif asked.schema is not None:
+        assert "handoff" not in asked.schema["properties"]
+
+
+def test_fields_by_the_name_of_a_keyword_are_kept() -> None:
+    """A property called `default` or `const` is a property, and no keyword to be dropped."""
+
+    assert ALL.schema is not None
+    definitions = ALL.schema["$defs"]
+
+    assert ["name", "count", "default"] == definitions["Item"]["required"]
+    assert {"kind", "const"} == set(definitions["Card"]["properties"])
+
+
+def test_a_literal_of_one_is_an_enum() -> None:
+    """A Literal of one value, and of many, is written as an enum."""
+
+    assert ALL.schema is not None
+
+    assert ["one"] == ALL.schema["properties"]["only"]["enum"]
+    assert ["x", "y"] == ALL.schema["properties"]["choice"]["enum"]
+
+
+def test_descriptions_reach_the_model() -> None:
+    """What a user says of a field is in the schema, nested or not."""
+
+    assert ALL.schema is not None
+
+    assert "lower case" == ALL.schema["properties"]["pattern"]["description"]
+    assert "what it is called" == ALL.schema["$defs"]["Item"]["properties"]["name"]["description"]
+
+
+def test_arrays_say_what_they_hold() -> None:
+    """An array says what its items are, a pair of unlike ones too: providers refuse one that does not."""
+
+    class Paired(Context):
+        pair: tuple[int, str]
+
+    asked = form(Paired, ("pair",), (), ())
+    assert asked.schema is not None
+
+    assert [] == [s for s in schemas(asked.schema) if s.get("type") == "array" and "items" not in s]
+
+
+def test_what_an_array_holds_is_in_the_dialect_too() -> None:
+    """The items of an array lose their constraints, and those of a pair are a choice of its two kinds."""
+
+    class Listed(Context):
+        small: tuple[Annotated[int, Field(ge=0)], ...]
+        pair: tuple[int, str]
+
+    asked = form(Listed, ("small", "pair"), (), ())
+    assert asked.schema is not None
+
+    either = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+    assert {
+        "small": {"type": "array", "items": {"type": "integer"}},
+        "pair": {"type": "array", "items": either},
+    } == asked.schema["properties"]
+
+
+def test_a_tagged_union_is_a_plain_choice() -> None:
+    """Models told apart by a tag are offered side by side: no provider's strict mode knows `oneOf`."""
+
+    class Paid(Context):
+        parts: tuple[Annotated[Card | Cash, Field(discriminator="kind")], ...] = ()
+
+    asked = form(Paid, ("parts",), (), ())
+    assert asked.schema is not None
+
+    choice = {"anyOf": [{"$ref": "#/$defs/Card"}, {"$ref": "#/$defs/Cash"}]}
+    assert choice == asked.schema["properties"]["parts"]["items"]
+
+
+def test_a_form_is_built_once() -> None:
+    """The form for a set of names is built once for each context."""
+
+    class OtherBasket(Basket):
+        pass
+
+    first = form(Basket, ("answer",), ("a", "b"), ("a",))
+
+    assert first is form(Basket, ("answer",), ("a", "b"), ("a",))
+    assert first is not form(Basket, ("answer",), ("a", "b"), ("a", "b"))
+    assert first is not form(OtherBasket, ("answer",), ("a", "b"), ("a",))
+
+
+def test_aliased_fields_are_asked_for_by_name() -> None:
+    """A field with an alias has its own name on the wire."""
+
+    class Aliased(Context):
+        answer: str | None = Field(default=None, alias="a", validation_alias="v", serialization_alias="s")
+
+    asked = form(Aliased, ("answer",), (), ())
+
+    assert asked.schema is not None
+    assert ["answer"] == asked.schema["required"]
+    assert Decision(None, {"answer": "yes"}) == read('{"answer": "yes"}', asked)
+
+
+def test_a_watched_context_has_the_form_of_its_class() -> None:
+    """The menu that an agent's view of a context leads to is the one of the context itself."""
+
+    from fsm_orch.define.context import watched
+
+    view = watched(Basket(query="hi"), lambda name: None)
+
+    assert form(Basket, ("answer",), (), ()) is form(view.__class__, ("answer",), (), ())

@@ -1,0 +1,597 @@
+"""Definitions: the digest, the order of exits, the text, and what a machine class does not allow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field
+
+from fsm_orch import (
+    Context,
+    DefinitionError,
+    Final,
+    Guard,
+    KeywordAgent,
+    Limits,
+    LLMAgent,
+    Machine,
+    Policy,
+    State,
+    Visit,
+    Window,
+    guard,
+    never,
+)
+from fsm_orch.amounts import FREE
+from fsm_orch.define.agent_spec import AgentSpec
+from fsm_orch.define.definition import Definition, Handoff
+from fsm_orch.limits import CallLimits
+
+
+class Ticket(Context):
+    query: str
+    answer: str | None = None
+    level: int = 0
+
+
+class OtherTicket(Context):
+    query: str
+    answer: str | None = None
+    level: int = 0
+
+
+@guard
+def is_high(t: Ticket) -> bool:
+    return t.level > 3
+
+
+@guard
+def is_low(t: Ticket) -> bool:
+    return t.level < 3
+
+
+def work(visit: Visit[Any]) -> None:
+    """Do nothing."""
+
+
+def toil(visit: Visit[Any]) -> None:
+    """Do nothing, otherwise."""
+
+
+def build(
+    *,
+    name: str = "Support",
+    context: type[Context] = Ticket,
+    agent: Callable[..., Any] | None = None,
+    code: Callable[..., Any] = work,
+    code_options: dict[str, Any] | None = None,
+    state_options: dict[str, Any] | None = None,
+    sets: dict[Any, object] | None = None,
+    order: str = "to_code end high",
+    description: str = "when it must",
+    target: str = "code",
+    guard: Guard[Any] | None = is_high,
+    failure: str = "on_failure",
+    handoff: str = "to_code",
+    limits: Limits | None = None,
+    policy: Callable[[dict[str, Any]], Policy] | None = None,
+    model: str | None = None,
+    doc: str = "Help.",
+    **llm: Any,
+) -> Definition:
+    """Build a machine in which each argument changes one thing."""
+    options: dict[str, Any] = {"reads": (Ticket.query,), "writes": (Ticket.answer,), **llm}
+    first = State(agent or LLMAgent(options.pop("instructions", "Do it."), **options), initial=True, max_visits=3)
+    second = State(code, **{"max_visits": 2, **(state_options or {}), **(code_options or {})})
+    parts: dict[str, Any] = {"first": first, "code": second, "done": Final(), "other": Final()}
+    parts["human"] = Final(fallback=True, sets=sets or {})
+    made = {
+        "to_code": lambda: first.to(parts[target], description),
+        "end": lambda: (first | second).to(parts["done"], "when it is done"),
+        "high": lambda: second.to(parts["other"], guard=guard),
+    }
+    body = {**parts, **{handoff if key == "to_code" else key: made[key]() for key in order.split()}}
+    body["to_else"] = first.to(parts["other" if target == "code" else "code"], "otherwise")
+    body["lost"] = getattr(second, failure)(parts["human"])
+    body["limits"] = limits or Limits()
+    body["policies"] = (policy(body),) if policy else ()
+    body["model"] = model
+    body["__doc__"] = doc
+    machine = types.new_class(name, (Machine[context],), exec_body=lambda ns: ns.update(body))  # type: ignore[valid-type]
+    definition: Definition = machine.definition
+    return definition
+
+
+BASE = build().digest
+
+
+def test_the_digest_is_a_hash_of_json() -> None:
+    """A digest is 64 hex digits over canonical JSON, the same whenever the same machine is built."""
+
+    assert 64 == len(BASE)
+    assert int(BASE, 16)
+    assert BASE == build().digest
+    assert json.loads(json.dumps(build().canonical)) == build().canonical
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "Sales"},
+        {"context": OtherTicket, "guard": None, "reads": (OtherTicket.query,), "writes": (OtherTicket.answer,)},
+        {"agent": work},
+        {"code": toil},
+        {"instructions": "Do it well."},
+        {"does": ("help",)},
+        {"must_not": ("help",)},
+        {"reads": ()},
+        {"writes": (Ticket.level,)},
+        {"writes": (Ticket.answer, Ticket.level)},
+        {"calls": 3},
+        {"max_input_tokens": 1_023},
+        {"max_output_tokens": 257},
+        {"model": "openai:gpt-5-mini"},
+        {"window": Window(messages=5)},
+        {"window": Window(chars=5)},
+        {"code_options": {"attempts": 2}},
+        {"code_options": {"writes": (Ticket.level,)}},
+        {"code_options": {"reads": (Ticket.query,)}},
+        {"state_options": {"max_visits": 1}},
+        {"state_options": {"max_visits": None}},
+        {"state_options": {"timeout_s": 5}},
+        {"sets": {Ticket.answer: "later"}},
+        {"sets": {Ticket.answer: None}},
+        {"order": "end to_code high"},
+        {"order": "to_code high end"},
+        {"description": "when it may"},
+        {"target": "other"},
+        {"guard": is_low},
+        {"guard": ~is_high},
+        {"guard": is_high & is_low},
+        {"guard": None},
+        {"failure": "on_timeout"},
+        {"failure": "on_refusal"},
+        {"handoff": "onwards"},
+        {"policy": lambda parts: never(parts["other"])},
+        *({"limits": Limits(**limit)} for limit in ({"hops": 7}, {"tokens": 9_999}, {"cost_usd": "0.05"})),
+        *({"limits": Limits(**limit)} for limit in ({"deadline_s": 59}, {"visit_s": 9.5})),
+    ],
+    ids=repr,
+)
+def test_the_digest_differs_when_anything_changes(change: dict[str, Any]) -> None:
+    """Whatever decides how a run moves is in the digest."""
+
+    assert build(**change).digest != BASE
+
+
+def test_agents_of_their_own_models_have_other_digests() -> None:
+    """The model of one agent, and the model of the machine, are in the digest."""
+
+    agent = LLMAgent("Do it.", reads=(Ticket.query,), writes=(Ticket.answer,), model="local:small")
+
+    assert build(agent=agent).digest != BASE
+
+
+def test_the_docstring_is_not_in_the_digest() -> None:
+    """What is for people only changes no digest."""
+
+    assert BASE == build(doc="Help otherwise.").digest
+
+
+def test_any_change_of_a_field_is_in_the_digest() -> None:
+    """A context of the same name with another field, bound or default makes another machine."""
+
+    def digest(annotation: Any, default: Any) -> str:
+        made: Any = type(Context)(
+            "Made",
+            (Context,),
+            {"__annotations__": {"query": str, "n": annotation}, "n": default, "__module__": __name__},
+        )
+
+        class Same(Machine[made]):
+            first = State(work, initial=True)
+            done = Final()
+            human = Final(fallback=True)
+            end = first.to(done)
+
+        return Same.definition.digest
+
+    digests = [digest(int, 0), digest(int, 1), digest(float, 0), digest(Annotated[int, Field(ge=0)], 0)]
+
+    assert len(digests) == len(set(digests))
+
+
+def routed(first: str, second: str, otherwise: str) -> str:
+    parts: dict[str, Any] = {"a": State(work), "b": State(work), "c": State(work)}
+
+    class Routed(Machine[Ticket]):
+        a, b, c = parts["a"], parts["b"], parts["c"]
+        start = State(
+            KeywordAgent(Ticket.query, {parts[first]: ["x"], parts[second]: ["y"]}, otherwise=parts[otherwise]),
+            initial=True,
+        )
+        done = Final()
+        human = Final(fallback=True)
+        to_a, to_b, to_c = start.to(a), start.to(b), start.to(c)
+        end = (a | b | c).to(done)
+
+    return Routed.definition.digest
+
+
+def test_where_words_lead_is_in_the_digest() -> None:
+    """A keyword agent whose words lead to other states is another agent."""
+
+    assert routed("a", "b", "c") == routed("a", "b", "c")
+    assert 6 == len({routed(*ways) for ways in ("abc", "acb", "bac", "bca", "cab", "cba")})
+
+
+class Answers(Context):
+    query: str
+    score: float = 0.0
+    blob: bytes = b""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({Answers.query: "a"}, {Answers.query: "b"}),
+        ({Answers.score: float("inf")}, {Answers.score: float("nan")}),
+        ({Answers.blob: b"\xff"}, {Answers.blob: b"\xfe"}),
+    ],
+    ids=["plain", "not finite", "bytes"],
+)
+def test_default_answers_that_differ_have_other_digests(one: dict[Any, object], other: dict[Any, object]) -> None:
+    """What a final state sets is in the digest, or is refused when the class is built."""
+
+    def digest(sets: dict[Any, object]) -> str:
+        class M(Machine[Answers]):
+            first = State(work, initial=True)
+            done = Final()
+            human = Final(fallback=True, sets=sets)
+            end = first.to(done)
+
+        return M.definition.digest
+
+    try:
+        digests = {digest(one), digest(other)}
+    except DefinitionError:
+        return
+
+    assert 2 == len(digests)
+
+
+class AgentOne:
+    spec = AgentSpec(kind="code", name="AgentOne", canonical={})
+
+    async def act(self, visit: Visit[Any]) -> Any: ...
+
+
+class AgentTwo:
+    spec = AgentSpec(kind="code", name="AgentTwo", canonical={})
+
+    async def act(self, visit: Visit[Any]) -> Any: ...
+
+
+def test_agents_of_other_classes_have_other_digests() -> None:
+    """Two agents of a user's own classes are told apart, though they say the same of reads, writes and calls."""
+
+    assert build(agent=AgentOne()).digest != build(agent=AgentTwo()).digest  # type: ignore[arg-type]
+
+
+SCRIPT = """
+import json
+from typing import Annotated
+from fsm_orch import *
+
+LETTERS = [chr(97 + n) * 3 for n in range(12)]
+
+class Plain(Context):
+    query: str
+    answer: str | None = None
+    level: int = 0
+
+class WithDefault(Context):
+    query: str
+    tags: frozenset[str] = frozenset(LETTERS)
+
+class WithTags(Context):
+    query: str
+    tags: frozenset[str] = frozenset()
+
+Wide = type(Context)("Wide", (Context,), {"__annotations__": {name: str for name in LETTERS}, "__module__": __name__})
+
+@guard
+def is_high(t: Plain) -> bool:
+    return t.level > 3
+
+def work(visit):
+    return None
+
+digests = {}
+
+class PlainMachine(Machine[Plain]):
+    a = State(LLMAgent("Do it.", reads=(Plain.query,), writes=(Plain.answer, Plain.level)), initial=True)
+    done = Final()
+    human = Final(fallback=True, sets={Plain.answer: "später", Plain.level: 2})
+    high = a.to(human, "when high", guard=is_high | ~is_high)
+    end = a.to(done, "when done")
+
+digests["a plain machine"] = PlainMachine.definition.digest
+
+def digest(label, context, agent, sets=None):
+    class M(Machine[context]):
+        a = State(agent, initial=True)
+        done = Final()
+        human = Final(fallback=True, sets=sets or {})
+        end = a.to(done, "when done")
+    digests[label] = M.definition.digest
+
+digest("a frozenset as a default", WithDefault, work)
+digest("a frozenset that is set", WithTags, work, {WithTags.tags: frozenset(LETTERS)})
+digest("a set of reads", Wide, LLMAgent("Do it.", reads={getattr(Wide, n) for n in LETTERS}))
+digest("a set of writes", Wide, LLMAgent("Do it.", writes={getattr(Wide, n) for n in LETTERS}))
+digest("a set of phrases", Plain, LLMAgent("Do it.", must_not=set(LETTERS)))
+
+class Keywords(Machine[Plain]):
+    done = Final()
+    human = Final(fallback=True)
+    a = State(KeywordAgent(Plain.query, {done: set(LETTERS)}, otherwise=human), initial=True)
+    end = a.to(done)
+    give_up = a.to(human)
+
+digests["a set of words"] = Keywords.definition.digest
+print(json.dumps(digests))
+"""
+
+
+@pytest.fixture(scope="module")
+def digests_of_processes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """Digests as two processes with different hash seeds compute them."""
+    path = tmp_path_factory.mktemp("digests") / "machines_apart.py"
+    path.write_text(SCRIPT, encoding="utf-8")
+    return [
+        json.loads(
+            subprocess.run(
+                [sys.executable, str(path)],
+                env={**os.environ, "PYTHONHASHSEED": seed},
+                capture_output=True,
+                text=True,
+                check=True,
+                cwd=Path(__file__).parent,
+            ).stdout
+        )
+        for seed in ("1", "2")
+    ]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "a plain machine",
+        "a frozenset as a default",
+        "a frozenset that is set",
+        "a set of reads",
+        "a set of writes",
+        "a set of phrases",
+        "a set of words",
+    ],
+)
+def test_the_digest_is_the_same_in_every_process(label: str, digests_of_processes: list[dict[str, str]]) -> None:
+    """A machine has one digest, however a process orders its sets: a journal must fold in another process."""
+
+    one, other = digests_of_processes
+
+    assert one[label] == other[label]
+
+
+# --- reading a definition -------------------------------------------------------------------------------------
+
+
+class Support(Machine[Ticket]):
+    """Help people.
+
+    And so on.
+    """
+
+    triage = State(LLMAgent("Decide.", reads=(Ticket.query,)), initial=True)
+    billing = State(work, max_visits=2)
+    search = State(toil, max_visits=1)
+    answered = Final()
+    human = Final(fallback=True)
+
+    zebra = triage.to(search, "looking for a product")
+    apple = triage.to(billing, "invoices")
+    lost = billing.on_failure(human)
+    mango = (billing | search).to(answered)
+    late = billing.on_timeout(search)
+    back = billing.to(triage, guard=is_high)
+    refused = billing.on_refusal(answered)
+
+
+def names(handoffs: tuple[Handoff, ...]) -> list[str]:
+    return [handoff.name for handoff in handoffs]
+
+
+def test_exits_are_in_declaration_order() -> None:
+    """The exits of a state are its handoffs in the order of the class, without failure edges."""
+
+    assert ["zebra", "apple"] == names(Support.definition.exits("triage"))
+    assert ["mango", "back"] == names(Support.definition.exits("billing"))
+    assert ["mango"] == names(Support.definition.exits("search"))
+
+
+def test_failure_edges_are_told_by_kind() -> None:
+    """Failure edges are apart from exits, one for each kind."""
+
+    assert {
+        "failure": Support.lost,
+        "timeout": Support.late,
+        "refusal": Support.refused,
+    } == Support.definition.failure_edges("billing")
+    assert {} == Support.definition.failure_edges("triage")
+
+
+def test_successors_hold_every_declared_edge_once() -> None:
+    """Successors are the targets of all edges, failure edges too; landing is not among them."""
+
+    assert {
+        "triage": ("search", "billing"),
+        "billing": ("human", "answered", "search", "triage"),
+        "search": ("answered",),
+        "answered": (),
+        "human": (),
+    } == Support.definition.successors
+
+
+def test_a_definition_knows_its_ends() -> None:
+    """A definition tells where runs start and where they are landed."""
+
+    assert Support.triage is Support.definition.initial
+    assert Support.human is Support.definition.fallback
+
+
+def test_a_definition_is_readable() -> None:
+    """A definition is shown as its first sentence and a line for each state, the initial one marked."""
+
+    assert repr(Support.definition) == (
+        "Support(Ticket): Help people.\n"
+        "* triage [LLMAgent]: zebra -> search, apple -> billing\n"
+        "  billing [work]: lost -> human, mango -> answered, late -> search, back -> triage, refused -> answered\n"
+        "  search [toil]: mango -> answered"
+    )
+
+
+def test_parts_are_readable() -> None:
+    """A state, a final state and a handoff are shown by their names."""
+
+    assert "<State triage>" == repr(Support.triage)
+    assert "<Final human>" == repr(Support.human)
+    assert "<Handoff mango: billing | search -> answered>" == repr(Support.mango)
+
+
+def test_canonical_json_holds_no_place_in_memory_or_source() -> None:
+    """The canonical form says nothing of files, lines or addresses."""
+
+    text = json.dumps(Support.definition.canonical)
+
+    assert __file__ not in text
+    assert "0x" not in text
+
+
+# --- what a machine is not ------------------------------------------------------------------------------------
+
+
+def test_a_machine_is_not_instantiated() -> None:
+    """A machine is a definition, not a thing to make."""
+
+    with pytest.raises(
+        TypeError, match=r"^Support is a definition, not a thing to make: run it with Runner\(\.\.\.\)$"
+    ):
+        Support()
+
+
+def test_a_machine_is_not_subclassed() -> None:
+    """A subclass of a machine is refused, whatever it holds."""
+
+    with pytest.raises(DefinitionError, match=r"FSM115 .*\n  Child subclasses the machine Support"):
+
+        class Child(Support):
+            pass
+
+
+def test_a_machine_is_not_subclassed_beside_another_base() -> None:
+    """A mixin before the machine does not help."""
+
+    class Mixin:
+        pass
+
+    with pytest.raises(DefinitionError, match="FSM115"):
+
+        class Child(Mixin, Support):
+            pass
+
+
+def test_a_definition_is_frozen() -> None:
+    """A definition cannot be changed once it is built, nor can what it maps."""
+
+    with pytest.raises(AttributeError, match="limits"):
+        Support.definition.limits = Limits(hops=99)  # type: ignore[misc]
+    for mapping in (Support.definition.states, Support.definition.finals):
+        with pytest.raises(TypeError, match="does not support item"):
+            mapping["more"] = mapping["human" if "human" in mapping else "triage"]  # type: ignore[index]
+
+
+class Built(Machine[Ticket]):
+    first = State(work, initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = first.to(done)
+
+
+def test_a_built_machine_takes_no_more_handoffs() -> None:
+    """A handoff declared from a state of a built machine is refused, or leaves that state as it was."""
+
+    before = Built.first.handoffs
+    try:
+        Built.first.to(Built.human)
+    except Exception as error:
+        assert "Built" in str(error)  # noqa: PT017
+
+    assert before == Built.first.handoffs
+
+
+def test_a_machine_that_did_not_build_leaves_others_alone() -> None:
+    """A machine that wrongly hands off from another one's state does not add to that state."""
+
+    before = Built.first.handoffs
+    with pytest.raises(DefinitionError, match="FSM118"):
+
+        class Thief(Machine[Ticket]):
+            mine = State(work, initial=True)
+            done = Final()
+            human = Final(fallback=True)
+            end = mine.to(done)
+            stolen = Built.first.to(done)
+
+    assert before == Built.first.handoffs
+
+
+@pytest.mark.parametrize("options", [{"reads": (Ticket.query,)}, {"writes": (Ticket.query,)}, {"attempts": 2}])
+def test_agents_say_their_own_reads_and_writes(options: dict[str, Any]) -> None:
+    """What an agent says of itself is not said again by its state."""
+
+    with pytest.raises(TypeError, match=r"^LLMAgent says its own reads, writes and attempts: give them to it$"):
+        State(LLMAgent("Do it."), **options)
+
+
+@pytest.mark.parametrize("attempts", [0, -1])
+def test_a_function_is_tried_at_least_once(attempts: int) -> None:
+    """Fewer attempts than one are refused: ValueError, or a finding when the machine is built."""
+
+    with pytest.raises((ValueError, DefinitionError), match="attempts"):
+
+        class Never(Machine[Ticket]):
+            first = State(work, initial=True, attempts=attempts)
+            done = Final()
+            human = Final(fallback=True)
+            end = first.to(done)
+
+
+def test_caps_of_a_call_are_priced_as_its_grant() -> None:
+    """The grant of an agent is its largest call, its worst case that times its calls; code has none."""
+
+    spec = AgentSpec(
+        kind="llm", name="x", calls=3, canonical={}, call_limits=CallLimits(max_input_tokens=10, max_output_tokens=5)
+    )
+
+    assert 15 == spec.grant(FREE).tokens
+    assert 45 == spec.worst_case(FREE).tokens
+    assert 0 == AgentSpec(kind="code", name="y", canonical={}).grant(FREE).tokens

@@ -1,0 +1,286 @@
+"""Guards: composed predicates and what counts as an answer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsm_orch import Context, Guard, all_of, any_of, guard, not_
+from fsm_orch.define.guards import exactly
+
+
+class Flags(Context):
+    a: bool = False
+    b: bool = False
+    c: bool = False
+
+
+class Others(Context):
+    a: bool = False
+
+
+@guard
+def is_a(f: Flags) -> bool:
+    return f.a
+
+
+@guard
+def is_b(f: Flags) -> bool:
+    return f.b
+
+
+@guard
+def is_c(f: Flags) -> bool:
+    return f.c
+
+
+@guard
+def breaks(f: Flags) -> bool:
+    raise RuntimeError("broken")
+
+
+@guard
+def says_yes(f: Flags) -> bool:
+    return "yes"  # type: ignore[return-value]
+
+
+@guard
+def of_others(o: Others) -> bool:
+    return o.a
+
+
+ATOMS: dict[str, Guard[Flags]] = {"a": is_a, "b": is_b, "c": is_c}
+trees = st.recursive(
+    st.sampled_from(list(ATOMS)),
+    lambda inner: st.tuples(st.sampled_from(["&", "|"]), inner, inner) | st.tuples(st.just("~"), inner),
+    max_leaves=6,
+)
+
+
+def build(tree: Any) -> Guard[Flags]:
+    match tree:
+        case str():
+            return ATOMS[tree]
+        case ("~", inner):
+            return ~build(inner)
+        case ("&", one, other):
+            return build(one) & build(other)
+        case (_, one, other):
+            return build(one) | build(other)
+
+
+def truth(tree: Any, flags: Flags) -> bool:
+    match tree:
+        case str():
+            return bool(getattr(flags, tree))
+        case ("~", inner):
+            return not truth(inner, flags)
+        case ("&", one, other):
+            return truth(one, flags) and truth(other, flags)
+        case (_, one, other):
+            return truth(one, flags) or truth(other, flags)
+
+
+@given(trees, st.booleans(), st.booleans(), st.booleans())
+def test_composition_is_boolean_algebra(tree: Any, a: bool, b: bool, c: bool) -> None:
+    """A guard composed of others answers what the same formula of their answers does."""
+
+    flags = Flags(a=a, b=b, c=c)
+
+    assert truth(tree, flags) is build(tree)(flags)
+
+
+@given(st.lists(st.sampled_from(list(ATOMS))), st.booleans(), st.booleans(), st.booleans())
+def test_many_at_once(names: list[str], a: bool, b: bool, c: bool) -> None:
+    """`all_of` and `any_of` take any number of guards; none at all hold as `all` and `any` do."""
+
+    flags = Flags(a=a, b=b, c=c)
+    guards = [ATOMS[name] for name in names]
+
+    assert all(getattr(flags, name) for name in names) is all_of(*guards)(flags)
+    assert any(getattr(flags, name) for name in names) is any_of(*guards)(flags)
+
+
+def test_later_guards_are_not_asked_in_vain() -> None:
+    """A guard behind one that settles the answer is not asked."""
+
+    assert False is (is_a & breaks)(Flags())
+    assert True is (is_a | breaks)(Flags(a=True))
+
+
+@pytest.mark.parametrize("composed", [~breaks, ~~breaks, all_of(breaks), any_of(is_a, breaks), not_(breaks & is_a)])
+def test_a_guard_that_raises_is_not_turned_into_a_yes(composed: Guard[Flags]) -> None:
+    """A guard that raises raises through every composition that had to ask it, so it counts as false either way."""
+
+    with pytest.raises(RuntimeError, match="broken"):
+        composed(Flags())
+
+
+@pytest.mark.parametrize("composed", [~says_yes, all_of(says_yes), any_of(is_a, says_yes), ~~says_yes])
+def test_an_answer_that_is_no_bool_is_not_turned_into_one(composed: Guard[Flags]) -> None:
+    """A truthy answer inside a composition is as wrong as outside."""
+
+    with pytest.raises(TypeError, match=r"^a guard answers True or False, not str$"):
+        composed(Flags())
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_bool_is_an_answer(answer: bool) -> None:
+    """A bool is taken as it is."""
+
+    assert answer is exactly(answer)
+
+
+@pytest.mark.parametrize("answer", ["yes", "", 1, 0, None, [], 1.0, object()])
+def test_nothing_else_is_an_answer(answer: object) -> None:
+    """Whatever is not a bool is no answer, truthy or not."""
+
+    with pytest.raises(TypeError, match=rf"^a guard answers True or False, not {type(answer).__name__}$"):
+        exactly(answer)
+
+
+def test_a_guard_is_named_by_its_function() -> None:
+    """A guard is known by the qualified name of its function, composed ones by their structure."""
+
+    assert f"{__name__}:is_a" == is_a.canonical
+    assert {"any": [f"{__name__}:is_a", {"not": [f"{__name__}:is_b"]}]} == (is_a | ~is_b).canonical
+
+
+@given(trees, trees)
+def test_structure_is_the_canonical_form(one: Any, other: Any) -> None:
+    """Two composed guards have the same canonical form exactly if they were composed alike."""
+
+    assert (one == other) == (build(one).canonical == build(other).canonical)
+
+
+@pytest.mark.parametrize(
+    "nameless", [lambda f: True, functools.partial(lambda f, x: x, x=True)], ids=["lambda", "partial"]
+)
+def test_nameless_predicates_have_no_canonical_form(nameless: Callable[[Flags], bool]) -> None:
+    """A lambda or a partial has no name that means the same in every process, nor has what is composed of it."""
+
+    made = guard(nameless)
+
+    assert None is made.canonical
+    assert None is (is_a & ~made).canonical
+    assert "<unnamed guard>" == repr(made)
+    assert True is made(Flags())
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (is_a, "is_a"),
+        (~is_a, "~is_a"),
+        (is_a & is_b, "(is_a & is_b)"),
+        (~(is_a | is_b) & is_c, "(~(is_a | is_b) & is_c)"),
+    ],
+)
+def test_a_guard_is_shown_as_it_was_written(shown: Guard[Flags], text: str) -> None:
+    """A guard is shown by the names of its functions and the signs between them."""
+
+    assert text == repr(shown)
+
+
+def test_a_composed_guard_tells_its_parts() -> None:
+    """The parts of a guard are the guards it was composed of, in order, and a leaf has none."""
+    composed = (is_a & ~is_b) | is_c
+
+    assert ("any", is_c) == (composed.word, composed.parts[1])
+    assert ("all", is_a) == (composed.parts[0].word, composed.parts[0].parts[0])
+    assert ("not", (is_b,)) == (composed.parts[0].parts[1].word, composed.parts[0].parts[1].parts)
+    assert (None, ()) == (is_a.word, is_a.parts)
+    assert ("all", (is_a, is_b, is_c)) == (all_of(is_a, is_b, is_c).word, all_of(is_a, is_b, is_c).parts)
+
+
+@pytest.mark.parametrize("other", [True, "a", None])
+def test_a_guard_is_joined_with_guards(other: Any) -> None:
+    """Anything else is refused by the operator itself."""
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = is_a & other
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = is_a | other
+
+
+def test_contexts_are_those_annotated() -> None:
+    """A guard knows the contexts that it and its parts are annotated for."""
+
+    @guard
+    def unannotated(f):  # type: ignore[no-untyped-def]
+        return True
+
+    class Local(Context):
+        a: bool = False
+
+    @guard
+    def local(f: Local) -> bool:
+        return f.a
+
+    assert (Flags,) == is_a.contexts
+    assert () == unannotated.contexts
+    assert (Local,) == local.contexts
+    assert (Flags, Others) == all_of(is_a, of_others).contexts
+
+
+def test_an_annotation_that_cannot_be_resolved_makes_a_guard_all_the_same() -> None:
+    """A guard whose annotation cannot be resolved is a guard of unknown context."""
+
+    def odd(f: Any) -> bool:
+        return True
+
+    odd.__annotations__ = {"f": "Flags.missing", "return": "bool"}
+
+    assert () == guard(odd).contexts
+
+
+def at_least(level: int) -> Guard[Flags]:
+    @guard
+    def is_high(f: Flags) -> bool:
+        return int(f.a) + int(f.b) + int(f.c) >= level
+
+    return is_high
+
+
+class AtLeast:
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def __call__(self, f: Flags) -> bool:
+        return int(f.a) + int(f.b) + int(f.c) >= self.level
+
+
+class Shop:
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def is_high(self, f: Flags) -> bool:
+        return int(f.a) + int(f.b) + int(f.c) >= self.level
+
+
+@pytest.mark.parametrize(
+    "make",
+    [at_least, lambda level: guard(AtLeast(level)), lambda level: guard(Shop(level).is_high)],
+    ids=["closure", "instance", "bound method"],
+)
+def test_guards_that_answer_differently_are_not_named_alike(make: Callable[[int], Guard[Flags]]) -> None:
+    """Guards that hold different values bear different names, or none: one name would be one guard to a digest."""
+
+    one, three = make(1), make(3)
+
+    assert one(Flags(a=True)) != three(Flags(a=True))
+    assert one.canonical is None or one.canonical != three.canonical
+
+
+def test_where_is_where_it_was_written() -> None:
+    """A guard is found where its function is defined."""
+
+    path, _, line = is_b.where.rpartition(":")
+
+    assert __file__ == path
+    with open(__file__, encoding="utf-8") as source:
+        assert "def is_b" in "".join(source.readlines()[int(line) - 1 : int(line) + 1])

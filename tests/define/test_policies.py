@@ -1,0 +1,153 @@
+"""Policies: one way to write each, what they say of themselves, and what they do not take."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from fsm_orch import Context, Final, Machine, Policy, State, after, at_most, eventually, guard, never
+from fsm_orch.define.policies import Cause
+
+
+class Ticket(Context):
+    query: str
+    verified: bool = False
+
+
+@guard
+def is_verified(ticket: Ticket) -> bool:
+    return ticket.verified
+
+
+def act(visit: Any) -> None:
+    """Do nothing."""
+
+
+class Desk(Machine[Ticket]):
+    """Refund, once verified."""
+
+    verify = State(act, initial=True, writes=(Ticket.verified,))
+    refund = State(act)
+    answered, human = Final(), Final(fallback=True)
+    approved = verify.to(refund, guard=is_verified)
+    done = (verify | refund).to(answered)
+
+    policies = (
+        never(refund).before(verify),
+        never(human, strict=True),
+        never(verify).after(refund | approved),
+        at_most(2, verify | is_verified),
+        eventually(answered | human),
+        after(approved).eventually(answered | done, strict=True),
+        never((is_verified & ~is_verified) | answered).before(done),
+    )
+
+
+SHOWN = (
+    "never(refund).before(verify)",
+    "never(human, strict=True)",
+    "never(verify).after(refund | approved)",
+    "at_most(2, verify | is_verified)",
+    "eventually(answered | human)",
+    "after(approved).eventually(answered | done, strict=True)",
+    "never((is_verified & ~is_verified) | answered).before(done)",
+)
+
+
+def test_a_policy_reads_like_the_code() -> None:
+    """What a policy shows is what was written."""
+    assert SHOWN == tuple(map(str, Desk.policies))
+
+
+def test_a_definition_keeps_its_policies() -> None:
+    """Policies are part of the definition, of its JSON and so of its digest."""
+    canonical = Desk.definition.canonical["policies"]
+
+    assert Desk.definition.policies == Desk.policies
+    assert json.loads(json.dumps(canonical)) == canonical
+    assert canonical[3] == {
+        "pattern": "bounded_existence",
+        "subject": ["verify", {"guard": f"{__name__}:is_verified"}],
+        "other": [],
+        "times": 2,
+        "strict": False,
+    }
+    assert len({json.dumps(policy) for policy in canonical}) == len(SHOWN)
+
+
+def test_what_joins_states_is_still_a_source() -> None:
+    """States joined by `|` can be handed off from and spoken of; a join with anything else can only be spoken of."""
+    joined = Desk.verify | Desk.refund
+
+    assert (Desk.verify, Desk.refund) == joined.alternatives
+    assert hasattr(joined, "to")
+    for mixed in (joined | Desk.human, Desk.human | joined, Desk.done | Desk.verify, is_verified | Desk.verify):
+        assert not hasattr(mixed, "to")
+    assert (Desk.verify, Desk.refund, Desk.human) == (joined | Desk.human).alternatives
+    assert (is_verified, Desk.verify) == (is_verified | Desk.verify).alternatives
+    assert "verify | refund | human" == repr(joined | Desk.human)
+
+
+def test_guards_joined_are_one_guard() -> None:
+    """Two guards joined by `|` are a guard, asked as one."""
+    assert 1 == len(never(is_verified | ~is_verified).subject)
+
+
+def test_policies_are_equal_if_they_say_the_same() -> None:
+    """Where a policy was written does not matter, and what it says does."""
+    assert never(Desk.refund).before(Desk.verify) == Desk.policies[0]
+    assert {never(Desk.refund).before(Desk.verify), Desk.policies[0]} == {Desk.policies[0]}
+    different: set[Policy] = {
+        never(Desk.refund),
+        never(Desk.refund, strict=True),
+        never(Desk.refund).before(Desk.verify),
+        never(Desk.refund).after(Desk.verify),
+        never(Desk.verify).before(Desk.refund),
+        after(Desk.refund).eventually(Desk.verify),
+        eventually(Desk.refund),
+        at_most(1, Desk.refund),
+        at_most(2, Desk.refund),
+    }
+    assert 9 == len(different)
+
+
+def test_a_policy_tells_where_it_was_written() -> None:
+    """A finding about a policy points at its line."""
+    line = int(never(Desk.refund).where.rpartition(":")[2])
+    policies = (
+        never(Desk.refund),
+        eventually(Desk.human),
+        at_most(1, Desk.verify),
+        after(Desk.verify).eventually(Desk.human),
+        never(Desk.refund).before(Desk.verify),
+        never(Desk.refund).after(Desk.verify),
+    )
+
+    assert [f"{__file__}:{number}" for number in range(line + 2, line + 8)] == [policy.where for policy in policies]
+
+
+@pytest.mark.parametrize("wrong", ["refund", None, 3, act, Ticket, Cause])
+def test_what_is_no_part_is_refused(wrong: Any) -> None:
+    """A policy speaks of parts and guards, not of names."""
+    for write in (
+        never,
+        eventually,
+        after,
+        lambda x: at_most(1, x),
+        never(Desk.refund).before,
+        never(Desk.refund).after,
+    ):
+        with pytest.raises(TypeError, match="speaks of states, final states, handoffs and guards, not of"):
+            write(wrong)
+    for part in (Desk.refund, Desk.refund | Desk.verify, Desk.human, Desk.done, is_verified):
+        with pytest.raises(TypeError):
+            _ = part | wrong
+
+
+@pytest.mark.parametrize("times", [0, -1, True, 1.5, "2"])
+def test_at_most_takes_a_number(times: Any) -> None:
+    """What is not to happen at all is never; anything but a number is a slip."""
+    with pytest.raises(ValueError, match="whole number from 1"):
+        at_most(times, Desk.refund)

@@ -1,0 +1,212 @@
+"""Definitions as diagrams."""
+
+import re
+import shutil
+import subprocess
+import types
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
+from fsm_orch.export.diagram import diagram
+from fsm_orch.export.dot import dot
+from fsm_orch.export.mermaid import mermaid
+from fsm_orch.export.svg import svg
+
+DOT = shutil.which("dot")
+needs_dot = pytest.mark.skipif(DOT is None, reason="Graphviz is not installed")
+
+HOSTILE = [
+    '"] --> evil["x',
+    "</div><script>alert(1)</script>",
+    "`**bold**` _em_ *x*",
+    "a\nb\r\n- c",
+    "end",
+    "%%{init: {}}%%",
+    "#quot; &amp; \\",
+    '\\"',
+    'x" ] ; } digraph {',
+    "\x00\x1b[31m\ud800\u2028",
+    "www.x.yz https://x.yz",
+    "$$x^2$$",
+    "😀 שלום",
+]
+
+
+class Ticket(Context):
+    query: str
+    verified: bool = False
+    answer: str | None = None
+
+
+@guard
+def is_verified(ticket: Ticket) -> bool:
+    return ticket.verified
+
+
+def act(visit):
+    return None
+
+
+class Support(Machine[Ticket]):
+    """Answer, or land."""
+
+    triage = State(LLMAgent("x", calls=1), initial=True)
+    refund = State(act, max_visits=2, timeout_s=5)
+    answered = Final()
+    human = Final(fallback=True, sets={Ticket.answer: "Later."})
+
+    to_refund = triage.to(refund, "the customer wants money back", guard=is_verified & ~is_verified)
+    back = refund.to(triage, guard=is_verified)
+    done = (triage | refund).to(answered, "it is answered")
+    failed = refund.on_failure(triage)
+    late = refund.on_timeout(human)
+    limits = Limits(hops=6, cost_usd="0.05")
+
+
+def described(text):
+    """Make a machine with a description, and names that are keywords of the languages."""
+
+    def fill(body):
+        end = State(LLMAgent("x"), initial=True, max_visits=1)
+        graph, default = Final(), Final(fallback=True)
+        body.update(end=end, graph=graph, default=default, style=end.to(graph, text), node=end.to(end, "again"))
+
+    return types.new_class("subgraph", (Machine[Ticket],), exec_body=fill).definition
+
+
+def drawn_by_graphviz(text, language="plain"):
+    command = [DOT, f"-T{language}"]
+    return subprocess.run(command, input=text.encode(), capture_output=True, timeout=60, check=True).stdout.decode()
+
+
+def test_a_diagram_shows_limits_guards_and_the_fallback():
+    """Nodes carry caps and limits, edges their guard and description, the fallback its mark."""
+    shown = diagram(Support.definition)
+
+    assert shown.title == ("Support", "6 hops, 10,000 tokens, $0.05, 60 s")
+    assert [(node.kind, node.lines) for node in shown.nodes] == [
+        ("state", ("triage", "LLMAgent", "1 call of 2,048 + 256 tokens")),
+        ("state", ("refund", "act", "at most 2 visits", "5 s a visit")),
+        ("final", ("answered",)),
+        ("fallback", ("human", "fallback", "sets answer")),
+    ]
+    assert shown.arrows[0].lines == ("to_refund", "[(is_verified & ~is_verified)]", "the customer wants money back")
+
+
+def test_every_state_has_a_landing_edge():
+    """Landing is drawn from every state to the fallback, though nobody declares it."""
+    shown = diagram(Support.definition)
+
+    landings = [(arrow.source, arrow.target) for arrow in shown.arrows if arrow.kind == "landing"]
+    assert landings == [("n0", "n3"), ("n1", "n3")]
+
+
+def test_failure_edges_say_on_what():
+    """A failure edge is of its own kind, and says which failure it is for."""
+    shown = diagram(Support.definition)
+
+    assert [arrow.lines for arrow in shown.arrows if arrow.kind == "failure"] == [
+        ("failed", "on failure"),
+        ("late", "on timeout"),
+    ]
+
+
+def test_a_long_description_is_cut():
+    """A description is for a model and may be long; the diagram shows its beginning."""
+    (line,) = (arrow.lines[1] for arrow in diagram(described("word " * 50)).arrows[:1])
+
+    assert len(line) <= 48
+    assert line.endswith(" …")
+
+
+def test_mermaid_styles_edges_by_number():
+    """Landing edges are dotted, and failure edges coloured by their place in the text."""
+    text = mermaid(Support.definition)
+
+    edges = re.findall(r"^ +(?:start|n\d+) (-->|-\.->)", text, re.MULTILINE)
+    (failure, landing) = re.findall(r"linkStyle ([\d,]+)", text)
+    assert edges == ["-->"] * 7 + ["-.->"] * 2
+    assert (failure, landing) == ("5,6", "7,8")
+    assert 'n3(["human<br/>fallback<br/>sets answer"]):::fallback' in text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_mermaid_survives_any_description(text):
+    """Whatever a description holds, it stays within its label, as words and entities."""
+    lines = mermaid(described(text)).splitlines()
+
+    label = r'"(?:[\w .,+()$-]|#\d+;|<br/>)*"'
+    arrow = rf"    (?:start|n\d) (?:-->|-\.->)(?:\|{label}\|)? n\d"
+    node = rf"    n\d\(\[?{label}\]?\):::\w+"
+    body = lines[lines.index('    start(("start"))') + 1 : lines.index("  end")]
+    assert len(body) == 3 + 1 + 2 + 1
+    assert all(re.fullmatch(f"{arrow}|{node}", line) for line in body)
+
+
+@needs_dot
+def test_graphviz_draws_every_edge():
+    """The real `dot` reads it, with all nodes, edges and styles."""
+    lines = [line.split() for line in drawn_by_graphviz(dot(Support.definition)).splitlines()]
+
+    assert [line[1] for line in lines if line[0] == "node"] == ["start", "n0", "n1", "n2", "n3"]
+    assert sum(line[0] == "edge" and line[-2] == "dotted" for line in lines) == 2
+    assert sum(line[0] == "edge" and line[-1] == "#b3261e" for line in lines) == 2
+    assert sum(line[0] == "edge" for line in lines) == 1 + 4 + 2 + 2
+
+
+@needs_dot
+@pytest.mark.parametrize("text", HOSTILE)
+def test_graphviz_shows_a_description_as_it_is(text):
+    """No character of a description is read as an escape or an entity."""
+    definition = described(text)
+
+    drawn = ElementTree.fromstring(drawn_by_graphviz(dot(definition), "svg"))
+    shown = [" ".join((element.text or "").split()) for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert " ".join(diagram(definition).arrows[0].lines[1].split()) in shown
+
+
+@needs_dot
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(HOSTILE) | st.text(min_size=1).filter(str.strip))
+def test_graphviz_survives_any_description(text):
+    """Whatever a description holds, the real `dot` sees three nodes, a start and four edges."""
+    lines = [line.split()[0] for line in drawn_by_graphviz(dot(described(text))).splitlines()]
+
+    assert (lines.count("node"), lines.count("edge")) == (4, 4)
+
+
+def shown_by_svg(definition):
+    """Tell every line of text in a picture, with its spaces as one."""
+    root = ElementTree.fromstring(svg(definition))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    return [" ".join((element.text or "").split()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_a_picture_shows_all_that_the_diagram_says():
+    """The SVG bears the limits, every state with its caps, guards, failure edges, the fallback and its mark."""
+    drawn, shown = diagram(Support.definition), shown_by_svg(Support.definition)
+
+    lines = [*drawn.title, *(line for part in (*drawn.nodes, *drawn.arrows) for line in part.lines)]
+    assert sorted(shown) == sorted(lines)
+
+
+def test_a_picture_draws_every_edge_in_its_style():
+    """Landing edges are dotted and failure edges red in the SVG too."""
+    root = ElementTree.fromstring(svg(Support.definition))
+
+    paths = root.findall(".//{*}g[@class='edge']/{*}path")
+    assert len(paths) == 1 + 4 + 2 + 2
+    assert sum("stroke-dasharray" in path.attrib for path in paths) == 2
+    assert sum(path.attrib["stroke"] == "#b3261e" for path in paths) == 2
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_picture_shows_a_description_as_it_is(text):
+    """No character of a description is read as an escape, an entity or a tag."""
+    definition = described(text)
+
+    assert " ".join(diagram(definition).arrows[0].lines[1].split()) in shown_by_svg(definition)

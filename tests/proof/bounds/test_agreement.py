@@ -1,0 +1,42 @@
+"""The certificate and the exploration, which share no idea but the kernel's rules, on the same machines."""
+
+from random import Random
+
+import pytest
+from support import finite, roads
+
+from fsm_orch import Limits
+from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.skeleton import Measure
+from fsm_orch.proof.explore.exploration import explore
+
+MEASURES: tuple[Measure, ...] = ("tokens", "hops", "calls")
+
+
+def explored(definition, limits):
+    found = explore(definition, limits=limits)
+    assert found.is_complete
+    return {"tokens": found.max_tokens.amount, "hops": found.max_hops.amount, "calls": found.max_calls.amount}
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_they_agree_where_nothing_but_hops_and_visits_limits(seed):
+    """Without guards and with more tokens than any run takes, the worst run explored is the worst case certified."""
+    random = Random(seed)
+    definition = roads.drawn(random, states=random.randint(1, 5), hops=random.randint(1, 6))
+    roomy = Limits(hops=definition.limits.hops, tokens=10**6)
+
+    bounds = certify(definition, limits=roomy).bounds
+
+    assert {measure: bounds[measure].bound for measure in MEASURES} == explored(definition, roomy)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_run_explored_is_worse_than_certified(seed):
+    """With guards, writes and limits too tight, no run explored passes a bound."""
+    definition = finite.drawn(seed).definition
+
+    bounds = certify(definition).bounds
+
+    for measure, amount in explored(definition, definition.limits).items():
+        assert amount <= bounds[measure].bound

@@ -1,0 +1,460 @@
+"""The checker believes what follows, and nothing else."""
+
+import ast
+import copy
+import json
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import RootModel
+from support.desk import Support
+from support.roads import GAP, Stop, charged, drawn, paths, road, small
+
+from fsm_orch import Limits
+from fsm_orch.amounts import Price
+from fsm_orch.errors import CertificateError
+from fsm_orch.proof.bounds import checker as module
+from fsm_orch.proof.bounds.assumptions import assumed
+from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.checker import check
+from fsm_orch.proof.bounds.search import WIDEST
+from fsm_orch.proof.bounds.skeleton import skeleton
+from fsm_orch.proof.bounds.tolls import Pricing
+
+PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}
+Document = RootModel[dict[str, object]]
+
+
+def numbers(node, way=()):
+    """Tell the way to every number of a JSON document, booleans included."""
+    if isinstance(node, dict):
+        for key, part in node.items():
+            yield from numbers(part, (*way, key))
+    elif isinstance(node, list):
+        for key, part in enumerate(node):
+            yield from numbers(part, (*way, key))
+    elif isinstance(node, bool | int | float) or (isinstance(node, str) and _is_exact(node)):
+        yield way
+
+
+def _is_exact(text):
+    numerator, _, denominator = text.partition("/")
+    return numerator.lstrip("-").isdigit() and denominator.isdigit()
+
+
+def altered(document, way, by):
+    """Add something to one number."""
+    changed = copy.deepcopy(document)
+    at = changed
+    for key in way[:-1]:
+        at = at[key]
+    value = at[way[-1]]
+    if isinstance(value, bool):
+        at[way[-1]] = not value
+    elif isinstance(value, float):
+        at[way[-1]] = value + float(by)
+    else:
+        at[way[-1]] = written(Fraction(value) + by)
+    return Document(changed)
+
+
+def written(number):
+    return number.numerator if number.denominator == 1 else str(number)
+
+
+def claim(definition, **options):
+    return json.loads(certify(definition, **options).dump())
+
+
+def claim_of(definition, path, per_visit):
+    """Say that a path is the dearest, beside the sum that follows from some prices of visits."""
+    document = claim(definition)
+    tokens = document["bounds"]["tokens"]
+    pricing = Pricing(skeleton(definition, definition.limits), tokens["worst_case"], per_visit)
+    names = {(source.name, h.target.name): h.name for h in definition.handoffs for source in h.sources}
+    amount = charged(definition, path)
+    tokens |= {
+        **{what: written(getattr(pricing, what)) for what in ("total", "to_come", "per_hop")},
+        "per_visit": {state: written(price) for state, price in per_visit.items()},
+        "witness": {"states": path, "handoffs": [names[pair] for pair in pairwise(path)], "amount": amount},
+        "bound": amount,
+        "is_exact": True,
+    }
+    return Document(document)
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from([1, -1, 7, -1_000, 10**9, Fraction(1, 2), Fraction(-1, 64)]))
+def test_altered_in_any_number(random, by):
+    """A certificate altered in any single number, or in a yes or no, is refuted."""
+    definition = small(random)
+    prices = {name: Price(Fraction(random.randint(0, 9), 4), Fraction(3)) for name in definition.states}
+    document = claim(definition, prices=prices)
+    check(Document(document), definition, prices=prices)
+
+    for way in numbers(document):
+        with pytest.raises(CertificateError):
+            check(altered(document, way, by), definition, prices=prices)
+
+
+def test_altered_in_any_number_where_the_search_decides():
+    """So is one whose bound is lower than its prices prove."""
+    document = claim(GAP)
+    assert (document["bounds"]["tokens"]["bound"], document["bounds"]["tokens"]["total"]) == (80, 90)
+    check(Document(document), GAP)
+
+    for way in numbers(document):
+        for by in (1, -1, 10, -10, Fraction(1, 3)):
+            with pytest.raises(CertificateError):
+                check(altered(document, way, by), GAP)
+
+
+@given(st.randoms(use_true_random=False))
+def test_a_witness_of_other_names_is_refuted(random):
+    """A witness that is altered in any name is a path that no run can take, or does not say how."""
+    definition = small(random)
+    document = claim(definition)
+
+    for measure in document["bounds"]:
+        for part in ("states", "handoffs"):
+            for number in range(len(document["bounds"][measure]["witness"][part])):
+                changed = copy.deepcopy(document)
+                changed["bounds"][measure]["witness"][part][number] = "human"
+                with pytest.raises(CertificateError, match="witness"):
+                    check(Document(changed), definition)
+
+
+def test_a_witness_keeps_the_limits():
+    """A witness with a visit too many, or a hop too many, is refuted, even if its sum is right."""
+    definition = road({"a": Stop(5, max_visits=2), "b": 1}, [("a", "a"), ("a", "b"), ("b", "b")], hops=4)
+    document = claim(definition)
+
+    def told(states, handoffs, amount):
+        document["bounds"]["tokens"]["witness"] = {"states": states, "handoffs": handoffs, "amount": amount}
+        return Document(document)
+
+    for witness in [
+        (["a", "a", "a"], ["h0", "h0"], 15),
+        (["a", "a", "b", "b", "b"], ["h0", "h1", "h2", "h2"], 13),
+        (["b", "b"], ["h2"], 2),
+        ([], [], 0),
+        (["a", "a"], [], 10),
+        (["a", "done"], ["h3"], 5),
+    ]:
+        with pytest.raises(CertificateError, match="witness"):
+            check(told(*witness), definition)
+
+
+def test_a_path_that_no_run_takes_proves_nothing():
+    """A path that no run can take is refused, even if nothing is said of what it would be charged, nor of exactness."""
+    for said in ({"bound": None}, {"is_exact": False, "bound": 90}):
+        document = claim(GAP)
+        document["bounds"]["tokens"] |= {"witness": {"states": ["b"], "handoffs": [], "amount": None}, **said}
+
+        with pytest.raises(CertificateError, match="no run can take its witness"):
+            check(Document(document), GAP)
+
+
+def test_parts_are_those_of_states():
+    """A part in the place of a call of no state is refused, by whoever makes a certificate and whoever checks one."""
+    part = certify(road({"p": 5}, []))
+    document = claim(GAP)
+    document["parts"], document["assumptions"] = {"z": [part.digest]}, list(assumed(["z"]))
+
+    with pytest.raises(CertificateError, match="'z'"):
+        certify(GAP, parts={"z": (part,)})
+    with pytest.raises(CertificateError, match="'z'"):
+        check(Document(document), GAP, parts={"z": (part,)})
+
+
+def test_a_low_bound_needs_the_dearest_path():
+    """A bound below what the prices prove is not believed for a path than which another is dearer."""
+    document = claim(GAP)
+    document["bounds"]["tokens"]["witness"] = {"states": ["a", "b"], "handoffs": ["h0"], "amount": 50}
+    document["bounds"]["tokens"]["bound"] = 50
+
+    with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
+        check(Document(document), GAP)
+
+
+def test_a_bound_that_is_not_exact_says_so():
+    """Whoever has not searched may say what the prices prove, and not that its witness is the dearest path."""
+    document = claim(GAP)
+    document["bounds"]["tokens"] |= {"is_exact": False, "bound": 90}
+    check(Document(document), GAP)
+    document["bounds"]["tokens"] |= {"witness": {"states": ["a", "b"], "handoffs": ["h0"], "amount": 50}}
+    check(Document(document), GAP)
+
+    document["bounds"]["tokens"] |= {"is_exact": True}
+
+    with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
+        check(Document(document), GAP)
+
+
+def test_the_search_goes_to_the_last_visit():
+    """A path that is dearer by its very last visit alone refutes an exact bound."""
+    stops = {"a": 10, "b": Stop(20, max_visits=2), "c": Stop(20, max_visits=2)}
+    definition = road(stops, [("a", "c"), ("b", "a"), ("b", "b"), ("c", "a"), ("c", "b")], hops=5)
+    document = claim(definition)
+    tokens = document["bounds"]["tokens"]
+    assert (tokens["bound"], tokens["total"]) == (80, 85)
+    check(Document(document), definition)
+
+    tokens |= {"witness": {"states": list("acbb"), "handoffs": ["h0", "h4", "h2"], "amount": 70}, "bound": 70}
+
+    with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
+        check(Document(document), definition)
+
+
+def test_the_search_keeps_the_dearer_of_two_ways():
+    """Of two ways to the same state the dearer one counts, in whichever order they are declared."""
+    stops = {"s": 0, "p": 5, "q": 1, "a": 20, "b": Stop(30, max_visits=2), "c": 20}
+    tail = [("p", "a"), ("q", "a"), ("a", "b"), ("a", "c"), ("b", "b")]
+    for head, way in (([("s", "p"), ("s", "q")], ["h1", "h3"]), ([("s", "q"), ("s", "p")], ["h0", "h3"])):
+        definition = road(stops, [*head, *tail], hops=7)
+        document = claim(definition)
+        tokens = document["bounds"]["tokens"]
+        assert (tokens["bound"], tokens["total"]) == (85, 95)
+        check(Document(document), definition)
+
+        tokens |= {"witness": {"states": list("sqabb"), "handoffs": [*way, "h4", "h6"], "amount": 81}, "bound": 81}
+
+        with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
+            check(Document(document), definition)
+
+
+@settings(max_examples=40)
+@given(st.randoms(use_true_random=False))
+def test_whatever_the_prices_are(random):
+    """Beside any prices of visits, an exact bound is believed if no path is dearer than its witness, and only then."""
+    definition = drawn(random, states=random.randint(1, 4), hops=random.randint(1, 5))
+    left = skeleton(definition, definition.limits).visits_left
+    prices = {name: Fraction(random.randint(0, 6_000), random.randint(1, 9)) for name in left if left[name] > 0}
+    *_, dearest = told = sorted(paths(definition), key=lambda path: charged(definition, path))
+
+    path = random.choice(told)
+
+    check(claim_of(definition, dearest, prices), definition)
+    if charged(definition, path) < charged(definition, dearest):
+        with pytest.raises(CertificateError, match="is_exact is False, not True"):
+            check(claim_of(definition, path, prices), definition)
+
+
+def test_the_search_follows_what_first_loses():
+    """A path whose first visits are worth less than their prices is followed to where it becomes dearer."""
+    prices = {"b": Fraction(3_001, 3)}
+    check(claim_of(GAP, ("a", "b", "b"), prices), GAP)
+
+    with pytest.raises(CertificateError, match="is_exact is False, not True"):
+        check(claim_of(GAP, ("a", "b"), prices), GAP)
+
+
+def test_the_search_leaves_out_what_cannot_be_dearer(monkeypatch):
+    """Of a hundred ways on, only the one that could still become dearer than the witness is followed."""
+    many = {f"z{number}": 1 for number in range(100)}
+    stops = {"a": Stop(20, max_visits=1), "b": Stop(30, max_visits=2), "c": 20, **many}
+    edges = [("a", "b"), ("a", "c"), ("b", "b"), *(("a", name) for name in many), *(("b", name) for name in many)]
+    definition = road(stops, edges, hops=5)
+    certificate = certify(definition)
+    assert certificate.bounds["tokens"].is_exact
+    assert certificate.bounds["tokens"].gap == 0 < certificate.bounds["tokens"].total - 81
+    monkeypatch.setattr(module, "_MOST_OPEN", 3)
+
+    check(certificate, definition)
+
+
+@pytest.mark.parametrize("visits", [None, 6, 7, 100])
+def test_the_search_tells_no_ways_apart_that_leave_the_same_open(visits, monkeypatch):
+    """Two ways over states whose visits cannot run out are one, and as many as may be open are followed."""
+    stops = {"s": 0, "p": Stop(5, max_visits=visits), "q": Stop(4, max_visits=visits), "a": 20, "c": 20}
+    edges = [("s", "p"), ("s", "q"), ("p", "a"), ("q", "a"), ("a", "b"), ("a", "c"), ("b", "b")]
+    definition = road({**stops, "b": Stop(30, max_visits=2)}, edges, hops=7)
+    document = claim(definition)
+    assert (document["bounds"]["tokens"]["bound"], document["bounds"]["tokens"]["total"]) == (85, 95)
+    monkeypatch.setattr(module, "_MOST_OPEN", 2)
+
+    check(Document(document), definition)
+
+
+def test_the_search_is_as_wide_as_the_one_that_finds():
+    """What the search for a dearest path can decide, the checker follows."""
+    assert WIDEST == module._MOST_OPEN
+
+
+def test_a_search_that_is_too_wide_is_not_made(monkeypatch):
+    """Where more paths are open than are followed, an exact bound is not believed."""
+    document = claim(GAP)
+    monkeypatch.setattr(module, "_MOST_OPEN", 0)
+
+    with pytest.raises(CertificateError, match="is_exact is False, not True"):
+        check(Document(document), GAP)
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        ({"limits": Limits(hops=6, tokens=9_999)}, "limits"),
+        ({"limits": Limits(hops=6, tokens=10_000, visit_s=9)}, "limits"),
+        ({"models": {"triage": "openai:a", "billing": "openai:c"}}, "models"),
+        ({"models": {"triage": "openai:a"}}, "models"),
+        ({"models": None}, "models"),
+        ({"prices": {**PRICES, "billing": Price(Fraction(1, 4), Fraction(9, 4))}}, "prices"),
+        ({"prices": {"triage": PRICES["triage"]}}, "prices"),
+        ({"prices": None}, "prices"),
+        ({"parts": {"triage": ()}}, "parts"),
+    ],
+)
+def test_it_is_bound_to_what_it_was_made_for(other, what):
+    """A certificate is refused for other limits, models, prices or parts, and the message says which."""
+    made_for = {"models": {"triage": "openai:a", "billing": "openai:b"}, "prices": PRICES}
+    certificate = certify(Support.definition, **made_for)
+    check(certificate, Support.definition, **made_for)
+
+    with pytest.raises(CertificateError, match=f"made for other {what}: "):
+        check(certificate, Support.definition, **{**made_for, **other})
+
+
+@pytest.mark.parametrize("own", [None, "openai:own"])
+@pytest.mark.parametrize("common", [None, "openai:all"])
+def test_models_that_are_not_named_are_those_declared(own, common):
+    """A state's own model is meant, or else the machine's, if it has one."""
+    definition = replace(road({"a": 1}, []), model=common)
+    definition.states["a"].spec = replace(definition.states["a"].spec, model=own)
+    document = claim(definition)
+    assert document["models"] == {"a": own or common}
+    check(Document(document), definition)
+
+    with pytest.raises(CertificateError, match="made for other models"):
+        check(Document({**document, "models": {"a": "openai:other"}}), definition)
+
+
+@pytest.mark.parametrize("said", [[], ["all is well"], ["anything but a bound"] * 5])
+def test_what_it_assumes_is_what_the_library_states(said):
+    """A certificate that promises under fewer conditions, or other ones, is refused."""
+    document = claim(Support.definition)
+    check(Document(document), Support.definition)
+
+    with pytest.raises(CertificateError, match="made for other assumptions"):
+        check(Document({**document, "assumptions": said}), Support.definition)
+
+
+def test_equal_limits_are_equal_however_they_are_written():
+    """Five cents are five cents, with a zero more or less."""
+    short, long = (Limits(cost_usd=Decimal(text)) for text in ("0.05", "0.050"))
+
+    check(certify(Support.definition, limits=short), Support.definition, limits=long)
+    with pytest.raises(CertificateError, match="made for other limits"):
+        check(certify(Support.definition, limits=short), Support.definition, limits=Limits(cost_usd=Decimal("0.051")))
+
+
+def test_it_is_bound_to_its_definition():
+    """A certificate is refused for a definition of another digest, even if nothing in it changes a bound."""
+    mine, other = (road({"a": 1}, [], tokens=tokens) for tokens in (10, 11))
+
+    with pytest.raises(CertificateError, match="made for other definition"):
+        check(certify(mine), other, limits=mine.limits)
+
+
+def test_a_measure_left_out_is_missed():
+    """A certificate that is silent about something that could be bounded is refused."""
+    document = claim(Support.definition)
+    del document["bounds"]["calls"]
+
+    with pytest.raises(
+        CertificateError, match=r"bounds \['hops', 'milliseconds', 'tokens'\]; it could bound \['calls', "
+    ):
+        check(Document(document), Support.definition)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Parts with and without a bound on cost, of which some need more than the share of a call."""
+    machines = [road({"x": Stop(grant, calls=calls)}, []) for grant, calls in ((10, 3), (300, 2), (5_000, 1))]
+    return [certify(m, prices={"x": price} if price else None) for m in machines for price in (PRICES["triage"], None)]
+
+
+@settings(max_examples=40)
+@given(random=st.randoms(use_true_random=False))
+def test_a_whole_adds_up_its_parts(known, random):
+    """Whatever runs in the place of its calls, a whole is believed as it was made, and refuted altered in a number."""
+    definition = drawn(random, states=random.randint(1, 3), hops=random.randint(1, 4))
+    prices = {name: PRICES["triage"] for name in definition.states if random.random() < 0.9}
+    pool = random.choice([known, known[::2]])
+    parts = {n: random.choices(pool, k=random.randint(0, s.spec.calls)) for n, s in definition.states.items()}
+    document = claim(definition, prices=prices, parts=parts)
+
+    check(Document(document), definition, prices=prices, parts=parts)
+
+    with pytest.raises(CertificateError):
+        check(altered(document, random.choice([*numbers(document)]), 1), definition, prices=prices, parts=parts)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"limits": Limits(cost_usd="0.05")},
+        {"models": {"prüfung": "openai:größer"}},
+        {"models": {"prüfung": "openai:\ud800"}},
+    ],
+    ids=["money", "beyond ASCII", "half a surrogate pair"],
+)
+def test_a_part_is_named_by_all_that_it_says(said):
+    """A whole names its parts by digests that both sides take alike, whatever is written in them."""
+    inner, outer = road({"prüfung": 1}, []), road({"a": 9}, [])
+    part, other = certify(inner, **said), certify(inner)
+    whole = certify(outer, parts={"a": (part,)})
+
+    check(whole, outer, parts={"a": (part,)})
+
+    with pytest.raises(CertificateError, match="made for other parts"):
+        check(whole, outer, parts={"a": (other,)})
+
+
+def test_a_wrong_part_is_refuted():
+    """A whole is refused with parts of another certificate, and with parts for which its state has no calls."""
+    part, other = certify(road({"x": 1}, [])), certify(road({"x": 2}, []))
+    outer = road({"a": Stop(9, calls=1)}, [])
+    whole = certify(outer, parts={"a": (part,)})
+
+    with pytest.raises(CertificateError, match="made for other parts"):
+        check(whole, outer, parts={"a": (other,)})
+    with pytest.raises(CertificateError, match="made for other parts"):
+        check(whole, outer)
+    document = json.loads(whole.dump())
+    document["parts"] = {"a": [part.digest] * 2}
+    with pytest.raises(CertificateError, match="'a' makes 1 calls, and cannot run 2 parts"):
+        check(Document(document), outer, parts={"a": (part, part)})
+
+
+def test_prices_on_what_is_never_entered_are_refuted():
+    """A price that is negative, or of a state that no run enters again, means nothing and is refused."""
+    definition = road({"a": Stop(5, max_visits=1), "b": Stop(5, max_visits=2)}, [("a", "b"), ("b", "b"), ("b", "a")])
+    for state, price in [("a", 3), ("b", -1), ("z", 1)]:
+        document = claim(definition)
+        document["bounds"]["tokens"]["per_visit"][state] = price
+        with pytest.raises(CertificateError, match="a price is negative, or of a state that cannot be entered"):
+            check(Document(document), definition)
+
+
+def test_large_machines_check():
+    """What was found for a machine of a hundred states checks too, whether its bounds are exact or not."""
+    definition = drawn(Random(1), states=100, hops=30)
+
+    certificate = certify(definition)
+
+    check(certificate, definition)
+    assert all(bound.witness.amount <= bound.bound for bound in certificate.bounds.values())
+
+
+def test_it_shares_no_code():
+    """The checker imports data alone: nothing of the rules, and nothing of what finds certificates."""
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    inner = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
+
+    assert inner == {"assumptions", "budget", "definition", "errors", "limits"}

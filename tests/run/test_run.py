@@ -1,0 +1,141 @@
+"""The single writer of a run: its time, its journal and what reaches the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from support.desk import Support, Ticket
+
+from fsm_orch import Final, Machine, MemoryStore, Runner, ScriptedModel, State
+from fsm_orch.kernel import events
+from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.step import VERSION, fold
+from fsm_orch.limits import CallLimits
+from fsm_orch.run.writer import Run
+from fsm_orch.testing.machines import Twins
+
+MACHINE = Compiled(Support.definition)
+
+
+def run_of(
+    clock: Callable[[], float] = lambda: 0.0, *, at: float = 0.0, store: Any = None, machine: Compiled = MACHINE
+) -> Run:
+    started = events.Started(
+        run_id="r",
+        context={"query": "x"},
+        digest=machine.definition.digest,
+        kernel=VERSION,
+        limits=machine.limits,
+        at=at,
+    )
+    return Run(machine, started, clock=clock, store=store)
+
+
+def test_time_goes_on_from_where_it_started() -> None:
+    """A run that was active for 5 s before is 7 s old after 2 s."""
+    seconds = iter([100.0, 102.0])
+    run = run_of(lambda: next(seconds), at=5.0)
+
+    assert 7.0 == run.elapsed()
+
+
+def test_a_clock_that_runs_backwards_stands_still() -> None:
+    """Time before the start is the start: no input is stamped with less than nothing."""
+    seconds = iter([100.0, 99.0])
+
+    assert 0.0 == run_of(lambda: next(seconds)).elapsed()
+
+
+def test_a_run_is_cancelled_once() -> None:
+    """Cancelling a run that has ended changes nothing."""
+    run = run_of()
+    run.cancel("first")
+    journal = list(run.journal)
+
+    run.cancel("second")
+
+    assert journal == run.journal
+
+
+class Delegating(Machine[Ticket]):
+    """May run a desk inside its visit."""
+
+    fan = State(Twins(calls=1, writes=(), limits=CallLimits(max_input_tokens=600, max_output_tokens=100)), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    finish = fan.to(done)
+
+
+def test_a_runs_own_effect_comes_after_those_of_its_children() -> None:
+    """A visit that ends with a child under way finishes the child first: what is left to do is the run's own."""
+    run = run_of(machine=Compiled(Delegating.definition, children={"desk": MACHINE}))
+    run.fold(events.Split(call=1, machine="desk", tokens=700, context={"query": "y"}, at=0))
+
+    run.fold(events.Replied(handoff="finish", at=0))
+
+    assert events.Finish() == run.effect
+
+
+class Slow(MemoryStore):
+    """A store that takes its time, during which something may happen."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    async def append(self, run_id: str, start: int, inputs: Sequence[events.Input]) -> None:
+        await asyncio.sleep(0)
+        self.meanwhile()
+        await super().append(run_id, start, inputs)
+
+
+async def test_two_writers_store_every_input_once() -> None:
+    """Calls that are under way at once wait for one another at the store."""
+    store = Slow()
+    run = run_of(store=store)
+
+    await asyncio.gather(run.flush(), run.flush())
+
+    assert tuple(run.journal) == await store.load("r")
+
+
+async def test_what_happens_while_the_store_writes_is_stored_next() -> None:
+    """An input that is folded during a write is neither lost nor written twice."""
+    store = Slow()
+    run = run_of(store=store)
+    store.meanwhile = lambda: run.cancel("meanwhile")
+
+    await run.flush()
+    await run.flush()
+
+    assert 2 == len(run.journal)
+    assert tuple(run.journal) == await store.load("r")
+
+
+class Hiccup(MemoryStore):
+    """A store that fails at its n-th write, and at no other."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self._left = at
+
+    async def append(self, run_id: str, start: int, inputs: Sequence[events.Input]) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise OSError("disk full")
+        await super().append(run_id, start, inputs)
+
+
+@pytest.mark.parametrize("at", [1, 3])
+async def test_a_store_that_fails_once_loses_nothing(at: int) -> None:
+    """Whichever write fails, its error is raised, and the journal is stored whole up to the run's end."""
+    store = Hiccup(at)
+    runner = Runner(Support, model=ScriptedModel([{"handoff": "resolved"}]), store=store)
+
+    with pytest.raises(OSError, match="disk full"):
+        await runner.run(Ticket(query="hello"), run_id="r1")
+
+    assert "finished" == fold(runner.machine, await store.load("r1")).status

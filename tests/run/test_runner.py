@@ -1,0 +1,522 @@
+"""The runner: whole paths through a real machine, with a scripted model and a virtual clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from support.desk import BILLING, REFUND, Support, Ticket
+
+from fsm_orch import (
+    CallFailed,
+    CallLimits,
+    Context,
+    Final,
+    Go,
+    Hop,
+    Limits,
+    LLMAgent,
+    Machine,
+    MemoryStore,
+    Message,
+    ModelUnavailable,
+    Response,
+    Runner,
+    ScriptedModel,
+    StartError,
+    State,
+    Usage,
+    Visit,
+    VisitClosed,
+)
+from fsm_orch.amounts import Price
+from fsm_orch.kernel import events
+from fsm_orch.kernel.step import fold
+from fsm_orch.testing import Tape
+from fsm_orch.testing.machines import Twins
+
+DEFAULT_ANSWER = "A colleague will get back to you."
+
+
+def runner(*script: Any, **options: Any) -> Runner[Ticket, None]:
+    return Runner(Support, model=ScriptedModel(script), **options)
+
+
+async def test_a_run_follows_its_handoffs_to_an_answer() -> None:
+    """Models choose, code works, and the result tells the whole path."""
+    result = await runner(BILLING, REFUND).run(Ticket(query="money back, please"))
+
+    assert result.state is Support.answered
+    assert result.context.answer == "Refunded I7."
+    assert result.landing is None
+    assert [
+        Hop("triage", "to_billing", "billing"),
+        Hop("billing", "to_verify", "verify"),
+        Hop("verify", "approved", "refund"),
+        Hop("refund", "refunded", "answered"),
+    ] == list(result.path)
+    assert result.usage.requests == 2
+    assert result.charged_tokens == result.usage.total_tokens
+
+
+def test_run_sync_does_the_same_on_a_loop_of_its_own() -> None:
+    """Without an event loop a run is one call."""
+    result = runner({"handoff": "resolved"}).run_sync(Ticket(query="hello"))
+
+    assert result.state is Support.answered
+
+
+async def test_run_sync_refuses_to_nest() -> None:
+    """Inside an event loop `run_sync` says what to do instead."""
+    with pytest.raises(RuntimeError, match=r"await run\(\.\.\.\) there"):
+        runner().run_sync(Ticket(query="hello"))
+
+
+async def test_a_refused_reply_is_repaired_by_telling_why() -> None:
+    """A hallucinated handoff is refused, the model is told, and its second reply is taken."""
+    model = ScriptedModel([{"handoff": "to_refunds"}, {"handoff": "resolved"}])
+
+    result = await Runner(Support, model=model).run(Ticket(query="hello"))
+
+    assert result.state is Support.answered
+    assert "'to_refunds' does not exist. Choose one of: to_billing, resolved." in model.requests[1].messages[0].content
+    assert [r.reason for r in result.records if isinstance(r, events.Refused)] == ["unknown_handoff"]
+
+
+async def test_calls_are_spent_then_the_run_lands() -> None:
+    """Two unreadable replies spend the visit's two calls; the fallback brings the default answer."""
+    result = await runner("what?", "pardon?").run(Ticket(query="hello"))
+
+    assert result.state is Support.human
+    assert result.landing is not None
+    assert result.landing.reason == "refusal"
+    assert result.context.answer == DEFAULT_ANSWER
+    assert result.usage.requests == 2
+
+
+async def test_only_what_is_legal_is_on_the_menu() -> None:
+    """A state that has no visit left is not offered, neither in the schema nor in the prompt."""
+    back = {"handoff": "back", "invoice": None, "answer": None}
+    model = ScriptedModel([BILLING, back, BILLING, back, {"handoff": "resolved"}])
+
+    result = await Runner(Support, model=model).run(Ticket(query="hello"))
+
+    last = model.requests[4]
+    assert last.schema is not None
+    assert last.schema["properties"]["handoff"]["enum"] == ["resolved"]
+    assert "to_billing" not in last.messages[0].content
+    assert result.state is Support.answered
+
+
+async def test_a_failure_edge_keeps_the_context_of_entry() -> None:
+    """What a failing agent would have written is not committed, and its failure edge is taken."""
+    broken = REFUND | {"invoice": "broken"}
+    done = {"handoff": "done", "invoice": None, "answer": "We could not refund."}
+
+    result = await runner(BILLING, broken, done).run(Ticket(query="please"))
+
+    assert Hop("refund", "no_refund", "billing") in result.path
+    assert result.context.answer == "We could not refund."
+    assert isinstance(result.error, RuntimeError)
+
+
+@pytest.mark.looptime
+async def test_a_hanging_agent_times_out_into_its_edge() -> None:
+    """A visit that outlives its time is given up, and its timeout edge is taken."""
+    done = {"handoff": "done", "invoice": None, "answer": "Later."}
+
+    result = await runner(BILLING, REFUND, done).run(Ticket(query="hang"))
+
+    assert Hop("verify", "unsure", "billing") in result.path
+    assert 10 <= result.seconds < 12
+
+
+@pytest.mark.looptime
+async def test_the_deadline_lands_a_run() -> None:
+    """A run is active for its deadline and no longer, whatever its agents do."""
+    limits = Limits(hops=6, deadline_s=4)
+
+    result = await runner(BILLING, REFUND, limits=limits).run(Ticket(query="hang"))
+
+    assert result.landing is not None
+    assert result.landing.reason == "deadline"
+    assert 4 <= result.seconds < 4.5
+
+
+async def test_messages_of_foreign_errors_stay_out_of_the_journal() -> None:
+    """An agent's exception is named with its place; its message, which may hold secrets, is only on the result."""
+    result = await runner(BILLING, REFUND).run(Ticket(query="crash"))
+
+    assert "hunter2" not in repr(result.records) + repr(result.journal)
+    assert result.landing is not None
+    assert result.landing.detail.startswith("ValueError at desk.py:")
+    assert "hunter2" in str(result.error)
+
+
+async def test_undeclared_writes_are_refused_and_code_is_not_repaired() -> None:
+    """A code agent that writes what it does not declare has failed; nothing of it is kept."""
+    result = await runner(BILLING, REFUND).run(Ticket(query="nonsense"))
+
+    assert [r.is_repaired for r in result.records if isinstance(r, events.Refused)] == [False]
+    assert result.context.answer == DEFAULT_ANSWER
+
+
+@pytest.mark.looptime
+async def test_a_callers_cancellation_lands_the_run_and_is_raised_again() -> None:
+    """Cancelling settles the ledger in full, lands, stores the whole journal, and still cancels."""
+    store = MemoryStore()
+    slow = Runner(Support, model=ScriptedModel([BILLING], delay_s=5), store=store)
+    task = asyncio.create_task(slow.run(Ticket(query="hello"), run_id="r1"))
+    await asyncio.sleep(1)
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    end = fold(slow.machine, await store.load("r1"))
+    assert (end.status, end.landing, end.state) == ("finished", "cancelled", "human")
+    assert end.ledger.reserved.tokens == 0
+    assert end.ledger.settled.tokens > 0
+
+
+class Stubborn:
+    """An agent that will not be cancelled, and calls its model once its visit is over."""
+
+    spec = LLMAgent("x", max_input_tokens=10, max_output_tokens=10).spec
+    heard: Sequence[str] = ()
+
+    async def act(self, visit: Visit[Ticket]) -> Any:
+        for _ in range(3):
+            try:
+                await asyncio.sleep(100)
+            except asyncio.CancelledError:
+                continue
+        try:
+            await visit.model.ask(())
+        except VisitClosed as error:
+            Stubborn.heard = (*Stubborn.heard, str(error))
+            raise
+
+
+class Obstinate(Machine[Ticket]):
+    """One agent that does not let go."""
+
+    work = State(Stubborn(), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    to_done = work.to(done, "always")
+
+
+@pytest.mark.looptime
+async def test_an_agent_that_ignores_cancellation_is_abandoned() -> None:
+    """After its time and a short grace the run goes on without it, and its model is dead."""
+    result = await Runner(Obstinate, model=ScriptedModel(["late"])).run(Ticket(query="x"))
+
+    assert result.seconds == pytest.approx(11, abs=0.1)
+    assert result.landing is not None
+    assert result.landing.reason == "timeout"
+
+    await asyncio.sleep(500)
+
+    assert len(Stubborn.heard) == 1
+
+
+async def test_usage_beyond_its_reservation_is_charged_and_lands() -> None:
+    """An overrun is charged in full, never clamped; no further call is made."""
+    lying = Response(text='{"handoff": "to_billing"}', usage=Usage(requests=1, input_tokens=9, output_tokens=50_000))
+
+    result = await runner(lying, REFUND).run(Ticket(query="hello"))
+
+    assert result.landing is not None
+    assert result.landing.reason == "overrun"
+    assert result.charged_tokens == 50_009
+    assert result.usage.requests == 1
+
+
+async def test_unknown_usage_charges_the_reservation() -> None:
+    """Without counts that can be believed, the whole reservation is charged."""
+    silent = Response(text='{"handoff": "resolved"}', usage=None)
+
+    result = await runner(silent).run(Ticket(query="hello"))
+
+    (admitted,) = [r for r in result.records if isinstance(r, events.CallAdmitted)]
+    assert admitted.input_tokens + 100 == result.charged_tokens
+
+
+@pytest.mark.parametrize(("unsent", "charged"), [(True, 0), (False, 1)])
+async def test_only_what_was_provably_unsent_is_free(unsent: bool, charged: int) -> None:
+    """A failed request is charged in full unless it provably cost nothing."""
+    result = await runner(CallFailed("connection", unsent=unsent)).run(Ticket(query="hello"))
+
+    assert min(1, result.charged_tokens) == charged
+    assert result.landing is not None
+    assert result.landing.reason == "failure"
+
+
+async def test_an_input_above_its_cap_is_denied_before_it_is_sent() -> None:
+    """A prompt that may be larger than the agent's cap is never sent, and costs nothing."""
+    model = ScriptedModel([BILLING])
+
+    result = await Runner(Support, model=model).run(Ticket(query="x" * 5_000))
+
+    assert model.requests == []
+    assert result.charged_tokens == 0
+    assert result.landing is not None
+    assert result.landing.reason == "denied"
+
+
+class Pair(Machine[Ticket]):
+    """An agent that makes two calls at once, of which its caps allow both and a tight run only one."""
+
+    work = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=0, max_output_tokens=100)), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    to_done = work.to(done)
+
+
+@pytest.mark.parametrize(("tokens", "sent"), [(200, 2), (199, 1)])
+async def test_two_calls_at_once_reserve_from_one_ledger(tokens: int, sent: int) -> None:
+    """Of two concurrent calls the second goes out only if both could be paid, to the token."""
+    model = ScriptedModel(["one", "two"], delay_s=0.001)
+
+    result = await Runner(Pair, model=model, limits=Limits(tokens=tokens)).run(Ticket(query="x"), deps=Tape(b"\1"))
+
+    assert len(model.requests) == sent
+    assert max(r.stamp.settled + r.stamp.reserved for r in result.records) <= tokens
+
+
+async def test_stream_gives_records_as_they_happen() -> None:
+    """The stream shows a hop before the next agent is asked, and then the result."""
+    model = ScriptedModel([BILLING, lambda request: seen.append("asked billing") or REFUND])
+    seen: list[str] = []
+
+    async with Runner(Support, model=model).stream(Ticket(query="please")) as stream:
+        async for record in stream:
+            seen += [record.handoff] if isinstance(record, events.HandedOff) else []
+        result = await stream.result()
+
+    assert seen.index("to_billing") < seen.index("to_verify")
+    assert "asked billing" in seen
+    assert result.state is Support.answered
+
+
+@pytest.mark.looptime
+async def test_leaving_a_stream_early_lands_the_run() -> None:
+    """A stream that nobody reads on does not go on spending."""
+    store = MemoryStore()
+    slow = Runner(Support, model=ScriptedModel([BILLING, REFUND], delay_s=5), store=store)
+
+    async with slow.stream(Ticket(query="please"), run_id="r1") as stream:
+        async for _ in stream:
+            break
+
+    assert fold(slow.machine, await store.load("r1")).landing == "cancelled"
+
+
+@pytest.mark.looptime
+async def test_a_thousand_runs_share_one_loop() -> None:
+    """Runs that wait, wait together: a thousand take no longer than one."""
+
+    async def one(number: int) -> str | None:
+        model = ScriptedModel([BILLING, REFUND | {"invoice": f"I{number}"}], delay_s=5)
+        return (await Runner(Support, model=model).run(Ticket(query="please"))).context.answer
+
+    began = asyncio.get_running_loop().time()
+    answers = await asyncio.gather(*(one(number) for number in range(1_000)))
+
+    assert [f"Refunded I{number}." for number in range(1_000)] == answers
+    assert asyncio.get_running_loop().time() - began < 11
+
+
+async def test_observers_cannot_hurt_a_run(caplog: pytest.LogCaptureFixture) -> None:
+    """What an observer raises is logged by its type, and the run goes on."""
+
+    def hostile(record: events.Record) -> None:
+        raise KeyError("sk-secret")
+
+    result = await runner({"handoff": "resolved"}, observers=[hostile]).run(Ticket(query="hello"))
+
+    assert result.state is Support.answered
+    assert "raised KeyError on run_started" in caplog.text
+    assert "sk-secret" not in caplog.text
+
+
+async def test_the_store_has_the_reservation_before_the_request_goes_out() -> None:
+    """A crash can lose no call: its reservation is stored before it is sent."""
+    store = MemoryStore()
+    stored: list[str] = []
+
+    class Watching(ScriptedModel):
+        async def complete(self, request: Any) -> Response:
+            stored.extend(event.kind for event in await store.load("r1"))
+            return await super().complete(request)
+
+    model = Watching([{"handoff": "resolved"}])
+    result = await Runner(Support, model=model, store=store).run(Ticket(query="hello"), run_id="r1")
+
+    assert stored == ["started", "call_reserved"]
+    assert tuple(result.journal) == await store.load("r1")
+
+
+async def test_a_store_that_fails_stops_the_run() -> None:
+    """A run whose journal cannot be kept does not go on; the error is raised."""
+
+    class Full(MemoryStore):
+        async def append(self, run_id: str, start: int, inputs: Any) -> None:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        await runner(BILLING, store=Full()).run(Ticket(query="hello"))
+
+
+async def test_dependencies_reach_agents_and_no_journal() -> None:
+    """Dependencies are seen by agents as given, and never written down."""
+    result = await Runner(Clerk).run(Ticket(query="x"), deps={"secret": "sk-1"})
+
+    assert result.context.answer == "1 key"
+    assert "sk-1" not in repr(result.journal) + repr(result.records)
+
+
+def count_keys(visit: Visit[Ticket, dict[str, str]]) -> Any:
+    return {Ticket.answer: f"{len(visit.deps)} key"}
+
+
+class Clerk(Machine[Ticket, dict[str, str]]):
+    """Counts the keys it is given."""
+
+    work = State(count_keys, initial=True, writes=(Ticket.answer,))
+    done = Final()
+    human = Final(fallback=True)
+    to_done = work.to(done)
+
+
+class Peeking(Machine[Ticket]):
+    """An agent that reads what it did not declare."""
+
+    def peek(self: Any) -> Any:  # a plain function of the visit
+        return {Ticket.answer: self.context.query}
+
+    work = State(peek, initial=True, writes=(Ticket.answer,))
+    done = Final()
+    human = Final(fallback=True)
+    to_done = work.to(done)
+
+
+async def test_undeclared_reads_are_refused() -> None:
+    """An agent sees the fields it declares and no others."""
+    result = await Runner(Peeking).run(Ticket(query="private"))
+
+    assert result.landing is not None
+    assert result.landing.detail == "ContextError: The agent of 'work' read 'query'; it declares to read: none"
+
+
+async def test_cost_is_exact_and_limited() -> None:
+    """Money is reserved and charged in whole micro-dollars, and a call that could exceed the limit is not made."""
+    price = Price(Fraction(3), Fraction(15))
+    limits = Limits(hops=6, cost_usd=Decimal("0.004"))
+    model = ScriptedModel([BILLING, REFUND], price=price)
+
+    result = await Runner(Support, model=model, limits=limits).run(Ticket(query="please"))
+
+    usage = result.usage
+    assert result.cost_usd == Decimal(usage.input_tokens * 3 + usage.output_tokens * 15) / 1_000_000
+    assert [r.reason for r in result.records if isinstance(r, events.Refused)][:1] == ["budget"]
+
+
+async def test_an_unknown_price_has_no_cost() -> None:
+    """Where a price is not known the result says so instead of inventing one."""
+    result = await Runner(Support, model=ScriptedModel([{"handoff": "resolved"}], price=None)).run(Ticket(query="x"))
+
+    assert result.cost_usd is None
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"model": None}, "State 'triage' needs a model"),
+        ({"limits": Limits(tokens=699)}, "may take 700 tokens"),
+        ({"limits": Limits(hops=0)}, "0 hops leave none to land with"),
+        ({"model": ScriptedModel([], price=None), "limits": Limits(cost_usd=Decimal(1))}, "is not known, so a cost"),
+        (
+            {"model": ScriptedModel([], price=Price(Fraction(5), Fraction(5))), "limits": Limits(cost_usd="0.0034")},
+            r"\$0.0035; the limit is 10,000 tokens and \$0.0034",
+        ),
+    ],
+)
+def test_what_cannot_start_is_said_at_once(options: dict[str, Any], complaint: str) -> None:
+    """A runner whose runs could not start is not made."""
+    with pytest.raises(StartError, match=complaint):
+        Runner(Support, **({"model": ScriptedModel([])} | options))
+
+
+def test_models_are_named_with_their_provider() -> None:
+    """A model that is not known is refused with the providers that are."""
+    with pytest.raises(ModelUnavailable, match="Name one as provider:model; providers: local:"):
+        Runner(Support, model="gpt-5")
+
+
+async def test_the_nearest_model_wins() -> None:
+    """An agent's own model goes before the runner's, and the runner's before the machine's."""
+
+    class Local(Machine[Ticket]):
+        """Names a model that nobody has."""
+
+        model = "nowhere:nothing"
+        work = State(LLMAgent("x", reads=(Ticket.query,)), initial=True)
+        done = Final()
+        human = Final(fallback=True)
+        to_done = work.to(done, "always")
+
+    result = await Runner(Local, model=ScriptedModel(["hello"])).run(Ticket(query="x"))
+
+    assert result.state is Local.done
+    with pytest.raises(ModelUnavailable, match="nowhere:nothing"):
+        Runner(Local)
+
+
+class Other(Context):
+    """Not a ticket."""
+
+    query: str
+
+
+async def test_a_foreign_context_is_refused() -> None:
+    """A run starts on the machine's own context."""
+    with pytest.raises(StartError, match="Support runs on a Ticket, not on a Other"):
+        await runner().run(Other(query="x"))  # type: ignore[call-overload]
+
+
+async def test_a_conversation_is_seen_through_a_window() -> None:
+    """Earlier messages come before the question; what an agent decided is in the context and not said again."""
+    earlier = (Message(role="user", content="My invoice is I7."),)
+    model = ScriptedModel([BILLING, REFUND])
+
+    result = await Runner(Support, model=model).run(Ticket(query="please"), messages=earlier, thread_id="t1")
+
+    said = [(m.role, m.content) for m in model.requests[1].messages[1:]]
+    assert said == [("user", "My invoice is I7."), ("user", '{"query":"please"}')]
+    assert result.thread_id == "t1"
+
+
+async def test_a_handoff_of_another_machine_is_no_handoff() -> None:
+    """A code agent cannot smuggle in an edge of another machine, even of the same name."""
+
+    def stray(visit: Visit[Ticket]) -> Any:
+        return Go(Support.refunded, {Ticket.answer: "x"})
+
+    class Stray(Machine[Ticket]):
+        """Has a handoff of the same name."""
+
+        refund = State(stray, initial=True, writes=(Ticket.answer,))
+        answered = Final()
+        human = Final(fallback=True)
+        refunded = refund.to(answered)
+
+    result = await Runner(Stray).run(Ticket(query="x"))
+
+    assert result.state is Stray.human
+    assert "does not leave 'refund'" in str(result.error)
