@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from ..define.context import Context, describe, describe_item
+from ..define.changes import describe, describe_item
+from ..define.context import Context
 from ..kernel.events import Refusal
 
 _KEPT = frozenset({"type", "properties", "required", "items", "enum", "anyOf", "$ref", "$defs", "description"})

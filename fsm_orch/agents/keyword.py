@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..define.agent_spec import AgentSpec
-from ..define.annotations import phrases, where_called
 from ..define.context import field_refs
 from ..define.definition import Final, State
+from ..define.source import phrases, where_called
 from .base import PlainAgent, Reply, Visit
 
 

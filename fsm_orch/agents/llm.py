@@ -8,9 +8,9 @@ from typing import Any
 from pydantic_core import to_json
 
 from ..define.agent_spec import AgentSpec
-from ..define.annotations import phrases, where_called
 from ..define.context import field_refs
 from ..define.definition import Handoff
+from ..define.source import phrases, where_called
 from ..errors import VisitError
 from ..kernel.events import Refusal
 from ..limits import CallLimits

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from ..define.context import Context, describe
+from ..define.changes import describe
+from ..define.context import Context
 from ..define.machine import AnyMachine
 from .show import CommandError
 

@@ -20,10 +20,11 @@ from pydantic_core import to_jsonable_python
 
 from ..limits import Limits
 from .agent_spec import AgentSpec, Specified, function_spec
-from .annotations import qualified_name, where_called, where_defined
-from .context import Context, annotated_context, annotated_deps, field_refs
+from .annotations import annotated_context, annotated_deps
+from .context import Context, field_refs
 from .guards import Guard
 from .policies import Atom, Policy, Subject
+from .source import qualified_name, where_called, where_defined
 
 EdgeKind = Literal["handoff", "failure", "timeout", "refusal"]
 

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeVar
 
-from .annotations import qualified_name, where_defined
-from .context import Context, annotated_context
+from .annotations import annotated_context
+from .context import Context
+from .source import qualified_name, where_defined
 
 C_contra = TypeVar("C_contra", bound=Context, contravariant=True)
 Word = Literal["all", "any", "not"]

@@ -19,11 +19,11 @@ from typing_extensions import TypeVar
 
 from ..errors import DefinitionError, Finding
 from ..limits import Limits
-from .annotations import where_called
 from .context import Context
 from .definition import Definition, Final, Handoff, State
 from .policies import Cause, Policy
 from .rules.check import check
+from .source import where_called
 
 C = TypeVar("C", bound=Context)
 D = TypeVar("D", default=None)

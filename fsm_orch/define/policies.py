@@ -21,8 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .annotations import where_called
 from .guards import Guard
+from .source import where_called
 
 Pattern = Literal["absence", "absence_after", "precedence", "existence", "response", "bounded_existence"]
 

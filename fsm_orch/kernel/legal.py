@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..amounts import NOTHING, Amount
-from ..define.context import Context, watched
+from ..define.context import Context
 from ..define.definition import Final, Handoff, State
+from ..define.watched import watched
 from . import events
 from .configuration import Configuration
 from .engine import Compiled, Judgement

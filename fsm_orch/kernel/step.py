@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, assert_never
 
 from ..amounts import NOTHING, Allowance, Ledger
-from ..define.context import Context, changed, overwritten, taken_ahead, validated
+from ..define.changes import changed, overwritten, taken_ahead, validated
+from ..define.context import Context
 from ..define.definition import EdgeKind, Final, Handoff, State
 from ..errors import ContextError, StepError
 from ..messages import Usage

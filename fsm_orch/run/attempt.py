@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ..agents.base import Agent, PlainAgent, Reply, Visit
-from ..define.context import changed, journaled, watched
+from ..define.changes import changed, journaled
 from ..define.definition import Handoff, State
+from ..define.watched import watched
 from ..errors import CallDenied, ContextError, FsmError, VisitClosed
 from ..kernel import events
 from ..kernel.legal import legal, next_call

@@ -10,7 +10,8 @@ from ..agents.base import Agent
 from ..agents.code import CodeAgent
 from ..amounts import FREE, Price
 from ..define.agent_spec import Specified
-from ..define.context import Context, journaled, taken_ahead, validated
+from ..define.changes import journaled, taken_ahead, validated
+from ..define.context import Context
 from ..define.definition import Definition, State
 from ..define.rules.paths import start_objection
 from ..errors import CertificateError, ContextError, StartError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import strategies as st
 
-from ..define.context import journaled
+from ..define.changes import journaled
 from ..define.machine import AnyMachine
 from ..kernel import events
 from ..kernel.configuration import Configuration

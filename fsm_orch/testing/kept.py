@@ -12,7 +12,7 @@ from hypothesis.errors import NoSuchExample, Unsatisfiable
 from pydantic import ValidationError
 
 from ..amounts import FREE, Price
-from ..define.context import describe
+from ..define.changes import describe
 from ..define.machine import AnyMachine
 from ..define.policies import Policy
 from ..kernel import events

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from ..amounts import Price
 from ..define.agent_spec import AgentSpec
-from ..define.context import journaled
+from ..define.changes import journaled
 from ..define.machine import AnyMachine
 from ..errors import StepError
 from ..kernel import events

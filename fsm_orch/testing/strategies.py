@@ -21,7 +21,8 @@ from ..agents.base import Reply
 from ..agents.llm import LLMAgent
 from ..amounts import FREE, Price
 from ..define.agent_spec import AgentSpec
-from ..define.context import Context, changed, describe, given_fields, journaled, validated
+from ..define.changes import changed, describe, journaled, validated
+from ..define.context import Context, given_fields
 from ..define.definition import State
 from ..define.machine import AnyMachine, C, Machine
 from ..errors import ContextError, StartError

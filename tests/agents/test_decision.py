@@ -483,7 +483,7 @@ def test_aliased_fields_are_asked_for_by_name() -> None:
 def test_a_watched_context_has_the_form_of_its_class() -> None:
     """The menu that an agent's view of a context leads to is the one of the context itself."""
 
-    from fsm_orch.define.context import watched
+    from fsm_orch.define.watched import watched
 
     view = watched(Basket(query="hi"), lambda name: None)
 

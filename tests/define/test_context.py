@@ -30,18 +30,10 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType
 
-from fsm_orch.define.context import (
-    Context,
-    FieldRef,
-    Given,
-    annotated_context,
-    changed,
-    field_refs,
-    given_fields,
-    overwritten,
-    validated,
-    watched,
-)
+from fsm_orch.define.annotations import annotated_context
+from fsm_orch.define.changes import changed, overwritten, validated
+from fsm_orch.define.context import Context, FieldRef, Given, field_refs, given_fields
+from fsm_orch.define.watched import watched
 from fsm_orch.errors import ContextError, DefinitionError
 
 

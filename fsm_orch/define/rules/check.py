@@ -25,7 +25,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ...errors import Finding
-from ..context import Context, FieldRef, describe_item
+from ..changes import describe_item
+from ..context import Context, FieldRef
 from ..definition import Definition, Handoff
 from ..guards import Guard
 from .paths import can_start, cycles, traps, unreachable, unwritten_reads

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice, product
 from typing import Annotated, Any, Literal, NamedTuple, Union
 
-from ...define.context import Context, watched
+from ...define.context import Context
 from ...define.guards import Guard, exactly
+from ...define.watched import watched
 from .validation import admitted
 
 MANY = 16

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ...define.context import Context, changed, given_fields, journaled, validated
+from ...define.changes import changed, journaled, validated
+from ...define.context import Context, given_fields
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...errors import ContextError, StepError

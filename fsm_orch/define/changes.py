@@ -1,0 +1,109 @@
+"""What happens to a context: it is validated, changed, written as JSON and taken back.
+
+A context itself never changes; each of these returns another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, PydanticSerializationError, from_json
+from pydantic_core.core_schema import ErrorType
+
+from ..errors import ContextError
+from .context import C, Context, given_fields
+
+
+def taken_ahead(context: Context) -> tuple[str, ...]:
+    """Tell the fields that a first context holds a value of its own in, although only agents are to write them.
+
+    These are the fields with a default that are not marked `Given`: a policy is proved from their defaults on, and a
+    run that began with a refund approved would be none that was proved. What a factory makes is not compared.
+    """
+    context_type, given, held = type(context), given_fields(type(context)), values_of(context)
+    fields = context_type.__pydantic_fields__
+    others = [name for name, field in fields.items() if name not in given and field.default_factory is None]
+    if not others:
+        return ()
+    fresh = values_of(validated(context_type, {name: held[name] for name in given}))
+    return tuple(name for name in others if not _is_same(held[name], fresh[name]))
+
+
+def validated(context_type: type[C], values: Mapping[str, Any]) -> C:
+    """Make a context of values.
+
+    Raises ContextError: if one does not fit its field; says which, without the value.
+    """
+    try:
+        return context_type.model_validate(dict(values), by_alias=False, by_name=True)
+    except ValidationError as error:
+        raise ContextError(describe(error)) from None
+    except Exception as error:  # a validator is user code: whatever it raises is a no
+        raise ContextError(f"a validator raised {type(error).__name__}") from error
+
+
+def changed(context: C, changes: Mapping[str, Any]) -> C:
+    """Write changes, validating the whole; the context given stays as it was.
+
+    Raises ContextError: if a value does not fit its field, or validation changed a field that was not written
+        (a validator that derives one field from another must be declared by the agent that triggers it).
+    """
+    if not changes:
+        return context
+    before = values_of(context)
+    after = validated(type(context), {**before, **changes})
+    for name, value in values_of(after).items():
+        if name not in changes and not _is_same(value, before[name]):
+            raise ContextError(f"a validator changed {name!r}, which the agent does not declare to write")
+    return after
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Compare values as a journal does: 0 is not False, and what is not a number is still itself."""
+    return one is other or (type(one) is type(other) and (one == other or (one != one and other != other)))  # noqa: PLR0124
+
+
+def values_of(context: Context) -> dict[str, Any]:
+    """Give the values of the fields, without what a context may have cached beside them."""
+    held = vars(context)
+    return {name: held[name] for name in type(context).__pydantic_fields__}
+
+
+def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
+    """Give fields as a journal holds them: JSON, by each field's own serializer.
+
+    A run folds this form, live as well as replayed, so that both are the same by construction.
+
+    Raises ContextError: if a value cannot be written, such as bytes or a text that is not Unicode.
+    """
+    try:
+        written: dict[str, Any] = from_json(context.model_dump_json(include=set(names), by_alias=False))
+    except (PydanticSerializationError, ValueError) as error:
+        raise ContextError(f"it cannot be written as JSON: {type(error).__name__}") from None
+    return written
+
+
+def overwritten(context: C, values: Mapping[str, Any]) -> C:
+    """Write values that have been checked before, without validating the whole: it cannot fail."""
+    if not values:
+        return context
+    after = context.model_copy()
+    object.__setattr__(after, "__dict__", {**values_of(context), **values})
+    return after
+
+
+_SHOWN = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error", "union_tag_invalid"}
+"""Kinds of errors whose message holds nothing of the value that came."""
+
+
+def describe(error: ValidationError) -> str:
+    """Say what failed and where, without the values that came: they may be private."""
+    return "; ".join(map(describe_item, error.errors(include_input=False, include_url=False, include_context=False)))
+
+
+def describe_item(item: ErrorDetails) -> str:
+    """Say what failed and where, for one of several errors."""
+    place = ".".join(map(str, item["loc"])) or "context"
+    return f"{place}: {item['msg'] if item['type'] in _SHOWN else 'Input is refused by a validator'}"

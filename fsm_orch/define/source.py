@@ -1,0 +1,69 @@
+"""What a user wrote: where it was declared, by which name, and whether it is what was meant."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Set
+from functools import partial
+from types import FrameType, ModuleType
+from typing import Any
+
+
+def where_called() -> str:
+    """Tell `file:line` of the nearest caller outside this library."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("fsm_orch."):
+        frame = frame.f_back
+    return "unknown" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def where_defined(thing: type | Callable[..., Any]) -> str:
+    """Tell `file:line` of a class or function; `module` alone where there is no source."""
+    code = getattr(thing, "__code__", None)
+    if code is not None:
+        return f"{code.co_filename}:{code.co_firstlineno}"
+    try:
+        return f"{inspect.getsourcefile(thing)}:{inspect.getsourcelines(thing)[1]}"
+    except (OSError, TypeError):
+        return str(getattr(thing, "__module__", "unknown"))
+
+
+def phrases(given: Iterable[str], option: str) -> tuple[str, ...]:
+    """Take what a user wrote as several phrases.
+
+    A set is sorted, since its own order differs from process to process.
+
+    Raises TypeError: if it is one string, which would be taken letter by letter.
+    """
+    if isinstance(given, str):
+        raise TypeError(f"{option} takes several phrases: write ({given!r},), not {given!r}")
+    return tuple(sorted(given) if isinstance(given, Set) else given)
+
+
+def qualified_name(function: Callable[..., Any]) -> str | None:
+    """Name a callable as `module:qualname`, the same in every process.
+
+    None for one that its name does not tell: a lambda, a partial, a bound method, an instance with attributes, a
+    closure over anything but named things.
+    """
+    if not hasattr(function, "__qualname__"):
+        has_state = bool(getattr(function, "__dict__", True)) or isinstance(function, partial)
+        return None if has_state else qualified_name(type(function))
+    owner = getattr(function, "__self__", None)
+    is_bound = owner is not None and not isinstance(owner, type | ModuleType)
+    if is_bound or "<lambda>" in function.__qualname__ or not all(map(_is_named, _closed_over(function))):
+        return None
+    return f"{function.__module__}:{function.__qualname__}"
+
+
+def _closed_over(function: Callable[..., Any]) -> Iterable[object]:
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not assigned yet: a class or function that is still being defined
+            continue
+
+
+def _is_named(value: object) -> bool:
+    return isinstance(value, type | ModuleType) or (callable(value) and qualified_name(value) is not None)

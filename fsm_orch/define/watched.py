@@ -1,0 +1,50 @@
+"""A *watched* context: a view that reports each field that somebody reads of it."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, cast
+
+from .changes import values_of
+from .context import C
+
+
+def watched(context: C, on_read: Callable[[str], object]) -> C:
+    """Give a view of a context that calls `on_read(name)` before each field is read.
+
+    The view is an instance of a subclass, so methods and properties of the context are seen through, and
+    short-circuits show only what was really read. Reading it as a whole (dumping, comparing, iterating)
+    reads every field. What `on_read` raises reaches the reader.
+    """
+    context_type = type(context)
+    if context_type._watched_type is None:
+        context_type._watched_type = _watched_subclass(context_type)
+    view = object.__new__(context_type._watched_type)
+    for slot, value in (
+        ("__dict__", values_of(context)),  # a copy: what the view caches stays with the view
+        ("__pydantic_fields_set__", context.__pydantic_fields_set__),
+        ("__pydantic_extra__", context.__pydantic_extra__),
+        ("__pydantic_private__", context.__pydantic_private__),
+        ("_on_read", on_read),
+    ):
+        object.__setattr__(view, slot, value)
+    return cast("C", view)
+
+
+def _watched_subclass(context_type: type[C]) -> type[C]:
+    fields = frozenset(context_type.__pydantic_fields__)
+
+    def read(self: Any, name: str) -> Any:
+        if name in fields:
+            object.__getattribute__(self, "_on_read")(name)
+        elif name in ("__dict__", "__pydantic_fields_set__"):
+            on_read = object.__getattribute__(self, "_on_read")
+            for field in fields:
+                on_read(field)
+        elif name == "__class__":
+            return context_type
+        return object.__getattribute__(self, name)
+
+    namespace = {"__slots__": ("_on_read",), "__getattribute__": read, "__module__": context_type.__module__}
+    return types.new_class(context_type.__name__, (context_type,), exec_body=lambda body: body.update(namespace))
