@@ -27,7 +27,8 @@ from .errors import (
     VisitClosed,
     VisitError,
 )
-from .kernel.events import Input, Record
+from .kernel.inputs import Input
+from .kernel.records import Record
 from .limits import CallLimits, Limits
 from .messages import Message, Usage
 from .models.base import Model, Request, Response

@@ -11,7 +11,7 @@ from ..define.context import FieldRef
 from ..define.definition import Final, Handoff, State
 from ..define.machine import C, D
 from ..errors import VisitError
-from ..kernel.events import Refusal
+from ..kernel.reasons import Refusal
 from ..messages import Message
 from ..models.base import MeteredModel
 

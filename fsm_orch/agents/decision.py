@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..define.changes import describe, describe_item
 from ..define.context import Context
-from ..kernel.events import Refusal
+from ..kernel.reasons import Refusal
 
 _KEPT = frozenset({"type", "properties", "required", "items", "enum", "anyOf", "$ref", "$defs", "description"})
 """Schema keywords that every provider's strict mode accepts; the rest is checked here, by pydantic.

@@ -12,7 +12,7 @@ from ..define.context import field_refs
 from ..define.definition import Handoff
 from ..define.source import phrases, where_called
 from ..errors import VisitError
-from ..kernel.events import Refusal
+from ..kernel.reasons import Refusal
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response

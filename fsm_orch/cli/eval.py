@@ -18,8 +18,8 @@ from ..define.context import Context
 from ..define.machine import AnyMachine
 from ..errors import DefinitionError
 from ..evaluate.routes import Probe, Route, Routing, Share, alone, handed_on, route
-from ..kernel import events
-from ..kernel.events import Input
+from ..kernel.inputs import Input
+from ..kernel.records import VisitStarted
 from ..run.runner import Runner
 from . import load, queries, start
 from .queries import Query
@@ -159,7 +159,7 @@ class _Trial:
         async with runner.stream(self._context(runner, query), deps=self.deps) as stream:
             async for record in stream:
                 records.append(record)
-                if isinstance(record, events.VisitStarted) and record.stamp.state in leave_at:
+                if isinstance(record, VisitStarted) and record.stamp.state in leave_at:
                     break
             else:
                 await stream.result()

@@ -10,7 +10,18 @@ from rich.text import Text
 
 from ..define.context import Context
 from ..define.definition import Definition
-from ..kernel import events
+from ..kernel.records import (
+    AttemptFailed,
+    CallAdmitted,
+    CallRefused,
+    GuardRaised,
+    HandedOff,
+    Landed,
+    Record,
+    Refused,
+    Stamp,
+    VisitStarted,
+)
 from ..run.result import RunResult
 from .show import hanging, safe
 
@@ -33,7 +44,7 @@ class PathWriter:
         self._state_width = max(map(len, (*definition.states, *definition.finals)))
         self._handoff_width = max(len(name) for name in (_LANDING, *(h.name for h in definition.handoffs)))
 
-    async def follow(self, records: AsyncIterable[events.Record]) -> None:
+    async def follow(self, records: AsyncIterable[Record]) -> None:
         """Write a line for each record that says where the run goes, until there are no more."""
         self._out.print(Text(self._definition.name, style="bold").append(f"  {safe(self._definition.doc)}", "dim"))
         self._out.print()
@@ -46,32 +57,32 @@ class PathWriter:
                 self._write(record)
                 self._update(status, record)
 
-    def _update(self, status: Status, record: events.Record) -> None:
+    def _update(self, status: Status, record: Record) -> None:
         match record:
-            case events.VisitStarted(stamp=stamp):
+            case VisitStarted(stamp=stamp):
                 status.update(self._at_work(stamp.state))
-            case events.CallAdmitted(stamp=stamp, call=call):
+            case CallAdmitted(stamp=stamp, call=call):
                 status.update(self._at_work(stamp.state, f"is waiting for its model (call {call})"))
 
     def _at_work(self, state: str, doing: str = "is at work") -> Text:
         return Text(state, style="bold").append(f" {doing}", style="not bold dim")
 
-    def _write(self, record: events.Record) -> None:
+    def _write(self, record: Record) -> None:
         match record:
-            case events.HandedOff(source=source, handoff=handoff, target=target):
+            case HandedOff(source=source, handoff=handoff, target=target):
                 self._hop(record.stamp, source, handoff, target, style="green")
-            case events.Landed(source=source, target=target):
+            case Landed(source=source, target=target):
                 self._hop(record.stamp, source, _LANDING, target, style="yellow")
-            case events.Refused(detail=detail, is_repaired=is_repaired):
+            case Refused(detail=detail, is_repaired=is_repaired):
                 self._aside(record.stamp, f"refused{', asked again' if is_repaired else ''}: {detail}")
-            case events.AttemptFailed(reason=reason, detail=detail, is_retried=is_retried):
+            case AttemptFailed(reason=reason, detail=detail, is_retried=is_retried):
                 self._aside(record.stamp, f"failed{', tried again' if is_retried else ''}: {detail or reason}")
-            case events.GuardRaised(handoff=handoff, detail=detail):
+            case GuardRaised(handoff=handoff, detail=detail):
                 self._aside(record.stamp, f"the guard of {handoff} raised: {detail}")
-            case events.CallRefused(call=call, reason=reason):
+            case CallRefused(call=call, reason=reason):
                 self._aside(record.stamp, f"call {call} was not sent: {reason}")
 
-    def _hop(self, stamp: events.Stamp, source: str, handoff: str, target: str, *, style: str) -> None:
+    def _hop(self, stamp: Stamp, source: str, handoff: str, target: str, *, style: str) -> None:
         line = Text(f"{stamp.hops:>3}  ", style="dim")
         line.append(f"{source:<{self._state_width}}  ", style="not dim")
         line.append(f"{handoff:<{self._handoff_width}} → ", style=f"not dim {style}")
@@ -79,7 +90,7 @@ class PathWriter:
         line.append(f"  {stamp.remaining:>7,} tokens left", style="dim")
         self._out.print(line, no_wrap=True, overflow="ignore", crop=False)
 
-    def _aside(self, stamp: events.Stamp, said: str) -> None:
+    def _aside(self, stamp: Stamp, said: str) -> None:
         self._out.print(hanging(self._out, f"     {stamp.state:<{self._state_width}}  ", said, "dim"))
 
 

@@ -20,7 +20,17 @@ from typing import Literal, cast
 
 from ..define.definition import Definition, Final, State
 from ..define.machine import AnyMachine, Machine
-from ..kernel import events
+from ..kernel.reasons import FailureReason, LandingReason, RefusalReason
+from ..kernel.records import (
+    AttemptFailed,
+    CallAdmitted,
+    CallCharged,
+    Landed,
+    Record,
+    Refused,
+    RunFinished,
+    VisitStarted,
+)
 
 Verdict = Literal["right", "misroute", "false_fallback", "leak"]
 """Of one run: it reached its label (or none, if none was expected); another label; no label; a label none expected."""
@@ -50,9 +60,9 @@ class Route:
     """Until it was there."""
     ended: str | None
     """The final state; None for a run that was left before its end."""
-    landing: events.LandingReason | None
-    refusals: tuple[events.RefusalReason, ...]
-    failures: tuple[events.FailureReason, ...]
+    landing: LandingReason | None
+    refusals: tuple[RefusalReason, ...]
+    failures: tuple[FailureReason, ...]
     calls: int
     reserved: int
     """Tokens of its calls."""
@@ -62,7 +72,7 @@ class Route:
     """Micro-dollars; 0 where a price is not known."""
 
 
-def route(expected: str, records: Sequence[events.Record], labels: Collection[str]) -> Route:
+def route(expected: str, records: Sequence[Record], labels: Collection[str]) -> Route:
     """Read what a run did out of its records, or out of the first of them: what is not there is not counted.
 
     Args:
@@ -70,18 +80,18 @@ def route(expected: str, records: Sequence[events.Record], labels: Collection[st
         records: at least one.
         labels: names of states.
     """
-    entered = (r for r in records if isinstance(r, events.VisitStarted) and r.stamp.state in labels)
+    entered = (r for r in records if isinstance(r, VisitStarted) and r.stamp.state in labels)
     decided = next(entered, records[-1]).stamp
-    admitted = [r for r in records if isinstance(r, events.CallAdmitted)]
-    charged = [r for r in records if isinstance(r, events.CallCharged)]
+    admitted = [r for r in records if isinstance(r, CallAdmitted)]
+    charged = [r for r in records if isinstance(r, CallCharged)]
     return Route(
         expected=expected,
         reached=decided.state,
         seconds=decided.at,
-        ended=next((r.stamp.state for r in records if isinstance(r, events.RunFinished)), None),
-        landing=next((r.reason for r in records if isinstance(r, events.Landed)), None),
-        refusals=tuple(r.reason for r in records if isinstance(r, events.Refused)),
-        failures=tuple(r.reason for r in records if isinstance(r, events.AttemptFailed)),
+        ended=next((r.stamp.state for r in records if isinstance(r, RunFinished)), None),
+        landing=next((r.reason for r in records if isinstance(r, Landed)), None),
+        refusals=tuple(r.reason for r in records if isinstance(r, Refused)),
+        failures=tuple(r.reason for r in records if isinstance(r, AttemptFailed)),
         calls=len(admitted),
         reserved=sum(r.input_tokens + r.output_tokens for r in admitted),
         used=sum(r.tokens for r in charged),

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from ..define.context import Context, given_fields
 from ..define.definition import Definition
 from ..define.policies import Policy
-from ..kernel import events
+from ..kernel import inputs
 from ..proof.explore.reality import NOTHING, simplest
 from ..proof.explore.trace import HIDDEN, Trace, Turn
 from ..proof.repair.change import Change
@@ -119,15 +119,15 @@ class _Writer:
         last, machine = turn.inputs[-1], self._definition.name
         said = [f"{machine}.{turn.state}"]
         deadline_s = self._definition.limits.deadline_s
-        if isinstance(last, events.Replied) and last.handoff in {h.name for h in self._definition.exits(turn.state)}:
+        if isinstance(last, inputs.Replied) and last.handoff in {h.name for h in self._definition.exits(turn.state)}:
             said.append(f"handoff={machine}.{last.handoff}")
-        elif isinstance(last, events.Replied) and last.handoff is not None:
+        elif isinstance(last, inputs.Replied) and last.handoff is not None:
             said.append('fails="refusal"')
-        elif isinstance(last, events.Cancelled) or last.at >= deadline_s:
+        elif isinstance(last, inputs.Cancelled) or last.at >= deadline_s:
             said.append(f"seconds={deadline_s:g}")
-        elif isinstance(last, events.Failed):
+        elif isinstance(last, inputs.Failed):
             said.append(f'fails="{last.reason}"')
-        if isinstance(last, events.Replied) and last.changes and 'fails="refusal"' not in said:
+        if isinstance(last, inputs.Replied) and last.changes and 'fails="refusal"' not in said:
             changes = (self._change(name, value) for name, value in last.changes.items())
             said.append(f"changes={{{', '.join(changes)}}}")
         if turn.calls:
@@ -166,4 +166,4 @@ def _required(context: type[Context]) -> Iterable[str]:
 
 def _said(turn: Turn) -> Mapping[str, Any]:
     last = turn.inputs[-1] if turn.inputs else None
-    return last.changes if isinstance(last, events.Replied) else {}
+    return last.changes if isinstance(last, inputs.Replied) else {}

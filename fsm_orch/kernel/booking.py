@@ -11,23 +11,25 @@ from typing import NamedTuple
 from ..amounts import NOTHING, Allowance, Amount, Ledger
 from ..errors import StepError
 from ..messages import Usage
-from . import events
+from . import inputs
 from .configuration import Configuration, VisitLog
 from .engine import Compiled
+from .reasons import DenialReason
+from .records import CallAdmitted, CallCharged, CallFreed, CallRefused, Record, Stamp
 
 
 class Booked(NamedTuple):
     """A configuration after its books were changed."""
 
     configuration: Configuration
-    records: tuple[events.Record, ...] = ()
+    records: tuple[Record, ...] = ()
 
 
-def stamp(machine: Compiled, now: Configuration) -> events.Stamp:
+def stamp(machine: Compiled, now: Configuration) -> Stamp:
     """Tell where and when a record is made, and how the ledger stands."""
     state, ledger = machine.definition.states.get(now.state), now.ledger
     settled, reserved, remaining = ledger.settled.tokens, ledger.reserved.tokens, ledger.remaining
-    return events.Stamp(
+    return Stamp(
         run_id=now.run_id,
         thread_id=now.thread_id,
         trace_id=now.trace_id,
@@ -42,7 +44,7 @@ def stamp(machine: Compiled, now: Configuration) -> events.Stamp:
     )
 
 
-def reserve(machine: Compiled, now: Configuration, event: events.CallReserved) -> Booked:
+def reserve(machine: Compiled, now: Configuration, event: inputs.CallReserved) -> Booked:
     """Admit a call, or refuse it once and for all.
 
     Raises StepError: if its number or its bounds make no sense.
@@ -57,7 +59,7 @@ def reserve(machine: Compiled, now: Configuration, event: events.CallReserved) -
     return _admit(machine, now, event.call, amount, ledger, event.input_tokens, event.output_tokens)
 
 
-def split(machine: Compiled, now: Configuration, event: events.Split) -> tuple[Booked, Ledger | None]:
+def split(machine: Compiled, now: Configuration, event: inputs.Split) -> tuple[Booked, Ledger | None]:
     """Admit the share of a child machine by the same rules as a call; returns its ledger too, None if refused.
 
     Raises StepError: if its number or its share makes no sense.
@@ -72,9 +74,9 @@ def split(machine: Compiled, now: Configuration, event: events.Split) -> tuple[B
     return _admit(machine, now, event.call, share, ledger, event.tokens, 0), child
 
 
-def _refuse(machine: Compiled, now: Configuration, call: int, reason: events.DenialReason) -> Booked:
+def _refuse(machine: Compiled, now: Configuration, call: int, reason: DenialReason) -> Booked:
     denied = now._replace(visit=visit_of(now)._replace(is_denied=True))
-    return Booked(denied, (events.CallRefused(stamp=stamp(machine, denied), call=call, reason=reason),))
+    return Booked(denied, (CallRefused(stamp=stamp(machine, denied), call=call, reason=reason),))
 
 
 def _admit(
@@ -90,13 +92,13 @@ def _admit(
     admitted = now._replace(
         ledger=ledger, visit=visit._replace(calls=call, grant=NOTHING, open={**visit.open, call: amount})
     )
-    record = events.CallAdmitted(
+    record = CallAdmitted(
         stamp=stamp(machine, admitted), call=call, input_tokens=input_tokens, output_tokens=output_tokens
     )
     return Booked(admitted, (record,))
 
 
-def _denial(machine: Compiled, now: Configuration, call: int, amount: Amount) -> events.DenialReason | None:
+def _denial(machine: Compiled, now: Configuration, call: int, amount: Amount) -> DenialReason | None:
     """Say why a reservation is refused; a visit's worst case, `calls` times its grant, is kept call by call."""
     visit, largest = visit_of(now), machine.grants[now.state]
     if call != visit.calls + 1:
@@ -156,7 +158,7 @@ def merge(machine: Compiled, now: Configuration, call: int) -> Booked:
 def _charged(
     machine: Compiled, now: Configuration, call: int, held: Amount, used: Amount, usage: Usage | None
 ) -> Booked:
-    record = events.CallCharged(
+    record = CallCharged(
         stamp=stamp(machine, now),
         call=call,
         usage=usage,
@@ -173,12 +175,12 @@ def release(machine: Compiled, now: Configuration, call: int) -> Booked:
     Raises StepError: if it is not open.
     """
     freed = now._replace(ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
-    return Booked(freed, (events.CallFreed(stamp=stamp(machine, freed), call=call),))
+    return Booked(freed, (CallFreed(stamp=stamp(machine, freed), call=call),))
 
 
 def close(machine: Compiled, now: Configuration) -> Booked:
     """Charge every call that is still open in full, and give back a grant that no call took over."""
-    records: list[events.Record] = []
+    records: list[Record] = []
     for call in tuple(visit_of(now).open):
         now, settled = settle(machine, now, call, None)
         records += settled

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from ..amounts import Amount, Ledger
 from ..define.context import Context
 from ..messages import Message, Usage
-from .events import LandingReason, Refusal
+from .reasons import LandingReason, Refusal
 
 NONE: Mapping[int, Any] = MappingProxyType({})
 

@@ -12,15 +12,15 @@ from ..amounts import NOTHING, Amount
 from ..define.context import Context
 from ..define.definition import Final, Handoff, State
 from ..define.watched import watched
-from . import events
 from .configuration import Configuration
 from .engine import Compiled, Judgement
+from .reasons import RefusalReason
 
 
 class Objection(NamedTuple):
     """Why a handoff is not legal."""
 
-    reason: events.RefusalReason
+    reason: RefusalReason
     detail: str
     is_raised: bool = False
     """Whether its guard raised instead of answering."""

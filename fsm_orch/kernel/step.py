@@ -17,10 +17,14 @@ from ..define.context import Context
 from ..define.definition import EdgeKind, Final, Handoff, State
 from ..errors import ContextError, StepError
 from ..messages import Usage
-from . import booking, events
+from . import booking, effects, inputs, records
 from .configuration import Configuration, VisitLog
+from .effects import Effect
 from .engine import Compiled
+from .inputs import INPUTS, Input
 from .legal import Objection, legal, menu, next_call, objection
+from .reasons import LANDS_AS, FailureReason, LandingReason, Refusal
+from .records import Record, Stamp
 
 VERSION = 1
 """Rises whenever the same journal would fold into other configurations."""
@@ -32,11 +36,11 @@ class Step(NamedTuple):
     """What an input led to."""
 
     configuration: Configuration
-    records: tuple[events.Record, ...]
-    effects: tuple[events.Effect, ...]
+    records: tuple[Record, ...]
+    effects: tuple[Effect, ...]
 
 
-def step(machine: Compiled, now: Configuration | None, event: events.Input) -> Step:
+def step(machine: Compiled, now: Configuration | None, event: Input) -> Step:
     """Apply one input.
 
     Args:
@@ -46,7 +50,7 @@ def step(machine: Compiled, now: Configuration | None, event: events.Input) -> S
     """
     if not 0 <= event.at < math.inf:
         raise StepError(f"{event.kind} at {event.at}: time is a finite number of seconds, 0 or more")
-    if isinstance(event, events.Started):
+    if isinstance(event, inputs.Started):
         if now is not None:
             raise StepError(f"run {now.run_id} has started already")
         return _start(machine, event, Ledger(Allowance(machine.limits.tokens, machine.limits.cost_micros)))
@@ -54,12 +58,12 @@ def step(machine: Compiled, now: Configuration | None, event: events.Input) -> S
         raise StepError(f"{event.kind!r} came first: a journal begins with 'started'")
     if now.status == "finished":
         raise StepError(f"{event.kind!r} came after run {now.run_id} had finished")
-    if (now.status == "waiting") != isinstance(event, events.Resumed) and not isinstance(event, events.Cancelled):
+    if (now.status == "waiting") != isinstance(event, inputs.Resumed) and not isinstance(event, inputs.Cancelled):
         raise StepError(f"{event.kind!r} came while run {now.run_id} is {now.status}: only a waiting run is resumed")
     return _Course(machine, now if event.at <= now.at else now._replace(at=event.at)).take(event)
 
 
-def fold(machine: Compiled, journal: Iterable[events.Input]) -> Configuration:
+def fold(machine: Compiled, journal: Iterable[Input]) -> Configuration:
     """Fold a journal into the configuration it ends in.
 
     Raises StepError: if it is empty, damaged, or of another machine or kernel.
@@ -72,15 +76,15 @@ def fold(machine: Compiled, journal: Iterable[events.Input]) -> Configuration:
     return now
 
 
-def journal_digest(journal: Iterable[events.Input]) -> str:
+def journal_digest(journal: Iterable[Input]) -> str:
     """Name a journal: the version of the kernel that folds it, and SHA-256 over its inputs as JSON lines."""
     digest = hashlib.sha256()
     for event in journal:
-        digest.update(events.INPUTS.dump_json(event) + b"\n")
+        digest.update(INPUTS.dump_json(event) + b"\n")
     return f"k{VERSION}:{digest.hexdigest()}"
 
 
-def _start(machine: Compiled, event: events.Started, ledger: Ledger) -> Step:
+def _start(machine: Compiled, event: inputs.Started, ledger: Ledger) -> Step:
     definition, limits = machine.definition, machine.limits
     if (event.digest, event.kernel, event.limits) != (definition.digest, VERSION, limits):
         raise StepError(
@@ -127,34 +131,34 @@ class _Course:
     def __init__(self, machine: Compiled, now: Configuration) -> None:
         self.machine = machine
         self.now = now
-        self.records: list[events.Record] = []
-        self.effects: list[events.Effect] = []
+        self.records: list[Record] = []
+        self.effects: list[Effect] = []
 
-    def take(self, event: events.Input) -> Step:
+    def take(self, event: Input) -> Step:
         match event:
-            case events.CallReserved():
+            case inputs.CallReserved():
                 self._book(booking.reserve(self.machine, self.now, event))
-            case events.CallSettled():
+            case inputs.CallSettled():
                 self._charge(booking.settle(self.machine, self.now, event.call, event.usage))
-            case events.CallReleased():
+            case inputs.CallReleased():
                 self._book(booking.release(self.machine, self.now, event.call))
-            case events.Replied():
+            case inputs.Replied():
                 self._reply(event)
-            case events.Failed():
+            case inputs.Failed():
                 self._attempt_failed(event.reason, event.detail)
-            case events.Paused():
+            case inputs.Paused():
                 self._pause(event.question)
-            case events.Resumed():
+            case inputs.Resumed():
                 self._resume(event.answer)
-            case events.Cancelled():
+            case inputs.Cancelled():
                 self._land("cancelled", event.detail)
-            case events.Split():
+            case inputs.Split():
                 self._split(event)
-            case events.ChildInput():
+            case inputs.ChildInput():
                 self._step_child(event.call, event.input)
-            case events.Merged():
+            case inputs.Merged():
                 self._charge(booking.merge(self.machine, self.now, event.call))
-            case events.Started():
+            case inputs.Started():
                 raise StepError(f"run {self.now.run_id} has started already")
             case _:
                 assert_never(event)
@@ -174,7 +178,7 @@ class _Course:
         return self.machine.definition.states[self.now.state]
 
     @property
-    def stamp(self) -> events.Stamp:
+    def stamp(self) -> Stamp:
         return booking.stamp(self.machine, self.now)
 
     # --- moving ---
@@ -182,7 +186,7 @@ class _Course:
     def record_start(self) -> None:
         definition = self.machine.definition
         self.records.append(
-            events.RunStarted(
+            records.RunStarted(
                 stamp=self.stamp, machine=definition.name, digest=definition.digest, limits=self.machine.limits
             )
         )
@@ -200,7 +204,7 @@ class _Course:
         drawn = menu(self.machine, self.now)
         open_now = tuple([handoff for handoff, against in drawn if against is None])
         self.records.append(
-            events.VisitStarted(
+            records.VisitStarted(
                 stamp=self.stamp,
                 visits=visits[state.name],
                 granted=grant.tokens,
@@ -223,9 +227,9 @@ class _Course:
             self._land("no_handoff", f"nothing is legal in {self.now.state!r}")
         else:
             key = f"{self.now.run_id}:{self.now.hops}"
-            self.effects.append(events.CallAgent(self.now.state, self.visit.attempt, key))
+            self.effects.append(effects.CallAgent(self.now.state, self.visit.attempt, key))
 
-    def _move(self, handoff: Handoff, reply: events.Replied | None, context: Context) -> bool:
+    def _move(self, handoff: Handoff, reply: inputs.Replied | None, context: Context) -> bool:
         """Fire a handoff; what the reply changes is committed with it, or neither is."""
         target = self.machine.fire(self.now.state, handoff, context)
         if target is None:
@@ -239,7 +243,7 @@ class _Course:
             visit=None,
         )
         self.records.append(
-            events.HandedOff(
+            records.HandedOff(
                 stamp=self.stamp,
                 handoff=handoff.name,
                 source=source,
@@ -254,7 +258,7 @@ class _Course:
             self.enter(handoff.target)
         return True
 
-    def _land(self, reason: events.LandingReason, detail: str = "") -> None:
+    def _land(self, reason: LandingReason, detail: str = "") -> None:
         """Take the edge that every state has; it is always possible, since its hop was kept."""
         self._close_visit()
         source = self.now.state
@@ -265,7 +269,7 @@ class _Course:
             landing=reason,
         )
         self.records.append(
-            events.Landed(stamp=self.stamp, source=source, target=self.now.state, reason=reason, detail=detail)
+            records.Landed(stamp=self.stamp, source=source, target=self.now.state, reason=reason, detail=detail)
         )
         self._finish(self.machine.definition.fallback)
 
@@ -273,16 +277,16 @@ class _Course:
         """End the run, writing what the final state sets; its values were checked when the class was built."""
         sets = {ref.name: value for ref, value in final.sets.items()}
         self.now = self.now._replace(status="finished", context=overwritten(self.now.context, sets))
-        self.records.append(events.RunFinished(stamp=self.stamp, landing=self.now.landing))
-        self.effects.append(events.Finish())
+        self.records.append(records.RunFinished(stamp=self.stamp, landing=self.now.landing))
+        self.effects.append(effects.Finish())
 
     # --- the end of an attempt ---
 
-    def _reply(self, reply: events.Replied) -> None:
+    def _reply(self, reply: inputs.Replied) -> None:
         if self._is_over() or self._is_late():
             return
         chosen = reply.refusal or self._accept(reply)
-        if isinstance(chosen, events.Refusal):
+        if isinstance(chosen, Refusal):
             self._refuse(reply.handoff, chosen)
 
     def _is_over(self) -> bool:
@@ -301,7 +305,7 @@ class _Course:
             self._attempt_ended("timeout", "the reply came after the visit's time")
         return is_late
 
-    def _accept(self, reply: events.Replied) -> events.Refusal | None:
+    def _accept(self, reply: inputs.Replied) -> Refusal | None:
         """Check a reply and commit it; returns why it was refused, or None."""
         misfit = self._misfit(reply)
         if misfit is not None:
@@ -309,40 +313,40 @@ class _Course:
         try:
             context = changed(self.now.context, reply.changes)
         except ContextError as error:
-            return events.Refusal("wrong_type", str(error))
+            return Refusal("wrong_type", str(error))
         chosen = self._chosen(reply.handoff, context)
         if chosen is None:
             self._land("no_handoff", f"no guard of {self.now.state!r} holds")
             return None
-        if isinstance(chosen, events.Refusal):
+        if isinstance(chosen, Refusal):
             return chosen
         against = objection(self.machine, self.now, chosen, written=context)
         self._note_guard(chosen, against)
         if against is not None:
-            return events.Refusal(against.reason, f"{chosen.name!r} is not legal now: {against.detail}")
+            return Refusal(against.reason, f"{chosen.name!r} is not legal now: {against.detail}")
         if not self._move(chosen, reply, context):
-            return events.Refusal("guard", f"the guard of {chosen.name!r} changed its answer: guards are pure")
+            return Refusal("guard", f"the guard of {chosen.name!r} changed its answer: guards are pure")
         return None
 
-    def _misfit(self, reply: events.Replied) -> events.Refusal | None:
+    def _misfit(self, reply: inputs.Replied) -> Refusal | None:
         """Hold the fields a reply writes against those its agent declares."""
         declared, written = self.state.spec.written_names, reply.changes.keys()
         if declared == written:
             return None
         if written - declared:
             names = ", ".join(sorted(written - declared))
-            return events.Refusal("undeclared_write", f"{names}: this agent writes {sorted(declared)} and no more")
+            return Refusal("undeclared_write", f"{names}: this agent writes {sorted(declared)} and no more")
         names = ", ".join(sorted(declared - written))
-        return events.Refusal("missing_field", f"{names}: every reply writes every declared field")
+        return Refusal("missing_field", f"{names}: every reply writes every declared field")
 
-    def _chosen(self, name: str | None, context: Context) -> Handoff | events.Refusal | None:
+    def _chosen(self, name: str | None, context: Context) -> Handoff | Refusal | None:
         """Tell the handoff that was proposed, or else the first whose guard holds; None if none does."""
         exits = self.machine.exits[self.now.state]
         if name is not None:
             known = self.machine.named[self.now.state].get(name)
-            return known or events.Refusal("unknown_handoff", f"{name[:64]!r} does not leave {self.now.state!r}")
+            return known or Refusal("unknown_handoff", f"{name[:64]!r} does not leave {self.now.state!r}")
         if self.state.spec.proposes and len(exits) > 1:
-            return events.Refusal("no_handoff", f"Choose one of: {', '.join(handoff.name for handoff in exits)}.")
+            return Refusal("no_handoff", f"Choose one of: {', '.join(handoff.name for handoff in exits)}.")
         for handoff in exits:
             if handoff.guard is None:
                 return handoff
@@ -350,20 +354,20 @@ class _Course:
             if judgement.holds:
                 return handoff
             if judgement.error:
-                self.records.append(events.GuardRaised(stamp=self.stamp, handoff=handoff.name, detail=judgement.error))
+                self.records.append(records.GuardRaised(stamp=self.stamp, handoff=handoff.name, detail=judgement.error))
         return None
 
     def _note_guard(self, handoff: Handoff, against: Objection | None) -> None:
         if against is not None and against.is_raised:
-            self.records.append(events.GuardRaised(stamp=self.stamp, handoff=handoff.name, detail=against.detail))
+            self.records.append(records.GuardRaised(stamp=self.stamp, handoff=handoff.name, detail=against.detail))
 
-    def _refuse(self, handoff: str | None, refusal: events.Refusal) -> None:
+    def _refuse(self, handoff: str | None, refusal: Refusal) -> None:
         """Refuse a reply: have a model repair it if a call is left, else fail the visit."""
         spec, visit = self.state.spec, self.visit
         has_call_left = max(visit.calls, visit.attempt) < spec.calls and not visit.is_denied
-        is_repaired = spec.proposes and has_call_left and refusal.reason not in events.LANDS_AS
+        is_repaired = spec.proposes and has_call_left and refusal.reason not in LANDS_AS
         self.records.append(
-            events.Refused(
+            records.Refused(
                 stamp=self.stamp,
                 handoff=handoff,
                 reason=refusal.reason,
@@ -375,29 +379,31 @@ class _Course:
             self._set_visit(refusals=(*visit.refusals, refusal), attempt=visit.attempt + 1)
             self._call_again()
         else:
-            self._fail("refusal", events.LANDS_AS.get(refusal.reason, "refusal"), refusal.detail)
+            self._fail("refusal", LANDS_AS.get(refusal.reason, "refusal"), refusal.detail)
 
-    def _attempt_failed(self, reason: events.FailureReason, detail: str) -> None:
+    def _attempt_failed(self, reason: FailureReason, detail: str) -> None:
         if not self._is_over():
             self._attempt_ended(reason, detail)
 
-    def _attempt_ended(self, reason: events.FailureReason, detail: str) -> None:
+    def _attempt_ended(self, reason: FailureReason, detail: str) -> None:
         """Try again if the agent declares more attempts and it raised; what timed out may have had its effect."""
         visit = self.visit
         is_retried = reason == "error" and visit.failures + 1 < self.state.spec.attempts
-        self.records.append(events.AttemptFailed(stamp=self.stamp, reason=reason, detail=detail, is_retried=is_retried))
+        self.records.append(
+            records.AttemptFailed(stamp=self.stamp, reason=reason, detail=detail, is_retried=is_retried)
+        )
         if is_retried:
             self._set_visit(failures=visit.failures + 1, attempt=visit.attempt + 1)
             self._call_again()
         else:
-            kinds: dict[events.FailureReason, tuple[EdgeKind, events.LandingReason]] = {
+            kinds: dict[FailureReason, tuple[EdgeKind, LandingReason]] = {
                 "error": ("failure", "failure"),
                 "timeout": ("timeout", "timeout"),
                 "denied": ("failure", "denied"),
             }
             self._fail(*kinds[reason], detail)
 
-    def _fail(self, kind: EdgeKind, reason: events.LandingReason, detail: str) -> None:
+    def _fail(self, kind: EdgeKind, reason: LandingReason, detail: str) -> None:
         """Take the state's failure edge with the context of entry if it is legal, else land."""
         edges = self.machine.failure_edges[self.now.state]
         edge = edges.get(kind) or edges.get("failure")
@@ -424,11 +430,11 @@ class _Course:
         for call in tuple(self.now.children):
             child = self.now.children[call]
             if child.status != "finished":
-                self._step_child(call, events.Cancelled(detail="its visit ended", at=child.at))
+                self._step_child(call, inputs.Cancelled(detail="its visit ended", at=child.at))
             self._book(booking.merge(self.machine, self.now, call))
         self._book(booking.close(self.machine, self.now))
 
-    def _split(self, event: events.Split) -> None:
+    def _split(self, event: inputs.Split) -> None:
         """Start a child machine on a share of the ledger; it takes the place of one call."""
         machine = self.machine.children.get(event.machine)
         if machine is None:
@@ -437,7 +443,7 @@ class _Course:
         self._book(booked)
         if ledger is None:
             return
-        started = events.Started(
+        started = inputs.Started(
             run_id=f"{self.now.run_id}:{self.now.hops}.{event.call}",
             thread_id=self.now.thread_id,
             trace_id=self.now.trace_id,
@@ -448,7 +454,7 @@ class _Course:
         )
         self._keep_child(event.call, event.machine, _start(machine, started, ledger))
 
-    def _step_child(self, call: int, event: events.Input) -> None:
+    def _step_child(self, call: int, event: Input) -> None:
         child = self.now.children.get(call)
         if child is None:
             raise StepError(f"{event.kind!r} is for child {call}, which is not running in this visit")
@@ -460,8 +466,8 @@ class _Course:
             children={**self.now.children, call: stepped.configuration},
             child_machines={**self.now.child_machines, call: name},
         )
-        self.records += [events.ChildRecord(stamp=self.stamp, call=call, record=r) for r in stepped.records]
-        self.effects += [events.ForChild(call, effect) for effect in stepped.effects]
+        self.records += [records.ChildRecord(stamp=self.stamp, call=call, record=r) for r in stepped.records]
+        self.effects += [effects.ForChild(call, effect) for effect in stepped.effects]
 
     def _pause(self, question: str) -> None:
         """Wait for a human, if the agent declares that it may."""
@@ -473,12 +479,12 @@ class _Course:
             return
         self.now = self.now._replace(status="waiting")
         self._set_visit(pauses=visit.pauses + 1)
-        self.records.append(events.RunWaiting(stamp=self.stamp, question=question))
-        self.effects.append(events.AwaitHuman(question))
+        self.records.append(records.RunWaiting(stamp=self.stamp, question=question))
+        self.effects.append(effects.AwaitHuman(question))
 
     def _resume(self, answer: object) -> None:
         self.now = self.now._replace(status="running")
-        self.records.append(events.RunResumed(stamp=self.stamp))
+        self.records.append(records.RunResumed(stamp=self.stamp))
         self._set_visit(answer=answer, attempt=self.visit.attempt + 1)
         self._call_again()
 

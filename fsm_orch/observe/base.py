@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..kernel.events import Record
+from ..kernel.records import Record
 
 Observer = Callable[[Record], object]
 """Called with every record, in order, on the event loop: be quick.

@@ -6,7 +6,8 @@ from typing import Any
 
 import structlog
 
-from ..kernel import events
+from ..kernel import records
+from ..kernel.records import Record
 from .base import Observer
 
 LOOP_VISITS = 3
@@ -26,13 +27,13 @@ def log_records(logger: Any = None, *, texts: bool = False) -> Observer:
     """
     log = logger if logger is not None else structlog.get_logger("fsm_orch")
 
-    def observe(record: events.Record) -> None:
+    def observe(record: Record) -> None:
         log.info(record.kind, **fields(record, texts=texts))
 
     return observe
 
 
-def fields(record: events.Record, *, texts: bool = False) -> dict[str, Any]:
+def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
     """Give the fields of a record for a log line; those that are None are left out."""
     stamp = record.stamp
     line: dict[str, Any] = {
@@ -50,10 +51,10 @@ def fields(record: events.Record, *, texts: bool = False) -> dict[str, Any]:
     hidden = _LEFT_OUT if texts else _LEFT_OUT | _TEXTS
     line |= {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in hidden}
     match record:
-        case events.CallCharged(usage=usage) if usage is not None:
+        case records.CallCharged(usage=usage) if usage is not None:
             line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-        case events.VisitStarted(visits=visits) if visits > LOOP_VISITS:
+        case records.VisitStarted(visits=visits) if visits > LOOP_VISITS:
             line["looping"] = True
-        case events.ChildRecord(record=inner):
+        case records.ChildRecord(record=inner):
             line["child"] = {"event": inner.kind, **fields(inner, texts=texts)}
     return {name: value for name, value in line.items() if value is not None}

@@ -18,8 +18,10 @@ from ..define.changes import changed, journaled
 from ..define.definition import Handoff, State
 from ..define.watched import watched
 from ..errors import CallDenied, ContextError, FsmError, VisitClosed
-from ..kernel import events
+from ..kernel import effects, inputs, records
+from ..kernel.inputs import Input
 from ..kernel.legal import legal, next_call
+from ..kernel.reasons import Refusal
 from ..messages import Usage
 from ..models.base import MeteredModel, Model
 from ..resilience.retry import Retry
@@ -31,7 +33,7 @@ GRACE_S = 1.0
 
 
 async def attempt(
-    run: Run, effect: events.CallAgent, agent: Agent, model: Model | None, retry: Retry | None, deps: Any
+    run: Run, effect: effects.CallAgent, agent: Agent, model: Model | None, retry: Retry | None, deps: Any
 ) -> None:
     """Let an agent act for as long as its visit has time, and fold what came of it."""
     with closing(AttemptDesk(run)) as desk:
@@ -122,13 +124,13 @@ class AttemptDesk:
         self._check_open()
         visit = self._run.now.visit
         call = visit.calls + 1 if visit else 1
-        records = self._run.fold(
-            events.CallReserved(
+        told = self._run.fold(
+            inputs.CallReserved(
                 call=call, input_tokens=input_tokens, output_tokens=output_tokens, at=self._run.elapsed()
             )
         )
-        for record in records:
-            if isinstance(record, events.CallRefused):
+        for record in told:
+            if isinstance(record, records.CallRefused):
                 raise CallDenied(record.reason)
         return call
 
@@ -137,11 +139,11 @@ class AttemptDesk:
 
     def settle(self, call: int, usage: Usage | None) -> None:
         self._check_open()
-        self._run.fold(events.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
+        self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
 
     def release(self, call: int) -> None:
         self._check_open()
-        self._run.fold(events.CallReleased(call=call, at=self._run.elapsed()))
+        self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
 
     def legal(self) -> tuple[Handoff, ...]:
         """Draw the menu as if the next call's whole allowance were held; the first call's is held already."""
@@ -170,7 +172,7 @@ def _metered(run: Run, desk: AttemptDesk, model: Model | None, retry: Retry | No
 
 
 def _visit(
-    run: Run, desk: AttemptDesk, effect: events.CallAgent, metered: MeteredModel | None, deps: Any
+    run: Run, desk: AttemptDesk, effect: effects.CallAgent, metered: MeteredModel | None, deps: Any
 ) -> Visit[Any, Any]:
     now, state = run.now, run.machine.definition.states[effect.state]
     return Visit(
@@ -212,24 +214,24 @@ def _retrieve(task: asyncio.Task[object]) -> None:
         task.exception()
 
 
-def _outcome(run: Run, came: object) -> events.Input:
+def _outcome(run: Run, came: object) -> Input:
     """Say what an attempt came to, as an input."""
     at = run.elapsed()
     if isinstance(came, Reply):
         return _replied(run, came, at)
     if isinstance(came, _TooLate):
-        return events.Failed(reason="timeout", detail=_OUTCOME_UNKNOWN, at=at)
+        return inputs.Failed(reason="timeout", detail=_OUTCOME_UNKNOWN, at=at)
     if isinstance(came, asyncio.CancelledError):
-        return events.Failed(reason="error", detail="the agent cancelled itself", at=at)
+        return inputs.Failed(reason="error", detail="the agent cancelled itself", at=at)
     if not isinstance(came, BaseException):
         came = TypeError(f"an agent replies with a Reply, not with {type(came).__name__}")
     run.error = came
     if isinstance(came, CallDenied):
-        return events.Failed(reason="denied", detail=str(came), at=at)
-    return events.Failed(reason="error", detail=_describe(came), at=at)
+        return inputs.Failed(reason="denied", detail=str(came), at=at)
+    return inputs.Failed(reason="error", detail=_describe(came), at=at)
 
 
-def _replied(run: Run, reply: Reply, at: float) -> events.Replied:
+def _replied(run: Run, reply: Reply, at: float) -> inputs.Replied:
     """Write a reply as the journal holds it. Values that no kernel could take are left out, with their reason."""
     changes, refusal = reply.changes_by_name, reply.refusal
     declared = run.machine.definition.states[run.now.state].spec.written_names
@@ -239,8 +241,8 @@ def _replied(run: Run, reply: Reply, at: float) -> events.Replied:
         try:
             changes = journaled(changed(run.now.context, changes), changes)
         except ContextError as error:
-            changes, refusal = {}, events.Refusal("wrong_type", str(error))
-    return events.Replied(handoff=reply.handoff_name, changes=changes, messages=reply.messages, refusal=refusal, at=at)
+            changes, refusal = {}, Refusal("wrong_type", str(error))
+    return inputs.Replied(handoff=reply.handoff_name, changes=changes, messages=reply.messages, refusal=refusal, at=at)
 
 
 def _describe(error: BaseException) -> str:

@@ -10,8 +10,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 from ..define.context import Context
 from ..define.definition import Definition, Final, State
-from ..kernel import events
 from ..kernel.configuration import Configuration
+from ..kernel.inputs import Input
+from ..kernel.reasons import LandingReason
+from ..kernel.records import HandedOff, Landed, Record
 from ..messages import Message, Usage
 
 C = TypeVar("C", bound=Context)
@@ -32,7 +34,7 @@ class Hop(NamedTuple):
 class Landing(NamedTuple):
     """Why a run was landed."""
 
-    reason: events.LandingReason
+    reason: LandingReason
     detail: str
 
 
@@ -56,27 +58,27 @@ class RunResult(Generic[C]):
     landing: Landing | None
     """None, or why the run was landed."""
     seconds: float
-    records: tuple[events.Record, ...] = field(repr=False)
-    journal: tuple[events.Input, ...] = field(repr=False)
+    records: tuple[Record, ...] = field(repr=False)
+    journal: tuple[Input, ...] = field(repr=False)
     error: BaseException | None = field(default=None, repr=False)
     """What the last failed attempt raised, for a debugger; it is in no journal and no log."""
 
 
-def path_of(records: Sequence[events.Record]) -> tuple[Hop, ...]:
+def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:
     """Read the transitions out of the records of a run."""
     hops = []
     for record in records:
-        if isinstance(record, events.HandedOff):
+        if isinstance(record, HandedOff):
             hops.append(Hop(record.source, record.handoff, record.target))
-        elif isinstance(record, events.Landed):
+        elif isinstance(record, Landed):
             hops.append(Hop(record.source, None, record.target))
     return tuple(hops)
 
 
-def landing_of(records: Sequence[events.Record]) -> Landing | None:
+def landing_of(records: Sequence[Record]) -> Landing | None:
     """Read out of the records of a run why it was landed; None if it was not."""
     for record in reversed(records):
-        if isinstance(record, events.Landed):
+        if isinstance(record, Landed):
             return Landing(record.reason, record.detail)
     return None
 
@@ -89,11 +91,11 @@ def place(definition: Definition, now: Configuration) -> State | Final:
 class RunStream(Generic[C]):
     """The records of a run under way, each given once."""
 
-    def __init__(self, queue: asyncio.Queue[events.Record | None], task: asyncio.Task[RunResult[C]]) -> None:
+    def __init__(self, queue: asyncio.Queue[Record | None], task: asyncio.Task[RunResult[C]]) -> None:
         self._queue = queue
         self._task = task
 
-    async def __aiter__(self) -> AsyncIterator[events.Record]:
+    async def __aiter__(self) -> AsyncIterator[Record]:
         """Give the records that nobody has been given yet, until the run ends.
 
         Raises what the run raised: a store's error, say.

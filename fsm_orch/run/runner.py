@@ -19,7 +19,8 @@ from ..clock import Clock, loop_clock
 from ..define.definition import Definition, State
 from ..define.machine import C, D, Machine
 from ..errors import StartError
-from ..kernel import events
+from ..kernel import effects, inputs
+from ..kernel.records import Record
 from ..kernel.step import VERSION
 from ..limits import Limits
 from ..messages import Message
@@ -145,7 +146,7 @@ class Runner(Generic[C, D]):
             async for record in events: ...
             result = await events.result()
         """
-        queue: asyncio.Queue[events.Record | None] = asyncio.Queue()
+        queue: asyncio.Queue[Record | None] = asyncio.Queue()
         running = self._run(self._started(context, options, deps), deps, (*self._observers, queue.put_nowait))
         task = asyncio.create_task(running)
         task.add_done_callback(lambda _: queue.put_nowait(None))
@@ -155,7 +156,7 @@ class Runner(Generic[C, D]):
             task.cancel()
             await asyncio.wait({task})
 
-    def _started(self, context: C, options: RunOptions, deps: Any) -> events.Started:
+    def _started(self, context: C, options: RunOptions, deps: Any) -> inputs.Started:
         expected, wanted = self.definition.context, self.definition.deps
         if type(context) is not expected:
             raise StartError(f"{self.definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}")
@@ -166,7 +167,7 @@ class Runner(Generic[C, D]):
             raise TypeError(f"a run takes {', '.join(RunOptions.__annotations__)}, not {', '.join(unknown)}")
         if not all(isinstance(said, Message) for said in options.get("messages", ())):
             raise StartError("the messages of a run are Message objects: Message(role='user', content='...')")
-        return events.Started(
+        return inputs.Started(
             run_id=options.get("run_id") or self._new_id(),
             thread_id=options.get("thread_id"),
             trace_id=options.get("trace_id"),
@@ -177,10 +178,10 @@ class Runner(Generic[C, D]):
             limits=self.machine.limits,
         )
 
-    async def _run(self, started: events.Started, deps: Any, observers: Sequence[Observer]) -> RunResult[C]:
+    async def _run(self, started: inputs.Started, deps: Any, observers: Sequence[Observer]) -> RunResult[C]:
         run = Run(self.machine, started, clock=self._clock, observers=observers, store=self.store)
         try:
-            while isinstance(run.effect, events.CallAgent):
+            while isinstance(run.effect, effects.CallAgent):
                 await run.flush()
                 state = run.effect.state
                 await attempt(run, run.effect, self._agents[state], self._models.get(state), self._retry, deps)

@@ -11,9 +11,12 @@ import logging
 from collections.abc import Sequence
 
 from ..clock import Clock
-from ..kernel import events
+from ..kernel import inputs
 from ..kernel.configuration import Configuration
+from ..kernel.effects import Effect
 from ..kernel.engine import Compiled
+from ..kernel.inputs import Input
+from ..kernel.records import Record
 from ..kernel.step import step
 from ..observe.base import Observer
 from ..store.base import Store
@@ -33,15 +36,15 @@ class Run:
     def __init__(
         self,
         machine: Compiled,
-        started: events.Started,
+        started: inputs.Started,
         *,
         clock: Clock,
         observers: Sequence[Observer] = (),
         store: Store | None = None,
     ) -> None:
         self.machine = machine
-        self.journal: list[events.Input] = []
-        self.records: list[events.Record] = []
+        self.journal: list[Input] = []
+        self.records: list[Record] = []
         self.error: BaseException | None = None
         """What the last failed attempt raised; never journaled, since it may hold anything."""
         self._clock = clock
@@ -52,7 +55,7 @@ class Run:
         self._storing = asyncio.Lock()
         self._appending: asyncio.Future[None] | None = None
         self._now: Configuration | None = None
-        self.effect: events.Effect | None = None
+        self.effect: Effect | None = None
         self.fold(started)
 
     @property
@@ -68,7 +71,7 @@ class Run:
         """Tell the seconds that the run has been active."""
         return max(0.0, self._clock() - self._began)
 
-    def fold(self, event: events.Input) -> tuple[events.Record, ...]:
+    def fold(self, event: Input) -> tuple[Record, ...]:
         """Apply an input and tell the observers; returns the records."""
         stepped = step(self.machine, self._now, event)
         self._now = stepped.configuration
@@ -81,7 +84,7 @@ class Run:
                 self._tell(observer, record)
         return stepped.records
 
-    def _tell(self, observer: Observer, record: events.Record) -> None:
+    def _tell(self, observer: Observer, record: Record) -> None:
         try:
             observer(record)
         except Exception as error:  # an observer is a guest: what it raises must not touch the run
@@ -90,7 +93,7 @@ class Run:
     def cancel(self, detail: str) -> None:
         """Land the run, unless it has ended."""
         if not self.is_finished:
-            self.fold(events.Cancelled(detail=detail, at=self.elapsed()))
+            self.fold(inputs.Cancelled(detail=detail, at=self.elapsed()))
 
     async def flush(self) -> None:
         """Store what is journaled and not stored yet, in order, one writer at a time."""

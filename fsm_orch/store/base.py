@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..kernel.events import Input
+from ..kernel.inputs import Input
 
 
 class Store(Protocol):

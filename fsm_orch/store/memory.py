@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from ..errors import StoreError
-from ..kernel.events import Input
+from ..kernel.inputs import Input
 
 
 class MemoryStore:

@@ -15,7 +15,8 @@ from typing import Any
 from unittest.mock import patch
 
 from ..define.definition import Definition
-from ..kernel import events
+from ..kernel import records
+from ..kernel.records import Record
 from ..observe.base import Observer
 from ..run.runner import Runner
 
@@ -63,18 +64,18 @@ class Coverage:
     def observer(self, definition: Definition) -> Observer:
         """Give what counts the records of a machine's runs."""
 
-        def count(record: events.Record) -> None:
+        def count(record: Record) -> None:
             if self._is_paused:
                 return
             taken = self.expect(definition)
             match record:
-                case events.RunStarted():
+                case records.RunStarted():
                     taken.runs += 1
-                case events.HandedOff():
+                case records.HandedOff():
                     taken.edges[record.source, record.handoff] += 1
-                case events.Refused():
+                case records.Refused():
                     taken.refusals[record.reason] += 1
-                case events.Landed():
+                case records.Landed():
                     taken.landings[record.reason] += 1
 
         return count

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ..errors import StoreError
-from ..kernel.events import Input
+from ..kernel.inputs import Input
 from ..store.base import Store
 
 

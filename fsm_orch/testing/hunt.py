@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from ..define.changes import journaled
 from ..define.machine import AnyMachine
-from ..kernel import events
+from ..kernel import inputs, records
 from ..kernel.configuration import Configuration
 from ..kernel.engine import Compiled
+from ..kernel.inputs import Input
 from ..kernel.legal import legal
+from ..kernel.reasons import FailureReason, Refusal
 from ..kernel.step import VERSION, step
 from ..limits import Limits
 from ..messages import Usage
@@ -94,7 +96,7 @@ def hunt(machine: AnyMachine, *, limits: Limits | None = None, examples: int = 2
 def _spend(machine: AnyMachine, compiled: Compiled, data: st.DataObject) -> tuple[int, tuple[str, ...]]:
     """Take a run to its end, spending all that may be spent on the way."""
     context = data.draw(contexts(machine))
-    start = events.Started(
+    start = inputs.Started(
         run_id="hunted",
         context=journaled(context, type(context).__pydantic_fields__),
         digest=machine.definition.digest,
@@ -107,23 +109,23 @@ def _spend(machine: AnyMachine, compiled: Compiled, data: st.DataObject) -> tupl
         caps, calls = spec.call_limits, now.visit.calls if now.visit else 0
         for call in range(calls + 1, spec.calls + 1):
             read, said = caps.max_input_tokens, caps.max_output_tokens
-            reserved = step(compiled, now, events.CallReserved(call=call, input_tokens=read, output_tokens=said, at=0))
+            reserved = step(compiled, now, inputs.CallReserved(call=call, input_tokens=read, output_tokens=said, at=0))
             now = reserved.configuration
-            if any(isinstance(record, events.CallAdmitted) for record in reserved.records):
+            if any(isinstance(record, records.CallAdmitted) for record in reserved.records):
                 used = Usage(requests=1, input_tokens=read, output_tokens=said)
-                now = step(compiled, now, events.CallSettled(call=call, usage=used, at=0)).configuration
+                now = step(compiled, now, inputs.CallSettled(call=call, usage=used, at=0)).configuration
         now = step(compiled, now, _end(machine, compiled, now, data)).configuration
         path += [now.state] if now.hops > hops else []
     return now.ledger.settled.tokens, tuple(path)
 
 
-def _end(machine: AnyMachine, compiled: Compiled, now: Configuration, data: st.DataObject) -> events.Input:
+def _end(machine: AnyMachine, compiled: Compiled, now: Configuration, data: st.DataObject) -> Input:
     """Draw how an attempt ends: mostly with a reply from the menu."""
-    kinds: Mapping[int, events.FailureReason] = {6: "error", 7: "timeout"}
+    kinds: Mapping[int, FailureReason] = {6: "error", 7: "timeout"}
     how = data.draw(st.integers(0, 8))
     if how in kinds:
-        return events.Failed(reason=kinds[how], at=0)
+        return inputs.Failed(reason=kinds[how], at=0)
     if how == 8:
-        return events.Replied(refusal=events.Refusal("not_json", "unreadable"), at=0)
+        return inputs.Replied(refusal=Refusal("not_json", "unreadable"), at=0)
     said = data.draw(fitting(machine, now, [handoff.name for handoff in legal(compiled, now)]))
     return replied(now, compiled.definition.states[now.state].spec, said, 0)

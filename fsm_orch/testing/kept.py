@@ -15,7 +15,7 @@ from ..amounts import FREE, Price
 from ..define.changes import describe
 from ..define.machine import AnyMachine
 from ..define.policies import Policy
-from ..kernel import events
+from ..kernel import inputs
 from ..kernel.engine import Compiled
 from ..proof.explore import reality
 from ..run.result import RunResult
@@ -47,7 +47,7 @@ def breaks(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, price
     Raises TypeError: if it is no policy.
     """
     check_policies(machine, policy)
-    definition, started = machine.definition, cast("events.Started", result.journal[0])
+    definition, started = machine.definition, cast("inputs.Started", result.journal[0])
     compiled = Compiled(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
     return reality.breaks(compiled, policy, result.journal)
 
@@ -91,5 +91,5 @@ def search_values(
         pytest.skip(f"no values made this path real in {max_examples:,} tries: it may not be possible")
     except Unsatisfiable as error:
         raise unmade("this path", refused or [str(error)]) from error
-    started = cast("events.Started", result.journal[0])
+    started = cast("inputs.Started", result.journal[0])
     pytest.fail(f"this path is real: {' '.join(map(str, result.path))}, begun on {dict(started.context)}")

@@ -16,7 +16,7 @@ from ..define.context import Context
 from ..define.definition import Handoff, State
 from ..define.machine import C, Machine
 from ..errors import CallDenied, VisitError
-from ..kernel.events import Refusal
+from ..kernel.reasons import Refusal
 from ..limits import CallLimits, Limits
 from ..messages import Usage
 from ..models.base import Request, Response

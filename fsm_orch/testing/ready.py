@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from ..amounts import FREE, Price
 from ..define.machine import AnyMachine
-from ..kernel import events
+from ..kernel import inputs
 from ..kernel.engine import Compiled
 from ..kernel.step import fold
 from ..proof.bounds.certificate import certify
@@ -93,7 +93,7 @@ def assert_replays(machine: AnyMachine, result: RunResult[Any], *, price: Price 
     Raises AssertionError: if it does not.
     """
     started, definition = result.journal[0], machine.definition
-    assert isinstance(started, events.Started), "a journal begins with how the run was started"
+    assert isinstance(started, inputs.Started), "a journal begins with how the run was started"
     compiled = Compiled(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
     end = Witness(compiled).follow_all(result.journal)
     assert end == fold(compiled, result.journal), "replay: the journal leads elsewhere the second time"

@@ -19,11 +19,12 @@ from ..define.agent_spec import AgentSpec
 from ..define.changes import journaled
 from ..define.machine import AnyMachine
 from ..errors import StepError
-from ..kernel import events
+from ..kernel import inputs
 from ..kernel.configuration import Configuration
 from ..kernel.engine import Compiled
-from ..kernel.events import INPUTS, FailureReason
+from ..kernel.inputs import INPUTS, Input
 from ..kernel.legal import legal
+from ..kernel.reasons import FailureReason, Refusal, RefusalReason
 from ..kernel.step import VERSION, fold, journal_digest
 from ..limits import Limits
 from ..messages import Usage
@@ -74,7 +75,7 @@ class _Suite(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.witness = Witness(self.compiled)
-        self.journal: list[events.Input] = []
+        self.journal: list[Input] = []
         self.at = 0.0
 
     @property
@@ -90,7 +91,7 @@ class _Suite(RuleBasedStateMachine):
     def spec(self) -> AgentSpec:
         return self.compiled.definition.states[self.now.state].spec
 
-    def follow(self, event: events.Input) -> None:
+    def follow(self, event: Input) -> None:
         """Take an input under the eyes of the witness; one that the kernel does not admit is no example."""
         try:
             self.witness.follow(event)
@@ -129,7 +130,7 @@ class _Suite(RuleBasedStateMachine):
         context = data.draw(contexts(self.machine), label="context")
         self.witness, self.journal, self.at = Witness(self.compiled), [], 0.0
         self.follow(
-            events.Started(
+            inputs.Started(
                 run_id="r",
                 context=journaled(context, type(context).__pydantic_fields__),
                 digest=self.compiled.definition.digest,
@@ -150,7 +151,7 @@ class _Suite(RuleBasedStateMachine):
     def cancel(self, luck: int) -> None:
         """Cancel, once in a while."""
         if luck == 0:
-            self.follow(events.Cancelled(at=self.at))
+            self.follow(inputs.Cancelled(at=self.at))
 
     @rule(part=st.sampled_from([0.01, 0.3, 1.1]), luck=_RARELY)
     def wait(self, part: float, luck: int) -> None:
@@ -187,30 +188,30 @@ class _Suite(RuleBasedStateMachine):
 
     @_is("running")
     @rule(reason=st.sampled_from(["not_json", "truncated", "two_decisions"]), luck=_RARELY)
-    def babble(self, reason: events.RefusalReason, luck: int) -> None:
+    def babble(self, reason: RefusalReason, luck: int) -> None:
         """Say what nobody can read, once in a while."""
         if luck < 3:
-            self.follow(events.Replied(refusal=events.Refusal(reason, "unreadable"), at=self.at))
+            self.follow(inputs.Replied(refusal=Refusal(reason, "unreadable"), at=self.at))
 
     @_is("running")
     @rule(reason=st.sampled_from(["error", "timeout", "denied"]), luck=_RARELY)
     def fail(self, reason: FailureReason, luck: int) -> None:
         """Fail, once in a while."""
         if luck < 3:
-            self.follow(events.Failed(reason=reason, at=self.at))
+            self.follow(inputs.Failed(reason=reason, at=self.at))
 
     @_is("running")
     @rule()
     def pause(self) -> None:
         """Ask a human."""
         if self.spec.pauses:
-            self.follow(events.Paused(question="May I?", at=self.at))
+            self.follow(inputs.Paused(question="May I?", at=self.at))
 
     @_is("waiting")
     @rule()
     def resume(self) -> None:
         """Be answered."""
-        self.follow(events.Resumed(answer="yes", at=self.at))
+        self.follow(inputs.Resumed(answer="yes", at=self.at))
 
     # --- the model ---
 
@@ -223,7 +224,7 @@ class _Suite(RuleBasedStateMachine):
             tokens = int(part * caps.max_input_tokens)
             number = visit.calls + 1 if visit else 1
             self.follow(
-                events.CallReserved(call=number, input_tokens=tokens, output_tokens=caps.max_output_tokens, at=self.at)
+                inputs.CallReserved(call=number, input_tokens=tokens, output_tokens=caps.max_output_tokens, at=self.at)
             )
 
     @_is("running")
@@ -235,7 +236,7 @@ class _Suite(RuleBasedStateMachine):
             call = min(held) if oldest else max(held)
             tokens = None if part is None else int(part * held[call].tokens) + (1_000 if lies == 0 else 0)
             used = None if tokens is None else Usage(requests=1, input_tokens=tokens)
-            self.follow(events.CallSettled(call=call, usage=used, at=self.at))
+            self.follow(inputs.CallSettled(call=call, usage=used, at=self.at))
 
     @_is("running")
     @rule()
@@ -243,27 +244,27 @@ class _Suite(RuleBasedStateMachine):
         """Give up a call that was not sent."""
         held = self.now.visit.open if self.now.visit else {}
         if held:
-            self.follow(events.CallReleased(call=min(held), at=self.at))
+            self.follow(inputs.CallReleased(call=min(held), at=self.at))
 
     # --- a damaged journal ---
 
     @rule(data=st.data())
     def misfit(self, data: st.DataObject) -> None:
         """Send what does not fit where the run is: it is refused."""
-        misfits: list[events.Input] = [
-            events.Started(run_id="again", context={}, at=self.at),
-            events.CallSettled(call=99, usage=None, at=self.at),
-            events.CallReserved(call=0, input_tokens=1, output_tokens=1, at=self.at),
-            events.Replied(at=float("nan")),
+        misfits: list[Input] = [
+            inputs.Started(run_id="again", context={}, at=self.at),
+            inputs.CallSettled(call=99, usage=None, at=self.at),
+            inputs.CallReserved(call=0, input_tokens=1, output_tokens=1, at=self.at),
+            inputs.Replied(at=float("nan")),
         ]
         if self.status == "finished":
             misfits += [
-                events.Replied(at=self.at),
-                events.Cancelled(at=self.at),
-                events.Failed(reason="error", at=self.at),
+                inputs.Replied(at=self.at),
+                inputs.Cancelled(at=self.at),
+                inputs.Failed(reason="error", at=self.at),
             ]
         if self.status == "running":
-            misfits += [events.Resumed(answer="yes", at=self.at)]
+            misfits += [inputs.Resumed(answer="yes", at=self.at)]
         event = data.draw(st.sampled_from(misfits), label="misfit")
         try:
             self.witness.follow(event)

@@ -26,8 +26,9 @@ from ..define.context import Context, given_fields
 from ..define.definition import State
 from ..define.machine import AnyMachine, C, Machine
 from ..errors import ContextError, StartError
-from ..kernel import events
+from ..kernel import inputs
 from ..kernel.configuration import Configuration
+from ..kernel.reasons import Refusal
 from ..limits import Limits
 from ..resilience.retry import Retry
 from ..run import start
@@ -215,7 +216,7 @@ def fitting(machine: AnyMachine, state: State | Configuration, handoffs: Sequenc
     return st.builds(Reply, handoff=proposed if has_to else st.none() | proposed, changes=changes)
 
 
-def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> events.Replied:
+def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> inputs.Replied:
     """Write a reply as a runner journals it.
 
     Args:
@@ -229,8 +230,8 @@ def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> eve
         try:
             changes = journaled(changed(now.context, changes), changes)
         except ContextError as error:
-            changes, refusal = {}, events.Refusal("wrong_type", str(error))
-    return events.Replied(handoff=reply.handoff_name, changes=changes, refusal=refusal, at=at)
+            changes, refusal = {}, Refusal("wrong_type", str(error))
+    return inputs.Replied(handoff=reply.handoff_name, changes=changes, refusal=refusal, at=at)
 
 
 def _place(machine: AnyMachine, state: State | Configuration) -> State:

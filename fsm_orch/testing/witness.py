@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from ..amounts import Amount
 from ..define.context import Context, given_fields
 from ..define.definition import Final, State
-from ..kernel import events
+from ..kernel import inputs, records
 from ..kernel.configuration import Configuration
 from ..kernel.engine import Compiled
+from ..kernel.inputs import Input
 from ..kernel.step import Step, step
 
 
@@ -36,7 +37,7 @@ class Witness:
         self.most: int | None = None
         """What the run is charged at most by its end, as it said last."""
 
-    def follow(self, event: events.Input) -> Step:
+    def follow(self, event: Input) -> Step:
         """Apply an input and assert everything.
 
         Raises StepError: if the kernel does not admit the input; nothing has changed then.
@@ -53,20 +54,20 @@ class Witness:
         self._stamps(stepped)
         return stepped
 
-    def follow_all(self, journal: Iterable[events.Input]) -> Configuration:
+    def follow_all(self, journal: Iterable[Input]) -> Configuration:
         """Apply the inputs of a journal; returns where the run stands after it."""
         for event in journal:
             self.follow(event)
         return self._now
 
-    def _closure(self, before: Configuration | None, event: events.Input, stepped: Step) -> None:
+    def _closure(self, before: Configuration | None, event: Input, stepped: Step) -> None:
         """T1 and T6: what moved was declared, open, and read and wrote what it said."""
         definition = self.machine.definition
         place = before.state if before else definition.initial.name
         if before is None:
             self._reads_were_written(definition.initial)
         for record in stepped.records:
-            if isinstance(record, events.HandedOff):
+            if isinstance(record, records.HandedOff):
                 assert before is not None, "T1: a handoff came before the start"
                 handoff = next(h for h in definition.handoffs if h.name == record.handoff)
                 assert place == record.source, (
@@ -74,7 +75,7 @@ class Witness:
                 )
                 assert record.source in [source.name for source in handoff.sources], f"T1: {handoff!r} left elsewhere"
                 assert record.target == handoff.target.name, f"T1: {handoff!r} led to {record.target!r}"
-                changes = dict(event.changes) if isinstance(event, events.Replied) and record.written else {}
+                changes = dict(event.changes) if isinstance(event, inputs.Replied) and record.written else {}
                 committed = _made(before.context, changes)
                 assert handoff.guard is None or handoff.guard(committed) is True, (
                     f"T1: {record.handoff!r} was taken and its guard does not hold on {committed!r}"
@@ -85,23 +86,23 @@ class Witness:
                 self.written |= expected
                 self._reads_were_written(handoff.target)
                 place, self.hops = record.target, self.hops + 1
-            elif isinstance(record, events.Landed):
+            elif isinstance(record, records.Landed):
                 assert place == record.source, f"T1: landed from {record.source!r}, and the run stood in {place!r}"
                 assert record.target == definition.fallback.name, f"T1: landed in {record.target!r}"
                 place, self.hops = record.target, self.hops + 1
         assert place == stepped.configuration.state, "T1: the run moved without a record"
         assert self.hops == stepped.configuration.hops, "T2: a hop was not counted"
 
-    def _commitment(self, before: Configuration | None, event: events.Input, stepped: Step) -> None:
+    def _commitment(self, before: Configuration | None, event: Input, stepped: Step) -> None:
         """T6: a handoff commits the reply with it, a final state what it sets, and nothing else is ever written."""
         if before is None:
             return
         now, definition = self._now, self.machine.definition
         kinds = {handoff.name: handoff.kind for handoff in definition.handoffs}
-        moved = [record for record in stepped.records if isinstance(record, events.HandedOff)]
-        is_committed = isinstance(event, events.Replied) and any(kinds[r.handoff] == "handoff" for r in moved)
-        changes = dict(event.changes) if isinstance(event, events.Replied) and is_committed else {}
-        said = event.messages if isinstance(event, events.Replied) and is_committed else ()
+        moved = [record for record in stepped.records if isinstance(record, records.HandedOff)]
+        is_committed = isinstance(event, inputs.Replied) and any(kinds[r.handoff] == "handoff" for r in moved)
+        changes = dict(event.changes) if isinstance(event, inputs.Replied) and is_committed else {}
+        said = event.messages if isinstance(event, inputs.Replied) and is_committed else ()
         sets = definition.finals[now.state].sets if now.status == "finished" else {}
         expected = _made(before.context, {**changes, **{ref.name: value for ref, value in sets.items()}})
         assert expected == now.context, f"T6: the context is {now.context!r}, and what was committed {expected!r}"
@@ -148,44 +149,44 @@ class Witness:
         if ledger.overrun.tokens:
             assert now.status == "finished", "T3: the run went on after an overrun"
         for record in stepped.records:
-            if isinstance(record, events.CallRefused):
-                admitted = any(isinstance(other, events.CallAdmitted) for other in stepped.records)
+            if isinstance(record, records.CallRefused):
+                admitted = any(isinstance(other, records.CallAdmitted) for other in stepped.records)
                 assert not admitted, "T3: a call was refused and admitted"
 
-    def _books(self, before: Configuration | None, event: events.Input, stepped: Step) -> None:
+    def _books(self, before: Configuration | None, event: Input, stepped: Step) -> None:
         """T3: a call is charged what it used, or all that it had reserved; nothing else is."""
         for record in stepped.records:
-            if isinstance(record, events.CallAdmitted):
+            if isinstance(record, records.CallAdmitted):
                 self.open[record.call] = record.input_tokens + record.output_tokens
-            elif isinstance(record, events.CallFreed):
-                is_asked = isinstance(event, events.CallReleased) and event.call == record.call
+            elif isinstance(record, records.CallFreed):
+                is_asked = isinstance(event, inputs.CallReleased) and event.call == record.call
                 assert is_asked, f"T3: call {record.call} was given back unasked"
                 del self.open[record.call]
-            elif isinstance(record, events.CallCharged):
+            elif isinstance(record, records.CallCharged):
                 held, child = self.open.pop(record.call), before.children.get(record.call) if before else None
                 if child is not None:
                     assert child.ledger.settled.tokens <= record.tokens <= child.ledger.held.tokens, f"T3: {record}"
-                elif isinstance(event, events.CallSettled) and event.usage is not None and event.call == record.call:
+                elif isinstance(event, inputs.CallSettled) and event.usage is not None and event.call == record.call:
                     assert record.tokens == event.usage.total_tokens, f"T3: {record.tokens} charged for {event.usage}"
                 else:
                     assert record.tokens == held, f"T3: {record.tokens} charged where {held} were reserved"
                 assert record.overrun == max(0, record.tokens - held), f"T3: {record}"
                 self.charged += record.tokens
-            elif isinstance(record, events.HandedOff | events.Landed):
+            elif isinstance(record, records.HandedOff | records.Landed):
                 assert not self.open, f"T3: calls {sorted(self.open)} outlived their visit"
         visit = self._now.visit
         held_now = {call: amount.tokens for call, amount in visit.open.items()} if visit else {}
         assert self.open == held_now, f"T3: {self.open} are open by the records, {held_now} by the configuration"
         assert self.charged == self._now.ledger.settled.tokens, f"T3: {self.charged} were charged, {self._now.ledger}"
 
-    def _deadline(self, event: events.Input, stepped: Step) -> None:
+    def _deadline(self, event: Input, stepped: Step) -> None:
         """T4: once the deadline has passed, nothing is handed off and no agent is asked again."""
         now = self._now
         deadline_s = self.machine.limits.deadline_s
         for record in stepped.records:
-            is_late = isinstance(record, events.HandedOff) and record.stamp.at >= deadline_s
+            is_late = isinstance(record, records.HandedOff) and record.stamp.at >= deadline_s
             assert not is_late, f"T4: a handoff at {record.stamp.at} s, after the deadline of {deadline_s} s"
-        if isinstance(event, events.Replied | events.Failed | events.Resumed) and now.status == "running":
+        if isinstance(event, inputs.Replied | inputs.Failed | inputs.Resumed) and now.status == "running":
             assert now.at < deadline_s, f"T4: an agent was asked at {now.at} s, after the deadline of {deadline_s} s"
 
     def _landing(self) -> None:
@@ -194,7 +195,7 @@ class Witness:
         if now.status == "finished":
             assert now.ledger.reserved == Amount(), "T5: the run ended with calls open"
             return
-        landed = step(self.machine, now, events.Cancelled(at=now.at)).configuration
+        landed = step(self.machine, now, inputs.Cancelled(at=now.at)).configuration
         assert landed.status == "finished", "T5: the run could not be landed"
         assert landed.state == self.machine.definition.fallback.name, f"T5: landed in {landed.state!r}"
         assert landed.hops == now.hops + 1 <= self.machine.limits.hops, "T5: no hop was left to land with"
@@ -205,7 +206,7 @@ class Witness:
     def _stamps(self, stepped: Step) -> None:
         """T3: no record shows more than the limit, and what a run may be charged by its end never rises."""
         for record in stepped.records:
-            if isinstance(record, events.ChildRecord):
+            if isinstance(record, records.ChildRecord):
                 continue
             stamp = record.stamp
             held = stamp.settled + stamp.reserved

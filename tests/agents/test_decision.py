@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from fsm_orch.agents.decision import Decision, Form, form
 from fsm_orch.define.context import Context
-from fsm_orch.kernel.events import Refusal
+from fsm_orch.kernel.reasons import Refusal
 
 
 class Mood(enum.Enum):

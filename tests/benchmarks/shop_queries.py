@@ -27,7 +27,8 @@ from typing import Any
 
 from fsm_orch import Limits, Model, ModelUnavailable, Runner, RunResult
 from fsm_orch.define.definition import Definition
-from fsm_orch.kernel import events
+from fsm_orch.kernel import inputs
+from fsm_orch.kernel.records import AttemptFailed, CallAdmitted, HandedOff, Landed, Record, Refused, VisitStarted
 from fsm_orch.models.local import LocalModel
 from machines.shop import Query, ShopFloor, deps
 
@@ -78,30 +79,30 @@ class Tally:
         self._limits(result.records)
         for record in result.records:
             match record:
-                case events.Landed():
+                case Landed():
                     self.landings[record.reason] += 1
-                case events.Refused():
+                case Refused():
                     self.refusals[record.reason] += 1
                     self.illegal_replies += self.definition.states[record.stamp.state].spec.proposes
-                case events.AttemptFailed():
+                case AttemptFailed():
                     self.failures[record.reason] += 1
-                case events.CallAdmitted():
+                case CallAdmitted():
                     self.calls += 1
                     self.reserved += record.input_tokens + record.output_tokens
 
     def _transitions(self, result: RunResult[Any]) -> None:
         """Follow the run through the definition, writing what each reply wrote."""
         started = result.journal[0]
-        assert isinstance(started, events.Started)
+        assert isinstance(started, inputs.Started)
         place, context = self.definition.initial.name, started.context
-        replies = (entry for entry in result.journal if isinstance(entry, events.Replied))
+        replies = (entry for entry in result.journal if isinstance(entry, inputs.Replied))
         for record in result.records:
-            if isinstance(record, events.Refused):
+            if isinstance(record, Refused):
                 next(replies)
-            elif isinstance(record, events.Landed):
+            elif isinstance(record, Landed):
                 self._count(record.target == self.definition.fallback.name and record.source == place)
                 place = record.target
-            elif isinstance(record, events.HandedOff):
+            elif isinstance(record, HandedOff):
                 handoff = next((h for h in self.definition.handoffs if h.name == record.handoff), None)
                 if handoff is not None and handoff.kind == "handoff":
                     context = {**context, **next(replies).changes}
@@ -119,15 +120,15 @@ class Tally:
         self.transitions += 1
         self.outside += not is_inside
 
-    def _limits(self, records: Sequence[events.Record]) -> None:
+    def _limits(self, records: Sequence[Record]) -> None:
         visits: Counter[str] = Counter()
         calls: Counter[str] = Counter()
         for record in records:
             now = record.stamp
-            if isinstance(record, events.VisitStarted):
+            if isinstance(record, VisitStarted):
                 visits[now.state] += 1
                 calls[now.state] = 0
-            calls[now.state] += isinstance(record, events.CallAdmitted)
+            calls[now.state] += isinstance(record, CallAdmitted)
             state = self.definition.states.get(now.state)
             self.passed["hops"] += now.hops > self.limits.hops
             self.passed["tokens"] += now.settled + now.reserved > self.limits.tokens

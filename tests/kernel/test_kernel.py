@@ -12,10 +12,12 @@ from support.desk import Support, Ticket
 
 from fsm_orch import Final, Limits, LLMAgent, Machine, Message, State, StepError, Usage, Visit, guard
 from fsm_orch.amounts import Amount, Price
-from fsm_orch.kernel import events
+from fsm_orch.kernel import effects, inputs, records
 from fsm_orch.kernel.configuration import Configuration
+from fsm_orch.kernel.effects import Effect
 from fsm_orch.kernel.engine import Compiled
-from fsm_orch.kernel.events import Refusal
+from fsm_orch.kernel.inputs import Input
+from fsm_orch.kernel.reasons import FailureReason, Refusal
 from fsm_orch.kernel.step import VERSION, Step, fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing.machines import Asks, Facts, Twins
@@ -30,7 +32,7 @@ class Play:
         self.at = 0.0
         self._now: Configuration | None = None
         self.feed(
-            events.Started(
+            inputs.Started(
                 run_id="r",
                 context=context,
                 digest=self.machine.definition.digest,
@@ -39,7 +41,7 @@ class Play:
             )
         )
 
-    def feed(self, event: events.Input) -> Configuration:
+    def feed(self, event: Input) -> Configuration:
         self.steps.append(step(self.machine, self._now, event))
         self._now = self.steps[-1].configuration
         return self._now
@@ -50,7 +52,7 @@ class Play:
         return self._now
 
     @property
-    def effects(self) -> tuple[events.Effect, ...]:
+    def effects(self) -> tuple[Effect, ...]:
         return self.steps[-1].effects
 
     @property
@@ -62,18 +64,18 @@ class Play:
 
     def reserve(self, call: int, input_tokens: int, output_tokens: int) -> Configuration:
         return self.feed(
-            events.CallReserved(call=call, input_tokens=input_tokens, output_tokens=output_tokens, at=self.at)
+            inputs.CallReserved(call=call, input_tokens=input_tokens, output_tokens=output_tokens, at=self.at)
         )
 
     def settle(self, call: int, tokens: int | None) -> Configuration:
         usage = None if tokens is None else Usage(requests=1, input_tokens=tokens)
-        return self.feed(events.CallSettled(call=call, usage=usage, at=self.at))
+        return self.feed(inputs.CallSettled(call=call, usage=usage, at=self.at))
 
     def reply(self, handoff: str | None = None, **changes: Any) -> Configuration:
-        return self.feed(events.Replied(handoff=handoff, changes=changes, at=self.at))
+        return self.feed(inputs.Replied(handoff=handoff, changes=changes, at=self.at))
 
-    def fail(self, reason: events.FailureReason = "error") -> Configuration:
-        return self.feed(events.Failed(reason=reason, at=self.at))
+    def fail(self, reason: FailureReason = "error") -> Configuration:
+        return self.feed(inputs.Failed(reason=reason, at=self.at))
 
 
 def tokens(play: Play) -> tuple[int, int]:
@@ -89,7 +91,7 @@ def test_entering_a_state_reserves_its_grant() -> None:
     play = Play(Support, query="x")
 
     assert tokens(play) == (0, 700)
-    assert play.effects == (events.CallAgent("triage", 1, "r:0"),)
+    assert play.effects == (effects.CallAgent("triage", 1, "r:0"),)
 
 
 def test_the_first_call_takes_over_the_grant_and_returns_the_difference() -> None:
@@ -136,12 +138,12 @@ def test_a_released_call_is_free_but_spent() -> None:
     """A call that was never sent costs nothing, and is still one of the visit's calls."""
     play = Play(Support, query="x")
     play.reserve(1, 50, 100)
-    play.feed(events.CallReleased(call=1, at=0))
+    play.feed(inputs.CallReleased(call=1, at=0))
     play.reserve(2, 50, 100)
 
     play.reserve(3, 1, 1)
 
-    assert play.record(events.CallRefused).reason == "calls"
+    assert play.record(records.CallRefused).reason == "calls"
     assert tokens(play) == (0, 150)
 
 
@@ -162,7 +164,7 @@ def test_a_denied_visit_is_not_served_again() -> None:
 
     play.reserve(1, 1, 1)
 
-    assert play.record(events.CallRefused).reason == "repeated"
+    assert play.record(records.CallRefused).reason == "repeated"
 
 
 @pytest.mark.parametrize(("limit", "reason"), [(850, None), (849, "budget")])
@@ -183,7 +185,7 @@ def test_no_call_is_reserved_after_the_deadline() -> None:
 
     play.reserve(1, 1, 1)
 
-    assert play.record(events.CallRefused).reason == "deadline"
+    assert play.record(records.CallRefused).reason == "deadline"
 
 
 def test_money_is_held_like_tokens() -> None:
@@ -193,7 +195,7 @@ def test_money_is_held_like_tokens() -> None:
     play.reserve(1, 50, 100)
     held = play.now.ledger.reserved
 
-    play.feed(events.CallSettled(call=1, usage=Usage(requests=1, input_tokens=3, output_tokens=1), at=0))
+    play.feed(inputs.CallSettled(call=1, usage=Usage(requests=1, input_tokens=3, output_tokens=1), at=0))
 
     assert held == Amount(150, 213)
     assert play.now.ledger.settled == Amount(4, 3)
@@ -208,7 +210,7 @@ def test_changes_messages_and_handoff_commit_together() -> None:
     play.reply("to_billing")
     said = (Message(role="assistant", content="ok", agent="billing"),)
 
-    play.feed(events.Replied(handoff="done", changes={"invoice": "I7", "answer": "yes"}, messages=said, at=1))
+    play.feed(inputs.Replied(handoff="done", changes={"invoice": "I7", "answer": "yes"}, messages=said, at=1))
 
     assert (play.now.state, play.now.status) == ("answered", "finished")
     assert play.now.context == Ticket(query="x", invoice="I7", answer="yes")
@@ -229,23 +231,23 @@ def test_open_calls_are_charged_in_full_when_a_visit_ends() -> None:
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        (events.Replied(handoff="nowhere", at=0), "unknown_handoff"),
-        (events.Replied(handoff="to_verify", at=0), "unknown_handoff"),
-        (events.Replied(at=0), "no_handoff"),
-        (events.Replied(handoff="resolved", changes={"answer": "x"}, at=0), "undeclared_write"),
-        (events.Replied(refusal=Refusal("not_json", "?"), at=0), "not_json"),
+        (inputs.Replied(handoff="nowhere", at=0), "unknown_handoff"),
+        (inputs.Replied(handoff="to_verify", at=0), "unknown_handoff"),
+        (inputs.Replied(at=0), "no_handoff"),
+        (inputs.Replied(handoff="resolved", changes={"answer": "x"}, at=0), "undeclared_write"),
+        (inputs.Replied(refusal=Refusal("not_json", "?"), at=0), "not_json"),
     ],
 )
-def test_a_refused_reply_changes_nothing_and_is_repaired(reply: events.Replied, reason: str) -> None:
+def test_a_refused_reply_changes_nothing_and_is_repaired(reply: inputs.Replied, reason: str) -> None:
     """A model's refused reply keeps the context of entry, and the model is asked again in the same visit."""
     play = Play(Support, query="x")
 
     play.feed(reply)
 
-    refused = play.record(events.Refused)
+    refused = play.record(records.Refused)
     assert (refused.reason, refused.is_repaired) == (reason, True)
     assert (play.now.state, play.now.hops, play.now.context) == ("triage", 0, Ticket(query="x"))
-    assert play.effects == (events.CallAgent("triage", 2, "r:0"),)
+    assert play.effects == (effects.CallAgent("triage", 2, "r:0"),)
 
 
 def test_every_declared_field_is_written() -> None:
@@ -255,7 +257,7 @@ def test_every_declared_field_is_written() -> None:
 
     play.reply("done", answer="yes")
 
-    assert play.record(events.Refused).reason == "missing_field"
+    assert play.record(records.Refused).reason == "missing_field"
 
 
 def test_a_value_that_does_not_fit_is_refused_without_being_shown() -> None:
@@ -265,7 +267,7 @@ def test_a_value_that_does_not_fit_is_refused_without_being_shown() -> None:
 
     play.reply("done", invoice=17, answer="yes")
 
-    refused = play.record(events.Refused)
+    refused = play.record(records.Refused)
     assert refused.reason == "wrong_type"
     assert "17" not in refused.detail
 
@@ -291,7 +293,7 @@ def test_a_budget_refusal_is_not_repaired() -> None:
 
     play.reply("to_billing")
 
-    refused = play.record(events.Refused)
+    refused = play.record(records.Refused)
     assert (refused.reason, refused.is_repaired) == ("budget", False)
     assert play.now.landing == "budget"
 
@@ -368,8 +370,8 @@ def test_an_illegal_first_choice_never_falls_through() -> None:
 
     play.reply(a=True, b=True)
 
-    assert play.record(events.Refused).reason == "visits"
-    assert play.record(events.HandedOff).handoff == "lost"
+    assert play.record(records.Refused).reason == "visits"
+    assert play.record(records.HandedOff).handoff == "lost"
 
 
 def test_a_final_state_sets_its_fields_however_it_is_reached() -> None:
@@ -388,7 +390,7 @@ def test_code_is_never_repaired() -> None:
 
     play.reply("nowhere", a=True, b=True)
 
-    assert play.record(events.Refused).is_repaired is False
+    assert play.record(records.Refused).is_repaired is False
     assert play.now.state == "right"
 
 
@@ -403,8 +405,8 @@ def test_an_error_is_retried_as_often_as_declared_under_one_key() -> None:
 
     play.fail()
 
-    assert retried == (events.CallAgent("fork", 2, "r:0"),)
-    assert play.record(events.HandedOff).handoff == "lost"
+    assert retried == (effects.CallAgent("fork", 2, "r:0"),)
+    assert play.record(records.HandedOff).handoff == "lost"
 
 
 def test_a_timeout_is_not_retried_and_takes_its_own_edge() -> None:
@@ -413,7 +415,7 @@ def test_a_timeout_is_not_retried_and_takes_its_own_edge() -> None:
 
     play.fail("timeout")
 
-    assert play.record(events.AttemptFailed).is_retried is False
+    assert play.record(records.AttemptFailed).is_retried is False
     assert play.now.state == "done"
 
 
@@ -454,7 +456,7 @@ def test_a_reply_after_the_visits_time_is_a_timeout() -> None:
 
     play.reply(a=True, b=True)
 
-    assert play.record(events.AttemptFailed).reason == "timeout"
+    assert play.record(records.AttemptFailed).reason == "timeout"
     assert play.now.state == "done"
 
 
@@ -485,7 +487,7 @@ def test_an_overrun_lands_at_once() -> None:
 
     play.settle(1, 151)
 
-    assert play.record(events.CallCharged).overrun == 1
+    assert play.record(records.CallCharged).overrun == 1
     assert (play.now.landing, tokens(play)) == ("overrun", (151, 0))
 
 
@@ -494,7 +496,7 @@ def test_a_cancellation_lands_and_charges_what_is_open() -> None:
     play = Play(Support, query="x")
     play.reserve(1, 50, 100)
 
-    play.feed(events.Cancelled(at=1))
+    play.feed(inputs.Cancelled(at=1))
 
     assert (play.now.landing, tokens(play)) == ("cancelled", (150, 0))
     assert play.kinds == ["call_charged", "landed", "run_finished"]
@@ -541,8 +543,8 @@ def test_a_guard_that_raises_is_false_and_recorded() -> None:
     """A raising guard closes its handoff, negated or not, and says so."""
     play = Play(Divided)
 
-    assert play.record(events.VisitStarted).legal == ("rest",)
-    assert [r.detail for r in play.steps[-1].records if isinstance(r, events.GuardRaised)] == [
+    assert play.record(records.VisitStarted).legal == ("rest",)
+    assert [r.detail for r in play.steps[-1].records if isinstance(r, records.GuardRaised)] == [
         "ZeroDivisionError in divides",
         "ZeroDivisionError in ~divides",
     ]
@@ -591,7 +593,7 @@ class Asking(Machine[Facts]):
 
 
 def paused(play: Play) -> Configuration:
-    return play.feed(events.Paused(question="May I?", at=play.at))
+    return play.feed(inputs.Paused(question="May I?", at=play.at))
 
 
 def test_a_paused_run_waits_and_takes_only_an_answer() -> None:
@@ -600,7 +602,7 @@ def test_a_paused_run_waits_and_takes_only_an_answer() -> None:
 
     paused(play)
 
-    assert (play.now.status, play.effects) == ("waiting", (events.AwaitHuman("May I?"),))
+    assert (play.now.status, play.effects) == ("waiting", (effects.AwaitHuman("May I?"),))
     with pytest.raises(StepError, match="only a waiting run is resumed"):
         play.reply("onward")
 
@@ -610,17 +612,17 @@ def test_a_resumed_run_goes_on_with_the_answer() -> None:
     play = Play(Asking)
     paused(play)
 
-    play.feed(events.Resumed(answer={"ok": True}, at=0))
+    play.feed(inputs.Resumed(answer={"ok": True}, at=0))
 
     assert play.now.visit is not None
     assert play.now.visit.answer == {"ok": True}
-    assert play.effects == (events.CallAgent("ask", 2, "r:0"),)
+    assert play.effects == (effects.CallAgent("ask", 2, "r:0"),)
 
 
 def test_a_run_that_does_not_wait_is_not_resumed() -> None:
     """An answer nobody asked for is refused."""
     with pytest.raises(StepError, match="only a waiting run is resumed"):
-        Play(Asking).feed(events.Resumed(answer=1, at=0))
+        Play(Asking).feed(inputs.Resumed(answer=1, at=0))
 
 
 def test_waiting_more_often_than_declared_fails() -> None:
@@ -628,11 +630,11 @@ def test_waiting_more_often_than_declared_fails() -> None:
     play = Play(Asking)
     for _ in range(2):
         paused(play)
-        play.feed(events.Resumed(answer=1, at=0))
+        play.feed(inputs.Resumed(answer=1, at=0))
 
     paused(play)
 
-    assert "waited more often than the 2 times" in play.record(events.AttemptFailed).detail
+    assert "waited more often than the 2 times" in play.record(records.AttemptFailed).detail
 
 
 def test_a_waiting_run_can_be_cancelled() -> None:
@@ -640,7 +642,7 @@ def test_a_waiting_run_can_be_cancelled() -> None:
     play = Play(Asking)
     paused(play)
 
-    play.feed(events.Cancelled(at=0))
+    play.feed(inputs.Cancelled(at=0))
 
     assert play.now.landing == "cancelled"
 
@@ -667,11 +669,11 @@ def _desk() -> Compiled:
 
 
 def split(play: Play, call: int, machine: str, share: int, **context: Any) -> Configuration:
-    return play.feed(events.Split(call=call, machine=machine, tokens=share, context=context, at=play.at))
+    return play.feed(inputs.Split(call=call, machine=machine, tokens=share, context=context, at=play.at))
 
 
-def for_child(play: Play, call: int, event: events.Input) -> Configuration:
-    return play.feed(events.ChildInput(call=call, input=event, at=play.at))
+def for_child(play: Play, call: int, event: Input) -> Configuration:
+    return play.feed(inputs.ChildInput(call=call, input=event, at=play.at))
 
 
 def test_a_share_is_moved_not_copied() -> None:
@@ -682,7 +684,7 @@ def test_a_share_is_moved_not_copied() -> None:
 
     assert tokens(play) == (0, 400)
     assert play.now.children[1].ledger.limit.tokens == 400
-    assert play.effects == (events.ForChild(1, events.CallAgent("fork", 1, "r:0.1:0")),)
+    assert play.effects == (effects.ForChild(1, effects.CallAgent("fork", 1, "r:0.1:0")),)
 
 
 def test_shares_are_admitted_like_calls() -> None:
@@ -692,7 +694,7 @@ def test_shares_are_admitted_like_calls() -> None:
 
     split(play, 2, "forks", 401)
 
-    assert play.record(events.CallRefused).reason == "call_limits"
+    assert play.record(records.CallRefused).reason == "call_limits"
     assert tuple(play.now.children) == (1,)
 
 
@@ -706,11 +708,11 @@ def test_a_merged_child_is_charged_what_it_settled() -> None:
     machine.children["desk"].grants["triage"] = small
     play = Play(machine)
     split(play, 1, "desk", 400, query="x")
-    for_child(play, 1, events.CallReserved(call=1, input_tokens=50, output_tokens=100, at=0))
-    for_child(play, 1, events.CallSettled(call=1, usage=Usage(requests=1, input_tokens=60), at=0))
-    for_child(play, 1, events.Replied(handoff="resolved", at=0))
+    for_child(play, 1, inputs.CallReserved(call=1, input_tokens=50, output_tokens=100, at=0))
+    for_child(play, 1, inputs.CallSettled(call=1, usage=Usage(requests=1, input_tokens=60), at=0))
+    for_child(play, 1, inputs.Replied(handoff="resolved", at=0))
 
-    play.feed(events.Merged(call=1, at=0))
+    play.feed(inputs.Merged(call=1, at=0))
 
     assert tokens(play) == (60, 0)
     assert play.now.children == {}
@@ -723,7 +725,7 @@ def test_a_child_that_runs_is_not_merged() -> None:
     split(play, 1, "forks", 100)
 
     with pytest.raises(StepError, match="cannot be merged: it is running"):
-        play.feed(events.Merged(call=1, at=0))
+        play.feed(inputs.Merged(call=1, at=0))
 
 
 def test_a_childs_share_is_neither_settled_nor_released() -> None:
@@ -734,7 +736,7 @@ def test_a_childs_share_is_neither_settled_nor_released() -> None:
     with pytest.raises(StepError, match="it is merged, not settled"):
         play.settle(1, 0)
     with pytest.raises(StepError, match="it is merged, not settled"):
-        play.feed(events.CallReleased(call=1, at=0))
+        play.feed(inputs.CallReleased(call=1, at=0))
 
 
 def test_children_end_with_their_visit() -> None:
@@ -764,7 +766,7 @@ def test_unknown_children_are_named() -> None:
     with pytest.raises(StepError, match=r"no child machine 'nobody'. Children: \['desk', 'forks'\]"):
         split(parent(), 1, "nobody", 10)
     with pytest.raises(StepError, match="is for child 3, which is not running"):
-        for_child(parent(), 3, events.Cancelled(at=0))
+        for_child(parent(), 3, inputs.Cancelled(at=0))
 
 
 # --- what does not fit ----------------------------------------------------------------------------------------
@@ -773,20 +775,20 @@ def test_unknown_children_are_named() -> None:
 def test_a_journal_begins_with_started_and_only_once() -> None:
     """Nothing happens to a run before it started, and it starts once."""
     with pytest.raises(StepError, match="a journal begins with 'started'"):
-        step(Compiled(Forks.definition), None, events.Cancelled(at=0))
+        step(Compiled(Forks.definition), None, inputs.Cancelled(at=0))
     with pytest.raises(StepError, match="the journal is empty"):
         fold(Compiled(Forks.definition), [])
     play = Play(Forks)
     with pytest.raises(StepError, match="has started already"):
-        play.feed(events.Started(run_id="r", context={}))
+        play.feed(inputs.Started(run_id="r", context={}))
 
 
 def test_a_journals_digest_names_its_kernel() -> None:
     """Two journals share a digest only if they are the same, under the same kernel."""
-    journal = [events.Cancelled(at=1)]
+    journal = [inputs.Cancelled(at=1)]
 
     assert journal_digest(journal) == journal_digest(tuple(journal))
-    assert journal_digest(journal) != journal_digest([events.Cancelled(at=2)])
+    assert journal_digest(journal) != journal_digest([inputs.Cancelled(at=2)])
     assert journal_digest(journal).startswith(f"k{VERSION}:")
 
 
@@ -795,22 +797,22 @@ def test_nothing_happens_after_the_end() -> None:
     play = Play(Closed)
 
     with pytest.raises(StepError, match="came after run r had finished"):
-        play.feed(events.Cancelled(at=0))
+        play.feed(inputs.Cancelled(at=0))
 
 
 @pytest.mark.parametrize("at", [-1.0, float("nan"), float("inf")])
 def test_time_is_finite_and_positive(at: float) -> None:
     """A time that no clock gives is refused."""
     with pytest.raises(StepError, match="time is a finite number of seconds"):
-        Play(Forks).feed(events.Cancelled(at=at))
+        Play(Forks).feed(inputs.Cancelled(at=at))
 
 
 def test_time_never_runs_backwards() -> None:
     """An input stamped earlier than the last one does not turn the clock back."""
     play = Play(Forks)
-    play.feed(events.Failed(reason="error", at=5))
+    play.feed(inputs.Failed(reason="error", at=5))
 
-    play.feed(events.Replied(changes={"a": True, "b": False}, at=1))
+    play.feed(inputs.Replied(changes={"a": True, "b": False}, at=1))
 
     assert play.now.at == 5
 
@@ -821,7 +823,7 @@ def test_time_never_runs_backwards() -> None:
 def test_a_journal_of_another_machine_kernel_or_limit_is_refused(other: dict[str, Any]) -> None:
     """A journal folds only on what it was made on."""
     machine = Compiled(Forks.definition)
-    started = events.Started(
+    started = inputs.Started(
         run_id="r", context={}, digest=machine.definition.digest, kernel=VERSION, limits=machine.limits
     )
 
@@ -842,15 +844,15 @@ def test_a_context_that_does_not_fit_starts_nothing() -> None:
 @pytest.mark.parametrize(
     ("event", "complaint"),
     [
-        (events.CallReserved(call=2, input_tokens=1, output_tokens=1, at=0), "the next call of this visit is 1"),
-        (events.CallReserved(call=1, input_tokens=-1, output_tokens=1, at=0), "would reserve -1"),
-        (events.CallReserved(call=1, input_tokens=1, output_tokens=-1, at=0), "would reserve 1 \\+ -1"),
-        (events.CallSettled(call=1, usage=None, at=0), "call 1 is not open"),
-        (events.CallReleased(call=1, at=0), "call 1 is not open"),
-        (events.Merged(call=1, at=0), "there is none"),
+        (inputs.CallReserved(call=2, input_tokens=1, output_tokens=1, at=0), "the next call of this visit is 1"),
+        (inputs.CallReserved(call=1, input_tokens=-1, output_tokens=1, at=0), "would reserve -1"),
+        (inputs.CallReserved(call=1, input_tokens=1, output_tokens=-1, at=0), "would reserve 1 \\+ -1"),
+        (inputs.CallSettled(call=1, usage=None, at=0), "call 1 is not open"),
+        (inputs.CallReleased(call=1, at=0), "call 1 is not open"),
+        (inputs.Merged(call=1, at=0), "there is none"),
     ],
 )
-def test_inputs_that_fit_no_call_are_refused(event: events.Input, complaint: str) -> None:
+def test_inputs_that_fit_no_call_are_refused(event: Input, complaint: str) -> None:
     """Numbers that the books do not hold are an error, and nothing changes."""
     with pytest.raises(StepError, match=complaint):
         Play(Support, query="x").feed(event)
@@ -867,7 +869,7 @@ def test_a_refused_handoff_commits_none_of_its_changes() -> None:
 
     play.reply(a=True, b=True)
 
-    assert play.record(events.HandedOff).handoff == "lost"
+    assert play.record(records.HandedOff).handoff == "lost"
     assert play.now.context == Facts(a=True, b=False)
 
 
@@ -877,7 +879,7 @@ def test_a_closed_guard_commits_none_of_the_changes() -> None:
 
     play.reply("to_left", a=False, b=True)
 
-    assert play.record(events.Refused).reason == "guard"
+    assert play.record(records.Refused).reason == "guard"
     assert (play.now.state, play.now.context) == ("right", Facts())
 
 
@@ -888,7 +890,7 @@ def test_a_denied_visit_is_not_repaired() -> None:
 
     play.reply("nowhere")
 
-    assert play.record(events.Refused).is_repaired is False
+    assert play.record(records.Refused).is_repaired is False
     assert play.now.landing == "refusal"
 
 
@@ -918,9 +920,9 @@ def test_an_answer_after_the_deadline_lands() -> None:
     play = Play(Asking)
     paused(play)
 
-    play.feed(events.Resumed(answer=1, at=60.0))
+    play.feed(inputs.Resumed(answer=1, at=60.0))
 
-    assert (play.now.landing, play.effects) == ("deadline", (events.Finish(),))
+    assert (play.now.landing, play.effects) == ("deadline", (effects.Finish(),))
 
 
 def test_a_run_without_hops_does_not_start() -> None:
@@ -936,7 +938,7 @@ def test_a_question_after_the_visits_time_is_a_timeout() -> None:
 
     paused(play)
 
-    assert play.record(events.AttemptFailed).reason == "timeout"
+    assert play.record(records.AttemptFailed).reason == "timeout"
     assert play.now.landing == "timeout"
 
 
@@ -953,8 +955,8 @@ def test_children_that_overran_land_their_parent_when_its_visit_ends() -> None:
     """An overrun is not hidden in a child that nobody merged: the visit that ends with it lands."""
     play = Play(Compiled(Parent.definition, children={"errand": Compiled(Errand.definition)}))
     split(play, 1, "errand", 100)
-    for_child(play, 1, events.CallReserved(call=1, input_tokens=10, output_tokens=10, at=0))
-    for_child(play, 1, events.CallSettled(call=1, usage=Usage(requests=1, input_tokens=500), at=0))
+    for_child(play, 1, inputs.CallReserved(call=1, input_tokens=10, output_tokens=10, at=0))
+    for_child(play, 1, inputs.CallSettled(call=1, usage=Usage(requests=1, input_tokens=500), at=0))
 
     play.reply("finish")
 
@@ -988,7 +990,7 @@ def test_a_repair_that_could_lead_nowhere_is_not_asked_for() -> None:
 
     play.reply("nowhere")
 
-    assert (play.now.landing, play.effects) == ("no_handoff", (events.Finish(),))
+    assert (play.now.landing, play.effects) == ("no_handoff", (effects.Finish(),))
 
 
 def test_a_retry_that_could_lead_nowhere_is_not_made() -> None:
@@ -999,7 +1001,7 @@ def test_a_retry_that_could_lead_nowhere_is_not_made() -> None:
 
     play.fail()
 
-    assert (play.now.landing, play.effects) == ("no_handoff", (events.Finish(),))
+    assert (play.now.landing, play.effects) == ("no_handoff", (effects.Finish(),))
 
 
 @pytest.mark.parametrize(("output_tokens", "reason"), [(100, None), (101, "call_limits")])
@@ -1020,7 +1022,7 @@ def test_negative_usage_is_refused(usage: Usage) -> None:
     play.reserve(1, 5, 5)
 
     with pytest.raises(StepError, match="counts are never negative"):
-        play.feed(events.CallSettled(call=1, usage=usage, at=0))
+        play.feed(inputs.CallSettled(call=1, usage=usage, at=0))
 
 
 def test_an_unused_grant_is_given_back_once() -> None:
@@ -1050,7 +1052,7 @@ def test_every_open_call_is_charged_and_recorded() -> None:
 
     play.reply("resolved")
 
-    charged = [record for record in play.steps[-1].records if isinstance(record, events.CallCharged)]
+    charged = [record for record in play.steps[-1].records if isinstance(record, records.CallCharged)]
     assert [(1, 150), (2, 160)] == [(record.call, record.tokens) for record in charged]
     assert tokens(play) == (310, 0)
 
@@ -1061,7 +1063,7 @@ def test_a_share_below_nothing_is_refused(share: dict[str, int]) -> None:
     play = Play(Compiled(Parent.definition, children={"errand": Compiled(Errand.definition)}))
 
     with pytest.raises(StepError, match="child 1 would take"):
-        play.feed(events.Split(call=1, machine="errand", context={}, at=0, **share))
+        play.feed(inputs.Split(call=1, machine="errand", context={}, at=0, **share))
 
 
 def test_a_visits_time_counts_from_its_entry() -> None:
@@ -1082,9 +1084,9 @@ def test_a_handoff_is_recorded_with_what_it_wrote() -> None:
     play.reply("to_billing")
     said = (Message(role="assistant", content="ok", agent="billing"),)
 
-    play.feed(events.Replied(handoff="done", changes={"invoice": "I7", "answer": "yes"}, messages=said, at=1))
+    play.feed(inputs.Replied(handoff="done", changes={"invoice": "I7", "answer": "yes"}, messages=said, at=1))
 
-    record = play.record(events.HandedOff)
+    record = play.record(records.HandedOff)
     assert (record.source, record.target, record.written, record.messages) == (
         "billing",
         "answered",
@@ -1102,7 +1104,7 @@ def test_nothing_is_a_number_of_tokens(input_tokens: int, output_tokens: int) ->
     play.reserve(1, input_tokens, output_tokens)
     assert tokens(play) == (0, used.total_tokens)
 
-    play.feed(events.CallSettled(call=1, usage=used, at=0))
+    play.feed(inputs.CallSettled(call=1, usage=used, at=0))
     assert tokens(play) == (used.total_tokens, 0)
 
 
@@ -1122,7 +1124,7 @@ def test_money_is_split_like_tokens() -> None:
     forks = Compiled(Forks.definition)
     play = Play(Compiled(Parent.definition, limits=limits, prices={"fan": price}, children={"forks": forks}))
 
-    play.feed(events.Split(call=1, machine="forks", tokens=300, cost=250, context={}, at=0))
+    play.feed(inputs.Split(call=1, machine="forks", tokens=300, cost=250, context={}, at=0))
 
     limit = play.now.children[1].ledger.limit
     assert Amount(300, 250) == Amount(limit.tokens, limit.cost or 0) == play.now.ledger.reserved
@@ -1133,11 +1135,11 @@ def test_a_child_is_merged_once() -> None:
     play = parent()
     split(play, 1, "forks", 100)
     split(play, 2, "forks", 150)
-    for_child(play, 1, events.Cancelled(at=0))
+    for_child(play, 1, inputs.Cancelled(at=0))
     beside = play.now.children[2]
 
-    play.feed(events.Merged(call=1, at=0))
+    play.feed(inputs.Merged(call=1, at=0))
 
     assert (play.now.children, play.now.child_machines, tokens(play)) == ({2: beside}, {2: "forks"}, (0, 150))
     with pytest.raises(StepError, match=r"child 1 cannot be merged: there is none$"):
-        play.feed(events.Merged(call=1, at=0))
+        play.feed(inputs.Merged(call=1, at=0))

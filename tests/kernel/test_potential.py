@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, State
-from fsm_orch.kernel import events
+from fsm_orch.kernel import records
 from fsm_orch.kernel.potential import Potential, by_hops
 from fsm_orch.testing import Tape, tapes
 from fsm_orch.testing.machines import drawn
@@ -79,7 +79,7 @@ def test_records_carry_what_is_still_to_come() -> None:
     result = Runner(Desk, model=model).run_sync(Question(text="why?"))
 
     totals = [record.stamp.settled + record.stamp.reserved + record.stamp.ahead for record in result.records]
-    first, second = (record.tokens for record in result.records if isinstance(record, events.CallCharged))
+    first, second = (record.tokens for record in result.records if isinstance(record, records.CallCharged))
     assert ["handed_off"] == [result.records[4].kind] == [result.records[8].kind]
     assert [1_500] * 5 + [first + 900] * 4 + [first + second] == totals
 

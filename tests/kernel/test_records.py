@@ -12,9 +12,30 @@ from support.desk import Support
 
 from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage, Visit, guard
 from fsm_orch.amounts import Allowance, Price
-from fsm_orch.kernel import events
+from fsm_orch.kernel import effects, inputs
 from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.inputs import INPUTS, Input
 from fsm_orch.kernel.potential import Potential
+from fsm_orch.kernel.reasons import LandingReason
+from fsm_orch.kernel.records import (
+    AttemptFailed,
+    CallAdmitted,
+    CallCharged,
+    CallFreed,
+    CallRefused,
+    ChildRecord,
+    GuardRaised,
+    HandedOff,
+    Landed,
+    Record,
+    Refused,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    RunWaiting,
+    Stamp,
+    VisitStarted,
+)
 from fsm_orch.kernel.step import VERSION, Step, fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing.machines import Asks, Facts, Twins
@@ -22,7 +43,7 @@ from fsm_orch.testing.machines import Asks, Facts, Twins
 DESK = Compiled(Support.definition, limits=Limits(hops=4, tokens=10_000, deadline_s=60))
 """Its dearest run: triage, billing, triage, billing, at 1,400 and 2,000 tokens a visit."""
 
-FIRST = events.Stamp(
+FIRST = Stamp(
     run_id="r",
     thread_id="t",
     trace_id="c",
@@ -38,8 +59,8 @@ FIRST = events.Stamp(
 """How every record of the first visit is stamped, before its first call."""
 
 
-def started(machine: Compiled, **context: Any) -> events.Started:
-    return events.Started(
+def started(machine: Compiled, **context: Any) -> inputs.Started:
+    return inputs.Started(
         run_id="r",
         thread_id="t",
         trace_id="c",
@@ -51,7 +72,7 @@ def started(machine: Compiled, **context: Any) -> events.Started:
     )
 
 
-def last(machine: Compiled, *inputs: events.Input, **context: Any) -> Step:
+def last(machine: Compiled, *inputs: Input, **context: Any) -> Step:
     """Give the last step of a run of these inputs."""
     stepped = step(machine, None, started(machine, **context))
     for event in inputs:
@@ -59,25 +80,25 @@ def last(machine: Compiled, *inputs: events.Input, **context: Any) -> Step:
     return stepped
 
 
-def desk(*inputs: events.Input) -> tuple[events.Record, ...]:
+def desk(*inputs: Input) -> tuple[Record, ...]:
     return last(DESK, *inputs, query="x").records
 
 
-RESERVED = events.CallReserved(call=1, input_tokens=50, output_tokens=100, at=1)
-TO_BILLING = events.Replied(handoff="to_billing", at=1)
+RESERVED = inputs.CallReserved(call=1, input_tokens=50, output_tokens=100, at=1)
+TO_BILLING = inputs.Replied(handoff="to_billing", at=1)
 BILLING = replace(FIRST, at=1, state="billing", agent="LLMAgent", hops=1, reserved=1_000, remaining=9_000, ahead=4_400)
 
 
 def test_a_start_is_recorded_before_and_after_its_grant() -> None:
     """A run starts with nothing held and all of its worst case ahead; its first visit holds the grant."""
     assert desk() == (
-        events.RunStarted(
+        RunStarted(
             stamp=replace(FIRST, reserved=0, remaining=10_000, ahead=6_800),
             machine="Support",
             digest=Support.definition.digest,
             limits=DESK.limits,
         ),
-        events.VisitStarted(stamp=FIRST, visits=1, granted=700, legal=("to_billing", "resolved")),
+        VisitStarted(stamp=FIRST, visits=1, granted=700, legal=("to_billing", "resolved")),
     )
 
 
@@ -91,7 +112,7 @@ def test_a_run_without_a_trace_is_its_own() -> None:
 def test_a_call_is_recorded_with_what_it_reserves() -> None:
     """The stamp of an admitted call shows the ledger after it."""
     assert desk(RESERVED) == (
-        events.CallAdmitted(
+        CallAdmitted(
             stamp=replace(FIRST, at=1, reserved=150, remaining=9_850, ahead=6_650),
             call=1,
             input_tokens=50,
@@ -103,7 +124,7 @@ def test_a_call_is_recorded_with_what_it_reserves() -> None:
 def test_a_refused_call_is_recorded_with_its_reason() -> None:
     """A call that is not admitted leaves the grant as it was."""
     assert desk(replace(RESERVED, input_tokens=601)) == (
-        events.CallRefused(stamp=replace(FIRST, at=1), call=1, reason="call_limits"),
+        CallRefused(stamp=replace(FIRST, at=1), call=1, reason="call_limits"),
     )
 
 
@@ -112,10 +133,10 @@ def test_a_charge_is_recorded_with_its_money() -> None:
     machine = Compiled(Support.definition, limits=DESK.limits, prices={"triage": Price(Fraction(1, 4), Fraction(2))})
     usage = Usage(requests=1, input_tokens=30, output_tokens=10)
 
-    stepped = last(machine, RESERVED, events.CallSettled(call=1, usage=usage, at=2), query="x")
+    stepped = last(machine, RESERVED, inputs.CallSettled(call=1, usage=usage, at=2), query="x")
 
     assert stepped.records == (
-        events.CallCharged(
+        CallCharged(
             stamp=replace(FIRST, at=2, settled=40, reserved=0, remaining=9_960, ahead=6_760),
             call=1,
             usage=usage,
@@ -128,8 +149,8 @@ def test_a_charge_is_recorded_with_its_money() -> None:
 
 def test_a_freed_call_is_recorded() -> None:
     """A released call leaves nothing held and nothing charged."""
-    assert desk(RESERVED, events.CallReleased(call=1, at=2)) == (
-        events.CallFreed(stamp=replace(FIRST, at=2, reserved=0, remaining=10_000, ahead=6_800), call=1),
+    assert desk(RESERVED, inputs.CallReleased(call=1, at=2)) == (
+        CallFreed(stamp=replace(FIRST, at=2, reserved=0, remaining=10_000, ahead=6_800), call=1),
     )
 
 
@@ -139,23 +160,23 @@ def test_an_overrun_is_recorded_with_its_landing() -> None:
     human = replace(overrun, state="human", agent=None, hops=1, ahead=0)
     usage = Usage(requests=1, input_tokens=151)
 
-    assert desk(RESERVED, events.CallSettled(call=1, usage=usage, at=2)) == (
-        events.CallCharged(stamp=overrun, call=1, usage=usage, tokens=151, cost=0, overrun=1),
-        events.Landed(
+    assert desk(RESERVED, inputs.CallSettled(call=1, usage=usage, at=2)) == (
+        CallCharged(stamp=overrun, call=1, usage=usage, tokens=151, cost=0, overrun=1),
+        Landed(
             stamp=replace(human, ahead=6_649),
             source="triage",
             target="human",
             reason="overrun",
             detail="a call used more than it had reserved",
         ),
-        events.RunFinished(stamp=human, landing="overrun"),
+        RunFinished(stamp=human, landing="overrun"),
     )
 
 
 def test_a_handoff_is_recorded_before_the_visit_it_leads_to() -> None:
     """The handoff is stamped where it led, before the grant of the visit that follows."""
     assert desk(TO_BILLING) == (
-        events.HandedOff(
+        HandedOff(
             stamp=replace(BILLING, reserved=0, remaining=10_000, ahead=6_800),
             handoff="to_billing",
             source="triage",
@@ -163,38 +184,38 @@ def test_a_handoff_is_recorded_before_the_visit_it_leads_to() -> None:
             messages=0,
             written=(),
         ),
-        events.VisitStarted(stamp=BILLING, visits=1, granted=1_000, legal=("back", "to_verify", "done")),
+        VisitStarted(stamp=BILLING, visits=1, granted=1_000, legal=("back", "to_verify", "done")),
     )
 
 
 def test_each_visit_is_counted_for_its_own_state() -> None:
     """The second visit of a state is its second, whatever came between."""
     records = desk(
-        TO_BILLING, events.Replied(handoff="back", changes={"invoice": None, "answer": None}, at=1), TO_BILLING
+        TO_BILLING, inputs.Replied(handoff="back", changes={"invoice": None, "answer": None}, at=1), TO_BILLING
     )
 
-    assert [(r.stamp.hops, r.visits) for r in records if isinstance(r, events.VisitStarted)] == [(3, 2)]
+    assert [(r.stamp.hops, r.visits) for r in records if isinstance(r, VisitStarted)] == [(3, 2)]
 
 
 def test_an_end_is_recorded() -> None:
     """A run that ends where it was meant to has no landing, and nothing ahead."""
     answered = replace(FIRST, at=1, state="answered", agent=None, hops=1, reserved=0, remaining=10_000, ahead=0)
 
-    assert desk(events.Replied(handoff="resolved", at=1))[-1:] == (events.RunFinished(stamp=answered, landing=None),)
+    assert desk(inputs.Replied(handoff="resolved", at=1))[-1:] == (RunFinished(stamp=answered, landing=None),)
 
 
 def test_a_cancellation_is_recorded_with_its_detail() -> None:
     """The caller's words are those of the landing."""
-    (landed, finished) = desk(events.Cancelled(detail="the user left", at=1))
+    (landed, finished) = desk(inputs.Cancelled(detail="the user left", at=1))
 
-    assert isinstance(landed, events.Landed)
+    assert isinstance(landed, Landed)
     assert (landed.source, landed.target, landed.reason, landed.detail) == (
         "triage",
         "human",
         "cancelled",
         "the user left",
     )
-    assert finished == events.RunFinished(
+    assert finished == RunFinished(
         stamp=replace(FIRST, at=1, state="human", agent=None, hops=1, reserved=0, remaining=10_000, ahead=0),
         landing="cancelled",
     )
@@ -202,8 +223,8 @@ def test_a_cancellation_is_recorded_with_its_detail() -> None:
 
 def test_a_refusal_is_recorded_with_what_was_proposed() -> None:
     """A refused reply tells the handoff it named and why it was refused; what was held goes back for the repair."""
-    assert desk(events.Replied(handoff="nowhere", at=1)) == (
-        events.Refused(
+    assert desk(inputs.Replied(handoff="nowhere", at=1)) == (
+        Refused(
             stamp=replace(FIRST, at=1, reserved=0, remaining=10_000, ahead=6_800),
             handoff="nowhere",
             reason="unknown_handoff",
@@ -216,24 +237,24 @@ def test_a_refusal_is_recorded_with_what_was_proposed() -> None:
 @pytest.mark.parametrize(
     ("reply", "reason", "detail"),
     [
-        (events.Replied(at=1), "no_handoff", "Choose one of: to_billing, resolved."),
+        (inputs.Replied(at=1), "no_handoff", "Choose one of: to_billing, resolved."),
         (
-            events.Replied(handoff="x" * 65, at=1),
+            inputs.Replied(handoff="x" * 65, at=1),
             "unknown_handoff",
             f"{'x' * 64!r} does not leave 'triage'",
         ),
         (
-            events.Replied(handoff="resolved", changes={"query": "y", "answer": "z"}, at=1),
+            inputs.Replied(handoff="resolved", changes={"query": "y", "answer": "z"}, at=1),
             "undeclared_write",
             "answer, query: this agent writes [] and no more",
         ),
     ],
 )
-def test_a_refusal_says_what_is_open(reply: events.Replied, reason: str, detail: str) -> None:
+def test_a_refusal_says_what_is_open(reply: inputs.Replied, reason: str, detail: str) -> None:
     """A refusal names the exits or fields that there are, and at most 64 characters of what was named."""
     (refused,) = desk(reply)
 
-    assert isinstance(refused, events.Refused)
+    assert isinstance(refused, Refused)
     assert (refused.handoff, refused.reason, refused.detail) == (reply.handoff, reason, detail)
 
 
@@ -246,9 +267,9 @@ def test_a_refusal_says_what_is_open(reply: events.Replied, reason: str, detail:
 )
 def test_a_refusal_names_the_fields_that_do_not_fit(changes: dict[str, Any], reason: str, detail: str) -> None:
     """A reply that lacks fields, or writes what the context refuses, is told which."""
-    (refused,) = desk(TO_BILLING, events.Replied(handoff="done", changes=changes, at=1))
+    (refused,) = desk(TO_BILLING, inputs.Replied(handoff="done", changes=changes, at=1))
 
-    assert isinstance(refused, events.Refused)
+    assert isinstance(refused, Refused)
     assert (refused.reason, refused.detail) == (reason, detail)
 
 
@@ -291,7 +312,7 @@ class Sums(Machine[Facts]):
 
 
 SUMS = Compiled(Sums.definition)
-CODE = events.Stamp(
+CODE = Stamp(
     run_id="r",
     thread_id="t",
     trace_id="c",
@@ -304,26 +325,26 @@ CODE = events.Stamp(
     remaining=100,
     ahead=0,
 )
-TO_WONDER = events.Replied(changes={"count": 6}, at=1)
+TO_WONDER = inputs.Replied(changes={"count": 6}, at=1)
 WONDER = replace(CODE, state="wonder", agent="Asks", hops=1)
 
 
-def landed(at: events.Stamp, reason: events.LandingReason, detail: str) -> tuple[events.Landed, events.RunFinished]:
+def landed(at: Stamp, reason: LandingReason, detail: str) -> tuple[Landed, RunFinished]:
     """Give the records of a landing from the state of a stamp."""
     human = replace(at, state="human", agent=None, hops=at.hops + 1)
     return (
-        events.Landed(stamp=human, source=at.state, target="human", reason=reason, detail=detail),
-        events.RunFinished(stamp=human, landing=reason),
+        Landed(stamp=human, source=at.state, target="human", reason=reason, detail=detail),
+        RunFinished(stamp=human, landing=reason),
     )
 
 
 def test_a_guard_that_raises_is_recorded_where_it_was_passed_over() -> None:
     """Each guard that raised while a default was looked for is named, and the landing says that none held."""
-    stepped = last(SUMS, events.Replied(changes={"count": 0}, at=1))
+    stepped = last(SUMS, inputs.Replied(changes={"count": 0}, at=1))
 
     assert stepped.records == (
-        events.GuardRaised(stamp=CODE, handoff="go", detail="ZeroDivisionError in divides"),
-        events.GuardRaised(stamp=CODE, handoff="onward", detail="ZeroDivisionError in ~divides"),
+        GuardRaised(stamp=CODE, handoff="go", detail="ZeroDivisionError in divides"),
+        GuardRaised(stamp=CODE, handoff="onward", detail="ZeroDivisionError in ~divides"),
         *landed(CODE, "no_handoff", "no guard of 'reckon' holds"),
     )
     assert stepped.configuration.visit is None
@@ -338,13 +359,11 @@ def test_a_closed_guard_is_recorded_with_the_edge_that_is_taken(count: int, rais
     answers[:] = [True]
     mull = replace(CODE, state="mull", hops=1)
 
-    assert last(SUMS, events.Replied(handoff="go", changes={"count": count}, at=1)).records == (
-        *([events.GuardRaised(stamp=CODE, handoff="go", detail=why)] if raised else []),
-        events.Refused(
-            stamp=CODE, handoff="go", reason="guard", detail=f"'go' is not legal now: {why}", is_repaired=False
-        ),
-        events.HandedOff(stamp=mull, handoff="refused", source="reckon", target="mull", messages=0, written=()),
-        events.VisitStarted(stamp=mull, visits=1, granted=0, legal=("end",)),
+    assert last(SUMS, inputs.Replied(handoff="go", changes={"count": count}, at=1)).records == (
+        *([GuardRaised(stamp=CODE, handoff="go", detail=why)] if raised else []),
+        Refused(stamp=CODE, handoff="go", reason="guard", detail=f"'go' is not legal now: {why}", is_repaired=False),
+        HandedOff(stamp=mull, handoff="refused", source="reckon", target="mull", messages=0, written=()),
+        VisitStarted(stamp=mull, visits=1, granted=0, legal=("end",)),
     )
 
 
@@ -354,27 +373,27 @@ def test_a_guard_that_changed_its_answer_is_recorded() -> None:
     detail = "the guard of 'end' changed its answer: guards are pure"
     mull = replace(CODE, state="mull", hops=2)
 
-    stepped = last(SUMS, TO_WONDER, events.Replied(at=1), events.Replied(handoff="end", at=1))
+    stepped = last(SUMS, TO_WONDER, inputs.Replied(at=1), inputs.Replied(handoff="end", at=1))
 
     assert stepped.records == (
-        events.Refused(stamp=mull, handoff="end", reason="guard", detail=detail, is_repaired=False),
+        Refused(stamp=mull, handoff="end", reason="guard", detail=detail, is_repaired=False),
         *landed(mull, "refusal", detail),
     )
 
 
 def test_every_attempt_is_recorded() -> None:
     """Of three attempts two are retried, each under its own number; the third ends the visit."""
-    failed = events.Failed(reason="error", detail="ValueError", at=1)
+    failed = inputs.Failed(reason="error", detail="ValueError", at=1)
     steps = [last(SUMS, *[failed] * count) for count in (1, 2, 3)]
 
     assert [stepped.records[0] for stepped in steps] == [
-        events.AttemptFailed(stamp=CODE, reason="error", detail="ValueError", is_retried=is_retried)
+        AttemptFailed(stamp=CODE, reason="error", detail="ValueError", is_retried=is_retried)
         for is_retried in (True, True, False)
     ]
     assert [stepped.effects for stepped in steps] == [
-        (events.CallAgent("reckon", 2, "r:0"),),
-        (events.CallAgent("reckon", 3, "r:0"),),
-        (events.Finish(),),
+        (effects.CallAgent("reckon", 2, "r:0"),),
+        (effects.CallAgent("reckon", 3, "r:0"),),
+        (effects.Finish(),),
     ]
     assert steps[-1].records[1:] == landed(CODE, "failure", "ValueError")
 
@@ -383,26 +402,24 @@ def test_a_late_reply_is_recorded_as_a_timeout() -> None:
     """What came after the visit's time is told so."""
     stamp = replace(WONDER, at=7)
 
-    assert last(SUMS, TO_WONDER, events.Replied(at=7)).records == (
-        events.AttemptFailed(
-            stamp=stamp, reason="timeout", detail="the reply came after the visit's time", is_retried=False
-        ),
+    assert last(SUMS, TO_WONDER, inputs.Replied(at=7)).records == (
+        AttemptFailed(stamp=stamp, reason="timeout", detail="the reply came after the visit's time", is_retried=False),
         *landed(stamp, "timeout", "the reply came after the visit's time"),
     )
 
 
 def test_the_deadline_needs_no_detail() -> None:
     """A landing at the deadline says all in its reason."""
-    assert last(SUMS, events.Replied(at=60)).records == landed(replace(CODE, at=60), "deadline", "")
+    assert last(SUMS, inputs.Replied(at=60)).records == landed(replace(CODE, at=60), "deadline", "")
 
 
 def test_waiting_is_recorded_with_its_question() -> None:
     """The question is told when the run waits, and the answer by a record of its own."""
-    paused = events.Paused(question="May I?", at=1)
+    paused = inputs.Paused(question="May I?", at=1)
 
-    assert last(SUMS, TO_WONDER, paused).records == (events.RunWaiting(stamp=WONDER, question="May I?"),)
-    assert last(SUMS, TO_WONDER, paused, events.Resumed(answer=1, at=2)).records == (
-        events.RunResumed(stamp=replace(WONDER, at=2)),
+    assert last(SUMS, TO_WONDER, paused).records == (RunWaiting(stamp=WONDER, question="May I?"),)
+    assert last(SUMS, TO_WONDER, paused, inputs.Resumed(answer=1, at=2)).records == (
+        RunResumed(stamp=replace(WONDER, at=2)),
     )
 
 
@@ -423,8 +440,8 @@ PARENT = Compiled(Parent.definition, children={"desk": DESK, "sums": SUMS})
 FAN = replace(CODE, state="fan", agent="Twins", reserved=800, remaining=1_200, ahead=1_000)
 
 
-def child(call: int, machine: str, tokens: int, **context: Any) -> events.Split:
-    return events.Split(call=call, machine=machine, tokens=tokens, context=context, at=1)
+def child(call: int, machine: str, tokens: int, **context: Any) -> inputs.Split:
+    return inputs.Split(call=call, machine=machine, tokens=tokens, context=context, at=1)
 
 
 def test_a_childs_records_are_told_by_its_parent() -> None:
@@ -436,56 +453,54 @@ def test_a_childs_records_are_told_by_its_parent() -> None:
     stepped = step(PARENT, stepped.configuration, child(1, "desk", 800, query="x"))
 
     assert stepped.records == (
-        events.CallAdmitted(stamp=FAN, call=1, input_tokens=800, output_tokens=0),
-        events.ChildRecord(
+        CallAdmitted(stamp=FAN, call=1, input_tokens=800, output_tokens=0),
+        ChildRecord(
             stamp=FAN,
             call=1,
-            record=events.RunStarted(
+            record=RunStarted(
                 stamp=replace(inner, reserved=0, remaining=800, ahead=800),
                 machine="Support",
                 digest=Support.definition.digest,
                 limits=DESK.limits,
             ),
         ),
-        events.ChildRecord(
+        ChildRecord(
             stamp=FAN,
             call=1,
-            record=events.VisitStarted(stamp=inner, visits=1, granted=700, legal=("resolved",)),
+            record=VisitStarted(stamp=inner, visits=1, granted=700, legal=("resolved",)),
         ),
     )
-    assert stepped.effects == (events.ForChild(1, events.CallAgent("triage", 1, "r:0.1:0")),)
+    assert stepped.effects == (effects.ForChild(1, effects.CallAgent("triage", 1, "r:0.1:0")),)
     assert stepped.configuration.messages == (message,)
 
 
 def test_an_overrun_of_a_child_is_recorded_when_its_visit_ends() -> None:
     """A run that lands because a child spent more than its share says so in the same words as for a call of its own."""
-    overrun = events.CallSettled(call=1, usage=Usage(requests=1, input_tokens=801), at=1)
-    inner = [events.ChildInput(call=1, input=event, at=1) for event in (RESERVED, overrun)]
+    overrun = inputs.CallSettled(call=1, usage=Usage(requests=1, input_tokens=801), at=1)
+    inner = [inputs.ChildInput(call=1, input=event, at=1) for event in (RESERVED, overrun)]
 
-    *_, told, finished = last(PARENT, child(1, "desk", 800, query="x"), *inner, events.Replied(at=2)).records
+    *_, told, finished = last(PARENT, child(1, "desk", 800, query="x"), *inner, inputs.Replied(at=2)).records
 
-    assert isinstance(told, events.Landed)
+    assert isinstance(told, Landed)
     assert (told.reason, told.detail) == ("overrun", "a call used more than it had reserved")
-    assert isinstance(finished, events.RunFinished)
+    assert isinstance(finished, RunFinished)
 
 
 def test_children_that_end_with_their_visit_are_recorded_one_by_one() -> None:
     """Each child is landed, then charged; the effects of all of them come before the parent's own."""
-    stepped = last(PARENT, child(1, "sums", 50), child(2, "sums", 60), events.Replied(at=2))
+    stepped = last(PARENT, child(1, "sums", 50), child(2, "sums", 60), inputs.Replied(at=2))
 
-    kinds = [
-        record.record.kind if isinstance(record, events.ChildRecord) else record.kind for record in stepped.records
-    ]
+    kinds = [record.record.kind if isinstance(record, ChildRecord) else record.kind for record in stepped.records]
     assert kinds == ["landed", "run_finished", "call_charged"] * 2 + ["handed_off", "run_finished"]
     told = stepped.records[0]
-    assert isinstance(told, events.ChildRecord)
+    assert isinstance(told, ChildRecord)
     assert (told.call, told.stamp.run_id) == (1, "r")
-    assert isinstance(told.record, events.Landed)
+    assert isinstance(told.record, Landed)
     assert (told.record.reason, told.record.detail) == ("cancelled", "its visit ended")
     assert stepped.effects == (
-        events.ForChild(1, events.Finish()),
-        events.ForChild(2, events.Finish()),
-        events.Finish(),
+        effects.ForChild(1, effects.Finish()),
+        effects.ForChild(2, effects.Finish()),
+        effects.Finish(),
     )
     assert stepped.configuration.visit is None
 
@@ -520,7 +535,7 @@ def test_what_may_still_be_charged_counts_the_visits_that_are_left() -> None:
 def test_a_visit_that_leads_nowhere_lands_and_says_where() -> None:
     """Where nothing is legal on entry, the landing names the state."""
     answers[:] = [False]
-    records = last(SUMS, TO_WONDER, events.Replied(at=1)).records
+    records = last(SUMS, TO_WONDER, inputs.Replied(at=1)).records
 
     assert records[-2:] == landed(replace(CODE, state="mull", hops=2), "no_handoff", "nothing is legal in 'mull'")
 
@@ -548,7 +563,7 @@ def test_an_empty_journal_is_refused() -> None:
 def test_a_journals_digest_is_that_of_its_lines() -> None:
     """Anybody can recompute the digest: SHA-256 of the inputs as JSON, one a line."""
     journal = [started(DESK, query="x"), TO_BILLING]
-    lines = b"".join(events.INPUTS.dump_json(event) + b"\n" for event in journal)
+    lines = b"".join(INPUTS.dump_json(event) + b"\n" for event in journal)
 
     assert journal_digest(journal) == f"k{VERSION}:{hashlib.sha256(lines).hexdigest()}"
 
@@ -560,21 +575,19 @@ def test_a_refused_share_is_recorded_with_its_reason() -> None:
     """A share that is not admitted leaves the grant as it was, and is told by the number of its call."""
     stamp = replace(FAN, reserved=900, remaining=1_100, ahead=900)
 
-    assert last(PARENT, child(1, "sums", 901)).records == (
-        events.CallRefused(stamp=stamp, call=1, reason="call_limits"),
-    )
+    assert last(PARENT, child(1, "sums", 901)).records == (CallRefused(stamp=stamp, call=1, reason="call_limits"),)
 
 
 def test_a_merged_child_is_recorded_with_what_it_used() -> None:
     """A child is charged like a call: under its number, with its usage and what it settled."""
     usage = Usage(requests=1, input_tokens=40, output_tokens=20)
-    inner = [RESERVED, events.CallSettled(call=1, usage=usage, at=1), events.Replied(handoff="resolved", at=1)]
-    told = [events.ChildInput(call=1, input=event, at=1) for event in inner]
+    inner = [RESERVED, inputs.CallSettled(call=1, usage=usage, at=1), inputs.Replied(handoff="resolved", at=1)]
+    told = [inputs.ChildInput(call=1, input=event, at=1) for event in inner]
 
-    stepped = last(PARENT, child(1, "desk", 800, query="x"), *told, events.Merged(call=1, at=1))
+    stepped = last(PARENT, child(1, "desk", 800, query="x"), *told, inputs.Merged(call=1, at=1))
 
     assert stepped.records == (
-        events.CallCharged(
+        CallCharged(
             stamp=replace(FAN, settled=60, reserved=0, remaining=1_940, ahead=1_740),
             call=1,
             usage=usage,

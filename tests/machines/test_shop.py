@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fsm_orch import CallFailed, Runner, RunResult, ScriptedModel, StartError
-from fsm_orch.kernel import events
+from fsm_orch.kernel import records
 from machines.shop import Query, Shop, ShopFloor, deps, open_catalogue, words
 
 (DEFAULT_ANSWER,) = ShopFloor.human.sets.values()
@@ -92,7 +92,7 @@ async def test_hallucinated_handoffs_are_never_executed(shop: Shop, hallucinated
 
     assert path(repaired) == ["triage", "router", "pricing", "answered"]
     assert path(given_up) == ["triage", "router", "search", "answered"]
-    assert [r.reason for r in given_up.records if isinstance(r, events.Refused)] == ["unknown_handoff"] * 2
+    assert [r.reason for r in given_up.records if isinstance(r, records.Refused)] == ["unknown_handoff"] * 2
 
 
 async def test_without_the_model_the_words_are_searched(shop: Shop) -> None:
@@ -185,7 +185,7 @@ def test_no_router_passes_a_limit(shop: Shop, script: list[str]) -> None:
     """Whatever a router replies: 2 visits, 4 calls, 6 hops, and no transition that was not declared."""
     result, model = asyncio.run(ask(shop, "how much is a sofa?", *script))
     declared = {(s.name, h.name, h.target.name) for h in ShopFloor.definition.handoffs for s in h.sources}
-    visits = Counter(r.stamp.state for r in result.records if isinstance(r, events.VisitStarted))
+    visits = Counter(r.stamp.state for r in result.records if isinstance(r, records.VisitStarted))
 
     assert {tuple(hop) for hop in result.path if hop.handoff is not None} <= declared
     assert (result.path[-1].target, result.context.answer) == ("human", DEFAULT_ANSWER)

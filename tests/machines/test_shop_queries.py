@@ -10,7 +10,8 @@ import pytest
 from benchmarks.shop_queries import DATA, FILE, Tally, run_all, sample
 
 from fsm_orch import Model, ModelUnavailable, Request, Runner, RunResult, ScriptedModel
-from fsm_orch.kernel import events
+from fsm_orch.kernel import records
+from fsm_orch.kernel.records import Record
 from fsm_orch.models.local import LocalModel
 from fsm_orch.testing import Witness
 from machines.shop import Query, ShopFloor
@@ -63,13 +64,13 @@ async def test_the_tally_sees_what_is_wrong() -> None:
     _, (result,) = await run_all(["hello"], model)
     tally = Tally(ShopFloor.definition, ShopFloor.limits)
 
-    forged: list[events.Record] = []
+    forged: list[Record] = []
     for record in result.records:
         stamp = replace(record.stamp, hops=7, settled=5_999, reserved=2, at=60.5)
         forged.append(replace(record, stamp=stamp))
-        if isinstance(record, events.HandedOff):
+        if isinstance(record, records.HandedOff):
             forged[-1] = replace(record, stamp=stamp, target="pricing")
-        if isinstance(record, events.VisitStarted):
+        if isinstance(record, records.VisitStarted):
             forged += [forged[-1]] * 9
     tally.add(replace(result, records=tuple(forged)))
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from fsm_orch import Context
 from fsm_orch.agents.decision import Decision, Form, form
 from fsm_orch.errors import CallFailed, ModelUnavailable
-from fsm_orch.kernel.events import Refusal
+from fsm_orch.kernel.reasons import Refusal
 from fsm_orch.messages import Message
 from fsm_orch.models import local, resolve
 from fsm_orch.models.base import Request

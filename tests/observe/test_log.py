@@ -11,7 +11,7 @@ import structlog
 from support.desk import BILLING, Support, Ticket
 
 from fsm_orch import Final, Limits, Machine, Runner, RunResult, ScriptedModel, State, Visit
-from fsm_orch.kernel import events
+from fsm_orch.kernel.records import VisitStarted
 from fsm_orch.observe.log import fields, log_records
 from fsm_orch.testing.machines import Facts
 
@@ -81,7 +81,7 @@ def test_a_state_visited_again_and_again_is_flagged() -> None:
     """The fourth visit of a state, and every later one, says that agents may be going in circles."""
     records = Runner(Circle).run_sync(Facts()).records
 
-    visits = [record for record in records if isinstance(record, events.VisitStarted)]
+    visits = [record for record in records if isinstance(record, VisitStarted)]
     assert [record.visits > 3 for record in visits] == ["looping" in fields(record) for record in visits]
     assert any("looping" in fields(record) for record in visits)
 

@@ -7,10 +7,11 @@ from typing import Any
 from hypothesis import given, settings
 
 from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage
-from fsm_orch.kernel import events
+from fsm_orch.kernel import inputs
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.engine import Compiled
-from fsm_orch.kernel.events import INPUTS, Refusal
+from fsm_orch.kernel.inputs import INPUTS, Input
+from fsm_orch.kernel.reasons import Refusal
 from fsm_orch.kernel.step import VERSION, fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing import Tape, Witness, tapes
@@ -39,47 +40,47 @@ def compiled(plan: Tape) -> Compiled:
     return Compiled(machine.definition, limits=limits, children={"part": Compiled(Part.definition)})
 
 
-def started(machine: Compiled) -> events.Started:
-    return events.Started(
+def started(machine: Compiled) -> inputs.Started:
+    return inputs.Started(
         run_id="r", context=vars(Facts()), digest=machine.definition.digest, kernel=VERSION, limits=machine.limits
     )
 
 
-def any_input(tape: Tape, machine: Compiled, now: Configuration, at: float) -> events.Input:
+def any_input(tape: Tape, machine: Compiled, now: Configuration, at: float) -> Input:
     """Draw an input, more often sensible than not."""
     visit = now.visit
     number = tape.pick([0, 0, 0, 0, 1, -1]) + (visit.calls + 1 if visit else 1)
     opened = tape.pick([*(visit.open if visit else ()), 1, 2, 9])
     kind = tape.below(16)
     if now.status == "waiting" and kind < 12:
-        return events.Resumed(answer="yes", at=at)
+        return inputs.Resumed(answer="yes", at=at)
     match kind:
         case 0 | 1 | 2:
-            return events.CallReserved(
+            return inputs.CallReserved(
                 call=number, input_tokens=tape.below(70) - 2, output_tokens=tape.below(110) - 2, at=at
             )
         case 3 | 4:
-            return events.CallSettled(call=opened, usage=_usage(tape), at=at)
+            return inputs.CallSettled(call=opened, usage=_usage(tape), at=at)
         case 5:
-            return events.CallReleased(call=opened, at=at)
+            return inputs.CallReleased(call=opened, at=at)
         case 6:
-            return events.Failed(reason=tape.pick(["error", "timeout", "denied"]), at=at)
+            return inputs.Failed(reason=tape.pick(["error", "timeout", "denied"]), at=at)
         case 7:
-            return events.Paused(question="May I?", at=at)
+            return inputs.Paused(question="May I?", at=at)
         case 8:
-            return events.Resumed(answer=None, at=at)
+            return inputs.Resumed(answer=None, at=at)
         case 9 | 10:
             tokens = tape.pick([30, 60, 100, 0, 1_000, -1])
             name = tape.pick(["part", "part", "part", "nothing"])
-            return events.Split(call=number, machine=name, tokens=tokens, context=vars(Facts()), at=at)
+            return inputs.Split(call=number, machine=name, tokens=tokens, context=vars(Facts()), at=at)
         case 11 | 12 if now.children:
             call = tape.pick(tuple(now.children))
             inner = any_input(tape, machine.children["part"], now.children[call], at)
-            return events.ChildInput(call=call, input=inner, at=at)
+            return inputs.ChildInput(call=call, input=inner, at=at)
         case 13:
-            return events.Merged(call=opened, at=at)
+            return inputs.Merged(call=opened, at=at)
         case 14 if tape.chance(6):
-            return events.Cancelled(at=tape.pick([at, float("nan"), -1.0, float("inf")]))
+            return inputs.Cancelled(at=tape.pick([at, float("nan"), -1.0, float("inf")]))
     return _reply(tape, machine, now, at)
 
 
@@ -95,13 +96,13 @@ def _usage(tape: Tape) -> Usage | None:
     )
 
 
-def _reply(tape: Tape, machine: Compiled, now: Configuration, at: float) -> events.Replied:
+def _reply(tape: Tape, machine: Compiled, now: Configuration, at: float) -> inputs.Replied:
     state = machine.definition.states.get(now.state)
     drawn: dict[str, Any] = {"a": bool(tape.below(2)), "b": bool(tape.below(2)), "count": tape.below(4), "note": "n"}
     writes = state.spec.written_names if state else frozenset()
     changes = {name: value for name, value in drawn.items() if name in writes or tape.chance(30)}
     names = [handoff.name for handoff in machine.definition.handoffs]
-    return events.Replied(
+    return inputs.Replied(
         handoff=tape.pick([None, tape.pick(names), tape.pick(names), "nowhere", "*land*"]),
         changes=changes,
         messages=(Message(role="assistant", content="said", agent=now.state),),
@@ -110,10 +111,10 @@ def _reply(tape: Tape, machine: Compiled, now: Configuration, at: float) -> even
     )
 
 
-def played(machine: Compiled, tape: Tape, inputs: int = 40) -> tuple[Witness, list[events.Input]] | None:
+def played(machine: Compiled, tape: Tape, inputs: int = 40) -> tuple[Witness, list[Input]] | None:
     """Play inputs off a tape under a witness, leaving out those the kernel does not admit; None if none starts."""
     witness = Witness(machine)
-    journal: list[events.Input] = [started(machine)]
+    journal: list[Input] = [started(machine)]
     try:
         witness.follow(journal[0])
     except StepError:

@@ -9,7 +9,7 @@ import pytest
 from support.desk import Support, Ticket
 
 from fsm_orch import CallFailed, Limits, Retry, Runner, RunResult, ScriptedModel
-from fsm_orch.kernel import events
+from fsm_orch.kernel import records
 from fsm_orch.testing import Witness
 
 BUSY = CallFailed("rate_limited", unsent=True, transient=True)
@@ -25,8 +25,8 @@ async def run(*script: Any, retry: Retry | None = EXACT, limits: Limits | None =
     return result
 
 
-def admitted(result: RunResult[Ticket]) -> list[events.CallAdmitted]:
-    return [record for record in result.records if isinstance(record, events.CallAdmitted)]
+def admitted(result: RunResult[Ticket]) -> list[records.CallAdmitted]:
+    return [record for record in result.records if isinstance(record, records.CallAdmitted)]
 
 
 @pytest.mark.looptime

@@ -26,7 +26,7 @@ from fsm_orch import (
     VisitClosed,
 )
 from fsm_orch.define.agent_spec import AgentSpec
-from fsm_orch.kernel import events
+from fsm_orch.kernel import inputs
 from fsm_orch.kernel.engine import Compiled
 from fsm_orch.kernel.step import VERSION
 from fsm_orch.limits import CallLimits
@@ -36,7 +36,7 @@ from fsm_orch.run.writer import Run
 
 def run_of(machine: type[Machine[Any, Any]], limits: Limits | None = None) -> Run:
     compiled = Compiled(machine.definition, limits=limits)
-    started = events.Started(
+    started = inputs.Started(
         run_id="r",
         context={"query": "x"},
         digest=machine.definition.digest,

@@ -32,7 +32,8 @@ from fsm_orch import (
     StoreError,
     Visit,
 )
-from fsm_orch.kernel import events
+from fsm_orch.kernel import records
+from fsm_orch.kernel.inputs import Cancelled
 from fsm_orch.kernel.step import fold
 
 
@@ -141,7 +142,7 @@ async def test_a_models_value_cannot_crash_a_validator_into_the_run() -> None:
     result = await Runner(Answering, model=ScriptedModel([{"answer": "zzz"}, {"answer": "yes"}])).run(Facts())
 
     assert result.state is Answering.done
-    assert [r.reason for r in result.records if isinstance(r, events.Refused)] == ["wrong_type"]
+    assert [r.reason for r in result.records if isinstance(r, records.Refused)] == ["wrong_type"]
 
 
 class SlowStore(MemoryStore):
@@ -185,7 +186,7 @@ async def test_a_store_that_fails_does_not_hide_a_cancellation() -> None:
 
     class Broken(MemoryStore):
         async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
-            if any(isinstance(event, events.Cancelled) for event in inputs):
+            if any(isinstance(event, Cancelled) for event in inputs):
                 raise OSError("disk full")
 
     runner = Runner(Support, model=ScriptedModel([BILLING], delay_s=5), store=Broken())

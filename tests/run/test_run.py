@@ -10,8 +10,9 @@ import pytest
 from support.desk import Support, Ticket
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, ScriptedModel, State
-from fsm_orch.kernel import events
+from fsm_orch.kernel import effects, inputs
 from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.step import VERSION, fold
 from fsm_orch.limits import CallLimits
 from fsm_orch.run.writer import Run
@@ -23,7 +24,7 @@ MACHINE = Compiled(Support.definition)
 def run_of(
     clock: Callable[[], float] = lambda: 0.0, *, at: float = 0.0, store: Any = None, machine: Compiled = MACHINE
 ) -> Run:
-    started = events.Started(
+    started = inputs.Started(
         run_id="r",
         context={"query": "x"},
         digest=machine.definition.digest,
@@ -72,11 +73,11 @@ class Delegating(Machine[Ticket]):
 def test_a_runs_own_effect_comes_after_those_of_its_children() -> None:
     """A visit that ends with a child under way finishes the child first: what is left to do is the run's own."""
     run = run_of(machine=Compiled(Delegating.definition, children={"desk": MACHINE}))
-    run.fold(events.Split(call=1, machine="desk", tokens=700, context={"query": "y"}, at=0))
+    run.fold(inputs.Split(call=1, machine="desk", tokens=700, context={"query": "y"}, at=0))
 
-    run.fold(events.Replied(handoff="finish", at=0))
+    run.fold(inputs.Replied(handoff="finish", at=0))
 
-    assert events.Finish() == run.effect
+    assert effects.Finish() == run.effect
 
 
 class Slow(MemoryStore):
@@ -86,7 +87,7 @@ class Slow(MemoryStore):
         super().__init__()
         self.meanwhile = meanwhile
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[events.Input]) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
         await asyncio.sleep(0)
         self.meanwhile()
         await super().append(run_id, start, inputs)
@@ -122,7 +123,7 @@ class Hiccup(MemoryStore):
         super().__init__()
         self._left = at
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[events.Input]) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
         self._left -= 1
         if self._left == 0:
             raise OSError("disk full")

@@ -34,7 +34,8 @@ from fsm_orch import (
     VisitClosed,
 )
 from fsm_orch.amounts import Price
-from fsm_orch.kernel import events
+from fsm_orch.kernel import records
+from fsm_orch.kernel.records import Record
 from fsm_orch.kernel.step import fold
 from fsm_orch.testing import Tape
 from fsm_orch.testing.machines import Twins
@@ -84,7 +85,7 @@ async def test_a_refused_reply_is_repaired_by_telling_why() -> None:
 
     assert result.state is Support.answered
     assert "'to_refunds' does not exist. Choose one of: to_billing, resolved." in model.requests[1].messages[0].content
-    assert [r.reason for r in result.records if isinstance(r, events.Refused)] == ["unknown_handoff"]
+    assert [r.reason for r in result.records if isinstance(r, records.Refused)] == ["unknown_handoff"]
 
 
 async def test_calls_are_spent_then_the_run_lands() -> None:
@@ -161,7 +162,7 @@ async def test_undeclared_writes_are_refused_and_code_is_not_repaired() -> None:
     """A code agent that writes what it does not declare has failed; nothing of it is kept."""
     result = await runner(BILLING, REFUND).run(Ticket(query="nonsense"))
 
-    assert [r.is_repaired for r in result.records if isinstance(r, events.Refused)] == [False]
+    assert [r.is_repaired for r in result.records if isinstance(r, records.Refused)] == [False]
     assert result.context.answer == DEFAULT_ANSWER
 
 
@@ -243,7 +244,7 @@ async def test_unknown_usage_charges_the_reservation() -> None:
 
     result = await runner(silent).run(Ticket(query="hello"))
 
-    (admitted,) = [r for r in result.records if isinstance(r, events.CallAdmitted)]
+    (admitted,) = [r for r in result.records if isinstance(r, records.CallAdmitted)]
     assert admitted.input_tokens + 100 == result.charged_tokens
 
 
@@ -296,7 +297,7 @@ async def test_stream_gives_records_as_they_happen() -> None:
 
     async with Runner(Support, model=model).stream(Ticket(query="please")) as stream:
         async for record in stream:
-            seen += [record.handoff] if isinstance(record, events.HandedOff) else []
+            seen += [record.handoff] if isinstance(record, records.HandedOff) else []
         result = await stream.result()
 
     assert seen.index("to_billing") < seen.index("to_verify")
@@ -335,7 +336,7 @@ async def test_a_thousand_runs_share_one_loop() -> None:
 async def test_observers_cannot_hurt_a_run(caplog: pytest.LogCaptureFixture) -> None:
     """What an observer raises is logged by its type, and the run goes on."""
 
-    def hostile(record: events.Record) -> None:
+    def hostile(record: Record) -> None:
         raise KeyError("sk-secret")
 
     result = await runner({"handoff": "resolved"}, observers=[hostile]).run(Ticket(query="hello"))
@@ -424,7 +425,7 @@ async def test_cost_is_exact_and_limited() -> None:
 
     usage = result.usage
     assert result.cost_usd == Decimal(usage.input_tokens * 3 + usage.output_tokens * 15) / 1_000_000
-    assert [r.reason for r in result.records if isinstance(r, events.Refused)][:1] == ["budget"]
+    assert [r.reason for r in result.records if isinstance(r, records.Refused)][:1] == ["budget"]
 
 
 async def test_an_unknown_price_has_no_cost() -> None:

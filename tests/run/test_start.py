@@ -10,8 +10,9 @@ from pydantic import Field, field_serializer, field_validator
 
 from fsm_orch import Context, Final, Given, Limits, Machine, Reply, Runner, StartError, State, StepError, Visit
 from fsm_orch.define.agent_spec import AgentSpec
-from fsm_orch.kernel import events
+from fsm_orch.kernel import inputs
 from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.step import VERSION, step
 from fsm_orch.limits import CallLimits
 from fsm_orch.proof.bounds.certificate import certify
@@ -48,7 +49,7 @@ class Approval(Machine[Loan]):
 @pytest.mark.parametrize("early", [{"approved": True}, {"reason": "a friend"}, {"approved": True, "reason": ""}])
 async def test_what_only_agents_write_is_not_brought_along(early: dict[str, Any]) -> None:
     """A run that began with a field set which its policies were proved from the default of does not start."""
-    started = events.Started(
+    started = inputs.Started(
         run_id="r",
         context={"text": "x", **early},
         digest=Approval.definition.digest,
@@ -164,13 +165,13 @@ class Twice(Machine[Loan]):
 def test_a_menu_holds_nothing_for_a_call_that_cannot_come() -> None:
     """Where no call is left, another attempt finds every handoff that can be paid for, as the certificate promises."""
     machine = Compiled(Twice.definition)
-    world: list[events.Input] = [
-        events.Started(
+    world: list[Input] = [
+        inputs.Started(
             run_id="r", context={"text": "x"}, digest=Twice.definition.digest, kernel=VERSION, limits=Twice.limits
         ),
-        events.CallReserved(call=1, input_tokens=900, output_tokens=100, at=0),
-        events.CallSettled(call=1, usage=None, at=0),
-        events.Failed(reason="error", at=0),
+        inputs.CallReserved(call=1, input_tokens=900, output_tokens=100, at=0),
+        inputs.CallSettled(call=1, usage=None, at=0),
+        inputs.Failed(reason="error", at=0),
     ]
     now = None
     for event in world:
@@ -179,4 +180,4 @@ def test_a_menu_holds_nothing_for_a_call_that_cannot_come() -> None:
     assert now is not None
     assert "running" == now.status
     assert "slack" == certify(Twice.definition).verdict("tokens")
-    assert "second" == step(machine, now, events.Replied(at=0)).configuration.state
+    assert "second" == step(machine, now, inputs.Replied(at=0)).configuration.state

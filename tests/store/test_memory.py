@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm_orch import MemoryStore, StoreError
-from fsm_orch.kernel import events
+from fsm_orch.kernel import inputs
+from fsm_orch.kernel.inputs import Input
 
 
-def at(seconds: int) -> events.Cancelled:
-    return events.Cancelled(at=float(seconds))
+def at(seconds: int) -> inputs.Cancelled:
+    return inputs.Cancelled(at=float(seconds))
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.lists(st.integers(0, 9), max_size=3))))
@@ -20,7 +21,7 @@ def test_journals_are_kept_apart_and_in_order(appends: list[tuple[str, list[int]
     store = MemoryStore()
     import asyncio
 
-    async def play() -> dict[str, tuple[events.Input, ...]]:
+    async def play() -> dict[str, tuple[Input, ...]]:
         for run, seconds in appends:
             start = len(await store.load(run))
             await store.append(run, start, [at(s) for s in seconds])

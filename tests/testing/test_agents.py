@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.desk import BILLING, REFUND, Support, Ticket
 
 from fsm_orch import Final, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, StartError, State, Visit
-from fsm_orch.kernel import events
+from fsm_orch.kernel import inputs
 from fsm_orch.kernel.engine import Compiled
 from fsm_orch.testing import AdversarialAgent, CrashingStore, Tape, Witness, assert_replays, tapes, virtual_time
 from fsm_orch.testing.crash import Crashed
@@ -89,15 +89,15 @@ def test_a_crash_leaves_a_journal_that_goes_on(writes: int, keeps: str) -> None:
 @pytest.mark.parametrize(("keeps", "kept"), [("nothing", 0), ("half", 1), ("everything", 2)])
 def test_a_crash_keeps_what_it_says(keeps: str, kept: int) -> None:
     """The write that fails keeps nothing, half or all of itself; those after it fail too, and keep nothing."""
-    inputs = (events.Cancelled(at=0.0), events.Cancelled(at=1.0))
+    said = (inputs.Cancelled(at=0.0), inputs.Cancelled(at=1.0))
     inner = MemoryStore()
     store = CrashingStore(inner, writes=0, keeps=keeps)  # type: ignore[arg-type]
 
     async def write() -> tuple[object, ...]:
         for start in (0, kept):
             with pytest.raises(Crashed):
-                await store.append("r", start, inputs)
+                await store.append("r", start, said)
         return await inner.load("r")
 
     with virtual_time() as loop:
-        assert inputs[:kept] == loop.run(write())
+        assert said[:kept] == loop.run(write())

@@ -6,7 +6,7 @@ import pytest
 from support.desk import Support, Ticket
 
 from fsm_orch import Limits, StartError
-from fsm_orch.kernel import events
+from fsm_orch.kernel import records
 from fsm_orch.testing import Turn, play
 
 TRIAGE = Turn(Support.triage, Support.to_billing, tokens=(700,))
@@ -29,7 +29,7 @@ def test_every_call_reserves_what_its_agent_may_use() -> None:
     """A call reserves its agent's caps; one without usage is charged all of it."""
     result = play(Support, ASKED, [Turn(Support.triage, Support.resolved, tokens=(None, 10))])
 
-    admitted = [record for record in result.records if isinstance(record, events.CallAdmitted)]
+    admitted = [record for record in result.records if isinstance(record, records.CallAdmitted)]
     assert [(600, 100), (600, 100)] == [(call.input_tokens, call.output_tokens) for call in admitted]
     assert 710 == result.charged_tokens
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from support.desk import Support, Ticket
 
 from fsm_orch import Final, Machine, State, Visit, guard
-from fsm_orch.kernel import events, step
+from fsm_orch.kernel import inputs, step
 from fsm_orch.kernel.engine import Compiled
 from fsm_orch.testing import RoutingSafety, Turn, Witness, play
 from machines.shop import ShopFloor
@@ -90,7 +90,7 @@ def test_a_rise_of_what_is_ahead_is_found() -> None:
     """A record that says that more is ahead than before breaks T3."""
     result = play(Support, Ticket(query="?"), [Turn(Support.triage, Support.resolved, tokens=(10,))])
     started = result.journal[0]
-    assert isinstance(started, events.Started)
+    assert isinstance(started, inputs.Started)
     follower = Witness(Compiled(Support.definition))
     follower.follow(started)
     follower.most = 5

@@ -16,9 +16,11 @@ from math import prod
 from typing import get_args
 
 from ...define.definition import State
-from ...kernel import events
+from ...kernel import inputs
 from ...kernel.configuration import Configuration
 from ...kernel.engine import Compiled
+from ...kernel.inputs import Input
+from ...kernel.reasons import FailureReason
 from ...messages import Usage
 from .abstract import Abstraction
 from .domain import combined
@@ -43,7 +45,7 @@ class Adversary:
         self._moves = lru_cache(maxsize=None)(self._list)
         self._few = lru_cache(maxsize=None)(self._listed)
 
-    def moves(self, now: Configuration, *, is_tight: bool) -> Iterable[events.Input]:
+    def moves(self, now: Configuration, *, is_tight: bool) -> Iterable[Input]:
         """List every input that may come in a configuration that has not finished.
 
         Args:
@@ -59,49 +61,49 @@ class Adversary:
         moves = self._moves(now.state, stage, visit.calls, can_call, visit.pauses < spec.pauses, is_tight)
         return chain(self._replied(now.state), moves) if stage == "free" else moves
 
-    def _replied(self, name: str) -> Iterable[events.Input]:
+    def _replied(self, name: str) -> Iterable[Input]:
         written = self._machine.definition.states[name].spec.written_names
         writings = prod(len(values) for field, values in self._told_apart.items() if field in written)
         return self._few(name) if writings <= FEW else self._replies(name)
 
-    def _listed(self, name: str) -> tuple[events.Input, ...]:
+    def _listed(self, name: str) -> tuple[Input, ...]:
         return tuple(self._replies(name))
 
     def _list(
         self, name: str, stage: str, calls: int, can_call: bool, can_pause: bool, is_tight: bool
-    ) -> tuple[events.Input, ...]:
+    ) -> tuple[Input, ...]:
         state = self._machine.definition.states[name]
-        found: list[events.Input] = []
+        found: list[Input] = []
         if stage == "waiting":
-            found.append(events.Resumed(answer=None, at=0.0))
+            found.append(inputs.Resumed(answer=None, at=0.0))
         elif stage == "open":
             found += self._settlements(state, calls, is_tight)
         else:
-            found += [events.Failed(reason=reason, at=0.0) for reason in get_args(events.FailureReason)]
-            found.append(events.Failed(reason="timeout", at=self._machine.limits.deadline_s))
+            found += [inputs.Failed(reason=reason, at=0.0) for reason in get_args(FailureReason)]
+            found.append(inputs.Failed(reason="timeout", at=self._machine.limits.deadline_s))
             if can_pause:
-                found.append(events.Paused(question="?", at=0.0))
+                found.append(inputs.Paused(question="?", at=0.0))
             if can_call:
                 caps = state.spec.call_limits
                 found.append(
-                    events.CallReserved(
+                    inputs.CallReserved(
                         call=calls + 1,
                         input_tokens=caps.max_input_tokens,
                         output_tokens=caps.max_output_tokens,
                         at=0.0,
                     )
                 )
-        found.append(events.Cancelled(at=0.0))
+        found.append(inputs.Cancelled(at=0.0))
         return tuple(found)
 
-    def _settlements(self, state: State, call: int, is_tight: bool) -> Iterator[events.Input]:
+    def _settlements(self, state: State, call: int, is_tight: bool) -> Iterator[Input]:
         caps = state.spec.call_limits
         most = Usage(requests=1, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens)
-        yield events.CallSettled(call=call, usage=most, at=0.0)
+        yield inputs.CallSettled(call=call, usage=most, at=0.0)
         if is_tight:
-            yield events.CallSettled(call=call, usage=Usage(requests=1), at=0.0)
+            yield inputs.CallSettled(call=call, usage=Usage(requests=1), at=0.0)
 
-    def _replies(self, name: str) -> Iterator[events.Input]:
+    def _replies(self, name: str) -> Iterator[Input]:
         written = self._machine.definition.states[name].spec.written_names
         hidden = {field: value for field, value in self._placeholders.items() if field in written}
         told_apart = {field: values for field, values in self._told_apart.items() if field in written}
@@ -109,6 +111,6 @@ class Adversary:
         for values in combined(told_apart):
             changes = {**hidden, **values}
             for handoff in self._machine.exits[name]:
-                yield events.Replied(handoff=handoff.name, changes=changes, at=0.0)
-            yield events.Replied(changes=changes, at=0.0)
-        yield events.Replied(handoff=UNDECLARED, changes=changes, at=0.0)
+                yield inputs.Replied(handoff=handoff.name, changes=changes, at=0.0)
+            yield inputs.Replied(changes=changes, at=0.0)
+        yield inputs.Replied(handoff=UNDECLARED, changes=changes, at=0.0)

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from ...amounts import Price
 from ...define.definition import Definition
 from ...define.policies import Policy
-from ...kernel import events
 from ...kernel.engine import Compiled
+from ...kernel.inputs import Input
 from ...limits import Limits
 from .automata import Verdict, guards
 from .domain import Domain, leaves_of
@@ -53,7 +53,7 @@ class Broken:
     breach: Breach
     trace: Trace | None
     """The path to the step that broke it, that step left out; None if it was the start."""
-    event: events.Input
+    event: Input
     """The input that broke it."""
 
 

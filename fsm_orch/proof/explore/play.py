@@ -13,9 +13,11 @@ from ...amounts import Amount, Price
 from ...define.definition import Definition, EdgeKind
 from ...define.guards import Guard
 from ...define.policies import Policy
-from ...kernel import events
+from ...kernel import inputs
 from ...kernel.configuration import Configuration
 from ...kernel.engine import Compiled
+from ...kernel.inputs import Input
+from ...kernel.records import HandedOff, Landed, Record
 from ...kernel.step import VERSION, step
 from ...limits import Limits
 from .abstract import Abstraction, Answered, Oracle, Origin
@@ -38,7 +40,7 @@ class Moved(NamedTuple):
     """What an input led to."""
 
     place: Place
-    records: tuple[events.Record, ...]
+    records: tuple[Record, ...]
     breaches: list[Breach]
 
 
@@ -70,10 +72,10 @@ class Play:
             name for name, s in definition.states.items() if s.max_visits is not None and s.max_visits < limits.hops
         )
 
-    def starts(self) -> Iterator[events.Started]:
+    def starts(self) -> Iterator[inputs.Started]:
         """List how runs begin."""
         for context in self.abstraction.starts():
-            yield events.Started(
+            yield inputs.Started(
                 run_id="explored",
                 context=context,
                 digest=self.machine.definition.digest,
@@ -85,18 +87,18 @@ class Play:
         """Tell what kind of edge a handoff is."""
         return self._kinds[handoff]
 
-    def moves(self, place: Place) -> Iterable[events.Input]:
+    def moves(self, place: Place) -> Iterable[Input]:
         """List what the world may do next; nothing once the run has finished."""
         if place.now.status == "finished":
             return ()
         return self.adversary.moves(place.now, is_tight=self.is_tight(place.now))
 
-    def take(self, place: Place | None, event: events.Input) -> Iterator[tuple[Moved, tuple[Answered, ...]]]:
+    def take(self, place: Place | None, event: Input) -> Iterator[tuple[Moved, tuple[Answered, ...]]]:
         """Take a step in every way that unknown guards allow."""
         return self.oracle.paths(place and place.now.context, lambda: self._take(place, event))
 
     def retake(
-        self, place: Place | None, event: events.Input, script: tuple[Outcome, ...]
+        self, place: Place | None, event: Input, script: tuple[Outcome, ...]
     ) -> tuple[Moved, tuple[Answered, ...]]:
         """Take a step as it was taken before."""
         return self.oracle.replay(place and place.now.context, lambda: self._take(place, event), script)
@@ -128,7 +130,7 @@ class Play:
         """Tell whether the ledger may still deny something: the worst case to come does not fit what is left."""
         return self.may_run_out and (self._may_run_dry or now.ceiling > self.machine.limits.tokens)
 
-    def _take(self, place: Place | None, event: events.Input) -> Moved:
+    def _take(self, place: Place | None, event: Input) -> Moved:
         before, at = place if place else (None, ())
         after, records, _ = step(self.machine, before, event)
         left = _Left(self, before, event, records)
@@ -138,11 +140,11 @@ class Play:
             at = tuple([automaton.start(initial, left.holds) for automaton in self.automata])
         if self.automata and after.hops != (before.hops if before else 0):
             for record in records:
-                if isinstance(record, events.HandedOff):
+                if isinstance(record, HandedOff):
                     holds = left.ended(record.target) if record.target in self.sets else left.holds
                     moved = zip(self.automata, at, strict=True)
                     at = tuple([a.hop(n, record.handoff, record.target, holds) for a, n in moved])
-                elif isinstance(record, events.Landed):
+                elif isinstance(record, Landed):
                     holds = left.ended(record.target)
                     at = tuple([a.landed(n, record.target, holds) for a, n in zip(self.automata, at, strict=True)])
         return Moved(Place(after, at), records, breaches)
@@ -151,9 +153,7 @@ class Play:
 class _Left:
     """The context that the hop of a step left, looked at only where a guard is asked."""
 
-    def __init__(
-        self, play: Play, before: Configuration | None, event: events.Input, records: tuple[events.Record, ...]
-    ) -> None:
+    def __init__(self, play: Play, before: Configuration | None, event: Input, records: tuple[Record, ...]) -> None:
         self._play = play
         self._step = before, event, records
 
@@ -163,11 +163,11 @@ class _Left:
         before, event, records = self._step
         finite = self._play.abstraction.domain.finite
         if before is None:
-            assert isinstance(event, events.Started)  # a journal begins with it
+            assert isinstance(event, inputs.Started)  # a journal begins with it
             return {name: event.context[name] for name in finite}, "after"
         known = dict(zip(finite, self._play.abstraction.values(before.context), strict=True))
-        written = any(isinstance(record, events.HandedOff) and record.written for record in records)
-        if isinstance(event, events.Replied) and written:
+        written = any(isinstance(record, HandedOff) and record.written for record in records)
+        if isinstance(event, inputs.Replied) and written:
             return {name: event.changes.get(name, value) for name, value in known.items()}, "after"
         return known, "before"
 

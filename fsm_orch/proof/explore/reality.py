@@ -17,9 +17,10 @@ from ...define.context import Context, given_fields
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...errors import ContextError, StepError
-from ...kernel import events
+from ...kernel import records
 from ...kernel.configuration import Configuration
 from ...kernel.engine import Compiled, judged
+from ...kernel.inputs import Input, Replied, Started
 from ...kernel.step import VERSION, step
 from .automata import Automaton, automaton
 from .trace import Trace
@@ -30,7 +31,7 @@ _SIMPLE: tuple[object, ...] = (None, "?", 0, 1, 0.5, False, (), "", 100, "2000-0
 """Values to try on a field, in this order; a text before its emptiness, which many fields refuse."""
 
 
-def breaks(machine: Compiled, policy: Policy, journal: Iterable[events.Input]) -> bool:
+def breaks(machine: Compiled, policy: Policy, journal: Iterable[Input]) -> bool:
     """Tell whether a run, ended where its journal ends, has broken a policy.
 
     Raises StepError: if the journal is none of this machine.
@@ -40,29 +41,29 @@ def breaks(machine: Compiled, policy: Policy, journal: Iterable[events.Input]) -
     for event in journal:
         before, stepped = now, step(machine, now, event)
         now = stepped.configuration
-        if isinstance(event, events.Started):  # where it began, even if it has landed since
+        if isinstance(event, Started):  # where it began, even if it has landed since
             at = follower.start(definition.initial.name, _holds(validated(definition.context, event.context)))
         for record in stepped.records:
-            if isinstance(record, events.HandedOff | events.Landed):
+            if isinstance(record, records.HandedOff | records.Landed):
                 at = _moved(follower, at, record, _left(before or now, event, record, now))
     ended, landed = now is not None and now.status == "finished", now is not None and now.landing is not None
     return follower.is_broken(at, ended=ended, landed=landed)
 
 
-def _moved(follower: Automaton, at: int, record: events.HandedOff | events.Landed, left: Configuration) -> int:
-    if isinstance(record, events.Landed):
+def _moved(follower: Automaton, at: int, record: records.HandedOff | records.Landed, left: Configuration) -> int:
+    if isinstance(record, records.Landed):
         return follower.landed(at, record.target, _holds(left.context))
     return follower.hop(at, record.handoff, record.target, _holds(left.context))
 
 
 def _left(
-    before: Configuration, event: events.Input, record: events.HandedOff | events.Landed, after: Configuration
+    before: Configuration, event: Input, record: records.HandedOff | records.Landed, after: Configuration
 ) -> Configuration:
     """Give the configuration that a hop left: one input may take two, and only a final state writes what it sets."""
     if after.state == record.target and after.status == "finished":
         return after
-    is_written = isinstance(record, events.HandedOff) and record.written
-    changes = event.changes if isinstance(event, events.Replied) and is_written else {}
+    is_written = isinstance(record, records.HandedOff) and record.written
+    changes = event.changes if isinstance(event, Replied) and is_written else {}
     return before._replace(context=changed(before.context, changes))
 
 
@@ -81,7 +82,7 @@ def is_real(machine: Compiled, policy: Policy, trace: Trace) -> bool:
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
     try:
         context = validated(context_type, _filled(context_type, given, trace))
-        started = events.Started(
+        started = Started(
             run_id="real",
             context=journaled(context, context_type.__pydantic_fields__),
             digest=machine.definition.digest,
@@ -93,8 +94,8 @@ def is_real(machine: Compiled, policy: Policy, trace: Trace) -> bool:
         return False
 
 
-def _said(context_type: type[Context], event: events.Input, trace: Trace) -> events.Input:
-    if not isinstance(event, events.Replied):
+def _said(context_type: type[Context], event: Input, trace: Trace) -> Input:
+    if not isinstance(event, Replied):
         return event
     return replace(event, changes=_filled(context_type, event.changes, trace))
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...kernel import events
+from ...kernel import inputs, records
 from ...kernel.configuration import Configuration
+from ...kernel.inputs import Input
+from ...kernel.records import Record
 from .abstract import Answered
 from .play import Place, Play
 from .trace import Trace, Turn
@@ -20,7 +22,7 @@ def retrace(play: Play, path: Sequence[Label]) -> Trace:
         path: what happened, the start first.
     """
     start = path[0].event
-    assert isinstance(start, events.Started)  # what every path begins with
+    assert isinstance(start, inputs.Started)  # what every path begins with
     writer = _Writer(play)
     for label in path:
         writer.take(label)
@@ -34,7 +36,7 @@ class _Writer:
         self._play = play
         self._place: Place | None = None
         self._turns: list[Turn] = []
-        self._inputs: list[events.Input] = []
+        self._inputs: list[Input] = []
         self._answered: list[Answered] = []
         self._charged: list[int] = []
         self._reserved = 0
@@ -49,7 +51,7 @@ class _Writer:
             self._inputs.append(label.event)
         self._place = moved.place
         for record in moved.records:
-            if isinstance(record, events.HandedOff | events.Landed):
+            if isinstance(record, records.HandedOff | records.Landed):
                 self._turn(record, label.event, moved.place.now)
             else:
                 self._note(record)
@@ -70,16 +72,16 @@ class _Writer:
             hidden=self._play.abstraction.hidden(is_sure=is_sure),
         )
 
-    def _note(self, record: events.Record) -> None:
+    def _note(self, record: Record) -> None:
         """Keep the books of the visit: what its calls were charged, and what was held at most."""
         self._reserved = max(self._reserved, record.stamp.reserved)
-        if isinstance(record, events.CallCharged):
+        if isinstance(record, records.CallCharged):
             self._charged.append(record.tokens)
-        elif isinstance(record, events.CallAdmitted):
+        elif isinstance(record, records.CallAdmitted):
             self._calls += 1
 
-    def _turn(self, record: events.HandedOff | events.Landed, event: events.Input, now: Configuration) -> None:
-        edge = record if isinstance(record, events.HandedOff) else None
+    def _turn(self, record: records.HandedOff | records.Landed, event: Input, now: Configuration) -> None:
+        edge = record if isinstance(record, records.HandedOff) else None
         self._turns.append(
             Turn(
                 state=record.source,
@@ -88,9 +90,9 @@ class _Writer:
                 handoff=edge.handoff if edge else None,
                 kind=self._play.kind(edge.handoff) if edge else "landing",
                 target=record.target,
-                landing=record.reason if isinstance(record, events.Landed) else None,
+                landing=record.reason if isinstance(record, records.Landed) else None,
                 changes={n: event.changes[n] for n in edge.written}
-                if edge and isinstance(event, events.Replied)
+                if edge and isinstance(event, inputs.Replied)
                 else {},
                 calls=tuple(self._charged),
                 reserved=self._reserved,

@@ -7,8 +7,10 @@ from typing import Any, Literal, NamedTuple
 
 from ...define.definition import Definition
 from ...define.guards import Guard
-from ...kernel import events
+from ...kernel import inputs
 from ...kernel.configuration import Configuration
+from ...kernel.inputs import Input
+from ...kernel.records import HandedOff, Landed, Record
 from ...limits import Limits
 
 Theorem = Literal["T1", "T2", "T3", "T4", "T5"]
@@ -41,9 +43,9 @@ class Theorems:
     def breaches(
         self,
         before: Configuration | None,
-        event: events.Input,
+        event: Input,
         after: Configuration,
-        records: tuple[events.Record, ...],
+        records: tuple[Record, ...],
         holds: Callable[[Guard[Any]], bool],
     ) -> list[Breach]:
         """Find the theorems that a step broke.
@@ -55,10 +57,10 @@ class Theorems:
         found: list[Breach] = []
         place, hops = (before.state, before.hops) if before else (self._initial, 0)
         for record in records:
-            if isinstance(record, events.HandedOff):
+            if isinstance(record, HandedOff):
                 found += self._handed_off(record, place, after.at, holds)
                 place, hops = record.target, hops + 1
-            elif isinstance(record, events.Landed):
+            elif isinstance(record, Landed):
                 if record.target != self._fallback or record.source != place:
                     found.append(Breach("T1", f"landed from {record.source!r} in {record.target!r}"))
                 place, hops = record.target, hops + 1
@@ -66,12 +68,12 @@ class Theorems:
             found.append(Breach("T1", f"the run stands at {after.state!r}, and its records lead to {place!r}"))
         found += self._bounded(after)
         found += self._in_time(event, after)
-        if isinstance(event, events.Cancelled) and (after.state != self._fallback or after.status != "finished"):
+        if isinstance(event, inputs.Cancelled) and (after.state != self._fallback or after.status != "finished"):
             found.append(Breach("T5", f"a cancelled run stands in {after.state!r}, {after.status}"))
         return found
 
     def _handed_off(
-        self, record: events.HandedOff, place: str, at: float, holds: Callable[[Guard[Any]], bool]
+        self, record: HandedOff, place: str, at: float, holds: Callable[[Guard[Any]], bool]
     ) -> Iterator[Breach]:
         edge = self._edges.get((place, record.handoff))
         if edge is None or edge.target.name != record.target or record.source != place:
@@ -101,8 +103,8 @@ class Theorems:
             found.append(Breach("T3", f"the run ended and {reserved} is still reserved"))
         return found
 
-    def _in_time(self, event: events.Input, after: Configuration) -> list[Breach]:
+    def _in_time(self, event: Input, after: Configuration) -> list[Breach]:
         if after.at < self._limits.deadline_s or after.status == "finished":
             return []
-        ends = isinstance(event, events.Replied | events.Failed | events.Resumed)
+        ends = isinstance(event, inputs.Replied | inputs.Failed | inputs.Resumed)
         return [Breach("T4", f"an agent is called in {after.state!r} after the deadline")] if ends else []

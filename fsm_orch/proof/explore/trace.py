@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from ...define.definition import EdgeKind
-from ...kernel.events import Input, LandingReason
+from ...kernel.inputs import Input
+from ...kernel.reasons import LandingReason
 
 HIDDEN = "?"
 """Stands for the value of a field that was not looked into."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from typing import Literal, NamedTuple
 
-from ...kernel.events import Input
+from ...kernel.inputs import Input
 from .domain import Outcome
 
 Way = Literal["first", "sure", "tokens", "cost", "calls"]

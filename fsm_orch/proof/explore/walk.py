@@ -11,7 +11,8 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from ...define.context import Context
-from ...kernel import events
+from ...kernel import records
+from ...kernel.inputs import Input
 from .domain import Outcome
 from .play import Moved, Place, Play
 from .theorems import Breach, Theorem
@@ -88,7 +89,7 @@ class Walked:
         """The handoffs that were taken."""
         self.breaks = [Sightings() for _ in play.automata]
         """Where each policy was broken."""
-        self.breaches: dict[Theorem, tuple[Breach, int, events.Input]] = {}
+        self.breaches: dict[Theorem, tuple[Breach, int, Input]] = {}
         """The first step that broke each theorem: how, from which node, by which input."""
         self.play = play
         self._room = room
@@ -134,7 +135,7 @@ class Walked:
             if is_broken:
                 breaks.add(sighting, is_sure=is_sure)
 
-    def _arrive(self, source: _Node | None, event: events.Input, deeper: _Layer, onward: _Layer) -> None:
+    def _arrive(self, source: _Node | None, event: Input, deeper: _Layer, onward: _Layer) -> None:
         """Take a step, and put what it leads to into the layer where it belongs."""
         hops = source.place.now.hops if source else -1
         led: dict[tuple[int, Hashable, str | None], tuple[Moved, tuple[Outcome, ...]]] = {}
@@ -145,7 +146,7 @@ class Walked:
             for breach in moved.breaches:
                 self.breaches.setdefault(breach.theorem, (breach, source.number if source else ROOT, event))
             if moved.place.now.hops != hops:
-                self.taken.update(record.handoff for record in moved.records if isinstance(record, events.HandedOff))
+                self.taken.update(record.handoff for record in moved.records if isinstance(record, records.HandedOff))
             key = moved.place.now.hops, self.play.key(moved.place), _passed(moved)
             led.setdefault(key, (moved, tuple([outcome for _, outcome in answered])))
         for key, (moved, script) in led.items():
@@ -194,4 +195,4 @@ def _passed(moved: Moved) -> str | None:
     """Tell the state that a step entered and left at once, landing; None if there is none."""
     if moved.place.now.landing is None:
         return None
-    return next((record.stamp.state for record in moved.records if isinstance(record, events.VisitStarted)), None)
+    return next((record.stamp.state for record in moved.records if isinstance(record, records.VisitStarted)), None)

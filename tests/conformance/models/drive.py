@@ -13,8 +13,9 @@ from conformance.models.expectations import Charge
 from support.provider_faults import Fault
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Retry, Runner, RunResult, State
-from fsm_orch.kernel import events
-from fsm_orch.kernel.events import INPUTS, RECORDS
+from fsm_orch.kernel import records
+from fsm_orch.kernel.inputs import INPUTS
+from fsm_orch.kernel.records import RECORDS
 from fsm_orch.observe.log import log_records
 from fsm_orch.testing import Witness
 
@@ -112,7 +113,7 @@ class Outcome:
         """Say in a few words what the run did."""
         if self.result.landing is None:
             return f"went to {self.result.path[-1].target}"
-        refused = {r.reason for r in self.result.records if isinstance(r, events.Refused)}
+        refused = {r.reason for r in self.result.records if isinstance(r, records.Refused)}
         why = ", ".join(sorted(refused)) or getattr(self.result.error, "reason", "")
         return f"landed: {self.result.landing.reason}" + (f" ({why})" if why else "")
 
@@ -145,11 +146,11 @@ def _calls(result: RunResult[Case]) -> Iterator[Call]:
     reserved = 0
     for record in result.records:
         match record:
-            case events.CallAdmitted():
+            case records.CallAdmitted():
                 reserved = record.input_tokens + record.output_tokens
-            case events.CallCharged():
+            case records.CallCharged():
                 yield Call(reserved=reserved, charged=record.tokens, charge="usage" if record.usage else "reservation")
-            case events.CallFreed():
+            case records.CallFreed():
                 yield Call(reserved=reserved, charged=0, charge="nothing")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fsm_orch.kernel.events import LandingReason, RefusalReason
+from fsm_orch.kernel.reasons import LandingReason, RefusalReason
 
 Charge = Literal["usage", "reservation", "nothing"]
 

@@ -10,7 +10,7 @@ from conformance.models.drive import drive, told_of, written_of
 from support.provider import KEY
 from support.provider_faults import FAULTS
 
-from fsm_orch.kernel import events
+from fsm_orch.kernel import records
 from fsm_orch.run.attempt import GRACE_S
 
 
@@ -53,7 +53,7 @@ async def test_run_survives(adapter: Adapter, name: str, caplog: pytest.LogCaptu
         assert {"usage": reported, "reservation": call.reserved, "nothing": 0}[call.charge] == call.charged
     assert sum(call.charged for call in outcome.calls) == result.charged_tokens
 
-    refused = {record.reason for record in result.records if isinstance(record, events.Refused)}
+    refused = {record.reason for record in result.records if isinstance(record, records.Refused)}
     assert not expected.refusals or refused <= expected.refusals
     assert KEY not in written_of(outcome) + told_of(result.error) + caplog.text
     assert QUERY not in str(result.error)

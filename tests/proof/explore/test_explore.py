@@ -31,9 +31,11 @@ from fsm_orch import (
     never,
 )
 from fsm_orch.amounts import Amount, Price
-from fsm_orch.kernel import events
+from fsm_orch.kernel import inputs
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.inputs import Input
+from fsm_orch.kernel.records import HandedOff
 from fsm_orch.kernel.step import Step, fold, step
 from fsm_orch.proof.explore import play
 from fsm_orch.proof.explore.exploration import Exploration, explore
@@ -90,11 +92,11 @@ def traces(found: Exploration) -> Iterator[Trace]:
 
 def replayed(machine: Compiled, trace: Trace) -> Configuration:
     """Fold what happened on a trace."""
-    started = events.Started(
+    started = inputs.Started(
         run_id="r", context=trace.start, digest=machine.definition.digest, kernel=1, limits=machine.limits
     )
-    inputs = [event for turn in trace.turns for event in turn.inputs]
-    return fold(machine, [started, *inputs, *trace.inputs])
+    said = [event for turn in trace.turns for event in turn.inputs]
+    return fold(machine, [started, *said, *trace.inputs])
 
 
 @given(tapes(), st.integers(0, 255))
@@ -613,17 +615,15 @@ def moved(stepped: Step, **changes: Any) -> Step:
 def lied(stepped: Step, **changes: Any) -> Step:
     """Change the last handoff that was recorded."""
     records = [
-        events.HandedOff(
-            **{**{name: getattr(record, name) for name in record.__slots__}, "stamp": record.stamp, **changes}
-        )
-        if isinstance(record, events.HandedOff)
+        HandedOff(**{**{name: getattr(record, name) for name in record.__slots__}, "stamp": record.stamp, **changes})
+        if isinstance(record, HandedOff)
         else record
         for record in stepped.records
     ]
     return stepped._replace(records=tuple(records))
 
 
-WRONG: dict[str, tuple[str, Callable[[Configuration | None, events.Input, Step], Step]]] = {
+WRONG: dict[str, tuple[str, Callable[[Configuration | None, Input, Step], Step]]] = {
     "hops": ("T2", lambda now, event, done: moved(done, hops=done.configuration.hops + 9)),
     "last": ("T2", lambda now, event, done: moved(done, hops=6) if done.configuration.visit else done),
     "visits": ("T2", lambda now, event, done: moved(done, visits={"billing": 3})),
@@ -647,11 +647,11 @@ WRONG: dict[str, tuple[str, Callable[[Configuration | None, events.Input, Step],
     "misled": ("T1", lambda now, event, done: lied(done, target="human")),
     "late": (
         "T4",
-        lambda now, event, done: moved(done, at=60.0) if isinstance(done.records[0], events.HandedOff) else done,
+        lambda now, event, done: moved(done, at=60.0) if isinstance(done.records[0], HandedOff) else done,
     ),
     "adrift": (
         "T5",
-        lambda now, event, done: moved(done, state="answered") if isinstance(event, events.Cancelled) else done,
+        lambda now, event, done: moved(done, state="answered") if isinstance(event, inputs.Cancelled) else done,
     ),
 }
 
@@ -661,7 +661,7 @@ def test_a_wrong_kernel_is_found(wrong: str, monkeypatch: pytest.MonkeyPatch) ->
     """The theorems are checked after every step by other lines than the kernel's own."""
     theorem, spoil = WRONG[wrong]
 
-    def spoilt(machine: Compiled, now: Configuration | None, event: events.Input) -> Step:
+    def spoilt(machine: Compiled, now: Configuration | None, event: Input) -> Step:
         return spoil(now, event, step(machine, now, event))
 
     monkeypatch.setattr(play, "step", spoilt)
@@ -684,7 +684,7 @@ def test_a_closed_guard_that_is_passed_is_found(monkeypatch: pytest.MonkeyPatch)
         done, human = Final(), Final(fallback=True)
         on = start.to(done, guard=is_a & is_b)
 
-    def open_to_all(machine: Compiled, now: Configuration | None, event: events.Input) -> Step:
+    def open_to_all(machine: Compiled, now: Configuration | None, event: Input) -> Step:
         holds = machine.holds
         monkeypatch.setattr(machine, "holds", lambda handoff, context: holds(handoff, context)._replace(holds=True))
         try:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pydantic import field_validator
 
 from fsm_orch import Context, Final, Machine, State, eventually, guard, never
-from fsm_orch.kernel.events import Cancelled
+from fsm_orch.kernel.inputs import Cancelled
 from fsm_orch.proof.explore.exploration import Broken, explore
 from fsm_orch.proof.explore.theorems import Breach
 from fsm_orch.proof.findings.verdicts import broken

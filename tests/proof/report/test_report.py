@@ -15,7 +15,7 @@ from fsm_orch.export.as_test import pytest_source
 from fsm_orch.export.drawing import drawn
 from fsm_orch.export.mermaid import mermaid
 from fsm_orch.export.table import rows, table
-from fsm_orch.kernel import events
+from fsm_orch.kernel import inputs
 from fsm_orch.proof.bounds.certificate import certify
 from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.proof.repair.change import to_keep, to_slacken
@@ -387,8 +387,8 @@ def test_a_cancelled_run_is_played_by_its_deadline() -> None:
     definition = replace(Desk.definition, policies=(policy,))
     trace = explore(definition).policies[0].trace
     end = trace.turns[-1]
-    cancelled = replace(trace, turns=(*trace.turns[:-1], replace(end, inputs=(events.Cancelled(at=0.0),))))
-    late = replace(trace, turns=(*trace.turns[:-1], replace(end, inputs=(events.Failed(reason="timeout", at=60.0),))))
+    cancelled = replace(trace, turns=(*trace.turns[:-1], replace(end, inputs=(inputs.Cancelled(at=0.0),))))
+    late = replace(trace, turns=(*trace.turns[:-1], replace(end, inputs=(inputs.Failed(reason="timeout", at=60.0),))))
     unasked = replace(trace, turns=(*trace.turns, replace(end, inputs=())))
 
     def written(path):

@@ -1,0 +1,69 @@
+"""Why a reply is refused, an attempt fails, a call is denied, or a run lands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+RefusalReason = Literal[
+    # the reply could not be read
+    "not_json",
+    "trailing_text",
+    "duplicate_key",
+    "truncated",
+    "two_decisions",
+    "model_refusal",
+    # it could be read, and is no decision
+    "missing_field",
+    "unknown_field",
+    "wrong_type",
+    "undeclared_write",
+    "no_handoff",
+    "unknown_handoff",
+    # it is a decision, and not legal now
+    "guard",
+    "visits",
+    "hops",
+    "budget",
+    "deadline",
+]
+
+
+FailureReason = Literal["error", "timeout", "denied"]
+
+
+DenialReason = Literal["repeated", "calls", "call_limits", "budget", "deadline"]
+
+
+LandingReason = Literal[
+    "no_handoff",  # nothing was legal, or no guard held
+    "visits",  # the handoff that was chosen led where no visit, hop or money was left for
+    "hops",
+    "budget",
+    "refusal",  # a reply was refused for another reason, and not repaired
+    "failure",  # an agent raised
+    "denied",  # an agent was denied a call
+    "timeout",  # a visit took too long
+    "deadline",
+    "overrun",
+    "cancelled",
+]
+
+
+LANDS_AS: Mapping[RefusalReason, LandingReason] = {
+    "visits": "visits",
+    "hops": "hops",
+    "budget": "budget",
+    "deadline": "deadline",
+}
+"""Refusals that telling the model cannot mend, with what a run lands for then; any other lands as `refusal`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a reply was not accepted."""
+
+    reason: RefusalReason
+    detail: str
+    """A sentence for the model that is to repair it; may quote the handoff it named, nothing else it said."""
