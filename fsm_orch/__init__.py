@@ -5,13 +5,13 @@ from .agents.code import Go
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
 from .agents.window import Window
-from .amounts import Price
+from .amounts import Price, Usage
 from .define.agent_spec import AgentSpec
 from .define.context import Context, FieldRef, Given
-from .define.definition import Final, Handoff, State
 from .define.guards import Guard, all_of, any_of, guard, not_
 from .define.machine import Machine
 from .define.policies import Policy, after, at_most, eventually, never
+from .define.states import Final, Handoff, State
 from .errors import (
     CallDenied,
     CallFailed,
@@ -30,7 +30,7 @@ from .errors import (
 from .kernel.inputs import Input
 from .kernel.records import Record
 from .limits import CallLimits, Limits
-from .messages import Message, Usage
+from .messages import Message
 from .models.base import Model, Request, Response
 from .models.scripted import ScriptedModel
 from .observe.base import Observer

@@ -1,4 +1,4 @@
-"""The ledger: exact integers, reserved before they are spent.
+"""Amounts: tokens and micro-dollars as exact integers, what tokens cost, and what requests used.
 
 Tokens are counted, money is whole micro-dollars. Nothing here knows a machine or a clock.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any
 
 from .errors import LedgerError
 
@@ -87,90 +87,32 @@ class Price:
 FREE = Price(Fraction(0), Fraction(0))
 
 
-class Ledger(NamedTuple):
-    """What a run has spent and holds, against what it may.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What requests used; counts are exact and never negative."""
 
-    The invariant (T3), kept by every method: `settled - overrun + reserved` is covered by `limit`.
-    """
-
-    limit: Allowance
-    settled: Amount = NOTHING
-    reserved: Amount = NOTHING
-    overrun: Amount = NOTHING
-    """How far settled calls went beyond their reservations, in what is limited; charged in `settled` too."""
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
 
     @property
-    def held(self) -> Amount:
-        """Settled and reserved together."""
-        return self.settled + self.reserved
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
 
-    @property
-    def remaining(self) -> int:
-        """Tokens that are neither settled nor reserved; 0 after an overrun of the limit."""
-        return max(0, self.limit.tokens - self.settled.tokens - self.reserved.tokens)
-
-    @property
-    def is_sound(self) -> bool:
-        """Tell whether the invariant holds."""
-        return self.limit.covers(self.held - self.overrun)
-
-    def affords(self, *amounts: Amount, instead_of: Amount = NOTHING) -> bool:
-        """Tell whether amounts could be reserved, all of them together.
-
-        Args:
-            instead_of: a reservation that would be given back for them.
-        """
-        return self.limit.covers(self.settled, self.reserved - instead_of, *amounts)
-
-    def reserve(self, amount: Amount, *, instead_of: Amount = NOTHING) -> Ledger:
-        """Hold an amount.
-
-        Args:
-            instead_of: a reservation that is given back for it.
-
-        Raises LedgerError: if it is not affordable, or so much is not reserved.
-        """
-        if not self.affords(amount, instead_of=instead_of):
-            raise LedgerError(f"Cannot reserve {amount}: {self.held} of {self.limit} is taken")
-        return self._replace(reserved=self.reserved - instead_of + amount)
-
-    def release(self, held: Amount) -> Ledger:
-        """Give back a reservation of which nothing was spent.
-
-        Raises LedgerError: if so much is not reserved.
-        """
-        return self if held is NOTHING else self._replace(reserved=self.reserved - held)
-
-    def settle(self, held: Amount, used: Amount) -> Ledger:
-        """Charge what a reservation really cost; what goes beyond it is charged as overrun, never clamped.
-
-        Raises LedgerError: if `held` is not reserved.
-        """
-        beyond = used.beyond(held)
-        return self._replace(
-            reserved=self.reserved - held,
-            settled=self.settled + used,
-            overrun=self.overrun + (Amount(beyond.tokens) if self.limit.cost is None else beyond),
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
         )
 
-    def split(self, share: Amount, *, instead_of: Amount = NOTHING) -> tuple[Ledger, Ledger]:
-        """Move a share into a child ledger; returns (parent, child).
 
-        A child's money is limited exactly when its parent's is.
+def trusted_usage(input_tokens: Any, output_tokens: Any) -> Usage | None:
+    """Believe a provider's counts only if both are plain non-negative integers; else None.
 
-        Args:
-            instead_of: a reservation that is given back for it.
-
-        Raises LedgerError: if the share is not affordable.
-        """
-        cost = None if self.limit.cost is None else share.cost
-        return self.reserve(share, instead_of=instead_of), Ledger(Allowance(share.tokens, cost))
-
-    def merge(self, share: Amount, child: Ledger) -> Ledger:
-        """Take back a child: what it settled is charged, the rest of its share is free again.
-
-        Raises LedgerError: if the child still holds reservations, or the share was not split off.
-        """
-        if child.reserved != NOTHING:
-            raise LedgerError(f"Cannot merge a child that still reserves {child.reserved}: settle its calls first")
-        return self.settle(share, child.settled)
+    SDK responses are built without validation, so a count may be a string, a bool or negative.
+    """
+    counts = (input_tokens, output_tokens)
+    if all(type(count) is int and count >= 0 for count in counts):
+        return Usage(requests=1, input_tokens=input_tokens, output_tokens=output_tokens)
+    return None

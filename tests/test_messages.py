@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch.messages import Usage, trusted_usage
+from fsm_orch.amounts import Usage, trusted_usage
 
 
 class Count(enum.IntEnum):

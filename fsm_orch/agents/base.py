@@ -8,12 +8,12 @@ from typing import Any, Generic, Protocol
 
 from ..define.agent_spec import AgentSpec
 from ..define.context import FieldRef
-from ..define.definition import Final, Handoff, State
 from ..define.machine import C, D
+from ..define.states import Final, Handoff, State
 from ..errors import VisitError
 from ..kernel.reasons import Refusal
 from ..messages import Message
-from ..models.base import MeteredModel
+from ..models.metered import MeteredModel
 
 
 @dataclass(frozen=True, kw_only=True)

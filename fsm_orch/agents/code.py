@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..define.agent_spec import AgentSpec
-from ..define.definition import Handoff
+from ..define.states import Handoff
 from .base import Changes, PlainAgent, Reply, Visit, names
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..define.agent_spec import AgentSpec
 from ..define.context import field_refs
-from ..define.definition import Final, State
 from ..define.source import phrases, where_called
+from ..define.states import Final, State
 from .base import PlainAgent, Reply, Visit
 
 

@@ -9,8 +9,8 @@ from pydantic_core import to_json
 
 from ..define.agent_spec import AgentSpec
 from ..define.context import field_refs
-from ..define.definition import Handoff
 from ..define.source import phrases, where_called
+from ..define.states import Handoff
 from ..errors import VisitError
 from ..kernel.reasons import Refusal
 from ..limits import CallLimits

@@ -19,7 +19,7 @@ from ..errors import CertificateError, DefinitionError
 from ..export.as_test import pytest_source
 from ..export.drawing import drawn
 from ..export.table import table
-from ..models import checked
+from ..models.registry import checked
 from ..proof.explore.walk import OnProgress
 from ..proof.report import Counterexample, Dossier, dossier
 from . import files, load

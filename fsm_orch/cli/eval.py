@@ -13,13 +13,13 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .. import models
 from ..define.context import Context
 from ..define.machine import AnyMachine
 from ..errors import DefinitionError
 from ..evaluate.routes import Probe, Route, Routing, Share, alone, handed_on, route
 from ..kernel.inputs import Input
 from ..kernel.records import VisitStarted
+from ..models import registry
 from ..run.runner import Runner
 from . import load, queries, start
 from .queries import Query
@@ -204,7 +204,7 @@ class _Turnstile:
 def _is_priced(machine: AnyMachine, model: str) -> bool:
     """Tell whether the price of every model is known."""
     agents = [state.spec for state in machine.definition.states.values() if state.spec.calls]
-    return all(models.resolve(name).price is not None for name in {agent.model or model for agent in agents})
+    return all(registry.resolve(name).price is not None for name in {agent.model or model for agent in agents})
 
 
 def _progress() -> Progress:

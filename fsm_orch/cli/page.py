@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..amounts import FREE
-from ..define.definition import Definition, State
+from ..define.definition import Definition
+from ..define.states import State
 from ..export.table import HEADINGS, rows
 from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.words import bound_in_words, prices_in_words, verdict_in_words

@@ -20,10 +20,11 @@ from typing_extensions import TypeVar
 from ..errors import DefinitionError, Finding
 from ..limits import Limits
 from .context import Context
-from .definition import Definition, Final, Handoff, State
+from .definition import Definition
 from .policies import Cause, Policy
 from .rules.check import check
 from .source import where_called
+from .states import Final, Handoff, State
 
 C = TypeVar("C", bound=Context)
 D = TypeVar("D", default=None)

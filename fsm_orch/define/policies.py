@@ -23,62 +23,9 @@ from typing import Any, Literal
 
 from .guards import Guard
 from .source import where_called
+from .subject import Atom, alternatives, listed
 
 Pattern = Literal["absence", "absence_after", "precedence", "existence", "response", "bounded_existence"]
-
-
-class Subject:
-    """What a policy can speak of: a state, a final state, a handoff, or several joined by `|`, guards among them."""
-
-    name: str = ""
-    """The attribute of its machine; a join has none."""
-
-    @property
-    def alternatives(self) -> tuple[Subject | Guard[Any], ...]:
-        """What it joins; itself, if it is one thing."""
-        return (self,)
-
-    def __or__(self, other: Subject | Guard[Any]) -> Subject:
-        return _joined(self, other)
-
-    def __ror__(self, other: Guard[Any]) -> Subject:
-        return _joined(other, self)
-
-
-Atom = Subject | Guard[Any]
-
-
-class _Either(Subject):
-    """Several things of which any one will do."""
-
-    def __init__(self, alternatives: tuple[Atom, ...]) -> None:
-        self._alternatives = alternatives
-
-    @property
-    def alternatives(self) -> tuple[Atom, ...]:
-        return self._alternatives
-
-    def __repr__(self) -> str:
-        return _listed(self._alternatives)
-
-
-def _joined(one: Atom, other: Atom) -> Subject:
-    for atom in one, other:
-        if not isinstance(atom, Subject | Guard):
-            return NotImplemented
-    return _Either((*alternatives(one), *alternatives(other)))
-
-
-def alternatives(subject: Atom) -> tuple[Atom, ...]:
-    """Tell what a subject joins.
-
-    Raises TypeError: if it is nothing that a policy can speak of, such as a name.
-    """
-    if isinstance(subject, Guard):
-        return (subject,)
-    if isinstance(subject, Subject):
-        return subject.alternatives
-    raise TypeError(f"a policy speaks of states, final states, handoffs and guards, not of {subject!r}")
 
 
 @dataclass(frozen=True)
@@ -119,7 +66,7 @@ class Policy:
         }
 
     def __str__(self) -> str:
-        subject, other = _listed(self.subject), _listed(self.other)
+        subject, other = listed(self.subject), listed(self.other)
         strict = ", strict=True" if self.strict else ""
         match self.pattern:
             case "absence":
@@ -183,7 +130,7 @@ class Cause:
         self.where = where
 
     def __str__(self) -> str:
-        return f"after({_listed(self._cause)})"
+        return f"after({listed(self._cause)})"
 
     def eventually(self, subject: Atom, *, strict: bool = False) -> Policy:
         """Say that whenever the first has happened, this happens then or later."""
@@ -197,7 +144,3 @@ def after(cause: Atom) -> Cause:
 
 def _canonical(atom: Atom) -> Any:
     return {"guard": atom.canonical} if isinstance(atom, Guard) else atom.name
-
-
-def _listed(atoms: tuple[Atom, ...]) -> str:
-    return " | ".join(repr(atom) if isinstance(atom, Guard) else atom.name or repr(atom) for atom in atoms)

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, cast
 
-from ..define.definition import Definition, Final, State
+from ..define.definition import Definition
 from ..define.machine import AnyMachine, Machine
+from ..define.states import Final, State
 from ..kernel.reasons import FailureReason, LandingReason, RefusalReason
 from ..kernel.records import (
     AttemptFailed,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..define.agent_spec import AgentSpec
-from ..define.definition import Definition, Final, Handoff, State
+from ..define.definition import Definition
+from ..define.states import Final, Handoff, State
 from ..limits import Limits
 
 NodeKind = Literal["state", "final", "fallback"]

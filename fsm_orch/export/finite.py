@@ -14,9 +14,11 @@ from typing import Any
 
 from ..amounts import FREE
 from ..define.context import FieldRef, given_fields
-from ..define.definition import Definition, EdgeKind, Handoff, State
+from ..define.definition import Definition
 from ..define.guards import Guard
-from ..define.policies import Atom, Pattern
+from ..define.policies import Pattern
+from ..define.states import EdgeKind, Handoff, State
+from ..define.subject import Atom
 from ..proof.explore.domain import Domain, Outcome, decided, leaves, leaves_of, outcomes
 
 

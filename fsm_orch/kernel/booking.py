@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..amounts import NOTHING, Allowance, Amount, Ledger
+from ..amounts import NOTHING, Allowance, Amount, Usage
 from ..errors import StepError
-from ..messages import Usage
 from . import inputs
 from .configuration import Configuration, VisitLog
 from .engine import Compiled
+from .ledger import Ledger
 from .reasons import DenialReason
 from .records import CallAdmitted, CallCharged, CallFreed, CallRefused, Record, Stamp
 

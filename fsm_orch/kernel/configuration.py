@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from ..amounts import Amount, Ledger
+from ..amounts import Amount, Usage
 from ..define.context import Context
-from ..messages import Message, Usage
+from ..messages import Message
+from .ledger import Ledger
 from .reasons import LandingReason, Refusal
 
 NONE: Mapping[int, Any] = MappingProxyType({})

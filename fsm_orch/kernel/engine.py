@@ -14,8 +14,9 @@ import transitions
 
 from ..amounts import FREE, Amount, Price
 from ..define.context import Context
-from ..define.definition import Definition, EdgeKind, Handoff
+from ..define.definition import Definition
 from ..define.guards import Guard, exactly
+from ..define.states import EdgeKind, Handoff
 from ..limits import Limits
 from .potential import Potential, by_hops
 

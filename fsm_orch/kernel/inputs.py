@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, TypeAdapter
 
+from ..amounts import Usage
 from ..limits import Limits
-from ..messages import Message, Usage
+from ..messages import Message
 from .reasons import FailureReason, Refusal
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..amounts import NOTHING, Amount
 from ..define.context import Context
-from ..define.definition import Final, Handoff, State
+from ..define.states import Final, Handoff, State
 from ..define.watched import watched
 from .configuration import Configuration
 from .engine import Compiled, Judgement

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Discriminator, TypeAdapter
 
+from ..amounts import Usage
 from ..limits import Limits
-from ..messages import Usage
 from .reasons import DenialReason, FailureReason, LandingReason, RefusalReason
 
 

@@ -11,17 +11,17 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple, assert_never
 
-from ..amounts import NOTHING, Allowance, Ledger
+from ..amounts import NOTHING, Allowance, Usage
 from ..define.changes import changed, overwritten, taken_ahead, validated
 from ..define.context import Context
-from ..define.definition import EdgeKind, Final, Handoff, State
+from ..define.states import EdgeKind, Final, Handoff, State
 from ..errors import ContextError, StepError
-from ..messages import Usage
 from . import booking, effects, inputs, records
 from .configuration import Configuration, VisitLog
 from .effects import Effect
 from .engine import Compiled
 from .inputs import INPUTS, Input
+from .ledger import Ledger
 from .legal import Objection, legal, menu, next_call, objection
 from .reasons import LANDS_AS, FailureReason, LandingReason, Refusal
 from .records import Record, Stamp

@@ -25,9 +25,9 @@ from anthropic import (
 )
 from pydantic import SecretStr
 
-from ..amounts import Price
+from ..amounts import Price, Usage, trusted_usage
 from ..errors import CallFailed, ModelUnavailable
-from ..messages import Message, Usage, trusted_usage
+from ..messages import Message
 from .base import FinishReason, Request, Response
 from .http import (
     STATUSES,

@@ -1,4 +1,4 @@
-"""The port of models, and the metered model, the only thing an agent ever holds."""
+"""The port of models: what an adapter takes, gives back and may raise."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from ..amounts import Price
-from ..errors import CallDenied, CallFailed
-from ..limits import CallLimits
-from ..messages import Message, Usage
-from ..resilience.retry import Retry
+from ..amounts import Price, Usage
+from ..messages import Message
 
 FinishReason = Literal["stop", "length", "refusal"]
 
@@ -61,94 +58,3 @@ class Model(Protocol):
         Raises CallFailed: if it failed; `unsent` only if it provably cost nothing.
         """
         ...
-
-
-class Desk(Protocol):
-    """Where a metered model books its calls: the run's single writer, as one attempt sees it.
-
-    Raises VisitClosed: from every method, once the attempt has ended.
-    """
-
-    def reserve(self, input_tokens: int, output_tokens: int) -> int:
-        """Reserve a call and return its number.
-
-        Raises CallDenied: if the kernel refuses it; it is not to be tried again.
-        """
-        ...
-
-    async def written(self) -> None:
-        """Wait until the journal is stored: a request goes out only after its reservation is."""
-        ...
-
-    def calls_left(self) -> int:
-        """Tell how many more calls this visit may make."""
-        ...
-
-    def seconds_left(self) -> float:
-        """Tell how long until the visit's time or the run's deadline is over."""
-        ...
-
-    def settle(self, call: int, usage: Usage | None) -> None:
-        """Charge a call; without usage its whole reservation."""
-        ...
-
-    def release(self, call: int) -> None:
-        """Give back the reservation of a call that provably cost nothing."""
-        ...
-
-
-class MeteredModel:
-    """A model that reserves before it sends, and settles whatever happens.
-
-    Args:
-        model: the adapter.
-        desk: where to book.
-        limits: the caps of one call.
-        retry: tries a call again that failed for now; None does not.
-    """
-
-    def __init__(self, model: Model, desk: Desk, limits: CallLimits, *, retry: Retry | None = None) -> None:
-        self._model = model
-        self._desk = desk
-        self._limits = limits
-        self._retry = retry
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    async def ask(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> Response:
-        """Ask, with output capped at the agent's `max_output_tokens`; each try is a call of the visit.
-
-        Raises CallDenied: if its input is larger than `max_input_tokens`, or the kernel refuses it.
-        Raises CallFailed: if it failed, and was not worth another try or had none left.
-        Raises VisitClosed: if the visit has ended.
-        """
-        request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
-        bound = await self._model.count(request)  # once: the bound is the same for every try
-        if bound > self._limits.max_input_tokens:
-            raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
-        if self._retry is None:
-            return await self._send(request, bound)
-        return await self._retry(
-            lambda: self._send(request, bound), calls_left=self._desk.calls_left, seconds_left=self._desk.seconds_left
-        )
-
-    async def _send(self, request: Request, bound: int) -> Response:
-        """Reserve a call, send one request, and settle it."""
-        call = self._desk.reserve(bound, request.max_output_tokens)
-        usage, is_unsent = None, True
-        try:
-            await self._desk.written()
-            is_unsent = False
-            response = await self._model.complete(request)
-            usage = response.usage
-        except CallFailed as error:
-            is_unsent = error.unsent
-            raise
-        finally:  # a cancellation passes here too, and leaves the whole reservation charged
-            if is_unsent:
-                self._desk.release(call)
-            else:
-                self._desk.settle(call, usage)
-        return response

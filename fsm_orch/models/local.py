@@ -23,9 +23,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from ..amounts import FREE, Price
+from ..amounts import FREE, Price, Usage, trusted_usage
 from ..errors import CallFailed, ModelUnavailable
-from ..messages import Usage, trusted_usage
 from .base import Request, Response
 from .weights import locate
 

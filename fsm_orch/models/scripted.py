@@ -7,9 +7,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..amounts import FREE, Price
+from ..amounts import FREE, Price, Usage
 from ..errors import CallFailed
-from ..messages import Usage
 from .base import Request, Response
 
 Line = str | Mapping[str, Any] | Response | Exception | Callable[[Request], Any]

@@ -10,7 +10,8 @@ from ..define.definition import Definition
 from ..define.policies import Policy
 from ..define.rules.paths import start_objection
 from ..errors import Finding, StartError
-from .bounds.certificate import Certificate, certify
+from .bounds.certificate import Certificate
+from .bounds.certify import certify
 from .bounds.checker import check
 from .explore.automata import Verdict
 from .explore.exploration import Exploration, explore

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from ..agents.base import Agent, PlainAgent, Reply, Visit
+from ..amounts import Usage
 from ..define.changes import changed, journaled
-from ..define.definition import Handoff, State
+from ..define.states import Handoff, State
 from ..define.watched import watched
 from ..errors import CallDenied, ContextError, FsmError, VisitClosed
 from ..kernel import effects, inputs, records
 from ..kernel.inputs import Input
 from ..kernel.legal import legal, next_call
 from ..kernel.reasons import Refusal
-from ..messages import Usage
-from ..models.base import MeteredModel, Model
+from ..models.base import Model
+from ..models.metered import MeteredModel
 from ..resilience.retry import Retry
 from .writer import Run
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Generic, NamedTuple, TypeVar
 
+from ..amounts import Usage
 from ..define.context import Context
-from ..define.definition import Definition, Final, State
+from ..define.definition import Definition
+from ..define.states import Final, State
 from ..kernel.configuration import Configuration
 from ..kernel.inputs import Input
 from ..kernel.reasons import LandingReason
 from ..kernel.records import HandedOff, Landed, Record
-from ..messages import Message, Usage
+from ..messages import Message
 
 C = TypeVar("C", bound=Context)
 

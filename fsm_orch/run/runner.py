@@ -16,8 +16,9 @@ from typing import Any, Generic, TypedDict, Unpack, cast, get_args, overload
 
 from ..agents.base import Agent
 from ..clock import Clock, loop_clock
-from ..define.definition import Definition, State
+from ..define.definition import Definition
 from ..define.machine import C, D, Machine
+from ..define.states import State
 from ..errors import StartError
 from ..kernel import effects, inputs
 from ..kernel.records import Record

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
-from .. import models
 from ..agents.base import Agent
 from ..agents.code import CodeAgent
 from ..amounts import FREE, Price
 from ..define.agent_spec import Specified
 from ..define.changes import journaled, taken_ahead, validated
 from ..define.context import Context
-from ..define.definition import Definition, State
+from ..define.definition import Definition
 from ..define.rules.paths import start_objection
+from ..define.states import State
 from ..errors import CertificateError, ContextError, StartError
 from ..kernel.engine import Compiled
 from ..limits import Limits
+from ..models import registry
 from ..models.base import Model
 from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.checker import check
@@ -58,7 +59,7 @@ def models_of(definition: Definition, default: str | Model | None, agents: Colle
         wanted = (default or state.spec.model) if state in agents else (state.spec.model or default)
         if wanted is None:
             raise StartError(f"State {name!r} needs a model: Runner({definition.name}, model='provider:model')")
-        found[name] = models.resolve(wanted) if isinstance(wanted, str) else wanted
+        found[name] = registry.resolve(wanted) if isinstance(wanted, str) else wanted
     return found
 
 

@@ -11,11 +11,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from ..amounts import FREE, Price
-from ..define.definition import Definition, Handoff
+from ..amounts import FREE, Price, Usage
+from ..define.definition import Definition
 from ..define.machine import AnyMachine
+from ..define.states import Handoff
 from ..errors import CallFailed
-from ..messages import Usage
 from ..models.base import FinishReason, Request, Response
 from .tape import Tape
 from .values import by_schema, fields_of

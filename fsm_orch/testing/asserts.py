@@ -15,7 +15,8 @@ from ..define.rules.check import check as findings_of
 from ..errors import DefinitionError
 from ..export.table import table
 from ..limits import Limits
-from ..proof.bounds.certificate import Certificate, certify
+from ..proof.bounds.certificate import Certificate
+from ..proof.bounds.certify import certify
 from ..proof.bounds.checker import check
 from ..proof.bounds.skeleton import Measure
 from ..proof.bounds.words import bound_in_words, shown

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import strategies as st
 
+from ..amounts import Usage
 from ..define.changes import journaled
 from ..define.machine import AnyMachine
 from ..kernel import inputs, records
@@ -19,8 +20,7 @@ from ..kernel.legal import legal
 from ..kernel.reasons import FailureReason, Refusal
 from ..kernel.step import VERSION, step
 from ..limits import Limits
-from ..messages import Usage
-from ..proof.bounds.certificate import certify
+from ..proof.bounds.certify import certify
 from ..proof.bounds.words import shown
 from .strategies import contexts, fitting, replied
 

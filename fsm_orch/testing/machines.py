@@ -12,9 +12,9 @@ from ..agents.code import Go
 from ..agents.llm import LLMAgent
 from ..define.agent_spec import AgentSpec
 from ..define.context import Context, Given
-from ..define.definition import Final, State
 from ..define.guards import Guard, guard
 from ..define.machine import Machine
+from ..define.states import Final, State
 from ..limits import CallLimits, Limits
 from .adversaries import SECRET
 from .tape import Tape

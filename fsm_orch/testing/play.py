@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from ..agents.base import Changes, Reply, Visit
-from ..amounts import FREE, Price
+from ..amounts import FREE, Price, Usage
 from ..define.context import Context
-from ..define.definition import Handoff, State
 from ..define.machine import C, Machine
+from ..define.states import Handoff, State
 from ..errors import CallDenied, VisitError
 from ..kernel.reasons import Refusal
 from ..limits import CallLimits, Limits
-from ..messages import Usage
 from ..models.base import Request, Response
 from ..run.result import RunResult
 from ..run.runner import Runner

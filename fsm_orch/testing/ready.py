@@ -14,7 +14,7 @@ from ..define.machine import AnyMachine
 from ..kernel import inputs
 from ..kernel.engine import Compiled
 from ..kernel.step import fold
-from ..proof.bounds.certificate import certify
+from ..proof.bounds.certify import certify
 from ..proof.explore.exploration import explore
 from ..proof.findings import findings as find
 from ..run.result import RunResult

@@ -14,7 +14,7 @@ from hypothesis import assume, note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from ..amounts import Price
+from ..amounts import Price, Usage
 from ..define.agent_spec import AgentSpec
 from ..define.changes import journaled
 from ..define.machine import AnyMachine
@@ -27,7 +27,6 @@ from ..kernel.legal import legal
 from ..kernel.reasons import FailureReason, Refusal, RefusalReason
 from ..kernel.step import VERSION, fold, journal_digest
 from ..limits import Limits
-from ..messages import Usage
 from .strategies import contexts, fitting, replied, replies
 from .witness import Witness
 

@@ -23,8 +23,8 @@ from ..amounts import FREE, Price
 from ..define.agent_spec import AgentSpec
 from ..define.changes import changed, describe, journaled, validated
 from ..define.context import Context, given_fields
-from ..define.definition import State
 from ..define.machine import AnyMachine, C, Machine
+from ..define.states import State
 from ..errors import ContextError, StartError
 from ..kernel import inputs
 from ..kernel.configuration import Configuration

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from ..amounts import Amount
 from ..define.context import Context, given_fields
-from ..define.definition import Final, State
+from ..define.states import Final, State
 from ..kernel import inputs, records
 from ..kernel.configuration import Configuration
 from ..kernel.engine import Compiled

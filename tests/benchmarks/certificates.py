@@ -20,7 +20,7 @@ from random import Random
 from typing import TypeVar
 
 from fsm_orch.define.definition import Definition
-from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.checker import check
 from fsm_orch.proof.bounds.program import LAYERED_UP_TO, best_prices
 from fsm_orch.proof.bounds.search import dearest_path

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fsm_orch import ScriptedModel, models
+from fsm_orch import ScriptedModel
 from fsm_orch.cli import app
+from fsm_orch.models import registry
 
 SCRIPT = Path(sys.executable).with_name("fsm-orch")
 
@@ -74,7 +75,7 @@ def script(monkeypatch):
 
     def say(*lines, **options):
         model = ScriptedModel((line for _ in range(1_000) for line in lines), **options)
-        monkeypatch.setattr(models, "resolve", lambda name: model)
+        monkeypatch.setattr(registry, "resolve", lambda name: model)
         return model
 
     say()

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from fsm_orch import ModelUnavailable, ScriptedModel, models
+from fsm_orch import ModelUnavailable, ScriptedModel
 from fsm_orch.cli import app
+from fsm_orch.models import registry
 
 SCRIPT = Path(sys.executable).with_name("fsm-orch")
 
@@ -45,7 +46,7 @@ def scripted(monkeypatch, *lines):
         named.append(name)
         return ScriptedModel(lines, name=name)
 
-    monkeypatch.setattr(models, "resolve", resolve)
+    monkeypatch.setattr(registry, "resolve", resolve)
     return named
 
 
@@ -173,7 +174,7 @@ def test_missing_weights_are_one_line(cli, ask, monkeypatch):
     def missing(name):
         raise ModelUnavailable(f"No weights of {name}:\nfetch them")
 
-    monkeypatch.setattr(models, "resolve", missing)
+    monkeypatch.setattr(registry, "resolve", missing)
     assert_refused(cli.invoke(app, ["run", ask, "hello"]), "No weights of local:smollm2: fetch them")
 
 

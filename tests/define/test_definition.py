@@ -32,7 +32,8 @@ from fsm_orch import (
 )
 from fsm_orch.amounts import FREE
 from fsm_orch.define.agent_spec import AgentSpec
-from fsm_orch.define.definition import Definition, Handoff
+from fsm_orch.define.definition import Definition
+from fsm_orch.define.states import Handoff
 from fsm_orch.limits import CallLimits
 
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fsm_orch.amounts import FREE, NOTHING, Allowance, Amount, Ledger, Price
+from fsm_orch.amounts import FREE, NOTHING, Allowance, Amount, Price
 from fsm_orch.errors import LedgerError
+from fsm_orch.kernel.ledger import Ledger
 
 small = st.integers(0, 40)
 amounts = st.builds(Amount, small, small)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
 from fsm_orch.amounts import Amount, Price
-from fsm_orch.define.definition import Handoff
+from fsm_orch.define.states import Handoff
 from fsm_orch.kernel.engine import Compiled, Judgement
 
 

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm_orch import Context, Final, Guard, Limits, LLMAgent, Machine, State, guard
-from fsm_orch.amounts import NOTHING, Allowance, Amount, Ledger, Price
+from fsm_orch.amounts import NOTHING, Allowance, Amount, Price, Usage
 from fsm_orch.define.context import FieldRef
-from fsm_orch.define.definition import Definition, Handoff
+from fsm_orch.define.definition import Definition
+from fsm_orch.define.states import Handoff
 from fsm_orch.kernel.configuration import Configuration, VisitLog
 from fsm_orch.kernel.engine import Compiled, Judgement
+from fsm_orch.kernel.ledger import Ledger
 from fsm_orch.kernel.legal import Objection, legal, menu, next_call, objection
-from fsm_orch.messages import Usage
 
 
 class Flags(Context):

@@ -12,9 +12,10 @@ import pytest
 from benchmarks.shop_queries import DATA, FILE
 from typer.testing import CliRunner
 
-from fsm_orch import Machine, Runner, RunResult, ScriptedModel, models
+from fsm_orch import Machine, Runner, RunResult, ScriptedModel
 from fsm_orch.cli import app
 from fsm_orch.evaluate.routes import Routing, route
+from fsm_orch.models import registry
 from fsm_orch.models.local import LocalModel
 from machines.helpdesk import DOMAINS, ByKeyword, ByModel, Hybrid, Question
 
@@ -133,7 +134,7 @@ async def test_real_queries_are_answered_by_specialists_alone(rows: list[dict[st
 def test_the_local_model_routes_within_the_definition(monkeypatch) -> None:
     """A real model sends real queries to specialists or to a human, rightly or not, and within its budget."""
     with closing(LocalModel()) as model:
-        monkeypatch.setattr(models, "resolve", lambda name: model)
+        monkeypatch.setattr(registry, "resolve", lambda name: model)
         arguments = ["--data", str(DATA / FILE), "--split", "test", "--limit", "10", "--json"]
         shown = CliRunner().invoke(app, ["eval", "machines.helpdesk:ByModel", *arguments])
 

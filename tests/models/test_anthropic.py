@@ -22,12 +22,16 @@ pytest.importorskip("anthropic", reason="Anthropic's models need the extra `anth
 from anthropic import APIStatusError, _error_classes, _exceptions  # noqa: E402 - after it is known to be there
 from anthropic.types.shared.error_type import ErrorType  # noqa: E402
 
-from fsm_orch.amounts import FREE, Price  # noqa: E402
+from fsm_orch.amounts import (  # noqa: E402
+    FREE,
+    Price,
+    Usage,
+)
 from fsm_orch.errors import CallFailed, ModelUnavailable  # noqa: E402
-from fsm_orch.messages import Message, Role, ToolCall, Usage  # noqa: E402
-from fsm_orch.models import resolve  # noqa: E402
+from fsm_orch.messages import Message, Role, ToolCall  # noqa: E402
 from fsm_orch.models.anthropic import MEANINGS, MessagesModel  # noqa: E402
 from fsm_orch.models.base import Request, Response  # noqa: E402
+from fsm_orch.models.registry import resolve  # noqa: E402
 
 KEY = "sk-ant-api03-s3cr3t"
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}

@@ -20,9 +20,10 @@ from fsm_orch.agents.decision import Decision, Form, form
 from fsm_orch.errors import CallFailed, ModelUnavailable
 from fsm_orch.kernel.reasons import Refusal
 from fsm_orch.messages import Message
-from fsm_orch.models import local, resolve
+from fsm_orch.models import local
 from fsm_orch.models.base import Request
 from fsm_orch.models.local import CONTEXT_TOKENS, LocalModel, load
+from fsm_orch.models.registry import resolve
 from fsm_orch.models.weights import CATALOGUE, Weights
 
 pytest.importorskip("xllamacpp", reason="the local model needs the extra `local`")

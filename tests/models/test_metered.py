@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fsm_orch import CallDenied, CallFailed, Message, Response, ScriptedModel, Usage
 from fsm_orch.limits import CallLimits
-from fsm_orch.models.base import MeteredModel
+from fsm_orch.models.metered import MeteredModel
 
 HELLO = (Message(role="user", content="hello"),)
 

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from fsm_orch import Context
 from fsm_orch.agents.decision import form
-from fsm_orch.amounts import FREE
+from fsm_orch.amounts import FREE, Usage
 from fsm_orch.errors import CallFailed, ModelUnavailable
-from fsm_orch.messages import Message, ToolCall, Usage
-from fsm_orch.models import resolve
+from fsm_orch.messages import Message, ToolCall
 from fsm_orch.models.base import Request, Response
 from fsm_orch.models.prices import price_of
+from fsm_orch.models.registry import resolve
 
 openai = pytest.importorskip("openai", reason="OpenAI's models need the extra `openai`")
 httpx2 = pytest.importorskip("httpx2", reason="OpenAI's models need the extra `openai`")

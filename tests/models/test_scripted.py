@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch.amounts import FREE
+from fsm_orch.amounts import FREE, Usage
 from fsm_orch.errors import CallFailed
-from fsm_orch.messages import Message, Usage
+from fsm_orch.messages import Message
 from fsm_orch.models.base import Request, Response
 from fsm_orch.models.scripted import ScriptedModel
 

@@ -15,7 +15,7 @@ from fsm_orch.kernel.engine import Compiled
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.step import VERSION, step
 from fsm_orch.limits import CallLimits
-from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.certify import certify
 
 
 class Loan(Context):

@@ -8,7 +8,8 @@ from random import Random
 
 from fsm_orch import Context, Final, Limits, State
 from fsm_orch.define.agent_spec import AgentSpec
-from fsm_orch.define.definition import Definition, EdgeKind
+from fsm_orch.define.definition import Definition
+from fsm_orch.define.states import EdgeKind
 from fsm_orch.limits import CallLimits
 
 

@@ -277,7 +277,7 @@ def test_there_must_be_something_to_replay(tmp_path: Path) -> None:
 def test_a_replay_needs_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Models by name open without a key while a cassette replays, and need one again after it."""
     from fsm_orch import ModelUnavailable
-    from fsm_orch.models import resolve
+    from fsm_orch.models.registry import resolve
 
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     place = tmp_path / "one.json"

@@ -27,8 +27,9 @@ from pydantic import TypeAdapter, ValidationError
 from ...errors import Finding
 from ..changes import describe_item
 from ..context import Context, FieldRef
-from ..definition import Definition, Handoff
+from ..definition import Definition
 from ..guards import Guard
+from ..states import Handoff
 from .paths import can_start, cycles, traps, unreachable, unwritten_reads
 
 WIRE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -12,8 +12,9 @@ from ...amounts import FREE, Allowance, Price
 from ...errors import Finding
 from ...limits import Limits
 from ..context import given_fields
-from ..definition import Definition, Final
+from ..definition import Definition
 from ..graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
+from ..states import Final
 
 
 def can_start(definition: Definition) -> Iterator[Finding]:

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from openai import AsyncOpenAI
 
-from ...amounts import Price
+from ...amounts import Price, Usage, trusted_usage
 from ...errors import CallFailed, ModelUnavailable
-from ...messages import Message, Usage, trusted_usage
+from ...messages import Message
 from ..base import FinishReason, Request, Response
 from ..http import Transport
 from ..prices import price_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...messages import Usage
+from ...amounts import Usage
 from ..base import FinishReason, Response
 from ..http import UNREADABLE
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from openai import AsyncOpenAI
 
-from ...amounts import Price
-from ...messages import Message, trusted_usage
+from ...amounts import Price, trusted_usage
+from ...messages import Message
 from ..base import FinishReason, Request, Response
 from ..http import Transport, status_failure
 from ..prices import price_of

@@ -14,23 +14,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
-from itertools import pairwise
-from math import floor
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 
-from ...amounts import Price
 from ...define.definition import Definition
 from ...errors import CertificateError
 from ...kernel.potential import Potential
 from ...limits import Limits
-from .assumptions import assumed
-from .program import best_prices
-from .search import dearest_path
-from .skeleton import Measure, Skeleton, skeleton, worst_cases
+from .skeleton import Measure, skeleton
 from .tolls import Pricing
 
 Verdict = Literal["slack", "guarded"]
@@ -169,82 +163,3 @@ class Certificate(_Frozen):
             per_visit={s: _plain(price) for s, price in bound.per_visit.items() if price},
             max_visits={s: definition.states[s].max_visits or self.limits.hops for s in bound.per_visit},
         )
-
-
-def certify(
-    definition: Definition,
-    *,
-    limits: Limits | None = None,
-    prices: Mapping[str, Price] | None = None,
-    models: Mapping[str, str] | None = None,
-    parts: Mapping[str, Sequence[Certificate]] | None = None,
-) -> Certificate:
-    """Bound every run of a definition that has been checked.
-
-    Args:
-        limits: of the runs; None: the definition's.
-        prices: of each state's model. Unless the price of every state that makes calls is given, cost is not bounded.
-        models: the name of each state's model; None: as declared.
-        parts: by state, certificates of the machines that a visit of it runs inside it, each in the place of one call.
-
-    Raises CertificateError: if no run can start, a part belongs nowhere, or SciPy is needed and not installed.
-    """
-    limits, prices, parts = limits or definition.limits, prices or {}, parts or {}
-    if limits.hops < 1:
-        raise CertificateError(f"{definition.name} has no runs: even landing takes a hop, and the limit is 0 hops")
-    _check_parts(definition, parts)
-    calling = [name for name, state in definition.states.items() if state.spec.calls]
-    if models is None:
-        models = {name: m for name in calling if (m := definition.states[name].spec.model or definition.model)}
-    inner: dict[str, list[Mapping[Measure, int]]] = {
-        name: [{m: bound.bound for m, bound in part.bounds.items()} for part in of] for name, of in parts.items()
-    }
-    costs = worst_cases(definition, limits, prices, inner)
-    numbers = skeleton(definition, limits)
-    return Certificate(
-        machine=definition.name,
-        definition=definition.digest,
-        limits=limits,
-        models={name: models.get(name) for name in calling},
-        prices={n: Rates(input=prices[n].input, output=prices[n].output) for n in calling if n in prices},
-        parts={name: tuple(part.digest for part in of) for name, of in parts.items()},
-        bounds={measure: _bound(definition, numbers, cost) for measure, cost in costs.items()},
-        assumptions=assumed(parts),
-    )
-
-
-def _check_parts(definition: Definition, parts: Mapping[str, Sequence[Certificate]]) -> None:
-    for name, certificates in parts.items():
-        calls = definition.states[name].spec.calls if name in definition.states else 0
-        if len(certificates) > calls:
-            raise CertificateError(
-                f"{name!r} is given {len(certificates)} parts and makes {calls} calls: each part takes the place of a "
-                f"call. States of {definition.name}: {', '.join(definition.states)}"
-            )
-
-
-def _bound(definition: Definition, numbers: Skeleton, cost: Mapping[str, int]) -> Bound:
-    pricing = Pricing(numbers, cost, best_prices(numbers, cost))
-    found = dearest_path(pricing)
-    is_exact = found.is_dearest or found.amount == floor(pricing.total)
-    return Bound(
-        bound=found.amount if is_exact else floor(pricing.total),
-        is_exact=is_exact,
-        witness=Witness(
-            states=found.states,
-            handoffs=tuple(_joins(definition, *pair) for pair in pairwise(found.states)),
-            amount=found.amount,
-        ),
-        total=pricing.total,
-        to_come=pricing.to_come,
-        per_visit=pricing.per_visit,
-        per_hop=pricing.per_hop,
-        worst_case=cost,
-    )
-
-
-def _joins(definition: Definition, source: str, target: str) -> str:
-    """Name the first handoff or failure edge between two states."""
-    return next(
-        h.name for h in definition.handoffs if h.target.name == target and any(s.name == source for s in h.sources)
-    )

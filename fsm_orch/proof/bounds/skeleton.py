@@ -15,7 +15,8 @@ from math import ceil
 from typing import Literal
 
 from ...amounts import Price
-from ...define.definition import Definition, State
+from ...define.definition import Definition
+from ...define.states import State
 from ...limits import Limits
 
 Measure = Literal["tokens", "cost", "hops", "calls", "milliseconds"]

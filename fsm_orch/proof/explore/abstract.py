@@ -17,8 +17,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from pydantic import ConfigDict, create_model
 
 from ...define.context import Context, given_fields
-from ...define.definition import Definition, Handoff
+from ...define.definition import Definition
 from ...define.guards import Guard
+from ...define.states import Handoff
 from ...kernel.engine import Judgement
 from .domain import Domain, Outcome, combined, decided, finite_values, leaves, leaves_of, outcomes
 from .trace import HIDDEN, Assumption

@@ -15,13 +15,13 @@ from itertools import chain
 from math import prod
 from typing import get_args
 
-from ...define.definition import State
+from ...amounts import Usage
+from ...define.states import State
 from ...kernel import inputs
 from ...kernel.configuration import Configuration
 from ...kernel.engine import Compiled
 from ...kernel.inputs import Input
 from ...kernel.reasons import FailureReason
-from ...messages import Usage
 from .abstract import Abstraction
 from .domain import combined
 

@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 from ...define.definition import Definition
 from ...define.guards import Guard
-from ...define.policies import Atom, Pattern, Policy
+from ...define.policies import Pattern, Policy
+from ...define.subject import Atom
 
 Holds = Callable[[Guard[Any]], bool]
 BROKEN = -1

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...define.definition import Definition, Handoff, State
+from ...define.definition import Definition
 from ...define.guards import Guard
+from ...define.states import Handoff, State
 from .domain import Domain, leaves
 
 

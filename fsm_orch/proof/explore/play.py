@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ...amounts import Amount, Price
-from ...define.definition import Definition, EdgeKind
+from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
+from ...define.states import EdgeKind
 from ...kernel import inputs
 from ...kernel.configuration import Configuration
 from ...kernel.engine import Compiled

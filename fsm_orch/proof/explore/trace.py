@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from ...define.definition import EdgeKind
+from ...define.states import EdgeKind
 from ...kernel.inputs import Input
 from ...kernel.reasons import LandingReason
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ...amounts import FREE
-from ...define.definition import Definition, State
+from ...define.definition import Definition
+from ...define.states import State
 from ...errors import Finding
 from ..bounds.certificate import Certificate
 from ..bounds.words import limits_as_written

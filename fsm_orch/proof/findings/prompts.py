@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ...amounts import FREE
-from ...define.definition import Definition, State
+from ...define.definition import Definition
+from ...define.states import State
 from ...errors import Finding
 
 

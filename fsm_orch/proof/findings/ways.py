@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, islice, product
 from typing import Any, NamedTuple, get_args
 
-from ...define.definition import Definition, Handoff, State
+from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
+from ...define.states import Handoff, State
 from ...errors import Finding
 from ..explore.automata import guards as guards_of
 from ..explore.domain import Domain, Outcome, decided, leaves, leaves_of

@@ -18,7 +18,8 @@ from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.rules.check import check
 from ...errors import CertificateError
-from ..bounds.certificate import Certificate, certify
+from ..bounds.certificate import Certificate
+from ..bounds.certify import certify
 from ..explore.exploration import Exploration, explore
 from ..explore.trace import Trace
 from .edits import Edit, drop, fewer_hops, fewer_visits, guard_with, more_tokens

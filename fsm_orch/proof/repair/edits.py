@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...define.definition import Definition, Final, Handoff, State
+from ...define.definition import Definition
 from ...define.graph import shortest_path
 from ...define.guards import Guard
-from ...define.policies import Atom, Policy
+from ...define.policies import Policy
+from ...define.states import Final, Handoff, State
+from ...define.subject import Atom
 from ...limits import Limits
 from ..bounds.words import limits_as_written
 

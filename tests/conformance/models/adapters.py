@@ -12,9 +12,8 @@ from support.provider import KEY, Provider, by_quarters
 from support.provider_dialects import filled
 from support.provider_faults import FAULTS, Fault, Finish, Said
 
-from fsm_orch.amounts import Price
+from fsm_orch.amounts import Price, trusted_usage
 from fsm_orch.errors import ModelUnavailable
-from fsm_orch.messages import trusted_usage
 from fsm_orch.models.base import FinishReason, Model, Request, Response
 from fsm_orch.models.scripted import ScriptedModel
 

@@ -6,7 +6,7 @@ import pytest
 from support import finite, roads
 
 from fsm_orch import Limits
-from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.skeleton import Measure
 from fsm_orch.proof.explore.exploration import explore
 

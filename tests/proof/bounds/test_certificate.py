@@ -15,7 +15,8 @@ from support.roads import Stop, charged, paths, road, small
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.amounts import Price
 from fsm_orch.errors import CertificateError
-from fsm_orch.proof.bounds.certificate import Certificate, certify
+from fsm_orch.proof.bounds.certificate import Certificate
+from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.checker import check
 
 PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}

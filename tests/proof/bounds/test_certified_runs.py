@@ -12,7 +12,7 @@ from support.desk import BILLING, Support, Ticket
 
 from fsm_orch import Certificate, Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, StartError, State
 from fsm_orch.amounts import Price
-from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.certify import certify
 
 PRICE = Price(Fraction(1, 4), Fraction(2))
 NAMES = dict.fromkeys(("triage", "billing"), "scripted:script")

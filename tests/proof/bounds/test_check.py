@@ -22,7 +22,7 @@ from fsm_orch.amounts import Price
 from fsm_orch.errors import CertificateError
 from fsm_orch.proof.bounds import checker as module
 from fsm_orch.proof.bounds.assumptions import assumed
-from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.checker import check
 from fsm_orch.proof.bounds.search import WIDEST
 from fsm_orch.proof.bounds.skeleton import skeleton
@@ -457,4 +457,4 @@ def test_it_shares_no_code():
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     inner = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
 
-    assert inner == {"assumptions", "budget", "definition", "errors", "limits"}
+    assert inner == {"assumptions", "amounts", "define.definition", "errors", "limits"}

@@ -13,7 +13,7 @@ from support.roads import GAP, charged, paths, small
 
 from fsm_orch import Limits
 from fsm_orch.amounts import Price
-from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.words import bound_in_words, limits_as_written, prices_in_words, shown, verdict_in_words
 
 PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.amounts import Price
-from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.findings.affordable import dollars, guarded, no_answer_fits, out_of_reach, slack, unpriced
 
 

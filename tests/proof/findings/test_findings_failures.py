@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.amounts import FREE
-from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.findings import failures
 from fsm_orch.proof.findings.failures import most_spent
 from fsm_orch.testing.strategies import machines

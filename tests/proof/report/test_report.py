@@ -16,7 +16,7 @@ from fsm_orch.export.drawing import drawn
 from fsm_orch.export.mermaid import mermaid
 from fsm_orch.export.table import rows, table
 from fsm_orch.kernel import inputs
-from fsm_orch.proof.bounds.certificate import certify
+from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.proof.repair.change import to_keep, to_slacken
 from fsm_orch.proof.repair.edits import Edit, drop, fewer_hops, fewer_visits, guard_with

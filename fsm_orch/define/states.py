@@ -1,0 +1,183 @@
+"""States, final states and the handoffs between them: what the attributes of a machine's class are.
+
+Declaring only collects. Nothing here is checked beyond its type, and nothing runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, overload
+
+from .agent_spec import AgentSpec, Specified, function_spec
+from .annotations import annotated_context, annotated_deps
+from .context import field_refs
+from .guards import Guard
+from .source import qualified_name, where_called, where_defined
+from .subject import Atom, Subject
+
+EdgeKind = Literal["handoff", "failure", "timeout", "refusal"]
+
+
+class _Declared(Subject):
+    """Something that learns its name and owner from the class it is an attribute of."""
+
+    def __init__(self) -> None:
+        self.owners: list[str] = []
+        self.where = where_called()
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = self.name or name
+        self.owners.append(f"{owner.__name__}.{name}")
+
+
+class _Source(Subject):
+    """What handoffs can leave from: a state, or several joined by `|`."""
+
+    def __init__(self, *states: State) -> None:
+        self._states = states
+
+    @property
+    def alternatives(self) -> tuple[Atom, ...]:
+        return self._states
+
+    @overload
+    def __or__(self, other: _Source) -> _Source: ...
+
+    @overload
+    def __or__(self, other: Atom) -> Subject: ...
+
+    def __or__(self, other: Atom) -> Subject:
+        return _Source(*self._states, *other._states) if isinstance(other, _Source) else super().__or__(other)
+
+    def to(self, target: State | Final, description: str = "", *, guard: Guard[Any] | None = None) -> Handoff:
+        """Declare a handoff.
+
+        A model proposes one of its state's handoffs. An agent that proposes none takes the first, in declaration
+        order, whose guard holds; if that one is not legal the visit has failed, and no other is tried.
+
+        Args:
+            description: when to take it, for the model that chooses; required on the exits of an LLM agent.
+            guard: a predicate of the context that must hold; None holds always.
+        """
+        return Handoff(self._states, target, description, guard, "handoff")
+
+    def on_failure(self, target: State | Final, description: str = "") -> Handoff:
+        """Declare where a failed visit goes: one that raised, was denied a call, took too long or was refused for good.
+
+        Without it, or if it is not legal when it is needed, the run lands.
+        """
+        return Handoff(self._states, target, description, None, "failure")
+
+    def on_timeout(self, target: State | Final, description: str = "") -> Handoff:
+        """Declare where a visit that took too long goes, instead of `on_failure`."""
+        return Handoff(self._states, target, description, None, "timeout")
+
+    def on_refusal(self, target: State | Final, description: str = "") -> Handoff:
+        """Declare where a visit goes whose reply was refused for good, instead of `on_failure`."""
+        return Handoff(self._states, target, description, None, "refusal")
+
+
+class State(_Declared, _Source):
+    """A state, and the agent that works in it.
+
+    Args:
+        agent: an agent, or a plain function of the visit (sync or async).
+        initial: whether runs start here; exactly one state of a machine does.
+        max_visits: visits at most in one run; None: the hop limit. A cycle needs it on one of its states.
+        timeout_s: seconds of one visit; None: the machine's `visit_s`.
+        reads, writes: fields, for a plain function only; an agent says its own.
+        attempts: tries at most when a plain function raises.
+
+    Raises TypeError: if `reads`, `writes` or `attempts` are given for an agent that says its own.
+    """
+
+    def __init__(
+        self,
+        agent: Specified | Callable[[Any], Any],
+        *,
+        initial: bool = False,
+        max_visits: int | None = None,
+        timeout_s: float | None = None,
+        reads: Iterable[object] = (),
+        writes: Iterable[object] = (),
+        attempts: int = 1,
+    ) -> None:
+        _Declared.__init__(self)
+        _Source.__init__(self, self)
+        self.agent = agent
+        self.initial = initial
+        self.max_visits = max_visits
+        self.timeout_s = timeout_s
+        self.handoffs: Sequence[Handoff] = []
+        """What leaves here, in declaration order; a tuple once the machine is built."""
+        if isinstance(agent, type) or not (isinstance(agent, Specified) or callable(agent)):
+            raise TypeError(f"a state holds an agent or a function of the visit, not {agent!r}")
+        if not isinstance(agent, Specified):
+            localns = sys._getframe(1).f_locals
+            annotated = annotated_context(agent, localns)
+            self.spec: AgentSpec = function_spec(
+                agent,
+                name=qualified_name(agent),
+                reads=field_refs(reads),
+                writes=field_refs(writes),
+                attempts=attempts,
+                contexts=(annotated,) if annotated else (),
+                deps=annotated_deps(agent, localns),
+                where=where_defined(agent),
+            )
+        elif tuple(reads) or tuple(writes) or attempts != 1:
+            raise TypeError(f"{type(agent).__name__} says its own reads, writes and attempts: give them to it")
+        else:
+            self.spec = agent.spec
+
+    def __repr__(self) -> str:
+        return f"<State {self.name}>"
+
+
+class Final(_Declared):
+    """A state that ends the run.
+
+    Args:
+        fallback: whether runs are landed here; exactly one final state of a machine is the fallback.
+        sets: fields written whenever a run ends here, such as a default answer.
+    """
+
+    def __init__(self, *, fallback: bool = False, sets: Mapping[Any, object] | None = None) -> None:
+        _Declared.__init__(self)
+        self.fallback = fallback
+        refs = field_refs(sets or ())
+        self.sets = dict(zip(refs, (sets or {}).values(), strict=True))
+
+    def __repr__(self) -> str:
+        return f"<Final {self.name}>"
+
+
+class Handoff(_Declared):
+    """A guarded transition from one or several states; made by `State.to` and its kin."""
+
+    def __init__(
+        self,
+        sources: tuple[State, ...],
+        target: State | Final,
+        description: str,
+        guard: Guard[Any] | None,
+        kind: EdgeKind,
+    ) -> None:
+        _Declared.__init__(self)
+        self.sources = sources
+        self.target = target
+        self.description = description
+        self.guard = guard
+        self.kind: EdgeKind = kind
+        if not isinstance(target, State | Final):
+            raise TypeError(f"a handoff leads to a State or a Final, not to {target!r}")
+        if guard is not None and not isinstance(guard, Guard):
+            raise TypeError(f"{guard!r} is no guard: decorate the function with @guard")
+        for source in sources:
+            if isinstance(source.handoffs, list):  # a built machine stays as it is; its class would be told (FSM118)
+                source.handoffs.append(self)
+
+    def __repr__(self) -> str:
+        sources = " | ".join(source.name for source in self.sources)
+        return f"<Handoff {self.name}: {sources} -> {self.target.name}>"

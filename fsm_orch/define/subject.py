@@ -1,0 +1,66 @@
+"""What a policy can speak of: a state, a final state, a handoff, a guard, or several joined by `|`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .guards import Guard
+
+
+class Subject:
+    """What a policy can speak of: a state, a final state, a handoff, or several joined by `|`, guards among them."""
+
+    name: str = ""
+    """The attribute of its machine; a join has none."""
+
+    @property
+    def alternatives(self) -> tuple[Subject | Guard[Any], ...]:
+        """What it joins; itself, if it is one thing."""
+        return (self,)
+
+    def __or__(self, other: Subject | Guard[Any]) -> Subject:
+        return _joined(self, other)
+
+    def __ror__(self, other: Guard[Any]) -> Subject:
+        return _joined(other, self)
+
+
+Atom = Subject | Guard[Any]
+
+
+class _Either(Subject):
+    """Several things of which any one will do."""
+
+    def __init__(self, alternatives: tuple[Atom, ...]) -> None:
+        self._alternatives = alternatives
+
+    @property
+    def alternatives(self) -> tuple[Atom, ...]:
+        return self._alternatives
+
+    def __repr__(self) -> str:
+        return listed(self._alternatives)
+
+
+def _joined(one: Atom, other: Atom) -> Subject:
+    for atom in one, other:
+        if not isinstance(atom, Subject | Guard):
+            return NotImplemented
+    return _Either((*alternatives(one), *alternatives(other)))
+
+
+def alternatives(subject: Atom) -> tuple[Atom, ...]:
+    """Tell what a subject joins.
+
+    Raises TypeError: if it is nothing that a policy can speak of, such as a name.
+    """
+    if isinstance(subject, Guard):
+        return (subject,)
+    if isinstance(subject, Subject):
+        return subject.alternatives
+    raise TypeError(f"a policy speaks of states, final states, handoffs and guards, not of {subject!r}")
+
+
+def listed(atoms: tuple[Atom, ...]) -> str:
+    """Return the names of what is joined, as a user writes them: `refund | is_large`."""
+    return " | ".join(repr(atom) if isinstance(atom, Guard) else atom.name or repr(atom) for atom in atoms)
