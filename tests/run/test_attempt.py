@@ -30,7 +30,7 @@ from fsm_orch.kernel import inputs
 from fsm_orch.kernel.engine import Compiled
 from fsm_orch.kernel.step import VERSION
 from fsm_orch.limits import CallLimits
-from fsm_orch.run.attempt import AttemptDesk
+from fsm_orch.run.desk import AttemptDesk
 from fsm_orch.run.writer import Run
 
 
