@@ -20,9 +20,8 @@ from ..define.definition import Definition
 from ..define.machine import C, D, Machine
 from ..define.states import State
 from ..errors import StartError
-from ..kernel import effects, inputs
+from ..kernel import VERSION, effects, inputs
 from ..kernel.records import Record
-from ..kernel.step import VERSION
 from ..limits import Limits
 from ..messages import Message
 from ..models.base import Model

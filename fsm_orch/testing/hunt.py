@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from ..amounts import Usage
 from ..define.changes import journaled
 from ..define.machine import AnyMachine
-from ..kernel import inputs, records
+from ..kernel import VERSION, inputs, records
 from ..kernel.configuration import Configuration
 from ..kernel.engine import Compiled
 from ..kernel.inputs import Input
 from ..kernel.legal import legal
 from ..kernel.reasons import FailureReason, Refusal
-from ..kernel.step import VERSION, step
+from ..kernel.step import step
 from ..limits import Limits
 from ..proof.bounds.certify import certify
 from ..proof.bounds.words import shown

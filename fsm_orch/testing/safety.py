@@ -19,13 +19,13 @@ from ..define.agent_spec import AgentSpec
 from ..define.changes import journaled
 from ..define.machine import AnyMachine
 from ..errors import StepError
-from ..kernel import inputs
+from ..kernel import VERSION, inputs
 from ..kernel.configuration import Configuration
 from ..kernel.engine import Compiled
 from ..kernel.inputs import INPUTS, Input
 from ..kernel.legal import legal
 from ..kernel.reasons import FailureReason, Refusal, RefusalReason
-from ..kernel.step import VERSION, fold, journal_digest
+from ..kernel.step import fold, journal_digest
 from ..limits import Limits
 from .strategies import contexts, fitting, replied, replies
 from .witness import Witness

@@ -12,9 +12,10 @@ from ..define.context import Context, given_fields
 from ..define.states import Final, State
 from ..kernel import inputs, records
 from ..kernel.configuration import Configuration
+from ..kernel.course import Step
 from ..kernel.engine import Compiled
 from ..kernel.inputs import Input
-from ..kernel.step import Step, step
+from ..kernel.step import step
 
 
 class Witness:

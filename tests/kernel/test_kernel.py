@@ -12,13 +12,14 @@ from support.desk import Support, Ticket
 
 from fsm_orch import Final, Limits, LLMAgent, Machine, Message, State, StepError, Usage, Visit, guard
 from fsm_orch.amounts import Amount, Price
-from fsm_orch.kernel import effects, inputs, records
+from fsm_orch.kernel import VERSION, effects, inputs, records
 from fsm_orch.kernel.configuration import Configuration
+from fsm_orch.kernel.course import Step
 from fsm_orch.kernel.effects import Effect
 from fsm_orch.kernel.engine import Compiled
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.reasons import FailureReason, Refusal
-from fsm_orch.kernel.step import VERSION, Step, fold, journal_digest, step
+from fsm_orch.kernel.step import fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing.machines import Asks, Facts, Twins
 

@@ -12,7 +12,8 @@ from support.desk import Support
 
 from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage, Visit, guard
 from fsm_orch.amounts import Allowance, Price
-from fsm_orch.kernel import effects, inputs
+from fsm_orch.kernel import VERSION, effects, inputs
+from fsm_orch.kernel.course import Step
 from fsm_orch.kernel.engine import Compiled
 from fsm_orch.kernel.inputs import INPUTS, Input
 from fsm_orch.kernel.potential import Potential
@@ -36,7 +37,7 @@ from fsm_orch.kernel.records import (
     Stamp,
     VisitStarted,
 )
-from fsm_orch.kernel.step import VERSION, Step, fold, journal_digest, step
+from fsm_orch.kernel.step import fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing.machines import Asks, Facts, Twins
 

@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given, settings
 
 from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage
-from fsm_orch.kernel import inputs
+from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.engine import Compiled
 from fsm_orch.kernel.inputs import INPUTS, Input
 from fsm_orch.kernel.reasons import Refusal
-from fsm_orch.kernel.step import VERSION, fold, journal_digest, step
+from fsm_orch.kernel.step import fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing import Tape, Witness, tapes
 from fsm_orch.testing.machines import Asks, Facts, Twins, drawn

@@ -26,9 +26,8 @@ from fsm_orch import (
     VisitClosed,
 )
 from fsm_orch.define.agent_spec import AgentSpec
-from fsm_orch.kernel import inputs
+from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.engine import Compiled
-from fsm_orch.kernel.step import VERSION
 from fsm_orch.limits import CallLimits
 from fsm_orch.run.desk import AttemptDesk
 from fsm_orch.run.writer import Run

@@ -10,10 +10,10 @@ import pytest
 from support.desk import Support, Ticket
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, ScriptedModel, State
-from fsm_orch.kernel import effects, inputs
+from fsm_orch.kernel import VERSION, effects, inputs
 from fsm_orch.kernel.engine import Compiled
 from fsm_orch.kernel.inputs import Input
-from fsm_orch.kernel.step import VERSION, fold
+from fsm_orch.kernel.step import fold
 from fsm_orch.limits import CallLimits
 from fsm_orch.run.writer import Run
 from fsm_orch.testing.machines import Twins

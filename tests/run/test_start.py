@@ -10,10 +10,10 @@ from pydantic import Field, field_serializer, field_validator
 
 from fsm_orch import Context, Final, Given, Limits, Machine, Reply, Runner, StartError, State, StepError, Visit
 from fsm_orch.define.agent_spec import AgentSpec
-from fsm_orch.kernel import inputs
+from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.engine import Compiled
 from fsm_orch.kernel.inputs import Input
-from fsm_orch.kernel.step import VERSION, step
+from fsm_orch.kernel.step import step
 from fsm_orch.limits import CallLimits
 from fsm_orch.proof.bounds.certify import certify
 

@@ -14,12 +14,12 @@ from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.states import EdgeKind
-from ...kernel import inputs
+from ...kernel import VERSION, inputs
 from ...kernel.configuration import Configuration
 from ...kernel.engine import Compiled
 from ...kernel.inputs import Input
 from ...kernel.records import HandedOff, Landed, Record
-from ...kernel.step import VERSION, step
+from ...kernel.step import step
 from ...limits import Limits
 from .abstract import Abstraction, Answered, Oracle, Origin
 from .adversary import Adversary

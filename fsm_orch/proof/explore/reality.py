@@ -17,11 +17,11 @@ from ...define.context import Context, given_fields
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...errors import ContextError, StepError
-from ...kernel import records
+from ...kernel import VERSION, records
 from ...kernel.configuration import Configuration
 from ...kernel.engine import Compiled, judged
 from ...kernel.inputs import Input, Replied, Started
-from ...kernel.step import VERSION, step
+from ...kernel.step import step
 from .automata import Automaton, automaton
 from .trace import Trace
 

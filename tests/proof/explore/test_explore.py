@@ -33,10 +33,11 @@ from fsm_orch import (
 from fsm_orch.amounts import Amount, Price
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.configuration import Configuration
+from fsm_orch.kernel.course import Step
 from fsm_orch.kernel.engine import Compiled
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.records import HandedOff
-from fsm_orch.kernel.step import Step, fold, step
+from fsm_orch.kernel.step import fold, step
 from fsm_orch.proof.explore import play
 from fsm_orch.proof.explore.exploration import Exploration, explore
 from fsm_orch.proof.explore.trace import HIDDEN, Assumption, Trace

@@ -1,0 +1,46 @@
+"""Children: machines that run inside a visit, each on a share of the run's ledger and in the place of one call."""
+
+from __future__ import annotations
+
+from ..errors import StepError
+from . import VERSION, booking, inputs
+from .begin import begin
+from .configuration import Configuration
+from .course import Course
+from .engine import Compiled
+
+
+def split(course: Course, event: inputs.Split) -> None:
+    """Start a child on a share of the ledger, or record that it was refused.
+
+    Raises StepError: if there is no such machine, or the child cannot begin.
+    """
+    machine = course.machine.children.get(event.machine)
+    if machine is None:
+        raise StepError(f"no child machine {event.machine!r}. Children: {sorted(course.machine.children)}")
+    booked, ledger = booking.split(course.machine, course.now, event)
+    course.book(booked)
+    if ledger is None:
+        return
+    started = inputs.Started(
+        run_id=f"{course.now.run_id}:{course.now.hops}.{event.call}",
+        thread_id=course.now.thread_id,
+        trace_id=course.now.trace_id,
+        context=event.context,
+        digest=machine.definition.digest,
+        kernel=VERSION,
+        limits=machine.limits,
+    )
+    course.keep_child(event.call, event.machine, begin(machine, started, ledger))
+
+
+def child_of(course: Course, event: inputs.ChildInput) -> tuple[str, Compiled, Configuration]:
+    """Return the child that an input is for: its name, its machine and its configuration.
+
+    Raises StepError: if it is not running in this visit.
+    """
+    child = course.now.children.get(event.call)
+    if child is None:
+        raise StepError(f"{event.input.kind!r} is for child {event.call}, which is not running in this visit")
+    name = course.now.child_machines[event.call]
+    return name, course.machine.children[name], child

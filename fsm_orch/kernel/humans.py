@@ -1,0 +1,29 @@
+"""Humans: an agent that asks one leaves its run waiting, and an answer lets it act again."""
+
+from __future__ import annotations
+
+from . import effects, records
+from .attempts import end_attempt, is_late, is_over
+from .course import Course
+
+
+def pause(course: Course, question: str) -> None:
+    """Wait for a human, if the agent declares that it may."""
+    if is_over(course) or is_late(course):
+        return
+    visit, spec = course.visit, course.state.spec
+    if visit.pauses >= spec.pauses:
+        end_attempt(course, "error", f"the agent waited more often than the {spec.pauses} times it declares")
+        return
+    course.now = course.now._replace(status="waiting")
+    course.set_visit(pauses=visit.pauses + 1)
+    course.records.append(records.RunWaiting(stamp=course.stamp, question=question))
+    course.effects.append(effects.AwaitHuman(question))
+
+
+def resume(course: Course, answer: object) -> None:
+    """Let the agent act again, with the answer in its visit."""
+    course.now = course.now._replace(status="running")
+    course.records.append(records.RunResumed(stamp=course.stamp))
+    course.set_visit(answer=answer, attempt=course.visit.attempt + 1)
+    course.call_again()
