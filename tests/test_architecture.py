@@ -23,7 +23,7 @@ FLOORS = (
     "resilience store observe models",
     "agents",
     "proof",
-    "export run",
+    "export run discover",
     "evaluate",
     "cli testing __init__",
 )

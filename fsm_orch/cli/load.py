@@ -20,7 +20,8 @@ from typing import Annotated
 import pydantic
 import typer
 
-from ..define.machine import AnyMachine, defined_in, machines_in
+from ..define.machine import AnyMachine
+from ..discover import defined_in, machines_in
 from ..errors import DefinitionError
 from .show import CommandError
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Iterator, Mapping, Sequence
-from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeGuard
 
 from typing_extensions import TypeVar
@@ -21,7 +19,8 @@ from ..errors import DefinitionError, Finding
 from ..limits import Limits
 from .context import Context
 from .definition import Definition
-from .policies import Cause, Policy
+from .policies import Policy
+from .rules.attributes import attributes
 from .rules.check import check
 from .source import where_called
 from .states import Final, Handoff, State
@@ -52,7 +51,9 @@ class Machine(Generic[C, D]):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         where = where_called()
-        _check_names(cls)
+        misplaced = tuple(attributes(vars(cls)))
+        if misplaced:
+            raise DefinitionError(cls.__name__, misplaced)
         cls.definition = Definition(
             name=cls.__name__,
             doc=inspect.cleandoc(cls.__doc__ or "").partition("\n")[0],
@@ -78,85 +79,6 @@ AnyMachine = type[Machine[Any, Any]]
 def is_machine(value: object) -> TypeGuard[AnyMachine]:
     """Tell a machine from everything else that a module may hold."""
     return isinstance(value, type) and issubclass(value, Machine) and value is not Machine
-
-
-def machines_in(module: ModuleType) -> dict[str, AnyMachine]:
-    """Give the machines of a module by its names for them, those that it imports among them."""
-    return {name: value for name, value in vars(module).items() if is_machine(value)}
-
-
-def defined_in(module: ModuleType) -> dict[str, AnyMachine]:
-    """Give the machines that a module defines, each by its first name there; not those that it imports."""
-    first: dict[AnyMachine, str] = {}
-    for name, machine in machines_in(module).items():
-        if machine.__module__ == module.__name__:
-            first.setdefault(machine, name)
-    return {name: machine for machine, name in first.items()}
-
-
-def _check_names(cls: type) -> None:
-    """Refuse attributes that would be taken for something else, or for nothing, in silence."""
-    wrong = [*_misnamed(vars(cls)), *_misplaced(vars(cls))]
-    if wrong:
-        raise DefinitionError(
-            cls.__name__,
-            [
-                Finding(
-                    code="FSM114",
-                    where=getattr(value, "where", where_called()),
-                    came=came,
-                    allowed="limits = Limits(...), model = 'provider:model', policies = (never(...), ...); "
-                    "definition is taken",
-                    do=do,
-                )
-                for value, came, do in wrong
-            ],
-        )
-
-
-_Wrong = tuple[object, str, str]
-"""A value that is not where it belongs, what is said of it, and what to do."""
-_RENAME = "rename it, or give it the type that its name has"
-
-
-def _misnamed(declared: Mapping[str, object]) -> Iterator[_Wrong]:
-    """Find limits under another name, and other things under the names that a machine has of its own."""
-    kinds: dict[str, Any] = {"limits": Limits, "model": str | None}
-    for name, value in declared.items():
-        is_lost = isinstance(value, Limits) and name not in kinds
-        if is_lost or name == "definition" or (name in kinds and not isinstance(value, kinds[name])):
-            yield value, f"a {type(value).__name__} named {name!r}", _RENAME
-
-
-def _misplaced(declared: Mapping[str, object]) -> Iterator[_Wrong]:
-    """Find policies that nothing would check, and what is among the policies and is none."""
-    policies = declared.get("policies", ())
-    checked = policies if isinstance(policies, tuple) else ()
-    for name, value in declared.items():
-        held = value if isinstance(value, tuple | list | set | frozenset) else (value,)
-        given = [one for one in held if isinstance(one, Policy | Cause)]
-        lost = [one for one in given if one not in checked]
-        if name != "policies" and lost:
-            do = f"write {_written([*lost, *checked])}"
-            yield lost[0], f"{lost[0]} under the name {name!r}, where nothing checks it", do
-        elif name == "policies" and value is not checked:
-            do = f"write a tuple: {_written(given)}" if given else _RENAME
-            yield given[0] if given else value, f"a {type(value).__name__} named 'policies'", do
-    for one in checked:
-        if isinstance(one, Cause):
-            yield one, f"{one} in policies, without .eventually(...)", f"complete it: {_whole(one)}"
-        elif not isinstance(one, Policy):
-            allowed = "never(...), at_most(...), eventually(...) or after(...).eventually(...)"
-            yield one, f"a {type(one).__name__} in policies", f"write {allowed}"
-
-
-def _written(policies: Sequence[Policy | Cause]) -> str:
-    """Write policies as they are declared, the first of them in full."""
-    return f"policies = ({_whole(policies[0])},{' ...' if len(policies) > 1 else ''})"
-
-
-def _whole(policy: Policy | Cause) -> str:
-    return f"{policy}.eventually(...)" if isinstance(policy, Cause) else str(policy)
 
 
 def _declared(cls: type, kind: type[Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..amounts import FREE, Price
 from ..define.definition import Definition
 from ..define.policies import Policy
-from ..define.rules.paths import start_objection
+from ..define.rules.start import start_objection
 from ..errors import Finding, StartError
 from .bounds.certificate import Certificate
 from .bounds.certify import certify

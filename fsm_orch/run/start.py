@@ -12,7 +12,7 @@ from ..define.agent_spec import Specified
 from ..define.changes import journaled, taken_ahead, validated
 from ..define.context import Context
 from ..define.definition import Definition
-from ..define.rules.paths import start_objection
+from ..define.rules.start import start_objection
 from ..define.states import State
 from ..errors import CertificateError, ContextError, StartError
 from ..kernel.engine import Compiled

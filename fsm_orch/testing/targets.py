@@ -11,7 +11,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from ..define.machine import AnyMachine, defined_in, machines_in
+from ..define.machine import AnyMachine
+from ..discover import defined_in, machines_in
 
 
 class TargetError(Exception):

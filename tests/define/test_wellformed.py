@@ -22,7 +22,8 @@ from fsm_orch.define.context import FieldRef
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.rules import check as rules
 from fsm_orch.define.rules.check import check
-from fsm_orch.define.rules.paths import start_objection, unwritten_reads
+from fsm_orch.define.rules.paths import unwritten_reads
+from fsm_orch.define.rules.start import start_objection
 
 HEADER = """
 from functools import partial

@@ -8,71 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...amounts import FREE, Allowance, Price
 from ...errors import Finding
-from ...limits import Limits
 from ..context import given_fields
 from ..definition import Definition
 from ..graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
 from ..states import Final
-
-
-def can_start(definition: Definition) -> Iterator[Finding]:
-    """Find limits that admit no run, no visit of some state, or no end."""
-    reason = start_objection(definition, definition.limits)
-    if reason is not None:
-        yield Finding(
-            code="FSM119",
-            where=definition.where,
-            came=reason,
-            allowed="limits that admit at least the first call and the landing",
-            do="raise the limits, or lower the caps of the first agent",
-        )
-    yield from _never_entered(definition)
-    yield from _too_far(definition)
-
-
-def _never_entered(definition: Definition) -> Iterator[Finding]:
-    for name, state in definition.states.items():
-        grant = state.spec.grant(FREE).tokens
-        if grant > definition.limits.tokens and not state.initial:
-            yield Finding(
-                code="FSM119",
-                where=state.where,
-                came=f"the first call of {name!r} may take {grant:,} tokens, a run {definition.limits.tokens:,}",
-                allowed="states that a run can afford to enter",
-                do="raise the limit, or lower the caps of its agent",
-            )
-
-
-def _too_far(definition: Definition) -> Iterator[Finding]:
-    """Find limits within which no run reaches an end other than the fallback, as each state must (`traps`)."""
-    ends = {name for name, final in definition.finals.items() if not final.fallback}
-    path = shortest_path(definition.successors, definition.initial.name, lambda name: name in ends)
-    if path is not None and len(path) - 1 > definition.limits.hops >= 1:
-        yield Finding(
-            code="FSM119",
-            where=definition.where,
-            came=f"the shortest way to an end other than the fallback takes {len(path) - 1} hops, and a run has "
-            f"{definition.limits.hops}: {' -> '.join(path)}",
-            allowed="limits within which some run can end elsewhere than in the fallback",
-            do="raise the limit of hops, or shorten the way",
-        )
-
-
-def start_objection(definition: Definition, limits: Limits, price: Price = FREE) -> str | None:
-    """Say why no run could start within limits, at the price of the initial state's model; None if one can."""
-    grant = definition.initial.spec.grant(price)
-    if limits.hops < 1:
-        return f"{limits.hops} hops leave none to land with"
-    if not Allowance(limits.tokens, limits.cost_micros).covers(grant):
-        money = "" if limits.cost_usd is None else f" and ${grant.cost / 1_000_000:g}"
-        limit = "" if limits.cost_usd is None else f" and ${limits.cost_usd:g}"
-        return (
-            f"the first call of {definition.initial.name!r} may take {grant.tokens:,} tokens{money}; "
-            f"the limit is {limits.tokens:,} tokens{limit}"
-        )
-    return None
 
 
 def unreachable(definition: Definition) -> Iterator[Finding]:

@@ -1,0 +1,74 @@
+"""Rules about the attributes of a machine's class: none is taken for something else, or for nothing, in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ...errors import Finding
+from ...limits import Limits
+from ..policies import Cause, Policy
+from ..source import where_called
+
+
+def attributes(declared: Mapping[str, object]) -> Iterator[Finding]:
+    """Find values under names that a machine reserves, and limits and policies where nothing reads them.
+
+    Args:
+        declared: the attributes of the class, by name.
+    """
+    for value, came, do in (*_misnamed(declared), *_misplaced(declared)):
+        yield Finding(
+            code="FSM114",
+            where=getattr(value, "where", where_called()),
+            came=came,
+            allowed="limits = Limits(...), model = 'provider:model', policies = (never(...), ...); definition is taken",
+            do=do,
+        )
+
+
+_Wrong = tuple[object, str, str]
+"""A value that is not where it belongs, what is said of it, and what to do."""
+
+
+_RENAME = "rename it, or give it the type that its name has"
+
+
+def _misnamed(declared: Mapping[str, object]) -> Iterator[_Wrong]:
+    """Find limits under another name, and other things under the names that a machine has of its own."""
+    kinds: dict[str, Any] = {"limits": Limits, "model": str | None}
+    for name, value in declared.items():
+        is_lost = isinstance(value, Limits) and name not in kinds
+        if is_lost or name == "definition" or (name in kinds and not isinstance(value, kinds[name])):
+            yield value, f"a {type(value).__name__} named {name!r}", _RENAME
+
+
+def _misplaced(declared: Mapping[str, object]) -> Iterator[_Wrong]:
+    """Find policies that nothing would check, and what is among the policies and is none."""
+    policies = declared.get("policies", ())
+    checked = policies if isinstance(policies, tuple) else ()
+    for name, value in declared.items():
+        held = value if isinstance(value, tuple | list | set | frozenset) else (value,)
+        given = [one for one in held if isinstance(one, Policy | Cause)]
+        lost = [one for one in given if one not in checked]
+        if name != "policies" and lost:
+            do = f"write {_written([*lost, *checked])}"
+            yield lost[0], f"{lost[0]} under the name {name!r}, where nothing checks it", do
+        elif name == "policies" and value is not checked:
+            do = f"write a tuple: {_written(given)}" if given else _RENAME
+            yield given[0] if given else value, f"a {type(value).__name__} named 'policies'", do
+    for one in checked:
+        if isinstance(one, Cause):
+            yield one, f"{one} in policies, without .eventually(...)", f"complete it: {_whole(one)}"
+        elif not isinstance(one, Policy):
+            allowed = "never(...), at_most(...), eventually(...) or after(...).eventually(...)"
+            yield one, f"a {type(one).__name__} in policies", f"write {allowed}"
+
+
+def _written(policies: Sequence[Policy | Cause]) -> str:
+    """Write policies as they are declared, the first of them in full."""
+    return f"policies = ({_whole(policies[0])},{' ...' if len(policies) > 1 else ''})"
+
+
+def _whole(policy: Policy | Cause) -> str:
+    return f"{policy}.eventually(...)" if isinstance(policy, Cause) else str(policy)

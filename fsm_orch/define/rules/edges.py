@@ -1,0 +1,58 @@
+"""Rules about single handoffs: no two alike, each described to the model that chooses, each route once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...errors import Finding
+from ..definition import Definition
+from ..states import Handoff
+from ..wording import counted, quoted
+
+
+def duplicates(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each handoff that leaves a state as another one does."""
+    for state in definition.states.values():
+        seen: dict[object, Handoff] = {}
+        for handoff in state.handoffs:
+            guard = None if handoff.guard is None else (handoff.guard.canonical or id(handoff.guard))
+            key = (handoff.kind, handoff.target.name, repr(guard)) if handoff.kind == "handoff" else handoff.kind
+            first = seen.setdefault(key, handoff)
+            if first is handoff:
+                continue
+            yield Finding(
+                code="FSM106" if handoff.kind == "handoff" else "FSM109",
+                where=handoff.where,
+                came=f"{handoff.name!r} leaves {state.name!r} exactly as {first.name!r} does",
+                allowed="one handoff for each target and guard, one edge for each kind of failure",
+                do=f"remove it, or give it a guard of its own (the other is at {first.where})",
+            )
+
+
+def descriptions(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each handoff that a model chooses and nothing describes."""
+    for handoff in definition.handoffs:
+        models = [s.name for s in handoff.sources if s.spec.proposes and handoff.kind == "handoff"]
+        if models and not handoff.description.strip():
+            yield Finding(
+                code="FSM117",
+                where=handoff.where,
+                came=f"{handoff.name!r} leaves {quoted(models)} without a description",
+                allowed="a description on every exit of an LLM agent: it is all that the model sees of it",
+                do=f'say when to take it: .to({handoff.target.name}, "when ...")',
+            )
+
+
+def routes(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each state that a routing agent names and not exactly one handoff leads to."""
+    for state in definition.states.values():
+        for target in state.spec.routes:
+            ways = [h.name for h in definition.exits(state.name) if h.target is target]
+            if len(ways) != 1:
+                yield Finding(
+                    code="FSM121",
+                    where=state.where,
+                    came=f"the agent of {state.name!r} routes to {target!r}, to which {counted(ways, 'handoff')} lead",
+                    allowed="exactly one handoff to each state it routes to",
+                    do=f"declare one handoff from {state.name!r} to it",
+                )

@@ -1,0 +1,69 @@
+"""Rules about functions of the user's: written for this context and these dependencies."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ...errors import Finding
+from ..definition import Definition
+from ..guards import Guard
+
+
+def contexts(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each function that is annotated for another context."""
+    for state in definition.states.values():
+        yield from _foreign(definition, state.spec.contexts, state.spec.where, f"the agent of {state.name!r}")
+    for where, subject, guard in guards_in_use(definition):
+        yield from _foreign(definition, guard.contexts, where, subject)
+
+
+def guards_in_use(definition: Definition) -> Iterator[tuple[str, str, Guard[Any]]]:
+    """Give every guard with where and how it is used."""
+    for handoff in definition.handoffs:
+        if handoff.guard is not None:
+            yield handoff.where, f"the guard of {handoff.name!r}", handoff.guard
+    for policy in definition.policies:
+        for guard in policy.guards:
+            yield policy.where, f"a guard of {policy}", guard
+
+
+def dependencies(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each function that is annotated for other dependencies."""
+    for state in definition.states.values():
+        wanted, given = state.spec.deps, definition.deps
+        if wanted is None or not _is_foreign(wanted, given):
+            continue
+        yield Finding(
+            code="FSM112",
+            where=state.spec.where,
+            came=f"the agent of {state.name!r} is annotated for dependencies {_type_name(wanted)}",
+            allowed=f"the dependencies of {definition.name}: {_type_name(given)}",
+            do=f"declare Machine[{definition.context.__name__}, {_type_name(wanted)}], or annotate the function anew",
+        )
+
+
+def _is_foreign(wanted: object, given: object) -> bool:
+    """Tell whether dependencies are certainly others than those wanted; protocols and generics are for checkers."""
+    if given is None:
+        return type(None) not in typing.get_args(wanted)
+    if not isinstance(wanted, type) or not isinstance(given, type) or getattr(wanted, "_is_protocol", False):
+        return False
+    return not issubclass(given, wanted)
+
+
+def _type_name(given: object) -> str:
+    return "none" if given is None else getattr(given, "__name__", str(given))
+
+
+def _foreign(definition: Definition, contexts: Iterable[type], where: str, subject: str) -> Iterator[Finding]:
+    for context in contexts:
+        if not issubclass(definition.context, context):
+            yield Finding(
+                code="FSM112",
+                where=where,
+                came=f"{subject} is annotated for {context.__name__}",
+                allowed=f"{definition.context.__name__}, the context of {definition.name}, or a base of it",
+                do="annotate it for that context, or use another",
+            )

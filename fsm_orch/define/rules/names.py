@@ -1,0 +1,71 @@
+"""Rules about names: of handoffs, on the wire, and of the functions that a digest names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ...errors import Finding
+from ..definition import Definition
+from .functions import guards_in_use
+
+WIRE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+RESERVED_FIELDS = frozenset({"handoff"})
+"""Keys of a decision that no context field may take."""
+
+
+def unnamed_handoffs(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each handoff that is no attribute of the class."""
+    named = {id(handoff) for handoff in definition.handoffs}
+    unnamed = {id(h): h for state in definition.states.values() for h in state.handoffs if id(h) not in named}
+    for handoff in unnamed.values():
+        yield Finding(
+            code="FSM107",
+            where=handoff.where,
+            came=f"a handoff to {handoff.target.name or 'a state'!r} that is assigned to no attribute",
+            allowed="every handoff has a name: it is what a model chooses and a journal records",
+            do=f"write to_{handoff.target.name or 'it'} = ...",
+        )
+
+
+def wire_names(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each name that a provider would not take, or that a decision needs for itself."""
+    places = [(name, part.where) for name, part in (*definition.states.items(), *definition.finals.items())]
+    places += [(handoff.name, handoff.where) for handoff in definition.handoffs]
+    places += [(ref.name, state.where) for state in definition.states.values() for ref in state.spec.writes]
+    for name, where in places:
+        if not WIRE_NAME.fullmatch(name):
+            yield Finding(
+                code="FSM114",
+                where=where,
+                came=f"the name {name!r}",
+                allowed="1 to 64 of A-Z a-z 0-9 _ -, which is what every provider accepts",
+                do="rename it",
+            )
+    for state in definition.states.values():
+        for name in sorted(state.spec.written_names & RESERVED_FIELDS):
+            yield Finding(
+                code="FSM114",
+                where=state.where,
+                came=f"state {state.name!r} writes a field named {name!r}",
+                allowed="any other name: a decision has a key of its own by this one",
+                do="rename the field",
+            )
+
+
+def nameless_functions(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each function that a digest has no name for."""
+    places: list[tuple[str, str, object]]
+    places = [(s.where, f"the agent of {s.name!r}", s.spec.canonical) for s in definition.states.values()]
+    places += [(where, subject, guard.canonical) for where, subject, guard in guards_in_use(definition)]
+    for where, subject, canonical in places:
+        if canonical is None:
+            yield Finding(
+                code="FSM113",
+                where=where,
+                came=f"{subject} has no name of its own: a lambda, a partial, a bound method or a closure",
+                allowed="functions told by their module and name: a machine's digest is the same in every process",
+                do="write it as a def of a module; what varies belongs in the context or the dependencies",
+            )

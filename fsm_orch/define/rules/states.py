@@ -1,0 +1,82 @@
+"""Rules about states and final states: one start, one fallback, each in one machine, bounds that make sense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ...errors import Finding
+from ..definition import Definition
+from ..wording import counted, quoted
+
+
+def initial_state(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding unless exactly one state is the initial one."""
+    initials = [name for name, state in definition.states.items() if state.initial]
+    if len(initials) != 1:
+        yield Finding(
+            code="FSM101",
+            where=definition.where,
+            came=f"{counted(initials, 'initial state')} in {definition.name}",
+            allowed="exactly one state with initial=True",
+            do=f"mark one of {quoted(definition.states)}" if definition.states else "declare a State",
+        )
+
+
+def fallback(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding unless exactly one final state is the fallback, and no other stands in for it."""
+    fallbacks = [name for name, final in definition.finals.items() if final.fallback]
+    if len(fallbacks) != 1:
+        yield Finding(
+            code="FSM102",
+            where=definition.where,
+            came=f"{counted(fallbacks, 'fallback')} in {definition.name}",
+            allowed="exactly one Final(fallback=True), where runs are landed",
+            do="declare one, with the default answer in sets={...}",
+        )
+
+
+def owners(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each state, final state or handoff that is not this class's alone, under one name."""
+    own = {id(part) for part in (*definition.states.values(), *definition.finals.values())}
+    for part in dict.fromkeys((*definition.states.values(), *definition.finals.values(), *definition.handoffs)):
+        if len(part.owners) > 1:
+            yield Finding(
+                code="FSM118",
+                where=part.where,
+                came=f"one {type(part).__name__} under several names: {', '.join(part.owners)}",
+                allowed="one name in one machine",
+                do="declare a part for each name",
+            )
+    for handoff in definition.handoffs:
+        for part in dict.fromkeys((*handoff.sources, handoff.target)):
+            if id(part) in own:
+                continue
+            yield Finding(
+                code="FSM118",
+                where=handoff.where,
+                came=f"handoff {handoff.name!r} joins {part!r}, which is no attribute of {definition.name}",
+                allowed="states and final states of the same class",
+                do="assign it to an attribute of this class",
+            )
+
+
+def bounds(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each number of a state that is out of its range."""
+    for state in definition.states.values():
+        visits, timeout, attempts = state.max_visits, state.timeout_s, state.spec.attempts
+        given = [number for number in (visits, attempts, state.spec.calls or None) if number is not None]
+        too_few = not all(map(_is_count, given))
+        too_short = timeout is not None and not 0 < timeout < math.inf
+        if too_few or too_short:
+            yield Finding(
+                code="FSM123",
+                where=state.where,
+                came=f"state {state.name!r} with max_visits={visits!r}, timeout_s={timeout!r}, attempts={attempts!r}",
+                allowed="whole max_visits and attempts from 1, timeout_s above 0 and finite, or None",
+                do="mend the number, or leave it out",
+            )
+
+
+def _is_count(number: object) -> bool:
+    return type(number) is int and number >= 1
