@@ -36,16 +36,16 @@ class Finding:
     """Stable, such as `FSM101`; the families are listed in `fsm_orch.proof.findings`."""
     where: str
     """`file:line` of the declaration."""
-    came: str
-    """What was declared."""
-    allowed: str
+    problem: str
+    """What was declared, and what is wrong with it."""
+    expected: str
     """What would be accepted."""
-    do: str
+    fix: str
     """What to change."""
     level: Level = "error"
 
     def __str__(self) -> str:
-        return f"{self.code} {self.where}\n  {self.came}\n  allowed: {self.allowed}\n  do: {self.do}"
+        return f"{self.code} {self.where}\n  {self.problem}\n  expected: {self.expected}\n  fix: {self.fix}"
 
 
 class FsmError(Exception):

@@ -122,7 +122,7 @@ def _exams(
         try:
             runner = AnyRunner(alone(machine, label), model=model)
         except DefinitionError as error:
-            raise CommandError(f"{label!r} cannot be probed on its own: {error.findings[0].came}") from None
+            raise CommandError(f"{label!r} cannot be probed on its own: {error.findings[0].problem}") from None
         foreign = [query for query in given if query.expected in labels and query.expected != label]
         own = [query for query in given if query.expected == label]
         chosen = (queries.sample(questions, count, seed) for questions in (foreign, own))

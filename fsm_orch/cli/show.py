@@ -100,15 +100,15 @@ def show_finding(finding: Finding) -> Text:
     margin = " " * len(line) if source else ""
     level = "" if finding.level == "error" else f" {finding.level}"
     shown = Text("\n").append(f"{finding.code}{level}", style=f"bold {_COLOURS[finding.level]}")
-    shown.append(f": {safe(finding.came)}\n", style="bold")
+    shown.append(f": {safe(finding.problem)}\n", style="bold")
     if finding.level == "note":
-        return shown.append("  = ", style="blue").append("do: ", style="bold").append(safe(finding.do))
+        return shown.append("  = ", style="blue").append("fix: ", style="bold").append(safe(finding.fix))
     shown.append(f"{margin}--> ", style="blue").append(f"{place(finding.where)}\n")
     if source:
         shown.append(f"{margin} |\n{line} | ", style="blue").append(f"{safe(source.strip())}\n")
         shown.append(f"{margin} |\n", style="blue")
-    shown.append(f"{margin} = ", style="blue").append("allowed: ", style="bold").append(f"{safe(finding.allowed)}\n")
-    return shown.append(f"{margin} = ", style="blue").append("do: ", style="bold").append(safe(finding.do))
+    shown.append(f"{margin} = ", style="blue").append("expected: ", style="bold").append(f"{safe(finding.expected)}\n")
+    return shown.append(f"{margin} = ", style="blue").append("fix: ", style="bold").append(safe(finding.fix))
 
 
 def place(where: str) -> str:

@@ -85,9 +85,9 @@ def _mutable(owner: type[Context], name: str, mutable: type | str) -> Finding:
     return Finding(
         code="FSM130",
         where=where_defined(owner),
-        came=f"{owner.__name__}.{name} holds a {holds}, which can change behind the journal's back",
-        allowed="fields with values that cannot change",
-        do=f"use {INSTEAD.get(mutable, 'a frozen model') if isinstance(mutable, type) else 'a field'}",
+        problem=f"{owner.__name__}.{name} holds a {holds}, which can change behind the journal's back",
+        expected="fields with values that cannot change",
+        fix=f"use {INSTEAD.get(mutable, 'a frozen model') if isinstance(mutable, type) else 'a field'}",
     )
 
 
@@ -97,18 +97,18 @@ def _loosened(owner: type[Context]) -> Iterable[Finding]:
         yield Finding(
             code="FSM130",
             where=where_defined(owner),
-            came=f"{owner.__name__} is configured with frozen off, or with extra fields allowed",
-            allowed="frozen contexts without unknown fields",
-            do="leave frozen and extra out of its model_config",
+            problem=f"{owner.__name__} is configured with frozen off, or with extra fields allowed",
+            expected="frozen contexts without unknown fields",
+            fix="leave frozen and extra out of its model_config",
         )
     for name, field in owner.__pydantic_fields__.items():
         if field.exclude or holds_secret(field.annotation):
             yield Finding(
                 code="FSM130",
                 where=where_defined(owner),
-                came=f"{owner.__name__}.{name} is masked or left out when it is written, so a journal would lose it",
-                allowed="fields that a journal can hold",
-                do="pass secrets as dependencies, which are never journaled",
+                problem=f"{owner.__name__}.{name} is masked or left out when it is written, so a journal would lose it",
+                expected="fields that a journal can hold",
+                fix="pass secrets as dependencies, which are never journaled",
             )
 
 

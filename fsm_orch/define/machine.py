@@ -102,9 +102,9 @@ def _context_of(cls: AnyMachine, where: str) -> type[Context]:
                 Finding(
                     code="FSM115",
                     where=where,
-                    came=f"{cls.__name__} subclasses the machine {parents[0].__name__}",
-                    allowed="Machine[...] as its only base: an inherited handoff would lead to the old states",
-                    do="write a machine of its own, and share agents and guards as plain values",
+                    problem=f"{cls.__name__} subclasses the machine {parents[0].__name__}",
+                    expected="Machine[...] as its only base: an inherited handoff would lead to the old states",
+                    fix="write a machine of its own, and share agents and guards as plain values",
                 )
             ],
         )
@@ -116,9 +116,9 @@ def _context_of(cls: AnyMachine, where: str) -> type[Context]:
                 Finding(
                     code="FSM116",
                     where=where,
-                    came=f"{cls.__name__} names no context class",
-                    allowed="class X(Machine[MyContext]) with a subclass of Context",
-                    do="name the context in the brackets",
+                    problem=f"{cls.__name__} names no context class",
+                    expected="class X(Machine[MyContext]) with a subclass of Context",
+                    fix="name the context in the brackets",
                 )
             ],
         )

@@ -141,8 +141,8 @@ FSM117: 'done' leaves 'ask' without a description
    |
 11 | done = ask.to(answered)
    |
-   = allowed: a description on every exit of an LLM agent: it is all that the model sees of it
-   = do: say when to take it: .to(answered, "when ...")
+   = expected: a description on every exit of an LLM agent: it is all that the model sees of it
+   = fix: say when to take it: .to(answered, "when ...")
 """
         in result.stdout
     )
@@ -308,7 +308,7 @@ def test_json_gives_findings(cli, write):
     assert result.exit_code == 1
     assert shown["machine"] == "Bad"
     assert [finding["code"] for finding in shown["findings"]] == ["FSM117", "FSM110"]
-    assert set(shown["findings"][0]) == {"code", "where", "came", "allowed", "do", "level"}
+    assert set(shown["findings"][0]) == {"code", "where", "problem", "expected", "fix", "level"}
 
 
 def test_a_context_that_does_not_build_is_a_finding(cli, write):

@@ -254,7 +254,7 @@ def test_the_finding_says_what_and_what_instead() -> None:
             "Bag.named holds a dict, which can change behind the journal's back",
             "use a nested Context, or a tuple of pairs",
         ),
-    ) == tuple((finding.came, finding.do) for finding in caught.value.findings)
+    ) == tuple((finding.problem, finding.fix) for finding in caught.value.findings)
 
 
 def test_private_attributes_do_not_change_behind_the_journal() -> None:

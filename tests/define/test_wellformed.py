@@ -84,9 +84,9 @@ class Good(Machine[Ticket]):
 _CASES: list[tuple[str, str, str]] = []
 
 
-def case(name: str, came: str, body: str) -> None:
+def case(name: str, problem: str, body: str) -> None:
     """Add a case: what the (first) finding says, and the source with its findings marked."""
-    _CASES.append((name, came, body))
+    _CASES.append((name, problem, body))
 
 
 END = """
@@ -728,7 +728,7 @@ for number, text in (
 ):
     case(
         f"bounds {number}",
-        f"state 'a' with {text}",
+        f"'a' has {text}",
         f"""
 class M(Machine[Ticket]):
     a = State(work, initial=True, {number})  # FSM123
@@ -780,7 +780,7 @@ class M(Machine[Ticket]):
     policies = (eventually(is_other),)  # FSM112
 """,
 )
-for name, came, line in (
+for name, problem, line in (
     ("policies_that_are_one", "a Never named 'policies'", "policies = never(done)"),
     ("policies_in_a_list", "a list named 'policies'", "policies = [never(done), eventually(a)]"),
     ("policies_of_half_a_policy", "a Cause named 'policies'", "policies = after(a)"),
@@ -792,7 +792,7 @@ for name, came, line in (
 ):
     case(
         name,
-        came,
+        problem,
         f"""
 class M(Machine[Ticket]):
     a = State(work, initial=True)
@@ -859,9 +859,9 @@ def marked(path: Path) -> list[tuple[str, str]]:
     )
 
 
-@pytest.mark.parametrize(("name", "came", "body"), _CASES, ids=[name for name, _, _ in _CASES])
+@pytest.mark.parametrize(("name", "problem", "body"), _CASES, ids=[name for name, _, _ in _CASES])
 def test_each_finding_points_at_its_line(
-    name: str, came: str, body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, problem: str, body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that cannot keep the promise shows exactly its findings, each at the line that declares it."""
 
@@ -873,10 +873,10 @@ def test_each_finding_points_at_its_line(
 
     findings = caught.value.findings
     assert marked(path) == sorted((finding.code, finding.where) for finding in findings)
-    assert any(came in finding.came for finding in findings), [finding.came for finding in findings]
+    assert any(problem in finding.problem for finding in findings), [finding.problem for finding in findings]
     for finding in findings:
-        assert finding.allowed
-        assert finding.do
+        assert finding.expected
+        assert finding.fix
         assert str(finding) in str(caught.value)
 
 
@@ -900,7 +900,7 @@ def test_the_error_counts_and_shows_all_findings() -> None:
     finding = Finding("FSM101", "x.py:3", "no initial state", "one", "mark one")
 
     assert str(DefinitionError("M", [finding])) == (
-        "M does not build: 1 finding\nFSM101 x.py:3\n  no initial state\n  allowed: one\n  do: mark one"
+        "M does not build: 1 finding\nFSM101 x.py:3\n  no initial state\n  expected: one\n  fix: mark one"
     )
     assert str(DefinitionError("M", [finding, finding])).startswith("M does not build: 2 findings\n")
 
@@ -1012,7 +1012,7 @@ class M(Machine[Ticket]):
 """,
         )
 
-    assert [do] == [finding.do for finding in caught.value.findings]
+    assert [do] == [finding.fix for finding in caught.value.findings]
 
 
 def test_policies_may_be_gathered_under_other_names(tmp_path: Path) -> None:
@@ -1058,7 +1058,7 @@ class M(Machine[Ticket]):
 
 @pytest.mark.parametrize("target", ["'done'", "None", "Final", "end", "a | a"])
 def test_a_target_is_a_state_or_a_final(target: str, tmp_path: Path) -> None:
-    """A handoff to anything but a state or a final state is refused with a sentence that says what came."""
+    """A handoff to anything but a state or a final state is refused with a sentence that says what problem."""
 
     with pytest.raises((DefinitionError, TypeError), match=r"(joins|leads to|target)"):
         load(
@@ -1165,7 +1165,7 @@ def test_unwritten_reads_agree_with_a_dataflow_analysis(definition: Definition) 
         if name in known and ref.name not in known[name]
     }
 
-    found = [tuple(re.findall(r"'(\w+)' reads '(\w+)'", finding.came)[0]) for finding in unwritten_reads(definition)]
+    found = [tuple(re.findall(r"'(\w+)' reads '(\w+)'", finding.problem)[0]) for finding in unwritten_reads(definition)]
 
     assert expected == set(found)
     assert len(expected) == len(found)
@@ -1176,8 +1176,8 @@ def test_the_witness_of_an_unwritten_read_is_such_a_path(definition: Definition)
     """The path shown leads from the initial state to the reader over declared edges that do not write the field."""
 
     for finding in unwritten_reads(definition):
-        reader, field = re.findall(r"'(\w+)' reads '(\w+)'", finding.came)[0]
-        path = finding.came.rpartition(": ")[2].split(" -> ")
+        reader, field = re.findall(r"'(\w+)' reads '(\w+)'", finding.problem)[0]
+        path = finding.problem.rpartition(": ")[2].split(" -> ")
         bare = {(source, target) for source, target, writes in edges(definition) if field not in writes}
 
         assert "s0" == path[0]
@@ -1206,7 +1206,7 @@ def test_unbounded_cycles_agree_with_brute_force(definition: Definition) -> None
 
     assert expected == bool(found)
     for finding in found:
-        cycle = re.findall(r"s\d", finding.came)
+        cycle = re.findall(r"s\d", finding.problem)
         assert cycle[0] == cycle[-1]
         assert set(itertools.pairwise(cycle)) <= pairs
 
@@ -1216,7 +1216,7 @@ def test_unbounded_cycles_agree_with_brute_force(definition: Definition) -> None
 def test_one_look_shows_every_unbounded_cycle(definition: Definition) -> None:
     """Bounding the first state of each cycle shown, as it advises, leaves no unbounded cycle."""
 
-    shown = [re.findall(r"s\d", finding.came) for finding in check(definition) if finding.code == "FSM105"]
+    shown = [re.findall(r"s\d", finding.problem) for finding in check(definition) if finding.code == "FSM105"]
     advised = {cycle[0] for cycle in shown}
     free = [n for n, s in definition.states.items() if s.max_visits is None and n not in advised]
     pairs = {(a, b) for a, b, _ in edges(definition) if a in free and b in free}
@@ -1236,8 +1236,8 @@ def test_unreachable_and_traps_agree_with_brute_force(definition: Definition) ->
 
     findings = check(definition)
 
-    assert unreachable == {re.findall(r"'(\w+)'", f.came)[0] for f in findings if f.code == "FSM103"}
-    assert traps == {re.findall(r"'(\w+)'", f.came)[0] for f in findings if f.code == "FSM104"}
+    assert unreachable == {re.findall(r"'(\w+)'", f.problem)[0] for f in findings if f.code == "FSM103"}
+    assert traps == {re.findall(r"'(\w+)'", f.problem)[0] for f in findings if f.code == "FSM104"}
 
 
 def test_a_machine_of_one_state_is_enough() -> None:

@@ -121,7 +121,7 @@ def test_a_policy_of_another_machine_is_not_asserted(policy: Any, code: str, sai
         assert_policy(Support, policy)
 
     assert [code] == [finding.code for finding in refused.value.findings]
-    assert said in refused.value.findings[0].came
+    assert said in refused.value.findings[0].problem
 
 
 def test_a_guard_without_a_name_can_be_asserted() -> None:

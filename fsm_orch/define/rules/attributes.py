@@ -21,9 +21,9 @@ def attributes(declared: Mapping[str, object]) -> Iterator[Finding]:
         yield Finding(
             code="FSM114",
             where=getattr(value, "where", where_called()),
-            came=came,
-            allowed="limits = Limits(...), model = 'provider:model', policies = (never(...), ...); definition is taken",
-            do=do,
+            problem=came,
+            expected="limits = Limits(...), model = 'provider:model', policies = (never(...),); `definition` is taken",
+            fix=do,
         )
 
 

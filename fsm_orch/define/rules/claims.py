@@ -18,16 +18,16 @@ def policies(definition: Definition) -> Iterator[Finding]:
                 yield Finding(
                     code="FSM401",
                     where=policy.where,
-                    came=f"{policy} speaks of {atom!r}, which is no attribute of {definition.name}",
-                    allowed="states, final states and handoffs of the same class, and guards of its context",
-                    do="name a part of this class",
+                    problem=f"{policy} speaks of {atom!r}, which is no attribute of {definition.name}",
+                    expected="states, final states and handoffs of the same class, and guards of its context",
+                    fix="name a part of this class",
                 )
         for atom in policy.subject:
             if any(atom is other for other in policy.other):
                 yield Finding(
                     code="FSM402",
                     where=policy.where,
-                    came=f"{policy} holds one thing against itself",
-                    allowed="a first and a second thing; how often one happens is bounded by at_most",
-                    do="name another, or write at_most(1, ...) if it may happen once",
+                    problem=f"{policy} holds one thing against itself",
+                    expected="a first and a second thing; how often one happens is bounded by at_most",
+                    fix="name another, or write at_most(1, ...) if it may happen once",
                 )

@@ -23,9 +23,9 @@ def duplicates(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM106" if handoff.kind == "handoff" else "FSM109",
                 where=handoff.where,
-                came=f"{handoff.name!r} leaves {state.name!r} exactly as {first.name!r} does",
-                allowed="one handoff for each target and guard, one edge for each kind of failure",
-                do=f"remove it, or give it a guard of its own (the other is at {first.where})",
+                problem=f"{handoff.name!r} leaves {state.name!r} exactly as {first.name!r} does",
+                expected="one handoff for each target and guard, one edge for each kind of failure",
+                fix=f"remove it, or give it a guard of its own (the other is at {first.where})",
             )
 
 
@@ -37,9 +37,9 @@ def descriptions(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM117",
                 where=handoff.where,
-                came=f"{handoff.name!r} leaves {quoted(models)} without a description",
-                allowed="a description on every exit of an LLM agent: it is all that the model sees of it",
-                do=f'say when to take it: .to({handoff.target.name}, "when ...")',
+                problem=f"{handoff.name!r} leaves {quoted(models)} without a description",
+                expected="a description on every exit of an LLM agent: it is all that the model sees of it",
+                fix=f'say when to take it: .to({handoff.target.name}, "when ...")',
             )
 
 
@@ -52,7 +52,8 @@ def routes(definition: Definition) -> Iterator[Finding]:
                 yield Finding(
                     code="FSM121",
                     where=state.where,
-                    came=f"the agent of {state.name!r} routes to {target!r}, to which {counted(ways, 'handoff')} lead",
-                    allowed="exactly one handoff to each state it routes to",
-                    do=f"declare one handoff from {state.name!r} to it",
+                    problem=f"the agent of {state.name!r} routes to {target!r}, "
+                    f"to which {counted(ways, 'handoff')} lead",
+                    expected="exactly one handoff to each state it routes to",
+                    fix=f"declare one handoff from {state.name!r} to it",
                 )

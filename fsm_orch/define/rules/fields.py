@@ -31,9 +31,9 @@ def _field(definition: Definition, ref: FieldRef, where: str, subject: str) -> I
     yield Finding(
         code="FSM111",
         where=where,
-        came=f"{subject} {ref!r}, which is no field of {definition.context.__name__}",
-        allowed=f"fields of {definition.context.__name__}: {quoted(fields)}",
-        do=f"name a field of the machine's own context{did_you_mean(ref.name, fields)}",
+        problem=f"{subject} {ref!r}, which is no field of {definition.context.__name__}",
+        expected=f"fields of {definition.context.__name__}: {quoted(fields)}",
+        fix=f"name a field of the machine's own context{did_you_mean(ref.name, fields)}",
     )
 
 
@@ -43,9 +43,9 @@ def _default_answer(definition: Definition, ref: FieldRef, value: object, where:
         yield Finding(
             code="FSM120",
             where=where,
-            came=f"sets {ref!r} to a value that does not fit: {problem}",
-            allowed="a value that the field and its validators take as it is, checked now so that landing never fails",
-            do="set a value of that type",
+            problem=f"sets {ref!r} to a value that does not fit: {problem}",
+            expected="a value that the field and its validators take as it is, checked now so that landing never fails",
+            fix="set a value of that type",
         )
 
 
@@ -74,7 +74,7 @@ def schema(definition: Definition) -> Iterator[Finding]:
         yield Finding(
             code="FSM122",
             where=definition.where,
-            came=f"{definition.context.__name__} has no JSON schema: {type(error).__name__}",
-            allowed="fields that can be written to a journal and read back",
-            do="use types that pydantic can serialize; pass live objects as dependencies",
+            problem=f"{definition.context.__name__} has no JSON schema: {type(error).__name__}",
+            expected="fields that can be written to a journal and read back",
+            fix="use types that pydantic can serialize; pass live objects as dependencies",
         )

@@ -38,9 +38,9 @@ def dependencies(definition: Definition) -> Iterator[Finding]:
         yield Finding(
             code="FSM112",
             where=state.spec.where,
-            came=f"the agent of {state.name!r} is annotated for dependencies {_type_name(wanted)}",
-            allowed=f"the dependencies of {definition.name}: {_type_name(given)}",
-            do=f"declare Machine[{definition.context.__name__}, {_type_name(wanted)}], or annotate the function anew",
+            problem=f"the agent of {state.name!r} is annotated for dependencies {_type_name(wanted)}",
+            expected=f"the dependencies of {definition.name}: {_type_name(given)}",
+            fix=f"declare Machine[{definition.context.__name__}, {_type_name(wanted)}], or annotate the function anew",
         )
 
 
@@ -63,7 +63,7 @@ def _foreign(definition: Definition, contexts: Iterable[type], where: str, subje
             yield Finding(
                 code="FSM112",
                 where=where,
-                came=f"{subject} is annotated for {context.__name__}",
-                allowed=f"{definition.context.__name__}, the context of {definition.name}, or a base of it",
-                do="annotate it for that context, or use another",
+                problem=f"{subject} is annotated for {context.__name__}",
+                expected=f"{definition.context.__name__}, the context of {definition.name}, or a base of it",
+                fix="annotate it for that context, or use another",
             )

@@ -24,9 +24,9 @@ def unnamed_handoffs(definition: Definition) -> Iterator[Finding]:
         yield Finding(
             code="FSM107",
             where=handoff.where,
-            came=f"a handoff to {handoff.target.name or 'a state'!r} that is assigned to no attribute",
-            allowed="every handoff has a name: it is what a model chooses and a journal records",
-            do=f"write to_{handoff.target.name or 'it'} = ...",
+            problem=f"a handoff to {handoff.target.name or 'a state'!r} that is assigned to no attribute",
+            expected="every handoff has a name: it is what a model chooses and a journal records",
+            fix=f"write to_{handoff.target.name or 'it'} = ...",
         )
 
 
@@ -40,18 +40,18 @@ def wire_names(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM114",
                 where=where,
-                came=f"the name {name!r}",
-                allowed="1 to 64 of A-Z a-z 0-9 _ -, which is what every provider accepts",
-                do="rename it",
+                problem=f"the name {name!r}",
+                expected="1 to 64 of A-Z a-z 0-9 _ -, which is what every provider accepts",
+                fix="rename it",
             )
     for state in definition.states.values():
         for name in sorted(state.spec.written_names & RESERVED_FIELDS):
             yield Finding(
                 code="FSM114",
                 where=state.where,
-                came=f"state {state.name!r} writes a field named {name!r}",
-                allowed="any other name: a decision has a key of its own by this one",
-                do="rename the field",
+                problem=f"state {state.name!r} writes a field named {name!r}",
+                expected="any other name: a decision has a key of its own by this one",
+                fix="rename the field",
             )
 
 
@@ -65,7 +65,7 @@ def nameless_functions(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM113",
                 where=where,
-                came=f"{subject} has no name of its own: a lambda, a partial, a bound method or a closure",
-                allowed="functions told by their module and name: a machine's digest is the same in every process",
-                do="write it as a def of a module; what varies belongs in the context or the dependencies",
+                problem=f"{subject} has no name of its own: a lambda, a partial, a bound method or a closure",
+                expected="functions told by their module and name: a machine's digest is the same in every process",
+                fix="write it as a def of a module; what varies belongs in the context or the dependencies",
             )

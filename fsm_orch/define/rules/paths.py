@@ -23,9 +23,9 @@ def unreachable(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM103",
                 where=part.where,
-                came=f"no path leads to {name!r}",
-                allowed=f"states that can be reached from {definition.initial.name!r}",
-                do="declare a handoff to it, or remove it",
+                problem=f"no path leads to {name!r}",
+                expected=f"states that can be reached from {definition.initial.name!r}",
+                fix="declare a handoff to it, or remove it",
             )
 
 
@@ -36,9 +36,9 @@ def traps(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM104",
                 where=state.where,
-                came=f"{name!r} has failure edges and no handoff, so its agent would never be asked",
-                allowed="states with a handoff to take",
-                do="declare one",
+                problem=f"{name!r} has failure edges and no handoff, so its agent would never be asked",
+                expected="states with a handoff to take",
+                fix="declare one",
             )
     goals = [name for name, final in definition.finals.items() if not final.fallback]
     can_finish = reachable(reversed_graph(definition.successors), goals)
@@ -47,9 +47,9 @@ def traps(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM104",
                 where=state.where,
-                came=f"from {name!r} only the fallback can be reached",
-                allowed="states from which some path leads to a final state that is not the fallback",
-                do="declare a handoff that leads on, or end there with a Final of its own",
+                problem=f"from {name!r} only the fallback can be reached",
+                expected="states from which some path leads to a final state that is not the fallback",
+                fix="declare a handoff that leads on, or end there with a Final of its own",
             )
 
 
@@ -62,9 +62,9 @@ def cycles(definition: Definition) -> Iterator[Finding]:
         yield Finding(
             code="FSM105",
             where=definition.states[cycle[0]].where,
-            came=f"the {kind} {' -> '.join(cycle)} has no bound of its own",
-            allowed="cycles in which at least one state declares max_visits",
-            do=f"declare it: {cycle[0]} = State(..., max_visits=2)",
+            problem=f"the {kind} {' -> '.join(cycle)} has no bound of its own",
+            expected="cycles in which at least one state declares max_visits",
+            fix=f"declare it: {cycle[0]} = State(..., max_visits=2)",
         )
         graph = without(graph, cycle[:1])  # as if it were bounded as advised
 
@@ -89,9 +89,9 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
                 yield Finding(
                     code="FSM110",
                     where=state.where,
-                    came=f"{state.name!r} reads {field!r}, which this path did not write{why}: {' -> '.join(path)}",
-                    allowed="fields that are written on every path, required, or marked Given",
-                    do="write it on that path, require it at the start, or do not read it",
+                    problem=f"{state.name!r} reads {field!r}, which this path did not write{why}: {' -> '.join(path)}",
+                    expected="fields that are written on every path, required, or marked Given",
+                    fix="write it on that path, require it at the start, or do not read it",
                 )
 
 

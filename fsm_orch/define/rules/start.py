@@ -18,9 +18,9 @@ def can_start(definition: Definition) -> Iterator[Finding]:
         yield Finding(
             code="FSM119",
             where=definition.where,
-            came=reason,
-            allowed="limits that admit at least the first call and the landing",
-            do="raise the limits, or lower the caps of the first agent",
+            problem=reason,
+            expected="limits that admit at least the first call and the landing",
+            fix="raise the limits, or lower the caps of the first agent",
         )
     yield from _never_entered(definition)
     yield from _too_far(definition)
@@ -33,9 +33,9 @@ def _never_entered(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM119",
                 where=state.where,
-                came=f"the first call of {name!r} may take {grant:,} tokens, a run {definition.limits.tokens:,}",
-                allowed="states that a run can afford to enter",
-                do="raise the limit, or lower the caps of its agent",
+                problem=f"the first call of {name!r} may take {grant:,} tokens, a run {definition.limits.tokens:,}",
+                expected="states that a run can afford to enter",
+                fix="raise the limit, or lower the caps of its agent",
             )
 
 
@@ -47,10 +47,10 @@ def _too_far(definition: Definition) -> Iterator[Finding]:
         yield Finding(
             code="FSM119",
             where=definition.where,
-            came=f"the shortest way to an end other than the fallback takes {len(path) - 1} hops, and a run has "
+            problem=f"the shortest way to an end other than the fallback takes {len(path) - 1} hops, and a run has "
             f"{definition.limits.hops}: {' -> '.join(path)}",
-            allowed="limits within which some run can end elsewhere than in the fallback",
-            do="raise the limit of hops, or shorten the way",
+            expected="limits within which some run can end elsewhere than in the fallback",
+            fix="raise the limit of hops, or shorten the way",
         )
 
 

@@ -17,9 +17,9 @@ def initial_state(definition: Definition) -> Iterator[Finding]:
         yield Finding(
             code="FSM101",
             where=definition.where,
-            came=f"{counted(initials, 'initial state')} in {definition.name}",
-            allowed="exactly one state with initial=True",
-            do=f"mark one of {quoted(definition.states)}" if definition.states else "declare a State",
+            problem=f"{counted(initials, 'initial state')} in {definition.name}",
+            expected="exactly one state with initial=True",
+            fix=f"mark one of {quoted(definition.states)}" if definition.states else "declare a State",
         )
 
 
@@ -30,9 +30,9 @@ def fallback(definition: Definition) -> Iterator[Finding]:
         yield Finding(
             code="FSM102",
             where=definition.where,
-            came=f"{counted(fallbacks, 'fallback')} in {definition.name}",
-            allowed="exactly one Final(fallback=True), where runs are landed",
-            do="declare one, with the default answer in sets={...}",
+            problem=f"{counted(fallbacks, 'fallback')} in {definition.name}",
+            expected="exactly one Final(fallback=True), where runs are landed",
+            fix="declare one, with the default answer in sets={...}",
         )
 
 
@@ -44,9 +44,9 @@ def owners(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM118",
                 where=part.where,
-                came=f"one {type(part).__name__} under several names: {', '.join(part.owners)}",
-                allowed="one name in one machine",
-                do="declare a part for each name",
+                problem=f"one {type(part).__name__} under several names: {', '.join(part.owners)}",
+                expected="one name in one machine",
+                fix="declare a part for each name",
             )
     for handoff in definition.handoffs:
         for part in dict.fromkeys((*handoff.sources, handoff.target)):
@@ -55,9 +55,9 @@ def owners(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM118",
                 where=handoff.where,
-                came=f"handoff {handoff.name!r} joins {part!r}, which is no attribute of {definition.name}",
-                allowed="states and final states of the same class",
-                do="assign it to an attribute of this class",
+                problem=f"handoff {handoff.name!r} joins {part!r}, which is no attribute of {definition.name}",
+                expected="states and final states of the same class",
+                fix="assign it to an attribute of this class",
             )
 
 
@@ -72,9 +72,9 @@ def bounds(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM123",
                 where=state.where,
-                came=f"state {state.name!r} with max_visits={visits!r}, timeout_s={timeout!r}, attempts={attempts!r}",
-                allowed="whole max_visits and attempts from 1, timeout_s above 0 and finite, or None",
-                do="mend the number, or leave it out",
+                problem=f"{state.name!r} has max_visits={visits!r}, timeout_s={timeout!r}, attempts={attempts!r}",
+                expected="whole max_visits and attempts from 1, timeout_s above 0 and finite, or None",
+                fix="mend the number, or leave it out",
             )
 
 

@@ -27,19 +27,19 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
             yield Finding(
                 code="FSM301",
                 where=state.where,
-                came=f"{name!r} is {len(path) - 1} hops away: {' -> '.join(path)}; of {limits.hops} the last is kept "
-                "for landing, so no run gets there",
-                allowed="states that a run can afford to enter",
-                do=f"raise the limit, {limits_as_written(limits, hops=len(path))}, or shorten the way",
+                problem=f"{name!r} is {len(path) - 1} hops away: {' -> '.join(path)}; of {limits.hops} the last is "
+                "kept for landing, so no run gets there",
+                expected="states that a run can afford to enter",
+                fix=f"raise the limit, {limits_as_written(limits, hops=len(path))}, or shorten the way",
             )
         cost = state.spec.grant(prices.get(name, FREE)).cost
         if limits.cost_micros is not None and cost > limits.cost_micros:
             yield Finding(
                 code="FSM301",
                 where=state.where,
-                came=f"the first call of {name!r} may cost {dollars(cost)}, a run {dollars(limits.cost_micros)}",
-                allowed="states that a run can afford to enter",
-                do="raise the limit, lower the caps of its agent, or give it a cheaper model",
+                problem=f"the first call of {name!r} may cost {dollars(cost)}, a run {dollars(limits.cost_micros)}",
+                expected="states that a run can afford to enter",
+                fix="raise the limit, lower the caps of its agent, or give it a cheaper model",
             )
 
 
@@ -59,10 +59,10 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
         yield Finding(
             code="FSM306",
             where=definition.states[states[0]].where,
-            came=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost limit "
-            f"of ${definition.limits.cost_usd} cannot be kept: no run starts",
-            allowed="models of a known price, where cost is limited",
-            do="name a model whose price is known, or limit tokens alone",
+            problem=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost "
+            f"limit of ${definition.limits.cost_usd} cannot be kept: no run starts",
+            expected="models of a known price, where cost is limited",
+            fix="name a model whose price is known, or limit tokens alone",
         )
 
 
@@ -78,10 +78,10 @@ def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:
         yield Finding(
             code="FSM302",
             where=definition.where,
-            came=f"the cheapest path to an answer needs {shown(way.price)} if each of its agents uses one call in "
+            problem=f"the cheapest path to an answer needs {shown(way.price)} if each of its agents uses one call in "
             f"full, the limit is {shown(limit)}: {' -> '.join(way.path)}",
-            allowed="limits that some path to an answer fits into",
-            do=f"raise the limit to {shown(way.price)}, or lower the caps of the agents on that path",
+            expected="limits that some path to an answer fits into",
+            fix=f"raise the limit to {shown(way.price)}, or lower the caps of the agents on that path",
             level="warning",
         )
 
@@ -122,10 +122,10 @@ def slack(definition: Definition, certificate: Certificate) -> Iterator[Finding]
         yield Finding(
             code="FSM303",
             where=definition.where,
-            came=f"no run uses up its {measure}: the worst takes {_shown(worst, measure)}, "
+            problem=f"no run uses up its {measure}: the worst takes {_shown(worst, measure)}, "
             f"the limit is {_shown(limit, measure)}",
-            allowed="any limit; this one would only be felt after a change of the machine",
-            do=f"nothing, or lower it: {limits_as_written(definition.limits, **lower)} would do",
+            expected="any limit; this one would only be felt after a change of the machine",
+            fix=f"nothing, or lower it: {limits_as_written(definition.limits, **lower)} would do",
             level="note",
         )
 
@@ -138,10 +138,10 @@ def guarded(definition: Definition, certificate: Certificate) -> Iterator[Findin
             yield Finding(
                 code="FSM305",
                 where=definition.where,
-                came=f"the worst run takes {_shown(bound.bound, measure)}, the limit is {_shown(limit, measure)}, so "
-                f"the ledger may land it: {' -> '.join(bound.witness.states)}",
-                allowed="worst cases within the limits, since --require-slack was given",
-                do="raise the limit, or lower visits, calls or caps on that path",
+                problem=f"the worst run takes {_shown(bound.bound, measure)}, the limit is {_shown(limit, measure)}, "
+                f"so the ledger may land it: {' -> '.join(bound.witness.states)}",
+                expected="worst cases within the limits, since --require-slack was given",
+                fix="raise the limit, or lower visits, calls or caps on that path",
             )
 
 

@@ -51,10 +51,10 @@ def unaffordable(definition: Definition, certificate: Certificate) -> Iterator[F
             yield Finding(
                 code="FSM304",
                 where=handoff.where,
-                came=f"{handoff.name!r} enters {target.name!r}, whose first call may take {grant:,} tokens, and as few "
-                f"as {left:,} may be left: {' -> '.join(spent.path)}",
-                allowed="failure edges that can be taken whenever they are needed; else the run lands instead",
-                do=f"raise the limit, {limits_as_written(limits, tokens=enough)}, or hand failures to code or to a "
+                problem=f"{handoff.name!r} enters {target.name!r}, whose first call may take {grant:,} tokens, and as "
+                f"few as {left:,} may be left: {' -> '.join(spent.path)}",
+                expected="failure edges that can be taken whenever they are needed; else the run lands instead",
+                fix=f"raise the limit, {limits_as_written(limits, tokens=enough)}, or hand failures to code or to a "
                 "final state",
                 level="warning",
             )

@@ -21,10 +21,10 @@ def shared(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM501",
                 where=state.where,
-                came=f"{state.name!r} and {first.name!r} have the same prompt: {prompt.instructions!r}",
-                allowed="agents that are told apart by their instructions, `does`, `must_not`, or what they read and "
+                problem=f"{state.name!r} and {first.name!r} have the same prompt: {prompt.instructions!r}",
+                expected="agents that are told apart by their instructions, `does`, `must_not`, or what they read and "
                 "write",
-                do="say what each is for in does=(...), or make them one state",
+                fix="say what each is for in does=(...), or make them one state",
                 level="warning",
             )
 
@@ -38,9 +38,9 @@ def unscoped(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM502",
                 where=state.where,
-                came=f"{state.name!r} writes {written}, and neither `does` nor `must_not` says what is its to answer",
-                allowed="a scope on every model that does more than route",
-                do='say it: LLMAgent(..., does=("answer questions about ...",), must_not=("promise ...",))',
+                problem=f"{state.name!r} writes {written}, and neither `does` nor `must_not` says what is its job",
+                expected="a scope on every model that does more than route",
+                fix='say it: LLMAgent(..., does=("answer questions about ...",), must_not=("promise ...",))',
                 level="warning",
             )
 
@@ -56,10 +56,10 @@ def needless_routing(definition: Definition) -> Iterator[Finding]:
             yield Finding(
                 code="FSM503",
                 where=state.where,
-                came=f"the model of {name!r} has one way to go, to {exits[0].target.name!r}, and writes no field; "
+                problem=f"the model of {name!r} has one way to go, to {exits[0].target.name!r}, and writes no field; "
                 f"a visit may cost {state.spec.worst_case(FREE).tokens:,} tokens",
-                allowed="models that choose between handoffs, write what they find out, or say what others read",
-                do="let it write what it finds out; or, if nobody is to read what it says, which is lost then, hand "
+                expected="models that choose between handoffs, write what they find out, or say what others read",
+                fix="let it write what it finds out; or, if nobody is to read what it says, which is lost then, hand "
                 f"off to {exits[0].target.name!r} directly",
                 level="note",
             )
@@ -73,9 +73,9 @@ def single_agent(definition: Definition) -> Iterator[Finding]:
         yield Finding(
             code="FSM504",
             where=definition.where,
-            came=f"{definition.name} is one agent; a run takes at most {spec.worst_case(FREE).tokens:,} tokens",
-            allowed="machines that choose between agents",
-            do=f"call the model without a machine ({spec.grant(FREE).tokens:,} tokens at most) if its limits, landing "
+            problem=f"{definition.name} is one agent; a run takes at most {spec.worst_case(FREE).tokens:,} tokens",
+            expected="machines that choose between agents",
+            fix=f"call the model without a machine ({spec.grant(FREE).tokens:,} tokens at most) if its limits, landing "
             "and journal are not what you want it for",
             level="note",
         )

@@ -19,27 +19,27 @@ def broken(exploration: Exploration) -> Iterator[Finding]:
                 yield Finding(
                     code="FSM411",
                     where=judged.policy.where,
-                    came=f"{judged.policy} is violated: {judged.trace}",
-                    allowed=_allowed(judged.policy),
-                    do="close that path: a guard, fewer visits, or one handoff less",
+                    problem=f"{judged.policy} is violated: {judged.trace}",
+                    expected=_allowed(judged.policy),
+                    fix="close that path: a guard, fewer visits, or one handoff less",
                 )
             case "possible":
                 yield Finding(
                     code="FSM412",
                     where=judged.policy.where,
-                    came=f"{judged.policy} may be violated: {judged.trace}{_hanging_on(judged)}",
-                    allowed=_allowed(judged.policy),
-                    do=f"{_look_into(judged)}; or close that path",
+                    problem=f"{judged.policy} may be violated: {judged.trace}{_hanging_on(judged)}",
+                    expected=_allowed(judged.policy),
+                    fix=f"{_look_into(judged)}; or close that path",
                     level="warning",
                 )
             case "unknown":
                 yield Finding(
                     code="FSM413",
                     where=judged.policy.where,
-                    came=f"{judged.policy} was not decided: the exploration ended at "
+                    problem=f"{judged.policy} was not decided: the exploration ended at "
                     f"{exploration.configurations:,} configurations",
-                    allowed="policies that were checked on every run",
-                    do="give it more room, --max-configurations, or lower the hops or visits of the machine",
+                    expected="policies that were checked on every run",
+                    fix="give it more room, --max-configurations, or lower the hops or visits of the machine",
                     level="warning",
                 )
 

@@ -109,9 +109,9 @@ def _overlap(first: Handoff, second: Handoff, both: Case) -> Finding:
     return Finding(
         code="FSM201",
         where=second.where,
-        came=came,
-        allowed="exits of code of which one is open at a time, and a last one without a guard for all else",
-        do=mended,
+        problem=came,
+        expected="exits of code of which one is open at a time, and a last one without a guard for all else",
+        fix=mended,
         level="warning",
     )
 
@@ -139,10 +139,10 @@ def _never(domain: Domain, part: Guard[Any], whole: Guard[Any], owner: Handoff |
     return Finding(
         code="FSM204",
         where=owner.where,
-        came=f"{'the guard' if part is whole else 'a part of the guard'} of {name} never holds: {part!r}"
+        problem=f"{'the guard' if part is whole else 'a part of the guard'} of {name} never holds: {part!r}"
         + (f" ({'; '.join(mistakes)})" if mistakes else ""),
-        allowed="guards that hold on some context",
-        do=f"mend the guard, or remove the {'policy' if is_policy else 'handoff'}",
+        expected="guards that hold on some context",
+        fix=f"mend the guard, or remove the {'policy' if is_policy else 'handoff'}",
         level="warning" if is_policy and not mistakes else "error",
     )
 
@@ -171,10 +171,10 @@ def untaken(definition: Definition, exploration: Exploration) -> Iterator[Findin
             yield Finding(
                 code="FSM205",
                 where=handoff.where,
-                came=f"no run takes {handoff.name!r}, though runs enter {', '.join(map(repr, entered))}: by then its "
-                "guard is closed, an exit before it is taken, or no visit, hop or token is left for it",
-                allowed="handoffs that some run takes",
-                do="mend the guards or the limits, or remove it",
+                problem=f"no run takes {handoff.name!r}, though runs enter {', '.join(map(repr, entered))}: by then "
+                "its guard is closed, an exit before it is taken, or no visit, hop or token is left for it",
+                expected="handoffs that some run takes",
+                fix="mend the guards or the limits, or remove it",
                 level="warning",
             )
 
@@ -222,9 +222,9 @@ def _dead_end(domain: Domain, state: State, exits: Sequence[Handoff], closed: Ca
     return Finding(
         code="FSM203" if own else "FSM202",
         where=state.where,
-        came=f"{came}: the run would be landed",
-        allowed="states with a way out in every case, even if it leads to the fallback",
-        do=f"declare a handoff without a guard, {last}{why}",
+        problem=f"{came}: the run would be landed",
+        expected="states with a way out in every case, even if it leads to the fallback",
+        fix=f"declare a handoff without a guard, {last}{why}",
         level="warning",
     )
 

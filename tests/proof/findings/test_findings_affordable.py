@@ -50,10 +50,10 @@ def test_a_state_too_many_hops_away_is_found():
     (finding,) = out_of_reach(limited(hops=2), {})
 
     assert (finding.code, finding.level, finding.where) == ("FSM301", "error", Ways.code.where)
-    assert "'code' is 2 hops away: start -> cheap -> code; of 2 the last is kept" in finding.came
-    assert "Limits(hops=3)" in finding.do
+    assert "'code' is 2 hops away: start -> cheap -> code; of 2 the last is kept" in finding.problem
+    assert "Limits(hops=3)" in finding.fix
     (finding,) = out_of_reach(limited(hops=2, tokens=9_000, visit_s=0.5), {})
-    assert "Limits(hops=3, tokens=9_000, visit_s=0.5)" in finding.do
+    assert "Limits(hops=3, tokens=9_000, visit_s=0.5)" in finding.fix
     assert list(out_of_reach(limited(hops=3), {})) == []
 
 
@@ -62,7 +62,7 @@ def test_a_state_too_dear_is_found():
     prices = {"dear": Price(Fraction(2), Fraction(2)), "start": Price(Fraction(1), Fraction(1))}
 
     (finding,) = out_of_reach(limited(cost_usd="0.009999"), prices)
-    assert finding.came == "the first call of 'dear' may cost $0.01, a run $0.009999"
+    assert finding.problem == "the first call of 'dear' may cost $0.01, a run $0.009999"
     assert list(out_of_reach(limited(cost_usd="0.01"), prices)) == []
     assert list(out_of_reach(limited(tokens=1), prices)) == []
 
@@ -72,11 +72,11 @@ def test_the_cheapest_answer_is_told_where_it_does_not_fit():
     (finding,) = no_answer_fits(limited(tokens=399), {})
 
     assert (finding.code, finding.level) == ("FSM302", "warning")
-    assert "needs 400 tokens" in finding.came
-    assert "the limit is 399 tokens: start -> cheap -> code -> answered" in finding.came
+    assert "needs 400 tokens" in finding.problem
+    assert "the limit is 399 tokens: start -> cheap -> code -> answered" in finding.problem
     assert list(no_answer_fits(limited(tokens=400), {})) == []
     (shorter,) = no_answer_fits(limited(tokens=400, hops=2), {})
-    assert "needs 5,100 tokens" in shorter.came
+    assert "needs 5,100 tokens" in shorter.problem
     assert list(no_answer_fits(limited(tokens=400, hops=1), {})) == []
 
 
@@ -93,7 +93,7 @@ def test_the_fallback_is_no_answer():
         limits = Limits(tokens=5_050)
 
     (finding,) = no_answer_fits(Desk.definition, {})
-    assert "needs 5,100 tokens" in finding.came
+    assert "needs 5,100 tokens" in finding.problem
     assert list(slack(Desk.definition, certify(Desk.definition))) == []
 
 
@@ -104,8 +104,8 @@ def test_the_cheapest_answer_in_money_is_another():
     assert list(no_answer_fits(limited(cost_usd="0.000001"), prices)) == []
     prices["dear"] = Price(Fraction(1), Fraction(1))
     (finding,) = no_answer_fits(limited(cost_usd="0.004999"), prices)
-    assert "needs $0.005" in finding.came
-    assert "the limit is $0.004999: start -> dear -> answered" in finding.came
+    assert "needs $0.005" in finding.problem
+    assert "the limit is $0.004999: start -> dear -> answered" in finding.problem
 
 
 def certified(prices=None, **limits):
@@ -121,12 +121,12 @@ def test_limits_that_are_never_reached_are_noted():
     found = list(slack(*certified(FREE_OR_NOT, hops=4, tokens=16_000, cost_usd="1")))
 
     assert [(f.code, f.level) for f in found] == [("FSM303", "note")] * 3
-    assert [f.do.partition("Limits")[2] for f in found] == [
+    assert [f.fix.partition("Limits")[2] for f in found] == [
         '(hops=3, tokens=16_000, cost_usd="1") would do',
         '(hops=4, tokens=5_100, cost_usd="1") would do',
         '(hops=4, tokens=16_000, cost_usd="0.255") would do',
     ]
-    assert "the worst takes 5,100, the limit is 16,000" in found[1].came
+    assert "the worst takes 5,100, the limit is 16,000" in found[1].problem
 
 
 def test_a_cost_limit_needs_models_of_known_price():
@@ -136,8 +136,8 @@ def test_a_cost_limit_needs_models_of_known_price():
     (finding,) = unpriced(limited(cost_usd="1"), prices, models)
 
     assert (finding.code, finding.level, finding.where) == ("FSM306", "error", Ways.start.where)
-    assert "the price of 'compatible:m', the model of 'start', 'cheap', is not known" in finding.came
-    assert "a cost limit of $1 cannot be kept" in finding.came
+    assert "the price of 'compatible:m', the model of 'start', 'cheap', is not known" in finding.problem
+    assert "a cost limit of $1 cannot be kept" in finding.problem
     assert list(unpriced(limited(), prices, models)) == []
     assert list(unpriced(limited(cost_usd="1"), prices, {"dear": "openai:o"})) == []
     assert list(unpriced(limited(cost_usd="1"), {}, {})) == []
@@ -153,9 +153,9 @@ def test_a_worst_case_above_the_limit_is_an_error_where_slack_is_required():
     (tokens, cost) = guarded(*certified(FREE_OR_NOT, tokens=5_099, cost_usd="0.25"))
 
     assert (tokens.code, tokens.level) == ("FSM305", "error")
-    assert "takes 5,100, the limit is 5,099" in tokens.came
-    assert tokens.came.endswith(": start -> dear")
-    assert "takes $0.255, the limit is $0.25" in cost.came
+    assert "takes 5,100, the limit is 5,099" in tokens.problem
+    assert tokens.problem.endswith(": start -> dear")
+    assert "takes $0.255, the limit is $0.25" in cost.problem
     assert list(guarded(*certified(FREE_OR_NOT, tokens=5_100, cost_usd="1"))) == []
 
 

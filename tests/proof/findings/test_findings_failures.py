@@ -51,16 +51,16 @@ def test_a_failure_edge_is_found_where_the_worst_path_leaves_too_little():
     (finding,) = unaffordable(limited(hops=6, tokens=7_199))
 
     assert (finding.code, finding.level, finding.where) == ("FSM304", "warning", Desk.saved.where)
-    assert "whose first call may take 3,000 tokens, and as few as 2,999 may be left" in finding.came
-    assert finding.came.endswith(": start -> work -> start -> work")
-    assert finding.do.startswith("raise the limit, Limits(hops=6, tokens=7_200), or hand failures to code")
+    assert "whose first call may take 3,000 tokens, and as few as 2,999 may be left" in finding.problem
+    assert finding.problem.endswith(": start -> work -> start -> work")
+    assert finding.fix.startswith("raise the limit, Limits(hops=6, tokens=7_200), or hand failures to code")
 
 
 def test_the_limit_that_is_advised_is_enough():
     """However low the limit is, one step is enough: calls that may then be made are reckoned with."""
     for tokens in (3_000, 4_999, 7_199):
         (finding,) = unaffordable(limited(hops=6, tokens=tokens))
-        advised = eval(finding.do.removeprefix("raise the limit, ").partition(", or hand")[0])
+        advised = eval(finding.fix.removeprefix("raise the limit, ").partition(", or hand")[0])
 
         assert advised == Limits(hops=6, tokens=7_200)
         assert list(unaffordable(replace(Desk.definition, limits=advised))) == []
@@ -72,11 +72,11 @@ def test_on_random_machines_what_is_advised_is_enough(machine, hops, tokens):
     """Raised as a finding says, the limit leaves nothing to find of its edge."""
     definition = replace(machine.definition, limits=Limits(hops=hops, tokens=tokens))
     for finding in unaffordable(definition):
-        advised = eval(finding.do.removeprefix("raise the limit, ").partition(", or hand")[0])
+        advised = eval(finding.fix.removeprefix("raise the limit, ").partition(", or hand")[0])
         event("advised")
 
         left = unaffordable(replace(definition, limits=advised))
-        assert finding.came.partition(",")[0] not in [other.came.partition(",")[0] for other in left]
+        assert finding.problem.partition(",")[0] not in [other.problem.partition(",")[0] for other in left]
 
 
 def test_a_worst_case_that_fits_leaves_nothing_to_find():
@@ -122,7 +122,7 @@ def test_an_edge_that_visits_close_is_not_found():
 
 def test_edges_that_cost_nothing_are_not_found():
     """A failure edge to a final state, or to code, is always paid for."""
-    assert not any("over" in finding.came for finding in unaffordable(limited(hops=6, tokens=3_000)))
+    assert not any("over" in finding.problem for finding in unaffordable(limited(hops=6, tokens=3_000)))
 
 
 def spent_by_walking(definition):

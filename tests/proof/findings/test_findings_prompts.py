@@ -10,7 +10,7 @@ class Ticket(Context):
 
 
 def found(rule, machine):
-    return [(finding.code, finding.level, finding.came) for finding in rule(machine.definition)]
+    return [(finding.code, finding.level, finding.problem) for finding in rule(machine.definition)]
 
 
 class Twins(Machine[Ticket]):
@@ -32,7 +32,7 @@ def test_models_that_are_told_the_same_are_found():
     (finding,) = shared(Twins.definition)
 
     assert (finding.code, finding.level) == ("FSM501", "warning")
-    assert finding.came == "'billing' and 'search' have the same prompt: 'Answer the question.'"
+    assert finding.problem == "'billing' and 'search' have the same prompt: 'Answer the question.'"
     assert finding.where == Twins.billing.where
 
 
@@ -86,7 +86,7 @@ def test_a_model_with_one_way_to_go_is_needless():
     assert came.startswith("the model of 'triage' has one way to go, to 'answer', and writes no field")
     assert "300 tokens" in came
     (finding,) = needless_routing(OneWay.definition)
-    assert "if nobody is to read what it says, which is lost then" in finding.do
+    assert "if nobody is to read what it says, which is lost then" in finding.fix
 
 
 def test_a_machine_of_one_model_is_said_to_be_one_call():
@@ -101,7 +101,7 @@ def test_a_machine_of_one_model_is_said_to_be_one_call():
 
     (finding,) = single_agent(Single.definition)
     assert (finding.code, finding.level) == ("FSM504", "note")
-    assert "at most 200 tokens" in finding.came
-    assert "(100 tokens at most)" in finding.do
+    assert "at most 200 tokens" in finding.problem
+    assert "(100 tokens at most)" in finding.fix
     assert found(needless_routing, Single) == []
     assert found(single_agent, Twins) == []

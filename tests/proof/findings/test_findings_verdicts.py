@@ -57,11 +57,11 @@ def test_each_verdict_that_is_not_kept_is_a_finding():
     possible, violated = broken(explore(Desk.definition))
 
     assert (possible.code, possible.level) == ("FSM412", "warning")
-    assert possible.came == "never(big) may be violated: look -big-> boss, if is_big and not is_huge"
+    assert possible.problem == "never(big) may be violated: look -big-> boss, if is_big and not is_huge"
     assert (violated.code, violated.level) == ("FSM411", "error")
-    assert violated.came == "never(done) is violated: look -done-> sent"
+    assert violated.problem == "never(done) is violated: look -done-> sent"
     assert possible.where == Desk.policies[0].where
-    assert possible.do.startswith("have a guard read a bool, an Enum or a Literal")
+    assert possible.fix.startswith("have a guard read a bool, an Enum or a Literal")
 
 
 def test_a_strict_policy_is_kept_by_landed_runs_too():
@@ -69,8 +69,8 @@ def test_a_strict_policy_is_kept_by_landed_runs_too():
     lax, strict = never(Desk.done), eventually(Desk.sent, strict=True)
     first, second = broken(explore(Desk.definition, policies=(lax, strict)))
 
-    assert first.allowed == "policies that every run keeps; a landing excuses what was still to come"
-    assert second.allowed == "policies that every run keeps, landed ones too"
+    assert first.expected == "policies that every run keeps; a landing excuses what was still to come"
+    assert second.expected == "policies that every run keeps, landed ones too"
 
 
 def test_what_was_not_decided_is_a_warning():
@@ -79,7 +79,7 @@ def test_what_was_not_decided_is_a_warning():
 
     assert [f.code for f in found] == ["FSM413"] * 3
     assert found[0].level == "warning"
-    assert "ended at 2 configurations" in found[0].came
+    assert "ended at 2 configurations" in found[0].problem
 
 
 def test_validators_may_close_a_path():
@@ -92,8 +92,8 @@ def test_validators_may_close_a_path():
         policies = (never(done),)
 
     (finding,) = broken(explore(Shop.definition))
-    assert finding.came == "never(done) may be violated: look -done-> sent, if the context's validators allow it"
-    assert finding.do == (
+    assert finding.problem == "never(done) may be violated: look -done-> sent, if the context's validators allow it"
+    assert finding.fix == (
         "run the test that --counterexample writes: it searches for values that the context's validators let pass; "
         "or close that path"
     )

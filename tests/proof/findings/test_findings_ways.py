@@ -74,15 +74,15 @@ def test_guards_that_can_hold_at_once_are_found():
     (finding,) = overlapping(desk(is_vip, is_used))
 
     assert (finding.code, finding.level) == ("FSM201", "warning")
-    assert finding.came.startswith("the guards of 'h0' and 'h1' can hold at once (vip=True, kind='used')")
-    assert finding.do == "write guard=is_used & ~is_vip"
+    assert finding.problem.startswith("the guards of 'h0' and 'h1' can hold at once (vip=True, kind='used')")
+    assert finding.fix == "write guard=is_used & ~is_vip"
 
 
 def test_guards_over_numbers_may_overlap():
     """What cannot be listed is said to be possible only."""
     (finding,) = overlapping(desk(is_small, is_vip))
 
-    assert "may hold at once (vip=True, is_small)" in finding.came
+    assert "may hold at once (vip=True, is_small)" in finding.problem
 
 
 def test_the_advice_mends_an_overlap():
@@ -95,7 +95,7 @@ def test_a_last_exit_without_a_guard_is_no_overlap():
     """It is the `else`; one before a guarded exit hides it."""
     assert list(overlapping(desk(is_vip, None))) == []
     (finding,) = overlapping(desk(None, is_vip))
-    assert finding.came == "'h0' has no guard, so 'h1' is taken only if the agent proposes it"
+    assert finding.problem == "'h0' has no guard, so 'h1' is taken only if the agent proposes it"
 
 
 def test_two_ways_to_one_place_are_no_overlap():
@@ -135,7 +135,7 @@ def test_handoffs_that_no_run_takes_are_found():
     (finding,) = untaken(closed, explore(closed))
 
     assert (finding.code, finding.level) == ("FSM205", "warning")
-    assert finding.came.startswith("no run takes 'enter', though runs enter 'start': by then its guard is closed")
+    assert finding.problem.startswith("no run takes 'enter', though runs enter 'start': by then its guard is closed")
 
 
 def test_what_some_run_takes_or_was_not_explored_is_no_finding():
@@ -152,7 +152,7 @@ def test_exits_that_may_all_be_closed_are_a_dead_end():
     (finding,) = dead_ends(desk(is_vip, is_used))
 
     assert (finding.code, finding.level) == ("FSM202", "warning")
-    assert "'look' can be entered when all its exits, 'h0', 'h1', are closed (vip=False, kind='new')" in finding.came
+    assert "'look' can be entered when all its exits, 'h0', 'h1', are closed (vip=False, kind='new')" in finding.problem
 
 
 def test_an_agent_that_can_close_its_own_exit_is_found():
@@ -160,7 +160,7 @@ def test_an_agent_that_can_close_its_own_exit_is_found():
     (finding,) = dead_ends(desk(is_vip, writes=(Order.vip,)))
 
     assert finding.code == "FSM203"
-    assert "the agent of 'look' writes vip, and can close its only exit, 'h0', by it (vip=False)" in finding.came
+    assert "the agent of 'look' writes vip, and can close its only exit, 'h0', by it (vip=False)" in finding.problem
 
 
 def test_what_let_a_run_in_lets_it_out():
@@ -215,7 +215,7 @@ def told_never(*policies, guard=None):
         done = look.to(sent, guard=guard)
 
     Desk.definition = replace(Desk.definition, policies=policies)
-    return [(finding.came, finding.level) for finding in never_open(Desk.definition)]
+    return [(finding.problem, finding.level) for finding in never_open(Desk.definition)]
 
 
 def test_why_a_guard_never_holds_is_told():
@@ -251,7 +251,7 @@ def test_a_policy_whose_guard_never_holds_is_found_where_it_is_declared():
         ("the guard of at_most(1, (is_vip & ~is_vip)) never holds: (is_vip & ~is_vip)", "warning"),
     ]
     (finding,) = never_open(replace(desk(is_vip, None), policies=(broken,)))
-    assert (finding.where, finding.do) == (broken.where, "mend the guard, or remove the policy")
+    assert (finding.where, finding.fix) == (broken.where, "mend the guard, or remove the policy")
 
 
 def test_what_was_not_looked_for_everywhere_is_not_said_to_be_never():
@@ -305,8 +305,8 @@ def test_a_guard_that_raises_on_none_closes_its_negation_too():
     (finding,) = dead_ends(bills(is_big, ~is_big))
 
     assert finding.code == "FSM202"
-    assert "'look' may be entered when all its exits, 'big', 'rest', are closed (is_big raises)" in finding.came
-    assert "where is_big raises, neither it nor its negation holds" in finding.do
+    assert "'look' may be entered when all its exits, 'big', 'rest', are closed (is_big raises)" in finding.problem
+    assert "where is_big raises, neither it nor its negation holds" in finding.fix
     assert list(dead_ends(bills(is_big, None))) == []
     assert list(dead_ends(bills(is_known_and_big, ~is_known_and_big))) == []
 
