@@ -39,14 +39,14 @@ def is_over(course: Course) -> bool:
     course.close_visit()
     if course.now.ledger.overrun != NOTHING:
         course.land("overrun", OVERRUN)
-    elif course.now.at >= course.machine.limits.deadline_s:
+    elif course.now.at >= course.compiled.limits.deadline_s:
         course.land("deadline")
     return course.now.status == "finished"
 
 
 def is_late(course: Course) -> bool:
     """Fail a visit whose agent came back after its time; what it says then is not believed."""
-    visit_s = course.state.timeout_s or course.machine.limits.visit_s
+    visit_s = course.state.timeout_s or course.compiled.limits.visit_s
     if course.now.at - course.visit.since <= visit_s:
         return False
     end_attempt(course, "timeout", "the reply came after the visit's time")
@@ -68,7 +68,7 @@ def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
         return None
     if isinstance(chosen, Refusal):
         return chosen
-    against = objection(course.machine, course.now, chosen, written=context)
+    against = objection(course.compiled, course.now, chosen, written=context)
     course.note_guard(chosen, against)
     if against is not None:
         return Refusal(against.reason, f"{chosen.name!r} is not legal now: {against.detail}")
@@ -91,16 +91,16 @@ def _misfit(course: Course, reply: inputs.Replied) -> Refusal | None:
 
 def _chosen(course: Course, name: str | None, context: Context) -> Handoff | Refusal | None:
     """Tell the handoff that was proposed, or else the first whose guard holds; None if none does."""
-    exits = course.machine.exits[course.now.state]
+    exits = course.compiled.exits[course.now.state]
     if name is not None:
-        known = course.machine.named[course.now.state].get(name)
+        known = course.compiled.named[course.now.state].get(name)
         return known or Refusal("unknown_handoff", f"{name[:64]!r} does not leave {course.now.state!r}")
     if course.state.spec.proposes and len(exits) > 1:
         return Refusal("no_handoff", f"Choose one of: {', '.join(handoff.name for handoff in exits)}.")
     for handoff in exits:
         if handoff.guard is None:
             return handoff
-        judgement = course.machine.holds(handoff, context)
+        judgement = course.compiled.holds(handoff, context)
         if judgement.holds:
             return handoff
         if judgement.error:
@@ -150,8 +150,8 @@ def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
 
 def _fail(course: Course, kind: EdgeKind, reason: LandingReason, detail: str) -> None:
     """Take the state's failure edge with the context of entry if it is legal, else land."""
-    edges = course.machine.failure_edges[course.now.state]
+    edges = course.compiled.failure_edges[course.now.state]
     edge = edges.get(kind) or edges.get("failure")
-    is_legal = edge is not None and objection(course.machine, course.now, edge) is None
+    is_legal = edge is not None and objection(course.compiled, course.now, edge) is None
     if edge is None or not is_legal or not course.move(edge, None, course.now.context):
         course.land(reason, detail)

@@ -8,11 +8,11 @@ from ..errors import ContextError, StepError
 from . import VERSION, inputs
 from .configuration import Configuration
 from .course import Course, Step
-from .engine import Compiled
+from .engine import CompiledMachine
 from .ledger import Ledger
 
 
-def begin(machine: Compiled, event: inputs.Started, ledger: Ledger) -> Step:
+def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> Step:
     """Begin a run, and enter its initial state.
 
     Args:
@@ -21,13 +21,13 @@ def begin(machine: Compiled, event: inputs.Started, ledger: Ledger) -> Step:
     Raises StepError: if it was started on another definition, kernel or limits, cannot pay its first call, or its
         context does not fit.
     """
-    definition, limits = machine.definition, machine.limits
+    definition, limits = compiled.definition, compiled.limits
     if (event.digest, event.kernel, event.limits) != (definition.digest, VERSION, limits):
         raise StepError(
             f"run {event.run_id} was started on definition {event.digest[:12]!r}, kernel {event.kernel} and "
             f"{event.limits!r}; this is {definition.digest[:12]!r}, kernel {VERSION} and {limits!r}"
         )
-    if limits.hops < 1 or not ledger.affords(machine.grants[definition.initial.name]):
+    if limits.hops < 1 or not ledger.affords(compiled.grants[definition.initial.name]):
         raise StepError(f"{definition.name} cannot start with {ledger.limit} and {limits.hops} hops")
     try:
         context = validated(definition.context, event.context)
@@ -38,7 +38,7 @@ def begin(machine: Compiled, event: inputs.Started, ledger: Ledger) -> Step:
             f"run {event.run_id} cannot start with {', '.join(ahead)} set: only agents write what is not Given"
         )
     course = Course(
-        machine,
+        compiled,
         Configuration(
             run_id=event.run_id,
             thread_id=event.thread_id,
@@ -51,7 +51,7 @@ def begin(machine: Compiled, event: inputs.Started, ledger: Ledger) -> Step:
             hops=0,
             ledger=ledger,
             usage=Usage(),
-            ceiling=machine.potential.ahead(definition.initial.name, 0, {definition.initial.name: 1}),
+            ceiling=compiled.potential.ahead(definition.initial.name, 0, {definition.initial.name: 1}),
             at=event.at,
             visit=None,
         ),

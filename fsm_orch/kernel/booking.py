@@ -12,7 +12,7 @@ from ..amounts import NOTHING, Allowance, Amount, Usage
 from ..errors import StepError
 from . import inputs
 from .configuration import Configuration, VisitLog
-from .engine import Compiled
+from .engine import CompiledMachine
 from .ledger import Ledger
 from .reasons import DenialReason
 from .records import CallAdmitted, CallCharged, CallFreed, CallRefused, Record, Stamp
@@ -25,9 +25,9 @@ class Booked(NamedTuple):
     records: tuple[Record, ...] = ()
 
 
-def stamp(machine: Compiled, now: Configuration) -> Stamp:
+def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
     """Tell where and when a record is made, and how the ledger stands."""
-    state, ledger = machine.definition.states.get(now.state), now.ledger
+    state, ledger = compiled.definition.states.get(now.state), now.ledger
     settled, reserved, remaining = ledger.settled.tokens, ledger.reserved.tokens, ledger.remaining
     return Stamp(
         run_id=now.run_id,
@@ -44,22 +44,22 @@ def stamp(machine: Compiled, now: Configuration) -> Stamp:
     )
 
 
-def reserve(machine: Compiled, now: Configuration, event: inputs.CallReserved) -> Booked:
+def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallReserved) -> Booked:
     """Admit a call, or refuse it once and for all.
 
     Raises StepError: if its number or its bounds make no sense.
     """
     if event.input_tokens < 0 or event.output_tokens < 0:
         raise StepError(f"call {event.call} would reserve {event.input_tokens} + {event.output_tokens} tokens")
-    amount = machine.prices[now.state].amount(event.input_tokens, event.output_tokens)
-    reason = _denial(machine, now, event.call, amount)
+    amount = compiled.prices[now.state].amount(event.input_tokens, event.output_tokens)
+    reason = _denial(compiled, now, event.call, amount)
     if reason is not None:
-        return _refuse(machine, now, event.call, reason)
+        return _refuse(compiled, now, event.call, reason)
     ledger = now.ledger.reserve(amount, instead_of=visit_of(now).grant)  # which the first call takes over
-    return _admit(machine, now, event.call, amount, ledger, event.input_tokens, event.output_tokens)
+    return _admit(compiled, now, event.call, amount, ledger, event.input_tokens, event.output_tokens)
 
 
-def split(machine: Compiled, now: Configuration, event: inputs.Split) -> tuple[Booked, Ledger | None]:
+def split(compiled: CompiledMachine, now: Configuration, event: inputs.Split) -> tuple[Booked, Ledger | None]:
     """Admit the share of a child machine by the same rules as a call; returns its ledger too, None if refused.
 
     Raises StepError: if its number or its share makes no sense.
@@ -67,20 +67,20 @@ def split(machine: Compiled, now: Configuration, event: inputs.Split) -> tuple[B
     if event.tokens < 0 or event.cost < 0:
         raise StepError(f"child {event.call} would take {event.tokens} tokens and {event.cost} micro-dollars")
     share = Amount(event.tokens, event.cost)
-    reason = _denial(machine, now, event.call, share)
+    reason = _denial(compiled, now, event.call, share)
     if reason is not None:
-        return _refuse(machine, now, event.call, reason), None
+        return _refuse(compiled, now, event.call, reason), None
     ledger, child = now.ledger.split(share, instead_of=visit_of(now).grant)
-    return _admit(machine, now, event.call, share, ledger, event.tokens, 0), child
+    return _admit(compiled, now, event.call, share, ledger, event.tokens, 0), child
 
 
-def _refuse(machine: Compiled, now: Configuration, call: int, reason: DenialReason) -> Booked:
+def _refuse(compiled: CompiledMachine, now: Configuration, call: int, reason: DenialReason) -> Booked:
     denied = now._replace(visit=visit_of(now)._replace(is_denied=True))
-    return Booked(denied, (CallRefused(stamp=stamp(machine, denied), call=call, reason=reason),))
+    return Booked(denied, (CallRefused(stamp=stamp(compiled, denied), call=call, reason=reason),))
 
 
 def _admit(
-    machine: Compiled,
+    compiled: CompiledMachine,
     now: Configuration,
     call: int,
     amount: Amount,
@@ -93,30 +93,30 @@ def _admit(
         ledger=ledger, visit=visit._replace(calls=call, grant=NOTHING, open={**visit.open, call: amount})
     )
     record = CallAdmitted(
-        stamp=stamp(machine, admitted), call=call, input_tokens=input_tokens, output_tokens=output_tokens
+        stamp=stamp(compiled, admitted), call=call, input_tokens=input_tokens, output_tokens=output_tokens
     )
     return Booked(admitted, (record,))
 
 
-def _denial(machine: Compiled, now: Configuration, call: int, amount: Amount) -> DenialReason | None:
+def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Amount) -> DenialReason | None:
     """Say why a reservation is refused; a visit's worst case, `calls` times its grant, is kept call by call."""
-    visit, largest = visit_of(now), machine.grants[now.state]
+    visit, largest = visit_of(now), compiled.grants[now.state]
     if call != visit.calls + 1:
         raise StepError(f"call {call} cannot be reserved: the next call of this visit is {visit.calls + 1}")
     if visit.is_denied:
         return "repeated"
-    if visit.calls >= machine.definition.states[now.state].spec.calls:
+    if visit.calls >= compiled.definition.states[now.state].spec.calls:
         return "calls"
     if not Allowance(largest.tokens, largest.cost).covers(amount):
         return "call_limits"
     if not now.ledger.affords(amount, instead_of=visit.grant):
         return "budget"
-    if now.at >= machine.limits.deadline_s:
+    if now.at >= compiled.limits.deadline_s:
         return "deadline"
     return None
 
 
-def settle(machine: Compiled, now: Configuration, call: int, usage: Usage | None) -> Booked:
+def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usage | None) -> Booked:
     """Charge a call; without usage its whole reservation.
 
     Raises StepError: if it is not open, or its usage is negative.
@@ -127,16 +127,16 @@ def settle(machine: Compiled, now: Configuration, call: int, usage: Usage | None
     elif usage.input_tokens < 0 or usage.output_tokens < 0:
         raise StepError(f"call {call} reports {usage}: counts are never negative")
     else:
-        used = machine.prices[now.state].amount(usage.input_tokens, usage.output_tokens)
+        used = compiled.prices[now.state].amount(usage.input_tokens, usage.output_tokens)
     charged = now._replace(
         ledger=now.ledger.settle(held, used),
         usage=now.usage + (usage or Usage(requests=1)),
         visit=_without(now, call),
     )
-    return _charged(machine, charged, call, held, used, usage)
+    return _charged(compiled, charged, call, held, used, usage)
 
 
-def merge(machine: Compiled, now: Configuration, call: int) -> Booked:
+def merge(compiled: CompiledMachine, now: Configuration, call: int) -> Booked:
     """Charge what a finished child settled, and free the rest of its share.
 
     Raises StepError: if there is no such child, or it has not finished.
@@ -152,14 +152,14 @@ def merge(machine: Compiled, now: Configuration, call: int) -> Booked:
         children={other: c for other, c in now.children.items() if other != call},
         child_machines={other: name for other, name in now.child_machines.items() if other != call},
     )
-    return _charged(machine, merged, call, held, child.ledger.settled, child.usage)
+    return _charged(compiled, merged, call, held, child.ledger.settled, child.usage)
 
 
 def _charged(
-    machine: Compiled, now: Configuration, call: int, held: Amount, used: Amount, usage: Usage | None
+    compiled: CompiledMachine, now: Configuration, call: int, held: Amount, used: Amount, usage: Usage | None
 ) -> Booked:
     record = CallCharged(
-        stamp=stamp(machine, now),
+        stamp=stamp(compiled, now),
         call=call,
         usage=usage,
         tokens=used.tokens,
@@ -169,20 +169,20 @@ def _charged(
     return Booked(now, (record,))
 
 
-def release(machine: Compiled, now: Configuration, call: int) -> Booked:
+def release(compiled: CompiledMachine, now: Configuration, call: int) -> Booked:
     """Give back the reservation of a call that provably cost nothing; it still counts as one of the visit's.
 
     Raises StepError: if it is not open.
     """
     freed = now._replace(ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
-    return Booked(freed, (CallFreed(stamp=stamp(machine, freed), call=call),))
+    return Booked(freed, (CallFreed(stamp=stamp(compiled, freed), call=call),))
 
 
-def close(machine: Compiled, now: Configuration) -> Booked:
+def close(compiled: CompiledMachine, now: Configuration) -> Booked:
     """Charge every call that is still open in full, and give back a grant that no call took over."""
     records: list[Record] = []
     for call in tuple(visit_of(now).open):
-        now, settled = settle(machine, now, call, None)
+        now, settled = settle(compiled, now, call, None)
         records += settled
     visit = visit_of(now)
     if visit.grant is not NOTHING:

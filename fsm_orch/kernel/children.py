@@ -7,7 +7,7 @@ from . import VERSION, booking, inputs
 from .begin import begin
 from .configuration import Configuration
 from .course import Course
-from .engine import Compiled
+from .engine import CompiledMachine
 
 
 def split(course: Course, event: inputs.Split) -> None:
@@ -15,10 +15,10 @@ def split(course: Course, event: inputs.Split) -> None:
 
     Raises StepError: if there is no such machine, or the child cannot begin.
     """
-    machine = course.machine.children.get(event.machine)
+    machine = course.compiled.children.get(event.machine)
     if machine is None:
-        raise StepError(f"no child machine {event.machine!r}. Children: {sorted(course.machine.children)}")
-    booked, ledger = booking.split(course.machine, course.now, event)
+        raise StepError(f"no child machine {event.machine!r}. Children: {sorted(course.compiled.children)}")
+    booked, ledger = booking.split(course.compiled, course.now, event)
     course.book(booked)
     if ledger is None:
         return
@@ -34,7 +34,7 @@ def split(course: Course, event: inputs.Split) -> None:
     course.keep_child(event.call, event.machine, begin(machine, started, ledger))
 
 
-def child_of(course: Course, event: inputs.ChildInput) -> tuple[str, Compiled, Configuration]:
+def child_of(course: Course, event: inputs.ChildInput) -> tuple[str, CompiledMachine, Configuration]:
     """Return the child that an input is for: its name, its machine and its configuration.
 
     Raises StepError: if it is not running in this visit.
@@ -43,4 +43,4 @@ def child_of(course: Course, event: inputs.ChildInput) -> tuple[str, Compiled, C
     if child is None:
         raise StepError(f"{event.input.kind!r} is for child {event.call}, which is not running in this visit")
     name = course.now.child_machines[event.call]
-    return name, course.machine.children[name], child
+    return name, course.compiled.children[name], child

@@ -11,7 +11,7 @@ from ..define.states import Final, Handoff, State
 from . import booking, effects, inputs, records
 from .configuration import Configuration, VisitLog
 from .effects import Effect
-from .engine import Compiled
+from .engine import CompiledMachine
 from .legal import Objection, legal, menu, next_call
 from .reasons import LandingReason
 from .records import Record, Stamp
@@ -30,8 +30,8 @@ class Step(NamedTuple):
 class Course:
     """One step in the making: the only thing here that changes, and gone when the step is made."""
 
-    def __init__(self, machine: Compiled, now: Configuration) -> None:
-        self.machine = machine
+    def __init__(self, compiled: CompiledMachine, now: Configuration) -> None:
+        self.compiled = compiled
         self.now = now
         self.records: list[Record] = []
         self.effects: list[Effect] = []
@@ -48,34 +48,34 @@ class Course:
 
     @property
     def state(self) -> State:
-        return self.machine.definition.states[self.now.state]
+        return self.compiled.definition.states[self.now.state]
 
     @property
     def stamp(self) -> Stamp:
-        return booking.stamp(self.machine, self.now)
+        return booking.stamp(self.compiled, self.now)
 
     # --- moving ---
 
     def record_start(self) -> None:
         """Record that the run began; the first visit is entered after it."""
-        definition = self.machine.definition
+        definition = self.compiled.definition
         self.records.append(
             records.RunStarted(
-                stamp=self.stamp, machine=definition.name, digest=definition.digest, limits=self.machine.limits
+                stamp=self.stamp, machine=definition.name, digest=definition.digest, limits=self.compiled.limits
             )
         )
 
     def enter(self, state: State) -> None:
         """Begin a visit: reserve the grant, draw the menu, and land without a call if it is empty."""
-        now, grant = self.now, self.machine.grants[state.name]
+        now, grant = self.now, self.compiled.grants[state.name]
         visits = {**now.visits, state.name: now.visits.get(state.name, 0) + 1}
         self.now = now._replace(
             visits=visits,
             ledger=now.ledger if grant is NOTHING else now.ledger.reserve(grant),
-            ceiling=now.ledger.settled.tokens + self.machine.potential.ahead(state.name, now.hops, visits),
+            ceiling=now.ledger.settled.tokens + self.compiled.potential.ahead(state.name, now.hops, visits),
             visit=VisitLog(since=now.at, grant=grant),
         )
-        drawn = menu(self.machine, self.now)
+        drawn = menu(self.compiled, self.now)
         open_now = tuple([handoff for handoff, against in drawn if against is None])
         self.records.append(
             records.VisitStarted(
@@ -91,11 +91,11 @@ class Course:
 
     def call_again(self) -> None:
         """Let the agent act once more in its visit; its menu is drawn as if its next call were reserved."""
-        self._call_agent(legal(self.machine, self.now, holding=next_call(self.machine, self.now)))
+        self._call_agent(legal(self.compiled, self.now, holding=next_call(self.compiled, self.now)))
 
     def _call_agent(self, open_now: tuple[Handoff, ...]) -> None:
         """Let the agent act, if there is anything it could lead to."""
-        if self.now.at >= self.machine.limits.deadline_s:
+        if self.now.at >= self.compiled.limits.deadline_s:
             self.land("deadline")
         elif not open_now:
             self.land("no_handoff", f"nothing is legal in {self.now.state!r}")
@@ -105,7 +105,7 @@ class Course:
 
     def move(self, handoff: Handoff, reply: inputs.Replied | None, context: Context) -> bool:
         """Fire a handoff; what the reply changes is committed with it, or neither is."""
-        target = self.machine.fire(self.now.state, handoff, context)
+        target = self.compiled.fire(self.now.state, handoff, context)
         if target is None:
             return False
         source, messages = self.now.state, reply.messages if reply else ()
@@ -137,7 +137,7 @@ class Course:
         self.close_visit()
         source = self.now.state
         self.now = self.now._replace(
-            state=self.machine.land(source),
+            state=self.compiled.land(source),
             hops=self.now.hops + 1,
             visit=None,
             landing=reason,
@@ -145,7 +145,7 @@ class Course:
         self.records.append(
             records.Landed(stamp=self.stamp, source=source, target=self.now.state, reason=reason, detail=detail)
         )
-        self._finish(self.machine.definition.fallback)
+        self._finish(self.compiled.definition.fallback)
 
     def _finish(self, final: Final) -> None:
         """End the run, writing what the final state sets; its values were checked when the class was built."""
@@ -175,11 +175,11 @@ class Course:
             child = self.now.children[call]
             if child.status != "finished":
                 name = self.now.child_machines[call]
-                ended = Course(self.machine.children[name], child)
+                ended = Course(self.compiled.children[name], child)
                 ended.land("cancelled", "its visit ended")
                 self.keep_child(call, name, ended.done())
-            self.book(booking.merge(self.machine, self.now, call))
-        self.book(booking.close(self.machine, self.now))
+            self.book(booking.merge(self.compiled, self.now, call))
+        self.book(booking.close(self.compiled, self.now))
 
     def keep_child(self, call: int, name: str, stepped: Step) -> None:
         """Put a child's step into its parent: its configuration, and its records and effects as the parent's own."""

@@ -36,7 +36,7 @@ Oracle = Callable[[Handoff, Context], Judgement]
 """Answers for a handoff that has a guard."""
 
 
-class Compiled:
+class CompiledMachine:
     """A machine ready to be stepped: its definition, the limits and prices of a run, and its one evaluator.
 
     Args:
@@ -56,7 +56,7 @@ class Compiled:
         prices: Mapping[str, Price] | None = None,
         oracle: Oracle | None = None,
         potential: Potential | None = None,
-        children: Mapping[str, Compiled] | None = None,
+        children: Mapping[str, CompiledMachine] | None = None,
     ) -> None:
         self.definition = definition
         self.limits = limits or definition.limits
@@ -72,14 +72,14 @@ class Compiled:
         self.grants: dict[str, Amount] = {
             name: state.spec.grant(self.prices[name]) for name, state in definition.states.items()
         }
-        machine = self._compile()
-        self._events = {handoff: machine.events[handoff.name] for handoff in definition.handoffs}
-        self._landing = machine.events[_LAND]
+        inner = self._compile()
+        self._events = {handoff: inner.events[handoff.name] for handoff in definition.handoffs}
+        self._landing = inner.events[_LAND]
         self._leads: dict[tuple[transitions.Event, str], str] = {}
 
     def _compile(self) -> transitions.Machine:
         definition = self.definition
-        machine = transitions.Machine(
+        inner = transitions.Machine(
             model=None,
             states=[*definition.states, *definition.finals],
             initial=definition.initial.name,
@@ -87,15 +87,15 @@ class Compiled:
         )
         for handoff in definition.handoffs:
             for source in handoff.sources:
-                machine.add_transition(
+                inner.add_transition(
                     handoff.name,
                     source.name,
                     handoff.target.name,
                     conditions=[] if handoff.guard is None else [partial(self._opens, handoff)],
                 )
         for state in definition.states:
-            machine.add_transition(_LAND, state, definition.fallback.name)
-        return machine
+            inner.add_transition(_LAND, state, definition.fallback.name)
+        return inner
 
     def _opens(self, handoff: Handoff, context: Context) -> bool:
         return self.holds(handoff, context).holds

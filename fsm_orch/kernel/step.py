@@ -13,12 +13,12 @@ from . import VERSION, attempts, booking, children, humans, inputs
 from .begin import begin
 from .configuration import Configuration
 from .course import Course, Step
-from .engine import Compiled
+from .engine import CompiledMachine
 from .inputs import INPUTS, Input
 from .ledger import Ledger
 
 
-def step(machine: Compiled, now: Configuration | None, event: Input) -> Step:
+def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> Step:
     """Apply one input.
 
     Args:
@@ -31,7 +31,7 @@ def step(machine: Compiled, now: Configuration | None, event: Input) -> Step:
     if isinstance(event, inputs.Started):
         if now is not None:
             raise StepError(f"run {now.run_id} has started already")
-        return begin(machine, event, Ledger(Allowance(machine.limits.tokens, machine.limits.cost_micros)))
+        return begin(compiled, event, Ledger(Allowance(compiled.limits.tokens, compiled.limits.cost_micros)))
     if now is None:
         raise StepError(f"{event.kind!r} came first: a journal begins with 'started'")
     if now.status == "finished":
@@ -39,17 +39,17 @@ def step(machine: Compiled, now: Configuration | None, event: Input) -> Step:
     if (now.status == "waiting") != isinstance(event, inputs.Resumed) and not isinstance(event, inputs.Cancelled):
         raise StepError(f"{event.kind!r} came while run {now.run_id} is {now.status}: only a waiting run is resumed")
     # time never runs backwards: an input that was stamped before the last one happened no earlier than it
-    return _take(Course(machine, now if event.at <= now.at else now._replace(at=event.at)), event)
+    return _take(Course(compiled, now if event.at <= now.at else now._replace(at=event.at)), event)
 
 
 def _take(course: Course, event: Input) -> Step:
     match event:
         case inputs.CallReserved():
-            course.book(booking.reserve(course.machine, course.now, event))
+            course.book(booking.reserve(course.compiled, course.now, event))
         case inputs.CallSettled():
-            course.charge(booking.settle(course.machine, course.now, event.call, event.usage))
+            course.charge(booking.settle(course.compiled, course.now, event.call, event.usage))
         case inputs.CallReleased():
-            course.book(booking.release(course.machine, course.now, event.call))
+            course.book(booking.release(course.compiled, course.now, event.call))
         case inputs.Replied():
             attempts.take_reply(course, event)
         case inputs.Failed():
@@ -66,7 +66,7 @@ def _take(course: Course, event: Input) -> Step:
             name, machine, child = children.child_of(course, event)
             course.keep_child(event.call, name, step(machine, child, event.input))
         case inputs.Merged():
-            course.charge(booking.merge(course.machine, course.now, event.call))
+            course.charge(booking.merge(course.compiled, course.now, event.call))
         case inputs.Started():
             raise StepError(f"run {course.now.run_id} has started already")
         case _:
@@ -74,14 +74,14 @@ def _take(course: Course, event: Input) -> Step:
     return course.done()
 
 
-def fold(machine: Compiled, journal: Iterable[Input]) -> Configuration:
+def fold(compiled: CompiledMachine, journal: Iterable[Input]) -> Configuration:
     """Fold a journal into the configuration it ends in.
 
     Raises StepError: if it is empty, damaged, or of another machine or kernel.
     """
     now: Configuration | None = None
     for event in journal:
-        now = step(machine, now, event).configuration
+        now = step(compiled, now, event).configuration
     if now is None:
         raise StepError("the journal is empty: it begins with 'started'")
     return now

@@ -97,14 +97,14 @@ def _signal(over: asyncio.Future[None]) -> None:
 def _metered(run: Run, desk: AttemptDesk, model: Model | None, retry: Retry | None) -> MeteredModel | None:
     if model is None:
         return None
-    spec = run.machine.definition.states[run.now.state].spec
+    spec = run.compiled.definition.states[run.now.state].spec
     return MeteredModel(model, desk, spec.call_limits, retry=retry)
 
 
 def _visit(
     run: Run, desk: AttemptDesk, effect: effects.CallAgent, metered: MeteredModel | None, deps: Any
 ) -> Visit[Any, Any]:
-    now, state = run.now, run.machine.definition.states[effect.state]
+    now, state = run.now, run.compiled.definition.states[effect.state]
     return Visit(
         state=state,
         context=watched(now.context, _only(state)),

@@ -55,17 +55,17 @@ class AttemptDesk:
     def legal(self) -> tuple[Handoff, ...]:
         """Draw the menu as if the next call's whole allowance were held; the first call's is held already."""
         self._check_open()
-        machine, now = self._run.machine, self._run.now
+        machine, now = self._run.compiled, self._run.now
         return legal(machine, now, holding=next_call(machine, now))
 
     def calls_left(self) -> int:
         now = self._run.now
-        return self._run.machine.definition.states[now.state].spec.calls - now.visit.calls if now.visit else 0
+        return self._run.compiled.definition.states[now.state].spec.calls - now.visit.calls if now.visit else 0
 
     def seconds_left(self) -> float:
         """Tell how long until the visit's time or the run's deadline is over; 0 if one is."""
-        now, limits = self._run.now, self._run.machine.limits
+        now, limits = self._run.now, self._run.compiled.limits
         if now.visit is None:
             return 0.0
-        visit_s = self._run.machine.definition.states[now.state].timeout_s or limits.visit_s
+        visit_s = self._run.compiled.definition.states[now.state].timeout_s or limits.visit_s
         return max(0.0, min(limits.deadline_s, now.visit.since + visit_s) - self._run.elapsed())

@@ -41,7 +41,7 @@ def outcome(run: Run, came: object) -> Input:
 def _replied(run: Run, reply: Reply, at: float) -> inputs.Replied:
     """Write a reply as the journal holds it. Values that no kernel could take are left out, with their reason."""
     changes, refusal = reply.changes_by_name, reply.refusal
-    declared = run.machine.definition.states[run.now.state].spec.written_names
+    declared = run.compiled.definition.states[run.now.state].spec.written_names
     if not changes.keys() <= declared:
         changes = dict.fromkeys(changes)  # it will be refused for its names
     elif changes and refusal is None:

@@ -80,7 +80,7 @@ class Runner(Generic[C, D]):
         self._agents = start.agents_of(self.definition, agents)
         self._has_prices = all(model.price is not None for model in self._models.values())
         self.certificate = certificate
-        self.machine = start.compiled(self.definition, limits or self.definition.limits, self._models, certificate)
+        self.compiled = start.compiled(self.definition, limits or self.definition.limits, self._models, certificate)
         self._observers = tuple(observers)
         if any(map(inspect.iscoroutinefunction, self._observers)):
             raise TypeError("an observer is a plain function: it is called on the event loop and never awaited")
@@ -175,11 +175,11 @@ class Runner(Generic[C, D]):
             messages=tuple(options.get("messages", ())),
             digest=self.definition.digest,
             kernel=VERSION,
-            limits=self.machine.limits,
+            limits=self.compiled.limits,
         )
 
     async def _run(self, started: inputs.Started, deps: Any, observers: Sequence[Observer]) -> RunResult[C]:
-        run = Run(self.machine, started, clock=self._clock, observers=observers, store=self.store)
+        run = Run(self.compiled, started, clock=self._clock, observers=observers, store=self.store)
         try:
             while isinstance(run.effect, effects.CallAgent):
                 await run.flush()

@@ -15,7 +15,7 @@ from ..define.definition import Definition
 from ..define.rules.start import start_objection
 from ..define.states import State
 from ..errors import CertificateError, ContextError, StartError
-from ..kernel.engine import Compiled
+from ..kernel.engine import CompiledMachine
 from ..limits import Limits
 from ..models import registry
 from ..models.base import Model
@@ -25,7 +25,7 @@ from ..proof.bounds.checker import check
 
 def compiled(
     definition: Definition, limits: Limits, used: Mapping[str, Model], certificate: Certificate | None
-) -> Compiled:
+) -> CompiledMachine:
     """Compile a machine for runs within limits and on the models of its states.
 
     Raises StartError: if no run could start, or the certificate is refuted.
@@ -35,14 +35,14 @@ def compiled(
     _check_start(definition, limits, prices)
     known = {name: price for name, price in prices.items() if price is not None}
     if certificate is None:
-        return Compiled(definition, limits=limits, prices=known)
+        return CompiledMachine(definition, limits=limits, prices=known)
     if not isinstance(certificate, Certificate):
         raise TypeError(
             f"certificate= takes a Certificate, not a {type(certificate).__name__}: "
             f"read what `dump` wrote with Certificate.load(text)"
         )
     _check_certificate(certificate, definition, limits, known, used)
-    return Compiled(definition, limits=limits, prices=known, potential=certificate.potential(definition))
+    return CompiledMachine(definition, limits=limits, prices=known, potential=certificate.potential(definition))
 
 
 def models_of(definition: Definition, default: str | Model | None, agents: Collection[State]) -> dict[str, Model]:
@@ -83,16 +83,18 @@ _ANEW = (
 
 def _check_certificate(
     certificate: Certificate,
-    machine: Definition,
+    definition: Definition,
     limits: Limits,
     prices: Mapping[str, Price],
     used: Mapping[str, Model],
 ) -> None:
     try:
-        check(certificate, machine, limits=limits, prices=prices, models={n: model.name for n, model in used.items()})
+        check(
+            certificate, definition, limits=limits, prices=prices, models={n: model.name for n, model in used.items()}
+        )
     except CertificateError as error:
-        advice = _ANEW if certificate.definition != machine.digest else ""
-        raise StartError(f"{machine.name} does not start on this certificate. {error}{advice}") from None
+        advice = _ANEW if certificate.definition != definition.digest else ""
+        raise StartError(f"{definition.name} does not start on this certificate. {error}{advice}") from None
 
 
 def agents_of(definition: Definition, agents: Mapping[State, Agent | Callable[[Any], Any]]) -> dict[str, Agent]:

@@ -14,7 +14,7 @@ from ..clock import Clock
 from ..kernel import inputs
 from ..kernel.configuration import Configuration
 from ..kernel.effects import Effect
-from ..kernel.engine import Compiled
+from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.records import Record
 from ..kernel.step import step
@@ -35,14 +35,14 @@ class Run:
 
     def __init__(
         self,
-        machine: Compiled,
+        compiled: CompiledMachine,
         started: inputs.Started,
         *,
         clock: Clock,
         observers: Sequence[Observer] = (),
         store: Store | None = None,
     ) -> None:
-        self.machine = machine
+        self.compiled = compiled
         self.journal: list[Input] = []
         self.records: list[Record] = []
         self.error: BaseException | None = None
@@ -73,7 +73,7 @@ class Run:
 
     def fold(self, event: Input) -> tuple[Record, ...]:
         """Apply an input and tell the observers; returns the records."""
-        stepped = step(self.machine, self._now, event)
+        stepped = step(self.compiled, self._now, event)
         self._now = stepped.configuration
         self.journal.append(event)
         self.records += stepped.records

@@ -14,7 +14,7 @@ from ..define.changes import journaled
 from ..define.machine import AnyMachine
 from ..kernel import VERSION, inputs, records
 from ..kernel.configuration import Configuration
-from ..kernel.engine import Compiled
+from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.legal import legal
 from ..kernel.reasons import FailureReason, Refusal
@@ -64,7 +64,7 @@ def hunt(machine: AnyMachine, *, limits: Limits | None = None, examples: int = 2
     Raises AssertionError: if a run takes more than the bound, which then is none.
     Raises CertificateError: if no run can start, or SciPy is needed and not installed.
     """
-    compiled = Compiled(machine.definition, limits=limits)
+    compiled = CompiledMachine(machine.definition, limits=limits)
     bound = min(certify(machine.definition, limits=limits).bounds["tokens"].bound, compiled.limits.tokens)
     best = Hunted(0, (), bound)
 
@@ -93,7 +93,7 @@ def hunt(machine: AnyMachine, *, limits: Limits | None = None, examples: int = 2
     return best
 
 
-def _spend(machine: AnyMachine, compiled: Compiled, data: st.DataObject) -> tuple[int, tuple[str, ...]]:
+def _spend(machine: AnyMachine, compiled: CompiledMachine, data: st.DataObject) -> tuple[int, tuple[str, ...]]:
     """Take a run to its end, spending all that may be spent on the way."""
     context = data.draw(contexts(machine))
     start = inputs.Started(
@@ -119,7 +119,7 @@ def _spend(machine: AnyMachine, compiled: Compiled, data: st.DataObject) -> tupl
     return now.ledger.settled.tokens, tuple(path)
 
 
-def _end(machine: AnyMachine, compiled: Compiled, now: Configuration, data: st.DataObject) -> Input:
+def _end(machine: AnyMachine, compiled: CompiledMachine, now: Configuration, data: st.DataObject) -> Input:
     """Draw how an attempt ends: mostly with a reply from the menu."""
     kinds: Mapping[int, FailureReason] = {6: "error", 7: "timeout"}
     how = data.draw(st.integers(0, 8))

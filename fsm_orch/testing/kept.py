@@ -16,7 +16,7 @@ from ..define.changes import describe
 from ..define.machine import AnyMachine
 from ..define.policies import Policy
 from ..kernel import inputs
-from ..kernel.engine import Compiled
+from ..kernel.engine import CompiledMachine
 from ..proof.explore import reality
 from ..run.result import RunResult
 from .asserts import check_policies
@@ -48,7 +48,7 @@ def breaks(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, price
     """
     check_policies(machine, policy)
     definition, started = machine.definition, cast("inputs.Started", result.journal[0])
-    compiled = Compiled(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
+    compiled = CompiledMachine(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
     return reality.breaks(compiled, policy, result.journal)
 
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from ..amounts import FREE, Price
 from ..define.machine import AnyMachine
 from ..kernel import inputs
-from ..kernel.engine import Compiled
+from ..kernel.engine import CompiledMachine
 from ..kernel.step import fold
 from ..proof.bounds.certify import certify
 from ..proof.explore.exploration import explore
@@ -94,7 +94,7 @@ def assert_replays(machine: AnyMachine, result: RunResult[Any], *, price: Price 
     """
     started, definition = result.journal[0], machine.definition
     assert isinstance(started, inputs.Started), "a journal begins with how the run was started"
-    compiled = Compiled(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
+    compiled = CompiledMachine(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
     end = Witness(compiled).follow_all(result.journal)
     assert end == fold(compiled, result.journal), "replay: the journal leads elsewhere the second time"
     went = (result.state.name, result.context, result.messages, result.charged_tokens)

@@ -21,7 +21,7 @@ from ..define.machine import AnyMachine
 from ..errors import StepError
 from ..kernel import VERSION, inputs
 from ..kernel.configuration import Configuration
-from ..kernel.engine import Compiled
+from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import INPUTS, Input
 from ..kernel.legal import legal
 from ..kernel.reasons import FailureReason, Refusal, RefusalReason
@@ -49,7 +49,7 @@ def RoutingSafety(  # noqa: N802 - it gives a class, and is read as one
         limits: instead of the machine's.
         prices: what the model of each state costs; nothing if it is not named.
     """
-    compiled = Compiled(machine.definition, limits=limits, prices=prices)
+    compiled = CompiledMachine(machine.definition, limits=limits, prices=prices)
     name = f"{machine.__name__}Safety"
     return type(
         name, (_Suite,), {"__doc__": f"Routing safety of {machine.__name__}.", "machine": machine, "compiled": compiled}
@@ -69,7 +69,7 @@ class _Suite(RuleBasedStateMachine):
     """One example: runs of a machine, one after the other."""
 
     machine: ClassVar[AnyMachine]
-    compiled: ClassVar[Compiled]
+    compiled: ClassVar[CompiledMachine]
 
     def __init__(self) -> None:
         super().__init__()

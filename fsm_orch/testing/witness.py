@@ -13,7 +13,7 @@ from ..define.states import Final, State
 from ..kernel import inputs, records
 from ..kernel.configuration import Configuration
 from ..kernel.course import Step
-from ..kernel.engine import Compiled
+from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.step import step
 
@@ -27,11 +27,11 @@ class Witness:
     Raises AssertionError: from `follow`, naming the theorem that is broken.
     """
 
-    def __init__(self, machine: Compiled) -> None:
-        self.machine = machine
+    def __init__(self, compiled: CompiledMachine) -> None:
+        self.compiled = compiled
         self.now: Configuration | None = None
         """Where the run stands; None before it started."""
-        self.written = set(given_fields(machine.definition.context))
+        self.written = set(given_fields(compiled.definition.context))
         self.hops = 0
         self.open: dict[int, int] = {}
         self.charged = 0
@@ -43,7 +43,7 @@ class Witness:
 
         Raises StepError: if the kernel does not admit the input; nothing has changed then.
         """
-        before, stepped = self.now, step(self.machine, self.now, event)
+        before, stepped = self.now, step(self.compiled, self.now, event)
         self.now = stepped.configuration
         self._closure(before, event, stepped)
         self._commitment(before, event, stepped)
@@ -63,7 +63,7 @@ class Witness:
 
     def _closure(self, before: Configuration | None, event: Input, stepped: Step) -> None:
         """T1 and T6: what moved was declared, open, and read and wrote what it said."""
-        definition = self.machine.definition
+        definition = self.compiled.definition
         place = before.state if before else definition.initial.name
         if before is None:
             self._reads_were_written(definition.initial)
@@ -98,7 +98,7 @@ class Witness:
         """T6: a handoff commits the reply with it, a final state what it sets, and nothing else is ever written."""
         if before is None:
             return
-        now, definition = self._now, self.machine.definition
+        now, definition = self._now, self.compiled.definition
         kinds = {handoff.name: handoff.kind for handoff in definition.handoffs}
         moved = [record for record in stepped.records if isinstance(record, records.HandedOff)]
         is_committed = isinstance(event, inputs.Replied) and any(kinds[r.handoff] == "handoff" for r in moved)
@@ -116,19 +116,19 @@ class Witness:
 
     def _termination(self) -> None:
         """T2: hops and visits are bounded, and what is not final has a hop left."""
-        now, definition = self._now, self.machine.definition
+        now, definition = self._now, self.compiled.definition
         is_final = now.state in definition.finals
         assert is_final == (now.status == "finished") == (now.visit is None), f"T2: {now.status} in {now.state!r}"
-        assert now.hops + (0 if is_final else 1) <= self.machine.limits.hops, f"T2: no hop is left after {now.hops}"
+        assert now.hops + (0 if is_final else 1) <= self.compiled.limits.hops, f"T2: no hop is left after {now.hops}"
         assert sum(now.visits.values()) == now.hops + (0 if is_final else 1), "T2: a visit was not counted"
         for name, visits in now.visits.items():
             declared = definition.states[name].max_visits
-            most = self.machine.limits.hops if declared is None else declared
+            most = self.compiled.limits.hops if declared is None else declared
             assert visits <= most, f"T2: {name!r} was visited {visits} times, and may be {most} times"
 
     def _budget(self, stepped: Step) -> None:
         """T3: nothing is held that could not be paid, and what is held is accounted for."""
-        now, limits = self._now, self.machine.limits
+        now, limits = self._now, self.compiled.limits
         ledger = now.ledger
         cap = Amount(limits.tokens, limits.cost_micros or 0)
         assert ledger.settled.tokens - ledger.overrun.tokens + ledger.reserved.tokens <= cap.tokens, f"T3: {ledger}"
@@ -137,7 +137,7 @@ class Witness:
         held = sum(amount.tokens for amount in now.visit.open.values()) + now.visit.grant.tokens if now.visit else 0
         assert held == ledger.reserved.tokens, f"T3: calls hold {held} tokens, and {ledger}"
         if now.visit:
-            spec = self.machine.definition.states[now.state].spec
+            spec = self.compiled.definition.states[now.state].spec
             assert now.visit.calls <= spec.calls, f"T3: a visit of {now.state!r} made {now.visit.calls} calls"
         for call, child in now.children.items():
             assert now.visit is not None, "T3: a child outlived its visit"
@@ -145,7 +145,7 @@ class Witness:
                 "T3: a child has not the share that was split off"
             )
             assert child.ledger.is_sound, f"T3: in a child, {child.ledger}"
-            assert child.hops <= self.machine.children[now.child_machines[call]].limits.hops, "T2: in a child"
+            assert child.hops <= self.compiled.children[now.child_machines[call]].limits.hops, "T2: in a child"
             assert child.run_id != now.run_id, "T1: a child has the name of its parent"
         if ledger.overrun.tokens:
             assert now.status == "finished", "T3: the run went on after an overrun"
@@ -183,7 +183,7 @@ class Witness:
     def _deadline(self, event: Input, stepped: Step) -> None:
         """T4: once the deadline has passed, nothing is handed off and no agent is asked again."""
         now = self._now
-        deadline_s = self.machine.limits.deadline_s
+        deadline_s = self.compiled.limits.deadline_s
         for record in stepped.records:
             is_late = isinstance(record, records.HandedOff) and record.stamp.at >= deadline_s
             assert not is_late, f"T4: a handoff at {record.stamp.at} s, after the deadline of {deadline_s} s"
@@ -196,12 +196,12 @@ class Witness:
         if now.status == "finished":
             assert now.ledger.reserved == Amount(), "T5: the run ended with calls open"
             return
-        landed = step(self.machine, now, inputs.Cancelled(at=now.at)).configuration
+        landed = step(self.compiled, now, inputs.Cancelled(at=now.at)).configuration
         assert landed.status == "finished", "T5: the run could not be landed"
-        assert landed.state == self.machine.definition.fallback.name, f"T5: landed in {landed.state!r}"
-        assert landed.hops == now.hops + 1 <= self.machine.limits.hops, "T5: no hop was left to land with"
+        assert landed.state == self.compiled.definition.fallback.name, f"T5: landed in {landed.state!r}"
+        assert landed.hops == now.hops + 1 <= self.compiled.limits.hops, "T5: no hop was left to land with"
         assert landed.ledger.reserved == Amount(), "T5: landed with calls open"
-        for ref, value in self.machine.definition.fallback.sets.items():
+        for ref, value in self.compiled.definition.fallback.sets.items():
             assert getattr(landed.context, ref.name) == value, f"T5: landed without the default of {ref!r}"
 
     def _stamps(self, stepped: Step) -> None:
@@ -211,7 +211,7 @@ class Witness:
                 continue
             stamp = record.stamp
             held = stamp.settled + stamp.reserved
-            assert held + stamp.remaining <= max(self.machine.limits.tokens, held), "T3: more is left than there was"
+            assert held + stamp.remaining <= max(self.compiled.limits.tokens, held), "T3: more is left than there was"
             assert stamp.ahead >= 0, "T3: less than nothing is ahead"
             most = held + stamp.ahead - self._now.ledger.overrun.tokens
             assert self.most is None or most <= self.most, (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
 from fsm_orch.amounts import Amount, Price
 from fsm_orch.define.states import Handoff
-from fsm_orch.kernel.engine import Compiled, Judgement
+from fsm_orch.kernel.engine import CompiledMachine, Judgement
 
 
 class Flags(Context):
@@ -61,7 +61,7 @@ class Small(Machine[Flags]):
     lost = b.on_failure(a)
 
 
-COMPILED = Compiled(Small.definition)
+COMPILED = CompiledMachine(Small.definition)
 DECLARED = {(source.name, h.name): h for h in Small.definition.handoffs for source in h.sources}
 
 
@@ -112,7 +112,7 @@ def test_no_guard_always_holds() -> None:
 def test_firing_is_declared_or_raises(state: str, handoff: Handoff) -> None:
     """A handoff fired from a state that declares it leads to its target; from any other it raises."""
 
-    oracle = Compiled(Small.definition, oracle=lambda h, c: Judgement(holds=True))
+    oracle = CompiledMachine(Small.definition, oracle=lambda h, c: Judgement(holds=True))
 
     if (state, handoff.name) in DECLARED:
         assert handoff.target.name == oracle.fire(state, handoff, Flags())
@@ -151,7 +151,7 @@ def test_an_unknown_handoff_raises() -> None:
 def test_landing_leads_to_the_fallback(state: str) -> None:
     """Every state has a landing edge, which asks no guard."""
 
-    refusing = Compiled(Small.definition, oracle=lambda h, c: Judgement(holds=False))
+    refusing = CompiledMachine(Small.definition, oracle=lambda h, c: Judgement(holds=False))
 
     assert "human" == refusing.land(state)
 
@@ -174,7 +174,7 @@ def test_an_oracle_replaces_every_guard() -> None:
         asked.append((handoff.name, context))
         return Judgement(holds=handoff.name != "to_b")
 
-    compiled = Compiled(Small.definition, oracle=oracle)
+    compiled = CompiledMachine(Small.definition, oracle=oracle)
 
     assert "done" == compiled.fire("b", Small.bad, context)
     assert "human" == compiled.fire("b", Small.stop, context)
@@ -182,7 +182,7 @@ def test_an_oracle_replaces_every_guard() -> None:
     assert [("bad", context), ("stop", context), ("to_b", context)] == asked
 
 
-def inner(compiled: Compiled) -> transitions.Machine:
+def inner(compiled: CompiledMachine) -> transitions.Machine:
     return compiled._compile()
 
 
@@ -190,7 +190,7 @@ def test_no_run_is_ever_registered() -> None:
     """The one machine inside knows no model, however often it was fired."""
 
     machines_before = [m for m in gc.get_objects() if isinstance(m, transitions.Machine)]
-    compiled = Compiled(Small.definition)
+    compiled = CompiledMachine(Small.definition)
     made = [m for m in gc.get_objects() if isinstance(m, transitions.Machine) and m not in machines_before]
     for _ in range(50):
         compiled.fire("a", Small.to_b, Flags())
@@ -247,7 +247,7 @@ def test_firing_keeps_no_state() -> None:
 
 def test_an_edge_without_a_guard_is_remembered_for_itself() -> None:
     """Fired again, each leads where it did before, and no other does."""
-    compiled, flags = Compiled(Small.definition), Flags()
+    compiled, flags = CompiledMachine(Small.definition), Flags()
 
     for _ in range(2):
         ends = [compiled.fire("a", Small.end, flags), compiled.fire("b", Small.end, flags)]
@@ -262,7 +262,7 @@ def test_an_edge_without_a_guard_is_remembered_for_itself() -> None:
 def test_grants_are_priced() -> None:
     """The grant of each state is its largest call at its own price; a state without a price costs nothing."""
 
-    compiled = Compiled(Small.definition, prices={"a": Price(Fraction(1, 3), Fraction(2))})
+    compiled = CompiledMachine(Small.definition, prices={"a": Price(Fraction(1, 3), Fraction(2))})
 
     assert {"a": Amount(15, 14), "b": Amount()} == compiled.grants
     assert {"a": Amount(15, 0), "b": Amount()} == COMPILED.grants
@@ -272,4 +272,4 @@ def test_limits_are_overridden() -> None:
     """A compiled machine has the limits of its definition, unless it is given others."""
 
     assert Small.definition.limits == COMPILED.limits
-    assert Limits(hops=1) == Compiled(Small.definition, limits=Limits(hops=1)).limits
+    assert Limits(hops=1) == CompiledMachine(Small.definition, limits=Limits(hops=1)).limits

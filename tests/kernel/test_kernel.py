@@ -16,7 +16,7 @@ from fsm_orch.kernel import VERSION, effects, inputs, records
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.course import Step
 from fsm_orch.kernel.effects import Effect
-from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.reasons import FailureReason, Refusal
 from fsm_orch.kernel.step import fold, journal_digest, step
@@ -27,8 +27,8 @@ from fsm_orch.testing.machines import Asks, Facts, Twins
 class Play:
     """A run fed by hand."""
 
-    def __init__(self, machine: type[Machine[Any, Any]] | Compiled, **context: Any) -> None:
-        self.machine = machine if isinstance(machine, Compiled) else Compiled(machine.definition)
+    def __init__(self, machine: type[Machine[Any, Any]] | CompiledMachine, **context: Any) -> None:
+        self.compiled = machine if isinstance(machine, CompiledMachine) else CompiledMachine(machine.definition)
         self.steps: list[Step] = []
         self.at = 0.0
         self._now: Configuration | None = None
@@ -36,14 +36,14 @@ class Play:
             inputs.Started(
                 run_id="r",
                 context=context,
-                digest=self.machine.definition.digest,
+                digest=self.compiled.definition.digest,
                 kernel=VERSION,
-                limits=self.machine.limits,
+                limits=self.compiled.limits,
             )
         )
 
     def feed(self, event: Input) -> Configuration:
-        self.steps.append(step(self.machine, self._now, event))
+        self.steps.append(step(self.compiled, self._now, event))
         self._now = self.steps[-1].configuration
         return self._now
 
@@ -171,7 +171,7 @@ def test_a_denied_visit_is_not_served_again() -> None:
 @pytest.mark.parametrize(("limit", "reason"), [(850, None), (849, "budget")])
 def test_a_call_that_the_run_cannot_pay_is_denied(limit: int, reason: str | None) -> None:
     """Settled, reserved and the new call together stay within the limit, to the token."""
-    play = Play(Compiled(Support.definition, limits=Limits(hops=6, tokens=limit, deadline_s=60)), query="x")
+    play = Play(CompiledMachine(Support.definition, limits=Limits(hops=6, tokens=limit, deadline_s=60)), query="x")
     play.reserve(1, 50, 100)
 
     play.reserve(2, 600, 100)
@@ -191,8 +191,8 @@ def test_no_call_is_reserved_after_the_deadline() -> None:
 
 def test_money_is_held_like_tokens() -> None:
     """Reservations and charges carry their price, rounded up to whole micro-dollars."""
-    machine = Compiled(Support.definition, prices={"triage": Price(Fraction(1, 4), Fraction(2))})
-    play = Play(machine, query="x")
+    compiled = CompiledMachine(Support.definition, prices={"triage": Price(Fraction(1, 4), Fraction(2))})
+    play = Play(compiled, query="x")
     play.reserve(1, 50, 100)
     held = play.now.ledger.reserved
 
@@ -288,7 +288,7 @@ def test_a_repair_needs_a_call_that_is_left() -> None:
 
 def test_a_budget_refusal_is_not_repaired() -> None:
     """Telling a model that the run is out of money mends nothing."""
-    play = Play(Compiled(Support.definition, limits=Limits(hops=6, tokens=1_000, deadline_s=60)), query="x")
+    play = Play(CompiledMachine(Support.definition, limits=Limits(hops=6, tokens=1_000, deadline_s=60)), query="x")
     play.reserve(1, 50, 100)
     play.settle(1, 1)
 
@@ -443,7 +443,7 @@ class Narrow(Machine[Facts]):
 
 def test_a_failure_edge_that_is_not_legal_lands() -> None:
     """A failure edge is an ordinary edge: it cannot take the last hop."""
-    play = Play(Compiled(Narrow.definition, limits=Limits(hops=1)))
+    play = Play(CompiledMachine(Narrow.definition, limits=Limits(hops=1)))
 
     play.fail()
 
@@ -662,11 +662,13 @@ class Parent(Machine[Facts]):
 
 
 def parent() -> Play:
-    return Play(Compiled(Parent.definition, children={"forks": Compiled(Forks.definition), "desk": _desk()}))
+    return Play(
+        CompiledMachine(Parent.definition, children={"forks": CompiledMachine(Forks.definition), "desk": _desk()})
+    )
 
 
-def _desk() -> Compiled:
-    return Compiled(Support.definition)
+def _desk() -> CompiledMachine:
+    return CompiledMachine(Support.definition)
 
 
 def split(play: Play, call: int, machine: str, share: int, **context: Any) -> Configuration:
@@ -701,13 +703,13 @@ def test_shares_are_admitted_like_calls() -> None:
 
 def test_a_merged_child_is_charged_what_it_settled() -> None:
     """What a finished child did not spend is free again."""
-    machine = Compiled(
+    compiled = CompiledMachine(
         Parent.definition,
-        children={"desk": Compiled(Support.definition, limits=Limits(hops=6, tokens=400, deadline_s=60))},
+        children={"desk": CompiledMachine(Support.definition, limits=Limits(hops=6, tokens=400, deadline_s=60))},
     )
-    small = replace(machine.children["desk"].grants["triage"], tokens=300)
-    machine.children["desk"].grants["triage"] = small
-    play = Play(machine)
+    small = replace(compiled.children["desk"].grants["triage"], tokens=300)
+    compiled.children["desk"].grants["triage"] = small
+    play = Play(compiled)
     split(play, 1, "desk", 400, query="x")
     for_child(play, 1, inputs.CallReserved(call=1, input_tokens=50, output_tokens=100, at=0))
     for_child(play, 1, inputs.CallSettled(call=1, usage=Usage(requests=1, input_tokens=60), at=0))
@@ -776,9 +778,9 @@ def test_unknown_children_are_named() -> None:
 def test_a_journal_begins_with_started_and_only_once() -> None:
     """Nothing happens to a run before it started, and it starts once."""
     with pytest.raises(StepError, match="a journal begins with 'started'"):
-        step(Compiled(Forks.definition), None, inputs.Cancelled(at=0))
+        step(CompiledMachine(Forks.definition), None, inputs.Cancelled(at=0))
     with pytest.raises(StepError, match="the journal is empty"):
-        fold(Compiled(Forks.definition), [])
+        fold(CompiledMachine(Forks.definition), [])
     play = Play(Forks)
     with pytest.raises(StepError, match="has started already"):
         play.feed(inputs.Started(run_id="r", context={}))
@@ -823,13 +825,13 @@ def test_time_never_runs_backwards() -> None:
 )
 def test_a_journal_of_another_machine_kernel_or_limit_is_refused(other: dict[str, Any]) -> None:
     """A journal folds only on what it was made on."""
-    machine = Compiled(Forks.definition)
+    compiled = CompiledMachine(Forks.definition)
     started = inputs.Started(
-        run_id="r", context={}, digest=machine.definition.digest, kernel=VERSION, limits=machine.limits
+        run_id="r", context={}, digest=compiled.definition.digest, kernel=VERSION, limits=compiled.limits
     )
 
     with pytest.raises(StepError, match="run r was started on definition"):
-        step(machine, None, replace(started, **other))
+        step(compiled, None, replace(started, **other))
 
 
 def test_a_context_that_does_not_fit_starts_nothing() -> None:
@@ -929,7 +931,7 @@ def test_an_answer_after_the_deadline_lands() -> None:
 def test_a_run_without_hops_does_not_start() -> None:
     """Without a hop to land with nothing is begun."""
     with pytest.raises(StepError, match="Narrow cannot start with"):
-        Play(Compiled(Narrow.definition, limits=Limits(hops=0)))
+        Play(CompiledMachine(Narrow.definition, limits=Limits(hops=0)))
 
 
 def test_a_question_after_the_visits_time_is_a_timeout() -> None:
@@ -954,7 +956,7 @@ class Errand(Machine[Facts]):
 
 def test_children_that_overran_land_their_parent_when_its_visit_ends() -> None:
     """An overrun is not hidden in a child that nobody merged: the visit that ends with it lands."""
-    play = Play(Compiled(Parent.definition, children={"errand": Compiled(Errand.definition)}))
+    play = Play(CompiledMachine(Parent.definition, children={"errand": CompiledMachine(Errand.definition)}))
     split(play, 1, "errand", 100)
     for_child(play, 1, inputs.CallReserved(call=1, input_tokens=10, output_tokens=10, at=0))
     for_child(play, 1, inputs.CallSettled(call=1, usage=Usage(requests=1, input_tokens=500), at=0))
@@ -996,7 +998,7 @@ def test_a_repair_that_could_lead_nowhere_is_not_asked_for() -> None:
 
 def test_a_retry_that_could_lead_nowhere_is_not_made() -> None:
     """When its own calls have used up what every exit needs, an attempt that is left is not made."""
-    play = Play(Compiled(Thirsty.definition, limits=Limits(tokens=50)))
+    play = Play(CompiledMachine(Thirsty.definition, limits=Limits(tokens=50)))
     play.reply("to_twice")
     spend(play, 2)
 
@@ -1008,8 +1010,8 @@ def test_a_retry_that_could_lead_nowhere_is_not_made() -> None:
 @pytest.mark.parametrize(("output_tokens", "reason"), [(100, None), (101, "call_limits")])
 def test_a_calls_money_stays_within_its_caps(output_tokens: int, reason: str | None) -> None:
     """A call of as many tokens as its caps may cost no more than they do: dear output is not cheap input."""
-    machine = Compiled(Support.definition, prices={"triage": Price(Fraction(1), Fraction(8))})
-    play = Play(machine, query="x")
+    compiled = CompiledMachine(Support.definition, prices={"triage": Price(Fraction(1), Fraction(8))})
+    play = Play(compiled, query="x")
 
     play.reserve(1, 700 - output_tokens, output_tokens)
 
@@ -1061,7 +1063,7 @@ def test_every_open_call_is_charged_and_recorded() -> None:
 @pytest.mark.parametrize("share", [{"tokens": -1}, {"tokens": 1, "cost": -1}])
 def test_a_share_below_nothing_is_refused(share: dict[str, int]) -> None:
     """A child is not given less than nothing, in tokens or in money."""
-    play = Play(Compiled(Parent.definition, children={"errand": Compiled(Errand.definition)}))
+    play = Play(CompiledMachine(Parent.definition, children={"errand": CompiledMachine(Errand.definition)}))
 
     with pytest.raises(StepError, match="child 1 would take"):
         play.feed(inputs.Split(call=1, machine="errand", context={}, at=0, **share))
@@ -1122,8 +1124,8 @@ def test_a_child_that_calls_nobody_needs_no_share() -> None:
 def test_money_is_split_like_tokens() -> None:
     """Where money is limited, a child's limit is exactly what its parent holds for it."""
     price, limits = Price(Fraction(1), Fraction(1)), Limits(tokens=1_000, cost_usd="0.001")
-    forks = Compiled(Forks.definition)
-    play = Play(Compiled(Parent.definition, limits=limits, prices={"fan": price}, children={"forks": forks}))
+    forks = CompiledMachine(Forks.definition)
+    play = Play(CompiledMachine(Parent.definition, limits=limits, prices={"fan": price}, children={"forks": forks}))
 
     play.feed(inputs.Split(call=1, machine="forks", tokens=300, cost=250, context={}, at=0))
 

@@ -14,7 +14,7 @@ from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage, V
 from fsm_orch.amounts import Allowance, Price
 from fsm_orch.kernel import VERSION, effects, inputs
 from fsm_orch.kernel.course import Step
-from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import INPUTS, Input
 from fsm_orch.kernel.potential import Potential
 from fsm_orch.kernel.reasons import LandingReason
@@ -41,7 +41,7 @@ from fsm_orch.kernel.step import fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing.machines import Asks, Facts, Twins
 
-DESK = Compiled(Support.definition, limits=Limits(hops=4, tokens=10_000, deadline_s=60))
+DESK = CompiledMachine(Support.definition, limits=Limits(hops=4, tokens=10_000, deadline_s=60))
 """Its dearest run: triage, billing, triage, billing, at 1,400 and 2,000 tokens a visit."""
 
 FIRST = Stamp(
@@ -60,24 +60,24 @@ FIRST = Stamp(
 """How every record of the first visit is stamped, before its first call."""
 
 
-def started(machine: Compiled, **context: Any) -> inputs.Started:
+def started(compiled: CompiledMachine, **context: Any) -> inputs.Started:
     return inputs.Started(
         run_id="r",
         thread_id="t",
         trace_id="c",
         context=context,
-        digest=machine.definition.digest,
+        digest=compiled.definition.digest,
         kernel=VERSION,
-        limits=machine.limits,
+        limits=compiled.limits,
         at=0.5,
     )
 
 
-def last(machine: Compiled, *inputs: Input, **context: Any) -> Step:
+def last(compiled: CompiledMachine, *inputs: Input, **context: Any) -> Step:
     """Give the last step of a run of these inputs."""
-    stepped = step(machine, None, started(machine, **context))
+    stepped = step(compiled, None, started(compiled, **context))
     for event in inputs:
-        stepped = step(machine, stepped.configuration, event)
+        stepped = step(compiled, stepped.configuration, event)
     return stepped
 
 
@@ -131,10 +131,12 @@ def test_a_refused_call_is_recorded_with_its_reason() -> None:
 
 def test_a_charge_is_recorded_with_its_money() -> None:
     """A settled call tells its usage, tokens and micro-dollars."""
-    machine = Compiled(Support.definition, limits=DESK.limits, prices={"triage": Price(Fraction(1, 4), Fraction(2))})
+    compiled = CompiledMachine(
+        Support.definition, limits=DESK.limits, prices={"triage": Price(Fraction(1, 4), Fraction(2))}
+    )
     usage = Usage(requests=1, input_tokens=30, output_tokens=10)
 
-    stepped = last(machine, RESERVED, inputs.CallSettled(call=1, usage=usage, at=2), query="x")
+    stepped = last(compiled, RESERVED, inputs.CallSettled(call=1, usage=usage, at=2), query="x")
 
     assert stepped.records == (
         CallCharged(
@@ -312,7 +314,7 @@ class Sums(Machine[Facts]):
     limits = Limits(hops=5, tokens=100, deadline_s=60)
 
 
-SUMS = Compiled(Sums.definition)
+SUMS = CompiledMachine(Sums.definition)
 CODE = Stamp(
     run_id="r",
     thread_id="t",
@@ -437,7 +439,7 @@ class Parent(Machine[Facts]):
     limits = Limits(hops=2, tokens=2_000, deadline_s=60)
 
 
-PARENT = Compiled(Parent.definition, children={"desk": DESK, "sums": SUMS})
+PARENT = CompiledMachine(Parent.definition, children={"desk": DESK, "sums": SUMS})
 FAN = replace(CODE, state="fan", agent="Twins", reserved=800, remaining=1_200, ahead=1_000)
 
 
@@ -511,18 +513,18 @@ def test_children_that_end_with_their_visit_are_recorded_one_by_one() -> None:
 
 def test_money_is_limited_from_the_start() -> None:
     """The dollars of a run's limits are whole micro-dollars in its ledger."""
-    machine = Compiled(Support.definition, limits=Limits(hops=4, cost_usd="0.005"))
+    compiled = CompiledMachine(Support.definition, limits=Limits(hops=4, cost_usd="0.005"))
 
-    assert last(machine, query="x").configuration.ledger.limit == Allowance(10_000, 5_000)
+    assert last(compiled, query="x").configuration.ledger.limit == Allowance(10_000, 5_000)
 
 
 def test_what_may_still_be_charged_counts_the_visits_that_are_left() -> None:
     """A potential that charges for visits falls with every visit that is made, from the first record on."""
     worst, to_come = {"triage": 1_400, "billing": 2_000}, {"triage": [0] * 4, "billing": [0] * 4}
     potential = Potential(worst, to_come, {"triage": 100, "billing": 300}, {"triage": 3, "billing": 2})
-    machine = Compiled(Support.definition, limits=DESK.limits, potential=potential)
+    compiled = CompiledMachine(Support.definition, limits=DESK.limits, potential=potential)
 
-    records = [*last(machine, query="x").records, *last(machine, TO_BILLING, query="x").records]
+    records = [*last(compiled, query="x").records, *last(compiled, TO_BILLING, query="x").records]
 
     first, second = 1_400 + 2 * 100 + 2 * 300, 2_000 + 2 * 100 + 300
     assert [(r.kind, r.stamp.reserved + r.stamp.ahead) for r in records] == [

@@ -18,7 +18,7 @@ from fsm_orch.define.context import FieldRef
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.states import Handoff
 from fsm_orch.kernel.configuration import Configuration, VisitLog
-from fsm_orch.kernel.engine import Compiled, Judgement
+from fsm_orch.kernel.engine import CompiledMachine, Judgement
 from fsm_orch.kernel.ledger import Ledger
 from fsm_orch.kernel.legal import Objection, legal, menu, next_call, objection
 
@@ -135,7 +135,7 @@ class Shop(Machine[Flags]):
 
 
 PRICES = {"start": Price(Fraction(1), Fraction(1)), "desk": Price(Fraction(2), Fraction(3))}
-SHOP = Compiled(Shop.definition, prices=PRICES)
+SHOP = CompiledMachine(Shop.definition, prices=PRICES)
 
 
 def configuration(
@@ -256,7 +256,7 @@ def test_the_order_of_objections_is_fixed() -> None:
         go = first.to(second, guard=is_a)
         end = (first | second).to(done, "x")
 
-    compiled = Compiled(Closed.definition)
+    compiled = CompiledMachine(Closed.definition)
     worst: dict[str, Any] = {
         "context": Flags(a=False),
         "visits": {"second": 1},
@@ -397,7 +397,7 @@ def test_agents_that_write_nothing_leave_nothing_open() -> None:
         on_b = first.to(done, guard=is_b)
         end = first.to(done)
 
-    compiled = Compiled(Plain.definition)
+    compiled = CompiledMachine(Plain.definition)
 
     assert (Plain.end,) == legal(compiled, configuration("first"))
 
@@ -426,7 +426,7 @@ def test_nothing_is_legal_unless_it_runs(status: str) -> None:
 def test_an_oracle_is_asked_for_what_is_foreseen() -> None:
     """An oracle that reads no field decides alone, before and after writing."""
 
-    closed = Compiled(Shop.definition, prices=PRICES, oracle=lambda h, c: Judgement(h.name == "cached"))
+    closed = CompiledMachine(Shop.definition, prices=PRICES, oracle=lambda h, c: Judgement(h.name == "cached"))
 
     assert [Shop.cached] == [handoff for handoff in legal(closed, configuration()) if handoff.guard is not None]
 
@@ -497,7 +497,7 @@ def holds(tree: Any, values: dict[str, bool]) -> tuple[bool, set[str]]:
 class Case:
     """A random machine, a configuration in its first state, and what it is made of in plain numbers."""
 
-    machine: Compiled
+    machine: CompiledMachine
     now: Configuration
     handoffs: list[tuple[Handoff, Any, dict[str, Any] | None]]
     """Each with its formula and its target in plain numbers; None for a final one."""
@@ -549,7 +549,9 @@ def cases(draw: st.DrawFn) -> Case:
         handoffs=tuple(h for h, _, _ in handoffs),
         limits=Limits(hops=limits["hops"], tokens=limits["tokens"], cost_usd=cost_usd, deadline_s=limits["deadline"]),
     )
-    machine = Compiled(definition, prices={name: Price(Fraction(i), Fraction(o)) for name, (i, o) in prices.items()})
+    compiled = CompiledMachine(
+        definition, prices={name: Price(Fraction(i), Fraction(o)) for name, (i, o) in prices.items()}
+    )
     values = {name: draw(st.booleans()) for name in FIELDS}
     settled, reserved = (draw(st.tuples(st.integers(0, 30), st.integers(0, 60))) for _ in range(2))
     now = configuration(
@@ -562,7 +564,7 @@ def cases(draw: st.DrawFn) -> Case:
         at=draw(st.sampled_from([0.0, 0.999, 1.0, 1.5, 2.0])),
     )
     taken = (settled[0] + reserved[0], settled[1] + reserved[1])
-    return Case(machine, now, handoffs, written, values, limits, taken)
+    return Case(compiled, now, handoffs, written, values, limits, taken)
 
 
 def may_enter(case: Case, target: dict[str, Any] | None, held: tuple[int, int]) -> bool:

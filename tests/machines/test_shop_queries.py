@@ -46,7 +46,7 @@ def assert_safe(model: Model, tally: Tally, results: list[RunResult[Query]]) -> 
     assert set(figures["limits_passed"].values()) == {0}
     assert figures["tokens_charged"] <= figures["tokens_reserved"]
     for result in results:
-        Witness(Runner(ShopFloor, model=model).machine).follow_all(result.journal)
+        Witness(Runner(ShopFloor, model=model).compiled).follow_all(result.journal)
 
 
 async def test_an_erratic_router_never_leaves_the_definition(texts: list[str]) -> None:

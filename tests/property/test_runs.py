@@ -54,9 +54,9 @@ def runner_on(machine: type[Machine[Any, Any]], limits: Limits, tape: Tape, **op
 
 def assert_theorems(runner: Runner[Any, Any], result: RunResult[Any]) -> None:
     """Follow the journal with a witness, and compare where it leads with where the run went."""
-    witness = Witness(runner.machine)
+    witness = Witness(runner.compiled)
     end = witness.follow_all(result.journal)
-    assert end == fold(runner.machine, result.journal)
+    assert end == fold(runner.compiled, result.journal)
     assert (result.state.name, result.context, result.messages) == (end.state, end.context, end.messages)
     assert result.charged_tokens == end.ledger.settled.tokens
     assert end.status == "finished"
@@ -116,7 +116,7 @@ def test_an_honest_provider_is_never_overrun(loop: asyncio.Runner, plan: Tape, t
 
     result = loop.run(runner.run(Facts(), deps=tape))
 
-    limits = runner.machine.limits
+    limits = runner.compiled.limits
     assert result.charged_tokens <= limits.tokens
     assert limits.cost_usd is None or (result.cost_usd is not None and result.cost_usd <= limits.cost_usd)
 
@@ -140,7 +140,7 @@ def test_cancellation_at_every_suspension(loop: asyncio.Runner, plan: Tape, choi
         await asyncio.wait({task})
         journal = await runner.store.load("r")
         if journal:
-            witness = Witness(runner.machine)
+            witness = Witness(runner.compiled)
             end = witness.follow_all(journal)
             assert end.status == "finished"
         return was_running

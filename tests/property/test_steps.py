@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage
 from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.configuration import Configuration
-from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import INPUTS, Input
 from fsm_orch.kernel.reasons import Refusal
 from fsm_orch.kernel.step import fold, journal_digest, step
@@ -34,19 +34,19 @@ class Part(Machine[Facts, Tape]):
     limits = Limits(hops=3, tokens=200)
 
 
-def compiled(plan: Tape) -> Compiled:
+def compiled(plan: Tape) -> CompiledMachine:
     """Compile a random machine that may run `Part` inside its visits; its limits need not admit a start."""
     machine, limits = drawn(plan)
-    return Compiled(machine.definition, limits=limits, children={"part": Compiled(Part.definition)})
+    return CompiledMachine(machine.definition, limits=limits, children={"part": CompiledMachine(Part.definition)})
 
 
-def started(machine: Compiled) -> inputs.Started:
+def started(compiled: CompiledMachine) -> inputs.Started:
     return inputs.Started(
-        run_id="r", context=vars(Facts()), digest=machine.definition.digest, kernel=VERSION, limits=machine.limits
+        run_id="r", context=vars(Facts()), digest=compiled.definition.digest, kernel=VERSION, limits=compiled.limits
     )
 
 
-def any_input(tape: Tape, machine: Compiled, now: Configuration, at: float) -> Input:
+def any_input(tape: Tape, compiled: CompiledMachine, now: Configuration, at: float) -> Input:
     """Draw an input, more often sensible than not."""
     visit = now.visit
     number = tape.pick([0, 0, 0, 0, 1, -1]) + (visit.calls + 1 if visit else 1)
@@ -75,13 +75,13 @@ def any_input(tape: Tape, machine: Compiled, now: Configuration, at: float) -> I
             return inputs.Split(call=number, machine=name, tokens=tokens, context=vars(Facts()), at=at)
         case 11 | 12 if now.children:
             call = tape.pick(tuple(now.children))
-            inner = any_input(tape, machine.children["part"], now.children[call], at)
+            inner = any_input(tape, compiled.children["part"], now.children[call], at)
             return inputs.ChildInput(call=call, input=inner, at=at)
         case 13:
             return inputs.Merged(call=opened, at=at)
         case 14 if tape.chance(6):
             return inputs.Cancelled(at=tape.pick([at, float("nan"), -1.0, float("inf")]))
-    return _reply(tape, machine, now, at)
+    return _reply(tape, compiled, now, at)
 
 
 def _usage(tape: Tape) -> Usage | None:
@@ -96,12 +96,12 @@ def _usage(tape: Tape) -> Usage | None:
     )
 
 
-def _reply(tape: Tape, machine: Compiled, now: Configuration, at: float) -> inputs.Replied:
-    state = machine.definition.states.get(now.state)
+def _reply(tape: Tape, compiled: CompiledMachine, now: Configuration, at: float) -> inputs.Replied:
+    state = compiled.definition.states.get(now.state)
     drawn: dict[str, Any] = {"a": bool(tape.below(2)), "b": bool(tape.below(2)), "count": tape.below(4), "note": "n"}
     writes = state.spec.written_names if state else frozenset()
     changes = {name: value for name, value in drawn.items() if name in writes or tape.chance(30)}
-    names = [handoff.name for handoff in machine.definition.handoffs]
+    names = [handoff.name for handoff in compiled.definition.handoffs]
     return inputs.Replied(
         handoff=tape.pick([None, tape.pick(names), tape.pick(names), "nowhere", "*land*"]),
         changes=changes,
@@ -111,10 +111,10 @@ def _reply(tape: Tape, machine: Compiled, now: Configuration, at: float) -> inpu
     )
 
 
-def played(machine: Compiled, tape: Tape, inputs: int = 40) -> tuple[Witness, list[Input]] | None:
+def played(compiled: CompiledMachine, tape: Tape, inputs: int = 40) -> tuple[Witness, list[Input]] | None:
     """Play inputs off a tape under a witness, leaving out those the kernel does not admit; None if none starts."""
-    witness = Witness(machine)
-    journal: list[Input] = [started(machine)]
+    witness = Witness(compiled)
+    journal: list[Input] = [started(compiled)]
     try:
         witness.follow(journal[0])
     except StepError:
@@ -125,7 +125,7 @@ def played(machine: Compiled, tape: Tape, inputs: int = 40) -> tuple[Witness, li
         if witness.now.status == "finished":
             break
         at += tape.pick([0.0, 0.1, 0.5, 3.0, -0.2, 11.0])
-        event = any_input(tape, machine, witness.now, at)
+        event = any_input(tape, compiled, witness.now, at)
         try:
             witness.follow(event)
         except StepError:

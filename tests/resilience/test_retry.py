@@ -21,7 +21,7 @@ EXACT = Retry(jitter_s=0)
 async def run(*script: Any, retry: Retry | None = EXACT, limits: Limits | None = None) -> RunResult[Ticket]:
     runner = Runner(Support, model=ScriptedModel(script), retry=retry, limits=limits)
     result = await runner.run(Ticket(query="x"))
-    Witness(runner.machine).follow_all(result.journal)
+    Witness(runner.compiled).follow_all(result.journal)
     return result
 
 

@@ -27,14 +27,14 @@ from fsm_orch import (
 )
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.kernel import VERSION, inputs
-from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.limits import CallLimits
 from fsm_orch.run.desk import AttemptDesk
 from fsm_orch.run.writer import Run
 
 
 def run_of(machine: type[Machine[Any, Any]], limits: Limits | None = None) -> Run:
-    compiled = Compiled(machine.definition, limits=limits)
+    compiled = CompiledMachine(machine.definition, limits=limits)
     started = inputs.Started(
         run_id="r",
         context={"query": "x"},

@@ -165,7 +165,7 @@ async def test_a_cancelled_flush_leaves_a_whole_journal(at: float) -> None:
     task.cancel()
     await asyncio.wait({task})
 
-    assert fold(runner.machine, await store.load("r")).status == "finished"
+    assert fold(runner.compiled, await store.load("r")).status == "finished"
 
 
 async def test_a_run_id_is_used_once() -> None:

@@ -11,28 +11,28 @@ from support.desk import Support, Ticket
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, ScriptedModel, State
 from fsm_orch.kernel import VERSION, effects, inputs
-from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.step import fold
 from fsm_orch.limits import CallLimits
 from fsm_orch.run.writer import Run
 from fsm_orch.testing.machines import Twins
 
-MACHINE = Compiled(Support.definition)
+MACHINE = CompiledMachine(Support.definition)
 
 
 def run_of(
-    clock: Callable[[], float] = lambda: 0.0, *, at: float = 0.0, store: Any = None, machine: Compiled = MACHINE
+    clock: Callable[[], float] = lambda: 0.0, *, at: float = 0.0, store: Any = None, compiled: CompiledMachine = MACHINE
 ) -> Run:
     started = inputs.Started(
         run_id="r",
         context={"query": "x"},
-        digest=machine.definition.digest,
+        digest=compiled.definition.digest,
         kernel=VERSION,
-        limits=machine.limits,
+        limits=compiled.limits,
         at=at,
     )
-    return Run(machine, started, clock=clock, store=store)
+    return Run(compiled, started, clock=clock, store=store)
 
 
 def test_time_goes_on_from_where_it_started() -> None:
@@ -72,7 +72,7 @@ class Delegating(Machine[Ticket]):
 
 def test_a_runs_own_effect_comes_after_those_of_its_children() -> None:
     """A visit that ends with a child under way finishes the child first: what is left to do is the run's own."""
-    run = run_of(machine=Compiled(Delegating.definition, children={"desk": MACHINE}))
+    run = run_of(compiled=CompiledMachine(Delegating.definition, children={"desk": MACHINE}))
     run.fold(inputs.Split(call=1, machine="desk", tokens=700, context={"query": "y"}, at=0))
 
     run.fold(inputs.Replied(handoff="finish", at=0))
@@ -139,4 +139,4 @@ async def test_a_store_that_fails_once_loses_nothing(at: int) -> None:
     with pytest.raises(OSError, match="disk full"):
         await runner.run(Ticket(query="hello"), run_id="r1")
 
-    assert "finished" == fold(runner.machine, await store.load("r1")).status
+    assert "finished" == fold(runner.compiled, await store.load("r1")).status

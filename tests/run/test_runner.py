@@ -178,7 +178,7 @@ async def test_a_callers_cancellation_lands_the_run_and_is_raised_again() -> Non
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    end = fold(slow.machine, await store.load("r1"))
+    end = fold(slow.compiled, await store.load("r1"))
     assert (end.status, end.landing, end.state) == ("finished", "cancelled", "human")
     assert end.ledger.reserved.tokens == 0
     assert end.ledger.settled.tokens > 0
@@ -315,7 +315,7 @@ async def test_leaving_a_stream_early_lands_the_run() -> None:
         async for _ in stream:
             break
 
-    assert fold(slow.machine, await store.load("r1")).landing == "cancelled"
+    assert fold(slow.compiled, await store.load("r1")).landing == "cancelled"
 
 
 @pytest.mark.looptime

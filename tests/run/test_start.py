@@ -11,7 +11,7 @@ from pydantic import Field, field_serializer, field_validator
 from fsm_orch import Context, Final, Given, Limits, Machine, Reply, Runner, StartError, State, StepError, Visit
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.kernel import VERSION, inputs
-from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.step import step
 from fsm_orch.limits import CallLimits
@@ -60,7 +60,7 @@ async def test_what_only_agents_write_is_not_brought_along(early: dict[str, Any]
     with pytest.raises(StartError, match=f"Loan comes with {', '.join(early)} set.*Given"):
         await Runner(Approval).run(Loan(text="x", **early))
     with pytest.raises(StepError, match=f"with {', '.join(early)} set: only agents"):
-        step(Compiled(Approval.definition), None, started)
+        step(CompiledMachine(Approval.definition), None, started)
 
 
 async def test_what_callers_give_is_taken() -> None:
@@ -164,7 +164,7 @@ class Twice(Machine[Loan]):
 
 def test_a_menu_holds_nothing_for_a_call_that_cannot_come() -> None:
     """Where no call is left, another attempt finds every handoff that can be paid for, as the certificate promises."""
-    machine = Compiled(Twice.definition)
+    compiled = CompiledMachine(Twice.definition)
     world: list[Input] = [
         inputs.Started(
             run_id="r", context={"text": "x"}, digest=Twice.definition.digest, kernel=VERSION, limits=Twice.limits
@@ -175,9 +175,9 @@ def test_a_menu_holds_nothing_for_a_call_that_cannot_come() -> None:
     ]
     now = None
     for event in world:
-        now = step(machine, now, event).configuration
+        now = step(compiled, now, event).configuration
 
     assert now is not None
     assert "running" == now.status
     assert "slack" == certify(Twice.definition).verdict("tokens")
-    assert "second" == step(machine, now, inputs.Replied(at=0)).configuration.state
+    assert "second" == step(compiled, now, inputs.Replied(at=0)).configuration.state

@@ -10,8 +10,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from support.desk import Support, Ticket
 
 from fsm_orch import Final, Machine, State, Visit, guard
-from fsm_orch.kernel import inputs, step
-from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel import attempts, course, inputs
+from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.testing import RoutingSafety, Turn, Witness, play
 from machines.shop import ShopFloor
 
@@ -72,8 +72,8 @@ def test_a_guard_that_is_not_pure_is_found() -> None:
 @pytest.mark.parametrize(
     ("place", "name", "fault", "theorem"),
     [
-        (step, "objection", lambda *args, **options: None, "T[1235]"),
-        (step, "overwritten", lambda context, values: context, "T[56]"),
+        (attempts, "objection", lambda *args, **options: None, "T[1235]"),
+        (course, "overwritten", lambda context, values: context, "T[56]"),
     ],
 )
 def test_a_broken_kernel_is_found(
@@ -91,7 +91,7 @@ def test_a_rise_of_what_is_ahead_is_found() -> None:
     result = play(Support, Ticket(query="?"), [Turn(Support.triage, Support.resolved, tokens=(10,))])
     started = result.journal[0]
     assert isinstance(started, inputs.Started)
-    follower = Witness(Compiled(Support.definition))
+    follower = Witness(CompiledMachine(Support.definition))
     follower.follow(started)
     follower.most = 5
 

@@ -55,17 +55,17 @@ def check(
 
     Raises CertificateError: if it is of other things than these, or says what does not follow from them.
     """
-    claim, machine, limits = certificate.model_dump(mode="json"), definition.canonical, limits or definition.limits
+    claim, canonical, limits = certificate.model_dump(mode="json"), definition.canonical, limits or definition.limits
     claim["limits"] = _limits(claim["limits"])
     inner = {state: [part.model_dump(mode="json") for part in own] for state, own in (parts or {}).items()}
     for what, fact in _facts(definition, limits, prices or {}, models, inner).items():
         if claim[what] != fact:
             raise CertificateError(f"This certificate was made for other {what}: {claim[what]!r}, and here is {fact!r}")
-    road, costs = _road(machine, limits.hops), _costs(machine, limits, prices or {}, inner)
+    road, costs = _road(canonical, limits.hops), _costs(canonical, limits, prices or {}, inner)
     if claim["bounds"].keys() != costs.keys():
         raise CertificateError(f"This certificate bounds {sorted(claim['bounds'])}; it could bound {sorted(costs)}")
     for measure, bound in claim["bounds"].items():
-        objection = _objection(bound, machine, road, costs[measure])
+        objection = _objection(bound, canonical, road, costs[measure])
         if objection is not None:
             raise CertificateError(f"This certificate is refuted: in {measure}, {objection}")
 
@@ -78,13 +78,13 @@ def _facts(
     inner: Mapping[str, Sequence[Json]],
 ) -> dict[str, Any]:
     """Give what a certificate is bound to, as its JSON says it."""
-    machine = definition.canonical
-    agents = {name: state["agent"] for name, state in machine["states"].items() if state["agent"]["calls"]}
+    canonical = definition.canonical
+    agents = {name: state["agent"] for name, state in canonical["states"].items() if state["agent"]["calls"]}
     if models is None:
-        models = {name: agent["model"] or machine["model"] for name, agent in agents.items()}
+        models = {name: agent["model"] or canonical["model"] for name, agent in agents.items()}
     return {
         "version": 1,
-        "machine": machine["machine"],
+        "machine": canonical["machine"],
         "definition": definition.digest,
         "limits": limits,
         "models": {name: models.get(name) for name in agents},
@@ -125,13 +125,13 @@ class _Road(NamedTuple):
     onward: Mapping[str, Sequence[str]]
 
 
-def _road(machine: Json, hops: int) -> _Road:
-    states = machine["states"]
+def _road(canonical: Json, hops: int) -> _Road:
+    states = canonical["states"]
     initial = next(name for name, state in states.items() if state["initial"])
     visits = {name: state["max_visits"] for name, state in states.items()}
     left = {name: hops if most is None else most - (name == initial) for name, most in visits.items()}
     onward: dict[str, list[str]] = {name: [] for name in states}
-    for handoff in machine["handoffs"]:  # of every kind: failure edges too
+    for handoff in canonical["handoffs"]:  # of every kind: failure edges too
         for source in handoff["sources"]:
             if left.get(handoff["target"], 0) > 0:
                 onward[source].append(handoff["target"])
@@ -139,13 +139,13 @@ def _road(machine: Json, hops: int) -> _Road:
 
 
 def _costs(
-    machine: Json, limits: Limits, prices: Mapping[str, Price], inner: Mapping[str, Sequence[Json]]
+    canonical: Json, limits: Limits, prices: Mapping[str, Price], inner: Mapping[str, Sequence[Json]]
 ) -> dict[str, dict[str, int]]:
     """Give what a visit of each state is charged at most, by measure; a part takes the place of one call."""
-    if strange := inner.keys() - machine["states"].keys():
-        raise CertificateError(f"There is no state {min(strange)!r} to run parts in. States: {[*machine['states']]}")
+    if strange := inner.keys() - canonical["states"].keys():
+        raise CertificateError(f"There is no state {min(strange)!r} to run parts in. States: {[*canonical['states']]}")
     costs: dict[str, dict[str, int]] = {m: {} for m in ("tokens", "cost", "hops", "calls", "milliseconds")}
-    for name, state in machine["states"].items():
+    for name, state in canonical["states"].items():
         bounds = [{m: b["bound"] for m, b in part["bounds"].items()} for part in inner.get(name, ())]
         agent, calls = state["agent"], state["agent"]["calls"] - len(bounds)
         if calls < 0:
@@ -159,10 +159,10 @@ def _costs(
             price = prices.get(name, FREE)
             call = ceil(given * price.input + made * price.output)
             costs["cost"][name] = calls * call + sum(b["cost"] for b in bounds)
-    return {measure: cost for measure, cost in costs.items() if len(cost) == len(machine["states"])}
+    return {measure: cost for measure, cost in costs.items() if len(cost) == len(canonical["states"])}
 
 
-def _objection(bound: Json, machine: Json, road: _Road, cost: Mapping[str, int]) -> str | None:
+def _objection(bound: Json, canonical: Json, road: _Road, cost: Mapping[str, int]) -> str | None:
     """Say what is wrong with a bound; None if it holds."""
     price = {state: Fraction(of) for state, of in bound["per_visit"].items()}
     if any(of < 0 or road.left.get(state, 0) < 1 for state, of in price.items()):
@@ -175,7 +175,7 @@ def _objection(bound: Json, machine: Json, road: _Road, cost: Mapping[str, int])
     to_come, after_one_more = (Fraction(layers[n][road.initial], unit) for n in (road.hops - 1, road.hops))
     paid = sum(road.left[state] * of for state, of in price.items())
     total = cost[road.initial] + to_come + paid
-    reached = _walk(bound["witness"], machine, road, cost)
+    reached = _walk(bound["witness"], canonical, road, cost)
     if reached is None:
         return f"no run can take its witness: {bound['witness']}"
     is_exact = reached == floor(total) or (
@@ -193,10 +193,10 @@ def _objection(bound: Json, machine: Json, road: _Road, cost: Mapping[str, int])
     return next((f"{k} is {fact}, not {bound[k]}" for k, fact in facts.items() if bound[k] != fact), None)
 
 
-def _walk(witness: Json, machine: Json, road: _Road, cost: Mapping[str, int]) -> int | None:
+def _walk(witness: Json, canonical: Json, road: _Road, cost: Mapping[str, int]) -> int | None:
     """Add up what a path is charged; None if no run can take it."""
     states, handoffs = witness["states"], witness["handoffs"]
-    edges = {(h["name"], source, h["target"]) for h in machine["handoffs"] for source in h["sources"]}
+    edges = {(h["name"], source, h["target"]) for h in canonical["handoffs"] for source in h["sources"]}
     is_path = (
         states[:1] == [road.initial]
         and len(states) == len(handoffs) + 1 <= road.hops

@@ -142,7 +142,7 @@ class Oracle:
         self._known: dict[tuple[Guard[Any], tuple[object, ...]], tuple[Judgement, tuple[str, ...]]] = {}
 
     def __call__(self, handoff: Handoff, context: Context) -> Judgement:
-        """Answer for a handoff, as `Compiled` asks; a view sees what is read of it."""
+        """Answer for a handoff, as `CompiledMachine` asks; a view sees what is read of it."""
         if handoff.guard is None:
             return Judgement(holds=True)
         judgement, reads = self._judge(handoff.guard, self._abstraction.values(context), self._origin(context))

@@ -19,7 +19,7 @@ from ...amounts import Usage
 from ...define.states import State
 from ...kernel import inputs
 from ...kernel.configuration import Configuration
-from ...kernel.engine import Compiled
+from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
 from ...kernel.reasons import FailureReason
 from .abstract import Abstraction
@@ -38,8 +38,8 @@ class Adversary:
         abstraction: what it was compiled of.
     """
 
-    def __init__(self, machine: Compiled, abstraction: Abstraction) -> None:
-        self._machine = machine
+    def __init__(self, compiled: CompiledMachine, abstraction: Abstraction) -> None:
+        self._machine = compiled
         self._told_apart = abstraction.told_apart
         self._placeholders = abstraction.placeholders
         self._moves = lru_cache(maxsize=None)(self._list)

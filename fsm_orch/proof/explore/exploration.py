@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ...amounts import Price
 from ...define.definition import Definition
 from ...define.policies import Policy
-from ...kernel.engine import Compiled
+from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
 from ...limits import Limits
 from .automata import Verdict, guards
@@ -187,7 +187,9 @@ def _is_real(found: Walked, policy: Policy, trace: Trace) -> bool:
     if not play.abstraction.has_validators:
         return True
     return is_real(
-        Compiled(play.abstraction.original, limits=play.machine.limits, prices=play.machine.prices), policy, trace
+        CompiledMachine(play.abstraction.original, limits=play.compiled.limits, prices=play.compiled.prices),
+        policy,
+        trace,
     )
 
 

@@ -16,7 +16,7 @@ from ...define.policies import Policy
 from ...define.states import EdgeKind
 from ...kernel import VERSION, inputs
 from ...kernel.configuration import Configuration
-from ...kernel.engine import Compiled
+from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
 from ...kernel.records import HandedOff, Landed, Record
 from ...kernel.step import step
@@ -57,12 +57,12 @@ class Play:
     ) -> None:
         self.abstraction = Abstraction(definition, guards(definition, policies))
         self.oracle = Oracle(self.abstraction)
-        self.machine = Compiled(self.abstraction.definition, limits=limits, prices=prices, oracle=self.oracle)
-        self.adversary = Adversary(self.machine, self.abstraction)
+        self.compiled = CompiledMachine(self.abstraction.definition, limits=limits, prices=prices, oracle=self.oracle)
+        self.adversary = Adversary(self.compiled, self.abstraction)
         self.automata = tuple(map(automaton, policies))
         self._live = live(definition, self.abstraction.domain, (g for policy in policies for g in policy.guards))
         self._theorems = Theorems(definition, limits)
-        worst, cost = _worst_case(self.machine), limits.cost_micros
+        worst, cost = _worst_case(self.compiled), limits.cost_micros
         self._may_run_dry = cost is not None and worst.cost > cost
         self.may_run_out = self._may_run_dry or worst.tokens > limits.tokens
         """Whether the ledger may deny something in some run, as far as counting visits tells."""
@@ -79,9 +79,9 @@ class Play:
             yield inputs.Started(
                 run_id="explored",
                 context=context,
-                digest=self.machine.definition.digest,
+                digest=self.compiled.definition.digest,
                 kernel=VERSION,
-                limits=self.machine.limits,
+                limits=self.compiled.limits,
             )
 
     def kind(self, handoff: str) -> EdgeKind:
@@ -129,15 +129,15 @@ class Play:
 
     def is_tight(self, now: Configuration) -> bool:
         """Tell whether the ledger may still deny something: the worst case to come does not fit what is left."""
-        return self.may_run_out and (self._may_run_dry or now.ceiling > self.machine.limits.tokens)
+        return self.may_run_out and (self._may_run_dry or now.ceiling > self.compiled.limits.tokens)
 
     def _take(self, place: Place | None, event: Input) -> Moved:
         before, at = place if place else (None, ())
-        after, records, _ = step(self.machine, before, event)
+        after, records, _ = step(self.compiled, before, event)
         left = _Left(self, before, event, records)
         breaches = self._theorems.breaches(before, event, after, records, left.holds)
         if before is None:
-            initial = self.machine.definition.initial.name
+            initial = self.compiled.definition.initial.name
             at = tuple([automaton.start(initial, left.holds) for automaton in self.automata])
         if self.automata and after.hops != (before.hops if before else 0):
             for record in records:
@@ -180,12 +180,12 @@ class _Left:
         return lambda guard: self._play.oracle.holds_at_end(guard, *self._known, self._play.sets[final])
 
 
-def _worst_case(machine: Compiled) -> Amount:
+def _worst_case(compiled: CompiledMachine) -> Amount:
     """Bound what a run may be charged by counting its visits alone, the dearest first."""
-    hops = machine.limits.hops
+    hops = compiled.limits.hops
     charged = [
-        (state.spec.worst_case(machine.prices[name]), min(state.max_visits or hops, hops))
-        for name, state in machine.definition.states.items()
+        (state.spec.worst_case(compiled.prices[name]), min(state.max_visits or hops, hops))
+        for name, state in compiled.definition.states.items()
     ]
     return Amount(
         _dearest([(amount.tokens, visits) for amount, visits in charged], hops),

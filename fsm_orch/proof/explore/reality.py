@@ -19,7 +19,7 @@ from ...define.policies import Policy
 from ...errors import ContextError, StepError
 from ...kernel import VERSION, records
 from ...kernel.configuration import Configuration
-from ...kernel.engine import Compiled, judged
+from ...kernel.engine import CompiledMachine, judged
 from ...kernel.inputs import Input, Replied, Started
 from ...kernel.step import step
 from .automata import Automaton, automaton
@@ -31,15 +31,15 @@ _SIMPLE: tuple[object, ...] = (None, "?", 0, 1, 0.5, False, (), "", 100, "2000-0
 """Values to try on a field, in this order; a text before its emptiness, which many fields refuse."""
 
 
-def breaks(machine: Compiled, policy: Policy, journal: Iterable[Input]) -> bool:
+def breaks(compiled: CompiledMachine, policy: Policy, journal: Iterable[Input]) -> bool:
     """Tell whether a run, ended where its journal ends, has broken a policy.
 
     Raises StepError: if the journal is none of this machine.
     """
-    definition, follower, at = machine.definition, automaton(policy), 0
+    definition, follower, at = compiled.definition, automaton(policy), 0
     now: Configuration | None = None
     for event in journal:
-        before, stepped = now, step(machine, now, event)
+        before, stepped = now, step(compiled, now, event)
         now = stepped.configuration
         if isinstance(event, Started):  # where it began, even if it has landed since
             at = follower.start(definition.initial.name, _holds(validated(definition.context, event.context)))
@@ -71,13 +71,13 @@ def _holds(context: Context) -> Callable[[Guard[Any]], bool]:
     return lambda guard: judged(guard, context).holds
 
 
-def is_real(machine: Compiled, policy: Policy, trace: Trace) -> bool:
+def is_real(compiled: CompiledMachine, policy: Policy, trace: Trace) -> bool:
     """Tell whether a path is known to be one of a real run that breaks a policy; it hangs on no unknown guard.
 
     Args:
         machine: the real one, with its own context and guards.
     """
-    context_type = machine.definition.context
+    context_type = compiled.definition.context
     inputs = [*(event for turn in trace.turns for event in turn.inputs), *trace.inputs]
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
     try:
@@ -85,11 +85,11 @@ def is_real(machine: Compiled, policy: Policy, trace: Trace) -> bool:
         started = Started(
             run_id="real",
             context=journaled(context, context_type.__pydantic_fields__),
-            digest=machine.definition.digest,
+            digest=compiled.definition.digest,
             kernel=VERSION,
-            limits=machine.limits,
+            limits=compiled.limits,
         )
-        return breaks(machine, policy, [started, *(_said(context_type, event, trace) for event in inputs)])
+        return breaks(compiled, policy, [started, *(_said(context_type, event, trace) for event in inputs)])
     except (ContextError, StepError):
         return False
 

@@ -129,7 +129,7 @@ async def drive(stage: Stage, fault: Fault) -> Outcome:
     start = time.perf_counter()
     result = await runner.run(Case(query=stage.query))
     seconds = time.perf_counter() - start
-    Witness(runner.machine).follow_all(result.journal)
+    Witness(runner.compiled).follow_all(result.journal)
     return Outcome(
         result=result,
         machine=machine,

@@ -34,7 +34,7 @@ from fsm_orch.amounts import Amount, Price
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.course import Step
-from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.records import HandedOff
 from fsm_orch.kernel.step import fold, step
@@ -77,9 +77,9 @@ def test_traces_are_real_runs(desk: Desk, data: st.DataObject) -> None:
     """What a trace did to the abstract machine leads the real one along the same path, at the same price."""
     found = explore(desk.definition, policies=(data.draw(policies(desk.definition)),))
 
-    machine = Compiled(desk.definition)
+    compiled = CompiledMachine(desk.definition)
     for trace in traces(found):
-        end = replayed(machine, trace)
+        end = replayed(compiled, trace)
         assert (end.state, end.hops, end.ledger.settled.tokens) == (trace.state, trace.hops, trace.settled)
         assert trace.is_sure
 
@@ -91,13 +91,13 @@ def traces(found: Exploration) -> Iterator[Trace]:
     yield from (judged.trace for judged in found.policies if judged.trace)
 
 
-def replayed(machine: Compiled, trace: Trace) -> Configuration:
+def replayed(compiled: CompiledMachine, trace: Trace) -> Configuration:
     """Fold what happened on a trace."""
     started = inputs.Started(
-        run_id="r", context=trace.start, digest=machine.definition.digest, kernel=1, limits=machine.limits
+        run_id="r", context=trace.start, digest=compiled.definition.digest, kernel=1, limits=compiled.limits
     )
     said = [event for turn in trace.turns for event in turn.inputs]
-    return fold(machine, [started, *said, *trace.inputs])
+    return fold(compiled, [started, *said, *trace.inputs])
 
 
 @given(tapes(), st.integers(0, 255))
@@ -662,8 +662,8 @@ def test_a_wrong_kernel_is_found(wrong: str, monkeypatch: pytest.MonkeyPatch) ->
     """The theorems are checked after every step by other lines than the kernel's own."""
     theorem, spoil = WRONG[wrong]
 
-    def spoilt(machine: Compiled, now: Configuration | None, event: Input) -> Step:
-        return spoil(now, event, step(machine, now, event))
+    def spoilt(compiled: CompiledMachine, now: Configuration | None, event: Input) -> Step:
+        return spoil(now, event, step(compiled, now, event))
 
     monkeypatch.setattr(play, "step", spoilt)
     try:
@@ -685,13 +685,13 @@ def test_a_closed_guard_that_is_passed_is_found(monkeypatch: pytest.MonkeyPatch)
         done, human = Final(), Final(fallback=True)
         on = start.to(done, guard=is_a & is_b)
 
-    def open_to_all(machine: Compiled, now: Configuration | None, event: Input) -> Step:
-        holds = machine.holds
-        monkeypatch.setattr(machine, "holds", lambda handoff, context: holds(handoff, context)._replace(holds=True))
+    def open_to_all(compiled: CompiledMachine, now: Configuration | None, event: Input) -> Step:
+        holds = compiled.holds
+        monkeypatch.setattr(compiled, "holds", lambda handoff, context: holds(handoff, context)._replace(holds=True))
         try:
-            return step(machine, now, event)
+            return step(compiled, now, event)
         finally:
-            monkeypatch.setattr(machine, "holds", holds)
+            monkeypatch.setattr(compiled, "holds", holds)
 
     monkeypatch.setattr(play, "step", open_to_all)
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BeforeValidator, Field, field_validator
 
 from fsm_orch import Context, Final, Given, Machine, Policy, Runner, State, Visit, guard, never
-from fsm_orch.kernel.engine import Compiled
+from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.proof.explore.reality import breaks
 
@@ -48,7 +48,7 @@ def test_a_run_that_lands_as_it_starts_is_judged_as_it_is_explored(policy: Polic
     result = Runner(Desk).run_sync(Ticket(vip=vip))
     (judged,) = explore(Desk.definition, policies=(policy,)).policies
 
-    is_broken = breaks(Compiled(Desk.definition), policy, result.journal)
+    is_broken = breaks(CompiledMachine(Desk.definition), policy, result.journal)
 
     assert is_broken == (str(policy) == "never(~is_told)")
     assert is_broken <= (judged.verdict == "violated")
