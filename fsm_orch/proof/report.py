@@ -12,7 +12,7 @@ from ..define.rules.start import start_objection
 from ..errors import Finding, StartError
 from .bounds.certificate import Certificate
 from .bounds.certify import certify
-from .bounds.checker import check
+from .bounds.verifier import verify
 from .explore.automata import Verdict
 from .explore.exploration import Exploration, explore
 from .explore.trace import Trace
@@ -78,7 +78,7 @@ def dossier(
     if reason is not None:
         raise StartError(f"{definition.name} cannot start: {reason}")
     certificate = certify(definition, prices=prices, models=models)
-    check(certificate, definition, prices=prices, models=models)
+    verify(certificate, definition, prices=prices, models=models)
     explored = explore(
         definition, prices=prices, max_configurations=max_configurations, on_progress=on_progress, clock=clock
     )

@@ -20,7 +20,7 @@ from ..limits import Limits
 from ..models import registry
 from ..models.base import Model
 from ..proof.bounds.certificate import Certificate
-from ..proof.bounds.checker import check
+from ..proof.bounds.verifier import verify
 
 
 def compiled(
@@ -89,7 +89,7 @@ def _check_certificate(
     used: Mapping[str, Model],
 ) -> None:
     try:
-        check(
+        verify(
             certificate, definition, limits=limits, prices=prices, models={n: model.name for n, model in used.items()}
         )
     except CertificateError as error:

@@ -11,14 +11,14 @@ from typing import Any
 from ..amounts import Price
 from ..define.machine import AnyMachine
 from ..define.policies import Cause, Policy
-from ..define.rules.check import check as findings_of
+from ..define.rules.check import check
 from ..errors import DefinitionError
 from ..export.table import table
 from ..limits import Limits
 from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.certify import certify
-from ..proof.bounds.checker import check
 from ..proof.bounds.skeleton import Measure
+from ..proof.bounds.verifier import verify
 from ..proof.bounds.words import bound_in_words, shown
 from ..proof.explore.exploration import Exploration, Judged, explore
 from ..proof.explore.trace import Trace
@@ -66,7 +66,7 @@ def assert_bounded(
         "milliseconds": _in_parts("seconds", seconds, 1_000, (float, int, Decimal), "a number, such as 0.25"),
     }
     certificate = certify(machine.definition, limits=limits, prices=prices)
-    check(certificate, machine.definition, limits=limits, prices=prices)
+    verify(certificate, machine.definition, limits=limits, prices=prices)
     wrong = [
         line for measure, most in wanted.items() if most is not None for line in _excess(certificate, measure, most)
     ]
@@ -133,9 +133,7 @@ def check_policies(machine: AnyMachine, *policies: Policy) -> None:
         if not isinstance(policy, Policy):
             raise TypeError(f"a policy of {machine.__name__} cannot be a {type(policy).__name__}: {_instead(policy)}")
     findings = [
-        finding
-        for finding in findings_of(replace(machine.definition, policies=policies))
-        if finding.code in _OF_POLICIES
+        finding for finding in check(replace(machine.definition, policies=policies)) if finding.code in _OF_POLICIES
     ]
     if findings:
         raise DefinitionError(f"A policy asserted of {machine.__name__}", findings)

@@ -21,11 +21,11 @@ from typing import TypeVar
 
 from fsm_orch.define.definition import Definition
 from fsm_orch.proof.bounds.certify import certify
-from fsm_orch.proof.bounds.checker import check
 from fsm_orch.proof.bounds.program import LAYERED_UP_TO, best_prices
 from fsm_orch.proof.bounds.search import dearest_path
 from fsm_orch.proof.bounds.skeleton import skeleton, worst_cases
 from fsm_orch.proof.bounds.tolls import Pricing
+from fsm_orch.proof.bounds.verifier import verify
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`, when run alone
 
@@ -106,7 +106,7 @@ def parts(name: str, definition: Definition, up_to: int) -> None:
 def whole(name: str, definition: Definition) -> None:
     """Report what a certificate of all measures takes, and its check."""
     certificate, found = timed(lambda: certify(definition))
-    _, checked = timed(lambda: check(certificate, definition))
+    _, checked = timed(lambda: verify(certificate, definition))
     is_layered = skeleton(definition, definition.limits).edges * definition.limits.hops <= LAYERED_UP_TO
     exact = sum(bound.is_exact for bound in certificate.bounds.values())
     report(name, layered=is_layered, certify_ms=found, check_ms=checked, exact=f"{exact} of {len(certificate.bounds)}",

@@ -5,7 +5,7 @@
     Runner(Support, certificate=Certificate.load(text))          # at start-up, where there need not be one
 
 For each measure it holds lambda, the price of a visit of each state whose visits can run out; `tolls`
-tells what follows from that, and `checker` refutes a certificate altered in any number. It is bound to
+tells what follows from that, and `verifier` refutes a certificate altered in any number. It is bound to
 the digest of the definition, the model of each state, the price table and the limits of a run.
 """
 

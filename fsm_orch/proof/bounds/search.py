@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .tolls import Pricing
 
 WIDEST = 512
-"""Paths of one length that are followed at most; keep in sync with `_MOST_OPEN` of `checker`."""
+"""Paths of one length that are followed at most; keep in sync with `_MOST_OPEN` of `verifier`."""
 
 
 class Found(NamedTuple):

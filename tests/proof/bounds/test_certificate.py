@@ -17,7 +17,7 @@ from fsm_orch.amounts import Price
 from fsm_orch.errors import CertificateError
 from fsm_orch.proof.bounds.certificate import Certificate
 from fsm_orch.proof.bounds.certify import certify
-from fsm_orch.proof.bounds.checker import check
+from fsm_orch.proof.bounds.verifier import verify
 
 PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}
 
@@ -31,7 +31,7 @@ def test_300_machines():
         tokens = certificate.bounds["tokens"]
         exact = max(charged(definition, path) for path in paths(definition))
 
-        check(certificate, definition)
+        verify(certificate, definition)
         assert tokens.witness.amount <= exact <= tokens.bound <= floor(tokens.total)
         assert tokens.is_exact
         assert exact == tokens.bound
@@ -107,7 +107,7 @@ def test_models_are_those_declared():
     certificate = certify(Named.definition)
 
     assert certificate.models == {"first": "openai:all", "second": "openai:own"}
-    check(certificate, Named.definition)
+    verify(certificate, Named.definition)
 
 
 class Question(Context):
@@ -208,7 +208,7 @@ def test_a_whole_is_made_of_its_parts():
     assert whole.bounds["tokens"].bound == 1_410
     assert whole.parts == {"a": (part.digest, part.digest)}
     assert "a visit of 'a' runs each of its parts at most once" in whole.assumptions[-1]
-    check(whole, outer, prices=price, parts={"a": (part, part)})
+    verify(whole, outer, prices=price, parts={"a": (part, part)})
 
 
 def test_a_part_has_no_more_than_the_share_of_a_call():
@@ -220,7 +220,7 @@ def test_a_part_has_no_more_than_the_share_of_a_call():
     whole = certify(outer, parts={"a": (large,)})
 
     assert whole.bounds["tokens"].bound == 1_000
-    check(whole, outer, parts={"a": (large,)})
+    verify(whole, outer, parts={"a": (large,)})
 
 
 def test_a_part_without_a_bound_on_cost_leaves_the_whole_without():
@@ -232,9 +232,9 @@ def test_a_part_without_a_bound_on_cost_leaves_the_whole_without():
     whole = certify(outer, parts={"a": (priced,)})
 
     assert "cost" not in without.bounds
-    check(without, outer, prices={"a": PRICES["triage"]}, parts={"a": (unpriced,)})
+    verify(without, outer, prices={"a": PRICES["triage"]}, parts={"a": (unpriced,)})
     assert whole.bounds["cost"].bound == 30
-    check(whole, outer, parts={"a": (priced,)})
+    verify(whole, outer, parts={"a": (priced,)})
 
 
 def test_parts_take_the_place_of_calls_that_are_there():

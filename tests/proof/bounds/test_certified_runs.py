@@ -104,8 +104,8 @@ def test_a_certificate_is_checked_without_a_solver(tmp_path):
         f"sys.path[:] = {sys.path!r}\n"
         "from support.desk import Support\n"
         "from fsm_orch import Certificate\n"
-        "from fsm_orch.proof.bounds.checker import check\n"
-        f"check(Certificate.load(pathlib.Path({str(path)!r}).read_text()), Support.definition)\n"
+        "from fsm_orch.proof.bounds.verifier import verify\n"
+        f"verify(Certificate.load(pathlib.Path({str(path)!r}).read_text()), Support.definition)\n"
         "print('checked')\n"
     )
 

@@ -1,4 +1,4 @@
-"""The checker of certificates: exact, without a solver, and without a line in common with what finds them.
+"""The verifier of certificates: exact, without a solver, and without a line in common with what finds them.
 
 It reads two JSON documents, the certificate and the canonical form that the definition's digest is taken of, and the
 numbers of a price table. With lambda from the certificate it computes, for every state s, what may follow a visit of
@@ -35,7 +35,7 @@ _MOST_OPEN = 512
 Json = Mapping[str, Any]
 
 
-def check(
+def verify(
     certificate: BaseModel,
     definition: Definition,
     *,

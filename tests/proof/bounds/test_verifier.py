@@ -20,13 +20,13 @@ from support.roads import GAP, Stop, charged, drawn, paths, road, small
 from fsm_orch import Limits
 from fsm_orch.amounts import Price
 from fsm_orch.errors import CertificateError
-from fsm_orch.proof.bounds import checker as module
+from fsm_orch.proof.bounds import verifier as module
 from fsm_orch.proof.bounds.assumptions import assumed
 from fsm_orch.proof.bounds.certify import certify
-from fsm_orch.proof.bounds.checker import check
 from fsm_orch.proof.bounds.search import WIDEST
 from fsm_orch.proof.bounds.skeleton import skeleton
 from fsm_orch.proof.bounds.tolls import Pricing
+from fsm_orch.proof.bounds.verifier import verify
 
 PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}
 Document = RootModel[dict[str, object]]
@@ -96,23 +96,23 @@ def test_altered_in_any_number(random, by):
     definition = small(random)
     prices = {name: Price(Fraction(random.randint(0, 9), 4), Fraction(3)) for name in definition.states}
     document = claim(definition, prices=prices)
-    check(Document(document), definition, prices=prices)
+    verify(Document(document), definition, prices=prices)
 
     for way in numbers(document):
         with pytest.raises(CertificateError):
-            check(altered(document, way, by), definition, prices=prices)
+            verify(altered(document, way, by), definition, prices=prices)
 
 
 def test_altered_in_any_number_where_the_search_decides():
     """So is one whose bound is lower than its prices prove."""
     document = claim(GAP)
     assert (document["bounds"]["tokens"]["bound"], document["bounds"]["tokens"]["total"]) == (80, 90)
-    check(Document(document), GAP)
+    verify(Document(document), GAP)
 
     for way in numbers(document):
         for by in (1, -1, 10, -10, Fraction(1, 3)):
             with pytest.raises(CertificateError):
-                check(altered(document, way, by), GAP)
+                verify(altered(document, way, by), GAP)
 
 
 @given(st.randoms(use_true_random=False))
@@ -127,7 +127,7 @@ def test_a_witness_of_other_names_is_refuted(random):
                 changed = copy.deepcopy(document)
                 changed["bounds"][measure]["witness"][part][number] = "human"
                 with pytest.raises(CertificateError, match="witness"):
-                    check(Document(changed), definition)
+                    verify(Document(changed), definition)
 
 
 def test_a_witness_keeps_the_limits():
@@ -148,7 +148,7 @@ def test_a_witness_keeps_the_limits():
         (["a", "done"], ["h3"], 5),
     ]:
         with pytest.raises(CertificateError, match="witness"):
-            check(told(*witness), definition)
+            verify(told(*witness), definition)
 
 
 def test_a_path_that_no_run_takes_proves_nothing():
@@ -158,7 +158,7 @@ def test_a_path_that_no_run_takes_proves_nothing():
         document["bounds"]["tokens"] |= {"witness": {"states": ["b"], "handoffs": [], "amount": None}, **said}
 
         with pytest.raises(CertificateError, match="no run can take its witness"):
-            check(Document(document), GAP)
+            verify(Document(document), GAP)
 
 
 def test_parts_are_those_of_states():
@@ -170,7 +170,7 @@ def test_parts_are_those_of_states():
     with pytest.raises(CertificateError, match="'z'"):
         certify(GAP, parts={"z": (part,)})
     with pytest.raises(CertificateError, match="'z'"):
-        check(Document(document), GAP, parts={"z": (part,)})
+        verify(Document(document), GAP, parts={"z": (part,)})
 
 
 def test_a_low_bound_needs_the_dearest_path():
@@ -180,21 +180,21 @@ def test_a_low_bound_needs_the_dearest_path():
     document["bounds"]["tokens"]["bound"] = 50
 
     with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
-        check(Document(document), GAP)
+        verify(Document(document), GAP)
 
 
 def test_a_bound_that_is_not_exact_says_so():
     """Whoever has not searched may say what the prices prove, and not that its witness is the dearest path."""
     document = claim(GAP)
     document["bounds"]["tokens"] |= {"is_exact": False, "bound": 90}
-    check(Document(document), GAP)
+    verify(Document(document), GAP)
     document["bounds"]["tokens"] |= {"witness": {"states": ["a", "b"], "handoffs": ["h0"], "amount": 50}}
-    check(Document(document), GAP)
+    verify(Document(document), GAP)
 
     document["bounds"]["tokens"] |= {"is_exact": True}
 
     with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
-        check(Document(document), GAP)
+        verify(Document(document), GAP)
 
 
 def test_the_search_goes_to_the_last_visit():
@@ -204,12 +204,12 @@ def test_the_search_goes_to_the_last_visit():
     document = claim(definition)
     tokens = document["bounds"]["tokens"]
     assert (tokens["bound"], tokens["total"]) == (80, 85)
-    check(Document(document), definition)
+    verify(Document(document), definition)
 
     tokens |= {"witness": {"states": list("acbb"), "handoffs": ["h0", "h4", "h2"], "amount": 70}, "bound": 70}
 
     with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
-        check(Document(document), definition)
+        verify(Document(document), definition)
 
 
 def test_the_search_keeps_the_dearer_of_two_ways():
@@ -221,12 +221,12 @@ def test_the_search_keeps_the_dearer_of_two_ways():
         document = claim(definition)
         tokens = document["bounds"]["tokens"]
         assert (tokens["bound"], tokens["total"]) == (85, 95)
-        check(Document(document), definition)
+        verify(Document(document), definition)
 
         tokens |= {"witness": {"states": list("sqabb"), "handoffs": [*way, "h4", "h6"], "amount": 81}, "bound": 81}
 
         with pytest.raises(CertificateError, match=r"is_exact is False, not True"):
-            check(Document(document), definition)
+            verify(Document(document), definition)
 
 
 @settings(max_examples=40)
@@ -240,19 +240,19 @@ def test_whatever_the_prices_are(random):
 
     path = random.choice(told)
 
-    check(claim_of(definition, dearest, prices), definition)
+    verify(claim_of(definition, dearest, prices), definition)
     if charged(definition, path) < charged(definition, dearest):
         with pytest.raises(CertificateError, match="is_exact is False, not True"):
-            check(claim_of(definition, path, prices), definition)
+            verify(claim_of(definition, path, prices), definition)
 
 
 def test_the_search_follows_what_first_loses():
     """A path whose first visits are worth less than their prices is followed to where it becomes dearer."""
     prices = {"b": Fraction(3_001, 3)}
-    check(claim_of(GAP, ("a", "b", "b"), prices), GAP)
+    verify(claim_of(GAP, ("a", "b", "b"), prices), GAP)
 
     with pytest.raises(CertificateError, match="is_exact is False, not True"):
-        check(claim_of(GAP, ("a", "b"), prices), GAP)
+        verify(claim_of(GAP, ("a", "b"), prices), GAP)
 
 
 def test_the_search_leaves_out_what_cannot_be_dearer(monkeypatch):
@@ -266,7 +266,7 @@ def test_the_search_leaves_out_what_cannot_be_dearer(monkeypatch):
     assert certificate.bounds["tokens"].gap == 0 < certificate.bounds["tokens"].total - 81
     monkeypatch.setattr(module, "_MOST_OPEN", 3)
 
-    check(certificate, definition)
+    verify(certificate, definition)
 
 
 @pytest.mark.parametrize("visits", [None, 6, 7, 100])
@@ -279,7 +279,7 @@ def test_the_search_tells_no_ways_apart_that_leave_the_same_open(visits, monkeyp
     assert (document["bounds"]["tokens"]["bound"], document["bounds"]["tokens"]["total"]) == (85, 95)
     monkeypatch.setattr(module, "_MOST_OPEN", 2)
 
-    check(Document(document), definition)
+    verify(Document(document), definition)
 
 
 def test_the_search_is_as_wide_as_the_one_that_finds():
@@ -293,7 +293,7 @@ def test_a_search_that_is_too_wide_is_not_made(monkeypatch):
     monkeypatch.setattr(module, "_MOST_OPEN", 0)
 
     with pytest.raises(CertificateError, match="is_exact is False, not True"):
-        check(Document(document), GAP)
+        verify(Document(document), GAP)
 
 
 @pytest.mark.parametrize(
@@ -314,10 +314,10 @@ def test_it_is_bound_to_what_it_was_made_for(other, what):
     """A certificate is refused for other limits, models, prices or parts, and the message says which."""
     made_for = {"models": {"triage": "openai:a", "billing": "openai:b"}, "prices": PRICES}
     certificate = certify(Support.definition, **made_for)
-    check(certificate, Support.definition, **made_for)
+    verify(certificate, Support.definition, **made_for)
 
     with pytest.raises(CertificateError, match=f"made for other {what}: "):
-        check(certificate, Support.definition, **{**made_for, **other})
+        verify(certificate, Support.definition, **{**made_for, **other})
 
 
 @pytest.mark.parametrize("own", [None, "openai:own"])
@@ -328,29 +328,29 @@ def test_models_that_are_not_named_are_those_declared(own, common):
     definition.states["a"].spec = replace(definition.states["a"].spec, model=own)
     document = claim(definition)
     assert document["models"] == {"a": own or common}
-    check(Document(document), definition)
+    verify(Document(document), definition)
 
     with pytest.raises(CertificateError, match="made for other models"):
-        check(Document({**document, "models": {"a": "openai:other"}}), definition)
+        verify(Document({**document, "models": {"a": "openai:other"}}), definition)
 
 
 @pytest.mark.parametrize("said", [[], ["all is well"], ["anything but a bound"] * 5])
 def test_what_it_assumes_is_what_the_library_states(said):
     """A certificate that promises under fewer conditions, or other ones, is refused."""
     document = claim(Support.definition)
-    check(Document(document), Support.definition)
+    verify(Document(document), Support.definition)
 
     with pytest.raises(CertificateError, match="made for other assumptions"):
-        check(Document({**document, "assumptions": said}), Support.definition)
+        verify(Document({**document, "assumptions": said}), Support.definition)
 
 
 def test_equal_limits_are_equal_however_they_are_written():
     """Five cents are five cents, with a zero more or less."""
     short, long = (Limits(cost_usd=Decimal(text)) for text in ("0.05", "0.050"))
 
-    check(certify(Support.definition, limits=short), Support.definition, limits=long)
+    verify(certify(Support.definition, limits=short), Support.definition, limits=long)
     with pytest.raises(CertificateError, match="made for other limits"):
-        check(certify(Support.definition, limits=short), Support.definition, limits=Limits(cost_usd=Decimal("0.051")))
+        verify(certify(Support.definition, limits=short), Support.definition, limits=Limits(cost_usd=Decimal("0.051")))
 
 
 def test_it_is_bound_to_its_definition():
@@ -358,7 +358,7 @@ def test_it_is_bound_to_its_definition():
     mine, other = (road({"a": 1}, [], tokens=tokens) for tokens in (10, 11))
 
     with pytest.raises(CertificateError, match="made for other definition"):
-        check(certify(mine), other, limits=mine.limits)
+        verify(certify(mine), other, limits=mine.limits)
 
 
 def test_a_measure_left_out_is_missed():
@@ -369,7 +369,7 @@ def test_a_measure_left_out_is_missed():
     with pytest.raises(
         CertificateError, match=r"bounds \['hops', 'milliseconds', 'tokens'\]; it could bound \['calls', "
     ):
-        check(Document(document), Support.definition)
+        verify(Document(document), Support.definition)
 
 
 @pytest.fixture(scope="module")
@@ -389,10 +389,10 @@ def test_a_whole_adds_up_its_parts(known, random):
     parts = {n: random.choices(pool, k=random.randint(0, s.spec.calls)) for n, s in definition.states.items()}
     document = claim(definition, prices=prices, parts=parts)
 
-    check(Document(document), definition, prices=prices, parts=parts)
+    verify(Document(document), definition, prices=prices, parts=parts)
 
     with pytest.raises(CertificateError):
-        check(altered(document, random.choice([*numbers(document)]), 1), definition, prices=prices, parts=parts)
+        verify(altered(document, random.choice([*numbers(document)]), 1), definition, prices=prices, parts=parts)
 
 
 @pytest.mark.parametrize(
@@ -410,10 +410,10 @@ def test_a_part_is_named_by_all_that_it_says(said):
     part, other = certify(inner, **said), certify(inner)
     whole = certify(outer, parts={"a": (part,)})
 
-    check(whole, outer, parts={"a": (part,)})
+    verify(whole, outer, parts={"a": (part,)})
 
     with pytest.raises(CertificateError, match="made for other parts"):
-        check(whole, outer, parts={"a": (other,)})
+        verify(whole, outer, parts={"a": (other,)})
 
 
 def test_a_wrong_part_is_refuted():
@@ -423,13 +423,13 @@ def test_a_wrong_part_is_refuted():
     whole = certify(outer, parts={"a": (part,)})
 
     with pytest.raises(CertificateError, match="made for other parts"):
-        check(whole, outer, parts={"a": (other,)})
+        verify(whole, outer, parts={"a": (other,)})
     with pytest.raises(CertificateError, match="made for other parts"):
-        check(whole, outer)
+        verify(whole, outer)
     document = json.loads(whole.dump())
     document["parts"] = {"a": [part.digest] * 2}
     with pytest.raises(CertificateError, match="'a' makes 1 calls, and cannot run 2 parts"):
-        check(Document(document), outer, parts={"a": (part, part)})
+        verify(Document(document), outer, parts={"a": (part, part)})
 
 
 def test_prices_on_what_is_never_entered_are_refuted():
@@ -439,7 +439,7 @@ def test_prices_on_what_is_never_entered_are_refuted():
         document = claim(definition)
         document["bounds"]["tokens"]["per_visit"][state] = price
         with pytest.raises(CertificateError, match="a price is negative, or of a state that cannot be entered"):
-            check(Document(document), definition)
+            verify(Document(document), definition)
 
 
 def test_large_machines_check():
@@ -448,7 +448,7 @@ def test_large_machines_check():
 
     certificate = certify(definition)
 
-    check(certificate, definition)
+    verify(certificate, definition)
     assert all(bound.witness.amount <= bound.bound for bound in certificate.bounds.values())
 
 
