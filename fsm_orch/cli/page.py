@@ -13,7 +13,7 @@ from ..define.definition import Definition
 from ..define.states import State
 from ..export.table import HEADINGS, rows
 from ..proof.bounds.certificate import Certificate
-from ..proof.bounds.words import bound_in_words, prices_in_words, verdict_in_words
+from ..proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
 from ..proof.explore.exploration import Exploration
 from ..proof.explore.theorems import THEOREMS
 from ..proof.report import Counterexample, Dossier
@@ -89,7 +89,7 @@ def _spent(found: Dossier) -> _Lines:
     certificate = found.certificate
     yield "tokens", bound_in_words(certificate, "tokens"), "bold"
     yield "", verdict_in_words(certificate, "tokens") or "", _colour(certificate.verdict("tokens"))
-    yield "", "; ".join(prices_in_words(certificate, "tokens")), ""
+    yield "", "; ".join(tolls_in_words(certificate, "tokens")), ""
     for change in found.slackening:
         yield "", f"to make it fit: {change}", ""
     if "cost" in certificate.bounds and certificate.prices:

@@ -40,7 +40,7 @@ class Potential(NamedTuple):
             hops: those taken.
             visits: by state, this visit included.
         """
-        left = sum(price * (self.max_visits[s] - visits.get(s, 0)) for s, price in self.per_visit.items())
+        left = sum(toll * (self.max_visits[s] - visits.get(s, 0)) for s, toll in self.per_visit.items())
         return math.ceil(self.worst_case[state] + self.to_come[state][hops] + left)
 
 

@@ -57,7 +57,7 @@ _TEMPLATE_TOKENS = 32
 
 _FORMAT_TOKENS = 346
 """What the prompt adds that explains a schema. Its length is not published; this is that of the prompt for tools, at
-https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing, with the schema itself counted twice."""
+https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#tolls, with the schema itself counted twice."""
 
 _COUNT_MARGIN = 32
 """Tokens, and one in so many, by which the counting endpoint may be short; its page says "a small amount"."""

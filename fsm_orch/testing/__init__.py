@@ -24,7 +24,7 @@ from .ready import assert_replays
 from .safety import RoutingSafety
 from .strategies import contexts, machines, replies, runs, tapes
 from .tape import Tape
-from .witness import Witness
+from .theorem_checker import TheoremChecker
 
 __all__ = [
     "MISDEEDS",
@@ -35,8 +35,8 @@ __all__ = [
     "Misdeed",
     "RoutingSafety",
     "Tape",
+    "TheoremChecker",
     "Turn",
-    "Witness",
     "assert_bounded",
     "assert_kept",
     "assert_policy",

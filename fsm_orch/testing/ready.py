@@ -22,7 +22,7 @@ from .adversaries import SECRET
 from .asserts import assert_bounded, unkept
 from .safety import RoutingSafety
 from .strategies import contexts, runs
-from .witness import Witness
+from .theorem_checker import TheoremChecker
 
 Ready = Callable[[AnyMachine], object]
 
@@ -95,7 +95,7 @@ def assert_replays(machine: AnyMachine, result: RunResult[Any], *, price: Price 
     started, definition = result.journal[0], machine.definition
     assert isinstance(started, inputs.Started), "a journal begins with how the run was started"
     compiled = CompiledMachine(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
-    end = Witness(compiled).follow_all(result.journal)
+    end = TheoremChecker(compiled).follow_all(result.journal)
     assert end == fold(compiled, result.journal), "replay: the journal leads elsewhere the second time"
     went = (result.state.name, result.context, result.messages, result.charged_tokens)
     led = (end.state, end.context, end.messages, end.ledger.settled.tokens)

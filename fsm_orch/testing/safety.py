@@ -1,7 +1,7 @@
 """A ready stateful suite: Hypothesis plays the world against a machine, one input of the kernel at a time.
 
 No agent of the machine acts and no model is called: what agents, models, clocks and callers could do is drawn, sensible
-or not. Guards and validators are the machine's own. After every input the witness asserts T1 to T6.
+or not. Guards and validators are the machine's own. After every input the checker asserts T1 to T6.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..kernel.reasons import FailureReason, Refusal, RefusalReason
 from ..kernel.step import fold, journal_digest
 from ..limits import Limits
 from .strategies import contexts, fitting, replied, replies
-from .witness import Witness
+from .theorem_checker import TheoremChecker
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,27 +73,27 @@ class _Suite(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.witness = Witness(self.compiled)
+        self.checker = TheoremChecker(self.compiled)
         self.journal: list[Input] = []
         self.at = 0.0
 
     @property
     def now(self) -> Configuration:
-        assert self.witness.now is not None, "every example starts with a run"
-        return self.witness.now
+        assert self.checker.now is not None, "every example starts with a run"
+        return self.checker.now
 
     @property
     def status(self) -> str:
-        return self.witness.now.status if self.witness.now else "unborn"
+        return self.checker.now.status if self.checker.now else "unborn"
 
     @property
     def spec(self) -> AgentSpec:
         return self.compiled.definition.states[self.now.state].spec
 
     def follow(self, event: Input) -> None:
-        """Take an input under the eyes of the witness; one that the kernel does not admit is no example."""
+        """Take an input under the eyes of the checker; one that the kernel does not admit is no example."""
         try:
-            self.witness.follow(event)
+            self.checker.follow(event)
         except StepError as error:
             note(f"  not admitted: {error}")
             return
@@ -127,7 +127,7 @@ class _Suite(RuleBasedStateMachine):
     def start(self, data: st.DataObject) -> None:
         """Start a run on any context."""
         context = data.draw(contexts(self.machine), label="context")
-        self.witness, self.journal, self.at = Witness(self.compiled), [], 0.0
+        self.checker, self.journal, self.at = TheoremChecker(self.compiled), [], 0.0
         self.follow(
             inputs.Started(
                 run_id="r",
@@ -137,7 +137,7 @@ class _Suite(RuleBasedStateMachine):
                 limits=self.compiled.limits,
             )
         )
-        assume(self.witness.now is not None)  # limits that admit no start are told by the runner
+        assume(self.checker.now is not None)  # limits that admit no start are told by the runner
 
     @_is("finished")
     @rule(data=st.data())
@@ -266,7 +266,7 @@ class _Suite(RuleBasedStateMachine):
             misfits += [inputs.Resumed(answer="yes", at=self.at)]
         event = data.draw(st.sampled_from(misfits), label="misfit")
         try:
-            self.witness.follow(event)
+            self.checker.follow(event)
         except StepError:
             return
         raise AssertionError(f"the kernel took {event.kind!r}, which does not fit a run that is {self.status}")

@@ -21,10 +21,10 @@ from typing import TypeVar
 
 from fsm_orch.define.definition import Definition
 from fsm_orch.proof.bounds.certify import certify
-from fsm_orch.proof.bounds.program import LAYERED_UP_TO, best_prices
+from fsm_orch.proof.bounds.program import LAYERED_UP_TO, best_tolls
 from fsm_orch.proof.bounds.search import dearest_path
 from fsm_orch.proof.bounds.skeleton import skeleton, worst_cases
-from fsm_orch.proof.bounds.tolls import Pricing
+from fsm_orch.proof.bounds.tolls import Tolls
 from fsm_orch.proof.bounds.verifier import verify
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`, when run alone
@@ -53,11 +53,11 @@ def timed(play: Callable[[], T]) -> tuple[T, float]:
     return result, statistics.median(times)
 
 
-def priced(definition: Definition, layered_up_to: int) -> Pricing:
+def priced(definition: Definition, layered_up_to: int) -> Tolls:
     """Price the tokens of a definition."""
     numbers = skeleton(definition, definition.limits)
     cost = worst_cases(definition, definition.limits, {}, {})["tokens"]
-    return Pricing(numbers, cost, best_prices(numbers, cost, layered_up_to=layered_up_to))
+    return Tolls(numbers, cost, best_tolls(numbers, cost, layered_up_to=layered_up_to))
 
 
 def spread(name: str, ratios: Sequence[float]) -> None:
@@ -96,9 +96,9 @@ def times() -> None:
 
 def parts(name: str, definition: Definition, up_to: int) -> None:
     """Report what the parts of finding a bound take, and how far it is from its witness."""
-    pricing, program = timed(lambda: priced(definition, up_to))
-    total, bound = timed(lambda: Pricing(pricing.skeleton, pricing.worst_case, pricing.per_visit).total)
-    found, search = timed(lambda: dearest_path(pricing))
+    tolls, program = timed(lambda: priced(definition, up_to))
+    total, bound = timed(lambda: Tolls(tolls.skeleton, tolls.worst_case, tolls.per_visit).total)
+    found, search = timed(lambda: dearest_path(tolls))
     gap = 1.0 if found.is_dearest else int(total) / found.amount
     report(name, program_ms=program, bound_ms=bound, search_ms=search, gap=gap, prices_alone=int(total) / found.amount)
 

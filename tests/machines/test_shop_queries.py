@@ -13,7 +13,7 @@ from fsm_orch import Model, ModelUnavailable, Request, Runner, RunResult, Script
 from fsm_orch.kernel import records
 from fsm_orch.kernel.records import Record
 from fsm_orch.models.local import LocalModel
-from fsm_orch.testing import Witness
+from fsm_orch.testing import TheoremChecker
 from machines.shop import Query, ShopFloor
 
 WRONG = ["to_billing", "back", "answered", ""]
@@ -46,7 +46,7 @@ def assert_safe(model: Model, tally: Tally, results: list[RunResult[Query]]) -> 
     assert set(figures["limits_passed"].values()) == {0}
     assert figures["tokens_charged"] <= figures["tokens_reserved"]
     for result in results:
-        Witness(Runner(ShopFloor, model=model).compiled).follow_all(result.journal)
+        TheoremChecker(Runner(ShopFloor, model=model).compiled).follow_all(result.journal)
 
 
 async def test_an_erratic_router_never_leaves_the_definition(texts: list[str]) -> None:
@@ -69,7 +69,7 @@ async def test_the_tally_sees_what_is_wrong() -> None:
         stamp = replace(record.stamp, hops=7, settled=5_999, reserved=2, at=60.5)
         forged.append(replace(record, stamp=stamp))
         if isinstance(record, records.HandedOff):
-            forged[-1] = replace(record, stamp=stamp, target="pricing")
+            forged[-1] = replace(record, stamp=stamp, target="tolls")
         if isinstance(record, records.VisitStarted):
             forged += [forged[-1]] * 9
     tally.add(replace(result, records=tuple(forged)))

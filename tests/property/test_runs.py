@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fsm_orch import Limits, Machine, MemoryStore, Runner, RunResult, StartError
 from fsm_orch.amounts import Price
 from fsm_orch.kernel.step import fold
-from fsm_orch.testing import MISDEEDS, AdversarialModel, Tape, Witness, tapes, virtual_time
+from fsm_orch.testing import MISDEEDS, AdversarialModel, Tape, TheoremChecker, tapes, virtual_time
 from fsm_orch.testing.adversaries import SECRET
 from fsm_orch.testing.machines import Facts, drawn
 from machines.shop import Query, Shop, ShopFloor, deps
@@ -53,9 +53,9 @@ def runner_on(machine: type[Machine[Any, Any]], limits: Limits, tape: Tape, **op
 
 
 def assert_theorems(runner: Runner[Any, Any], result: RunResult[Any]) -> None:
-    """Follow the journal with a witness, and compare where it leads with where the run went."""
-    witness = Witness(runner.compiled)
-    end = witness.follow_all(result.journal)
+    """Follow the journal with a checker, and compare where it leads with where the run went."""
+    checker = TheoremChecker(runner.compiled)
+    end = checker.follow_all(result.journal)
     assert end == fold(runner.compiled, result.journal)
     assert (result.state.name, result.context, result.messages) == (end.state, end.context, end.messages)
     assert result.charged_tokens == end.ledger.settled.tokens
@@ -140,8 +140,8 @@ def test_cancellation_at_every_suspension(loop: asyncio.Runner, plan: Tape, choi
         await asyncio.wait({task})
         journal = await runner.store.load("r")
         if journal:
-            witness = Witness(runner.compiled)
-            end = witness.follow_all(journal)
+            checker = TheoremChecker(runner.compiled)
+            end = checker.follow_all(journal)
             assert end.status == "finished"
         return was_running
 

@@ -14,7 +14,7 @@ from fsm_orch.kernel.inputs import INPUTS, Input
 from fsm_orch.kernel.reasons import Refusal
 from fsm_orch.kernel.step import fold, journal_digest, step
 from fsm_orch.limits import CallLimits
-from fsm_orch.testing import Tape, Witness, tapes
+from fsm_orch.testing import Tape, TheoremChecker, tapes
 from fsm_orch.testing.machines import Asks, Facts, Twins, drawn
 
 PLANS = tapes(min_size=30, max_size=90)
@@ -111,27 +111,27 @@ def _reply(tape: Tape, compiled: CompiledMachine, now: Configuration, at: float)
     )
 
 
-def played(compiled: CompiledMachine, tape: Tape, inputs: int = 40) -> tuple[Witness, list[Input]] | None:
-    """Play inputs off a tape under a witness, leaving out those the kernel does not admit; None if none starts."""
-    witness = Witness(compiled)
+def played(compiled: CompiledMachine, tape: Tape, inputs: int = 40) -> tuple[TheoremChecker, list[Input]] | None:
+    """Play inputs off a tape under a checker, leaving out those the kernel does not admit; None if none starts."""
+    checker = TheoremChecker(compiled)
     journal: list[Input] = [started(compiled)]
     try:
-        witness.follow(journal[0])
+        checker.follow(journal[0])
     except StepError:
         return None
     at = 0.0
     for _ in range(inputs):
-        assert witness.now is not None
-        if witness.now.status == "finished":
+        assert checker.now is not None
+        if checker.now.status == "finished":
             break
         at += tape.pick([0.0, 0.1, 0.5, 3.0, -0.2, 11.0])
-        event = any_input(tape, compiled, witness.now, at)
+        event = any_input(tape, compiled, checker.now, at)
         try:
-            witness.follow(event)
+            checker.follow(event)
         except StepError:
             continue
         journal.append(event)
-    return witness, journal
+    return checker, journal
 
 
 @settings(max_examples=3_000)
@@ -142,9 +142,9 @@ def test_theorems_hold_under_any_inputs(plan: Tape, tape: Tape) -> None:
     outcome = played(machine, tape)
     if outcome is None:
         return
-    witness, journal = outcome
+    checker, journal = outcome
 
-    assert witness.now == fold(machine, journal)
+    assert checker.now == fold(machine, journal)
 
 
 @settings(max_examples=500)
@@ -155,11 +155,11 @@ def test_a_journal_survives_json(plan: Tape, tape: Tape) -> None:
     outcome = played(machine, tape)
     if outcome is None:
         return
-    witness, journal = outcome
+    checker, journal = outcome
 
     read_back = [INPUTS.validate_json(INPUTS.dump_json(event)) for event in journal]
 
-    assert witness.now == fold(machine, read_back)
+    assert checker.now == fold(machine, read_back)
     assert journal_digest(journal) == journal_digest(read_back)
 
 

@@ -10,7 +10,7 @@ from support.desk import Support, Ticket
 
 from fsm_orch import CallFailed, Limits, Retry, Runner, RunResult, ScriptedModel
 from fsm_orch.kernel import records
-from fsm_orch.testing import Witness
+from fsm_orch.testing import TheoremChecker
 
 BUSY = CallFailed("rate_limited", unsent=True, transient=True)
 BROKEN = CallFailed("status_500", transient=True)
@@ -21,7 +21,7 @@ EXACT = Retry(jitter_s=0)
 async def run(*script: Any, retry: Retry | None = EXACT, limits: Limits | None = None) -> RunResult[Ticket]:
     runner = Runner(Support, model=ScriptedModel(script), retry=retry, limits=limits)
     result = await runner.run(Ticket(query="x"))
-    Witness(runner.compiled).follow_all(result.journal)
+    TheoremChecker(runner.compiled).follow_all(result.journal)
     return result
 
 

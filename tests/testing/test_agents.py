@@ -12,7 +12,7 @@ from support.desk import BILLING, REFUND, Support, Ticket
 from fsm_orch import Final, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, StartError, State, Visit
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.engine import CompiledMachine
-from fsm_orch.testing import AdversarialAgent, CrashingStore, Tape, Witness, assert_replays, tapes, virtual_time
+from fsm_orch.testing import AdversarialAgent, CrashingStore, Tape, TheoremChecker, assert_replays, tapes, virtual_time
 from fsm_orch.testing.crash import Crashed
 
 
@@ -80,10 +80,10 @@ def test_a_crash_leaves_a_journal_that_goes_on(writes: int, keeps: str) -> None:
     with virtual_time() as loop:
         journal = loop.run(crash())
 
-    witness = Witness(CompiledMachine(Support.definition))
+    checker = TheoremChecker(CompiledMachine(Support.definition))
     if journal:
-        witness.follow_all(journal)  # type: ignore[arg-type]
-    assert (witness.now is not None) == bool(journal)
+        checker.follow_all(journal)  # type: ignore[arg-type]
+    assert (checker.now is not None) == bool(journal)
 
 
 @pytest.mark.parametrize(("keeps", "kept"), [("nothing", 0), ("half", 1), ("everything", 2)])

@@ -1,4 +1,4 @@
-"""The ready suite and its witness: a sound machine passes, a broken kernel or an impure guard is found."""
+"""The ready suite and its theorem checker: a sound machine passes, a broken kernel or an impure guard is found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.desk import Support, Ticket
 from fsm_orch import Final, Machine, State, Visit, guard
 from fsm_orch.kernel import attempts, course, inputs
 from fsm_orch.kernel.engine import CompiledMachine
-from fsm_orch.testing import RoutingSafety, Turn, Witness, play
+from fsm_orch.testing import RoutingSafety, TheoremChecker, Turn, play
 from machines.shop import ShopFloor
 
 QUICK = settings(max_examples=40, stateful_step_count=30, deadline=None, database=None, derandomize=True)
@@ -64,7 +64,7 @@ class Moody(Machine[Ticket]):
 
 
 def test_a_guard_that_is_not_pure_is_found() -> None:
-    """Hypothesis or the witness sees that it answers otherwise the second time."""
+    """Hypothesis or the theorem checker sees that it answers otherwise the second time."""
     with pytest.raises(BaseException, match=r"(?i)T1|replay|flaky|inconsistent"):
         run_state_machine_as_test(RoutingSafety(Moody), settings=HUNTING)
 
@@ -91,7 +91,7 @@ def test_a_rise_of_what_is_ahead_is_found() -> None:
     result = play(Support, Ticket(query="?"), [Turn(Support.triage, Support.resolved, tokens=(10,))])
     started = result.journal[0]
     assert isinstance(started, inputs.Started)
-    follower = Witness(CompiledMachine(Support.definition))
+    follower = TheoremChecker(CompiledMachine(Support.definition))
     follower.follow(started)
     follower.most = 5
 

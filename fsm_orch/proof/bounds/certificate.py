@@ -4,8 +4,8 @@
     Path("support.json").write_text(certificate.dump())          # in CI, where there is a solver
     Runner(Support, certificate=Certificate.load(text))          # at start-up, where there need not be one
 
-For each measure it holds lambda, the price of a visit of each state whose visits can run out; `tolls`
-tells what follows from that, and `verifier` refutes a certificate altered in any number. It is bound to
+For each measure it holds lambda, the *toll* of a visit of each state whose visits can run out: a shadow price, not
+money. `tolls` derives the bound from it, and `verifier` refutes a certificate altered in any number. It is bound to
 the digest of the definition, the model of each state, the price table and the limits of a run.
 """
 
@@ -25,7 +25,7 @@ from ...errors import CertificateError
 from ...kernel.potential import Potential
 from ...limits import Limits
 from .skeleton import Measure, skeleton
-from .tolls import Pricing
+from .tolls import Tolls
 
 Verdict = Literal["slack", "guarded"]
 """Slack: no run is ever landed for tokens, or for cost. Guarded: the ledger may land one. Both keep the limit."""
@@ -77,11 +77,11 @@ class Bound(_Frozen):
     witness: Witness
     """The dearest path, or the dearest that was found."""
     total: Exact
-    """What the prices alone prove: worst case of the initial state + `to_come` + every visit left at its price."""
+    """What the tolls alone prove: worst case of the initial state + `to_come` + the toll of every visit left."""
     to_come: Exact
-    """What may follow the first visit, beyond the prices of visits."""
+    """What may follow the first visit, beyond the tolls of visits."""
     per_visit: Mapping[str, Exact]
-    """The price of a visit of each state whose visits can run out: one more visit adds at most so much."""
+    """The toll of a visit of each state whose visits can run out: one more visit adds at most so much."""
     per_hop: Exact
     """One more hop adds at most so much."""
     worst_case: Mapping[str, int]
@@ -156,10 +156,10 @@ class Certificate(_Frozen):
             definition: the one that it was checked on.
         """
         bound = self.bounds["tokens"]
-        pricing = Pricing(skeleton(definition, self.limits), bound.worst_case, bound.per_visit)
+        tolls = Tolls(skeleton(definition, self.limits), bound.worst_case, bound.per_visit)
         return Potential(
             worst_case=bound.worst_case,
-            to_come={s: [_plain(pricing.follows(s, h)) for h in range(self.limits.hops)] for s in definition.states},
+            to_come={s: [_plain(tolls.follows(s, h)) for h in range(self.limits.hops)] for s in definition.states},
             per_visit={s: _plain(price) for s, price in bound.per_visit.items() if price},
             max_visits={s: definition.states[s].max_visits or self.limits.hops for s in bound.per_visit},
         )

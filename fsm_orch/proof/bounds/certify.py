@@ -12,10 +12,10 @@ from ...errors import CertificateError
 from ...limits import Limits
 from .assumptions import assumed
 from .certificate import Bound, Certificate, Rates, Witness
-from .program import best_prices
+from .program import best_tolls
 from .search import dearest_path
 from .skeleton import Measure, Skeleton, skeleton, worst_cases
-from .tolls import Pricing
+from .tolls import Tolls
 
 
 def certify(
@@ -71,21 +71,21 @@ def _check_parts(definition: Definition, parts: Mapping[str, Sequence[Certificat
 
 
 def _bound(definition: Definition, numbers: Skeleton, cost: Mapping[str, int]) -> Bound:
-    pricing = Pricing(numbers, cost, best_prices(numbers, cost))
-    found = dearest_path(pricing)
-    is_exact = found.is_dearest or found.amount == floor(pricing.total)
+    tolls = Tolls(numbers, cost, best_tolls(numbers, cost))
+    found = dearest_path(tolls)
+    is_exact = found.is_dearest or found.amount == floor(tolls.total)
     return Bound(
-        bound=found.amount if is_exact else floor(pricing.total),
+        bound=found.amount if is_exact else floor(tolls.total),
         is_exact=is_exact,
         witness=Witness(
             states=found.states,
             handoffs=tuple(_joins(definition, *pair) for pair in pairwise(found.states)),
             amount=found.amount,
         ),
-        total=pricing.total,
-        to_come=pricing.to_come,
-        per_visit=pricing.per_visit,
-        per_hop=pricing.per_hop,
+        total=tolls.total,
+        to_come=tolls.to_come,
+        per_visit=tolls.per_visit,
+        per_hop=tolls.per_hop,
         worst_case=cost,
     )
 

@@ -1,6 +1,6 @@
-"""What follows from a price on each visit: a bound of every run, whatever the prices are.
+"""What follows from a toll on each visit: a bound of every run, whatever the tolls are.
 
-Let each visit that is left cost lambda(s) >= 0, paid before the run begins, so that making it is cheaper by as much.
+Charge a toll lambda(s) >= 0 for every visit still allowed, up front, and refund it when the visit is made.
 Then the dearest way on from s, once h hops are taken, can be found without counting visits:
 
     pi(s, H - 1) = 0    pi(s, h) = max(0, max over s -> t of c(t) - lambda(t) + pi(t, h + 1))
@@ -10,7 +10,7 @@ On each edge c(t) <= pi(s, h) - pi(t, h + 1) + lambda(t), so by telescoping no r
     c(initial) + pi(initial, 0) + sum left(s) * lambda(s)
 
 This is Lagrange's relaxation of the limits of visits (Fisher, "The Lagrangian relaxation method", Management Science
-27, 1981). `program` finds the prices at which the bound is lowest. Everything here is exact.
+27, 1981). `program` finds the tolls at which the bound is lowest. Everything here is exact.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from .skeleton import Skeleton
 
 
 @dataclass(frozen=True)
-class Pricing:
-    """A skeleton in one measure, with a price on visits."""
+class Tolls:
+    """A skeleton in one measure, with a toll on visits."""
 
     skeleton: Skeleton
     worst_case: Mapping[str, int]
     """c: what one visit of each state is charged at most."""
     per_visit: Mapping[str, Fraction]
-    """lambda; a visit of a state that is not named has no price."""
+    """lambda; a visit of a state that is not named has no toll."""
 
     @cached_property
     def unit(self) -> int:
         """By what `gain` and `layers` are multiplied, so that they are whole."""
-        return lcm(*(price.denominator for price in self.per_visit.values()))
+        return lcm(*(toll.denominator for toll in self.per_visit.values()))
 
     @cached_property
     def gain(self) -> Mapping[str, int]:
@@ -61,13 +61,13 @@ class Pricing:
 
     @cached_property
     def to_come(self) -> Fraction:
-        """What may follow the first visit, beyond the prices of visits."""
+        """What may follow the first visit, beyond the tolls of visits."""
         return self.follows(self.skeleton.initial, 0)
 
     @cached_property
     def first(self) -> Fraction:
-        """The first visit, and every visit that is left then at its price."""
-        paid = sum((self.skeleton.visits_left[s] * price for s, price in self.per_visit.items()), Fraction(0))
+        """The first visit, and every visit that is left then at its toll."""
+        paid = sum((self.skeleton.visits_left[s] * toll for s, toll in self.per_visit.items()), Fraction(0))
         return self.worst_case[self.skeleton.initial] + paid
 
     @property
@@ -77,7 +77,7 @@ class Pricing:
 
     @property
     def per_hop(self) -> Fraction:
-        """What one more hop would add to the bound, at these prices."""
+        """What one more hop would add to the bound, at these tolls."""
         return Fraction(self.layers[-1][self.skeleton.initial], self.unit) - self.to_come
 
     def reach(self, gained: int, state: str, hops: int) -> int:

@@ -164,16 +164,16 @@ def _costs(
 
 def _objection(bound: Json, canonical: Json, road: _Road, cost: Mapping[str, int]) -> str | None:
     """Say what is wrong with a bound; None if it holds."""
-    price = {state: Fraction(of) for state, of in bound["per_visit"].items()}
-    if any(of < 0 or road.left.get(state, 0) < 1 for state, of in price.items()):
-        return f"a price is negative, or of a state that cannot be entered: {bound['per_visit']}"
-    unit = lcm(*(of.denominator for of in price.values()))
-    gain = {state: int((c - price.get(state, 0)) * unit) for state, c in cost.items()}  # whole, in parts of a unit
+    toll = {state: Fraction(of) for state, of in bound["per_visit"].items()}
+    if any(of < 0 or road.left.get(state, 0) < 1 for state, of in toll.items()):
+        return f"a toll is negative, or of a state that cannot be entered: {bound['per_visit']}"
+    unit = lcm(*(of.denominator for of in toll.values()))
+    gain = {state: int((c - toll.get(state, 0)) * unit) for state, c in cost.items()}  # whole, in parts of a unit
     layers = [dict.fromkeys(cost, 0)]
     for _ in range(road.hops):
         layers.append({s: max([0, *(gain[t] + layers[-1][t] for t in ways)]) for s, ways in road.onward.items()})
     to_come, after_one_more = (Fraction(layers[n][road.initial], unit) for n in (road.hops - 1, road.hops))
-    paid = sum(road.left[state] * of for state, of in price.items())
+    paid = sum(road.left[state] * of for state, of in toll.items())
     total = cost[road.initial] + to_come + paid
     reached = _walk(bound["witness"], canonical, road, cost)
     if reached is None:

@@ -1,6 +1,6 @@
 """What a certificate says, in sentences, and limits as a user writes them.
 
-The prices of visits and hops are shadow prices, and more than a guess: they bound what the worst case becomes when a
+The tolls of visits and hops are shadow prices, and more than a guess: they bound what the worst case becomes when a
 limit is raised, because they prove a bound of the raised machine too.
 """
 
@@ -60,14 +60,14 @@ def verdict_in_words(certificate: Certificate, measure: Literal["tokens", "cost"
     return f"guarded: {shown(beyond, measure)} above the limit of {shown(limit, measure)}, so the ledger may land a run"
 
 
-def prices_in_words(certificate: Certificate, measure: Measure) -> Iterator[str]:
+def tolls_in_words(certificate: Certificate, measure: Measure) -> Iterator[str]:
     """Say what raising each limit of visits, and the limit of hops, would add to the worst case at most."""
     bound = certificate.bounds[measure]
-    unproved = floor(bound.total) - bound.bound  # a raised machine is bounded by the prices alone
-    for state, price in bound.per_visit.items():
-        if price + unproved:
+    unproved = floor(bound.total) - bound.bound  # a raised machine is bounded by the tolls alone
+    for state, toll in bound.per_visit.items():
+        if toll + unproved:
             each = "one more" if unproved else "each further"
-            yield f"{each} visit of {state!r} adds at most {shown(ceil(price) + unproved, measure)}"
+            yield f"{each} visit of {state!r} adds at most {shown(ceil(toll) + unproved, measure)}"
         else:
             yield f"max_visits of {state!r} is not binding"
     if bound.per_hop + unproved:

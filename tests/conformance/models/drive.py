@@ -17,7 +17,7 @@ from fsm_orch.kernel import records
 from fsm_orch.kernel.inputs import INPUTS
 from fsm_orch.kernel.records import RECORDS
 from fsm_orch.observe.log import log_records
-from fsm_orch.testing import Witness
+from fsm_orch.testing import TheoremChecker
 
 HANGING = {"slow", "silent", "endless"}
 """Wires that would keep a run for good, so it is given little time on them."""
@@ -129,7 +129,7 @@ async def drive(stage: Stage, fault: Fault) -> Outcome:
     start = time.perf_counter()
     result = await runner.run(Case(query=stage.query))
     seconds = time.perf_counter() - start
-    Witness(runner.compiled).follow_all(result.journal)
+    TheoremChecker(runner.compiled).follow_all(result.journal)
     return Outcome(
         result=result,
         machine=machine,

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.roads import Stop, charged, paths, road, small
 
-from fsm_orch.proof.bounds.program import best_prices
+from fsm_orch.proof.bounds.program import best_tolls
 from fsm_orch.proof.bounds.search import dearest_path
 from fsm_orch.proof.bounds.skeleton import skeleton, worst_cases
-from fsm_orch.proof.bounds.tolls import Pricing
+from fsm_orch.proof.bounds.tolls import Tolls
 
 A, B, C = "abc"
 HAND_MADE = {
@@ -30,16 +30,16 @@ HAND_MADE = {
 }
 
 
-def pricing(definition, **options):
+def tolls(definition, **options):
     numbers = skeleton(definition, definition.limits)
     cost = worst_cases(definition, definition.limits, {}, {})["tokens"]
-    return Pricing(numbers, cost, best_prices(numbers, cost, **options))
+    return Tolls(numbers, cost, best_tolls(numbers, cost, **options))
 
 
 @pytest.mark.parametrize(("definition", "worst"), HAND_MADE.values(), ids=HAND_MADE.keys())
 def test_ten_machines_by_hand(definition, worst):
     """Ten machines whose worst case is seen at a glance: brute force and search both find it."""
-    found = dearest_path(pricing(definition))
+    found = dearest_path(tolls(definition))
 
     assert worst == max(charged(definition, path) for path in paths(definition))
     assert (worst, True) == (found.amount, found.is_dearest)
@@ -50,7 +50,7 @@ def test_the_search_agrees_with_brute_force(random):
     """On random machines the path found is one of all paths, and none of them is dearer."""
     definition = small(random)
 
-    found = dearest_path(pricing(definition))
+    found = dearest_path(tolls(definition))
 
     assert found.is_dearest
     assert found.states in set(paths(definition))
@@ -62,8 +62,8 @@ def test_the_search_agrees_with_brute_force(random):
 def test_poor_prices_make_the_search_longer_not_wrong(random):
     """With any prices at all, what is called the dearest path is."""
     definition = small(random)
-    best = pricing(definition)
-    poor = Pricing(best.skeleton, best.worst_case, {state: price * 3 + 1 for state, price in best.per_visit.items()})
+    best = tolls(definition)
+    poor = Tolls(best.skeleton, best.worst_case, {state: price * 3 + 1 for state, price in best.per_visit.items()})
 
     found = dearest_path(poor)
 
@@ -74,8 +74,8 @@ def test_poor_prices_make_the_search_longer_not_wrong(random):
 def test_a_narrow_search_finds_a_witness(random):
     """A search that may follow one path alone finds a path that can be taken, and says when it is not sure."""
     definition = small(random)
-    best = pricing(definition, layered_up_to=0)
-    poor = Pricing(best.skeleton, best.worst_case, {})
+    best = tolls(definition, layered_up_to=0)
+    poor = Tolls(best.skeleton, best.worst_case, {})
 
     found = dearest_path(poor, widest=1)
     worst = max(charged(definition, path) for path in paths(definition))
@@ -91,16 +91,16 @@ def test_the_dearer_of_two_ways_is_kept():
     tail = [("p", "a"), ("q", "a"), ("a", "b"), ("a", "c"), ("b", "b")]
 
     for head in ([("s", "p"), ("s", "q")], [("s", "q"), ("s", "p")]):
-        found = dearest_path(pricing(road(stops, [*head, *tail], hops=7)))
+        found = dearest_path(tolls(road(stops, [*head, *tail], hops=7)))
         assert (tuple("spabb"), 85, True) == found
 
 
 def test_what_was_lost_is_said():
     """Where one path is too few to follow, the search does not call its find the dearest."""
-    lost = [dearest_path(Pricing(p.skeleton, p.worst_case, {}), widest=1) for p in _many()]
+    lost = [dearest_path(Tolls(p.skeleton, p.worst_case, {}), widest=1) for p in _many()]
 
     assert not all(found.is_dearest for found in lost)
 
 
 def _many():
-    return [pricing(small(Random(seed))) for seed in range(40)]
+    return [tolls(small(Random(seed))) for seed in range(40)]

@@ -25,7 +25,7 @@ from fsm_orch.proof.bounds.assumptions import assumed
 from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.search import WIDEST
 from fsm_orch.proof.bounds.skeleton import skeleton
-from fsm_orch.proof.bounds.tolls import Pricing
+from fsm_orch.proof.bounds.tolls import Tolls
 from fsm_orch.proof.bounds.verifier import verify
 
 PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}
@@ -77,11 +77,11 @@ def claim_of(definition, path, per_visit):
     """Say that a path is the dearest, beside the sum that follows from some prices of visits."""
     document = claim(definition)
     tokens = document["bounds"]["tokens"]
-    pricing = Pricing(skeleton(definition, definition.limits), tokens["worst_case"], per_visit)
+    tolls = Tolls(skeleton(definition, definition.limits), tokens["worst_case"], per_visit)
     names = {(source.name, h.target.name): h.name for h in definition.handoffs for source in h.sources}
     amount = charged(definition, path)
     tokens |= {
-        **{what: written(getattr(pricing, what)) for what in ("total", "to_come", "per_hop")},
+        **{what: written(getattr(tolls, what)) for what in ("total", "to_come", "per_hop")},
         "per_visit": {state: written(price) for state, price in per_visit.items()},
         "witness": {"states": path, "handoffs": [names[pair] for pair in pairwise(path)], "amount": amount},
         "bound": amount,
@@ -438,7 +438,7 @@ def test_prices_on_what_is_never_entered_are_refuted():
     for state, price in [("a", 3), ("b", -1), ("z", 1)]:
         document = claim(definition)
         document["bounds"]["tokens"]["per_visit"][state] = price
-        with pytest.raises(CertificateError, match="a price is negative, or of a state that cannot be entered"):
+        with pytest.raises(CertificateError, match="a toll is negative, or of a state that cannot be entered"):
             verify(Document(document), definition)
 
 

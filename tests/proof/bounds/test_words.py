@@ -14,7 +14,7 @@ from support.roads import GAP, charged, paths, small
 from fsm_orch import Limits
 from fsm_orch.amounts import Price
 from fsm_orch.proof.bounds.certify import certify
-from fsm_orch.proof.bounds.words import bound_in_words, limits_as_written, prices_in_words, shown, verdict_in_words
+from fsm_orch.proof.bounds.words import bound_in_words, limits_as_written, shown, tolls_in_words, verdict_in_words
 
 PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}
 
@@ -85,15 +85,15 @@ def test_the_verdict_is_told_with_the_limit():
 
 def test_prices_are_told_state_by_state():
     """What binds is told with what it would add, and what does not is said not to."""
-    assert list(prices_in_words(certify(Support.definition), "tokens")) == [
+    assert list(tolls_in_words(certify(Support.definition), "tokens")) == [
         "each further visit of 'billing' adds at most 2,000 tokens",
         "one more hop adds at most 1,400 tokens",
     ]
-    assert list(prices_in_words(certify(Support.definition), "hops")) == [
+    assert list(tolls_in_words(certify(Support.definition), "hops")) == [
         "max_visits of 'billing' is not binding",
         "one more hop adds at most 1 hop",
     ]
-    assert next(prices_in_words(certify(GAP), "tokens")) == "one more visit of 'b' adds at most 35 tokens"
+    assert next(tolls_in_words(certify(GAP), "tokens")) == "one more visit of 'b' adds at most 35 tokens"
 
 
 @given(st.randoms(use_true_random=False))

@@ -1,6 +1,6 @@
 """T1 to T6, written down once more from the design, without a line of the kernel's.
 
-A `Witness` follows a run input by input and asserts each theorem after every one of them.
+A `TheoremChecker` follows a run input by input and asserts each theorem after every one of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..kernel.inputs import Input
 from ..kernel.step import step
 
 
-class Witness:
+class TheoremChecker:
     """Follows one run.
 
     Args:
