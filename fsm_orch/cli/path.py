@@ -12,8 +12,8 @@ from ..define.context import Context
 from ..define.definition import Definition
 from ..kernel.records import (
     AttemptFailed,
-    CallAdmitted,
-    CallRefused,
+    CallDenied,
+    CallReserved,
     GuardRaised,
     HandedOff,
     Landed,
@@ -61,7 +61,7 @@ class PathWriter:
         match record:
             case VisitStarted(stamp=stamp):
                 status.update(self._at_work(stamp.state))
-            case CallAdmitted(stamp=stamp, call=call):
+            case CallReserved(stamp=stamp, call=call):
                 status.update(self._at_work(stamp.state, f"is waiting for its model (call {call})"))
 
     def _at_work(self, state: str, doing: str = "is at work") -> Text:
@@ -79,7 +79,7 @@ class PathWriter:
                 self._aside(record.stamp, f"failed{', tried again' if is_retried else ''}: {detail or reason}")
             case GuardRaised(handoff=handoff, detail=detail):
                 self._aside(record.stamp, f"the guard of {handoff} raised: {detail}")
-            case CallRefused(call=call, reason=reason):
+            case CallDenied(call=call, reason=reason):
                 self._aside(record.stamp, f"call {call} was not sent: {reason}")
 
     def _hop(self, stamp: Stamp, source: str, handoff: str, target: str, *, style: str) -> None:

@@ -69,7 +69,7 @@ class AgentSpec:
 
 
 @runtime_checkable
-class Specified(Protocol):
+class HasSpec(Protocol):
     """Anything that a state can hold besides a plain function."""
 
     @property

@@ -16,7 +16,7 @@ from ..errors import ContextError
 from .context import C, Context, given_fields
 
 
-def taken_ahead(context: Context) -> tuple[str, ...]:
+def fields_set_early(context: Context) -> tuple[str, ...]:
     """Tell the fields that a first context holds a value of its own in, although only agents are to write them.
 
     These are the fields with a default that are not marked `Given`: a policy is proved from their defaults on, and a

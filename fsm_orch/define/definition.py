@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from ..limits import Limits
-from .agent_spec import Specified
+from .agent_spec import HasSpec
 from .context import Context
 from .policies import Policy
 from .source import qualified_name
@@ -135,7 +135,7 @@ def _canonical_agent(state: State) -> dict[str, Any]:
     spec = state.spec
     return {
         "kind": spec.kind,
-        "class": qualified_name(type(state.agent)) if isinstance(state.agent, Specified) else None,
+        "class": qualified_name(type(state.agent)) if isinstance(state.agent, HasSpec) else None,
         "routes": [getattr(target, "name", None) for target in spec.routes],
         "reads": [ref.name for ref in spec.reads],
         "writes": [ref.name for ref in spec.writes],

@@ -11,7 +11,7 @@ from .context import Context
 from .source import qualified_name, where_defined
 
 C_contra = TypeVar("C_contra", bound=Context, contravariant=True)
-Word = Literal["all", "any", "not"]
+Connective = Literal["all", "any", "not"]
 """What joins guards into one."""
 
 
@@ -29,7 +29,7 @@ class Guard(Generic[C_contra]):
         contexts: tuple[type[Context], ...],
         where: str,
         *,
-        word: Word | None = None,
+        connective: Connective | None = None,
         parts: tuple[Guard[Any], ...] = (),
     ) -> None:
         self._predicate = predicate
@@ -38,7 +38,7 @@ class Guard(Generic[C_contra]):
         self.contexts = contexts
         """The context classes that it is annotated for."""
         self.where = where
-        self.word: Word | None = word
+        self.connective: Connective | None = connective
         """How its parts are joined; None for a *leaf*, which is one predicate."""
         self.parts = parts
         """The guards that it is composed of, in the order in which they are asked; none for a leaf."""
@@ -75,20 +75,20 @@ def guard(predicate: Callable[[C_contra], bool]) -> Guard[C_contra]:
 
 def all_of(*guards: Guard[C_contra]) -> Guard[C_contra]:
     """Hold if every guard holds; later ones are not asked once one does not."""
-    return _composed("all", guards, lambda context: all(exactly(g(context)) for g in guards))
+    return _composed("all", guards, lambda context: all(as_bool(g(context)) for g in guards))
 
 
 def any_of(*guards: Guard[C_contra]) -> Guard[C_contra]:
     """Hold if some guard holds; later ones are not asked once one does."""
-    return _composed("any", guards, lambda context: any(exactly(g(context)) for g in guards))
+    return _composed("any", guards, lambda context: any(as_bool(g(context)) for g in guards))
 
 
 def not_(inner: Guard[C_contra]) -> Guard[C_contra]:
     """Hold if the guard does not; one that raises still counts as false, whichever way it is turned."""
-    return _composed("not", (inner,), lambda context: not exactly(inner(context)))
+    return _composed("not", (inner,), lambda context: not as_bool(inner(context)))
 
 
-def exactly(answer: object) -> bool:
+def as_bool(answer: object) -> bool:
     """Take a guard's answer, which is a bool and nothing else.
 
     Raises TypeError: if it is anything else, such as a truthy string.
@@ -98,21 +98,25 @@ def exactly(answer: object) -> bool:
     return answer
 
 
-def _composed(word: Word, guards: tuple[Guard[Any], ...], predicate: Callable[[C_contra], bool]) -> Guard[C_contra]:
+def _composed(
+    connective: Connective, guards: tuple[Guard[Any], ...], predicate: Callable[[C_contra], bool]
+) -> Guard[C_contra]:
     parts = [g.canonical for g in guards]
     return Guard(
         predicate,
-        None if None in parts else {word: parts},
+        None if None in parts else {connective: parts},
         tuple(context for g in guards for context in g.contexts),
         guards[0].where if guards else "unknown",
-        word=word,
+        connective=connective,
         parts=guards,
     )
 
 
 def _show(canonical: object) -> str:
     if isinstance(canonical, dict):
-        ((word, parts),) = canonical.items()
+        ((connective, parts),) = canonical.items()
         shown = [_show(part) for part in parts]
-        return f"~{shown[0]}" if word == "not" else "(" + {"all": " & ", "any": " | "}[word].join(shown) + ")"
+        return (
+            f"~{shown[0]}" if connective == "not" else "(" + {"all": " & ", "any": " | "}[connective].join(shown) + ")"
+        )
     return "<unnamed guard>" if canonical is None else str(canonical).rpartition(":")[2].rpartition(".")[2]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
-from .agent_spec import AgentSpec, Specified, function_spec
+from .agent_spec import AgentSpec, HasSpec, function_spec
 from .annotations import annotated_context, annotated_deps
 from .context import field_refs
 from .guards import Guard
@@ -94,7 +94,7 @@ class State(_Declared, _Source):
 
     def __init__(
         self,
-        agent: Specified | Callable[[Any], Any],
+        agent: HasSpec | Callable[[Any], Any],
         *,
         initial: bool = False,
         max_visits: int | None = None,
@@ -111,9 +111,9 @@ class State(_Declared, _Source):
         self.timeout_s = timeout_s
         self.handoffs: Sequence[Handoff] = []
         """What leaves here, in declaration order; a tuple once the machine is built."""
-        if isinstance(agent, type) or not (isinstance(agent, Specified) or callable(agent)):
+        if isinstance(agent, type) or not (isinstance(agent, HasSpec) or callable(agent)):
             raise TypeError(f"a state holds an agent or a function of the visit, not {agent!r}")
-        if not isinstance(agent, Specified):
+        if not isinstance(agent, HasSpec):
             localns = sys._getframe(1).f_locals
             annotated = annotated_context(agent, localns)
             self.spec: AgentSpec = function_spec(

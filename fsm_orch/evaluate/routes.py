@@ -24,8 +24,8 @@ from ..define.states import Final, State
 from ..kernel.reasons import FailureReason, LandingReason, RefusalReason
 from ..kernel.records import (
     AttemptFailed,
-    CallAdmitted,
-    CallCharged,
+    CallReserved,
+    CallSettled,
     Landed,
     Record,
     Refused,
@@ -33,7 +33,7 @@ from ..kernel.records import (
     VisitStarted,
 )
 
-Verdict = Literal["right", "misroute", "false_fallback", "leak"]
+RouteVerdict = Literal["right", "misroute", "false_fallback", "leak"]
 """Of one run: it reached its label (or none, if none was expected); another label; no label; a label none expected."""
 
 
@@ -83,8 +83,8 @@ def route(expected: str, records: Sequence[Record], labels: Collection[str]) -> 
     """
     entered = (r for r in records if isinstance(r, VisitStarted) and r.stamp.state in labels)
     decided = next(entered, records[-1]).stamp
-    admitted = [r for r in records if isinstance(r, CallAdmitted)]
-    charged = [r for r in records if isinstance(r, CallCharged)]
+    admitted = [r for r in records if isinstance(r, CallReserved)]
+    charged = [r for r in records if isinstance(r, CallSettled)]
     return Route(
         expected=expected,
         reached=decided.state,
@@ -113,10 +113,10 @@ class Routing:
         return Counter((route.expected, route.reached) for route in self.routes)
 
     @cached_property
-    def verdicts(self) -> Counter[Verdict]:
+    def verdicts(self) -> Counter[RouteVerdict]:
         return Counter(self._verdict(route) for route in self.routes)
 
-    def _verdict(self, route: Route) -> Verdict:
+    def _verdict(self, route: Route) -> RouteVerdict:
         is_routed = route.reached in self.labels
         if route.expected not in self.labels:
             return "leak" if is_routed else "right"

@@ -18,7 +18,7 @@ from ..define.definition import Definition
 from ..define.policies import Policy
 from ..kernel import inputs
 from ..proof.explore.reality import NOTHING, simplest
-from ..proof.explore.trace import HIDDEN, Trace, Turn
+from ..proof.explore.trace import HIDDEN, Leg, Trace
 from ..proof.repair.change import Change
 
 
@@ -40,7 +40,7 @@ def pytest_source(
         is_real: whether the path is known to be one of real runs; if not, the test searches for values that make it.
     """
     writer = _Writer(definition, trace, is_real=is_real)
-    turns = [line for turn in trace.turns for line in writer.turn(turn)]
+    turns = [line for turn in trace.legs for line in writer.turn(turn)]
     played = [f"{definition.name},", f"{writer.start()},", "[", *(f"    {turn}," for turn in turns), "],"]
     kept = f"{definition.name}, {definition.name}.policies[{definition.policies.index(policy)}], result"
     play = ["play(", *(f"    {line}" for line in played), ")"]
@@ -94,7 +94,7 @@ class _Writer:
         self._definition = definition
         self._trace = trace
         self._classes: dict[type, None] = {}
-        touched = {name for turn in trace.turns for name in _said(turn)} | set(_required(definition.context))
+        touched = {name for turn in trace.legs for name in _said(turn)} | set(_required(definition.context))
         is_stuck = any(simplest(definition.context, name) is NOTHING for name in touched & set(trace.hidden))
         self.is_searched = is_stuck or not trace.is_sure or not is_real
 
@@ -112,7 +112,7 @@ class _Writer:
         drawn = (f"{name}={v}" if v.startswith("values(") else f"{name}=st.just({v})" for name, v in given.items())
         return f"draw(st.builds({', '.join([context.__name__, *drawn])}))"
 
-    def turn(self, turn: Turn) -> Iterator[str]:
+    def turn(self, turn: Leg) -> Iterator[str]:
         """Write a turn; nothing for a visit that was landed before its agent was asked."""
         if not turn.inputs:
             return
@@ -164,6 +164,6 @@ def _required(context: type[Context]) -> Iterable[str]:
     return [name for name, field in context.__pydantic_fields__.items() if field.is_required()]
 
 
-def _said(turn: Turn) -> Mapping[str, Any]:
+def _said(turn: Leg) -> Mapping[str, Any]:
     last = turn.inputs[-1] if turn.inputs else None
     return last.changes if isinstance(last, inputs.Replied) else {}

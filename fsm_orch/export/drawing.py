@@ -13,7 +13,7 @@ _MARK = "stroke-width:5px"
 def drawn(definition: Definition, trace: Trace) -> str:
     """Draw a definition as a mermaid flowchart with the path of a trace marked, its start included."""
     ids = {name: f"n{number}" for number, name in enumerate((*definition.states, *definition.finals))}
-    taken = {(ids[turn.state], turn.handoff) for turn in trace.turns}
+    taken = {(ids[turn.state], turn.handoff) for turn in trace.legs}
     arrows = diagram(definition).arrows
     marked = [n for n, arrow in enumerate(arrows, 1) if (arrow.source, next(iter(arrow.lines), None)) in taken]
     return f"{mermaid(definition)}  linkStyle {','.join(map(str, [0, *marked]))} {_MARK}\n"

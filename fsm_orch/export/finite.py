@@ -54,7 +54,7 @@ Tree = Fork | bool
 
 
 @dataclass(frozen=True)
-class Edge:
+class FiniteEdge:
     """A handoff as it leaves one state."""
 
     name: str
@@ -69,7 +69,7 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Place:
+class FiniteState:
     """A state."""
 
     name: str
@@ -78,8 +78,8 @@ class Place:
     grant: int
     """Tokens that each call reserves."""
     max_visits: int | None
-    exits: tuple[Edge, ...]
-    failures: tuple[Edge, ...]
+    exits: tuple[FiniteEdge, ...]
+    failures: tuple[FiniteEdge, ...]
     writes: tuple[Variable, ...]
     """What a reply may change."""
 
@@ -106,7 +106,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Model:
+class FiniteModel:
     """A definition, finite."""
 
     name: str
@@ -116,7 +116,7 @@ class Model:
     tokens: int
     initial: str
     fallback: str
-    places: tuple[Place, ...]
+    places: tuple[FiniteState, ...]
     finals: Mapping[str, tuple[tuple[Variable, tuple[object, ...]], ...]]
     """By final state what it sets, to one of these values."""
     variables: tuple[Variable, ...]
@@ -128,9 +128,9 @@ class Model:
         return all(variable.is_field for variable in self.variables)
 
 
-def model(definition: Definition) -> Model:
+def finite_model(definition: Definition) -> FiniteModel:
     """Make the finite model of a definition. Money and time are left out: they only ever close doors or land runs."""
-    return _Modelling(definition).model()
+    return _Modelling(definition).finite_model()
 
 
 class _Modelling:
@@ -157,9 +157,9 @@ class _Modelling:
         is_free = name in given_fields(self.definition.context) or field.default_factory is not None
         return tuple(value for value in values if is_free or _is_same(value, field.default)) or values
 
-    def model(self) -> Model:
+    def finite_model(self) -> FiniteModel:
         definition, limits = self.definition, self.definition.limits
-        return Model(
+        return FiniteModel(
             name=definition.name,
             doc=definition.doc,
             digest=definition.digest,
@@ -183,13 +183,13 @@ class _Modelling:
             ),
         )
 
-    def _place(self, state: State) -> Place:
+    def _place(self, state: State) -> FiniteState:
         written = state.spec.written_names
         changed = (
             *(v for name, v in self.fields.items() if name in written),
             *(self.opaque.values() if written else ()),
         )
-        return Place(
+        return FiniteState(
             name=state.name,
             agent=state.spec.name,
             calls=state.spec.calls,
@@ -200,9 +200,9 @@ class _Modelling:
             writes=changed,
         )
 
-    def _edge(self, handoff: Handoff, written: frozenset[str]) -> Edge:
+    def _edge(self, handoff: Handoff, written: frozenset[str]) -> FiniteEdge:
         guard = handoff.guard
-        return Edge(
+        return FiniteEdge(
             name=handoff.name,
             kind=handoff.kind,
             target=handoff.target.name,

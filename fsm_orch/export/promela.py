@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..define.definition import Definition
-from .finite import Claim, Edge, Fork, Model, Occurrence, Place, Tree, Variable, model
+from .finite import Claim, FiniteEdge, FiniteModel, FiniteState, Fork, Occurrence, Tree, Variable, finite_model
 from .names import distinct, label, plain
 
 _RULES = """\
@@ -41,13 +41,13 @@ inline land() {
 
 def promela(definition: Definition) -> str:
     """Write a definition in Promela; the text is the same in every process."""
-    return "\n".join(_Writing(model(definition)).text()) + "\n"
+    return "\n".join(_Writing(finite_model(definition)).text()) + "\n"
 
 
 class _Writing:
     """A text in the making: it knows the names of everything."""
 
-    def __init__(self, drawn: Model) -> None:
+    def __init__(self, drawn: FiniteModel) -> None:
         self.model = drawn
         places = (*(place.name for place in drawn.places), *drawn.finals)
         handoffs = tuple(dict.fromkeys(e.name for p in drawn.places for e in (*p.exits, *p.failures)))
@@ -111,7 +111,7 @@ class _Writing:
             yield f"bool policy_{number} = true; int seen_{number};  /* {plain(claim.text)} */"
         yield ""
 
-    def _counted(self) -> Iterator[Place]:
+    def _counted(self) -> Iterator[FiniteState]:
         return (place for place in self.model.places if place.max_visits is not None)
 
     def _policy(self, number: int, claim: Claim) -> Iterator[str]:
@@ -184,7 +184,7 @@ class _Writing:
         yield "  od"
         yield "}"
 
-    def _place(self, place: Place) -> Iterator[str]:
+    def _place(self, place: FiniteState) -> Iterator[str]:
         calls = f"{place.calls} calls of {place.grant} tokens" if place.calls else "no calls"
         yield f":: state == {self.at[place.name]} ->  /* {plain(place.agent)}: {calls} */"
         if place.max_visits is not None:
@@ -203,7 +203,7 @@ class _Writing:
         yield "   :: else -> land()  /* nothing is legal on entry: no call is made */"
         yield "   fi" + "".join(f"; {_written(self.variable[v])} = 0" for v in place.writes)
 
-    def _reply(self, place: Place) -> Iterator[str]:
+    def _reply(self, place: FiniteState) -> Iterator[str]:
         """Write a reply: it chooses what it writes, and one of the handoffs that are legal then."""
         yield "      :: true ->"
         yield from (f"         {self._choice(_written(self.variable[v]), v, v.values)};" for v in place.writes)
@@ -216,18 +216,18 @@ class _Writing:
         yield "         :: else -> land()"
         yield "         fi"
 
-    def _hand_off(self, place: Place, edge: Edge) -> str:
+    def _hand_off(self, place: FiniteState, edge: FiniteEdge) -> str:
         told = f'printf("{self._name(place.name)} -{self._name(edge.name)}-> {self._name(edge.target)}\\n")'
         return f"hand_off({self.took[edge.name]}, {self.at[edge.target]}); {told}"
 
     def _name(self, name: str) -> str:
         return plain(name).replace("%", "%%").replace('"', "'").replace("\\", "/")
 
-    def _open(self, place: Place, edge: Edge) -> str:
+    def _open(self, place: FiniteState, edge: FiniteEdge) -> str:
         """Write whether a handoff is on the menu when its state is entered, with the grant of that visit reserved."""
         return _all(self._holds(edge.foreseen), self._legal(edge, place.grant))
 
-    def _legal(self, edge: Edge, held: int) -> str:
+    def _legal(self, edge: FiniteEdge, held: int) -> str:
         """Write whether what a handoff leads to can be entered with so many tokens held."""
         target = next((place for place in self.model.places if place.name == edge.target), None)
         if target is None:

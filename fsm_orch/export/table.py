@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ..proof.explore.trace import Trace, Turn
+from ..proof.explore.trace import Leg, Trace
 
 HEADINGS = ("hop", "state", "handoff", "to", "reserved", "total", "")
 
@@ -40,7 +40,7 @@ def rows(trace: Trace) -> tuple[Row, ...]:
             total=turn.settled,
             note="; ".join(_notes(trace, turn)),
         )
-        for turn in trace.turns
+        for turn in trace.legs
     )
     return (*first, *turns)
 
@@ -61,7 +61,7 @@ def table(trace: Trace) -> str:
 
 def _begun(trace: Trace) -> Iterator[str]:
     yield from _values(trace, trace.start)
-    if trace.assumed and not trace.turns:
+    if trace.assumed and not trace.legs:
         yield f"if {' and '.join(map(str, trace.assumed))}"
 
 
@@ -72,7 +72,7 @@ def _values(trace: Trace, fields: Mapping[str, object]) -> Iterator[str]:
         yield ", ".join(shown)
 
 
-def _notes(trace: Trace, turn: Turn) -> Iterator[str]:
+def _notes(trace: Trace, turn: Leg) -> Iterator[str]:
     yield from _values(trace, turn.changes)
     if turn.kind == "landing":
         yield f"landed: {turn.landing}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..define.definition import Definition
-from .finite import Fork, Model, Occurrence, Tree, Variable, model
+from .finite import FiniteModel, Fork, Occurrence, Tree, Variable, finite_model
 from .names import distinct, label, plain
 
 _RULES = r"""
@@ -122,7 +122,7 @@ PoliciesHold == broken = {}
 
 def tla(definition: Definition) -> str:
     """Write a definition as a TLA+ module; the text is the same in every process."""
-    return "\n".join(_Writing(model(definition)).text()) + _RULES + "\n"
+    return "\n".join(_Writing(finite_model(definition)).text()) + _RULES + "\n"
 
 
 def module_name(definition: Definition) -> str:
@@ -133,7 +133,7 @@ def module_name(definition: Definition) -> str:
 class _Writing:
     """A text in the making: it knows the names of everything."""
 
-    def __init__(self, drawn: Model) -> None:
+    def __init__(self, drawn: FiniteModel) -> None:
         self.model = drawn
         self.field = dict(zip(drawn.variables, distinct((v.name for v in drawn.variables), "the_"), strict=True))
         self.value = {v: distinct(map(label, v.values)) for v in drawn.variables}

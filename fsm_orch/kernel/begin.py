@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..amounts import Usage
-from ..define.changes import taken_ahead, validated
+from ..define.changes import fields_set_early, validated
 from ..errors import ContextError, StepError
 from . import VERSION, inputs
 from .configuration import Configuration
@@ -33,7 +33,7 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
         context = validated(definition.context, event.context)
     except ContextError as error:
         raise StepError(f"run {event.run_id} cannot start on this context: {error}") from None
-    if ahead := taken_ahead(context):
+    if ahead := fields_set_early(context):
         raise StepError(
             f"run {event.run_id} cannot start with {', '.join(ahead)} set: only agents write what is not Given"
         )

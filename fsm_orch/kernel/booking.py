@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from ..amounts import NOTHING, Allowance, Amount, Usage
 from ..errors import StepError
-from . import inputs
+from . import inputs, records
 from .configuration import Configuration, VisitLog
 from .engine import CompiledMachine
 from .ledger import Ledger
 from .reasons import DenialReason
-from .records import CallAdmitted, CallCharged, CallFreed, CallRefused, Record, Stamp
+from .records import Record, Stamp
 
 
-class Booked(NamedTuple):
+class Books(NamedTuple):
     """A configuration after its books were changed."""
 
     configuration: Configuration
@@ -44,7 +44,7 @@ def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
     )
 
 
-def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallReserved) -> Booked:
+def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallReserved) -> Books:
     """Admit a call, or refuse it once and for all.
 
     Raises StepError: if its number or its bounds make no sense.
@@ -54,12 +54,12 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
     amount = compiled.prices[now.state].amount(event.input_tokens, event.output_tokens)
     reason = _denial(compiled, now, event.call, amount)
     if reason is not None:
-        return _refuse(compiled, now, event.call, reason)
+        return _deny(compiled, now, event.call, reason)
     ledger = now.ledger.reserve(amount, instead_of=visit_of(now).grant)  # which the first call takes over
-    return _admit(compiled, now, event.call, amount, ledger, event.input_tokens, event.output_tokens)
+    return _reserved(compiled, now, event.call, amount, ledger, event.input_tokens, event.output_tokens)
 
 
-def split(compiled: CompiledMachine, now: Configuration, event: inputs.Split) -> tuple[Booked, Ledger | None]:
+def split(compiled: CompiledMachine, now: Configuration, event: inputs.Split) -> tuple[Books, Ledger | None]:
     """Admit the share of a child machine by the same rules as a call; returns its ledger too, None if refused.
 
     Raises StepError: if its number or its share makes no sense.
@@ -69,17 +69,17 @@ def split(compiled: CompiledMachine, now: Configuration, event: inputs.Split) ->
     share = Amount(event.tokens, event.cost)
     reason = _denial(compiled, now, event.call, share)
     if reason is not None:
-        return _refuse(compiled, now, event.call, reason), None
+        return _deny(compiled, now, event.call, reason), None
     ledger, child = now.ledger.split(share, instead_of=visit_of(now).grant)
-    return _admit(compiled, now, event.call, share, ledger, event.tokens, 0), child
+    return _reserved(compiled, now, event.call, share, ledger, event.tokens, 0), child
 
 
-def _refuse(compiled: CompiledMachine, now: Configuration, call: int, reason: DenialReason) -> Booked:
+def _deny(compiled: CompiledMachine, now: Configuration, call: int, reason: DenialReason) -> Books:
     denied = now._replace(visit=visit_of(now)._replace(is_denied=True))
-    return Booked(denied, (CallRefused(stamp=stamp(compiled, denied), call=call, reason=reason),))
+    return Books(denied, (records.CallDenied(stamp=stamp(compiled, denied), call=call, reason=reason),))
 
 
-def _admit(
+def _reserved(
     compiled: CompiledMachine,
     now: Configuration,
     call: int,
@@ -87,15 +87,15 @@ def _admit(
     ledger: Ledger,
     input_tokens: int,
     output_tokens: int,
-) -> Booked:
+) -> Books:
     visit = visit_of(now)
     admitted = now._replace(
         ledger=ledger, visit=visit._replace(calls=call, grant=NOTHING, open={**visit.open, call: amount})
     )
-    record = CallAdmitted(
+    record = records.CallReserved(
         stamp=stamp(compiled, admitted), call=call, input_tokens=input_tokens, output_tokens=output_tokens
     )
-    return Booked(admitted, (record,))
+    return Books(admitted, (record,))
 
 
 def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Amount) -> DenialReason | None:
@@ -116,7 +116,7 @@ def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Am
     return None
 
 
-def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usage | None) -> Booked:
+def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usage | None) -> Books:
     """Charge a call; without usage its whole reservation.
 
     Raises StepError: if it is not open, or its usage is negative.
@@ -136,7 +136,7 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
     return _charged(compiled, charged, call, held, used, usage)
 
 
-def merge(compiled: CompiledMachine, now: Configuration, call: int) -> Booked:
+def merge(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
     """Charge what a finished child settled, and free the rest of its share.
 
     Raises StepError: if there is no such child, or it has not finished.
@@ -157,8 +157,8 @@ def merge(compiled: CompiledMachine, now: Configuration, call: int) -> Booked:
 
 def _charged(
     compiled: CompiledMachine, now: Configuration, call: int, held: Amount, used: Amount, usage: Usage | None
-) -> Booked:
-    record = CallCharged(
+) -> Books:
+    record = records.CallSettled(
         stamp=stamp(compiled, now),
         call=call,
         usage=usage,
@@ -166,28 +166,28 @@ def _charged(
         cost=used.cost,
         overrun=used.beyond(held).tokens,
     )
-    return Booked(now, (record,))
+    return Books(now, (record,))
 
 
-def release(compiled: CompiledMachine, now: Configuration, call: int) -> Booked:
+def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
     """Give back the reservation of a call that provably cost nothing; it still counts as one of the visit's.
 
     Raises StepError: if it is not open.
     """
     freed = now._replace(ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
-    return Booked(freed, (CallFreed(stamp=stamp(compiled, freed), call=call),))
+    return Books(freed, (records.CallReleased(stamp=stamp(compiled, freed), call=call),))
 
 
-def close(compiled: CompiledMachine, now: Configuration) -> Booked:
+def close(compiled: CompiledMachine, now: Configuration) -> Books:
     """Charge every call that is still open in full, and give back a grant that no call took over."""
-    records: list[Record] = []
+    made: list[Record] = []
     for call in tuple(visit_of(now).open):
         now, settled = settle(compiled, now, call, None)
-        records += settled
+        made += settled
     visit = visit_of(now)
     if visit.grant is not NOTHING:
         now = now._replace(ledger=now.ledger.release(visit.grant), visit=visit._replace(grant=NOTHING))
-    return Booked(now, tuple(records))
+    return Books(now, tuple(made))
 
 
 def visit_of(now: Configuration) -> VisitLog:

@@ -156,12 +156,12 @@ class Course:
 
     # --- the books of the visit ---
 
-    def book(self, booked: booking.Booked) -> None:
+    def book(self, booked: booking.Books) -> None:
         """Take over what the books say now."""
         self.now = booked.configuration
         self.records += booked.records
 
-    def charge(self, booked: booking.Booked) -> None:
+    def charge(self, booked: booking.Books) -> None:
         """Book a charge; one beyond its reservation ends the run, so that no further call is made."""
         self.book(booked)
         if self.now.ledger.overrun != NOTHING:

@@ -15,7 +15,7 @@ import transitions
 from ..amounts import FREE, Amount, Price
 from ..define.context import Context
 from ..define.definition import Definition
-from ..define.guards import Guard, exactly
+from ..define.guards import Guard, as_bool
 from ..define.states import EdgeKind, Handoff
 from ..limits import Limits
 from .potential import Potential, by_hops
@@ -24,7 +24,7 @@ _LAND = "*land*"
 """The trigger of the landing edge; no handoff can bear this name, since `*` is not allowed on the wire."""
 
 
-class Judgement(NamedTuple):
+class GuardAnswer(NamedTuple):
     """What a guard answered."""
 
     holds: bool
@@ -32,7 +32,7 @@ class Judgement(NamedTuple):
     """Set if the guard raised, which counts as false."""
 
 
-Oracle = Callable[[Handoff, Context], Judgement]
+Oracle = Callable[[Handoff, Context], GuardAnswer]
 """Answers for a handoff that has a guard."""
 
 
@@ -75,7 +75,7 @@ class CompiledMachine:
         inner = self._compile()
         self._events = {handoff: inner.events[handoff.name] for handoff in definition.handoffs}
         self._landing = inner.events[_LAND]
-        self._leads: dict[tuple[transitions.Event, str], str] = {}
+        self._targets: dict[tuple[transitions.Event, str], str] = {}
 
     def _compile(self) -> transitions.Machine:
         definition = self.definition
@@ -118,11 +118,11 @@ class CompiledMachine:
 
     def _fire_always(self, event: transitions.Event, state: str) -> str:
         """Fire an edge that has no guard, once for all runs: it leads all of them to the same state."""
-        target = self._leads.get((event, state))
+        target = self._targets.get((event, state))
         if target is None:
             cursor = _Cursor(state)
             event.trigger(cursor)
-            target = self._leads[event, state] = cursor.state
+            target = self._targets[event, state] = cursor.state
         return target
 
 
@@ -135,16 +135,16 @@ class _Cursor:
         self.state = state
 
 
-_HOLDS, _FAILS = Judgement(holds=True), Judgement(holds=False)
+_HOLDS, _FAILS = GuardAnswer(holds=True), GuardAnswer(holds=False)
 
 
-def judged(guard: Guard[Any], context: Context) -> Judgement:
+def judged(guard: Guard[Any], context: Context) -> GuardAnswer:
     """Ask a guard; one that raises, or answers anything but a bool, does not hold."""
     try:
-        return _HOLDS if exactly(guard(context)) else _FAILS
+        return _HOLDS if as_bool(guard(context)) else _FAILS
     except Exception as error:  # a guard is user code: whatever it raises means no
-        return Judgement(holds=False, error=f"{type(error).__name__} in {guard!r}")
+        return GuardAnswer(holds=False, error=f"{type(error).__name__} in {guard!r}")
 
 
-def _ask_guard(handoff: Handoff, context: Context) -> Judgement:
+def _ask_guard(handoff: Handoff, context: Context) -> GuardAnswer:
     return _HOLDS if handoff.guard is None else judged(handoff.guard, context)

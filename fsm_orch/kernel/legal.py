@@ -13,7 +13,7 @@ from ..define.context import Context
 from ..define.states import Final, Handoff, State
 from ..define.watched import watched
 from .configuration import Configuration
-from .engine import CompiledMachine, Judgement
+from .engine import CompiledMachine, GuardAnswer
 from .reasons import RefusalReason
 
 
@@ -77,14 +77,14 @@ def objection(
     return _cannot_enter(compiled, now, handoff.target, holding)
 
 
-def _foreseen(compiled: CompiledMachine, now: Configuration, handoff: Handoff) -> Judgement:
+def _foreseen(compiled: CompiledMachine, now: Configuration, handoff: Handoff) -> GuardAnswer:
     """Judge a guard before the agent has written: what depends on a field it writes is open."""
     to_be_written = compiled.definition.states[now.state].spec.written_names
     if not to_be_written:
         return compiled.holds(handoff, now.context)
     reads: set[str] = set()
     judgement = compiled.holds(handoff, watched(now.context, reads.add))
-    return Judgement(holds=True) if reads & to_be_written else judgement
+    return GuardAnswer(holds=True) if reads & to_be_written else judgement
 
 
 def _cannot_enter(compiled: CompiledMachine, now: Configuration, target: State, holding: Amount) -> Objection | None:

@@ -62,26 +62,26 @@ class VisitStarted(_Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallAdmitted(_Record):
+class CallReserved(_Record):
     """A call was reserved."""
 
     call: int
     input_tokens: int
     output_tokens: int
-    kind: Literal["call_admitted"] = "call_admitted"
+    kind: Literal["call_reserved"] = "call_reserved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallRefused(_Record):
+class CallDenied(_Record):
     """A call was not reserved; nothing was sent."""
 
     call: int
     reason: DenialReason
-    kind: Literal["call_refused"] = "call_refused"
+    kind: Literal["call_denied"] = "call_denied"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallCharged(_Record):
+class CallSettled(_Record):
     """A call ended and was charged."""
 
     call: int
@@ -92,15 +92,15 @@ class CallCharged(_Record):
     """Micro-dollars."""
     overrun: int
     """Tokens beyond the reservation."""
-    kind: Literal["call_charged"] = "call_charged"
+    kind: Literal["call_settled"] = "call_settled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallFreed(_Record):
+class CallReleased(_Record):
     """A call provably cost nothing; its reservation was given back."""
 
     call: int
-    kind: Literal["call_freed"] = "call_freed"
+    kind: Literal["call_released"] = "call_released"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,10 +194,10 @@ class RunFinished(_Record):
 Record = Annotated[
     RunStarted
     | VisitStarted
-    | CallAdmitted
-    | CallRefused
-    | CallCharged
-    | CallFreed
+    | CallReserved
+    | CallDenied
+    | CallSettled
+    | CallReleased
     | Refused
     | GuardRaised
     | AttemptFailed

@@ -37,7 +37,7 @@ class AttemptDesk:
             )
         )
         for record in told:
-            if isinstance(record, records.CallRefused):
+            if isinstance(record, records.CallDenied):
                 raise CallDenied(record.reason)
         return call
 

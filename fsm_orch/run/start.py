@@ -8,8 +8,8 @@ from typing import Any, cast
 from ..agents.base import Agent
 from ..agents.code import CodeAgent
 from ..amounts import FREE, Price
-from ..define.agent_spec import Specified
-from ..define.changes import journaled, taken_ahead, validated
+from ..define.agent_spec import HasSpec
+from ..define.changes import fields_set_early, journaled, validated
 from ..define.context import Context
 from ..define.definition import Definition
 from ..define.rules.start import start_objection
@@ -103,7 +103,7 @@ def agents_of(definition: Definition, agents: Mapping[State, Agent | Callable[[A
 
 
 def _agent(state: State, agent: object) -> Agent:
-    return cast("Agent", agent) if isinstance(agent, Specified) else CodeAgent(cast("Any", agent), state.spec)
+    return cast("Agent", agent) if isinstance(agent, HasSpec) else CodeAgent(cast("Any", agent), state.spec)
 
 
 def first(context: Context) -> dict[str, Any]:
@@ -124,8 +124,8 @@ def first(context: Context) -> dict[str, Any]:
             f"this {expected.__name__} does not come back from JSON ({error}), and runs begin with what their journal "
             f"holds: give the field a type and serializer whose JSON is read as the value it was"
         ) from None
-    if ahead := taken_ahead(read):
-        how = "comes" if taken_ahead(context) else "comes back from JSON"
+    if ahead := fields_set_early(read):
+        how = "comes" if fields_set_early(context) else "comes back from JSON"
         raise StartError(
             f"this {expected.__name__} {how} with {', '.join(ahead)} set, and only agents write what has a default: "
             f"leave it out, or mark the field as the caller's: Annotated[..., Given()]"

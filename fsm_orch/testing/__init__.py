@@ -12,7 +12,7 @@ It needs the extra `test`. `fsm_orch.testing.cassette` records and replays the t
 `pytest --fsm MODULE` gives each machine of a module the ready tests of `fsm_orch.testing.ready`.
 """
 
-from .adversaries import MISDEEDS, AdversarialModel, Misdeed
+from .adversaries import ATTACKS, AdversarialModel, Attack
 from .agents import AdversarialAgent
 from .asserts import assert_bounded, assert_policy
 from .clock import virtual_time
@@ -27,12 +27,12 @@ from .tape import Tape
 from .theorem_checker import TheoremChecker
 
 __all__ = [
-    "MISDEEDS",
+    "ATTACKS",
     "AdversarialAgent",
     "AdversarialModel",
+    "Attack",
     "CrashingStore",
     "Hunted",
-    "Misdeed",
     "RoutingSafety",
     "Tape",
     "TheoremChecker",

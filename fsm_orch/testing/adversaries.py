@@ -1,6 +1,6 @@
 """A model that misbehaves: every way a provider or a model is known to, one name each.
 
-What it does is decided by a tape, so that Hypothesis can draw and shrink it; between misdeeds it behaves, or else no
+What it does is decided by a tape, so that Hypothesis can draw and shrink it; between attacks it behaves, or else no
 run would go far.
 """
 
@@ -20,7 +20,7 @@ from ..models.base import FinishReason, Request, Response
 from .tape import Tape
 from .values import by_schema, fields_of
 
-Misdeed = Literal[
+Attack = Literal[
     # it decides what nobody declared
     "hallucinated_name",  # a handoff that does not exist
     "look_alike",  # a real name in other case, with white space, or in letters that look the same
@@ -52,7 +52,7 @@ Misdeed = Literal[
     "slow",
     "hang",
 ]
-MISDEEDS: tuple[Misdeed, ...] = get_args(Misdeed)
+ATTACKS: tuple[Attack, ...] = get_args(Attack)
 """All of them."""
 SECRET = "sk-secret-key"  # noqa: S105 - it opens nothing: a test looks whether it turns up anywhere
 _HALLUCINATED = ("transfer_to_human_expert", "", "__class__", "*land*", "handoff", "null", "end", "../answered")
@@ -75,8 +75,8 @@ class AdversarialModel:
 
     Args:
         tape: decides.
-        misdeeds: what it may do besides behaving; one alone shows what that one leads to.
-        one_in: every how manieth request is a misdeed, from 1 for all of them; by the luck of the tape.
+        attacks: what it may do besides behaving; one alone shows what that one leads to.
+        one_in: every how manieth request is a attack, from 1 for all of them; by the luck of the tape.
         machine: whose names it knows, for proposals from elsewhere in it.
         values: by field, what it may write; made up from the schema for a field that is not named.
         price: what tokens cost; None: unknown.
@@ -90,28 +90,28 @@ class AdversarialModel:
         self,
         tape: Tape,
         *,
-        misdeeds: Sequence[Misdeed] = MISDEEDS,
+        attacks: Sequence[Attack] = ATTACKS,
         one_in: int = 3,
         machine: AnyMachine | None = None,
         values: Mapping[str, Sequence[Any]] | None = None,
         price: Price | None = FREE,
     ) -> None:
-        unknown = [misdeed for misdeed in misdeeds if misdeed not in MISDEEDS]
+        unknown = [attack for attack in attacks if attack not in ATTACKS]
         if unknown:
-            raise ValueError(f"no misdeed {unknown[0]!r}. Misdeeds: {', '.join(MISDEEDS)}")
+            raise ValueError(f"no attack {unknown[0]!r}. Attacks: {', '.join(ATTACKS)}")
         self._tape = tape
-        self._misdeeds = tuple(misdeeds)
+        self._misdeeds = tuple(attacks)
         self._one_in = one_in
         self._definition: Definition | None = machine.definition if machine else None
         self._values = values or {}
         self.price = price
-        self.done: list[Misdeed] = []
+        self.done: list[Attack] = []
         """What it has done, in order."""
 
     async def count(self, request: Request) -> int:
         """Bound the input, small enough for any cap.
 
-        Raises CallFailed: if that is its misdeed.
+        Raises CallFailed: if that is its attack.
         """
         if "uncountable" in self._misdeeds and self._tape.chance(max(1, 30 * (self._one_in - 1))):
             self.done.append("uncountable")
@@ -119,9 +119,9 @@ class AdversarialModel:
         return _bound(request)
 
     async def complete(self, request: Request) -> Response:
-        """Answer, or do a misdeed.
+        """Answer, or do a attack.
 
-        Raises CallFailed, RuntimeError or asyncio.CancelledError: if that is its misdeed.
+        Raises CallFailed, RuntimeError or asyncio.CancelledError: if that is its attack.
         """
         for _ in range(self._tape.below(3)):
             await asyncio.sleep(0)
@@ -129,30 +129,30 @@ class AdversarialModel:
             await self._delay("slow")
         if self._also("hang"):
             await self._delay("hang")
-        misdeeds: list[Misdeed] = [misdeed for misdeed in self._misdeeds if misdeed != "uncountable"]
-        if not misdeeds or (self._one_in > 1 and self._tape.below(self._one_in) != self._one_in - 1):
+        attacks: list[Attack] = [attack for attack in self._misdeeds if attack != "uncountable"]
+        if not attacks or (self._one_in > 1 and self._tape.below(self._one_in) != self._one_in - 1):
             return self._say(request, json.dumps(self._decision(request)))
-        misdeed = self._tape.pick(misdeeds)
-        self.done.append(misdeed)
-        await self._delay(misdeed)
-        _raise(misdeed)
-        return self._misbehave(request, misdeed)
+        attack = self._tape.pick(attacks)
+        self.done.append(attack)
+        await self._delay(attack)
+        _raise(attack)
+        return self._misbehave(request, attack)
 
-    def _also(self, misdeed: Misdeed) -> bool:
+    def _also(self, attack: Attack) -> bool:
         """Say whether to do it besides whatever else is done, once in a while."""
-        is_due = misdeed in self._misdeeds and self._tape.chance(8 * self._one_in)
+        is_due = attack in self._misdeeds and self._tape.chance(8 * self._one_in)
         if is_due:
-            self.done.append(misdeed)
+            self.done.append(attack)
         return is_due
 
-    async def _delay(self, misdeed: Misdeed) -> None:
-        if misdeed in ("slow", "hang"):
-            await asyncio.sleep(1e6 if misdeed == "hang" else self._tape.pick([0.5, 3.0, 7.0]))
+    async def _delay(self, attack: Attack) -> None:
+        if attack in ("slow", "hang"):
+            await asyncio.sleep(1e6 if attack == "hang" else self._tape.pick([0.5, 3.0, 7.0]))
 
-    def _misbehave(self, request: Request, misdeed: Misdeed) -> Response:
+    def _misbehave(self, request: Request, attack: Attack) -> Response:
         decision = self._decision(request)
         text = json.dumps(decision)
-        match misdeed:
+        match attack:
             case "lying_usage":
                 more = 1 + self._tape.below(9) * 1_000
                 used = self._tape.pick([request.max_output_tokens + more, 0])
@@ -166,16 +166,16 @@ class AdversarialModel:
             case "declined":
                 return self._say(request, "", finish="refusal")
             case "hallucinated_name" | "look_alike" | "closed_door" | "self_handoff" | "ping_pong":
-                return self._say(request, json.dumps({**decision, **self._misroute(request, misdeed)}))
-        return self._say(request, _garbled(decision, text).get(misdeed, text))
+                return self._say(request, json.dumps({**decision, **self._misroute(request, attack)}))
+        return self._say(request, _garbled(decision, text).get(attack, text))
 
-    def _misroute(self, request: Request, misdeed: Misdeed) -> dict[str, str]:
+    def _misroute(self, request: Request, attack: Attack) -> dict[str, str]:
         menu = _menu(request)
         if not menu:
-            return {} if misdeed == "ping_pong" else {"handoff": "anywhere"}
+            return {} if attack == "ping_pong" else {"handoff": "anywhere"}
         exits = self._exits(menu)
         options: Sequence[str] = menu
-        match misdeed:
+        match attack:
             case "hallucinated_name":
                 options = _HALLUCINATED
             case "look_alike":
@@ -221,8 +221,8 @@ def _menu(request: Request) -> Sequence[str]:
     return asked.get("enum", ()) if asked else ()
 
 
-def _raise(misdeed: Misdeed) -> None:
-    match misdeed:
+def _raise(attack: Attack) -> None:
+    match attack:
         case "rate_limited":
             raise CallFailed("rate_limited", "HTTP 429", unsent=True, transient=True, retry_after_s=1.0)
         case "server_error":
@@ -235,7 +235,7 @@ def _raise(misdeed: Misdeed) -> None:
             raise asyncio.CancelledError
 
 
-def _garbled(decision: Mapping[str, Any], text: str) -> dict[Misdeed, str]:
+def _garbled(decision: Mapping[str, Any], text: str) -> dict[Attack, str]:
     return {
         "two_decisions": text + text,
         "duplicate_key": text[:-1] + ', "handoff": "x"' * 2 + "}",

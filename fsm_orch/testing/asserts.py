@@ -20,7 +20,7 @@ from ..proof.bounds.certify import certify
 from ..proof.bounds.skeleton import Measure
 from ..proof.bounds.verifier import verify
 from ..proof.bounds.words import bound_in_words, shown
-from ..proof.explore.exploration import Exploration, Judged, explore
+from ..proof.explore.exploration import Exploration, PolicyVerdict, explore
 from ..proof.explore.trace import Trace
 
 _OF_POLICIES = frozenset({"FSM112", "FSM401", "FSM402"})
@@ -157,7 +157,7 @@ def unkept(explored: Exploration) -> tuple[list[str], list[str]]:
     return wrong, [line for judged in doubts for line in _broken(judged)]
 
 
-def _broken(judged: Judged) -> Iterator[str]:
+def _broken(judged: PolicyVerdict) -> Iterator[str]:
     yield f"  {judged.policy}: {judged.verdict}, {_REASONS[judged.verdict]}"
     yield from _shown(judged.trace)
 

@@ -111,7 +111,7 @@ def _spend(machine: AnyMachine, compiled: CompiledMachine, data: st.DataObject) 
             read, said = caps.max_input_tokens, caps.max_output_tokens
             reserved = step(compiled, now, inputs.CallReserved(call=call, input_tokens=read, output_tokens=said, at=0))
             now = reserved.configuration
-            if any(isinstance(record, records.CallAdmitted) for record in reserved.records):
+            if any(isinstance(record, records.CallReserved) for record in reserved.records):
                 used = Usage(requests=1, input_tokens=read, output_tokens=said)
                 now = step(compiled, now, inputs.CallSettled(call=call, usage=used, at=0)).configuration
         now = step(compiled, now, _end(machine, compiled, now, data)).configuration

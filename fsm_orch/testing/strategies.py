@@ -34,7 +34,7 @@ from ..resilience.retry import Retry
 from ..run import start
 from ..run.result import RunResult
 from ..run.runner import Runner
-from .adversaries import MISDEEDS, AdversarialModel, Misdeed
+from .adversaries import ATTACKS, AdversarialModel, Attack
 from .agents import AdversarialAgent
 from .clock import virtual_time
 from .machines import Facts, build
@@ -241,7 +241,7 @@ def _place(machine: AnyMachine, state: State | Configuration) -> State:
 def runs(
     machine: type[Machine[C, Any]],
     *,
-    misdeeds: Sequence[Misdeed] = MISDEEDS,
+    attacks: Sequence[Attack] = ATTACKS,
     limits: Limits | None = None,
     price: Price = FREE,
 ) -> SearchStrategy[RunResult[C]]:
@@ -251,7 +251,7 @@ def runs(
     machine's own agents acts, and dependencies are not needed.
 
     Args:
-        misdeeds: of the model.
+        attacks: of the model.
         limits: instead of the machine's.
         price: what tokens cost.
     """
@@ -260,7 +260,7 @@ def runs(
     def drawn(draw: st.DrawFn) -> RunResult[C]:
         context, tape = draw(contexts(machine)), draw(tapes())
         pool = _pool(draw, machine)
-        model = AdversarialModel(tape, misdeeds=misdeeds, machine=machine, values=pool, price=price)
+        model = AdversarialModel(tape, attacks=attacks, machine=machine, values=pool, price=price)
         stand_in = AdversarialAgent(tape, values=pool)
         states = machine.definition.states.values()
         agents = {state: state.agent if isinstance(state.agent, LLMAgent) else stand_in for state in states}

@@ -150,20 +150,20 @@ class TheoremChecker:
         if ledger.overrun.tokens:
             assert now.status == "finished", "T3: the run went on after an overrun"
         for record in stepped.records:
-            if isinstance(record, records.CallRefused):
-                admitted = any(isinstance(other, records.CallAdmitted) for other in stepped.records)
+            if isinstance(record, records.CallDenied):
+                admitted = any(isinstance(other, records.CallReserved) for other in stepped.records)
                 assert not admitted, "T3: a call was refused and admitted"
 
     def _books(self, before: Configuration | None, event: Input, stepped: Step) -> None:
         """T3: a call is charged what it used, or all that it had reserved; nothing else is."""
         for record in stepped.records:
-            if isinstance(record, records.CallAdmitted):
+            if isinstance(record, records.CallReserved):
                 self.open[record.call] = record.input_tokens + record.output_tokens
-            elif isinstance(record, records.CallFreed):
+            elif isinstance(record, records.CallReleased):
                 is_asked = isinstance(event, inputs.CallReleased) and event.call == record.call
                 assert is_asked, f"T3: call {record.call} was given back unasked"
                 del self.open[record.call]
-            elif isinstance(record, records.CallCharged):
+            elif isinstance(record, records.CallSettled):
                 held, child = self.open.pop(record.call), before.children.get(record.call) if before else None
                 if child is not None:
                     assert child.ledger.settled.tokens <= record.tokens <= child.ledger.held.tokens, f"T3: {record}"

@@ -28,7 +28,7 @@ from typing import Any
 from fsm_orch import Limits, Model, ModelUnavailable, Runner, RunResult
 from fsm_orch.define.definition import Definition
 from fsm_orch.kernel import inputs
-from fsm_orch.kernel.records import AttemptFailed, CallAdmitted, HandedOff, Landed, Record, Refused, VisitStarted
+from fsm_orch.kernel.records import AttemptFailed, CallReserved, HandedOff, Landed, Record, Refused, VisitStarted
 from fsm_orch.models.local import LocalModel
 from machines.shop import Query, ShopFloor, deps
 
@@ -86,7 +86,7 @@ class Tally:
                     self.illegal_replies += self.definition.states[record.stamp.state].spec.proposes
                 case AttemptFailed():
                     self.failures[record.reason] += 1
-                case CallAdmitted():
+                case CallReserved():
                     self.calls += 1
                     self.reserved += record.input_tokens + record.output_tokens
 
@@ -128,7 +128,7 @@ class Tally:
             if isinstance(record, VisitStarted):
                 visits[now.state] += 1
                 calls[now.state] = 0
-            calls[now.state] += isinstance(record, CallAdmitted)
+            calls[now.state] += isinstance(record, CallReserved)
             state = self.definition.states.get(now.state)
             self.passed["hops"] += now.hops > self.limits.hops
             self.passed["tokens"] += now.settled + now.reserved > self.limits.tokens

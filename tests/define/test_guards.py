@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm_orch import Context, Guard, all_of, any_of, guard, not_
-from fsm_orch.define.guards import exactly
+from fsm_orch.define.guards import as_bool
 
 
 class Flags(Context):
@@ -133,7 +133,7 @@ def test_an_answer_that_is_no_bool_is_not_turned_into_one(composed: Guard[Flags]
 def test_a_bool_is_an_answer(answer: bool) -> None:
     """A bool is taken as it is."""
 
-    assert answer is exactly(answer)
+    assert answer is as_bool(answer)
 
 
 @pytest.mark.parametrize("answer", ["yes", "", 1, 0, None, [], 1.0, object()])
@@ -141,7 +141,7 @@ def test_nothing_else_is_an_answer(answer: object) -> None:
     """Whatever is not a bool is no answer, truthy or not."""
 
     with pytest.raises(TypeError, match=rf"^a guard answers True or False, not {type(answer).__name__}$"):
-        exactly(answer)
+        as_bool(answer)
 
 
 def test_a_guard_is_named_by_its_function() -> None:
@@ -153,7 +153,7 @@ def test_a_guard_is_named_by_its_function() -> None:
 
 @given(trees, trees)
 def test_structure_is_the_canonical_form(one: Any, other: Any) -> None:
-    """Two composed guards have the same canonical form exactly if they were composed alike."""
+    """Two composed guards have the same canonical form as_bool if they were composed alike."""
 
     assert (one == other) == (build(one).canonical == build(other).canonical)
 
@@ -191,11 +191,11 @@ def test_a_composed_guard_tells_its_parts() -> None:
     """The parts of a guard are the guards it was composed of, in order, and a leaf has none."""
     composed = (is_a & ~is_b) | is_c
 
-    assert ("any", is_c) == (composed.word, composed.parts[1])
-    assert ("all", is_a) == (composed.parts[0].word, composed.parts[0].parts[0])
-    assert ("not", (is_b,)) == (composed.parts[0].parts[1].word, composed.parts[0].parts[1].parts)
-    assert (None, ()) == (is_a.word, is_a.parts)
-    assert ("all", (is_a, is_b, is_c)) == (all_of(is_a, is_b, is_c).word, all_of(is_a, is_b, is_c).parts)
+    assert ("any", is_c) == (composed.connective, composed.parts[1])
+    assert ("all", is_a) == (composed.parts[0].connective, composed.parts[0].parts[0])
+    assert ("not", (is_b,)) == (composed.parts[0].parts[1].connective, composed.parts[0].parts[1].parts)
+    assert (None, ()) == (is_a.connective, is_a.parts)
+    assert ("all", (is_a, is_b, is_c)) == (all_of(is_a, is_b, is_c).connective, all_of(is_a, is_b, is_c).parts)
 
 
 @pytest.mark.parametrize("other", [True, "a", None])

@@ -18,7 +18,7 @@ from support.finite import drawn
 from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, State, guard
 from fsm_orch.define.policies import never
 from fsm_orch.export.canonical import canonical
-from fsm_orch.export.finite import Fork, model
+from fsm_orch.export.finite import Fork, finite_model
 from fsm_orch.export.names import distinct, label, plain
 from fsm_orch.export.promela import promela
 from fsm_orch.export.tla import module_name, tla
@@ -226,15 +226,15 @@ def test_a_guard_is_asked_in_the_order_of_its_reading():
         go = one.to(done, guard=both)
         otherwise = one.to(human)
 
-    edge = model(Order.definition).places[0].exits[0]
-    a, b = model(Order.definition).variables
+    edge = finite_model(Order.definition).places[0].exits[0]
+    a, b = finite_model(Order.definition).variables
     assert edge.foreseen == Fork(a, (False, True))
     assert edge.holds == Fork(a, (False, Fork(b, (False, True))))
 
 
 def test_an_opaque_leaf_is_one_variable():
     """A leaf that reads what cannot be listed is a variable, the same one in every guard that it is part of."""
-    modelled = model(hostile().definition)
+    modelled = finite_model(hostile().definition)
 
     (leaf,) = (variable for variable in modelled.variables if not variable.is_field)
     assert leaf.name == "is_empty"
@@ -244,7 +244,7 @@ def test_an_opaque_leaf_is_one_variable():
 
 def test_a_field_that_is_not_given_starts_at_its_default():
     """Runs begin with any value of what is given, and with the default of everything else."""
-    starts = {v.name: v.starts for v in model(drawn(0).definition).variables if v.is_field}
+    starts = {v.name: v.starts for v in finite_model(drawn(0).definition).variables if v.is_field}
 
     assert starts["a"] == (False, True)
     assert starts.get("b", (False,)) == (False,)

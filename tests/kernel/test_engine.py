@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
 from fsm_orch.amounts import Amount, Price
 from fsm_orch.define.states import Handoff
-from fsm_orch.kernel.engine import CompiledMachine, Judgement
+from fsm_orch.kernel.engine import CompiledMachine, GuardAnswer
 
 
 class Flags(Context):
@@ -80,7 +80,7 @@ def test_an_answer_that_is_no_bool_counts_as_false(answer: object) -> None:
 def test_a_bool_counts_as_itself(answer: bool) -> None:
     """A guard that answers a bool is taken at its word."""
 
-    assert Judgement(answer) == COMPILED.holds(Small.back, Flags(answer=answer))
+    assert GuardAnswer(answer) == COMPILED.holds(Small.back, Flags(answer=answer))
     assert ("a" if answer else None) == COMPILED.fire("b", Small.back, Flags(answer=answer))
 
 
@@ -88,7 +88,7 @@ def test_a_bool_counts_as_itself(answer: bool) -> None:
 def test_a_guard_that_raises_counts_as_false(handoff: Handoff, shown: str) -> None:
     """A guard that raises does not hold, turned round or not; its error is told without its message."""
 
-    assert Judgement(holds=False, error=f"LookupError in {shown}") == COMPILED.holds(handoff, Flags())
+    assert GuardAnswer(holds=False, error=f"LookupError in {shown}") == COMPILED.holds(handoff, Flags())
     assert None is COMPILED.fire("b", handoff, Flags())
 
 
@@ -102,7 +102,7 @@ def test_an_interrupt_is_no_answer() -> None:
 def test_no_guard_always_holds() -> None:
     """A handoff without a guard holds."""
 
-    assert Judgement(holds=True) == COMPILED.holds(Small.end, Flags())
+    assert GuardAnswer(holds=True) == COMPILED.holds(Small.end, Flags())
 
 
 @given(
@@ -112,7 +112,7 @@ def test_no_guard_always_holds() -> None:
 def test_firing_is_declared_or_raises(state: str, handoff: Handoff) -> None:
     """A handoff fired from a state that declares it leads to its target; from any other it raises."""
 
-    oracle = CompiledMachine(Small.definition, oracle=lambda h, c: Judgement(holds=True))
+    oracle = CompiledMachine(Small.definition, oracle=lambda h, c: GuardAnswer(holds=True))
 
     if (state, handoff.name) in DECLARED:
         assert handoff.target.name == oracle.fire(state, handoff, Flags())
@@ -151,7 +151,7 @@ def test_an_unknown_handoff_raises() -> None:
 def test_landing_leads_to_the_fallback(state: str) -> None:
     """Every state has a landing edge, which asks no guard."""
 
-    refusing = CompiledMachine(Small.definition, oracle=lambda h, c: Judgement(holds=False))
+    refusing = CompiledMachine(Small.definition, oracle=lambda h, c: GuardAnswer(holds=False))
 
     assert "human" == refusing.land(state)
 
@@ -170,9 +170,9 @@ def test_an_oracle_replaces_every_guard() -> None:
     asked: list[tuple[str, Context]] = []
     context = Flags()
 
-    def oracle(handoff: Handoff, context: Context) -> Judgement:
+    def oracle(handoff: Handoff, context: Context) -> GuardAnswer:
         asked.append((handoff.name, context))
-        return Judgement(holds=handoff.name != "to_b")
+        return GuardAnswer(holds=handoff.name != "to_b")
 
     compiled = CompiledMachine(Small.definition, oracle=oracle)
 

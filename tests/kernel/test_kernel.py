@@ -144,7 +144,7 @@ def test_a_released_call_is_free_but_spent() -> None:
 
     play.reserve(3, 1, 1)
 
-    assert play.record(records.CallRefused).reason == "calls"
+    assert play.record(records.CallDenied).reason == "calls"
     assert tokens(play) == (0, 150)
 
 
@@ -165,7 +165,7 @@ def test_a_denied_visit_is_not_served_again() -> None:
 
     play.reserve(1, 1, 1)
 
-    assert play.record(records.CallRefused).reason == "repeated"
+    assert play.record(records.CallDenied).reason == "repeated"
 
 
 @pytest.mark.parametrize(("limit", "reason"), [(850, None), (849, "budget")])
@@ -186,7 +186,7 @@ def test_no_call_is_reserved_after_the_deadline() -> None:
 
     play.reserve(1, 1, 1)
 
-    assert play.record(records.CallRefused).reason == "deadline"
+    assert play.record(records.CallDenied).reason == "deadline"
 
 
 def test_money_is_held_like_tokens() -> None:
@@ -488,7 +488,7 @@ def test_an_overrun_lands_at_once() -> None:
 
     play.settle(1, 151)
 
-    assert play.record(records.CallCharged).overrun == 1
+    assert play.record(records.CallSettled).overrun == 1
     assert (play.now.landing, tokens(play)) == ("overrun", (151, 0))
 
 
@@ -500,7 +500,7 @@ def test_a_cancellation_lands_and_charges_what_is_open() -> None:
     play.feed(inputs.Cancelled(at=1))
 
     assert (play.now.landing, tokens(play)) == ("cancelled", (150, 0))
-    assert play.kinds == ["call_charged", "landed", "run_finished"]
+    assert play.kinds == ["call_settled", "landed", "run_finished"]
 
 
 # --- entering -------------------------------------------------------------------------------------------------
@@ -697,7 +697,7 @@ def test_shares_are_admitted_like_calls() -> None:
 
     split(play, 2, "forks", 401)
 
-    assert play.record(records.CallRefused).reason == "call_limits"
+    assert play.record(records.CallDenied).reason == "call_limits"
     assert tuple(play.now.children) == (1,)
 
 
@@ -1055,7 +1055,7 @@ def test_every_open_call_is_charged_and_recorded() -> None:
 
     play.reply("resolved")
 
-    charged = [record for record in play.steps[-1].records if isinstance(record, records.CallCharged)]
+    charged = [record for record in play.steps[-1].records if isinstance(record, records.CallSettled)]
     assert [(1, 150), (2, 160)] == [(record.call, record.tokens) for record in charged]
     assert tokens(play) == (310, 0)
 

@@ -79,7 +79,7 @@ def test_records_carry_what_is_still_to_come() -> None:
     result = Runner(Desk, model=model).run_sync(Question(text="why?"))
 
     totals = [record.stamp.settled + record.stamp.reserved + record.stamp.ahead for record in result.records]
-    first, second = (record.tokens for record in result.records if isinstance(record, records.CallCharged))
+    first, second = (record.tokens for record in result.records if isinstance(record, records.CallSettled))
     assert ["handed_off"] == [result.records[4].kind] == [result.records[8].kind]
     assert [1_500] * 5 + [first + 900] * 4 + [first + second] == totals
 

@@ -20,10 +20,10 @@ from fsm_orch.kernel.potential import Potential
 from fsm_orch.kernel.reasons import LandingReason
 from fsm_orch.kernel.records import (
     AttemptFailed,
-    CallAdmitted,
-    CallCharged,
-    CallFreed,
-    CallRefused,
+    CallDenied,
+    CallReleased,
+    CallReserved,
+    CallSettled,
     ChildRecord,
     GuardRaised,
     HandedOff,
@@ -113,7 +113,7 @@ def test_a_run_without_a_trace_is_its_own() -> None:
 def test_a_call_is_recorded_with_what_it_reserves() -> None:
     """The stamp of an admitted call shows the ledger after it."""
     assert desk(RESERVED) == (
-        CallAdmitted(
+        CallReserved(
             stamp=replace(FIRST, at=1, reserved=150, remaining=9_850, ahead=6_650),
             call=1,
             input_tokens=50,
@@ -125,7 +125,7 @@ def test_a_call_is_recorded_with_what_it_reserves() -> None:
 def test_a_refused_call_is_recorded_with_its_reason() -> None:
     """A call that is not admitted leaves the grant as it was."""
     assert desk(replace(RESERVED, input_tokens=601)) == (
-        CallRefused(stamp=replace(FIRST, at=1), call=1, reason="call_limits"),
+        CallDenied(stamp=replace(FIRST, at=1), call=1, reason="call_limits"),
     )
 
 
@@ -139,7 +139,7 @@ def test_a_charge_is_recorded_with_its_money() -> None:
     stepped = last(compiled, RESERVED, inputs.CallSettled(call=1, usage=usage, at=2), query="x")
 
     assert stepped.records == (
-        CallCharged(
+        CallSettled(
             stamp=replace(FIRST, at=2, settled=40, reserved=0, remaining=9_960, ahead=6_760),
             call=1,
             usage=usage,
@@ -153,7 +153,7 @@ def test_a_charge_is_recorded_with_its_money() -> None:
 def test_a_freed_call_is_recorded() -> None:
     """A released call leaves nothing held and nothing charged."""
     assert desk(RESERVED, inputs.CallReleased(call=1, at=2)) == (
-        CallFreed(stamp=replace(FIRST, at=2, reserved=0, remaining=10_000, ahead=6_800), call=1),
+        CallReleased(stamp=replace(FIRST, at=2, reserved=0, remaining=10_000, ahead=6_800), call=1),
     )
 
 
@@ -164,7 +164,7 @@ def test_an_overrun_is_recorded_with_its_landing() -> None:
     usage = Usage(requests=1, input_tokens=151)
 
     assert desk(RESERVED, inputs.CallSettled(call=1, usage=usage, at=2)) == (
-        CallCharged(stamp=overrun, call=1, usage=usage, tokens=151, cost=0, overrun=1),
+        CallSettled(stamp=overrun, call=1, usage=usage, tokens=151, cost=0, overrun=1),
         Landed(
             stamp=replace(human, ahead=6_649),
             source="triage",
@@ -456,7 +456,7 @@ def test_a_childs_records_are_told_by_its_parent() -> None:
     stepped = step(PARENT, stepped.configuration, child(1, "desk", 800, query="x"))
 
     assert stepped.records == (
-        CallAdmitted(stamp=FAN, call=1, input_tokens=800, output_tokens=0),
+        CallReserved(stamp=FAN, call=1, input_tokens=800, output_tokens=0),
         ChildRecord(
             stamp=FAN,
             call=1,
@@ -494,7 +494,7 @@ def test_children_that_end_with_their_visit_are_recorded_one_by_one() -> None:
     stepped = last(PARENT, child(1, "sums", 50), child(2, "sums", 60), inputs.Replied(at=2))
 
     kinds = [record.record.kind if isinstance(record, ChildRecord) else record.kind for record in stepped.records]
-    assert kinds == ["landed", "run_finished", "call_charged"] * 2 + ["handed_off", "run_finished"]
+    assert kinds == ["landed", "run_finished", "call_settled"] * 2 + ["handed_off", "run_finished"]
     told = stepped.records[0]
     assert isinstance(told, ChildRecord)
     assert (told.call, told.stamp.run_id) == (1, "r")
@@ -578,7 +578,7 @@ def test_a_refused_share_is_recorded_with_its_reason() -> None:
     """A share that is not admitted leaves the grant as it was, and is told by the number of its call."""
     stamp = replace(FAN, reserved=900, remaining=1_100, ahead=900)
 
-    assert last(PARENT, child(1, "sums", 901)).records == (CallRefused(stamp=stamp, call=1, reason="call_limits"),)
+    assert last(PARENT, child(1, "sums", 901)).records == (CallDenied(stamp=stamp, call=1, reason="call_limits"),)
 
 
 def test_a_merged_child_is_recorded_with_what_it_used() -> None:
@@ -590,7 +590,7 @@ def test_a_merged_child_is_recorded_with_what_it_used() -> None:
     stepped = last(PARENT, child(1, "desk", 800, query="x"), *told, inputs.Merged(call=1, at=1))
 
     assert stepped.records == (
-        CallCharged(
+        CallSettled(
             stamp=replace(FAN, settled=60, reserved=0, remaining=1_940, ahead=1_740),
             call=1,
             usage=usage,

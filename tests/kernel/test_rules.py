@@ -18,7 +18,7 @@ from fsm_orch.define.context import FieldRef
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.states import Handoff
 from fsm_orch.kernel.configuration import Configuration, VisitLog
-from fsm_orch.kernel.engine import CompiledMachine, Judgement
+from fsm_orch.kernel.engine import CompiledMachine, GuardAnswer
 from fsm_orch.kernel.ledger import Ledger
 from fsm_orch.kernel.legal import Objection, legal, menu, next_call, objection
 
@@ -426,7 +426,7 @@ def test_nothing_is_legal_unless_it_runs(status: str) -> None:
 def test_an_oracle_is_asked_for_what_is_foreseen() -> None:
     """An oracle that reads no field decides alone, before and after writing."""
 
-    closed = CompiledMachine(Shop.definition, prices=PRICES, oracle=lambda h, c: Judgement(h.name == "cached"))
+    closed = CompiledMachine(Shop.definition, prices=PRICES, oracle=lambda h, c: GuardAnswer(h.name == "cached"))
 
     assert [Shop.cached] == [handoff for handoff in legal(closed, configuration()) if handoff.guard is not None]
 

@@ -39,7 +39,7 @@ def test_lines_carry_ids_places_and_figures() -> None:
     """Run, thread, trace, state, agent, handoff, source, target, tokens, reserved, remaining and seconds."""
     _, lines = run({"handoff": "resolved"})
 
-    charged = next(line for line in lines if line["event"] == "call_charged")
+    charged = next(line for line in lines if line["event"] == "call_settled")
     moved = next(line for line in lines if line["event"] == "handed_off")
     assert (charged["run"], charged["thread"], charged["trace"]) == ("r1", "t1", "a1b2")
     assert (charged["state"], charged["agent"]) == ("triage", "LLMAgent")

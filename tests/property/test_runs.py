@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fsm_orch import Limits, Machine, MemoryStore, Runner, RunResult, StartError
 from fsm_orch.amounts import Price
 from fsm_orch.kernel.step import fold
-from fsm_orch.testing import MISDEEDS, AdversarialModel, Tape, TheoremChecker, tapes, virtual_time
+from fsm_orch.testing import ATTACKS, AdversarialModel, Tape, TheoremChecker, tapes, virtual_time
 from fsm_orch.testing.adversaries import SECRET
 from fsm_orch.testing.machines import Facts, drawn
 from machines.shop import Query, Shop, ShopFloor, deps
@@ -24,9 +24,9 @@ RUNS = 5_000
 PRICE = Price(Fraction(3), Fraction(15))
 PLANS = tapes(min_size=30, max_size=90)
 """Tapes that decide a machine and its limits."""
-HONEST = [misdeed for misdeed in MISDEEDS if misdeed != "lying_usage"]
+HONEST = [attack for attack in ATTACKS if attack != "lying_usage"]
 """Without what breaks the assumptions that the budget's promise is printed with."""
-PATIENT = [misdeed for misdeed in MISDEEDS if misdeed not in ("slow", "hang")]
+PATIENT = [attack for attack in ATTACKS if attack not in ("slow", "hang")]
 """Without waiting for seconds."""
 
 
@@ -110,7 +110,7 @@ def test_the_shop_keeps_every_theorem(loop: asyncio.Runner, shop: Shop, text: st
 @given(PLANS, tapes())
 def test_an_honest_provider_is_never_overrun(loop: asyncio.Runner, plan: Tape, tape: Tape) -> None:
     """While usage stays within its reservation, what is charged stays within the limits, money included."""
-    runner = runner_on(*drawn(plan), tape, misdeeds=HONEST)
+    runner = runner_on(*drawn(plan), tape, attacks=HONEST)
     if runner is None:
         return
 
@@ -129,7 +129,7 @@ def test_cancellation_at_every_suspension(loop: asyncio.Runner, plan: Tape, choi
 
     async def cancelled_at(n: int) -> bool:
         tape = Tape(choices)
-        runner = runner_on(machine, limits, tape, misdeeds=PATIENT)
+        runner = runner_on(machine, limits, tape, attacks=PATIENT)
         if runner is None:
             return False
         task = asyncio.create_task(runner.run(Facts(), deps=tape, run_id="r"))

@@ -25,8 +25,8 @@ async def run(*script: Any, retry: Retry | None = EXACT, limits: Limits | None =
     return result
 
 
-def admitted(result: RunResult[Ticket]) -> list[records.CallAdmitted]:
-    return [record for record in result.records if isinstance(record, records.CallAdmitted)]
+def admitted(result: RunResult[Ticket]) -> list[records.CallReserved]:
+    return [record for record in result.records if isinstance(record, records.CallReserved)]
 
 
 @pytest.mark.looptime

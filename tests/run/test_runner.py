@@ -244,7 +244,7 @@ async def test_unknown_usage_charges_the_reservation() -> None:
 
     result = await runner(silent).run(Ticket(query="hello"))
 
-    (admitted,) = [r for r in result.records if isinstance(r, records.CallAdmitted)]
+    (admitted,) = [r for r in result.records if isinstance(r, records.CallReserved)]
     assert admitted.input_tokens + 100 == result.charged_tokens
 
 

@@ -136,11 +136,11 @@ def _together(names: list[str]) -> str:
             f"Within == CASE {within}",
             f"ASSUME \\A r \\in 0..{2 * len(cases) - 1} : TLCSet(r, -1)",
             f"ASSUME TLCSet({2 * len(cases)}, {{}})",
-            "Most(r, word, n) == IF n > TLCGet(r) THEN TLCSet(r, n) /\\ PrintT(<<which, word, n>>) ELSE TRUE",
+            "Extreme(r, word, n) == IF n > TLCGet(r) THEN TLCSet(r, n) /\\ PrintT(<<which, word, n>>) ELSE TRUE",
             f"Old == TLCGet({2 * len(cases)})",
             "New(fact) == IF fact \\in Old THEN TRUE",
             f"  ELSE TLCSet({2 * len(cases)}, Old \\union {{fact}}) /\\ PrintT(fact)",
-            'Report == Most(2 * which, "hops", hops) /\\ Most(2 * which + 1, "tokens", settled)',
+            'Report == Extreme(2 * which, "hops", hops) /\\ Extreme(2 * which + 1, "tokens", settled)',
             '  /\\ New(<<which, "place", state>>) /\\ \\A p \\in broken : New(<<which, "policy", ToString(p)>>)',
             "====",
         ]

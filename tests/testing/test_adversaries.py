@@ -1,4 +1,4 @@
-"""Adversarial models: each misdeed is what its name says, and a run survives all of them."""
+"""Adversarial models: each attack is what its name says, and a run survives all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from support.desk import Support, Ticket
 
 from fsm_orch import CallFailed, Message, Request, Runner
-from fsm_orch.testing import MISDEEDS, AdversarialModel, Misdeed, Tape, assert_replays, tapes, virtual_time
+from fsm_orch.testing import ATTACKS, AdversarialModel, Attack, Tape, assert_replays, tapes, virtual_time
 from fsm_orch.testing.adversaries import SECRET
 
 MENU = ["to_billing", "resolved"]
@@ -19,7 +19,7 @@ REQUEST = Request(
     schema={"type": "object", "properties": {"handoff": {"type": "string", "enum": MENU}}},
     max_output_tokens=20,
 )
-MISROUTES: dict[Misdeed, str] = {
+MISROUTES: dict[Attack, str] = {
     "hallucinated_name": "a name that nothing bears",
     "look_alike": "a name that looks like another",
     "closed_door": "a name from elsewhere in the machine",
@@ -27,20 +27,20 @@ MISROUTES: dict[Misdeed, str] = {
 }
 
 
-def only(misdeed: Misdeed, tape: Tape) -> AdversarialModel:
-    return AdversarialModel(tape, misdeeds=[misdeed], one_in=1, machine=Support)
+def only(attack: Attack, tape: Tape) -> AdversarialModel:
+    return AdversarialModel(tape, attacks=[attack], one_in=1, machine=Support)
 
 
-def said(misdeed: Misdeed, tape: Tape) -> str:
+def said(attack: Attack, tape: Tape) -> str:
     with virtual_time() as loop:
-        return loop.run(only(misdeed, tape).complete(REQUEST)).text
+        return loop.run(only(attack, tape).complete(REQUEST)).text
 
 
-@pytest.mark.parametrize("misdeed", MISROUTES)
+@pytest.mark.parametrize("attack", MISROUTES)
 @given(tapes())
-def test_misroutes_are_never_on_the_menu(misdeed: Misdeed, tape: Tape) -> None:
+def test_misroutes_are_never_on_the_menu(attack: Attack, tape: Tape) -> None:
     """A model that decides what nobody declared names no handoff of the menu."""
-    assert json.loads(said(misdeed, tape))["handoff"] not in MENU
+    assert json.loads(said(attack, tape))["handoff"] not in MENU
 
 
 @given(tapes())
@@ -74,7 +74,7 @@ def test_the_rest_is_as_named() -> None:
 @given(tapes())
 def test_usage_is_honest_but_for_lies(tape: Tape) -> None:
     """Usage is within the reservation, or unknown, unless the model may lie."""
-    honest = AdversarialModel(tape, misdeeds=[m for m in MISDEEDS if m not in ("lying_usage", "cancelled")])
+    honest = AdversarialModel(tape, attacks=[m for m in ATTACKS if m not in ("lying_usage", "cancelled")])
 
     async def ask() -> None:
         bound = 60
@@ -90,7 +90,7 @@ def test_usage_is_honest_but_for_lies(tape: Tape) -> None:
 
 
 @pytest.mark.parametrize(
-    ("misdeed", "error", "words"),
+    ("attack", "error", "words"),
     [
         ("rate_limited", CallFailed, "429"),
         ("server_error", CallFailed, "500"),
@@ -98,10 +98,10 @@ def test_usage_is_honest_but_for_lies(tape: Tape) -> None:
         ("leaking_error", RuntimeError, SECRET),
     ],
 )
-def test_failures_are_raised(misdeed: Misdeed, error: type[Exception], words: str) -> None:
+def test_failures_are_raised(attack: Attack, error: type[Exception], words: str) -> None:
     """A request that fails raises what an adapter would."""
     with pytest.raises(error, match=words):
-        said(misdeed, Tape(b""))
+        said(attack, Tape(b""))
 
 
 def test_cancellation_is_raised() -> None:
@@ -110,18 +110,18 @@ def test_cancellation_is_raised() -> None:
         said("cancelled", Tape(b""))
 
 
-@pytest.mark.parametrize("misdeed", MISDEEDS)
+@pytest.mark.parametrize("attack", ATTACKS)
 @given(tapes())
-def test_a_run_survives_each_misdeed(misdeed: Misdeed, tape: Tape) -> None:
+def test_a_run_survives_each_misdeed(attack: Attack, tape: Tape) -> None:
     """Whatever a model does all the time, the run ends in a final state with its default, and leaks nothing."""
     with virtual_time() as loop:
-        result = loop.run(Runner(Support, model=only(misdeed, tape)).run(Ticket(query="please")))
+        result = loop.run(Runner(Support, model=only(attack, tape)).run(Ticket(query="please")))
 
     assert result.state in (Support.answered, Support.human)
     assert_replays(Support, result)
 
 
 def test_an_unknown_misdeed_is_refused() -> None:
-    """A misdeed that does not exist is refused, with those that do."""
-    with pytest.raises(ValueError, match=r"no misdeed 'lazy'\. Misdeeds: hallucinated_name"):
-        AdversarialModel(Tape(b""), misdeeds=["lazy"])  # type: ignore[list-item]
+    """A attack that does not exist is refused, with those that do."""
+    with pytest.raises(ValueError, match=r"no attack 'lazy'\. Attacks: hallucinated_name"):
+        AdversarialModel(Tape(b""), attacks=["lazy"])  # type: ignore[list-item]

@@ -29,7 +29,7 @@ def test_every_call_reserves_what_its_agent_may_use() -> None:
     """A call reserves its agent's caps; one without usage is charged all of it."""
     result = play(Support, ASKED, [Turn(Support.triage, Support.resolved, tokens=(None, 10))])
 
-    admitted = [record for record in result.records if isinstance(record, records.CallAdmitted)]
+    admitted = [record for record in result.records if isinstance(record, records.CallReserved)]
     assert [(600, 100), (600, 100)] == [(call.input_tokens, call.output_tokens) for call in admitted]
     assert 710 == result.charged_tokens
 

@@ -27,7 +27,7 @@ from ...limits import Limits
 from .skeleton import Measure, skeleton
 from .tolls import Tolls
 
-Verdict = Literal["slack", "guarded"]
+Headroom = Literal["slack", "guarded"]
 """Slack: no run is ever landed for tokens, or for cost. Guarded: the ledger may land one. Both keep the limit."""
 
 
@@ -142,7 +142,7 @@ class Certificate(_Frozen):
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def verdict(self, measure: Literal["tokens", "cost"]) -> Verdict | None:
+    def verdict(self, measure: Literal["tokens", "cost"]) -> Headroom | None:
         """Tell whether the ledger may land a run for tokens or cost; None if there is no limit or no bound."""
         limit = self.limits.tokens if measure == "tokens" else self.limits.cost_micros
         if limit is None or measure not in self.bounds:

@@ -61,11 +61,11 @@ def verify(
     for what, fact in _facts(definition, limits, prices or {}, models, inner).items():
         if claim[what] != fact:
             raise CertificateError(f"This certificate was made for other {what}: {claim[what]!r}, and here is {fact!r}")
-    road, costs = _road(canonical, limits.hops), _costs(canonical, limits, prices or {}, inner)
+    graph, costs = _graph(canonical, limits.hops), _costs(canonical, limits, prices or {}, inner)
     if claim["bounds"].keys() != costs.keys():
         raise CertificateError(f"This certificate bounds {sorted(claim['bounds'])}; it could bound {sorted(costs)}")
     for measure, bound in claim["bounds"].items():
-        objection = _objection(bound, canonical, road, costs[measure])
+        objection = _objection(bound, canonical, graph, costs[measure])
         if objection is not None:
             raise CertificateError(f"This certificate is refuted: in {measure}, {objection}")
 
@@ -115,7 +115,7 @@ def _digest(part: Json) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class _Road(NamedTuple):
+class _Graph(NamedTuple):
     """Where runs can go."""
 
     initial: str
@@ -125,7 +125,7 @@ class _Road(NamedTuple):
     onward: Mapping[str, Sequence[str]]
 
 
-def _road(canonical: Json, hops: int) -> _Road:
+def _graph(canonical: Json, hops: int) -> _Graph:
     states = canonical["states"]
     initial = next(name for name, state in states.items() if state["initial"])
     visits = {name: state["max_visits"] for name, state in states.items()}
@@ -135,7 +135,7 @@ def _road(canonical: Json, hops: int) -> _Road:
         for source in handoff["sources"]:
             if left.get(handoff["target"], 0) > 0:
                 onward[source].append(handoff["target"])
-    return _Road(initial, hops, left, onward)
+    return _Graph(initial, hops, left, onward)
 
 
 def _costs(
@@ -162,24 +162,24 @@ def _costs(
     return {measure: cost for measure, cost in costs.items() if len(cost) == len(canonical["states"])}
 
 
-def _objection(bound: Json, canonical: Json, road: _Road, cost: Mapping[str, int]) -> str | None:
+def _objection(bound: Json, canonical: Json, graph: _Graph, cost: Mapping[str, int]) -> str | None:
     """Say what is wrong with a bound; None if it holds."""
     toll = {state: Fraction(of) for state, of in bound["per_visit"].items()}
-    if any(of < 0 or road.left.get(state, 0) < 1 for state, of in toll.items()):
+    if any(of < 0 or graph.left.get(state, 0) < 1 for state, of in toll.items()):
         return f"a toll is negative, or of a state that cannot be entered: {bound['per_visit']}"
     unit = lcm(*(of.denominator for of in toll.values()))
     gain = {state: int((c - toll.get(state, 0)) * unit) for state, c in cost.items()}  # whole, in parts of a unit
     layers = [dict.fromkeys(cost, 0)]
-    for _ in range(road.hops):
-        layers.append({s: max([0, *(gain[t] + layers[-1][t] for t in ways)]) for s, ways in road.onward.items()})
-    to_come, after_one_more = (Fraction(layers[n][road.initial], unit) for n in (road.hops - 1, road.hops))
-    paid = sum(road.left[state] * of for state, of in toll.items())
-    total = cost[road.initial] + to_come + paid
-    reached = _walk(bound["witness"], canonical, road, cost)
+    for _ in range(graph.hops):
+        layers.append({s: max([0, *(gain[t] + layers[-1][t] for t in ways)]) for s, ways in graph.onward.items()})
+    to_come, after_one_more = (Fraction(layers[n][graph.initial], unit) for n in (graph.hops - 1, graph.hops))
+    paid = sum(graph.left[state] * of for state, of in toll.items())
+    total = cost[graph.initial] + to_come + paid
+    reached = _walk(bound["witness"], canonical, graph, cost)
     if reached is None:
         return f"no run can take its witness: {bound['witness']}"
     is_exact = reached == floor(total) or (
-        bound["is_exact"] and _is_dearest(reached, road, cost, gain, layers, unit, cost[road.initial] + paid)
+        bound["is_exact"] and _is_dearest(reached, graph, cost, gain, layers, unit, cost[graph.initial] + paid)
     )
     facts = {
         "worst_case": cost,
@@ -193,15 +193,15 @@ def _objection(bound: Json, canonical: Json, road: _Road, cost: Mapping[str, int
     return next((f"{k} is {fact}, not {bound[k]}" for k, fact in facts.items() if bound[k] != fact), None)
 
 
-def _walk(witness: Json, canonical: Json, road: _Road, cost: Mapping[str, int]) -> int | None:
+def _walk(witness: Json, canonical: Json, graph: _Graph, cost: Mapping[str, int]) -> int | None:
     """Add up what a path is charged; None if no run can take it."""
     states, handoffs = witness["states"], witness["handoffs"]
     edges = {(h["name"], source, h["target"]) for h in canonical["handoffs"] for source in h["sources"]}
     is_path = (
-        states[:1] == [road.initial]
-        and len(states) == len(handoffs) + 1 <= road.hops
+        states[:1] == [graph.initial]
+        and len(states) == len(handoffs) + 1 <= graph.hops
         and edges.issuperset(zip(handoffs, states, states[1:], strict=False))
-        and all(states[1:].count(state) <= road.left.get(state, 0) for state in states[1:])
+        and all(states[1:].count(state) <= graph.left.get(state, 0) for state in states[1:])
     )
     return sum(cost[state] for state in states) if is_path else None
 
@@ -212,7 +212,7 @@ _Paths = dict[tuple[str, tuple[str, ...]], tuple[int, int]]
 
 def _is_dearest(
     reached: int,
-    road: _Road,
+    graph: _Graph,
     cost: Mapping[str, int],
     gain: Mapping[str, int],
     layers: Sequence[Mapping[str, int]],
@@ -221,14 +221,14 @@ def _is_dearest(
 ) -> bool:
     """Search what the bounds leave open for a dearer path than one that was reached; True if there surely is none."""
     # Of the paths to a state after the same visits (of states where they can run out) the dearest is enough.
-    paths: _Paths = {(road.initial, ()): (cost[road.initial], 0)}
-    for n in range(road.hops - 2, -1, -1):
+    paths: _Paths = {(graph.initial, ()): (cost[graph.initial], 0)}
+    for n in range(graph.hops - 2, -1, -1):
         longer: _Paths = {}
         for (state, seen), (charged, gained) in paths.items():
-            for t in road.onward[state]:
+            for t in graph.onward[state]:
                 path = charged + cost[t], gained + gain[t]
-                key = t, tuple(sorted((*seen, t))) if road.left[t] < road.hops - 1 else seen
-                if seen.count(t) < road.left[t] and floor(start + Fraction(path[1] + layers[n][t], unit)) > reached:
+                key = t, tuple(sorted((*seen, t))) if graph.left[t] < graph.hops - 1 else seen
+                if seen.count(t) < graph.left[t] and floor(start + Fraction(path[1] + layers[n][t], unit)) > reached:
                     longer[key] = max(longer.get(key, path), path)
         if len(longer) > _MOST_OPEN or any(charged > reached for charged, _ in longer.values()):
             return False

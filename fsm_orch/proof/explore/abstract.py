@@ -20,7 +20,7 @@ from ...define.context import Context, given_fields
 from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.states import Handoff
-from ...kernel.engine import Judgement
+from ...kernel.engine import GuardAnswer
 from .domain import Domain, Outcome, combined, decided, finite_values, leaves, leaves_of, outcomes
 from .trace import HIDDEN, Assumption
 from .validation import default_of, has_validators
@@ -30,7 +30,7 @@ Origin = Literal["before", "after", "end"]
 """Whose opaque fields a leaf is asked on: those a step begins with, those it commits, or those a run ends with."""
 
 
-class Answered(NamedTuple):
+class LeafAnswer(NamedTuple):
     """What a leaf was taken to answer in a step."""
 
     leaf: Guard[Any]
@@ -50,7 +50,7 @@ class Abstraction:
         self.context_type = _abstract(definition.context)
         self.definition = dataclasses.replace(definition, context=self.context_type, policies=())
         asked = leaves_of(guards)
-        self.told_apart = self.domain.told_apart(asked)
+        self.distinguished = self.domain.distinguished(asked)
         """The values of each finite field that make a difference to some guard: one of each that are alike."""
         self.unknown = tuple(leaf for leaf in asked if self.domain.is_opaque(leaf))
         """The leaves that are not known everywhere."""
@@ -63,7 +63,7 @@ class Abstraction:
 
     def starts(self) -> Iterator[dict[str, object]]:
         """List the contexts that runs begin with: every value of what is given, the default of everything else."""
-        for values in combined({n: told for n, told in self.told_apart.items() if n not in self._defaults}):
+        for values in combined({n: told for n, told in self.distinguished.items() if n not in self._defaults}):
             yield {**self.placeholders, **self._defaults, **values}
 
     @cached_property
@@ -115,7 +115,8 @@ class Abstraction:
         said = []
         if self.domain.finite:
             fields = ", ".join(
-                f"{name} ({len(self.told_apart[name])} of {len(values)})" for name, values in self.domain.finite.items()
+                f"{name} ({len(self.distinguished[name])} of {len(values)})"
+                for name, values in self.domain.finite.items()
             )
             said.append(f"every value that guards tell apart of these fields: {fields}")
         if self.domain.opaque:
@@ -130,7 +131,7 @@ class Abstraction:
         return tuple(said)
 
 
-class Oracle:
+class GuardOracle:
     """Answers for guards, and goes through every way in which those that are not known may answer."""
 
     def __init__(self, abstraction: Abstraction) -> None:
@@ -138,13 +139,13 @@ class Oracle:
         self._domain = abstraction.domain
         self._before: object = None
         self._script: tuple[Outcome, ...] = ()
-        self._asked: dict[tuple[Guard[Any], object], Answered] = {}
-        self._known: dict[tuple[Guard[Any], tuple[object, ...]], tuple[Judgement, tuple[str, ...]]] = {}
+        self._asked: dict[tuple[Guard[Any], object], LeafAnswer] = {}
+        self._known: dict[tuple[Guard[Any], tuple[object, ...]], tuple[GuardAnswer, tuple[str, ...]]] = {}
 
-    def __call__(self, handoff: Handoff, context: Context) -> Judgement:
+    def __call__(self, handoff: Handoff, context: Context) -> GuardAnswer:
         """Answer for a handoff, as `CompiledMachine` asks; a view sees what is read of it."""
         if handoff.guard is None:
-            return Judgement(holds=True)
+            return GuardAnswer(holds=True)
         judgement, reads = self._judge(handoff.guard, self._abstraction.values(context), self._origin(context))
         if type(context) is not self._abstraction.context_type:
             for name in reads:
@@ -175,7 +176,7 @@ class Oracle:
 
         return decided(guard, of_leaf)
 
-    def paths(self, before: Context | None, run: Callable[[], T]) -> Iterator[tuple[T, tuple[Answered, ...]]]:
+    def paths(self, before: Context | None, run: Callable[[], T]) -> Iterator[tuple[T, tuple[LeafAnswer, ...]]]:
         """Run a step in every way that its unknown leaves may answer.
 
         Args:
@@ -191,7 +192,7 @@ class Oracle:
 
     def replay(
         self, before: Context | None, run: Callable[[], T], script: tuple[Outcome, ...]
-    ) -> tuple[T, tuple[Answered, ...]]:
+    ) -> tuple[T, tuple[LeafAnswer, ...]]:
         """Run a step with given answers, in the order in which they are asked; yes, where there are no more."""
         self._before = None if before is None else _fields_set(before)
         self._script = script
@@ -211,7 +212,7 @@ class Oracle:
 
     def _judge(
         self, guard: Guard[Any], values: tuple[object, ...], origin: Origin
-    ) -> tuple[Judgement, tuple[str, ...]]:
+    ) -> tuple[GuardAnswer, tuple[str, ...]]:
         known = self._known.get((guard, values))
         if known is not None:
             return known
@@ -230,7 +231,7 @@ class Oracle:
             return outcome
 
         holds = decided(guard, of_leaf)
-        judged = Judgement(holds, errors[0] if errors else None), tuple(reads)
+        judged = GuardAnswer(holds, errors[0] if errors else None), tuple(reads)
         if not unknown:
             self._known[guard, values] = judged
         return judged
@@ -240,7 +241,7 @@ class Oracle:
         if key not in self._asked:
             number = len(self._asked)
             outcome = self._script[number] if number < len(self._script) else self._abstraction.outcomes[leaf][0]
-            self._asked[key] = Answered(leaf, outcome)
+            self._asked[key] = LeafAnswer(leaf, outcome)
         return self._asked[key].outcome
 
     def _origin(self, context: Context) -> Origin:

@@ -40,7 +40,7 @@ class Adversary:
 
     def __init__(self, compiled: CompiledMachine, abstraction: Abstraction) -> None:
         self._machine = compiled
-        self._told_apart = abstraction.told_apart
+        self._told_apart = abstraction.distinguished
         self._placeholders = abstraction.placeholders
         self._moves = lru_cache(maxsize=None)(self._list)
         self._few = lru_cache(maxsize=None)(self._listed)
@@ -106,9 +106,9 @@ class Adversary:
     def _replies(self, name: str) -> Iterator[Input]:
         written = self._machine.definition.states[name].spec.written_names
         hidden = {field: value for field, value in self._placeholders.items() if field in written}
-        told_apart = {field: values for field, values in self._told_apart.items() if field in written}
+        distinguished = {field: values for field, values in self._told_apart.items() if field in written}
         changes: dict[str, object] = {}
-        for values in combined(told_apart):
+        for values in combined(distinguished):
             changes = {**hidden, **values}
             for handoff in self._machine.exits[name]:
                 yield inputs.Replied(handoff=handoff.name, changes=changes, at=0.0)

@@ -17,7 +17,7 @@ from itertools import islice, product
 from typing import Annotated, Any, Literal, NamedTuple, Union
 
 from ...define.context import Context
-from ...define.guards import Guard, exactly
+from ...define.guards import Guard, as_bool
 from ...define.watched import watched
 from .validation import admitted
 
@@ -42,14 +42,14 @@ class Answer(NamedTuple):
     """What it raised."""
 
 
-class Fork(NamedTuple):
+class Branching(NamedTuple):
     """Where a leaf reads a finite field: what it answers after each of its values."""
 
     field: str
-    branches: tuple[Tree, ...]
+    branches: tuple[DecisionTree, ...]
 
 
-Tree = Fork | Answer
+DecisionTree = Branching | Answer
 """What a leaf answers, by the finite fields it reads."""
 
 
@@ -81,7 +81,7 @@ class Domain:
             if values and not is_lost and (held := admitted(context_type, name, values)):
                 self.finite[name] = held
         self._asked: dict[tuple[Guard[Any], tuple[object, ...]], Answer] = {}
-        self._trees: dict[Guard[Any], Tree] = {}
+        self._trees: dict[Guard[Any], DecisionTree] = {}
         if guards is not None:
             asked = leaves_of(guards)
             for leaf in asked:
@@ -99,13 +99,13 @@ class Domain:
         """Tell whether a value is one of those listed for a field."""
         return any(type(value) is type(listed) and value == listed for listed in self.finite.get(name, ()))
 
-    def told_apart(self, asked: Iterable[Guard[Any]]) -> dict[str, tuple[object, ...]]:
+    def distinguished(self, asked: Iterable[Guard[Any]]) -> dict[str, tuple[object, ...]]:
         """Give the values of each finite field that leaves tell apart: of those that are one to all, the first."""
         forks = [fork for leaf in asked for fork in _forks(self._tree(leaf))]
         told: dict[str, tuple[object, ...]] = {}
         for name, values in self.finite.items():
             after = [fork.branches for fork in forks if fork.field == name]
-            first: dict[tuple[Tree, ...], object] = {}
+            first: dict[tuple[DecisionTree, ...], object] = {}
             for number, value in enumerate(values):
                 first.setdefault(tuple([branches[number] for branches in after]), value)
             told[name] = tuple(first.values())
@@ -121,7 +121,7 @@ class Domain:
                 raise _Unknown
 
         try:
-            answer = exactly(leaf(watched(self._context(known), on_read)))
+            answer = as_bool(leaf(watched(self._context(known), on_read)))
             outcome: Outcome | None = "yes" if answer else "no"
             error = None
         except _Unknown:
@@ -170,18 +170,18 @@ class Domain:
         else:
             yield answer
 
-    def _tree(self, leaf: Guard[Any]) -> Tree:
+    def _tree(self, leaf: Guard[Any]) -> DecisionTree:
         """Write out what a leaf answers along every path through the finite fields that it reads; remembers it."""
         if leaf not in self._trees:
             self._trees[leaf] = self._grown(leaf, {})
         return self._trees[leaf]
 
-    def _grown(self, leaf: Guard[Any], known: Mapping[str, object]) -> Tree:
+    def _grown(self, leaf: Guard[Any], known: Mapping[str, object]) -> DecisionTree:
         answer = self.ask(leaf, known)
         if answer.outcome is not None or answer.reads[-1] not in self.finite:
             return answer._replace(error=None)
         name = answer.reads[-1]
-        return Fork(name, tuple([self._grown(leaf, {**known, name: value}) for value in self.finite[name]]))
+        return Branching(name, tuple([self._grown(leaf, {**known, name: value}) for value in self.finite[name]]))
 
     def holds(self, guard: Guard[Any], known: Mapping[str, object]) -> bool | None:
         """Tell whether a guard holds where only some fields are known; None if it may and may not."""
@@ -224,17 +224,17 @@ def combined(values: Mapping[str, Iterable[object]]) -> Iterator[dict[str, objec
         yield dict(zip(values, chosen, strict=True))
 
 
-def _forks(tree: Tree) -> Iterator[Fork]:
+def _forks(tree: DecisionTree) -> Iterator[Branching]:
     """List every fork of a tree."""
-    if isinstance(tree, Fork):
+    if isinstance(tree, Branching):
         yield tree
         for branch in tree.branches:
             yield from _forks(branch)
 
 
-def _ends(tree: Tree) -> Iterator[Answer]:
+def _ends(tree: DecisionTree) -> Iterator[Answer]:
     """List what a tree answers in the end, path by path."""
-    if isinstance(tree, Fork):
+    if isinstance(tree, Branching):
         for branch in tree.branches:
             yield from _ends(branch)
     else:
@@ -281,7 +281,7 @@ def leaves(guard: Guard[Any] | None) -> tuple[Guard[Any], ...]:
     """Tell the leaves of a guard, each once, in the order in which they are asked; none of None."""
     if guard is None:
         return ()
-    found = [leaf for part in guard.parts for leaf in leaves(part)] if guard.word else [guard]
+    found = [leaf for part in guard.parts for leaf in leaves(part)] if guard.connective else [guard]
     return tuple(dict.fromkeys(found))
 
 
@@ -302,7 +302,7 @@ def _all_outcomes(guard: Guard[Any], unknown: Iterable[Guard[Any]]) -> Iterator[
 
 
 def _under_not_or_any(guard: Guard[Any]) -> tuple[Guard[Any], ...]:
-    if guard.word in ("not", "any"):
+    if guard.connective in ("not", "any"):
         return leaves(guard)
     return tuple(leaf for part in guard.parts for leaf in _under_not_or_any(part))
 
@@ -316,7 +316,7 @@ def decided(guard: Guard[Any], of_leaf: Callable[[Guard[Any]], Outcome]) -> bool
 
 
 def _holds(guard: Guard[Any], of_leaf: Callable[[Guard[Any]], Outcome]) -> bool:
-    match guard.word:
+    match guard.connective:
         case "all":
             return all(_holds(part, of_leaf) for part in guard.parts)
         case "any":

@@ -26,10 +26,10 @@ from .retrace import retrace
 from .theorems import THEOREMS, Breach, Theorem
 from .trace import Trace
 from .tree import ROOT, Way
-from .walk import OnProgress, Sightings, Walked, walk
+from .walk import OnProgress, Sightings, Walk, walk
 
 
-class Most(NamedTuple):
+class Extreme(NamedTuple):
     """The most that a run can take, and a run that does."""
 
     amount: int
@@ -37,7 +37,7 @@ class Most(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class PolicyVerdict:
     """What is known of a policy."""
 
     policy: Policy
@@ -69,19 +69,19 @@ class Exploration:
     """None: no clock was given."""
     is_complete: bool
     """Whether every run was seen; if not, the numbers below are what was seen so far."""
-    max_hops: Most
-    max_tokens: Most
+    max_hops: Extreme
+    max_tokens: Extreme
     """If `is_tight`, of runs whose calls use all or nothing; only the limit bounds the others."""
-    max_cost: Most
+    max_cost: Extreme
     """Micro-dollars."""
-    max_calls: Most
+    max_calls: Extreme
     is_tight: bool
     """Whether the ledger may deny something in some run, so that what calls use was told apart."""
     reached: Mapping[str, Trace]
     """Every state and final state that some run enters, with a shortest path to it."""
     taken: frozenset[str]
     """Every handoff that some run takes."""
-    policies: tuple[Judged, ...]
+    policies: tuple[PolicyVerdict, ...]
     broken: tuple[Broken, ...]
     """Of the theorems that were checked after every step, those that did not hold, with the first step each."""
     abstracted: tuple[str, ...]
@@ -133,7 +133,7 @@ def explore(
         configurations=sum(len(found.tree) for found in walks),
         steps=sum(found.steps for found in walks),
         is_complete=all(found.is_complete for found in walks),
-        max_hops=Most(first.deepest.hops, retrace(first.play, tree.path(first.deepest.node, "first"))),
+        max_hops=Extreme(first.deepest.hops, retrace(first.play, tree.path(first.deepest.node, "first"))),
         max_tokens=_most(first, "tokens"),
         max_cost=_most(first, "cost"),
         max_calls=_most(first, "calls"),
@@ -157,12 +157,12 @@ def _groups(definition: Definition, policies: tuple[Policy, ...]) -> list[tuple[
     return [tuple(p for p in policies if p not in guessing), *((policy,) for policy in guessing)]
 
 
-def _most(found: Walked, way: Way) -> Most:
+def _most(found: Walk, way: Way) -> Extreme:
     amount, node = found.tree.dearest(way)
-    return Most(amount, retrace(found.play, found.tree.path(node, way)))
+    return Extreme(amount, retrace(found.play, found.tree.path(node, way)))
 
 
-def _shown(found: Walked, seen: Sightings) -> Trace:
+def _shown(found: Walk, seen: Sightings) -> Trace:
     """Write down the way to what was seen: a sure one, if there is one."""
     if seen.surely is not None:
         return retrace(found.play, found.tree.path(seen.surely.node, "sure"))
@@ -170,18 +170,18 @@ def _shown(found: Walked, seen: Sightings) -> Trace:
     return retrace(found.play, found.tree.path(seen.first.node, "first"))
 
 
-def _judged(found: Walked) -> Iterator[Judged]:
+def _judged(found: Walk) -> Iterator[PolicyVerdict]:
     unseen: Verdict = "holds" if found.is_complete else "unknown"
     for automaton, seen in zip(found.play.automata, found.breaks, strict=True):
         if seen.first is None:
-            yield Judged(policy=automaton.policy, verdict=unseen, trace=None)
+            yield PolicyVerdict(policy=automaton.policy, verdict=unseen, trace=None)
         else:
             trace = _shown(found, seen)
             verdict: Verdict = "violated" if trace.is_sure and _is_real(found, automaton.policy, trace) else "possible"
-            yield Judged(policy=automaton.policy, verdict=verdict, trace=trace)
+            yield PolicyVerdict(policy=automaton.policy, verdict=verdict, trace=trace)
 
 
-def _is_real(found: Walked, policy: Policy, trace: Trace) -> bool:
+def _is_real(found: Walk, policy: Policy, trace: Trace) -> bool:
     """Tell whether the machine itself takes a sure path, which only validators could refuse."""
     play = found.play
     if not play.abstraction.has_validators:
@@ -193,7 +193,7 @@ def _is_real(found: Walked, policy: Policy, trace: Trace) -> bool:
     )
 
 
-def _broken(found: Walked) -> Iterator[Broken]:
+def _broken(found: Walk) -> Iterator[Broken]:
     for breach, node, event in found.breaches.values():
         trace = retrace(found.play, found.tree.path(node, "first")) if node != ROOT else None
         yield Broken(breach=breach, trace=trace, event=event)

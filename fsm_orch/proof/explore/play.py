@@ -21,7 +21,7 @@ from ...kernel.inputs import Input
 from ...kernel.records import HandedOff, Landed, Record
 from ...kernel.step import step
 from ...limits import Limits
-from .abstract import Abstraction, Answered, Oracle, Origin
+from .abstract import Abstraction, GuardOracle, LeafAnswer, Origin
 from .adversary import Adversary
 from .automata import automaton, guards
 from .domain import Outcome
@@ -29,7 +29,7 @@ from .liveness import live
 from .theorems import Breach, Theorems
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a run and its policies stand."""
 
     now: Configuration
@@ -37,10 +37,10 @@ class Place(NamedTuple):
     """The automaton of each policy."""
 
 
-class Moved(NamedTuple):
+class Successor(NamedTuple):
     """What an input led to."""
 
-    place: Place
+    place: Position
     records: tuple[Record, ...]
     breaches: list[Breach]
 
@@ -56,7 +56,7 @@ class Play:
         policies: tuple[Policy, ...],
     ) -> None:
         self.abstraction = Abstraction(definition, guards(definition, policies))
-        self.oracle = Oracle(self.abstraction)
+        self.oracle = GuardOracle(self.abstraction)
         self.compiled = CompiledMachine(self.abstraction.definition, limits=limits, prices=prices, oracle=self.oracle)
         self.adversary = Adversary(self.compiled, self.abstraction)
         self.automata = tuple(map(automaton, policies))
@@ -88,23 +88,23 @@ class Play:
         """Tell what kind of edge a handoff is."""
         return self._kinds[handoff]
 
-    def moves(self, place: Place) -> Iterable[Input]:
+    def moves(self, place: Position) -> Iterable[Input]:
         """List what the world may do next; nothing once the run has finished."""
         if place.now.status == "finished":
             return ()
         return self.adversary.moves(place.now, is_tight=self.is_tight(place.now))
 
-    def take(self, place: Place | None, event: Input) -> Iterator[tuple[Moved, tuple[Answered, ...]]]:
+    def take(self, place: Position | None, event: Input) -> Iterator[tuple[Successor, tuple[LeafAnswer, ...]]]:
         """Take a step in every way that unknown guards allow."""
         return self.oracle.paths(place and place.now.context, lambda: self._take(place, event))
 
     def retake(
-        self, place: Place | None, event: Input, script: tuple[Outcome, ...]
-    ) -> tuple[Moved, tuple[Answered, ...]]:
+        self, place: Position | None, event: Input, script: tuple[Outcome, ...]
+    ) -> tuple[Successor, tuple[LeafAnswer, ...]]:
         """Take a step as it was taken before."""
         return self.oracle.replay(place and place.now.context, lambda: self._take(place, event), script)
 
-    def key(self, place: Place) -> Hashable:
+    def key(self, place: Position) -> Hashable:
         """Tell what decides the future of a place, but for the hops; of a finished run, how it ended."""
         now, visit = place.now, place.now.visit
         if visit is None:
@@ -119,7 +119,7 @@ class Play:
             (now.ledger.settled.tokens, now.ledger.settled.cost) if self.is_tight(now) else None,
         )
 
-    def broken(self, place: Place) -> list[bool]:
+    def broken(self, place: Position) -> list[bool]:
         """Tell of each policy whether it is broken."""
         ended, landed = place.now.status == "finished", place.now.landing is not None
         return [
@@ -131,7 +131,7 @@ class Play:
         """Tell whether the ledger may still deny something: the worst case to come does not fit what is left."""
         return self.may_run_out and (self._may_run_dry or now.ceiling > self.compiled.limits.tokens)
 
-    def _take(self, place: Place | None, event: Input) -> Moved:
+    def _take(self, place: Position | None, event: Input) -> Successor:
         before, at = place if place else (None, ())
         after, records, _ = step(self.compiled, before, event)
         left = _Left(self, before, event, records)
@@ -148,7 +148,7 @@ class Play:
                 elif isinstance(record, Landed):
                     holds = left.ended(record.target)
                     at = tuple([a.landed(n, record.target, holds) for a, n in zip(self.automata, at, strict=True)])
-        return Moved(Place(after, at), records, breaches)
+        return Successor(Position(after, at), records, breaches)
 
 
 class _Left:

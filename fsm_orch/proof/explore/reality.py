@@ -78,7 +78,7 @@ def is_real(compiled: CompiledMachine, policy: Policy, trace: Trace) -> bool:
         machine: the real one, with its own context and guards.
     """
     context_type = compiled.definition.context
-    inputs = [*(event for turn in trace.turns for event in turn.inputs), *trace.inputs]
+    inputs = [*(event for turn in trace.legs for event in turn.inputs), *trace.inputs]
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
     try:
         context = validated(context_type, _filled(context_type, given, trace))

@@ -9,14 +9,14 @@ from ...kernel import inputs, records
 from ...kernel.configuration import Configuration
 from ...kernel.inputs import Input
 from ...kernel.records import Record
-from .abstract import Answered
-from .play import Place, Play
-from .trace import Trace, Turn
+from .abstract import LeafAnswer
+from .play import Play, Position
+from .trace import Leg, Trace
 from .tree import Label
 
 
 def retrace(play: Play, path: Sequence[Label]) -> Trace:
-    """Take a path once more and write down its turns.
+    """Take a path once more and write down its legs.
 
     Args:
         path: what happened, the start first.
@@ -34,10 +34,10 @@ class _Writer:
 
     def __init__(self, play: Play) -> None:
         self._play = play
-        self._place: Place | None = None
-        self._turns: list[Turn] = []
+        self._place: Position | None = None
+        self._legs: list[Leg] = []
         self._inputs: list[Input] = []
-        self._answered: list[Answered] = []
+        self._answered: list[LeafAnswer] = []
         self._charged: list[int] = []
         self._reserved = 0
         self._calls = 0
@@ -59,10 +59,10 @@ class _Writer:
     def trace(self, start: Mapping[str, Any]) -> Trace:
         assert self._place is not None
         now = self._place.now
-        is_sure = not self._answered and not any(turn.assumed for turn in self._turns)
+        is_sure = not self._answered and not any(leg.assumed for leg in self._legs)
         return Trace(
             start=dict(start),
-            turns=tuple(self._turns),
+            legs=tuple(self._legs),
             state=now.state,
             inputs=tuple(self._inputs),
             assumed=tuple(answered.assumption for answered in self._answered),
@@ -75,15 +75,15 @@ class _Writer:
     def _note(self, record: Record) -> None:
         """Keep the books of the visit: what its calls were charged, and what was held at most."""
         self._reserved = max(self._reserved, record.stamp.reserved)
-        if isinstance(record, records.CallCharged):
+        if isinstance(record, records.CallSettled):
             self._charged.append(record.tokens)
-        elif isinstance(record, records.CallAdmitted):
+        elif isinstance(record, records.CallReserved):
             self._calls += 1
 
     def _turn(self, record: records.HandedOff | records.Landed, event: Input, now: Configuration) -> None:
         edge = record if isinstance(record, records.HandedOff) else None
-        self._turns.append(
-            Turn(
+        self._legs.append(
+            Leg(
                 state=record.source,
                 hops=record.stamp.hops - 1,
                 inputs=tuple(self._inputs),

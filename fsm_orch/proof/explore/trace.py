@@ -1,6 +1,6 @@
-"""Traces: a path of a run as data, turn by turn, as exploration and witnesses show it.
+"""Traces: a path of a run as data, leg by leg, as exploration and witnesses show it.
 
-A *turn* is one visit and the hop that ended it. Its inputs are those of a real run, except that fields which were not
+A *leg* is one visit and the hop that ended it. Its inputs are those of a real run, except that fields which were not
 looked into hold a placeholder; folding all of them through the kernel gives the trace again.
 """
 
@@ -29,7 +29,7 @@ class Assumption(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class Leg:
     """One visit, and the hop that ended it."""
 
     state: str
@@ -65,7 +65,7 @@ class Trace:
 
     start: Mapping[str, Any]
     """The context it began with."""
-    turns: tuple[Turn, ...]
+    legs: tuple[Leg, ...]
     state: str
     """Where it ends."""
     inputs: tuple[Input, ...] = ()
@@ -83,13 +83,13 @@ class Trace:
 
     @property
     def hops(self) -> int:
-        return len(self.turns)
+        return len(self.legs)
 
     @property
     def assumptions(self) -> tuple[Assumption, ...]:
         """All that guards were taken to answer on it, in order, each once."""
-        turns = [assumption for turn in self.turns for assumption in turn.assumed]
-        return tuple(dict.fromkeys((*turns, *self.assumed)))
+        legs = [assumption for leg in self.legs for assumption in leg.assumed]
+        return tuple(dict.fromkeys((*legs, *self.assumed)))
 
     @property
     def is_sure(self) -> bool:
@@ -99,8 +99,8 @@ class Trace:
     @property
     def path(self) -> tuple[str, ...]:
         """The states it passes through, both ends included."""
-        return (*(turn.state for turn in self.turns), self.state)
+        return (*(leg.state for leg in self.legs), self.state)
 
     def __str__(self) -> str:
-        first = self.turns[0].state if self.turns else self.state
-        return first + "".join(str(turn).removeprefix(turn.state) for turn in self.turns)
+        first = self.legs[0].state if self.legs else self.state
+        return first + "".join(str(leg).removeprefix(leg.state) for leg in self.legs)

@@ -41,7 +41,7 @@ class Worth(NamedTuple):
     calls: int = 0
 
 
-class Tree:
+class SearchTree:
     """Nodes with their ways; begins with the root alone."""
 
     def __init__(self) -> None:

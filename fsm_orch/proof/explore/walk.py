@@ -14,9 +14,9 @@ from ...define.context import Context
 from ...kernel import records
 from ...kernel.inputs import Input
 from .domain import Outcome
-from .play import Moved, Place, Play
+from .play import Play, Position, Successor
 from .theorems import Breach, Theorem
-from .tree import ROOT, Label, Tree, Worth
+from .tree import ROOT, Label, SearchTree, Worth
 
 OnProgress = Callable[[int, int], object]
 """Told the configurations found so far, and how many of them are still to be expanded."""
@@ -50,7 +50,7 @@ class _Node(NamedTuple):
     """A place with its number in the tree."""
 
     number: int
-    place: Place
+    place: Position
     passed: str | None = None
     """The state that was entered and left in one step, since nothing was legal there."""
 
@@ -62,22 +62,22 @@ class _Over(Exception):
     """There is no room for another configuration, or another step, or no need of one."""
 
 
-def walk(play: Play, room: int, on_progress: OnProgress | None = None, *, until_broken: bool = False) -> Walked:
+def walk(play: Play, room: int, on_progress: OnProgress | None = None, *, until_broken: bool = False) -> Walk:
     """Go through all runs, or until there are more configurations, or steps to take, than there is room for.
 
     Args:
         until_broken: go no further once a policy is broken; where, is not told.
     """
-    walked = Walked(play, room, on_progress, until_broken=until_broken)
+    walked = Walk(play, room, on_progress, until_broken=until_broken)
     walked.go()
     return walked
 
 
-class Walked:
+class Walk:
     """What was found on a walk."""
 
     def __init__(self, play: Play, room: int, on_progress: OnProgress | None, *, until_broken: bool) -> None:
-        self.tree = Tree()
+        self.tree = SearchTree()
         self.steps = 0
         self.is_complete = False
         self.is_tight = False
@@ -138,7 +138,7 @@ class Walked:
     def _arrive(self, source: _Node | None, event: Input, deeper: _Layer, onward: _Layer) -> None:
         """Take a step, and put what it leads to into the layer where it belongs."""
         hops = source.place.now.hops if source else -1
-        led: dict[tuple[int, Hashable, str | None], tuple[Moved, tuple[Outcome, ...]]] = {}
+        led: dict[tuple[int, Hashable, str | None], tuple[Successor, tuple[Outcome, ...]]] = {}
         for moved, answered in self.play.take(source and source.place, event):
             if self.steps >= self._room * STEPS_EACH:
                 raise _Over
@@ -154,7 +154,7 @@ class Walked:
             layer = self._ends if now.status == "finished" else deeper if now.hops == hops else onward
             self._put(layer, key, source, Label(event, script, is_sure=len(led) == 1), moved)
 
-    def _put(self, layer: _Layer, key: Hashable, source: _Node | None, label: Label, moved: Moved) -> None:
+    def _put(self, layer: _Layer, key: Hashable, source: _Node | None, label: Label, moved: Successor) -> None:
         parent, worth = (source.number, self._worth(source, moved)) if source else (ROOT, Worth(0, 0, 0))
         known, place = layer.get(key), moved.place
         if known is None:
@@ -171,7 +171,7 @@ class Walked:
             if place.now.ledger.settled.tokens > known.place.now.ledger.settled.tokens and place.now.visit:
                 layer[key] = _Node(known.number, self._shared(place))
 
-    def _worth(self, source: _Node, moved: Moved) -> Worth:
+    def _worth(self, source: _Node, moved: Successor) -> Worth:
         """Add what a step charged to what the dearest path to its source was."""
         dearest = self.tree.worth(source.number)
         before, after = source.place.now, moved.place.now
@@ -184,14 +184,14 @@ class Walked:
             dearest = dearest._replace(calls=dearest.calls + 1)
         return dearest
 
-    def _shared(self, place: Place) -> Place:
+    def _shared(self, place: Position) -> Position:
         """Hold one context for all places that agree on it: contexts take more room than all the rest."""
         values = self.play.abstraction.values(place.now.context)
         context = self._contexts.setdefault(values, place.now.context)
         return place._replace(now=place.now._replace(context=context))
 
 
-def _passed(moved: Moved) -> str | None:
+def _passed(moved: Successor) -> str | None:
     """Tell the state that a step entered and left at once, landing; None if there is none."""
     if moved.place.now.landing is None:
         return None

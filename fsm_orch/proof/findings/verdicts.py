@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...define.policies import Policy
 from ...errors import Finding
-from ..explore.exploration import Exploration, Judged
+from ..explore.exploration import Exploration, PolicyVerdict
 
 _EXCUSED = "; a landing excuses what was still to come"
 
@@ -48,7 +48,7 @@ def _allowed(policy: Policy) -> str:
     return f"policies that every run keeps{', landed ones too' if policy.strict else _EXCUSED}"
 
 
-def _look_into(judged: Judged) -> str:
+def _look_into(judged: PolicyVerdict) -> str:
     """Say how to learn whether a possible path is real."""
     assert judged.trace is not None
     if judged.trace.assumptions:
@@ -56,7 +56,7 @@ def _look_into(judged: Judged) -> str:
     return "run the test that --counterexample writes: it searches for values that the context's validators let pass"
 
 
-def _hanging_on(judged: Judged) -> str:
+def _hanging_on(judged: PolicyVerdict) -> str:
     assert judged.trace is not None
     assumed = map(str, judged.trace.assumptions)
     return f", if {' and '.join(assumed)}" if judged.trace.assumptions else ", if the context's validators allow it"

@@ -83,7 +83,7 @@ def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edi
         places = [name for name in dict.fromkeys(trace.path) if name in definition.states]
         for name in sorted(places, key=lambda place: place not in names):
             yield from fewer_visits(definition, name, at_most=policy.times)
-    on_path = {turn.handoff for turn in trace.turns}
+    on_path = {turn.handoff for turn in trace.legs}
     taken = [h for h in reversed(definition.handoffs) if h.name in on_path]
     guards = _guards(definition, policy)
     for handoff in taken:

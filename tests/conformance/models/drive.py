@@ -146,11 +146,11 @@ def _calls(result: RunResult[Case]) -> Iterator[Call]:
     reserved = 0
     for record in result.records:
         match record:
-            case records.CallAdmitted():
+            case records.CallReserved():
                 reserved = record.input_tokens + record.output_tokens
-            case records.CallCharged():
+            case records.CallSettled():
                 yield Call(reserved=reserved, charged=record.tokens, charge="usage" if record.usage else "reservation")
-            case records.CallFreed():
+            case records.CallReleased():
                 yield Call(reserved=reserved, charged=0, charge="nothing")
 
 

@@ -67,7 +67,7 @@ def test_brute_force_agrees(desk: Desk, data: st.DataObject) -> None:
         assert judged.verdict in ("holds", "violated")
         if judged.trace:
             shortest = min(breaks_at(judged.policy, run) for run in runs if not is_kept(judged.policy, run))
-            was_landed = judged.trace.turns[-1:] and judged.trace.turns[-1].landing  # entered, and nothing was legal
+            was_landed = judged.trace.legs[-1:] and judged.trace.legs[-1].landing  # entered, and nothing was legal
             assert judged.trace.hops - bool(was_landed) <= shortest <= judged.trace.hops
 
 
@@ -96,7 +96,7 @@ def replayed(compiled: CompiledMachine, trace: Trace) -> Configuration:
     started = inputs.Started(
         run_id="r", context=trace.start, digest=compiled.definition.digest, kernel=1, limits=compiled.limits
     )
-    said = [event for turn in trace.turns for event in turn.inputs]
+    said = [event for turn in trace.legs for event in turn.inputs]
     return fold(compiled, [started, *said, *trace.inputs])
 
 
@@ -192,7 +192,7 @@ def test_what_an_agent_writes_is_every_value() -> None:
     found = router(is_paid, is_paid & is_high, writes=(Order.level,), claims=lambda m: (never(m.two),))
 
     assert ["violated"] == verdicts(found)
-    turn = found.reached["two"].turns[0]
+    turn = found.reached["two"].legs[0]
     assert ("start", "to_two", "handoff", "two") == (turn.state, turn.handoff, turn.kind, turn.target)
     assert {"level": "high"} == turn.changes
 
@@ -311,20 +311,20 @@ def test_an_exploration_may_end_at_the_first_broken_policy() -> None:
     """It leaves the policy undecided then; where all hold, it is whole."""
 
     def verdicts_of(policy: Policy) -> tuple[bool, list[str]]:
-        found = explore(Fork.definition, policies=(policy,), until_broken=True)
+        found = explore(Branching.definition, policies=(policy,), until_broken=True)
         return found.is_complete, verdicts(found)
 
-    class Fork(Machine[Order]):
+    class Branching(Machine[Order]):
         """Go on, or not."""
 
         start, later = State(act, initial=True), State(act)
         done, human = Final(), Final(fallback=True)
         go_on, end, at_last = start.to(later), start.to(done), later.to(done)
 
-    assert (False, ["unknown"]) == verdicts_of(never(Fork.later))
-    assert (False, ["unknown"]) == verdicts_of(eventually(Fork.later))
-    assert (True, ["holds"]) == verdicts_of(at_most(1, Fork.later))
-    assert (True, ["holds"]) == verdicts_of(eventually(Fork.done))
+    assert (False, ["unknown"]) == verdicts_of(never(Branching.later))
+    assert (False, ["unknown"]) == verdicts_of(eventually(Branching.later))
+    assert (True, ["holds"]) == verdicts_of(at_most(1, Branching.later))
+    assert (True, ["holds"]) == verdicts_of(eventually(Branching.done))
 
 
 def test_what_a_final_state_sets_is_known() -> None:
@@ -499,10 +499,10 @@ def test_a_trace_tells_what_every_turn_cost() -> None:
 
     trace = found.max_tokens.trace
     assert (600, 6, 3 * 2 * 540) == (found.max_tokens.amount, found.max_calls.amount, found.max_cost.amount)
-    assert [(100, 100), (), (100, 100), (), (100, 100)] == [turn.calls for turn in trace.turns]
-    assert [200, 200, 400, 400, 600] == [turn.settled for turn in trace.turns]
-    assert [100, 0, 100, 0, 100] == [turn.reserved for turn in trace.turns]
-    assert [0, 1, 2, 3, 4] == [turn.hops for turn in trace.turns]
+    assert [(100, 100), (), (100, 100), (), (100, 100)] == [turn.calls for turn in trace.legs]
+    assert [200, 200, 400, 400, 600] == [turn.settled for turn in trace.legs]
+    assert [100, 0, 100, 0, 100] == [turn.reserved for turn in trace.legs]
+    assert [0, 1, 2, 3, 4] == [turn.hops for turn in trace.legs]
     assert (600, 3_240, 6) == (trace.settled, trace.cost, trace.calls)
 
 
@@ -561,7 +561,7 @@ def test_every_failure_edge_is_taken() -> None:
 
     found = explore(Failing.definition)
 
-    kinds = {name: found.reached[name].turns[0].kind for name in ("failed", "late", "refused")}
+    kinds = {name: found.reached[name].legs[0].kind for name in ("failed", "late", "refused")}
     assert {"failed": "failure", "late": "timeout", "refused": "refusal"} == kinds
 
 

@@ -102,8 +102,8 @@ def test_values_that_no_guard_tells_apart_are_one() -> None:
     """Of the values that are alike to all guards the first stands for the others."""
     domain = Domain(Letter, (is_bill, may_retry))
 
-    assert {"kind": ("bill", "ad"), "tries": (0, 2)} == domain.told_apart((is_bill, may_retry))
-    assert {"kind": ("bill",), "tries": (0, 2)} == domain.told_apart((may_retry,))
+    assert {"kind": ("bill", "ad"), "tries": (0, 2)} == domain.distinguished((is_bill, may_retry))
+    assert {"kind": ("bill",), "tries": (0, 2)} == domain.distinguished((may_retry,))
 
 
 def answers(found: Exploration) -> Any:
@@ -122,7 +122,7 @@ def test_leaving_them_out_changes_no_answer(seed: int, with_guards: bool, monkey
     claims = tuple(policy for policy in definition.policies if with_guards or not policy.guards)
     short = explore(definition, policies=claims)
 
-    monkeypatch.setattr(Domain, "told_apart", lambda domain, asked: dict(domain.finite))
+    monkeypatch.setattr(Domain, "distinguished", lambda domain, asked: dict(domain.finite))
     monkeypatch.setattr(
         play, "live", lambda definition, domain, always: dict.fromkeys(definition.states, domain.finite)
     )

@@ -124,8 +124,8 @@ def test_a_table_has_a_row_for_each_turn() -> None:
     trace = explore(Desk.definition).max_tokens.trace
     turns = rows(trace)[1:]
 
-    assert [(row.hop, row.state) for row in turns] == [(n + 1, turn.state) for n, turn in enumerate(trace.turns)]
-    assert [row.total for row in turns] == [turn.settled for turn in trace.turns]
+    assert [(row.hop, row.state) for row in turns] == [(n + 1, turn.state) for n, turn in enumerate(trace.legs)]
+    assert [row.total for row in turns] == [turn.settled for turn in trace.legs]
     lines = table(trace).splitlines()
     assert lines[0].split() == ["hop", "state", "handoff", "to", "reserved", "total"]
     assert len(lines) == len(rows(trace)) + 1
@@ -386,10 +386,10 @@ def test_a_cancelled_run_is_played_by_its_deadline() -> None:
     policy = never(Desk.human, strict=True)
     definition = replace(Desk.definition, policies=(policy,))
     trace = explore(definition).policies[0].trace
-    end = trace.turns[-1]
-    cancelled = replace(trace, turns=(*trace.turns[:-1], replace(end, inputs=(inputs.Cancelled(at=0.0),))))
-    late = replace(trace, turns=(*trace.turns[:-1], replace(end, inputs=(inputs.Failed(reason="timeout", at=60.0),))))
-    unasked = replace(trace, turns=(*trace.turns, replace(end, inputs=())))
+    end = trace.legs[-1]
+    cancelled = replace(trace, legs=(*trace.legs[:-1], replace(end, inputs=(inputs.Cancelled(at=0.0),))))
+    late = replace(trace, legs=(*trace.legs[:-1], replace(end, inputs=(inputs.Failed(reason="timeout", at=60.0),))))
+    unasked = replace(trace, legs=(*trace.legs, replace(end, inputs=())))
 
     def written(path):
         return pytest_source(definition, policy, path, module=__name__)
