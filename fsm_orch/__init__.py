@@ -1,15 +1,15 @@
 """LLM agents as an explicit finite state machine: a model proposes, the machine disposes."""
 
 from .agents.base import Agent, Changes, Reply, Visit
-from .agents.code import Go
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
 from .agents.window import Window
 from .amounts import Price, Usage
 from .define.agent_spec import AgentSpec
-from .define.context import Context, FieldRef, Given
+from .define.context import Context, FieldRef
 from .define.guards import Guard, all_of, any_of, guard, not_
 from .define.machine import Machine
+from .define.marks import Given, Preset
 from .define.policies import Policy, after, at_most, eventually, never
 from .define.states import Final, Handoff, State
 from .errors import (
@@ -57,7 +57,6 @@ __all__ = [
     "Finding",
     "FsmError",
     "Given",
-    "Go",
     "Guard",
     "Handoff",
     "Hop",
@@ -74,6 +73,7 @@ __all__ = [
     "ModelUnavailable",
     "Observer",
     "Policy",
+    "Preset",
     "Price",
     "Record",
     "Reply",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Generic, Protocol
 
 from ..define.agent_spec import AgentSpec
@@ -64,7 +64,7 @@ Changes = Mapping[Any, Any]
 """What a plain function returns to write fields: `{Ticket.answer: "..."}`, every field that its state declares."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What an agent returns: a proposed handoff or none, changes to the context, messages."""
 
@@ -72,6 +72,7 @@ class Reply:
     """The handoff or its name; None leaves it to the guards, in declaration order."""
     changes: Changes = field(default_factory=dict[Any, Any])
     """Values by field, or by field name: exactly the fields that the agent declares to write."""
+    _: KW_ONLY
     messages: tuple[Message, ...] = ()
     refusal: Refusal | None = None
     """Set if a model's reply could not be read."""

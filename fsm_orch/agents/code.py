@@ -7,20 +7,12 @@ done. For blocking work write an async function, or hand the work to `asyncio.to
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..define.agent_spec import AgentSpec
 from ..define.states import Handoff
-from .base import Changes, PlainAgent, Reply, Visit, names
-
-
-@dataclass(frozen=True, slots=True)
-class Go:
-    """A code agent's choice: take this handoff, with these changes by field (`{Ticket.answer: "..."}`)."""
-
-    handoff: Handoff
-    changes: Changes | None = None
+from .base import PlainAgent, Reply, Visit, names
 
 
 @dataclass(frozen=True)
@@ -33,8 +25,8 @@ class CodeAgent(PlainAgent):
     def begin(self, visit: Visit[Any, Any]) -> Reply | Awaitable[Reply]:
         """Call the function.
 
-        Raises TypeError: if it returns anything but None, changes by field, a `Handoff`, a `Go` or a
-            `Reply`; or a handoff that does not leave this state.
+        Raises TypeError: if it returns anything but None, changes by field, a `Handoff` or a `Reply`; or a handoff
+            that does not leave this state.
         """
         returned = self.function(visit)
         if isinstance(returned, Awaitable):
@@ -50,23 +42,23 @@ def _reply(visit: Visit[Any, Any], returned: object) -> Reply:
     match returned:
         case None:
             return Reply()
+        case Handoff():
+            return Reply(_own(visit, returned))
+        case Reply(handoff=Handoff() as handoff):
+            return replace(returned, handoff=_own(visit, handoff))
         case Reply():
             return returned
-        case Handoff():
-            return Reply(handoff=_own(visit, returned))
-        case Go():
-            return Reply(handoff=_own(visit, returned.handoff), changes=names(returned.changes or {}))
         case Mapping():
             return Reply(changes=names(returned))
         case _:
             raise TypeError(
                 f"the agent of {visit.state.name!r} returned {type(returned).__name__}; "
-                "it may return None, {field: value}, a handoff, Go(handoff, {field: value}) or a Reply"
+                "it may return None, {field: value}, a handoff or Reply(handoff, {field: value})"
             )
 
 
 def _own(visit: Visit[Any, Any], handoff: Handoff) -> Handoff:
-    """Take a handoff, which must be this machine's: another's may bear the same name."""
+    """Return a handoff, which must be this machine's: another's may bear the same name."""
     if handoff not in visit.state.handoffs:
         raise TypeError(f"{handoff!r} does not leave {visit.state.name!r}")
     return handoff

@@ -18,21 +18,20 @@ class KeywordAgent(PlainAgent):
 
     Args:
         field: the text to look at, such as `Ticket.query`.
-        words: for each state, words or phrases that mean it. They match whole words, in any case: "red" does not
-            match "ordered".
+        words: for each state, one or several words or phrases that mean it. They match whole words, in any case:
+            "red" does not match "ordered".
         otherwise: where to go when no state's words occur, or those of two or more.
 
     Each state named must be reached by exactly one handoff (FSM121).
 
-    Raises TypeError: if the words for a state are one string.
     Raises ValueError: if a state has no words, or a word is blank.
     """
 
     def __init__(
-        self, field: object, words: Mapping[State | Final, Iterable[str]], *, otherwise: State | Final
+        self, field: object, words: Mapping[State | Final, str | Iterable[str]], *, otherwise: State | Final
     ) -> None:
         (self._field,) = field_refs((field,))
-        self._words = {target: phrases(meant, "words") for target, meant in words.items()}
+        self._words = {target: phrases(meant) for target, meant in words.items()}
         self._otherwise = otherwise
         for target, meant in self._words.items():
             if not meant or not all(phrase.strip() for phrase in meant):

@@ -26,10 +26,10 @@ class LLMAgent:
 
     Args:
         instructions: what it is to do.
-        does: what it is for, a phrase each.
-        must_not: what it leaves to others, a phrase each.
-        reads: the fields it sees; all others are hidden from it.
-        writes: the fields that each of its replies writes, all of them.
+        does: what it is for, one phrase or several.
+        must_not: what it leaves to others, one phrase or several.
+        reads: the fields it sees, one or several; all others are hidden from it.
+        writes: the fields that each of its replies writes, one or several, all of them.
         model: `provider:model`; None: the runner's.
         calls: requests that one visit makes at most, repairs included.
         max_input_tokens, max_output_tokens: the caps of one request. Both together are reserved before a handoff
@@ -41,7 +41,6 @@ class LLMAgent:
     field reaches an agent that does not read it.
 
     Raises ValueError: if the instructions are blank, or `calls` or `max_output_tokens` is below 1.
-    Raises TypeError: if `does` or `must_not` is one string.
     Raises ContextError: if `reads` or `writes` hold anything but fields.
     """
 
@@ -49,10 +48,10 @@ class LLMAgent:
         self,
         instructions: str,
         *,
-        does: Iterable[str] = (),
-        must_not: Iterable[str] = (),
-        reads: Iterable[object] = (),
-        writes: Iterable[object] = (),
+        does: str | Iterable[str] = (),
+        must_not: str | Iterable[str] = (),
+        reads: object = (),
+        writes: object = (),
         model: str | None = None,
         calls: int = 2,
         max_input_tokens: int = 2_048,
@@ -70,8 +69,8 @@ class LLMAgent:
                 "give that to the Runner"
             )
         self._instructions = instructions
-        self._does = phrases(does, "does")
-        self._must_not = phrases(must_not, "must_not")
+        self._does = phrases(does)
+        self._must_not = phrases(must_not)
         self._window = window or Window()
         self.spec = AgentSpec(
             kind="llm",

@@ -14,6 +14,7 @@ from pydantic._internal._model_construction import ModelMetaclass
 
 from ..errors import ContextError, DefinitionError, Finding
 from .frozen import INSTEAD, holds_secret, mutable_types
+from .marks import GIVEN, PRESET, Mark, marks_in
 from .source import where_defined
 
 
@@ -26,15 +27,6 @@ class FieldRef:
 
     def __repr__(self) -> str:
         return f"{self.owner.__name__}.{self.name}"
-
-
-class Given:
-    """Mark a field with a default as an input that may be read from the start.
-
-    A read must have been written on every path to it. Required fields are given by the caller; a field
-    with a default counts as written from the start only if it says so:
-    `locale: Annotated[str, Given()] = "en"`.
-    """
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field, PrivateAttr))
@@ -73,6 +65,7 @@ class Context(BaseModel, metaclass=_ContextMeta):
         ]
         findings += [_mutable(cls, name, "private attribute") for name in cls.__private_attributes__]
         findings += _loosened(cls)
+        findings += _mismarked(cls)
         if findings:
             raise DefinitionError(cls.__name__, findings)
 
@@ -112,25 +105,55 @@ def _loosened(owner: type[Context]) -> Iterable[Finding]:
             )
 
 
-def field_refs(refs: Iterable[object]) -> tuple[FieldRef, ...]:
-    """Take what a user wrote as field references; a set is sorted, since its own order differs from run to run.
+def _mismarked(owner: type[Context]) -> Iterable[Finding]:
+    """Yield a finding for each mark that could not be kept."""
+    for name, field in owner.__pydantic_fields__.items():
+        own = [mark for mark in field.metadata if isinstance(mark, Mark)]
+        inner = marks_in(field.annotation)
+        if inner:
+            problem, fix = (
+                f"has a mark inside its type: {inner[0]}[...]",
+                f"put it around the whole: {inner[0]}[...] = ...",
+            )
+        elif len(set(own)) > 1:
+            problem, fix = "is marked Given and Preset", "keep one: who may set it first, the caller or agents alone"
+        elif PRESET in own and field.is_required():
+            problem, fix = "is marked Preset and has no default", "give it the value that runs start with"
+        else:
+            continue
+        yield Finding(
+            code="FSM131",
+            where=where_defined(owner),
+            problem=f"{owner.__name__}.{name} {problem}",
+            expected="at most one mark, around the whole type of the field, and a default with Preset",
+            fix=fix,
+        )
+
+
+def field_refs(refs: object) -> tuple[FieldRef, ...]:
+    """Return what a user wrote as field references, one or several.
+
+    A set is sorted, since its own order differs from process to process.
 
     Raises ContextError: if one is not a field reference, such as a string.
     """
     if isinstance(refs, FieldRef):
-        raise ContextError(f"{refs!r} is one field where several are taken: write ({refs!r},)")
-    taken = tuple(refs)
+        return (refs,)
+    taken = tuple(refs) if isinstance(refs, Iterable) and not isinstance(refs, str) else (refs,)
     for ref in taken:
         if not isinstance(ref, FieldRef):
             raise ContextError(f"{ref!r} is not a field. Name fields as attributes of a context class: Ticket.query")
-    in_order = sorted(taken, key=lambda ref: ref.name) if isinstance(refs, Set) else taken  # type: ignore[attr-defined]
+    in_order = sorted(taken, key=lambda ref: ref.name) if isinstance(refs, Set) else taken
     return cast("tuple[FieldRef, ...]", tuple(in_order))
 
 
 def given_fields(context_type: type[Context]) -> frozenset[str]:
-    """Tell the fields that every run has from its start: required ones, and those marked `Given`."""
-    return frozenset(
-        name
-        for name, field in context_type.__pydantic_fields__.items()
-        if field.is_required() or any(isinstance(mark, Given) or mark is Given for mark in field.metadata)
-    )
+    """Return the names of the fields that a caller may set: required ones, and those marked `Given`."""
+    fields = context_type.__pydantic_fields__.items()
+    return frozenset(name for name, field in fields if field.is_required() or GIVEN in field.metadata)
+
+
+def first_readable(context_type: type[Context]) -> frozenset[str]:
+    """Return the names of the fields that agents may read from the start: given ones, and those marked `Preset`."""
+    fields = context_type.__pydantic_fields__.items()
+    return given_fields(context_type) | {name for name, field in fields if PRESET in field.metadata}

@@ -29,15 +29,13 @@ def where_defined(thing: type | Callable[..., Any]) -> str:
         return str(getattr(thing, "__module__", "unknown"))
 
 
-def phrases(given: Iterable[str], option: str) -> tuple[str, ...]:
-    """Take what a user wrote as several phrases.
+def phrases(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Return what a user wrote as phrases, one or several.
 
     A set is sorted, since its own order differs from process to process.
-
-    Raises TypeError: if it is one string, which would be taken letter by letter.
     """
     if isinstance(given, str):
-        raise TypeError(f"{option} takes several phrases: write ({given!r},), not {given!r}")
+        return (given,)
     return tuple(sorted(given) if isinstance(given, Set) else given)
 
 

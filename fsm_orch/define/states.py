@@ -6,7 +6,7 @@ Declaring only collects. Nothing here is checked beyond its type, and nothing ru
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 from .agent_spec import AgentSpec, HasSpec, function_spec
@@ -86,7 +86,7 @@ class State(_Declared, _Source):
         initial: whether runs start here; exactly one state of a machine does.
         max_visits: visits at most in one run; None: the hop limit. A cycle needs it on one of its states.
         timeout_s: seconds of one visit; None: the machine's `visit_s`.
-        reads, writes: fields, for a plain function only; an agent says its own.
+        reads, writes: one field or several, for a plain function only; an agent says its own.
         attempts: tries at most when a plain function raises.
 
     Raises TypeError: if `reads`, `writes` or `attempts` are given for an agent that says its own.
@@ -99,8 +99,8 @@ class State(_Declared, _Source):
         initial: bool = False,
         max_visits: int | None = None,
         timeout_s: float | None = None,
-        reads: Iterable[object] = (),
-        writes: Iterable[object] = (),
+        reads: object = (),
+        writes: object = (),
         attempts: int = 1,
     ) -> None:
         _Declared.__init__(self)
@@ -126,7 +126,7 @@ class State(_Declared, _Source):
                 deps=annotated_deps(agent, localns),
                 where=where_defined(agent),
             )
-        elif tuple(reads) or tuple(writes) or attempts != 1:
+        elif field_refs(reads) or field_refs(writes) or attempts != 1:
             raise TypeError(f"{type(agent).__name__} says its own reads, writes and attempts: give them to it")
         else:
             self.spec = agent.spec

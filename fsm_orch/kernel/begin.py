@@ -35,7 +35,8 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
         raise StepError(f"run {event.run_id} cannot start on this context: {error}") from None
     if ahead := fields_set_early(context):
         raise StepError(
-            f"run {event.run_id} cannot start with {', '.join(ahead)} set: only agents write what is not Given"
+            f"run {event.run_id} cannot start with {', '.join(ahead)} set: a field with a default is written by "
+            f"agents alone, unless it is marked Given"
         )
     course = Course(
         compiled,

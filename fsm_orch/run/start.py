@@ -128,6 +128,6 @@ def first(context: Context) -> dict[str, Any]:
         how = "comes" if fields_set_early(context) else "comes back from JSON"
         raise StartError(
             f"this {expected.__name__} {how} with {', '.join(ahead)} set, and only agents write what has a default: "
-            f"leave it out, or mark the field as the caller's: Annotated[..., Given()]"
+            f"leave it out, or mark the field as the caller's: Given[...]"
         )
     return written

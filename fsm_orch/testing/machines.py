@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import types
-from typing import Annotated, Any
+from typing import Any
 
 from ..agents.base import Agent, Reply, Visit
-from ..agents.code import Go
 from ..agents.llm import LLMAgent
 from ..define.agent_spec import AgentSpec
-from ..define.context import Context, Given
+from ..define.context import Context
 from ..define.guards import Guard, guard
 from ..define.machine import Machine
+from ..define.marks import Given
 from ..define.states import Final, State
 from ..limits import CallLimits, Limits
 from .adversaries import SECRET
@@ -23,10 +23,10 @@ from .tape import Tape
 class Facts(Context):
     """What random machines talk about."""
 
-    a: Annotated[bool, Given()] = False
-    b: Annotated[bool, Given()] = False
-    count: Annotated[int, Given()] = 0
-    note: Annotated[str | None, Given()] = None
+    a: Given[bool] = False
+    b: Given[bool] = False
+    count: Given[int] = 0
+    note: Given[str | None] = None
     answer: str | None = None
 
 
@@ -87,7 +87,7 @@ def fickle(visit: Visit[Facts, Tape]) -> Any:
     exits = [handoff for handoff in visit.state.handoffs if handoff.kind == "handoff"]
     match tape.below(40):
         case 5 | 6:
-            return Go(tape.pick(exits), _values(visit))
+            return Reply(tape.pick(exits), _values(visit))
         case 7:
             return Reply(handoff=tape.pick(visit.state.handoffs).name, changes={"a": True})
         case 8:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..amounts import Amount
-from ..define.context import Context, given_fields
+from ..define.context import Context, first_readable
 from ..define.states import Final, State
 from ..kernel import inputs, records
 from ..kernel.configuration import Configuration
@@ -31,7 +31,7 @@ class TheoremChecker:
         self.compiled = compiled
         self.now: Configuration | None = None
         """Where the run stands; None before it started."""
-        self.written = set(given_fields(compiled.definition.context))
+        self.written = set(first_readable(compiled.definition.context))
         self.hops = 0
         self.open: dict[int, int] = {}
         self.charged = 0

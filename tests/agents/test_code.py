@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fsm_orch import Context, Final, Go, Machine, Reply, Runner, State, Visit
+from fsm_orch import Context, Final, Machine, Reply, Runner, State, Visit
 
 
 class Facts(Context):
@@ -21,12 +21,12 @@ def reply(visit: Visit[Facts]) -> Any:
     changes = {Facts.answer: "yes"}
     return {
         "changes": changes,
-        "go": Go(Choice.second, changes),
+        "go": Reply(Choice.second, changes),
         "reply": Reply(handoff="second", changes={"answer": "yes"}),
         "number": 7,
         "text": "first",
         "names": {"answer": "yes"},
-        "stray": Go(Other.first, changes),
+        "stray": Reply(Other.first, changes),
     }[visit.context.pick]
 
 

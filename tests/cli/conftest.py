@@ -18,7 +18,7 @@ DESK = """
 
     class Ticket(Context):
         query: str
-        amount: Annotated[int, Given()] = 1
+        amount: Given[int] = 1
         answer: str | None = None
 
     @guard

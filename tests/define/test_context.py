@@ -32,7 +32,8 @@ from typing_extensions import TypeAliasType
 
 from fsm_orch.define.annotations import annotated_context
 from fsm_orch.define.changes import changed, overwritten, validated
-from fsm_orch.define.context import Context, FieldRef, Given, field_refs, given_fields
+from fsm_orch.define.context import Context, FieldRef, field_refs, given_fields
+from fsm_orch.define.marks import Given
 from fsm_orch.define.watched import watched
 from fsm_orch.errors import ContextError, DefinitionError
 
@@ -155,8 +156,8 @@ def test_given_fields_are_the_required_and_the_marked() -> None:
 
     class Marked(Context):
         query: str
-        locale: Annotated[str, Given()] = "en"
-        zone: Annotated[str, Given] = "utc"
+        locale: Given[str] = "en"
+        zone: Given[str] = "utc"
         maybe: Annotated[str | None, "Given"] = None
 
     assert {"query", "locale", "zone"} == given_fields(Marked)

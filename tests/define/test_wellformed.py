@@ -35,7 +35,7 @@ class Ticket(Context):
     query: str
     answer: str | None = None
     level: Annotated[int, Field(ge=0)] = 0
-    locale: Annotated[str, Given()] = "en"
+    locale: Given[str] = "en"
 
 class Vip(Ticket):
     manager: str = "none"

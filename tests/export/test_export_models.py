@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import types
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import pytest
 from support import checkers
@@ -40,10 +40,10 @@ class Mood(enum.Enum):
 
 
 class Facts(Context):
-    chan: Annotated[bool, Given()] = False
-    DOMAIN: Annotated[Mood | None, Given()] = None
-    EXCEPT: Annotated[Literal["*/", '"', "None", "é"] | None, Given()] = None
-    größe: Annotated[bool, Given()] = False  # noqa: PLC2401 - any letter may be in a name
+    chan: Given[bool] = False
+    DOMAIN: Given[Mood | None] = None
+    EXCEPT: Given[Literal["*/", '"', "None", "é"] | None] = None
+    größe: Given[bool] = False  # noqa: PLC2401 - any letter may be in a name
     text: str = ""
 
 
@@ -211,8 +211,8 @@ def test_a_guard_is_asked_in_the_order_of_its_reading():
     """On entry a guard is open once it reads a field that the agent writes, and closed if it is before."""
 
     class Pair(Context):
-        a: Annotated[bool, Given()] = False
-        b: Annotated[bool, Given()] = False
+        a: Given[bool] = False
+        b: Given[bool] = False
 
     @guard
     def both(pair: Pair) -> bool:

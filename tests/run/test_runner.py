@@ -16,7 +16,6 @@ from fsm_orch import (
     CallLimits,
     Context,
     Final,
-    Go,
     Hop,
     Limits,
     LLMAgent,
@@ -33,6 +32,7 @@ from fsm_orch import (
     Visit,
     VisitClosed,
 )
+from fsm_orch.agents.base import Reply
 from fsm_orch.amounts import Price
 from fsm_orch.kernel import records
 from fsm_orch.kernel.records import Record
@@ -507,7 +507,7 @@ async def test_a_handoff_of_another_machine_is_no_handoff() -> None:
     """A code agent cannot smuggle in an edge of another machine, even of the same name."""
 
     def stray(visit: Visit[Ticket]) -> Any:
-        return Go(Support.refunded, {Ticket.answer: "x"})
+        return Reply(Support.refunded, {Ticket.answer: "x"})
 
     class Stray(Machine[Ticket]):
         """Has a handoff of the same name."""

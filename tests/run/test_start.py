@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 from pydantic import Field, field_serializer, field_validator
@@ -22,7 +22,7 @@ class Loan(Context):
     """What a caller may say of a loan, and what only agents may."""
 
     text: str
-    language: Annotated[str, Given()] = "en"
+    language: Given[str] = "en"
     approved: bool = False
     noted: str = Field(default_factory=lambda: "now")
     reason: str | None = None
@@ -59,7 +59,7 @@ async def test_what_only_agents_write_is_not_brought_along(early: dict[str, Any]
 
     with pytest.raises(StartError, match=f"Loan comes with {', '.join(early)} set.*Given"):
         await Runner(Approval).run(Loan(text="x", **early))
-    with pytest.raises(StepError, match=f"with {', '.join(early)} set: only agents"):
+    with pytest.raises(StepError, match=f"with {', '.join(early)} set: a field with a default is written by agents"):
         step(CompiledMachine(Approval.definition), None, started)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fsm_orch import Context, Final, Go, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch.agents.base import Reply
 
 
 class Ticket(Context):
@@ -37,7 +38,7 @@ async def check_identity(visit: Visit[Ticket]) -> Any:
 def issue_refund(visit: Visit[Ticket]) -> Any:
     if visit.context.invoice == "broken":
         raise RuntimeError("the bank is closed")
-    return Go(Support.refunded, {Ticket.answer: f"Refunded {visit.context.invoice}."})
+    return Reply(Support.refunded, {Ticket.answer: f"Refunded {visit.context.invoice}."})
 
 
 class Support(Machine[Ticket]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import types
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from fsm_orch import Context, Final, Given, Guard, Limits, LLMAgent, Machine, State, Visit, guard
 from fsm_orch.define.policies import Policy, after, at_most, eventually, never
@@ -15,9 +15,9 @@ from fsm_orch.testing import Tape
 class Traits(Context):
     """What the machines talk about."""
 
-    a: Annotated[bool, Given()] = False
+    a: Given[bool] = False
     b: bool = False
-    mood: Annotated[Literal["calm", "cross"] | None, Given()] = None
+    mood: Given[Literal["calm", "cross"] | None] = None
     answer: str | None = None
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, assert_type
+from typing import assert_type
 
 import fsm_orch
 from fsm_orch import (
@@ -10,7 +10,6 @@ from fsm_orch import (
     Final,
     Finding,
     Given,
-    Go,
     Guard,
     Handoff,
     Hop,
@@ -24,6 +23,7 @@ from fsm_orch import (
     Model,
     Observer,
     Policy,
+    Preset,
     Reply,
     Runner,
     RunResult,
@@ -49,7 +49,8 @@ class Ticket(Context):
     """What the agents of the shop share."""
 
     query: str
-    locale: Annotated[str, Given()] = "en"
+    locale: Given[str] = "en"
+    tries: Preset[int] = 0
     invoice: str | None = None
     verified: bool = False
     answer: str | None = None
@@ -79,6 +80,8 @@ def check_identity(visit: Visit[Ticket]) -> dict[object, object]:
     assert_type(visit.deps, None)
     assert_type(visit.context, Ticket)
     assert_type(visit.context.query, str)
+    assert_type(visit.context.locale, str)
+    assert_type(visit.context.tries, int)
     assert_type(visit.messages, tuple[Message, ...])
     assert_type(visit.seconds_left(), float)
     return {Ticket.verified: True}
@@ -91,7 +94,7 @@ async def issue_refund(visit: Visit[Ticket]) -> Reply:
 class Support(Machine[Ticket]):
     """Answer a shop's customers, or land with a human."""
 
-    triage = State(LLMAgent("Decide who owns the query.", reads=(Ticket.query,)), initial=True)
+    triage = State(LLMAgent("Decide who owns the query.", reads=Ticket.query, does="routing"), initial=True)
     billing = State(
         LLMAgent(
             "Answer billing questions.",
@@ -105,7 +108,7 @@ class Support(Machine[Ticket]):
         max_visits=2,
     )
     search = State(LLMAgent("Find a product.", reads=(Ticket.query,), writes=(Ticket.answer,)), timeout_s=5)
-    verify = State(check_identity, reads=(Ticket.query,), writes=(Ticket.verified,))
+    verify = State(check_identity, reads=Ticket.query, writes=Ticket.verified)
     refund = State(issue_refund, reads=(Ticket.invoice,), writes=(Ticket.answer,), attempts=2)
     answered = Final()
     human = Final(fallback=True, sets={Ticket.answer: "A colleague will get back to you.", Ticket.verified: False})
@@ -133,11 +136,11 @@ class Support(Machine[Ticket]):
     )
 
 
-async def ask_shop(visit: Visit[Ticket, Shop]) -> Go:
+async def ask_shop(visit: Visit[Ticket, Shop]) -> Reply:
     assert_type(visit.deps, Shop)
     assert_type(visit.key, str)
     answer = await visit.deps.refund(visit.context.invoice, key=visit.key)
-    return Go(Refunds.done, {Ticket.answer: answer})
+    return Reply(Refunds.done, {Ticket.answer: answer})
 
 
 class Refunds(Machine[Ticket, Shop]):

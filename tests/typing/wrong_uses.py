@@ -8,7 +8,6 @@ from typing import Any
 from fsm_orch import (
     Context,
     Final,
-    Go,
     KeywordAgent,
     Limits,
     LLMAgent,
@@ -117,7 +116,6 @@ def declarations() -> None:
     LLMAgent()  # error: an agent has instructions
     LLMAgent("Ask.", reads=(Ticket.qurey,))  # error: no such field
     LLMAgent("Ask.", must=("search",))  # error: unknown keyword
-    LLMAgent("Ask.", writes=Ticket.verified)  # error: several fields, in a tuple
     KeywordAgent(Ticket.query, {"search": ("find",)}, otherwise=Support.human)  # error: words are for states
     KeywordAgent(Ticket.query, {Support.search: ("find",)})  # error: otherwise is required
     Limits(hop=3)  # error: unknown limit
@@ -154,8 +152,8 @@ def wrong_return(visit: Visit[Ticket]) -> Reply:
     return {Ticket.answer: "hello"}  # error: not a Reply
 
 
-def wrong_choice(visit: Visit[Ticket]) -> Go:
-    return Go(Support.answered)  # error: a choice is a handoff
+def wrong_choice(visit: Visit[Ticket]) -> Reply:
+    return Reply(Support.answered)  # error: a choice is a handoff
 
 
 class Mute:

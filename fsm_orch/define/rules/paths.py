@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...errors import Finding
-from ..context import given_fields
+from ..context import first_readable
 from ..definition import Definition
 from ..graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
 from ..states import Final
@@ -75,9 +75,9 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
     A path writes a field where a handoff leaves a state whose agent writes it; failure edges keep the context
     of entry and write nothing. The path shown is a shortest one.
     """
-    given = given_fields(definition.context)
+    first = first_readable(definition.context)
     for state in definition.states.values():
-        for field in sorted((state.spec.read_names & definition.context.__pydantic_fields__.keys()) - given):
+        for field in sorted((state.spec.read_names & definition.context.__pydantic_fields__.keys()) - first):
             path = shortest_path(
                 _edges_that_do_not_write(definition, field),
                 definition.initial.name,
@@ -90,8 +90,8 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
                     code="FSM110",
                     where=state.where,
                     problem=f"{state.name!r} reads {field!r}, which this path did not write{why}: {' -> '.join(path)}",
-                    expected="fields that are written on every path, required, or marked Given",
-                    fix="write it on that path, require it at the start, or do not read it",
+                    expected="fields that are written on every path, required, or marked Given or Preset",
+                    fix="write it on that path, require it, let it start with its default (Preset), or do not read it",
                 )
 
 

@@ -100,7 +100,7 @@ class InUnion(Context):
 
 
 class Derived(Context):
-    name: Annotated[str, Given()] = ""
+    name: Given[str] = ""
     flag: bool = False
 
     @model_validator(mode="before")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -127,7 +127,7 @@ class Tier(enum.Enum):
 
 class Order(Context):
     query: str
-    tier: Annotated[Tier | None, Given()] = None
+    tier: Given[Tier | None] = None
     level: Literal["low", "high"] = "low"
     amount: int = 0
 
@@ -402,7 +402,7 @@ def test_validators_are_asked_by_taking_the_path(refused: str, verdict: str) -> 
 
     class Strict(Context):
         text: str
-        flag: Annotated[bool, Given()] = False
+        flag: Given[bool] = False
 
         @field_validator("text")
         @classmethod

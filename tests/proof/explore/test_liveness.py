@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import pytest
 from support.finite import drawn
@@ -17,7 +17,7 @@ from fsm_orch.proof.explore.liveness import live
 class Letter(Context):
     text: str
     kind: Literal["bill", "ad", "note", "other"] | None = None
-    tries: Annotated[Literal[0, 1, 2, 3], Given()] = 0
+    tries: Given[Literal[0, 1, 2, 3]] = 0
     signed: bool = False
 
 

@@ -14,7 +14,7 @@ from fsm_orch.proof.explore.reality import breaks
 
 
 class Ticket(Context):
-    vip: Annotated[bool, Given()] = False
+    vip: Given[bool] = False
     told: bool = False
 
 

@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +31,7 @@ class Order(Context):
     amount: int
     vip: bool = False
     kind: Literal["new", "used"] = "new"
-    answer: Annotated[str, Given()] = ""
+    answer: Given[str] = ""
 
 
 @guard
