@@ -23,7 +23,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
-from fsm_orch import Changes, Context, Final, KeywordAgent, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch import Context, Final, KeywordAgent, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch.agents import Changes
 
 
 class Query(Context):

@@ -1,8 +1,11 @@
 """What `fsm_orch` gives to everybody."""
 
+import importlib
 import subprocess
 import sys
 import textwrap
+
+import pytest
 
 import fsm_orch
 
@@ -25,6 +28,23 @@ def test_star_gives_the_public_names() -> None:
     """)
 
     assert fsm_orch.__all__ == bound
+
+
+FACES = ("", ".agents", ".define", ".models", ".observe", ".proof", ".store", ".testing")
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_each_face_is_sorted_and_there(face: str) -> None:
+    """Every face lists what it gives in order, and gives what it lists."""
+    module = importlib.import_module(f"fsm_orch{face}")
+
+    assert sorted(module.__all__) == module.__all__
+    assert [] == [name for name in module.__all__ if not hasattr(module, name)]
+
+
+def test_the_public_face_is_small() -> None:
+    """A newcomer can read all names of `fsm_orch`; what only authors of adapters need is in the faces of the rooms."""
+    assert len(fsm_orch.__all__) <= 42
 
 
 def test_public_names_are_enough_to_run_a_machine() -> None:

@@ -6,6 +6,9 @@ could be done, with one line on stderr that says why; 130 interrupted.
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from . import check, graph, model, run
@@ -18,6 +21,23 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     add_completion=False,
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"fsm-orch {version('fsm_orch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Run, check, measure and draw machines of LLM agents: a model proposes, the machine disposes."""
+
+
 app.command(name="run")(run.run)
 app.command(name="check")(check.check)
 app.command(name="graph")(graph.graph)

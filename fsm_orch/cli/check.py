@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,17 +13,16 @@ import orjson
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from ..amounts import Price
 from ..define.definition import Definition
+from ..define.machine import AnyMachine
 from ..errors import CertificateError, DefinitionError
 from ..export.as_test import pytest_source
 from ..export.drawing import drawn
 from ..export.table import table
-from ..models.registry import checked
 from ..proof.explore.walk import OnProgress
-from ..proof.report import Counterexample, Dossier, dossier
+from ..proof.report import Counterexample, Proof, prove
 from . import files, load
-from .page import show_dossier
+from .page import show_proof
 from .show import CommandError, complain, complaints, console, show_findings
 
 _QUIET_S = 2.0
@@ -67,14 +66,13 @@ def check(
     """
     with complaints():
         try:
-            definitions = [machine.definition for machine in load.machines(target)]
+            machines = load.machines(target)
         except DefinitionError as error:
             _refuse(error, as_json=as_json)
             raise typer.Exit(1) from None
-        _check_files(definitions, certificate, counterexample)
+        _check_files(machines, certificate, counterexample)
         found = [
-            _prove(one, model, require_slack=require_slack, max_configurations=max_configurations)
-            for one in definitions
+            _prove(one, model, require_slack=require_slack, max_configurations=max_configurations) for one in machines
         ]
         _write(found[0], certificate, counterexample, target.partition(":")[0])
     if as_json:
@@ -82,20 +80,17 @@ def check(
     else:
         out = console()
         for one in found:
-            show_dossier(out, one, target)
+            show_proof(out, one, target)
     if not all(one.is_sound(strict=strict) for one in found):
         raise typer.Exit(1)
 
 
-def _prove(definition: Definition, model: str | None, *, require_slack: bool, max_configurations: int) -> Dossier:
-    models = _models(definition, model)
-    prices = {state: price for state, name in models.items() if (price := _price(name)) is not None}
-    with _progress(definition.name) as on_progress:
+def _prove(machine: AnyMachine, model: str | None, *, require_slack: bool, max_configurations: int) -> Proof:
+    with _progress(machine.definition.name) as on_progress:
         try:
-            return dossier(
-                definition,
-                prices=prices,
-                models=models,
+            return prove(
+                machine,
+                model=model,
                 require_slack=require_slack,
                 max_configurations=max_configurations,
                 on_progress=on_progress,
@@ -103,25 +98,6 @@ def _prove(definition: Definition, model: str | None, *, require_slack: bool, ma
             )
         except CertificateError as error:
             raise CommandError(str(error)) from error
-
-
-def _models(definition: Definition, default: str | None) -> dict[str, str]:
-    """Name the model of each state that makes calls, as a runner would; states of which none is named are left out.
-
-    Raises ModelUnavailable: if a name can be no model's.
-    """
-    named = {
-        name: state.spec.model or default or definition.model
-        for name, state in definition.states.items()
-        if state.spec.calls
-    }
-    return {name: checked(model) for name, model in named.items() if model is not None}
-
-
-def _price(model: str) -> Price | None:
-    from ..models.prices import price_by_name  # noqa: PLC0415 - the price table loads an HTTP client
-
-    return price_by_name(model)
 
 
 @contextmanager
@@ -144,15 +120,15 @@ def _progress(name: str) -> Iterator[OnProgress]:
             bar.stop()
 
 
-def _check_files(definitions: list[Definition], *asked: Path | None) -> None:
+def _check_files(machines: Sequence[AnyMachine], *asked: Path | None) -> None:
     paths = [path for path in asked if path is not None]
     for path in paths:
         files.check_writable(path)
-    if paths and len(definitions) > 1:
-        raise CommandError(f"A file holds what is said of one machine, and there are {len(definitions)}: name one")
+    if paths and len(machines) > 1:
+        raise CommandError(f"A file holds what is said of one machine, and there are {len(machines)}: name one")
 
 
-def _write(found: Dossier, certificate: Path | None, counterexample: Path | None, module: str) -> None:
+def _write(found: Proof, certificate: Path | None, counterexample: Path | None, module: str) -> None:
     if certificate is not None:
         unnamed = [state for state, model in found.certificate.models.items() if model is None]
         if unnamed:
@@ -188,7 +164,7 @@ def _print_json(machines: list[dict[str, Any]]) -> None:
     typer.echo(orjson.dumps({"machines": machines}))
 
 
-def _as_json(found: Dossier, module: str) -> dict[str, Any]:
+def _as_json(found: Proof, module: str) -> dict[str, Any]:
     definition, explored = found.definition, found.exploration
     return {
         "machine": definition.name,

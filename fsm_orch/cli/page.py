@@ -16,14 +16,14 @@ from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
 from ..proof.explore.exploration import Exploration
 from ..proof.explore.theorems import THEOREMS
-from ..proof.report import Counterexample, Dossier
+from ..proof.report import Counterexample, Proof
 from .show import columns, hanging, place, safe, show_finding
 
 _LABEL = 12
 _VERDICTS = {"holds": "green", "violated": "red", "possible": "yellow", "unknown": "yellow"}
 
 
-def show_dossier(out: Console, found: Dossier, target: str) -> None:
+def show_proof(out: Console, found: Proof, target: str) -> None:
     """Print all that is known of a machine, findings last: there is what to do.
 
     Args:
@@ -72,7 +72,7 @@ def _row(definition: Definition, state: State) -> tuple[str, ...]:
     )
 
 
-def _bounds(found: Dossier) -> _Lines:
+def _bounds(found: Proof) -> _Lines:
     """Say what no run exceeds."""
     certificate, limits = found.certificate, found.definition.limits
     if not certificate.bounds["calls"].bound:
@@ -85,7 +85,7 @@ def _bounds(found: Dossier) -> _Lines:
     yield "", "each of these was checked edge by edge, in exact arithmetic", "dim"
 
 
-def _spent(found: Dossier) -> _Lines:
+def _spent(found: Proof) -> _Lines:
     certificate = found.certificate
     yield "tokens", bound_in_words(certificate, "tokens"), "bold"
     yield "", verdict_in_words(certificate, "tokens") or "", _colour(certificate.verdict("tokens"))
@@ -136,7 +136,7 @@ def _explored(explored: Exploration) -> _Lines:
         yield label, f"{judged.verdict:<9} {judged.policy}", _VERDICTS[judged.verdict]
 
 
-def _assumed(found: Dossier) -> _Lines:
+def _assumed(found: Proof) -> _Lines:
     for number, assumption in enumerate(found.certificate.assumptions):
         yield "" if number else "assuming", assumption, "dim"
 
@@ -170,7 +170,7 @@ def _path(example: Counterexample) -> Table:
     return table
 
 
-def _show_findings(out: Console, found: Dossier) -> None:
+def _show_findings(out: Console, found: Proof) -> None:
     counts = [(level, sum(f.level == level for f in found.findings)) for level in ("error", "warning", "note")]
     said = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts if count)
     out.print()

@@ -16,6 +16,7 @@ from .course import Course, Step
 from .engine import CompiledMachine
 from .inputs import INPUTS, Input
 from .ledger import Ledger
+from .records import Record
 
 
 def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> Step:
@@ -79,12 +80,23 @@ def fold(compiled: CompiledMachine, journal: Iterable[Input]) -> Configuration:
 
     Raises StepError: if it is empty, damaged, or of another machine or kernel.
     """
+    return fold_recorded(compiled, journal)[0]
+
+
+def fold_recorded(compiled: CompiledMachine, journal: Iterable[Input]) -> tuple[Configuration, tuple[Record, ...]]:
+    """Fold a journal into the configuration it ends in, and every record on the way.
+
+    Raises StepError: if it is empty, damaged, or of another machine or kernel.
+    """
     now: Configuration | None = None
+    records: list[Record] = []
     for event in journal:
-        now = step(compiled, now, event).configuration
+        stepped = step(compiled, now, event)
+        now = stepped.configuration
+        records += stepped.records
     if now is None:
         raise StepError("the journal is empty: it begins with 'started'")
-    return now
+    return now, tuple(records)
 
 
 def journal_digest(journal: Iterable[Input]) -> str:

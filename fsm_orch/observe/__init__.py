@@ -1,1 +1,6 @@
-"""Observers: where records go."""
+"""Observers: told of every record of a run, and never able to touch it."""
+
+from ..kernel.records import Record
+from .base import Observer
+
+__all__ = ["Observer", "Record"]

@@ -1,24 +1,34 @@
-"""All that is known of a machine before any run: its certificate, its exploration, findings and counterexamples."""
+"""All that is proved of a machine before any run: `prove(machine)`.
+
+proof = prove(Support, model="openai:gpt-5-mini")
+proof.bounds.tokens, proof.policies, proof.findings, proof.certificate.dump()
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from ..amounts import FREE, Price
 from ..define.definition import Definition
+from ..define.machine import AnyMachine
 from ..define.policies import Policy
 from ..define.rules.start import start_objection
 from ..errors import Finding, StartError
+from ..models.base import Model
+from ..models.registry import checked
 from .bounds.certificate import Certificate
 from .bounds.certify import certify
 from .bounds.verifier import verify
 from .explore.automata import Verdict
-from .explore.exploration import Exploration, explore
+from .explore.exploration import Exploration, PolicyVerdict, explore
 from .explore.trace import Trace
 from .explore.walk import OnProgress
 from .findings import findings
 from .repair.change import Change, to_keep, to_slacken
+
+__all__ = ["Bounds", "Certificate", "Counterexample", "Proof", "certify", "prove", "verify"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +43,21 @@ class Counterexample:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dossier:
-    """All that is known of a machine."""
+class Bounds:
+    """What no run of a machine exceeds."""
+
+    tokens: int
+    cost_usd: Decimal | None
+    """Dollars, to the micro-dollar; None if the price of some model is not known."""
+    calls: int
+    hops: int
+    seconds: float
+    """Active seconds: the deadline, or the time of all visits if that is less."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Proof:
+    """All that is proved of a machine."""
 
     definition: Definition
     certificate: Certificate
@@ -45,35 +68,68 @@ class Dossier:
     slackening: tuple[Change, ...]
     """What would make the worst case fit the limit of tokens; empty if it fits."""
 
+    @property
+    def bounds(self) -> Bounds:
+        """What no run exceeds; `certificate.bounds` has the path and the proof of each number."""
+        proved = {measure: bound.bound for measure, bound in self.certificate.bounds.items()}
+        cost = proved.get("cost")
+        return Bounds(
+            tokens=proved["tokens"],
+            cost_usd=None if cost is None else Decimal(cost) / 1_000_000,
+            calls=proved["calls"],
+            hops=proved["hops"],
+            seconds=min(proved["milliseconds"] / 1_000, self.definition.limits.deadline_s),
+        )
+
+    @property
+    def policies(self) -> tuple[PolicyVerdict, ...]:
+        """The verdict on each policy, in the order of their declaration."""
+        return self.exploration.policies
+
     def is_sound(self, *, strict: bool = False) -> bool:
-        """Tell whether nothing was found that fails a check, no broken theorem either; if strict, warnings do."""
+        """Return whether nothing was found that fails a check, no broken theorem either.
+
+        Args:
+            strict: warnings fail a check too.
+        """
         failing = {"error", "warning"} if strict else {"error"}
         return not self.exploration.broken and not any(finding.level in failing for finding in self.findings)
 
+    def __repr__(self) -> str:
+        bounds = self.bounds
+        verdicts = "".join(f"; {judged.policy} {judged.verdict}" for judged in self.policies)
+        return (
+            f"<Proof {self.definition.name}: at most {bounds.tokens:,} tokens, {bounds.calls} calls, "
+            f"{bounds.hops} hops, {bounds.seconds:g} s{verdicts}; findings: {len(self.findings)}>"
+        )
 
-def dossier(
-    definition: Definition,
+
+def prove(
+    machine: AnyMachine | Definition,
     *,
-    prices: Mapping[str, Price],
-    models: Mapping[str, str] | None = None,
+    model: str | Model | None = None,
     require_slack: bool = False,
     max_configurations: int = 100_000,
     on_progress: OnProgress | None = None,
     clock: Callable[[], float] | None = None,
-) -> Dossier:
-    """Prove what can be proved of a definition that builds.
+) -> Proof:
+    """Prove what can be proved of a machine that builds; no model is called.
 
     Args:
-        prices: of each state's model; the price of a state that is not named is not known.
-        models: the name of each state's model; None: as declared.
+        machine: its class, or its definition.
+        model: for agents that name none: `provider:model` or a model. None: the machine's. Cost is bounded if the price
+            of every model is known.
         require_slack: a worst case above the limits is an error.
         max_configurations: where the exploration stops.
         on_progress: told now and then how far the exploration is.
         clock: seconds, to time the exploration.
 
     Raises StartError: if no run can start within the limits at these prices.
+    Raises ModelUnavailable: if a name can be no model's.
     Raises CertificateError: if SciPy is needed and not installed; or the certificate is refuted, which is our mistake.
     """
+    definition = machine if isinstance(machine, Definition) else machine.definition
+    models, prices = _named_and_priced(definition, model)
     reason = start_objection(definition, definition.limits, prices.get(definition.initial.name, FREE))
     if reason is not None:
         raise StartError(f"{definition.name} cannot start: {reason}")
@@ -82,16 +138,40 @@ def dossier(
     explored = explore(
         definition, prices=prices, max_configurations=max_configurations, on_progress=on_progress, clock=clock
     )
-    slackening = to_slacken(definition, certificate)
-    found = findings(definition, certificate, explored, prices=prices, models=models, require_slack=require_slack)
-    return Dossier(
+    return Proof(
         definition=definition,
         certificate=certificate,
         exploration=explored,
-        findings=found,
+        findings=findings(definition, certificate, explored, prices=prices, models=models, require_slack=require_slack),
         counterexamples=tuple(_counterexamples(definition, explored)),
-        slackening=slackening,
+        slackening=to_slacken(definition, certificate),
     )
+
+
+def _named_and_priced(
+    definition: Definition, default: str | Model | None
+) -> tuple[Mapping[str, str], Mapping[str, Price]]:
+    """Return the name, and the price where it is known, of the model of each state that calls one, as a runner would.
+
+    States for which no model is named are left out.
+    """
+    names: dict[str, str] = {}
+    prices: dict[str, Price | None] = {}
+    for state in definition.states.values():
+        model = state.spec.model or default or definition.model
+        if not state.spec.calls or model is None:
+            continue
+        if isinstance(model, str):
+            names[state.name], prices[state.name] = checked(model), _price(model)
+        else:
+            names[state.name], prices[state.name] = model.name, model.price
+    return names, {state: price for state, price in prices.items() if price is not None}
+
+
+def _price(model: str) -> Price | None:
+    from ..models.prices import price_by_name  # noqa: PLC0415 - the price table loads an HTTP client
+
+    return price_by_name(model)
 
 
 def _counterexamples(definition: Definition, explored: Exploration) -> Iterator[Counterexample]:

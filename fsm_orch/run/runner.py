@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from typing import Any, Generic, TypedDict, Unpack, cast, get_args, overload
@@ -21,7 +21,11 @@ from ..define.machine import C, D, Machine
 from ..define.states import State
 from ..errors import StartError
 from ..kernel import VERSION, effects, inputs
+from ..kernel.configuration import Configuration
+from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
+from ..kernel.step import fold_recorded
 from ..limits import Limits
 from ..messages import Message
 from ..models.base import Model
@@ -156,6 +160,28 @@ class Runner(Generic[C, D]):
             task.cancel()
             await asyncio.wait({task})
 
+    def replay(self, journal: Iterable[Input]) -> RunResult[C]:
+        """Return what a run came to, folded from its journal: the same as the live result, but for `error`.
+
+        No agent acts and no model is called; guards are asked again. Of a journal that was cut off, the result says
+        where the run stood then.
+
+        Args:
+            journal: `result.journal`, or `await store.load(run_id)`.
+
+        Raises StepError: if it is empty, damaged, or of another machine or kernel.
+        """
+        inputs = tuple(journal)
+        now, records = fold_recorded(self._compiled_for(inputs), inputs)
+        return self._result(now, records, inputs)
+
+    def _compiled_for(self, journal: Sequence[Input]) -> CompiledMachine:
+        """Return this machine, compiled for the limits that a journal began with."""
+        first = journal[0] if journal else None
+        if not isinstance(first, Started) or first.limits == self.compiled.limits:
+            return self.compiled
+        return CompiledMachine(self.definition, limits=first.limits, prices=self.compiled.prices)
+
     def _started(self, context: C, options: RunOptions, deps: Any) -> inputs.Started:
         expected, wanted = self.definition.context, self.definition.deps
         if type(context) is not expected:
@@ -190,25 +216,30 @@ class Runner(Generic[C, D]):
             run.cancel(type(error).__name__)
             await _last_flush(run, error)
             raise
-        return self._result(run)
+        return self._result(run.now, run.records, run.journal, run.error)
 
-    def _result(self, run: Run) -> RunResult[C]:
-        now = run.now
+    def _result(
+        self,
+        now: Configuration,
+        records: Sequence[Record],
+        journal: Sequence[Input],
+        error: BaseException | None = None,
+    ) -> RunResult[C]:
         return RunResult(
             run_id=now.run_id,
             thread_id=now.thread_id,
             state=place(self.definition, now),
             context=cast("C", now.context),  # it was started on a C, and every change keeps its class
             messages=now.messages,
-            path=path_of(run.records),
+            path=path_of(records),
             usage=now.usage,
             charged_tokens=now.ledger.settled.tokens,
             cost_usd=Decimal(now.ledger.settled.cost) / 1_000_000 if self._has_prices else None,
-            landing=landing_of(run.records),
+            landing=landing_of(records),
             seconds=now.at,
-            records=tuple(run.records),
-            journal=tuple(run.journal),
-            error=run.error,
+            records=tuple(records),
+            journal=tuple(journal),
+            error=error,
         )
 
 

@@ -1,1 +1,8 @@
-"""Stores: where journals are kept."""
+"""Stores: where the journals of runs are kept."""
+
+from ..errors import StoreError
+from ..kernel.inputs import Input
+from .base import Store
+from .memory import MemoryStore
+
+__all__ = ["Input", "MemoryStore", "Store", "StoreError"]

@@ -7,21 +7,9 @@ from typing import Any
 import pytest
 from support.desk import BILLING, Support, Ticket
 
-from fsm_orch import (
-    Context,
-    ContextError,
-    Final,
-    LLMAgent,
-    Machine,
-    Message,
-    Request,
-    Response,
-    Runner,
-    ScriptedModel,
-    State,
-    Usage,
-    Window,
-)
+from fsm_orch import Context, Final, LLMAgent, Machine, Message, Response, Runner, ScriptedModel, State, Usage, Window
+from fsm_orch.errors import ContextError
+from fsm_orch.models import Request
 
 
 class Note(Context):

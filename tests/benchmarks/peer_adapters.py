@@ -11,7 +11,8 @@ from typing import Any
 
 from speed import CodeRing, Handoff2, Query, Ring, Stub
 
-from fsm_orch import Machine, Request, Response, Runner
+from fsm_orch import Machine, Response, Runner
+from fsm_orch.models import Request
 
 PROMPT = "You are {}. Do your part."
 ANSWER = "fine TERMINATE"

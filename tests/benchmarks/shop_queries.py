@@ -25,10 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fsm_orch import Limits, Model, ModelUnavailable, Runner, RunResult
+from fsm_orch import Limits, ModelUnavailable, Runner, RunResult
 from fsm_orch.define.definition import Definition
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.records import AttemptFailed, CallReserved, HandedOff, Landed, Record, Refused, VisitStarted
+from fsm_orch.models import Model
 from fsm_orch.models.local import LocalModel
 from machines.shop import Query, ShopFloor, deps
 

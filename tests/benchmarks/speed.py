@@ -21,21 +21,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from fsm_orch import (
-    Context,
-    Final,
-    Limits,
-    LLMAgent,
-    Machine,
-    Request,
-    Response,
-    Runner,
-    State,
-    Usage,
-    Visit,
-    Window,
-)
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Response, Runner, State, Usage, Visit, Window
 from fsm_orch.amounts import FREE
+from fsm_orch.models import Request
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`, when run alone
 

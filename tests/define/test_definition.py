@@ -18,12 +18,10 @@ from fsm_orch import (
     Context,
     DefinitionError,
     Final,
-    Guard,
     KeywordAgent,
     Limits,
     LLMAgent,
     Machine,
-    Policy,
     State,
     Visit,
     Window,
@@ -31,6 +29,7 @@ from fsm_orch import (
     never,
 )
 from fsm_orch.amounts import FREE
+from fsm_orch.define import Guard, Policy
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.states import Handoff

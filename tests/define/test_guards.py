@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch import Context, Guard, all_of, any_of, guard, not_
+from fsm_orch import Context, all_of, any_of, guard, not_
+from fsm_orch.define import Guard
 from fsm_orch.define.guards import as_bool
 
 

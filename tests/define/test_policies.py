@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fsm_orch import Context, Final, Machine, Policy, State, after, at_most, eventually, guard, never
+from fsm_orch import Context, Final, Machine, State, after, at_most, eventually, guard, never
+from fsm_orch.define import Policy
 from fsm_orch.define.policies import Cause
 
 

@@ -17,13 +17,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from fsm_orch import Context, DefinitionError, Final, Finding, Handoff, Limits, Machine, State
+from fsm_orch import Context, DefinitionError, Final, Handoff, Limits, Machine, State
 from fsm_orch.define.context import FieldRef
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.rules import check as rules
 from fsm_orch.define.rules.check import check
 from fsm_orch.define.rules.paths import unwritten_reads
 from fsm_orch.define.rules.start import start_objection
+from fsm_orch.errors import Finding
 
 HEADER = """
 from functools import partial

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from support.desk import Support, Ticket
 
-from fsm_orch import Final, Limits, LLMAgent, Machine, Message, State, StepError, Usage, Visit, guard
+from fsm_orch import Final, Limits, LLMAgent, Machine, Message, State, Usage, Visit, guard
 from fsm_orch.amounts import Amount, Price
+from fsm_orch.errors import StepError
 from fsm_orch.kernel import VERSION, effects, inputs, records
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.course import Step

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from support.desk import Support
 
-from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage, Visit, guard
+from fsm_orch import Final, Limits, Machine, Message, State, Usage, Visit, guard
 from fsm_orch.amounts import Allowance, Price
+from fsm_orch.errors import StepError
 from fsm_orch.kernel import VERSION, effects, inputs
 from fsm_orch.kernel.course import Step
 from fsm_orch.kernel.engine import CompiledMachine

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch import Context, Final, Guard, Limits, LLMAgent, Machine, State, guard
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
 from fsm_orch.amounts import NOTHING, Allowance, Amount, Price, Usage
+from fsm_orch.define import Guard
 from fsm_orch.define.context import FieldRef
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.states import Handoff

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from benchmarks.shop_queries import DATA, FILE, Tally, run_all, sample
 
-from fsm_orch import Model, ModelUnavailable, Request, Runner, RunResult, ScriptedModel
+from fsm_orch import ModelUnavailable, Runner, RunResult, ScriptedModel
 from fsm_orch.kernel import records
 from fsm_orch.kernel.records import Record
+from fsm_orch.models import Model, Request
 from fsm_orch.models.local import LocalModel
 from fsm_orch.testing import TheoremChecker
 from machines.shop import Query, ShopFloor

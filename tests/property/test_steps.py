@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from fsm_orch import Final, Limits, Machine, Message, State, StepError, Usage
+from fsm_orch import Final, Limits, Machine, Message, State, Usage
+from fsm_orch.errors import StepError
 from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.engine import CompiledMachine

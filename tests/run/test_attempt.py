@@ -11,20 +11,8 @@ from typing import Any
 import pytest
 from support.desk import Support, Ticket
 
-from fsm_orch import (
-    Final,
-    Limits,
-    Machine,
-    Message,
-    Reply,
-    Response,
-    Runner,
-    ScriptedModel,
-    State,
-    Usage,
-    Visit,
-    VisitClosed,
-)
+from fsm_orch import Final, Limits, Machine, Message, Reply, Response, Runner, ScriptedModel, State, Usage, Visit
+from fsm_orch.agents import VisitClosed
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.engine import CompiledMachine

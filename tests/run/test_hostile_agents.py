@@ -12,12 +12,10 @@ from pydantic import field_validator
 from support.desk import BILLING, REFUND, Support, Ticket
 
 from fsm_orch import (
-    AgentSpec,
     Context,
     DefinitionError,
     Final,
     Handoff,
-    Input,
     Limits,
     LLMAgent,
     Machine,
@@ -29,11 +27,12 @@ from fsm_orch import (
     ScriptedModel,
     StartError,
     State,
-    StoreError,
     Visit,
 )
+from fsm_orch.agents import AgentSpec
+from fsm_orch.errors import StoreError
 from fsm_orch.kernel import records
-from fsm_orch.kernel.inputs import Cancelled
+from fsm_orch.kernel.inputs import Cancelled, Input
 from fsm_orch.kernel.step import fold
 
 

@@ -13,7 +13,6 @@ from support.desk import BILLING, REFUND, Support, Ticket
 
 from fsm_orch import (
     CallFailed,
-    CallLimits,
     Context,
     Final,
     Hop,
@@ -30,13 +29,14 @@ from fsm_orch import (
     State,
     Usage,
     Visit,
-    VisitClosed,
 )
+from fsm_orch.agents import VisitClosed
 from fsm_orch.agents.base import Reply
 from fsm_orch.amounts import Price
 from fsm_orch.kernel import records
 from fsm_orch.kernel.records import Record
 from fsm_orch.kernel.step import fold
+from fsm_orch.limits import CallLimits
 from fsm_orch.testing import Tape
 from fsm_orch.testing.machines import Twins
 

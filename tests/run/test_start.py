@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import Field, field_serializer, field_validator
 
-from fsm_orch import Context, Final, Given, Limits, Machine, Reply, Runner, StartError, State, StepError, Visit
+from fsm_orch import Context, Final, Given, Limits, Machine, Reply, Runner, StartError, State, Visit
 from fsm_orch.define.agent_spec import AgentSpec
+from fsm_orch.errors import StepError
 from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch import MemoryStore, StoreError
+from fsm_orch import MemoryStore
+from fsm_orch.errors import StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
 

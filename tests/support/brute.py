@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from fsm_orch import Context, Final, Guard, Limits, LLMAgent, Policy, State, after, at_most, eventually, guard, never
+from fsm_orch import Context, Final, Limits, LLMAgent, State, after, at_most, eventually, guard, never
+from fsm_orch.define import Guard, Policy
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.states import Handoff
 

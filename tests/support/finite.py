@@ -7,7 +7,8 @@ import random
 import types
 from typing import Any, Literal
 
-from fsm_orch import Context, Final, Given, Guard, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch.define import Guard
 from fsm_orch.define.policies import Policy, after, at_most, eventually, never
 from fsm_orch.testing import Tape
 

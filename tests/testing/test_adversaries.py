@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from support.desk import Support, Ticket
 
-from fsm_orch import CallFailed, Message, Request, Runner
+from fsm_orch import CallFailed, Message, Runner
+from fsm_orch.models import Request
 from fsm_orch.testing import ATTACKS, AdversarialModel, Attack, Tape, assert_replays, tapes, virtual_time
 from fsm_orch.testing.adversaries import SECRET
 

@@ -15,20 +15,8 @@ from support.provider import KEY as PROVIDER_KEY
 from support.provider import Provider as RealProvider
 from support.provider_faults import FAULTS
 
-from fsm_orch import (
-    CallFailed,
-    Context,
-    Final,
-    LLMAgent,
-    Machine,
-    Message,
-    Request,
-    Response,
-    Retry,
-    Runner,
-    RunResult,
-    State,
-)
+from fsm_orch import CallFailed, Context, Final, LLMAgent, Machine, Message, Response, Retry, Runner, RunResult, State
+from fsm_orch.models import Request
 from fsm_orch.models.anthropic import MessagesModel
 from fsm_orch.models.openai import ChatModel, ResponsesModel
 from fsm_orch.testing.cassette import HIDDEN, UnknownRequest, _Cleaner, cassette

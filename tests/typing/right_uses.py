@@ -8,9 +8,7 @@ import fsm_orch
 from fsm_orch import (
     Context,
     Final,
-    Finding,
     Given,
-    Guard,
     Handoff,
     Hop,
     KeywordAgent,
@@ -20,9 +18,6 @@ from fsm_orch import (
     Machine,
     MemoryStore,
     Message,
-    Model,
-    Observer,
-    Policy,
     Preset,
     Reply,
     Runner,
@@ -30,7 +25,6 @@ from fsm_orch import (
     RunStream,
     ScriptedModel,
     State,
-    Store,
     Usage,
     Visit,
     Window,
@@ -43,6 +37,11 @@ from fsm_orch import (
     never,
     not_,
 )
+from fsm_orch.define import Guard, Policy
+from fsm_orch.errors import Finding
+from fsm_orch.models import Model
+from fsm_orch.observe import Observer
+from fsm_orch.store import Store
 
 
 class Ticket(Context):

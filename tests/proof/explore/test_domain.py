@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, Field, StringConstraints
 
-from fsm_orch import Context, Guard, guard
+from fsm_orch import Context, guard
+from fsm_orch.define import Guard
 from fsm_orch.proof.explore.domain import MANY, Domain, decided, finite_values, leaves
 
 

@@ -14,23 +14,10 @@ from pydantic import field_validator
 from support.brute import Desk, Flags, breaks_at, desks, is_a, is_b, is_kept, policies
 from support.desk import Support, Ticket, is_verified
 
-from fsm_orch import (
-    Context,
-    Final,
-    Given,
-    Limits,
-    LLMAgent,
-    Machine,
-    Policy,
-    State,
-    StepError,
-    after,
-    at_most,
-    eventually,
-    guard,
-    never,
-)
+from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, State, after, at_most, eventually, guard, never
 from fsm_orch.amounts import Amount, Price
+from fsm_orch.define import Policy
+from fsm_orch.errors import StepError
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.course import Step

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import pytest
 from support.finite import drawn
 
-from fsm_orch import Context, Final, Given, Limits, Machine, Policy, State, Visit, at_most, guard, never
+from fsm_orch import Context, Final, Given, Limits, Machine, State, Visit, at_most, guard, never
+from fsm_orch.define import Policy
 from fsm_orch.proof.explore import play
 from fsm_orch.proof.explore.domain import Domain
 from fsm_orch.proof.explore.exploration import Exploration, explore

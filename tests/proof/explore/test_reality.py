@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BeforeValidator, Field, field_validator
 
-from fsm_orch import Context, Final, Given, Machine, Policy, Runner, State, Visit, guard, never
+from fsm_orch import Context, Final, Given, Machine, Runner, State, Visit, guard, never
+from fsm_orch.define import Policy
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.proof.explore.reality import breaks

@@ -10,7 +10,7 @@ from support.desk import Support
 import fsm_orch
 from fsm_orch import Limits
 from fsm_orch.proof import findings as families
-from fsm_orch.proof.report import dossier
+from fsm_orch.proof.report import prove
 from machines import helpdesk, shop
 
 PACKAGE = Path(fsm_orch.__file__).parent
@@ -47,7 +47,7 @@ def test_a_code_is_in_the_family_of_its_table():
 )
 def test_the_examples_have_nothing_to_mend(machine):
     """The machines that we show have neither errors nor warnings."""
-    found = dossier(machine.definition, prices={})
+    found = prove(machine.definition)
 
     assert found.is_sound(strict=True), found.findings
     assert found.exploration.is_complete
@@ -56,12 +56,12 @@ def test_the_examples_have_nothing_to_mend(machine):
 def test_errors_come_first():
     """Findings are sorted by weight, and within a weight as they were found."""
     tight = replace(Support.definition, limits=Limits(hops=6, tokens=2_000))
-    found = dossier(tight, prices={}, require_slack=True)
+    found = prove(tight, require_slack=True)
 
     levels = [finding.level for finding in found.findings]
     assert levels == sorted(levels, key=["error", "warning", "note"].index)
     assert found.findings[0].code == "FSM305"
     assert not found.is_sound()
     assert [f.code for f in found.findings if f.level == "warning"] == ["FSM203", "FSM304", "FSM304"]
-    assert dossier(Support.definition, prices={}).is_sound()
-    assert not dossier(Support.definition, prices={}).is_sound(strict=True)
+    assert prove(Support.definition).is_sound()
+    assert not prove(Support.definition).is_sound(strict=True)

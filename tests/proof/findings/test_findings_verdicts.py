@@ -9,7 +9,7 @@ from fsm_orch.kernel.inputs import Cancelled
 from fsm_orch.proof.explore.exploration import Broken, explore
 from fsm_orch.proof.explore.theorems import Breach
 from fsm_orch.proof.findings.verdicts import broken
-from fsm_orch.proof.report import dossier
+from fsm_orch.proof.report import prove
 
 
 class Ticket(Context):
@@ -101,7 +101,7 @@ def test_validators_may_close_a_path():
 
 def test_a_theorem_that_is_broken_fails_a_check():
     """It is our mistake, and no finding of the machine's."""
-    found = dossier(replace(Desk.definition, policies=()), prices={})
+    found = prove(replace(Desk.definition, policies=()))
     bug = Broken(breach=Breach("T1", "?"), trace=found.exploration.max_hops.trace, event=Cancelled(at=0.0))
 
     assert found.is_sound(strict=True)
