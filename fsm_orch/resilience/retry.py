@@ -1,8 +1,7 @@
 """Retry: a failed call is tried again as a further call of its visit, if that is worth it and there is time.
 
 Worth it is what the adapter calls transient: too many requests, a server's error, a lost connection. The wait is
-exponential with jitter (tenacity's `wait_exponential_jitter`), or what the provider asked for in `Retry-After` if that
-is longer.
+exponential with jitter, or what the provider asked for in `Retry-After` if that is longer.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
 from ..errors import CallFailed
 
@@ -71,10 +70,10 @@ class Retry:
         raise AssertionError("tenacity ends by a return or by raising the last failure")
 
     def _wait(self, state: RetryCallState) -> float:
-        if self.jitter_s:
-            backoff = wait_exponential_jitter(multiplier=self.initial_s, max=self.max_s, jitter=self.jitter_s)(state)
-        else:
-            backoff = wait_exponential(multiplier=self.initial_s, max=self.max_s)(state)
+        # not `wait_exponential_jitter`: tenacity 9.2 renamed an argument of it
+        doubled = wait_exponential(multiplier=self.initial_s, max=self.max_s)(state)
+        jitter = wait_random(0, self.jitter_s)(state) if self.jitter_s else 0.0
+        backoff = min(doubled + jitter, self.max_s)
         error = state.outcome.exception() if state.outcome else None
         asked_for = error.retry_after_s if isinstance(error, CallFailed) else None
         return max(backoff, asked_for or 0.0)
