@@ -1,6 +1,7 @@
 """What type checkers say of right and of wrong uses; the files they read are executed by nobody."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,7 +31,8 @@ Checker = Callable[[], tuple[Complaint, ...]]
 @cache
 def mypy() -> tuple[Complaint, ...]:
     """Ask mypy about both files."""
-    lines = _output("mypy", "--strict", "--output=json", RIGHT, WRONG).splitlines()
+    cache = Path(".mypy_cache", os.environ.get("PYTEST_XDIST_WORKER", ""))  # two at once must not share one
+    lines = _output("mypy", "--strict", f"--cache-dir={cache}", "--output=json", RIGHT, WRONG).splitlines()
     said = [json.loads(line) for line in lines if line.startswith("{")]
     return tuple(Complaint(item["file"], item["line"], item["message"]) for item in said if item["severity"] == "error")
 

@@ -65,7 +65,7 @@ COMPILED = CompiledMachine(Small.definition)
 DECLARED = {(source.name, h.name): h for h in Small.definition.handoffs for source in h.sources}
 
 
-@pytest.mark.parametrize("answer", ["yes", "", 1, 0, None, [1], {"x": 1}, 1.0, object()], ids=repr)
+@pytest.mark.parametrize("answer", ["yes", "", 1, 0, None, [1], {"x": 1}, 1.0, object], ids=repr)
 def test_an_answer_that_is_no_bool_counts_as_false(answer: object) -> None:
     """A guard that answers anything but a bool does not hold, and is recorded as raising."""
 
