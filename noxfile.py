@@ -1,0 +1,73 @@
+"""The second lane of checks: other versions of Python and of what is depended on than `.ci/run` tries.
+
+    uvx nox                      all sessions; or: pipx run nox
+    uvx nox -s lowest-3.11       one of them
+    uvx nox -s tests -- -n 2     words after `--` go to pytest
+    uvx nox -s constraints       pin the newest versions in constraints.txt
+
+A Python that is not installed is skipped with a word. Nothing here is part of `.ci/run`: that must say the same
+tomorrow, and `newest` may not.
+"""
+
+import os
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+EVERYTHING = ".[local,dev]"
+CONSTRAINTS = Path("constraints.txt")
+HEADER = """\
+# What `pip install -c constraints.txt -e '.[local,dev]'` installs, all of it pinned, on Python 3.11 to 3.13.
+# Written by a command, never by hand; renew it by: uvx nox -s constraints
+"""
+
+nox.options.sessions = ["tests", "lowest", "newest", "types"]
+nox.options.error_on_missing_interpreters = False
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Test with what is pinned."""
+    _install(session, "--constraints", str(CONSTRAINTS))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def lowest(session: nox.Session) -> None:
+    """Test with the lowest versions that pyproject.toml declares, and the newest of what those need."""
+    _install(session, "--resolution", "lowest-direct")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def newest(session: nox.Session) -> None:
+    """Test with the newest versions there are."""
+    _install(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def types(session: nox.Session) -> None:
+    """Check the types with what is pinned."""
+    _install(session, "--constraints", str(CONSTRAINTS))
+    session.run("mypy", "--python-version", str(session.python))
+    session.run("pyright", "--pythonversion", str(session.python))
+
+
+@nox.session
+def constraints(session: nox.Session) -> None:
+    """Pin the newest versions of everything that is installed, the same for all Pythons and platforms."""
+    session.install("uv")
+    options = ["--upgrade", "--universal", "--python-version", PYTHONS[0], "--fork-strategy", "fewest"]
+    extras = ["--extra", "local", "--extra", "dev"]
+    output = ["--no-header", "--no-annotate", "--quiet"]
+    pins = session.run("uv", "pip", "compile", *options, *extras, *output, "pyproject.toml", silent=True)
+    CONSTRAINTS.write_text(HEADER + str(pins), encoding="utf-8")
+
+
+def _install(session: nox.Session, *options: str) -> None:
+    """Install the package in place, with all that its tests need."""
+    session.install("uv")
+    python = Path(session.virtualenv.location, "Scripts" if os.name == "nt" else "bin", "python")
+    session.run_install("uv", "pip", "install", "--python", str(python), *options, "--editable", EVERYTHING)

@@ -1,0 +1,82 @@
+"""What README's commands install is pinned: every package, exactly, and within what pyproject.toml declares."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from support.pinned import CONSTRAINTS, pins
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def declared(extra: str) -> Iterator[Requirement]:
+    """Give what an extra of the project needs, its extras of the project itself unfolded."""
+    for requirement in map(Requirement, PROJECT["optional-dependencies"][extra]):
+        if requirement.name == PROJECT["name"]:
+            for other in sorted(requirement.extras):
+                yield from declared(other)
+        else:
+            yield requirement
+
+
+def installed(name: str, extras: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
+    """Give what an installed distribution needs on this machine, and with which extras."""
+    for line in distribution(name).requires or ():
+        requirement = Requirement(line)
+        for extra in extras or {""}:
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                yield canonicalize_name(requirement.name), frozenset(requirement.extras)
+
+
+def test_the_header_says_how_it_is_renewed() -> None:
+    """The first two lines say what the file is, and which command writes it; all others are exact pins."""
+    _, command, *lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+
+    assert "nox -s constraints" in command
+    assert [] == [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", line)]
+    assert len(lines) == len(pins())  # none is pinned twice, for different platforms
+
+
+def test_what_is_declared_is_pinned_within_its_bounds() -> None:
+    """Each direct dependency is pinned at a version that its own bounds allow."""
+    needed = [*map(Requirement, PROJECT["dependencies"]), *declared("local"), *declared("dev")]
+
+    assert [] == [r for r in needed if pins().get(canonicalize_name(r.name), "") not in r.specifier]
+
+
+def test_what_that_needs_is_pinned_too() -> None:
+    """So is everything that those need on this machine, and so on."""
+    try:
+        found = {(PROJECT["name"], frozenset({"local", "dev"}))}
+        wanting = list(found)
+        while wanting:
+            new = [needed for needed in installed(*wanting.pop()) if needed not in found]
+            found.update(new)
+            wanting += new
+    except PackageNotFoundError as error:
+        pytest.skip(f"not all is installed: {error}")
+
+    assert set() == {name for name, _ in found} - pins().keys() - {canonicalize_name(PROJECT["name"]), PROJECT["name"]}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, id=f"{path}:{number}")
+        for path in ("README.md", ".ci/run")
+        for number, line in enumerate((ROOT / path).read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"pip install .*-e ", line)
+    ],
+)
+def test_installs_are_constrained(line: str) -> None:
+    """What README and the checks of a change install for work on the project is what is pinned."""
+
+    assert "-c constraints.txt" in line
