@@ -69,6 +69,8 @@ _FINISH: Mapping[str, FinishReason] = {"end_turn": "stop", "stop_sequence": "sto
 """`stop_reason` -> ours; by all others (the cap, the end of the context, a pause, a tool) the reply is not whole."""
 
 _QUOTA = STATUSES[402]
+_OUTCOME_UNKNOWN = Failure("outcome_unknown", unsent=False, transient=True)
+_INCOMPLETE = Failure("incomplete", unsent=False, transient=False)
 _OVERFLOW = Failure("context_overflow", unsent=True, transient=False)
 _BROKEN = Failure("sdk_error", unsent=False, transient=False)
 
@@ -86,8 +88,17 @@ MEANINGS: Mapping[str | type[BaseException], Failure] = {
     "overloaded_error": STATUSES[529],
     "contract_spend_limit_reached": _QUOTA,
     "enforced_spend_limit_reached": _QUOTA,
+    "linked_organization_billing_unavailable": _QUOTA,
+    "linked_organization_spend_limit_reached": _QUOTA,
     "ramp_limit_exceeded": STATUSES[429],
     "organization_on_hold": STATUSES[403],
+    "authorization_check_unavailable": STATUSES[503],  # "nothing was done", says the SDK; a 5xx is no proof of it
+    "change_outcome_unknown": _OUTCOME_UNKNOWN,  # it may be sent again: what was done is not done twice
+    "cmek_context_unavailable": STATUSES[503],
+    "cmek_key_unreachable": STATUSES[503],
+    "registration_pending": STATUSES[503],
+    "workspace_created_incomplete": _INCOMPLETE,  # it must not be sent again: what was done would be done twice
+    "compaction_unavailable": STATUSES[529],
     "prompt is too long": _OVERFLOW,
     "exceed context limit": _OVERFLOW,
     "credit balance is too low": _QUOTA,
@@ -97,7 +108,7 @@ MEANINGS: Mapping[str | type[BaseException], Failure] = {
 """Error code, error type, words of a message that has no code of its own, or exception -> meaning.
 
 `invalid_request_error` and `api_error` say no more than the status does, and a lost connection is known by its cause:
-for both see `fsm_orch.models.http`. Whether a refused request cost nothing is told by its status alone.
+for both see `fsm_orch.models.http`. A refused request cost nothing if both its status and its meaning say so.
 """
 
 _WORD = re.compile(r"[a-z_]{1,64}")
@@ -350,12 +361,13 @@ def _failed(error: Exception) -> CallFailed:
 
 
 def _meaning(status: int, body: Any) -> Failure:
-    """Tell what a refusal means: its words say why, its status whether it cost nothing, and both whether to retry."""
+    """Tell what a refusal means: its words say why; that it cost nothing, or may pass, both they and its status say."""
     by_status = status_failure(status)
     for word in _words(body):
         known = MEANINGS.get(word) if isinstance(word, str) else None
         if known is not None:
-            return replace(known, unsent=by_status.unsent, transient=by_status.transient and known.transient)
+            unsent, transient = by_status.unsent and known.unsent, by_status.transient and known.transient
+            return replace(known, unsent=unsent, transient=transient)
     return by_status
 
 

@@ -9,6 +9,7 @@ import pytest
 from genai_prices import Usage, calc_price
 from hypothesis import given
 from hypothesis import strategies as st
+from support.pinned import pinned
 
 from fsm_orch.amounts import FREE, Price
 from fsm_orch.models.prices import price_by_name, price_of
@@ -16,6 +17,7 @@ from fsm_orch.models.prices import price_by_name, price_of
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
+@pinned("genai-prices")
 def test_plain_price() -> None:
     """A plain price is the table's dollars a million tokens."""
 
@@ -31,6 +33,7 @@ def test_dearest_tier() -> None:
     assert Fraction(long.input_price) == price.input
 
 
+@pinned("genai-prices")
 def test_tiers_out_of_reach() -> None:
     """A tier that starts at the largest input, or above it, is not taken; one token more and it is."""
     exact = price_of("anthropic", "claude-sonnet-4-5", max_input_tokens=200_000, writes_cache=False, at=AT)
@@ -40,6 +43,7 @@ def test_tiers_out_of_reach() -> None:
     assert Price(Fraction(6), Fraction(45, 2)) == long
 
 
+@pinned("genai-prices")
 def test_cache_is_not_written() -> None:
     """Writing the cache is left out of the price for who says that it is not asked for."""
 

@@ -1,8 +1,8 @@
 """Three APIs as their providers speak them: what each accepts, and in what shape it answers.
 
-Written from the types of the installed SDKs (openai 3.54, anthropic 2.12) and the errors their providers are known to
-send. A request is checked as strictly as the real ones do, and where they differ more strictly: a schema must keep to
-the dialect that all of them accept. Streaming, tools and hosted state are not spoken.
+Written from the types of the installed SDKs and the errors their providers are known to send. A request is checked as
+strictly as the real ones do, and where they differ more strictly: a schema must keep to the dialect that all of them
+accept. Streaming, tools and hosted state are not spoken.
 """
 
 from __future__ import annotations
