@@ -118,7 +118,7 @@ def load(name: str) -> LocalModel:
 def _body(request: Request) -> dict[str, Any]:
     """Write a request on the wire; tool calls are left out, for the template has no place for them.
 
-    Raises CallFailed: if it is not valid Unicode, or asks for no output.
+    Raises CallFailed: if it is not valid Unicode or not JSON, or asks for no output.
     """
     body = {
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
@@ -127,9 +127,11 @@ def _body(request: Request) -> dict[str, Any]:
         "seed": _SEED,
     }
     try:
-        json.dumps([body, request.schema], ensure_ascii=False).encode()
+        json.dumps([body, request.schema], ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:
         raise CallFailed("bad_input", "it holds a lone surrogate, which is not Unicode text", unsent=True) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CallFailed("bad_input", "its schema is not JSON", unsent=True) from error
     if request.max_output_tokens < 1:
         raise CallFailed("bad_input", "max_output_tokens must be at least 1: one token is always made", unsent=True)
     return body

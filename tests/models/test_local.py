@@ -180,10 +180,16 @@ async def test_overflow(model: LocalModel) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [replace(request("Hello"), schema={"description": "\ud800"}), request("Hello", cap=0)]
+    "asked",
+    [
+        replace(request("Hello"), schema={"description": "\ud800"}),
+        replace(request("Hello"), schema={"enum": [float("nan")]}),
+        replace(request("Hello"), schema={"enum": [object()]}),
+        request("Hello", cap=0),
+    ],
 )
 async def test_bad_input(model: LocalModel, asked: Request) -> None:
-    """A lone surrogate is no text, and no output cannot be asked for: both are refused before they are sent."""
+    """A lone surrogate is no text, `NaN` no JSON, and no output cannot be asked for: all are refused unsent."""
     for ask in (model.count, model.complete):
         with pytest.raises(CallFailed, match="bad_input") as caught:
             await ask(asked)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.pinned import pinned
 
 from fsm_orch import Context
 from fsm_orch.agents.decision import form
@@ -62,7 +63,8 @@ class Wired:
         self.requests.append(request)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return httpx2.Response(**({"status_code": 200, "json": self.answer} | self.options))
+        written = json.dumps(self.answer).encode()  # as it is: `json=` would refuse `inf`, as if the connection broke
+        return httpx2.Response(**({"status_code": 200, "content": written} | self.options))
 
     @property
     def body(self) -> Any:
@@ -210,6 +212,7 @@ async def test_environment_changes_nothing(kind: Kind, monkeypatch: pytest.Monke
         ),
         Request(messages=(Message(role="user", content="a"),), schema={"\udfff": 1}, max_output_tokens=5),
         Request(messages=(Message(role="user", content="a"),), schema={"a": {1, 2}}, max_output_tokens=5),
+        Request(messages=(Message(role="user", content="a"),), schema={"enum": [float("inf")]}, max_output_tokens=5),
         Request(messages=(Message(role="user", content="a"),), max_output_tokens=0),
     ],
 )
@@ -292,7 +295,10 @@ async def test_usage_survives(kind: Kind, reply: Any) -> None:
     assert Response(text="", usage=USED, finish="length") == await ask(kind, Wired(reply))
 
 
-@pytest.mark.parametrize("counts", [None, "abc", [], {}, (1, "2"), (1, -2), (True, 2), (1.0, 2), (None, 2)])
+@pytest.mark.parametrize(
+    "counts",
+    [None, "abc", [], {}, (1, "2"), (1, -2), (True, 2), (1.0, 2), (None, 2), (float("inf"), 2), (1, float("nan"))],
+)
 @each_kind
 async def test_usage_is_not_believed(kind: Kind, counts: Any) -> None:
     """Usage that is not two plain counts is unknown, and the reply stands."""
@@ -304,11 +310,18 @@ async def test_usage_is_not_believed(kind: Kind, counts: Any) -> None:
 
 
 @each_kind
+async def test_numbers_beyond_json(kind: Kind) -> None:
+    """`Infinity`, which is not JSON but is sent, takes neither the text nor the usage of a billed reply away."""
+
+    assert Response(text='{"handoff": "a"}', usage=USED) == await ask(kind, Wired(said(kind, logprob=float("-inf"))))
+
+
+@each_kind
 async def test_lone_surrogates_are_replaced(kind: Kind) -> None:
     """A text that no journal could store is mended."""
     content = json.dumps(said(kind, "a\ud800é")).encode()
 
-    assert "a?é" == (await ask(kind, Wired(json=None, content=content))).text
+    assert "a?é" == (await ask(kind, Wired(content=content))).text
 
 
 async def test_two_messages_are_one_text() -> None:
@@ -326,7 +339,7 @@ async def test_failed_in_a_200() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
@@ -388,10 +401,15 @@ def settled(kind: Kind, wired: Wired) -> Response | CallFailed:
 
 
 @each_kind
-@given(data=st.data(), status=st.sampled_from([200, 200, 200, 201, 307, 400, 429, 500]))
-def test_any_json(kind: Kind, data: st.DataObject, status: int) -> None:
-    """Whatever JSON comes back, it is a response or a failed call."""
-    outcome = settled(kind, Wired(data.draw(JSON | bent(said(kind)) | bent(refused(kind, "No."))), status_code=status))
+@given(
+    reply=st.one_of(JSON, *(bent(good) for kind in KINDS for good in (said(kind), refused(kind, "No.")))),
+    status=st.sampled_from([200, 200, 200, 201, 307, 400, 429, 500]),
+)
+@example(reply=float("inf"), status=400)
+@example(reply={"error": {"code": float("nan"), "type": float("-inf")}}, status=429)
+def test_any_json(kind: Kind, reply: Any, status: int) -> None:
+    """Whatever JSON comes back, by the standard or with Python's `Infinity`, it is a response or a failed call."""
+    outcome = settled(kind, Wired(reply, status_code=status))
 
     assert isinstance(outcome, CallFailed) or status < 300
     assert (status // 100 == 4) == (isinstance(outcome, CallFailed) and outcome.unsent)
@@ -499,6 +517,7 @@ async def test_transport(kind: Kind, error: Exception, reason: str, is_unsent: b
     assert (reason, is_unsent) == (failed.reason, failed.unsent)
 
 
+@pinned("openai")
 def test_every_exception_is_known() -> None:
     """The SDK has no exception whose meaning nobody thought about."""
     public = {
@@ -554,7 +573,7 @@ ECHO = f"Incorrect key {KEY}. You said: Where is my invoice?"
     [
         lambda: Wired({"error": {"message": ECHO, "code": KEY, "type": ECHO, "param": KEY}}, status_code=401),
         lambda: Wired({"error": ECHO}, status_code=500),
-        lambda: Wired(json=None, text=ECHO),
+        lambda: Wired(content=ECHO.encode()),
         lambda: Wired(httpx2.ReadError(ECHO)),
         lambda: Wired(ValueError(ECHO)),
     ],
