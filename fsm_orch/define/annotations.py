@@ -10,7 +10,7 @@ from .context import Context
 
 
 def annotated_context(function: Callable[..., Any], localns: Mapping[str, Any]) -> type[Context] | None:
-    """Tell the context class that a function's first parameter is annotated with: `Ticket` or `Visit[Ticket]`.
+    """Return the context class in the annotation of a function's first parameter: `Ticket` or `Visit[Ticket]`.
 
     None if it is not annotated, or the annotation cannot be resolved.
     """
@@ -22,7 +22,7 @@ def annotated_context(function: Callable[..., Any], localns: Mapping[str, Any]) 
 
 
 def annotated_deps(function: Callable[..., Any], localns: Mapping[str, Any]) -> object:
-    """Tell the dependencies that a function is annotated for: the `Shop` of `Visit[Ticket, Shop]`; None if none."""
+    """Return the dependencies that a function is annotated for: the `Shop` of `Visit[Ticket, Shop]`; None if none."""
     arguments = typing.get_args(_first_hint(function, localns))
     return arguments[1] if len(arguments) > 1 and arguments[1] not in (Any, type(None)) else None
 

@@ -17,10 +17,11 @@ from .context import C, Context, given_fields
 
 
 def fields_set_early(context: Context) -> tuple[str, ...]:
-    """Tell the fields that a first context holds a value of its own in, although only agents are to write them.
+    """Return the fields that the caller set although only agents may write them.
 
-    These are the fields with a default that are not marked `Given`: a policy is proved from their defaults on, and a
-    run that began with a refund approved would be none that was proved. What a factory makes is not compared.
+    These are the fields with a default that are not marked `Given`. Policies are proved from their defaults, so a run
+    that started with a refund already approved would not be covered by the proof. Fields with a default factory are not
+    compared, since a factory may make another value each time.
     """
     context_type, given, held = type(context), given_fields(type(context)), values_of(context)
     fields = context_type.__pydantic_fields__
@@ -32,11 +33,12 @@ def fields_set_early(context: Context) -> tuple[str, ...]:
 
 
 def validated(context_type: type[C], values: Mapping[str, Any]) -> C:
-    """Make a context of values.
+    """Return a context made of values.
 
     Raises ContextError: if one does not fit its field; says which, without the value.
     """
     try:
+        # by name: an alias is for the outside, a journal holds the names of fields
         return context_type.model_validate(dict(values), by_alias=False, by_name=True)
     except ValidationError as error:
         raise ContextError(describe(error)) from None
@@ -45,7 +47,7 @@ def validated(context_type: type[C], values: Mapping[str, Any]) -> C:
 
 
 def changed(context: C, changes: Mapping[str, Any]) -> C:
-    """Write changes, validating the whole; the context given stays as it was.
+    """Return a context with changes written to it and validated as a whole; the one given stays as it was.
 
     Raises ContextError: if a value does not fit its field, or validation changed a field that was not written
         (a validator that derives one field from another must be declared by the agent that triggers it).
@@ -53,6 +55,7 @@ def changed(context: C, changes: Mapping[str, Any]) -> C:
     if not changes:
         return context
     before = values_of(context)
+    # the whole is validated, not the changes alone: a validator may look at several fields together
     after = validated(type(context), {**before, **changes})
     for name, value in values_of(after).items():
         if name not in changes and not _is_same(value, before[name]):
@@ -61,18 +64,18 @@ def changed(context: C, changes: Mapping[str, Any]) -> C:
 
 
 def _is_same(one: object, other: object) -> bool:
-    """Compare values as a journal does: 0 is not False, and what is not a number is still itself."""
+    """Compare as the journal does: 0 differs from False, and NaN equals NaN."""
     return one is other or (type(one) is type(other) and (one == other or (one != one and other != other)))  # noqa: PLR0124
 
 
 def values_of(context: Context) -> dict[str, Any]:
-    """Give the values of the fields, without what a context may have cached beside them."""
+    """Return the values of the fields, without what a context may have cached beside them."""
     held = vars(context)
     return {name: held[name] for name in type(context).__pydantic_fields__}
 
 
 def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
-    """Give fields as a journal holds them: JSON, by each field's own serializer.
+    """Return fields as a journal holds them: JSON, by each field's own serializer.
 
     A run folds this form, live as well as replayed, so that both are the same by construction.
 
@@ -86,9 +89,10 @@ def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
 
 
 def overwritten(context: C, values: Mapping[str, Any]) -> C:
-    """Write values that have been checked before, without validating the whole: it cannot fail."""
+    """Return a context with values that have been checked before; nothing is validated, so it cannot fail."""
     if not values:
         return context
+    # pydantic's own `model_copy(update=)` would keep names that are no fields
     after = context.model_copy()
     object.__setattr__(after, "__dict__", {**values_of(context), **values})
     return after
@@ -99,11 +103,11 @@ _SHOWN = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error", "un
 
 
 def describe(error: ValidationError) -> str:
-    """Say what failed and where, without the values that came: they may be private."""
+    """Return what failed and where, without the values that came: they may be private."""
     return "; ".join(map(describe_item, error.errors(include_input=False, include_url=False, include_context=False)))
 
 
 def describe_item(item: ErrorDetails) -> str:
-    """Say what failed and where, for one of several errors."""
+    """Return what failed and where, for one of several errors."""
     place = ".".join(map(str, item["loc"])) or "context"
     return f"{place}: {item['msg'] if item['type'] in _SHOWN else 'Input is refused by a validator'}"

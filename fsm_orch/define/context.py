@@ -36,6 +36,7 @@ class _ContextMeta(ModelMetaclass):
     if not TYPE_CHECKING:  # a checker sees the field's own type, and refuses a misspelt one
 
         def __getattr__(cls, name: str) -> FieldRef:  # noqa: N805
+            # `__dict__`, not `getattr`: while pydantic builds a class, its fields are still those of the base
             fields = cls.__dict__.get("__pydantic_fields__", {})
             if name in fields:
                 return FieldRef(cls, name)
@@ -51,6 +52,8 @@ class Context(BaseModel, metaclass=_ContextMeta):
     Raises pydantic.ValidationError: when values do not fit the fields.
     """
 
+    # `frozen` alone is shallow: a list in a frozen model still changes. So types are looked into too, below.
+    # NaN and infinity are refused, since they are no JSON and NaN is not equal to itself.
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
     _watched_type: ClassVar[type[Any] | None] = None
 

@@ -45,7 +45,7 @@ class Definition:
         object.__setattr__(self, "finals", MappingProxyType(dict(self.finals)))
 
     def seal(self) -> None:
-        """Close the states to further handoffs; done once, when the definition has passed its checks."""
+        """Close the states to further handoffs; called once, when the definition has passed its checks."""
         for state in self.states.values():
             state.handoffs = tuple(state.handoffs)
 
@@ -67,11 +67,11 @@ class Definition:
         return {name: tuple(dict.fromkeys(targets)) for name, targets in edges.items()}
 
     def exits(self, state: str) -> tuple[Handoff, ...]:
-        """Tell the declared handoffs of a state in declaration order; failure edges are not among them."""
+        """Return the handoffs of a state in declaration order, without its failure edges."""
         return tuple(h for h in self._leaving(state) if h.kind == "handoff")
 
     def failure_edges(self, state: str) -> dict[EdgeKind, Handoff]:
-        """Tell the failure edges of a state by their kind."""
+        """Return the failure edges of a state by their kind."""
         return {h.kind: h for h in self._leaving(state) if h.kind != "handoff"}
 
     def _leaving(self, state: str) -> list[Handoff]:
@@ -117,7 +117,8 @@ class Definition:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the canonical JSON, in hex: the same in every process, other for every other machine."""
+        """SHA-256 over the canonical JSON, in hex: the same in every process, another one for every other machine."""
+        # a lone surrogate in a description is no reason to have no digest
         text = json.dumps(self.canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

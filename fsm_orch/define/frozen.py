@@ -40,7 +40,7 @@ def holds_secret(annotation: Any) -> bool:
 
 
 def mutable_types(annotation: Any, seen: frozenset[Any] = frozenset()) -> Iterable[type]:
-    """Tell every type in an annotation whose values can change, through aliases, models and dataclasses."""
+    """Yield every type in an annotation whose values can change, also inside aliases, models and dataclasses."""
     annotation = getattr(annotation, "__value__", annotation)
     origin = typing.get_origin(annotation) or annotation
     if origin in _ABSTRACT:

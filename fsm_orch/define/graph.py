@@ -14,7 +14,7 @@ Graph = Mapping[N, Collection[N]]
 
 
 def shortest_path(graph: Graph[N], start: N, is_goal: Callable[[N], bool]) -> tuple[N, ...] | None:
-    """Find a path with the fewest edges from `start` to a goal, both ends included; None if there is none."""
+    """Return a path with the fewest edges from `start` to a goal, both ends included; None if there is none."""
     came_from: dict[N, N] = {start: start}
     queue = deque([start])
     while queue:
@@ -36,7 +36,7 @@ def _trace(came_from: Mapping[N, N], start: N, node: N) -> tuple[N, ...]:
 
 
 def reachable(graph: Graph[N], starts: Iterable[N]) -> frozenset[N]:
-    """Tell every node that some path reaches from `starts`, these included."""
+    """Return every node that some path reaches from `starts`, these included."""
     seen = set(starts)
     stack = list(seen)
     while stack:
@@ -48,7 +48,7 @@ def reachable(graph: Graph[N], starts: Iterable[N]) -> frozenset[N]:
 
 
 def reversed_graph(graph: Graph[N]) -> dict[N, tuple[N, ...]]:
-    """Turn every edge round."""
+    """Return the graph with every edge turned round."""
     predecessors: dict[N, list[N]] = {node: [] for node in graph}
     for node, successors in graph.items():
         for successor in successors:
@@ -57,7 +57,7 @@ def reversed_graph(graph: Graph[N]) -> dict[N, tuple[N, ...]]:
 
 
 def without(graph: Graph[N], removed: Collection[N]) -> dict[N, tuple[N, ...]]:
-    """Leave out nodes and every edge at them."""
+    """Return the graph without some nodes and the edges at them."""
     return {
         node: tuple(s for s in successors if s not in removed)
         for node, successors in graph.items()

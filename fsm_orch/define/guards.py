@@ -74,26 +74,26 @@ def guard(predicate: Callable[[C_contra], bool]) -> Guard[C_contra]:
 
 
 def all_of(*guards: Guard[C_contra]) -> Guard[C_contra]:
-    """Hold if every guard holds; later ones are not asked once one does not."""
+    """Return a guard that holds if every one holds; later ones are not asked once one does not."""
     return _composed("all", guards, lambda context: all(as_bool(g(context)) for g in guards))
 
 
 def any_of(*guards: Guard[C_contra]) -> Guard[C_contra]:
-    """Hold if some guard holds; later ones are not asked once one does."""
+    """Return a guard that holds if some guard holds; later ones are not asked once one does."""
     return _composed("any", guards, lambda context: any(as_bool(g(context)) for g in guards))
 
 
 def not_(inner: Guard[C_contra]) -> Guard[C_contra]:
-    """Hold if the guard does not; one that raises still counts as false, whichever way it is turned."""
+    """Return a guard that holds if another does not; one that raises counts as false even then."""
     return _composed("not", (inner,), lambda context: not as_bool(inner(context)))
 
 
 def as_bool(answer: object) -> bool:
-    """Take a guard's answer, which is a bool and nothing else.
+    """Return the guard's answer; refuse anything but a bool.
 
     Raises TypeError: if it is anything else, such as a truthy string.
     """
-    if not isinstance(answer, bool):
+    if not isinstance(answer, bool):  # a truthy string is most often a forgotten call, so it is no yes
         raise TypeError(f"a guard answers True or False, not {type(answer).__name__}")
     return answer
 

@@ -77,7 +77,7 @@ AnyMachine = type[Machine[Any, Any]]
 
 
 def is_machine(value: object) -> TypeGuard[AnyMachine]:
-    """Tell a machine from everything else that a module may hold."""
+    """Return whether a value is the class of a machine."""
     return isinstance(value, type) and issubclass(value, Machine) and value is not Machine
 
 

@@ -96,7 +96,7 @@ class Never(Policy):
 
 
 def never(subject: Atom, *, strict: bool = False) -> Never:
-    """Say that something does not happen; `never(x).before(y)` and `never(x).after(y)` say when.
+    """Forbid something, at any time; `never(x).before(y)` and `never(x).after(y)` forbid it for a part of the run.
 
     Args:
         subject: a state, a final state, a handoff or a guard; several joined by `|` are any of them.
@@ -106,7 +106,7 @@ def never(subject: Atom, *, strict: bool = False) -> Never:
 
 
 def at_most(times: int, subject: Atom, *, strict: bool = False) -> Policy:
-    """Say how often something happens at most.
+    """Bound how often something happens in a run.
 
     A guard is counted at the start, if it holds there, and at every hop after which it holds.
 
@@ -118,7 +118,7 @@ def at_most(times: int, subject: Atom, *, strict: bool = False) -> Policy:
 
 
 def eventually(subject: Atom, *, strict: bool = False) -> Policy:
-    """Say that something happens in every run before it ends."""
+    """Require that something happens in every run before it ends."""
     return Policy("existence", alternatives(subject), strict=strict, where=where_called())
 
 
@@ -133,7 +133,7 @@ class Cause:
         return f"after({listed(self._cause)})"
 
     def eventually(self, subject: Atom, *, strict: bool = False) -> Policy:
-        """Say that whenever the first has happened, this happens then or later."""
+        """Require that whenever the first has happened, this happens then or later."""
         return Policy("response", alternatives(subject), self._cause, strict=strict, where=self.where)
 
 

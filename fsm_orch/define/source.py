@@ -1,4 +1,4 @@
-"""What a user wrote: where it was declared, by which name, and whether it is what was meant."""
+"""Where a user declared something, by which name, and the phrases that were written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 
 def where_called() -> str:
-    """Tell `file:line` of the nearest caller outside this library."""
+    """Return `file:line` of the nearest caller outside this library."""
+    # `inspect.stack()` would read the source of every frame, a hundred times slower
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and str(frame.f_globals.get("__name__")).startswith("fsm_orch."):
         frame = frame.f_back
@@ -19,7 +20,7 @@ def where_called() -> str:
 
 
 def where_defined(thing: type | Callable[..., Any]) -> str:
-    """Tell `file:line` of a class or function; `module` alone where there is no source."""
+    """Return `file:line` of a class or function; `module` alone where there is no source."""
     code = getattr(thing, "__code__", None)
     if code is not None:
         return f"{code.co_filename}:{code.co_firstlineno}"
@@ -40,14 +41,15 @@ def phrases(given: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def qualified_name(function: Callable[..., Any]) -> str | None:
-    """Name a callable as `module:qualname`, the same in every process.
+    """Return the name of a callable as `module:qualname`, the same in every process.
 
-    None for one that its name does not tell: a lambda, a partial, a bound method, an instance with attributes, a
+    None if its name does not say what it does: a lambda, a partial, a bound method, an instance with attributes, a
     closure over anything but named things.
     """
     if not hasattr(function, "__qualname__"):
         has_state = bool(getattr(function, "__dict__", True)) or isinstance(function, partial)
         return None if has_state else qualified_name(type(function))
+    # a bound method or a lambda reads the same in every digest and may do something else in every process
     owner = getattr(function, "__self__", None)
     is_bound = owner is not None and not isinstance(owner, type | ModuleType)
     if is_bound or "<lambda>" in function.__qualname__ or not all(map(_is_named, _closed_over(function))):

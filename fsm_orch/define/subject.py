@@ -50,7 +50,7 @@ def _joined(one: Atom, other: Atom) -> Subject:
 
 
 def alternatives(subject: Atom) -> tuple[Atom, ...]:
-    """Tell what a subject joins.
+    """Return the things that a subject joins; itself alone if it joins none.
 
     Raises TypeError: if it is nothing that a policy can speak of, such as a name.
     """

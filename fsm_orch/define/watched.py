@@ -11,14 +11,14 @@ from .context import C
 
 
 def watched(context: C, on_read: Callable[[str], object]) -> C:
-    """Give a view of a context that calls `on_read(name)` before each field is read.
+    """Return a view of a context that calls `on_read(name)` before each field is read.
 
     The view is an instance of a subclass, so methods and properties of the context are seen through, and
     short-circuits show only what was really read. Reading it as a whole (dumping, comparing, iterating)
     reads every field. What `on_read` raises reaches the reader.
     """
     context_type = type(context)
-    if context_type._watched_type is None:
+    if context_type._watched_type is None:  # a subclass is slow to make: once for each context class
         context_type._watched_type = _watched_subclass(context_type)
     view = object.__new__(context_type._watched_type)
     for slot, value in (
