@@ -6,7 +6,7 @@ router`. But it is declared, and `max_visits` bounds it: no run makes more than 
 
     triage                         routes by words; where they do not decide, to the router
     router                         a model; without it (or without a legal reply of it) the words are searched
-    search, inventory, tolls     answer from rows of the catalogue, or not at all
+    search, inventory, pricing     answer from rows of the catalogue, or not at all
     answered, human                the ends; whatever goes wrong lands with a human
 
     fsm-orch run machines.shop "do you have a red dress?"
@@ -119,7 +119,7 @@ class ShopFloor(Machine[Query, Shop]):
 
     search = State(find_products, reads=(Query.text,), writes=(Query.answer,))
     inventory = State(check_stock, reads=(Query.text,), writes=(Query.answer,))
-    tolls = State(quote_price, reads=(Query.text,), writes=(Query.answer,))
+    pricing = State(quote_price, reads=(Query.text,), writes=(Query.answer,))
     router = State(
         LLMAgent("Route a shop customer's query.", reads=(Query.text,), max_input_tokens=1_000, max_output_tokens=32),
         max_visits=2,
@@ -130,7 +130,7 @@ class ShopFloor(Machine[Query, Shop]):
             {
                 search: ("do you have", "do you sell", "looking for", "show me"),
                 inventory: ("in stock", "sold out", "available", "any left", "size", "sizes"),
-                tolls: ("price", "prices", "cost", "costs", "how much", "discount", "discounts", "on sale"),
+                pricing: ("price", "prices", "cost", "costs", "how much", "discount", "discounts", "on sale"),
             },
             otherwise=router,
         ),
@@ -141,11 +141,11 @@ class ShopFloor(Machine[Query, Shop]):
 
     to_search = (triage | router).to(search, "the customer is looking for a product")
     to_inventory = (triage | router).to(inventory, "which sizes of a product are in stock")
-    to_pricing = (triage | router).to(tolls, "the price of a product, or its discount")
+    to_pricing = (triage | router).to(pricing, "the price of a product, or its discount")
     unclear = triage.to(router, "the words do not decide")
     # a function leaves by the first of its exits whose guard holds
-    done = (search | inventory | tolls).to(answered, "the catalogue answers", guard=is_answered)
-    back = (inventory | tolls).to(router, "no such product: the circle of the story")
+    done = (search | inventory | pricing).to(answered, "the catalogue answers", guard=is_answered)
+    back = (inventory | pricing).to(router, "no such product: the circle of the story")
     to_human = (router | search).to(human, "anything else")
     by_words = router.on_failure(search)
 

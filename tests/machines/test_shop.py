@@ -45,7 +45,7 @@ def path(result: RunResult[Query]) -> list[str]:
         ("Show me boots", "search", "Brown leather boots (40, 42, 44) at $159.00; Black leather boots (38, 42) at $"),
         ("Which sizes are the slim blue jeans?", "inventory", "Blue slim jeans (4 in 30, 6 in 32, 3 in 34)."),
         ("Is the green summer dress in  stock?", "inventory", "Green summer dress (none)."),
-        ("HOW MUCH IS A WRAP DRESS", "tolls", "Red wrap dress at $39.20 (20% off $49.00)."),
+        ("HOW MUCH IS A WRAP DRESS", "pricing", "Red wrap dress at $39.20 (20% off $49.00)."),
     ],
 )
 async def test_words_route_without_a_model(shop: Shop, text: str, specialist: str, answer: str) -> None:
@@ -78,7 +78,7 @@ async def test_the_circle_of_the_story_is_bounded(shop: Shop) -> None:
     """A router that hands back and forth for ever is stopped at its last visit, and the run lands."""
     result, model = await ask(shop, "how much is a sofa?", *["to_inventory"] * 100)
 
-    assert path(result) == ["triage", "tolls", "router", "inventory", "router", "inventory", "human"]
+    assert path(result) == ["triage", "pricing", "router", "inventory", "router", "inventory", "human"]
     assert result.landing is not None
     assert (result.landing.reason, len(model.requests)) == ("visits", 2)
     assert result.context.answer == DEFAULT_ANSWER
@@ -90,7 +90,7 @@ async def test_hallucinated_handoffs_are_never_executed(shop: Shop, hallucinated
     repaired, _ = await ask(shop, "a red dress", hallucinated, "to_pricing")
     given_up, _ = await ask(shop, "a red dress", hallucinated, hallucinated)
 
-    assert path(repaired) == ["triage", "router", "tolls", "answered"]
+    assert path(repaired) == ["triage", "router", "pricing", "answered"]
     assert path(given_up) == ["triage", "router", "search", "answered"]
     assert [r.reason for r in given_up.records if isinstance(r, records.Refused)] == ["unknown_handoff"] * 2
 

@@ -70,7 +70,7 @@ async def test_the_tally_sees_what_is_wrong() -> None:
         stamp = replace(record.stamp, hops=7, settled=5_999, reserved=2, at=60.5)
         forged.append(replace(record, stamp=stamp))
         if isinstance(record, records.HandedOff):
-            forged[-1] = replace(record, stamp=stamp, target="tolls")
+            forged[-1] = replace(record, stamp=stamp, target="pricing")
         if isinstance(record, records.VisitStarted):
             forged += [forged[-1]] * 9
     tally.add(replace(result, records=tuple(forged)))
