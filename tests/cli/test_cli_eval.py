@@ -2,11 +2,11 @@
 
 import json
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.interrupted import begun
 
 from fsm_orch import ScriptedModel
 from fsm_orch.cli import app
@@ -252,13 +252,7 @@ def test_an_interrupt_is_one_line(write, tmp_path):
 """
     )
     (tmp_path / "slow.csv").write_text("specialist,text\nwait,hello\nwait,hello\n", encoding="utf-8")
-    running = subprocess.Popen(
-        [SCRIPT, "eval", module, "--data", "slow.csv", "--full"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    running = begun(SCRIPT, "eval", module, "--data", "slow.csv", "--full", cwd=tmp_path)
     with running:
         assert running.stderr is not None
         assert running.stderr.readline() == "waiting\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from support.interrupted import begun
 
 from fsm_orch import ModelUnavailable, ScriptedModel
 from fsm_orch.cli import app
@@ -368,13 +369,7 @@ def test_an_interrupted_run_is_landed(write, tmp_path):
             print("closed")
 """
     )
-    running = subprocess.Popen(
-        [SCRIPT, "run", module, "x", "--json", "--events"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    running = begun(SCRIPT, "run", module, "x", "--json", "--events", cwd=tmp_path)
     with running:
         assert running.stderr is not None
         while "visit_started" not in (line := running.stderr.readline()):
