@@ -1,6 +1,6 @@
 """Amounts: tokens and micro-dollars as exact integers, what tokens cost, and what requests used.
 
-Tokens are counted, money is whole micro-dollars. Nothing here knows a machine or a clock.
+Nothing here knows a machine or a clock.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ class Amount:
     Raises LedgerError: if a part would be negative.
     """
 
+    # integers, not floats: sums stay exact, and no NaN can pass a comparison with a limit
     tokens: int = 0
     cost: int = 0
     """Micro-dollars."""
@@ -43,7 +44,7 @@ class Amount:
         return Amount(self.tokens * times, self.cost * times)
 
     def beyond(self, other: Amount) -> Amount:
-        """Tell by how much this exceeds `other`, part by part; nothing where it does not."""
+        """Return by how much this exceeds `other`, part by part; 0 where it does not."""
         if self.tokens <= other.tokens and self.cost <= other.cost:
             return NOTHING
         return Amount(max(0, self.tokens - other.tokens), max(0, self.cost - other.cost))
@@ -54,14 +55,14 @@ NOTHING = Amount()
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The most that may be spent; money may be unlimited, tokens never are."""
+    """The most that may be spent. Tokens are always limited; money need not be."""
 
     tokens: int
     cost: int | None = None
     """Micro-dollars; None: not limited."""
 
     def covers(self, *amounts: Amount) -> bool:
-        """Tell whether amounts, taken together, are no more than this."""
+        """Return whether the amounts, added together, are no more than this."""
         tokens = cost = 0
         for amount in amounts:
             tokens += amount.tokens
@@ -71,16 +72,17 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars a million tokens, which is the same number as micro-dollars a token."""
+    """Dollars per million tokens, which is the same number as micro-dollars per token."""
 
     input: Fraction
     output: Fraction
 
     def amount(self, input_tokens: int, output_tokens: int) -> Amount:
-        """Price a call, rounded up to whole micro-dollars so that money is never undercounted."""
-        if self is FREE:
+        """Return the tokens of a call and its cost, rounded up to whole micro-dollars."""
+        if self is FREE:  # the same answer without exact fractions, which are slow
             return Amount(input_tokens + output_tokens)
         exact = input_tokens * self.input + output_tokens * self.output
+        # up, never to the nearest: many calls, each a little undercounted, would exceed a cost limit
         return Amount(input_tokens + output_tokens, -(-exact.numerator // exact.denominator))
 
 
@@ -97,6 +99,7 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
+        """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:
@@ -108,11 +111,12 @@ class Usage:
 
 
 def trusted_usage(input_tokens: Any, output_tokens: Any) -> Usage | None:
-    """Believe a provider's counts only if both are plain non-negative integers; else None.
+    """Return a provider's counts as usage if both are plain integers from 0 up, else None.
 
     SDK responses are built without validation, so a count may be a string, a bool or negative.
     """
     counts = (input_tokens, output_tokens)
+    # not isinstance: True is an int too, and would count as one token
     if all(type(count) is int and count >= 0 for count in counts):
         return Usage(requests=1, input_tokens=input_tokens, output_tokens=output_tokens)
     return None

@@ -1,6 +1,6 @@
-"""Time as a capability: code that needs the hour is given a clock, it never fetches one.
+"""Time as a capability: code that needs the time is given a clock and never fetches one.
 
-Every bare float of time in this library is seconds.
+Every bare float of time in this library is in seconds.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Monotonic seconds from an arbitrary origin."""
+    """A function that returns monotonic seconds from an arbitrary origin."""
 
     def __call__(self) -> float: ...
 
 
 def loop_clock() -> float:
-    """Tell the running event loop's time, so that a virtual loop makes everything virtual.
+    """Return the running event loop's time.
 
     Raises RuntimeError: if no event loop is running.
     """
+    # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
     return asyncio.get_running_loop().time()

@@ -1,18 +1,18 @@
-"""What can go wrong, one class a phase.
+"""The errors of this library: one class for each phase of the work.
 
 FsmError
-├── DefinitionError      a context or machine class cannot keep the promise; shows every finding
+├── DefinitionError      a context or machine class breaks a rule; shows every finding
 ├── StartError           a run cannot start: limits, prices, models or a certificate do not fit the machine
 ├── CertificateError     a certificate cannot be made or read, or is refuted
 ├── ContextError         a field was read, written or named against its declaration
 ├── StepError            an input does not fit the configuration (a damaged journal, or our mistake)
 ├── StoreError           a journal cannot be kept: its run id is taken, or a part of it is missing
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
-├── VisitError           what an agent meets when it leaves the bounds of its visit
+├── VisitError           raised in an agent that exceeds what its visit allows
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
 │   └── VisitClosed      the visit has ended; its model is dead
 └── ModelError
-    ├── ModelUnavailable the named model cannot be had: unknown name, missing weights or package
+    ├── ModelUnavailable the named model cannot be used: unknown name, missing weights or package
     └── CallFailed       a request failed; carries `.reason` and whether it was provably `.unsent`
 
 A landed run is a result, never an exception.
@@ -25,12 +25,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["error", "warning", "note"]
-"""How much a finding weighs: an error fails a check, a warning does so if asked to be strict, a note never does."""
+"""How serious a finding is: an error fails a check, a warning fails a strict one, a note fails none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing a check has to say."""
+    """One problem that a check found, and how to fix it."""
 
     code: str
     """Stable, such as `FSM101`; the families are listed in `fsm_orch.proof.findings`."""
@@ -49,11 +49,11 @@ class Finding:
 
 
 class FsmError(Exception):
-    """The root of everything this library raises on purpose."""
+    """The base class of every error that this library raises on purpose."""
 
 
 class DefinitionError(FsmError):
-    """A context or a machine class cannot keep the promise; `findings` holds all reasons at once."""
+    """A context or a machine class breaks a rule. `findings` holds every finding, not just the first."""
 
     def __init__(self, subject: str, findings: Sequence[Finding]) -> None:
         self.subject = subject
@@ -87,7 +87,7 @@ class LedgerError(FsmError):
 
 
 class VisitError(FsmError):
-    """What an agent meets when it leaves the bounds of its visit."""
+    """Raised in an agent that exceeds what its visit allows."""
 
 
 class CallDenied(VisitError):
@@ -95,7 +95,7 @@ class CallDenied(VisitError):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"This call was denied: {reason}. Nothing was sent; end the visit without it.")
+        super().__init__(f"This call was denied: {reason}. Nothing was sent. Return a reply without this call.")
 
 
 class VisitClosed(VisitError):
@@ -103,11 +103,11 @@ class VisitClosed(VisitError):
 
 
 class ModelError(FsmError):
-    """The root of what models raise."""
+    """The base class of the errors that models raise."""
 
 
 class ModelUnavailable(ModelError):
-    """The named model cannot be had; the message says what to do."""
+    """The named model cannot be used. The message says what to do."""
 
 
 class CallFailed(ModelError):

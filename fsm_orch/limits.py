@@ -1,4 +1,4 @@
-"""What a run may take at most. Safe defaults are on: 8 hops, 10,000 tokens, 60 s a run, 10 s a visit."""
+"""Limits of runs and of requests to models. Safe defaults are on: 8 hops, 10,000 tokens, 60 s a run, 10 s a visit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# strict and finite: True is no number of hops, and a limit of NaN would never be reached
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 
@@ -25,12 +26,13 @@ class Limits(BaseModel):
     tokens: Count = 10_000
     """Input and output tokens at most, settled and reserved together."""
     cost_usd: Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)] | None = None
-    """Dollars at most; None: not limited. With a limit, a model of unknown price does not start."""
+    """Dollars at most; None: not limited. With a limit, no run starts on a model of unknown price."""
     deadline_s: Seconds = 60.0
     """Seconds that a run may be active; waiting for a human does not count."""
     visit_s: Seconds = 10.0
     """Seconds of one visit, unless its state says `timeout_s`."""
 
+    # for type checkers alone: pydantic takes `cost_usd` as text too, which the signature it derives does not say
     if TYPE_CHECKING:
 
         def __init__(
@@ -45,9 +47,10 @@ class Limits(BaseModel):
 
     @property
     def cost_micros(self) -> int | None:
-        """`cost_usd` in whole micro-dollars, rounded down."""
+        """The value of `cost_usd` in whole micro-dollars; None: not limited."""
         if self.cost_usd is None:
             return None
+        # down, as costs are rounded up: charges within this number are within the dollars that were declared
         return int(Fraction(self.cost_usd) * 1_000_000)
 
 
@@ -60,4 +63,6 @@ class CallLimits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_input_tokens: Count = 2_048
+    """Tokens of the request at most, by the upper bound that its model counts."""
     max_output_tokens: Count = 256
+    """Tokens of the reply at most: the cap that is sent to the provider."""

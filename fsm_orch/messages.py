@@ -1,4 +1,4 @@
-"""What is said: provider-neutral messages and tool calls."""
+"""Messages and tool calls, in a form that belongs to no provider."""
 
 from __future__ import annotations
 
@@ -25,13 +25,17 @@ class Message:
     role: Role
     content: str
     agent: str | None = None
-    """The state whose agent said it; None for the user."""
+    """The name of the state whose agent wrote it; None: the user."""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     """On a message of role `tool`: the call it answers."""
 
     def __post_init__(self) -> None:
+        # refused here, where it is written: no journal and no request could encode it later
         try:
             self.content.encode()
         except UnicodeEncodeError:
-            raise ValueError("a message is Unicode text, which lone surrogates are not") from None
+            raise ValueError(
+                "the content of a message holds a lone surrogate, which UTF-8 cannot encode: replace it first, "
+                "for example by content.encode('utf-8', 'replace').decode()"
+            ) from None
