@@ -20,12 +20,12 @@ from .reasons import LANDS_AS, FailureReason, LandingReason, Refusal
 
 
 def take_reply(course: Course, reply: inputs.Replied) -> None:
-    """Commit a reply, or refuse it; discard it if the run is over, or the visit's time is."""
+    """Commit a reply, or refuse it. Discard it if the run has ended or the visit's time is over."""
     if is_over(course) or is_late(course):
         return
-    chosen = reply.refusal or _accept(course, reply)
-    if isinstance(chosen, Refusal):
-        _refuse(course, reply.handoff, chosen)
+    refusal = reply.refusal or _accept(course, reply)
+    if refusal is not None:
+        _refuse(course, reply.handoff, refusal)
 
 
 def take_failure(course: Course, reason: FailureReason, detail: str) -> None:
@@ -35,7 +35,8 @@ def take_failure(course: Course, reason: FailureReason, detail: str) -> None:
 
 
 def is_over(course: Course) -> bool:
-    """Close the attempt's calls, and land if they or the deadline say so."""
+    """Close the attempt's calls, land for an overrun or a passed deadline, and return whether the run has ended."""
+    # first of all: what is still open may have been billed, and may hide a child's overrun
     course.close_visit()
     if course.now.ledger.overrun != NOTHING:
         course.land("overrun", OVERRUN)
@@ -45,7 +46,8 @@ def is_over(course: Course) -> bool:
 
 
 def is_late(course: Course) -> bool:
-    """Fail a visit whose agent came back after its time; what it says then is not believed."""
+    """Fail a visit whose reply arrived after its time limit; the reply is discarded. Return whether it was late."""
+    # only here can `visit_s` bind a plain function: it runs on the event loop, and nothing can interrupt it
     visit_s = course.state.timeout_s or course.compiled.limits.visit_s
     if course.now.at - course.visit.since <= visit_s:
         return False
@@ -54,7 +56,7 @@ def is_late(course: Course) -> bool:
 
 
 def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
-    """Check a reply and commit it; returns why it was refused, or None."""
+    """Check a reply and commit it. Return why it is refused, or None."""
     misfit = _misfit(course, reply)
     if misfit is not None:
         return misfit
@@ -64,54 +66,66 @@ def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
         return Refusal("wrong_type", str(error))
     chosen = _chosen(course, reply.handoff, context)
     if chosen is None:
+        # no failure edge: the agent did its work, it is the machine that has no way on
         course.land("no_handoff", f"no guard of {course.now.state!r} holds")
         return None
     if isinstance(chosen, Refusal):
         return chosen
+    # judged again: since the menu was drawn the agent has written what guards read, and time and money have moved
     against = objection(course.compiled, course.now, chosen, written=context)
     course.note_guard(chosen, against)
     if against is not None:
         return Refusal(against.reason, f"{chosen.name!r} is not legal now: {against.detail}")
+    # Firing is the audit, not the decision: `transitions` evaluates the guard once more before the run moves. To set
+    # the state without it would be shorter, but then nothing would notice a guard that is not pure.
     if not course.move(chosen, reply, context):
         return Refusal("guard", f"the guard of {chosen.name!r} changed its answer: guards are pure")
     return None
 
 
 def _misfit(course: Course, reply: inputs.Replied) -> Refusal | None:
-    """Hold the fields a reply writes against those its agent declares."""
+    """Return why the fields of a reply are not exactly those that its agent declares; None if they are."""
     declared, written = course.state.spec.written_names, reply.changes.keys()
     if declared == written:
         return None
     if written - declared:
         names = ", ".join(sorted(written - declared))
-        return Refusal("undeclared_write", f"{names}: this agent writes {sorted(declared)} and no more")
+        return Refusal("undeclared_write", f"{names}: not declared by this agent, which writes {sorted(declared)}")
+    # none may be left out either: whoever reads a field relies on its having been written
     names = ", ".join(sorted(declared - written))
     return Refusal("missing_field", f"{names}: every reply writes every declared field")
 
 
 def _chosen(course: Course, name: str | None, context: Context) -> Handoff | Refusal | None:
-    """Tell the handoff that was proposed, or else the first whose guard holds; None if none does."""
+    """Return the handoff that was proposed, or else the first whose guard holds; None if none does."""
     exits = course.compiled.exits[course.now.state]
     if name is not None:
         known = course.compiled.named[course.now.state].get(name)
+        # cut to the length of a real name: a model may have made up a long one, and this is quoted in its next prompt
         return known or Refusal("unknown_handoff", f"{name[:64]!r} does not leave {course.now.state!r}")
+    # a model has to choose where there is a choice: to choose for it would turn a missing answer into a decision
     if course.state.spec.proposes and len(exits) > 1:
         return Refusal("no_handoff", f"Choose one of: {', '.join(handoff.name for handoff in exits)}.")
+    # Guards alone decide, in declaration order, as in SCXML. If the first that holds is not legal, the visit fails:
+    # trying the next one would let a lack of money choose the exit.
     for handoff in exits:
         if handoff.guard is None:
             return handoff
-        judgement = course.compiled.holds(handoff, context)
-        if judgement.holds:
+        answer = course.compiled.holds(handoff, context)
+        if answer.holds:
             return handoff
-        if judgement.error:
-            course.records.append(records.GuardRaised(stamp=course.stamp, handoff=handoff.name, detail=judgement.error))
+        if answer.error:
+            course.records.append(records.GuardRaised(stamp=course.stamp, handoff=handoff.name, detail=answer.error))
     return None
 
 
 def _refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
-    """Refuse a reply: have a model repair it if a call is left, else fail the visit."""
+    """Refuse a reply. Have a model repair it if a call is left, else fail the visit."""
     spec, visit = course.state.spec, course.visit
+    # Attempts count as calls: an agent that never asks its model would be refused for ever. After one denial
+    # every further call of the visit is denied, so a repair would be an attempt without a model.
     has_call_left = max(visit.calls, visit.attempt) < spec.calls and not visit.is_denied
+    # nor is a model told what no reply of it can change: money, visits, hops or time that is used up
     is_repaired = spec.proposes and has_call_left and refusal.reason not in LANDS_AS
     course.records.append(
         records.Refused(
@@ -130,8 +144,9 @@ def _refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
 
 
 def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
-    """Try again if the agent declares more attempts and it raised; what timed out may have had its effect."""
+    """Try again if the agent raised and declares more attempts, else fail the visit."""
     visit = course.visit
+    # what timed out may have had its effect on the world already, and what was denied would be denied again
     is_retried = reason == "error" and visit.failures + 1 < course.state.spec.attempts
     course.records.append(
         records.AttemptFailed(stamp=course.stamp, reason=reason, detail=detail, is_retried=is_retried)
@@ -149,9 +164,10 @@ def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
 
 
 def _fail(course: Course, kind: EdgeKind, reason: LandingReason, detail: str) -> None:
-    """Take the state's failure edge with the context of entry if it is legal, else land."""
+    """Take the state's failure edge if it is legal, with the context of entry; else land."""
     edges = course.compiled.failure_edges[course.now.state]
     edge = edges.get(kind) or edges.get("failure")
+    # a failure edge is checked like any other: taken freely, it could spend the hop that is kept for landing
     is_legal = edge is not None and objection(course.compiled, course.now, edge) is None
     if edge is None or not is_legal or not course.move(edge, None, course.now.context):
         course.land(reason, detail)

@@ -13,30 +13,36 @@ from .ledger import Ledger
 
 
 def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> Step:
-    """Begin a run, and enter its initial state.
+    """Begin a run and enter its initial state.
 
     Args:
-        ledger: what it may spend: its limits, or the share of a child.
+        ledger: what the run may spend: its limits, or its share if it is a child.
 
     Raises StepError: if it was started on another definition, kernel or limits, cannot pay its first call, or its
         context does not fit.
     """
     definition, limits = compiled.definition, compiled.limits
+    # refused, not folded as far as it goes: under other rules the same inputs would make another run in silence
     if (event.digest, event.kernel, event.limits) != (definition.digest, VERSION, limits):
         raise StepError(
             f"run {event.run_id} was started on definition {event.digest[:12]!r}, kernel {event.kernel} and "
             f"{event.limits!r}; this is {definition.digest[:12]!r}, kernel {VERSION} and {limits!r}"
         )
+    # at every moment a run can pay for its next call and for its landing, at this first one too
     if limits.hops < 1 or not ledger.affords(compiled.grants[definition.initial.name]):
-        raise StepError(f"{definition.name} cannot start with {ledger.limit} and {limits.hops} hops")
+        raise StepError(
+            f"{definition.name} cannot start with {ledger.limit} and {limits.hops} hops: its first call reserves "
+            f"{compiled.grants[definition.initial.name]}, and landing takes 1 hop"
+        )
     try:
         context = validated(definition.context, event.context)
     except ContextError as error:
         raise StepError(f"run {event.run_id} cannot start on this context: {error}") from None
-    if ahead := fields_set_early(context):
+    # policies are proved from the defaults on: the proof would not cover a run that began with a refund approved
+    if set_early := fields_set_early(context):
         raise StepError(
-            f"run {event.run_id} cannot start with {', '.join(ahead)} set: a field with a default is written by "
-            f"agents alone, unless it is marked Given"
+            f"run {event.run_id} cannot start with {', '.join(set_early)} set: a field with a default is written by "
+            "agents unless it is marked `Given`"
         )
     course = Course(
         compiled,
@@ -52,6 +58,7 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
             hops=0,
             ledger=ledger,
             usage=Usage(),
+            # for the stamp of `RunStarted`, which is made before the first visit is entered and counted
             ceiling=compiled.potential.ahead(definition.initial.name, 0, {definition.initial.name: 1}),
             at=event.at,
             visit=None,

@@ -1,7 +1,7 @@
 """The books of a visit: what its calls reserve, are charged and give back.
 
-Each function takes a configuration and returns the next one with its records. Money moves here and nowhere else;
-whether a run must land because of it is the kernel's to say.
+Each function takes a configuration and returns the next one with its records. Apart from the grant, which
+`Course.enter` reserves, money moves here and nowhere else. Whether a run lands because of it is decided in `course`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Books(NamedTuple):
 
 
 def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
-    """Tell where and when a record is made, and how the ledger stands."""
+    """Return where and when a record is made, and how the ledger stands."""
     state, ledger = compiled.definition.states.get(now.state), now.ledger
     settled, reserved, remaining = ledger.settled.tokens, ledger.reserved.tokens, ledger.remaining
     return Stamp(
@@ -40,32 +40,39 @@ def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
         settled=settled,
         reserved=reserved,
         remaining=remaining,
+        # never more than the ledger would still let through, however much the tables allow for
         ahead=0 if now.status == "finished" else max(0, min(now.ceiling - settled - reserved, remaining)),
     )
 
 
 def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallReserved) -> Books:
-    """Admit a call, or refuse it once and for all.
+    """Admit a call, or deny it; a denial holds for the rest of the visit.
 
-    Raises StepError: if its number or its bounds make no sense.
+    Raises StepError: if it is not the next call of the visit, or a number of tokens is negative.
     """
     if event.input_tokens < 0 or event.output_tokens < 0:
-        raise StepError(f"call {event.call} would reserve {event.input_tokens} + {event.output_tokens} tokens")
+        raise StepError(
+            f"call {event.call} would reserve {event.input_tokens} + {event.output_tokens} tokens: both are 0 or more"
+        )
     amount = compiled.prices[now.state].amount(event.input_tokens, event.output_tokens)
     reason = _denial(compiled, now, event.call, amount)
     if reason is not None:
         return _deny(compiled, now, event.call, reason)
+    # Check and reservation are one synchronous step. With an `await` between them, two calls of one visit could both
+    # pass the check while there is room for one, and together exceed the limit.
     ledger = now.ledger.reserve(amount, instead_of=visit_of(now).grant)  # which the first call takes over
     return _reserved(compiled, now, event.call, amount, ledger, event.input_tokens, event.output_tokens)
 
 
 def split(compiled: CompiledMachine, now: Configuration, event: inputs.Split) -> tuple[Books, Ledger | None]:
-    """Admit the share of a child machine by the same rules as a call; returns its ledger too, None if refused.
+    """Admit the share of a child machine by the rules for a call. Return its ledger too, or None if it is denied.
 
-    Raises StepError: if its number or its share makes no sense.
+    Raises StepError: if it is not the next call of the visit, or a part of the share is negative.
     """
     if event.tokens < 0 or event.cost < 0:
-        raise StepError(f"child {event.call} would take {event.tokens} tokens and {event.cost} micro-dollars")
+        raise StepError(
+            f"child {event.call} would take {event.tokens} tokens and {event.cost} micro-dollars: both are 0 or more"
+        )
     share = Amount(event.tokens, event.cost)
     reason = _denial(compiled, now, event.call, share)
     if reason is not None:
@@ -75,6 +82,7 @@ def split(compiled: CompiledMachine, now: Configuration, event: inputs.Split) ->
 
 
 def _deny(compiled: CompiledMachine, now: Configuration, call: int, reason: DenialReason) -> Books:
+    # remembered: what was denied is not asked for again, neither as it was nor in smaller pieces
     denied = now._replace(visit=visit_of(now)._replace(is_denied=True))
     return Books(denied, (records.CallDenied(stamp=stamp(compiled, denied), call=call, reason=reason),))
 
@@ -99,14 +107,19 @@ def _reserved(
 
 
 def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Amount) -> DenialReason | None:
-    """Say why a reservation is refused; a visit's worst case, `calls` times its grant, is kept call by call."""
+    """Return why a reservation is denied, or None. Call by call, a visit stays within `calls` times its grant.
+
+    Raises StepError: if it is not the next call of the visit.
+    """
     visit, largest = visit_of(now), compiled.grants[now.state]
+    # the caller numbers its calls, so that a journal with one lost or doubled does not fold
     if call != visit.calls + 1:
         raise StepError(f"call {call} cannot be reserved: the next call of this visit is {visit.calls + 1}")
     if visit.is_denied:
         return "repeated"
     if visit.calls >= compiled.definition.states[now.state].spec.calls:
         return "calls"
+    # in money too: within the caps on tokens, a call with more output and less input could cost more than the grant
     if not Allowance(largest.tokens, largest.cost).covers(amount):
         return "call_limits"
     if not now.ledger.affords(amount, instead_of=visit.grant):
@@ -117,20 +130,21 @@ def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Am
 
 
 def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usage | None) -> Books:
-    """Charge a call; without usage its whole reservation.
+    """Charge a call for what it used; if that is not known, for its whole reservation.
 
     Raises StepError: if it is not open, or its usage is negative.
     """
     held = _held(now, call)
     if usage is None:
-        used = held
+        used = held  # it may have been billed in full; with less, the bill could pass the limit unseen
+    # not left to the sum: a negative count beside a large one would add up to something plausible
     elif usage.input_tokens < 0 or usage.output_tokens < 0:
         raise StepError(f"call {call} reports {usage}: counts are never negative")
     else:
         used = compiled.prices[now.state].amount(usage.input_tokens, usage.output_tokens)
     charged = now._replace(
         ledger=now.ledger.settle(held, used),
-        usage=now.usage + (usage or Usage(requests=1)),
+        usage=now.usage + (usage or Usage(requests=1)),  # it was sent, even if nobody says what it used
         visit=_without(now, call),
     )
     return _charged(compiled, charged, call, held, used, usage)
@@ -170,16 +184,18 @@ def _charged(
 
 
 def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
-    """Give back the reservation of a call that provably cost nothing; it still counts as one of the visit's.
+    """Release the reservation of a call that provably cost nothing; it still counts as one of the visit's calls.
 
     Raises StepError: if it is not open.
     """
+    # `calls` is not lowered: a request that can never be sent could be tried without end
     freed = now._replace(ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
     return Books(freed, (records.CallReleased(stamp=stamp(compiled, freed), call=call),))
 
 
 def close(compiled: CompiledMachine, now: Configuration) -> Books:
-    """Charge every call that is still open in full, and give back a grant that no call took over."""
+    """Charge every call that is still open in full, and release a grant that no call took over."""
+    # in full: nobody will report what such a call used, and a provider bills a request that it has begun
     made: list[Record] = []
     for call in tuple(visit_of(now).open):
         now, settled = settle(compiled, now, call, None)
@@ -191,7 +207,7 @@ def close(compiled: CompiledMachine, now: Configuration) -> Books:
 
 
 def visit_of(now: Configuration) -> VisitLog:
-    """Give the visit that is under way."""
+    """Return the visit that is under way."""
     assert now.visit is not None  # only a finished run has none, and it takes no inputs
     return now.visit
 

@@ -11,7 +11,7 @@ from .engine import CompiledMachine
 
 
 def split(course: Course, event: inputs.Split) -> None:
-    """Start a child on a share of the ledger, or record that it was refused.
+    """Start a child on a share of the ledger, or record why the share was denied.
 
     Raises StepError: if there is no such machine, or the child cannot begin.
     """
@@ -19,10 +19,11 @@ def split(course: Course, event: inputs.Split) -> None:
     if machine is None:
         raise StepError(f"no child machine {event.machine!r}. Children: {sorted(course.compiled.children)}")
     booked, ledger = booking.split(course.compiled, course.now, event)
-    course.book(booked)
+    course.book(booked)  # if the child cannot begin, the error drops the whole step, and this with it
     if ledger is None:
         return
     started = inputs.Started(
+        # made of its parent's id and place, not drawn: a replay must name the child alike
         run_id=f"{course.now.run_id}:{course.now.hops}.{event.call}",
         thread_id=course.now.thread_id,
         trace_id=course.now.trace_id,

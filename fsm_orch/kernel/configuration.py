@@ -1,6 +1,6 @@
 """The configuration: all that a run is, as one frozen value.
 
-Its mappings are never changed in place; a step makes new ones.
+Its mappings are never changed in place: a step makes new ones.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from ..messages import Message
 from .ledger import Ledger
 from .reasons import LandingReason, Refusal
 
+# A read-only view, since `frozen` is not enough: it protects the fields, not what they hold. One write into a plain
+# dict that serves as a default would show in every run of the process.
 NONE: Mapping[int, Any] = MappingProxyType({})
 
 Status = Literal["running", "waiting", "finished"]
 
 
+# Named tuples rather than frozen dataclasses: a step remakes these values several times, and `_replace` is quicker.
 class VisitLog(NamedTuple):
     """What has happened in the visit that is under way."""
 
@@ -28,13 +31,19 @@ class VisitLog(NamedTuple):
     grant: Amount
     """Reserved on entry and not yet taken over by the first call."""
     attempt: int = 1
+    """The attempt that is under way; counts from 1."""
     calls: int = 0
+    """Calls that were admitted, released ones included."""
     open: Mapping[int, Amount] = NONE
     """What each call that is under way has reserved."""
     failures: int = 0
+    """Attempts that raised."""
     refusals: tuple[Refusal, ...] = ()
+    """Why earlier replies of this visit were refused, oldest first."""
     is_denied: bool = False
+    """Whether a call was denied; then every further call of the visit is."""
     pauses: int = 0
+    """How often it has waited for a human."""
     answer: Any = None
     """What the human answered, once resumed."""
 
@@ -50,11 +59,13 @@ class Configuration(NamedTuple):
     context: Context
     messages: tuple[Message, ...]
     visits: Mapping[str, int]
+    """How often each state was entered, the visit under way included."""
     hops: int
+    """Transitions taken, the landing included."""
     ledger: Ledger
     usage: Usage
     ceiling: int
-    """Tokens that the run is charged at most by its end, as its last handoff left it; calls do not move it."""
+    """Tokens that the run is charged at most by its end; set when a visit begins, and not changed by its calls."""
     at: float
     """Seconds the run has been active."""
     visit: VisitLog | None

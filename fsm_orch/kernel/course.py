@@ -28,7 +28,10 @@ class Step(NamedTuple):
 
 
 class Course:
-    """One step in the making: the only thing here that changes, and gone when the step is made."""
+    """One step in the making: the only mutable object of the kernel, and gone when the step is made."""
+
+    # It may be mutable since all that it holds are values: if a rule raises halfway, the course is dropped, and the
+    # caller still has the configuration that it came with.
 
     def __init__(self, compiled: CompiledMachine, now: Configuration) -> None:
         self.compiled = compiled
@@ -40,7 +43,7 @@ class Course:
         """Return the step as a value."""
         return Step(self.now, tuple(self.records), tuple(self.effects))
 
-    # --- what it looks at ---
+    # --- what the rules read ---
 
     @property
     def visit(self) -> VisitLog:
@@ -71,7 +74,9 @@ class Course:
         visits = {**now.visits, state.name: now.visits.get(state.name, 0) + 1}
         self.now = now._replace(
             visits=visits,
+            # before the menu is drawn, which offers only what can be paid beside this visit's own first call
             ledger=now.ledger if grant is NOTHING else now.ledger.reserve(grant),
+            # counted from what is settled: what the last visit reserved and did not use is no longer ahead of the run
             ceiling=now.ledger.settled.tokens + self.compiled.potential.ahead(state.name, now.hops, visits),
             visit=VisitLog(since=now.at, grant=grant),
         )
@@ -90,21 +95,25 @@ class Course:
         self._call_agent(open_now)
 
     def call_again(self) -> None:
-        """Let the agent act once more in its visit; its menu is drawn as if its next call were reserved."""
+        """Let the agent act again in its visit."""
+        # as if the next call were reserved already: the call itself may take the money that an exit would need
         self._call_agent(legal(self.compiled, self.now, holding=next_call(self.compiled, self.now)))
 
     def _call_agent(self, open_now: tuple[Handoff, ...]) -> None:
-        """Let the agent act, if there is anything it could lead to."""
+        """Let the agent act, unless the deadline has passed or no handoff is open."""
         if self.now.at >= self.compiled.limits.deadline_s:
             self.land("deadline")
         elif not open_now:
+            # before any call: whatever the agent replied would be refused, and its call would be paid for nothing
             self.land("no_handoff", f"nothing is legal in {self.now.state!r}")
         else:
+            # the same for every attempt of this visit and after a crash, so that a repeated effect can be recognised
             key = f"{self.now.run_id}:{self.now.hops}"
             self.effects.append(effects.CallAgent(self.now.state, self.visit.attempt, key))
 
     def move(self, handoff: Handoff, reply: inputs.Replied | None, context: Context) -> bool:
-        """Fire a handoff; what the reply changes is committed with it, or neither is."""
+        """Fire a handoff and commit the reply's changes with it. Return False if its guard closed."""
+        # fired before anything is written, so that no half of a hop is ever left behind
         target = self.compiled.fire(self.now.state, handoff, context)
         if target is None:
             return False
@@ -133,7 +142,9 @@ class Course:
         return True
 
     def land(self, reason: LandingReason, detail: str = "") -> None:
-        """Take the edge that every state has; it is always possible, since its hop was kept."""
+        """Move the run to the fallback, over the landing edge that every state has."""
+        # This must never fail, or a run could end in mid-air. So the edge has no guard and no call, and no handoff
+        # may take the last hop.
         self.close_visit()
         source = self.now.state
         self.now = self.now._replace(
@@ -148,32 +159,34 @@ class Course:
         self._finish(self.compiled.definition.fallback)
 
     def _finish(self, final: Final) -> None:
-        """End the run, writing what the final state sets; its values were checked when the class was built."""
-        sets = {ref.name: value for ref, value in final.sets.items()}
-        self.now = self.now._replace(status="finished", context=overwritten(self.now.context, sets))
+        """End the run, writing the values that the final state sets."""
+        values = {ref.name: value for ref, value in final.sets.items()}
+        # not validated here: they were when the class was built, and a refusal now would leave the run without an end
+        self.now = self.now._replace(status="finished", context=overwritten(self.now.context, values))
         self.records.append(records.RunFinished(stamp=self.stamp, landing=self.now.landing))
         self.effects.append(effects.Finish())
 
     # --- the books of the visit ---
 
     def book(self, booked: booking.Books) -> None:
-        """Take over what the books say now."""
+        """Take over a configuration and its records from the books."""
         self.now = booked.configuration
         self.records += booked.records
 
     def charge(self, booked: booking.Books) -> None:
-        """Book a charge; one beyond its reservation ends the run, so that no further call is made."""
+        """Book a charge, and land the run if it was larger than its reservation."""
         self.book(booked)
+        # at once: a bound that promised more than it kept cannot be trusted with another call
         if self.now.ledger.overrun != NOTHING:
             self.land("overrun", OVERRUN)
 
     def close_visit(self) -> None:
-        """Charge what an attempt left open in full, end its children, and give back an unused grant."""
+        """Charge in full what an attempt left open, end its children, and release an unused grant."""
         if not self.now.children and not self.visit.open and self.visit.grant is NOTHING:
             return
         for call in tuple(self.now.children):
             child = self.now.children[call]
-            if child.status != "finished":
+            if child.status != "finished":  # landing it settles its own open calls; only then can it be merged
                 name = self.now.child_machines[call]
                 ended = Course(self.compiled.children[name], child)
                 ended.land("cancelled", "its visit ended")
@@ -196,5 +209,6 @@ class Course:
 
     def note_guard(self, handoff: Handoff, against: Objection | None) -> None:
         """Record a guard that raised."""
+        # it counts as false, so without a record a broken guard would look like one that says no
         if against is not None and against.is_raised:
             self.records.append(records.GuardRaised(stamp=self.stamp, handoff=handoff.name, detail=against.detail))

@@ -1,4 +1,4 @@
-"""Effects: what the runner is to do next."""
+"""Effects: what the runner must do next."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CallAgent:
-    """Let the state's agent act."""
+    """The agent of the state must act."""
 
     state: str
     attempt: int
@@ -18,7 +18,7 @@ class CallAgent:
 
 @dataclass(frozen=True, slots=True)
 class AwaitHuman:
-    """Wait for an answer; the run is not active meanwhile."""
+    """A human must answer; the run is not active meanwhile."""
 
     question: str
 

@@ -1,4 +1,4 @@
-"""Humans: an agent that asks one leaves its run waiting, and an answer lets it act again."""
+"""Humans: a run whose agent asks a human waits; the answer lets the agent act again."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from .course import Course
 
 def pause(course: Course, question: str) -> None:
     """Wait for a human, if the agent declares that it may."""
+    # checked like a reply: an agent that asks after its time has timed out, and nobody is asked
     if is_over(course) or is_late(course):
         return
     visit, spec = course.visit, course.state.spec
+    # bounded: otherwise a run could wait without end, and an exploration of its machine would not finish
     if visit.pauses >= spec.pauses:
         end_attempt(course, "error", f"the agent waited more often than the {spec.pauses} times it declares")
         return
@@ -25,5 +27,6 @@ def resume(course: Course, answer: object) -> None:
     """Let the agent act again, with the answer in its visit."""
     course.now = course.now._replace(status="running")
     course.records.append(records.RunResumed(stamp=course.stamp))
+    # a further attempt of the same visit: its key stays, so what was done before the question can be recognised
     course.set_visit(answer=answer, attempt=course.visit.attempt + 1)
     course.call_again()

@@ -30,7 +30,7 @@ class Started:
     digest: str = ""
     """The digest of the definition it was started on."""
     kernel: int = 0
-    """The version of the kernel that folded it."""
+    """The version of the kernel that the run was started on."""
     limits: Limits = field(default_factory=Limits)
     """The limits it was started with."""
     at: float = 0.0
@@ -78,7 +78,7 @@ class Replied:
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     messages: tuple[Message, ...] = ()
     refusal: Refusal | None = None
-    """Set if the reply could not even be read."""
+    """Set if the reply could not be read, or holds a value that cannot be journaled."""
     at: float
     kind: Literal["replied"] = "replied"
 
@@ -171,4 +171,4 @@ Input = Annotated[
 
 
 INPUTS: TypeAdapter[Input] = TypeAdapter(Input, config=ConfigDict(defer_build=True))
-"""Writes an input as JSON and reads it back; built when it is first used, since no import should take 40 ms for it."""
+"""The adapter that writes an input as JSON and reads it back. Built on first use: it takes 40 ms."""

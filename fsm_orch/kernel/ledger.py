@@ -32,66 +32,70 @@ class Ledger(NamedTuple):
 
     @property
     def is_sound(self) -> bool:
-        """Tell whether the invariant holds."""
+        """Whether the invariant holds."""
         return self.limit.covers(self.held - self.overrun)
 
     def affords(self, *amounts: Amount, instead_of: Amount = NOTHING) -> bool:
-        """Tell whether amounts could be reserved, all of them together.
+        """Return whether the amounts could be reserved, all of them together.
 
         Args:
-            instead_of: a reservation that would be given back for them.
+            instead_of: a reservation that would be released in the same step.
         """
         return self.limit.covers(self.settled, self.reserved - instead_of, *amounts)
 
     def reserve(self, amount: Amount, *, instead_of: Amount = NOTHING) -> Ledger:
-        """Hold an amount.
+        """Reserve an amount.
 
         Args:
-            instead_of: a reservation that is given back for it.
+            instead_of: a reservation that is released in the same step.
 
-        Raises LedgerError: if it is not affordable, or so much is not reserved.
+        Raises LedgerError: if the amount is not affordable, or `instead_of` is more than is reserved.
         """
         if not self.affords(amount, instead_of=instead_of):
             raise LedgerError(f"Cannot reserve {amount}: {self.held} of {self.limit} is taken")
         return self._replace(reserved=self.reserved - instead_of + amount)
 
     def release(self, held: Amount) -> Ledger:
-        """Give back a reservation of which nothing was spent.
+        """Release a reservation of which nothing was spent.
 
         Raises LedgerError: if so much is not reserved.
         """
         return self if held is NOTHING else self._replace(reserved=self.reserved - held)
 
     def settle(self, held: Amount, used: Amount) -> Ledger:
-        """Charge what a reservation really cost; what goes beyond it is charged as overrun, never clamped.
+        """Charge what a reservation really cost. What goes beyond it is charged too, and counted as overrun.
 
         Raises LedgerError: if `held` is not reserved.
         """
+        # never clamped to what was held: the books must say what the provider bills, even if it broke its bound
         beyond = used.beyond(held)
         return self._replace(
             reserved=self.reserved - held,
             settled=self.settled + used,
+            # tokens alone where money has no limit: a dear call breaks no promise there, and must not land the run
             overrun=self.overrun + (Amount(beyond.tokens) if self.limit.cost is None else beyond),
         )
 
     def split(self, share: Amount, *, instead_of: Amount = NOTHING) -> tuple[Ledger, Ledger]:
-        """Move a share into a child ledger; returns (parent, child).
+        """Move a share into a child ledger. Return (parent, child).
 
         A child's money is limited exactly when its parent's is.
 
         Args:
-            instead_of: a reservation that is given back for it.
+            instead_of: a reservation that is released in the same step.
 
         Raises LedgerError: if the share is not affordable.
         """
+        # moved, never copied: reserved in the parent for as long as the child may spend it
         cost = None if self.limit.cost is None else share.cost
         return self.reserve(share, instead_of=instead_of), Ledger(Allowance(share.tokens, cost))
 
     def merge(self, share: Amount, child: Ledger) -> Ledger:
-        """Take back a child: what it settled is charged, the rest of its share is free again.
+        """Take back a child's ledger: charge what it settled, and free the rest of its share.
 
         Raises LedgerError: if the child still holds reservations, or the share was not split off.
         """
+        # what it still reserves may yet be billed; freeing it here would lose it from both ledgers
         if child.reserved != NOTHING:
             raise LedgerError(f"Cannot merge a child that still reserves {child.reserved}: settle its calls first")
         return self.settle(share, child.settled)

@@ -1,7 +1,6 @@
-"""What is legal: the rules of the design, as one function that says why a handoff may not happen.
+"""What is legal: the rules of the design, in one function that returns why a handoff may not happen.
 
-`legal` is the one answer to what may happen next; the menu a model sees, the check of its reply and an exploration
-all ask it.
+The menu that a model sees, the check of its reply and an exploration all use `objection`, so that they cannot differ.
 """
 
 from __future__ import annotations
@@ -27,20 +26,21 @@ class Objection(NamedTuple):
 
 
 def next_call(compiled: CompiledMachine, now: Configuration) -> Amount:
-    """Tell what the next call of the visit may reserve beyond what is held for it; nothing if it makes none."""
+    """Return what the next call of the visit may reserve beyond what is held for it; nothing if no call is left."""
     visit = now.visit
+    # nothing is held for a call that cannot come: it would hide handoffs that can be paid for
     if visit is None or visit.is_denied or visit.calls >= compiled.definition.states[now.state].spec.calls:
         return NOTHING
     return compiled.grants[now.state] - visit.grant
 
 
 def legal(compiled: CompiledMachine, now: Configuration, *, holding: Amount = NOTHING) -> tuple[Handoff, ...]:
-    """Tell which declared handoffs may happen next, in declaration order.
+    """Return the declared handoffs that may happen next, in declaration order.
 
-    A guard that reads a field which this agent is still to write is not known yet: its handoff stays.
+    A guard that reads a field this agent has yet to write is not decided: its handoff stays on the menu.
 
     Args:
-        holding: judge as if this much more were reserved; for a menu that is drawn for a call about to be made.
+        holding: judge as if this much more were reserved, for a menu that goes out with a call about to be made.
     """
     return tuple([h for h, against in menu(compiled, now, holding) if against is None])
 
@@ -48,7 +48,7 @@ def legal(compiled: CompiledMachine, now: Configuration, *, holding: Amount = NO
 def menu(
     compiled: CompiledMachine, now: Configuration, holding: Amount = NOTHING
 ) -> list[tuple[Handoff, Objection | None]]:
-    """Give every declared handoff of the state with what stands against it, None if nothing does."""
+    """Return every declared handoff of the state with what stands against it; None if nothing does."""
     if now.status != "running":
         return []
     return [(handoff, objection(compiled, now, handoff, holding=holding)) for handoff in compiled.exits[now.state]]
@@ -62,38 +62,44 @@ def objection(
     written: Context | None = None,
     holding: Amount = NOTHING,
 ) -> Objection | None:
-    """Say why a declared handoff is not legal; None if it is.
+    """Return why a declared handoff is not legal; None if it is.
 
     Args:
         written: the context that the agent's reply makes; None before the reply.
+        holding: judge as if this much more were reserved.
     """
     if handoff.guard is not None:
-        judgement = _foreseen(compiled, now, handoff) if written is None else compiled.holds(handoff, written)
-        if not judgement.holds:
-            detail = judgement.error or f"the guard of {handoff.name!r} does not hold"
-            return Objection("guard", detail, is_raised=judgement.error is not None)
+        answer = _foreseen(compiled, now, handoff) if written is None else compiled.holds(handoff, written)
+        if not answer.holds:
+            detail = answer.error or f"the guard of {handoff.name!r} does not hold"
+            return Objection("guard", detail, is_raised=answer.error is not None)
+    # a final state can always be entered: it makes no call, and the hop into it was kept
     if isinstance(handoff.target, Final):
         return None
     return _cannot_enter(compiled, now, handoff.target, holding)
 
 
 def _foreseen(compiled: CompiledMachine, now: Configuration, handoff: Handoff) -> GuardAnswer:
-    """Judge a guard before the agent has written: what depends on a field it writes is open."""
+    """Judge a guard before the agent has written; one that reads a field still to be written counts as open."""
     to_be_written = compiled.definition.states[now.state].spec.written_names
     if not to_be_written:
         return compiled.holds(handoff, now.context)
+    # Watched, not declared: a short circuit may decide a guard before it comes to such a field. And open, not closed:
+    # the menu must not hide a handoff that the agent's own reply may yet allow. The reply is judged as written.
     reads: set[str] = set()
-    judgement = compiled.holds(handoff, watched(now.context, reads.add))
-    return GuardAnswer(holds=True) if reads & to_be_written else judgement
+    answer = compiled.holds(handoff, watched(now.context, reads.add))
+    return GuardAnswer(holds=True) if reads & to_be_written else answer
 
 
 def _cannot_enter(compiled: CompiledMachine, now: Configuration, target: State, holding: Amount) -> Objection | None:
-    """Apply the rules of visits and affordability; the last hop is kept for landing."""
+    """Return which rule of visits or affordability forbids entering a state; None if none does."""
     limits, name = compiled.limits, target.name
     if target.max_visits is not None and now.visits.get(name, 0) >= target.max_visits:
         return Objection("visits", f"{name!r} has been visited {target.max_visits} times, which is its limit")
+    # two hops: one into the state, and one that stays for landing, so that a run can always end
     if now.hops + 2 > limits.hops:
         return Objection("hops", f"{now.hops} of {limits.hops} hops are taken and the last one is kept for landing")
+    # its first call is paid for before it is entered: no hop leads to an agent that cannot act
     if not now.ledger.affords(holding, compiled.grants[name]):
         return Objection("budget", f"the first call of {name!r} may take {compiled.grants[name].tokens:,} tokens")
     if now.at >= limits.deadline_s:

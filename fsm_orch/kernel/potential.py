@@ -1,12 +1,12 @@
-"""The potential: two tables of numbers that say, wherever a run stands, what it may still be charged.
+"""The potential: two tables, in tokens, that bound what a run may still be charged wherever it stands.
 
-`pi(s, h)` is what may follow a visit of state s that began after h hops, `lambda(s)` what each visit of s that is left
-may add. They bound every run if, with c(t) the worst case of a visit of t, on every edge s -> t and at every hop h
+`pi(s, h)` bounds what may follow a visit of state s that began after h hops. `lambda(s)` bounds what each visit of s
+that is left may add. They bound every run if on every edge s -> t, at every hop h, with c(t) the worst case of a visit,
 
     c(t) <= pi(s, h) - pi(t, h + 1) + lambda(t)
 
-Then `ahead` never rises by more than was spent, by telescoping. A certificate brings tables that are tight; those of
-`by_hops` follow from counting hops alone, and need no solver.
+Summed along a path the inequalities telescope, so `settled + reserved + ahead` never rises. A certificate brings
+tables that are tight; those of `by_hops` follow from counting hops alone, and need no solver.
 """
 
 from __future__ import annotations
@@ -34,23 +34,26 @@ class Potential(NamedTuple):
     """Visits at most, of the states that `per_visit` names."""
 
     def ahead(self, state: str, hops: int, visits: Mapping[str, int]) -> int:
-        """Tell the tokens that a run may still be charged when it has just entered a state.
+        """Return the tokens that a run may still be charged when it has just entered a state.
+
+        This is c(s) + pi(s, h) + the sum over all t of lambda(t) x the visits of t that are left.
 
         Args:
-            hops: those taken.
-            visits: by state, this visit included.
+            hops: transitions taken so far.
+            visits: how often each state was entered, this visit included.
         """
         left = sum(toll * (self.max_visits[s] - visits.get(s, 0)) for s, toll in self.per_visit.items())
+        # up: the tables of a certificate are fractions, and a bound that is rounded down is none
         return math.ceil(self.worst_case[state] + self.to_come[state][hops] + left)
 
 
 def by_hops(definition: Definition, limits: Limits) -> Potential:
-    """Follow the dearest edges backwards from the last hop; `max_visits` is not looked at, so lambda is 0."""
+    """Return the tables of the dearest path, found backwards from the last hop. Ignores `max_visits`: lambda is 0."""
     worst = {name: state.spec.worst_case(FREE).tokens for name, state in definition.states.items()}
     follow = {name: [t for t in definition.successors[name] if t in worst] for name in worst}
     layer = dict.fromkeys(worst, 0)
     layers = [layer]
-    for _ in range(limits.hops - 1):
+    for _ in range(limits.hops - 1):  # the last hop enters no visit: it goes to a final state, or lands
         layer = {name: max((worst[t] + layer[t] for t in follow[name]), default=0) for name in worst}
         layers.append(layer)
     return Potential(worst, {name: [row[name] for row in reversed(layers)] for name in worst}, {}, {})

@@ -57,7 +57,7 @@ LANDS_AS: Mapping[RefusalReason, LandingReason] = {
     "budget": "budget",
     "deadline": "deadline",
 }
-"""Refusals that telling the model cannot mend, with what a run lands for then; any other lands as `refusal`."""
+"""Refusals that no other reply could avoid, with the reason a run then lands for. Any other lands as `refusal`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +66,4 @@ class Refusal:
 
     reason: RefusalReason
     detail: str
-    """A sentence for the model that is to repair it; may quote the handoff it named, nothing else it said."""
+    """A sentence for the model that is to repair it. It may quote the handoff that was named, nothing else."""

@@ -31,7 +31,7 @@ class Stamp:
     remaining: int
     """Tokens that are neither settled nor reserved."""
     ahead: int
-    """Tokens that the run may still be charged at most, besides these; `settled + reserved + ahead` never rises."""
+    """Tokens that the run may be charged at most beyond these; `settled + reserved + ahead` never rises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class CallSettled(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallReleased(_Record):
-    """A call provably cost nothing; its reservation was given back."""
+    """A call provably cost nothing; its reservation was released."""
 
     call: int
     kind: Literal["call_released"] = "call_released"
@@ -212,4 +212,4 @@ Record = Annotated[
 
 
 RECORDS: TypeAdapter[Record] = TypeAdapter(Record, config=ConfigDict(defer_build=True))
-"""Writes a record as JSON and reads it back; built when it is first used, since no import should take 40 ms for it."""
+"""The adapter that writes a record as JSON and reads it back. Built on first use: it takes 40 ms."""

@@ -1,4 +1,4 @@
-"""The kernel: `step` makes of an input, and what a run is, what it is next. It is pure."""
+"""The kernel: `step` applies an input to a configuration and returns the next one. It is pure."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from .records import Record
 
 
 def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> Step:
-    """Apply one input.
+    """Apply one input, and return the next configuration with its records and effects.
 
     Args:
         now: the configuration it happened in; None for `Started`, which begins a run.
 
     Raises StepError: if the input does not fit the configuration; nothing has changed then.
     """
+    # NaN fails this too; it would never be past a deadline, and the run would have no end
     if not 0 <= event.at < math.inf:
         raise StepError(f"{event.kind} at {event.at}: time is a finite number of seconds, 0 or more")
     if isinstance(event, inputs.Started):
@@ -36,10 +37,12 @@ def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> 
     if now is None:
         raise StepError(f"{event.kind!r} came first: a journal begins with 'started'")
     if now.status == "finished":
+        # not ignored: the result has been handed out, and a journal that went on would contradict it
         raise StepError(f"{event.kind!r} came after run {now.run_id} had finished")
     if (now.status == "waiting") != isinstance(event, inputs.Resumed) and not isinstance(event, inputs.Cancelled):
         raise StepError(f"{event.kind!r} came while run {now.run_id} is {now.status}: only a waiting run is resumed")
-    # time never runs backwards: an input that was stamped before the last one happened no earlier than it
+    # Time never runs backwards: a clock that was set back would give visits and deadlines time that is gone. An input
+    # stamped before the last one is taken to happen at the same time, not refused: it may report what was billed.
     return _take(Course(compiled, now if event.at <= now.at else now._replace(at=event.at)), event)
 
 
@@ -68,7 +71,7 @@ def _take(course: Course, event: Input) -> Step:
             course.keep_child(event.call, name, step(machine, child, event.input))
         case inputs.Merged():
             course.charge(booking.merge(course.compiled, course.now, event.call))
-        case inputs.Started():
+        case inputs.Started():  # `step` has refused it; it stands here so that `assert_never` sees every input
             raise StepError(f"run {course.now.run_id} has started already")
         case _:
             assert_never(event)
@@ -76,7 +79,7 @@ def _take(course: Course, event: Input) -> Step:
 
 
 def fold(compiled: CompiledMachine, journal: Iterable[Input]) -> Configuration:
-    """Fold a journal into the configuration it ends in.
+    """Apply the inputs of a journal in order, and return the configuration it ends in.
 
     Raises StepError: if it is empty, damaged, or of another machine or kernel.
     """
@@ -100,8 +103,9 @@ def fold_recorded(compiled: CompiledMachine, journal: Iterable[Input]) -> tuple[
 
 
 def journal_digest(journal: Iterable[Input]) -> str:
-    """Name a journal: the version of the kernel that folds it, and SHA-256 over its inputs as JSON lines."""
+    """Return a name for a journal: the kernel's version, and SHA-256 over its inputs as JSON lines."""
     digest = hashlib.sha256()
     for event in journal:
         digest.update(INPUTS.dump_json(event) + b"\n")
+    # with the version: another kernel may fold the same inputs into another run
     return f"k{VERSION}:{digest.hexdigest()}"

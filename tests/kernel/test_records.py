@@ -250,7 +250,7 @@ def test_a_refusal_is_recorded_with_what_was_proposed() -> None:
         (
             inputs.Replied(handoff="resolved", changes={"query": "y", "answer": "z"}, at=1),
             "undeclared_write",
-            "answer, query: this agent writes [] and no more",
+            "answer, query: not declared by this agent, which writes []",
         ),
     ],
 )
