@@ -1,4 +1,4 @@
-"""One attempt of an agent: a task of its own, which can be given up without giving up the run."""
+"""One attempt of an agent: a task of its own, which can be abandoned without ending the run."""
 
 from __future__ import annotations
 
@@ -27,48 +27,56 @@ GRACE_S = 1.0
 async def attempt(
     run: Run, effect: effects.CallAgent, agent: Agent, model: Model | None, retry: Retry | None, deps: Any
 ) -> None:
-    """Let an agent act for as long as its visit has time, and fold what came of it."""
+    """Let an agent act while its visit has time, and fold its reply or why it failed."""
+    # The desk closes before anything is folded. What the attempt still does afterwards is refused there, so an agent
+    # that was given up can neither spend nor write.
     with closing(AttemptDesk(run)) as desk:
         visit = _visit(run, desk, effect, _metered(run, desk, model, retry), deps)
+        # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
         context = contextvars.copy_context()
         if isinstance(agent, PlainAgent):
             await asyncio.sleep(0)  # a chain of plain agents must not keep the loop to itself
-            came = context.run(_on_the_spot, agent, visit)
+            result = context.run(_on_the_spot, agent, visit)
         else:
-            came = _acting(agent, visit)
-        if isinstance(came, Awaitable):
-            came = await _in_time(came, desk.seconds_left(), context)
-    if not run.is_finished:
-        run.fold(outcome(run, came))
+            result = _acting(agent, visit)
+        if isinstance(result, Awaitable):
+            result = await _in_time(result, desk.seconds_left(), context)
+    if not run.is_finished:  # a call that used more than it had reserved has landed the run already
+        run.fold(outcome(run, result))
 
 
 def _on_the_spot(agent: PlainAgent, visit: Visit[Any, Any]) -> object:
-    """Call a plain agent; gives what it raises as a value."""
+    """Call a plain agent. Return its reply, something to await, or what it raised."""
     try:
         return agent.begin(visit)
-    except (Exception, SystemExit, asyncio.CancelledError) as error:  # nothing is awaited here: all are the agent's own
+    # SystemExit would end the process, with every other run in it. A CancelledError is the agent's own: nothing is
+    # awaited here, so nobody can have cancelled the run. An interrupt from the keyboard is the user's, and passes.
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
         return error
 
 
 async def _acting(agent: Agent, visit: Visit[Any, Any]) -> object:
-    """Let an agent act, as a coroutine of ours: even one that is not async, as it should be, fails just its attempt."""
+    """Let an agent act, inside a coroutine of ours: an `act` that is not async fails its attempt, not the run."""
     return await agent.act(visit)
 
 
 async def _in_time(acting: Awaitable[object], seconds: float, context: contextvars.Context) -> object:
-    """Await an agent in a task of its own, to be given up when its time is over; gives what it raises as a value.
+    """Await an agent in a task of its own, and stop it when its time is over. Return its reply or what it raised.
 
     Args:
-        context: the one that the agent began in: what it set there, it may reset here.
+        seconds: how long it may take.
+        context: the one that the agent began in, so that it can reset what it set there.
     """
     loop = asyncio.get_running_loop()
-    over: asyncio.Future[None] = loop.create_future()
-    task = loop.create_task(_signalling(acting, over), context=context)
-    timer = loop.call_later(seconds, _signal, over)
+    # Whichever comes first ends the wait: the task, or the timer. `asyncio.timeout` and `wait_for` would wait on for an
+    # agent that does not let itself be cancelled, and the run with them.
+    ended: asyncio.Future[None] = loop.create_future()
+    task = loop.create_task(_signalling(acting, ended), context=context)
+    timer = loop.call_later(seconds, _signal, ended)
     try:
-        await over
+        await ended
         is_late = not task.done()
-    finally:
+    finally:  # if the caller cancels, too: the agent must not go on working for a run that has landed
         timer.cancel()
         await _stop(task)
     if is_late:
@@ -79,19 +87,19 @@ async def _in_time(acting: Awaitable[object], seconds: float, context: contextva
     return task.result() if error is None else error
 
 
-async def _signalling(acting: Awaitable[object], over: asyncio.Future[None]) -> object:
-    """Signal as the last thing: to wait for the task itself would take one more round of the loop."""
+async def _signalling(acting: Awaitable[object], ended: asyncio.Future[None]) -> object:
+    """Await an agent, and signal its end as the last thing."""
     try:
         return await acting
     except SystemExit as error:  # it would end the event loop, and with it every other run
         return error
     finally:
-        _signal(over)
+        _signal(ended)  # waiting for the task itself would take one more round of the loop
 
 
-def _signal(over: asyncio.Future[None]) -> None:
-    if not over.done():
-        over.set_result(None)
+def _signal(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 def _metered(run: Run, desk: AttemptDesk, model: Model | None, retry: Retry | None) -> MeteredModel | None:
@@ -125,20 +133,23 @@ def _only(state: State) -> Callable[[str], None]:
     def on_read(field: str) -> None:
         if field not in state.spec.read_names:
             declared = ", ".join(sorted(state.spec.read_names)) or "none"
-            raise ContextError(f"The agent of {state.name!r} read {field!r}; it declares to read: {declared}")
+            raise ContextError(
+                f"The agent of {state.name!r} read {field!r}, but declares to read: {declared}. Add it to `reads`"
+            )
 
     return on_read
 
 
 async def _stop(task: asyncio.Task[object]) -> None:
-    """Cancel a task that is still at work and give it a short grace; then abandon it."""
+    """Cancel a task that is still at work, give it a short grace, then abandon it."""
     if not task.done():
-        task.cancel()
+        task.cancel()  # once: a second cancellation would interrupt the clean-up that the grace is for
+        # `wait` instead of `await task`: it returns after the grace, and raises nothing that the task raises
         await asyncio.wait({task}, timeout=GRACE_S)
     task.add_done_callback(_retrieve)
 
 
 def _retrieve(task: asyncio.Task[object]) -> None:
-    """Look at an outcome that may no longer matter, so that asyncio does not report it as overlooked."""
+    """Retrieve an exception that may no longer matter, so that asyncio does not report it as never retrieved."""
     if not task.cancelled():
         task.exception()

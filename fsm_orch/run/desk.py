@@ -14,56 +14,73 @@ from .writer import Run
 
 
 class AttemptDesk:
-    """Where one attempt books its calls. Once closed, whatever the attempt still does is refused."""
+    """The desk of one attempt.
+
+    Raises VisitClosed: from every method that books a call or draws the menu, once the attempt has ended.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._is_closed = False
 
     def close(self) -> None:
+        """Refuse whatever the attempt still does."""
         self._is_closed = True
 
     def _check_open(self) -> None:
+        # the kernel knows only the visit that is under way: a late call would be booked on the one that came after
         if self._is_closed or self._run.is_finished:
-            raise VisitClosed("This visit has ended: its model takes no more calls")
+            raise VisitClosed("This visit has ended: its model takes no more calls. Return from the agent")
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
+        """Reserve a call and return its number, counted from 1 within the visit.
+
+        Raises CallDenied: if the kernel denies it.
+        """
+        # A plain function, on purpose: an `await` between the number, the check and the reservation would let two
+        # calls of this visit take the same number, or both pass a check that has room for one.
         self._check_open()
         visit = self._run.now.visit
         call = visit.calls + 1 if visit else 1
-        told = self._run.fold(
+        made = self._run.fold(
             inputs.CallReserved(
                 call=call, input_tokens=input_tokens, output_tokens=output_tokens, at=self._run.elapsed()
             )
         )
-        for record in told:
+        for record in made:
             if isinstance(record, records.CallDenied):
                 raise CallDenied(record.reason)
         return call
 
     async def written(self) -> None:
+        """Wait until the journal is stored."""
+        # A request leaves only after this: a crash while it is out must find its reservation in the store. Otherwise
+        # the journal would know nothing of a call that may be billed.
         await self._run.flush()
 
     def settle(self, call: int, usage: Usage | None) -> None:
-        self._check_open()
+        """Charge a call for what it used; if that is not known, for its whole reservation."""
+        self._check_open()  # by then the kernel has charged in full what was open
         self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
 
     def release(self, call: int) -> None:
+        """Release the reservation of a call that provably cost nothing."""
         self._check_open()
         self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
 
     def legal(self) -> tuple[Handoff, ...]:
-        """Draw the menu as if the next call's whole allowance were held; the first call's is held already."""
+        """Return the handoffs that are legal as if the next call were reserved; the first one is, since entry."""
         self._check_open()
         machine, now = self._run.compiled, self._run.now
         return legal(machine, now, holding=next_call(machine, now))
 
     def calls_left(self) -> int:
+        """Return how many more calls this visit may make."""
         now = self._run.now
         return self._run.compiled.definition.states[now.state].spec.calls - now.visit.calls if now.visit else 0
 
     def seconds_left(self) -> float:
-        """Tell how long until the visit's time or the run's deadline is over; 0 if one is."""
+        """Return the seconds until the visit's time or the run's deadline is over; 0 if one is."""
         now, limits = self._run.now, self._run.compiled.limits
         if now.visit is None:
             return 0.0

@@ -1,4 +1,4 @@
-"""What an attempt came to, as an input of the kernel."""
+"""The outcome of an attempt, as an input of the kernel."""
 
 from __future__ import annotations
 
@@ -18,33 +18,38 @@ _OUTCOME_UNKNOWN = "the visit's time was over; what its agent had begun has an u
 
 
 class TooLate(Exception):
-    """The visit's time was over before its agent had done."""
+    """The visit's time was over before its agent had finished."""
 
 
-def outcome(run: Run, came: object) -> Input:
-    """Say what an attempt came to, as an input."""
+def outcome(run: Run, result: object) -> Input:
+    """Return what an attempt came to, as an input.
+
+    Args:
+        result: the agent's reply, or whatever else it returned or raised.
+    """
     at = run.elapsed()
-    if isinstance(came, Reply):
-        return _replied(run, came, at)
-    if isinstance(came, TooLate):
+    if isinstance(result, Reply):
+        return _replied(run, result, at)
+    if isinstance(result, TooLate):
         return inputs.Failed(reason="timeout", detail=_OUTCOME_UNKNOWN, at=at)
-    if isinstance(came, asyncio.CancelledError):
+    if isinstance(result, asyncio.CancelledError):
         return inputs.Failed(reason="error", detail="the agent cancelled itself", at=at)
-    if not isinstance(came, BaseException):
-        came = TypeError(f"an agent replies with a Reply, not with {type(came).__name__}")
-    run.error = came
-    if isinstance(came, CallDenied):
-        return inputs.Failed(reason="denied", detail=str(came), at=at)
-    return inputs.Failed(reason="error", detail=_describe(came), at=at)
+    if not isinstance(result, BaseException):
+        result = TypeError(f"an agent returns a Reply, not {type(result).__name__}")
+    run.error = result  # beside the journal, since its text may hold anything: for whoever called, and for nobody else
+    if isinstance(result, CallDenied):
+        return inputs.Failed(reason="denied", detail=str(result), at=at)
+    return inputs.Failed(reason="error", detail=_describe(result), at=at)
 
 
 def _replied(run: Run, reply: Reply, at: float) -> inputs.Replied:
-    """Write a reply as the journal holds it. Values that no kernel could take are left out, with their reason."""
+    """Return a reply as the journal holds it. Values that the kernel would refuse are left out, with the reason."""
     changes, refusal = reply.changes_by_name, reply.refusal
     declared = run.compiled.definition.states[run.now.state].spec.written_names
     if not changes.keys() <= declared:
-        changes = dict.fromkeys(changes)  # it will be refused for its names
+        changes = dict.fromkeys(changes)  # the names alone, for which the kernel refuses it
     elif changes and refusal is None:
+        # as JSON already now: the live run folds the very values that a resumed one will read back
         try:
             changes = journaled(changed(run.now.context, changes), changes)
         except ContextError as error:
@@ -53,7 +58,8 @@ def _replied(run: Run, reply: Reply, at: float) -> inputs.Replied:
 
 
 def _describe(error: BaseException) -> str:
-    """Name an error and its place: its message is shown only if it is ours, since others may hold secrets."""
+    """Return an error's name and place, and its message only if it is our own."""
+    # any other message may hold secrets, and this goes into the journal and into logs
     if isinstance(error, FsmError):
         return f"{type(error).__name__}: {error}"
     last = traceback.extract_tb(error.__traceback__)[-1:]

@@ -1,4 +1,4 @@
-"""What a run leaves behind."""
+"""The result of a run: where it ended, how it got there, and what it cost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Landing(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult(Generic[C]):
-    """The end of a run. A landed run is a result like any other, with the default answer and the reason."""
+    """The result of a run. A landed run has one like any other, with the default answer and the reason."""
 
     run_id: str
     thread_id: str | None
@@ -67,7 +67,7 @@ class RunResult(Generic[C]):
 
 
 def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:
-    """Read the transitions out of the records of a run."""
+    """Return the transitions of a run, read from its records."""
     hops = []
     for record in records:
         if isinstance(record, HandedOff):
@@ -78,7 +78,7 @@ def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:
 
 
 def landing_of(records: Sequence[Record]) -> Landing | None:
-    """Read out of the records of a run why it was landed; None if it was not."""
+    """Return why a run was landed, read from its records; None if it was not."""
     for record in reversed(records):
         if isinstance(record, Landed):
             return Landing(record.reason, record.detail)
@@ -86,28 +86,30 @@ def landing_of(records: Sequence[Record]) -> Landing | None:
 
 
 def place(definition: Definition, now: Configuration) -> State | Final:
-    """Give the state of a configuration as the object that the machine's class holds."""
+    """Return the state of a configuration as the object that the machine's class holds."""
     return definition.states.get(now.state) or definition.finals[now.state]
 
 
 class RunStream(Generic[C]):
-    """The records of a run under way, each given once."""
+    """The records of a run under way. Each is yielded once, however often the stream is iterated."""
 
     def __init__(self, queue: asyncio.Queue[Record | None], task: asyncio.Task[RunResult[C]]) -> None:
         self._queue = queue
         self._task = task
 
     async def __aiter__(self) -> AsyncIterator[Record]:
-        """Give the records that nobody has been given yet, until the run ends.
+        """Yield the records that were not yielded yet, until the run ends.
 
-        Raises what the run raised: a store's error, say.
+        Raises what the run raised, such as a store's error.
         """
         while (record := await self._queue.get()) is not None:
             yield record
         self._queue.put_nowait(None)  # for whoever iterates again
+        # Without this a failed run would look like a short one. A run that was cancelled was cancelled by the caller.
         if not self._task.cancelled():
             self._task.result()
 
     async def result(self) -> RunResult[C]:
-        """Wait for the end of the run; giving up waiting does not cancel it."""
+        """Wait for the end of the run and return its result. Giving up waiting does not cancel the run."""
+        # shielded: `asyncio.timeout` around this would otherwise cancel the run itself, and land it
         return await asyncio.shield(self._task)

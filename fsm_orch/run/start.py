@@ -1,4 +1,4 @@
-"""What a runner needs before a run, and why it may not have it: agents, models, prices, a certificate, a context."""
+"""Everything that must hold before a run starts: agents, models, prices, certificate, first context."""
 
 from __future__ import annotations
 
@@ -26,27 +26,39 @@ from ..proof.bounds.verifier import verify
 def compiled(
     definition: Definition, limits: Limits, used: Mapping[str, Model], certificate: Certificate | None
 ) -> CompiledMachine:
-    """Compile a machine for runs within limits and on the models of its states.
+    """Compile a machine for runs within limits, on the models of its states.
+
+    Args:
+        used: the model of each state whose agent makes calls.
+        certificate: bounds of every run. None: bounds that count hops alone.
 
     Raises StartError: if no run could start, or the certificate is refuted.
-    Raises TypeError: if the certificate is none, such as the text of one.
+    Raises TypeError: if `certificate` is not a `Certificate` (for example its JSON text).
     """
     prices = {name: model.price for name, model in used.items()}
     _check_start(definition, limits, prices)
-    known = {name: price for name, price in prices.items() if price is not None}
+    known_prices = {name: price for name, price in prices.items() if price is not None}
     if certificate is None:
-        return CompiledMachine(definition, limits=limits, prices=known)
+        return CompiledMachine(definition, limits=limits, prices=known_prices)
     if not isinstance(certificate, Certificate):
         raise TypeError(
             f"certificate= takes a Certificate, not a {type(certificate).__name__}: "
             f"read what `dump` wrote with Certificate.load(text)"
         )
-    _check_certificate(certificate, definition, limits, known, used)
-    return CompiledMachine(definition, limits=limits, prices=known, potential=certificate.potential(definition))
+    _check_certificate(certificate, definition, limits, known_prices, used)
+    return CompiledMachine(definition, limits=limits, prices=known_prices, potential=certificate.potential(definition))
 
 
 def models_of(definition: Definition, default: str | Model | None, agents: Collection[State]) -> dict[str, Model]:
-    """Find the model of each state whose agent makes calls: its own unless the agent is replaced, else the default."""
+    """Find the model of each state whose agent makes calls.
+
+    Args:
+        default: for agents that name none, and for all in `agents`.
+        agents: the states whose agents are replaced.
+
+    Raises StartError: if an agent has no model, or a replaced agent's state belongs to another machine.
+    Raises ModelUnavailable: if a named model cannot be used.
+    """
     foreign = [state for state in agents if state not in definition.states.values()]
     if foreign:
         raise StartError(
@@ -56,6 +68,8 @@ def models_of(definition: Definition, default: str | Model | None, agents: Colle
     for name, state in definition.states.items():
         if state.spec.calls == 0:
             continue
+        # Agents are replaced in tests: their calls must go to the model that the test gave, and not to the provider
+        # that the state names, where they cost money.
         wanted = (default or state.spec.model) if state in agents else (state.spec.model or default)
         if wanted is None:
             raise StartError(f"State {name!r} needs a model: Runner({definition.name}, model='provider:model')")
@@ -64,6 +78,7 @@ def models_of(definition: Definition, default: str | Model | None, agents: Colle
 
 
 def _check_start(definition: Definition, limits: Limits, prices: Mapping[str, Price | None]) -> None:
+    # fail closed: with a cost limit, a call at an unknown price could not be refused in time
     unpriced = [name for name, price in prices.items() if price is None]
     if limits.cost_usd is not None and unpriced:
         raise StartError(
@@ -75,8 +90,8 @@ def _check_start(definition: Definition, limits: Limits, prices: Mapping[str, Pr
         raise StartError(f"{definition.name} cannot start: {reason}")
 
 
-_ANEW = (
-    ". Make it anew: fsm-orch check MODULE --certificate FILE. The digest of a definition includes the names that its "
+_MAKE_ANOTHER = (
+    ". Make another: fsm-orch check MODULE --certificate FILE. The digest of a definition includes the names that its "
     "functions are imported by, so a module imported by another name is another definition: import it as MODULE there"
 )
 
@@ -93,12 +108,12 @@ def _check_certificate(
             certificate, definition, limits=limits, prices=prices, models={n: model.name for n, model in used.items()}
         )
     except CertificateError as error:
-        advice = _ANEW if certificate.definition != definition.digest else ""
+        advice = _MAKE_ANOTHER if certificate.definition != definition.digest else ""
         raise StartError(f"{definition.name} does not start on this certificate. {error}{advice}") from None
 
 
 def agents_of(definition: Definition, agents: Mapping[State, Agent | Callable[[Any], Any]]) -> dict[str, Agent]:
-    """Find the agent of each state: its own, unless it is replaced."""
+    """Return the agent of each state: its own, unless it is replaced."""
     return {name: _agent(state, agents.get(state, state.agent)) for name, state in definition.states.items()}
 
 
@@ -107,27 +122,30 @@ def _agent(state: State, agent: object) -> Agent:
 
 
 def first(context: Context) -> dict[str, Any]:
-    """Give a context as a run begins with it: as JSON, which a journal holds.
+    """Return the fields of a first context as JSON values, by name, as the journal holds them.
 
-    Raises StartError: if a field is set that only agents write, or it cannot be written as JSON or read back; says
-        which field, and nothing of its value.
+    Raises StartError: if a field is set that only agents write, or a value cannot be written as JSON or read back. The
+        message names the field and shows nothing of its value.
     """
-    expected = type(context)
+    context_type = type(context)
     try:
-        written = journaled(context, expected.__pydantic_fields__)
+        written = journaled(context, context_type.__pydantic_fields__)
     except ContextError as error:
-        raise StartError(f"this {expected.__name__} cannot be journaled: {error}") from None
+        raise StartError(f"this {context_type.__name__} cannot be journaled: {error}") from None
+    # Read back before the run: it begins with what its journal holds, live as well as resumed. What JSON cannot give
+    # back is an error now, and not a run that nobody can resume.
     try:
-        read = validated(expected, written)
+        read = validated(context_type, written)
     except ContextError as error:
         raise StartError(
-            f"this {expected.__name__} does not come back from JSON ({error}), and runs begin with what their journal "
-            f"holds: give the field a type and serializer whose JSON is read as the value it was"
+            f"this {context_type.__name__} does not come back from JSON ({error}), and runs begin with what their "
+            f"journal holds: use a type whose JSON round trip returns the same value"
         ) from None
-    if ahead := fields_set_early(read):
+    if set_early := fields_set_early(read):
+        # a serializer may have set it, and a caller who left it alone would look in vain
         how = "comes" if fields_set_early(context) else "comes back from JSON"
         raise StartError(
-            f"this {expected.__name__} {how} with {', '.join(ahead)} set, and only agents write what has a default: "
-            f"leave it out, or mark the field as the caller's: Given[...]"
+            f"this {context_type.__name__} {how} with {', '.join(set_early)} set, and only agents write a field with a "
+            f"default: leave it out, or mark the field as the caller's: Given[...]"
         )
     return written

@@ -1,7 +1,7 @@
 """One run under way: its single writer.
 
-Whatever happens to a run passes through `Run.fold`, which takes it to the kernel without an `await`. That is why a
-reservation is checked and made in one go, however many calls a visit has under way.
+Whatever happens to a run passes through `Run.fold`, which contains no `await`. So a reservation is checked and made
+before anything else can happen, however many calls a visit has under way.
 """
 
 from __future__ import annotations
@@ -68,11 +68,14 @@ class Run:
         return self.now.status == "finished"
 
     def elapsed(self) -> float:
-        """Tell the seconds that the run has been active."""
+        """Return the seconds that the run has been active."""
+        # a clock that was set back before the start would give a negative time, which the kernel refuses
         return max(0.0, self._clock() - self._began)
 
     def fold(self, event: Input) -> tuple[Record, ...]:
-        """Apply an input and tell the observers; returns the records."""
+        """Apply an input, tell the observers, and return the records."""
+        # No `await` in here. Two tasks that fold at once would step from the same configuration, and the second would
+        # overwrite what the first had reserved. And the step is first: if it raises, nothing has been journaled.
         stepped = step(self.compiled, self._now, event)
         self._now = stepped.configuration
         self.journal.append(event)
@@ -91,7 +94,7 @@ class Run:
             _log.error("observer %r raised %s on %s", observer, type(error).__name__, record.kind)
 
     def cancel(self, detail: str) -> None:
-        """Land the run, unless it has ended."""
+        """Land the run, unless it has ended already."""
         if not self.is_finished:
             self.fold(inputs.Cancelled(detail=detail, at=self.elapsed()))
 
@@ -99,13 +102,17 @@ class Run:
         """Store what is journaled and not stored yet, in order, one writer at a time."""
         if self._store is None:
             return
+        # one at a time: an append says where it starts, which is known only when the one before it has ended
         async with self._storing:
             if self._appending is not None:  # a flush that was cancelled left it under way
+                # only waited for, not believed: the same inputs are appended again, and a store skips what it keeps
                 await asyncio.wait({self._appending})
             pending = self.journal[self._stored :]
             if pending:
                 append = self._store.append(self.now.run_id, self._stored, pending)
                 self._appending = asyncio.ensure_future(append)
+                # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would
+                # have to be appended at an unknown place
                 await asyncio.shield(self._appending)
                 self._appending = None
-                self._stored += len(pending)
+                self._stored += len(pending)  # not `len(self.journal)`: inputs may have been folded meanwhile

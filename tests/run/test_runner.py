@@ -412,7 +412,8 @@ async def test_undeclared_reads_are_refused() -> None:
     result = await Runner(Peeking).run(Ticket(query="private"))
 
     assert result.landing is not None
-    assert result.landing.detail == "ContextError: The agent of 'work' read 'query'; it declares to read: none"
+    detail = "ContextError: The agent of 'work' read 'query', but declares to read: none. Add it to `reads`"
+    assert detail == result.landing.detail
 
 
 async def test_cost_is_exact_and_limited() -> None:
