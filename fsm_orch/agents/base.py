@@ -1,4 +1,4 @@
-"""The port of agents: what an agent sees of a visit, and what it replies."""
+"""The port of agents: what an agent sees of a visit, and what it returns."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ class Visit(Generic[C, D]):
     context: C
     """A view of the context that shows the fields the agent reads; any other raises ContextError."""
     messages: tuple[Message, ...]
-    """The conversation so far. `Window.view` says what of it may cross a handoff."""
+    """The conversation so far. `Window.view` reduces it to what may cross a handoff."""
     deps: D
     """The dependencies given to `run`; never journaled."""
     key: str
-    """The idempotency key: the same for every attempt of this visit, other for every other visit."""
+    """The idempotency key: the same for every attempt of this visit, different for every other visit."""
     attempt: int
     """Counts from 1."""
     refusals: tuple[Refusal, ...]
-    """Why earlier replies of this visit were refused."""
+    """Why earlier replies of this visit were refused, oldest first."""
     seconds_left: Callable[[], float]
-    """Tells how long until the visit's time or the run's deadline is over."""
+    """Returns the seconds until the visit's time or the run's deadline is over; 0 if one is."""
     legal: Callable[[], tuple[Handoff, ...]]
-    """Tells the handoffs that are legal now, as if the next call of this visit were already reserved."""
+    """Returns the handoffs that are legal now, as if the next call of this visit were already reserved."""
     metered: MeteredModel | None
+    """What `model` returns; None if the agent declares no calls."""
 
     @property
     def model(self) -> MeteredModel:
@@ -50,7 +51,7 @@ class Visit(Generic[C, D]):
         return self.metered
 
     def handoff_to(self, target: State | Final) -> Handoff:
-        """Tell the one handoff from this state to a target.
+        """Return the one handoff from this state to a target.
 
         Raises VisitError: if there is none, or more than one.
         """
@@ -69,7 +70,7 @@ class Reply:
     """What an agent returns: a proposed handoff or none, changes to the context, messages."""
 
     handoff: Handoff | str | None = None
-    """The handoff or its name; None leaves it to the guards, in declaration order."""
+    """The handoff or its name. None: the first in declaration order whose guard holds."""
     changes: Changes = field(default_factory=dict[Any, Any])
     """Values by field, or by field name: exactly the fields that the agent declares to write."""
     _: KW_ONLY
@@ -77,19 +78,26 @@ class Reply:
     refusal: Refusal | None = None
     """Set if a model's reply could not be read."""
 
+    # checked at run time: agents are written by users, whose types nobody may have checked; here the error still
+    # points at the line that made the reply
     def __post_init__(self) -> None:
         for name, kinds in _KINDS.items():
             if not isinstance(getattr(self, name), kinds):
-                raise TypeError(f"the {name} of a reply cannot be a {type(getattr(self, name)).__name__}: see Reply")
+                raise TypeError(
+                    f"the {name} of a reply cannot be a {type(getattr(self, name)).__name__}: give "
+                    f"{' or '.join(kind.__name__ for kind in kinds)}"
+                )
         if self.messages and not all(isinstance(said, Message) for said in self.messages):
             raise TypeError("the messages of a reply are a tuple of Message")
 
     @property
     def handoff_name(self) -> str | None:
+        """The name of the proposed handoff; None if there is none."""
         return self.handoff.name if isinstance(self.handoff, Handoff) else self.handoff
 
     @property
     def changes_by_name(self) -> dict[str, Any]:
+        """The changes by field name."""
         return {ref.name if isinstance(ref, FieldRef) else str(ref): value for ref, value in self.changes.items()}
 
 
@@ -101,35 +109,36 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 class Agent(Protocol):
-    """What works in a state."""
+    """What acts in a state: a model, a function, or anything with a spec and an `act`."""
 
     @property
     def spec(self) -> AgentSpec:
-        """What the definition needs to know of it."""
+        """What a definition needs to know of the agent: the fields it reads and writes, and its bounds."""
         ...
 
     async def act(self, visit: Visit[Any, Any]) -> Reply:
-        """Work once.
+        """Act once, and return a reply.
 
-        Whatever it raises fails the attempt. A reply that is not legal is refused, and the context of entry kept.
+        Whatever this raises fails the attempt. A reply that is not legal is refused, and the context of entry kept.
         """
         ...
 
 
 class PlainAgent:
-    """An agent that begins on the spot: it needs no task of its own until there is something to wait for."""
+    """An agent that acts at once: it needs no task of its own until there is something to wait for."""
 
     def begin(self, visit: Visit[Any, Any]) -> Reply | Awaitable[Reply]:
-        """Work to the end and give the reply, or give what is to be awaited for it."""
+        """Act, and return the reply, or return an awaitable of it."""
         raise NotImplementedError
 
     async def act(self, visit: Visit[Any, Any]) -> Reply:
+        """Act, and wait for the reply if there is something to wait for."""
         begun = self.begin(visit)
         return begun if isinstance(begun, Reply) else await begun
 
 
 def names(changes: Changes) -> dict[str, Any]:
-    """Turn changes by field reference, as users write them, into changes by name.
+    """Return changes keyed by field name, from changes keyed by field, as users write them.
 
     Raises TypeError: if a key is not a field reference.
     """

@@ -1,7 +1,7 @@
 """Code agents: plain functions of the visit, sync or async.
 
-A sync function runs on the event loop, in the run's own task, and cannot be cancelled; what it does to the world stays
-done. For blocking work write an async function, or hand the work to `asyncio.to_thread` inside one.
+A sync function runs on the event loop, in the run's own task. It cannot be cancelled, and while it runs no other run
+goes on. For blocking work write an async function that awaits `asyncio.to_thread`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from .base import PlainAgent, Reply, Visit, names
 
 @dataclass(frozen=True)
 class CodeAgent(PlainAgent):
-    """A plain function at work in a state; made by the runner, users give the function itself."""
+    """The agent that calls a plain function. The runner makes it; users give the function itself."""
 
     function: Callable[[Any], Any]
     spec: AgentSpec
 
     def begin(self, visit: Visit[Any, Any]) -> Reply | Awaitable[Reply]:
-        """Call the function.
+        """Call the function, and return its reply or an awaitable of it.
 
         Raises TypeError: if it returns anything but None, changes by field, a `Handoff` or a `Reply`; or a handoff
             that does not leave this state.
@@ -58,7 +58,12 @@ def _reply(visit: Visit[Any, Any], returned: object) -> Reply:
 
 
 def _own(visit: Visit[Any, Any], handoff: Handoff) -> Handoff:
-    """Return a handoff, which must be this machine's: another's may bear the same name."""
+    """Return a handoff that leaves this state.
+
+    Raises TypeError: if it does not.
+    """
+    # by identity, not by name: a reply holds the name alone, and another machine's handoff may bear the same one
     if handoff not in visit.state.handoffs:
-        raise TypeError(f"{handoff!r} does not leave {visit.state.name!r}")
+        ours = ", ".join(own.name for own in visit.state.handoffs if own.kind == "handoff")
+        raise TypeError(f"{handoff!r} does not leave {visit.state.name!r}: return one of {ours}")
     return handoff

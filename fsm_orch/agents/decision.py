@@ -1,7 +1,7 @@
 """Decisions: the JSON object in which a model chooses a handoff and writes fields.
 
-`form` gives the schema for a set of legal handoffs and the reader for what comes back. It is built once for each
-set and cached. Reading is strict: whatever is not exactly one decision has its own reason of refusal.
+`form` returns the schema for a set of legal handoffs, and the reader for what comes back. It is built once for each
+set and cached. Reading is strict: every text that is not exactly one decision is refused, with a reason of its own.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ class Decision:
     """What a model decided."""
 
     handoff: str | None
+    """The name of the handoff; None if the model was not asked for one."""
     changes: Mapping[str, Any]
+    """Values by field name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a model is asked to fill in.
+    """The form that a model fills in.
 
     Args:
         schema: a JSON schema in the dialect that all providers accept; None if there is nothing to decide, and
@@ -51,9 +53,11 @@ class Form:
     reader: type[BaseModel]
 
     def read(self, text: str, *, is_truncated: bool) -> Decision | Refusal:
-        """Read a reply; `is_truncated` says that the model stopped at its cap.
+        """Read a reply, and return the decision or why it is refused.
 
-        A handoff that is declared but not on the menu is a decision too: whether it is legal is the kernel's to say.
+        Args:
+            text: the reply as the model wrote it.
+            is_truncated: the model stopped at its cap.
         """
         if is_truncated:
             return Refusal("truncated", "The reply was cut off at its cap. Reply more briefly.")
@@ -67,12 +71,15 @@ class Form:
         except ValidationError as error:
             return _misfit(error)
         changes = {name: getattr(reply, name) for name in self.reader.model_fields}
+        # A handoff that is declared but not on the menu is a decision too. The kernel judges it, and has the better
+        # reason: what is legal may have changed since the menu was drawn.
         handoff = changes.pop("handoff", None)
         if handoff is None or handoff in self.declared:
             return Decision(handoff, changes)
         return Refusal("unknown_handoff", f"{handoff[:64]!r} does not exist. Choose one of: {', '.join(self.legal)}.")
 
 
+# cached: pydantic takes about 1 ms to make a model and its schema, and a machine has few different menus
 @lru_cache(maxsize=1024)
 def form(context: type[Context], written: tuple[str, ...], declared: tuple[str, ...], legal: tuple[str, ...]) -> Form:
     """Build the form for an agent that writes fields and may choose among legal handoffs.
@@ -82,6 +89,7 @@ def form(context: type[Context], written: tuple[str, ...], declared: tuple[str, 
         declared: names of the handoffs it may ever choose; empty if there is no choice.
         legal: names of those it may choose now.
     """
+    # a text, not a Literal of the menu: the reader must also read a handoff that is declared and not legal now
     fields: dict[str, Any] = {"handoff": (str, ...)} if declared else {}
     for name in written:
         info = context.__pydantic_fields__[name]
@@ -93,6 +101,7 @@ def form(context: type[Context], written: tuple[str, ...], declared: tuple[str, 
 def _strict_schema(reader: type[BaseModel], legal: tuple[str, ...]) -> dict[str, Any]:
     schema: dict[str, Any] = _in_dialect(reader.model_json_schema())
     if "handoff" in schema["properties"]:
+        # by hand: pydantic writes one name as `const`, which not every strict mode accepts
         schema["properties"]["handoff"] = {"type": "string", "enum": list(legal)}
     return schema
 
@@ -134,11 +143,12 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+# Python's decoder, beside pydantic's: of two equal keys pydantic keeps the last one and says nothing
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
 def _not_one_object(text: str) -> Refusal | None:
-    """Say why a text is not exactly one JSON object without duplicate keys; None if it is."""
+    """Return why a text is not exactly one JSON object without duplicate keys; None if it is."""
     text = text.strip()
     try:
         value, end = _DECODER.raw_decode(text)

@@ -14,7 +14,7 @@ from .base import PlainAgent, Reply, Visit
 
 
 class KeywordAgent(PlainAgent):
-    """Hand off to the one state whose words occur in a text; to another if none or several do.
+    """An agent that hands off to the one state whose words occur in a text; to another if none or several do.
 
     Args:
         field: the text to look at, such as `Ticket.query`.
@@ -41,6 +41,7 @@ class KeywordAgent(PlainAgent):
 
     @property
     def spec(self) -> AgentSpec:
+        """What a definition needs to know of the agent."""
         return AgentSpec(
             kind="keyword",
             name="KeywordAgent",
@@ -51,6 +52,7 @@ class KeywordAgent(PlainAgent):
         )
 
     def begin(self, visit: Visit[Any, Any]) -> Reply:
+        """Return the handoff to the one state whose words occur, or to `otherwise`."""
         text = str(getattr(visit.context, self._field.name)).casefold()
         meant = [target for target, pattern in self._patterns.items() if pattern.search(text)]
         target = meant[0] if len(meant) == 1 else self._otherwise
@@ -58,6 +60,7 @@ class KeywordAgent(PlainAgent):
 
 
 def _pattern(meant: Iterable[str]) -> re.Pattern[str]:
-    """Match any phrase between word boundaries; white space inside a phrase matches any white space."""
+    """Return a pattern for any of the phrases as whole words. White space in a phrase matches any white space."""
     alternatives = (r"\s+".join(map(re.escape, phrase.casefold().split())) for phrase in meant)
+    # not `\b`: it needs a letter at the edge, and would never match a phrase that ends in a sign, such as "C++"
     return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})(?!\w)")

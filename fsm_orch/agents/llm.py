@@ -37,7 +37,7 @@ class LLMAgent:
             a token, so an input cap leaves room for that.
         window: how much of the conversation it sees.
 
-    What it decides is in the context; only free text, where there is nothing to decide, becomes a message, so that no
+    What it decides goes into the context. Only free text, where there is nothing to decide, becomes a message. So no
     field reaches an agent that does not read it.
 
     Raises ValueError: if the instructions are blank, or `calls` or `max_output_tokens` is below 1.
@@ -92,12 +92,17 @@ class LLMAgent:
         self._written = tuple(ref.name for ref in self.spec.writes)
 
     async def act(self, visit: Visit[Any, Any]) -> Reply:
-        """Ask once; whether the reply stands, and whether it is asked again, is the kernel's to say."""
+        """Ask the model once. The kernel decides whether the reply stands and whether the model is asked again.
+
+        Raises VisitError: if no handoff is legal any more.
+        """
         exits = [h for h in visit.state.handoffs if h.kind == "handoff"]
         declared = tuple(h.name for h in exits) if len(exits) > 1 else ()
+        # drawn for this very request: since the visit began its calls have taken money, and time has passed
         menu = visit.legal() if declared else ()
         if declared and not menu:
             raise VisitError("nothing is legal any more, so there is nothing to ask the model")
+        # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
         asked = form(visit.context.__class__, self._written, declared, tuple(h.name for h in menu))
         response = await visit.model.ask(self._prompt(visit, menu), asked.schema)
         return _read(asked, response, visit.state.name)
@@ -139,5 +144,6 @@ def _read(asked: Form, response: Response, state: str) -> Reply:
         return Reply(refusal=decision)
     if asked.schema is not None:
         return Reply(handoff=decision.handoff, changes=decision.changes)
+    # a provider may send half a surrogate pair, which a message refuses: the reply would fail for one broken character
     text = response.text.encode("utf-8", "replace").decode()
     return Reply(messages=(Message(role="assistant", content=text, agent=state),))

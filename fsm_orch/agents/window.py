@@ -1,4 +1,4 @@
-"""Reductions of a conversation to an allowance: what of it crosses a handoff."""
+"""The window: what of a conversation crosses a handoff."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ class Window:
             raise ValueError(f"a window shows 0 or more messages and characters, not {self.messages} and {self.chars}")
 
     def view(self, conversation: Iterable[Message], *, agent: str) -> tuple[Message, ...]:
-        """Give what the agent of a state may see: tool calls and their results only if they are its own."""
+        """Return the messages that the agent of a state may see; tool calls and their results only if they are its own.
+
+        Args:
+            agent: the name of the state.
+        """
         visible = [shown for message in conversation if (shown := _as_seen_by(agent, message)) is not None]
         taken: list[Message] = []
         left = self.chars
