@@ -1,4 +1,4 @@
-"""The port of stores: where journals are kept."""
+"""The port of stores, which keep journals."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from ..kernel.inputs import Input
 
 
 class Store(Protocol):
-    """Keeps the journal of each run, in order."""
+    """A store: it keeps the journal of each run, in order."""
 
     async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
-        """Keep inputs from place `start` of a journal on; once this returns they are kept.
+        """Append inputs to a journal. Once this returns they are kept.
 
-        Saying the same again changes nothing: what is kept already is skipped, since a caller that was cancelled
-        does not know how far it came. No deadline cuts a store off: one that is slow makes runs slow.
+        Appending is idempotent: inputs already stored are skipped, since a caller that was cancelled does not know
+        how far it came. Nothing cuts a slow store off: it makes its runs slow.
 
-        Raises StoreError: if something else is kept there (the run id is taken), or `start` leaves a gap.
+        Args:
+            run_id: names the journal.
+            start: the place of the first of these inputs in it, from 0.
+            inputs: what to append, in order.
+
+        Raises StoreError: if other inputs are stored there (the run id is taken), or `start` leaves a gap.
         """
         ...
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
-        """Give a whole journal; empty for a run that is not known."""
+        """Return a whole journal; empty if the run is not known."""
         ...
