@@ -1,7 +1,8 @@
-"""Retry: a failed call is tried again as a further call of its visit, if that is worth it and there is time.
+"""Retry: a transient failure is retried as a further call of its visit, if a call and time are left.
 
-Worth it is what the adapter calls transient: too many requests, a server's error, a lost connection. The wait is
-exponential with jitter, or what the provider asked for in `Retry-After` if that is longer.
+The adapter says which failures are transient: too many requests, a server's error, a lost connection. The wait is
+exponential with jitter (tenacity's), or what the provider asked for in `Retry-After` if that
+is longer.
 """
 
 from __future__ import annotations
@@ -19,15 +20,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How patient a runner is with its providers.
+    """How transient failures are retried.
 
-    Each try reserves its own call, so an agent's `calls` bounds them too; there is no other number of tries.
+    Each try reserves its own call, so an agent's `calls` bounds the tries; no other number does.
 
     Args:
         initial_s: seconds before the second try, doubled for each further one.
         max_s: seconds between two tries at most, unless the provider asks for more.
-        jitter_s: up to so many seconds are added at random, so that many runs do not come back at once; with 0 nothing
-            is left to chance.
+        jitter_s: seconds added at most, at random, so that many runs do not come back at once; 0: none.
     """
 
     initial_s: float = 0.5
@@ -41,7 +41,12 @@ class Retry:
         calls_left: Callable[[], int],
         seconds_left: Callable[[], float],
     ) -> T:
-        """Ask until it succeeds, fails for good, or neither calls nor time are left for another try.
+        """Call `ask` until it succeeds, fails for good, or no call or no time is left for another try.
+
+        Args:
+            ask: makes one try.
+            calls_left: returns how many more calls the visit may make.
+            seconds_left: returns the seconds that are left to the visit.
 
         Raises CallFailed: the last failure.
         """
@@ -51,6 +56,7 @@ class Retry:
             failed = [error]
 
         async def again() -> T:
+            # the failure above counts as tenacity's first try: its waits start from there, and nothing is asked twice
             if failed:
                 raise failed.pop()
             return await ask()
@@ -59,6 +65,7 @@ class Retry:
             return isinstance(error, CallFailed) and error.transient and calls_left() > 0
 
         def has_no_time(state: RetryCallState) -> bool:
+            # fails now instead of after the wait: the visit would end before the next try
             return state.upcoming_sleep >= seconds_left()
 
         retrying = AsyncRetrying(
@@ -76,4 +83,5 @@ class Retry:
         backoff = min(doubled + jitter, self.max_s)
         error = state.outcome.exception() if state.outcome else None
         asked_for = error.retry_after_s if isinstance(error, CallFailed) else None
+        # `max_s` does not bound this: a provider that is asked too soon refuses again, and that costs a call
         return max(backoff, asked_for or 0.0)
