@@ -1,4 +1,4 @@
-"""The port of observers: who is told of every record, as it is made."""
+"""The port of observers, which see every record as it is made."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from ..kernel.records import Record
 Observer = Callable[[Record], object]
 """Called with every record, in order, on the event loop: be quick.
 
-What an observer raises is logged and does not touch the run.
+What an observer raises is logged by its type, and does not touch the run.
 """

@@ -1,4 +1,4 @@
-"""Events as structlog lines: one a record, with no prompt text in it."""
+"""Records as structlog events: one for each record, with no prompt text in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..kernel.records import Record
 from .base import Observer
 
 LOOP_VISITS = 3
-"""A state visited more often than this in one run is flagged: agents may be handing off in circles."""
+"""A state that is visited more often than this in one run is flagged: agents may be handing off in circles."""
 
 _TEXTS = frozenset({"detail", "question"})
 """Fields that may quote what a model or a user said."""
@@ -22,9 +22,10 @@ def log_records(logger: Any = None, *, texts: bool = False) -> Observer:
     """Make an observer that logs every record as one structlog event.
 
     Args:
-        logger: a structlog logger; None takes `structlog.get_logger("fsm_orch")`, as the application configured it.
+        logger: a structlog logger. None: `structlog.get_logger("fsm_orch")`, as the application configured it.
         texts: also log details and questions, which may quote what a model or a user said.
     """
+    # never `structlog.configure()`: what logs look like is for the application to say
     log = logger if logger is not None else structlog.get_logger("fsm_orch")
 
     def observe(record: Record) -> None:
@@ -34,7 +35,7 @@ def log_records(logger: Any = None, *, texts: bool = False) -> Observer:
 
 
 def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
-    """Give the fields of a record for a log line; those that are None are left out."""
+    """Return the fields of a record for a log line; those that are None are left out."""
     stamp = record.stamp
     line: dict[str, Any] = {
         "run": stamp.run_id,
