@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 import fsm_orch
 
 PACKAGE = Path(fsm_orch.__file__).parent
+GALLERY = Path(__file__).parent.parent / "machines"
 
 FLOORS = (
     "errors messages limits clock amounts",
@@ -136,6 +138,26 @@ def inner(module: str) -> set[str]:
 def outer(module: str) -> set[str]:
     """Return the top-level modules outside the package that a module imports."""
     return {name.partition(".")[0] for name in names(module)} - {"fsm_orch", "__future__"}
+
+
+@cache
+def sources() -> dict[str, ast.Module]:
+    """Return every module of the package and of the gallery, parsed, by its path."""
+    return {
+        path.relative_to(folder.parent).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for folder in (PACKAGE, GALLERY)
+        for path in sorted(folder.rglob("*.py"))
+    }
+
+
+def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield the functions at the top of a module, and the public methods of its classes."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in module.body:
+        if isinstance(node, kinds):
+            yield node
+        elif isinstance(node, ast.ClassDef):
+            yield from (part for part in node.body if isinstance(part, kinds) and not part.name.startswith("_"))
 
 
 def shown(module: str, node: ast.AST) -> str:
@@ -270,3 +292,35 @@ def test_everything_public_is_explained() -> None:
     ]
 
     assert [] == mute
+
+
+def test_docstrings_open_with_what_is_done() -> None:
+    """No docstring opens with Tell, Give or Say, where readers of Python expect Return, Yield or Check."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    telling = [
+        f"{path}:{getattr(node, 'lineno', 1)} {said.splitlines()[0]}"
+        for path, module in sources().items()
+        for node in ast.walk(module)
+        if isinstance(node, kinds)
+        for said in [ast.get_docstring(node) or ""]
+        if re.match(r"(Tell|Give|Say)s?\b", said)
+    ]
+
+    assert [] == telling
+
+
+def test_docstrings_are_sentences() -> None:
+    """The docstring of a function opens with a capital, and its first paragraph ends with a full stop.
+
+    One that is code alone, such as `provider:model`, has no words and is let pass.
+    """
+    broken = [
+        f"{path}:{function.lineno} {summary}"
+        for path, module in sources().items()
+        for function in functions(module)
+        for summary in [(ast.get_docstring(function) or "").partition("\n\n")[0]]
+        if re.search(r"[^\W\d_]", re.sub(r"`[^`]*`", "", summary))
+        if not (summary[0].isupper() and summary.endswith("."))
+    ]
+
+    assert [] == broken
