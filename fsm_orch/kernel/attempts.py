@@ -21,7 +21,7 @@ from .reasons import LANDS_AS, FailureReason, LandingReason, Refusal
 
 def take_reply(course: Course, reply: inputs.Replied) -> None:
     """Commit a reply, or refuse it. Discard it if the run has ended or the visit's time is over."""
-    if is_over(course) or is_late(course):
+    if land_if_over(course) or fail_if_late(course):
         return
     refusal = reply.refusal or _accept(course, reply)
     if refusal is not None:
@@ -30,11 +30,11 @@ def take_reply(course: Course, reply: inputs.Replied) -> None:
 
 def take_failure(course: Course, reason: FailureReason, detail: str) -> None:
     """End an attempt that raised, took too long, or was denied a call."""
-    if not is_over(course):
+    if not land_if_over(course):
         end_attempt(course, reason, detail)
 
 
-def is_over(course: Course) -> bool:
+def land_if_over(course: Course) -> bool:
     """Close the attempt's calls, land for an overrun or a passed deadline, and return whether the run has ended."""
     # first of all: what is still open may have been billed, and may hide a child's overrun
     course.close_visit()
@@ -45,7 +45,7 @@ def is_over(course: Course) -> bool:
     return course.now.status == "finished"
 
 
-def is_late(course: Course) -> bool:
+def fail_if_late(course: Course) -> bool:
     """Fail a visit whose reply arrived after its time limit; the reply is discarded. Return whether it was late."""
     # only here can `visit_s` bind a plain function: it runs on the event loop, and nothing can interrupt it
     visit_s = course.state.timeout_s or course.compiled.limits.visit_s

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from . import effects, records
-from .attempts import end_attempt, is_late, is_over
+from .attempts import end_attempt, fail_if_late, land_if_over
 from .course import Course
 
 
 def pause(course: Course, question: str) -> None:
     """Wait for a human, if the agent declares that it may."""
     # checked like a reply: an agent that asks after its time has timed out, and nobody is asked
-    if is_over(course) or is_late(course):
+    if land_if_over(course) or fail_if_late(course):
         return
     visit, spec = course.visit, course.state.spec
     # bounded: otherwise a run could wait without end, and an exploration of its machine would not finish

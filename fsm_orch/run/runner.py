@@ -197,7 +197,7 @@ class Runner(Generic[C, D]):
             run_id=options.get("run_id") or self._new_id(),
             thread_id=options.get("thread_id"),
             trace_id=options.get("trace_id"),
-            context=start.first(context),
+            context=start.initial_values(context),
             messages=tuple(options.get("messages", ())),
             digest=self.definition.digest,
             kernel=VERSION,

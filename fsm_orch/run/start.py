@@ -121,7 +121,7 @@ def _agent(state: State, agent: object) -> Agent:
     return cast("Agent", agent) if isinstance(agent, HasSpec) else CodeAgent(cast("Any", agent), state.spec)
 
 
-def first(context: Context) -> dict[str, Any]:
+def initial_values(context: Context) -> dict[str, Any]:
     """Return the fields of a first context as JSON values, by name, as the journal holds them.
 
     Raises StartError: if a field is set that only agents write, or a value cannot be written as JSON or read back. The

@@ -74,7 +74,7 @@ def _given(context: type[Context]) -> SearchStrategy[dict[str, Any]]:
 def _fits(context: type[Context], given: Mapping[str, Any], refused: list[str]) -> bool:
     """Tell whether a run could start on this; why not is added to `refused`."""
     try:
-        start.first(validated(context, given))
+        start.initial_values(validated(context, given))
     except (ContextError, StartError) as error:
         refused.append(str(error))
         return False
