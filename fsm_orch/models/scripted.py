@@ -44,7 +44,7 @@ class ScriptedModel:
         """What it was asked, in order."""
 
     async def count(self, request: Request) -> int:
-        return sum(len(message.content.encode("utf-8", "surrogatepass")) for message in request.messages)
+        return sum(len(message.content.encode()) for message in request.messages)
 
     async def complete(self, request: Request) -> Response:
         """Say the next line.

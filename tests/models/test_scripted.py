@@ -80,11 +80,11 @@ async def test_true_usage(asked: str, said: str, cap: int) -> None:
     assert (response.text == said) == (size <= cap)
 
 
-@given(text=st.text(st.characters()))
+@given(text=st.text())
 async def test_count_is_exact(text: str) -> None:
-    """The bound is the bytes of the input, for lone surrogates too."""
+    """The bound is the bytes of the input."""
 
-    assert len(text.encode("utf-8", "surrogatepass")) == await ScriptedModel([]).count(request(text))
+    assert len(text.encode()) == await ScriptedModel([]).count(request(text))
 
 
 async def test_delay() -> None:
