@@ -769,6 +769,18 @@ async def test_probe() -> None:
     assert 4 == wired.body["max_tokens"]
 
 
+async def test_probe_again() -> None:
+    """A text that a model ended by itself is asked for once more; one that is then cut off passes."""
+    ended = cut_off(choices=[{"finish_reason": "stop", "message": {"content": "Nine."}}])
+    answers = iter([ended, cut_off()])
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=next(answers)))
+    probed = model("chat", Wired(), transport=transport)
+    assert isinstance(probed, ChatModel)
+    await probed.probe()
+
+    assert [] == list(answers)
+
+
 @pytest.mark.parametrize(
     ("wired", "sentence"),
     [

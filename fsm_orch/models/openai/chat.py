@@ -47,6 +47,7 @@ _PROBE = Request(
     messages=(Message(role="user", content="Count from one to a hundred, in words. Begin at once."),),
     max_output_tokens=4,
 )
+_NOT_CUT_OFF = f"its cap was {_PROBE.max_output_tokens} output tokens, and it did not say that a long text was cut off"
 
 _FINISHES: Mapping[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "refusal"}
 
@@ -128,20 +129,21 @@ class ChatModel:
         return body
 
     async def probe(self) -> None:
-        """Send one tiny request, and see that the server keeps to the caps that budgets rest on.
+        """Send a tiny request, and see that the server keeps to the caps that budgets rest on.
 
-        Do it once at start-up: it costs about fifty tokens, which no run's budget counts.
+        Do it once at start-up: it costs about fifty tokens, which no run's budget counts, or twice that if the text was
+        not cut off, since a small model may end it by itself.
 
         Raises ModelUnavailable: if the server cannot be reached, does not tell usage, writes more than it may, or
             reads more than was counted.
         """
         try:
             bound = await self.count(_PROBE)
-            reply = await self.complete(_PROBE)
+            reason = _broken_promise(await self.complete(_PROBE), bound)
+            if reason == _NOT_CUT_OFF:
+                reason = _broken_promise(await self.complete(_PROBE), bound)
         except CallFailed as error:
             reason = str(error)
-        else:
-            reason = _broken_promise(reply, bound)
         if reason:
             raise ModelUnavailable(f"{self.name} cannot be used on a budget: {reason}")
 
@@ -156,7 +158,7 @@ def _broken_promise(reply: Response, bound: int) -> str:
     if reply.usage.input_tokens > bound:
         return f"at most {bound} input tokens were counted, and it read {reply.usage.input_tokens}"
     if reply.finish != "length":
-        return f"its cap was {cap} output tokens, and it did not say that a long text was cut off"
+        return _NOT_CUT_OFF
     return ""
 
 
