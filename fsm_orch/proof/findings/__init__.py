@@ -76,6 +76,6 @@ def findings(
         *(affordable.guarded(definition, certificate) if require_slack else ()),
     ]
     told = {finding.where for finding in found}
-    found += [finding for finding in ways.untaken(definition, exploration) if finding.where not in told]
+    found += [finding for finding in ways.untaken(definition, exploration, found) if finding.where not in told]
     weights = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: weights[finding.level]))

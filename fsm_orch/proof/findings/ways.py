@@ -8,7 +8,7 @@ on None in a field that may be None: that anything else could make it raise is l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice, product
 from typing import Any, NamedTuple, get_args
 
@@ -163,11 +163,17 @@ def _mistakes_of(domain: Domain, leaf: Guard[Any]) -> Iterator[str]:
             yield f"{leaf!r} answers what is no bool"
 
 
-def untaken(definition: Definition, exploration: Exploration) -> Iterator[Finding]:
-    """Find handoffs and failure edges that no run takes, though runs enter a state that they leave."""
+def untaken(definition: Definition, exploration: Exploration, known: Iterable[Finding] = ()) -> Iterator[Finding]:
+    """Find handoffs and failure edges that no run takes, though runs enter a state that they leave.
+
+    Args:
+        known: what was found so far; a handoff into a state that no run can afford (FSM301) has its reason there.
+    """
+    dear = {finding.where for finding in known if finding.code == "FSM301"}
     for handoff in definition.handoffs:
         entered = [source.name for source in handoff.sources if source.name in exploration.reached]
-        if exploration.is_complete and entered and handoff.name not in exploration.taken:
+        is_explained = handoff.target.where in dear and handoff.target.name not in exploration.reached
+        if exploration.is_complete and entered and handoff.name not in exploration.taken and not is_explained:
             yield Finding(
                 code="FSM205",
                 where=handoff.where,

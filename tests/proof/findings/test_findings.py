@@ -8,7 +8,7 @@ import pytest
 from support.desk import Support
 
 import fsm_orch
-from fsm_orch import Limits
+from fsm_orch import Context, Final, Limits, Machine, State
 from fsm_orch.proof import findings as families
 from fsm_orch.proof.report import prove
 from machines import helpdesk, shop
@@ -65,3 +65,28 @@ def test_errors_come_first():
     assert [f.code for f in found.findings if f.level == "warning"] == ["FSM203", "FSM304", "FSM304"]
     assert prove(Support.definition).is_sound()
     assert not prove(Support.definition).is_sound(strict=True)
+
+
+class Order(Context):
+    number: int
+
+
+class Far(Machine[Order]):
+    """A state that is one hop too far, and one that is not."""
+
+    look = State(print, initial=True)
+    near = State(print)
+    far = State(print)
+    sent, human = Final(), Final(fallback=True)
+    to_near = look.to(near)
+    to_far = near.to(far)
+    sooner = look.to(sent)
+    done = far.to(sent)
+    limits = Limits(hops=2)
+
+
+def test_what_no_run_can_afford_is_said_once():
+    """A handoff into a state that no run can afford is no second finding: the state is one, with the reason."""
+    findings = prove(Far).findings
+
+    assert [("FSM301", Far.far.where)] == [(finding.code, finding.where) for finding in findings]
