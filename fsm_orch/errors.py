@@ -33,7 +33,7 @@ class Finding:
     """One problem that a check found, and how to fix it."""
 
     code: str
-    """Stable, such as `FSM101`; the families are listed in `fsm_orch.proof.findings`."""
+    """Stable, such as `FSM101`; what each means is in `fsm_orch.define.codes`."""
     where: str
     """`file:line` of the declaration."""
     problem: str

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic._internal._model_construction import ModelMetaclass
 
 from ..errors import ContextError, DefinitionError, Finding
+from . import codes
 from .frozen import INSTEAD, holds_secret, mutable_types
 from .marks import GIVEN, PRESET, Mark, marks_in
 from .source import where_defined
@@ -78,8 +79,8 @@ C = TypeVar("C", bound=Context)
 
 def _mutable(owner: type[Context], name: str, mutable: type | str) -> Finding:
     holds = mutable if isinstance(mutable, str) else mutable.__name__
-    return Finding(
-        code="FSM130",
+    return codes.finding(
+        "FSM130",
         where=where_defined(owner),
         problem=f"{owner.__name__}.{name} holds a {holds}, which can change behind the journal's back",
         expected="fields with values that cannot change",
@@ -90,8 +91,8 @@ def _mutable(owner: type[Context], name: str, mutable: type | str) -> Finding:
 def _loosened(owner: type[Context]) -> Iterable[Finding]:
     """Find what a subclass takes back of the promises of a context."""
     if not owner.model_config.get("frozen") or owner.model_config.get("extra") != "forbid":
-        yield Finding(
-            code="FSM130",
+        yield codes.finding(
+            "FSM130",
             where=where_defined(owner),
             problem=f"{owner.__name__} is configured with frozen off, or with extra fields allowed",
             expected="frozen contexts without unknown fields",
@@ -99,8 +100,8 @@ def _loosened(owner: type[Context]) -> Iterable[Finding]:
         )
     for name, field in owner.__pydantic_fields__.items():
         if field.exclude or holds_secret(field.annotation):
-            yield Finding(
-                code="FSM130",
+            yield codes.finding(
+                "FSM130",
                 where=where_defined(owner),
                 problem=f"{owner.__name__}.{name} is masked or left out when it is written, so a journal would lose it",
                 expected="fields that a journal can hold",
@@ -124,13 +125,7 @@ def _mismarked(owner: type[Context]) -> Iterable[Finding]:
             problem, fix = "is marked Preset and has no default", "give it the value that runs start with"
         else:
             continue
-        yield Finding(
-            code="FSM131",
-            where=where_defined(owner),
-            problem=f"{owner.__name__}.{name} {problem}",
-            expected="at most one mark, around the whole type of the field, and a default with Preset",
-            fix=fix,
-        )
+        yield codes.finding("FSM131", where=where_defined(owner), problem=f"{owner.__name__}.{name} {problem}", fix=fix)
 
 
 def field_refs(refs: object) -> tuple[FieldRef, ...]:

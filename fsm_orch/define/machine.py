@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Generic, TypeGuard
 
 from typing_extensions import TypeVar
 
-from ..errors import DefinitionError, Finding
+from ..errors import DefinitionError
 from ..limits import Limits
+from . import codes
 from .context import Context
 from .definition import Definition
 from .policies import Policy
@@ -96,30 +97,10 @@ def _context_of(cls: AnyMachine, where: str) -> type[Context]:
     bases = getattr(cls, "__orig_bases__", ())
     parents = [base for base in cls.__bases__ if base is not Machine and issubclass(base, Machine)]
     if parents:
-        raise DefinitionError(
-            cls.__name__,
-            [
-                Finding(
-                    code="FSM115",
-                    where=where,
-                    problem=f"{cls.__name__} subclasses the machine {parents[0].__name__}",
-                    expected="Machine[...] as its only base: an inherited handoff would lead to the old states",
-                    fix="write a machine of its own, and share agents and guards as plain values",
-                )
-            ],
-        )
+        problem = f"{cls.__name__} subclasses the machine {parents[0].__name__}"
+        raise DefinitionError(cls.__name__, [codes.finding("FSM115", where=where, problem=problem)])
     context = next((typing.get_args(base)[0] for base in bases if typing.get_origin(base) is Machine), None)
     if not (isinstance(context, type) and issubclass(context, Context)):
-        raise DefinitionError(
-            cls.__name__,
-            [
-                Finding(
-                    code="FSM116",
-                    where=where,
-                    problem=f"{cls.__name__} names no context class",
-                    expected="class X(Machine[MyContext]) with a subclass of Context",
-                    fix="name the context in the brackets",
-                )
-            ],
-        )
+        problem = f"{cls.__name__} names no context class"
+        raise DefinitionError(cls.__name__, [codes.finding("FSM116", where=where, problem=problem)])
     return context

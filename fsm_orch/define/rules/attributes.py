@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import Finding
 from ...limits import Limits
+from .. import codes
 from ..policies import Cause, Policy
 from ..source import where_called
 
@@ -18,8 +19,8 @@ def attributes(declared: Mapping[str, object]) -> Iterator[Finding]:
         declared: the attributes of the class, by name.
     """
     for value, came, do in (*_misnamed(declared), *_misplaced(declared)):
-        yield Finding(
-            code="FSM114",
+        yield codes.finding(
+            "FSM114",
             where=getattr(value, "where", where_called()),
             problem=came,
             expected="limits = Limits(...), model = 'provider:model', policies = (never(...),); `definition` is taken",

@@ -1,7 +1,7 @@
 """Whether a definition can keep the promise: every rule that can be known before anything runs.
 
 Each rule is a function from a definition to its findings; `check` asks them all, so that a user sees every finding at
-once. The codes of findings are in `define.codes`.
+once. What is stable about each finding is in `define.codes`.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...errors import Finding
+from .. import codes
 from ..definition import Definition
 from ..states import Handoff
 from ..wording import counted, quoted
@@ -20,12 +21,10 @@ def duplicates(definition: Definition) -> Iterator[Finding]:
             first = seen.setdefault(key, handoff)
             if first is handoff:
                 continue
-            yield Finding(
-                code="FSM106" if handoff.kind == "handoff" else "FSM109",
+            yield codes.finding(
+                "FSM106" if handoff.kind == "handoff" else "FSM109",
                 where=handoff.where,
-                problem=f"{handoff.name!r} leaves {state.name!r} exactly as {first.name!r} does",
-                expected="one handoff for each target and guard, one edge for each kind of failure",
-                fix=f"remove it, or give it a guard of its own (the other is at {first.where})",
+                problem=f"{handoff.name!r} leaves {state.name!r} exactly as {first.name!r} does (at {first.where})",
             )
 
 
@@ -34,11 +33,10 @@ def descriptions(definition: Definition) -> Iterator[Finding]:
     for handoff in definition.handoffs:
         models = [s.name for s in handoff.sources if s.spec.proposes and handoff.kind == "handoff"]
         if models and not handoff.description.strip():
-            yield Finding(
-                code="FSM117",
+            yield codes.finding(
+                "FSM117",
                 where=handoff.where,
                 problem=f"{handoff.name!r} leaves {quoted(models)} without a description",
-                expected="a description on every exit of an LLM agent: it is all that the model sees of it",
                 fix=f'say when to take it: .to({handoff.target.name}, "when ...")',
             )
 
@@ -49,11 +47,10 @@ def routes(definition: Definition) -> Iterator[Finding]:
         for target in state.spec.routes:
             ways = [h.name for h in definition.exits(state.name) if h.target is target]
             if len(ways) != 1:
-                yield Finding(
-                    code="FSM121",
+                yield codes.finding(
+                    "FSM121",
                     where=state.where,
                     problem=f"the agent of {state.name!r} routes to {target!r}, "
                     f"to which {counted(ways, 'handoff')} lead",
-                    expected="exactly one handoff to each state it routes to",
                     fix=f"declare one handoff from {state.name!r} to it",
                 )

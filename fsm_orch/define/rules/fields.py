@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import TypeAdapter, ValidationError
 
 from ...errors import Finding
+from .. import codes
 from ..changes import describe_item
 from ..context import Context, FieldRef
 from ..definition import Definition
@@ -28,24 +29,22 @@ def _field(definition: Definition, ref: FieldRef, where: str, subject: str) -> I
     fields = definition.context.__pydantic_fields__
     if issubclass(definition.context, ref.owner) and ref.name in fields:
         return
-    yield Finding(
-        code="FSM111",
+    yield codes.finding(
+        "FSM111",
         where=where,
         problem=f"{subject} {ref!r}, which is no field of {definition.context.__name__}",
         expected=f"fields of {definition.context.__name__}: {quoted(fields)}",
-        fix=f"name a field of the machine's own context{did_you_mean(ref.name, fields)}",
+        fix=f"{codes.CODES['FSM111'].fix}{did_you_mean(ref.name, fields)}",
     )
 
 
 def _default_answer(definition: Definition, ref: FieldRef, value: object, where: str) -> Iterator[Finding]:
     problem = _misfit(definition.context, ref.name, value)
     if problem is not None:
-        yield Finding(
-            code="FSM120",
+        yield codes.finding(
+            "FSM120",
             where=where,
             problem=f"sets {ref!r} to a value that does not fit: {problem}",
-            expected="a value that the field and its validators take as it is, checked now so that landing never fails",
-            fix="set a value of that type",
         )
 
 
@@ -71,10 +70,8 @@ def schema(definition: Definition) -> Iterator[Finding]:
     try:
         definition.context.model_json_schema()
     except Exception as error:  # whatever keeps it from a schema keeps it from a journal
-        yield Finding(
-            code="FSM122",
+        yield codes.finding(
+            "FSM122",
             where=definition.where,
             problem=f"{definition.context.__name__} has no JSON schema: {type(error).__name__}",
-            expected="fields that can be written to a journal and read back",
-            fix="use types that pydantic can serialize; pass live objects as dependencies",
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ...errors import Finding
+from .. import codes
 from ..definition import Definition
 from ..guards import Guard
 
@@ -35,8 +36,8 @@ def dependencies(definition: Definition) -> Iterator[Finding]:
         wanted, given = state.spec.deps, definition.deps
         if wanted is None or not _is_foreign(wanted, given):
             continue
-        yield Finding(
-            code="FSM112",
+        yield codes.finding(
+            "FSM112",
             where=state.spec.where,
             problem=f"the agent of {state.name!r} is annotated for dependencies {_type_name(wanted)}",
             expected=f"the dependencies of {definition.name}: {_type_name(given)}",
@@ -60,8 +61,8 @@ def _type_name(given: object) -> str:
 def _foreign(definition: Definition, contexts: Iterable[type], where: str, subject: str) -> Iterator[Finding]:
     for context in contexts:
         if not issubclass(definition.context, context):
-            yield Finding(
-                code="FSM112",
+            yield codes.finding(
+                "FSM112",
                 where=where,
                 problem=f"{subject} is annotated for {context.__name__}",
                 expected=f"{definition.context.__name__}, the context of {definition.name}, or a base of it",

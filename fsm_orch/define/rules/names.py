@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ...errors import Finding
+from .. import codes
 from ..definition import Definition
 from .functions import guards_in_use
 
@@ -21,11 +22,10 @@ def unnamed_handoffs(definition: Definition) -> Iterator[Finding]:
     named = {id(handoff) for handoff in definition.handoffs}
     unnamed = {id(h): h for state in definition.states.values() for h in state.handoffs if id(h) not in named}
     for handoff in unnamed.values():
-        yield Finding(
-            code="FSM107",
+        yield codes.finding(
+            "FSM107",
             where=handoff.where,
             problem=f"a handoff to {handoff.target.name or 'a state'!r} that is assigned to no attribute",
-            expected="every handoff has a name: it is what a model chooses and a journal records",
             fix=f"write to_{handoff.target.name or 'it'} = ...",
         )
 
@@ -37,17 +37,16 @@ def wire_names(definition: Definition) -> Iterator[Finding]:
     places += [(ref.name, state.where) for state in definition.states.values() for ref in state.spec.writes]
     for name, where in places:
         if not WIRE_NAME.fullmatch(name):
-            yield Finding(
-                code="FSM114",
+            yield codes.finding(
+                "FSM114",
                 where=where,
                 problem=f"the name {name!r}",
                 expected="1 to 64 of A-Z a-z 0-9 _ -, which is what every provider accepts",
-                fix="rename it",
             )
     for state in definition.states.values():
         for name in sorted(state.spec.written_names & RESERVED_FIELDS):
-            yield Finding(
-                code="FSM114",
+            yield codes.finding(
+                "FSM114",
                 where=state.where,
                 problem=f"state {state.name!r} writes a field named {name!r}",
                 expected="any other name: a decision has a key of its own by this one",
@@ -62,10 +61,8 @@ def nameless_functions(definition: Definition) -> Iterator[Finding]:
     places += [(where, subject, guard.canonical) for where, subject, guard in guards_in_use(definition)]
     for where, subject, canonical in places:
         if canonical is None:
-            yield Finding(
-                code="FSM113",
+            yield codes.finding(
+                "FSM113",
                 where=where,
                 problem=f"{subject} has no name of its own: a lambda, a partial, a bound method or a closure",
-                expected="functions told by their module and name: a machine's digest is the same in every process",
-                fix="write it as a def of a module; what varies belongs in the context or the dependencies",
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...errors import Finding
+from .. import codes
 from ..context import first_readable
 from ..definition import Definition
 from ..graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
@@ -20,12 +21,11 @@ def unreachable(definition: Definition) -> Iterator[Finding]:
     reached = reachable(definition.successors, [definition.initial.name])
     for name, part in (*definition.states.items(), *definition.finals.items()):
         if name not in reached and not (isinstance(part, Final) and part.fallback):
-            yield Finding(
-                code="FSM103",
+            yield codes.finding(
+                "FSM103",
                 where=part.where,
                 problem=f"no path leads to {name!r}",
                 expected=f"states that can be reached from {definition.initial.name!r}",
-                fix="declare a handoff to it, or remove it",
             )
 
 
@@ -33,8 +33,8 @@ def traps(definition: Definition) -> Iterator[Finding]:
     """Find states from which only the fallback can be reached, or whose agent would never be asked."""
     for name, state in definition.states.items():
         if state.handoffs and not definition.exits(name):
-            yield Finding(
-                code="FSM104",
+            yield codes.finding(
+                "FSM104",
                 where=state.where,
                 problem=f"{name!r} has failure edges and no handoff, so its agent would never be asked",
                 expected="states with a handoff to take",
@@ -44,12 +44,10 @@ def traps(definition: Definition) -> Iterator[Finding]:
     can_finish = reachable(reversed_graph(definition.successors), goals)
     for name, state in definition.states.items():
         if name not in can_finish:
-            yield Finding(
-                code="FSM104",
+            yield codes.finding(
+                "FSM104",
                 where=state.where,
                 problem=f"from {name!r} only the fallback can be reached",
-                expected="states from which some path leads to a final state that is not the fallback",
-                fix="declare a handoff that leads on, or end there with a Final of its own",
             )
 
 
@@ -59,11 +57,10 @@ def cycles(definition: Definition) -> Iterator[Finding]:
     graph = without(definition.successors, bounded)
     while (cycle := shortest_cycle(graph)) is not None:
         kind = "self-loop" if len(cycle) == 2 else "cycle"
-        yield Finding(
-            code="FSM105",
+        yield codes.finding(
+            "FSM105",
             where=definition.states[cycle[0]].where,
             problem=f"the {kind} {' -> '.join(cycle)} has no bound of its own",
-            expected="cycles in which at least one state declares max_visits",
             fix=f"declare it: {cycle[0]} = State(..., max_visits=2)",
         )
         graph = without(graph, cycle[:1])  # as if it were bounded as advised
@@ -86,12 +83,10 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
             if path is not None:
                 lost = _lost(definition, field, path)
                 why = f" (nothing that {lost!r} writes is kept when its visit fails)" if lost else ""
-                yield Finding(
-                    code="FSM110",
+                yield codes.finding(
+                    "FSM110",
                     where=state.where,
                     problem=f"{state.name!r} reads {field!r}, which this path did not write{why}: {' -> '.join(path)}",
-                    expected="fields that are written on every path, required, or marked Given or Preset",
-                    fix="write it on that path, require it, let it start with its default (Preset), or do not read it",
                 )
 
 

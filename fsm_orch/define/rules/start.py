@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ...amounts import FREE, Allowance, Price
 from ...errors import Finding
 from ...limits import Limits
+from .. import codes
 from ..definition import Definition
 from ..graph import shortest_path
 
@@ -15,8 +16,8 @@ def can_start(definition: Definition) -> Iterator[Finding]:
     """Find limits that admit no run, no visit of some state, or no end."""
     reason = start_objection(definition, definition.limits)
     if reason is not None:
-        yield Finding(
-            code="FSM119",
+        yield codes.finding(
+            "FSM119",
             where=definition.where,
             problem=reason,
             expected="limits that admit at least the first call and the landing",
@@ -30,8 +31,8 @@ def _never_entered(definition: Definition) -> Iterator[Finding]:
     for name, state in definition.states.items():
         grant = state.spec.grant(FREE).tokens
         if grant > definition.limits.tokens and not state.initial:
-            yield Finding(
-                code="FSM119",
+            yield codes.finding(
+                "FSM119",
                 where=state.where,
                 problem=f"the first call of {name!r} may take {grant:,} tokens, a run {definition.limits.tokens:,}",
                 expected="states that a run can afford to enter",
@@ -44,8 +45,8 @@ def _too_far(definition: Definition) -> Iterator[Finding]:
     ends = {name for name, final in definition.finals.items() if not final.fallback}
     path = shortest_path(definition.successors, definition.initial.name, lambda name: name in ends)
     if path is not None and len(path) - 1 > definition.limits.hops >= 1:
-        yield Finding(
-            code="FSM119",
+        yield codes.finding(
+            "FSM119",
             where=definition.where,
             problem=f"the shortest way to an end other than the fallback takes {len(path) - 1} hops, and a run has "
             f"{definition.limits.hops}: {' -> '.join(path)}",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from ...errors import Finding
+from .. import codes
 from ..definition import Definition
 from ..wording import counted, quoted
 
@@ -14,11 +15,10 @@ def initial_state(definition: Definition) -> Iterator[Finding]:
     """Yield a finding unless exactly one state is the initial one."""
     initials = [name for name, state in definition.states.items() if state.initial]
     if len(initials) != 1:
-        yield Finding(
-            code="FSM101",
+        yield codes.finding(
+            "FSM101",
             where=definition.where,
             problem=f"{counted(initials, 'initial state')} in {definition.name}",
-            expected="exactly one state with initial=True",
             fix=f"mark one of {quoted(definition.states)}" if definition.states else "declare a State",
         )
 
@@ -27,12 +27,10 @@ def fallback(definition: Definition) -> Iterator[Finding]:
     """Yield a finding unless exactly one final state is the fallback, and no other stands in for it."""
     fallbacks = [name for name, final in definition.finals.items() if final.fallback]
     if len(fallbacks) != 1:
-        yield Finding(
-            code="FSM102",
+        yield codes.finding(
+            "FSM102",
             where=definition.where,
             problem=f"{counted(fallbacks, 'fallback')} in {definition.name}",
-            expected="exactly one Final(fallback=True), where runs are landed",
-            fix="declare one, with the default answer in sets={...}",
         )
 
 
@@ -41,22 +39,20 @@ def owners(definition: Definition) -> Iterator[Finding]:
     own = {id(part) for part in (*definition.states.values(), *definition.finals.values())}
     for part in dict.fromkeys((*definition.states.values(), *definition.finals.values(), *definition.handoffs)):
         if len(part.owners) > 1:
-            yield Finding(
-                code="FSM118",
+            yield codes.finding(
+                "FSM118",
                 where=part.where,
                 problem=f"one {type(part).__name__} under several names: {', '.join(part.owners)}",
-                expected="one name in one machine",
                 fix="declare a part for each name",
             )
     for handoff in definition.handoffs:
         for part in dict.fromkeys((*handoff.sources, handoff.target)):
             if id(part) in own:
                 continue
-            yield Finding(
-                code="FSM118",
+            yield codes.finding(
+                "FSM118",
                 where=handoff.where,
                 problem=f"handoff {handoff.name!r} joins {part!r}, which is no attribute of {definition.name}",
-                expected="states and final states of the same class",
                 fix="assign it to an attribute of this class",
             )
 
@@ -69,12 +65,10 @@ def bounds(definition: Definition) -> Iterator[Finding]:
         too_few = not all(map(_is_count, given))
         too_short = timeout is not None and not 0 < timeout < math.inf
         if too_few or too_short:
-            yield Finding(
-                code="FSM123",
+            yield codes.finding(
+                "FSM123",
                 where=state.where,
                 problem=f"{state.name!r} has max_visits={visits!r}, timeout_s={timeout!r}, attempts={attempts!r}",
-                expected="whole max_visits and attempts from 1, timeout_s above 0 and finite, or None",
-                fix="mend the number, or leave it out",
             )
 
 

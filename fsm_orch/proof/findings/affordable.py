@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ...amounts import FREE, Price
+from ...define import codes
 from ...define.definition import Definition
 from ...define.graph import shortest_path
 from ...errors import Finding
@@ -24,21 +25,19 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
     for name, state in definition.states.items():
         path = shortest_path(definition.successors, start, lambda node, goal=name: node == goal)  # type: ignore[misc]
         if path is not None and len(path) > max(limits.hops, 1):
-            yield Finding(
-                code="FSM301",
+            yield codes.finding(
+                "FSM301",
                 where=state.where,
                 problem=f"{name!r} is {len(path) - 1} hops away: {' -> '.join(path)}; of {limits.hops} the last is "
                 "kept for landing, so no run gets there",
-                expected="states that a run can afford to enter",
                 fix=f"raise the limit, {limits_as_written(limits, hops=len(path))}, or shorten the way",
             )
         cost = state.spec.grant(prices.get(name, FREE)).cost
         if limits.cost_micros is not None and cost > limits.cost_micros:
-            yield Finding(
-                code="FSM301",
+            yield codes.finding(
+                "FSM301",
                 where=state.where,
                 problem=f"the first call of {name!r} may cost {dollars(cost)}, a run {dollars(limits.cost_micros)}",
-                expected="states that a run can afford to enter",
                 fix="raise the limit, lower the caps of its agent, or give it a cheaper model",
             )
 
@@ -56,13 +55,11 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
         if state not in prices:
             using.setdefault(model, []).append(state)
     for model, states in using.items():
-        yield Finding(
-            code="FSM306",
+        yield codes.finding(
+            "FSM306",
             where=definition.states[states[0]].where,
             problem=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost "
             f"limit of ${definition.limits.cost_usd} cannot be kept: no run starts",
-            expected="models of a known price, where cost is limited",
-            fix="name a model whose price is known, or limit tokens alone",
         )
 
 
@@ -75,14 +72,12 @@ def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:
         if limit is None or way is None or way.price <= limit:
             continue
         shown = dollars if measure == "cost" else (lambda number: f"{number:,} tokens")
-        yield Finding(
-            code="FSM302",
+        yield codes.finding(
+            "FSM302",
             where=definition.where,
             problem=f"the cheapest path to an answer needs {shown(way.price)} if each of its agents uses one call in "
             f"full, the limit is {shown(limit)}: {' -> '.join(way.path)}",
-            expected="limits that some path to an answer fits into",
             fix=f"raise the limit to {shown(way.price)}, or lower the caps of the agents on that path",
-            level="warning",
         )
 
 
@@ -119,14 +114,12 @@ def slack(definition: Definition, certificate: Certificate) -> Iterator[Finding]
         lower: Mapping[str, int | Decimal] = (
             {"cost_usd": Decimal(worst) / 1_000_000} if measure == "cost" else {measure: worst}
         )
-        yield Finding(
-            code="FSM303",
+        yield codes.finding(
+            "FSM303",
             where=definition.where,
             problem=f"no run uses up its {measure}: the worst takes {_shown(worst, measure)}, "
             f"the limit is {_shown(limit, measure)}",
-            expected="any limit; this one would only be felt after a change of the machine",
             fix=f"nothing, or lower it: {limits_as_written(definition.limits, **lower)} would do",
-            level="note",
         )
 
 
@@ -135,13 +128,11 @@ def guarded(definition: Definition, certificate: Certificate) -> Iterator[Findin
     for measure, limit in _limited(definition):
         bound = certificate.bounds.get(measure)
         if bound is not None and bound.bound > limit:
-            yield Finding(
-                code="FSM305",
+            yield codes.finding(
+                "FSM305",
                 where=definition.where,
                 problem=f"the worst run takes {_shown(bound.bound, measure)}, the limit is {_shown(limit, measure)}, "
                 f"so the ledger may land it: {' -> '.join(bound.witness.states)}",
-                expected="worst cases within the limits, since --require-slack was given",
-                fix="raise the limit, or lower visits, calls or caps on that path",
             )
 
 

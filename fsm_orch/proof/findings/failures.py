@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ...amounts import FREE
+from ...define import codes
 from ...define.definition import Definition
 from ...define.states import State
 from ...errors import Finding
@@ -48,15 +49,13 @@ def unaffordable(definition: Definition, certificate: Certificate) -> Iterator[F
         grant, left = target.spec.grant(FREE).tokens, limits.tokens - spent.tokens
         if grant > left:
             enough = min(bound, unlimited[source.name, target.name].tokens + grant)
-            yield Finding(
-                code="FSM304",
+            yield codes.finding(
+                "FSM304",
                 where=handoff.where,
                 problem=f"{handoff.name!r} enters {target.name!r}, whose first call may take {grant:,} tokens, and as "
                 f"few as {left:,} may be left: {' -> '.join(spent.path)}",
-                expected="failure edges that can be taken whenever they are needed; else the run lands instead",
                 fix=f"raise the limit, {limits_as_written(limits, tokens=enough)}, or hand failures to code or to a "
                 "final state",
-                level="warning",
             )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ...amounts import FREE
+from ...define import codes
 from ...define.definition import Definition
 from ...define.states import State
 from ...errors import Finding
@@ -18,14 +19,10 @@ def shared(definition: Definition) -> Iterator[Finding]:
         prompt = _prompt(state)
         first = told.setdefault(prompt, state) if prompt else state
         if prompt and first is not state:
-            yield Finding(
-                code="FSM501",
+            yield codes.finding(
+                "FSM501",
                 where=state.where,
                 problem=f"{state.name!r} and {first.name!r} have the same prompt: {prompt.instructions!r}",
-                expected="agents that are told apart by their instructions, `does`, `must_not`, or what they read and "
-                "write",
-                fix="say what each is for in does=(...), or make them one state",
-                level="warning",
             )
 
 
@@ -35,13 +32,10 @@ def unscoped(definition: Definition) -> Iterator[Finding]:
         prompt = _prompt(state)
         if prompt and state.spec.writes and not (prompt.does or prompt.must_not):
             written = ", ".join(ref.name for ref in state.spec.writes)
-            yield Finding(
-                code="FSM502",
+            yield codes.finding(
+                "FSM502",
                 where=state.where,
                 problem=f"{state.name!r} writes {written}, and neither `does` nor `must_not` says what is its job",
-                expected="a scope on every model that does more than route",
-                fix='say it: LLMAgent(..., does=("answer questions about ...",), must_not=("promise ...",))',
-                level="warning",
             )
 
 
@@ -53,15 +47,13 @@ def needless_routing(definition: Definition) -> Iterator[Finding]:
     for name, state in definition.states.items():
         exits = definition.exits(name)
         if state.spec.proposes and len(exits) == 1 and not state.spec.writes and len(definition.states) > 1:
-            yield Finding(
-                code="FSM503",
+            yield codes.finding(
+                "FSM503",
                 where=state.where,
                 problem=f"the model of {name!r} has one way to go, to {exits[0].target.name!r}, and writes no field; "
                 f"a visit may cost {state.spec.worst_case(FREE).tokens:,} tokens",
-                expected="models that choose between handoffs, write what they find out, or say what others read",
                 fix="let it write what it finds out; or, if nobody is to read what it says, which is lost then, hand "
                 f"off to {exits[0].target.name!r} directly",
-                level="note",
             )
 
 
@@ -70,14 +62,12 @@ def single_agent(definition: Definition) -> Iterator[Finding]:
     states = list(definition.states.values())
     if len(states) == 1 and states[0].spec.calls and states[0].max_visits in (None, 1):
         spec = states[0].spec
-        yield Finding(
-            code="FSM504",
+        yield codes.finding(
+            "FSM504",
             where=definition.where,
             problem=f"{definition.name} is one agent; a run takes at most {spec.worst_case(FREE).tokens:,} tokens",
-            expected="machines that choose between agents",
             fix=f"call the model without a machine ({spec.grant(FREE).tokens:,} tokens at most) if its limits, landing "
             "and journal are not what you want it for",
-            level="note",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...define import codes
 from ...define.policies import Policy
 from ...errors import Finding
 from ..explore.exploration import Exploration, PolicyVerdict
@@ -16,36 +17,31 @@ def broken(exploration: Exploration) -> Iterator[Finding]:
     for judged in exploration.policies:
         match judged.verdict:
             case "violated":
-                yield Finding(
-                    code="FSM411",
+                yield codes.finding(
+                    "FSM411",
                     where=judged.policy.where,
                     problem=f"{judged.policy} is violated: {judged.trace}",
                     expected=_allowed(judged.policy),
-                    fix="close that path: a guard, fewer visits, or one handoff less",
                 )
             case "possible":
-                yield Finding(
-                    code="FSM412",
+                yield codes.finding(
+                    "FSM412",
                     where=judged.policy.where,
                     problem=f"{judged.policy} may be violated: {judged.trace}{_hanging_on(judged)}",
                     expected=_allowed(judged.policy),
                     fix=f"{_look_into(judged)}; or close that path",
-                    level="warning",
                 )
             case "unknown":
-                yield Finding(
-                    code="FSM413",
+                yield codes.finding(
+                    "FSM413",
                     where=judged.policy.where,
                     problem=f"{judged.policy} was not decided: the exploration ended at "
                     f"{exploration.configurations:,} configurations",
-                    expected="policies that were checked on every run",
-                    fix="give it more room, --max-configurations, or lower the hops or visits of the machine",
-                    level="warning",
                 )
 
 
 def _allowed(policy: Policy) -> str:
-    return f"policies that every run keeps{', landed ones too' if policy.strict else _EXCUSED}"
+    return f"{codes.CODES['FSM411'].expected}{', landed ones too' if policy.strict else _EXCUSED}"
 
 
 def _look_into(judged: PolicyVerdict) -> str:

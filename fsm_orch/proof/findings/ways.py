@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, islice, product
 from typing import Any, NamedTuple, get_args
 
+from ...define import codes
 from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
@@ -106,13 +107,11 @@ def _overlap(first: Handoff, second: Handoff, both: Case) -> Finding:
         "declared is taken unless the agent proposes"
     )
     mended = f"write guard={second.guard!r} & ~{first.guard!r}" if first.guard else f"declare {first.name!r} after it"
-    return Finding(
-        code="FSM201",
+    return codes.finding(
+        "FSM201",
         where=second.where,
         problem=came,
-        expected="exits of code of which one is open at a time, and a last one without a guard for all else",
         fix=mended,
-        level="warning",
     )
 
 
@@ -136,12 +135,11 @@ def _never(domain: Domain, part: Guard[Any], whole: Guard[Any], owner: Handoff |
         return None
     is_policy = isinstance(owner, Policy)
     name = str(owner) if isinstance(owner, Policy) else repr(owner.name)
-    return Finding(
-        code="FSM204",
+    return codes.finding(
+        "FSM204",
         where=owner.where,
         problem=f"{'the guard' if part is whole else 'a part of the guard'} of {name} never holds: {part!r}"
         + (f" ({'; '.join(mistakes)})" if mistakes else ""),
-        expected="guards that hold on some context",
         fix=f"mend the guard, or remove the {'policy' if is_policy else 'handoff'}",
         level="warning" if is_policy and not mistakes else "error",
     )
@@ -174,14 +172,11 @@ def untaken(definition: Definition, exploration: Exploration, known: Iterable[Fi
         entered = [source.name for source in handoff.sources if source.name in exploration.reached]
         is_explained = handoff.target.where in dear and handoff.target.name not in exploration.reached
         if exploration.is_complete and entered and handoff.name not in exploration.taken and not is_explained:
-            yield Finding(
-                code="FSM205",
+            yield codes.finding(
+                "FSM205",
                 where=handoff.where,
                 problem=f"no run takes {handoff.name!r}, though runs enter {', '.join(map(repr, entered))}: by then "
                 "its guard is closed, an exit before it is taken, or no visit, hop or token is left for it",
-                expected="handoffs that some run takes",
-                fix="mend the guards or the limits, or remove it",
-                level="warning",
             )
 
 
@@ -225,13 +220,11 @@ def _dead_end(domain: Domain, state: State, exits: Sequence[Handoff], closed: Ca
     last = 'with a description for "none of these"' if state.spec.proposes else "as the last: it is the `else`"
     raised = [repr(leaf) for leaf, said in closed.unknown.items() if said == "raises"]
     why = f"; where {', '.join(raised)} raises, neither it nor its negation holds" if raised else ""
-    return Finding(
-        code="FSM203" if own else "FSM202",
+    return codes.finding(
+        "FSM203" if own else "FSM202",
         where=state.where,
         problem=f"{came}: the run would be landed",
-        expected="states with a way out in every case, even if it leads to the fallback",
         fix=f"declare a handoff without a guard, {last}{why}",
-        level="warning",
     )
 
 

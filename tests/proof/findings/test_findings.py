@@ -1,43 +1,13 @@
-"""All findings together: their codes, their order, and what the example machines have to say."""
+"""All findings together: their order, and what the example machines have to say."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from support.desk import Support
 
-import fsm_orch
 from fsm_orch import Context, Final, Limits, Machine, State
-from fsm_orch.proof import findings as families
 from fsm_orch.proof.report import prove
 from machines import helpdesk, shop
-
-PACKAGE = Path(fsm_orch.__file__).parent
-CODE = re.compile(r"FSM\d{3}")
-
-
-def test_every_code_is_in_the_table():
-    """Every code that is raised anywhere stands in the table once, and the table names no other."""
-    raised = {
-        code
-        for path in PACKAGE.rglob("*.py")
-        for code in re.findall(r'code="(FSM\d{3})"|"(FSM\d{3})" if|else "(FSM\d{3})"', path.read_text(encoding="utf-8"))
-        for code in code
-        if code
-    }
-    table = families.__doc__.partition("1xx, definition")[2].partition("An *error*")[0]
-
-    assert sorted(raised) == CODE.findall(table)
-
-
-def test_a_code_is_in_the_family_of_its_table():
-    """The first digit of a code is the heading that it stands below."""
-    table = families.__doc__.partition("found here.")[2]
-    headings = re.split(r"^(\d)xx, ", table, flags=re.MULTILINE)[1:]
-
-    for digit, codes in zip(headings[::2], headings[1::2], strict=True):
-        assert {digit} == {code[3] for code in CODE.findall(codes)}
 
 
 @pytest.mark.parametrize(

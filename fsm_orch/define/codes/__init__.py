@@ -1,0 +1,50 @@
+"""The table of all findings: what is stable about each, said once, and the findings made from it.
+
+Messages, `fsm-orch explain` and FINDINGS.md are read from here. Where a finding is, and what exactly came, is known to
+the rule alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...errors import Finding, Level
+from . import bounds, handoffs, landing, names, policies, prompts, states
+from .code import Code
+
+_TABLES = (states, handoffs, names, landing, bounds, policies, prompts)
+
+CODES: Mapping[str, Code] = {
+    code.code: code for code in sorted((code for table in _TABLES for code in table.CODES), key=lambda code: code.code)
+}
+"""By number."""
+
+
+def finding(
+    code: str,
+    *,
+    where: str,
+    problem: str,
+    expected: str | None = None,
+    fix: str | None = None,
+    level: Level | None = None,
+) -> Finding:
+    """Make a finding.
+
+    Args:
+        where: `file:line` of the user's declaration.
+        problem: what was declared, and what is wrong with it.
+        expected, fix, level: None: as the table says.
+
+    Raises KeyError: if the table does not have the code, which is our mistake.
+    """
+    known = CODES[code]
+    assert level is None or level in known.levels, f"{code} is {' or '.join(known.levels)}, not {level}"
+    return Finding(
+        code=code,
+        where=where,
+        problem=problem,
+        expected=expected or known.expected,
+        fix=fix or known.fix,
+        level=level or known.levels[0],
+    )

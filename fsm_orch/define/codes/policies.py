@@ -1,0 +1,111 @@
+"""Codes about policies: those that say nothing, and those that some run breaks (4xx)."""
+
+from __future__ import annotations
+
+from .code import Code
+
+CODES = (
+    Code(
+        code="FSM401",
+        title="Policy of another machine",
+        problem="A policy speaks of a state, final state or handoff that is no attribute of this class.",
+        why="No run of this machine ever does it, so the policy would hold by saying nothing, or never hold.",
+        expected="states, final states and handoffs of the same class, and guards of its context",
+        fix="name a part of this class",
+        mending="""
+              class Shop(Machine[Ticket]):
+                  sell = State(work, initial=True)
+                  sold, human = Final(), Final(fallback=True)
+                  done = sell.to(sold)
+
+              class Desk(Machine[Ticket]):
+                  look = State(work, initial=True)
+                  answered, human = Final(), Final(fallback=True)
+                  done = look.to(answered)
+            -     policies = (eventually(Shop.sold),)
+            +     policies = (eventually(answered),)
+        """,
+    ),
+    Code(
+        code="FSM402",
+        title="Policy of a thing with itself",
+        problem="A policy holds one thing against itself.",
+        why="Nothing comes before or after itself, so the policy does not say what was meant.",
+        expected="a first and a second thing; how often one happens is bounded by at_most",
+        fix="name another, or write at_most(1, ...) if it may happen once",
+        mending="""
+              class Desk(Machine[Ticket]):
+                  refund = State(work, initial=True)
+                  answered, human = Final(), Final(fallback=True)
+                  done = refund.to(answered)
+            -     policies = (never(refund).after(refund),)
+            +     policies = (at_most(1, refund),)
+        """,
+    ),
+    Code(
+        code="FSM411",
+        title="Policy that some run breaks",
+        problem="A path was found that breaks the policy, and contexts that take it.",
+        why="What must never happen will happen, as soon as a model or a customer takes that path.",
+        expected="policies that every run keeps",
+        fix="close that path: a guard, fewer visits, or one handoff less",
+        found="check",
+        mending="""
+              class Desk(Machine[Ticket]):
+                  triage, verify, refund = State(work, initial=True), State(work), State(work)
+                  answered, human = Final(), Final(fallback=True)
+                  to_verify = triage.to(verify)
+            -     shortcut = triage.to(refund)
+                  verified = verify.to(refund)
+                  done = refund.to(answered)
+                  policies = (never(refund).before(verify),)
+        """,
+    ),
+    Code(
+        code="FSM412",
+        title="Policy that some run may break",
+        problem="A path was found that breaks the policy, if guards or validators that were not seen through allow it.",
+        why="The proof lists all values of a bool, an Enum or a Literal, and of nothing else. What a guard makes of "
+        "text or numbers it takes both ways.",
+        expected="policies that every run keeps",
+        fix="have a guard read a bool, an Enum or a Literal; or close that path",
+        levels=("warning",),
+        found="check",
+        mending="""
+              @guard
+              def is_polite(ticket: Ticket) -> bool:
+                  return "please" in ticket.query
+
+              class Desk(Machine[Ticket]):
+                  look, refund = State(work, initial=True), State(work)
+                  answered, human = Final(), Final(fallback=True)
+            -     to_refund = look.to(refund, guard=is_polite)
+            +     to_refund = look.to(refund, guard=is_polite & ~is_urgent)
+                  to_human = look.to(human)
+                  done = refund.to(answered)
+                  policies = (never(refund).after(is_urgent),)
+        """,
+    ),
+    Code(
+        code="FSM413",
+        title="Policy that was not decided",
+        problem="The exploration ended before all runs were seen, and none of those seen breaks the policy.",
+        why="A run that was not seen may still break it, so nothing is claimed.",
+        expected="policies that were checked on every run",
+        fix="give it more room, --max-configurations, or lower the hops or visits of the machine",
+        levels=("warning",),
+        found="check",
+        options=("--max-configurations", "30"),
+        mending="""
+              class Desk(Machine[Ticket]):
+                  look = State(work, initial=True)
+            -     ask = State(work, max_visits=9)
+            +     ask = State(work, max_visits=1)
+                  answered, human = Final(), Final(fallback=True)
+                  to_ask = look.to(ask)
+                  back = ask.to(look)
+                  done = look.to(answered)
+                  policies = (eventually(answered | human),)
+        """,
+    ),
+)
