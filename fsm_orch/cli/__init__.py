@@ -1,4 +1,4 @@
-"""The command line, `fsm-orch`: run, check, measure and draw the machines of a module.
+"""The command line, `fsm-orch`: run, check, measure and draw the machines of a module, and explain findings.
 
 Exit codes: 0 done, a landed run included; 1 a machine that does not build, or that a check found wanting; 2 nothing
 could be done, with one line on stderr that says why; 130 interrupted.
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import check, graph, model, run
+from . import check, explain, graph, model, run
 from .eval import evaluate
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ def main(
 
 app.command(name="run")(run.run)
 app.command(name="check")(check.check)
+app.command(name="explain")(explain.explain)
 app.command(name="graph")(graph.graph)
 app.command(name="eval")(evaluate)
 app.add_typer(model.app, name="model")

@@ -27,7 +27,7 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u
 """Control characters but tab and newline, marks that turn the direction of text, and lone surrogates."""
 
 
-_COLOURS: Mapping[Level, str] = {"error": "red", "warning": "yellow", "note": "cyan"}
+LEVEL_COLOURS: Mapping[Level, str] = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 class CommandError(Exception):
@@ -99,7 +99,7 @@ def show_finding(finding: Finding) -> Text:
     source = linecache.getline(file, int(line)).rstrip() if line.isdecimal() else ""
     margin = " " * len(line) if source else ""
     level = "" if finding.level == "error" else f" {finding.level}"
-    shown = Text("\n").append(f"{finding.code}{level}", style=f"bold {_COLOURS[finding.level]}")
+    shown = Text("\n").append(f"{finding.code}{level}", style=f"bold {LEVEL_COLOURS[finding.level]}")
     shown.append(f": {safe(finding.problem)}\n", style="bold")
     if finding.level == "note":
         return shown.append("  = ", style="blue").append("fix: ", style="bold").append(safe(finding.fix))
