@@ -20,7 +20,7 @@ A landed run is a result, never an exception.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +48,15 @@ class Finding:
         return f"{self.code} {self.where}\n  {self.problem}\n  expected: {self.expected}\n  fix: {self.fix}"
 
 
+def how_to_learn_more(findings: Iterable[Finding]) -> str:
+    """Return the command that explains findings, each code once; notes, which can be left, are not named.
+
+    Empty if there is nothing but notes.
+    """
+    codes = dict.fromkeys(finding.code for finding in findings if finding.level != "note")
+    return " ".join(["to learn more: fsm-orch explain", *codes]) if codes else ""
+
+
 class FsmError(Exception):
     """The base class of every error that this library raises on purpose."""
 
@@ -59,7 +68,8 @@ class DefinitionError(FsmError):
         self.subject = subject
         self.findings = tuple(findings)
         count = "1 finding" if len(self.findings) == 1 else f"{len(self.findings)} findings"
-        super().__init__("\n".join([f"{subject} does not build: {count}", *map(str, self.findings)]))
+        lines = [f"{subject} does not build: {count}", *map(str, self.findings), how_to_learn_more(self.findings)]
+        super().__init__("\n".join(filter(None, lines)))
 
 
 class StartError(FsmError):

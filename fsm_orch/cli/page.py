@@ -17,7 +17,7 @@ from ..proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_word
 from ..proof.explore.exploration import Exploration
 from ..proof.explore.theorems import THEOREMS
 from ..proof.report import Counterexample, Proof
-from .show import columns, hanging, place, safe, show_finding
+from .show import columns, hanging, place, safe, show_each
 
 _LABEL = 12
 _VERDICTS = {"holds": "green", "violated": "red", "possible": "yellow", "unknown": "yellow"}
@@ -175,6 +175,5 @@ def _show_findings(out: Console, found: Proof) -> None:
     said = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts if count)
     out.print()
     out.print(hanging(out, f"  {'findings':<{_LABEL}}", said or "none", "bold" if said else "green"))
-    for finding in found.findings:
-        out.print(show_finding(finding), soft_wrap=True)
+    show_each(out, found.findings)
     out.print()

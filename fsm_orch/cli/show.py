@@ -9,7 +9,7 @@ import io
 import linecache
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import DefinitionError, Finding, FsmError, Level
+from ..errors import DefinitionError, Finding, FsmError, Level, how_to_learn_more
 
 _UNBOUND = 100_000
 """Columns of a pipe: lines are not wrapped where nobody looks at them."""
@@ -89,8 +89,16 @@ def show_findings(out: Console, error: DefinitionError) -> None:
     """Show everything that keeps a machine from being built, each finding with the line that it is about."""
     count = "1 finding" if len(error.findings) == 1 else f"{len(error.findings)} findings"
     out.print(Text(f"{error.subject} does not build: {count}", style="bold"))
-    for finding in error.findings:
+    show_each(out, error.findings)
+
+
+def show_each(out: Console, findings: Sequence[Finding]) -> None:
+    """Show findings, and once below them how to learn more."""
+    for finding in findings:
         out.print(show_finding(finding), soft_wrap=True)
+    more = how_to_learn_more(findings)
+    if more:
+        out.print(Text(f"\n{more}", style="dim"), soft_wrap=True)
 
 
 def show_finding(finding: Finding) -> Text:

@@ -26,6 +26,19 @@ BAD = """
         done = ask.to(answered)
 """
 
+NOTED = """
+    from fsm_orch import *
+
+    class Ticket(Context):
+        query: str
+
+    class Ask(Machine[Ticket]):
+        ask = State(LLMAgent("Answer.", reads=(Ticket.query,)), initial=True)
+        answered, human = Final(), Final(fallback=True)
+        done = ask.to(answered, "it is answered")
+"""
+"""A machine of one model, of which there is a note and no more."""
+
 BROKEN = """
     from fsm_orch import *
 
@@ -146,6 +159,19 @@ FSM117: 'done' leaves 'ask' without a description
 """
         in result.stdout
     )
+
+
+def test_how_to_learn_more_is_said_once(cli, ask, write):
+    """Below the findings the codes of errors and warnings are named, of a machine that builds as of one that does not.
+
+    A machine with nothing but notes, which can be left, is not sent anywhere.
+    """
+    noted = write(NOTED)
+
+    assert cli.invoke(app, ["check", write(BAD)]).stdout.endswith("\nto learn more: fsm-orch explain FSM117 FSM110\n")
+    assert cli.invoke(app, ["check", ask]).stdout.endswith("\nto learn more: fsm-orch explain FSM502\n\n")
+    assert "findings 1 note" in words(cli.invoke(app, ["check", noted]))
+    assert "explain" not in cli.invoke(app, ["check", noted]).stdout
 
 
 def test_a_broken_policy_is_shown_with_its_path(cli, write):

@@ -909,9 +909,21 @@ def test_the_error_counts_and_shows_all_findings() -> None:
     finding = Finding("FSM101", "x.py:3", "no initial state", "one", "mark one")
 
     assert str(DefinitionError("M", [finding])) == (
-        "M does not build: 1 finding\nFSM101 x.py:3\n  no initial state\n  expected: one\n  fix: mark one"
+        "M does not build: 1 finding\nFSM101 x.py:3\n  no initial state\n  expected: one\n  fix: mark one\n"
+        "to learn more: fsm-orch explain FSM101"
     )
     assert str(DefinitionError("M", [finding, finding])).startswith("M does not build: 2 findings\n")
+
+
+@given(st.lists(st.sampled_from(sorted(CODES)), min_size=1))
+def test_the_error_ends_with_how_to_learn_more(found: list[str]) -> None:
+    """However many findings there are, the last line alone says how to learn more, and names each code once."""
+
+    error = DefinitionError("M", [Finding(code, "x.py:3", "it is wrong", "better", "mend it") for code in found])
+
+    *above, last = str(error).splitlines()
+    assert f"to learn more: fsm-orch explain {' '.join(dict.fromkeys(found))}" == last
+    assert "explain" not in "".join(above)
 
 
 def test_a_misspelt_default_answer_gets_a_hint(tmp_path: Path) -> None:
