@@ -1,1 +1,1 @@
-"""What no run can exceed: the certificate, what makes it, and the verifier that trusts neither."""
+"""What no run can exceed: the certificate, its maker, and a verifier that trusts neither of them."""

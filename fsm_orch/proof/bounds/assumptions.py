@@ -1,4 +1,7 @@
-"""What the bounds of a certificate hold under, in the sentences that it is printed with."""
+"""The assumptions under which the bounds of a certificate hold, as the sentences that are printed with it.
+
+They are part of the certificate, so a certificate made under other sentences is refused.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from collections.abc import Iterable
 _ALWAYS = (
     "providers keep their output caps, and report honest usage",
     "the bound of a call's input tokens covers the provider's template",
-    "agents and tools reach models through their metered one alone",
-    "agents end at once when cancelled; sync functions, which cannot be, return in the time left to visit and run",
-    "stores and observers answer at once",
+    "agents and tools call models only through the metered model of their visit",
+    "agents stop promptly when cancelled; sync functions, which cannot be, return within the time of visit and run",
+    "stores and observers answer promptly",
     "the models and prices are those named here",
 )
 
@@ -17,9 +20,9 @@ _OF_PARTS = "a visit of {!r} runs each of its parts at most once, on a share no 
 
 
 def assumed(with_parts: Iterable[str]) -> tuple[str, ...]:
-    """Give them.
+    """Return the assumptions of a certificate, one sentence each, always in the same order.
 
     Args:
-        with_parts: the states whose visits run machines inside them.
+        with_parts: the names of the states whose visits run machines inside them.
     """
     return (*_ALWAYS, *(_OF_PARTS.format(state) for state in sorted(with_parts)))

@@ -1,4 +1,7 @@
-"""The maker of certificates: tolls by a linear program, the dearest path by search, and what both prove."""
+"""The maker of certificates: tolls from a linear program, the most expensive path from a search, the bound from both.
+
+Nothing here has to be right for a run to be safe: `verifier` checks the result and shares none of this code.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,20 @@ def certify(
     models: Mapping[str, str] | None = None,
     parts: Mapping[str, Sequence[Certificate]] | None = None,
 ) -> Certificate:
-    """Bound every run of a definition that has been checked.
+    """Bound every run of a definition that has passed its checks, and return the certificate of it.
 
     Args:
-        limits: of the runs; None: the definition's.
-        prices: of each state's model. Unless the price of every state that makes calls is given, cost is not bounded.
-        models: the name of each state's model; None: as declared.
-        parts: by state, certificates of the machines that a visit of it runs inside it, each in the place of one call.
+        limits: the limits of runs; None: the definition's.
+        prices: by state, the price of its model. Cost is bounded only if every state that makes calls has a price.
+        models: by state, the name of its model; None: as declared.
+        parts: by state, certificates of the machines that a visit runs inside it; each takes the place of one call.
 
-    Raises CertificateError: if no run can start, a part belongs nowhere, or SciPy is needed and not installed.
+    Raises CertificateError: if the limit is 0 hops, so that no run can start; if a state has more parts than calls; or
+        if a program has to be solved and SciPy is not installed.
     """
     limits, prices, parts = limits or definition.limits, prices or {}, parts or {}
     if limits.hops < 1:
-        raise CertificateError(f"{definition.name} has no runs: even landing takes a hop, and the limit is 0 hops")
+        raise CertificateError(f"{definition.name} cannot run: even landing takes a hop, and the limit is 0 hops")
     _check_parts(definition, parts)
     calling = [name for name, state in definition.states.items() if state.spec.calls]
     if models is None:
@@ -65,7 +69,7 @@ def _check_parts(definition: Definition, parts: Mapping[str, Sequence[Certificat
         calls = definition.states[name].spec.calls if name in definition.states else 0
         if len(certificates) > calls:
             raise CertificateError(
-                f"{name!r} is given {len(certificates)} parts and makes {calls} calls: each part takes the place of a "
+                f"{name!r} has {len(certificates)} parts and makes {calls} calls, but each part takes the place of a "
                 f"call. States of {definition.name}: {', '.join(definition.states)}"
             )
 
@@ -73,13 +77,15 @@ def _check_parts(definition: Definition, parts: Mapping[str, Sequence[Certificat
 def _bound(definition: Definition, numbers: Skeleton, cost: Mapping[str, int]) -> Bound:
     tolls = Tolls(numbers, cost, best_tolls(numbers, cost))
     found = dearest_path(tolls)
+    # What is charged is a whole number, so no run exceeds the whole part of the total, and a path that reaches it
+    # cannot be improved on even if the search gave up before it was sure.
     is_exact = found.is_dearest or found.amount == floor(tolls.total)
     return Bound(
         bound=found.amount if is_exact else floor(tolls.total),
         is_exact=is_exact,
         witness=Witness(
             states=found.states,
-            handoffs=tuple(_joins(definition, *pair) for pair in pairwise(found.states)),
+            handoffs=tuple(_first_edge(definition, *pair) for pair in pairwise(found.states)),
             amount=found.amount,
         ),
         total=tolls.total,
@@ -90,8 +96,8 @@ def _bound(definition: Definition, numbers: Skeleton, cost: Mapping[str, int]) -
     )
 
 
-def _joins(definition: Definition, source: str, target: str) -> str:
-    """Name the first handoff or failure edge between two states."""
+def _first_edge(definition: Definition, source: str, target: str) -> str:
+    """Return the name of the first declared handoff or failure edge from one state to another."""
     return next(
         h.name for h in definition.handoffs if h.target.name == target and any(s.name == source for s in h.sources)
     )

@@ -1,13 +1,16 @@
-"""The tolls at which the bound is lowest, by a linear program; the one place where SciPy is let in.
+"""The tolls at which the bound is lowest, found by a linear program; the only module that imports SciPy.
 
     minimise    pi(initial, 0) + sum left(s) * lambda(s)
     subject to  pi(s, h) - pi(t, h + 1) + lambda(t) >= c(t)    on every edge s -> t, after every h it can be taken at
                 pi >= 0, lambda >= 0
 
-Only lambda is kept, and rounded: any tolls give a bound that holds (see `tolls`), so nothing hangs
-on the solver's arithmetic. Where edges times hops pass `LAYERED_UP_TO`, the program is solved for
-pi(s, h) = p(s) + (H - 1 - h) * mu instead: one potential a state and a toll of a hop. That one is small, and its
-tolls are a little less often the best; what follows from them is computed hop by hop all the same.
+Here c(t) is the worst case of a visit of t, left(s) the visits of s that remain once the run has begun, and pi(s, h),
+the *potential*, bounds what may follow a visit of s that began after h hops. `tolls` explains the bound.
+
+Only lambda is kept, and rounded. Any tolls give a bound that holds, so a wrong or inexact solution only makes the bound
+higher than it need be. Where edges times hops exceed `LAYERED_UP_TO`, a smaller program is solved instead, with
+pi(s, h) = p(s) + (H - 1 - h) * mu: one potential for each state, and mu, the toll of a hop. Its tolls are not always
+the best ones. The bound is then computed from them hop by hop, as from any others.
 """
 
 from __future__ import annotations
@@ -22,37 +25,43 @@ from ...errors import CertificateError
 from .skeleton import Skeleton
 
 LAYERED_UP_TO = 10_000
-"""Edges times hops of the largest program with a potential for each hop; it is solved in well under a second."""
+"""Edges times hops of the largest program that has a potential for each hop; it is solved in well under a second."""
 
-_FINEST = 64
-"""The largest denominator of a toll."""
+_MAX_DENOMINATOR = 64
+"""The largest denominator of a toll, so that the exact sums over tolls stay short."""
 
-_NUDGE = 1e-6
-"""What a toll weighs more than it costs, so that one which nothing hangs on is 0."""
+_TIE_BREAK = 1e-6
+"""Added to the weight of every toll, so that a toll which does not change the bound comes out as 0."""
 
 Terms = tuple[tuple[Hashable, float], ...]
-"""Variables with their factors. A variable is a toll: the state; a potential: a tuple; or the toll of a hop: None."""
+"""Variables with their factors. A toll is named by its state, a potential by a tuple, the toll of a hop by None."""
 
 
 def best_tolls(
     skeleton: Skeleton, worst_case: Mapping[str, int], *, layered_up_to: int = LAYERED_UP_TO
 ) -> dict[str, Fraction]:
-    """Return the toll of a visit of each scarce state, in whole units or small fractions of them.
+    """Return the toll of a visit of each scarce state: a fraction of at least 0, in the units of the measure.
 
-    Raises CertificateError: if SciPy is needed and not installed.
+    Args:
+        worst_case: by state, the most that one visit is charged.
+        layered_up_to: edges times hops up to which the larger, better program is solved.
+
+    Raises CertificateError: if a program has to be solved and SciPy is not installed.
     """
     scarce, scale = sorted(skeleton.scarce), max(worst_case.values())
     is_small = skeleton.edges * skeleton.hops <= layered_up_to
     goal, rows = _layered(skeleton) if is_small else _flat(skeleton)
     if not scarce or not rows or scale == 0:
-        return dict.fromkeys(scarce, Fraction(0))
-    tolls = tuple((state, skeleton.visits_left[state] + _NUDGE) for state in scarce)
+        return dict.fromkeys(scarce, Fraction(0))  # no solver needed, nor imported
+    tolls = tuple((state, skeleton.visits_left[state] + _TIE_BREAK) for state in scarce)
     solution = _minimise((*goal, *tolls), [(terms, worst_case[target] / scale) for terms, target in rows])
-    return {s: Fraction(max(0.0, solution.get(s, 0.0)) * scale).limit_denominator(_FINEST) for s in scarce}
+    # The solver is not trusted. A slightly negative toll would prove nothing, so it becomes 0. A rounded toll gives a
+    # bound that is at most a little higher. If the solver failed all tolls are 0, which counts hops and not visits.
+    return {s: Fraction(max(0.0, solution.get(s, 0.0)) * scale).limit_denominator(_MAX_DENOMINATOR) for s in scarce}
 
 
 def _layered(skeleton: Skeleton) -> tuple[Terms, list[tuple[Terms, str]]]:
-    """Set the program up, with a potential (s, h) for each state that can be reached by h hops."""
+    """Return the goal and the rows of the program with a potential (s, h) for each state reachable by h hops."""
     rows: list[tuple[Terms, str]] = []
     reached = {skeleton.initial}
     for h in range(skeleton.hops - 1):
@@ -63,7 +72,7 @@ def _layered(skeleton: Skeleton) -> tuple[Terms, list[tuple[Terms, str]]]:
 
 
 def _flat(skeleton: Skeleton) -> tuple[Terms, list[tuple[Terms, str]]]:
-    """Set the program up, with a potential (s,) for each state that can be reached and a toll of a hop."""
+    """Return the goal and the rows of the program with one potential (s,) for each reachable state, and mu."""
     reached = sorted(reachable(skeleton.onward, [skeleton.initial]))
     edges = [(s, t) for s in reached for t in skeleton.onward[s]]
     rows = [((((s,), 1), ((t,), -1), (None, 1), *_toll(skeleton, t)), t) for s, t in edges]
@@ -75,13 +84,17 @@ def _toll(skeleton: Skeleton, state: str) -> Terms:
 
 
 def _minimise(goal: Terms, rows: Sequence[tuple[Terms, float]]) -> dict[Hashable, float]:
-    """Minimise the goal, with the terms of every row at least its number and no variable negative; {} if that fails."""
+    """Minimise the goal, where each row's terms sum to at least its number; {} if the solver fails.
+
+    No variable is negative: that is the default of `linprog`.
+    """
     try:
         from scipy.optimize import linprog  # noqa: PLC0415 - an extra, and slow to import
         from scipy.sparse import coo_array  # noqa: PLC0415
     except ImportError as error:
-        raise CertificateError("a certificate needs a solver; run: pip install 'fsm_orch[proof]'") from error
+        raise CertificateError("making a certificate needs SciPy; run: pip install 'fsm_orch[proof]'") from error
     columns: defaultdict[Hashable, int] = defaultdict(lambda: len(columns))
+    # `linprog` bounds rows from above, and ours are bounded from below: both sides change their sign.
     entries = [(-factor, row, columns[name]) for row, (terms, _) in enumerate(rows) for name, factor in terms]
     weights = {columns[name]: factor for name, factor in goal}
     factors, row_numbers, column_numbers = zip(*entries, strict=True)

@@ -1,9 +1,10 @@
-"""The dearest path of a skeleton, searched for visit by visit under the bound of its tolls.
+"""The most expensive path of a skeleton: a beam search, visit by visit, pruned by the bound of the tolls.
 
-Of paths that stand in the same state after the same visits only the dearest is kept, and one that cannot become dearer
-than the best path so far is dropped: both lose nothing. If more than `width` paths of one length are left, the most
-promising are kept. The width grows from 1 until nothing that matters was lost, and then the path found is the dearest;
-or until it passes `WIDEST`, and then it is a witness, perhaps not the dearest.
+Two kinds of path are dropped without loss. Of paths that stand in the same state after the same visits, only the most
+expensive can matter. A path that the tolls show cannot pass the best one so far cannot matter either. If more than
+`width` paths of one length are left, only the most promising are followed. The width grows from 1 until no path was
+dropped for lack of width, and then the path found is surely the most expensive. If the width passes `WIDEST` first, the
+path found is only a witness: a real path, perhaps not the most expensive one.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from typing import NamedTuple
 from .tolls import Tolls
 
 WIDEST = 512
-"""Paths of one length that are followed at most; keep in sync with `_MOST_OPEN` of `verifier`."""
+"""The most paths of one length that are followed; keep in sync with `_MOST_OPEN` of `verifier`."""
 
 
-class Found(NamedTuple):
-    """A path that a run can take, its guards and the limits of tokens and cost left aside."""
+class SearchResult(NamedTuple):
+    """A path that a run can take; guards and the limits of tokens and cost are ignored."""
 
     states: tuple[str, ...]
-    """Its visits, from the initial state on."""
+    """The states it visits, the initial state first."""
     amount: int
-    """What they are charged at most."""
+    """The most that its visits are charged together."""
     is_dearest: bool
-    """Whether no path is dearer, for certain."""
+    """Whether it is certain that no path is more expensive."""
 
 
 class _Path(NamedTuple):
@@ -33,28 +34,33 @@ class _Path(NamedTuple):
     before: _Path | None
     amount: int
     gained: int
-    """The sum of c - lambda over its visits after the first, in parts of the tolls's unit."""
+    """The sum of c - lambda over its visits after the first, times `Tolls.unit`."""
     seen: tuple[str, ...] = ()
-    """Its visits of scarce states after the first visit, sorted."""
+    """The scarce states it visited after its first visit, sorted, once for each visit."""
 
 
-def dearest_path(tolls: Tolls, *, widest: int = WIDEST) -> Found:
-    """Search for the dearest path."""
+def dearest_path(tolls: Tolls, *, widest: int = WIDEST) -> SearchResult:
+    """Find the most expensive path, or an expensive one if that takes too many paths.
+
+    Args:
+        widest: the most paths of one length that are followed.
+    """
     initial = tolls.skeleton.initial
     start = best = _Path(initial, None, tolls.worst_case[initial], 0)
     width, is_dearest = 1, False
     while not is_dearest and width <= widest:
         best, is_dearest = _sweep(tolls, start, best, width)
         width *= 8
-    return Found(_states(best), best.amount, is_dearest)
+    return SearchResult(_states(best), best.amount, is_dearest)
 
 
 def _sweep(tolls: Tolls, start: _Path, best: _Path, width: int) -> tuple[_Path, bool]:
-    """Follow at most `width` paths of each length; returns the best, and whether none can be dearer."""
+    """Follow at most `width` paths of each length; return the best, and whether surely none is more expensive."""
     paths, is_dearest = [start], True
     for hops in range(1, tolls.skeleton.hops):
         longer = _longer(tolls, paths)
         best = max(best, *longer, key=lambda path: path.amount) if longer else best
+        # `reach` bounds every continuation of a path, so one that cannot beat the best path is dropped without loss.
         hopeful = [path for path in longer if tolls.reach(path.gained, path.state, hops) > best.amount]
         paths = nlargest(width, hopeful, key=lambda path: tolls.reach(path.gained, path.state, hops))
         is_dearest = is_dearest and len(paths) == len(hopeful)
@@ -62,13 +68,15 @@ def _sweep(tolls: Tolls, start: _Path, best: _Path, width: int) -> tuple[_Path, 
 
 
 def _longer(tolls: Tolls, paths: list[_Path]) -> list[_Path]:
-    """Take every path one visit further."""
+    """Extend every path by one visit."""
     left, scarce = tolls.skeleton.visits_left, tolls.skeleton.scarce
     grown: dict[tuple[str, tuple[str, ...]], _Path] = {}
     for path in paths:
         for state in tolls.skeleton.onward[path.state]:
             if state in scarce and path.seen.count(state) >= left[state]:
                 continue
+            # Sorted, since only how often each state was visited decides what may follow, not in which order. States
+            # whose visits cannot run out are not counted: they would only keep equal paths apart.
             seen = tuple(sorted((*path.seen, state))) if state in scarce else path.seen
             amount = path.amount + tolls.worst_case[state]
             rival = grown.get((state, seen))

@@ -1,8 +1,9 @@
-"""The skeleton of a machine: plain numbers, without guards, contexts or agents.
+"""The skeleton of a machine: its states and edges as plain numbers, without guards, contexts or agents.
 
-A run visits the initial state after 0 hops and ends each visit with one hop; what it enters after h hops it enters only
-while h + 1 <= hops, so it makes at most `hops` visits. Each visit is charged at most its worst case. Nothing else is
-known here: a handoff whose guard never holds counts as possible.
+A run visits the initial state after 0 hops, and each visit ends with one hop. A state can be entered after h hops only
+if h + 1 <= hops, because the last hop is kept for landing. So a run makes at most `hops` visits, and each is charged at
+most its worst case. Guards are ignored: a handoff whose guard never holds counts as possible. That can only add paths,
+so a bound of the skeleton is a bound of every run.
 """
 
 from __future__ import annotations
@@ -20,34 +21,40 @@ from ...define.states import State
 from ...limits import Limits
 
 Measure = Literal["tokens", "cost", "hops", "calls", "milliseconds"]
-"""What a run uses up, always whole; cost is in micro-dollars, and milliseconds are rounded up."""
+"""What a run uses up, as whole numbers. Cost is in micro-dollars; milliseconds of a visit are rounded up."""
 
 MEASURES: tuple[Measure, ...] = ("tokens", "cost", "hops", "calls", "milliseconds")
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Where the runs of a machine can go."""
+    """The states that runs can visit, and how often."""
 
     initial: str
     onward: Mapping[str, tuple[str, ...]]
-    """The states that the handoffs and failure edges of each state lead to, each once, in order of declaration."""
+    """By state, the states that its handoffs and failure edges lead to, each once, in order of declaration."""
     visits_left: Mapping[str, int]
-    """How often each state can be entered once the run has begun; the hop limit where nothing else says so."""
+    """By state, how often it can be entered once the run has begun; the hop limit if it declares no `max_visits`."""
     hops: int
+    """The most hops of a run, the landing included."""
 
     @cached_property
     def scarce(self) -> frozenset[str]:
-        """The states whose visits can run out before the hops do."""
+        """The states whose visits can run out before the hops do; only these have a toll."""
         return frozenset(state for state, left in self.visits_left.items() if 0 < left < self.hops - 1)
 
     @cached_property
     def edges(self) -> int:
+        """How many pairs of states an edge joins."""
         return sum(map(len, self.onward.values()))
 
 
 def skeleton(definition: Definition, limits: Limits) -> Skeleton:
-    """Reduce a definition to where its runs can go."""
+    """Reduce a definition to its skeleton.
+
+    Args:
+        limits: the limits of runs, of which only `hops` is read.
+    """
     initial = definition.initial.name
     left = {
         name: limits.hops if state.max_visits is None else state.max_visits - (name == initial)
@@ -63,11 +70,11 @@ def worst_cases(
     prices: Mapping[str, Price],
     parts: Mapping[str, Sequence[Mapping[Measure, int]]],
 ) -> dict[Measure, dict[str, int]]:
-    """Give what one visit of each state is charged at most, by measure; without cost if a price is not known.
+    """Return the most that one visit is charged, by measure and state; without cost if some price is missing.
 
     Args:
-        prices: of each state's model; the price of a state that is not named is not known.
-        parts: by state, bounds of the machines that its visits run inside them, each in the place of one call.
+        prices: by state, the price of its model.
+        parts: by state, bounds of the machines that its visits run inside them; each takes the place of one call.
     """
     visits = {
         name: _visit(state, limits, prices.get(name), parts.get(name, ())) for name, state in definition.states.items()
@@ -85,7 +92,7 @@ def _visit(
         "tokens": calls * call + sum(min(call, part["tokens"]) for part in parts),  # its share is at most one call
         "hops": 1,
         "calls": calls + sum(part["calls"] for part in parts),
-        # The number as written: a float such as 0.1 is a little more, and any cancellation is a lot more.
+        # Through its text, since the float 0.1 is a little more than 0.1 and would be rounded up to 101 milliseconds.
         "milliseconds": ceil(Fraction(str(state.timeout_s or limits.visit_s)) * 1_000),
     }
     if (calls == 0 or price is not None) and all("cost" in part for part in parts):

@@ -1,16 +1,19 @@
-"""What follows from a toll on each visit: a bound of every run, whatever the tolls are.
+"""The bound that follows from a toll on each visit. It holds for every run, whatever the tolls are.
 
-Charge a toll lambda(s) >= 0 for every visit still allowed, up front, and refund it when the visit is made.
-Then the dearest way on from s, once h hops are taken, can be found without counting visits:
+Let c(t) be the worst case of a visit of t, H the hop limit, and left(s) the visits of s that remain once the run has
+begun. Charge a toll lambda(s) >= 0 for every visit still allowed, up front, and refund it when the visit is made.
+Then pi(s, h), the most that may follow a visit of s that began after h hops, can be found without counting visits:
 
     pi(s, H - 1) = 0    pi(s, h) = max(0, max over s -> t of c(t) - lambda(t) + pi(t, h + 1))
 
-On each edge c(t) <= pi(s, h) - pi(t, h + 1) + lambda(t), so by telescoping no run is charged more than
+So c(t) <= pi(s, h) - pi(t, h + 1) + lambda(t) on each edge. Added up along a run the potentials cancel, all but the
+first and the last, and no run is charged more than
 
     c(initial) + pi(initial, 0) + sum left(s) * lambda(s)
 
-This is Lagrange's relaxation of the limits of visits (Fisher, "The Lagrangian relaxation method", Management Science
-27, 1981). `program` finds the tolls at which the bound is lowest. Everything here is exact.
+This is the Lagrangian relaxation of the limits of visits: a limit is dropped, and a toll is paid on what it limited
+(Fisher, "The Lagrangian relaxation method", Management Science 27, 1981). `program` finds the tolls at which the bound
+is lowest. Everything here is exact arithmetic.
 """
 
 from __future__ import annotations
@@ -26,69 +29,74 @@ from .skeleton import Skeleton
 
 @dataclass(frozen=True)
 class Tolls:
-    """A skeleton in one measure, with a toll on visits."""
+    """A skeleton in one measure with a toll on visits, and the bound that follows."""
 
     skeleton: Skeleton
     worst_case: Mapping[str, int]
-    """c: what one visit of each state is charged at most."""
+    """c, by state: the most that one visit is charged."""
     per_visit: Mapping[str, Fraction]
-    """lambda; a visit of a state that is not named has no toll."""
+    """lambda, by state, at least 0; a state that is not named has no toll."""
 
     @cached_property
     def unit(self) -> int:
-        """By what `gain` and `layers` are multiplied, so that they are whole."""
+        """The factor of `gain` and `layers`: the least that makes all tolls whole numbers."""
+        # Integers and not floats: a float that is rounded down is no bound. Integers and not fractions: the layers are
+        # computed for every state and hop, and integers are many times quicker to add and compare.
         return lcm(*(toll.denominator for toll in self.per_visit.values()))
 
     @cached_property
     def gain(self) -> Mapping[str, int]:
-        """c - lambda, in parts of a unit."""
+        """c - lambda, by state, times `unit`."""
         return {s: int((c - self.per_visit.get(s, 0)) * self.unit) for s, c in self.worst_case.items()}
 
     @cached_property
     def layers(self) -> tuple[Mapping[str, int], ...]:
-        """pi, in parts of a unit, by how many visits may still follow: from none to one more than a run can make."""
+        """pi, by state, times `unit`: one table for each number of visits that may still follow, from 0 to `hops`."""
+        # The last table is for one visit more than any run can make; `per_hop` needs it.
         layer = dict.fromkeys(self.gain, 0)
         layers = [layer]
         for _ in range(self.skeleton.hops):
             value = {t: self.gain[t] + pi for t, pi in layer.items()}
+            # 0 because a run may end here: any run can be landed after any visit.
             layer = {s: max([0, *(value[t] for t in ways)]) for s, ways in self.skeleton.onward.items()}
             layers.append(layer)
         return tuple(layers)
 
-    def follows(self, state: str, hops: int) -> Fraction:
-        """Give pi(s, h)."""
+    def pi(self, state: str, hops: int) -> Fraction:
+        """Return pi(s, h): the most that may follow a visit that began after so many hops, the tolls taken off."""
         return Fraction(self.layers[self.skeleton.hops - 1 - hops][state], self.unit)
 
     @cached_property
     def to_come(self) -> Fraction:
-        """What may follow the first visit, beyond the tolls of visits."""
-        return self.follows(self.skeleton.initial, 0)
+        """pi(initial, 0): the most that may follow the first visit, the tolls taken off."""
+        return self.pi(self.skeleton.initial, 0)
 
     @cached_property
-    def first(self) -> Fraction:
-        """The first visit, and every visit that is left then at its toll."""
+    def up_front(self) -> Fraction:
+        """The worst case of the first visit, and the toll of every visit that is left after it."""
         paid = sum((self.skeleton.visits_left[s] * toll for s, toll in self.per_visit.items()), Fraction(0))
         return self.worst_case[self.skeleton.initial] + paid
 
     @property
     def total(self) -> Fraction:
-        """The bound. What is charged is whole, so the whole part of it is a bound too."""
-        return self.first + self.to_come
+        """The bound. A run is charged whole units, so the whole part of it is a bound too."""
+        return self.up_front + self.to_come
 
     @property
     def per_hop(self) -> Fraction:
-        """What one more hop would add to the bound, at these tolls."""
+        """By how much one more hop would raise the bound, at these tolls."""
         return Fraction(self.layers[-1][self.skeleton.initial], self.unit) - self.to_come
 
     def reach(self, gained: int, state: str, hops: int) -> int:
-        """Bound what a path that stands in a state may come to.
+        """Bound what any continuation of a path is charged in all.
 
         Args:
-            gained: the sum of `gain` over its visits after the first.
-            hops: those it has taken.
+            gained: the sum of `gain` over the visits of the path after its first.
+            state: where the path stands.
+            hops: how many it has taken.
         """
-        return (self._first + gained + self.layers[self.skeleton.hops - 1 - hops][state]) // self.unit
+        return (self._up_front + gained + self.layers[self.skeleton.hops - 1 - hops][state]) // self.unit
 
     @cached_property
-    def _first(self) -> int:
-        return int(self.first * self.unit)
+    def _up_front(self) -> int:
+        return int(self.up_front * self.unit)

@@ -1,15 +1,24 @@
-"""The verifier of certificates: exact, without a solver, and without a line in common with what finds them.
+"""The verifier of certificates: exact, without a solver, and without any code of the maker.
 
-It reads two JSON documents, the certificate and the canonical form that the definition's digest is taken of, and the
-numbers of a price table. With lambda from the certificate it computes, for every state s, what may follow a visit of
-it when n visits may still be made:
+A mistake in shared code would be made twice and noticed by nobody, so even a formula that the maker has too is written
+out once more here. Only data is shared: limits, prices, and the sentences of `assumptions`.
+
+It reads two JSON documents, the certificate and the canonical form of the definition (the text that its digest is
+taken of), and a price table. Of the certificate it uses the tolls lambda, which may be any numbers of at least 0, and
+computes every other number again. For every state s, the most that may follow a visit of s when n more visits can be
+made is
 
     pi(s, 0) = 0    pi(s, n) = max(0, max over s -> t of c(t) - lambda(t) + pi(t, n - 1))
 
-Then c(t) <= pi(s, n) - pi(t, n - 1) + lambda(t) on every edge, and by telescoping no run is charged more than
-c(initial) + pi(initial, H - 1) + sum left(s) * lambda(s), with left(s) the visits that remain once the run has begun.
-The witness is walked edge by edge. A bound lower than that sum is believed if no path that these numbers leave open
-is dearer than the witness.
+Here c(t) is the worst case of a visit of t. So c(t) <= pi(s, n) - pi(t, n - 1) + lambda(t) on every edge. Added up
+along a run the potentials cancel, and no run is charged more than
+
+    c(initial) + pi(initial, H - 1) + sum left(s) * lambda(s)
+
+where H is the hop limit and left(s) the visits of s that remain once the run has begun (see `tolls`).
+
+The witness is walked edge by edge. A bound lower than that sum is accepted if it is what the witness is charged, and no
+path that the tolls leave possible is charged more.
 """
 
 from __future__ import annotations
@@ -30,7 +39,7 @@ from ...limits import Limits
 from .assumptions import assumed
 
 _MOST_OPEN = 512
-"""Paths of one length that are followed at most; keep in sync with `search.WIDEST`."""
+"""The most paths of one length that are followed; keep in sync with `search.WIDEST`, or true certificates fail."""
 
 Json = Mapping[str, Any]
 
@@ -44,23 +53,25 @@ def verify(
     models: Mapping[str, str] | None = None,
     parts: Mapping[str, Sequence[BaseModel]] | None = None,
 ) -> None:
-    """Refute a certificate, or return.
+    """Check a certificate against what runs will really use; return if every number of it holds.
 
     Args:
-        certificate: a `Certificate`; only its JSON is looked at.
-        limits: of the runs; None: the definition's.
-        prices: of each state's model; the price of a state that is not named is not known.
-        models: the name of each state's model; None: as declared.
-        parts: by state, certificates of the machines that its visits run. Each is to be checked on its own too.
+        certificate: a `Certificate`; only its JSON is read.
+        limits: the limits of runs; None: the definition's.
+        prices: by state, the price of its model; cost is bounded only if every state that makes calls has one.
+        models: by state, the name of its model; None: as declared.
+        parts: by state, certificates of the machines that its visits run. Their own bounds are taken as they are, so
+            verify each of them too.
 
-    Raises CertificateError: if it is of other things than these, or says what does not follow from them.
+    Raises CertificateError: if it was made for another definition, or for other limits, models, prices, parts or
+        assumptions; or if a number in it is wrong.
     """
     claim, canonical, limits = certificate.model_dump(mode="json"), definition.canonical, limits or definition.limits
     claim["limits"] = _limits(claim["limits"])
     inner = {state: [part.model_dump(mode="json") for part in own] for state, own in (parts or {}).items()}
     for what, fact in _facts(definition, limits, prices or {}, models, inner).items():
         if claim[what] != fact:
-            raise CertificateError(f"This certificate was made for other {what}: {claim[what]!r}, and here is {fact!r}")
+            raise CertificateError(f"This certificate was made for other {what}: {claim[what]!r}, not {fact!r}")
     graph, costs = _graph(canonical, limits.hops), _costs(canonical, limits, prices or {}, inner)
     if claim["bounds"].keys() != costs.keys():
         raise CertificateError(f"This certificate bounds {sorted(claim['bounds'])}; it could bound {sorted(costs)}")
@@ -77,7 +88,7 @@ def _facts(
     models: Mapping[str, str] | None,
     inner: Mapping[str, Sequence[Json]],
 ) -> dict[str, Any]:
-    """Give what a certificate is bound to, as its JSON says it."""
+    """Return what the certificate must have been made for, as its JSON would show it."""
     canonical = definition.canonical
     agents = {name: state["agent"] for name, state in canonical["states"].items() if state["agent"]["calls"]}
     if models is None:
@@ -99,7 +110,7 @@ def _facts(
 
 
 def _limits(claimed: object) -> object:
-    """Read limits, so that $0.05 is $0.050; what are none stay as they are."""
+    """Parse limits so that $0.05 equals $0.050; return anything else unchanged."""
     try:
         return Limits.model_validate(claimed)
     except ValidationError:
@@ -116,13 +127,14 @@ def _digest(part: Json) -> str:
 
 
 class _Graph(NamedTuple):
-    """Where runs can go."""
+    """The states that runs can visit, and how often."""
 
     initial: str
     hops: int
     left: Mapping[str, int]
-    """How often each state can be entered once the run has begun."""
+    """By state, how often it can be entered once the run has begun."""
     onward: Mapping[str, Sequence[str]]
+    """By state, the states that its edges lead to; final states, and states that cannot be entered, are left out."""
 
 
 def _graph(canonical: Json, hops: int) -> _Graph:
@@ -141,9 +153,9 @@ def _graph(canonical: Json, hops: int) -> _Graph:
 def _costs(
     canonical: Json, limits: Limits, prices: Mapping[str, Price], inner: Mapping[str, Sequence[Json]]
 ) -> dict[str, dict[str, int]]:
-    """Give what a visit of each state is charged at most, by measure; a part takes the place of one call."""
+    """Return the most that one visit is charged, by measure and state; a part takes the place of one call."""
     if strange := inner.keys() - canonical["states"].keys():
-        raise CertificateError(f"There is no state {min(strange)!r} to run parts in. States: {[*canonical['states']]}")
+        raise CertificateError(f"No state {min(strange)!r} to run parts in. States: {[*canonical['states']]}")
     costs: dict[str, dict[str, int]] = {m: {} for m in ("tokens", "cost", "hops", "calls", "milliseconds")}
     for name, state in canonical["states"].items():
         bounds = [{m: b["bound"] for m, b in part["bounds"].items()} for part in inner.get(name, ())]
@@ -151,9 +163,11 @@ def _costs(
         if calls < 0:
             raise CertificateError(f"{name!r} makes {agent['calls']} calls, and cannot run {len(bounds)} parts in them")
         given, made = agent["call_limits"]["max_input_tokens"], agent["call_limits"]["max_output_tokens"]
+        # A part runs on a share, which is at most one call of this agent: it cannot spend more, whatever its own bound.
         costs["tokens"][name] = calls * (given + made) + sum(min(given + made, b["tokens"]) for b in bounds)
         costs["hops"][name] = 1
         costs["calls"][name] = calls + sum(b["calls"] for b in bounds)
+        # Through its text: the float 0.1 is a little more than 0.1, and would be rounded up to 101 milliseconds.
         costs["milliseconds"][name] = ceil(1_000 * Fraction(str(state["timeout_s"] or limits.visit_s)))
         if (calls == 0 or name in prices) and all("cost" in b for b in bounds):
             price = prices.get(name, FREE)
@@ -163,24 +177,31 @@ def _costs(
 
 
 def _objection(bound: Json, canonical: Json, graph: _Graph, cost: Mapping[str, int]) -> str | None:
-    """Say what is wrong with a bound; None if it holds."""
+    """Return what is wrong with a bound; None if every number of it is right."""
     toll = {state: Fraction(of) for state, of in bound["per_visit"].items()}
+    # A negative toll would lower the bound for visits that a run need not make, and prove nothing. A state that cannot
+    # be entered has no visit to pay for.
     if any(of < 0 or graph.left.get(state, 0) < 1 for state, of in toll.items()):
         return f"a toll is negative, or of a state that cannot be entered: {bound['per_visit']}"
     unit = lcm(*(of.denominator for of in toll.values()))
-    gain = {state: int((c - toll.get(state, 0)) * unit) for state, c in cost.items()}  # whole, in parts of a unit
+    # Whole numbers, times the unit: exact, where a float that is rounded down would be no bound, and quicker to add
+    # than fractions.
+    gain = {state: int((c - toll.get(state, 0)) * unit) for state, c in cost.items()}
     layers = [dict.fromkeys(cost, 0)]
     for _ in range(graph.hops):
+        # 0 because a run may end here: any run can be landed after any visit.
         layers.append({s: max([0, *(gain[t] + layers[-1][t] for t in ways)]) for s, ways in graph.onward.items()})
     to_come, after_one_more = (Fraction(layers[n][graph.initial], unit) for n in (graph.hops - 1, graph.hops))
     paid = sum(graph.left[state] * of for state, of in toll.items())
     total = cost[graph.initial] + to_come + paid
+    # A witness that no run can take would make a bound look exact that is not, so its edges and visits are looked up.
     reached = _walk(bound["witness"], canonical, graph, cost)
     if reached is None:
         return f"no run can take its witness: {bound['witness']}"
     is_exact = reached == floor(total) or (
         bound["is_exact"] and _is_dearest(reached, graph, cost, gain, layers, unit, cost[graph.initial] + paid)
     )
+    # Every number is computed here and compared, the ones for readers too: a certificate is right in all or refused.
     facts = {
         "worst_case": cost,
         "to_come": _written(to_come),
@@ -194,7 +215,7 @@ def _objection(bound: Json, canonical: Json, graph: _Graph, cost: Mapping[str, i
 
 
 def _walk(witness: Json, canonical: Json, graph: _Graph, cost: Mapping[str, int]) -> int | None:
-    """Add up what a path is charged; None if no run can take it."""
+    """Return what a path is charged, or None if it is not a path of this graph within the limits of hops and visits."""
     states, handoffs = witness["states"], witness["handoffs"]
     edges = {(h["name"], source, h["target"]) for h in canonical["handoffs"] for source in h["sources"]}
     is_path = (
@@ -207,7 +228,7 @@ def _walk(witness: Json, canonical: Json, graph: _Graph, cost: Mapping[str, int]
 
 
 _Paths = dict[tuple[str, tuple[str, ...]], tuple[int, int]]
-"""By the state where it stands and its visits so far: what a path is charged, and what it has gained on the bound."""
+"""By the state where a path stands and its counted visits: what it is charged, and the sum of its gains."""
 
 
 def _is_dearest(
@@ -219,8 +240,15 @@ def _is_dearest(
     unit: int,
     start: Fraction | int,
 ) -> bool:
-    """Search what the bounds leave open for a dearer path than one that was reached; True if there surely is none."""
-    # Of the paths to a state after the same visits (of states where they can run out) the dearest is enough.
+    """Search for a path that is charged more than `reached`; return True only if there surely is none.
+
+    Args:
+        gain: by state, its worst case less its toll, times the unit.
+        layers: pi times the unit, by the number of visits that may follow.
+        start: the worst case of the first visit and the toll of every visit that is left after it.
+    """
+    # Of paths that stand in the same state after the same visits, the most expensive is enough: whatever can follow one
+    # can follow the others. Visits are counted only where they can run out.
     paths: _Paths = {(graph.initial, ()): (cost[graph.initial], 0)}
     for n in range(graph.hops - 2, -1, -1):
         longer: _Paths = {}
@@ -230,6 +258,7 @@ def _is_dearest(
                 key = t, tuple(sorted((*seen, t))) if graph.left[t] < graph.hops - 1 else seen
                 if seen.count(t) < graph.left[t] and floor(start + Fraction(path[1] + layers[n][t], unit)) > reached:
                     longer[key] = max(longer.get(key, path), path)
+        # Giving up is safe: the bound is then held to be inexact, and a certificate that says otherwise is refused.
         if len(longer) > _MOST_OPEN or any(charged > reached for charged, _ in longer.values()):
             return False
         paths = longer

@@ -1,7 +1,7 @@
-"""What a certificate says, in sentences, and limits as a user writes them.
+"""A certificate in sentences, and limits as a user writes them.
 
-The tolls of visits and hops are shadow prices, and more than a guess: they bound what the worst case becomes when a
-limit is raised, because they prove a bound of the raised machine too.
+The tolls of visits and hops say how much the worst case rises at most when a limit is raised. This is proved, not
+estimated: the same tolls also give a bound for the machine with the raised limit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from .skeleton import Measure
 
 
 def shown(amount: int, measure: Measure) -> str:
-    """Write an amount in the unit that people use."""
+    """Write an amount in the unit that people use: dollars, seconds, or the plain number.
+
+    Args:
+        amount: in micro-dollars for cost, in milliseconds for time.
+    """
     match measure:
         case "cost":
             return f"${amount / 1_000_000:,.6f}"
@@ -28,7 +32,12 @@ def shown(amount: int, measure: Measure) -> str:
 
 
 def limits_as_written(limits: Limits, **changed: float | Decimal) -> str:
-    """Write the declaration of limits with some changed: all that was set stays, or it would be its default again."""
+    """Write the declaration of limits with some of them changed.
+
+    Args:
+        changed: new values, by the name of the limit.
+    """
+    # What was set is written too: pasted without it, the declaration would put those limits back to their defaults.
     values = {**limits.model_dump(include=limits.model_fields_set), **changed}
     fields = (name for name in Limits.model_fields if values.get(name) is not None)
     return f"Limits({', '.join(f'{name}={_written(values[name])}' for name in fields)})"
@@ -41,7 +50,10 @@ def _written(value: float | Decimal) -> str:
 
 
 def bound_in_words(certificate: Certificate, measure: Measure) -> str:
-    """Say what no run exceeds, and the path that comes nearest."""
+    """Write what no run exceeds, and the most expensive path that was found.
+
+    Raises KeyError: if the certificate does not bound this measure.
+    """
     bound = certificate.bounds[measure]
     most, found = shown(bound.bound, measure), shown(bound.witness.amount, measure)
     path = " -> ".join(bound.witness.states)
@@ -49,21 +61,24 @@ def bound_in_words(certificate: Certificate, measure: Measure) -> str:
 
 
 def verdict_in_words(certificate: Certificate, measure: Literal["tokens", "cost"]) -> str | None:
-    """Say whether the ledger may land a run; None if nothing limits the measure, or it is not bounded."""
+    """Write whether the worst case fits the limit; None if there is no limit of this measure, or no bound."""
     limits, verdict = certificate.limits, certificate.verdict(measure)
     if verdict is None:
         return None
     limit = limits.tokens if measure == "tokens" else limits.cost_micros or 0
     if verdict == "slack":
-        return f"slack: within the limit of {shown(limit, measure)}, so no run is ever landed for {measure}"
+        lack = "tokens" if measure == "tokens" else "money"
+        return f"slack: within the limit of {shown(limit, measure)}, so no run is ever cut short for lack of {lack}"
     beyond = certificate.bounds[measure].bound - limit
-    return f"guarded: {shown(beyond, measure)} above the limit of {shown(limit, measure)}, so the ledger may land a run"
+    return f"guarded: {shown(beyond, measure)} above the limit of {shown(limit, measure)}, so a run may be cut short"
 
 
 def tolls_in_words(certificate: Certificate, measure: Measure) -> Iterator[str]:
-    """Say what raising each limit of visits, and the limit of hops, would add to the worst case at most."""
+    """Yield what raising each limit of visits, and then the limit of hops, adds to the worst case at most."""
     bound = certificate.bounds[measure]
-    unproved = floor(bound.total) - bound.bound  # a raised machine is bounded by the tolls alone
+    # The search may have proved a bound below that of the tolls. Of the machine with a raised limit only the bound of
+    # the tolls is known, so the difference is part of what raising may add.
+    unproved = floor(bound.total) - bound.bound
     for state, toll in bound.per_visit.items():
         if toll + unproved:
             each = "one more" if unproved else "each further"

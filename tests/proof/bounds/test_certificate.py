@@ -179,13 +179,13 @@ def test_what_is_no_certificate_is_refused(text, message):
         at[last] = value
         text = json.dumps(document)
 
-    with pytest.raises(CertificateError, match=rf"This is no certificate: {message}.*Make one with certify"):
+    with pytest.raises(CertificateError, match=rf"This is not a certificate: {message}.*Make one with certify"):
         Certificate.load(text)
 
 
 def test_no_hops_no_runs():
     """Where nothing can run there is nothing to bound."""
-    with pytest.raises(CertificateError, match=r"Support has no runs: even landing takes a hop"):
+    with pytest.raises(CertificateError, match=r"Support cannot run: even landing takes a hop"):
         certify(Support.definition, limits=Limits(hops=0))
 
 
@@ -242,7 +242,7 @@ def test_parts_take_the_place_of_calls_that_are_there():
     part = certify(road({"x": 1}, []))
     outer = road({"a": Stop(9, calls=1)}, [])
 
-    with pytest.raises(CertificateError, match=r"'a' is given 2 parts and makes 1 call"):
+    with pytest.raises(CertificateError, match=r"'a' has 2 parts and makes 1 call"):
         certify(outer, parts={"a": (part, part)})
-    with pytest.raises(CertificateError, match=r"'z' is given 1 parts and makes 0 calls.*States of Road: a"):
+    with pytest.raises(CertificateError, match=r"'z' has 1 parts and makes 0 calls.*States of Road: a"):
         certify(outer, parts={"z": (part,)})

@@ -72,13 +72,13 @@ def test_the_verdict_is_told_with_the_limit():
     tight = Limits(hops=6, tokens=8_000, cost_usd="0.1")
 
     assert verdict_in_words(certify(Support.definition), "tokens") == (
-        "slack: within the limit of 10,000 tokens, so no run is ever landed for tokens"
+        "slack: within the limit of 10,000 tokens, so no run is ever cut short for lack of tokens"
     )
     assert verdict_in_words(certify(Support.definition, limits=tight), "tokens") == (
-        "guarded: 200 tokens above the limit of 8,000 tokens, so the ledger may land a run"
+        "guarded: 200 tokens above the limit of 8,000 tokens, so a run may be cut short"
     )
     assert verdict_in_words(certify(Support.definition, limits=tight, prices=PRICES), "cost") == (
-        "slack: within the limit of $0.100000, so no run is ever landed for cost"
+        "slack: within the limit of $0.100000, so no run is ever cut short for lack of money"
     )
     assert verdict_in_words(certify(Support.definition), "cost") is None
 
