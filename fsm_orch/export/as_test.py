@@ -18,7 +18,7 @@ from ..define.definition import Definition
 from ..define.policies import Policy
 from ..kernel import inputs
 from ..proof.explore.reality import NOTHING, simplest
-from ..proof.explore.trace import HIDDEN, Leg, Trace
+from ..proof.explore.trace import PLACEHOLDER, Leg, Trace
 from ..proof.repair.change import Change
 
 
@@ -95,7 +95,7 @@ class _Writer:
         self._trace = trace
         self._classes: dict[type, None] = {}
         touched = {name for turn in trace.legs for name in _said(turn)} | set(_required(definition.context))
-        is_stuck = any(simplest(definition.context, name) is NOTHING for name in touched & set(trace.hidden))
+        is_stuck = any(simplest(definition.context, name) is NOTHING for name in touched & set(trace.opaque))
         self.is_searched = is_stuck or not trace.is_sure or not is_real
 
     def start(self) -> str:
@@ -103,9 +103,9 @@ class _Writer:
         for name, field in context.__pydantic_fields__.items():
             if name not in given_fields(context):
                 continue  # runs begin with its default
-            value = self._trace.start.get(name, HIDDEN)
-            is_hidden = name in self._trace.hidden
-            if field.is_required() or (is_hidden and self.is_searched) or (not is_hidden and value != field.default):
+            value = self._trace.start.get(name, PLACEHOLDER)
+            is_opaque = name in self._trace.opaque
+            if field.is_required() or (is_opaque and self.is_searched) or (not is_opaque and value != field.default):
                 given[name] = self._value(name, value, is_drawn=self.is_searched)
         if not self.is_searched:
             return f"{context.__name__}({', '.join(f'{name}={value}' for name, value in given.items())})"
@@ -148,7 +148,7 @@ class _Writer:
 
     def _value(self, name: str, value: object, *, is_drawn: bool) -> str:
         context = self._definition.context
-        if name in self._trace.hidden:
+        if name in self._trace.opaque:
             return f'values({context.__name__}, "{name}")' if is_drawn else _literal(simplest(context, name))
         if isinstance(value, enum.Enum):
             self._classes[type(value)] = None

@@ -67,7 +67,7 @@ def _begun(trace: Trace) -> Iterator[str]:
 
 def _values(trace: Trace, fields: Mapping[str, object]) -> Iterator[str]:
     """Write the fields that were looked into, if any."""
-    shown = [f"{name}={value!r}" for name, value in fields.items() if name not in trace.hidden]
+    shown = [f"{name}={value!r}" for name, value in fields.items() if name not in trace.opaque]
     if shown:
         yield ", ".join(shown)
 

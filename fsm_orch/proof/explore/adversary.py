@@ -1,10 +1,13 @@
-"""The adversary: everything the world may do to a run, as far as it makes a difference.
+"""The adversary: everything that agents, models and callers may do to a run, as far as it makes a difference.
 
-In a visit it reserves a call at its maximum, one after another; a call uses all of that, or nothing where the ledger
-may tell the difference (releasing it is the same). It replies with every declared handoff, with none and with one that
-is not declared, writing every combination of finite values; it fails for every reason, pauses where the agent may,
-lets the deadline pass, and cancels. Replies that cannot be read are refused as an undeclared handoff is; a reply that
-is late, and a call that is still open when an attempt ends, lead to what a timeout and a settled call lead to.
+In a visit it reserves calls one after another, each at its maximum. A call uses all of that; where the ledger could
+notice the difference, also nothing. It replies with every declared handoff, with none, and with one that is not
+declared, and writes every combination of the values that guards distinguish. It fails for every reason, pauses where
+the agent may, lets the deadline pass, and cancels.
+
+Three things are left out because they lead where others lead already. A reply that cannot be read is refused as an
+undeclared handoff is. A reply that is late ends as a timeout does. A call that is released, or is open when its attempt
+ends, ends as a settled one does.
 """
 
 from __future__ import annotations
@@ -26,45 +29,47 @@ from .abstract import Abstraction
 from .domain import combined
 
 UNDECLARED = "no_such_handoff"
-FEW = 256
-"""Writings of one state that are kept for its next visit; more are listed anew, to bound memory."""
+MAX_CACHED_REPLIES = 256
+"""The most combinations of written values for which the replies of a state are kept; more are made again each time."""
 
 
 class Adversary:
-    """Lists what the world may do next.
+    """The source of every input that may come next.
 
     Args:
-        machine: whose runs.
-        abstraction: what it was compiled of.
+        compiled: the machine whose runs are explored.
+        abstraction: the abstraction that it was compiled from.
     """
 
     def __init__(self, compiled: CompiledMachine, abstraction: Abstraction) -> None:
         self._machine = compiled
-        self._told_apart = abstraction.distinguished
+        self._distinguished = abstraction.distinguished
         self._placeholders = abstraction.placeholders
-        self._moves = lru_cache(maxsize=None)(self._list)
-        self._few = lru_cache(maxsize=None)(self._listed)
+        # The same inputs are handed out again, and not equal copies: the tree knows an input by its identity.
+        self._cached_moves = lru_cache(maxsize=None)(self._list)
+        self._cached_replies = lru_cache(maxsize=None)(self._listed)
 
     def moves(self, now: Configuration, *, is_tight: bool) -> Iterable[Input]:
-        """List every input that may come in a configuration that has not finished.
+        """Return every input that may come in a configuration that has not finished.
 
         Args:
-            is_tight: whether it matters what calls use.
+            is_tight: whether what calls use makes a difference to the rest of the run.
 
         Returns:
-            the inputs, one at a time: replies grow by the power of the fields that they write.
+            the inputs, replies first. They may be made one at a time, since there is a reply for every combination of
+            the values written.
         """
         assert now.visit is not None
         visit, spec = now.visit, self._machine.definition.states[now.state].spec
         can_call = visit.calls < spec.calls and not visit.is_denied
         stage = "waiting" if now.status == "waiting" else "open" if visit.open else "free"
-        moves = self._moves(now.state, stage, visit.calls, can_call, visit.pauses < spec.pauses, is_tight)
+        moves = self._cached_moves(now.state, stage, visit.calls, can_call, visit.pauses < spec.pauses, is_tight)
         return chain(self._replied(now.state), moves) if stage == "free" else moves
 
     def _replied(self, name: str) -> Iterable[Input]:
         written = self._machine.definition.states[name].spec.written_names
-        writings = prod(len(values) for field, values in self._told_apart.items() if field in written)
-        return self._few(name) if writings <= FEW else self._replies(name)
+        writings = prod(len(values) for field, values in self._distinguished.items() if field in written)
+        return self._cached_replies(name) if writings <= MAX_CACHED_REPLIES else self._replies(name)
 
     def _listed(self, name: str) -> tuple[Input, ...]:
         return tuple(self._replies(name))
@@ -80,6 +85,7 @@ class Adversary:
             found += self._settlements(state, calls, is_tight)
         else:
             found += [inputs.Failed(reason=reason, at=0.0) for reason in get_args(FailureReason)]
+            # One input at the deadline is enough: a reply or a failure lands the run then, whatever it says.
             found.append(inputs.Failed(reason="timeout", at=self._machine.limits.deadline_s))
             if can_pause:
                 found.append(inputs.Paused(question="?", at=0.0))
@@ -99,18 +105,22 @@ class Adversary:
     def _settlements(self, state: State, call: int, is_tight: bool) -> Iterator[Input]:
         caps = state.spec.call_limits
         most = Usage(requests=1, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens)
+        # Where the ledger can deny nothing any more, what a call uses changes the totals alone, and the largest use
+        # gives the largest totals. Where it can, a call that uses nothing leaves the most to later calls, so whatever
+        # can be reached is reached by it. Uses in between could only matter for totals: see `Exploration.max_tokens`.
         yield inputs.CallSettled(call=call, usage=most, at=0.0)
         if is_tight:
             yield inputs.CallSettled(call=call, usage=Usage(requests=1), at=0.0)
 
     def _replies(self, name: str) -> Iterator[Input]:
         written = self._machine.definition.states[name].spec.written_names
-        hidden = {field: value for field, value in self._placeholders.items() if field in written}
-        distinguished = {field: values for field, values in self._told_apart.items() if field in written}
+        opaque = {field: value for field, value in self._placeholders.items() if field in written}
+        distinguished = {field: values for field, values in self._distinguished.items() if field in written}
         changes: dict[str, object] = {}
         for values in combined(distinguished):
-            changes = {**hidden, **values}
+            changes = {**opaque, **values}
             for handoff in self._machine.exits[name]:
                 yield inputs.Replied(handoff=handoff.name, changes=changes, at=0.0)
             yield inputs.Replied(changes=changes, at=0.0)
+        # Once is enough: it is refused for its handoff, whatever it writes.
         yield inputs.Replied(handoff=UNDECLARED, changes=changes, at=0.0)

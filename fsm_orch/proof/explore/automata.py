@@ -1,8 +1,9 @@
-"""Policies as small automata over the moments of a run, on finite traces.
+"""Policies as automata: each reads the moments of a run one by one and notices when its policy is broken.
 
-An automaton takes, at each moment, whether the policy's subject and its other happen, and moves from a number to a
-number. Once broken it stays so: what has happened is never taken back. A policy that is *due* still waits for
-something, and is broken if the run ends then, unless it was landed and the policy is not strict.
+The states of an automaton are numbers, and it begins at 0. A *moment* is that a state is entered or a handoff is taken.
+At each moment it moves by whether the two sides of the policy happen: its subject, and what the subject is set against,
+called the other. Once broken, an automaton stays broken: what has happened is not taken back. A policy that is *due*
+still waits for something. It is broken if the run ends then, unless the run was landed and the policy is not strict.
 """
 
 from __future__ import annotations
@@ -17,55 +18,61 @@ from ...define.subject import Atom
 
 Holds = Callable[[Guard[Any]], bool]
 BROKEN = -1
-"""Where an automaton stays once its policy is broken."""
+"""The state in which an automaton stays once its policy is broken."""
 
 Verdict = Literal["holds", "violated", "possible", "unknown"]
-"""Possible: a path breaks it that hangs on a guard which was not looked into, or that validators may refuse. Unknown:
-not all paths were seen."""
+"""Holds: no run breaks it. Violated: a real run breaks it. Possible: a path breaks it, but it depends on an opaque
+guard, or validators may refuse it. Unknown: no path that breaks it was found, but not all were explored."""
 
 
 class Side(NamedTuple):
-    """One side of a policy, its subject or its other: it happens where any of these does."""
+    """One side of a policy, its subject or its other; it happens where any of its names or guards does."""
 
     names: frozenset[str]
-    """Of states, final states and handoffs."""
+    """Names of states, final states and handoffs."""
     guards: tuple[Guard[Any], ...]
 
     def happens(self, name: str, holds: Holds | None) -> bool:
-        """Tell whether it happens at a moment; `holds` is None where no guard is looked at."""
+        """Return whether this side happens at a moment.
+
+        Args:
+            name: the state that is entered, or the handoff that is taken.
+            holds: returns whether a guard holds at this moment; None at a handoff, where guards are not asked.
+        """
         return name in self.names or (holds is not None and any(map(holds, self.guards)))
 
 
 class Automaton(NamedTuple):
-    """A policy over the moments of a run; it begins at 0."""
+    """The automaton of one policy."""
 
     policy: Policy
     moves: Mapping[tuple[int, bool, bool], int]
-    """Where it moves, by where it is, whether the subject happens and whether the other does."""
+    """The next state, by the present one, whether the subject happens, and whether the other does."""
     due: frozenset[int]
-    """Where the policy still waits for something."""
+    """The states in which the policy still waits for something."""
     subject: Side
     other: Side
 
     def start(self, place: str, holds: Holds) -> int:
-        """Begin in the initial state."""
+        """Return the state of the automaton once a run has entered its initial state."""
         return self._moment(0, place, holds)
 
     def hop(self, at: int, handoff: str, place: str, holds: Holds) -> int:
-        """Take a hop, which has two moments: the handoff is taken, then a state is entered.
+        """Return the state of the automaton after a hop, which is two moments: a handoff is taken, a state is entered.
 
         Args:
+            at: the state of the automaton before.
             place: the state or final state that was entered.
-            holds: tells whether a guard holds on the context that the hop left.
+            holds: returns whether a guard holds on the context that the hop left.
         """
         return self._moment(self._moment(at, handoff, None), place, holds)
 
     def landed(self, at: int, fallback: str, holds: Holds) -> int:
-        """Take the landing edge, which is no moment unless the policy is strict."""
+        """Return the state of the automaton after a landing, which is a moment only for strict policies."""
         return self._moment(at, fallback, holds) if self.policy.strict else at
 
     def is_broken(self, at: int, *, ended: bool, landed: bool) -> bool:
-        """Tell whether the policy is broken: for good, or because the run ended while it was due."""
+        """Return whether the policy is broken: for good, or because the run ended while it was due."""
         return at == BROKEN or (ended and at in self.due and (self.policy.strict or not landed))
 
     def _moment(self, at: int, name: str, holds: Holds | None) -> int:
@@ -73,7 +80,7 @@ class Automaton(NamedTuple):
 
 
 def automaton(policy: Policy) -> Automaton:
-    """Compile a policy."""
+    """Make the automaton of a policy."""
     moves = {
         (at, x, y): _move(policy, at, x, y)
         for at in (BROKEN, *range(max(2, policy.times + 1)))
@@ -95,9 +102,11 @@ _DUE: Mapping[Pattern, frozenset[int]] = {"existence": frozenset({0}), "response
 
 
 def _move(policy: Policy, at: int, x: bool, y: bool) -> int:
-    """Say where a policy is after a moment in which its subject (x) and its other (y) happen or not.
+    """Return the next state of an automaton, by whether its subject (x) and its other (y) happen at this moment.
 
-    0 is the beginning. 1 is: y has happened (after, before), x has happened (eventually), or x is due (response).
+    0 is the beginning. 1 means: y has happened (absence after, precedence), x has happened (existence), or x is due
+    (response). A bounded existence counts how often x has happened. The patterns are those of Dwyer, Avrunin and
+    Corbett, "Patterns in property specifications for finite-state verification", ICSE 1999.
     """
     if at == BROKEN:
         return BROKEN
@@ -105,6 +114,7 @@ def _move(policy: Policy, at: int, x: bool, y: bool) -> int:
         case "absence":
             return BROKEN if x else at
         case "absence_after":
+            # y first: if both happen at one moment, x counts as after it. In a response, below, x then answers y.
             at = 1 if y else at
             return BROKEN if x and at == 1 else at
         case "precedence":
@@ -121,7 +131,7 @@ def _move(policy: Policy, at: int, x: bool, y: bool) -> int:
 
 
 def guards(definition: Definition, policies: tuple[Policy, ...]) -> tuple[Guard[Any], ...]:
-    """Tell every guard that a run or one of its policies asks, each once."""
+    """Return every guard that handoffs or these policies ask, each once."""
     asked = [handoff.guard for handoff in definition.handoffs if handoff.guard is not None]
     asked += [guard for policy in policies for guard in policy.guards]
     return tuple(dict.fromkeys(asked))

@@ -1,10 +1,11 @@
 """The domain of a context: which fields have values that can be listed, and what a guard answers on them.
 
-A field is *finite* if its type is a bool, an enum, a Literal, None, or a union of these; any other is *opaque*, and a
-guard's leaf that reads an opaque field is unknown: it may answer yes, no, or raise. A leaf is asked on a view of the
-context that knows only some fields, so what it reads is seen, and short-circuits count.
+A field is *finite* if its type is a bool, an enum, a Literal, None, or a union of these. Any other field is *opaque*:
+its values are not looked into. A *leaf* is a guard that is not composed of others. A leaf that reads an opaque field is
+opaque too: it may answer yes, answer no, or raise. Leaves are asked on a view of the context that holds only some
+fields, which shows what they read; a field behind a short circuit counts only where it is read.
 
-A composed guard is decided leaf by leaf, so `g` and `~g` never both hold however opaque g is.
+A composed guard is decided from what its leaves answer, so `g` and `~g` never both hold, however opaque g is.
 """
 
 from __future__ import annotations
@@ -21,58 +22,60 @@ from ...define.guards import Guard, as_bool
 from ...define.watched import watched
 from .validation import admitted
 
-MANY = 16
-"""A field of more values than these is opaque, or listing them would leave no room for anything else."""
+MAX_VALUES = 16
+"""A field with more values than this is opaque: the configurations to explore grow with the product of all values."""
 
 MOST_PATHS = 1_024
-"""Combinations of values that one leaf is asked on; if it reads more fields, those it reads last are opaque."""
+"""The most combinations of values that one leaf is asked on; beyond them, the field it reads last is made opaque."""
 
 Outcome = Literal["yes", "no", "raises"]
-"""What a leaf did; a guard of which some leaf that was asked raised counts as false."""
+"""What a leaf did when it was asked. A guard counts as false if any leaf that it asks raises."""
 
 
 class Answer(NamedTuple):
-    """What a leaf answers where only some fields are known."""
+    """What a leaf answers where only some fields have values."""
 
     outcome: Outcome | None
-    """None: unknown, since it read a field that is not known."""
+    """None: the leaf is opaque here, because it read a field without a value."""
     reads: tuple[str, ...]
-    """The fields it read, in order; the last one is not known if the outcome is not."""
+    """The fields it read, in order, each once; if the outcome is None, the last one is the field without a value."""
     error: str | None = None
-    """What it raised."""
+    """The type of what it raised, and the leaf; None if it did not raise."""
 
 
 class Branching(NamedTuple):
-    """Where a leaf reads a finite field: what it answers after each of its values."""
+    """The point where a leaf reads a finite field: one branch for each of its values, in their order."""
 
     field: str
     branches: tuple[DecisionTree, ...]
 
 
 DecisionTree = Branching | Answer
-"""What a leaf answers, by the finite fields it reads."""
+"""What a leaf answers, by the values of the finite fields that it reads, in the order in which it reads them."""
 
 
 class Table(NamedTuple):
-    """What a guard answers: on all values of the finite fields it reads, and all outcomes of its unknown leaves."""
+    """What a guard answers for all values of the finite fields that it reads and all outcomes of its opaque leaves."""
 
     fields: tuple[str, ...]
+    """The finite fields that it reads."""
     leaves: tuple[Guard[Any], ...]
-    """The leaves that are unknown somewhere."""
+    """Its opaque leaves."""
     rows: Mapping[tuple[tuple[object, ...], tuple[Outcome, ...]], bool]
-    """By the values of the fields and the outcomes of the unknown leaves."""
+    """Whether the guard holds, by the values of the fields and the outcomes of the opaque leaves."""
 
 
 class Domain:
-    """The fields of a context class: those whose values can be listed, and the rest.
+    """The fields of a context class: the finite ones with their values, and the opaque ones.
 
     Args:
-        guards: list only what these read; None: every field that can be. A field that no guard reads decides nothing.
+        guards: only fields that these read are listed as finite; None: every field that can be.
     """
 
     def __init__(self, context_type: type[Context], guards: Iterable[Guard[Any]] | None = None) -> None:
         self.context_type = context_type
-        is_raw = context_type.model_config.get("use_enum_values")  # then it holds none of an enum's members
+        # With this setting contexts hold an enum's values, so the members that we would list occur in no run.
+        is_raw = context_type.model_config.get("use_enum_values")
         self.finite: dict[str, tuple[object, ...]] = {}
         """Every value of each finite field, in order of declaration."""
         for name, field in context_type.__pydantic_fields__.items():
@@ -83,86 +86,100 @@ class Domain:
         self._asked: dict[tuple[Guard[Any], tuple[object, ...]], Answer] = {}
         self._trees: dict[Guard[Any], DecisionTree] = {}
         if guards is not None:
+            # A field that no guard reads decides nothing: listing its values would multiply configurations for nothing.
             asked = leaves_of(guards)
             for leaf in asked:
-                while (last := self._one_too_many(leaf)) is not None:
+                while (last := self._last_read_if_too_many(leaf)) is not None:
                     del self.finite[last]
             reads = self.read_by(asked)
             self.finite = {name: values for name, values in self.finite.items() if name in reads}
         self.opaque = tuple(name for name in context_type.__pydantic_fields__ if name not in self.finite)
 
     def valuations(self, fields: Iterable[str]) -> Iterator[dict[str, object]]:
-        """List all values that these finite fields can have together."""
+        """Yield every combination of values of these finite fields."""
         return combined({name: self.finite[name] for name in fields})
 
-    def lists(self, name: str, value: object) -> bool:
-        """Tell whether a value is one of those listed for a field."""
+    def is_listed(self, name: str, value: object) -> bool:
+        """Return whether a value is one of those listed for a field."""
+        # By type too: 1 == True, but a guard may tell them apart.
         return any(type(value) is type(listed) and value == listed for listed in self.finite.get(name, ()))
 
     def distinguished(self, asked: Iterable[Guard[Any]]) -> dict[str, tuple[object, ...]]:
-        """Give the values of each finite field that leaves tell apart: of those that are one to all, the first."""
-        forks = [fork for leaf in asked for fork in _forks(self._tree(leaf))]
-        told: dict[str, tuple[object, ...]] = {}
+        """Return, for each finite field, the values that some leaf distinguishes.
+
+        Of values that are alike to all leaves, the first stands for all.
+        """
+        # Values may be merged only if every leaf does the same after reading either: the same answer, and the same
+        # further reads. Comparing whole subtrees ensures that. Then two runs that differ in such values alone get the
+        # same answer from every guard at every step, so exploring one of them shows all that the other can do.
+        branchings = [branching for leaf in asked for branching in _branchings(self._tree(leaf))]
+        found: dict[str, tuple[object, ...]] = {}
         for name, values in self.finite.items():
-            after = [fork.branches for fork in forks if fork.field == name]
+            after = [branching.branches for branching in branchings if branching.field == name]
             first: dict[tuple[DecisionTree, ...], object] = {}
             for number, value in enumerate(values):
                 first.setdefault(tuple([branches[number] for branches in after]), value)
-            told[name] = tuple(first.values())
-        return told
+            found[name] = tuple(first.values())
+        return found
 
     def ask(self, leaf: Guard[Any], known: Mapping[str, object]) -> Answer:
-        """Ask a leaf on a context of which only some fields are known."""
+        """Ask a leaf on a context in which only some fields have values.
+
+        Args:
+            known: the values, by field.
+        """
         reads: list[str] = []
 
         def on_read(name: str) -> None:
             reads.append(name)
             if name not in known:
-                raise _Unknown
+                raise _OpaqueRead
 
         try:
             answer = as_bool(leaf(watched(self._context(known), on_read)))
             outcome: Outcome | None = "yes" if answer else "no"
             error = None
-        except _Unknown:
+        except _OpaqueRead:
             outcome, error = None, None
         except Exception as raised:  # a guard is user code: whatever it raises means no
             outcome, error = "raises", f"{type(raised).__name__} in {leaf!r}"
-        first_unknown = next((number for number, name in enumerate(reads) if name not in known), None)
-        if first_unknown is not None:  # even if the guard swallowed it, as a bare `except` would
-            return Answer(None, _once(reads[: first_unknown + 1]))
+        # Looked up among the reads and not taken from the exception, which a bare `except` in the guard swallows: its
+        # answer would then rest on a value that is not there.
+        first_opaque = next((number for number, name in enumerate(reads) if name not in known), None)
+        if first_opaque is not None:
+            return Answer(None, _once(reads[: first_opaque + 1]))
         return Answer(outcome, _once(reads), error)
 
     def ask_known(self, leaf: Guard[Any], values: tuple[object, ...]) -> Answer:
-        """Ask a leaf on values of all finite fields, in their order; remembers what was answered."""
+        """Ask a leaf on values of all finite fields, in their order; each question is asked once and remembered."""
         key = leaf, values
         if key not in self._asked:
             self._asked[key] = self.ask(leaf, dict(zip(self.finite, values, strict=True)))
         return self._asked[key]
 
     def reads(self, leaf: Guard[Any]) -> tuple[str, ...]:
-        """Tell every field that a leaf reads on some values, in order of declaration.
+        """Return every field that a leaf reads on some values, in order of declaration.
 
-        What it would read after an opaque field is not seen.
+        Fields that it would read after an opaque field are not seen.
         """
-        seen = {name for answer in _ends(self._tree(leaf)) for name in answer.reads}
+        seen = {name for answer in _answers(self._tree(leaf)) for name in answer.reads}
         return tuple(name for name in self.context_type.__pydantic_fields__ if name in seen)
 
     def read_by(self, guards: Iterable[Guard[Any] | None]) -> frozenset[str]:
-        """Tell every field that some leaf of guards reads; none of None."""
+        """Return every field that some leaf of these guards reads; None reads nothing."""
         return frozenset(name for leaf in leaves_of(guards) for name in self.reads(leaf))
 
     def is_opaque(self, leaf: Guard[Any]) -> bool:
-        """Tell whether a leaf is unknown on some values of the finite fields."""
-        return any(answer.outcome is None for answer in _ends(self._tree(leaf)))
+        """Return whether a leaf is opaque for some values of the finite fields."""
+        return any(answer.outcome is None for answer in _answers(self._tree(leaf)))
 
-    def _one_too_many(self, leaf: Guard[Any]) -> str | None:
-        """Tell the finite field that a leaf reads last, if there are too many paths through those it reads."""
+    def _last_read_if_too_many(self, leaf: Guard[Any]) -> str | None:
+        """Return the finite field that a leaf reads last if it has more than `MOST_PATHS` paths, else None."""
         beyond = next(islice(self._paths(leaf, {}), MOST_PATHS, None), None)
         return None if beyond is None else [name for name in beyond.reads if name in self.finite][-1]
 
     def _paths(self, leaf: Guard[Any], known: Mapping[str, object]) -> Iterator[Answer]:
-        """Ask a leaf along every path through the finite fields that it reads."""
+        """Yield what a leaf answers on every path through the finite fields that it reads."""
         answer = self.ask(leaf, known)
         if answer.outcome is None and answer.reads[-1] in self.finite:
             for value in self.finite[answer.reads[-1]]:
@@ -171,41 +188,43 @@ class Domain:
             yield answer
 
     def _tree(self, leaf: Guard[Any]) -> DecisionTree:
-        """Write out what a leaf answers along every path through the finite fields that it reads; remembers it."""
+        """Return the decision tree of a leaf, which is grown once and remembered."""
         if leaf not in self._trees:
-            self._trees[leaf] = self._grown(leaf, {})
+            self._trees[leaf] = self._grow(leaf, {})
         return self._trees[leaf]
 
-    def _grown(self, leaf: Guard[Any], known: Mapping[str, object]) -> DecisionTree:
+    def _grow(self, leaf: Guard[Any], known: Mapping[str, object]) -> DecisionTree:
         answer = self.ask(leaf, known)
         if answer.outcome is not None or answer.reads[-1] not in self.finite:
-            return answer._replace(error=None)
+            return answer._replace(error=None)  # what it raised decides nothing, and would keep equal branches apart
         name = answer.reads[-1]
-        return Branching(name, tuple([self._grown(leaf, {**known, name: value}) for value in self.finite[name]]))
+        return Branching(name, tuple([self._grow(leaf, {**known, name: value}) for value in self.finite[name]]))
 
     def holds(self, guard: Guard[Any], known: Mapping[str, object]) -> bool | None:
-        """Tell whether a guard holds where only some fields are known; None if it may and may not."""
-        unknown = [leaf for leaf in leaves(guard) if self.ask(leaf, known).outcome is None]
-        found = {self._holds(guard, known, given) for given in _all_outcomes(guard, unknown)}
+        """Return whether a guard holds where only some fields have values; None if its opaque leaves decide that."""
+        opaque = [leaf for leaf in leaves(guard) if self.ask(leaf, known).outcome is None]
+        found = {self._holds(guard, known, given) for given in _all_outcomes(guard, opaque)}
         return found.pop() if len(found) == 1 else None
 
     def table(self, guard: Guard[Any]) -> Table:
-        """Write out a guard over the finite fields that it reads and its unknown leaves."""
+        """Return the table of a guard over the finite fields that it reads and its opaque leaves."""
         read = self.read_by([guard])
         fields = tuple(name for name in self.finite if name in read)
-        unknown = tuple(leaf for leaf in leaves(guard) if self.is_opaque(leaf))
+        opaque = tuple(leaf for leaf in leaves(guard) if self.is_opaque(leaf))
         rows = {
             (tuple(known.values()), tuple(given.values())): self._holds(guard, known, given)
             for known in self.valuations(fields)
-            for given in _all_outcomes(guard, unknown)
+            for given in _all_outcomes(guard, opaque)
         }
-        return Table(fields, unknown, rows)
+        return Table(fields, opaque, rows)
 
     def _holds(self, guard: Guard[Any], known: Mapping[str, object], given: Mapping[Guard[Any], Outcome]) -> bool:
         return decided(guard, lambda leaf: self.ask(leaf, known).outcome or given[leaf])
 
     def _context(self, known: Mapping[str, object]) -> Context:
-        """Make a context without asking its validators; what is not known is never read."""
+        """Return a context of these values, without running its validators."""
+        # Validators could refuse or change a partial context. A field without a value holds None here, which no guard
+        # sees: the watched view raises before it is read.
         context = object.__new__(self.context_type)
         values = {name: known.get(name) for name in self.context_type.__pydantic_fields__}
         for slot, value in (
@@ -219,44 +238,45 @@ class Domain:
 
 
 def combined(values: Mapping[str, Iterable[object]]) -> Iterator[dict[str, object]]:
-    """List all combinations of values of some fields."""
+    """Yield every combination of values of some fields."""
     for chosen in product(*values.values()):
         yield dict(zip(values, chosen, strict=True))
 
 
-def _forks(tree: DecisionTree) -> Iterator[Branching]:
-    """List every fork of a tree."""
+def _branchings(tree: DecisionTree) -> Iterator[Branching]:
+    """Yield every branching of a tree, the root first."""
     if isinstance(tree, Branching):
         yield tree
         for branch in tree.branches:
-            yield from _forks(branch)
+            yield from _branchings(branch)
 
 
-def _ends(tree: DecisionTree) -> Iterator[Answer]:
-    """List what a tree answers in the end, path by path."""
+def _answers(tree: DecisionTree) -> Iterator[Answer]:
+    """Yield the answer at the end of every path of a tree."""
     if isinstance(tree, Branching):
         for branch in tree.branches:
-            yield from _ends(branch)
+            yield from _answers(branch)
     else:
         yield tree
 
 
-class _Unknown(BaseException):
-    """A leaf read a field that is not known; no `except Exception` of a guard may swallow it."""
+class _OpaqueRead(BaseException):
+    """Raised when a leaf reads a field without a value; `except Exception` in the guard does not catch it."""
 
 
-class _Raises(Exception):
-    """A leaf raised."""
+class _LeafRaised(Exception):
+    """Raised when a leaf of a composed guard raised, which makes the whole guard false."""
 
 
 def finite_values(annotation: Any) -> tuple[object, ...] | None:
-    """List every value of a type; None if they cannot be listed, or are too many."""
+    """Return every value of a type, each once; None if they cannot be listed, or are more than `MAX_VALUES`."""
     values = _listed(getattr(annotation, "__value__", annotation))
     if values is None:
         return None
     once = tuple({(type(value), value): value for value in values}.values())
-    is_told_apart = len(set(once)) == len(once)  # 0 and False are equal, and would be taken for one value
-    return once if is_told_apart and len(once) <= MANY else None
+    # Equal values of two types, such as 0 and False, make one key of a dict: one of them would be lost.
+    are_distinct = len(set(once)) == len(once)
+    return once if are_distinct and len(once) <= MAX_VALUES else None
 
 
 def _listed(annotation: Any) -> tuple[object, ...] | None:
@@ -278,7 +298,7 @@ def _listed(annotation: Any) -> tuple[object, ...] | None:
 
 
 def leaves(guard: Guard[Any] | None) -> tuple[Guard[Any], ...]:
-    """Tell the leaves of a guard, each once, in the order in which they are asked; none of None."""
+    """Return the leaves of a guard, each once, in the order in which they are asked; None has none."""
     if guard is None:
         return ()
     found = [leaf for part in guard.parts for leaf in leaves(part)] if guard.connective else [guard]
@@ -286,19 +306,21 @@ def leaves(guard: Guard[Any] | None) -> tuple[Guard[Any], ...]:
 
 
 def leaves_of(guards: Iterable[Guard[Any] | None]) -> tuple[Guard[Any], ...]:
-    """Tell the leaves of several guards, each once."""
+    """Return the leaves of several guards, each once."""
     return tuple(dict.fromkeys(leaf for guard in guards for leaf in leaves(guard)))
 
 
 def outcomes(guard: Guard[Any], leaf: Guard[Any]) -> tuple[Outcome, ...]:
-    """Tell what an unknown leaf may do in a guard; where raising is the same as answering no, it is left out."""
+    """Return what an opaque leaf may do in a guard; raising is left out where it has the effect of answering no."""
+    # A leaf that raises makes the whole guard false. Under `&` alone, answering no does so too. Under `~` or `|` it may
+    # not: `~g` holds if g answers no, and does not if g raises.
     return ("yes", "no", "raises") if leaf in _under_not_or_any(guard) else ("yes", "no")
 
 
-def _all_outcomes(guard: Guard[Any], unknown: Iterable[Guard[Any]]) -> Iterator[dict[Guard[Any], Outcome]]:
-    names = tuple(unknown)
-    for given in product(*(outcomes(guard, leaf) for leaf in names)):
-        yield dict(zip(names, given, strict=True))
+def _all_outcomes(guard: Guard[Any], opaque: Iterable[Guard[Any]]) -> Iterator[dict[Guard[Any], Outcome]]:
+    found = tuple(opaque)
+    for given in product(*(outcomes(guard, leaf) for leaf in found)):
+        yield dict(zip(found, given, strict=True))
 
 
 def _under_not_or_any(guard: Guard[Any]) -> tuple[Guard[Any], ...]:
@@ -308,10 +330,16 @@ def _under_not_or_any(guard: Guard[Any]) -> tuple[Guard[Any], ...]:
 
 
 def decided(guard: Guard[Any], of_leaf: Callable[[Guard[Any]], Outcome]) -> bool:
-    """Tell whether a guard holds, given what its leaves do; one of which a leaf that is asked raises does not."""
+    """Return whether the guard holds, given its leaves' outcomes.
+
+    A guard does not hold if any leaf it evaluates raises.
+
+    Args:
+        of_leaf: returns the outcome of a leaf; called in the order of evaluation, and only where the guard asks.
+    """
     try:
         return _holds(guard, of_leaf)
-    except _Raises:
+    except _LeafRaised:
         return False
 
 
@@ -326,7 +354,7 @@ def _holds(guard: Guard[Any], of_leaf: Callable[[Guard[Any]], Outcome]) -> bool:
         case None:
             outcome = of_leaf(guard)
             if outcome == "raises":
-                raise _Raises
+                raise _LeafRaised
             return outcome == "yes"
 
 

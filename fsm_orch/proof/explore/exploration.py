@@ -1,9 +1,9 @@
-"""Exploration: every run of a machine, breadth first over the real `kernel.step`, against an adversary.
+"""Exploration: a model checker for machines. It takes every run, breadth-first, over the real `kernel.step`.
 
-What is found holds for all runs, however their agents and models behave: fields that guards do not look into are not
-told apart (`abstract`), and everything else is done as `adversary` says. A path that
-hangs on a guard over such fields is *possible*, as is one that the validators of the context may refuse
-(`reality`); any other is real.
+*Breadth-first* means that all configurations after one hop come before those after two, so the first path to anything
+is a shortest one. What is found holds for all runs, however agents and models behave: `adversary` gives every input
+that may come, and `abstract` leaves out only values that decide nothing. A path that depends on an opaque guard is
+*possible*, as is one that the validators of the context may refuse (see `reality`). Any other path is real.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .walk import OnProgress, Sightings, Walk, walk
 
 
 class Extreme(NamedTuple):
-    """The most that a run can take, and a run that does."""
+    """The most that a run can use of something, and a run that does."""
 
     amount: int
     trace: Trace
@@ -38,58 +38,63 @@ class Extreme(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyVerdict:
-    """What is known of a policy."""
+    """The verdict on a policy, with the path that shows it."""
 
     policy: Policy
     verdict: Verdict
     trace: Trace | None
-    """A shortest path that breaks it; it ends where nothing can mend it any more."""
+    """The counterexample: a shortest path that breaks the policy, up to the step that breaks it for good; None if no
+    such path was found."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Broken:
-    """A theorem that did not hold: the kernel's mistake, not the machine's."""
+class BrokenTheorem:
+    """A theorem that did not hold in some step: a mistake of the kernel, not of the machine."""
 
     breach: Breach
     trace: Trace | None
-    """The path to the step that broke it, that step left out; None if it was the start."""
+    """The path up to the step that broke it, without that step; None if it was the first step."""
     event: Input
     """The input that broke it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exploration:
-    """What the runs of a machine can do, as far as they were explored."""
+    """The result of an exploration: what the runs of a machine can do, as far as they were explored."""
 
     configurations: int
-    """Configurations that differ in something that decides a run's future."""
+    """How many configurations were found that differ in something that decides the rest of a run."""
     steps: int
-    """Inputs that the kernel was given."""
+    """How many inputs were given to the kernel."""
     seconds: float | None
-    """None: no clock was given."""
+    """How long it took; None: no clock was given."""
     is_complete: bool
-    """Whether every run was seen; if not, the numbers below are what was seen so far."""
+    """Whether every run was explored; if not, everything below is what was found so far."""
     max_hops: Extreme
     max_tokens: Extreme
-    """If `is_tight`, of runs whose calls use all or nothing; only the limit bounds the others."""
+    """If `is_tight`, covers runs whose calls use their whole reservation or nothing; runs in between are bounded by the
+    limit alone."""
     max_cost: Extreme
-    """Micro-dollars."""
+    """In micro-dollars; as for tokens if `is_tight`."""
     max_calls: Extreme
+    """Requests to models."""
     is_tight: bool
-    """Whether the ledger may deny something in some run, so that what calls use was told apart."""
+    """Whether the ledger could deny something in some run, so that runs were distinguished by what they had spent."""
     reached: Mapping[str, Trace]
-    """Every state and final state that some run enters, with a shortest path to it."""
+    """Every state and final state that some run enters, with a shortest path to it; if any path to it depends on no
+    opaque guard, the shortest of those."""
     taken: frozenset[str]
-    """Every handoff that some run takes."""
+    """The names of the handoffs that some run takes."""
     policies: tuple[PolicyVerdict, ...]
-    broken: tuple[Broken, ...]
-    """Of the theorems that were checked after every step, those that did not hold, with the first step each."""
+    """A verdict for each policy, in their order."""
+    broken: tuple[BrokenTheorem, ...]
+    """The theorems that did not hold after every step, each with the first step that broke it."""
     abstracted: tuple[str, ...]
-    """What was not told apart, a sentence each."""
+    """What was left out or taken more widely than it is, one line each."""
 
     @property
     def held(self) -> tuple[Theorem, ...]:
-        """The theorems that were checked after every step, and held."""
+        """The theorems that held after every step."""
         broken = {found.breach.theorem for found in self.broken}
         return tuple(theorem for theorem in THEOREMS if theorem not in broken)
 
@@ -105,84 +110,87 @@ def explore(
     on_progress: OnProgress | None = None,
     clock: Callable[[], float] | None = None,
 ) -> Exploration:
-    """Explore every run of a definition that has been checked.
+    """Explore every run of a definition that has passed its checks.
 
     Args:
-        limits: instead of the definition's.
-        prices: of each state's model; a state that is not named costs nothing.
-        policies: instead of the definition's.
-        max_configurations: where to stop, or after 100 steps for each of them; memory and time are bounded by it.
-        until_broken: stop once some policy is broken, and leave it undecided; for those who ask only whether all hold.
-        on_progress: told now and then how far it is.
-        clock: seconds, to time it.
+        limits: the limits of runs; None: the definition's.
+        prices: by state, the price of its model; a state that is not named costs nothing.
+        policies: the policies to decide; None: the definition's.
+        max_configurations: where a walk stops; it also stops after 100 steps for each of them, so that time and memory
+            are bounded. Policies over opaque guards have a walk of their own.
+        until_broken: stop as soon as some policy is broken, without finding out which; for callers who ask only
+            whether all hold.
+        on_progress: called with the configurations found so far, and how many of the present layer are still to be
+            expanded.
+        clock: returns seconds; None: the exploration is not timed.
 
     Raises StepError: if no run can start within the limits.
-    Raises ValueError: if there is no room for one configuration.
+    Raises ValueError: if `max_configurations` is less than 1.
     """
     if max_configurations < 1:
-        raise ValueError(f"{max_configurations} configurations leave no room for the first")
+        raise ValueError(f"max_configurations is {max_configurations}: there must be room for at least 1")
     limits, policies = limits or definition.limits, definition.policies if policies is None else policies
     began = clock() if clock else 0.0
     walks = [
         walk(Play(definition, limits, prices or {}, group), max_configurations, on_progress, until_broken=until_broken)
         for group in _groups(definition, policies)
     ]
-    judged = {verdict.policy: verdict for found in walks for verdict in _judged(found)}
+    judged = {verdict.policy: verdict for found in walks for verdict in _policy_verdicts(found)}
     first, tree = walks[0], walks[0].tree
     return Exploration(
         configurations=sum(len(found.tree) for found in walks),
         steps=sum(found.steps for found in walks),
         is_complete=all(found.is_complete for found in walks),
         max_hops=Extreme(first.deepest.hops, retrace(first.play, tree.path(first.deepest.node, "first"))),
-        max_tokens=_most(first, "tokens"),
-        max_cost=_most(first, "cost"),
-        max_calls=_most(first, "calls"),
+        max_tokens=_extreme(first, "tokens"),
+        max_cost=_extreme(first, "cost"),
+        max_calls=_extreme(first, "calls"),
         is_tight=first.is_tight,
-        reached={name: _shown(first, seen) for name, seen in first.entered.items()},
+        reached={name: _trace_to(first, seen) for name, seen in first.entered.items()},
         taken=frozenset(first.taken),
         policies=tuple(judged[policy] for policy in policies),
-        broken=tuple(broken for found in walks for broken in _broken(found)),
+        broken=tuple(broken for found in walks for broken in _broken_theorems(found)),
         abstracted=tuple(dict.fromkeys(note for found in walks for note in found.play.abstraction.notes())),
         seconds=clock() - began if clock else None,
     )
 
 
 def _groups(definition: Definition, policies: tuple[Policy, ...]) -> list[tuple[Policy, ...]]:
-    """Give each policy that asks an unknown guard a walk of its own.
-
-    Its guesses would tell apart what is one to all others, and make every path of theirs hang on them.
-    """
+    """Return the policies that are decided in one walk, and each policy that asks an opaque guard by itself."""
+    # A policy asks its guards at every moment. The answers chosen for an opaque one split configurations that are alike
+    # to the other policies, and would make every path of theirs depend on that guard: all would be only possible.
     domain = Domain(definition.context, guards(definition, policies))
-    guessing = [policy for policy in policies if any(map(domain.is_opaque, leaves_of(policy.guards)))]
-    return [tuple(p for p in policies if p not in guessing), *((policy,) for policy in guessing)]
+    opaque = [policy for policy in policies if any(map(domain.is_opaque, leaves_of(policy.guards)))]
+    return [tuple(p for p in policies if p not in opaque), *((policy,) for policy in opaque)]
 
 
-def _most(found: Walk, way: Way) -> Extreme:
+def _extreme(found: Walk, way: Way) -> Extreme:
     amount, node = found.tree.dearest(way)
     return Extreme(amount, retrace(found.play, found.tree.path(node, way)))
 
 
-def _shown(found: Walk, seen: Sightings) -> Trace:
-    """Write down the way to what was seen: a sure one, if there is one."""
+def _trace_to(found: Walk, seen: Sightings) -> Trace:
+    """Return the path to something that was seen: one that depends on no opaque guard, if there is any."""
     if seen.surely is not None:
         return retrace(found.play, found.tree.path(seen.surely.node, "sure"))
     assert seen.first is not None  # or it would not have been seen
     return retrace(found.play, found.tree.path(seen.first.node, "first"))
 
 
-def _judged(found: Walk) -> Iterator[PolicyVerdict]:
+def _policy_verdicts(found: Walk) -> Iterator[PolicyVerdict]:
     unseen: Verdict = "holds" if found.is_complete else "unknown"
     for automaton, seen in zip(found.play.automata, found.breaks, strict=True):
         if seen.first is None:
             yield PolicyVerdict(policy=automaton.policy, verdict=unseen, trace=None)
         else:
-            trace = _shown(found, seen)
+            trace = _trace_to(found, seen)
+            # Not violated without a real run: an opaque guard might never answer so, and a validator might refuse it.
             verdict: Verdict = "violated" if trace.is_sure and _is_real(found, automaton.policy, trace) else "possible"
             yield PolicyVerdict(policy=automaton.policy, verdict=verdict, trace=trace)
 
 
 def _is_real(found: Walk, policy: Policy, trace: Trace) -> bool:
-    """Tell whether the machine itself takes a sure path, which only validators could refuse."""
+    """Return whether the real machine takes a path without opaque guards, which only validators could refuse."""
     play = found.play
     if not play.abstraction.has_validators:
         return True
@@ -193,7 +201,7 @@ def _is_real(found: Walk, policy: Policy, trace: Trace) -> bool:
     )
 
 
-def _broken(found: Walk) -> Iterator[Broken]:
+def _broken_theorems(found: Walk) -> Iterator[BrokenTheorem]:
     for breach, node, event in found.breaches.values():
         trace = retrace(found.play, found.tree.path(node, "first")) if node != ROOT else None
-        yield Broken(breach=breach, trace=trace, event=event)
+        yield BrokenTheorem(breach=breach, trace=trace, event=event)

@@ -1,7 +1,7 @@
-"""Live fields: those whose values may still decide something, once a run has entered a state.
+"""Live fields: those whose values may still decide something once a run has entered a state.
 
-The live variables of a compiler: a field that every way onward writes before a guard reads it is dead, and runs that
-differ in it alone have the same future.
+They are what compilers call *live variables*. A field is dead if every way onward writes it before a guard reads it.
+Runs that differ only in dead fields have the same future, so only one of them is followed.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from .domain import Domain, leaves
 
 
 def live(definition: Definition, domain: Domain, always: Iterable[Guard[Any]]) -> Mapping[str, tuple[str, ...]]:
-    """Tell, for each state, the finite fields that are live in a visit of it, in order of declaration.
+    """Return, for each state, the finite fields that are live in a visit of it, in order of declaration.
 
     Args:
-        always: guards that are asked wherever a run stands, as those of policies are.
+        always: guards that are asked wherever a run stands, as those of policies are; what they read is always live.
     """
     kept = domain.read_by(always)
     found: dict[str, frozenset[str]] = {}
     onward = dict.fromkeys(definition.states, kept)
-    while onward != found:  # a field once found stays found, so this ends
+    # What successors need is added until nothing changes. Fields are never taken away again, so this ends.
+    while onward != found:
         found = onward
         onward = {s: kept | _in_visit(definition, domain, found, state) for s, state in definition.states.items()}
     return {state: tuple(name for name in domain.finite if name in names) for state, names in found.items()}
@@ -33,13 +34,18 @@ def live(definition: Definition, domain: Domain, always: Iterable[Guard[Any]]) -
 def _in_visit(
     definition: Definition, domain: Domain, found: Mapping[str, frozenset[str]], state: State
 ) -> frozenset[str]:
-    """Tell what is live in a visit, given what is live in those after it."""
+    """Return what is live in a visit of a state, given what is live in the states after it."""
     written = state.spec.written_names
     live: set[str] = set()
     for handoff in definition.exits(state.name):
+        # Every reply writes every field that its agent declares: the kernel refuses one that leaves some out. So what
+        # was in those fields before is lost when a handoff is taken, and its guard reads the new values.
         live |= _after(found, handoff) - written
-        live |= domain.read_by([handoff.guard]) - (frozenset() if _is_guessed(domain, handoff.guard) else written)
-    for handoff in definition.failure_edges(state.name).values():  # has no guard, and is taken with what was before
+        # An opaque guard is the exception: on entry it is asked on the old values, and these decide which of its leaves
+        # the oracle has to answer for.
+        live |= domain.read_by([handoff.guard]) - (frozenset() if _is_opaque(domain, handoff.guard) else written)
+    # A failure edge has no guard, and leaves with the context of entry: nothing was written.
+    for handoff in definition.failure_edges(state.name).values():
         live |= _after(found, handoff)
     return frozenset(live)
 
@@ -48,6 +54,6 @@ def _after(found: Mapping[str, frozenset[str]], handoff: Handoff) -> frozenset[s
     return found.get(handoff.target.name, frozenset())
 
 
-def _is_guessed(domain: Domain, guard: Guard[Any] | None) -> bool:
-    """Tell whether a guard has unknown leaves; on entry, what it reads decides which of them are guessed."""
+def _is_opaque(domain: Domain, guard: Guard[Any] | None) -> bool:
+    """Return whether a guard has an opaque leaf."""
     return any(map(domain.is_opaque, leaves(guard)))

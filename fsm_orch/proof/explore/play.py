@@ -1,6 +1,7 @@
 """One step of a run and of all its policies together: the real kernel, on the abstract context.
 
-A *place* is where both stand. Two places with the same key have the same future, so only one of them is followed.
+A *configuration* is all that a run is; a *position* is a configuration with the states of the policies' automata. Two
+positions with the same key have the same future, so only one of them is followed.
 """
 
 from __future__ import annotations
@@ -30,23 +31,28 @@ from .theorems import Breach, Theorems
 
 
 class Position(NamedTuple):
-    """Where a run and its policies stand."""
+    """A configuration of a run, with the states of its policies' automata."""
 
     now: Configuration
     at: tuple[int, ...]
-    """The automaton of each policy."""
+    """The state of each policy's automaton, in the order of the policies."""
 
 
 class Successor(NamedTuple):
-    """What an input led to."""
+    """The position that an input led to, with what happened on the way."""
 
-    place: Position
+    position: Position
     records: tuple[Record, ...]
     breaches: list[Breach]
+    """The theorems that this step broke."""
 
 
 class Play:
-    """A definition to be explored, with its adversary, its oracle and its policies."""
+    """A definition to be explored, with its adversary, its oracle and the automata of its policies.
+
+    Args:
+        prices: by state, the price of its model; a state that is not named costs nothing.
+    """
 
     def __init__(
         self,
@@ -61,20 +67,22 @@ class Play:
         self.adversary = Adversary(self.compiled, self.abstraction)
         self.automata = tuple(map(automaton, policies))
         self._live = live(definition, self.abstraction.domain, (g for policy in policies for g in policy.guards))
+        # Of the original definition: its guards and edges are what the theorems speak of.
         self._theorems = Theorems(definition, limits)
         worst, cost = _worst_case(self.compiled), limits.cost_micros
-        self._may_run_dry = cost is not None and worst.cost > cost
-        self.may_run_out = self._may_run_dry or worst.tokens > limits.tokens
-        """Whether the ledger may deny something in some run, as far as counting visits tells."""
-        self.sets = {n: {ref.name: value for ref, value in f.sets.items()} for n, f in definition.finals.items()}
-        """What each final state writes."""
+        self._may_lack_money = cost is not None and worst.cost > cost
+        self.may_run_out = self._may_lack_money or worst.tokens > limits.tokens
+        """Whether the most expensive visits together exceed a limit; if not, the ledger denies nothing in any run."""
+        self.final_values = {n: {r.name: value for r, value in f.sets.items()} for n, f in definition.finals.items()}
+        """The values that each final state writes, by final state and field."""
         self._kinds: dict[str, EdgeKind] = {handoff.name: handoff.kind for handoff in definition.handoffs}
+        # States whose visits run out no sooner than the hops need no count: the limit of hops stops them first.
         self._scarce = tuple(
             name for name, s in definition.states.items() if s.max_visits is not None and s.max_visits < limits.hops
         )
 
     def starts(self) -> Iterator[inputs.Started]:
-        """List how runs begin."""
+        """Yield every input that a run can begin with."""
         for context in self.abstraction.starts():
             yield inputs.Started(
                 run_id="explored",
@@ -85,74 +93,84 @@ class Play:
             )
 
     def kind(self, handoff: str) -> EdgeKind:
-        """Tell what kind of edge a handoff is."""
+        """Return what kind of edge a handoff is."""
         return self._kinds[handoff]
 
-    def moves(self, place: Position) -> Iterable[Input]:
-        """List what the world may do next; nothing once the run has finished."""
-        if place.now.status == "finished":
+    def moves(self, position: Position) -> Iterable[Input]:
+        """Return every input that may come next; none once the run has finished."""
+        if position.now.status == "finished":
             return ()
-        return self.adversary.moves(place.now, is_tight=self.is_tight(place.now))
+        return self.adversary.moves(position.now, is_tight=self.is_tight(position.now))
 
-    def take(self, place: Position | None, event: Input) -> Iterator[tuple[Successor, tuple[LeafAnswer, ...]]]:
-        """Take a step in every way that unknown guards allow."""
-        return self.oracle.paths(place and place.now.context, lambda: self._take(place, event))
+    def take(self, position: Position | None, event: Input) -> Iterator[tuple[Successor, tuple[LeafAnswer, ...]]]:
+        """Take a step; yield every result that the opaque guards allow, with their answers."""
+        return self.oracle.paths(position and position.now.context, lambda: self._take(position, event))
 
     def retake(
-        self, place: Position | None, event: Input, script: tuple[Outcome, ...]
+        self, position: Position | None, event: Input, script: tuple[Outcome, ...]
     ) -> tuple[Successor, tuple[LeafAnswer, ...]]:
-        """Take a step as it was taken before."""
-        return self.oracle.replay(place and place.now.context, lambda: self._take(place, event), script)
+        """Take a step once more, with the answers that opaque guards gave before."""
+        return self.oracle.replay(position and position.now.context, lambda: self._take(position, event), script)
 
-    def key(self, place: Position) -> Hashable:
-        """Tell what decides the future of a place, but for the hops; of a finished run, how it ended."""
-        now, visit = place.now, place.now.visit
+    def key(self, position: Position) -> Hashable:
+        """Return what decides the future of a position, but for its hops; of a finished run, how it ended."""
+        # Everything left out here must decide nothing, or a run would be dropped that can do what no other does.
+        # - Hops: positions are compared within a layer, where all have taken as many.
+        # - Dead fields, and values that no guard distinguishes: no guard will read them, or none will answer otherwise.
+        # - Messages: neither guards nor what is legal depend on them.
+        # - Time: the adversary knows two moments, 0 and the deadline, and a run does not get past the second.
+        now, visit = position.now, position.now.visit
         if visit is None:
-            return now.state, now.landing, place.at
+            return now.state, now.landing, position.at
         return (
             now.state,
             now.status,
-            place.at,
+            position.at,
             self.abstraction.values(now.context, self._live[now.state]),
             tuple([now.visits.get(name, 0) for name in self._scarce]),
             (visit.calls, visit.attempt, visit.failures, visit.pauses, visit.is_denied, bool(visit.open)),
+            # What was spent is left out where the ledger has nothing more to deny: the run goes on as if there were no
+            # such limits. Where it may still deny something, it may deny it to one of two runs that spent differently.
             (now.ledger.settled.tokens, now.ledger.settled.cost) if self.is_tight(now) else None,
         )
 
-    def broken(self, place: Position) -> list[bool]:
-        """Tell of each policy whether it is broken."""
-        ended, landed = place.now.status == "finished", place.now.landing is not None
+    def broken(self, position: Position) -> list[bool]:
+        """Return for each policy whether it is broken."""
+        ended, landed = position.now.status == "finished", position.now.landing is not None
         return [
             automaton.is_broken(at, ended=ended, landed=landed)
-            for automaton, at in zip(self.automata, place.at, strict=True)
+            for automaton, at in zip(self.automata, position.at, strict=True)
         ]
 
     def is_tight(self, now: Configuration) -> bool:
-        """Tell whether the ledger may still deny something: the worst case to come does not fit what is left."""
-        return self.may_run_out and (self._may_run_dry or now.ceiling > self.compiled.limits.tokens)
+        """Return whether the ledger may still deny something: the worst case to come does not fit what is left."""
+        # `ceiling` bounds the tokens of the whole run and never rises, so a run that is not tight never becomes so.
+        # There is no such bound of money: where money may run out in some run, every run counts as tight.
+        return self.may_run_out and (self._may_lack_money or now.ceiling > self.compiled.limits.tokens)
 
-    def _take(self, place: Position | None, event: Input) -> Successor:
-        before, at = place if place else (None, ())
+    def _take(self, position: Position | None, event: Input) -> Successor:
+        before, at = position if position else (None, ())
         after, records, _ = step(self.compiled, before, event)
-        left = _Left(self, before, event, records)
-        breaches = self._theorems.breaches(before, event, after, records, left.holds)
+        hop = _HopContext(self, before, event, records)
+        breaches = self._theorems.breaches(before, event, after, records, hop.holds)
         if before is None:
             initial = self.compiled.definition.initial.name
-            at = tuple([automaton.start(initial, left.holds) for automaton in self.automata])
+            at = tuple([automaton.start(initial, hop.holds) for automaton in self.automata])
         if self.automata and after.hops != (before.hops if before else 0):
             for record in records:
                 if isinstance(record, HandedOff):
-                    holds = left.ended(record.target) if record.target in self.sets else left.holds
+                    # A final state writes as it is entered, and policies see what it wrote.
+                    holds = hop.holds_in(record.target) if record.target in self.final_values else hop.holds
                     moved = zip(self.automata, at, strict=True)
                     at = tuple([a.hop(n, record.handoff, record.target, holds) for a, n in moved])
                 elif isinstance(record, Landed):
-                    holds = left.ended(record.target)
+                    holds = hop.holds_in(record.target)
                     at = tuple([a.landed(n, record.target, holds) for a, n in zip(self.automata, at, strict=True)])
         return Successor(Position(after, at), records, breaches)
 
 
-class _Left:
-    """The context that the hop of a step left, looked at only where a guard is asked."""
+class _HopContext:
+    """The context that the hop of a step left; put together only if a guard is asked on it."""
 
     def __init__(self, play: Play, before: Configuration | None, event: Input, records: tuple[Record, ...]) -> None:
         self._play = play
@@ -160,7 +178,9 @@ class _Left:
 
     @cached_property
     def _known(self) -> tuple[dict[str, object], Origin]:
-        """Tell the finite fields, and whose opaque fields go with them."""
+        """The values of the finite fields, and whose opaque fields go with them."""
+        # Put together from the input, and not read from the configuration after the step: a hop may be followed by a
+        # landing in the same step, and the final state may have written over what the hop left.
         before, event, records = self._step
         finite = self._play.abstraction.domain.finite
         if before is None:
@@ -173,15 +193,16 @@ class _Left:
         return known, "before"
 
     def holds(self, guard: Guard[Any]) -> bool:
+        """Return whether a guard holds on what the hop left."""
         return self._play.oracle.holds(guard, *self._known)
 
-    def ended(self, final: str) -> Callable[[Guard[Any]], bool]:
-        """Ask guards where a final state has written what it sets."""
-        return lambda guard: self._play.oracle.holds_at_end(guard, *self._known, self._play.sets[final])
+    def holds_in(self, final: str) -> Callable[[Guard[Any]], bool]:
+        """Return a function that asks a guard once a final state has written what it sets."""
+        return lambda guard: self._play.oracle.holds_at_end(guard, *self._known, self._play.final_values[final])
 
 
 def _worst_case(compiled: CompiledMachine) -> Amount:
-    """Bound what a run may be charged by counting its visits alone, the dearest first."""
+    """Bound what a run may be charged: its visits, the most expensive first, whatever edges there are."""
     hops = compiled.limits.hops
     charged = [
         (state.spec.worst_case(compiled.prices[name]), min(state.max_visits or hops, hops))

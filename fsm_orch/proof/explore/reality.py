@@ -1,7 +1,7 @@
-"""Real runs: whether a journal breaks a policy, and whether a path that was found is one of those.
+"""Real runs: whether a journal breaks a policy, and whether a path of an exploration is the path of a real run.
 
-An exploration does not ask the validators of a context. A path of it is real if the machine itself, with simple values
-in the fields that were not looked into, takes it and breaks the policy.
+An exploration does not run the validators of a context. A path of it is real if the machine itself takes it, with
+simple values in the opaque fields, and breaks the policy.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from .automata import Automaton, automaton
 from .trace import Trace
 
 NOTHING = object()
-"""Stands where no simple value fits."""
+"""Returned where no simple value fits; None would not do, since it is a value."""
 _SIMPLE: tuple[object, ...] = (None, "?", 0, 1, 0.5, False, (), "", 100, "2000-01-01")
-"""Values to try on a field, in this order; a text before its emptiness, which many fields refuse."""
+"""The values to try on a field, in this order; a text comes before the empty text, which many fields refuse."""
 
 
 def breaks(compiled: CompiledMachine, policy: Policy, journal: Iterable[Input]) -> bool:
-    """Tell whether a run, ended where its journal ends, has broken a policy.
+    """Return whether a run has broken a policy by the end of its journal.
 
-    Raises StepError: if the journal is none of this machine.
+    Raises StepError: if the journal is not one of this machine.
     """
     definition, follower, at = compiled.definition, automaton(policy), 0
     now: Configuration | None = None
     for event in journal:
         before, stepped = now, step(compiled, now, event)
         now = stepped.configuration
-        if isinstance(event, Started):  # where it began, even if it has landed since
+        if isinstance(event, Started):  # the initial state, although the run may have landed in the same step
             at = follower.start(definition.initial.name, _holds(validated(definition.context, event.context)))
         for record in stepped.records:
             if isinstance(record, records.HandedOff | records.Landed):
-                at = _moved(follower, at, record, _left(before or now, event, record, now))
+                at = _moved(follower, at, record, _after_hop(before or now, event, record, now))
     ended, landed = now is not None and now.status == "finished", now is not None and now.landing is not None
     return follower.is_broken(at, ended=ended, landed=landed)
 
@@ -56,10 +56,12 @@ def _moved(follower: Automaton, at: int, record: records.HandedOff | records.Lan
     return follower.hop(at, record.handoff, record.target, _holds(left.context))
 
 
-def _left(
+def _after_hop(
     before: Configuration, event: Input, record: records.HandedOff | records.Landed, after: Configuration
 ) -> Configuration:
-    """Give the configuration that a hop left: one input may take two, and only a final state writes what it sets."""
+    """Return the configuration that a hop left."""
+    # One input may take two hops, a handoff and a landing. The configuration after both then shows what the fallback
+    # wrote, and not what the first hop left; that is put together from the reply.
     if after.state == record.target and after.status == "finished":
         return after
     is_written = isinstance(record, records.HandedOff) and record.written
@@ -72,13 +74,15 @@ def _holds(context: Context) -> Callable[[Guard[Any]], bool]:
 
 
 def is_real(compiled: CompiledMachine, policy: Policy, trace: Trace) -> bool:
-    """Tell whether a path is known to be one of a real run that breaks a policy; it hangs on no unknown guard.
+    """Return whether a real run is known to take a path and break a policy; False if no such run was found.
 
     Args:
-        machine: the real one, with its own context and guards.
+        compiled: the real machine, with its own context and guards.
+        trace: a path that depends on no opaque guard.
     """
+    # Taken by the real kernel and not argued about: validators are the user's code, and nobody can tell what they do.
     context_type = compiled.definition.context
-    inputs = [*(event for turn in trace.legs for event in turn.inputs), *trace.inputs]
+    inputs = [*(event for leg in trace.legs for event in leg.inputs), *trace.inputs]
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
     try:
         context = validated(context_type, _filled(context_type, given, trace))
@@ -89,25 +93,26 @@ def is_real(compiled: CompiledMachine, policy: Policy, trace: Trace) -> bool:
             kernel=VERSION,
             limits=compiled.limits,
         )
-        return breaks(compiled, policy, [started, *(_said(context_type, event, trace) for event in inputs)])
+        journal = [started, *(_with_simple_values(context_type, event, trace) for event in inputs)]
+        return breaks(compiled, policy, journal)
     except (ContextError, StepError):
         return False
 
 
-def _said(context_type: type[Context], event: Input, trace: Trace) -> Input:
+def _with_simple_values(context_type: type[Context], event: Input, trace: Trace) -> Input:
     if not isinstance(event, Replied):
         return event
     return replace(event, changes=_filled(context_type, event.changes, trace))
 
 
 def _filled(context_type: type[Context], values: Mapping[str, Any], trace: Trace) -> dict[str, Any]:
-    """Put simple values into the fields that were not looked into; those that none fits are left out."""
-    filled = {name: simplest(context_type, name) if name in trace.hidden else value for name, value in values.items()}
+    """Return values with simple ones in the opaque fields; a field that no simple value fits is left out."""
+    filled = {name: simplest(context_type, name) if name in trace.opaque else value for name, value in values.items()}
     return {name: value for name, value in filled.items() if value is not NOTHING}
 
 
 def simplest(context: type[Context], name: str) -> object:
-    """Find the first simple value that a field takes as it is; NOTHING if there is none."""
+    """Return the first simple value that a field accepts unchanged; NOTHING if there is none."""
     adapter = TypeAdapter(context.__pydantic_fields__[name].rebuild_annotation())
     return next((value for value in _SIMPLE if _takes(adapter, value)), NOTHING)
 

@@ -1,4 +1,8 @@
-"""Turns a path of the tree into a trace, by taking its steps once more."""
+"""The trace of a path of the tree, made by taking its steps once more.
+
+The tree keeps inputs and answers alone, since configurations would take far more room. Steps are pure, so taking them
+once more gives the same configurations.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,13 @@ from .tree import Label
 
 
 def retrace(play: Play, path: Sequence[Label]) -> Trace:
-    """Take a path once more and write down its legs.
+    """Take a path once more and return its trace.
 
     Args:
-        path: what happened, the start first.
+        path: the labels of its edges, the start of the run first.
     """
     start = path[0].event
-    assert isinstance(start, inputs.Started)  # what every path begins with
+    assert isinstance(start, inputs.Started)  # every path begins with it
     writer = _Writer(play)
     for label in path:
         writer.take(label)
@@ -30,11 +34,11 @@ def retrace(play: Play, path: Sequence[Label]) -> Trace:
 
 
 class _Writer:
-    """Follows one path; gone when its trace is written."""
+    """The writer of one trace, leg by leg."""
 
     def __init__(self, play: Play) -> None:
         self._play = play
-        self._place: Position | None = None
+        self._position: Position | None = None
         self._legs: list[Leg] = []
         self._inputs: list[Input] = []
         self._answered: list[LeafAnswer] = []
@@ -43,22 +47,23 @@ class _Writer:
         self._calls = 0
 
     def take(self, label: Label) -> None:
-        before = self._place.now if self._place else None
-        moved, answered = self._play.retake(self._place, label.event, label.script)
+        before = self._position.now if self._position else None
+        moved, answered = self._play.retake(self._position, label.event, label.script)
+        # Where every answer leads to the same, the path does not depend on the one that was chosen.
         if not label.is_sure:
             self._answered += answered
         if before is not None:
             self._inputs.append(label.event)
-        self._place = moved.place
+        self._position = moved.position
         for record in moved.records:
             if isinstance(record, records.HandedOff | records.Landed):
-                self._turn(record, label.event, moved.place.now)
+                self._end_leg(record, label.event, moved.position.now)
             else:
-                self._note(record)
+                self._count(record)
 
     def trace(self, start: Mapping[str, Any]) -> Trace:
-        assert self._place is not None
-        now = self._place.now
+        assert self._position is not None
+        now = self._position.now
         is_sure = not self._answered and not any(leg.assumed for leg in self._legs)
         return Trace(
             start=dict(start),
@@ -69,18 +74,18 @@ class _Writer:
             settled=now.ledger.settled.tokens,
             cost=now.ledger.settled.cost,
             calls=self._calls,
-            hidden=self._play.abstraction.hidden(is_sure=is_sure),
+            opaque=self._play.abstraction.opaque_fields(is_sure=is_sure),
         )
 
-    def _note(self, record: Record) -> None:
-        """Keep the books of the visit: what its calls were charged, and what was held at most."""
+    def _count(self, record: Record) -> None:
+        """Add what a record says of the visit's calls: what was charged, and the most that was reserved."""
         self._reserved = max(self._reserved, record.stamp.reserved)
         if isinstance(record, records.CallSettled):
             self._charged.append(record.tokens)
         elif isinstance(record, records.CallReserved):
             self._calls += 1
 
-    def _turn(self, record: records.HandedOff | records.Landed, event: Input, now: Configuration) -> None:
+    def _end_leg(self, record: records.HandedOff | records.Landed, event: Input, now: Configuration) -> None:
         edge = record if isinstance(record, records.HandedOff) else None
         self._legs.append(
             Leg(

@@ -1,4 +1,8 @@
-"""T1 to T5 after one step, told from the definition alone, without a line of the kernel's."""
+"""The theorems T1 to T5, checked after one step from the definition alone, without any rule of the kernel.
+
+Of the kernel only its data is used: inputs, records and configurations. Rules that are shared would hide their own
+mistakes.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +32,11 @@ class Breach(NamedTuple):
 
     theorem: Theorem
     detail: str
+    """What was seen instead."""
 
 
 class Theorems:
-    """Checks steps of one definition within limits."""
+    """The theorems as they hold for one definition within limits."""
 
     def __init__(self, definition: Definition, limits: Limits) -> None:
         self._limits = limits
@@ -48,11 +53,13 @@ class Theorems:
         records: tuple[Record, ...],
         holds: Callable[[Guard[Any]], bool],
     ) -> list[Breach]:
-        """Find the theorems that a step broke.
+        """Return the theorems that a step broke.
 
         Args:
-            before: None for the start.
-            holds: tells whether a guard holds on the context that the step committed.
+            before: the configuration before the step; None for the start of a run.
+            after: the configuration after it.
+            records: what the kernel says has happened in it.
+            holds: returns whether a guard holds on the context that the step committed.
         """
         found: list[Breach] = []
         place, hops = (before.state, before.hops) if before else (self._initial, 0)
@@ -84,10 +91,11 @@ class Theorems:
             yield Breach("T4", f"{record.handoff!r} was taken after the deadline")
 
     def _bounded(self, after: Configuration) -> list[Breach]:
-        """Check hops and visits, and that the ledger keeps the limits whatever is open."""
+        """Check hops and visits, and that the ledger keeps the limits whatever calls are open."""
         found = []
         is_over, ledger = after.status == "finished", after.ledger
         settled, reserved, overrun = ledger.settled, ledger.reserved, ledger.overrun
+        # A run that is not over needs one more hop: the one in which it lands.
         if after.hops + (not is_over) > self._limits.hops:
             found.append(
                 Breach("T2", f"{after.hops} of {self._limits.hops} hops in {after.state!r}: none left to land")
@@ -95,6 +103,7 @@ class Theorems:
         for name, most in self._scarce:
             if after.visits.get(name, 0) > most:
                 found.append(Breach("T2", f"{after.visits[name]} visits of {name!r}, which declares {most}"))
+        # An overrun is what a provider charged beyond its cap. It is settled, but no reservation can prevent it.
         tokens, cost = settled.tokens - overrun.tokens + reserved.tokens, self._cost
         micros = settled.cost - overrun.cost + reserved.cost
         if tokens > self._limits.tokens or (cost is not None and micros > cost):

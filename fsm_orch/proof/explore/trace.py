@@ -1,7 +1,7 @@
-"""Traces: a path of a run as data, leg by leg, as exploration and witnesses show it.
+"""Traces: a path of a run as data, leg by leg, as an exploration shows it.
 
-A *leg* is one visit and the hop that ended it. Its inputs are those of a real run, except that fields which were not
-looked into hold a placeholder; folding all of them through the kernel gives the trace again.
+A *leg* is one visit and the hop that ended it. Its inputs are those of a real run, except that opaque fields hold a
+placeholder. Folded through the kernel, they give the trace again.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from ...define.states import EdgeKind
 from ...kernel.inputs import Input
 from ...kernel.reasons import LandingReason
 
-HIDDEN = "?"
-"""Stands for the value of a field that was not looked into."""
+PLACEHOLDER = "?"
+"""Stands for the value of an opaque field whose values cannot be listed."""
 
 
 class Assumption(NamedTuple):
-    """What a guard was taken to answer, because it reads a field that was not looked into."""
+    """The answer on which a path depends, of a guard that reads an opaque field."""
 
     guard: str
     answer: Literal["yes", "no", "raises"]
@@ -34,26 +34,28 @@ class Leg:
 
     state: str
     hops: int
-    """Those taken when it began."""
+    """How many hops had been taken when it began."""
     inputs: tuple[Input, ...]
-    """What the world did in it, the input that ended it last."""
+    """The inputs that came in the visit; the last one ended it."""
     handoff: str | None
-    """None: the run was landed."""
+    """The handoff or failure edge that was taken; None: the run was landed."""
     kind: EdgeKind | Literal["landing"]
     target: str
+    """The state or final state that was entered."""
     landing: LandingReason | None
+    """Why the run was landed; None if it was not."""
     changes: Mapping[str, Any]
-    """What was committed with the hop."""
+    """The fields that were committed with the hop, with their values."""
     calls: tuple[int, ...]
-    """Tokens that each call was charged."""
+    """The tokens that each call was charged, in order."""
     reserved: int
-    """Tokens held at most during the visit."""
+    """The most tokens that were reserved at one time during the visit."""
     settled: int
-    """Tokens the run had been charged when it ended."""
+    """The tokens that the run had been charged when the visit ended."""
     cost: int
-    """Micro-dollars the run had been charged when it ended."""
+    """The micro-dollars that the run had been charged when the visit ended."""
     assumed: tuple[Assumption, ...] = ()
-    """How guards were taken to answer in this visit, the entry into the next one included."""
+    """The answers of opaque guards on which this visit depends, and the entry into the next one."""
 
     def __str__(self) -> str:
         return f"{self.state} -{self.handoff or f'landing ({self.landing})'}-> {self.target}"
@@ -61,44 +63,46 @@ class Leg:
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """A path from a start: of a whole run, or up to where something was shown."""
+    """A path from the start of a run to its end, or to the step at which something was seen."""
 
     start: Mapping[str, Any]
-    """The context it began with."""
+    """The fields of the context that the run began with."""
     legs: tuple[Leg, ...]
+    """The visits that ended, each with its hop."""
     state: str
-    """Where it ends."""
+    """The state or final state in which the path ends."""
     inputs: tuple[Input, ...] = ()
-    """What the world did in the visit that had not ended."""
+    """The inputs that came in the last visit, which had not ended."""
     assumed: tuple[Assumption, ...] = ()
-    """How guards were taken to answer at the start, and in the visit that had not ended."""
+    """The answers of opaque guards on which the start depends, if there are no legs, and the last visit."""
     settled: int = 0
-    """Tokens charged, in the visit that had not ended too."""
+    """The tokens that the run had been charged at the end of the path."""
     cost: int = 0
-    """Micro-dollars charged, in the visit that had not ended too."""
+    """The micro-dollars that the run had been charged at the end of the path."""
     calls: int = 0
-    """Requests made to models."""
-    hidden: tuple[str, ...] = field(default=())
-    """The fields that were not looked into; where they appear, they hold a placeholder, such as `HIDDEN`."""
+    """The number of requests to models."""
+    opaque: tuple[str, ...] = field(default=())
+    """The opaque fields: where they appear they hold a placeholder, which is not to be taken for their value."""
 
     @property
     def hops(self) -> int:
+        """The number of hops that were taken."""
         return len(self.legs)
 
     @property
     def assumptions(self) -> tuple[Assumption, ...]:
-        """All that guards were taken to answer on it, in order, each once."""
+        """The answers of opaque guards on which the path depends, in order, each once."""
         legs = [assumption for leg in self.legs for assumption in leg.assumed]
         return tuple(dict.fromkeys((*legs, *self.assumed)))
 
     @property
     def is_sure(self) -> bool:
-        """Tell whether it hangs on no guard that was not looked into."""
+        """Whether the path depends on no opaque guard."""
         return not self.assumptions
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The states it passes through, both ends included."""
+        """The names of the states that it passes through, both ends included."""
         return (*(leg.state for leg in self.legs), self.state)
 
     def __str__(self) -> str:

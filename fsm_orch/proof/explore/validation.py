@@ -1,4 +1,4 @@
-"""What validation makes of a context's fields: their defaults, the values they admit, and who decides."""
+"""What pydantic's validation makes of the fields of a context: their defaults, and the values that they can hold."""
 
 from __future__ import annotations
 
@@ -10,37 +10,40 @@ from pydantic import TypeAdapter
 from ...define.context import Context
 
 _UNCLEAR = object()
+"""Stands for a value that cannot be found out."""
 
 
 def default_of(context_type: type[Context], name: str) -> object:
-    """Give what a run holds of a default: what validation makes of it, read again as a journal is.
+    """Return the value with which a run begins if a field is left at its default.
 
-    A value of no kind if that is not known, or no run can begin with it.
+    An object that equals no value is returned if a factory makes the default, or no run can begin with it.
     """
     field = context_type.__pydantic_fields__[name]
     if field.default_factory is not None:
         return _UNCLEAR
-    return _back(_adapter(context_type, name), field.default)
+    return _round_trip(_adapter(context_type, name), field.default)
 
 
 def has_validators(context_type: type[Context]) -> bool:
-    """Tell whether code of the user's makes the values of a context, wherever in its fields it stands."""
+    """Return whether the user's own code takes part in making the values of a context, at any depth of its fields."""
     return _has_users_code(context_type.__pydantic_core_schema__)
 
 
 def admitted(context_type: type[Context], name: str, values: Sequence[object]) -> tuple[object, ...]:
-    """Give the values that a field can hold in a run: its constraints admit them, and JSON gives them back.
+    """Return those values that a field can hold in a run: its constraints accept them, and JSON gives them back.
 
-    All of them if code of the user's has a say, and none if others come back.
+    All of them are returned if the user's own code takes part, and none if JSON gives back values that are not listed.
     """
+    # Too many values only make an exploration larger. One value too few would leave real runs out, so a value goes only
+    # if pydantic alone decides and refuses it, and the whole list if the field can hold something that is not on it.
     adapter = _adapter(context_type, name)
     if _has_users_code(adapter.core_schema):
         return tuple(values)
-    back = [_back(adapter, value) for value in values]
+    held_values = [_round_trip(adapter, value) for value in values]
     listed = {(type(value), value) for value in values}
-    if any(held is not _UNCLEAR and (type(held), held) not in listed for held in back):
+    if any(held is not _UNCLEAR and (type(held), held) not in listed for held in held_values):
         return ()
-    return tuple(v for v, held in zip(values, back, strict=True) if type(v) is type(held) and v == held)
+    return tuple(v for v, held in zip(values, held_values, strict=True) if type(v) is type(held) and v == held)
 
 
 def _adapter(context_type: type[Context], name: str) -> TypeAdapter[Any]:
@@ -48,11 +51,11 @@ def _adapter(context_type: type[Context], name: str) -> TypeAdapter[Any]:
     return TypeAdapter(annotation, config=context_type.model_config)
 
 
-def _back(adapter: TypeAdapter[Any], value: object) -> Any:
-    """Give what a run holds of a value: what validation makes of it, read again as a journal is."""
+def _round_trip(adapter: TypeAdapter[Any], value: object) -> Any:
+    """Return what a run holds of a value: what validation makes of it, written as JSON and read as a journal is."""
     try:
         return adapter.validate_json(adapter.dump_json(adapter.validate_python(value)))
-    except ValueError:  # pydantic's own are
+    except ValueError:  # pydantic's ValidationError is one
         return _UNCLEAR
 
 
@@ -61,7 +64,7 @@ def _has_users_code(schema: Any) -> bool:
 
 
 def _nodes(schema: object) -> Iterator[Mapping[str, Any]]:
-    """List every part of a core schema, in which pydantic has resolved aliases, unions, marks and decorators."""
+    """Yield every part of a core schema, in which pydantic has resolved aliases, unions, marks and decorators."""
     if isinstance(schema, dict):
         yield schema
     for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ():
@@ -74,6 +77,8 @@ def _is_users(node: Mapping[str, Any]) -> bool:
     if not str(node.get("type")).startswith("function-"):
         return False
     given = node["function"]
-    function = given["function"] if isinstance(given, dict) else given  # a validator's; a serializer is not wrapped
+    function = given["function"] if isinstance(given, dict) else given  # wrapped in a dict for a validator only
+    # Types such as URLs and IP addresses are read by functions of their own modules. These change no other field, so
+    # they do not count; a function of an unnamed module does.
     module = getattr(getattr(function, "func", function), "__module__", None) or ""
     return module.split(".")[0] not in ("pydantic", "ipaddress")

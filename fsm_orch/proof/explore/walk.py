@@ -1,8 +1,9 @@
-"""The walk of an exploration: breadth first, hop by hop, and within a visit input by input.
+"""The walk of an exploration: breadth-first, hop by hop, and within a visit input by input.
 
-So the first path to anything has the fewest hops, and a configuration is expanded when all ways to it are known: what
-its dearest path was charged is exact by then. Only the configurations of two layers are held at a time; of all others
-the tree keeps integers.
+A *layer* is all positions after the same number of hops and, within a visit, of inputs. So the first path to anything
+has the fewest hops, and a position is expanded only once all paths to it are known: by then it is exact what the most
+expensive of them was charged. A depth-first walk would find longer paths first. Only the positions of a few layers are
+held at a time; of all others the tree keeps integers.
 """
 
 from __future__ import annotations
@@ -16,57 +17,61 @@ from ...kernel.inputs import Input
 from .domain import Outcome
 from .play import Play, Position, Successor
 from .theorems import Breach, Theorem
-from .tree import ROOT, Label, SearchTree, Worth
+from .tree import ROOT, Charges, Label, SearchTree
 
 OnProgress = Callable[[int, int], object]
-"""Told the configurations found so far, and how many of them are still to be expanded."""
+"""Called with the number of configurations found so far, and of those in the layer that is being filled."""
 _PROGRESS_EVERY = 1_000
 STEPS_EACH = 100
-"""Steps that a walk may take for each configuration it has room for: what bounds its time."""
+"""The most steps that a walk takes for each configuration it has room for, so that its time is bounded too: one agent
+that writes forty flags has 2^40 replies, which may all lead to a few configurations."""
 
 
 class Sighting(NamedTuple):
-    """Where something was seen."""
+    """A node at which something was seen, and its number of hops."""
 
     hops: int
     node: int
 
 
 class Sightings:
-    """Where something was seen with the fewest hops: at all, and on a path that hangs on no unknown guard."""
+    """The sightings of one thing with the fewest hops: on any path, and on a path that depends on no opaque guard."""
 
     def __init__(self) -> None:
         self.first: Sighting | None = None
         self.surely: Sighting | None = None
 
     def add(self, sighting: Sighting, *, is_sure: bool) -> None:
-        """Keep a sighting if it has fewer hops than those before."""
+        """Keep a sighting if it has fewer hops than those kept so far."""
         self.first = min(self.first or sighting, sighting)
         if is_sure:
             self.surely = min(self.surely or sighting, sighting)
 
 
 class _Node(NamedTuple):
-    """A place with its number in the tree."""
+    """A position with its number in the tree."""
 
     number: int
-    place: Position
-    passed: str | None = None
-    """The state that was entered and left in one step, since nothing was legal there."""
+    position: Position
+    passed_through: str | None = None
+    """The state that was entered and left in the same step, because nothing was legal there; None if there is none."""
 
 
 _Layer = dict[Hashable, _Node]
 
 
-class _Over(Exception):
-    """There is no room for another configuration, or another step, or no need of one."""
+class _WalkEnd(Exception):
+    """The exploration is out of budget, or has found what it was looking for."""
 
 
 def walk(play: Play, room: int, on_progress: OnProgress | None = None, *, until_broken: bool = False) -> Walk:
-    """Go through all runs, or until there are more configurations, or steps to take, than there is room for.
+    """Walk through all runs of a play and return what was found.
 
     Args:
-        until_broken: go no further once a policy is broken; where, is not told.
+        room: the most configurations; the walk ends early, and is not complete, if there are more of them, or more than
+            `STEPS_EACH` times as many steps.
+        on_progress: called every 1,000 configurations.
+        until_broken: end the walk once a policy is broken, without noting where.
     """
     walked = Walk(play, room, on_progress, until_broken=until_broken)
     walked.go()
@@ -74,23 +79,27 @@ def walk(play: Play, room: int, on_progress: OnProgress | None = None, *, until_
 
 
 class Walk:
-    """What was found on a walk."""
+    """A walk, with what was found on it so far.
+
+    Args:
+        room: the most configurations.
+    """
 
     def __init__(self, play: Play, room: int, on_progress: OnProgress | None, *, until_broken: bool) -> None:
         self.tree = SearchTree()
         self.steps = 0
         self.is_complete = False
         self.is_tight = False
-        """Whether it mattered somewhere what calls use."""
+        """Whether the ledger could still deny something in some configuration."""
         self.deepest = Sighting(-1, ROOT)
         self.entered: dict[str, Sightings] = {}
-        """Where each state and final state was entered."""
+        """The sightings of each state and final state that was entered."""
         self.taken: set[str] = set()
-        """The handoffs that were taken."""
+        """The names of the handoffs that were taken."""
         self.breaks = [Sightings() for _ in play.automata]
-        """Where each policy was broken."""
+        """The sightings of each policy's break, in the order of the policies."""
         self.breaches: dict[Theorem, tuple[Breach, int, Input]] = {}
-        """The first step that broke each theorem: how, from which node, by which input."""
+        """By theorem, the first step that broke it: how, from which node, and by which input."""
         self.play = play
         self._room = room
         self._on_progress = on_progress
@@ -99,7 +108,7 @@ class Walk:
         self._contexts: dict[tuple[object, ...], Context] = {}
 
     def go(self) -> None:
-        """Walk; what was seen of finished runs is judged last, when all ways to them are known."""
+        """Walk until all runs were explored, or the walk ends early."""
         visits: _Layer = {}
         try:
             for start in self.play.starts():
@@ -107,74 +116,81 @@ class Walk:
             while visits:
                 visits = self._hop(visits)
             self.is_complete = True
-        except _Over:
+        except _WalkEnd:
             pass
+        # Finished runs are looked at last: until then another path, without opaque guards, may lead to the same end.
         for node in self._ends.values():
-            self._look(node)
+            self._note(node)
 
     def _hop(self, visits: _Layer) -> _Layer:
-        """Expand every visit that began after as many hops; returns those that begin after one more."""
+        """Expand all visits that began after the same number of hops; return those that begin after one more."""
         onward: _Layer = {}
         while visits:
             deeper: _Layer = {}
             for node in visits.values():
-                self._look(node)
-                self.is_tight = self.is_tight or self.play.is_tight(node.place.now)
-                for event in self.play.moves(node.place):
+                self._note(node)
+                self.is_tight = self.is_tight or self.play.is_tight(node.position.now)
+                for event in self.play.moves(node.position):
                     self._arrive(node, event, deeper, onward)
             visits = deeper
         return onward
 
-    def _look(self, node: _Node) -> None:
-        """Note what a node shows, once all ways to it are known."""
-        now, is_sure = node.place.now, self.tree.is_sure(node.number)
+    def _note(self, node: _Node) -> None:
+        """Note what can be seen at a node; called once all paths to it are known."""
+        now, is_sure = node.position.now, self.tree.is_sure(node.number)
         sighting = Sighting(now.hops, node.number)
-        for state in (now.state, node.passed) if node.passed else (now.state,):
+        for state in (now.state, node.passed_through) if node.passed_through else (now.state,):
             self.entered.setdefault(state, Sightings()).add(sighting, is_sure=is_sure)
-        for is_broken, breaks in zip(self.play.broken(node.place), self.breaks, strict=True):
+        for is_broken, breaks in zip(self.play.broken(node.position), self.breaks, strict=True):
             if is_broken:
                 breaks.add(sighting, is_sure=is_sure)
 
     def _arrive(self, source: _Node | None, event: Input, deeper: _Layer, onward: _Layer) -> None:
-        """Take a step, and put what it leads to into the layer where it belongs."""
-        hops = source.place.now.hops if source else -1
-        led: dict[tuple[int, Hashable, str | None], tuple[Successor, tuple[Outcome, ...]]] = {}
-        for moved, answered in self.play.take(source and source.place, event):
+        """Take a step from a node, with every answer of opaque guards, and put each result into its layer."""
+        hops = source.position.now.hops if source else -1
+        results: dict[tuple[int, Hashable, str | None], tuple[Successor, tuple[Outcome, ...]]] = {}
+        for moved, answered in self.play.take(source and source.position, event):
             if self.steps >= self._room * STEPS_EACH:
-                raise _Over
+                raise _WalkEnd
             self.steps += 1
             for breach in moved.breaches:
                 self.breaches.setdefault(breach.theorem, (breach, source.number if source else ROOT, event))
-            if moved.place.now.hops != hops:
+            if moved.position.now.hops != hops:
                 self.taken.update(record.handoff for record in moved.records if isinstance(record, records.HandedOff))
-            key = moved.place.now.hops, self.play.key(moved.place), _passed(moved)
-            led.setdefault(key, (moved, tuple([outcome for _, outcome in answered])))
-        for key, (moved, script) in led.items():
-            now = moved.place.now
+            # Results with one key have one future. The state that was passed through decides nothing more, but it was
+            # entered, and that must be noted for each such state: so it is part of the key too.
+            key = moved.position.now.hops, self.play.key(moved.position), _passed_through(moved)
+            results.setdefault(key, (moved, tuple([outcome for _, outcome in answered])))
+        for key, (moved, script) in results.items():
+            now = moved.position.now
             layer = self._ends if now.status == "finished" else deeper if now.hops == hops else onward
-            self._put(layer, key, source, Label(event, script, is_sure=len(led) == 1), moved)
+            # If all answers of opaque guards lead to one key, the path does not depend on them.
+            self._put(layer, key, source, Label(event, script, is_sure=len(results) == 1), moved)
 
     def _put(self, layer: _Layer, key: Hashable, source: _Node | None, label: Label, moved: Successor) -> None:
-        parent, worth = (source.number, self._worth(source, moved)) if source else (ROOT, Worth(0, 0, 0))
-        known, place = layer.get(key), moved.place
+        parent, charges = (source.number, self._charges(source, moved)) if source else (ROOT, Charges(0, 0, 0))
+        known, position = layer.get(key), moved.position
         if known is None:
-            if len(self.tree) >= self._room or (self._until_broken and any(self.play.broken(place))):
-                raise _Over
-            number = self.tree.add(parent, label, worth)
-            layer[key] = _Node(number, self._shared(place), _passed(moved))
-            if place.now.hops > self.deepest.hops:
-                self.deepest = Sighting(place.now.hops, number)
+            if len(self.tree) >= self._room or (self._until_broken and any(self.play.broken(position))):
+                raise _WalkEnd
+            number = self.tree.add(parent, label, charges)
+            layer[key] = _Node(number, self._shared(position), _passed_through(moved))
+            if position.now.hops > self.deepest.hops:
+                self.deepest = Sighting(position.now.hops, number)
             if self._on_progress is not None and number % _PROGRESS_EVERY == 0:
                 self._on_progress(number, len(layer))
         else:
-            self.tree.reach(known.number, parent, label, worth)
-            if place.now.ledger.settled.tokens > known.place.now.ledger.settled.tokens and place.now.visit:
-                layer[key] = _Node(known.number, self._shared(place))
+            # Seen before: only the way to it may be better. Of all that were merged here, the one that was charged most
+            # is kept for the next step: if any of them breaks the budget theorem (T3), that one does.
+            self.tree.reach(known.number, parent, label, charges)
+            if position.now.ledger.settled.tokens > known.position.now.ledger.settled.tokens and position.now.visit:
+                layer[key] = _Node(known.number, self._shared(position))
 
-    def _worth(self, source: _Node, moved: Successor) -> Worth:
-        """Add what a step charged to what the dearest path to its source was."""
-        dearest = self.tree.worth(source.number)
-        before, after = source.place.now, moved.place.now
+    def _charges(self, source: _Node, moved: Successor) -> Charges:
+        """Return what the most expensive path to a step's source was charged, and the step itself."""
+        # By differences, since the position of the source may be that of another path with the same key.
+        dearest = self.tree.charges(source.number)
+        before, after = source.position.now, moved.position.now
         old, new = before.ledger.settled, after.ledger.settled
         if new is not old:
             dearest = dearest._replace(
@@ -184,15 +200,16 @@ class Walk:
             dearest = dearest._replace(calls=dearest.calls + 1)
         return dearest
 
-    def _shared(self, place: Position) -> Position:
-        """Hold one context for all places that agree on it: contexts take more room than all the rest."""
-        values = self.play.abstraction.values(place.now.context)
-        context = self._contexts.setdefault(values, place.now.context)
-        return place._replace(now=place.now._replace(context=context))
+    def _shared(self, position: Position) -> Position:
+        """Return a position with a context that it shares with all positions of equal values."""
+        # Contexts take more room than everything else that is held.
+        values = self.play.abstraction.values(position.now.context)
+        context = self._contexts.setdefault(values, position.now.context)
+        return position._replace(now=position.now._replace(context=context))
 
 
-def _passed(moved: Successor) -> str | None:
-    """Tell the state that a step entered and left at once, landing; None if there is none."""
-    if moved.place.now.landing is None:
+def _passed_through(moved: Successor) -> str | None:
+    """Return the state that a step entered and left at once by landing; None if there is none."""
+    if moved.position.now.landing is None:
         return None
     return next((record.stamp.state for record in moved.records if isinstance(record, records.VisitStarted)), None)

@@ -213,15 +213,15 @@ class Shop(Machine[Order]):
     policies = (never(refund), never(done))
 
 
-def test_what_a_guard_may_read_after_an_opaque_field_is_hidden() -> None:
-    """A placeholder is no value to a guard that was not looked into: the generated test draws the field."""
+def test_what_a_guard_may_read_after_an_opaque_field_is_opaque() -> None:
+    """A placeholder is not a value to an opaque guard: the generated test draws the field."""
     found = explore(Shop.definition)
     guessed, sure = (judged.trace for judged in found.policies)
     assert guessed is not None
     assert sure is not None
 
-    assert ("amount", "flag") == guessed.hidden
-    assert ("amount",) == sure.hidden
+    assert ("amount", "flag") == guessed.opaque
+    assert ("amount",) == sure.opaque
     source = pytest_source(Shop.definition, Shop.policies[0], guessed, module=__name__)
     assert 'Order.flag: draw(values(Order, "flag"))' in source
     assert "Kind.A" not in source

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from fsm_orch import Context, guard
 from fsm_orch.define import Guard
-from fsm_orch.proof.explore.domain import MANY, Domain, decided, finite_values, leaves
+from fsm_orch.proof.explore.domain import MAX_VALUES, Domain, decided, finite_values, leaves
 
 
 class Tier(enum.Enum):
@@ -84,8 +84,8 @@ def breaks(order: Order) -> bool:
         (Any, None),
         (tuple[bool, bool], None),
         (Literal[0, False], None),
-        (Literal[tuple(range(MANY))], tuple(range(MANY))),
-        (Literal[tuple(range(MANY + 1))], None),
+        (Literal[tuple(range(MAX_VALUES))], tuple(range(MAX_VALUES))),
+        (Literal[tuple(range(MAX_VALUES + 1))], None),
     ],
 )
 def test_finite_types_are_listed(annotation: Any, values: tuple[object, ...] | None) -> None:
@@ -166,7 +166,7 @@ def test_what_a_leaf_reads_last_is_opaque_if_there_are_too_many_paths(monkeypatc
 
 
 def test_a_leaf_is_known_where_it_reads_only_what_is_known() -> None:
-    """The same leaf is known on some values and unknown on others; what it raises counts as no."""
+    """The same leaf is exact on some values and opaque on others; what it raises counts as no."""
     domain = Domain(Order)
 
     assert domain.holds(is_large, {"sure": True}) is True
@@ -188,7 +188,7 @@ def test_a_guard_and_its_opposite_never_both_hold() -> None:
 
 
 def test_a_table_lists_all_that_a_guard_may_answer() -> None:
-    """A table has a row for every value that is read and everything its unknown leaves may do."""
+    """A table has a row for every value that is read and everything its opaque leaves may do."""
     table = Domain(Order).table(~is_large & is_paid)
 
     assert (("paid", "sure"), (is_large,)) == (table.fields, table.leaves)
@@ -230,7 +230,7 @@ def answer(asked: Guard[Order], order: Order) -> bool:
 
 @given(GUARDS, ORDERS)
 def test_what_is_known_is_what_the_guard_answers(asked: Guard[Order], order: Order) -> None:
-    """On a whole context a guard is known, and answers what it answers; on a part it answers that or is unknown."""
+    """On a whole context a guard is known, and answers what it answers; on a part it answers that or is opaque."""
     domain, whole = Domain(Order), dict(order)
 
     assert answer(asked, order) is domain.holds(asked, whole)
@@ -241,7 +241,7 @@ def test_what_is_known_is_what_the_guard_answers(asked: Guard[Order], order: Ord
 
 @given(GUARDS, ORDERS)
 def test_a_table_says_what_the_guard_answers(asked: Guard[Order], order: Order) -> None:
-    """The row of a context, and of what the unknown leaves do on it, holds what the guard answers."""
+    """The row of a context, and of what the opaque leaves do on it, holds what the guard answers."""
     table = Domain(Order).table(asked)
     outcomes = tuple("yes" if leaf(order) else "no" for leaf in table.leaves)
 

@@ -27,7 +27,7 @@ from fsm_orch.kernel.records import HandedOff
 from fsm_orch.kernel.step import fold, step
 from fsm_orch.proof.explore import play
 from fsm_orch.proof.explore.exploration import Exploration, explore
-from fsm_orch.proof.explore.trace import HIDDEN, Assumption, Trace
+from fsm_orch.proof.explore.trace import PLACEHOLDER, Assumption, Trace
 from fsm_orch.testing import Tape, tapes
 from fsm_orch.testing.machines import build, tight
 
@@ -169,7 +169,7 @@ def test_enums_and_literals_are_exact() -> None:
 
     assert ["violated", "holds"] == verdicts(found)  # `level` is not given, so it begins as it is declared
     assert Tier.PAID is found.reached["one"].start["tier"]
-    assert {"query": HIDDEN, "level": "low", "amount": HIDDEN} == {
+    assert {"query": PLACEHOLDER, "level": "low", "amount": PLACEHOLDER} == {
         name: value for name, value in found.reached["one"].start.items() if name != "tier"
     }
 
@@ -440,7 +440,7 @@ def test_a_refund_without_verification_is_found() -> None:
     assert "triage -hurry-> refund" == str(trace)
     assert ("triage", "refund") == trace.path
     assert trace.is_sure
-    assert ("query", "invoice", "answer") == trace.hidden
+    assert ("query", "invoice", "answer") == trace.opaque
     assert Careless.policies[0] is found.policies[0].policy
 
 
@@ -570,7 +570,7 @@ def test_a_cap_leaves_a_partial_verdict() -> None:
             assert before in ("unknown", now)
     assert whole.is_complete
     assert explore(Support.definition, policies=claims, max_configurations=whole.configurations).is_complete
-    with pytest.raises(ValueError, match="no room"):
+    with pytest.raises(ValueError, match="room for at least 1"):
         explore(Support.definition, max_configurations=0)
 
 

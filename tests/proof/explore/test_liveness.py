@@ -84,8 +84,8 @@ def test_what_a_policy_asks_is_always_live() -> None:
     )
 
 
-def test_what_a_guessing_guard_reads_is_live_on_entry() -> None:
-    """What an unknown guard is taken to answer may hang on fields that the agent is still to write."""
+def test_what_an_opaque_guard_reads_is_live_on_entry() -> None:
+    """The answer of an opaque guard may depend on fields that the agent is still to write."""
 
     class Odd(Machine[Letter]):
         """Sign."""
@@ -108,7 +108,7 @@ def test_values_that_no_guard_tells_apart_are_one() -> None:
 
 
 def answers(found: Exploration) -> Any:
-    """Give all that an exploration answers, but for which of several equal paths it shows."""
+    """Return all that an exploration answers, but for which of several equal paths it shows."""
     mosts = found.max_hops.amount, found.max_tokens.amount, found.max_cost.amount, found.max_calls.amount
     reached = {name: (trace.hops, trace.is_sure) for name, trace in found.reached.items()}
     verdicts = [(judged.verdict, judged.trace and judged.trace.hops) for judged in found.policies]
@@ -118,7 +118,7 @@ def answers(found: Exploration) -> Any:
 @pytest.mark.parametrize("with_guards", [True, False])
 @pytest.mark.parametrize("seed", range(12))
 def test_leaving_them_out_changes_no_answer(seed: int, with_guards: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random machines, guessed guards and failure edges among them: reached, bounds and verdicts stay the same."""
+    """Random machines, opaque guards and failure edges among them: reached, bounds and verdicts stay the same."""
     definition = drawn(seed).definition
     claims = tuple(policy for policy in definition.policies if with_guards or not policy.guards)
     short = explore(definition, policies=claims)
@@ -138,6 +138,6 @@ def test_fields_of_many_values_do_not_multiply_what_is_explored() -> None:
     found = explore(Post.definition, policies=(at_most(3, Post.sign),))
 
     assert found.configurations < 70
-    assert "every value that guards tell apart of these fields: kind (2 of 5), tries (2 of 4), signed (2 of 2)" in (
+    assert "fields tried with every value that guards distinguish: kind (2 of 5), tries (2 of 4), signed (2 of 2)" in (
         found.abstracted
     )

@@ -6,7 +6,7 @@ from pydantic import field_validator
 
 from fsm_orch import Context, Final, Machine, State, eventually, guard, never
 from fsm_orch.kernel.inputs import Cancelled
-from fsm_orch.proof.explore.exploration import Broken, explore
+from fsm_orch.proof.explore.exploration import BrokenTheorem, explore
 from fsm_orch.proof.explore.theorems import Breach
 from fsm_orch.proof.findings.verdicts import broken
 from fsm_orch.proof.report import prove
@@ -102,7 +102,7 @@ def test_validators_may_close_a_path():
 def test_a_theorem_that_is_broken_fails_a_check():
     """It is our mistake, and no finding of the machine's."""
     found = prove(replace(Desk.definition, policies=()))
-    bug = Broken(breach=Breach("T1", "?"), trace=found.exploration.max_hops.trace, event=Cancelled(at=0.0))
+    bug = BrokenTheorem(breach=Breach("T1", "?"), trace=found.exploration.max_hops.trace, event=Cancelled(at=0.0))
 
     assert found.is_sound(strict=True)
     assert not replace(found, exploration=replace(found.exploration, broken=(bug,))).is_sound()
