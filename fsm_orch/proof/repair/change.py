@@ -1,9 +1,9 @@
-"""The smallest change that removes a counterexample: small edits of the machine, each proved anew.
+"""The smallest change that removes a counterexample: small edits of a machine are tried, and each is proved again.
 
-An edit that leaves less of the machine is none: all states that runs reach they still reach, all handoffs that they
-take they still take, but for one that is removed or that the policy speaks of, fewer hops are enough for all of them,
-and the class still builds. What is tried are fewer visits, fewer hops, a guard that the machine or the policy has
-already, and one handoff less; where none of these is enough, none is suggested.
+For a policy three edits are tried: fewer visits, a guard that the machine or the policy already has, and one handoff
+less. For the worst case: fewer visits, and fewer hops. An edit counts only if the machine still builds. An edit for a
+policy must also leave the rest as it was: runs reach all states that they reached, and take all handoffs that they
+took, except one that the edit removes or that the policy names. Where no edit helps, none is suggested.
 """
 
 from __future__ import annotations
@@ -25,27 +25,33 @@ from ..explore.trace import Trace
 from .edits import Edit, drop, fewer_hops, fewer_visits, guard_with, more_tokens
 
 _MOST_TRIES = 30
+"""The most edits that are tried, since each takes a proof of its own."""
 _MOST_CONFIGURATIONS = 5_000
+"""The most configurations that are explored of one edit; an edit that needs more does not count."""
 
 
 class Change(NamedTuple):
-    """A change that was proved to help."""
+    """An edit that was proved to help."""
 
     edit: Edit
     outcome: str
-    """What is true then."""
+    """What is true of the machine after it, as a sentence."""
 
     def __str__(self) -> str:
         return f"{self.edit.words}: {self.outcome}"
 
 
 def to_keep(definition: Definition, policy: Policy, trace: Trace, before: Exploration) -> Change | None:
-    """Find the smallest change after which a policy holds.
+    """Find the smallest change after which a policy holds; None if no edit that was tried helps.
 
     Args:
-        trace: a path that breaks it; what is changed lies on it.
-        before: what was explored of the definition; nothing is suggested if that is not all.
+        policy: one of the definition's.
+        trace: a path that breaks it; only states and handoffs on it are changed.
+        before: the exploration of the definition; None is returned if it is not complete.
+
+    Raises ValueError: if the policy is not one of the definition's.
     """
+    # Without a complete exploration nobody knows what an edit would take away.
     if not before.is_complete:
         return None
     number, named = definition.policies.index(policy), {getattr(atom, "name", "") for atom in policy.atoms}
@@ -53,6 +59,7 @@ def to_keep(definition: Definition, policy: Policy, trace: Trace, before: Explor
         changed = edit.apply(definition)
         if check(changed):
             continue
+        # By its number: the changed definition has states of its own, and its policies speak of those.
         after = _explored(changed, (changed.policies[number],))
         holds = after.is_complete and after.policies[0].verdict == "holds"
         if holds and _keeps(before, after, {*named, edit.dropped}):
@@ -60,16 +67,15 @@ def to_keep(definition: Definition, policy: Policy, trace: Trace, before: Explor
     return None
 
 
-def _keeps(before: Exploration, after: Exploration, spared: Collection[str | None]) -> bool:
-    """Tell whether runs still reach and take all that they did, but for handoffs that are spared."""
-    return before.reached.keys() <= after.reached.keys() and before.taken - after.taken <= set(spared)
+def _keeps(before: Exploration, after: Exploration, may_go: Collection[str | None]) -> bool:
+    """Return whether runs still reach all states and take all handoffs that they did, except those that may go."""
+    return before.reached.keys() <= after.reached.keys() and before.taken - after.taken <= set(may_go)
 
 
 def _explored(definition: Definition, policies: tuple[Policy, ...]) -> Exploration:
-    """Explore without the limits of the ledger, which is quicker and proves no less.
-
-    All that the ledger does is to land a run or to fail a visit, and the adversary does both anyway.
-    """
+    """Explore a definition without its limits of tokens and cost."""
+    # Quicker, since what was spent then decides nothing, and it proves no less: all that the ledger can do is to land a
+    # run or to fail a visit, and the adversary does both anyway.
     roomy = definition.limits.model_copy(update={"tokens": sys.maxsize, "cost_usd": None})
     return explore(
         definition, limits=roomy, policies=policies, max_configurations=_MOST_CONFIGURATIONS, until_broken=True
@@ -77,13 +83,13 @@ def _explored(definition: Definition, policies: tuple[Policy, ...]) -> Explorati
 
 
 def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edit]:
-    """Give the edits of what lies on a path, the smallest first."""
+    """Yield the edits of what lies on a path, the smallest first."""
     if policy.pattern == "bounded_existence":
         names = {getattr(atom, "name", "") for atom in policy.atoms}
         places = [name for name in dict.fromkeys(trace.path) if name in definition.states]
         for name in sorted(places, key=lambda place: place not in names):
             yield from fewer_visits(definition, name, at_most=policy.times)
-    on_path = {turn.handoff for turn in trace.legs}
+    on_path = {leg.handoff for leg in trace.legs}
     taken = [h for h in reversed(definition.handoffs) if h.name in on_path]
     guards = _guards(definition, policy)
     for handoff in taken:
@@ -94,22 +100,24 @@ def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edi
 
 
 def _guards(definition: Definition, policy: Policy) -> tuple[Guard[Any], ...]:
-    """Give the guards that are there: those that the policy names first, since they are what it is about."""
+    """Return the guards of a policy and its machine, each once; those that the policy names come first."""
     named = [atom for atom in policy.atoms if isinstance(atom, Guard)]
     return tuple(dict.fromkeys([*named, *(h.guard for h in definition.handoffs if h.guard is not None)]))
 
 
 def to_slacken(definition: Definition, certificate: Certificate) -> tuple[Change, ...]:
-    """Find the smallest change after which the worst case fits the limit of tokens, and the limit that it fits.
+    """Find the changes after which the worst case fits the limit of tokens.
 
     Args:
-        certificate: the definition's own.
+        certificate: the certificate of the definition.
 
-    Returns: at most two changes; none if the worst case fits.
+    Returns: first the smallest edit that lowers the worst case enough, if there is one; last the limit that is high
+        enough. Empty if the worst case fits already.
     """
     worst = certificate.bounds["tokens"]
     if worst.bound <= definition.limits.tokens:
         return ()
+    # Only fewer visits of states on the most expensive path can lower the worst case; the most expensive come first.
     visited = sorted(set(worst.witness.states), key=lambda state: (-worst.worst_case[state], state))
     edits = chain(*(fewer_visits(definition, state) for state in visited), fewer_hops(definition))
     found = _first_slack(definition, edits)
@@ -124,7 +132,9 @@ def _first_slack(definition: Definition, edits: Iterable[Edit]) -> Change | None
             continue
         try:
             bound = certify(changed).bounds["tokens"].bound
-        except CertificateError:  # the machine itself needed no solver, and its changes do
+        except (
+            CertificateError
+        ):  # SciPy is not installed; the machine itself needed no solver, and this edit of it does
             return None
         if bound <= definition.limits.tokens:
             return Change(edit, f"worst case {bound:,} tokens")

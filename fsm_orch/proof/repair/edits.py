@@ -1,4 +1,4 @@
-"""Small edits of a definition: the same machine with one thing changed."""
+"""Small edits of a definition, each of which makes the same machine with one thing changed."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ from ..bounds.words import limits_as_written
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """One change of a machine."""
+    """One change of a machine; exactly one of its fields besides the words is set."""
 
     words: str
-    """What a user would do, as an imperative."""
+    """What the user has to do, as an imperative."""
     max_visits: tuple[str, int] | None = None
-    """A state, and its visits at most."""
+    """The name of a state, and its new `max_visits`."""
     limits: Limits | None = None
+    """The new limits of runs."""
     dropped: str | None = None
-    """A handoff."""
+    """The name of a handoff to remove."""
     guarded: tuple[str, Guard[Any]] | None = None
-    """A handoff, and the guard it gets besides its own."""
+    """The name of a handoff, and a guard that it gets in addition to its own."""
 
     def apply(self, definition: Definition) -> Definition:
-        """Make the changed definition; its states and handoffs are copies, the given ones stay as they are."""
+        """Return the changed definition."""
+        # States, handoffs and policies refer to one another, so all of them are copied and joined again. Changing the
+        # given ones would change the user's machine.
         states = {name: self._state(state) for name, state in definition.states.items()}
         handoffs = tuple(self._handoff(h, states) for h in definition.handoffs if h.name != self.dropped)
         for state in states.values():
@@ -66,7 +69,7 @@ class Edit:
 
 
 def _of_parts(policy: Policy, parts: Mapping[str, Atom]) -> Policy:
-    """Have a policy speak of other parts of the same names."""
+    """Return a policy that speaks of other states and handoffs with the same names."""
 
     def of(atoms: tuple[Atom, ...]) -> tuple[Atom, ...]:
         return tuple(atom if isinstance(atom, Guard) else parts.get(atom.name, atom) for atom in atoms)
@@ -75,7 +78,11 @@ def _of_parts(policy: Policy, parts: Mapping[str, Atom]) -> Policy:
 
 
 def fewer_visits(definition: Definition, state: str, *, at_most: int | None = None) -> Iterator[Edit]:
-    """Give edits that visit a state less often, and so often at most, the smallest change first."""
+    """Yield edits that lower `max_visits` of a state, the smallest change first.
+
+    Args:
+        at_most: the most visits that may be left; None: any smaller number will do.
+    """
     declared = definition.states[state].max_visits
     most = (definition.limits.hops if declared is None else declared) - 1
     for visits in range(most if at_most is None else min(at_most, most), 0, -1):
@@ -84,29 +91,31 @@ def fewer_visits(definition: Definition, state: str, *, at_most: int | None = No
 
 
 def fewer_hops(definition: Definition) -> Iterator[Edit]:
-    """Give edits that allow fewer hops, the smallest change first; every handoff can still be taken in some run."""
+    """Yield edits that lower the limit of hops, the smallest change first, down to what the longest way needs."""
+    # Each handoff must still be possible: a run needs the hops to its source, one for the handoff, and one more to land
+    # if it leads to a state.
     start, needed = definition.initial.name, 1
     for handoff in definition.handoffs:
         for source in handoff.sources:
-            way = shortest_path(definition.successors, start, lambda node, end=source.name: node == end)  # type: ignore[misc]
-            needed = max(needed, len(way or ()) + isinstance(handoff.target, State))
+            path = shortest_path(definition.successors, start, lambda node, end=source.name: node == end)  # type: ignore[misc]
+            needed = max(needed, len(path or ()) + isinstance(handoff.target, State))
     for hops in range(definition.limits.hops - 1, needed - 1, -1):
         limits = definition.limits.model_copy(update={"hops": hops})
         yield Edit(words=f"lower the limit, `{limits_as_written(definition.limits, hops=hops)}`", limits=limits)
 
 
 def more_tokens(definition: Definition, tokens: int) -> Edit:
-    """Give the edit that raises the limit of tokens."""
+    """Return the edit that sets the limit of tokens."""
     limits = definition.limits.model_copy(update={"tokens": tokens})
     return Edit(words=f"raise the limit, `{limits_as_written(definition.limits, tokens=tokens)}`", limits=limits)
 
 
 def guard_with(handoff: Handoff, guard: Guard[Any]) -> Edit:
-    """Give the edit that opens a handoff only where a guard holds too."""
+    """Return the edit that gives a handoff a guard in addition to its own."""
     whole = repr(guard) if handoff.guard is None else f"{handoff.guard!r} & {guard!r}"
     return Edit(words=f"give `{handoff.name}` the guard `guard={whole}`", guarded=(handoff.name, guard))
 
 
 def drop(handoff: Handoff) -> Edit:
-    """Give the edit that removes a handoff."""
+    """Return the edit that removes a handoff."""
     return Edit(words=f"remove the handoff `{handoff.name}`", dropped=handoff.name)
