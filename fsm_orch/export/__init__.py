@@ -1,1 +1,1 @@
-"""A machine for other eyes: diagrams, models for SPIN and TLC, JSON, and a path as a table or a test."""
+"""Other forms of a machine: diagrams, models for SPIN and TLC, and JSON; and of a path: a table, a diagram, a test."""

@@ -1,7 +1,7 @@
-"""A trace as a test: the source of a pytest function that plays it again and fails where the policy is broken.
+"""A counterexample as a test: the source of a pytest function that plays a trace and fails if the policy is broken.
 
-Fields that the path does not hang on get the simplest value that fits. Where it hangs on them, or none is known to fit,
-the test has Hypothesis search for values that make the path real.
+Opaque fields on which the path does not depend get the simplest value that fits. Where the path depends on them, or no
+simple value is known to fit, the test has Hypothesis search for values that make the path real.
 """
 
 from __future__ import annotations
@@ -31,30 +31,32 @@ def pytest_source(
     change: Change | None = None,
     is_real: bool = True,
 ) -> str:
-    """Write a test of a policy that a trace breaks.
+    """Return the source of a test for a policy that a trace breaks.
 
     Args:
         policy: one of the definition's.
-        module: where the machine is imported from.
-        change: what removes the counterexample, to be named in the test.
-        is_real: whether the path is known to be one of real runs; if not, the test searches for values that make it.
+        module: the module from which the test imports the machine.
+        change: a change that removes the counterexample, which the test's docstring names; None: none is known.
+        is_real: whether a real run is known to take the path; if not, the test searches for values that make one.
+
+    Raises ValueError: if the policy is not one of the definition's.
     """
     writer = _Writer(definition, trace, is_real=is_real)
-    turns = [line for turn in trace.legs for line in writer.turn(turn)]
+    turns = [line for leg in trace.legs for line in writer.turn(leg)]
     played = [f"{definition.name},", f"{writer.start()},", "[", *(f"    {turn}," for turn in turns), "],"]
     kept = f"{definition.name}, {definition.name}.policies[{definition.policies.index(policy)}], result"
     play = ["play(", *(f"    {line}" for line in played), ")"]
     name = re.sub(r"\W+", "_", str(policy)).strip("_").lower()
-    said = [f"{policy}.", *(["", f"The smallest change that mends it: {change.edit.words}."] if change else [])]
+    lines = [f"{policy}.", *(["", f"The smallest change after which it holds: {change.edit.words}."] if change else [])]
     if change and change.edit.dropped:
-        said.append("This test goes with it, since it plays that handoff.")
-    docstring = [f'"""{said[0]}', *said[1:], '"""'] if said[1:] else [f'"""{said[0]}"""']
+        lines.append("Remove this test too then, since it plays that handoff.")
+    docstring = [f'"""{lines[0]}', *lines[1:], '"""'] if lines[1:] else [f'"""{lines[0]}"""']
     write = _searching if writer.is_searched else _playing
-    return "\n".join(write(name, docstring, play, kept, writer.imports(module), _hanging_on(trace))) + "\n"
+    return "\n".join(write(name, docstring, play, kept, writer.imports(module), _condition(trace))) + "\n"
 
 
 def _playing(name: str, docstring: list[str], play: list[str], kept: str, imports: list[str], _: str) -> Iterator[str]:
-    yield '"""A counterexample that `fsm-orch check` found: it fails until the machine is mended."""'
+    yield '"""A counterexample that `fsm-orch check` found: it fails until the machine is repaired."""'
     yield ""
     yield "from fsm_orch.testing import Turn, assert_kept, play"
     yield from ["", *imports, "", ""]
@@ -65,7 +67,7 @@ def _playing(name: str, docstring: list[str], play: list[str], kept: str, import
 def _searching(
     name: str, docstring: list[str], play: list[str], kept: str, imports: list[str], hangs: str
 ) -> Iterator[str]:
-    yield '"""A possible counterexample that `fsm-orch check` found: Hypothesis searches what makes it real."""'
+    yield '"""A possible counterexample that `fsm-orch check` found: Hypothesis looks for values that make it real."""'
     yield ""
     yield "from hypothesis import strategies as st"
     yield ""
@@ -83,26 +85,27 @@ def _indented(lines: Iterable[str]) -> list[str]:
     return [f"    {line}" if line else "" for line in lines]
 
 
-def _hanging_on(trace: Trace) -> str:
+def _condition(trace: Trace) -> str:
     return f", which is real if {' and '.join(map(str, trace.assumptions))}" if trace.assumptions else ""
 
 
 class _Writer:
-    """Writes values and turns, and keeps what they need to be imported."""
+    """The writer of the values and turns of one test; it keeps which classes they have to import."""
 
     def __init__(self, definition: Definition, trace: Trace, *, is_real: bool) -> None:
         self._definition = definition
         self._trace = trace
         self._classes: dict[type, None] = {}
-        touched = {name for turn in trace.legs for name in _said(turn)} | set(_required(definition.context))
+        touched = {name for leg in trace.legs for name in _written(leg)} | set(_required(definition.context))
         is_stuck = any(simplest(definition.context, name) is NOTHING for name in touched & set(trace.opaque))
         self.is_searched = is_stuck or not trace.is_sure or not is_real
 
     def start(self) -> str:
+        """Return the source of the context that the run begins with."""
         context, given = self._definition.context, {}
         for name, field in context.__pydantic_fields__.items():
             if name not in given_fields(context):
-                continue  # runs begin with its default
+                continue  # only given fields may be set at the start
             value = self._trace.start.get(name, PLACEHOLDER)
             is_opaque = name in self._trace.opaque
             if field.is_required() or (is_opaque and self.is_searched) or (not is_opaque and value != field.default):
@@ -112,14 +115,14 @@ class _Writer:
         drawn = (f"{name}={v}" if v.startswith("values(") else f"{name}=st.just({v})" for name, v in given.items())
         return f"draw(st.builds({', '.join([context.__name__, *drawn])}))"
 
-    def turn(self, turn: Leg) -> Iterator[str]:
-        """Write a turn; nothing for a visit that was landed before its agent was asked."""
-        if not turn.inputs:
+    def turn(self, leg: Leg) -> Iterator[str]:
+        """Yield the source of a turn, or nothing for a visit that was landed before its agent was asked."""
+        if not leg.inputs:
             return
-        last, machine = turn.inputs[-1], self._definition.name
-        said = [f"{machine}.{turn.state}"]
+        last, machine = leg.inputs[-1], self._definition.name
+        said = [f"{machine}.{leg.state}"]
         deadline_s = self._definition.limits.deadline_s
-        if isinstance(last, inputs.Replied) and last.handoff in {h.name for h in self._definition.exits(turn.state)}:
+        if isinstance(last, inputs.Replied) and last.handoff in {h.name for h in self._definition.exits(leg.state)}:
             said.append(f"handoff={machine}.{last.handoff}")
         elif isinstance(last, inputs.Replied) and last.handoff is not None:
             said.append('fails="refusal"')
@@ -130,12 +133,12 @@ class _Writer:
         if isinstance(last, inputs.Replied) and last.changes and 'fails="refusal"' not in said:
             changes = (self._change(name, value) for name, value in last.changes.items())
             said.append(f"changes={{{', '.join(changes)}}}")
-        if turn.calls:
-            said.append(f"tokens={list(turn.calls)}")
+        if leg.calls:
+            said.append(f"tokens={list(leg.calls)}")
         yield f"Turn({', '.join(said)})"
 
     def imports(self, module: str) -> list[str]:
-        """Write the imports of what has been written so far."""
+        """Return the imports that everything written so far needs."""
         names: dict[str, set[str]] = {module: {self._definition.name}}
         for cls in (self._definition.context, *self._classes):
             names.setdefault(cls.__module__, set()).add(cls.__name__)
@@ -164,6 +167,6 @@ def _required(context: type[Context]) -> Iterable[str]:
     return [name for name, field in context.__pydantic_fields__.items() if field.is_required()]
 
 
-def _said(turn: Leg) -> Mapping[str, Any]:
-    last = turn.inputs[-1] if turn.inputs else None
+def _written(leg: Leg) -> Mapping[str, Any]:
+    last = leg.inputs[-1] if leg.inputs else None
     return last.changes if isinstance(last, inputs.Replied) else {}

@@ -1,6 +1,6 @@
-"""A definition as a diagram: nodes, edges and the lines of text on them, in no language yet.
+"""A definition as a diagram: nodes and arrows with their lines of text, not yet in any language.
 
-The landing edge, which every state has though nobody declares it, is an edge here like any other.
+Every state can be landed in the fallback, though nobody declares that edge. It is an arrow here like any other.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ NodeKind = Literal["state", "final", "fallback"]
 ArrowKind = Literal["handoff", "failure", "landing"]
 
 _WIDTH = 48
-"""Characters of a description that are shown; it is for a model, and may be long."""
+"""The most characters of a description that are shown: descriptions are written for models, and may be long."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A state or final state; `lines` begins with its name."""
+    """A state or final state."""
 
     id: str
-    """Made here: a user's name may be a keyword of the language."""
+    """A generated name, since a user's name may be a keyword of the language."""
     kind: NodeKind
     lines: tuple[str, ...]
+    """The text in it, its name first."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Diagram:
-    """What is to be drawn."""
+    """The nodes and arrows of a machine."""
 
     title: tuple[str, ...]
     initial: str
@@ -53,7 +54,8 @@ class Diagram:
 
 
 def diagram(definition: Definition) -> Diagram:
-    """Lay out a definition: its limits, guards, failure edges, fallback, and the landing edge of each state."""
+    """Make the diagram of a definition: its limits, states, handoffs and failure edges, and the landing edge of each
+    state."""
     ids = {name: f"n{number}" for number, name in enumerate((*definition.states, *definition.finals))}
     return Diagram(
         title=_printable(definition.name, _limits(definition.limits)),
@@ -109,5 +111,8 @@ def _arrows(handoff: Handoff, ids: dict[str, str]) -> Iterator[Arrow]:
 
 
 def _printable(*lines: str) -> tuple[str, ...]:
-    """Show control characters, line breaks and lone surrogates as spaces: a line is one line in every language."""
+    """Return lines with control characters, line breaks and lone surrogates as spaces.
+
+    So each stays one line in every language, and can be written in UTF-8.
+    """
     return tuple("".join(c if c.isprintable() else " " for c in line) for line in lines)

@@ -20,9 +20,9 @@ _ARROWS: dict[ArrowKind, str] = {
 
 
 def dot(definition: Definition) -> str:
-    """Draw a definition in DOT.
+    """Return a definition as a DOT text.
 
-    Solid edges are handoffs with their guards in brackets, red ones are taken when a visit fails, dotted ones land.
+    Solid edges are handoffs, with their guards in brackets. Red ones are taken when a visit fails. Dotted ones land.
     """
     drawn = diagram(definition)
     return "\n".join(
@@ -51,9 +51,10 @@ def _edge(arrow: Arrow) -> str:
 
 
 def _quoted(lines: Iterable[str]) -> str:
-    r"""Join lines by `\n`. Backslashes begin escapes and `&` begins an entity, so both are written out."""
+    r"""Return a quoted DOT string of several lines, joined by `\n`."""
     return '"' + r"\n".join(map(_escaped, lines)) + '"'
 
 
 def _escaped(text: str) -> str:
+    # Backslashes begin escapes in DOT, and `&` begins an HTML entity in every label: a user's text must do neither.
     return text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')

@@ -1,4 +1,4 @@
-"""A trace on the diagram of its machine: the edges it takes are drawn thick."""
+"""A trace drawn on the diagram of its machine: the edges that it takes are thick."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _MARK = "stroke-width:5px"
 
 
 def drawn(definition: Definition, trace: Trace) -> str:
-    """Draw a definition as a mermaid flowchart with the path of a trace marked, its start included."""
+    """Return a definition as a mermaid flowchart in which the path of a trace is marked, its start included."""
     ids = {name: f"n{number}" for number, name in enumerate((*definition.states, *definition.finals))}
-    taken = {(ids[turn.state], turn.handoff) for turn in trace.legs}
+    taken = {(ids[leg.state], leg.handoff) for leg in trace.legs}
     arrows = diagram(definition).arrows
     marked = [n for n, arrow in enumerate(arrows, 1) if (arrow.source, next(iter(arrow.lines), None)) in taken]
     return f"{mermaid(definition)}  linkStyle {','.join(map(str, [0, *marked]))} {_MARK}\n"

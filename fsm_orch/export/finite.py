@@ -1,9 +1,10 @@
-"""A definition as a finite model: the tables that the model checkers' languages are written from.
+"""A definition as a finite model: tables from which the languages of model checkers are written.
 
-Only what decides how a run moves is left: states with the tokens of their calls, edges, the finite fields that some
-guard reads, and guards as decision trees over them. A *leaf* of a guard that reads any other field is modelled by a
-variable of its own, which may change its answer whenever an agent writes. What is legal is not said here: each language
-says it for itself.
+A *model checker*, such as SPIN or TLC, is a program that explores every run of a model. The model keeps only what
+decides how a run moves: states with the tokens of their calls, edges, the finite fields that some guard reads, and
+guards as decision trees over these. A leaf of a guard that reads any other field is *opaque*: it is modelled by a
+variable of its own, whose value is its answer and may change whenever an agent writes. What is legal is not part of the
+model: each language states those rules itself.
 """
 
 from __future__ import annotations
@@ -24,33 +25,37 @@ from ..proof.explore.domain import Domain, Outcome, decided, leaves, leaves_of, 
 
 @dataclass(frozen=True)
 class Variable:
-    """A finite field, or an opaque leaf of a guard; ordered values."""
+    """A variable of the model: a finite field, or the answer of an opaque leaf."""
 
     name: str
     values: tuple[object, ...]
+    """All its values, in order."""
     starts: tuple[object, ...]
-    """What it may be when a run begins: anything if it is given or opaque, else its default."""
+    """The values that it may have when a run begins: all if it is given or opaque, else its default."""
     is_field: bool = True
+    """Whether it is a field, and not the answer of an opaque leaf."""
 
     @property
     def is_bool(self) -> bool:
+        """Whether its values are False and True, so that the language's own booleans will do."""
         return [*map(repr, self.values)] == ["False", "True"]
 
     def number(self, value: object) -> int:
-        """Tell the place of a value among the values; 1 is not True."""
+        """Return the index of a value among the values; 1 and True are different values."""
         return next(n for n, mine in enumerate(self.values) if _is_same(mine, value))
 
 
 @dataclass(frozen=True)
 class Fork:
-    """A node of a decision tree: which branch is taken depends on the value of a variable."""
+    """A node of a decision tree: the value of a variable decides which branch is taken."""
 
     variable: Variable
     branches: tuple[Tree, ...]
-    """One for each value."""
+    """One branch for each value, in their order."""
 
 
 Tree = Fork | bool
+"""What a guard answers, by the values of variables."""
 
 
 @dataclass(frozen=True)
@@ -61,32 +66,37 @@ class FiniteEdge:
     kind: EdgeKind
     target: str
     guard: str
-    """As a user reads it; empty if there is none."""
+    """The guard as a user reads it; empty if there is none."""
     foreseen: Tree
-    """Whether its guard lets it onto the menu on entry, where one that reads what is still to be written is open."""
+    """Whether the handoff is on the menu when its state is entered; a guard that reads a field which the agent is still
+    to write is taken to hold."""
     holds: Tree
-    """Whether its guard holds on what the reply leaves."""
+    """Whether its guard holds on the context after the reply."""
 
 
 @dataclass(frozen=True)
 class FiniteState:
-    """A state."""
+    """A state of the model."""
 
     name: str
     agent: str
+    """The name of its agent, for comments."""
     calls: int
+    """The most calls of a visit."""
     grant: int
-    """Tokens that each call reserves."""
+    """The tokens that each call reserves."""
     max_visits: int | None
+    """None: as many as there are hops."""
     exits: tuple[FiniteEdge, ...]
     failures: tuple[FiniteEdge, ...]
+    """Its failure edges."""
     writes: tuple[Variable, ...]
-    """What a reply may change."""
+    """The variables that a reply may change."""
 
 
 @dataclass(frozen=True)
 class Occurrence:
-    """Something that a policy speaks of: any of these."""
+    """One side of a policy; it happens where any of these does."""
 
     handoffs: tuple[str, ...]
     places: tuple[str, ...]
@@ -95,9 +105,10 @@ class Occurrence:
 
 @dataclass(frozen=True)
 class Claim:
-    """A policy."""
+    """A policy as the model states it."""
 
     text: str
+    """The policy as a user reads it."""
     pattern: Pattern
     times: int
     strict: bool
@@ -107,7 +118,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class FiniteModel:
-    """A definition, finite."""
+    """The finite model of a definition."""
 
     name: str
     doc: str
@@ -118,23 +129,25 @@ class FiniteModel:
     fallback: str
     places: tuple[FiniteState, ...]
     finals: Mapping[str, tuple[tuple[Variable, tuple[object, ...]], ...]]
-    """By final state what it sets, to one of these values."""
+    """By final state, the variables that it sets, each with the values of which it gets one."""
     variables: tuple[Variable, ...]
     claims: tuple[Claim, ...]
 
     @property
     def is_exact(self) -> bool:
-        """Tell whether no guard is opaque."""
+        """Whether no guard is opaque."""
         return all(variable.is_field for variable in self.variables)
 
 
 def finite_model(definition: Definition) -> FiniteModel:
-    """Make the finite model of a definition. Money and time are left out: they only ever close doors or land runs."""
-    return _Modelling(definition).finite_model()
+    """Make the finite model of a definition, without money and time."""
+    # Left out soundly: running out of money or time only takes handoffs away or lands a run, and the model lets every
+    # visit be landed anyway. So it allows all that real runs do.
+    return _ModelBuilder(definition).finite_model()
 
 
-class _Modelling:
-    """A model in the making: it knows the variables met so far."""
+class _ModelBuilder:
+    """The builder of one model; it knows its variables."""
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
@@ -145,7 +158,7 @@ class _Modelling:
         self.opaque = dict(self._opaque_leaves())
 
     def _opaque_leaves(self) -> Iterator[tuple[Guard[Any], Variable]]:
-        """Give each opaque leaf a variable: whether it holds, or what it does where raising is not the same as no."""
+        """Yield each opaque leaf with its variable: a boolean, or yes/no/raises where raising and no differ."""
         for leaf in leaves_of(self.guards):
             if self.domain.is_opaque(leaf):
                 seen = {outcome for guard in self.guards if leaf in leaves(guard) for outcome in outcomes(guard, leaf)}
@@ -187,6 +200,7 @@ class _Modelling:
         written = state.spec.written_names
         changed = (
             *(v for name, v in self.fields.items() if name in written),
+            # An opaque leaf may read any field, so whatever an agent writes may change its answer.
             *(self.opaque.values() if written else ()),
         )
         return FiniteState(
@@ -224,37 +238,42 @@ class _Modelling:
         )
 
     def _tree(self, guard: Guard[Any], written: frozenset[str]) -> Tree:
-        """Ask a guard along every path through what it reads; one that reads what is still to be written is open."""
+        """Return the decision tree of a guard.
+
+        Args:
+            written: the fields that the agent is still to write; a guard that reads one of them is taken to hold.
+        """
 
         def grow(known: Mapping[Variable, object]) -> Tree:
             try:
                 return decided(guard, lambda leaf: self._outcome(leaf, known, written))
-            except _Open:
+            except _NeedsReply:
                 return True
-            except _Needed as needed:
+            except _NeedsVariable as needed:
                 asked = needed.variable
                 branches = tuple(grow({**known, asked: value}) for value in asked.values)
+                # A variable that makes no difference is left out: the text is shorter, and means the same.
                 return branches[0] if len(set(branches)) == 1 else Fork(asked, branches)
 
         return grow({})
 
     def _outcome(self, leaf: Guard[Any], known: Mapping[Variable, object], written: frozenset[str]) -> Outcome:
-        """Tell what a leaf does, as far as that is known.
+        """Return what a leaf does where some variables are known.
 
-        Raises _Needed: if it depends on a variable that is not known yet.
-        Raises _Open: if it reads a field that is still to be written, or may do so beyond an opaque one.
+        Raises _NeedsVariable: if it depends on a variable that is not known yet.
+        Raises _NeedsReply: if it reads a field that is still to be written, or may do so after an opaque one.
         """
         answer = self.domain.ask(leaf, {v.name: value for v, value in known.items() if v.is_field})
         if written.intersection(answer.reads):
-            raise _Open
+            raise _NeedsReply
         if answer.outcome is not None:
             return answer.outcome
         if answer.reads[-1] in self.fields:
-            raise _Needed(self.fields[answer.reads[-1]])
+            raise _NeedsVariable(self.fields[answer.reads[-1]])
         if written:
-            raise _Open
+            raise _NeedsReply
         if self.opaque[leaf] not in known:
-            raise _Needed(self.opaque[leaf])
+            raise _NeedsVariable(self.opaque[leaf])
         return _OUTCOMES[known[self.opaque[leaf]]]
 
 
@@ -263,15 +282,15 @@ def _is_same(one: object, other: object) -> bool:
 
 
 _OUTCOMES: Mapping[object, Outcome] = {False: "no", True: "yes", "no": "no", "yes": "yes", "raises": "raises"}
-"""What the values of an opaque leaf's variable mean."""
+"""The outcome that each value of an opaque leaf's variable stands for."""
 
 
-class _Needed(Exception):
-    """The answer depends on a variable whose value is not given."""
+class _NeedsVariable(Exception):
+    """Raised where an answer depends on a variable that has no value yet."""
 
     def __init__(self, variable: Variable) -> None:
         self.variable = variable
 
 
-class _Open(Exception):
-    """The answer depends on what an agent is still to write."""
+class _NeedsReply(Exception):
+    """Raised where an answer depends on what an agent is still to write."""

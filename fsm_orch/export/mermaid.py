@@ -19,15 +19,15 @@ flowchart TD
   classDef final fill:#e9f7ec,stroke:#2e8b57,stroke-width:3px,color:#111
   classDef fallback fill:#fff4e0,stroke:#c77700,stroke-width:3px,color:#111"""
 _RISKY = re.compile(r"[^\w .,+()$-]|\.(?=\w)|\$(?=\$)|(?<![^\W_])_|_(?![^\W_])")
-"""All but words and harmless punctuation: labels are read as HTML and as markdown, which also links `www.x`."""
+"""Everything but words and harmless punctuation: mermaid reads labels as HTML and as markdown, which links `www.x`."""
 _FAILURE_STYLE = "stroke:#b3261e,color:#b3261e"
 _LANDING_STYLE = "stroke:#c77700"
 
 
 def mermaid(definition: Definition) -> str:
-    """Draw a definition as a mermaid flowchart.
+    """Return a definition as a mermaid flowchart.
 
-    Solid edges are handoffs with their guards in brackets, red ones are taken when a visit fails, dotted ones land.
+    Solid edges are handoffs, with their guards in brackets. Red ones are taken when a visit fails. Dotted ones land.
     """
     drawn = diagram(definition)
     return "\n".join(
@@ -56,7 +56,7 @@ def _edge(arrow: Arrow) -> str:
 
 
 def _styles(drawn: Diagram) -> list[str]:
-    """Colour edges, which mermaid knows by their number; number 0 leads from the start."""
+    """Return the lines that colour edges; mermaid numbers edges as they come, and number 0 leads from the start."""
     styles: list[tuple[ArrowKind, str]] = [("failure", _FAILURE_STYLE), ("landing", _LANDING_STYLE)]
     numbers = {
         kind: ",".join(str(number) for number, arrow in enumerate(drawn.arrows, 1) if arrow.kind == kind)

@@ -1,4 +1,4 @@
-"""Names that any of the languages takes, whatever they were called before, and comments that end where they should."""
+"""Names and comments that every language accepts, whatever a user wrote."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ _FOREIGN = re.compile(r"[^A-Za-z0-9_]+")
 
 
 def distinct(names: Iterable[str], prefix: str = "") -> tuple[str, ...]:
-    """Give each of these, in their order, an identifier of its own: letters, digits and underscores, after a prefix.
+    """Return an identifier for each name, in their order, no two of them equal.
 
-    A prefix that no keyword of the language begins with keeps keywords out.
+    Args:
+        prefix: put before each; with one that no keyword of the language begins with, no identifier is a keyword.
+
+    Returns:
+        identifiers of ASCII letters, digits and underscores after the prefix.
     """
     taken: dict[str, None] = {}
     for name in names:
@@ -24,11 +28,12 @@ def distinct(names: Iterable[str], prefix: str = "") -> tuple[str, ...]:
 
 
 def label(value: object) -> str:
-    """Name a value of a finite field as its user would: by a member's name, a text itself, or Python's notation."""
+    """Return a value of a finite field as a user knows it: a member's name, a text itself, or Python's notation."""
     return value.name if isinstance(value, enum.Enum) else value if isinstance(value, str) else repr(value)
 
 
 def plain(text: str) -> str:
-    """Write a text into a comment: on one line, in ASCII, with nothing that begins or ends a comment."""
+    """Return a text that is safe in a comment: one line of ASCII, with nothing that begins or ends a comment."""
+    # Else a description with `*/` in it would end the comment, and what follows would be read as part of the model.
     printable = "".join(c if c.isascii() and c.isprintable() else " " if c.isspace() else "?" for c in text)
     return re.sub(r"(?<=[(/])(?=\*)|(?<=\*)(?=[)/])", " ", printable)

@@ -1,10 +1,10 @@
 r"""A definition in Promela, the language of the model checker SPIN: `spin -search -c0 FILE` checks its policies.
 
-The text says for itself what may happen, in words of its own: it is written from the rules of what is legal and of
-budgets, so that another tool finds out whether the library keeps them. One visit is one atomic step. An assertion for
-each policy fails where a run breaks it; another says that no run passes its limits.
+The text states the rules of what is legal and of budgets once more, in Promela, and is not made from the library's own
+code. So SPIN finds out independently whether the library keeps them. One visit is one atomic step. Each policy has an
+assertion, which fails where a run breaks it. One more assertion says that no run passes its limits.
 
-`observe` is a macro that does nothing: define it before the text to look at each moment of each run.
+`observe` is a macro that does nothing. Define it before the text to look at each moment of each run.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ inline land() {
 
 
 def promela(definition: Definition) -> str:
-    """Write a definition in Promela; the text is the same in every process."""
-    return "\n".join(_Writing(finite_model(definition)).text()) + "\n"
+    """Return a definition as a Promela text; it is the same in every process."""
+    return "\n".join(_Writer(finite_model(definition)).text()) + "\n"
 
 
-class _Writing:
-    """A text in the making: it knows the names of everything."""
+class _Writer:
+    """The writer of one text; it knows the identifiers of everything in the model."""
 
-    def __init__(self, drawn: FiniteModel) -> None:
-        self.model = drawn
-        places = (*(place.name for place in drawn.places), *drawn.finals)
-        handoffs = tuple(dict.fromkeys(e.name for p in drawn.places for e in (*p.exits, *p.failures)))
+    def __init__(self, model: FiniteModel) -> None:
+        self.model = model
+        places = (*(place.name for place in model.places), *model.finals)
+        handoffs = tuple(dict.fromkeys(e.name for p in model.places for e in (*p.exits, *p.failures)))
         self.at = dict(zip(places, distinct(places, "at_"), strict=True))
         self.visits = dict(zip(places, distinct(places, "visits_of_"), strict=True))
         self.took = dict(zip(handoffs, distinct(handoffs, "took_"), strict=True))
-        self.variable = dict(zip(drawn.variables, distinct((v.name for v in drawn.variables), "now_"), strict=True))
-        listed = [(v, number) for v in drawn.variables if not v.is_bool for number in range(len(v.values))]
+        self.variable = dict(zip(model.variables, distinct((v.name for v in model.variables), "now_"), strict=True))
+        listed = [(v, number) for v in model.variables if not v.is_bool for number in range(len(v.values))]
         named = distinct((f"{v.name}_{label(v.values[number])}" for v, number in listed), "is_")
         self.value = dict(zip(listed, named, strict=True))
 
@@ -70,19 +70,19 @@ class _Writing:
         yield from self._process()
 
     def _head(self) -> Iterator[str]:
-        drawn = self.model
-        yield f"/* {plain(drawn.name)}: {plain(drawn.doc)}"
+        model = self.model
+        yield f"/* {plain(model.name)}: {plain(model.doc)}"
         yield " *"
         yield " * Every run of this machine, whatever its agents reply, however they fail, and whenever it is landed."
-        yield f" * Definition {drawn.digest}."
-        if not drawn.is_exact:
+        yield f" * Definition {model.digest}."
+        if not model.is_exact:
             yield " * Guards that read text or numbers are variables here: they may answer anything."
         yield " */"
         yield "#ifndef observe"
         yield "#define observe skip"
         yield "#endif"
-        yield f"#define HOPS {drawn.hops}"
-        yield f"#define TOKENS {drawn.tokens}"
+        yield f"#define HOPS {model.hops}"
+        yield f"#define TOKENS {model.tokens}"
         yield ""
 
     def _names(self) -> Iterator[str]:
@@ -115,7 +115,7 @@ class _Writing:
         return (place for place in self.model.places if place.max_visits is not None)
 
     def _policy(self, number: int, claim: Claim) -> Iterator[str]:
-        """Write a monitor: what it makes of a moment in which the subject (x) and the other (y) occur or not."""
+        """Yield the monitor of a policy, which is told at each moment whether its subject (x) and other (y) occur."""
         seen = f"seen_{number}"
         broken, then = {
             "absence": ("x", "0"),
@@ -133,7 +133,7 @@ class _Writing:
         yield ""
 
     def _look(self) -> Iterator[str]:
-        """Write what is done at the start, and after each hop."""
+        """Yield what is done at the start of a run and after each hop: policies and limits are checked."""
         yield "/* A hop has two moments: a handoff is taken, then a state is entered. */"
         yield "inline look() {"
         yield from self._sets()
@@ -161,7 +161,7 @@ class _Writing:
         return _either(f"took == {self.took[name]}" for name in spoken_of.handoffs)
 
     def _entered(self, claim: Claim, spoken_of: Occurrence) -> str:
-        """Write when a place is entered or a guard holds; landing is a moment for strict policies alone."""
+        """Return the condition that a place is entered or a guard holds; a landing counts only for strict policies."""
         found = _either(
             (*(f"state == {self.at[name]}" for name in spoken_of.places), *map(self._holds, spoken_of.guards))
         )
@@ -198,13 +198,15 @@ class _Writing:
         for edge in place.failures:
             yield f"      :: {self._legal(edge, 0)} ->  /* on {edge.kind} */"
             yield f"         {self._hand_off(place, edge)}"
+        # Possible in every visit: the run may be cancelled or reach its deadline, and the model has no clock.
         yield "      :: land()"
         yield "      fi"
         yield "   :: else -> land()  /* nothing is legal on entry: no call is made */"
+        # Reset, or SPIN would tell states apart by what was written last, which nothing reads any more.
         yield "   fi" + "".join(f"; {_written(self.variable[v])} = 0" for v in place.writes)
 
     def _reply(self, place: FiniteState) -> Iterator[str]:
-        """Write a reply: it chooses what it writes, and one of the handoffs that are legal then."""
+        """Yield a reply: it chooses what it writes, and then one of the handoffs that are legal."""
         yield "      :: true ->"
         yield from (f"         {self._choice(_written(self.variable[v]), v, v.values)};" for v in place.writes)
         yield "         if"
@@ -224,11 +226,11 @@ class _Writing:
         return plain(name).replace("%", "%%").replace('"', "'").replace("\\", "/")
 
     def _open(self, place: FiniteState, edge: FiniteEdge) -> str:
-        """Write whether a handoff is on the menu when its state is entered, with the grant of that visit reserved."""
+        """Return the condition that a handoff is on the menu on entry, while the grant of this visit is reserved."""
         return _all(self._holds(edge.foreseen), self._legal(edge, place.grant))
 
     def _legal(self, edge: FiniteEdge, held: int) -> str:
-        """Write whether what a handoff leads to can be entered with so many tokens held."""
+        """Return the condition that the target of a handoff can be entered while so many tokens are reserved."""
         target = next((place for place in self.model.places if place.name == edge.target), None)
         if target is None:
             return "true"
@@ -244,7 +246,7 @@ class _Writing:
         return ("false", "true")[number] if variable.is_bool else self.value[variable, number]
 
     def _holds(self, tree: Tree, written: tuple[Variable, ...] = ()) -> str:
-        """Write a decision tree, reading what a reply writes where it does."""
+        """Return the condition of a decision tree; variables that a reply writes are read as it writes them."""
         if isinstance(tree, bool):
             return str(tree).lower()
         name = self.variable[tree.variable]
@@ -263,12 +265,12 @@ class _Writing:
 
 
 def _assertion(number: int, broken: str) -> str:
-    """Write that a policy holds, in a form that its failure names it."""
+    """Return an assertion that a policy is kept; SPIN names the policy's variable if it fails."""
     return f"policy_{number} = !({broken}); assert(policy_{number}); policy_{number} = true"
 
 
 def _all(*parts: str) -> str:
-    """Join conditions by and; nothing is true."""
+    """Join conditions with "and"; without any, the result is true."""
     return " && ".join(part for part in parts if part != "true") or "true"
 
 
@@ -277,6 +279,6 @@ def _written(name: str) -> str:
 
 
 def _either(parts: Iterable[str]) -> str:
-    """Join conditions by or; nothing is false."""
+    """Join conditions with "or"; without any, the result is false."""
     either = tuple(parts)
     return f"({' || '.join(either)})" if len(either) > 1 else either[0] if either else "false"

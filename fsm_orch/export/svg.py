@@ -1,6 +1,6 @@
-"""A definition as a picture: an SVG that any browser shows.
+"""A definition as an SVG picture, which any browser shows.
 
-Graphviz itself lays it out; it comes inside the wheel of `pygraphviz`, so no program has to be installed or is started.
+Graphviz lays it out. It comes inside the wheel of `pygraphviz`, so no program has to be installed or started.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .dot import dot
 
 
 def svg(definition: Definition) -> str:
-    """Draw a definition as an SVG document, in the colours of its DOT text."""
+    """Return a definition as an SVG document, laid out and coloured as its DOT text says."""
     graph = pygraphviz.AGraph(string=dot(definition))
     drawn = graph.draw(format="svg", prog="dot")
     assert isinstance(drawn, bytes)  # it draws to memory, since no path is given

@@ -1,4 +1,4 @@
-"""A trace as a table: hop by hop, what was held and what had been charged."""
+"""A trace as a table: hop by hop, the tokens that were reserved and the tokens charged so far."""
 
 from __future__ import annotations
 
@@ -11,42 +11,45 @@ HEADINGS = ("hop", "state", "handoff", "to", "reserved", "total", "")
 
 
 class Row(NamedTuple):
-    """A turn of a trace, or its start."""
+    """A row of the table: a leg of a trace, or its start."""
 
     hop: int
-    """From 1; 0 is the start."""
+    """The number of the hop, from 1; 0 for the start."""
     state: str
+    """The state that was left; empty for the start."""
     handoff: str
+    """The handoff that was taken, "landing", or "start"."""
     target: str
+    """The state that was entered."""
     reserved: int
-    """Tokens held at most in the visit."""
+    """The most tokens that were reserved at one time in the visit."""
     total: int
-    """Tokens charged when it ended."""
+    """The tokens that the run had been charged when the visit ended."""
     note: str
-    """What it wrote or began with, how it failed, and what guards were taken to answer."""
+    """What was written, or what the run began with; how the visit failed; and the answers of opaque guards."""
 
 
 def rows(trace: Trace) -> tuple[Row, ...]:
-    """Give a row for the start, if there is something to say of it, and one for each turn."""
+    """Return one row for each leg of a trace, after a row for the start if there is anything to note about it."""
     begun = "; ".join(_begun(trace))
     first = [Row(0, "", "start", trace.path[0], 0, 0, begun)] if begun else []
-    turns = (
+    later = (
         Row(
-            hop=turn.hops + 1,
-            state=turn.state,
-            handoff=turn.handoff or "landing",
-            target=turn.target,
-            reserved=turn.reserved,
-            total=turn.settled,
-            note="; ".join(_notes(trace, turn)),
+            hop=leg.hops + 1,
+            state=leg.state,
+            handoff=leg.handoff or "landing",
+            target=leg.target,
+            reserved=leg.reserved,
+            total=leg.settled,
+            note="; ".join(_notes(trace, leg)),
         )
-        for turn in trace.legs
+        for leg in trace.legs
     )
-    return (*first, *turns)
+    return (*first, *later)
 
 
 def table(trace: Trace) -> str:
-    """Set the rows in columns of plain text."""
+    """Return the rows of a trace as plain text in columns, the headings first."""
     lines = [HEADINGS, *((f"{r.hop}", *r[1:4], f"{r.reserved:,}", f"{r.total:,}", r.note) for r in rows(trace))]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     right = {0, 4, 5}
@@ -66,17 +69,17 @@ def _begun(trace: Trace) -> Iterator[str]:
 
 
 def _values(trace: Trace, fields: Mapping[str, object]) -> Iterator[str]:
-    """Write the fields that were looked into, if any."""
+    """Yield the values of the fields that are not opaque, in one text; nothing if there are none."""
     shown = [f"{name}={value!r}" for name, value in fields.items() if name not in trace.opaque]
     if shown:
         yield ", ".join(shown)
 
 
-def _notes(trace: Trace, turn: Leg) -> Iterator[str]:
-    yield from _values(trace, turn.changes)
-    if turn.kind == "landing":
-        yield f"landed: {turn.landing}"
-    elif turn.kind != "handoff":
-        yield f"on {turn.kind}"
-    if turn.assumed:
-        yield f"if {' and '.join(map(str, turn.assumed))}"
+def _notes(trace: Trace, leg: Leg) -> Iterator[str]:
+    yield from _values(trace, leg.changes)
+    if leg.kind == "landing":
+        yield f"landed: {leg.landing}"
+    elif leg.kind != "handoff":
+        yield f"on {leg.kind}"
+    if leg.assumed:
+        yield f"if {' and '.join(map(str, leg.assumed))}"

@@ -1,8 +1,9 @@
 r"""A definition in TLA+, for the model checker TLC.
 
-First the machine, as tables; then the rules of what is legal and of budgets, said once more in words of their own: the
-same text for every machine. A step is one visit. `WithinLimits` and `PoliciesHold` are the invariants to check, of the
-specification `Spec`; a run that has ended stays where it is, so no deadlock is to be found.
+The machine comes first, as tables. The rules of what is legal and of budgets follow, the same text for every machine.
+They are stated once more here and not made from the library's own code, so TLC checks them independently. A step is one
+visit. Check the invariants `WithinLimits` and `PoliciesHold` of the specification `Spec`. A run that has ended stays
+where it is, so that TLC finds no deadlock.
 """
 
 from __future__ import annotations
@@ -121,42 +122,42 @@ PoliciesHold == broken = {}
 
 
 def tla(definition: Definition) -> str:
-    """Write a definition as a TLA+ module; the text is the same in every process."""
-    return "\n".join(_Writing(finite_model(definition)).text()) + _RULES + "\n"
+    """Return a definition as a TLA+ module; the text is the same in every process."""
+    return "\n".join(_Writer(finite_model(definition)).text()) + _RULES + "\n"
 
 
 def module_name(definition: Definition) -> str:
-    """Name the module, which is what its file must be called."""
+    """Return the name of the module; TLC expects it in a file of that name."""
     return distinct((definition.name,), "Machine_")[0]
 
 
-class _Writing:
-    """A text in the making: it knows the names of everything."""
+class _Writer:
+    """The writer of one text; it knows the identifiers of everything in the model."""
 
-    def __init__(self, drawn: FiniteModel) -> None:
-        self.model = drawn
-        self.field = dict(zip(drawn.variables, distinct((v.name for v in drawn.variables), "the_"), strict=True))
-        self.value = {v: distinct(map(label, v.values)) for v in drawn.variables}
-        self.handoffs = tuple(dict.fromkeys(e.name for p in drawn.places for e in (*p.exits, *p.failures)))
+    def __init__(self, model: FiniteModel) -> None:
+        self.model = model
+        self.field = dict(zip(model.variables, distinct((v.name for v in model.variables), "the_"), strict=True))
+        self.value = {v: distinct(map(label, v.values)) for v in model.variables}
+        self.handoffs = tuple(dict.fromkeys(e.name for p in model.places for e in (*p.exits, *p.failures)))
 
     def text(self) -> Iterator[str]:
-        drawn = self.model
-        yield f"---- MODULE {distinct((drawn.name,), 'Machine_')[0]} ----"
-        yield rf"\* {plain(drawn.name)}: {plain(drawn.doc)}"
+        model = self.model
+        yield f"---- MODULE {distinct((model.name,), 'Machine_')[0]} ----"
+        yield rf"\* {plain(model.name)}: {plain(model.doc)}"
         yield r"\*"
         yield r"\* Every run of this machine, whatever its agents reply, however they fail, and whenever it is landed."
-        yield rf"\* Definition {drawn.digest}."
-        if not drawn.is_exact:
+        yield rf"\* Definition {model.digest}."
+        if not model.is_exact:
             yield r"\* Guards that read text or numbers are fields here: they may answer anything."
         yield "EXTENDS Integers"
         yield ""
-        yield f"Hops == {drawn.hops}"
-        yield f"Tokens == {drawn.tokens}"
+        yield f"Hops == {model.hops}"
+        yield f"Tokens == {model.tokens}"
         yield ""
-        yield f"States == {_set(place.name for place in drawn.places)}"
-        yield f"Finals == {_set(drawn.finals)}"
-        yield f"Initial == {_quoted(drawn.initial)}"
-        yield f"Fallback == {_quoted(drawn.fallback)}"
+        yield f"States == {_set(place.name for place in model.places)}"
+        yield f"Finals == {_set(model.finals)}"
+        yield f"Initial == {_quoted(model.initial)}"
+        yield f"Fallback == {_quoted(model.fallback)}"
         yield ""
         yield from self._tables()
         yield from self._contexts()
@@ -178,7 +179,7 @@ class _Writing:
         yield ""
 
     def _contexts(self) -> Iterator[str]:
-        """Write what fields hold; records, so that a reply may change several at once."""
+        """Yield what the fields of a context can hold; contexts are records, so a reply may change several at once."""
         yield r"\* The fields that guards read, and what opaque guards answer."
         yield f"Starts == {self._records({v: v.starts for v in self.model.variables})}"
         writing = ((p.name, self._changed(dict.fromkeys(p.writes))) for p in self.model.places if p.writes)
@@ -192,7 +193,11 @@ class _Writing:
         return f"[{fields}]" if fields else "{<<>>}"
 
     def _changed(self, changes: dict[Variable, tuple[object, ...] | None]) -> str:
-        """Write the contexts that differ from c in some fields, which take any of their values or some of them."""
+        """Return the set of contexts that differ from c in some fields.
+
+        Args:
+            changes: the values that each of these fields may take; None: all of its values.
+        """
         names = {v: f"v{number}" for number, v in enumerate(changes, 1)}
         assigned = ", ".join(f"!.{self.field[v]} = {name}" for v, name in names.items())
         ranges = ", ".join(f"{names[v]} \\in {self._values(v, values or v.values)}" for v, values in changes.items())
@@ -208,7 +213,7 @@ class _Writing:
         edges = [(place, edge) for place in self.model.places for edge in place.exits]
         holding = {edge.name: self._tree(edge.holds) for _, edge in edges if edge.holds is not True}
         yield from _cases("Holds(e, c)", "e", holding.items(), "TRUE")
-        yield r"\* On entry, a guard that reads what the agent is still to write is open."
+        yield r"\* On entry, a guard that reads what the agent is still to write is taken to hold."
         foreseen = [(place, edge) for place, edge in edges if edge.foreseen is not True]
         cases = ((f"e = {_quoted(e.name)} /\\ s = {_quoted(p.name)}", self._tree(e.foreseen)) for p, e in foreseen)
         yield from _definition("Foreseen(e, s, c)", cases, "TRUE")
@@ -235,7 +240,7 @@ class _Writing:
         return " \\/ ".join((*places, *map(self._tree, spoken_of.guards)))
 
     def _tree(self, tree: Tree) -> str:
-        """Write a decision tree over the context c."""
+        """Return the formula of a decision tree over the context c."""
         if isinstance(tree, bool):
             return str(tree).upper()
         branches = tuple(self._branches(tree))
@@ -251,7 +256,7 @@ class _Writing:
 
 
 def _cases(head: str, subject: str, rows: Iterable[tuple[str, str]], otherwise: str) -> Iterator[str]:
-    """Define an operator by cases of a name; all others are told once."""
+    """Yield the definition of an operator by cases of a name, with one value for all other names."""
     return _definition(head, ((f"{subject} = {_quoted(name)}", value) for name, value in rows), otherwise)
 
 

@@ -180,7 +180,7 @@ def test_graphviz_survives_any_description(text):
 
 
 def shown_by_svg(definition):
-    """Tell every line of text in a picture, with its spaces as one."""
+    """Return every line of text in a picture, with runs of spaces as one."""
     root = ElementTree.fromstring(svg(definition))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     return [" ".join((element.text or "").split()) for element in root.iter("{http://www.w3.org/2000/svg}text")]

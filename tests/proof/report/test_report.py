@@ -135,7 +135,7 @@ def test_a_table_has_a_row_for_each_turn() -> None:
 
 
 def test_a_table_notes_failures_and_assumptions() -> None:
-    """What a guard was taken to answer is said on the row that hangs on it, and how a visit failed."""
+    """The answer of an opaque guard is on the row that depends on it, and so is how a visit failed."""
     big, lost = judged(2).trace, judged(5).trace
 
     assert "if is_big" in rows(big)[-1].note
@@ -144,7 +144,7 @@ def test_a_table_notes_failures_and_assumptions() -> None:
 
 
 def test_a_table_shows_what_a_run_begins_with() -> None:
-    """Where a path hangs on the values of the start, they are on its own row; without any there is no such row."""
+    """Where a path depends on the values of the start, they are on its own row; without any there is no such row."""
     (always, small) = explore(Start.definition).policies
 
     assert [(row.hop, row.target, row.note) for row in rows(always.trace)] == [(0, "look", "paid=True")]
