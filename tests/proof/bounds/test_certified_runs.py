@@ -85,7 +85,7 @@ def test_the_text_of_a_certificate_is_to_be_read():
 
 
 def test_a_certificate_of_another_definition_says_what_to_do():
-    """It is made anew; and since a digest has the names of functions, an import by another name is a reason too."""
+    """It is made again; and since a digest has the names of functions, an import by another name is a reason too."""
     certificate = certify(Support.definition, **MADE_FOR).model_copy(update={"definition": "32b7"})
 
     with pytest.raises(StartError, match="made for other definition: '32b7'") as refused:

@@ -1,4 +1,4 @@
-"""The dearest path, against every path told one by one."""
+"""The most expensive path, against every path listed one by one."""
 
 from random import Random
 
@@ -60,7 +60,7 @@ def test_the_search_agrees_with_brute_force(random):
 
 @given(st.randoms(use_true_random=False))
 def test_poor_prices_make_the_search_longer_not_wrong(random):
-    """With any prices at all, what is called the dearest path is."""
+    """With any tolls at all, what is called the most expensive path is."""
     definition = small(random)
     best = tolls(definition)
     poor = Tolls(best.skeleton, best.worst_case, {state: price * 3 + 1 for state, price in best.per_visit.items()})
@@ -96,7 +96,7 @@ def test_the_dearer_of_two_ways_is_kept():
 
 
 def test_what_was_lost_is_said():
-    """Where one path is too few to follow, the search does not call its find the dearest."""
+    """Where one path is too few to follow, the search does not call what it found the most expensive."""
     lost = [dearest_path(Tolls(p.skeleton, p.worst_case, {}), widest=1) for p in _many()]
 
     assert not all(found.is_dearest for found in lost)

@@ -33,7 +33,7 @@ Document = RootModel[dict[str, object]]
 
 
 def numbers(node, way=()):
-    """Tell the way to every number of a JSON document, booleans included."""
+    """Yield the way to every number of a JSON document, booleans included."""
     if isinstance(node, dict):
         for key, part in node.items():
             yield from numbers(part, (*way, key))
@@ -74,7 +74,7 @@ def claim(definition, **options):
 
 
 def claim_of(definition, path, per_visit):
-    """Say that a path is the dearest, beside the sum that follows from some prices of visits."""
+    """Claim that a path is the most expensive, beside the sum that follows from some tolls of visits."""
     document = claim(definition)
     tokens = document["bounds"]["tokens"]
     tolls = Tolls(skeleton(definition, definition.limits), tokens["worst_case"], per_visit)
@@ -184,7 +184,7 @@ def test_a_low_bound_needs_the_dearest_path():
 
 
 def test_a_bound_that_is_not_exact_says_so():
-    """Whoever has not searched may say what the prices prove, and not that its witness is the dearest path."""
+    """Without a search a certificate may claim what the tolls prove, and not that its witness is the dearest path."""
     document = claim(GAP)
     document["bounds"]["tokens"] |= {"is_exact": False, "bound": 90}
     verify(Document(document), GAP)
@@ -283,7 +283,7 @@ def test_the_search_tells_no_ways_apart_that_leave_the_same_open(visits, monkeyp
 
 
 def test_the_search_is_as_wide_as_the_one_that_finds():
-    """What the search for a dearest path can decide, the checker follows."""
+    """The verifier can follow all that the search for the most expensive path can decide."""
     assert WIDEST == module._MOST_OPEN
 
 
@@ -453,7 +453,7 @@ def test_large_machines_check():
 
 
 def test_it_shares_no_code():
-    """The checker imports data alone: nothing of the rules, and nothing of what finds certificates."""
+    """The verifier imports data alone: nothing of the rules, and nothing of the maker of certificates."""
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     inner = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
 

@@ -58,7 +58,7 @@ def test_written_limits_are_the_same_limits(values):
 
 
 def test_a_bound_is_told_with_its_path():
-    """An exact bound is told with the path that reaches it, another with the dearest path that was found."""
+    """An exact bound is shown with the path that reaches it, another with the most expensive path that was found."""
     exact = certify(GAP)
     tokens = exact.bounds["tokens"].model_copy(update={"bound": 90, "is_exact": False})
     proved = exact.model_copy(update={"bounds": {**exact.bounds, "tokens": tokens}})

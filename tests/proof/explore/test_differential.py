@@ -56,7 +56,7 @@ def _all_by_tlc(folder: Callable[[], Path]) -> list[Seen]:
 
 
 def _as_seen(explored: Exploration) -> Seen:
-    """Tell of an exploration what a checker tells; one that a guard might make real is broken for them too."""
+    """Return of an exploration what a checker finds; one that a guard might make real is broken for them too."""
     return Seen(
         hops=explored.max_hops.amount,
         tokens=explored.max_tokens.amount,

@@ -72,7 +72,7 @@ def test_traces_are_real_runs(desk: Desk, data: st.DataObject) -> None:
 
 
 def traces(found: Exploration) -> Iterator[Trace]:
-    """Give every trace that an exploration shows."""
+    """Yield every trace that an exploration shows."""
     yield from found.reached.values()
     yield from (most.trace for most in (found.max_hops, found.max_tokens, found.max_cost, found.max_calls))
     yield from (judged.trace for judged in found.policies if judged.trace)
@@ -185,7 +185,7 @@ def test_what_an_agent_writes_is_every_value() -> None:
 
 
 def test_an_opaque_guard_makes_a_path_possible() -> None:
-    """A path that hangs on a guard over an int is possible, and tells on what; one that does not is violated."""
+    """A path that depends on a guard over an int is possible, and says on which; one that does not is violated."""
     found = router(is_large, None, claims=lambda m: (never(m.one), never(m.two), never(m.one).before(m.two)))
 
     assert ["possible", "violated", "possible"] == verdicts(found)
@@ -197,7 +197,7 @@ def test_an_opaque_guard_makes_a_path_possible() -> None:
 
 
 def test_a_sure_way_counts_however_late_it_is_found() -> None:
-    """A state that is reached by a guess is really reached if another way there needs none."""
+    """A state that is reached by an opaque guard is really reached if another way there needs none."""
 
     class Twice(Machine[Order]):
         """Go on, one way or another."""
@@ -215,8 +215,8 @@ def test_a_sure_way_counts_however_late_it_is_found() -> None:
     assert "start -plain-> on" == str(found.reached["on"])
 
 
-def test_the_shortest_guess_is_shown() -> None:
-    """Of the paths that hang on a guess, the shortest is shown."""
+def test_the_shortest_path_over_an_opaque_guard_is_shown() -> None:
+    """Of the paths that depend on an opaque guard, the shortest is shown."""
 
     class Loop(Machine[Order]):
         """Go round."""
@@ -286,8 +286,8 @@ def test_a_guard_that_was_guessed_is_the_same_to_a_policy() -> None:
     assert ["holds", "possible"] == verdicts(found)
 
 
-def test_a_policy_that_guesses_does_not_make_others_guess() -> None:
-    """A policy over an opaque guard is explored apart, so that the paths of others do not hang on its guesses."""
+def test_a_policy_over_an_opaque_guard_leaves_others_sure() -> None:
+    """A policy over an opaque guard is explored apart, so that the paths of others do not depend on it."""
     found = router(None, None, claims=lambda m: (never(m.one), never(m.done).before(is_large), at_most(1, m.two)))
 
     assert ["violated", "possible", "holds"] == verdicts(found)
