@@ -2,82 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import NamedTuple
 
 from ..errors import ModelUnavailable
 from .base import Model
 
 
-def _local(model: str) -> Model:
-    from .local import load  # noqa: PLC0415 - loads a native library
+class _Adapter(NamedTuple):
+    """Where the models of a provider come from."""
 
-    return load(model)
-
-
-def _openai(model: str) -> Model:
-    try:
-        from .openai import open_responses  # noqa: PLC0415 - an extra, and slow to import
-    except ImportError as error:
-        raise _missing("openai") from error
-    return open_responses(model)
+    module: str
+    opener: str
+    """The function of the module that makes a model from its name alone."""
+    extra: str
+    """What has to be installed for it."""
 
 
-def _openai_chat(model: str) -> Model:
-    try:
-        from .openai import open_chat  # noqa: PLC0415 - an extra, and slow to import
-    except ImportError as error:
-        raise _missing("openai") from error
-    return open_chat(model)
-
-
-def _compatible(model: str) -> Model:
-    try:
-        from .openai import open_compatible  # noqa: PLC0415 - an extra, and slow to import
-    except ImportError as error:
-        raise _missing("openai") from error
-    return open_compatible(model)
-
-
-def _anthropic(model: str) -> Model:
-    try:
-        from .anthropic import open_messages  # noqa: PLC0415 - an extra, and slow to import
-    except ImportError as error:
-        raise _missing("anthropic") from error
-    return open_messages(model)
-
-
-def _missing(extra: str) -> ModelUnavailable:
-    return ModelUnavailable(f"Models of this provider need some packages; run: pip install 'fsm_orch[{extra}]'")
-
-
-_PROVIDERS: dict[str, Callable[[str], Model]] = {
-    "local": _local,
-    "openai": _openai,
-    "openai-chat": _openai_chat,
-    "compatible": _compatible,
-    "anthropic": _anthropic,
+_ADAPTERS: Mapping[str, _Adapter] = {
+    "local": _Adapter("local", "load", extra="local"),
+    "openai": _Adapter("openai", "open_responses", extra="openai"),
+    "openai-chat": _Adapter("openai", "open_chat", extra="openai"),
+    "compatible": _Adapter("openai", "open_compatible", extra="openai"),
+    "anthropic": _Adapter("anthropic", "open_messages", extra="anthropic"),
 }
 
 
 def resolve(name: str) -> Model:
-    """Give the model of a name.
+    """Return the model of a name.
 
     Args:
         name: `provider:model`, such as `local:smollm2`.
 
-    Raises ModelUnavailable: if the provider or the model is not known, or something it needs is missing.
+    Raises ModelUnavailable: if the provider or the model is unknown, or something it needs is missing.
     """
     provider, _, model = checked(name).partition(":")
-    return _PROVIDERS[provider](model)
+    adapter = _ADAPTERS[provider]
+    try:  # here and by name, since an SDK is an extra, and slow to import
+        module = import_module(f".{adapter.module}", __package__)
+    except ImportError as error:
+        raise ModelUnavailable(
+            f"Models of this provider need some packages; run: pip install 'fsm_orch[{adapter.extra}]'"
+        ) from error
+    opener: Callable[[str], Model] = getattr(module, adapter.opener)
+    return opener(model)
 
 
 def checked(name: str) -> str:
-    """Give a name back that may be a model's, without asking its provider.
+    """Return a name that may be a model's; its provider is not asked.
 
-    Raises ModelUnavailable: if the provider is not known, or no model is named.
+    Raises ModelUnavailable: if the provider is unknown, or no model is named.
     """
     provider, _, model = name.partition(":")
-    if provider not in _PROVIDERS or not model:
-        known = ", ".join(f"{known}:..." for known in _PROVIDERS)
+    if provider not in _ADAPTERS or not model:
+        known = ", ".join(f"{known}:..." for known in _ADAPTERS)
         raise ModelUnavailable(f"No model {name!r}. Name one as provider:model; providers: {known}")
     return name
