@@ -1,18 +1,16 @@
 """Models of Anthropic, and of servers that speak its Messages API: one call is one request of the `anthropic` SDK.
 
-Replies are read as plain JSON, because the SDK builds its objects without validation: whatever comes back is a
-`Response` or a `CallFailed`. A failure keeps only codes and ids of what the provider said: its messages may quote a
-prompt or a key. Nothing but `open_messages` looks into the environment.
+Replies are read as plain JSON, because the SDK builds its objects without validation: any reply becomes a `Response` or
+a `CallFailed`. A failure keeps only the codes and ids of an error: its message may quote a prompt or a key. Nothing but
+`open_messages` looks into the environment.
 
-Of a conversation only what both sides said is sent; tool calls and what tools answered are left out.
+Only what system, user and assistant said is sent; tool calls and their results are left out.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import unicodedata
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -26,9 +24,12 @@ from anthropic import (
 from pydantic import SecretStr
 
 from ..amounts import Price, Usage, trusted_usage
-from ..errors import CallFailed, ModelUnavailable
+from ..errors import CallFailed
 from ..messages import Message
 from .base import FinishReason, Request, Response
+from .http import OVERFLOW as _OVERFLOW
+from .http import QUOTA as _QUOTA
+from .http import SDK_ERROR as _BROKEN
 from .http import (
     STATUSES,
     TIMEOUT,
@@ -45,34 +46,33 @@ from .http import (
     transport_failure,
     within,
 )
-from .prices import price_of
+from .prices import ANTHROPIC_MAX_INPUT_TOKENS, anthropic_price
+from .wire import byte_bound, check_cap, environment_key, json_text, member, without_surrogates
 
 BASE_URL = "https://api.anthropic.com"
 
-MAX_INPUT_TOKENS = 200_000
-"""The default of the largest input; above it some models cost twice as much."""
+MAX_INPUT_TOKENS = ANTHROPIC_MAX_INPUT_TOKENS
 
 _TEMPLATE_TOKENS = 32
-"""What the chat template adds to a conversation; of each message it is covered by the JSON around it."""
+"""What the chat template adds to a conversation. What it adds to each message, the JSON around that message covers."""
 
 _FORMAT_TOKENS = 346
-"""What the prompt adds that explains a schema. Its length is not published; this is that of the prompt for tools, at
-https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#tolls, with the schema itself counted twice."""
+"""What the provider's own prompt adds that explains a schema. Its length is not published. This is the length of the
+prompt for tools: https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing"""
 
 _COUNT_MARGIN = 32
-"""Tokens, and one in so many, by which the counting endpoint may be short; its page says "a small amount"."""
+"""How far the counting endpoint may be short: so many tokens, and one more for every so many that it counted. Its page
+says "a small amount"."""
 
 _FILLER = {"role": "user", "content": "Continue."}
-"""Stands where a user's message must: first, and last, or else the model would go on writing its last message."""
+"""Stands where a user's message is missing: first, where the API wants one, and last, or the model would go on writing
+its own last message."""
 
 _FINISH: Mapping[str, FinishReason] = {"end_turn": "stop", "stop_sequence": "stop", "refusal": "refusal"}
-"""`stop_reason` -> ours; by all others (the cap, the end of the context, a pause, a tool) the reply is not whole."""
+"""`stop_reason` -> ours. After any other (the cap, the end of the context, a pause, a tool) the reply is not whole."""
 
-_QUOTA = STATUSES[402]
 _OUTCOME_UNKNOWN = Failure("outcome_unknown", unsent=False, transient=True)
 _INCOMPLETE = Failure("incomplete", unsent=False, transient=False)
-_OVERFLOW = Failure("context_overflow", unsent=True, transient=False)
-_BROKEN = Failure("sdk_error", unsent=False, transient=False)
 
 MEANINGS: Mapping[str | type[BaseException], Failure] = {
     "authentication_error": STATUSES[401],
@@ -107,8 +107,9 @@ MEANINGS: Mapping[str | type[BaseException], Failure] = {
 }
 """Error code, error type, words of a message that has no code of its own, or exception -> meaning.
 
-`invalid_request_error` and `api_error` say no more than the status does, and a lost connection is known by its cause:
-for both see `fsm_orch.models.http`. A refused request cost nothing if both its status and its meaning say so.
+Not here: `invalid_request_error` and `api_error`, which say no more than the status does, and a lost connection, which
+is known by its cause. For both see `fsm_orch.models.http`. A refused request
+cost nothing if both its status and its meaning say so.
 """
 
 _WORD = re.compile(r"[a-z_]{1,64}")
@@ -120,14 +121,13 @@ class MessagesModel:
 
     Args:
         model: the provider's name of it.
-        api_key: sent with every request, and shown nowhere.
-        base_url: where the API is; other servers than Anthropic's set their own prices.
-        price: what tokens cost; None: that of the installed table for Anthropic's own API, else not known.
-        timeout_s: seconds that a request takes at most, from its start to the end of the reply.
-        max_input_tokens: requests that may be larger are refused. Long inputs have a higher price, and the price
-            is one for all calls.
-        exact_count: ask the counting endpoint how large a request is, which is free but takes a request of its own.
-            Otherwise its bytes bound it, several times higher for most texts.
+        api_key: sent with every request, and never shown.
+        base_url: where the API is.
+        price: what tokens cost; None: at Anthropic's own API the installed price table's, elsewhere unknown.
+        timeout_s: seconds that a request may take, from its start to the end of the reply.
+        max_input_tokens: larger requests are refused, since a model has one price here and long inputs cost more.
+        exact_count: ask the counting endpoint how large a request is. That is free, but it is a second request.
+            Otherwise the bytes bound it, several times too high for most texts.
         transport: what to send through instead of the network, such as a mock.
 
     Raises ValueError: if the key cannot be sent in a header, or the URL cannot be called.
@@ -148,10 +148,9 @@ class MessagesModel:
         self.name = f"anthropic:{model}"
         self.price = price
         if price is None and base_url.rstrip("/") == BASE_URL:
-            # No `cache_control` is sent, and without it nothing is written to a cache.
-            self.price = price_of("anthropic", model, max_input_tokens=max_input_tokens, writes_cache=False)
+            self.price = anthropic_price(model, max_input_tokens=max_input_tokens)
         self._model = model
-        self._api_key = SecretStr(checked_key(api_key))
+        self._api_key = SecretStr(checked_key(api_key))  # a plain str would show in tracebacks and reprs
         self._base_url = checked_url(base_url)
         self._timeout_s = timeout_s
         self._max_input_tokens = max_input_tokens
@@ -159,27 +158,29 @@ class MessagesModel:
         self._clients = PerLoop(self._client, transport=transport)
 
     async def count(self, request: Request) -> int:
-        """Give an upper bound of the input tokens.
+        """Return an upper bound of the input tokens.
 
-        By bytes it holds if no token is shorter than a byte of the text, or of its NFKD form, and the template and the
-        prompt that explains the schema are no longer than assumed here. Anthropic's tokenizer is not published.
+        Anthropic's tokenizer is not published. The bound by bytes assumes that no token is shorter than a byte of the
+        text or of its NFKD form, and that the template and the prompt that explains the schema are no longer than the
+        constants of this module.
 
-        Raises CallFailed: if the request is not valid, is larger than `max_input_tokens`, or could not be counted.
+        Raises CallFailed: `bad_input`, if the request cannot be sent; `context_overflow`, if it may be larger than
+            `max_input_tokens`; as `complete`, if the counting endpoint failed.
         """
         body = _body(request)
         bound = _bound(body)
         if self._is_exact:
-            bound = min(bound, await self._counted(body))
+            bound = min(bound, await self._counted(body))  # both hold, so the lower one does
         self._admit(bound)
         return bound
 
     async def complete(self, request: Request) -> Response:
         """Send the request once; a cancellation closes its connection.
 
-        Raises CallFailed: if it failed, or what came back is not a reply.
+        Raises CallFailed: if it failed, or its reply cannot be read.
         """
         body = _body(request)
-        if not self._is_exact:  # then `count` has seen to it
+        if not self._is_exact:  # else the bytes may be too many though the tokens, which `count` has asked for, are not
             self._admit(_bound(body))
         return _response(await self._send("create", {**body, "max_tokens": request.max_output_tokens}))
 
@@ -192,17 +193,17 @@ class MessagesModel:
         try:
             reply = _json(await self._send("count_tokens", body))
         except CallFailed as error:
-            error.unsent = True  # counting is free
+            error.unsent = True  # however it failed: counting is free
             raise
-        counted = trusted_usage(_member(reply, "input_tokens"), 0)
+        counted = trusted_usage(member(reply, "input_tokens"), 0)
         if counted is None:
             raise CallFailed("unreadable", "the counting endpoint gave no number", unsent=True)
         return counted.input_tokens + counted.input_tokens // _COUNT_MARGIN + _COUNT_MARGIN
 
     async def _send(self, method: Literal["create", "count_tokens"], body: Mapping[str, Any]) -> bytes:
-        """Give the body of a successful reply.
+        """Return the body of a successful reply.
 
-        Raises CallFailed: outside of `except`, since the SDK's exceptions hold the prompt and the key.
+        Raises CallFailed: if the request failed.
         """
         try:
             return await within(self._timeout_s, self._post(method, body))
@@ -210,22 +211,24 @@ class MessagesModel:
             raise
         except Exception as error:
             failed = _failed(error)
-        raise failed
+        raise failed  # out here, or the SDK's exception, which holds the prompt and the key, is chained to it
 
     async def _post(self, method: str, body: Mapping[str, Any]) -> bytes:
         client = await self._clients.get()
+        # The raw response of `create`, never `parse`: that raises on a bad enum or truncated JSON, and the usage of a
+        # billed call is lost.
         call: Awaitable[Any] = getattr(client.messages.with_raw_response, method)(model=self._model, **body)
         content: bytes = (await call).http_response.content
         return content
 
     def _client(self, http: Client) -> AsyncAnthropic:
-        """Build the SDK's client; what is left out here it would look for in the environment."""
+        """Build the SDK's client. Every argument stands here, since it looks for missing ones in the environment."""
         client = AsyncAnthropic(
             api_key=self._api_key.get_secret_value(),
             base_url=self._base_url,
             http_client=http,
-            timeout=http.timeout,
-            max_retries=0,
+            timeout=http.timeout,  # ours; and given, since without one the SDK refuses a cap above about 21,000 tokens
+            max_retries=0,  # each retry may be billed: `resilience.retry` makes them, with a reservation each
             open_telemetry=False,
             webhook_key="",
         )
@@ -234,53 +237,36 @@ class MessagesModel:
 
 
 def open_messages(model: str) -> MessagesModel:
-    """Give a model of Anthropic, with the key of the environment.
+    """Return a model of Anthropic, with the key in `ANTHROPIC_API_KEY`.
 
-    Raises ModelUnavailable: if there is none.
+    Raises ModelUnavailable: if that is not set.
     """
-    key = os.environ.get("ANTHROPIC_API_KEY", "").strip()
-    if not key:
-        raise ModelUnavailable("Anthropic needs a key; set the environment variable ANTHROPIC_API_KEY")
-    return MessagesModel(model, api_key=key)
+    return MessagesModel(model, api_key=environment_key("Anthropic", "ANTHROPIC_API_KEY"))
 
 
 def _body(request: Request) -> dict[str, Any]:
-    """Write a request on the wire, all but its cap.
+    """Return the body of a request, all but its cap: the counting endpoint takes none.
 
-    Raises CallFailed: if it is not valid Unicode, or asks for no output.
+    Raises CallFailed: `bad_input`, if it is not valid Unicode, its schema is not JSON, or it allows no output.
     """
+    check_cap(request)
     body: dict[str, Any] = {"messages": _turns(request.messages)}
     system = "\n\n".join(_said("system", request.messages))
     if system:
         body["system"] = system
     if request.schema is not None:
         body["output_config"] = {"format": {"type": "json_schema", "schema": dict(request.schema)}}
-    if request.max_output_tokens < 1:
-        raise CallFailed("bad_input", "max_output_tokens must be at least 1: one token is always made", unsent=True)
-    fault = _fault(body)
-    if fault is not None:
-        raise CallFailed("bad_input", fault, unsent=True)
+    json_text(body)  # refused here, for inside the SDK it would fail with an exception that holds the prompt
     return body
 
 
-def _fault(body: Mapping[str, Any]) -> str | None:
-    """Say why a body cannot be sent; None if it can."""
-    try:
-        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        return "it holds a lone surrogate, which is not Unicode text"
-    except (TypeError, ValueError, RecursionError):
-        return "its schema is not JSON"
-    return None
-
-
 def _said(role: str, messages: Iterable[Message]) -> list[str]:
-    """Give the texts of a role; blank ones are refused by the API."""
+    """Return the texts of a role, without blank ones, which the API refuses."""
     return [message.content for message in messages if message.role == role and message.content.strip()]
 
 
 def _turns(messages: Iterable[Message]) -> list[dict[str, str]]:
-    """Let user and assistant take turns, from the user to the user."""
+    """Join messages in a row by the same side, so that user and assistant take turns; the user is first and last."""
     turns: list[dict[str, str]] = []
     for message in messages:
         for text in [*_said("user", [message]), *_said("assistant", [message])]:
@@ -294,7 +280,10 @@ def _turns(messages: Iterable[Message]) -> list[dict[str, str]]:
 
 
 def _bound(body: Mapping[str, Any]) -> int:
-    """Bound the input tokens by bytes, those of the schema counted twice."""
+    """Return a bound of the input tokens by bytes.
+
+    The schema counts twice: nothing says how the prompt that explains it shows it, perhaps longer than its JSON.
+    """
     said = {key: value for key, value in body.items() if key != "output_config"}
     bound = _TEMPLATE_TOKENS + _bytes(said)
     if "output_config" in body:
@@ -303,15 +292,11 @@ def _bound(body: Mapping[str, Any]) -> int:
 
 
 def _bytes(value: Any) -> int:
-    """Measure JSON as it is, and in the longest of the forms that a tokenizer may bring it to."""
-    text = json.dumps(value, ensure_ascii=False)
-    if text.isascii():
-        return len(text)
-    return max(len(text.encode()), len(unicodedata.normalize("NFKD", text).encode()))
+    return byte_bound(json.dumps(value, ensure_ascii=False))
 
 
 def _json(content: bytes) -> Any:
-    """Read JSON; None if it is none, or is nested too deep."""
+    """Return the value of a JSON text; None if it is not JSON, or is nested too deep."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -319,12 +304,12 @@ def _json(content: bytes) -> Any:
 
 
 def _response(content: bytes) -> Response:
-    """Read a reply; with content or usage it is one, so that what a billed call used is not lost.
+    """Read a reply. Content or usage is enough, so that the usage of a billed call is not lost.
 
-    Raises CallFailed: if it has neither.
+    Raises CallFailed: `unreadable`, if it has neither.
     """
     reply = _json(content)
-    usage, blocks, reason = _usage(_member(reply, "usage")), _member(reply, "content"), _member(reply, "stop_reason")
+    usage, blocks, reason = _usage(member(reply, "usage")), member(reply, "content"), member(reply, "stop_reason")
     if not isinstance(blocks, list):
         if usage is None:
             raise UNREADABLE.error("a reply without content and usage")
@@ -334,34 +319,38 @@ def _response(content: bytes) -> Response:
 
 
 def _text(block: Any) -> str:
-    """Give the text of a block, without lone surrogates; thinking and all else have none."""
-    text = _member(block, "text") if _member(block, "type") == "text" else None
-    return text.encode(errors="replace").decode() if isinstance(text, str) else ""
+    """Return the text of a block; empty for thinking and every other kind."""
+    text = member(block, "text") if member(block, "type") == "text" else None
+    return without_surrogates(text) if isinstance(text, str) else ""
 
 
 def _usage(counts: Any) -> Usage | None:
-    """Read the counts: what was written to a cache and read from it is input too."""
-    cached = [_member(counts, "cache_creation_input_tokens"), _member(counts, "cache_read_input_tokens")]
+    """Read the usage: input that was written to a cache or read from it is not in `input_tokens`, and is added.
+
+    The counts may be anything, as the SDK validates none of them. If one is not a plain int, none is believed: the call
+    then costs its whole reservation, which is the safe side.
+    """
+    cached = [member(counts, "cache_creation_input_tokens"), member(counts, "cache_read_input_tokens")]
     parts = [trusted_usage(0 if count is None else count, 0) for count in cached]
-    parts.append(trusted_usage(_member(counts, "input_tokens"), _member(counts, "output_tokens")))
+    parts.append(trusted_usage(member(counts, "input_tokens"), member(counts, "output_tokens")))
     known = [part for part in parts if part is not None]
     return replace(sum(known, Usage()), requests=1) if len(known) == len(parts) else None
 
 
 def _failed(error: Exception) -> CallFailed:
-    """Tell what an exception of the SDK, or one that leaked through it, means."""
+    """Return what an exception means, whether the SDK's own or one of httpx2 that leaked through it."""
     if isinstance(error, APIStatusError):
         wait_s = retry_after_s(error.response.headers)
         return _meaning(error.status_code, error.body).error(_detail(error), retry_after_s=wait_s)
     if isinstance(error, APIConnectionError):
         return transport_failure(error.__cause__).error(type(error.__cause__ or error).__name__)
     known: dict[Any, Failure] = {**MEANINGS, **TRANSPORT}
-    meaning = next(known[base] for base in type(error).__mro__ if base in known)  # `Exception` is
+    meaning = next(known[base] for base in type(error).__mro__ if base in known)  # `Exception` always is
     return meaning.error(str(error) if isinstance(error, DeprecationWarning) else type(error).__name__)
 
 
 def _meaning(status: int, body: Any) -> Failure:
-    """Tell what a refusal means: its words say why; that it cost nothing, or may pass, both they and its status say."""
+    """Return what a refusal means. Words say why; that it cost nothing, or may pass, words and status must both say."""
     by_status = status_failure(status)
     for word in _words(body):
         known = MEANINGS.get(word) if isinstance(word, str) else None
@@ -372,20 +361,16 @@ def _meaning(status: int, body: Any) -> Failure:
 
 
 def _words(body: Any) -> list[Any]:
-    """Give what a refusal may be known by, the most telling first."""
-    error = _member(body, "error")
-    message = str(_member(error, "message"))
-    told = [word for word in MEANINGS if isinstance(word, str) and " " in word and word in message]
-    return [*told, _member(_member(error, "details"), "error_code"), _member(error, "type")]
-
-
-def _member(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
+    """Return what may say why a request was refused, the most specific first."""
+    error = member(body, "error")
+    message = str(member(error, "message"))
+    named = [word for word in MEANINGS if isinstance(word, str) and " " in word and word in message]
+    return [*named, member(member(error, "details"), "error_code"), member(error, "type")]
 
 
 def _detail(error: APIStatusError) -> str:
-    """Show the codes and ids of a refusal."""
-    said = _member(error.body, "error")
-    codes = [_member(said, "type"), _member(_member(said, "details"), "error_code")]
+    """Return the codes and ids of a refusal, each only if it looks like one: anything else may quote a prompt."""
+    said = member(error.body, "error")
+    codes = [member(said, "type"), member(member(said, "details"), "error_code")]
     parts = [f"HTTP {error.status_code}", *(code for code in codes if isinstance(code, str) and _WORD.fullmatch(code))]
     return " ".join([*parts, *_REQUEST_ID.findall(error.request_id or "")[:1]])

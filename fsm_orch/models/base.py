@@ -1,4 +1,4 @@
-"""The port of models: what an adapter takes, gives back and may raise."""
+"""The port of models: what an adapter takes, returns and may raise."""
 
 from __future__ import annotations
 
@@ -20,20 +20,26 @@ class Request:
     schema: Mapping[str, Any] | None = None
     """What the reply must match, in the dialect of `agents.decision`; None: free text."""
     max_output_tokens: int
+    """The cap that goes on the wire, from 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What came back."""
+    """A reply."""
 
     text: str
+    """What the model wrote: JSON if the request had a schema, but nobody has checked it against that."""
     usage: Usage | None
-    """What it used; None if the provider gave no counts that can be believed."""
+    """What the request used; None if the provider gave no counts that can be believed."""
     finish: FinishReason = "stop"
+    """`length`: the text was cut off; `refusal`: the model, or a filter of the provider, declined to answer."""
 
 
 class Model(Protocol):
-    """A model, as adapters provide it. One call is one request: no retries, no redirects."""
+    """A model, as adapters provide it.
+
+    One call is one request, without retries or redirects: each request may be billed, so each has its own reservation.
+    """
 
     @property
     def name(self) -> str:
@@ -42,11 +48,11 @@ class Model(Protocol):
 
     @property
     def price(self) -> Price | None:
-        """What tokens cost; None if that is not known."""
+        """What tokens cost; None: unknown, and refused where a run has a limit on cost."""
         ...
 
     async def count(self, request: Request) -> int:
-        """Give an upper bound of the request's input tokens; costs nothing.
+        """Return an upper bound of the request's input tokens, without cost.
 
         Raises CallFailed: if the request cannot be counted.
         """

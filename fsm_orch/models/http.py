@@ -1,8 +1,8 @@
 """What the adapters of providers over HTTP share: a client for each event loop, and what a failed request means.
 
-A client sends a request once: it follows no redirect, retries nothing, and no environment variable changes it. What
-went wrong is looked up in two tables, by status code and by exception; each says whether the request provably cost
-nothing. This knows no provider: what their error codes and bodies mean is for the adapters to add.
+A client sends a request once: it follows no redirect, retries nothing, and no environment variable changes it. Two
+tables, by status code and by exception, say what a failure means and whether the request provably cost nothing.
+Nothing here knows a provider: each adapter adds what the error codes and bodies of its own mean.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ Client = httpx2.AsyncClient
 Transport = httpx2.AsyncBaseTransport
 
 CONNECT_TIMEOUT_S = 10.0
-"""How long a connection may take to open, or to become free; what fails here was provably not sent."""
+"""Seconds that a connection may take to open, or to become free. A request that fails here was provably not sent."""
 
 RETRY_AFTER_MAX_S = 86_400.0
-"""A provider that asks for longer is taken to ask for a day."""
+"""Seconds; a longer wait that a provider asks for counts as this one."""
 
 _POOLS = 16
-"""Pools of connections in a client: one pool looks through all of its connections twice a request, so that a single
-one for 1,000 requests at once spends three times as much on each."""
+"""Pools of connections in a client. A pool looks through all of its connections twice a request: with a single pool,
+1,000 requests at once took three times the CPU each."""
 
 _LIMITS = httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=4.0)
-"""Of one pool. Idle connections are dropped before common servers drop theirs, after 5 s: what is sent on a dead one
-is not provably unsent."""
+"""Of one pool. Common servers drop idle connections after 5 s. Ours go first, because a request on a connection that
+the server has dropped is not provably unsent."""
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a kind of failed request means; the words are those of `CallFailed`."""
+    """What one kind of failure means, in the words of `CallFailed`."""
 
     reason: str
     unsent: bool
     transient: bool
 
     def error(self, detail: str = "", *, retry_after_s: float | None = None) -> CallFailed:
-        """Give the exception.
+        """Return the exception to raise.
 
-        Raise it outside of `except`, so that the foreign exception, which holds the prompt and the key, is not
-        chained to it.
+        Raise it outside of `except`: otherwise Python chains the foreign exception to it, and that holds the prompt and
+        the key.
         """
         return CallFailed(
             self.reason, detail, unsent=self.unsent, transient=self.transient, retry_after_s=retry_after_s
@@ -79,20 +79,25 @@ STATUSES: Mapping[int, Failure] = {
     503: Failure("overloaded", unsent=False, transient=True),
     529: Failure("overloaded", unsent=False, transient=True),
 }
-"""Status code -> meaning; 4xx are not billed, 5xx may be."""
+"""Status code -> meaning. A 4xx is not billed, so it is `unsent`; a 5xx may be."""
 
 _CLASSES: Mapping[int, Failure] = {
     3: Failure("redirect", unsent=False, transient=False),
     4: Failure("bad_request", unsent=True, transient=False),
     5: Failure("server_error", unsent=False, transient=True),
 }
-"""First digit of a status code -> meaning of all others."""
+"""First digit of a status code -> meaning of every code that is not in `STATUSES`."""
 
 UNREADABLE = Failure("unreadable", unsent=False, transient=False)
-"""A reply that is not what was agreed on; it was billed, so the same request is not made again as it is."""
+"""A reply that breaks the protocol. It was billed, so the same request is not sent again."""
 
 TIMEOUT = Failure("timeout", unsent=False, transient=True)
+QUOTA = STATUSES[402]
+OVERFLOW = Failure("context_overflow", unsent=True, transient=False)
+SDK_ERROR = Failure("sdk_error", unsent=False, transient=False)
+"""An SDK raised what it should not; nobody knows whether the request was sent."""
 
+# `unsent` only where no connection was made. After that the request may have been read, and billed, before it was lost.
 _UNCONNECTED = Failure("connection", unsent=True, transient=True)
 _DISCONNECTED = Failure("disconnected", unsent=False, transient=True)
 _MALFORMED = Failure("bad_request", unsent=True, transient=False)
@@ -114,33 +119,33 @@ TRANSPORT: Mapping[type[Exception], Failure] = {
     httpx2.StreamError: _DISCONNECTED,
     httpx2.HTTPError: _DISCONNECTED,
 }
-"""Exception of the client -> meaning; a subclass that is not listed means what its nearest base does."""
+"""Exception of httpx2 -> meaning; a subclass that is not listed means what its nearest base does."""
 
 
 def status_failure(status: int) -> Failure:
-    """Tell what a status code means; a 1xx or 2xx here is a reply that nobody could read."""
+    """Return what a status code means; a 1xx or 2xx counts as a reply that could not be read."""
     return STATUSES.get(status) or _CLASSES.get(status // 100, UNREADABLE)
 
 
 def transport_failure(error: BaseException | None) -> Failure:
-    """Tell what an exception of the client means; of any other, only that the request may have been sent."""
+    """Return what an exception of httpx2 means; any other only says that the request may have been sent."""
     known = (TRANSPORT[base] for base in type(error).__mro__ if base in TRANSPORT)
     return next(known, _DISCONNECTED)
 
 
 def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Read how long a provider asks to wait, from `retry-after-ms` or `retry-after` (seconds, or a date).
+    """Return the seconds a provider asks to wait, from `retry-after-ms` or `retry-after` (seconds, or a date).
 
     Args:
         headers: with lower-case names, or a mapping that ignores case.
         now: what a date is counted from; None: the time of this machine.
 
     Returns:
-        From 0 to `RETRY_AFTER_MAX_S`; None if it does not say, or not in a way that can be read.
+        From 0 to `RETRY_AFTER_MAX_S`; None if no header says so in a way that can be read.
     """
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()
-        if _SECONDS.fullmatch(value):
+        if _SECONDS.fullmatch(value):  # not `float()`, which also reads "nan", "inf" and "-5"
             return min(float(value) * scale, RETRY_AFTER_MAX_S)
     return _until(headers.get("retry-after", ""), now or datetime.now(UTC))
 
@@ -155,7 +160,12 @@ def _until(date: str, now: datetime) -> float | None:
 
 
 async def within(timeout_s: float, call: Awaitable[T]) -> T:
-    """Wait for a whole call, headers and body; when its time is over, or on cancellation, its connection is closed.
+    """Wait for a whole call, headers and body. If it times out or is cancelled, its connection is closed.
+
+    The SDKs' own `timeout=` is for each read: a server that sends a byte now and then would never reach it.
+
+    Args:
+        timeout_s: seconds that the call may take in all.
 
     Raises CallFailed: `timeout`, if it takes longer.
     """
@@ -164,19 +174,19 @@ async def within(timeout_s: float, call: Awaitable[T]) -> T:
         async with clock:
             return await call
     except TimeoutError:
-        if not clock.expired():
+        if not clock.expired():  # raised by the call itself, not by our clock
             raise
     raise TIMEOUT.error(f"no reply within {timeout_s:g} s")
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Load the trusted certificates once; it takes longer than all else."""
+    """Load the trusted certificates once: nothing else that builds a client takes as long."""
     return httpx2.create_ssl_context(trust_env=False)
 
 
 class _Pools(httpx2.AsyncBaseTransport):
-    """Send each request through the pool that waits for the fewest replies, so that a few share one pool."""
+    """A transport of several pools. Each request goes through the first that waits for the fewest replies."""
 
     def __init__(self) -> None:
         self._pools = [httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=_LIMITS) for _ in range(_POOLS)]
@@ -196,25 +206,25 @@ class _Pools(httpx2.AsyncBaseTransport):
 
 
 def client(transport: Transport | None = None) -> Client:
-    """Build a client that sends each request once, and reads nothing from the environment.
+    """Build a client that sends each request once and reads nothing from the environment.
 
-    It waits for a reply without end: bound the whole call by `within`.
+    It waits for a reply without a time limit: bound the whole call by `within`.
 
     Args:
-        transport: what to send through instead of the network, such as a `httpx2.MockTransport`.
+        transport: what to send through instead of the network, such as an `httpx2.MockTransport`.
     """
     return httpx2.AsyncClient(
         transport=transport or _Pools(),
-        follow_redirects=False,
-        trust_env=False,
+        follow_redirects=False,  # each hop is a request that may be billed: a 307 to itself sent one POST 21 times
+        trust_env=False,  # no proxy of the environment, and no certificates
         timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),
     )
 
 
 def checked_key(api_key: str) -> str:
-    """Give a key back that can be sent in a header.
+    """Return a key that can be sent in a header.
 
-    Raises ValueError: if it cannot; the message does not show it.
+    Raises ValueError: if it cannot be sent; the message does not show it.
     """
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ValueError("api_key must be printable ASCII without spaces; if the server wants none, pass 'none'")
@@ -222,9 +232,9 @@ def checked_key(api_key: str) -> str:
 
 
 def checked_url(base_url: str) -> str:
-    """Give a URL back that can be called.
+    """Return a URL that can be called.
 
-    Raises ValueError: if it cannot.
+    Raises ValueError: if it is not HTTP or HTTPS, or has a user, a query or a fragment.
     """
     try:
         url = httpx2.URL(base_url)
@@ -236,32 +246,32 @@ def checked_url(base_url: str) -> str:
 
 
 class PerLoop(Generic[C]):
-    """What is built around a client, once for each event loop that asks for it.
+    """One instance per event loop of something built around an HTTP client, such as an SDK.
 
-    Connections belong to the loop that opened them. An open async generator holds each client: a loop that ends in
-    order, as those of `asyncio.run` do, closes its generators and so our connections.
+    Connections belong to the loop that opened them. An open async generator holds each client, because a loop that ends
+    in order, as `asyncio.run` ends it, closes its generators, and so our connections.
 
     Args:
-        build: makes it from a client, such as an SDK's own; it must not read the environment.
-        transport: as in `client`; it is shared by all loops.
+        build: makes an instance from a client; it must not read the environment.
+        transport: as in `client`; all loops share it.
     """
 
     def __init__(self, build: Callable[[Client], C], *, transport: Transport | None = None) -> None:
         self._build = build
         self._transport = transport
         self._held: dict[asyncio.AbstractEventLoop, tuple[C, AsyncGenerator[C]]] = {}
-        self._door = Lock()
-        """Held to change the dictionary, which loops of several threads share."""
+        self._lock = Lock()  # loops of several threads share the dictionary
 
     async def get(self) -> C:
-        """Give what belongs to the running loop."""
+        """Return the instance of the running loop; the first call builds it."""
         loop = asyncio.get_running_loop()
         held = self._held.get(loop)
         if held is None:
             holder = self._hold(loop)
-            held = (await anext(holder), holder)  # does not suspend, so no other task comes between
-            with self._door:
-                for ended in [other for other in self._held if other.is_closed()]:  # but not in order
+            held = (await anext(holder), holder)  # does not suspend, so no other task of this loop builds a second
+            with self._lock:
+                # A loop that was closed without ending its generators left its client here.
+                for ended in [other for other in self._held if other.is_closed()]:
                     del self._held[ended]
                 self._held[loop] = held
         return held[0]
@@ -271,6 +281,6 @@ class PerLoop(Generic[C]):
         try:
             yield self._build(http)
         finally:
-            with self._door:
+            with self._lock:
                 self._held.pop(loop, None)
             await http.aclose()

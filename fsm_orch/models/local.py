@@ -1,11 +1,13 @@
 """Models on this machine: llama.cpp in process (`xllamacpp`), with no key and no network.
 
-The weights are loaded once a process, by `load` or else at the first request; all models of one name share them.
-One thread infers, so requests wait for one another; each can be stopped between two tokens. A reply to a schema is
-held to it by a grammar in compact JSON: legal by construction, if not by judgement.
+The weights are loaded once a process, by `load` or at the first request; all models of one name share them. One thread
+infers, so requests wait for each other, and each can be stopped between two tokens. A grammar holds a reply to its
+schema, in compact JSON. It makes a decision legal, not right.
 
-The native server also listens on a loopback port, behind a random key. Its own template and tokenizer are asked there
-how many tokens a request is, so the bound is exact.
+The native server also listens on a loopback port, behind a random key. There its own template and tokenizer count the
+tokens of a request, so the bound is exact.
+
+Load models after a `fork`, never before it: the child inherits a server whose threads it does not have, and hangs.
 """
 
 from __future__ import annotations
@@ -27,35 +29,36 @@ from ..amounts import FREE, Price, Usage, trusted_usage
 from ..errors import CallFailed, ModelUnavailable
 from .base import Request, Response
 from .weights import locate
+from .wire import check_cap, json_text
 
 CONTEXT_TOKENS = 4_096
-"""Input and output of one request together; a longer input fails as `context_overflow`."""
+"""Tokens of input and output together; a request with a longer input fails as `context_overflow`."""
 
 _BATCH_TOKENS = 64
-"""Input tokens between two chances to stop; larger batches are no faster on one thread."""
+"""Input tokens between two moments at which a request can be stopped; larger batches are no faster on one thread."""
 
 _COUNT_TIMEOUT_S = 30.0
 _SEED = 0
 _COMPACT = {"x-guidance": {"whitespace_flexible": False}}
-"""Asks the grammar for JSON without white space: half the output tokens."""
+"""Asks for a grammar of JSON without white space, which takes half the output tokens."""
 
 _STREAM = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
-"""Asks for chunks, after each batch of input too: at each one a reply can be stopped."""
+"""Asks for chunks, one after each batch of input too, since a request can be stopped only at a chunk."""
 
 _KEYWORDS = frozenset(
     {"type", "properties", "required", "additionalProperties", "items", "enum", "anyOf", "$ref", "$defs", "description"}
 )
-"""What `agents.decision` writes, and the grammar is known to obey; keep in sync with `agents.decision`."""
+"""The words of a schema that `agents.decision` writes and the grammar obeys; keep in sync with `agents.decision`."""
 
 
 class LocalModel:
     """A model of the catalogue of weights.
 
-    Replies are repeatable but for the last digits of floating point: temperature 0 and a fixed seed.
+    Replies repeat, but for rounding errors of floating point: the temperature is 0 and the seed fixed.
 
     Args:
         model: its name in the catalogue.
-        grammar: False leaves replies unconstrained, to measure how often they would be illegal.
+        grammar: False leaves replies unconstrained, to measure how often they are illegal then.
 
     Raises ModelUnavailable: if the name is unknown, its weights are not in the cache, or `xllamacpp` is missing.
     """
@@ -69,9 +72,9 @@ class LocalModel:
         _native()
 
     async def count(self, request: Request) -> int:
-        """Give the exact number of input tokens, by the model's own template and tokenizer.
+        """Return the exact number of input tokens, by the model's own template and tokenizer.
 
-        Raises CallFailed: if a message is not valid Unicode.
+        Raises CallFailed: `bad_input`, if the request cannot be sent; `local_error`, if it cannot be counted.
         """
         return await asyncio.to_thread(self._count, _body(request))
 
@@ -79,31 +82,31 @@ class LocalModel:
         return _shared(self._path).count(body)
 
     async def complete(self, request: Request) -> Response:
-        """Infer the reply; a cancellation stops it after the token, or the batch of input, that it is at.
+        """Infer the reply. A cancellation stops it after the current token, or batch of input.
 
-        Raises CallFailed: if the request does not fit the context, or the native library fails.
+        Raises CallFailed: if the request cannot be sent or does not fit the context, or the native library fails.
         """
         body = _body(request) | _constraint(request.schema if self._is_constrained else None)
         server = await asyncio.to_thread(_shared, self._path)
         return await server.complete(body)
 
     def warm(self) -> None:
-        """Load the weights now instead of at the first request; this blocks.
+        """Load the weights now instead of at the first request; blocks meanwhile.
 
         Raises CallFailed: if they cannot be read.
         """
         _shared(self._path)
 
     def close(self) -> None:
-        """Stop what is inferred and free the weights; the next request of any model of this name loads them again."""
+        """Stop all requests and free the weights; the next request to any model of this name loads them again."""
         _close(self._path)
 
 
 @cache
 def load(name: str) -> LocalModel:
-    """Give the one model of a name in this process, and load its weights, which takes a second or two.
+    """Return the one model of a name in this process, its weights loaded, which takes a second or two.
 
-    It is done here so that a runner that was made is ready, and no visit spends its time on it.
+    They are loaded here, when a runner is made, so that no visit spends its time limit on it.
 
     Raises ModelUnavailable: as `LocalModel`, or if the weights cannot be read.
     """
@@ -116,32 +119,27 @@ def load(name: str) -> LocalModel:
 
 
 def _body(request: Request) -> dict[str, Any]:
-    """Write a request on the wire; tool calls are left out, for the template has no place for them.
+    """Return the body of a request, without tool calls, for which the template has no place.
 
-    Raises CallFailed: if it is not valid Unicode or not JSON, or asks for no output.
+    Raises CallFailed: `bad_input`, if it is not valid Unicode, its schema is not JSON, or it allows no output.
     """
+    check_cap(request)
     body = {
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
         "max_tokens": request.max_output_tokens,
         "temperature": 0,
         "seed": _SEED,
     }
-    try:
-        json.dumps([body, request.schema], ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError as error:
-        raise CallFailed("bad_input", "it holds a lone surrogate, which is not Unicode text", unsent=True) from error
-    except (TypeError, ValueError, RecursionError) as error:
-        raise CallFailed("bad_input", "its schema is not JSON", unsent=True) from error
-    if request.max_output_tokens < 1:
-        raise CallFailed("bad_input", "max_output_tokens must be at least 1: one token is always made", unsent=True)
+    json_text([body, request.schema])  # refused here, where the reason is known
     return body
 
 
 def _constraint(schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Hold the reply to a schema.
+    """Return what holds the reply to a schema.
 
-    A compact grammar is twice as fast as a `response_format`, but one that cannot be built is silently dropped by the
-    native library. So a schema beyond the known dialect goes as `response_format`, which is refused aloud.
+    A compact grammar is twice as fast as a `response_format`. But the native library drops a grammar that it cannot
+    build in silence, and the reply would be unconstrained. So a schema beyond the known dialect goes as
+    `response_format`, with which the request fails instead.
     """
     if schema is None:
         return {}
@@ -151,7 +149,7 @@ def _constraint(schema: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _is_plain(schema: Any, references: frozenset[str]) -> bool:
-    """Tell whether a schema keeps to the known dialect, with no reference into the void and no empty choice."""
+    """Return whether a schema keeps to the known dialect, without a dangling reference or an empty choice."""
     if not isinstance(schema, Mapping) or not schema.keys() <= _KEYWORDS:
         return False
     if ("$ref" in schema and schema["$ref"] not in references) or [] in (schema.get("enum"), schema.get("anyOf")):
@@ -163,7 +161,7 @@ def _is_plain(schema: Any, references: frozenset[str]) -> bool:
 
 @dataclass(slots=True)
 class _Reply:
-    """A reply as it is streamed."""
+    """A reply that is being streamed."""
 
     stops: tuple[threading.Event, ...]
     error: Mapping[str, Any] | None = None
@@ -172,17 +170,17 @@ class _Reply:
     usage: Usage | None = None
 
     def take(self, chunk: Mapping[str, Any]) -> bool:
-        """Take a chunk; returns whether to stop."""
+        """Take a chunk, and return whether to stop the stream."""
         self.error = chunk.get("error", self.error)
         for choice in chunk.get("choices", ()):
             self.texts.append(choice["delta"].get("content") or "")
             self.finish = choice["finish_reason"] or self.finish
-        if usage := chunk.get("usage"):
+        if usage := chunk.get("usage"):  # in the last chunk: until then nothing is known of what the call cost
             self.usage = trusted_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
         return any(stop.is_set() for stop in self.stops)
 
     def response(self) -> Response:
-        """Give the whole reply.
+        """Return the whole reply.
 
         Raises CallFailed: if it failed, or was stopped.
         """
@@ -205,7 +203,7 @@ def _failure(error: Mapping[str, Any]) -> CallFailed:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A request on its way through the one thread that infers."""
+    """A request that waits for the one thread that infers, or is in it."""
 
     body: Mapping[str, Any]
     result: Future[Response] = field(default_factory=Future)
@@ -215,31 +213,31 @@ class _Job:
 class _Server:
     """Loaded weights: the native server, a client of its loopback port, and the one thread that infers.
 
-    The thread is our own, because an executor's is waited for at exit before anything can stop it.
+    The thread is our own and no executor's: at exit Python waits for those before anything could stop them.
     """
 
     def __init__(self, path: Path) -> None:
         import httpx2  # noqa: PLC0415 - an extra, and slow to import
 
-        key = secrets.token_hex(32)
+        key = secrets.token_hex(32)  # every process of this machine, whoever's it is, can reach a loopback port
         self._native = _start(path, key)
         self._client = httpx2.Client(
             base_url=self._native.listening_address,
             headers={"Authorization": f"Bearer {key}"},
-            # Fewer connections than the server has threads, and dropped before the server drops them after 5 s.
+            # Fewer connections than the server has threads; and dropped before the server drops them, after 5 s, or a
+            # request may be sent on a dead one.
             limits=httpx2.Limits(max_connections=2, keepalive_expiry=2.0),
             timeout=_COUNT_TIMEOUT_S,
-            trust_env=False,  # no proxy comes between
+            trust_env=False,  # or a proxy of the environment may stand between
         )
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = threading.Event()
-        self._door = threading.Lock()
-        """Held to put a job in or to close, so that no job is left behind the end."""
+        self._lock = threading.Lock()  # so that no job is put in after the one that ends the thread
         self._thread = threading.Thread(target=self._work, name="fsm_orch-local", daemon=True)
         self._thread.start()
 
     def count(self, body: Mapping[str, Any]) -> int:
-        """Ask for the number of input tokens."""
+        """Return the number of input tokens."""
         try:
             reply = self._client.post("/chat/completions/input_tokens", json=body).raise_for_status()
             return int(reply.json()["input_tokens"])
@@ -247,23 +245,23 @@ class _Server:
             raise CallFailed("local_error", f"cannot count: {type(error).__name__}", unsent=True) from error
 
     async def complete(self, body: Mapping[str, Any]) -> Response:
-        """Infer in the thread; whoever waits may be cancelled."""
+        """Infer a reply in the thread. A cancellation is passed on to it."""
         job = _Job(body)
-        with self._door:
+        with self._lock:
             if self._closing.is_set():
                 raise _closed()
             self._jobs.put(job)
         try:
             return await asyncio.wrap_future(job.result)
         finally:
-            job.stop.set()
+            job.stop.set()  # a cancelled caller must not keep the only thread busy
 
     def _work(self) -> None:
         for job in iter(self._jobs.get, None):
             if job.result.set_running_or_notify_cancel():
                 try:
                     job.result.set_result(self._infer(job))
-                except Exception as error:  # whatever it is, whoever waits gets it and the thread goes on
+                except Exception as error:  # of any kind: it goes to the one who waits, and the thread lives on
                     job.result.set_exception(error)
 
     def _infer(self, job: _Job) -> Response:
@@ -277,13 +275,13 @@ class _Server:
         return reply.response()
 
     def close(self) -> None:
-        """Stop, and give the memory back."""
-        with self._door:
+        """Stop the thread and free the memory."""
+        with self._lock:
             self._closing.set()
             self._jobs.put(None)
         self._thread.join()
         self._client.close()
-        del self._native
+        del self._native  # frees the weights
 
 
 def _closed() -> CallFailed:
@@ -291,19 +289,19 @@ def _closed() -> CallFailed:
 
 
 _servers: dict[Path, _Server] = {}
-_lock = threading.Lock()
+_servers_lock = threading.Lock()
 
 
 def _shared(path: Path) -> _Server:
-    """Give the server of some weights, and load them if this is the first request."""
-    with _lock:
+    """Return the server of some weights; the first request loads them."""
+    with _servers_lock:  # while they load too, or two threads load them twice
         if path not in _servers:
             _servers[path] = _Server(path)
         return _servers[path]
 
 
 def _close(path: Path) -> None:
-    with _lock:
+    with _servers_lock:
         server = _servers.pop(path, None)
     if server is not None:
         server.close()
@@ -330,7 +328,7 @@ def _native() -> Any:
 
 
 def _start(path: Path, key: str) -> Any:
-    """Load weights.
+    """Start the native server of some weights.
 
     Raises CallFailed: if the native library cannot read them.
     """
@@ -340,10 +338,10 @@ def _start(path: Path, key: str) -> Any:
     options.api_keys = [key]
     options.n_ctx = CONTEXT_TOKENS
     options.n_batch = options.n_ubatch = _BATCH_TOKENS
-    options.n_parallel = 1
+    options.n_parallel = 1  # one thread infers, so one slot is enough
     options.cpuparams.n_threads = options.cpuparams_batch.n_threads = 1  # two are slower on a busy machine
-    options.cache_ram_mib = 0  # or it keeps up to 8 GiB of old prompts
-    options.prefill_assistant = False  # or a reply continues the last agent's message
+    options.cache_ram_mib = 0  # the default keeps up to 8 GiB of old prompts
+    options.prefill_assistant = False  # by default a reply goes on with the last message, if an agent said it
     options.warmup = False
     options.ui = False
     options.verbosity = 0

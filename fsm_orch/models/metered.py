@@ -22,7 +22,7 @@ class Desk(Protocol):
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
         """Reserve a call and return its number.
 
-        Raises CallDenied: if the kernel refuses it; it is not to be tried again.
+        Raises CallDenied: if the kernel refuses it; do not try it again.
         """
         ...
 
@@ -31,19 +31,19 @@ class Desk(Protocol):
         ...
 
     def calls_left(self) -> int:
-        """Tell how many more calls this visit may make."""
+        """Return how many more calls this visit may make."""
         ...
 
     def seconds_left(self) -> float:
-        """Tell how long until the visit's time or the run's deadline is over."""
+        """Return the seconds until the visit's time or the run's deadline is over, whichever comes first."""
         ...
 
     def settle(self, call: int, usage: Usage | None) -> None:
-        """Charge a call; without usage its whole reservation."""
+        """Charge a call what it used; None charges its whole reservation."""
         ...
 
     def release(self, call: int) -> None:
-        """Give back the reservation of a call that provably cost nothing."""
+        """Release the reservation of a call that provably cost nothing."""
         ...
 
 
@@ -52,9 +52,9 @@ class MeteredModel:
 
     Args:
         model: the adapter.
-        desk: where to book.
+        desk: where calls are booked.
         limits: the caps of one call.
-        retry: tries a call again that failed for now; None does not.
+        retry: how transient failures are retried; each retry counts as one of the visit's calls. None: never.
     """
 
     def __init__(self, model: Model, desk: Desk, limits: CallLimits, *, retry: Retry | None = None) -> None:
@@ -68,10 +68,10 @@ class MeteredModel:
         return self._model.name
 
     async def ask(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> Response:
-        """Ask, with output capped at the agent's `max_output_tokens`; each try is a call of the visit.
+        """Send a request, its output capped at the agent's `max_output_tokens`; each try is a call of the visit.
 
-        Raises CallDenied: if its input is larger than `max_input_tokens`, or the kernel refuses it.
-        Raises CallFailed: if it failed, and was not worth another try or had none left.
+        Raises CallDenied: if its input may be larger than `max_input_tokens`, or the kernel refuses it.
+        Raises CallFailed: if it failed, and either the failure is not transient or no try is left.
         Raises VisitClosed: if the visit has ended.
         """
         request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
@@ -89,14 +89,15 @@ class MeteredModel:
         call = self._desk.reserve(bound, request.max_output_tokens)
         usage, is_unsent = None, True
         try:
+            # What the journal lost in a crash, a resumed run would not know to be spent; so it is stored first.
             await self._desk.written()
-            is_unsent = False
+            is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
             response = await self._model.complete(request)
-            usage = response.usage
+            usage = response.usage  # before anyone validates the text: an invalid reply is billed too
         except CallFailed as error:
             is_unsent = error.unsent
             raise
-        finally:  # a cancellation passes here too, and leaves the whole reservation charged
+        finally:  # not `except`: a cancellation passes here too, and leaves the whole reservation charged
             if is_unsent:
                 self._desk.release(call)
             else:

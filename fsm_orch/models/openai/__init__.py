@@ -1,7 +1,7 @@
 """OpenAI's models, and those of servers that speak its protocols; needs the extra `openai`.
 
-`ResponsesModel` is for OpenAI itself, `ChatModel` for compatible servers. Nothing but `open_responses`, `open_chat` and
-`open_compatible`, which make a model of its name alone, looks into the environment.
+`ResponsesModel` is for OpenAI itself, `ChatModel` for compatible servers. Only `open_responses`, `open_chat` and
+`open_compatible`, which make a model from its name alone, look into the environment.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 
 from ...errors import ModelUnavailable
+from ..wire import environment_key
 from .chat import COMPATIBLE, OLLAMA, OPENAI, ChatModel, Profile
+from .client import OPENAI_URL
 from .responses import Effort, ResponsesModel
-from .wire import OPENAI_URL
 
 __all__ = [
     "COMPATIBLE",
@@ -28,26 +29,26 @@ __all__ = [
 
 
 def open_responses(model: str) -> ResponsesModel:
-    """Give a model of OpenAI, with the key of the environment.
+    """Return a model of OpenAI, with the key in `OPENAI_API_KEY`.
 
-    Raises ModelUnavailable: if there is none.
+    Raises ModelUnavailable: if that is not set.
     """
-    return ResponsesModel(model, api_key=_key())
+    return ResponsesModel(model, api_key=environment_key("OpenAI", "OPENAI_API_KEY"))
 
 
 def open_chat(model: str) -> ChatModel:
-    """Give a model of OpenAI by Chat Completions, with the key of the environment.
+    """Return a model of OpenAI through Chat Completions, with the key in `OPENAI_API_KEY`.
 
-    Raises ModelUnavailable: if there is none.
+    Raises ModelUnavailable: if that is not set.
     """
-    return ChatModel(model, api_key=_key(), base_url=OPENAI_URL, profile=OPENAI)
+    return ChatModel(model, api_key=environment_key("OpenAI", "OPENAI_API_KEY"), base_url=OPENAI_URL, profile=OPENAI)
 
 
 def open_compatible(model: str) -> ChatModel:
-    """Give a model of a server that speaks Chat Completions, such as llama.cpp's or vLLM's.
+    """Return a model of a server that speaks Chat Completions, such as llama.cpp's or vLLM's.
 
-    The environment says where it is: `FSM_ORCH_COMPATIBLE_URL`, such as `http://127.0.0.1:8080/v1`, and
-    `FSM_ORCH_COMPATIBLE_KEY` if it wants one. `ChatModel.probe` tells whether it keeps the cap of its output.
+    Its address is in `FSM_ORCH_COMPATIBLE_URL`, such as `http://127.0.0.1:8080/v1`; its key, if it wants one, in
+    `FSM_ORCH_COMPATIBLE_KEY`. Check with `ChatModel.probe` that it keeps to the cap on output.
 
     Raises ModelUnavailable: if the URL is not set.
     """
@@ -56,10 +57,3 @@ def open_compatible(model: str) -> ChatModel:
         raise ModelUnavailable("A compatible server needs an address; set FSM_ORCH_COMPATIBLE_URL, ending in /v1")
     key = os.environ.get("FSM_ORCH_COMPATIBLE_KEY", "").strip() or "none"
     return ChatModel(model, api_key=key, base_url=url, profile=COMPATIBLE)
-
-
-def _key() -> str:
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not key:
-        raise ModelUnavailable("OpenAI needs a key; set the environment variable OPENAI_API_KEY")
-    return key

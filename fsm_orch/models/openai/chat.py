@@ -1,6 +1,6 @@
 """Chat Completions: OpenAI's older API, which most other servers speak.
 
-A *profile* says how a server wants the two things in which they differ: the cap on output tokens, and the schema.
+A *profile* says how a server wants the two things in which servers differ: the cap on output tokens, and the schema.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from ...errors import CallFailed, ModelUnavailable
 from ...messages import Message
 from ..base import FinishReason, Request, Response
 from ..http import Transport
-from ..prices import price_of
-from .counting import Encoding, encoding_of, input_bound, spoken
-from .replies import items, part, response
-from .wire import TIMEOUT_S, Wire
+from ..prices import openai_price
+from ..wire import member
+from .client import TIMEOUT_S, Endpoint
+from .counting import Encoding, encoding_of, input_bound, texts_of
+from .replies import items, response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +30,12 @@ class Profile:
     name: str
     """The provider's part of a model's name."""
     cap: Literal["max_completion_tokens", "max_tokens"]
-    """What it calls the cap on output tokens; servers ignore the name that they do not know."""
+    """What it calls the cap on output tokens. A server ignores the name that it does not know, and then writes on."""
     output: Literal["json_schema", "json_object", "none"]
-    """How it holds a reply to a schema: fully, to JSON only, or not at all. What it does not hold is refused later."""
+    """How it holds a reply to a schema: fully, to JSON only, or not at all. What breaks the schema is refused later.
+
+    Never by a tool that must be called: llama.cpp's servers ignore `tool_choice="required"` in silence.
+    """
 
 
 OPENAI = Profile(name="openai-chat", cap="max_completion_tokens", output="json_schema")
@@ -57,15 +61,15 @@ class ChatModel:
 
     Args:
         model: the server's name of it.
-        api_key: the key, any text if the server wants none; nothing is read from the environment.
-        base_url: the endpoint, such as `http://localhost:8080/v1`. Elsewhere than at OpenAI tokens are counted in
-            bytes, and no price is known.
+        api_key: its key, or any text if the server wants none; nothing is read from the environment.
+        base_url: the endpoint, such as `http://localhost:8080/v1`. For any but OpenAI's own, tokens are counted in
+            bytes and no price is known.
         profile: how the server speaks.
-        price: what tokens cost; None: as OpenAI's price table says, if it is OpenAI.
-        timeout_s: how long a call may take in all.
+        price: what tokens cost; None: at OpenAI itself the installed price table's, elsewhere unknown.
+        timeout_s: seconds that a call may take in all.
         transport: what to send through instead of the network.
 
-    Raises ValueError: if the key cannot be sent, or the URL is none.
+    Raises ValueError: if the key cannot be sent in a header, or the URL cannot be called.
     """
 
     def __init__(
@@ -79,42 +83,42 @@ class ChatModel:
         timeout_s: float = TIMEOUT_S,
         transport: Transport | None = None,
     ) -> None:
-        self._wire = Wire(api_key=api_key, base_url=base_url, timeout_s=timeout_s, transport=transport)
+        self._endpoint = Endpoint(api_key=api_key, base_url=base_url, timeout_s=timeout_s, transport=transport)
         self._profile = profile
-        is_openai = self._wire.is_openai
+        is_openai = self._endpoint.is_openai
         self.name = f"{profile.name}:{model}"
-        self.price = price_of("openai", model) if price is None and is_openai else price
+        self.price = openai_price(model) if price is None and is_openai else price
         self._encoding: Encoding | None = encoding_of(model) if is_openai else None
         self._fixed: dict[str, Any] = {"model": model}
-        if is_openai:  # the tier, or else a setting of the project may double the price
+        if is_openai:  # with the tier, or a setting of the project may choose one at twice the price
             self._fixed |= {"store": False, "service_tier": "default"}
 
     def __repr__(self) -> str:
         return f"ChatModel({self.name!r})"
 
     async def count(self, request: Request) -> int:
-        """Give an upper bound of the request's input tokens; `counting` says what it assumes.
+        """Return an upper bound of the request's input tokens; the module `counting` says what it assumes.
 
         Raises CallFailed: `bad_input`, if the request cannot be sent.
         """
         return await input_bound(request, self._encoding)
 
     async def complete(self, request: Request) -> Response:
-        """Send the request once.
+        """Send the request once; a cancellation closes its connection.
 
-        Raises CallFailed: if it failed.
+        Raises CallFailed: if it failed, or its reply cannot be read.
         """
-        spoken(request)  # or a lone surrogate fails inside the SDK
+        texts_of(request)  # only to check it: a lone surrogate would fail inside the SDK
         body = self._fixed | self._body(request)
 
         async def create(sdk: AsyncOpenAI) -> Any:
             return await sdk.chat.completions.with_raw_response.create(
                 model=body["model"],
                 messages=[],
-                extra_body=body,  # see `wire`, why so
+                extra_body=body,  # all of it, for the reason that the module `client` gives
             )
 
-        return _read(await self._wire.send(create))
+        return _read(await self._endpoint.send(create))
 
     def _body(self, request: Request) -> dict[str, Any]:
         body = {
@@ -129,13 +133,13 @@ class ChatModel:
         return body
 
     async def probe(self) -> None:
-        """Send a tiny request, and see that the server keeps to the caps that budgets rest on.
+        """Send a tiny request, and check that the server keeps to the caps that budgets rest on.
 
-        Do it once at start-up: it costs about fifty tokens, which no run's budget counts, or twice that if the text was
-        not cut off, since a small model may end it by itself.
+        Call it once at start-up. It costs about fifty tokens, which no run's budget counts, or twice that if the text
+        was not cut off, since a small model may end it by itself.
 
-        Raises ModelUnavailable: if the server cannot be reached, does not tell usage, writes more than it may, or
-            reads more than was counted.
+        Raises ModelUnavailable: if the server cannot be reached, reports no usage, writes more than its cap, or reads
+            more than was counted.
         """
         try:
             bound = await self.count(_PROBE)
@@ -149,10 +153,10 @@ class ChatModel:
 
 
 def _broken_promise(reply: Response, bound: int) -> str:
-    """Say how the reply to the probe breaks a cap; empty if it does not."""
+    """Return how the reply to the probe breaks a cap; empty if it does not."""
     cap = _PROBE.max_output_tokens
     if reply.usage is None:
-        return "it does not tell the tokens that a request used"
+        return "it does not report the tokens that a request used"
     if reply.usage.output_tokens > cap:
         return f"its cap was {cap} output tokens, and it wrote {reply.usage.output_tokens}. Try another profile"
     if reply.usage.input_tokens > bound:
@@ -175,17 +179,17 @@ def _message(message: Message) -> dict[str, Any]:
 
 
 def _read(reply: Any) -> Response:
-    """Read a reply; one with several choices was not asked for, and is not chosen from."""
-    choices = items(part(reply, "choices"))
+    """Read a reply. Only one choice was asked for, so of several none is taken."""
+    choices = items(member(reply, "choices"))
     choice = choices[0] if len(choices) == 1 else None
-    refusal, content = (part(part(choice, "message"), key) for key in ("refusal", "content"))
-    usage = _usage(part(reply, "usage"))
+    refusal, content = (member(member(choice, "message"), key) for key in ("refusal", "content"))
+    usage = _usage(member(reply, "usage"))
     if isinstance(refusal, str) and refusal:
         return response(refusal, usage, "refusal")
-    ended = part(choice, "finish_reason")
+    ended = member(choice, "finish_reason")
     finish = _FINISHES.get(ended, "length") if isinstance(ended, str) else "length"
     return response(content if isinstance(content, str) else None, usage, finish)
 
 
 def _usage(counts: Any) -> Usage | None:
-    return trusted_usage(part(counts, "prompt_tokens"), part(counts, "completion_tokens"))
+    return trusted_usage(member(counts, "prompt_tokens"), member(counts, "completion_tokens"))
