@@ -1,14 +1,15 @@
-"""A help desk of five specialists, three times: triage by words, by a model, and by words first and a model after.
+"""A help desk of five specialists, built three times: it routes by words, by a model, or by words and then a model.
 
-One question, one specialist, one answer. What is nobody's business goes to a human: at triage, or from a specialist
-who was handed a question of another and says so (`not_mine`). Which triage hands which question to whom is measured
-on real queries, and not claimed:
+Each question goes to one specialist, who answers it. A question for none of them goes to a human: from triage, or from
+a specialist who got it by mistake and says so (`not_mine`). How well each machine routes is measured on real queries,
+never claimed:
 
     fsm-orch eval machines.helpdesk:ByKeyword --data clinc_queries.csv --split test
     fsm-orch eval machines.helpdesk:Hybrid --data clinc_queries.csv --split test --limit 300 --probe 5
     fsm-orch run machines.helpdesk:Hybrid "how do i get a replacement card?"
 
-The words were chosen by reading the train split alone. Specialists see no account, so they answer in general.
+The words were chosen from the train split alone, so that the test split can judge them. Specialists see no accounts, so
+they answer in general terms.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ class Domain:
     """What one specialist knows."""
 
     topics: str
-    """For a model that routes."""
+    """What a model reads that routes."""
     words: str
-    """For triage by words: any of these, and none of another domain's, means this one."""
+    """For triage by words: a question with any of these, and none of another domain's, belongs here."""
 
 
 BANKING = Domain(
@@ -70,40 +71,46 @@ AUTO = Domain(
     "near me, get to",
 )
 DOMAINS = (BANKING, CREDIT_CARDS, TRAVEL, WORK, AUTO)
-"""In the order in which every machine declares its specialists."""
+"""Every machine declares its specialists in this order."""
 
 
 def specialist(domain: Domain) -> LLMAgent:
-    """Make the agent that answers the questions of a domain, and those alone."""
+    """Make the agent that answers the questions of a domain, and no others."""
     return LLMAgent(
         "Answer a customer's question in one short sentence, or say that it is not yours.",
         does=(f"answer questions about {domain.topics}",),
         must_not=("answer any other question", "make up what only the customer's own records can tell"),
         reads=(Question.text,),
         writes=(Question.answer,),
-        max_output_tokens=96,
+        max_output_tokens=96,  # one sentence: each call reserves its cap, so a generous one costs budget
     )
 
 
 SPECIALISTS = tuple(map(specialist, DOMAINS))
+# A decision takes about 10 output tokens. A cap of 12 cut off every reply of a small model.
 ROUTER = LLMAgent("Decide who answers a customer's question.", reads=(Question.text,), max_output_tokens=32)
 LIMITS = Limits(hops=3, tokens=4_400, deadline_s=60)
-"""Two calls of the router and two of a specialist fit."""
+"""Enough tokens for two calls of the router and two of a specialist, so that each may correct one illegal reply."""
 
 
 def desks() -> tuple[State, ...]:
-    """Make a state for each specialist: agents are shared between machines, and states are not."""
+    """Make a state for each specialist. Machines may share agents, but a state belongs to one machine."""
     return tuple(map(State, SPECIALISTS))
 
 
 def by_words(specialists: tuple[State, ...], otherwise: State | Final) -> KeywordAgent:
-    """Make the triage that goes by words."""
+    """Make the agent that routes by words; a question that they do not decide goes to `otherwise`."""
     words = (domain.words.split(", ") for domain in DOMAINS)
     return KeywordAgent(Question.text, dict(zip(specialists, words, strict=True)), otherwise=otherwise)
 
 
 def routes(to: Callable[[State, str], Handoff], specialists: tuple[State, ...]) -> tuple[Handoff, ...]:
-    """Make a handoff to each specialist, by the `to` of the state or states that route."""
+    """Make a handoff to each specialist.
+
+    Args:
+        to: `triage.to`, or `(triage | router).to` where both may route.
+        specialists: states in the order of `DOMAINS`.
+    """
     return tuple(to(state, domain.topics) for state, domain in zip(specialists, DOMAINS, strict=True))
 
 
@@ -115,6 +122,7 @@ def colleague() -> Final:
 class ByKeyword(Machine[Question]):
     """Route by words; a human takes what they do not decide."""
 
+    # Each name on the left becomes the name of a state; `specialists` holds all five for the helpers above.
     banking, credit_cards, travel, work, auto = specialists = desks()
     answered, human = Final(), colleague()
     triage = State(by_words(specialists, otherwise=human), initial=True)

@@ -1,13 +1,13 @@
 """A shop's assistant: the system of the $4,200 incident, made safe.
 
-As the story is told, a router and its specialists handed one question back and forth, each sure that another would
-know, and every turn of the circle was a paid call. The circle is here too, on purpose: `router -> inventory ->
-router`. But it is declared, and `max_visits` bounds it: no run makes more than 4 calls or takes more than 6 hops.
+In the story, a router and its specialists handed one question round and round, each sure that another would know, and
+every turn was a paid call. That circle is here too, on purpose: `router -> inventory -> router`. But it is declared,
+and `max_visits` bounds it: no run makes more than 4 calls or takes more than 6 hops.
 
-    triage                         routes by words; where they do not decide, to the router
-    router                         a model; without it (or without a legal reply of it) the words are searched
+    triage                         routes by words; what they do not decide goes to the router
+    router                         a model; if it fails, or its replies are illegal, `search` takes over
     search, inventory, pricing     answer from rows of the catalogue, or not at all
-    answered, human                the ends; whatever goes wrong lands with a human
+    answered, human                final states; whatever goes wrong lands with a human
 
     fsm-orch run machines.shop "do you have a red dress?"
     fsm-orch run machines.shop "what would a grey wool sweater set me back?"
@@ -41,40 +41,43 @@ def is_answered(query: Query) -> bool:
 
 @dataclass(frozen=True)
 class Product:
-    """A row of the catalogue with its sizes."""
+    """A product of the catalogue, with its sizes."""
 
     name: str
     cents: int
     percent_off: int
     stock: tuple[tuple[str, int], ...]
-    """Each size, and how many are left of it."""
+    """Each size, and how many pieces are left of it."""
 
     @property
     def price(self) -> str:
-        """What it costs today, rounded down to a cent."""
+        """What it costs today, in dollars, rounded down to a cent."""
         return _dollars(self.cents * (100 - self.percent_off) // 100)
 
     @property
     def discount(self) -> str:
+        """The discount and the full price; empty without a discount."""
         return f" ({self.percent_off}% off {_dollars(self.cents)})" if self.percent_off else ""
 
     @property
     def sizes(self) -> str:
+        """The sizes that are left."""
         return ", ".join(size for size, units in self.stock if units) or "sold out"
 
     @property
     def units(self) -> str:
+        """How many pieces are left in each size."""
         return ", ".join(f"{units} in {size}" for size, units in self.stock if units) or "none"
 
 
 class Shop:
-    """The catalogue; runs share it, and only read."""
+    """The catalogue, as agents see it: every run shares it, and none writes to it."""
 
     def __init__(self, catalogue: sqlite3.Connection) -> None:
         self._catalogue = catalogue
 
     def find(self, text: str) -> list[Product]:
-        """Find the products whose kind a text names ("dress"), and of these the ones that fit most of its words."""
+        """Return the products whose kind a text names ("dress"); of these, those that match the most of its words."""
         rows = self._catalogue.execute(_FIND, [json.dumps(sorted(words(text)))])
         return [
             Product(name, cents, percent_off, tuple(row[3:] for row in sizes))
@@ -83,7 +86,7 @@ class Shop:
 
 
 def words(text: str) -> set[str]:
-    """Give the words of a text in lower case, and in the singular as far as a final `s` tells."""
+    """Return the words of a text, in lower case and without the `s` of a plural."""
     return {re.sub(r"(?<=ss|sh|ch)es$|(?<!s)s$", "", word) for word in re.findall(r"[a-z]+", text.casefold())}
 
 
@@ -91,6 +94,7 @@ def _dollars(cents: int) -> str:
     return f"${cents // 100}.{cents % 100:02}"
 
 
+# Plain functions are agents too. Each returns what it writes; its state declares what it may read and write.
 def find_products(visit: Visit[Query, Shop]) -> Changes:
     found = visit.deps.find(visit.context.text)
     return {Query.answer: _listed("We sell", found, lambda p: f"{p.name} ({p.sizes}) at {p.price}")}
@@ -106,23 +110,23 @@ def quote_price(visit: Visit[Query, Shop]) -> Changes:
     return {Query.answer: _listed("Today's price", found, lambda p: f"{p.name} at {p.price}{p.discount}")}
 
 
-def _listed(intro: str, products: Sequence[Product], say: Callable[[Product], str]) -> str | None:
-    """Name three products and count the others; None if there are none."""
+def _listed(intro: str, products: Sequence[Product], describe: Callable[[Product], str]) -> str | None:
+    """Return a sentence that names three products and counts the others; None if there are no products."""
     if not products:
         return None
     more = [f"and {len(products) - 3} more"] if len(products) > 3 else []
-    return f"{intro}: {'; '.join([*map(say, products[:3]), *more])}."
+    return f"{intro}: {'; '.join([*map(describe, products[:3]), *more])}."
 
 
 class ShopFloor(Machine[Query, Shop]):
     """Answer a shop's customers from its catalogue, or hand them to a human."""
 
-    search = State(find_products, reads=(Query.text,), writes=(Query.answer,))
-    inventory = State(check_stock, reads=(Query.text,), writes=(Query.answer,))
-    pricing = State(quote_price, reads=(Query.text,), writes=(Query.answer,))
+    search = State(find_products, reads=Query.text, writes=Query.answer)
+    inventory = State(check_stock, reads=Query.text, writes=Query.answer)
+    pricing = State(quote_price, reads=Query.text, writes=Query.answer)
     router = State(
-        LLMAgent("Route a shop customer's query.", reads=(Query.text,), max_input_tokens=1_000, max_output_tokens=32),
-        max_visits=2,
+        LLMAgent("Route a shop customer's query.", reads=Query.text, max_input_tokens=1_000, max_output_tokens=32),
+        max_visits=2,  # bounds the circle: a class with an unbounded cycle does not build
     )
     triage = State(
         KeywordAgent(
@@ -143,29 +147,29 @@ class ShopFloor(Machine[Query, Shop]):
     to_inventory = (triage | router).to(inventory, "which sizes of a product are in stock")
     to_pricing = (triage | router).to(pricing, "the price of a product, or its discount")
     unclear = triage.to(router, "the words do not decide")
-    # a function leaves by the first of its exits whose guard holds
+    # A function that names no handoff leaves by the first one whose guard holds, so `done` is declared before `back`.
     done = (search | inventory | pricing).to(answered, "the catalogue answers", guard=is_answered)
     back = (inventory | pricing).to(router, "no such product: the circle of the story")
     to_human = (router | search).to(human, "anything else")
-    by_words = router.on_failure(search)
+    by_words = router.on_failure(search)  # without it, a run whose model is down would land with a human
 
-    limits = Limits(hops=6, tokens=6_000, deadline_s=60)
+    limits = Limits(hops=6, tokens=6_000, deadline_s=60)  # `fsm-orch check` proves what the worst run takes of them
 
 
 @contextmanager
 def deps() -> Iterator[Shop]:
-    """Open the shop, and close it again."""
+    """Yield the shop, and close its catalogue afterwards; `fsm-orch` calls this for every machine of the module."""
     with closing(open_catalogue()) as catalogue:
         yield Shop(catalogue)
 
 
 def open_catalogue() -> sqlite3.Connection:
-    """Make the catalogue, in memory."""
+    """Return a new catalogue, in memory."""
     catalogue = sqlite3.connect(":memory:")
     catalogue.executescript(_TABLES)
     for line in _PRODUCTS.strip().splitlines():
         name, cents, percent_off, stock = (column.strip() for column in line.split("|"))
-        kind = words(name.split()[-1])
+        kind = words(name.split()[-1])  # a name ends with its kind: "Red wrap dress"
         sizes = [(name, *pair.split(":")) for pair in stock.split()]
         catalogue.execute("INSERT INTO product VALUES (?, ?, ?)", (name, cents, percent_off))
         catalogue.executemany("INSERT INTO stock VALUES (?, ?, ?)", sizes)
@@ -179,6 +183,7 @@ CREATE TABLE stock (name TEXT NOT NULL REFERENCES product, size TEXT NOT NULL, u
 CREATE TABLE word (name TEXT NOT NULL REFERENCES product, word TEXT NOT NULL, is_kind INTEGER NOT NULL);
 """
 
+# Of the products whose kind is among the words, those that match the most words.
 _FIND = """
 WITH fit AS (
     SELECT name, count(*) AS words FROM word
@@ -188,7 +193,7 @@ SELECT name, cents, percent_off, size, units FROM fit JOIN product USING (name) 
 WHERE words = (SELECT max(words) FROM fit) ORDER BY product.rowid, stock.rowid
 """
 
-# name, price in cents, percent off, units left of each size
+# Name, price in cents, percent off, pieces left of each size.
 _PRODUCTS = """
 Red wrap dress          |  4900 | 20 | S:3 M:1 L:0
 Red evening dress       | 12900 |  0 | S:0 M:2 L:2
