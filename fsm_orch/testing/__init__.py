@@ -1,4 +1,4 @@
-"""The testing kit: everything to attack a machine with, and to say what must hold meanwhile.
+"""The testing kit: adversaries that attack a machine, and assertions of what must hold meanwhile.
 
     TestSupport = RoutingSafety(Support).TestCase                       # T1 to T6, input by input
 

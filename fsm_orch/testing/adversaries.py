@@ -1,7 +1,7 @@
-"""A model that misbehaves: every way a provider or a model is known to, one name each.
+"""A model that misbehaves, in every way that models and providers are known to. Each way is an *attack*, with a name.
 
-What it does is decided by a tape, so that Hypothesis can draw and shrink it; between attacks it behaves, or else no
-run would go far.
+A tape decides what it does, so that Hypothesis can draw and shrink it. Between attacks it behaves, or no run would go
+far.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Attack = Literal[
     "hang",
 ]
 ATTACKS: tuple[Attack, ...] = get_args(Attack)
-"""All of them."""
+"""Every attack."""
 SECRET = "sk-secret-key"  # noqa: S105 - it opens nothing: a test looks whether it turns up anywhere
 _HALLUCINATED = ("transfer_to_human_expert", "", "__class__", "*land*", "handoff", "null", "end", "../answered")
 _CONFUSABLE = str.maketrans("aceiopsxy", "\u0430\u0441\u0435\u0456\u043e\u0440\u0455\u0445\u0443")
@@ -71,17 +71,19 @@ _FORGERIES: tuple[Callable[[str], str], ...] = (
 
 
 class AdversarialModel:
-    """Do what a tape says, good or bad.
+    """A model that behaves or attacks, as a tape decides.
 
     Args:
         tape: decides.
-        attacks: what it may do besides behaving; one alone shows what that one leads to.
-        one_in: every how manieth request is a attack, from 1 for all of them; by the luck of the tape.
-        machine: whose names it knows, for proposals from elsewhere in it.
-        values: by field, what it may write; made up from the schema for a field that is not named.
+        attacks: what it may do; a single one shows what that one leads to.
+        one_in: one request in `one_in` is attacked on average; 1: every request.
+        machine: a machine whose handoffs it may propose from the wrong state; None: it knows only the menu.
+        values: by field, what it may write; a field that is not named gets values made up from the schema.
         price: what tokens cost; None: unknown.
 
-    It may do several at a time: a reply may be slow, wrong and of unknown usage.
+    One request may get several attacks: a reply may be slow, wrong, and of unknown usage.
+
+    Raises ValueError: if an attack is unknown.
     """
 
     name = "adversarial:tape"
@@ -100,38 +102,38 @@ class AdversarialModel:
         if unknown:
             raise ValueError(f"no attack {unknown[0]!r}. Attacks: {', '.join(ATTACKS)}")
         self._tape = tape
-        self._misdeeds = tuple(attacks)
+        self._attacks = tuple(attacks)
         self._one_in = one_in
         self._definition: Definition | None = machine.definition if machine else None
         self._values = values or {}
         self.price = price
         self.done: list[Attack] = []
-        """What it has done, in order."""
+        """The attacks so far, in order."""
 
     async def count(self, request: Request) -> int:
-        """Bound the input, small enough for any cap.
+        """Return a bound of the input that is small enough for any cap.
 
         Raises CallFailed: if that is its attack.
         """
-        if "uncountable" in self._misdeeds and self._tape.chance(max(1, 30 * (self._one_in - 1))):
+        if "uncountable" in self._attacks and self._tape.chance(max(1, 30 * (self._one_in - 1))):
             self.done.append("uncountable")
             raise CallFailed("uncountable", unsent=True)
         return _bound(request)
 
     async def complete(self, request: Request) -> Response:
-        """Answer, or do a attack.
+        """Answer, or attack.
 
         Raises CallFailed, RuntimeError or asyncio.CancelledError: if that is its attack.
         """
-        for _ in range(self._tape.below(3)):
+        for _ in range(self._tape.below(3)):  # so that calls made at once end in any order
             await asyncio.sleep(0)
         if self._also("slow"):
             await self._delay("slow")
         if self._also("hang"):
             await self._delay("hang")
-        attacks: list[Attack] = [attack for attack in self._misdeeds if attack != "uncountable"]
+        attacks: list[Attack] = [attack for attack in self._attacks if attack != "uncountable"]
         if not attacks or (self._one_in > 1 and self._tape.below(self._one_in) != self._one_in - 1):
-            return self._say(request, json.dumps(self._decision(request)))
+            return self._reply(request, json.dumps(self._decision(request)))
         attack = self._tape.pick(attacks)
         self.done.append(attack)
         await self._delay(attack)
@@ -139,8 +141,8 @@ class AdversarialModel:
         return self._misbehave(request, attack)
 
     def _also(self, attack: Attack) -> bool:
-        """Say whether to do it besides whatever else is done, once in a while."""
-        is_due = attack in self._misdeeds and self._tape.chance(8 * self._one_in)
+        """Return whether to add an attack to whatever else happens; true once in a while."""
+        is_due = attack in self._attacks and self._tape.chance(8 * self._one_in)
         if is_due:
             self.done.append(attack)
         return is_due
@@ -160,14 +162,14 @@ class AdversarialModel:
             case "missing_usage":
                 return Response(text=text, usage=None)
             case "truncated":
-                return self._say(request, text[: max(0, len(text) - 1 - self._tape.below(9))], finish="length")
+                return self._reply(request, text[: max(0, len(text) - 1 - self._tape.below(9))], finish="length")
             case "flood":
-                return self._say(request, text + " again" * 20_000)
+                return self._reply(request, text + " again" * 20_000)  # not cut at the cap: that is the attack
             case "declined":
-                return self._say(request, "", finish="refusal")
+                return self._reply(request, "", finish="refusal")
             case "hallucinated_name" | "look_alike" | "closed_door" | "self_handoff" | "ping_pong":
-                return self._say(request, json.dumps({**decision, **self._misroute(request, attack)}))
-        return self._say(request, _garbled(decision, text).get(attack, text))
+                return self._reply(request, json.dumps({**decision, **self._misroute(request, attack)}))
+        return self._reply(request, _garbled(decision, text).get(attack, text))
 
     def _misroute(self, request: Request, attack: Attack) -> dict[str, str]:
         menu = _menu(request)
@@ -201,12 +203,12 @@ class AdversarialModel:
             for name, part in fields_of(request.schema)
         }
 
-    def _say(self, request: Request, text: str, finish: FinishReason = "stop") -> Response:
+    def _reply(self, request: Request, text: str, finish: FinishReason = "stop") -> Response:
         cap = request.max_output_tokens
         used: int | None = self._tape.pick([cap, 0, cap // 2])
         if self._also("lying_usage"):
             used = cap + 1 + self._tape.below(9) * 1_000
-        elif "missing_usage" in self._misdeeds and self._tape.chance(4):
+        elif "missing_usage" in self._attacks and self._tape.chance(4):
             used = None
         usage = None if used is None else Usage(requests=1, input_tokens=_bound(request), output_tokens=used)
         return Response(text=text, usage=usage, finish=finish)

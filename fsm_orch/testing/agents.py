@@ -1,4 +1,4 @@
-"""An agent that misbehaves, to stand in for any agent: it replies whatever a tape says, late, wrong or not at all."""
+"""An agent that misbehaves and can stand in for any other: it replies as a tape decides, late, wrong, or not at all."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .values import written
 
 
 class AdversarialAgent:
-    """Act as a tape says; stands in for any agent, as `Runner(..., agents={Support.verify: AdversarialAgent(tape)})`.
+    """An agent that acts as a tape decides: `Runner(..., agents={Support.verify: AdversarialAgent(tape)})`.
 
-    It runs none of a machine's own code, so it has no effect on the world.
+    It runs none of the machine's own code, so it has no effect on the world.
 
     Args:
         tape: decides.
-        values: by field, what it may write; made up from the type of a field that is not named.
+        values: by field, what it may write; a field that is not named gets values made up from its type.
     """
 
     def __init__(self, tape: Tape, *, values: Mapping[str, Sequence[Any]] | None = None) -> None:
@@ -46,6 +46,7 @@ class AdversarialAgent:
             case 8:
                 return self._tape.pick([17, "to_refund", [changes], visit])
             case 9:
+                # Two that are no `Exception`, so that `except Exception` does not see them.
                 raise self._tape.pick([ValueError(SECRET), KeyError("x"), asyncio.CancelledError(), SystemExit(1)])
         return Reply(changes=changes)
 
@@ -56,7 +57,7 @@ class AdversarialAgent:
             await asyncio.sleep(self._tape.pick([1.0, 9.0, 1e6]))
 
     async def _call(self, visit: Visit[Context, Any]) -> None:
-        """Make some of the calls that the state declares, perhaps one too many, perhaps left open."""
+        """Make some of the calls that the state declares: perhaps one too many, perhaps left open."""
         if visit.state.spec.calls == 0:
             return
         asked = [

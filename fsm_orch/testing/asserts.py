@@ -1,4 +1,4 @@
-"""Assertions about all runs of a machine at once: proved, so no run is made and no model is called."""
+"""Assertions about all runs of a machine at once. They are proved: no run is made, and no model is called."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from ..proof.explore.exploration import Exploration, PolicyVerdict, explore
 from ..proof.explore.trace import Trace
 
 _OF_POLICIES = frozenset({"FSM112", "FSM401", "FSM402"})
-"""What a class finds in its policies; but the guards of one that is asserted need no name, since no digest has them."""
+"""The findings about policies that hold for an asserted one too. Others do not: its guards need no name, for instance,
+since it is in no digest."""
 _REASONS = {
     "violated": "breaks it",
     "possible": "breaks it, if guards that read fields with too many values to try, or validators, let it",
@@ -43,19 +44,20 @@ def assert_bounded(
     limits: Limits | None = None,
     prices: Mapping[str, Price] | None = None,
 ) -> Certificate:
-    """Assert that no run of a machine takes more, and give the certificate that proves it.
+    """Assert that no run of a machine takes more than this, and return the certificate that proves it.
 
-    The ledger keeps a run within its limits whatever it is. What is asserted here is more: that no run comes to need
-    so much, so that none has to be landed for it.
+    The ledger keeps every run within its limits anyhow, by landing it. This asserts more: no run ever needs more than
+    this, so none has to be landed for it.
 
     Args:
-        tokens, hops, calls, cost_usd, seconds: at most so much, from 0; what is None is not asserted. Dollars are exact
-            (`"0.05"` or a Decimal), and are compared in whole micro-dollars as seconds are in milliseconds.
+        machine: the machine.
+        tokens, hops, calls, cost_usd, seconds: the most a run may take, from 0; None: not asserted. Dollars are exact
+            (`"0.05"` or a Decimal). Dollars are compared in whole micro-dollars, and seconds in whole milliseconds.
         limits: instead of the machine's.
-        prices: of the model of each state that makes calls; needed for `cost_usd`.
+        prices: by state, what its model costs; needed for `cost_usd`.
 
-    Raises AssertionError: if a run might; shows the dearest path.
-    Raises ValueError: if what is asserted is no such number.
+    Raises AssertionError: if a run may take more; shows the most expensive path.
+    Raises ValueError: if an amount is not such a number.
     Raises CertificateError: if no run can start, or SciPy is needed and not installed.
     """
     wanted: dict[Measure, int | None] = {
@@ -66,6 +68,7 @@ def assert_bounded(
         "milliseconds": _in_parts("seconds", seconds, 1_000, (float, int, Decimal), "a number, such as 0.25"),
     }
     certificate = certify(machine.definition, limits=limits, prices=prices)
+    # A second opinion: the verifier shares no search with what made the certificate.
     verify(certificate, machine.definition, limits=limits, prices=prices)
     wrong = [
         line for measure, most in wanted.items() if most is not None for line in _excess(certificate, measure, most)
@@ -81,12 +84,12 @@ def _counted(name: str, given: object) -> int | None:
 
 
 def _in_parts(name: str, given: object, parts: int, kinds: tuple[type, ...], allowed: str) -> int | None:
-    """Give an amount in its smallest parts, by the digits that it is written with: 1.001 is no exact float."""
+    """Return an amount in whole parts, rounded down, by the digits it is written with: no float is exactly 1.001."""
     if given is None:
         return None
     try:
         exact = Fraction(Decimal(str(given)))
-    except (ValueError, ArithmeticError):  # no number, or none that is finite
+    except (ValueError, ArithmeticError):  # not a number, or not a finite one
         exact = Fraction(-1)
     if exact < 0 or isinstance(given, bool) or not isinstance(given, kinds):
         raise ValueError(f"{name} is asserted as {allowed}, from 0 and finite, not {given!r}")
@@ -104,16 +107,17 @@ def _excess(certificate: Certificate, measure: Measure, most: int) -> Iterator[s
 
 
 def assert_policy(machine: AnyMachine, *policies: Policy, limits: Limits | None = None) -> Exploration:
-    """Assert that policies hold on every path of a machine, and give the exploration that shows it.
+    """Assert that policies hold on every path of a machine, and return the exploration that shows it.
 
     Args:
-        policies: such as `never(Support.refund).before(Support.verify)`; the machine's own if none is given.
+        machine: the machine.
+        policies: such as `never(Support.refund).before(Support.verify)`; none: the machine's own.
         limits: instead of the machine's.
 
-    Raises AssertionError: if one does not hold, or that hangs on guards which read fields with too many values to try;
-        shows a shortest path.
-    Raises DefinitionError: if one speaks of another machine's parts, or holds one thing against itself.
-    Raises TypeError: if one is no policy.
+    Raises AssertionError: if a policy does not hold, or may not hold because a guard reads a field with too many values
+        to try; shows a shortest path.
+    Raises DefinitionError: if a policy names parts of another machine, or sets a thing against itself.
+    Raises TypeError: if an argument is not a policy.
     """
     check_policies(machine, *policies)
     explored = explore(machine.definition, limits=limits, policies=policies or None)
@@ -124,10 +128,10 @@ def assert_policy(machine: AnyMachine, *policies: Policy, limits: Limits | None 
 
 
 def check_policies(machine: AnyMachine, *policies: Policy) -> None:
-    """Refuse what can be no policy of a machine, as its class would: what speaks of other parts holds of anything.
+    """Check policies as the machine's class would. One that names parts of another machine would hold of every run.
 
-    Raises DefinitionError: if one speaks of another machine's parts, or holds one thing against itself.
-    Raises TypeError: if one is no policy.
+    Raises DefinitionError: if a policy names parts of another machine, or sets a thing against itself.
+    Raises TypeError: if an argument is not a policy.
     """
     for policy in policies:
         if not isinstance(policy, Policy):
@@ -142,15 +146,15 @@ def check_policies(machine: AnyMachine, *policies: Policy) -> None:
 def _instead(wrong: Any) -> str:
     match wrong:
         case list() | tuple():
-            return "give policies one by one, each an argument"
+            return "pass policies one by one, each as an argument"
         case Cause():
             return "after(...) is half a policy, finish it with .eventually(...)"
         case _:
-            return "give what never, at_most, eventually or after(...).eventually make"
+            return "pass what never, at_most, eventually or after(...).eventually return"
 
 
 def unkept(explored: Exploration) -> tuple[list[str], list[str]]:
-    """Show what does not hold for sure in what was explored, and what is open."""
+    """Return lines about what certainly does not hold in an exploration, and lines about what is open."""
     wrong = [line for judged in explored.policies if judged.verdict == "violated" for line in _broken(judged)]
     wrong += [line for broken in explored.broken for line in (f"  {broken.breach}: our mistake", *_shown(broken.trace))]
     doubts = [judged for judged in explored.policies if judged.verdict in ("possible", "unknown")]

@@ -1,13 +1,12 @@
-"""Cassettes: real traffic of the SDKs, recorded once and replayed ever after, without keys and without the network.
+"""Cassettes: real traffic of the SDKs, recorded once and replayed from then on, without keys and without the network.
 
     with cassette("tests/cassettes/refund.json"):
         result = Runner(Support, model="openai:gpt-5-mini").run_sync(Ticket(query="..."))
 
 In a test the fixture `fsm_cassette` gives each test a cassette of its own, which `pytest --fsm-record` records.
 
-Recording and replaying are `vcrpy`'s, at the transport of httpx2, on which the SDKs of OpenAI and Anthropic stand. What
-is here decides what may be written: no key, no account and no cookie, in a file that stays the same for the same
-traffic.
+`vcrpy` records and replays, at the transport of httpx2, which the SDKs of OpenAI and Anthropic use. This module decides
+what may be written: no key, no account, no cookie, and the same file for the same traffic.
 """
 
 from __future__ import annotations
@@ -28,14 +27,15 @@ import vcr.request
 from vcr.record_mode import RecordMode
 
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "FSM_ORCH_COMPATIBLE_KEY")
-"""The environment variables that hold keys. While a cassette replays, those that are not set have a value of no use."""
+"""The environment variables that hold keys. While a cassette replays, each that is not set gets a dummy value."""
 HIDDEN = "hidden"
 """Stands where a secret was."""
 
 _KEPT_HEADERS = {"content-type", "anthropic-version", "anthropic-beta", "retry-after", "retry-after-ms"}
-"""What a reader needs; the rest may tell who sent a request, or is other every time."""
+"""The only headers that are kept: others may show who sent a request, or differ every time. A list of what to leave out
+instead would let a new header through."""
 _SECRET_LENGTH = 8
-"""Characters of a secret at least; what is shorter is looked for by its name alone."""
+"""Characters of a secret, at least. Masking a shorter one wherever it stands would mask ordinary words."""
 _SECRET_NAMES = re.compile(
     r"(?:(?:x-)?(?:goog-)?api[-_]?key|(?:access|refresh|auth|id)[-_]?token|(?:proxy-)?authorization|password|secret|client[-_]?secret"
     r"|cookie|session[-_]?id|signature|sig|organization|organization[-_]?id|openai-organization|project[-_]?id"
@@ -43,32 +43,32 @@ _SECRET_NAMES = re.compile(
     re.IGNORECASE,
 )
 _COMMON_NAMES = re.compile(r"key|token|user|user[-_]?id", re.IGNORECASE)
-"""Names of secrets and accounts in what is sent, and at the top of what comes back; deeper there they are data."""
+"""Names of secrets and accounts: anywhere in a request, but only at the top of a reply. Deeper there, they are data."""
 _FORM = re.compile(r"[^\s=&{]+=[^\s&]*(?:&[^\s=&]+=[^\s&]*)*")
 _STREAMED = re.compile(r"^(data:[ \t]*)([^\r\n]+)", re.MULTILINE)
-"""A line of server-sent events, and what it holds."""
+"""A line of server-sent events, and its data."""
 _SECRET_TEXTS = re.compile(r"\b(?:sk|pk|rk|org|proj|sess|user)-[A-Za-z0-9_-]{8,}|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}")
 _VOLATILE = frozenset({"id", "created", "created_at", "completed_at", "system_fingerprint", "request_id"})
-"""Members of a reply that are other every time, and that nothing here reads."""
+"""Members of a reply that differ every time, and that no adapter reads."""
 
 
 class UnknownRequest(AssertionError):
-    """A replay met a request that the cassette does not hold, or not so often; nothing was sent."""
+    """A replay met a request that is not in the cassette, or not that often; nothing was sent."""
 
 
 @contextmanager
 def cassette(path: str | Path, *, record: bool = False) -> Iterator[None]:
     """Replay the traffic of a file, or record it into one.
 
-    A request is known by its method, its URL and its body, and each recorded one is replayed once, in its order.
+    A request is recognised by its method, URL and body. Each recorded one is replayed once, in order.
 
     Args:
         path: ends in `.json`.
-        record: send requests for real and write the file anew; otherwise nothing is ever sent.
+        record: True sends requests for real and writes the file anew; False never sends anything.
 
-    Raises FileNotFoundError: if there is nothing to replay.
-    Raises UnknownRequest: at the end, if a replay met a request that is not recorded. Meanwhile it fails like a lost
-        connection, since an SDK stands between.
+    Raises FileNotFoundError: if there is no file to replay.
+    Raises UnknownRequest: at the end of the block, if a replay met a request that is not recorded. Until then that
+        request fails like a lost connection, because the SDK turns our exception into its own.
     """
     place = Path(path)
     if record:
@@ -80,17 +80,17 @@ def cassette(path: str | Path, *, record: bool = False) -> Iterator[None]:
     unknown: list[str] = []
     absent = {} if record else {name: HIDDEN for name in KEYS if not os.environ.get(name)}
     with patch.dict(os.environ, absent), _recorder(record=record).use_cassette(str(place)) as tape:
-        tape.dirty = record  # a tape writes what it recorded, even if that is nothing
+        tape.dirty = record  # or vcrpy writes no file if nothing was recorded
         try:
             with patch.object(tape, "can_play_response_for", _noting(tape, unknown, record=record)):
                 yield
-        finally:  # whatever it led to, this is why
+        finally:  # even over another exception: an unknown request is what led to it
             if unknown:
                 raise UnknownRequest("\n".join([f"{str(place)!r} does not hold", *unknown, "Record it anew"]))
 
 
 def _noting(tape: vcr.cassette.Cassette, unknown: list[str], *, record: bool) -> Callable[[vcr.request.Request], bool]:
-    """Ask a tape whether it can play, and note what it cannot."""
+    """Return a tape's `can_play_response_for` that also notes what the tape cannot play."""
     can_play = tape.can_play_response_for
 
     def noted(request: vcr.request.Request) -> bool:
@@ -117,7 +117,7 @@ def _recorder(*, record: bool) -> vcr.VCR:
 
 
 class _Readable:
-    """Writes bodies that are JSON as JSON, sorted, so that a change shows as one."""
+    """A format that writes JSON bodies as JSON, with sorted keys, so that a diff shows what changed."""
 
     @staticmethod
     def serialize(traffic: Mapping[str, Any]) -> str:
@@ -136,7 +136,7 @@ class _Readable:
 
 
 def _parsed(body: Any) -> Any:
-    """Read a body that is a JSON object or list; any other stays a text."""
+    """Return the value of a body that is a JSON object or list; any other stays a text."""
     try:
         value = json.loads(body) if body else body
     except ValueError:
@@ -149,7 +149,12 @@ def _unparsed(body: Any) -> Any:
 
 
 def _is_secret(name: str, *, common: bool) -> bool:
-    """Tell whether a name is a secret's; a common one, such as "user", where it cannot be data."""
+    """Return whether a name is that of a secret.
+
+    Args:
+        name: of a header or a member.
+        common: whether `_COMMON_NAMES` count too, which elsewhere are data.
+    """
     return bool(_SECRET_NAMES.fullmatch(name) or (common and _COMMON_NAMES.fullmatch(name)))
 
 
@@ -162,7 +167,7 @@ def _form(text: str) -> str:
 
 
 def _hidden(value: Any) -> Any:
-    """Hide every text of a value."""
+    """Return a value with every text in it hidden."""
     if isinstance(value, list):
         return [_hidden(item) for item in value]
     if isinstance(value, dict):
@@ -171,14 +176,14 @@ def _hidden(value: Any) -> Any:
 
 
 class _Cleaner:
-    """Leaves out of traffic what nobody is to see, and of replies what is other every time."""
+    """Removes secrets from traffic, and from replies what differs every time."""
 
     def __init__(self) -> None:
         self._secrets = {value for name in KEYS if len(value := os.environ.get(name, "")) >= _SECRET_LENGTH}
-        """What is masked wherever it turns up: keys of the environment, and what requests were authorized with."""
+        """Masked wherever they stand: the keys of the environment, and what requests were authorized with."""
 
     def request(self, request: vcr.request.Request) -> vcr.request.Request:
-        """Give a request as it is written and looked for."""
+        """Return a request as it is written and compared."""
         for name, value in request.headers.items():
             if name.lower() not in _KEPT_HEADERS and _is_secret(name, common=True):
                 self._secrets.update(part for part in str(value).split() if len(part) >= _SECRET_LENGTH)
@@ -188,7 +193,7 @@ class _Cleaner:
         return vcr.request.Request(request.method, uri, self._body(request.body, is_reply=False), headers)
 
     def response(self, response: dict[str, Any]) -> dict[str, Any]:
-        """Give a response as it is written."""
+        """Return a response as it is written."""
         headers = {name.lower(): value for name, value in response["headers"].items() if name.lower() in _KEPT_HEADERS}
         return {
             **response,
@@ -206,14 +211,14 @@ class _Cleaner:
         return self._whole(text, is_reply=is_reply).encode()
 
     def _whole(self, text: str, *, is_reply: bool) -> str:
-        """Mask a text that is JSON, a form, or neither."""
+        """Return a whole body, be it JSON, a form or neither, with its secrets masked."""
         value = _parsed(text)
         if isinstance(value, dict | list):
             return str(_unparsed(self._masked(value, is_reply=is_reply, is_top=True)))
         return self._text(_form(text) if _FORM.fullmatch(text) else text)
 
     def _masked(self, value: Any, *, is_reply: bool, is_top: bool = False) -> Any:
-        """Mask members by their names and texts by their looks, at any depth."""
+        """Return a value with members masked by their names, and texts by their shape, at any depth."""
         if isinstance(value, list):
             return [self._masked(item, is_reply=is_reply) for item in value]
         if isinstance(value, dict):

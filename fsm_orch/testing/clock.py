@@ -1,8 +1,8 @@
 """Virtual time: an event loop on which waiting takes no time.
 
-A runner takes its time from the event loop, so on this one hours of timeouts and deadlines pass at once. For async
-tests under pytest-asyncio the marker of `looptime` does the same. The kit itself does not stand on that library: its
-plug-in (0.9) fails every fixture of a project that has no pytest-asyncio.
+A runner takes its time from the event loop, so on this one hours of timeouts and deadlines pass at once. In async tests
+under pytest-asyncio, the marker of `looptime` does the same. The kit does not use that library: its plug-in (0.9)
+breaks every fixture of a project without pytest-asyncio.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from collections.abc import Callable
 
 
 def virtual_time() -> asyncio.Runner:
-    """Give an `asyncio.Runner` on virtual time, which begins at 0 s.
+    """Return an `asyncio.Runner` on virtual time, which begins at 0 s.
 
     with virtual_time() as loop:
         result = loop.run(Runner(Support).run(Ticket(query="...")))
 
-    When all tasks wait, time skips to the next that is due. Threads and sockets are not waited for while one is.
+    When all tasks wait, time skips to the next timer. Threads and sockets are waited for only if no timer is set.
     """
     return asyncio.Runner(loop_factory=_VirtualLoop)
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes by skipping."""
+    """An event loop whose clock only skips ahead."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -38,7 +38,7 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Skipping(selectors.DefaultSelector):
-    """A selector that skips the time that it would wait for."""
+    """A selector that skips time instead of waiting."""
 
     def __init__(self, skip: Callable[[float], None]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Edge coverage: which declared edges of a machine the runs of a test session took, and why runs were landed.
 
-An edge is a handoff or a failure edge from one of its sources. What the ready suites of this kit take does not count:
-they take nearly all that can be taken, whatever the tests of a project do.
+An edge is a handoff or a failure edge, from one of its sources. Runs of the ready suites of this kit do not count: they
+take nearly every edge, however little a project's own tests do.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ..observe.base import Observer
 from ..run.runner import Runner
 
 Edge = tuple[str, str]
-"""The state that it leaves, and its name."""
+"""The name of the state that it leaves, and its own."""
 
 
 @dataclass
 class Taken:
-    """What runs of one machine did."""
+    """What the runs of one machine did."""
 
     declared: Mapping[Edge, str]
-    """Every edge with where it leads, in declaration order."""
+    """By edge, the name of its target; in declaration order."""
     runs: int = 0
     edges: Counter[Edge] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
@@ -44,25 +44,25 @@ class Taken:
 
     @property
     def percent(self) -> float:
-        """How many of the declared edges were taken, from 0 to 100; a machine has at least one."""
+        """The share of declared edges that were taken, from 0 to 100; a machine has at least one edge."""
         return 100 * (1 - len(self.missed) / len(self.declared))
 
 
 class Coverage:
-    """What the runs of a session did, by machine."""
+    """What the runs of a test session did, by machine."""
 
     def __init__(self) -> None:
         self.machines: dict[str, Taken] = {}
-        """By the place and name of each machine."""
+        """By name and place of the machine."""
         self._is_paused = False
 
     def expect(self, definition: Definition) -> Taken:
-        """Show a machine in the report, whether it is run or not."""
+        """Return what runs of a machine did; from now on the report shows it, even if it is never run."""
         name = f"{definition.name} ({definition.where})"
         return self.machines.setdefault(name, Taken(_edges(definition)))
 
     def observer(self, definition: Definition) -> Observer:
-        """Give what counts the records of a machine's runs."""
+        """Return an observer that counts the records of a machine's runs."""
 
         def count(record: Record) -> None:
             if self._is_paused:
@@ -82,7 +82,7 @@ class Coverage:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Count nothing meanwhile."""
+        """Count nothing inside the block."""
         before, self._is_paused = self._is_paused, True
         try:
             yield
@@ -91,13 +91,13 @@ class Coverage:
 
     @property
     def percent(self) -> float:
-        """How many of all declared edges were taken, from 0 to 100; 0 if there are none."""
+        """The share of all declared edges that were taken, from 0 to 100; 0 if there are none."""
         declared = sum(len(taken.declared) for taken in self.machines.values())
         missed = sum(len(taken.missed) for taken in self.machines.values())
         return 100 * (1 - missed / declared) if declared else 0.0
 
     def dump(self) -> str:
-        """Write it as JSON, to hand it from one process to another."""
+        """Return all counts as JSON, for another process to `add`."""
         return json.dumps(
             {
                 name: {
@@ -112,7 +112,7 @@ class Coverage:
         )
 
     def add(self, dumped: str) -> None:
-        """Count what was dumped elsewhere too."""
+        """Add the counts that another process dumped."""
         for name, seen in json.loads(dumped).items():
             declared = {(state, handoff): target for state, handoff, target in seen["declared"]}
             taken = self.machines.setdefault(name, Taken(declared))
@@ -123,7 +123,10 @@ class Coverage:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Observe every runner that is made meanwhile."""
+        """Observe every runner that is made inside the block.
+
+        By patching `Runner`, since the tests of a project make runners wherever they like.
+        """
         original = Runner.__init__
 
         def watched(runner: Runner[Any, Any], machine: Any, *, observers: Any = (), **options: Any) -> None:
@@ -134,7 +137,7 @@ class Coverage:
 
 
 def lines(coverage: Coverage) -> Iterator[str]:
-    """Write a report, one machine after the other."""
+    """Yield the lines of a report, one machine after the other."""
     for name, taken in sorted(coverage.machines.items()):
         of_all = f"{len(taken.declared) - len(taken.missed)} of {len(taken.declared)} edges ({taken.percent:.0f} %)"
         yield f"{name}: {of_all} in {taken.runs:,} runs"

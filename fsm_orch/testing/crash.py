@@ -11,17 +11,17 @@ from ..store.base import Store
 
 
 class Crashed(StoreError):
-    """The store has failed, and fails from now on."""
+    """The store has crashed; every later write fails too."""
 
 
 class CrashingStore:
-    """Keep what is written, up to a crash; what was kept before it can be read from the store inside.
+    """A store that crashes after some writes; what was written before can be read from the store inside.
 
     Args:
         store: keeps the journals.
-        writes: how many writes go well; the next one fails, and so do all after it.
-        keeps: what of the write that fails is kept all the same: `nothing`, a `half`, or `everything`, as when only
-            the answer was lost.
+        writes: how many writes succeed; the next one crashes, and all later ones fail.
+        keeps: how much of the crashing write is kept: `nothing`, a `half`, or `everything`, as when only the answer was
+            lost.
     """
 
     def __init__(
@@ -32,9 +32,9 @@ class CrashingStore:
         self._keeps = keeps
 
     async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
-        """Keep inputs, or fail.
+        """Keep inputs, or crash.
 
-        Raises Crashed: once the writes that go well are over.
+        Raises Crashed: on the write that crashes, and on every later one.
         """
         self._writes -= 1
         kept = {"nothing": 0, "half": (len(inputs) + 1) // 2, "everything": len(inputs)}[self._keeps]
@@ -47,5 +47,5 @@ class CrashingStore:
         await self._store.append(run_id, start, inputs)
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
-        """Give what is kept of a journal."""
+        """Return what is kept of a journal."""
         return await self._store.load(run_id)

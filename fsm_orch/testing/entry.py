@@ -1,8 +1,8 @@
 """What pytest loads of fsm_orch in every project that has it installed: its options and a fixture, and nothing else.
 
-A wheel holds it once more as `_fsm_orch_pytestplugin`, outside of the package, since importing anything within imports
-all of `fsm_orch`; that copy is the one pytest loads. The plug-in proper is `fsm_orch.testing.plugin`, which is imported
-once an option asks for it.
+Pytest loads a copy of this file, which a wheel holds as `_fsm_orch_pytestplugin`, outside of the package: importing
+anything inside the package imports all of `fsm_orch`. The plug-in proper, `fsm_orch.testing.plugin`, is imported only
+if an option asks for it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="TARGET",
-        help="Test every machine of a module, file or package, such as 'shop', 'machines/shop.py' or 'shop:ShopFloor'; "
-        "may be given several times. Without other arguments nothing else is tested.",
+        help="Test every machine of a module, file or package, such as 'shop', 'machines/shop.py' or 'shop:ShopFloor'. "
+        "May be given several times. Without other arguments, nothing else is tested.",
     )
     group.addoption(
         "--fsm-coverage",
@@ -35,27 +35,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fsm-require-coverage",
         type=_percent,
         metavar="PERCENT",
-        help="Fail if the runs of this session took fewer of the declared edges; reports them too.",
+        help="Fail the session if its runs took less than PERCENT of the declared edges; also reports them.",
     )
     group.addoption(
         "--fsm-record",
         action="store_true",
-        help="Send the requests of tests that use the fixture fsm_cassette for real, and record their cassettes anew.",
+        help="For tests with the fixture fsm_cassette: send their requests for real, and record their cassettes again.",
     )
-    parser.addini("fsm", "Modules, files or packages whose machines are tested along with testpaths.", "args", [])
+    parser.addini("fsm", "Modules, files or packages whose machines are tested in addition to testpaths.", "args", [])
 
 
 def _percent(given: str) -> float:
-    """Read a percentage.
+    """Return a percentage.
 
-    Raises argparse.ArgumentTypeError: if it is no number from 0 to 100.
+    Raises argparse.ArgumentTypeError: if it is not a number from 0 to 100.
     """
     try:
         percent = float(given)
     except ValueError:
         percent = -1.0
-    if not 0 <= percent <= 100:  # nor is nan
-        raise argparse.ArgumentTypeError(f"{given!r} is no number from 0 to 100")
+    if not 0 <= percent <= 100:  # also refuses nan
+        raise argparse.ArgumentTypeError(f"{given!r} is not a number from 0 to 100")
     return percent
 
 
@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _what_is_missing(what: str, error: ModuleNotFoundError) -> str:
-    """Say what to install; any other module that is missing is for somebody else to tell."""
+    """Return what to install; a module that is missing for another reason is raised again."""
     if error.name not in ("hypothesis", "vcr"):
         raise error
     return f"{what} needs {error.name}: pip install 'fsm_orch[test]'"
@@ -82,9 +82,10 @@ def _what_is_missing(what: str, error: ModuleNotFoundError) -> str:
 
 @pytest.fixture
 def fsm_cassette(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Replay the traffic of SDKs in a test; --fsm-record records it.
+    """Replay the traffic of SDKs in a test; with --fsm-record, record it.
 
-    Gives the file: cassettes/<module>/<test>.json beside the test's own, with a class and parameters in its name.
+    Yields the path of the cassette: cassettes/<module>/<test>.json beside the test's file. <test> has the class and the
+    parameters in it.
     """
     try:
         from fsm_orch.testing.cassette import cassette  # noqa: PLC0415 - not for those who do not ask

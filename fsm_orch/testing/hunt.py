@@ -1,4 +1,4 @@
-"""The hunt for the worst case: how near Hypothesis comes to what a certificate allows."""
+"""The hunt for the worst case: how close Hypothesis comes to the bound of a certificate."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from .strategies import contexts, fitting, replied
 
 @dataclass(frozen=True)
 class Hunted:
-    """The dearest run that was found, beside what no run exceeds."""
+    """The most expensive run that was found, and the bound that no run exceeds."""
 
     tokens: int
-    """What it was charged."""
+    """What the run was charged."""
     path: tuple[str, ...]
-    """The states it visited."""
+    """The states that it visited."""
     bound: int
-    """Tokens, by the certificate, or by the ledger if its limit is lower."""
+    """Tokens: the certificate's bound, or the machine's limit if that is lower."""
 
     @property
     def distance(self) -> int:
-        """Tokens between the two."""
+        """Tokens between the run and the bound."""
         return self.bound - self.tokens
 
     def __str__(self) -> str:
@@ -49,19 +49,20 @@ class Hunted:
 
 
 class _Reached(Exception):
-    """The bound is reached, so there is nothing more to find."""
+    """The bound is reached: there is nothing more to find."""
 
 
 def hunt(machine: AnyMachine, *, limits: Limits | None = None, examples: int = 200) -> Hunted:
-    """Hunt the dearest run of a machine, with `hypothesis.target`, and say how far it is from the bound.
+    """Search for the most expensive run of a machine, with `hypothesis.target`, and return it beside the bound.
 
-    Every call uses all that it reserved; what agents write, choose and fail at is drawn.
+    Every call uses all that it reserved. What agents write and choose, and how they fail, is drawn.
 
     Args:
+        machine: the machine.
         limits: instead of the machine's.
-        examples: runs that are tried.
+        examples: how many runs are tried.
 
-    Raises AssertionError: if a run takes more than the bound, which then is none.
+    Raises AssertionError: if a run takes more than the bound, which is then refuted.
     Raises CertificateError: if no run can start, or SciPy is needed and not installed.
     """
     compiled = CompiledMachine(machine.definition, limits=limits)
@@ -94,7 +95,7 @@ def hunt(machine: AnyMachine, *, limits: Limits | None = None, examples: int = 2
 
 
 def _spend(machine: AnyMachine, compiled: CompiledMachine, data: st.DataObject) -> tuple[int, tuple[str, ...]]:
-    """Take a run to its end, spending all that may be spent on the way."""
+    """Take a run to its end, spending as much as possible, and return its tokens and the states that it visited."""
     context = data.draw(contexts(machine))
     start = inputs.Started(
         run_id="hunted",
@@ -120,7 +121,7 @@ def _spend(machine: AnyMachine, compiled: CompiledMachine, data: st.DataObject) 
 
 
 def _end(machine: AnyMachine, compiled: CompiledMachine, now: Configuration, data: st.DataObject) -> Input:
-    """Draw how an attempt ends: mostly with a reply from the menu."""
+    """Draw how an attempt ends: mostly with a reply from the menu, or runs would end too early to be expensive."""
     kinds: Mapping[int, FailureReason] = {6: "error", 7: "timeout"}
     how = data.draw(st.integers(0, 8))
     if how in kinds:

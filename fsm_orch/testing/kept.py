@@ -1,4 +1,4 @@
-"""Policies of single runs: what generated counterexamples assert, and how their values are searched for."""
+"""Policies of single runs: what generated counterexamples assert, and how values for them are found."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ def assert_kept(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, 
     """Assert that a run kept a policy.
 
     Args:
-        price: what tokens cost in it.
+        machine: the machine of the run.
+        policy: a policy of that machine.
+        result: the run.
+        price: what tokens cost in it, in every state.
 
-    Raises AssertionError: if it did not; says which way it went.
-    Raises DefinitionError: if it is a policy of another machine.
-    Raises TypeError: if it is no policy.
+    Raises AssertionError: if it did not; the message shows its path.
+    Raises DefinitionError: if the policy names parts of another machine.
+    Raises TypeError: if `policy` is not a policy.
     """
     way = " ".join(str(hop) if number == 0 else str(hop).partition(" ")[2] for number, hop in enumerate(result.path))
     assert not breaks(machine, policy, result, price=price), f"{policy} is broken: {way}"
 
 
 def breaks(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, price: Price = FREE) -> bool:
-    """Tell whether a run broke a policy.
+    """Return whether a run broke a policy; arguments as in `assert_kept`.
 
-    Args:
-        price: what tokens cost in it.
-
-    Raises DefinitionError: if it is a policy of another machine.
-    Raises TypeError: if it is no policy.
+    Raises DefinitionError: if the policy names parts of another machine.
+    Raises TypeError: if `policy` is not a policy.
     """
     check_policies(machine, policy)
     definition, started = machine.definition, cast("inputs.Started", result.journal[0])
@@ -58,14 +58,14 @@ def search_values(
     *,
     max_examples: int = 300,
 ) -> None:
-    """Search for values that make a path real: fail with the simplest that do, or skip and say that none were found.
+    """Search for values that make a path real: fail the test with the simplest, or skip it if none are found.
 
     Args:
-        attempt: takes the path with values that it draws; what the context refuses is drawn anew.
-        is_found: tells whether a run is what is searched for.
-        max_examples: how many values are tried.
+        attempt: takes the path with values that it draws; if the context refuses them, others are drawn.
+        is_found: returns whether a run is the one that is searched for.
+        max_examples: how many runs are tried.
 
-    Raises hypothesis.errors.ResolutionFailed: if the context refuses all that is drawn; says why.
+    Raises hypothesis.errors.ResolutionFailed: if the context refuses all values; the message says why.
     """
     refused: list[str] = []
 

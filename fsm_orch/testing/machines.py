@@ -21,7 +21,7 @@ from .tape import Tape
 
 
 class Facts(Context):
-    """What random machines talk about."""
+    """The context of random machines."""
 
     a: Given[bool] = False
     b: Given[bool] = False
@@ -47,19 +47,19 @@ def is_b(facts: Facts) -> bool:
 
 @guard
 def is_small(facts: Facts) -> bool:
-    """Read a number, of which some are small."""
+    """Read a number, small in some runs only."""
     return facts.count < 2
 
 
 @guard
 def divides(facts: Facts) -> bool:
-    """Raise where the number is 0."""
+    """Raise if the number is 0."""
     return 6 // facts.count > 1
 
 
 @guard
 def answers_text(facts: Facts) -> bool:
-    """Answer what is no boolean, which counts as false."""
+    """Return a text where a boolean is expected; that counts as false."""
     return facts.note or facts.a  # type: ignore[return-value]  # a guard that answers a string is wrong on purpose
 
 
@@ -82,7 +82,7 @@ def _values(visit: Visit[Facts, Tape]) -> dict[Any, Any]:
 
 
 def fickle(visit: Visit[Facts, Tape]) -> Any:
-    """Return whatever the tape says, right or wrong."""
+    """Return what the tape decides, right or wrong."""
     tape = visit.deps
     exits = [handoff for handoff in visit.state.handoffs if handoff.kind == "handoff"]
     match tape.below(40):
@@ -103,7 +103,7 @@ def fickle(visit: Visit[Facts, Tape]) -> Any:
 
 
 async def slow(visit: Visit[Facts, Tape]) -> Any:
-    """Like `fickle`, after a while."""
+    """Do as `fickle`, after a while."""
     for _ in range(visit.deps.below(3)):
         await asyncio.sleep(0)
     if visit.deps.chance(6):
@@ -141,7 +141,7 @@ class Twins:
 
 
 class Asks:
-    """An agent that may wait for a human; left to itself it just replies."""
+    """An agent that is allowed to wait for a human; in a run it just replies."""
 
     def __init__(self, *, writes: tuple[Any, ...]) -> None:
         self.spec = AgentSpec(kind="code", name="Asks", writes=writes, pauses=2, attempts=2, canonical={})
@@ -151,9 +151,9 @@ class Asks:
 
 
 def build(tape: Tape) -> type[Machine[Facts, Tape]]:
-    """Build a machine that the tape decides; it always builds, since what a rule needs is put in.
+    """Build a machine that the tape decides. It always builds: whatever a rule demands is added.
 
-    Its own limits are roomy: tight ones, which a class would be refused for, come from `tight`.
+    Its own limits are wide, since a class whose limits are too tight does not build; `tight` draws tight ones for runs.
     """
     count = 1 + tape.below(6)
     states = [_state(tape, index) for index in range(count)]
@@ -174,7 +174,7 @@ def build(tape: Tape) -> type[Machine[Facts, Tape]]:
     for index in range(count):
         for _ in range(tape.below(3)):
             join(index, tape.pick([*range(count)] * 3 + [count, count + 1, count + 2]), tape.below(len(GUARDS)))
-        join(index, index + 1, tape.below(len(GUARDS)))  # so that all are reached, and all can finish
+        join(index, index + 1, tape.below(len(GUARDS)))  # so that every state is reached and can finish
         if tape.chance(3):
             edge = tape.pick([states[index].on_failure, states[index].on_timeout, states[index].on_refusal])
             ends: list[State | Final] = [*states, done, other]
@@ -191,7 +191,7 @@ def build(tape: Tape) -> type[Machine[Facts, Tape]]:
 
 
 def _state(tape: Tape, index: int) -> State:
-    """Make a state; each has `max_visits`, since each may be on a cycle."""
+    """Make a state, always with `max_visits`, since it may be on a cycle."""
     writes = tuple(ref for ref in FIELDS if tape.below(3) == 0)
     limits = CallLimits(max_input_tokens=60, max_output_tokens=tape.pick([20, 60, 100]))
     visits = 1 + tape.below(3)
@@ -218,7 +218,7 @@ def _state(tape: Tape, index: int) -> State:
 
 
 def tight(tape: Tape) -> Limits:
-    """Draw limits that many runs do not fit into."""
+    """Draw limits that many runs do not fit into; the tamest choice, 0, is the widest."""
     return Limits(
         hops=tape.pick([12, 8, 5, 4, 3, 2, 1]),
         tokens=tape.pick([10_000, 800, 500, 320, 240, 160]),
@@ -228,6 +228,6 @@ def tight(tape: Tape) -> Limits:
 
 
 def drawn(tape: Tape) -> tuple[type[Machine[Facts, Tape]], Limits]:
-    """Draw a machine and limits for its runs; the limits first, since a tape that has run out leaves them wide."""
-    limits = tight(tape)
+    """Draw a machine, and limits for its runs."""
+    limits = tight(tape)  # first: a large machine uses up the tape, and an empty tape draws the widest limits
     return build(tape), limits

@@ -1,7 +1,6 @@
-"""Play a path of a machine again, turn by turn: the machine is real, its agents say and spend what they are told.
+"""Play a path of a machine, turn by turn: the machine is real, and its agents say and spend what a script tells them.
 
-A path is a list of turns, one for each visit. Time passes only as the turns say, so a visit that takes too long takes
-no time to test.
+A path is a list of turns, one for each visit. Time passes only as the turns say, so even a timeout is tested at once.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from ..run.runner import Runner
 
 Failing = Literal["error", "timeout", "denied", "refusal"]
 _MOMENT_S = 1e-6
-"""How much later than its time a late visit ends."""
+"""How long after its time a late visit ends."""
 
 
 @dataclass(frozen=True)
 class Turn:
     """What an agent does in one visit.
 
-    Raises ValueError: if it fails in a way that there is not.
+    Raises ValueError: if `fails` is unknown.
     """
 
     state: State
@@ -41,10 +40,10 @@ class Turn:
     changes: Changes = field(default_factory=dict[Any, Any])
     """What it writes, by field (`{Ticket.answer: "..."}`): every field that the state's agent declares."""
     tokens: Sequence[int | None] = ()
-    """What each of its calls uses; None: the provider does not say, so that all of the reservation is charged. Every
+    """What each of its calls uses; None: the provider reports nothing, so that the whole reservation is charged. Every
     call reserves as much as its agent's caps allow."""
     fails: Failing | None = None
-    """Instead of replying: it raises, takes too long, is denied a call, or gives no reply that can be accepted."""
+    """What it does instead of replying: raise, take too long, be denied a call, or reply what is refused for good."""
     seconds: float = 0.0
     """How long it takes."""
 
@@ -67,12 +66,14 @@ def play(
 ) -> RunResult[C]:
     """Run a machine with agents that follow a script.
 
-    A path that is not possible is not forced: the kernel refuses what is not legal, and the result tells where the run
-    went instead. An agent that has no turn left, or whose turn is another state's, fails its visit. Turns that are left
-    when the run has ended are not played, and nothing is said of them: a counterexample is to pass once its machine is
-    mended, and its run then ends early. To know that a path was taken, assert `result.path`.
+    An impossible path is not forced: the kernel refuses what is not legal, and the result shows where the run went
+    instead. A visit fails if no turn is left, or if the next turn is another state's. Turns that are left at the end of
+    the run are ignored: once a machine is fixed, the run of its counterexample ends early, and must pass. To be sure
+    that a path was taken, assert `result.path`.
 
     Args:
+        machine: the machine.
+        context: what the run starts on.
         turns: one for each visit, in order.
         limits: instead of the machine's.
         price: what tokens cost, in every state.
@@ -94,7 +95,7 @@ def play(
 
 
 class _Script:
-    """The agent of every state, its model and its clock, all reading the same turns."""
+    """The agent of every state, their model and their clock in one, since all follow the same turns."""
 
     name = "played:script"
 
@@ -104,7 +105,7 @@ class _Script:
         self._now_s = 0.0
         self._visit = ""
         self._turn: Turn | None = None
-        self._unsaid: list[int | None] = []
+        self._uses: list[int | None] = []
         self._caps = CallLimits()
 
     def clock(self) -> float:
@@ -113,13 +114,13 @@ class _Script:
     async def act(self, visit: Visit[Context, Any]) -> Reply:
         if visit.key != self._visit:
             self._visit, self._turn = visit.key, next(self._turns, None)
-            self._unsaid = list(self._turn.tokens) if self._turn else []
+            self._uses = list(self._turn.tokens) if self._turn else []
             self._caps = visit.state.spec.call_limits
         turn = self._turn
         if turn is None or turn.state is not visit.state:
             expected = f"the turn is that of {turn.state.name!r}" if turn else "no turn is left"
             raise VisitError(f"the run is at {visit.state.name!r}, and {expected}")
-        while self._unsaid:
+        while self._uses:
             await visit.model.ask(())
         self._now_s += turn.seconds
         if turn.fails is None:
@@ -142,7 +143,7 @@ class _Script:
         return self._caps.max_input_tokens
 
     async def complete(self, request: Request) -> Response:  # noqa: ARG002
-        used = self._unsaid.pop(0)
+        used = self._uses.pop(0)
         if used is None:
             return Response(text="", usage=None)
         read = min(used, self._caps.max_input_tokens)

@@ -1,4 +1,4 @@
-"""The tests that every machine gets: what is known of all its runs, and what Hypothesis does to some of them."""
+"""The tests that every machine gets: proofs about all of its runs, and attacks by Hypothesis on some of them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Ready = Callable[[AnyMachine], object]
 
 
 def findings(machine: AnyMachine) -> None:
-    """Check the machine as `fsm-orch check` does, its policies aside, which have a test of their own.
+    """Check the machine as `fsm-orch check` does, without its policies, which `policies` tests.
 
-    Raises AssertionError: if there is a finding that is an error.
+    Raises AssertionError: if a finding is an error.
     """
     definition = machine.definition
     found = find(definition, certify(definition), explore(definition), prices={})
@@ -47,10 +47,10 @@ def bounded(machine: AnyMachine) -> None:
 
 
 def policies(machine: AnyMachine) -> None:
-    """Explore every path of the machine: its policies hold, and so do T1 to T6.
+    """Explore every path of the machine, and check its policies and T1 to T5.
 
-    Raises AssertionError: if one does not, with a shortest path.
-    Raises pytest.skip.Exception: if some are open, because they hang on guards that cannot be looked into.
+    Raises AssertionError: if one does not hold; shows a shortest path.
+    Raises pytest.skip.Exception: if some are open, because a guard reads a field with too many values to try.
     """
     wrong, still_open = unkept(explore(machine.definition))
     assert not wrong, "\n".join(wrong)
@@ -61,18 +61,18 @@ def policies(machine: AnyMachine) -> None:
 def safety(machine: AnyMachine) -> None:
     """Attack the machine input by input; see `RoutingSafety`.
 
-    Raises AssertionError: if T1 to T6 do not hold, with the shortest example.
-    Raises hypothesis.errors.ResolutionFailed: if no context can be drawn; says which type to teach.
+    Raises AssertionError: if T1 to T6 do not hold; shows the shortest example.
+    Raises hypothesis.errors.ResolutionFailed: if no context can be drawn; names the type to register.
     """
-    contexts(machine).validate()
+    contexts(machine).validate()  # first, or Hypothesis reports an empty strategy without its name
     run_state_machine_as_test(RoutingSafety(machine), settings=settings(deadline=None))
 
 
 def replay(machine: AnyMachine) -> None:
-    """Run the machine as a whole against adversaries; its journals lead where its runs went.
+    """Run the whole machine against adversaries, and check that each journal leads to where its run ended.
 
-    Raises AssertionError: if one does not, or T1 to T6 do not hold, with the shortest example.
-    Raises hypothesis.errors.ResolutionFailed: if no context can be drawn; says which type to teach.
+    Raises AssertionError: if one does not, or T1 to T6 do not hold; shows the shortest example.
+    Raises hypothesis.errors.ResolutionFailed: if no context can be drawn; names the type to register.
     """
     contexts(machine).validate()
 
@@ -85,9 +85,11 @@ def replay(machine: AnyMachine) -> None:
 
 
 def assert_replays(machine: AnyMachine, result: RunResult[Any], *, price: Price = FREE) -> None:
-    """Assert that the journal of a run leads where the run went, with T1 to T6 after every input.
+    """Assert that the journal of a run leads to where the run ended, with T1 to T6 after every input.
 
     Args:
+        machine: the machine of the run.
+        result: the run.
         price: what tokens cost in it, in every state.
 
     Raises AssertionError: if it does not.
@@ -112,4 +114,4 @@ TESTS: Mapping[str, Ready] = {
     "safety": safety,
     "replay": replay,
 }
-"""By the name that its item bears."""
+"""By the name of the pytest item."""

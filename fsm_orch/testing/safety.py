@@ -1,7 +1,7 @@
 """A ready stateful suite: Hypothesis plays the world against a machine, one input of the kernel at a time.
 
-No agent of the machine acts and no model is called: what agents, models, clocks and callers could do is drawn, sensible
-or not. Guards and validators are the machine's own. After every input the checker asserts T1 to T6.
+No agent of the machine acts and no model is called: whatever agents, models, clocks and callers could do is drawn,
+sensible or not. Guards and validators are the machine's own. After every input the checker asserts T1 to T6.
 """
 
 from __future__ import annotations
@@ -33,21 +33,22 @@ from .theorem_checker import TheoremChecker
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def RoutingSafety(  # noqa: N802 - it gives a class, and is read as one
+def RoutingSafety(  # noqa: N802 - it returns a class, and is read as one
     machine: AnyMachine,
     *,
     limits: Limits | None = None,
     prices: Mapping[str, Price] | None = None,
 ) -> type[RuleBasedStateMachine]:
-    """Give a stateful suite for a machine: whatever happens, T1 to T6 hold, and a replay ends where the run did.
+    """Return a stateful suite for a machine: whatever happens, T1 to T6 hold, and a replay ends where the run did.
 
     TestSupport = RoutingSafety(Support).TestCase
 
-    `TestSupport.settings = hypothesis.settings(max_examples=1_000)` looks longer.
+    `TestSupport.settings = hypothesis.settings(max_examples=1_000)` searches longer.
 
     Args:
+        machine: the machine.
         limits: instead of the machine's.
-        prices: what the model of each state costs; nothing if it is not named.
+        prices: by state, what its model costs; the model of a state that is not named is free.
     """
     compiled = CompiledMachine(machine.definition, limits=limits, prices=prices)
     name = f"{machine.__name__}Safety"
@@ -57,11 +58,11 @@ def RoutingSafety(  # noqa: N802 - it gives a class, and is read as one
 
 
 _RARELY = st.integers(0, 9)
-"""The luck of a step; what happens rarely happens at 0."""
+"""The luck of a step: rare things happen at 0, which Hypothesis draws once in about ten times."""
 
 
 def _is(*statuses: str) -> Callable[[F], F]:
-    """Mark a rule that applies only where a run has one of these statuses."""
+    """Return the mark of a rule that applies only while the run has one of these statuses."""
     return precondition(lambda suite: suite.status in statuses)
 
 
@@ -91,14 +92,14 @@ class _Suite(RuleBasedStateMachine):
         return self.compiled.definition.states[self.now.state].spec
 
     def follow(self, event: Input) -> None:
-        """Take an input under the eyes of the checker; one that the kernel does not admit is no example."""
+        """Take an input, and let the checker look at the step; an input that the kernel does not admit is skipped."""
         try:
             self.checker.follow(event)
         except StepError as error:
             note(f"  not admitted: {error}")
             return
         except AssertionError:
-            self.journal.append(event)  # or what is torn down would be taken for another fault
+            self.journal.append(event)  # or `teardown` replays less than was run, and reports that instead
             raise
         self.journal.append(event)
         ledger = self.now.ledger
@@ -109,7 +110,7 @@ class _Suite(RuleBasedStateMachine):
             self.replay()
 
     def replay(self) -> None:
-        """Assert that the journal leads where the run went, read back from JSON too."""
+        """Assert that the journal leads to where the run stands, also after a trip through JSON."""
         read = [INPUTS.validate_json(INPUTS.dump_json(event)) for event in self.journal]
         assert fold(self.compiled, self.journal) == self.now, "replay: the journal leads elsewhere than the run went"
         assert fold(self.compiled, read) == self.now, "replay: the journal read back from JSON leads elsewhere"
@@ -137,7 +138,7 @@ class _Suite(RuleBasedStateMachine):
                 limits=self.compiled.limits,
             )
         )
-        assume(self.checker.now is not None)  # limits that admit no start are told by the runner
+        assume(self.checker.now is not None)  # if the limits admit no start, a runner says so
 
     @_is("finished")
     @rule(data=st.data())
@@ -154,7 +155,7 @@ class _Suite(RuleBasedStateMachine):
 
     @rule(part=st.sampled_from([0.01, 0.3, 1.1]), luck=_RARELY)
     def wait(self, part: float, luck: int) -> None:
-        """Let a moment pass, or part of a visit's time, or once in a while of all the run's."""
+        """Let a moment pass, or part of a visit's time; once in a while, part of the whole run's."""
         limits = self.compiled.limits
         self.at += {0: limits.deadline_s, 1: limits.visit_s, 2: limits.visit_s}.get(luck, 0.1) * part
 
@@ -170,7 +171,7 @@ class _Suite(RuleBasedStateMachine):
     @_is("running")
     @rule(data=st.data())
     def reply_from_the_menu(self, data: st.DataObject) -> None:
-        """Reply by the rules, with a handoff that is on the menu; runs would not go far without."""
+        """Reply by the rules, with a handoff from the menu; without this rule runs would end early."""
         names = [handoff.name for handoff in legal(self.compiled, self.now)]
         said = data.draw(fitting(self.machine, self.now, names), label="reply")
         self.follow(replied(self.now, self.spec, said, self.at))
@@ -178,7 +179,7 @@ class _Suite(RuleBasedStateMachine):
     @_is("running")
     @rule(data=st.data())
     def press_on(self, data: st.DataObject) -> None:
-        """Reply by the rules with a handoff that goes on to another state, if there is one; the limits are far out."""
+        """Reply by the rules with a handoff to another state, if there is one: limits are reached only by long runs."""
         states = self.compiled.definition.states
         names = [h.name for h in self.compiled.exits[self.now.state] if h.target.name in states]
         if names:
@@ -188,7 +189,7 @@ class _Suite(RuleBasedStateMachine):
     @_is("running")
     @rule(reason=st.sampled_from(["not_json", "truncated", "two_decisions"]), luck=_RARELY)
     def babble(self, reason: RefusalReason, luck: int) -> None:
-        """Say what nobody can read, once in a while."""
+        """Reply what nobody can read, once in a while."""
         if luck < 3:
             self.follow(inputs.Replied(refusal=Refusal(reason, "unreadable"), at=self.at))
 
@@ -209,7 +210,7 @@ class _Suite(RuleBasedStateMachine):
     @_is("waiting")
     @rule()
     def resume(self) -> None:
-        """Be answered."""
+        """Answer as the human."""
         self.follow(inputs.Resumed(answer="yes", at=self.at))
 
     # --- the model ---
@@ -217,7 +218,7 @@ class _Suite(RuleBasedStateMachine):
     @_is("running")
     @rule(part=st.sampled_from([1.0, 1.0, 1.0, 0.5, 0.0, 1.5]))
     def ask(self, part: float) -> None:
-        """Reserve a call: all that its agent may, less, or more."""
+        """Reserve a call: the agent's whole input cap, less, or more."""
         if self.spec.calls:
             caps, visit = self.spec.call_limits, self.now.visit
             tokens = int(part * caps.max_input_tokens)
@@ -229,7 +230,7 @@ class _Suite(RuleBasedStateMachine):
     @_is("running")
     @rule(part=st.sampled_from([1.0, 1.0, 1.0, 0.0, 0.5, None]), lies=_RARELY, oldest=st.booleans())
     def settle(self, part: float | None, lies: int, oldest: bool) -> None:
-        """End a call that is open, with usage that is true, unknown or, once in a while, a lie."""
+        """End an open call, with usage that is true, unknown or, once in a while, too high."""
         held = self.now.visit.open if self.now.visit else {}
         if held:
             call = min(held) if oldest else max(held)
@@ -240,7 +241,7 @@ class _Suite(RuleBasedStateMachine):
     @_is("running")
     @rule()
     def release(self) -> None:
-        """Give up a call that was not sent."""
+        """Release a call that was not sent."""
         held = self.now.visit.open if self.now.visit else {}
         if held:
             self.follow(inputs.CallReleased(call=min(held), at=self.at))
@@ -249,7 +250,7 @@ class _Suite(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def misfit(self, data: st.DataObject) -> None:
-        """Send what does not fit where the run is: it is refused."""
+        """Send an input that does not fit, and check that the kernel refuses it."""
         misfits: list[Input] = [
             inputs.Started(run_id="again", context={}, at=self.at),
             inputs.CallSettled(call=99, usage=None, at=self.at),

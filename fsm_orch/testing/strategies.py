@@ -1,4 +1,4 @@
-"""Hypothesis strategies of what a machine meets: contexts, replies, whole runs; and of machines themselves."""
+"""Hypothesis strategies: contexts, replies and whole runs of a machine, and machines."""
 
 from __future__ import annotations
 
@@ -47,13 +47,14 @@ def tapes(*, min_size: int = 40, max_size: int = 160) -> SearchStrategy[Tape]:
 
 
 def contexts(machine: type[Machine[C, Any]]) -> SearchStrategy[C]:
-    """Draw contexts that a run can start on: what callers give, by type and constraints, then by its validators.
+    """Draw contexts that a run can start on, by the types and constraints of the fields; validators then filter them.
 
-    What has a default and is not marked `Given` is left to it, as a run demands.
+    A field with a default that is not marked `Given` keeps it, since callers may not set it.
 
-    A type that Hypothesis does not know is taught with `hypothesis.strategies.register_type_strategy`.
+    Register a type that Hypothesis does not know with `hypothesis.strategies.register_type_strategy`.
 
-    Raises hypothesis.errors.ResolutionFailed: when they are used, if none fit; names the field and the type to teach.
+    Raises hypothesis.errors.ResolutionFailed: when the strategy is used, if no context fits; names the field and the
+        type to register.
     """
     context: type[C] = machine.definition.context  # type: ignore[assignment]
     return st.deferred(lambda: _fitting_contexts(context))
@@ -65,14 +66,14 @@ def _fitting_contexts(context: type[C]) -> SearchStrategy[C]:
 
 
 def _given(context: type[Context]) -> SearchStrategy[dict[str, Any]]:
-    """Draw what callers give, by field; validators are not asked."""
+    """Draw what callers give, by field, without asking validators."""
     fields = {name: values(context, name) for name in sorted(given_fields(context))}
     required = {name: fields.pop(name) for name in list(fields) if context.__pydantic_fields__[name].is_required()}
     return st.fixed_dictionaries(required, optional=fields)
 
 
 def _fits(context: type[Context], given: Mapping[str, Any], refused: list[str]) -> bool:
-    """Tell whether a run could start on this; why not is added to `refused`."""
+    """Return whether a run could start on these values; add the reason to `refused` if not."""
     try:
         start.initial_values(validated(context, given))
     except (ContextError, StartError) as error:
@@ -82,9 +83,13 @@ def _fits(context: type[Context], given: Mapping[str, Any], refused: list[str]) 
 
 
 def values(context: type[Context], name: str) -> SearchStrategy[Any]:
-    """Draw values for a field of a context, by its type and constraints; its validators are not asked.
+    """Draw values for a field of a context, by its type and constraints, without asking its validators.
 
-    Raises hypothesis.errors.ResolutionFailed: when they are used, if none fit; names the type to teach.
+    Args:
+        context: the class of the context.
+        name: the field.
+
+    Raises hypothesis.errors.ResolutionFailed: when the strategy is used, if no value fits; names the type to register.
     """
     return st.deferred(lambda: _fitting_values(context, name))
 
@@ -103,7 +108,7 @@ def _values(info: FieldInfo, refused: list[str]) -> SearchStrategy[Any]:
 
 @st.composite
 def _buildable(draw: st.DrawFn, values: SearchStrategy[Any], refused: list[str]) -> Any:
-    """Draw values of which every model within them takes its own; why others are not taken is added to `refused`."""
+    """Draw values that the pydantic models inside them accept; add the reason to `refused` for each that is not."""
     try:
         return draw(values)
     except ValidationError as error:
@@ -111,7 +116,7 @@ def _buildable(draw: st.DrawFn, values: SearchStrategy[Any], refused: list[str])
         reject()
 
 
-@lru_cache(maxsize=1_000)  # of what passes: what does not may be taught meanwhile
+@lru_cache(maxsize=1_000)  # what raises is not cached: its type may be registered before the next try
 def _check_field(context: type[Context], name: str) -> None:
     info, refused = context.__pydantic_fields__[name], list[str]()
     _check_made(f"{context.__name__}.{name}", lambda: _values(info, refused), refused, info.annotation)
@@ -120,18 +125,18 @@ def _check_field(context: type[Context], name: str) -> None:
 @lru_cache(maxsize=1_000)
 def _check_context(context: type[Context]) -> None:
     given, refused = _given(context), list[str]()
-    given.validate()  # its fields, one by one
+    given.validate()  # each field first, so that the message names it and not the whole context
     _check_made(context.__name__, lambda: given.filter(lambda some: _fits(context, some, refused)), refused)
 
 
 def _check_made(
     subject: str, made: Callable[[], SearchStrategy[Any]], refused: Sequence[str], kind: object = None
 ) -> None:
-    """Try to draw once: where nothing can be drawn, Hypothesis's own error does not say of which field.
+    """Try to draw once: if nothing can be drawn, Hypothesis's own error does not name the field.
 
-    In a thread of its own, since Hypothesis warns of tests within a test.
+    In a thread of its own, since Hypothesis warns of a test inside a test.
 
-    Raises ResolutionFailed: if nothing comes of it.
+    Raises ResolutionFailed: if nothing could be drawn.
     """
     patient = settings(
         max_examples=1,
@@ -144,16 +149,17 @@ def _check_made(
     with ThreadPoolExecutor(1) as thread:
         try:
             thread.submit(lambda: find(made(), lambda _: True, settings=patient)).result()
-        except Exception as error:  # Hypothesis's own, or what a type raised when it was made
+        except Exception as error:  # Hypothesis's own, or anything that a type raised when it was built
             raise unmade(subject, refused or [str(error) or type(error).__name__], kind) from error
 
 
 def unmade(subject: str, refused: Sequence[str], kind: object = None) -> ResolutionFailed:
-    """Say of what no values can be drawn, and how Hypothesis is taught to.
+    """Return the error that says what cannot be drawn, why, and how to register a type.
 
     Args:
-        refused: why values were refused; the most common reason is told.
-        kind: the annotation of the field, if it is one; a type in it is named.
+        subject: what cannot be drawn, such as `Ticket.query`.
+        refused: why values were refused; the most common reason is shown.
+        kind: the annotation, if the subject is a field; the first own type in it is named.
     """
     why = Counter(refused).most_common(1)[0][0].rstrip(".")
     taught = next(_own_types(kind), None)
@@ -165,7 +171,7 @@ def unmade(subject: str, refused: Sequence[str], kind: object = None) -> Resolut
 
 
 def _own_types(annotation: object) -> Iterator[str]:
-    """Name the types within an annotation that are no builtins."""
+    """Yield the names of the types in an annotation that are not builtins."""
     for argument in get_args(annotation):
         yield from _own_types(argument)
     if isinstance(annotation, type) and not get_args(annotation) and annotation.__module__ != "builtins":
@@ -173,7 +179,7 @@ def _own_types(annotation: object) -> Iterator[str]:
 
 
 def _annotation(info: FieldInfo) -> Any:
-    """Give the type of a field with the constraints that Hypothesis knows; pydantic's own are left to validation."""
+    """Return the type of a field with the constraints that Hypothesis knows; validation checks pydantic's own."""
     known = [mark for mark in info.metadata if not type(mark).__module__.startswith("pydantic")]
     return Annotated[(info.annotation, *known)] if known else info.annotation
 
@@ -183,10 +189,11 @@ def _is_finite(value: object) -> bool:
 
 
 def replies(machine: AnyMachine, state: State | Configuration) -> SearchStrategy[Reply]:
-    """Draw what the agent of a state may say: mostly a reply that fits, else one that breaks a rule.
+    """Draw replies of the agent of a state: mostly one that fits, else one that may break a rule.
 
     Args:
-        state: a state, or where a run stands.
+        machine: the machine.
+        state: a state, or the configuration of a run, for the state in which it stands.
     """
     here = _place(machine, state)
     context = machine.definition.context
@@ -204,9 +211,9 @@ def replies(machine: AnyMachine, state: State | Configuration) -> SearchStrategy
 
 
 def fitting(machine: AnyMachine, state: State | Configuration, handoffs: Sequence[str]) -> SearchStrategy[Reply]:
-    """Draw replies that write what the agent of a state declares, and propose one of these handoffs.
+    """Draw replies that write what the agent of a state declares, and propose one of some handoffs.
 
-    Where an agent need not propose, they may propose none.
+    If the agent need not propose a handoff, some replies propose none.
     """
     here = _place(machine, state)
     context = machine.definition.context
@@ -217,10 +224,12 @@ def fitting(machine: AnyMachine, state: State | Configuration, handoffs: Sequenc
 
 
 def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> inputs.Replied:
-    """Write a reply as a runner journals it.
+    """Return a reply as a runner journals it.
 
     Args:
+        now: where the run stands.
         spec: of the agent that replies.
+        reply: what it returned.
         at: seconds that the run has been active.
     """
     changes, refusal = reply.changes_by_name, None
@@ -245,13 +254,14 @@ def runs(
     limits: Limits | None = None,
     price: Price = FREE,
 ) -> SearchStrategy[RunResult[C]]:
-    """Draw whole runs, by the real runner on virtual time: any context, any agents, a model that misbehaves.
+    """Draw whole runs, made by the real runner on virtual time: any context, any agents, a model that misbehaves.
 
-    LLM agents are the machine's own, on an adversarial model. Adversaries stand in for all others, so that none of a
-    machine's own agents acts, and dependencies are not needed.
+    LLM agents are the machine's own, on an adversarial model. Adversaries stand in for all others, so that no agent of
+    the machine has effects, and no dependencies are needed.
 
     Args:
-        attacks: of the model.
+        machine: the machine.
+        attacks: what the model may do.
         limits: instead of the machine's.
         price: what tokens cost.
     """

@@ -1,4 +1,4 @@
-"""A tape: bytes that decide everything an adversary does, so that Hypothesis can draw and shrink a whole run."""
+"""A tape: bytes that decide everything an adversary does, so that Hypothesis can draw and shrink whole runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Tape:
-    """Reads choices off a string of bytes; 0 when it has run out, which is the tamest choice there is.
+    """Choices, read from a string of bytes. A tape that has run out reads 0, the tamest choice; so shorter means tamer.
 
     Args:
         data: one byte for each choice.
@@ -19,13 +19,13 @@ class Tape:
         self._data = iter(data)
 
     def below(self, bound: int) -> int:
-        """Choose a number from 0 up to `bound`, which is at most 256."""
+        """Return a number from 0 to `bound - 1`; `bound` is at most 256."""
         return next(self._data, 0) % bound
 
     def pick(self, options: Sequence[T]) -> T:
-        """Choose one of at most 256 options; the first if the tape has run out."""
+        """Return one of at most 256 options; the first if the tape has run out."""
         return options[self.below(len(options))]
 
     def chance(self, one_in: int) -> bool:
-        """Say yes once in so many times, and never once the tape has run out."""
+        """Return True one time in `one_in` on average; never if the tape has run out."""
         return self.below(one_in) == one_in - 1

@@ -1,4 +1,4 @@
-"""T1 to T6, written down once more from the design, without a line of the kernel's.
+"""T1 to T6, written once more from the design, without a line of the kernel's: a shared mistake would hide itself.
 
 A `TheoremChecker` follows a run input by input and asserts each theorem after every one of them.
 """
@@ -19,12 +19,12 @@ from ..kernel.step import step
 
 
 class TheoremChecker:
-    """Follows one run.
+    """A checker that follows one run.
 
     Args:
-        machine: what the run is a run of, with the limits it was started on.
+        compiled: the machine of the run, with the limits that it was started on.
 
-    Raises AssertionError: from `follow`, naming the theorem that is broken.
+    Raises AssertionError: from `follow`, with the name of the theorem that is broken.
     """
 
     def __init__(self, compiled: CompiledMachine) -> None:
@@ -36,12 +36,12 @@ class TheoremChecker:
         self.open: dict[int, int] = {}
         self.charged = 0
         self.most: int | None = None
-        """What the run is charged at most by its end, as it said last."""
+        """The most that the run may be charged by its end, by its last record."""
 
     def follow(self, event: Input) -> Step:
-        """Apply an input and assert everything.
+        """Apply an input, assert every theorem, and return the step.
 
-        Raises StepError: if the kernel does not admit the input; nothing has changed then.
+        Raises StepError: if the kernel does not admit the input; then nothing has changed.
         """
         before, stepped = self.now, step(self.compiled, self.now, event)
         self.now = stepped.configuration
@@ -56,13 +56,13 @@ class TheoremChecker:
         return stepped
 
     def follow_all(self, journal: Iterable[Input]) -> Configuration:
-        """Apply the inputs of a journal; returns where the run stands after it."""
+        """Apply the inputs of a journal, and return where the run stands after them."""
         for event in journal:
             self.follow(event)
         return self._now
 
     def _closure(self, before: Configuration | None, event: Input, stepped: Step) -> None:
-        """T1 and T6: what moved was declared, open, and read and wrote what it said."""
+        """T1 and T6: every move was declared, its guard held, and it read and wrote what it declared."""
         definition = self.compiled.definition
         place = before.state if before else definition.initial.name
         if before is None:
@@ -95,7 +95,7 @@ class TheoremChecker:
         assert self.hops == stepped.configuration.hops, "T2: a hop was not counted"
 
     def _commitment(self, before: Configuration | None, event: Input, stepped: Step) -> None:
-        """T6: a handoff commits the reply with it, a final state what it sets, and nothing else is ever written."""
+        """T6: a handoff commits its reply and a final state what it sets; nothing else is ever written."""
         if before is None:
             return
         now, definition = self._now, self.compiled.definition
@@ -115,7 +115,7 @@ class TheoremChecker:
             assert not unwritten, f"T6: {part!r} reads {unwritten}, which no visit has written"
 
     def _termination(self) -> None:
-        """T2: hops and visits are bounded, and what is not final has a hop left."""
+        """T2: hops and visits are bounded, and a run that has not ended has a hop left."""
         now, definition = self._now, self.compiled.definition
         is_final = now.state in definition.finals
         assert is_final == (now.status == "finished") == (now.visit is None), f"T2: {now.status} in {now.state!r}"
@@ -127,7 +127,7 @@ class TheoremChecker:
             assert visits <= most, f"T2: {name!r} was visited {visits} times, and may be {most} times"
 
     def _budget(self, stepped: Step) -> None:
-        """T3: nothing is held that could not be paid, and what is held is accounted for."""
+        """T3: nothing is reserved that could not be paid, and the ledger accounts for all that is reserved."""
         now, limits = self._now, self.compiled.limits
         ledger = now.ledger
         cap = Amount(limits.tokens, limits.cost_micros or 0)
@@ -155,7 +155,7 @@ class TheoremChecker:
                 assert not admitted, "T3: a call was refused and admitted"
 
     def _books(self, before: Configuration | None, event: Input, stepped: Step) -> None:
-        """T3: a call is charged what it used, or all that it had reserved; nothing else is."""
+        """T3: a call is charged what it used or its whole reservation; nothing else is charged."""
         for record in stepped.records:
             if isinstance(record, records.CallReserved):
                 self.open[record.call] = record.input_tokens + record.output_tokens
@@ -181,7 +181,7 @@ class TheoremChecker:
         assert self.charged == self._now.ledger.settled.tokens, f"T3: {self.charged} were charged, {self._now.ledger}"
 
     def _deadline(self, event: Input, stepped: Step) -> None:
-        """T4: once the deadline has passed, nothing is handed off and no agent is asked again."""
+        """T4: after the deadline no handoff is taken and no agent is asked."""
         now = self._now
         deadline_s = self.compiled.limits.deadline_s
         for record in stepped.records:
@@ -191,7 +191,7 @@ class TheoremChecker:
             assert now.at < deadline_s, f"T4: an agent was asked at {now.at} s, after the deadline of {deadline_s} s"
 
     def _landing(self) -> None:
-        """T5: from here the run could be landed at once, whatever is under way."""
+        """T5: the run could be landed from here at once, whatever is under way."""
         now = self._now
         if now.status == "finished":
             assert now.ledger.reserved == Amount(), "T5: the run ended with calls open"
@@ -205,7 +205,7 @@ class TheoremChecker:
             assert getattr(landed.context, ref.name) == value, f"T5: landed without the default of {ref!r}"
 
     def _stamps(self, stepped: Step) -> None:
-        """T3: no record shows more than the limit, and what a run may be charged by its end never rises."""
+        """T3: no record shows more than the limit, and the most that a run may be charged by its end never rises."""
         for record in stepped.records:
             if isinstance(record, records.ChildRecord):
                 continue
@@ -226,6 +226,9 @@ class TheoremChecker:
 
 
 def _made(context: Context, values: Mapping[str, object]) -> Context:
-    """Make a context with other values, as pydantic does."""
+    """Return a context with other values.
+
+    Validated anew: `model_copy` does not validate, and keeps unknown keys.
+    """
     held = {name: vars(context)[name] for name in type(context).__pydantic_fields__}
     return type(context).model_validate({**held, **values}, by_alias=False, by_name=True)

@@ -1,4 +1,4 @@
-"""Values for the fields of a schema, made up by a tape."""
+"""Values for the fields of a schema, chosen by a tape."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .tape import Tape
 
 Schema = Mapping[str, Any]
 _DEPTH = 4
-"""How deep a schema that holds itself is followed."""
+"""How deep a schema is followed that refers to itself."""
 
 
 def fields_of(schema: Schema | None) -> Iterable[tuple[str, Schema]]:
-    """Give the fields of an object with the schema of each, its definitions within it."""
+    """Return the fields of an object schema, each with its own schema, to which the definitions are added."""
     if schema is None:
         return ()
     definitions = schema.get("$defs", {})
@@ -22,7 +22,13 @@ def fields_of(schema: Schema | None) -> Iterable[tuple[str, Schema]]:
 
 
 def by_schema(schema: Schema, tape: Tape, depth: int = _DEPTH) -> Any:
-    """Make up a value that fits a schema in the dialect of `fsm_orch.agents.decision`, as JSON."""
+    """Return a JSON value that fits a schema in the dialect of `fsm_orch.agents.decision`.
+
+    Args:
+        schema: with its `$defs` in it.
+        tape: decides.
+        depth: levels that may still be opened; at 0, arrays and objects are empty and references are null.
+    """
     known = schema.get("$defs", {})
     if "$ref" in schema:
         named = known.get(str(schema["$ref"]).rpartition("/")[2], {})
@@ -50,12 +56,13 @@ def by_schema(schema: Schema, tape: Tape, depth: int = _DEPTH) -> Any:
 
 
 def written(context: Any, names: Iterable[str], tape: Tape, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Make up what an agent writes.
+    """Return what an agent writes, by field.
 
     Args:
         context: the class of the context.
-        names: the fields it declares.
-        values: by field, what may be written; made up for a field that is not named.
+        names: the fields that the agent declares.
+        tape: decides.
+        values: by field, what may be written; a field that is not named gets values made up from its type.
     """
     schema = form(context, tuple(sorted(names)), (), ()).schema
     return {

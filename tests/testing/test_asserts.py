@@ -132,10 +132,10 @@ def test_a_guard_without_a_name_can_be_asserted() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ([never(Support.refund)], "a list: give policies one by one"),
-        ((never(Support.refund),), "a tuple: give policies one by one"),
+        ([never(Support.refund)], "a list: pass policies one by one"),
+        ((never(Support.refund),), "a tuple: pass policies one by one"),
         (after(Support.refund), r"a Cause: after\(\.\.\.\) is half a policy, finish it with \.eventually"),
-        ("never", "a str: give what never, at_most, eventually or after"),
+        ("never", "a str: pass what never, at_most, eventually or after"),
     ],
 )
 def test_what_is_no_policy_is_not_asserted(wrong: Any, said: str) -> None:

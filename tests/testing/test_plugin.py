@@ -295,7 +295,7 @@ def test_required_coverage_is_a_percentage(project: pytest.Pytester, required: s
     result = run(project, f"--fsm-require-coverage={required}")
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
-    result.stderr.fnmatch_lines([f"*--fsm-require-coverage: {required!r} is no number from 0 to 100"])
+    result.stderr.fnmatch_lines([f"*--fsm-require-coverage: {required!r} is not a number from 0 to 100"])
 
 
 def test_unused_it_loads_nothing() -> None:
