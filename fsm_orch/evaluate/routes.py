@@ -1,11 +1,11 @@
-"""How well a machine routes: what the records of many runs say of a table of queries with their right states.
+"""How well a machine routes, from the records of its runs on queries whose right states are known.
 
-A *label* is a state that queries are expected to reach, such as a specialist. A query is *in scope* if a label is
-expected of it; any other expectation, such as `out_of_scope`, means that no label should be reached. A run is *routed*
-to the first label it enters; without one, to wherever it stands at the end.
+A *label* is a state that some query is expected to reach, such as a specialist. A query is *in scope* if it is expected
+to reach a label; any other expectation, such as `out_of_scope`, means that it should reach none. A run is *routed* to
+the first label that it enters; if it enters none, to the state in which it ends.
 
-Misroute, false fallback and leak belong together, for any one of them is had at the price of the others: who sends
-everything to the fallback misroutes nothing. Nothing here says whether an answer is right, and nothing here runs.
+Report misroute, false fallback and leak together, since each can be bought with the others: a machine that sends
+everything to the fallback misroutes nothing. Nothing here judges whether an answer is right, and nothing here runs.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from ..kernel.records import (
 )
 
 RouteVerdict = Literal["right", "misroute", "false_fallback", "leak"]
-"""Of one run: it reached its label (or none, if none was expected); another label; no label; a label none expected."""
+"""Of a run: it reached what was expected; another label; no label though one was expected; a label though none was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many of so many."""
+    """A part of a whole: `count` of `of`."""
 
     count: int
     of: int
 
     @property
     def rate(self) -> float | None:
-        """Between 0 and 1; None of nothing."""
+        """The share, from 0 to 1; None if the whole is 0."""
         return self.count / self.of if self.of else None
 
 
@@ -56,29 +56,29 @@ class Route:
 
     expected: str
     reached: str
-    """The first label; without one, the state it stands in at the end."""
+    """The first label that it entered; without one, the state in which it ended."""
     seconds: float
-    """Until it was there."""
+    """The time until it entered that state."""
     ended: str | None
-    """The final state; None for a run that was left before its end."""
+    """The final state; None if the run was left before its end."""
     landing: LandingReason | None
     refusals: tuple[RefusalReason, ...]
     failures: tuple[FailureReason, ...]
     calls: int
     reserved: int
-    """Tokens of its calls."""
+    """Tokens that its calls reserved."""
     used: int
-    """Tokens it was charged for them."""
+    """Tokens that its calls were charged."""
     cost: int
-    """Micro-dollars; 0 where a price is not known."""
+    """Micro-dollars; a call whose price is unknown adds 0."""
 
 
 def route(expected: str, records: Sequence[Record], labels: Collection[str]) -> Route:
-    """Read what a run did out of its records, or out of the first of them: what is not there is not counted.
+    """Return what a run did, by its records. If they are not all of them, the rest does not count.
 
     Args:
-        expected: the state it should reach, or any other word for none of the labels.
-        records: at least one.
+        expected: the label that it should reach; any other word: none of the labels.
+        records: the first records of the run, at least one.
         labels: names of states.
     """
     entered = (r for r in records if isinstance(r, VisitStarted) and r.stamp.state in labels)
@@ -109,7 +109,7 @@ class Routing:
 
     @cached_property
     def matrix(self) -> Counter[tuple[str, str]]:
-        """How many queries with which expectation reached which state."""
+        """By (expected, reached): how many queries."""
         return Counter((route.expected, route.reached) for route in self.routes)
 
     @cached_property
@@ -126,7 +126,7 @@ class Routing:
 
     @property
     def in_scope(self) -> int:
-        """Queries of which a label was expected."""
+        """The number of queries that should reach a label."""
         return sum(route.expected in self.labels for route in self.routes)
 
     @property
@@ -150,31 +150,35 @@ class Routing:
         return Share(self.verdicts["leak"], len(self.routes) - self.in_scope)
 
     def right(self, expected: str) -> Share:
-        """Tell how many of the queries with one expectation went where they should."""
+        """Return the share of queries with this expectation that went where they should."""
         own = [route for route in self.routes if route.expected == expected]
         return Share(sum(self._verdict(route) == "right" for route in own), len(own))
 
     def seconds(self, quantile: float) -> float | None:
-        """Tell a quantile of the time to a decision, by nearest rank: 0.5 is the median. None of no runs."""
+        """Return a quantile of the time to a decision, by nearest rank; None if there are no runs.
+
+        Args:
+            quantile: from 0 to 1; 0.5 is the median.
+        """
         ordered = sorted(route.seconds for route in self.routes)
         return ordered[max(0, math.ceil(quantile * len(ordered)) - 1)] if ordered else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """Whether a specialist says so when a question is not its own."""
+    """How often a specialist hands on questions, of others and of its own."""
 
     label: str
     foreign: Share
-    """Questions of others that it handed on: all of them, ideally."""
+    """Questions of others that it handed on: ideally all of them."""
     own: Share
-    """Its own questions that it handed on: none, ideally. Who hands on everything says so of everything."""
+    """Its own questions that it handed on: ideally none. Without this, handing on everything would look perfect."""
 
 
 def handed_on(definition: Definition, label: str, labels: Collection[str]) -> frozenset[str]:
-    """Tell where the exits lead by which a specialist says that a question is not its own.
+    """Return the states to which a specialist hands a question that is not its own.
 
-    That is to the fallback, to another label, or back to a state that hands to it.
+    Those are, where it has an exit to them: the fallback, the other labels, and the states that hand to it.
     """
     callers = {name for name, targets in definition.successors.items() if label in targets}
     elsewhere = {definition.fallback.name, *labels, *callers} - {label}
@@ -184,7 +188,7 @@ def handed_on(definition: Definition, label: str, labels: Collection[str]) -> fr
 def alone(machine: AnyMachine, label: str) -> AnyMachine:
     """Make a machine of one specialist: its agent and its exits, each of which ends the run.
 
-    Raises DefinitionError: if it cannot stand alone, such as one that reads what another state writes.
+    Raises DefinitionError: if the specialist cannot stand alone, such as one that reads what another state writes.
     """
     whole = machine.definition
     exits, fallback = whole.exits(label), whole.fallback.name
@@ -193,5 +197,6 @@ def alone(machine: AnyMachine, label: str) -> AnyMachine:
     ways = {exit.name: state.to(ends[exit.target.name], exit.description, guard=exit.guard) for exit in exits}
     body = {**ends, label: state, **ways, "limits": whole.limits, "model": whole.model, "__doc__": whole.doc}
     base = Machine[whole.context, whole.deps]  # type: ignore[name-defined]
+    # A class like any other, and checked like one: so what cannot stand alone is refused by its own rules.
     made = types.new_class(f"{whole.name}_{label}", (base,), exec_body=lambda namespace: namespace.update(body))
     return cast("AnyMachine", made)
