@@ -1,7 +1,7 @@
 """The command line, `fsm-orch`: run, check, measure and draw the machines of a module, and explain findings.
 
-Exit codes: 0 done, a landed run included; 1 a machine that does not build, or that a check found wanting; 2 nothing
-could be done, with one line on stderr that says why; 130 interrupted.
+Exit codes: 0 done, also if a run landed; 1 a machine does not build, or a check found an error; 2 nothing could be
+done, and one line on stderr says why; 130 interrupted.
 """
 
 from __future__ import annotations

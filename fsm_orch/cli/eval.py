@@ -1,4 +1,4 @@
-"""`fsm-orch eval`: how well a machine routes queries whose right states are known."""
+"""`fsm-orch eval`: measure how well a machine routes queries whose right states are known."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ T = TypeVar("T")
 def evaluate(
     target: load.Target,
     *,
-    data: Annotated[Path, typer.Option(metavar="CSV", help="A file with a header, and a query a row.")],
-    text: Annotated[str, typer.Option(metavar="COLUMN", help="Fills the context's only required str field.")] = "text",
+    data: Annotated[Path, typer.Option(metavar="CSV", help="A file with a header and one query a row.")],
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the queries.")] = "text",
     expect: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The state that a query should reach; any other word means none.")
+        str, typer.Option(metavar="COLUMN", help="Column of the states to reach; any other word means none.")
     ] = "specialist",
     split: Annotated[
-        str | None, typer.Option(help="Only rows with this in the column `split`.", show_default=False)
+        str | None, typer.Option(help="Use only rows with this value in the column `split`.", show_default=False)
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Only so many rows, chosen at random.", show_default=False)
+        int | None, typer.Option(min=1, metavar="N", help="Use at most N rows, chosen at random.", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another one chooses other rows.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random sample.")] = 0,
     fields: Annotated[
-        str, typer.Option("--context", metavar="JSON", help="An object with other fields of each first context.")
+        str, typer.Option("--context", metavar="JSON", help="Other fields of each initial context, as a JSON object.")
     ] = "{}",
     model: ModelName = None,
-    full: Annotated[bool, typer.Option("--full", help="Let runs end, instead of leaving them where routed.")] = False,
-    probe: Annotated[int, typer.Option(min=0, metavar="N", help="Hand each specialist N questions of others.")] = 0,
-    concurrency: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Let runs end, instead of leaving them once routed.")] = False,
+    probe: Annotated[int, typer.Option(min=0, metavar="N", help="Ask each specialist N questions of others.")] = 0,
+    concurrency: Annotated[int, typer.Option(min=1, help="Runs at the same time.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run queries whose right states are known through a machine, and show where it routed them.
 
-    A query is routed to the first state it enters that some row expects. There its run is left, before that state's
-    agent acts. A probe hands each specialist that is a model N questions of the others, which it should hand on, and
-    N of its own, which it should not.
+    A query fills the context's only required str field. It is routed to the first state it enters that some row
+    expects. The run is left there, before the agent of that state acts. A probe asks each specialist that is a model N
+    questions of others, which it should hand on, and N of its own, which it should not.
 
-    Exit codes: 0 done, however well it routes; 2 it could not start; 130 it was interrupted.
+    Exit codes: 0 measured, however well the machine routes; 2 could not start; 130 interrupted.
     """
-    stdout = sys.stdout
+    stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
     with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
         machine = load.machine(target)
         named = model or machine.definition.model or DEFAULT_MODEL
@@ -92,12 +92,12 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Exam:
-    """A specialist, and the questions it is handed."""
+    """A specialist, and the questions that it is asked."""
 
     label: str
     runner: AnyRunner
     elsewhere: Collection[str]
-    """Where it ends if it says that a question is not its own."""
+    """Where its run ends if it hands the question on."""
     foreign: Sequence[Query]
     own: Sequence[Query]
 
@@ -109,9 +109,9 @@ class _Exam:
 def _exams(
     machine: AnyMachine, model: str, given: Sequence[Query], labels: Collection[str], count: int, seed: int
 ) -> list[_Exam]:
-    """Choose the questions of every specialist that is a model.
+    """Return the exam of every specialist that is a model.
 
-    Raises CommandError: if there is none, or one cannot stand alone.
+    Raises CommandError: if no specialist is a model, or one cannot stand alone.
     """
     definition = machine.definition
     specialists = [label for label in labels if definition.states[label].spec.proposes]
@@ -132,11 +132,11 @@ def _exams(
 
 @dataclass(frozen=True)
 class _Trial:
-    """How queries are run."""
+    """What all runs of a measurement have in common."""
 
     labels: tuple[str, ...]
     fields: str
-    """Of each first context, as JSON; the text is added."""
+    """The other fields of each initial context, as JSON."""
     deps: Any
     at_once: int
     """Runs at a time."""
@@ -144,7 +144,7 @@ class _Trial:
     async def measure(
         self, runner: AnyRunner, chosen: Sequence[Query], exams: Sequence[_Exam], *, leave_at: Collection[str]
     ) -> tuple[Routing, tuple[Probe, ...]]:
-        """Route the queries and hold the exams, all on one event loop: a model may keep connections on it."""
+        """Route the queries and hold the exams, all on one event loop, since a model's connections belong to theirs."""
         with _progress() as progress:
             bar = progress.add_task("routing", total=len(chosen))
             routes = await self._each(
@@ -192,17 +192,17 @@ class _Trial:
 
 
 class _Turnstile:
-    """A store that keeps nothing. Waiting for it, a run lets its reader leave before the next agent acts."""
+    """A store that keeps nothing. A run waits for it, and so lets its reader leave before the next agent acts."""
 
     async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:  # noqa: ARG002 - the port's
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # now the reader sees the records so far, and may cancel the run
 
     async def load(self, run_id: str) -> tuple[Input, ...]:  # noqa: ARG002 - the port's
         return ()
 
 
 def _is_priced(machine: AnyMachine, model: str) -> bool:
-    """Tell whether the price of every model is known."""
+    """Return whether the price of every model is known."""
     agents = [state.spec for state in machine.definition.states.values() if state.spec.calls]
     return all(registry.resolve(name).price is not None for name in {agent.model or model for agent in agents})
 
@@ -215,9 +215,9 @@ def _progress() -> Progress:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turn Ctrl-C into one line: asyncio has cancelled the runs by then, which landed them."""
+    """Turn Ctrl-C into one line. By then asyncio has cancelled the runs, which landed them."""
     try:
         yield
     except KeyboardInterrupt:
-        complain("Interrupted: half a measurement is not shown")
+        complain("Interrupted: an incomplete measurement is not shown")
         raise typer.Exit(130) from None

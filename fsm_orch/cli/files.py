@@ -1,4 +1,4 @@
-"""Files that a command was asked to write."""
+"""Files that a command is asked to write."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .show import CommandError
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a file that surely cannot be written, before there is anything to write; nothing is touched.
+    """Check that a file may be written, before long work is done for it; nothing is touched.
 
-    Raises CommandError: if it is a folder, or its folder is not there.
+    Raises CommandError: if the path is a folder, or its folder does not exist.
     """
     if path.is_dir():
         raise _refusal(path, os.strerror(errno.EISDIR))
@@ -32,4 +32,4 @@ def write(path: Path, text: bytes) -> None:
 
 
 def _refusal(path: Path, reason: str | None) -> CommandError:
-    return CommandError(f"cannot write {str(path)!r}: {reason}. Name a file in a folder that is there")
+    return CommandError(f"cannot write {str(path)!r}: {reason}. Name a file in an existing folder")

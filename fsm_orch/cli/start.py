@@ -1,4 +1,4 @@
-"""What a run of the command line starts from: the first context, and the dependencies of the machine."""
+"""What a run on the command line starts from: the initial context, and the machine's dependencies."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from .show import CommandError
 
 
 def context(context_type: type[Context], text: str | None, fields: str) -> Context:
-    """Make the first context.
+    """Return the initial context.
 
     Args:
-        text: fills the only required `str` field that `fields` leaves open; None fills none.
+        context_type: the class of the context.
+        text: the value of the only required `str` field that `fields` leaves open; None: no such field is filled.
         fields: a JSON object.
 
-    Raises CommandError: if the object is none, the text has no place or several, or a value does not fit.
+    Raises CommandError: if `fields` is not a JSON object, the text fits no field or several, or a value does not fit.
     """
     given = _object(fields)
     if text is not None:
@@ -32,7 +33,7 @@ def context(context_type: type[Context], text: str | None, fields: str) -> Conte
     try:
         return context_type.model_validate_json(to_json(given))
     except ValidationError as error:
-        raise CommandError(f"This is no {context_type.__name__}: {describe(error)}. {_how(context_type)}") from None
+        raise CommandError(f"Not a valid {context_type.__name__}: {describe(error)}. {_how(context_type)}") from None
     except ValueError:
         raise CommandError("The text is not valid UTF-8") from None
 
@@ -65,12 +66,12 @@ def _how(context_type: type[Context]) -> str:
 
 @contextmanager
 def dependencies(machine: AnyMachine) -> Iterator[Any]:
-    """Hold the dependencies of a machine while it runs: what `deps()` of its module gives; None if it declares none.
+    """Yield the dependencies of a machine while it runs: what `deps()` of its module returns; None if it has none.
 
-    A context manager that `deps()` returns is entered, and left when the run has ended. Any other value is given as
-    it is.
+    If `deps()` returns a context manager, that is entered now and left when the run has ended.
 
-    Raises CommandError: if a machine with dependencies has no such function in its module, or it gives none.
+    Raises CommandError: if the module of a machine with dependencies has no such function, or the function raises, is
+        async, or is a bare generator.
     """
     if machine.definition.deps is None:
         yield None
@@ -84,8 +85,8 @@ def _opened(machine: AnyMachine, stack: ExitStack) -> Any:
     opener = getattr(sys.modules[module], "deps", None)
     if not callable(opener):
         raise CommandError(
-            f"{machine.__name__} has dependencies, and {module!r} no function deps() that gives them. "
-            "Write one that returns them, or a context manager of them"
+            f"{machine.__name__} has dependencies, but {module!r} has no function deps(). "
+            "Write one that returns them, or a context manager that yields them"
         )
     try:
         opened = opener()

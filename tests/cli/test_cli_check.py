@@ -207,9 +207,7 @@ def test_a_file_that_cannot_be_written_is_one_line(cli, write, tmp_path, monkeyp
 
     assert (refused.exit_code, refused.stdout) == (2, "")
     reason = "No such file or directory" if file == "nowhere/file" else "Is a directory"
-    assert (
-        refused.stderr == f"fsm-orch: cannot write {file or '.'!r}: {reason}. Name a file in a folder that is there\n"
-    )
+    assert refused.stderr == f"fsm-orch: cannot write {file or '.'!r}: {reason}. Name a file in an existing folder\n"
 
 
 @pytest.mark.parametrize("option", ["--certificate", "--counterexample"])

@@ -232,7 +232,7 @@ def test_only_models_are_probed(cli, desk, tmp_path):
 
 
 def test_an_interrupt_is_one_line(write, tmp_path):
-    """Ctrl-C ends it with 130; half a measurement is not shown."""
+    """Ctrl-C ends it with 130; an incomplete measurement is not shown."""
     module = write(
         """
     import asyncio, sys
@@ -260,4 +260,4 @@ def test_an_interrupt_is_one_line(write, tmp_path):
         stdout, stderr = running.communicate(timeout=60)
 
     assert (running.returncode, stdout) == (130, "")
-    assert stderr == "fsm-orch: Interrupted: half a measurement is not shown\n"
+    assert stderr == "fsm-orch: Interrupted: an incomplete measurement is not shown\n"
