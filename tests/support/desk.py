@@ -1,4 +1,4 @@
-"""The machine that most tests of the kernel and the runner use, small enough to know by heart."""
+"""The machine that most tests of the kernel and the runner use; small enough to know by heart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_verified(ticket: Ticket) -> bool:
 
 
 async def check_identity(visit: Visit[Ticket]) -> Any:
-    """Believe whoever asks nicely; be slow, fail or talk nonsense when told to."""
+    """Believe whoever says please; hang, crash or write a wrong field if the query says so."""
     query = visit.context.query
     if "hang" in query:
         await asyncio.sleep(1_000)

@@ -1,4 +1,4 @@
-"""Small machines whose every run can be listed: cycles, guards over finite fields, failure edges, limits too tight."""
+"""Small machines, all of whose runs can be listed: cycles, guards over finite fields, failure edges, tight limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fsm_orch.testing import Tape
 
 
 class Traits(Context):
-    """What the machines talk about."""
+    """The context of these machines."""
 
     a: Given[bool] = False
     b: bool = False
@@ -42,13 +42,13 @@ def is_calm(traits: Traits) -> bool:
 
 @guard
 def needs_a_mood(traits: Traits) -> bool:
-    """Raises without one, which counts as no whichever way it is turned."""
+    """Raise without a mood. A guard that raises does not hold, and neither does its negation."""
     return len(traits.mood or 0) == 4  # type: ignore[arg-type]
 
 
 @guard
 def is_long(traits: Traits) -> bool:
-    """Reads a text, whose values cannot be listed."""
+    """Read a text, whose values cannot be listed."""
     return len(traits.answer or "") > 9
 
 
@@ -57,16 +57,16 @@ OPAQUE: tuple[Guard[Traits], ...] = (is_long, ~is_long, is_a & is_long, is_long 
 
 
 def work(visit: Visit[Traits]) -> None:
-    """Stand for an agent; what it does is never asked."""
+    """Stand in for an agent; it is never called."""
 
 
 def drawn(seed: int) -> type[Machine[Traits]]:
-    """Draw a machine; the same for the same seed, everywhere."""
+    """Return the machine of a seed; the same seed makes the same machine everywhere."""
     return build(Tape(random.Random(seed).randbytes(200)))
 
 
 def build(tape: Tape) -> type[Machine[Traits]]:
-    """Build a machine that the tape decides; it always builds, since what a rule needs is put in."""
+    """Build a machine that the tape decides. It always builds: whatever a rule demands is added."""
     count = tape.pick([2, 3, 3, 4])
     is_cyclic = tape.below(4) > 0
     guards = (*GUARDS, *OPAQUE) if tape.below(4) == 0 else GUARDS
@@ -103,7 +103,7 @@ def _state(tape: Tape, index: int, is_cyclic: bool) -> State:
 def _handoffs(
     tape: Tape, states: list[State], finals: list[Final], is_cyclic: bool, guards: tuple[Guard[Traits], ...]
 ) -> dict[str, Any]:
-    """Join each state to the next, so that all are reached and can finish, and to others as it falls."""
+    """Join each state to the next, so that every state is reached and can finish, and to others by chance."""
     names, taken = itertools.count(), set()
     handoffs: dict[str, Any] = {}
     places = [*states, *finals]
@@ -127,11 +127,11 @@ def _handoffs(
 
 
 def _policies(tape: Tape, parts: list[Any], guards: tuple[Guard[Traits], ...]) -> tuple[Policy, ...]:
-    """Draw a policy of every kind."""
+    """Draw a policy of each kind."""
     atoms = [*parts, *guards[:3], *guards[-1:]]
 
     def some() -> list[Any]:
-        """Draw something, or one of two things, and then something else."""
+        """Draw an atom, sometimes joined with another, and then a different atom."""
         first = tape.below(len(atoms))
         second = (first + 1 + tape.below(len(atoms) - 1)) % len(atoms)
         joined = (first + 1 + tape.below(len(atoms) - 1)) % len(atoms)

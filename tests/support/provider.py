@@ -1,10 +1,10 @@
-"""A real provider on loopback that misbehaves on demand: a thread with an event loop of its own, speaking HTTP/1.1.
+"""A provider on a real loopback socket that misbehaves on demand: a thread with its own event loop, speaking HTTP/1.1.
 
     with Provider(FAULTS["500"]) as provider:
         model = ResponsesModel("gpt-5-mini", api_key=KEY, base_url=provider.url + "/v1")
 
-Written on raw streams, because half of the faults lie below HTTP. It keeps connections alive, as real ones do, and
-writes down every request. What it counts as a token is a parameter.
+Written on raw streams, because half of the faults lie below HTTP. It keeps connections alive, as real providers do, and
+records every request. How it counts tokens is a parameter.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from support.provider_faults import HONEST, Fault, Said
 KEY = "sk-test-secret-key"
 HOST = "127.0.0.1"
 SLOW_S = 0.03
-"""Seconds between two bytes of a slow answer, which so takes half a minute."""
+"""Seconds between two bytes of a slow answer, which then takes half a minute."""
 
 CAPS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
 """What the three APIs call the cap on output tokens."""
@@ -39,7 +39,7 @@ _BY_PATH = {dialect.path: dialect for dialect in DIALECTS}
 
 @dataclass(kw_only=True)
 class Received:
-    """One request, as it came in, and what became of it."""
+    """One request that came in, and what became of it."""
 
     method: str
     path: str
@@ -47,11 +47,11 @@ class Received:
     """Names in lower case; the key is among them."""
     body: Any
     reported: int | None = None
-    """Input and output tokens of the usage that was sent, if it can be believed; else None."""
+    """Input and output tokens of the usage that was sent; None: it cannot be believed, or none was sent."""
     rejection: str | None = None
-    """What was wrong with the request."""
+    """What was wrong with the request; None: nothing."""
     hung_up: threading.Event = field(default_factory=threading.Event)
-    """Set once the client has gone before it had its answer."""
+    """Set if the client left before it had its answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,24 +72,24 @@ def _phrase(status: int) -> str:
 
 
 def by_quarters(text: str) -> int:
-    """Count a token for every four bytes begun, about what tokenizers make of English."""
+    """Count a token for each four bytes, rounded up: about what tokenizers make of English."""
     return -(-len(text.encode()) // 4)
 
 
 def by_bytes(text: str) -> int:
-    """Count every byte as a token, the most that a byte-level tokenizer can make of a text."""
+    """Count each byte as a token: the most that a byte-level tokenizer makes of a text."""
     return len(text.encode())
 
 
 class Provider:
-    """Answers requests for as long as the block lasts.
+    """A server that answers requests for as long as its block lasts.
 
     Args:
-        fault: what is wrong with every completion; later ones of a `plan` replace it.
-        counting: what is wrong with every answer of the counting endpoint.
-        honours: the caps it keeps to; one given by another name is ignored, as some compatible servers do.
+        fault: what is wrong with each completion, unless a `plan` says otherwise.
+        counting: what is wrong with each answer of the counting endpoint.
+        honours: the names of caps that it keeps to. It ignores others, as some compatible servers do.
         tokens: counts the tokens of a text.
-        template: tokens that its chat template adds to each message.
+        template: the tokens that its chat template adds to each message.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Provider:
     ) -> None:
         self.requests: list[Received] = []
         self.arrived = threading.Event()
-        """Set once a first request has come in."""
+        """Set when the first request has come in."""
         self._fault = fault
         self._counting = counting
         self._plan: list[Fault] = []
@@ -113,12 +113,12 @@ class Provider:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="provider")
         self._ready = threading.Event()
         self._mistake: Exception | None = None
-        """Our own, and raised at the end of the block, where a test sees it."""
+        """An error of our own; raised at the end of the block, since in the thread no test would see it."""
         self._conversations: set[asyncio.Task[Any]] = set()
 
     def __enter__(self) -> Self:
         self._closed = socket.socket()
-        self._closed.bind((HOST, 0))  # bound and never listening: whoever connects is refused
+        self._closed.bind((HOST, 0))  # bound but never listening, so that every connection is refused
         self._thread.start()
         self._ready.wait()
         return self
@@ -134,17 +134,17 @@ class Provider:
 
     @property
     def url(self) -> str:
-        """Where it listens, or where nobody does, if that is the fault."""
+        """Where it listens; if the fault is a closed port, where nobody does."""
         port = self._closed.getsockname()[1] if self._fault.wire == "closed" else self._port
         return f"http://{HOST}:{port}"
 
     @property
     def completions(self) -> list[Received]:
-        """What it received, without the questions of how many tokens something is."""
+        """The requests for completions: all but those to the counting endpoint."""
         return [received for received in self.requests if not received.path.endswith("/count_tokens")]
 
     def plan(self, *faults: Fault) -> None:
-        """Have one fault for each of the next completions."""
+        """Set the fault of each of the next completions."""
         self._plan += faults
 
     # --- the thread ---
@@ -175,7 +175,7 @@ class Provider:
             writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; returns whether the connection stays open."""
+        """Answer one request, and return whether the connection stays open."""
         received = await _read(reader)
         self.requests.append(received)
         self.arrived.set()
@@ -210,7 +210,7 @@ class Provider:
         return fault, _Answer(status=fault.status, body=body, headers=_headers(received, fault))
 
     def _say(self, dialect: Dialect, body: Json, texts: list[str], fault: Fault) -> Said:
-        """Say what an honest model would, and depart from it."""
+        """Return what an honest model would reply, changed as the fault says."""
         schema = dialect.schema(body)
         text = "Hello." if schema is None else json.dumps(filled(schema))
         cap = next((body[name] for name in dialect.cap_names if name in body and name in self._honours), 1_000_000)
@@ -228,7 +228,7 @@ class Provider:
 
 
 def _look(exchange: asyncio.Future[Any]) -> None:
-    """Look at an outcome that may no longer matter, so that asyncio does not report it as overlooked."""
+    """Retrieve an outcome that may no longer matter, or asyncio warns that its exception was never retrieved."""
     if not exchange.cancelled():
         exchange.exception()
 
@@ -246,9 +246,9 @@ async def _read(reader: asyncio.StreamReader) -> Received:
 
 
 def _checked(dialect: Dialect, received: Received) -> list[str]:
-    """Check a request, and give the texts that it puts before the model.
+    """Check a request, and return the texts in it that become input.
 
-    Raises Rejected: if a real provider would not take it.
+    Raises Rejected: if a real provider would refuse it.
     """
     if dialect.key(received.headers) != KEY:
         raise Rejected("no such key", status=401)
@@ -285,7 +285,7 @@ def _headers(received: Received, fault: Fault) -> dict[str, str]:
 
 
 async def _send(writer: asyncio.StreamWriter, answer: _Answer, fault: Fault) -> bool:
-    """Send an answer the way the fault says; returns whether the connection stays open."""
+    """Send an answer as the fault says, and return whether the connection stays open."""
     whole = answer.head() + answer.body
     match fault.wire:
         case "silent":
@@ -312,5 +312,5 @@ async def _send(writer: asyncio.StreamWriter, answer: _Answer, fault: Fault) -> 
             writer.write(whole)
             await writer.drain()
     if fault.wire in ("cut_within", "garbage"):
-        await asyncio.sleep(_POLL_S)  # so that the client has read it before the connection is reset
+        await asyncio.sleep(_POLL_S)  # so that the client reads it before the connection is reset
     return fault.wire in ("whole", "slow")

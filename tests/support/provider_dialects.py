@@ -1,8 +1,8 @@
 """Three APIs as their providers speak them: what each accepts, and in what shape it answers.
 
-Written from the types of the installed SDKs and the errors their providers are known to send. A request is checked as
-strictly as the real ones do, and where they differ more strictly: a schema must keep to the dialect that all of them
-accept. Streaming, tools and hosted state are not spoken.
+Written from the types of the installed SDKs, and from the errors that their providers are
+known to send. Requests are checked as strictly as by the real providers. Where those differ the strictest counts: a
+schema must keep to the dialect that all of them accept. There is no streaming, no tools and no hosted state.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _SCHEMA_WORDS = frozenset(
 )
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _REASONING = re.compile(r"(gpt-5|o\d)")
-"""OpenAI's models that refuse what steers sampling, and `max_tokens`."""
+"""OpenAI's reasoning models, which refuse `temperature`, `top_p` and `max_tokens`."""
 
 
 class Rejected(Exception):
-    """A request is wrong, and this is why."""
+    """A provider refuses a request; the message says why."""
 
     def __init__(self, message: str, *, status: int = 400) -> None:
         self.status = status
@@ -38,18 +38,18 @@ class Rejected(Exception):
 
 
 def require(holds: bool, message: str) -> None:
-    """Reject a request.
+    """Check what must hold of a request.
 
-    Raises Rejected: unless it holds.
+    Raises Rejected: with this message, if it does not hold.
     """
     if not holds:
         raise Rejected(message)
 
 
 def check_schema(schema: object, where: str = "schema") -> None:
-    """Hold a schema to the dialect that all providers accept.
+    """Check that a schema keeps to the dialect that all providers accept.
 
-    Raises Rejected: if the root is no object, a property is optional, or a word is unknown.
+    Raises Rejected: if the root is not an object, a property is optional, or a word is unknown.
     """
     require(isinstance(schema, dict) and schema.get("type") == "object", f"{where}: the root must be an object")
     _check_part(schema, where)
@@ -74,7 +74,7 @@ def _check_part(schema: Any, where: str) -> None:
 
 
 def filled(schema: Any, root: Mapping[str, Any] | None = None) -> Any:
-    """Give a value that fits a schema: the first of every choice."""
+    """Return a value that fits a schema: the first option of every choice."""
     root = root or schema
     if "$ref" in schema:
         return filled(root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root)
@@ -88,7 +88,7 @@ def filled(schema: Any, root: Mapping[str, Any] | None = None) -> Any:
 
 
 def _texts(content: object, kinds: frozenset[str]) -> Iterator[str]:
-    """Give the texts of a message's content: a string, or a list of blocks.
+    """Yield the texts of a message's content: a string, or a list of blocks.
 
     Raises Rejected: if it is anything else.
     """
@@ -121,15 +121,15 @@ class Dialect:
     name: str
     path: str
     texts: Callable[[Json], list[str]]
-    """Checks a request, and gives every text of it that becomes input.
+    """Checks a request, and returns every text in it that becomes input.
 
-    Raises Rejected: if a real provider would not take it.
+    Raises Rejected: if a real provider would refuse it.
     """
     schema: Callable[[Json], Json | None]
     cap_names: tuple[str, ...]
     reply: Callable[[Json, Said], Json]
     error: Callable[[str, str], Json]
-    """Writes an error: its word, and what its message quotes."""
+    """Makes the body of an error from its word and from what its message quotes."""
     key: Callable[[Mapping[str, str]], str | None]
     """Finds the API key among the headers."""
 
@@ -199,7 +199,7 @@ def _responses_texts(body: Json) -> list[str]:
 
 
 def _check_output(output: Json, named: Json) -> None:
-    """Check a structured output, whose name and schema stand at different places in the two APIs."""
+    """Check a structured output; in the two APIs its name and schema are in different places."""
     require(output.get("type") in ("text", "json_schema", "json_object"), "Invalid output format.")
     if output["type"] == "json_schema":
         require(bool(_NAME.fullmatch(str(named.get("name", "")))), "the schema needs a name of [a-zA-Z0-9_-]{1,64}")
@@ -362,7 +362,7 @@ def _anthropic_error(word: str, quoted: str) -> Json:
 
 
 def _anthropic_key(headers: Mapping[str, str]) -> str | None:
-    """Find the key in either place: the SDK sends it as a bearer since 2.x, and as `x-api-key` before."""
+    """Return the key from either place: the SDK sends it as a bearer since 2.x; before, as `x-api-key`."""
     return headers.get("x-api-key", _bearer(headers)) if "anthropic-version" in headers else None
 
 
@@ -420,7 +420,7 @@ def _messages_reply(body: Json, said: Said) -> Json:
 
 
 def _cached(input_tokens: Any) -> Json:
-    """Report a part of the input as read from the cache and written to it; the total is the sum of the three."""
+    """Return usage of which a part was read from the cache and a part written to it; the input is the sum of all."""
     read, written = (2, 1) if type(input_tokens) is int and input_tokens > 3 else (0, 0)
     fresh = input_tokens - read - written if read else input_tokens
     return {"input_tokens": fresh, "cache_read_input_tokens": read, "cache_creation_input_tokens": written}

@@ -1,7 +1,7 @@
-"""What a provider can do wrong, told without the words of any one API.
+"""What a provider can do wrong, without the words of any one API.
 
-A fault is how the answer travels (`wire`), what status and error it carries, and how far the reply departs from what
-an honest model would have said. Each dialect of `support.provider_dialects` writes it in its own shape.
+A *fault* says how the answer travels (`wire`), what status and error it carries, and how the reply departs from that of
+an honest model. Each dialect of `support.provider_dialects` writes it in its own shape.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Wire = Literal["whole", "cut_before", "cut_within", "slow", "silent", "endless", "garbage", "closed"]
-"""Whole; cut off before the status line or in the middle of the body; a byte at a time; never; without end; not HTTP;
-no one listens."""
+"""In this order: whole; cut off before the status line, or in the middle of the body; byte by byte; no answer at all;
+a body without end; not HTTP; a port where nobody listens."""
 
 Finish = Literal["stop", "length", "refusal", "content_filter", "context", "failed"]
-"""Why the model stopped. `context` and `failed` (a 200 whose body says that it failed) are not in every dialect."""
+"""Why the model stopped. Not every dialect has `context` and `failed` (a 200 whose body says that it failed)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,9 @@ class Said:
     """A reply, before a dialect writes it."""
 
     texts: tuple[str, ...]
-    """More than one: as many choices, messages or content blocks."""
+    """Several become as many choices, messages or content blocks."""
     input_tokens: Any
-    """As the usage will report it, so it may be anything."""
+    """What the usage will report, so it may be anything."""
     output_tokens: Any
     finish: Finish = "stop"
     usage: Literal["full", "null", "missing"] = "full"
@@ -41,27 +41,27 @@ class Fault:
     wire: Wire = "whole"
     status: int = 200
     error: str | None = None
-    """What went wrong, in the words of `provider_dialects`; None: nothing, the reply is sent."""
+    """What went wrong, in a word of `provider_dialects`; None: nothing, so that a reply is sent."""
     retry_after: str | None = None
-    """The header's value; `date:7` is the HTTP date in so many seconds."""
+    """The header's value; `date:7` becomes the HTTP date 7 seconds from now."""
     retry_after_ms: str | None = None
     location: str | None = None
     raw: bytes | None = None
     """A body instead of the dialect's own."""
     content_type: str = "application/json"
     encoding: str | None = None
-    """The header's value; the body is left as it is."""
+    """The header's value; the body stays as it is, which may not match."""
     echo: Literal["key", "prompt"] | None = None
-    """What the error's message quotes of the request."""
+    """What of the request the error's message quotes."""
     departs: Callable[[Said, int], Said] = lambda said, cap: said
-    """Makes the reply out of the honest one and the cap."""
+    """Makes the reply, from the honest one and the cap."""
 
 
 HONEST = Fault(name="honest")
 
 
 def saying(text: str) -> Fault:
-    """Reply with a scripted text, cut at the cap and reported honestly, four characters a token."""
+    """Return a fault that replies with a text, cut at the cap and reported honestly; four characters are a token."""
 
     def departs(said: Said, cap: int) -> Said:
         cut = text[: 4 * cap]
@@ -71,7 +71,7 @@ def saying(text: str) -> Fault:
 
 
 def _decision(said: Said, **changes: Any) -> str:
-    """Change the honest decision; there is one only if a schema was sent."""
+    """Return the honest decision with changes; there is one only if a schema was sent."""
     return json.dumps({**json.loads(said.texts[0]), **changes})
 
 

@@ -1,4 +1,4 @@
-"""Definitions made of numbers, built directly: as many states as wanted, and nothing in them that could run."""
+"""Definitions made of numbers, built without a class: any number of states, and nothing in them that could run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fsm_orch.limits import CallLimits
 
 
 class Nothing(Context):
-    """What such machines talk about."""
+    """The context of these machines, without fields."""
 
 
 class Idle:
-    """An agent of which only the numbers are looked at."""
+    """An agent that is never called; only its numbers count."""
 
     def __init__(self, calls: int, grant: int) -> None:
         caps = CallLimits(max_input_tokens=grant - grant // 4, max_output_tokens=grant // 4)
@@ -39,7 +39,7 @@ Edge = tuple[str, str] | tuple[str, str, EdgeKind]
 
 
 def road(stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 8, tokens: int = 10_000) -> Definition:
-    """Build a definition; its first state is the initial one, and every state can end."""
+    """Return a definition. Its first state is the initial one, and every state has an exit to a final state."""
     states: dict[str, State] = {}
     for name, given in stops.items():
         stop = given if isinstance(given, Stop) else Stop(given)
@@ -73,7 +73,7 @@ def _edge(source: State, target: State, kind: EdgeKind = "handoff"):
 
 
 def drawn(random: Random, *, states: int, hops: int, degree: int = 3) -> Definition:
-    """Draw a definition in which every state can be reached, and many visits can run out."""
+    """Draw a definition in which every state can be reached, and many states can run out of visits."""
     names = [f"s{number}" for number in range(states)]
     visits = [1, 1, 2, 2, 3, None]
     stops = {
@@ -95,15 +95,15 @@ def drawn(random: Random, *, states: int, hops: int, degree: int = 3) -> Definit
 
 
 def small(random: Random) -> Definition:
-    """Draw a definition of up to 7 states whose paths can be told one by one."""
+    """Draw a definition of up to 7 states, small enough to list its paths."""
     return drawn(random, states=random.randint(1, 7), hops=random.randint(1, 8))
 
 
 def paths(definition: Definition) -> Iterator[tuple[str, ...]]:
-    """Tell the visits of every run, guards, tokens and time left aside, one path after the other.
+    """Yield the visits of every run, one path after the other; guards, tokens and time are ignored.
 
-    By the words of the design and nothing else: a handoff or failure edge into a state is legal while `hops + 2` are
-    within the limit and the state has a visit left.
+    By the words of the design alone: a handoff or failure edge into a state is legal while `hops + 2` are within the
+    limit and the state has a visit left.
     """
     edges = {(source.name, h.target.name) for h in definition.handoffs for source in h.sources}
 
@@ -119,7 +119,7 @@ def paths(definition: Definition) -> Iterator[tuple[str, ...]]:
 
 
 def charged(definition: Definition, path: Iterable[str]) -> int:
-    """Add up the tokens that a path is charged at most."""
+    """Return the most tokens that a path is charged."""
     specs = [definition.states[name].spec for name in path]
     return sum(s.calls * (s.call_limits.max_input_tokens + s.call_limits.max_output_tokens) for s in specs)
 
@@ -127,4 +127,4 @@ def charged(definition: Definition, path: Iterable[str]) -> int:
 GAP = road(
     {"a": Stop(20, max_visits=1), "b": Stop(30, max_visits=2), "c": 20}, [("a", "b"), ("a", "c"), ("b", "b")], hops=5
 )
-"""The worst case is 80, and no prices prove less than 90: half a run may go round b four times, and half to c."""
+"""The worst case is 80, but no tolls prove less than 90: half a run may go round b four times, and half to c."""
