@@ -1,19 +1,245 @@
-"""The machines of a module."""
+"""Finds the machines that a user named: in a module, in a file, or in all modules below a package or folder.
+
+A target is `machines.shop`, `machines/shop.py`, `machines` or `machines/`; a file or folder that is there comes first.
+`:Machine` after it picks one by its name in the module; in a package, by its name in the package itself.
+
+A module is imported, so its code runs: the user named it. However it is spelled, it has one name, since the digest of a
+machine holds it: what Python calls it from the deepest folder on its path that is above all packages around it.
+"""
 
 from __future__ import annotations
 
+import difflib
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from importlib.machinery import all_suffixes
+from pathlib import Path
 from types import ModuleType
 
+import pydantic
+
 from .define.machine import AnyMachine, is_machine
+from .errors import DefinitionError, DiscoveryError
+
+_NOT_THEIRS = (f"{Path(__file__).parent}/", f"{Path(pydantic.__file__).parent}/", "<frozen", importlib.__file__)
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module that a user named; it may not be imported yet."""
+
+    path: Path
+    top: Path
+    """The folder that its name starts from, which must be on the Python path when it is imported."""
+    spelling: str
+    """A target that means it alone."""
+    picked: str | None
+    """The only machine that is meant, by its name in the module."""
+
+    @property
+    def name(self) -> str:
+        """What Python calls it."""
+        *packages, file = self.path.relative_to(self.top).parts
+        stem = file.partition(".")[0]
+        return ".".join(packages if stem == "__init__" else [*packages, stem])
+
+    def machines(self) -> dict[str, AnyMachine]:
+        """Import the module and return the machine that was picked, or all that it defines, by their first names there.
+
+        Raises DiscoveryError: if the module cannot be imported, or has no machine of that name.
+        Raises DefinitionError: if a machine does not build; the import ends at the first.
+        """
+        known = self.known()
+        if self.picked is None:
+            first = {machine: name for name, machine in reversed(known.items()) if machine.__module__ == self.name}
+            return {name: machine for name, machine in known.items() if first.get(machine) == name}
+        if self.picked in known:
+            return {self.picked: known[self.picked]}
+        meant, there = _meant(self.picked, known, self.picked), ", ".join(known) or "none"
+        raise DiscoveryError(f"No machine {self.picked!r} in {self.spelling!r}.{meant} Machines: {there}")
+
+    def known(self) -> dict[str, AnyMachine]:
+        """Import the module and return what it defines or imports, by all names; raises as `machines` does."""
+        if str(self.top) not in sys.path:
+            sys.path.insert(0, str(self.top))
+        module = None
+        try:
+            with redirect_stdout(sys.stderr):  # stdout belongs to a command
+                module = importlib.import_module(self.name)
+        except DefinitionError:
+            raise
+        except SystemExit as error:
+            ends = f"Importing {self.spelling!r} ends the program{_line(error)}, sys.exit({error.code!r})"
+            raise DiscoveryError(f"{ends}. Let it do so under if __name__ == '__main__'") from error
+        except Exception as error:
+            if not (isinstance(error, ModuleNotFoundError) and f"{self.name}.".startswith(f"{error.name}.")):
+                raised = f"raised {type(error).__name__}{_line(error)}: {error}"
+                raise DiscoveryError(f"Importing {self.spelling!r} {raised}") from error
+        if Path(getattr(module, "__file__", None) or "").resolve() != self.path:
+            hidden = f"{str(self.path)!r} is hidden by another module that Python calls {self.name!r}"
+            raise DiscoveryError(f"{hidden}. Rename the file, or make a package of its folder by an __init__.py")
+        return {name: value for name, value in vars(module).items() if is_machine(value)}
+
+
+def machine(target: str, root: Path) -> AnyMachine:
+    """Find one machine.
+
+    Raises DiscoveryError: as `machines` does, or if several could be meant.
+    Raises DefinitionError: if a machine does not build.
+    """
+    found = machines(target, root)
+    for one in found.values():
+        if isinstance(one, DefinitionError):
+            raise one
+        if len(found) == 1:
+            return one
+    raise DiscoveryError(f"{target!r} defines {len(found)} machines. Name one: {', '.join(found)}")
+
+
+def machines(target: str, root: Path) -> dict[str, AnyMachine | DefinitionError]:
+    """Find all machines that could be meant, in their order; at least one.
+
+    Returns:
+        By a target that means it alone, each machine; by that of its module, what keeps one from being built.
+
+    Raises DiscoveryError: if there is no such module or machine, or a module cannot be imported.
+    """
+    found: dict[str, AnyMachine | DefinitionError] = {}
+    for module in (named := modules(target, root)):
+        try:
+            found |= {f"{module.spelling}:{name}": machine for name, machine in module.machines().items()}
+        except DefinitionError as error:
+            known = [one.findings for one in found.values() if isinstance(one, DefinitionError)]
+            if error.findings not in known:  # each module that imports one that does not build meets its findings
+                found[module.spelling] = error
+    if not found:
+        raise none_defined(target, named)
+    return found
+
+
+def none_defined(target: str, named: Iterable[Module]) -> DiscoveryError:
+    """Make the error of a target whose modules define no machine."""
+    imported = [f"{module.spelling}:{name}" for module in named for name in module.known()]
+    instead = f", or name one that it imports: {', '.join(imported)}" if imported else ""
+    return DiscoveryError(f"{target!r} defines no machine. Write one, class X(Machine[...]){instead}")
+
+
+def modules(target: str, root: Path) -> Sequence[Module]:
+    """Find the modules of a target, at least one, without importing any.
+
+    Args:
+        root: where paths start, and modules are looked for first; it is put on the Python path.
+
+    Raises DiscoveryError: if there is no such module, file or folder.
+    """
+    if str(root) not in sys.path:  # a console script has its own directory there instead
+        sys.path.insert(0, str(root))
+    name, colon, last = target.rpartition(":")
+    is_path = "/" in last or (name and os.path.exists(root / target))  # which may have colons of its own
+    name, picked = (name, last) if colon and not is_path else (target, None)
+    if not name:
+        raise DiscoveryError(f"{target!r} names no module, file or folder. Name one, such as 'machines.shop'")
+    places = [(root / name).resolve()] if os.path.exists(root / name) else _places(name, root)
+    found = [
+        Module(path, _top(path), os.path.relpath(path, root) if place.is_dir() else name, picked)
+        for place in places
+        for path in _files(place, picked)
+    ]
+    if not found:
+        own = "without modules" if picked is None else "and no package: name the module of the machine too"
+        raise DiscoveryError(f"{name!r} is a folder {own}: {places[0]}")
+    return found
+
+
+def _places(name: str, root: Path) -> Sequence[Path]:
+    """Locate what Python calls so, a file or the folders of a package, without running the packages around it."""
+    top, *below = name.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except ValueError:  # nothing before a dot, or __main__
+        spec = None
+    if spec is None or not (spec.submodule_search_locations or spec.has_location):  # the latter are built into Python
+        raise _missing(name, root, top, [root])
+    places = [Path(place) for place in spec.submodule_search_locations or [str(spec.origin)]]
+    for part in below:
+        around, places = places, [path for place in places if part and (path := _below(place, part)).exists()]
+        if not places:
+            raise _missing(name, root, part, around)
+    return [place.resolve() for place in places]
+
+
+def _below(place: Path, part: str) -> Path:
+    """Return the package, else the module, else the folder of a name, as Python does."""
+    folder, file = place / part, place / f"{part}.py"
+    return file if file.is_file() and not (folder / "__init__.py").is_file() else folder
+
+
+def _missing(name: str, root: Path, part: str, folders: Iterable[Path]) -> DiscoveryError:
+    is_path = "/" in name or name.endswith(".py")
+    part, folders = ((root / name).name, [(root / name).parent]) if is_path else (part, folders)
+    there = [path for folder in folders for path in folder.glob("*") if path.is_dir() or path.suffix == ".py"]
+    meant = _meant(part, [path.name if is_path else path.stem for path in there], name)
+    return DiscoveryError(f"No module, file or folder {name!r} in {root} or on the Python path.{meant}")
+
+
+def _meant(wrong: str, known: Iterable[str], whole: str) -> str:
+    """Ask whether a name was misspelt, if a known one is close to it; `whole` is what it is a part of."""
+    close = difflib.get_close_matches(wrong, list(known), n=1)
+    return f" Did you mean {whole.replace(wrong, close[0])!r}?" if close else ""
+
+
+def _files(place: Path, picked: str | None) -> Iterable[Path]:
+    """Find the files of a module, package or folder that may define the machines that are meant."""
+    if not place.is_dir():
+        return [place]
+    if picked is not None:
+        return filter(Path.is_file, [place / "__init__.py"])
+    return [path for path in sorted(place.rglob("*.py")) if _is_ours(path.relative_to(place))]
+
+
+def _is_ours(path: Path) -> bool:
+    """Check that a file in a folder may define machines: no test, no program, not hidden, and a module to Python."""
+    is_test = path.stem.startswith("test_") or path.stem.endswith("_test") or path.stem == "conftest"
+    is_hidden = any(part.startswith((".", "__pycache__")) for part in path.parts)
+    return not (is_test or is_hidden or "." in path.stem or path.stem in ("__main__", "setup"))
+
+
+def _top(path: Path) -> Path:
+    """Return the folder that the name of a module starts from.
+
+    Raises DiscoveryError: if the file can be no module.
+    """
+    stem = path.name.partition(".")[0]
+    if path.name.removeprefix(stem) not in all_suffixes():
+        raise DiscoveryError(f"{str(path)!r} is no module to Python. Name a file such as 'shop.py'")
+    top = next(folder for folder in path.parents if not (folder / "__init__.py").exists())
+    above = [folder for folder in {Path(entry).resolve() for entry in sys.path} if top.is_relative_to(folder)]
+    named = [folder for folder in above if "." not in "".join(top.relative_to(folder).parts)]
+    return max(named, key=lambda folder: len(folder.parts), default=top)
+
+
+def _line(error: BaseException) -> str:
+    """Return where an error came from: the deepest line that is not ours, pydantic's or the import system's."""
+    if isinstance(error, SyntaxError):
+        return f" at {error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)]
+    return f" at {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
 
 
 def machines_in(module: ModuleType) -> dict[str, AnyMachine]:
-    """Give the machines of a module by its names for them, those that it imports among them."""
+    """Return the machines of a module by its names for them, those that it imports among them."""
     return {name: value for name, value in vars(module).items() if is_machine(value)}
 
 
 def defined_in(module: ModuleType) -> dict[str, AnyMachine]:
-    """Give the machines that a module defines, each by its first name there; not those that it imports."""
+    """Return the machines that a module defines, each by its first name there; not those that it imports."""
     first: dict[AnyMachine, str] = {}
     for name, machine in machines_in(module).items():
         if machine.__module__ == module.__name__:

@@ -2,6 +2,7 @@
 
 FsmError
 ├── DefinitionError      a context or machine class breaks a rule; shows every finding
+├── DiscoveryError       what a user named is no module or machine, or cannot be imported
 ├── StartError           a run cannot start: limits, prices, models or a certificate do not fit the machine
 ├── CertificateError     a certificate cannot be made or read, or is refuted
 ├── ContextError         a field was read, written or named against its declaration
@@ -70,6 +71,10 @@ class DefinitionError(FsmError):
         count = "1 finding" if len(self.findings) == 1 else f"{len(self.findings)} findings"
         lines = [f"{subject} does not build: {count}", *map(str, self.findings), how_to_learn_more(self.findings)]
         super().__init__("\n".join(filter(None, lines)))
+
+
+class DiscoveryError(FsmError):
+    """What a user named is no module or machine, or cannot be imported; the message says what to do."""
 
 
 class StartError(FsmError):

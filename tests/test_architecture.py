@@ -42,7 +42,7 @@ OUTLETS = {
     "genai_prices": ["models/prices.py"],
     "httpx2": ["models/http.py", "models/local.py", "models/weights.py"],
     "hypothesis": ["testing/*"],
-    "importlib": ["cli/__init__.py", "cli/load.py", "models/registry.py", "testing/targets.py"],
+    "importlib": ["cli/__init__.py", "discover.py", "models/registry.py"],
     "openai": ["models/openai.py", "models/openai/*"],
     "orjson": ["cli/*"],
     "pickle": [],

@@ -22,9 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fsm",
         action="append",
         default=[],
-        metavar="TARGET",
-        help="Test every machine of a module, file or package, such as 'shop', 'machines/shop.py' or 'shop:ShopFloor'. "
-        "May be given several times. Without other arguments, nothing else is tested.",
+        metavar="MODULE[:Machine]",
+        help="Test every machine of a module, such as 'machines.shop', of a file, such as 'machines/shop.py', or of a "
+        "package or folder with all modules below it; may be given several times. Without other arguments nothing else "
+        "is tested.",
     )
     group.addoption(
         "--fsm-coverage",
@@ -42,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="For tests with the fixture fsm_cassette: send their requests for real, and record their cassettes again.",
     )
-    parser.addini("fsm", "Modules, files or packages whose machines are tested in addition to testpaths.", "args", [])
+    parser.addini("fsm", "Modules, files or folders whose machines are tested along with testpaths.", "args", [])
 
 
 def _percent(given: str) -> float:

@@ -5,7 +5,7 @@ A file with machines is collected as `machines/shop.py::ShopFloor::bounded` and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,10 +15,10 @@ import pytest
 from hypothesis.errors import HypothesisException
 
 from ..define.machine import AnyMachine
-from ..errors import DefinitionError, FsmError
+from ..discover import Module, modules, none_defined
+from ..errors import DefinitionError, DiscoveryError, FsmError
 from .coverage import Coverage, lines
 from .ready import TESTS, Ready
-from .targets import TargetError, files, machines
 
 COVERAGE = pytest.StashKey[Coverage]()
 
@@ -28,14 +28,14 @@ def install(config: pytest.Config) -> None:
 
     Raises pytest.UsageError: if a target is not there.
     """
-    options, root = config.option, config.invocation_params.dir
-    collector = Machines(root)
+    options = config.option
+    collector = Machines()
     try:
         for target in options.fsm:
-            collector.add(target)
+            collector.add(target, config.invocation_params.dir)
         for target in config.getini("fsm"):
-            collector.add(target, root=config.rootpath)
-    except TargetError as error:
+            collector.add(target, config.rootpath)
+    except DiscoveryError as error:
         raise pytest.UsageError(f"--fsm: {error}") from None
     config.pluginmanager.register(collector, "fsm_orch_machines")
     _choose(config, collector)
@@ -54,38 +54,29 @@ def _choose(config: pytest.Config, collector: Machines) -> None:
 
 
 class Machines:
-    """Collects the machines of files.
+    """Collects the machines of files."""
 
-    Args:
-        root: where targets are looked for.
-    """
+    def __init__(self) -> None:
+        self.files: dict[Path, list[Module]] = {}
+        """By file, the module that it is, once for each target that means it."""
+        self._targets: dict[str, Sequence[Module]] = {}
+        self._empty: set[Path] = set()
+        """The files that turned out to have no machine."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self.files: dict[Path, tuple[list[str], Path]] = {}
-        """By file, the machines that were picked, "" for all, and where the file's name starts from."""
-        self._hopeful: dict[str, set[Path]] = {}
-        """By target, its files that have a machine, or were not looked into yet."""
-
-    def add(self, target: str, *, root: Path | None = None) -> None:
+    def add(self, target: str, root: Path) -> None:
         """Add the files of a target.
 
-        Raises TargetError: if it is not there.
+        Raises DiscoveryError: if it is not there.
         """
-        root = root or self._root
-        found = files(target, root)
-        self._hopeful[target] = {*found}
-        for path, picked in found.items():
-            self.files.setdefault(path, ([], root))[0].append(picked)
+        self._targets[target] = modules(target, root)
+        for module in self._targets[target]:
+            self.files.setdefault(module.path, []).append(module)
 
-    def without(self, path: Path) -> list[str]:
-        """Take note that a file has no machine, and tell the targets that are now known to have none at all."""
-        for left in self._hopeful.values():
-            left.discard(path)
-        empty = [target for target, left in self._hopeful.items() if not left]
-        for target in empty:
-            del self._hopeful[target]
-        return empty
+    def without(self, path: Path) -> list[DiscoveryError]:
+        """Take note that a file has no machine, and return an error for each target that is now known to have none."""
+        self._empty.add(path)
+        found = ((target, named, {module.path for module in named}) for target, named in self._targets.items())
+        return [none_defined(target, named) for target, named, paths in found if path in paths <= self._empty]
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> MachineFile | None:
         """Collect a file with machines."""
@@ -106,7 +97,7 @@ class NoTests(pytest.Module):
     """A module without tests."""
 
     def collect(self) -> list[Any]:
-        """Give none."""
+        """Return none."""
         return []
 
 
@@ -120,29 +111,25 @@ class MachineFile(pytest.File):
     def collect(self) -> Iterator[MachineTests | ReadyTest]:
         """Import the file; a machine that does not build is a test that fails.
 
-        Raises CollectError: if a machine that was picked is not there, or a target has turned out to have none.
+        Raises CollectError: if the file cannot be imported, a machine that was picked is not there, or a target has
+            turned out to have none.
         """
-        picked, root = self._targets.files[self.path]
         try:
-            found = {name: machine for one in picked for name, machine in machines(self.path, root, one).items()}
+            every = [module.machines() for module in self._targets.files[self.path]]
         except DefinitionError as error:
             yield ReadyTest.from_parent(self, name="builds", machine=None, test=_failing(error))
             return
-        except TargetError as error:
+        except DiscoveryError as error:
             raise self.CollectError(f"--fsm: {error}") from None
+        found = {name: machine for machines in every for name, machine in machines.items()}
         empty = [] if found else self._targets.without(self.path)
         if empty:
-            raise self.CollectError("\n".join(map(_without, empty)))
+            raise self.CollectError("\n".join(f"--fsm: {error}" for error in empty))
         coverage = self.config.stash.get(COVERAGE, None)
         for name, machine in found.items():
             if coverage is not None:
                 coverage.expect(machine.definition)
             yield MachineTests.from_parent(self, name=name, machine=machine)
-
-
-def _without(target: str) -> str:
-    do = f"Write one, class X(Machine[...]), or pick one that it imports: {f'{target}:Machine'!r}"
-    return f"--fsm: {target!r} defines no machine. {do}"
 
 
 class MachineTests(pytest.Collector):
@@ -153,7 +140,7 @@ class MachineTests(pytest.Collector):
         self._machine = machine
 
     def collect(self) -> Iterator[ReadyTest]:
-        """Give one item for each thing that is tested."""
+        """Yield one item for each thing that is tested."""
         for name, test in TESTS.items():
             yield ReadyTest.from_parent(self, name=name, machine=self._machine, test=test)
 

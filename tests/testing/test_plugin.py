@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from fsm_orch.testing.targets import TargetError, files, machines
-
 pytest_plugins = ["pytester"]
 
 MACHINE = '''
@@ -82,36 +80,12 @@ def run(project: pytest.Pytester, *options: str) -> pytest.RunResult:
     return project.runpytest_subprocess(*quick, *options)
 
 
-@pytest.mark.parametrize("target", ["desk", "desk.shop", "desk/shop.py", "desk.shop:Desk"])
-def test_a_target_is_collected(project: pytest.Pytester, target: str) -> None:
-    """A package, module, file or machine gives readable ids, and nothing else is collected."""
-    result = run(project, "--fsm", target, "--collect-only", "-q")
+def test_a_target_is_collected(project: pytest.Pytester) -> None:
+    """A machine gives readable ids, and nothing else is collected."""
+    result = run(project, "--fsm", "desk", "--collect-only", "-q")
 
     ids = [line for line in result.outlines if "::" in line]
     assert [f"desk/shop.py::Desk::{name}" for name in ("findings", "bounded", "policies", "safety", "replay")] == ids
-
-
-def test_one_of_several_machines_is_picked() -> None:
-    """A name after the colon picks one machine of a file that defines more; a wrong one is told with those it has."""
-    root = Path(__file__).parents[2]
-    ((path, picked),) = files("machines.helpdesk:Hybrid", root).items()
-
-    assert ["Hybrid"] == [*machines(path, root, picked)]
-    assert len(machines(path, root)) > 1
-    with pytest.raises(TargetError, match=r"no machine 'Hybird' in 'machines\.helpdesk'\. Machines: .*Hybrid"):
-        machines(path, root, "Hybird")
-
-
-def test_machines_of_one_name_are_told_by_their_attributes(project: pytest.Pytester) -> None:
-    """Two classes of one name are both tested, each under the name that the module has for it."""
-    shop = project.path / "desk" / "shop.py"
-    shop.write_text(MACHINE.replace("POLICY", "") + "\nFirst = Desk\n" + MACHINE.replace("POLICY", ""))
-
-    both = run(project, "--fsm", "desk", "--collect-only", "-q")
-    first = run(project, "--fsm", "desk.shop:First", "--collect-only", "-q")
-
-    assert {"desk/shop.py::Desk::bounded", "desk/shop.py::First::bounded"} <= {*both.outlines}
-    assert {"First"} == {line.split("::")[1] for line in first.outlines if "::" in line}
 
 
 def test_machines_of_one_file_can_be_picked_together(project: pytest.Pytester) -> None:
@@ -124,17 +98,6 @@ def test_machines_of_one_file_can_be_picked_together(project: pytest.Pytester) -
     assert {"Desk", "First"} == {line.split("::")[1] for line in result.outlines if "::" in line}
 
 
-def test_a_machine_that_a_package_imports_can_be_picked(project: pytest.Pytester) -> None:
-    """A name after a package is one of the package itself, wherever the machine was defined."""
-    (project.path / "front").mkdir()
-    (project.path / "front" / "__init__.py").write_text("from desk.shop import Desk as Front")
-    (project.path / "front" / "other.py").touch()
-
-    result = run(project, "--fsm", "front:Front", "--collect-only", "-q")
-
-    assert "front/__init__.py::Front::bounded" in result.outlines
-
-
 def test_a_target_without_machines_is_told(project: pytest.Pytester) -> None:
     """Nothing is tested there, which is no success; a folder needs a machine in one of its files only."""
     (project.path / "front").mkdir()
@@ -145,19 +108,8 @@ def test_a_target_without_machines_is_told(project: pytest.Pytester) -> None:
 
     assert pytest.ExitCode.INTERRUPTED == result.ret
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["--fsm: 'front' defines no machine. *, or pick one that it imports: 'front:Machine'"])
+    result.stdout.fnmatch_lines(["--fsm: 'front' defines no machine. *, or name one that it imports: front/*.py:Desk"])
     result.stdout.no_fnmatch_line("*Traceback*")
-
-
-def test_a_module_that_ends_the_program_is_told(project: pytest.Pytester) -> None:
-    """It ends the session of a program otherwise, and the tests of all other modules with it."""
-    (project.path / "tool.py").write_text("import sys\nsys.exit('no arguments')")
-
-    result = run(project, "--fsm", "desk", "--fsm", "tool", "--continue-on-collection-errors")
-
-    result.assert_outcomes(passed=5, errors=1)
-    result.stdout.fnmatch_lines(["--fsm: importing 'tool' ends the program, sys.exit('no arguments')*"])
-    result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
 def test_ready_tests_pass(project: pytest.Pytester) -> None:
@@ -208,16 +160,7 @@ def test_a_target_that_is_not_there_is_told(project: pytest.Pytester) -> None:
     result = run(project, "--fsm", "deks")
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
-    result.stderr.fnmatch_lines(["*--fsm: no module, file or folder 'deks'*"])
-
-
-@pytest.mark.parametrize("target", ["", ":Desk"])
-def test_a_target_has_a_name(project: pytest.Pytester, target: str) -> None:
-    """Nothing is no target, and surely not everything."""
-    result = run(project, "--fsm", target)
-
-    assert pytest.ExitCode.USAGE_ERROR == result.ret
-    result.stderr.fnmatch_lines([f"*--fsm: {target!r} names no module, file or folder*"])
+    result.stderr.fnmatch_lines(["*--fsm: No module, file or folder 'deks'*"])
 
 
 def test_what_is_missing_is_told(project: pytest.Pytester) -> None:
