@@ -20,7 +20,6 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.machinery import all_suffixes
 from pathlib import Path
-from types import ModuleType
 
 import pydantic
 
@@ -164,7 +163,7 @@ def _places(name: str, root: Path) -> Sequence[Path]:
         spec = importlib.util.find_spec(top)
     except ValueError:  # nothing before a dot, or __main__
         spec = None
-    if spec is None or not (spec.submodule_search_locations or spec.has_location):  # the latter are built into Python
+    if spec is None or not (spec.submodule_search_locations or spec.has_location):  # what is built in has neither
         raise _missing(name, root, top, [root])
     places = [Path(place) for place in spec.submodule_search_locations or [str(spec.origin)]]
     for part in below:
@@ -231,17 +230,3 @@ def _line(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)]
     return f" at {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
-
-
-def machines_in(module: ModuleType) -> dict[str, AnyMachine]:
-    """Return the machines of a module by its names for them, those that it imports among them."""
-    return {name: value for name, value in vars(module).items() if is_machine(value)}
-
-
-def defined_in(module: ModuleType) -> dict[str, AnyMachine]:
-    """Return the machines that a module defines, each by its first name there; not those that it imports."""
-    first: dict[AnyMachine, str] = {}
-    for name, machine in machines_in(module).items():
-        if machine.__module__ == module.__name__:
-            first.setdefault(machine, name)
-    return {name: machine for machine, name in first.items()}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
+from .. import discover
 from ..define.definition import Definition
 from ..define.machine import AnyMachine
 from ..errors import CertificateError, DefinitionError
@@ -21,7 +22,7 @@ from ..export.drawing import drawn
 from ..export.table import table
 from ..proof.explore.walk import OnProgress
 from ..proof.report import Counterexample, Proof, prove
-from . import files, load
+from . import files, start
 from .page import show_proof
 from .show import CommandError, complain, complaints, console, show_findings
 
@@ -30,7 +31,7 @@ _QUIET_S = 2.0
 
 
 def check(
-    target: load.Target,
+    target: start.Target,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
     certificate: Annotated[
@@ -56,39 +57,49 @@ def check(
         ),
     ] = 100_000,
 ) -> None:
-    """Check a machine, or every machine of a module, and prove what no run of it can exceed.
+    """Check a machine, or every machine of a module or folder, and prove what no run of it can exceed.
 
     A machine that cannot keep its promise does not build: its findings are shown with the lines they are about. The
-    import ends at the first such machine, so those below it are not seen yet. One that builds is proved: bounds with
-    the path that reaches them, policies on all paths, theorems after every step, and what else is to be said of it.
+    import ends at the first such machine, so those below it in its module are not seen yet; other modules are checked.
+    One that builds is proved: bounds with the path that reaches them, policies on all paths, theorems after every step,
+    and what else is to be said of it.
 
     Exit codes: 0 nothing to mend; 1 a finding that is an error (or, with --strict, a warning); 2 nothing was checked.
     """
     with complaints():
-        try:
-            machines = load.machines(target)
-        except DefinitionError as error:
-            _refuse(error, as_json=as_json)
-            raise typer.Exit(1) from None
-        _check_files(machines, certificate, counterexample)
-        found = [
-            _prove(one, model, require_slack=require_slack, max_configurations=max_configurations) for one in machines
+        found = discover.machines(target, Path.cwd())
+        _check_files(len(found), certificate, counterexample)
+        outcomes = [
+            one
+            if isinstance(one, DefinitionError)
+            else _prove(one, spelling, model, require_slack=require_slack, max_configurations=max_configurations)
+            for spelling, one in found.items()
         ]
-        _write(found[0], certificate, counterexample, target.partition(":")[0])
+        _write(outcomes[0], certificate, counterexample)
     if as_json:
-        _print_json([_as_json(one, target.partition(":")[0]) for one in found])
+        typer.echo(orjson.dumps({"machines": [*map(_as_json, outcomes)]}))
     else:
-        out = console()
-        for one in found:
-            show_proof(out, one, target)
-    if not all(one.is_sound(strict=strict) for one in found):
+        _show(outcomes)
+    if not all(isinstance(one, _Proved) and one.proof.is_sound(strict=strict) for one in outcomes):
         raise typer.Exit(1)
 
 
-def _prove(machine: AnyMachine, model: str | None, *, require_slack: bool, max_configurations: int) -> Proof:
+class _Proved(NamedTuple):
+    """What was found of a machine that builds."""
+
+    proof: Proof
+    module: str
+    """Where it is imported from."""
+    spelling: str
+    """A target that means it alone."""
+
+
+def _prove(
+    machine: AnyMachine, spelling: str, model: str | None, *, require_slack: bool, max_configurations: int
+) -> _Proved:
     with _progress(machine.definition.name) as on_progress:
         try:
-            return prove(
+            found = prove(
                 machine,
                 model=model,
                 require_slack=require_slack,
@@ -98,6 +109,7 @@ def _prove(machine: AnyMachine, model: str | None, *, require_slack: bool, max_c
             )
         except CertificateError as error:
             raise CommandError(str(error)) from error
+    return _Proved(found, machine.__module__, spelling)
 
 
 @contextmanager
@@ -120,15 +132,18 @@ def _progress(name: str) -> Iterator[OnProgress]:
             bar.stop()
 
 
-def _check_files(machines: Sequence[AnyMachine], *asked: Path | None) -> None:
+def _check_files(count: int, *asked: Path | None) -> None:
     paths = [path for path in asked if path is not None]
     for path in paths:
         files.check_writable(path)
-    if paths and len(machines) > 1:
-        raise CommandError(f"A file holds what is said of one machine, and there are {len(machines)}: name one")
+    if paths and count > 1:
+        raise CommandError(f"A file holds what is said of one machine, and there are {count}: name one")
 
 
-def _write(found: Proof, certificate: Path | None, counterexample: Path | None, module: str) -> None:
+def _write(one: _Proved | DefinitionError, certificate: Path | None, counterexample: Path | None) -> None:
+    if isinstance(one, DefinitionError):
+        return
+    found, module, _ = one
     if certificate is not None:
         unnamed = [state for state, model in found.certificate.models.items() if model is None]
         if unnamed:
@@ -153,18 +168,20 @@ def _source(definition: Definition, example: Counterexample, module: str) -> str
     )
 
 
-def _refuse(error: DefinitionError, *, as_json: bool) -> None:
-    if as_json:
-        _print_json([{"machine": error.subject, "findings": [asdict(finding) for finding in error.findings]}])
-    else:
-        show_findings(console(), error)
+def _show(outcomes: Iterable[_Proved | DefinitionError]) -> None:
+    out = console()
+    for one in outcomes:
+        if isinstance(one, DefinitionError):
+            show_findings(out, one)
+            out.print()
+        else:
+            show_proof(out, one.proof, one.spelling)
 
 
-def _print_json(machines: list[dict[str, Any]]) -> None:
-    typer.echo(orjson.dumps({"machines": machines}))
-
-
-def _as_json(found: Proof, module: str) -> dict[str, Any]:
+def _as_json(one: _Proved | DefinitionError) -> dict[str, Any]:
+    if isinstance(one, DefinitionError):
+        return {"machine": one.subject, "findings": [asdict(finding) for finding in one.findings]}
+    found, module, _ = one
     definition, explored = found.definition, found.exploration
     return {
         "machine": definition.name,

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .. import discover
 from ..define.context import Context
 from ..define.machine import AnyMachine
 from ..errors import DefinitionError
@@ -21,7 +22,7 @@ from ..kernel.inputs import Input
 from ..kernel.records import VisitStarted
 from ..models import registry
 from ..run.runner import Runner
-from . import load, queries, start
+from . import queries, start
 from .queries import Query
 from .run import DEFAULT_MODEL, ModelName
 from .scores import Scores, print_json, show
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 
 def evaluate(
-    target: load.Target,
+    target: start.Target,
     *,
     data: Annotated[Path, typer.Option(metavar="CSV", help="A file with a header and one query a row.")],
     text: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the queries.")] = "text",
@@ -65,7 +66,7 @@ def evaluate(
     """
     stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
     with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
-        machine = load.machine(target)
+        machine = discover.machine(target, Path.cwd())
         named = model or machine.definition.model or DEFAULT_MODEL
         given = queries.read(data, text=text, expect=expect, split=split)
         labels = queries.labels(given, machine.definition)

@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
+from .. import discover
 from ..define.definition import Definition
 from ..export.canonical import canonical
 from ..export.dot import dot
 from ..export.mermaid import mermaid
 from ..export.promela import promela
 from ..export.tla import tla
-from . import files, load
+from . import files, start
 from .show import CommandError, complaints
 
 
@@ -49,7 +50,7 @@ _EXPORTS: dict[Format, Callable[[Definition], str]] = {
 
 
 def graph(
-    target: load.Target,
+    target: start.Target,
     *,
     language: Annotated[
         Format,
@@ -63,7 +64,7 @@ def graph(
 ) -> None:
     """Draw a machine: its limits, guards, failure edges (red), and the landing edge of every state (dotted)."""
     with complaints():
-        text = _EXPORTS[language](load.machine(target).definition).encode()
+        text = _EXPORTS[language](discover.machine(target, Path.cwd()).definition).encode()
         if output is None:
             typer.echo(text, nl=False)
         else:

@@ -6,18 +6,20 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import orjson
 import structlog
 import typer
 
+from .. import discover
 from ..define.context import Context
 from ..observe.base import Observer
 from ..observe.log import log_records
 from ..run.result import RunResult
 from ..run.runner import Runner
-from . import load, start
+from . import start
 from .path import PathWriter, show_result
 from .show import complain, complaints, console
 
@@ -35,7 +37,7 @@ ModelName = Annotated[
 
 
 def run(
-    target: load.Target,
+    target: start.Target,
     text: Annotated[
         str | None, typer.Argument(help="Value of the context's only required str field.", show_default=False)
     ] = None,
@@ -57,7 +59,7 @@ def run(
     """
     stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
     with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
-        machine = load.machine(target)
+        machine = discover.machine(target, Path.cwd())
         context = start.context(machine.definition.context, text, fields)
         runner = Runner[Any, Any](
             machine,

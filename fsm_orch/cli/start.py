@@ -1,4 +1,4 @@
-"""What a run on the command line starts from: the initial context, and the machine's dependencies."""
+"""What commands start from: the machine that was named, and to run it an initial context and its dependencies."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
@@ -15,6 +16,16 @@ from ..define.changes import describe
 from ..define.context import Context
 from ..define.machine import AnyMachine
 from .show import CommandError
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODULE[:Machine]",
+        help="A module, such as 'machines.shop', a file, such as 'machines/shop.py', or a package or folder with all "
+        "modules below it; the machine's name is needed only where there are several.",
+        show_default=False,
+    ),
+]
 
 
 def context(context_type: type[Context], text: str | None, fields: str) -> Context:

@@ -183,7 +183,7 @@ def test_a_broken_policy_is_shown_with_its_path(cli, write):
     assert result.exit_code == 1
     assert "policies violated never(to_leak) holds eventually(answered | human)" in said
     assert "hop state handoff to reserved total 1 ask to_leak leak 1,000 0" in said
-    assert f"as a test fsm-orch check {module} --counterexample test_counterexample.py" in said
+    assert f"as a test fsm-orch check {module}:Broken --counterexample test_counterexample.py" in said
     assert "FSM411: never(to_leak) is violated: ask -to_leak-> leak" in said
 
 
@@ -304,6 +304,17 @@ def test_every_machine_of_a_module_is_checked(cli, write, desk_source):
     )
 
 
+def test_every_module_of_a_folder_is_checked(cli, write, desk_source):
+    """One that does not build is shown in its place, fails the check, and keeps no other from being checked."""
+    names = {f"{write(source)}.py": name for name, source in (("Bad", BAD), ("Desk", desk_source)) for _ in range(2)}
+    page, data = cli.invoke(app, ["check", "."]), cli.invoke(app, ["check", ".", "--json"])
+
+    shown = [line.split()[:2] for line in page.stdout.splitlines() if " does not build: " in line or " builds " in line]
+    assert (page.exit_code, data.exit_code) == (1, 1)
+    assert [[names[file], "does" if names[file] == "Bad" else "builds"] for file in sorted(names)] == shown
+    assert [names[file] for file in sorted(names)] == [one["machine"] for one in json.loads(data.stdout)["machines"]]
+
+
 def test_json_gives_all_of_it(cli, write):
     """With --json bounds, exploration, policies, findings and counterexamples are data."""
     result = cli.invoke(app, ["check", write(BROKEN), "--json"])
@@ -348,7 +359,7 @@ def test_a_module_that_is_not_there_exits_with_2(cli):
     result = cli.invoke(app, ["check", "nowhere"])
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("fsm-orch: No module 'nowhere'")
+    assert result.stderr.startswith("fsm-orch: No module, file or folder 'nowhere'")
 
 
 @pytest.mark.parametrize("machines", ["machines.shop", "machines.helpdesk"])

@@ -89,14 +89,6 @@ def test_what_a_module_prints_is_not_in_the_diagram(cli, write, desk_source):
     assert result.stderr == "hello\n"
 
 
-def test_a_bad_module_is_one_line(cli):
-    """No diagram, one line, exit code 2."""
-    result = cli.invoke(app, ["graph", "nowhere"])
-
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.count("\n") == 1
-
-
 def test_help_names_every_command(cli):
     """The root help lists the commands."""
     shown = cli.invoke(app, ["--help"]).stdout
