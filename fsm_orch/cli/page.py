@@ -73,7 +73,7 @@ def _row(definition: Definition, state: State) -> tuple[str, ...]:
 
 
 def _bounds(found: Proof) -> _Lines:
-    """Say what no run exceeds."""
+    """Yield what no run exceeds."""
     certificate, limits = found.certificate, found.definition.limits
     if not certificate.bounds["calls"].bound:
         yield "tokens", "none: no agent calls a model", "bold"
@@ -102,7 +102,7 @@ def _spent(found: Proof) -> _Lines:
 
 
 def _unbounded_cost(certificate: Certificate) -> str:
-    """Say what is missing to bound the cost."""
+    """Return what is missing to bound the cost."""
     limit = certificate.limits.cost_usd
     limited = "not limited" if limit is None else f"limited to ${limit}, and not bounded"
     models = certificate.models.items()
@@ -117,7 +117,7 @@ def _colour(verdict: str | None) -> str:
 
 
 def _explored(explored: Exploration) -> _Lines:
-    """Say how runs were looked through, and what holds of them."""
+    """Yield how runs were explored, and what holds of them."""
     took = "" if explored.seconds is None else f" in {explored.seconds:.2f} s"
     extent = "all runs" if explored.is_complete else "not all runs, since it ended there"
     yield (

@@ -141,8 +141,8 @@ def field_refs(refs: object) -> tuple[FieldRef, ...]:
     for ref in taken:
         if not isinstance(ref, FieldRef):
             raise ContextError(f"{ref!r} is not a field. Name fields as attributes of a context class: Ticket.query")
-    in_order = sorted(taken, key=lambda ref: ref.name) if isinstance(refs, Set) else taken
-    return cast("tuple[FieldRef, ...]", tuple(in_order))
+    found = cast("tuple[FieldRef, ...]", taken)
+    return tuple(sorted(found, key=lambda ref: ref.name)) if isinstance(refs, Set) else found
 
 
 def given_fields(context_type: type[Context]) -> frozenset[str]:

@@ -168,7 +168,7 @@ def test_how_to_learn_more_is_said_once(cli, ask, write):
     """
     noted = write(NOTED)
 
-    assert cli.invoke(app, ["check", write(BAD)]).stdout.endswith("\nto learn more: fsm-orch explain FSM117 FSM110\n")
+    assert cli.invoke(app, ["check", write(BAD)]).stdout.endswith("\nto learn more: fsm-orch explain FSM117 FSM110\n\n")
     assert cli.invoke(app, ["check", ask]).stdout.endswith("\nto learn more: fsm-orch explain FSM502\n\n")
     assert "findings 1 note" in words(cli.invoke(app, ["check", noted]))
     assert "explain" not in cli.invoke(app, ["check", noted]).stdout

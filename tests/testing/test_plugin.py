@@ -42,7 +42,8 @@ def test_own():
 
 RECORDED_TEST = """
 import asyncio, httpx2, pytest
-from fsm_orch import Message, Request
+from fsm_orch import Message
+from fsm_orch.models import Request
 from fsm_orch.models.openai import ChatModel
 
 def answer(request):

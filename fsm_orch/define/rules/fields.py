@@ -49,7 +49,7 @@ def _default_answer(definition: Definition, ref: FieldRef, value: object, where:
 
 
 def _misfit(context: type[Context], name: str, value: object) -> str | None:
-    """Say why a field would not take a value as it is, or a journal would not give it back; None if they do."""
+    """Return why a field would refuse a value, or a journal would change it; None if neither would."""
     try:
         context.model_validate({name: value}, strict=True, by_alias=False, by_name=True)
     except ValidationError as error:

@@ -21,7 +21,7 @@ def contexts(definition: Definition) -> Iterator[Finding]:
 
 
 def guards_in_use(definition: Definition) -> Iterator[tuple[str, str, Guard[Any]]]:
-    """Give every guard with where and how it is used."""
+    """Yield every guard with where and how it is used."""
     for handoff in definition.handoffs:
         if handoff.guard is not None:
             yield handoff.where, f"the guard of {handoff.name!r}", handoff.guard
@@ -46,7 +46,7 @@ def dependencies(definition: Definition) -> Iterator[Finding]:
 
 
 def _is_foreign(wanted: object, given: object) -> bool:
-    """Tell whether dependencies are certainly others than those wanted; protocols and generics are for checkers."""
+    """Return whether dependencies certainly do not fit; protocols and generics are left to type checkers."""
     if given is None:
         return type(None) not in typing.get_args(wanted)
     if not isinstance(wanted, type) or not isinstance(given, type) or getattr(wanted, "_is_protocol", False):

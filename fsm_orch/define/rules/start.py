@@ -56,7 +56,7 @@ def _too_far(definition: Definition) -> Iterator[Finding]:
 
 
 def start_objection(definition: Definition, limits: Limits, price: Price = FREE) -> str | None:
-    """Say why no run could start within limits, at the price of the initial state's model; None if one can."""
+    """Return why no run could start within limits, at the price of the initial state's model; None if one can."""
     grant = definition.initial.spec.grant(price)
     if limits.hops < 1:
         return f"{limits.hops} hops leave none to land with"

@@ -89,7 +89,7 @@ class Bound(_FrozenModel):
     """The bound that the tolls alone prove: worst case of the initial state + `to_come` + the toll of every visit
     left; `bound` is its whole part, or lower where a search proved more."""
     to_come: Exact
-    """pi(initial, 0): the most that may follow the first visit, with the toll of each visit made taken off."""
+    """The most that may follow the first visit, with the toll of each visit made taken off: pi(initial, 0)."""
     per_visit: Mapping[str, Exact]
     """lambda, by state: allowing one more visit of it raises the bound by at most this much. Only states whose visits
     can run out before the hops do have one."""

@@ -46,12 +46,12 @@ class Tolls:
 
     @cached_property
     def gain(self) -> Mapping[str, int]:
-        """c - lambda, by state, times `unit`."""
+        """The gain of a visit, c - lambda, by state, times `unit`."""
         return {s: int((c - self.per_visit.get(s, 0)) * self.unit) for s, c in self.worst_case.items()}
 
     @cached_property
     def layers(self) -> tuple[Mapping[str, int], ...]:
-        """pi, by state, times `unit`: one table for each number of visits that may still follow, from 0 to `hops`."""
+        """The tables of pi, by state, times `unit`: one table for each number of visits that may still follow, from 0 to `hops`."""
         # The last table is for one visit more than any run can make; `per_hop` needs it.
         layer = dict.fromkeys(self.gain, 0)
         layers = [layer]
@@ -68,7 +68,7 @@ class Tolls:
 
     @cached_property
     def to_come(self) -> Fraction:
-        """pi(initial, 0): the most that may follow the first visit, the tolls taken off."""
+        """The most that may follow the first visit, the tolls taken off: pi(initial, 0)."""
         return self.pi(self.skeleton.initial, 0)
 
     @cached_property

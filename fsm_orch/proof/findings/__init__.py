@@ -36,7 +36,7 @@ def findings(
     models: Mapping[str, str] | None = None,
     require_slack: bool = False,
 ) -> tuple[Finding, ...]:
-    """Say everything that is to be said of a definition that builds, errors first.
+    """Return all findings of a definition that builds, errors first.
 
     Args:
         certificate: its own.

@@ -45,7 +45,7 @@ def _allowed(policy: Policy) -> str:
 
 
 def _look_into(judged: PolicyVerdict) -> str:
-    """Say how to learn whether a possible path is real."""
+    """Return how to learn whether a possible path is real."""
     assert judged.trace is not None
     if judged.trace.assumptions:
         return "have a guard read a bool, an Enum or a Literal, which can be looked into"

@@ -51,7 +51,7 @@ class _Found(NamedTuple):
 
 
 def cases(domain: Domain, guards: Sequence[Guard[Any] | None], *, raising: bool = False) -> Iterator[Case]:
-    """Give every way in which guards may answer together; None holds always.
+    """Yield every way in which guards may answer together; None holds always.
 
     Args:
         raising: also those in which a leaf raises on None.
@@ -67,12 +67,12 @@ def cases(domain: Domain, guards: Sequence[Guard[Any] | None], *, raising: bool 
 
 
 def _said(domain: Domain, leaf: Guard[Any], values: Mapping[str, object], *, raising: bool) -> tuple[Outcome, ...]:
-    """Tell what a leaf may do that is unknown on these values."""
+    """Return what a leaf may do that is opaque on these values."""
     return ("yes", "no", "raises") if raising and _raises_on_none(domain, leaf, values) else ("yes", "no")
 
 
 def _raises_on_none(domain: Domain, leaf: Guard[Any], values: Mapping[str, object]) -> bool:
-    """Tell whether a leaf raises where the fields that it reads, and whose values cannot be listed, are None."""
+    """Return whether a leaf raises where the fields that it reads, and whose values cannot be listed, are None."""
     known = dict(values)
     answer = domain.ask(leaf, known)
     while answer.outcome is None:
@@ -126,7 +126,10 @@ def never_open(definition: Definition) -> Iterator[Finding]:
 
 
 def _never(domain: Domain, part: Guard[Any], whole: Guard[Any], owner: Handoff | Policy) -> Finding | None:
-    """Say that a guard never holds and why, where that is known; of a leaf of another, only if it is a mistake."""
+    """Yield a finding for a guard that never holds, with the reason if it is known.
+
+    Of a leaf of another guard, only if it is a mistake.
+    """
     found = _first(domain, (part,), (True,))
     if found.case is not None or not found.is_all:
         return None
@@ -146,7 +149,7 @@ def _never(domain: Domain, part: Guard[Any], whole: Guard[Any], owner: Handoff |
 
 
 def _mistakes(domain: Domain, guard: Guard[Any]) -> tuple[str, ...]:
-    """Tell what its leaves raise, and which answer no bool; what they do after an opaque field is not seen."""
+    """Yield what its leaves raise, and which return no bool. What they do after reading an opaque field is not seen."""
     return tuple(dict.fromkeys(said for leaf in leaves(guard) for said in _mistakes_of(domain, leaf)))
 
 
