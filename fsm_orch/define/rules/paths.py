@@ -91,7 +91,7 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
 
 
 def _lost(definition: Definition, field: str, path: Sequence[str]) -> str | None:
-    """Return the last state whose agent writes a field and that a path leaves by a failure edge; None if there is none."""
+    """Return the last state that writes a field and that a path leaves by a failure edge; None if there is none."""
     writers = [name for name in path[:-1] if field in definition.states[name].spec.written_names]
     return writers[-1] if writers else None
 

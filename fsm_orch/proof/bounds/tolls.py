@@ -51,7 +51,7 @@ class Tolls:
 
     @cached_property
     def layers(self) -> tuple[Mapping[str, int], ...]:
-        """The tables of pi, by state, times `unit`: one table for each number of visits that may still follow, from 0 to `hops`."""
+        """The tables of pi, by state, times `unit`: one for each number of visits that may follow, from 0 to `hops`."""
         # The last table is for one visit more than any run can make; `per_hop` needs it.
         layer = dict.fromkeys(self.gain, 0)
         layers = [layer]

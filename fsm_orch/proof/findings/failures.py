@@ -64,7 +64,7 @@ _Worst = dict[tuple[str, str], Spent]
 
 
 def most_spent(definition: Definition) -> _Worst:
-    """Return the most that may have been spent from one state to another, for each two of which one leads to the other."""
+    """Return the most that may have been spent from one state to another, wherever one leads to the other."""
     counted = tuple(name for name, state in definition.states.items() if state.max_visits is not None)
     try:
         return _layers(definition, counted)
