@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from msgspec import Struct
+
 from .errors import LedgerError
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Struct, frozen=True, gc=False):
     """Tokens and micro-dollars, both exact and never negative.
 
     Raises LedgerError: if a part would be negative.
@@ -53,8 +54,7 @@ class Amount:
 NOTHING = Amount()
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(Struct, frozen=True, gc=False):
     """The most that may be spent. Tokens are always limited; money need not be."""
 
     tokens: int
@@ -89,8 +89,7 @@ class Price:
 FREE = Price(Fraction(0), Fraction(0))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Struct, frozen=True, kw_only=True, gc=False):
     """What requests used; counts are exact and never negative."""
 
     requests: int = 0

@@ -40,6 +40,7 @@ WORLDLY = {"asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "s
 OUTLETS = {
     "anthropic": ["models/anthropic.py"],
     "genai_prices": ["models/prices.py"],
+    "msgspec": ["*"],
     "httpx2": ["models/http.py", "models/local.py", "models/weights.py"],
     "hypothesis": ["testing/*"],
     "importlib": ["cli/__init__.py", "discover.py", "models/registry.py"],

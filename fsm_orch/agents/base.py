@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Generic, Protocol
+
+from msgspec import Struct, field
 
 from ..define.agent_spec import AgentSpec
 from ..define.context import FieldRef
@@ -16,8 +17,7 @@ from ..messages import Message
 from ..models.metered import MeteredModel
 
 
-@dataclass(frozen=True, kw_only=True)
-class Visit(Generic[C, D]):
+class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     """One stay in a state, as its agent sees it."""
 
     state: State
@@ -65,15 +65,13 @@ Changes = Mapping[Any, Any]
 """What a plain function returns to write fields: `{Ticket.answer: "..."}`, every field that its state declares."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What an agent returns: a proposed handoff or none, changes to the context, messages."""
 
     handoff: Handoff | str | None = None
     """The handoff or its name. None: the first in declaration order whose guard holds."""
-    changes: Changes = field(default_factory=dict[Any, Any])
+    changes: Changes = field(default_factory=dict)
     """Values by field, or by field name: exactly the fields that the agent declares to write."""
-    _: KW_ONLY
     messages: tuple[Message, ...] = ()
     refusal: Refusal | None = None
     """Set if a model's reply could not be read."""

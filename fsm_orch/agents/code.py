@@ -7,8 +7,10 @@ goes on. For blocking work write an async function that awaits `asyncio.to_threa
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..define.agent_spec import AgentSpec
 from ..define.states import Handoff

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..define.changes import describe, describe_item
@@ -25,8 +26,7 @@ Keep in sync with `fsm_orch.models.local`, which knows that its grammar obeys th
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What a model decided."""
 
     handoff: str | None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ..amounts import NOTHING, Allowance, Amount, Usage
 from ..errors import StepError
 from . import inputs, records
@@ -83,7 +85,7 @@ def split(compiled: CompiledMachine, now: Configuration, event: inputs.Split) ->
 
 def _deny(compiled: CompiledMachine, now: Configuration, call: int, reason: DenialReason) -> Books:
     # remembered: what was denied is not asked for again, neither as it was nor in smaller pieces
-    denied = now._replace(visit=visit_of(now)._replace(is_denied=True))
+    denied = replace(now, visit=replace(visit_of(now), is_denied=True))
     return Books(denied, (records.CallDenied(stamp=stamp(compiled, denied), call=call, reason=reason),))
 
 
@@ -97,8 +99,8 @@ def _reserved(
     output_tokens: int,
 ) -> Books:
     visit = visit_of(now)
-    admitted = now._replace(
-        ledger=ledger, visit=visit._replace(calls=call, grant=NOTHING, open={**visit.open, call: amount})
+    admitted = replace(
+        now, ledger=ledger, visit=replace(visit, calls=call, grant=NOTHING, open={**visit.open, call: amount})
     )
     record = records.CallReserved(
         stamp=stamp(compiled, admitted), call=call, input_tokens=input_tokens, output_tokens=output_tokens
@@ -142,7 +144,8 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
         raise StepError(f"call {call} reports {usage}: counts are never negative")
     else:
         used = compiled.prices[now.state].amount(usage.input_tokens, usage.output_tokens)
-    charged = now._replace(
+    charged = replace(
+        now,
         ledger=now.ledger.settle(held, used),
         usage=now.usage + (usage or Usage(requests=1)),  # it was sent, even if nobody says what it used
         visit=_without(now, call),
@@ -159,7 +162,8 @@ def merge(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
     if child is None or child.status != "finished":
         raise StepError(f"child {call} cannot be merged: {'it is ' + child.status if child else 'there is none'}")
     held = visit_of(now).open[call]
-    merged = now._replace(
+    merged = replace(
+        now,
         ledger=now.ledger.merge(held, child.ledger),
         usage=now.usage + child.usage,
         visit=_without(now, call),
@@ -189,7 +193,7 @@ def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
     Raises StepError: if it is not open.
     """
     # `calls` is not lowered: a request that can never be sent could be tried without end
-    freed = now._replace(ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
+    freed = replace(now, ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
     return Books(freed, (records.CallReleased(stamp=stamp(compiled, freed), call=call),))
 
 
@@ -202,7 +206,7 @@ def close(compiled: CompiledMachine, now: Configuration) -> Books:
         made += settled
     visit = visit_of(now)
     if visit.grant is not NOTHING:
-        now = now._replace(ledger=now.ledger.release(visit.grant), visit=visit._replace(grant=NOTHING))
+        now = replace(now, ledger=now.ledger.release(visit.grant), visit=replace(visit, grant=NOTHING))
     return Books(now, tuple(made))
 
 
@@ -223,4 +227,4 @@ def _held(now: Configuration, call: int) -> Amount:
 
 def _without(now: Configuration, call: int) -> VisitLog:
     visit = visit_of(now)
-    return visit._replace(open={other: held for other, held in visit.open.items() if other != call})
+    return replace(visit, open={other: held for other, held in visit.open.items() if other != call})

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from msgspec import Struct
 
 from ..amounts import Amount, Usage
 from ..define.context import Context
@@ -23,7 +25,7 @@ Status = Literal["running", "waiting", "finished"]
 
 
 # Named tuples rather than frozen dataclasses: a step remakes these values several times, and `_replace` is quicker.
-class VisitLog(NamedTuple):
+class VisitLog(Struct, frozen=True):
     """What has happened in the visit that is under way."""
 
     since: float
@@ -48,7 +50,7 @@ class VisitLog(NamedTuple):
     """What the human answered, once resumed."""
 
 
-class Configuration(NamedTuple):
+class Configuration(Struct, frozen=True):
     """All that a run is."""
 
     run_id: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from ..amounts import NOTHING
 from ..define.changes import overwritten
 from ..define.context import Context
@@ -72,7 +74,8 @@ class Course:
         """Begin a visit: reserve the grant, draw the menu, and land without a call if it is empty."""
         now, grant = self.now, self.compiled.grants[state.name]
         visits = {**now.visits, state.name: now.visits.get(state.name, 0) + 1}
-        self.now = now._replace(
+        self.now = replace(
+            now,
             visits=visits,
             # before the menu is drawn, which offers only what can be paid beside this visit's own first call
             ledger=now.ledger if grant is NOTHING else now.ledger.reserve(grant),
@@ -118,7 +121,8 @@ class Course:
         if target is None:
             return False
         source, messages = self.now.state, reply.messages if reply else ()
-        self.now = self.now._replace(
+        self.now = replace(
+            self.now,
             state=target,
             context=context,
             messages=(*self.now.messages, *messages),
@@ -147,7 +151,8 @@ class Course:
         # may take the last hop.
         self.close_visit()
         source = self.now.state
-        self.now = self.now._replace(
+        self.now = replace(
+            self.now,
             state=self.compiled.land(source),
             hops=self.now.hops + 1,
             visit=None,
@@ -162,7 +167,7 @@ class Course:
         """End the run, writing the values that the final state sets."""
         values = {ref.name: value for ref, value in final.sets.items()}
         # not validated here: they were when the class was built, and a refusal now would leave the run without an end
-        self.now = self.now._replace(status="finished", context=overwritten(self.now.context, values))
+        self.now = replace(self.now, status="finished", context=overwritten(self.now.context, values))
         self.records.append(records.RunFinished(stamp=self.stamp, landing=self.now.landing))
         self.effects.append(effects.Finish())
 
@@ -196,7 +201,8 @@ class Course:
 
     def keep_child(self, call: int, name: str, stepped: Step) -> None:
         """Put a child's step into its parent: its configuration, and its records and effects as the parent's own."""
-        self.now = self.now._replace(
+        self.now = replace(
+            self.now,
             children={**self.now.children, call: stepped.configuration},
             child_machines={**self.now.child_machines, call: name},
         )
@@ -205,7 +211,7 @@ class Course:
 
     def set_visit(self, **changes: Any) -> None:
         """Change the log of the visit that is under way."""
-        self.now = self.now._replace(visit=self.visit._replace(**changes))
+        self.now = replace(self.now, visit=replace(self.visit, **changes))
 
     def note_guard(self, handoff: Handoff, against: Objection | None) -> None:
         """Record a guard that raised."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class CallAgent:
+class CallAgent(Struct, frozen=True, gc=False):
     """The agent of the state must act."""
 
     state: str
@@ -16,20 +15,17 @@ class CallAgent:
     """The idempotency key: the same for every attempt of a visit."""
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitHuman:
+class AwaitHuman(Struct, frozen=True, gc=False):
     """A human must answer; the run is not active meanwhile."""
 
     question: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Struct, frozen=True, gc=False):
     """The run has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class ForChild:
+class ForChild(Struct, frozen=True):
     """An effect that is due in a child."""
 
     call: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from . import effects, records
 from .attempts import end_attempt, fail_if_late, land_if_over
 from .course import Course
@@ -17,7 +19,7 @@ def pause(course: Course, question: str) -> None:
     if visit.pauses >= spec.pauses:
         end_attempt(course, "error", f"the agent waited more often than the {spec.pauses} times it declares")
         return
-    course.now = course.now._replace(status="waiting")
+    course.now = replace(course.now, status="waiting")
     course.set_visit(pauses=visit.pauses + 1)
     course.records.append(records.RunWaiting(stamp=course.stamp, question=question))
     course.effects.append(effects.AwaitHuman(question))
@@ -25,7 +27,7 @@ def pause(course: Course, question: str) -> None:
 
 def resume(course: Course, answer: object) -> None:
     """Let the agent act again, with the answer in its visit."""
-    course.now = course.now._replace(status="running")
+    course.now = replace(course.now, status="running")
     course.records.append(records.RunResumed(stamp=course.stamp))
     # a further attempt of the same visit: its key stays, so what was done before the question can be recognised
     course.set_visit(answer=answer, attempt=course.visit.attempt + 1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..amounts import NOTHING, Allowance, Amount
 from ..errors import LedgerError
 
 
-class Ledger(NamedTuple):
+class Ledger(Struct, frozen=True, gc=False):
     """What a run has spent and holds, against what it may.
 
     The invariant (T3), kept by every method: `settled - overrun + reserved` is covered by `limit`.
@@ -53,14 +54,14 @@ class Ledger(NamedTuple):
         """
         if not self.affords(amount, instead_of=instead_of):
             raise LedgerError(f"Cannot reserve {amount}: {self.held} of {self.limit} is taken")
-        return self._replace(reserved=self.reserved - instead_of + amount)
+        return replace(self, reserved=self.reserved - instead_of + amount)
 
     def release(self, held: Amount) -> Ledger:
         """Release a reservation of which nothing was spent.
 
         Raises LedgerError: if so much is not reserved.
         """
-        return self if held is NOTHING else self._replace(reserved=self.reserved - held)
+        return self if held is NOTHING else replace(self, reserved=self.reserved - held)
 
     def settle(self, held: Amount, used: Amount) -> Ledger:
         """Charge what a reservation really cost. What goes beyond it is charged too, and counted as overrun.
@@ -69,7 +70,8 @@ class Ledger(NamedTuple):
         """
         # never clamped to what was held: the books must say what the provider bills, even if it broke its bound
         beyond = used.beyond(held)
-        return self._replace(
+        return replace(
+            self,
             reserved=self.reserved - held,
             settled=self.settled + used,
             # tokens alone where money has no limit: a dear call breaks no promise there, and must not land the run

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 RefusalReason = Literal[
     # the reply could not be read
@@ -60,8 +61,7 @@ LANDS_AS: Mapping[RefusalReason, LandingReason] = {
 """Refusals that no other reply could avoid, with the reason a run then lands for. Any other lands as `refusal`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True, gc=False):
     """Why a reply was not accepted."""
 
     reason: RefusalReason

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
-
-from pydantic import ConfigDict, Discriminator, TypeAdapter
+from msgspec import Struct
 
 from ..amounts import Usage
 from ..limits import Limits
 from .reasons import DenialReason, FailureReason, LandingReason, RefusalReason
+from .tagged import Tagged
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
+class Stamp(Struct, frozen=True, kw_only=True, gc=False):
     """Where and when a record was made, and how the ledger stood after it."""
 
     run_id: str
@@ -34,23 +31,19 @@ class Stamp:
     """Tokens that the run may be charged at most beyond these; `settled + reserved + ahead` never rises."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Record:
+class _Record(Tagged, frozen=True, kw_only=True):
     stamp: Stamp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted(_Record):
+class RunStarted(_Record, frozen=True, kw_only=True, tag="run_started"):
     """A run began."""
 
     machine: str
     digest: str
     limits: Limits
-    kind: Literal["run_started"] = "run_started"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitStarted(_Record):
+class VisitStarted(_Record, frozen=True, kw_only=True, tag="visit_started", gc=False):
     """A state was entered, and its menu drawn."""
 
     visits: int
@@ -58,30 +51,24 @@ class VisitStarted(_Record):
     granted: int
     """Tokens reserved for the first call."""
     legal: tuple[str, ...]
-    kind: Literal["visit_started"] = "visit_started"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallReserved(_Record):
+class CallReserved(_Record, frozen=True, kw_only=True, tag="call_reserved", gc=False):
     """A call was reserved."""
 
     call: int
     input_tokens: int
     output_tokens: int
-    kind: Literal["call_reserved"] = "call_reserved"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallDenied(_Record):
+class CallDenied(_Record, frozen=True, kw_only=True, tag="call_denied", gc=False):
     """A call was not reserved; nothing was sent."""
 
     call: int
     reason: DenialReason
-    kind: Literal["call_denied"] = "call_denied"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallSettled(_Record):
+class CallSettled(_Record, frozen=True, kw_only=True, tag="call_settled", gc=False):
     """A call ended and was charged."""
 
     call: int
@@ -92,19 +79,15 @@ class CallSettled(_Record):
     """Micro-dollars."""
     overrun: int
     """Tokens beyond the reservation."""
-    kind: Literal["call_settled"] = "call_settled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallReleased(_Record):
+class CallReleased(_Record, frozen=True, kw_only=True, tag="call_released", gc=False):
     """A call provably cost nothing; its reservation was released."""
 
     call: int
-    kind: Literal["call_released"] = "call_released"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused(_Record):
+class Refused(_Record, frozen=True, kw_only=True, tag="refused", gc=False):
     """A reply was not accepted; the context is as it was."""
 
     handoff: str | None
@@ -112,30 +95,24 @@ class Refused(_Record):
     detail: str
     is_repaired: bool
     """Whether the agent is asked again."""
-    kind: Literal["refused"] = "refused"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardRaised(_Record):
+class GuardRaised(_Record, frozen=True, kw_only=True, tag="guard_raised", gc=False):
     """A guard raised, which counts as false."""
 
     handoff: str
     detail: str
-    kind: Literal["guard_raised"] = "guard_raised"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFailed(_Record):
+class AttemptFailed(_Record, frozen=True, kw_only=True, tag="attempt_failed", gc=False):
     """An attempt raised, took too long, or was denied a call."""
 
     reason: FailureReason
     detail: str
     is_retried: bool
-    kind: Literal["attempt_failed"] = "attempt_failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandedOff(_Record):
+class HandedOff(_Record, frozen=True, kw_only=True, tag="handed_off", gc=False):
     """A handoff was taken, and its changes committed."""
 
     handoff: str
@@ -145,53 +122,41 @@ class HandedOff(_Record):
     """How many messages were committed with it."""
     written: tuple[str, ...]
     """The fields that were committed with it."""
-    kind: Literal["handed_off"] = "handed_off"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landed(_Record):
+class Landed(_Record, frozen=True, kw_only=True, tag="landed", gc=False):
     """The run was moved to the fallback."""
 
     source: str
     target: str
     reason: LandingReason
     detail: str
-    kind: Literal["landed"] = "landed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunWaiting(_Record):
+class RunWaiting(_Record, frozen=True, kw_only=True, tag="run_waiting", gc=False):
     """The run waits for a human, and is not active."""
 
     question: str
-    kind: Literal["run_waiting"] = "run_waiting"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResumed(_Record):
+class RunResumed(_Record, frozen=True, kw_only=True, tag="run_resumed", gc=False):
     """The human answered."""
 
-    kind: Literal["run_resumed"] = "run_resumed"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChildRecord(_Record):
+class ChildRecord(_Record, frozen=True, kw_only=True, tag="child_record"):
     """Something happened in a child machine."""
 
     call: int
     record: Record
-    kind: Literal["child_record"] = "child_record"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFinished(_Record):
+class RunFinished(_Record, frozen=True, kw_only=True, tag="run_finished", gc=False):
     """The run ended in a final state."""
 
     landing: LandingReason | None
-    kind: Literal["run_finished"] = "run_finished"
 
 
-Record = Annotated[
+Record = (
     RunStarted
     | VisitStarted
     | CallReserved
@@ -206,10 +171,5 @@ Record = Annotated[
     | RunWaiting
     | RunResumed
     | ChildRecord
-    | RunFinished,
-    Discriminator("kind"),
-]
-
-
-RECORDS: TypeAdapter[Record] = TypeAdapter(Record, config=ConfigDict(defer_build=True))
-"""The adapter that writes a record as JSON and reads it back. Built on first use: it takes 40 ms."""
+    | RunFinished
+)

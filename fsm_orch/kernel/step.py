@@ -7,14 +7,17 @@ import math
 from collections.abc import Iterable
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from ..amounts import Allowance
 from ..errors import StepError
 from . import VERSION, attempts, booking, children, humans, inputs
 from .begin import begin
+from .codec import to_json
 from .configuration import Configuration
 from .course import Course, Step
 from .engine import CompiledMachine
-from .inputs import INPUTS, Input
+from .inputs import Input
 from .ledger import Ledger
 from .records import Record
 
@@ -43,7 +46,7 @@ def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> 
         raise StepError(f"{event.kind!r} came while run {now.run_id} is {now.status}: only a waiting run is resumed")
     # Time never runs backwards: a clock that was set back would give visits and deadlines time that is gone. An input
     # stamped before the last one is taken to happen at the same time, not refused: it may report what was billed.
-    return _take(Course(compiled, now if event.at <= now.at else now._replace(at=event.at)), event)
+    return _take(Course(compiled, now if event.at <= now.at else replace(now, at=event.at)), event)
 
 
 def _take(course: Course, event: Input) -> Step:
@@ -106,6 +109,6 @@ def journal_digest(journal: Iterable[Input]) -> str:
     """Return a name for a journal: the kernel's version, and SHA-256 over its inputs as JSON lines."""
     digest = hashlib.sha256()
     for event in journal:
-        digest.update(INPUTS.dump_json(event) + b"\n")
+        digest.update(to_json(event) + b"\n")
     # with the version: another kernel may fold the same inputs into another run
     return f"k{VERSION}:{digest.hexdigest()}"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 from anthropic import (
@@ -21,6 +20,7 @@ from anthropic import (
     APIStatusError,
     AsyncAnthropic,
 )
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from ..amounts import Price, Usage, trusted_usage

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct
 
 from ..amounts import Price, Usage
 from ..messages import Message
@@ -12,8 +13,7 @@ from ..messages import Message
 FinishReason = Literal["stop", "length", "refusal"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """One request to a model."""
 
     messages: tuple[Message, ...]
@@ -23,8 +23,7 @@ class Request:
     """The cap that goes on the wire, from 1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(Struct, frozen=True, kw_only=True):
     """A reply."""
 
     text: str

@@ -11,7 +11,6 @@ import asyncio
 import re
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -19,6 +18,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 import httpx2
+from msgspec import Struct
 
 from ..errors import CallFailed
 
@@ -45,8 +45,7 @@ the server has dropped is not provably unsent."""
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """What one kind of failure means, in the words of `CallFailed`."""
 
     reason: str

@@ -50,7 +50,7 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
         "seconds": round(stamp.at, 6),
     }
     hidden = _LEFT_OUT if texts else _LEFT_OUT | _TEXTS
-    line |= {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in hidden}
+    line |= {name: getattr(record, name) for name in record.__struct_fields__ if name not in hidden}
     match record:
         case records.CallSettled(usage=usage) if usage is not None:
             line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}

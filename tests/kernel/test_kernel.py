@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.desk import Support, Ticket
 
 from fsm_orch import Final, Limits, LLMAgent, Machine, Message, State, Usage, Visit, guard

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.desk import Support
 
 from fsm_orch import Final, Limits, Machine, Message, State, Usage, Visit, guard
 from fsm_orch.amounts import Allowance, Price
 from fsm_orch.errors import StepError
 from fsm_orch.kernel import VERSION, effects, inputs
+from fsm_orch.kernel.codec import to_json
 from fsm_orch.kernel.course import Step
 from fsm_orch.kernel.engine import CompiledMachine
-from fsm_orch.kernel.inputs import INPUTS, Input
+from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.potential import Potential
 from fsm_orch.kernel.reasons import LandingReason
 from fsm_orch.kernel.records import (
@@ -567,7 +568,7 @@ def test_an_empty_journal_is_refused() -> None:
 def test_a_journals_digest_is_that_of_its_lines() -> None:
     """Anybody can recompute the digest: SHA-256 of the inputs as JSON, one a line."""
     journal = [started(DESK, query="x"), TO_BILLING]
-    lines = b"".join(INPUTS.dump_json(event) + b"\n" for event in journal)
+    lines = b"".join(to_json(event) + b"\n" for event in journal)
 
     assert journal_digest(journal) == f"k{VERSION}:{hashlib.sha256(lines).hexdigest()}"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
 from fsm_orch.amounts import NOTHING, Allowance, Amount, Price, Usage
@@ -316,7 +317,7 @@ GRANT = Amount(100, 100)
 def test_what_the_next_call_may_reserve(state: str, visit: VisitLog | None, expected: Amount) -> None:
     """The next call may reserve a grant, less what its visit holds for it; nothing if no call is left to make."""
 
-    assert expected == next_call(SHOP, configuration(state)._replace(visit=visit))
+    assert expected == next_call(SHOP, replace(configuration(state), visit=visit))
 
 
 # --- guards before and after the agent has written ------------------------------------------------------------

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 from benchmarks.shop_queries import DATA, FILE, Tally, run_all, sample
+from msgspec.structs import replace
 
 from fsm_orch import ModelUnavailable, Runner, RunResult, ScriptedModel
 from fsm_orch.kernel import records

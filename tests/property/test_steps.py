@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from fsm_orch import Final, Limits, Machine, Message, State, Usage
 from fsm_orch.errors import StepError
 from fsm_orch.kernel import VERSION, inputs
+from fsm_orch.kernel.codec import input_from_json, to_json
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.engine import CompiledMachine
-from fsm_orch.kernel.inputs import INPUTS, Input
+from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.reasons import Refusal
 from fsm_orch.kernel.step import fold, journal_digest, step
 from fsm_orch.limits import CallLimits
@@ -158,7 +159,7 @@ def test_a_journal_survives_json(plan: Tape, tape: Tape) -> None:
         return
     checker, journal = outcome
 
-    read_back = [INPUTS.validate_json(INPUTS.dump_json(event)) for event in journal]
+    read_back = [input_from_json(to_json(event)) for event in journal]
 
     assert checker.now == fold(machine, read_back)
     assert journal_digest(journal) == journal_digest(read_back)

@@ -7,9 +7,9 @@ simple values in the opaque fields, and breaks the policy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from pydantic import TypeAdapter
 
 from ...define.changes import changed, journaled, validated
@@ -66,7 +66,7 @@ def _after_hop(
         return after
     is_written = isinstance(record, records.HandedOff) and record.written
     changes = event.changes if isinstance(event, Replied) and is_written else {}
-    return before._replace(context=changed(before.context, changes))
+    return replace(before, context=changed(before.context, changes))
 
 
 def _holds(context: Context) -> Callable[[Guard[Any]], bool]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ...define.context import Context
 from ...kernel import records
 from ...kernel.inputs import Input
@@ -205,7 +207,7 @@ class Walk:
         # Contexts take more room than everything else that is held.
         values = self.play.abstraction.values(position.now.context)
         context = self._contexts.setdefault(values, position.now.context)
-        return position._replace(now=position.now._replace(context=context))
+        return position._replace(now=replace(position.now, context=context))
 
 
 def _passed_through(moved: Successor) -> str | None:

@@ -14,8 +14,7 @@ from support.provider_faults import Fault
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Retry, Runner, RunResult, State
 from fsm_orch.kernel import records
-from fsm_orch.kernel.inputs import INPUTS
-from fsm_orch.kernel.records import RECORDS
+from fsm_orch.kernel.codec import to_json
 from fsm_orch.observe.log import log_records
 from fsm_orch.testing import TheoremChecker
 
@@ -157,8 +156,8 @@ def _calls(result: RunResult[Case]) -> Iterator[Call]:
 def written_of(outcome: Outcome) -> str:
     """Write down all of a run that may be stored, logged or shown."""
     result = outcome.result
-    stored = [INPUTS.dump_json(event) for event in result.journal]
-    stored += [RECORDS.dump_json(record) for record in result.records]
+    stored = [to_json(event) for event in result.journal]
+    stored += [to_json(record) for record in result.records]
     shown = [repr(result), repr(result.records), repr(result.journal), *outcome.lines]
     return "\n".join([*shown, *map(bytes.decode, stored)])
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from pydantic import field_validator
 from support.brute import Desk, Flags, breaks_at, desks, is_a, is_b, is_kept, policies
 from support.desk import Support, Ticket, is_verified
@@ -597,7 +598,7 @@ def test_progress_is_told() -> None:
 
 
 def moved(stepped: Step, **changes: Any) -> Step:
-    return stepped._replace(configuration=stepped.configuration._replace(**changes))
+    return stepped._replace(configuration=structs.replace(stepped.configuration, **changes))
 
 
 def lied(stepped: Step, **changes: Any) -> Step:
@@ -617,12 +618,12 @@ WRONG: dict[str, tuple[str, Callable[[Configuration | None, Input, Step], Step]]
     "visits": ("T2", lambda now, event, done: moved(done, visits={"billing": 3})),
     "budget": (
         "T3",
-        lambda now, event, done: moved(done, ledger=done.configuration.ledger._replace(settled=Amount(10_001))),
+        lambda now, event, done: moved(done, ledger=structs.replace(done.configuration.ledger, settled=Amount(10_001))),
     ),
     "held": (
         "T3",
         lambda now, event, done: (
-            moved(done, ledger=done.configuration.ledger._replace(reserved=Amount(1)))
+            moved(done, ledger=structs.replace(done.configuration.ledger, reserved=Amount(1)))
             if done.configuration.status == "finished"
             else done
         ),

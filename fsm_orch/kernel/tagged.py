@@ -1,0 +1,16 @@
+"""The base of inputs and records: frozen values that say in JSON, under `kind`, which of their union they are."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from msgspec import Struct
+
+
+class Tagged(Struct, frozen=True, tag_field="kind"):
+    """A member of a union of values."""
+
+    @property
+    def kind(self) -> str:
+        """The word that names its class in JSON, logs and streams, such as `handed_off`."""
+        return cast("str", self.__struct_config__.tag)
