@@ -7,7 +7,8 @@ run through `step` is resume, replay, time travel and audit; nothing else moves 
                    -> booking             a call is reserved, settled or released
                    -> attempts            a reply or a failure ends an attempt
                    -> children, humans    a machine inside a visit; an answer that is waited for
-           each through `course`: enter a state, move, land, finish -> configuration, records, effects
+           each through `course`: enter a state, move, land, finish -> configuration, records
+    due                                   what the world owes a run that is what it is
 
 `legal` decides what may happen next. In the kernel only `engine` evaluates guards.
 """

@@ -48,8 +48,7 @@ def land_if_over(course: Course) -> bool:
 def fail_if_late(course: Course) -> bool:
     """Fail a visit whose reply arrived after its time limit; the reply is discarded. Return whether it was late."""
     # only here can `visit_s` bind a plain function: it runs on the event loop, and nothing can interrupt it
-    visit_s = course.state.timeout_s or course.compiled.limits.visit_s
-    if course.now.at - course.visit.since <= visit_s:
+    if course.now.at - course.visit.since <= course.own.visit_s:
         return False
     end_attempt(course, "timeout", "the reply came after the visit's time")
     return True
@@ -85,7 +84,7 @@ def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
 
 def _misfit(course: Course, reply: inputs.Replied) -> Refusal | None:
     """Return why the fields of a reply are not exactly those that its agent declares; None if they are."""
-    declared, written = course.state.spec.written_names, reply.changes.keys()
+    declared, written = course.own.spec.written_names, reply.changes.keys()
     if declared == written:
         return None
     if written - declared:
@@ -98,17 +97,17 @@ def _misfit(course: Course, reply: inputs.Replied) -> Refusal | None:
 
 def _chosen(course: Course, name: str | None, context: Context) -> Handoff | Refusal | None:
     """Return the handoff that was proposed, or else the first whose guard holds; None if none does."""
-    exits = course.compiled.exits[course.now.state]
+    own = course.own
     if name is not None:
-        known = course.compiled.named[course.now.state].get(name)
+        known = own.by_name.get(name)
         # cut to the length of a real name: a model may have made up a long one, and this is quoted in its next prompt
         return known or Refusal("unknown_handoff", f"{name[:64]!r} does not leave {course.now.state!r}")
     # a model has to choose where there is a choice: to choose for it would turn a missing answer into a decision
-    if course.state.spec.proposes and len(exits) > 1:
-        return Refusal("no_handoff", f"Choose one of: {', '.join(handoff.name for handoff in exits)}.")
+    if own.spec.proposes and len(own.exits) > 1:
+        return Refusal("no_handoff", f"Choose one of: {', '.join(handoff.name for handoff in own.exits)}.")
     # Guards alone decide, in declaration order, as in SCXML. If the first that holds is not legal, the visit fails:
     # trying the next one would let a lack of money choose the exit.
-    for handoff in exits:
+    for handoff in own.exits:
         if handoff.guard is None:
             return handoff
         answer = course.compiled.holds(handoff, context)
@@ -121,10 +120,10 @@ def _chosen(course: Course, name: str | None, context: Context) -> Handoff | Ref
 
 def _refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
     """Refuse a reply. Have a model repair it if a call is left, else fail the visit."""
-    spec, visit = course.state.spec, course.visit
+    spec, visit = course.own.spec, course.visit
     # Attempts count as calls: an agent that never asks its model would be refused for ever. After one denial
     # every further call of the visit is denied, so a repair would be an attempt without a model.
-    has_call_left = max(visit.calls, visit.attempt) < spec.calls and not visit.is_denied
+    has_call_left = max(visit.calls, visit.attempt) < spec.calls and visit.denied is None
     # nor is a model told what no reply of it can change: money, visits, hops or time that is used up
     is_repaired = spec.proposes and has_call_left and refusal.reason not in LANDS_AS
     course.records.append(
@@ -138,7 +137,7 @@ def _refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
     )
     if is_repaired:
         course.set_visit(refusals=(*visit.refusals, refusal), attempt=visit.attempt + 1)
-        course.call_again()
+        course.act_again()
     else:
         _fail(course, "refusal", LANDS_AS.get(refusal.reason, "refusal"), refusal.detail)
 
@@ -147,13 +146,13 @@ def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
     """Try again if the agent raised and declares more attempts, else fail the visit."""
     visit = course.visit
     # what timed out may have had its effect on the world already, and what was denied would be denied again
-    is_retried = reason == "error" and visit.failures + 1 < course.state.spec.attempts
+    is_retried = reason == "error" and visit.failures + 1 < course.own.spec.attempts
     course.records.append(
         records.AttemptFailed(stamp=course.stamp, reason=reason, detail=detail, is_retried=is_retried)
     )
     if is_retried:
         course.set_visit(failures=visit.failures + 1, attempt=visit.attempt + 1)
-        course.call_again()
+        course.act_again()
     else:
         kinds: dict[FailureReason, tuple[EdgeKind, LandingReason]] = {
             "error": ("failure", "failure"),
@@ -165,7 +164,7 @@ def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
 
 def _fail(course: Course, kind: EdgeKind, reason: LandingReason, detail: str) -> None:
     """Take the state's failure edge if it is legal, with the context of entry; else land."""
-    edges = course.compiled.failure_edges[course.now.state]
+    edges = course.own.failure_edges
     edge = edges.get(kind) or edges.get("failure")
     # a failure edge is checked like any other: taken freely, it could spend the hop that is kept for landing
     is_legal = edge is not None and objection(course.compiled, course.now, edge) is None

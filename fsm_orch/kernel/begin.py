@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..amounts import Usage
 from ..define.changes import fields_set_early, validated
 from ..errors import ContextError, StepError
+from ..messages import Message
 from . import VERSION, inputs
 from .configuration import Configuration
 from .course import Course, Step
 from .engine import CompiledMachine
 from .ledger import Ledger
+
+
+def started(
+    compiled: CompiledMachine,
+    context: Mapping[str, Any],
+    *,
+    run_id: str,
+    messages: tuple[Message, ...] = (),
+    thread_id: str | None = None,
+    trace_id: str | None = None,
+) -> inputs.Started:
+    """Return the input that begins a run of a machine.
+
+    Args:
+        context: the first values of its fields, as JSON.
+        trace_id: None: the run id.
+    """
+    return inputs.Started(
+        run_id=run_id,
+        context=context,
+        messages=messages,
+        thread_id=thread_id,
+        trace_id=trace_id,
+        digest=compiled.definition.digest,
+        kernel=VERSION,
+        limits=compiled.limits,
+    )
 
 
 def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> Step:
@@ -22,6 +53,7 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
         context does not fit.
     """
     definition, limits = compiled.definition, compiled.limits
+    grant = compiled.states[definition.initial.name].grant
     # refused, not folded as far as it goes: under other rules the same inputs would make another run in silence
     if (event.digest, event.kernel, event.limits) != (definition.digest, VERSION, limits):
         raise StepError(
@@ -29,10 +61,10 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
             f"{event.limits!r}; this is {definition.digest[:12]!r}, kernel {VERSION} and {limits!r}"
         )
     # at every moment a run can pay for its next call and for its landing, at this first one too
-    if limits.hops < 1 or not ledger.affords(compiled.grants[definition.initial.name]):
+    if limits.hops < 1 or not ledger.affords(grant):
         raise StepError(
             f"{definition.name} cannot start with {ledger.limit} and {limits.hops} hops: its first call reserves "
-            f"{compiled.grants[definition.initial.name]}, and landing takes 1 hop"
+            f"{grant}, and landing takes 1 hop"
         )
     try:
         context = validated(definition.context, event.context)

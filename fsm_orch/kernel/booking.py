@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ..amounts import NOTHING, Allowance, Amount, Usage
+from ..amounts import NOTHING, Amount, Usage
 from ..errors import StepError
 from . import inputs, records
 from .configuration import Configuration, VisitLog
@@ -29,7 +29,7 @@ class Books(NamedTuple):
 
 def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
     """Return where and when a record is made, and how the ledger stands."""
-    state, ledger = compiled.definition.states.get(now.state), now.ledger
+    state, ledger = compiled.states.get(now.state), now.ledger
     settled, reserved, remaining = ledger.settled.tokens, ledger.reserved.tokens, ledger.remaining
     return Stamp(
         run_id=now.run_id,
@@ -56,7 +56,7 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
         raise StepError(
             f"call {event.call} would reserve {event.input_tokens} + {event.output_tokens} tokens: both are 0 or more"
         )
-    amount = compiled.prices[now.state].amount(event.input_tokens, event.output_tokens)
+    amount = compiled.at(now).price.amount(event.input_tokens, event.output_tokens)
     reason = _denial(compiled, now, event.call, amount)
     if reason is not None:
         return _deny(compiled, now, event.call, reason)
@@ -85,7 +85,7 @@ def split(compiled: CompiledMachine, now: Configuration, event: inputs.Split) ->
 
 def _deny(compiled: CompiledMachine, now: Configuration, call: int, reason: DenialReason) -> Books:
     # remembered: what was denied is not asked for again, neither as it was nor in smaller pieces
-    denied = replace(now, visit=replace(visit_of(now), is_denied=True))
+    denied = replace(now, visit=replace(visit_of(now), denied=reason))
     return Books(denied, (records.CallDenied(stamp=stamp(compiled, denied), call=call, reason=reason),))
 
 
@@ -113,16 +113,16 @@ def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Am
 
     Raises StepError: if it is not the next call of the visit.
     """
-    visit, largest = visit_of(now), compiled.grants[now.state]
+    visit, own = visit_of(now), compiled.at(now)
     # the caller numbers its calls, so that a journal with one lost or doubled does not fold
     if call != visit.calls + 1:
         raise StepError(f"call {call} cannot be reserved: the next call of this visit is {visit.calls + 1}")
-    if visit.is_denied:
+    if visit.denied is not None:
         return "repeated"
-    if visit.calls >= compiled.definition.states[now.state].spec.calls:
+    if visit.calls >= own.spec.calls:
         return "calls"
     # in money too: within the caps on tokens, a call with more output and less input could cost more than the grant
-    if not Allowance(largest.tokens, largest.cost).covers(amount):
+    if amount.beyond(own.grant) is not NOTHING:
         return "call_limits"
     if not now.ledger.affords(amount, instead_of=visit.grant):
         return "budget"
@@ -143,7 +143,7 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
     elif usage.input_tokens < 0 or usage.output_tokens < 0:
         raise StepError(f"call {call} reports {usage}: counts are never negative")
     else:
-        used = compiled.prices[now.state].amount(usage.input_tokens, usage.output_tokens)
+        used = compiled.at(now).price.amount(usage.input_tokens, usage.output_tokens)
     charged = replace(
         now,
         ledger=now.ledger.settle(held, used),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..errors import StepError
-from . import VERSION, booking, inputs
-from .begin import begin
+from . import booking, inputs
+from .begin import begin, started
 from .configuration import Configuration
 from .course import Course
 from .engine import CompiledMachine
@@ -22,17 +22,14 @@ def split(course: Course, event: inputs.Split) -> None:
     course.book(booked)  # if the child cannot begin, the error drops the whole step, and this with it
     if ledger is None:
         return
-    started = inputs.Started(
-        # made of its parent's id and place, not drawn: a replay must name the child alike
+    first = started(
+        machine,
+        event.context,
         run_id=f"{course.now.run_id}:{course.now.hops}.{event.call}",
         thread_id=course.now.thread_id,
         trace_id=course.now.trace_id,
-        context=event.context,
-        digest=machine.definition.digest,
-        kernel=VERSION,
-        limits=machine.limits,
     )
-    course.keep_child(event.call, event.machine, begin(machine, started, ledger))
+    course.keep_child(event.call, event.machine, begin(machine, first, ledger))
 
 
 def child_of(course: Course, event: inputs.ChildInput) -> tuple[str, CompiledMachine, Configuration]:

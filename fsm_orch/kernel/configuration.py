@@ -15,7 +15,7 @@ from ..amounts import Amount, Usage
 from ..define.context import Context
 from ..messages import Message
 from .ledger import Ledger
-from .reasons import LandingReason, Refusal
+from .reasons import DenialReason, LandingReason, Refusal
 
 # A read-only view, since `frozen` is not enough: it protects the fields, not what they hold. One write into a plain
 # dict that serves as a default would show in every run of the process.
@@ -42,10 +42,12 @@ class VisitLog(Struct, frozen=True):
     """Attempts that raised."""
     refusals: tuple[Refusal, ...] = ()
     """Why earlier replies of this visit were refused, oldest first."""
-    is_denied: bool = False
-    """Whether a call was denied; then every further call of the visit is."""
+    denied: DenialReason | None = None
+    """Why the last reservation was denied; then every further one of the visit is."""
     pauses: int = 0
     """How often it has waited for a human."""
+    question: str = ""
+    """What a human is asked, while the run waits."""
     answer: Any = None
     """What the human answered, once resumed."""
 

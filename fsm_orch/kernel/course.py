@@ -10,10 +10,9 @@ from ..amounts import NOTHING
 from ..define.changes import overwritten
 from ..define.context import Context
 from ..define.states import Final, Handoff, State
-from . import booking, effects, inputs, records
+from . import booking, inputs, records
 from .configuration import Configuration, VisitLog
-from .effects import Effect
-from .engine import CompiledMachine
+from .engine import CompiledMachine, CompiledState
 from .legal import Objection, legal, menu, next_call
 from .reasons import LandingReason
 from .records import Record, Stamp
@@ -26,7 +25,6 @@ class Step(NamedTuple):
 
     configuration: Configuration
     records: tuple[Record, ...]
-    effects: tuple[Effect, ...]
 
 
 class Course:
@@ -39,11 +37,10 @@ class Course:
         self.compiled = compiled
         self.now = now
         self.records: list[Record] = []
-        self.effects: list[Effect] = []
 
     def done(self) -> Step:
         """Return the step as a value."""
-        return Step(self.now, tuple(self.records), tuple(self.effects))
+        return Step(self.now, tuple(self.records))
 
     # --- what the rules read ---
 
@@ -52,8 +49,8 @@ class Course:
         return booking.visit_of(self.now)
 
     @property
-    def state(self) -> State:
-        return self.compiled.definition.states[self.now.state]
+    def own(self) -> CompiledState:
+        return self.compiled.states[self.now.state]
 
     @property
     def stamp(self) -> Stamp:
@@ -72,7 +69,7 @@ class Course:
 
     def enter(self, state: State) -> None:
         """Begin a visit: reserve the grant, draw the menu, and land without a call if it is empty."""
-        now, grant = self.now, self.compiled.grants[state.name]
+        now, grant = self.now, self.compiled.states[state.name].grant
         visits = {**now.visits, state.name: now.visits.get(state.name, 0) + 1}
         self.now = replace(
             now,
@@ -95,24 +92,20 @@ class Course:
         )
         for handoff, against in drawn:
             self.note_guard(handoff, against)
-        self._call_agent(open_now)
+        self._land_if_idle(open_now)
 
-    def call_again(self) -> None:
-        """Let the agent act again in its visit."""
+    def act_again(self) -> None:
+        """Let the agent act again in its visit, or land if there is nothing it could lead to."""
         # as if the next call were reserved already: the call itself may take the money that an exit would need
-        self._call_agent(legal(self.compiled, self.now, holding=next_call(self.compiled, self.now)))
+        self._land_if_idle(legal(self.compiled, self.now, holding=next_call(self.compiled, self.now)))
 
-    def _call_agent(self, open_now: tuple[Handoff, ...]) -> None:
-        """Let the agent act, unless the deadline has passed or no handoff is open."""
+    def _land_if_idle(self, open_now: tuple[Handoff, ...]) -> None:
+        """Land if the deadline has passed or no handoff is open; else the agent is due to act."""
         if self.now.at >= self.compiled.limits.deadline_s:
             self.land("deadline")
         elif not open_now:
             # before any call: whatever the agent replied would be refused, and its call would be paid for nothing
             self.land("no_handoff", f"nothing is legal in {self.now.state!r}")
-        else:
-            # the same for every attempt of this visit and after a crash, so that a repeated effect can be recognised
-            key = f"{self.now.run_id}:{self.now.hops}"
-            self.effects.append(effects.CallAgent(self.now.state, self.visit.attempt, key))
 
     def move(self, handoff: Handoff, reply: inputs.Replied | None, context: Context) -> bool:
         """Fire a handoff and commit the reply's changes with it. Return False if its guard closed."""
@@ -169,7 +162,6 @@ class Course:
         # not validated here: they were when the class was built, and a refusal now would leave the run without an end
         self.now = replace(self.now, status="finished", context=overwritten(self.now.context, values))
         self.records.append(records.RunFinished(stamp=self.stamp, landing=self.now.landing))
-        self.effects.append(effects.Finish())
 
     # --- the books of the visit ---
 
@@ -200,14 +192,13 @@ class Course:
         self.book(booking.close(self.compiled, self.now))
 
     def keep_child(self, call: int, name: str, stepped: Step) -> None:
-        """Put a child's step into its parent: its configuration, and its records and effects as the parent's own."""
+        """Put a child's step into its parent: its configuration, and its records as the parent's own."""
         self.now = replace(
             self.now,
             children={**self.now.children, call: stepped.configuration},
             child_machines={**self.now.child_machines, call: name},
         )
         self.records += [records.ChildRecord(stamp=self.stamp, call=call, record=r) for r in stepped.records]
-        self.effects += [effects.ForChild(call, effect) for effect in stepped.effects]
 
     def set_visit(self, **changes: Any) -> None:
         """Change the log of the visit that is under way."""

@@ -1,35 +1,32 @@
-"""Effects: what the runner must do next."""
+"""Effects: what the world owes a run. Each is known by where and when it is due, so that it is begun once."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
+Path = tuple[int, ...]
+"""A machine in the tree: the call that carries it, in each visit from the run down; `()` is the run itself."""
 
-class CallAgent(Struct, frozen=True, gc=False):
-    """The agent of the state must act."""
 
+class Act(Struct, frozen=True, gc=False):
+    """Let the agent of a state act."""
+
+    path: Path
+    hops: int
+    """The hops that its machine had taken when the visit began."""
     state: str
     attempt: int
     """Counts from 1 within the visit."""
-    key: str
-    """The idempotency key: the same for every attempt of a visit."""
 
 
-class AwaitHuman(Struct, frozen=True, gc=False):
-    """A human must answer; the run is not active meanwhile."""
+class AskHuman(Struct, frozen=True, gc=False):
+    """Ask a human, and fold the answer when it comes; the run is not active meanwhile."""
 
+    path: Path
+    hops: int
+    state: str
+    attempt: int
     question: str
 
 
-class Finish(Struct, frozen=True, gc=False):
-    """The run has ended."""
-
-
-class ForChild(Struct, frozen=True):
-    """An effect that is due in a child."""
-
-    call: int
-    effect: Effect
-
-
-Effect = CallAgent | AwaitHuman | Finish | ForChild
+Effect = Act | AskHuman

@@ -11,13 +11,16 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import transitions  # pinned exactly: what is relied on here was read in its source
+from msgspec import Struct
 
 from ..amounts import FREE, Amount, Price
+from ..define.agent_spec import AgentSpec
 from ..define.context import Context
 from ..define.definition import Definition
 from ..define.guards import Guard, as_bool
-from ..define.states import EdgeKind, Handoff
+from ..define.states import EdgeKind, Handoff, State
 from ..limits import Limits
+from .configuration import Configuration
 from .potential import Potential, by_hops
 
 _LAND = "*land*"
@@ -34,6 +37,36 @@ class GuardAnswer(NamedTuple):
 
 Oracle = Callable[[Handoff, Context], GuardAnswer]
 """Returns whether the guard of a handoff holds in a context."""
+
+
+class CompiledState(Struct, frozen=True):
+    """All that a step looks up of a state, found once for all runs."""
+
+    state: State
+    spec: AgentSpec
+    exits: tuple[Handoff, ...]
+    """Its handoffs in declaration order, without the failure edges."""
+    by_name: Mapping[str, Handoff]
+    failure_edges: Mapping[EdgeKind, Handoff]
+    price: Price
+    grant: Amount
+    """What its first call reserves on entry; every further call reserves as much at most."""
+    visit_s: float
+    """Seconds of one visit."""
+
+
+def _compiled_state(definition: Definition, state: State, limits: Limits, price: Price) -> CompiledState:
+    exits = definition.exits(state.name)
+    return CompiledState(
+        state=state,
+        spec=state.spec,
+        exits=exits,
+        by_name={handoff.name: handoff for handoff in exits},
+        failure_edges=definition.failure_edges(state.name),
+        price=price,
+        grant=state.spec.grant(price),
+        visit_s=state.timeout_s or limits.visit_s,
+    )
 
 
 class CompiledMachine:
@@ -60,23 +93,27 @@ class CompiledMachine:
     ) -> None:
         self.definition = definition
         self.limits = limits or definition.limits
-        self.prices = {name: (prices or {}).get(name, FREE) for name in definition.states}
+        self.states = {
+            name: _compiled_state(definition, state, self.limits, (prices or {}).get(name, FREE))
+            for name, state in definition.states.items()
+        }
         self.children = dict(children or {})
         self.holds: Oracle = oracle or _ask_guard
         self.potential = potential or by_hops(definition, self.limits)
-        self.exits: dict[str, tuple[Handoff, ...]] = {s: definition.exits(s) for s in definition.states}
-        self.named = {s: {handoff.name: handoff for handoff in exits} for s, exits in self.exits.items()}
-        self.failure_edges: dict[str, dict[EdgeKind, Handoff]] = {
-            name: definition.failure_edges(name) for name in definition.states
-        }
-        self.grants: dict[str, Amount] = {
-            name: state.spec.grant(self.prices[name]) for name, state in definition.states.items()
-        }
         inner = self._compile()
         # by the handoff itself, not by its name: a handoff of another machine may bear the same name
         self._events = {handoff: inner.events[handoff.name] for handoff in definition.handoffs}
         self._landing = inner.events[_LAND]
         self._targets: dict[tuple[transitions.Event, str], str] = {}
+
+    def at(self, now: Configuration) -> CompiledState:
+        """Return the state that a running configuration stands in."""
+        return self.states[now.state]
+
+    @property
+    def prices(self) -> dict[str, Price]:
+        """What the model of each state costs."""
+        return {name: state.price for name, state in self.states.items()}
 
     def _compile(self) -> transitions.Machine:
         definition = self.definition

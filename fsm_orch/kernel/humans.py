@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from . import effects, records
+from . import records
 from .attempts import end_attempt, fail_if_late, land_if_over
 from .course import Course
 
@@ -14,15 +14,14 @@ def pause(course: Course, question: str) -> None:
     # checked like a reply: an agent that asks after its time has timed out, and nobody is asked
     if land_if_over(course) or fail_if_late(course):
         return
-    visit, spec = course.visit, course.state.spec
+    visit, spec = course.visit, course.own.spec
     # bounded: otherwise a run could wait without end, and an exploration of its machine would not finish
     if visit.pauses >= spec.pauses:
         end_attempt(course, "error", f"the agent waited more often than the {spec.pauses} times it declares")
         return
     course.now = replace(course.now, status="waiting")
-    course.set_visit(pauses=visit.pauses + 1)
+    course.set_visit(pauses=visit.pauses + 1, question=question)
     course.records.append(records.RunWaiting(stamp=course.stamp, question=question))
-    course.effects.append(effects.AwaitHuman(question))
 
 
 def resume(course: Course, answer: object) -> None:
@@ -31,4 +30,4 @@ def resume(course: Course, answer: object) -> None:
     course.records.append(records.RunResumed(stamp=course.stamp))
     # a further attempt of the same visit: its key stays, so what was done before the question can be recognised
     course.set_visit(answer=answer, attempt=course.visit.attempt + 1)
-    course.call_again()
+    course.act_again()

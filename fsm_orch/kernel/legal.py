@@ -29,9 +29,9 @@ def next_call(compiled: CompiledMachine, now: Configuration) -> Amount:
     """Return what the next call of the visit may reserve beyond what is held for it; nothing if no call is left."""
     visit = now.visit
     # nothing is held for a call that cannot come: it would hide handoffs that can be paid for
-    if visit is None or visit.is_denied or visit.calls >= compiled.definition.states[now.state].spec.calls:
+    if visit is None or visit.denied is not None or visit.calls >= compiled.at(now).spec.calls:
         return NOTHING
-    return compiled.grants[now.state] - visit.grant
+    return compiled.at(now).grant - visit.grant
 
 
 def legal(compiled: CompiledMachine, now: Configuration, *, holding: Amount = NOTHING) -> tuple[Handoff, ...]:
@@ -51,7 +51,7 @@ def menu(
     """Return every declared handoff of the state with what stands against it; None if nothing does."""
     if now.status != "running":
         return []
-    return [(handoff, objection(compiled, now, handoff, holding=holding)) for handoff in compiled.exits[now.state]]
+    return [(handoff, objection(compiled, now, handoff, holding=holding)) for handoff in compiled.at(now).exits]
 
 
 def objection(
@@ -81,7 +81,7 @@ def objection(
 
 def _foreseen(compiled: CompiledMachine, now: Configuration, handoff: Handoff) -> GuardAnswer:
     """Judge a guard before the agent has written; one that reads a field still to be written counts as open."""
-    to_be_written = compiled.definition.states[now.state].spec.written_names
+    to_be_written = compiled.at(now).spec.written_names
     if not to_be_written:
         return compiled.holds(handoff, now.context)
     # Watched, not declared: a short circuit may decide a guard before it comes to such a field. And open, not closed:
@@ -100,8 +100,9 @@ def _cannot_enter(compiled: CompiledMachine, now: Configuration, target: State, 
     if now.hops + 2 > limits.hops:
         return Objection("hops", f"{now.hops} of {limits.hops} hops are taken and the last one is kept for landing")
     # its first call is paid for before it is entered: no hop leads to an agent that cannot act
-    if not now.ledger.affords(holding, compiled.grants[name]):
-        return Objection("budget", f"the first call of {name!r} may take {compiled.grants[name].tokens:,} tokens")
+    grant = compiled.states[name].grant
+    if not now.ledger.affords(holding, grant):
+        return Objection("budget", f"the first call of {name!r} may take {grant.tokens:,} tokens")
     if now.at >= limits.deadline_s:
         return Objection("deadline", f"the deadline of {limits.deadline_s:g} s has passed")
     return None

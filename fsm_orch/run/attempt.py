@@ -12,7 +12,7 @@ from ..agents.base import Agent, PlainAgent, Visit
 from ..define.states import State
 from ..define.watched import watched
 from ..errors import ContextError
-from ..kernel import effects
+from ..kernel.effects import Act
 from ..models.base import Model
 from ..models.metered import MeteredModel
 from ..resilience.retry import Retry
@@ -24,14 +24,12 @@ GRACE_S = 1.0
 """Seconds that a cancelled attempt has to clean up before it is abandoned."""
 
 
-async def attempt(
-    run: Run, effect: effects.CallAgent, agent: Agent, model: Model | None, retry: Retry | None, deps: Any
-) -> None:
+async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: Retry | None, deps: Any) -> None:
     """Let an agent act while its visit has time, and fold its reply or why it failed."""
     # The desk closes before anything is folded. What the attempt still does afterwards is refused there, so an agent
     # that was given up can neither spend nor write.
     with closing(AttemptDesk(run)) as desk:
-        visit = _visit(run, desk, effect, _metered(run, desk, model, retry), deps)
+        visit = _visit(run, desk, act, _metered(run, desk, model, retry), deps)
         # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
         context = contextvars.copy_context()
         if isinstance(agent, PlainAgent):
@@ -105,21 +103,19 @@ def _signal(ended: asyncio.Future[None]) -> None:
 def _metered(run: Run, desk: AttemptDesk, model: Model | None, retry: Retry | None) -> MeteredModel | None:
     if model is None:
         return None
-    spec = run.compiled.definition.states[run.now.state].spec
-    return MeteredModel(model, desk, spec.call_limits, retry=retry)
+    return MeteredModel(model, desk, run.compiled.at(run.now).spec.call_limits, retry=retry)
 
 
-def _visit(
-    run: Run, desk: AttemptDesk, effect: effects.CallAgent, metered: MeteredModel | None, deps: Any
-) -> Visit[Any, Any]:
-    now, state = run.now, run.compiled.definition.states[effect.state]
+def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, deps: Any) -> Visit[Any, Any]:
+    now, state = run.now, run.compiled.at(run.now).state
     return Visit(
         state=state,
         context=watched(now.context, _only(state)),
         messages=now.messages,
         deps=deps,
-        key=effect.key,
-        attempt=effect.attempt,
+        # the same for every attempt of this visit and after a crash, so that a repeated effect can be recognised
+        key=f"{now.run_id}:{act.hops}",
+        attempt=act.attempt,
         refusals=now.visit.refusals if now.visit else (),
         seconds_left=desk.seconds_left,
         legal=desk.legal,

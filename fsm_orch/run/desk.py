@@ -8,7 +8,8 @@ from __future__ import annotations
 from ..amounts import Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
-from ..kernel import inputs, records
+from ..kernel import inputs
+from ..kernel.booking import visit_of
 from ..kernel.legal import legal, next_call
 from .writer import Run
 
@@ -40,16 +41,15 @@ class AttemptDesk:
         # A plain function, on purpose: an `await` between the number, the check and the reservation would let two
         # calls of this visit take the same number, or both pass a check that has room for one.
         self._check_open()
-        visit = self._run.now.visit
-        call = visit.calls + 1 if visit else 1
-        made = self._run.fold(
+        call = visit_of(self._run.now).calls + 1
+        self._run.fold(
             inputs.CallReserved(
                 call=call, input_tokens=input_tokens, output_tokens=output_tokens, at=self._run.elapsed()
             )
         )
-        for record in made:
-            if isinstance(record, records.CallDenied):
-                raise CallDenied(record.reason)
+        denied = visit_of(self._run.now).denied
+        if denied is not None:
+            raise CallDenied(denied)
         return call
 
     async def written(self) -> None:
@@ -71,18 +71,18 @@ class AttemptDesk:
     def legal(self) -> tuple[Handoff, ...]:
         """Return the handoffs that are legal as if the next call were reserved; the first one is, since entry."""
         self._check_open()
-        machine, now = self._run.compiled, self._run.now
-        return legal(machine, now, holding=next_call(machine, now))
+        compiled, now = self._run.compiled, self._run.now
+        return legal(compiled, now, holding=next_call(compiled, now))
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""
         now = self._run.now
-        return self._run.compiled.definition.states[now.state].spec.calls - now.visit.calls if now.visit else 0
+        return self._run.compiled.at(now).spec.calls - now.visit.calls if now.visit else 0
 
     def seconds_left(self) -> float:
         """Return the seconds until the visit's time or the run's deadline is over; 0 if one is."""
-        now, limits = self._run.now, self._run.compiled.limits
+        now, compiled = self._run.now, self._run.compiled
         if now.visit is None:
             return 0.0
-        visit_s = self._run.compiled.definition.states[now.state].timeout_s or limits.visit_s
-        return max(0.0, min(limits.deadline_s, now.visit.since + visit_s) - self._run.elapsed())
+        ends = min(compiled.limits.deadline_s, now.visit.since + compiled.at(now).visit_s)
+        return max(0.0, ends - self._run.elapsed())

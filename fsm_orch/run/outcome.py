@@ -7,9 +7,11 @@ import traceback
 from pathlib import Path
 
 from ..agents.base import Reply
+from ..define.agent_spec import AgentSpec
 from ..define.changes import changed, journaled
 from ..errors import CallDenied, ContextError, FsmError
 from ..kernel import inputs
+from ..kernel.configuration import Configuration
 from ..kernel.inputs import Input
 from ..kernel.reasons import Refusal
 from .writer import Run
@@ -29,7 +31,7 @@ def outcome(run: Run, result: object) -> Input:
     """
     at = run.elapsed()
     if isinstance(result, Reply):
-        return _replied(run, result, at)
+        return replied(run.now, run.compiled.at(run.now).spec, result, at)
     if isinstance(result, TooLate):
         return inputs.Failed(reason="timeout", detail=_OUTCOME_UNKNOWN, at=at)
     if isinstance(result, asyncio.CancelledError):
@@ -42,16 +44,20 @@ def outcome(run: Run, result: object) -> Input:
     return inputs.Failed(reason="error", detail=_describe(result), at=at)
 
 
-def _replied(run: Run, reply: Reply, at: float) -> inputs.Replied:
-    """Return a reply as the journal holds it. Values that the kernel would refuse are left out, with the reason."""
+def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> inputs.Replied:
+    """Return a reply as the journal holds it. Values that the kernel would refuse are left out, with the reason.
+
+    Args:
+        spec: of the agent that replies.
+        at: active seconds of the run.
+    """
     changes, refusal = reply.changes_by_name, reply.refusal
-    declared = run.compiled.definition.states[run.now.state].spec.written_names
-    if not changes.keys() <= declared:
+    if not changes.keys() <= spec.written_names:
         changes = dict.fromkeys(changes)  # the names alone, for which the kernel refuses it
     elif changes and refusal is None:
         # as JSON already now: the live run folds the very values that a resumed one will read back
         try:
-            changes = journaled(changed(run.now.context, changes), changes)
+            changes = journaled(changed(now.context, changes), changes)
         except ContextError as error:
             changes, refusal = {}, Refusal("wrong_type", str(error))
     return inputs.Replied(handoff=reply.handoff_name, changes=changes, messages=reply.messages, refusal=refusal, at=at)

@@ -20,8 +20,10 @@ from ..define.definition import Definition
 from ..define.machine import C, D, Machine
 from ..define.states import State
 from ..errors import StartError
-from ..kernel import VERSION, effects, inputs
+from ..kernel.begin import started
 from ..kernel.configuration import Configuration
+from ..kernel.due import due
+from ..kernel.effects import Act
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
@@ -124,11 +126,11 @@ class Runner(Generic[C, D]):
 
         Raises RuntimeError: if an event loop is running already: await `run` there.
         """
-        started = self._started(context, options, deps)
+        first = self._started(context, options, deps)
         if _is_loop_running():
             raise RuntimeError("run_sync was called where an event loop is running: await run(...) there")
         with asyncio.Runner() as loop:
-            return loop.run(self._run(started, deps, self._observers))
+            return loop.run(self._run(first, deps, self._observers))
 
     @overload
     def stream(
@@ -182,7 +184,7 @@ class Runner(Generic[C, D]):
             return self.compiled
         return CompiledMachine(self.definition, limits=first.limits, prices=self.compiled.prices)
 
-    def _started(self, context: C, options: RunOptions, deps: Any) -> inputs.Started:
+    def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
         expected, wanted = self.definition.context, self.definition.deps
         if type(context) is not expected:
             raise StartError(f"{self.definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}")
@@ -193,25 +195,26 @@ class Runner(Generic[C, D]):
             raise TypeError(f"a run takes {', '.join(RunOptions.__annotations__)}, not {', '.join(unknown)}")
         if not all(isinstance(said, Message) for said in options.get("messages", ())):
             raise StartError("the messages of a run are Message objects: Message(role='user', content='...')")
-        return inputs.Started(
+        return started(
+            self.compiled,
+            start.initial_values(context),
             run_id=options.get("run_id") or self._new_id(),
+            messages=tuple(options.get("messages", ())),
             thread_id=options.get("thread_id"),
             trace_id=options.get("trace_id"),
-            context=start.initial_values(context),
-            messages=tuple(options.get("messages", ())),
-            digest=self.definition.digest,
-            kernel=VERSION,
-            limits=self.compiled.limits,
         )
 
-    async def _run(self, started: inputs.Started, deps: Any, observers: Sequence[Observer]) -> RunResult[C]:
-        run = Run(self.compiled, started, clock=self._clock, observers=observers, store=self.store)
+    async def _run(self, first: Started, deps: Any, observers: Sequence[Observer]) -> RunResult[C]:
+        run = Run(self.compiled, first, clock=self._clock, observers=observers, store=self.store)
         try:
-            while isinstance(run.effect, effects.CallAgent):
-                await run.flush()
-                state = run.effect.state
-                await attempt(run, run.effect, self._agents[state], self._models.get(state), self._retry, deps)
             await run.flush()
+            # Asked after the flush, and begun without another `await`: what was due before the store was waited for may
+            # be due no longer.
+            while acts := [effect for effect in due(self.compiled, run.now) if isinstance(effect, Act)]:
+                (act,) = acts  # no machine has children yet
+                agent, model = self._agents[act.state], self._models.get(act.state)
+                await attempt(run, act, agent, model, self._retry, deps)
+                await run.flush()
         except BaseException as error:  # the caller's cancellation, or a store that failed: never in mid-air
             run.cancel(type(error).__name__)
             await _last_flush(run, error)

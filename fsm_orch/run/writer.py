@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from ..clock import Clock
 from ..kernel import inputs
 from ..kernel.configuration import Configuration
-from ..kernel.effects import Effect
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.records import Record
@@ -54,14 +53,9 @@ class Run:
         self._stored = 0
         self._storing = asyncio.Lock()
         self._appending: asyncio.Future[None] | None = None
-        self._now: Configuration | None = None
-        self.effect: Effect | None = None
-        self.fold(started)
-
-    @property
-    def now(self) -> Configuration:
-        assert self._now is not None  # the constructor folds `Started`
-        return self._now
+        stepped = step(compiled, None, started)
+        self.now: Configuration = stepped.configuration
+        self._note(started, stepped.records)
 
     @property
     def is_finished(self) -> bool:
@@ -72,20 +66,20 @@ class Run:
         # a clock that was set back before the start would give a negative time, which the kernel refuses
         return max(0.0, self._clock() - self._began)
 
-    def fold(self, event: Input) -> tuple[Record, ...]:
-        """Apply an input, tell the observers, and return the records."""
+    def fold(self, event: Input) -> None:
+        """Apply an input, and tell the observers what the kernel made of it."""
         # No `await` in here. Two tasks that fold at once would step from the same configuration, and the second would
         # overwrite what the first had reserved. And the step is first: if it raises, nothing has been journaled.
-        stepped = step(self.compiled, self._now, event)
-        self._now = stepped.configuration
+        stepped = step(self.compiled, self.now, event)
+        self.now = stepped.configuration
+        self._note(event, stepped.records)
+
+    def _note(self, event: Input, made: tuple[Record, ...]) -> None:
         self.journal.append(event)
-        self.records += stepped.records
-        if stepped.effects:
-            self.effect = stepped.effects[-1]
-        for record in stepped.records:
-            for observer in self._observers:
+        self.records += made
+        for observer in self._observers:
+            for record in made:
                 self._tell(observer, record)
-        return stepped.records
 
     def _tell(self, observer: Observer, record: Record) -> None:
         try:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ..amounts import Usage
 from ..define.changes import journaled
 from ..define.machine import AnyMachine
-from ..kernel import VERSION, inputs, records
+from ..kernel import inputs, records
+from ..kernel.begin import started
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
@@ -22,7 +23,8 @@ from ..kernel.step import step
 from ..limits import Limits
 from ..proof.bounds.certify import certify
 from ..proof.bounds.words import shown
-from .strategies import contexts, fitting, replied
+from ..run.outcome import replied
+from .strategies import contexts, fitting
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,7 @@ def hunt(machine: AnyMachine, *, limits: Limits | None = None, examples: int = 2
 def _spend(machine: AnyMachine, compiled: CompiledMachine, data: st.DataObject) -> tuple[int, tuple[str, ...]]:
     """Take a run to its end, spending as much as possible, and return its tokens and the states that it visited."""
     context = data.draw(contexts(machine))
-    start = inputs.Started(
-        run_id="hunted",
-        context=journaled(context, type(context).__pydantic_fields__),
-        digest=machine.definition.digest,
-        kernel=VERSION,
-        limits=compiled.limits,
-    )
+    start = started(compiled, journaled(context, type(context).__pydantic_fields__), run_id="hunted")
     now, path = step(compiled, None, start).configuration, [machine.definition.initial.name]
     while now.status == "running":
         spec, hops = compiled.definition.states[now.state].spec, now.hops

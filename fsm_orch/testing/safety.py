@@ -19,7 +19,8 @@ from ..define.agent_spec import AgentSpec
 from ..define.changes import journaled
 from ..define.machine import AnyMachine
 from ..errors import StepError
-from ..kernel import VERSION, inputs
+from ..kernel import inputs
+from ..kernel.begin import started
 from ..kernel.codec import input_from_json, to_json
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
@@ -28,7 +29,8 @@ from ..kernel.legal import legal
 from ..kernel.reasons import FailureReason, Refusal, RefusalReason
 from ..kernel.step import fold, journal_digest
 from ..limits import Limits
-from .strategies import contexts, fitting, replied, replies
+from ..run.outcome import replied
+from .strategies import contexts, fitting, replies
 from .theorem_checker import TheoremChecker
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -130,16 +132,8 @@ class _Suite(RuleBasedStateMachine):
         """Start a run on any context."""
         context = data.draw(contexts(self.machine), label="context")
         self.checker, self.journal, self.at = TheoremChecker(self.compiled), [], 0.0
-        self.follow(
-            inputs.Started(
-                run_id="r",
-                context=journaled(context, type(context).__pydantic_fields__),
-                digest=self.compiled.definition.digest,
-                kernel=VERSION,
-                limits=self.compiled.limits,
-            )
-        )
-        assume(self.checker.now is not None)  # if the limits admit no start, a runner says so
+        self.follow(started(self.compiled, journaled(context, type(context).__pydantic_fields__), run_id="r"))
+        assume(self.checker.now is not None)  # limits that admit no start are told by the runner
 
     @_is("finished")
     @rule(data=st.data())
@@ -182,7 +176,7 @@ class _Suite(RuleBasedStateMachine):
     def press_on(self, data: st.DataObject) -> None:
         """Reply by the rules with a handoff to another state, if there is one: limits are reached only by long runs."""
         states = self.compiled.definition.states
-        names = [h.name for h in self.compiled.exits[self.now.state] if h.target.name in states]
+        names = [h.name for h in self.compiled.at(self.now).exits if h.target.name in states]
         if names:
             said = data.draw(fitting(self.machine, self.now, names), label="reply")
             self.follow(replied(self.now, self.spec, replace(said, handoff=said.handoff or names[0]), self.at))

@@ -20,15 +20,12 @@ from pydantic_core import to_jsonable_python
 from ..agents.base import Reply
 from ..agents.llm import LLMAgent
 from ..amounts import FREE, Price
-from ..define.agent_spec import AgentSpec
-from ..define.changes import changed, describe, journaled, validated
+from ..define.changes import describe, validated
 from ..define.context import Context, given_fields
 from ..define.machine import AnyMachine, C, Machine
 from ..define.states import State
 from ..errors import ContextError, StartError
-from ..kernel import inputs
 from ..kernel.configuration import Configuration
-from ..kernel.reasons import Refusal
 from ..limits import Limits
 from ..resilience.retry import Retry
 from ..run import start
@@ -221,26 +218,6 @@ def fitting(machine: AnyMachine, state: State | Configuration, handoffs: Sequenc
     proposed = st.sampled_from(list(handoffs)) if handoffs else st.none()
     changes = st.fixed_dictionaries({name: values(context, name) for name in sorted(here.spec.written_names)})
     return st.builds(Reply, handoff=proposed if has_to else st.none() | proposed, changes=changes)
-
-
-def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> inputs.Replied:
-    """Return a reply as a runner journals it.
-
-    Args:
-        now: where the run stands.
-        spec: of the agent that replies.
-        reply: what it returned.
-        at: seconds that the run has been active.
-    """
-    changes, refusal = reply.changes_by_name, None
-    if not changes.keys() <= spec.written_names:
-        changes = dict.fromkeys(changes)
-    elif changes:
-        try:
-            changes = journaled(changed(now.context, changes), changes)
-        except ContextError as error:
-            changes, refusal = {}, Refusal("wrong_type", str(error))
-    return inputs.Replied(handoff=reply.handoff_name, changes=changes, refusal=refusal, at=at)
 
 
 def _place(machine: AnyMachine, state: State | Configuration) -> State:

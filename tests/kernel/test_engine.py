@@ -264,8 +264,8 @@ def test_grants_are_priced() -> None:
 
     compiled = CompiledMachine(Small.definition, prices={"a": Price(Fraction(1, 3), Fraction(2))})
 
-    assert {"a": Amount(15, 14), "b": Amount()} == compiled.grants
-    assert {"a": Amount(15, 0), "b": Amount()} == COMPILED.grants
+    assert {"a": Amount(15, 14), "b": Amount()} == {name: state.grant for name, state in compiled.states.items()}
+    assert {"a": Amount(15, 0), "b": Amount()} == {name: state.grant for name, state in COMPILED.states.items()}
 
 
 def test_limits_are_overridden() -> None:

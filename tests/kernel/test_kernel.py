@@ -13,10 +13,11 @@ from support.desk import Support, Ticket
 from fsm_orch import Final, Limits, LLMAgent, Machine, Message, State, Usage, Visit, guard
 from fsm_orch.amounts import Amount, Price
 from fsm_orch.errors import StepError
-from fsm_orch.kernel import VERSION, effects, inputs, records
+from fsm_orch.kernel import VERSION, inputs, records
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.course import Step
-from fsm_orch.kernel.effects import Effect
+from fsm_orch.kernel.due import due
+from fsm_orch.kernel.effects import Act, AskHuman, Effect
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.reasons import FailureReason, Refusal
@@ -54,8 +55,8 @@ class Play:
         return self._now
 
     @property
-    def effects(self) -> tuple[Effect, ...]:
-        return self.steps[-1].effects
+    def due(self) -> tuple[Effect, ...]:
+        return due(self.compiled, self.now)
 
     @property
     def kinds(self) -> list[str]:
@@ -93,7 +94,7 @@ def test_entering_a_state_reserves_its_grant() -> None:
     play = Play(Support, query="x")
 
     assert tokens(play) == (0, 700)
-    assert play.effects == (effects.CallAgent("triage", 1, "r:0"),)
+    assert play.due == (Act((), 0, "triage", 1),)
 
 
 def test_the_first_call_takes_over_the_grant_and_returns_the_difference() -> None:
@@ -249,7 +250,7 @@ def test_a_refused_reply_changes_nothing_and_is_repaired(reply: inputs.Replied, 
     refused = play.record(records.Refused)
     assert (refused.reason, refused.is_repaired) == (reason, True)
     assert (play.now.state, play.now.hops, play.now.context) == ("triage", 0, Ticket(query="x"))
-    assert play.effects == (effects.CallAgent("triage", 2, "r:0"),)
+    assert play.due == (Act((), 0, "triage", 2),)
 
 
 def test_every_declared_field_is_written() -> None:
@@ -403,11 +404,11 @@ def test_an_error_is_retried_as_often_as_declared_under_one_key() -> None:
     """A second attempt keeps the idempotency key of its visit, and a third is not made."""
     play = Play(Forks)
     play.fail()
-    retried = play.effects
+    retried = play.due
 
     play.fail()
 
-    assert retried == (effects.CallAgent("fork", 2, "r:0"),)
+    assert retried == (Act((), 0, "fork", 2),)
     assert play.record(records.HandedOff).handoff == "lost"
 
 
@@ -604,7 +605,7 @@ def test_a_paused_run_waits_and_takes_only_an_answer() -> None:
 
     paused(play)
 
-    assert (play.now.status, play.effects) == ("waiting", (effects.AwaitHuman("May I?"),))
+    assert (play.now.status, play.due) == ("waiting", (AskHuman((), 0, "ask", 1, "May I?"),))
     with pytest.raises(StepError, match="only a waiting run is resumed"):
         play.reply("onward")
 
@@ -618,7 +619,7 @@ def test_a_resumed_run_goes_on_with_the_answer() -> None:
 
     assert play.now.visit is not None
     assert play.now.visit.answer == {"ok": True}
-    assert play.effects == (effects.CallAgent("ask", 2, "r:0"),)
+    assert play.due == (Act((), 0, "ask", 2),)
 
 
 def test_a_run_that_does_not_wait_is_not_resumed() -> None:
@@ -688,7 +689,7 @@ def test_a_share_is_moved_not_copied() -> None:
 
     assert tokens(play) == (0, 400)
     assert play.now.children[1].ledger.limit.tokens == 400
-    assert play.effects == (effects.ForChild(1, effects.CallAgent("fork", 1, "r:0.1:0")),)
+    assert play.due == (Act((1,), 0, "fork", 1), Act((), 0, "fan", 1))
 
 
 def test_shares_are_admitted_like_calls() -> None:
@@ -708,8 +709,9 @@ def test_a_merged_child_is_charged_what_it_settled() -> None:
         Parent.definition,
         children={"desk": CompiledMachine(Support.definition, limits=Limits(hops=6, tokens=400, deadline_s=60))},
     )
-    small = replace(compiled.children["desk"].grants["triage"], tokens=300)
-    compiled.children["desk"].grants["triage"] = small
+    small = replace(compiled.children["desk"].states["triage"].grant, tokens=300)
+    desk = compiled.children["desk"]
+    desk.states["triage"] = replace(desk.states["triage"], grant=small)
     play = Play(compiled)
     split(play, 1, "desk", 400, query="x")
     for_child(play, 1, inputs.CallReserved(call=1, input_tokens=50, output_tokens=100, at=0))
@@ -926,7 +928,7 @@ def test_an_answer_after_the_deadline_lands() -> None:
 
     play.feed(inputs.Resumed(answer=1, at=60.0))
 
-    assert (play.now.landing, play.effects) == ("deadline", (effects.Finish(),))
+    assert (play.now.landing, play.due) == ("deadline", ())
 
 
 def test_a_run_without_hops_does_not_start() -> None:
@@ -994,7 +996,7 @@ def test_a_repair_that_could_lead_nowhere_is_not_asked_for() -> None:
 
     play.reply("nowhere")
 
-    assert (play.now.landing, play.effects) == ("no_handoff", (effects.Finish(),))
+    assert (play.now.landing, play.due) == ("no_handoff", ())
 
 
 def test_a_retry_that_could_lead_nowhere_is_not_made() -> None:
@@ -1005,7 +1007,7 @@ def test_a_retry_that_could_lead_nowhere_is_not_made() -> None:
 
     play.fail()
 
-    assert (play.now.landing, play.effects) == ("no_handoff", (effects.Finish(),))
+    assert (play.now.landing, play.due) == ("no_handoff", ())
 
 
 @pytest.mark.parametrize(("output_tokens", "reason"), [(100, None), (101, "call_limits")])

@@ -13,9 +13,11 @@ from support.desk import Support
 from fsm_orch import Final, Limits, Machine, Message, State, Usage, Visit, guard
 from fsm_orch.amounts import Allowance, Price
 from fsm_orch.errors import StepError
-from fsm_orch.kernel import VERSION, effects, inputs
+from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.codec import to_json
 from fsm_orch.kernel.course import Step
+from fsm_orch.kernel.due import due
+from fsm_orch.kernel.effects import Act
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.potential import Potential
@@ -395,10 +397,10 @@ def test_every_attempt_is_recorded() -> None:
         AttemptFailed(stamp=CODE, reason="error", detail="ValueError", is_retried=is_retried)
         for is_retried in (True, True, False)
     ]
-    assert [stepped.effects for stepped in steps] == [
-        (effects.CallAgent("reckon", 2, "r:0"),),
-        (effects.CallAgent("reckon", 3, "r:0"),),
-        (effects.Finish(),),
+    assert [due(SUMS, stepped.configuration) for stepped in steps] == [
+        (Act((), 0, "reckon", 2),),
+        (Act((), 0, "reckon", 3),),
+        (),
     ]
     assert steps[-1].records[1:] == landed(CODE, "failure", "ValueError")
 
@@ -475,7 +477,7 @@ def test_a_childs_records_are_told_by_its_parent() -> None:
             record=VisitStarted(stamp=inner, visits=1, granted=700, legal=("resolved",)),
         ),
     )
-    assert stepped.effects == (effects.ForChild(1, effects.CallAgent("triage", 1, "r:0.1:0")),)
+    assert due(PARENT, stepped.configuration) == (Act((1,), 0, "triage", 1), Act((), 0, "fan", 1))
     assert stepped.configuration.messages == (message,)
 
 
@@ -492,7 +494,7 @@ def test_an_overrun_of_a_child_is_recorded_when_its_visit_ends() -> None:
 
 
 def test_children_that_end_with_their_visit_are_recorded_one_by_one() -> None:
-    """Each child is landed, then charged; the effects of all of them come before the parent's own."""
+    """Each child is landed, then charged, before the parent goes on."""
     stepped = last(PARENT, child(1, "sums", 50), child(2, "sums", 60), inputs.Replied(at=2))
 
     kinds = [record.record.kind if isinstance(record, ChildRecord) else record.kind for record in stepped.records]
@@ -502,11 +504,6 @@ def test_children_that_end_with_their_visit_are_recorded_one_by_one() -> None:
     assert (told.call, told.stamp.run_id) == (1, "r")
     assert isinstance(told.record, Landed)
     assert (told.record.reason, told.record.detail) == ("cancelled", "its visit ended")
-    assert stepped.effects == (
-        effects.ForChild(1, effects.Finish()),
-        effects.ForChild(2, effects.Finish()),
-        effects.Finish(),
-    )
     assert stepped.configuration.visit is None
 
 

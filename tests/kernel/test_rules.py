@@ -309,7 +309,7 @@ GRANT = Amount(100, 100)
         ("start", VisitLog(0, GRANT), NOTHING),
         ("start", VisitLog(0, NOTHING, calls=1), GRANT),
         ("start", VisitLog(0, NOTHING, calls=2), NOTHING),
-        ("start", VisitLog(0, NOTHING, is_denied=True), NOTHING),
+        ("start", VisitLog(0, NOTHING, denied="budget"), NOTHING),
         ("code", VisitLog(0, NOTHING), NOTHING),
         ("done", None, NOTHING),
     ],

@@ -10,7 +10,9 @@ import pytest
 from support.desk import Support, Ticket
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, ScriptedModel, State
-from fsm_orch.kernel import VERSION, effects, inputs
+from fsm_orch.kernel import VERSION, inputs
+from fsm_orch.kernel.due import due
+from fsm_orch.kernel.effects import Act
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.step import fold
@@ -70,14 +72,17 @@ class Delegating(Machine[Ticket]):
     finish = fan.to(done)
 
 
-def test_a_runs_own_effect_comes_after_those_of_its_children() -> None:
-    """A visit that ends with a child under way finishes the child first: what is left to do is the run's own."""
-    run = run_of(compiled=CompiledMachine(Delegating.definition, children={"desk": MACHINE}))
+def test_what_is_due_comes_from_children_first_and_ends_with_them() -> None:
+    """While a child is under way both are due to act; a visit that ends finishes its child, and nothing is due then."""
+    compiled = CompiledMachine(Delegating.definition, children={"desk": MACHINE})
+    run = run_of(compiled=compiled)
     run.fold(inputs.Split(call=1, machine="desk", tokens=700, context={"query": "y"}, at=0))
+
+    assert (Act((1,), 0, "triage", 1), Act((), 0, "fan", 1)) == due(compiled, run.now)
 
     run.fold(inputs.Replied(handoff="finish", at=0))
 
-    assert effects.Finish() == run.effect
+    assert () == due(compiled, run.now)
 
 
 class Slow(MemoryStore):

@@ -61,7 +61,7 @@ class Adversary:
         """
         assert now.visit is not None
         visit, spec = now.visit, self._machine.definition.states[now.state].spec
-        can_call = visit.calls < spec.calls and not visit.is_denied
+        can_call = visit.calls < spec.calls and visit.denied is None
         stage = "waiting" if now.status == "waiting" else "open" if visit.open else "free"
         moves = self._cached_moves(now.state, stage, visit.calls, can_call, visit.pauses < spec.pauses, is_tight)
         return chain(self._replied(now.state), moves) if stage == "free" else moves
@@ -119,7 +119,7 @@ class Adversary:
         changes: dict[str, object] = {}
         for values in combined(distinguished):
             changes = {**opaque, **values}
-            for handoff in self._machine.exits[name]:
+            for handoff in self._machine.states[name].exits:
                 yield inputs.Replied(handoff=handoff.name, changes=changes, at=0.0)
             yield inputs.Replied(changes=changes, at=0.0)
         # Once is enough: it is refused for its handoff, whatever it writes.

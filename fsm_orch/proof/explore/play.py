@@ -15,7 +15,8 @@ from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.states import EdgeKind
-from ...kernel import VERSION, inputs
+from ...kernel import inputs
+from ...kernel.begin import started
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
@@ -84,13 +85,7 @@ class Play:
     def starts(self) -> Iterator[inputs.Started]:
         """Yield every input that a run can begin with."""
         for context in self.abstraction.starts():
-            yield inputs.Started(
-                run_id="explored",
-                context=context,
-                digest=self.compiled.definition.digest,
-                kernel=VERSION,
-                limits=self.compiled.limits,
-            )
+            yield started(self.compiled, context, run_id="explored")
 
     def kind(self, handoff: str) -> EdgeKind:
         """Return what kind of edge a handoff is."""
@@ -128,7 +123,7 @@ class Play:
             position.at,
             self.abstraction.values(now.context, self._live[now.state]),
             tuple([now.visits.get(name, 0) for name in self._scarce]),
-            (visit.calls, visit.attempt, visit.failures, visit.pauses, visit.is_denied, bool(visit.open)),
+            (visit.calls, visit.attempt, visit.failures, visit.pauses, visit.denied is not None, bool(visit.open)),
             # What was spent is left out where the ledger has nothing more to deny: the run goes on as if there were no
             # such limits. Where it may still deny something, it may deny it to one of two runs that spent differently.
             (now.ledger.settled.tokens, now.ledger.settled.cost) if self.is_tight(now) else None,
@@ -150,7 +145,7 @@ class Play:
 
     def _take(self, position: Position | None, event: Input) -> Successor:
         before, at = position if position else (None, ())
-        after, records, _ = step(self.compiled, before, event)
+        after, records = step(self.compiled, before, event)
         hop = _HopContext(self, before, event, records)
         breaches = self._theorems.breaches(before, event, after, records, hop.holds)
         if before is None:

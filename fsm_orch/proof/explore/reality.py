@@ -17,7 +17,8 @@ from ...define.context import Context, given_fields
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...errors import ContextError, StepError
-from ...kernel import VERSION, records
+from ...kernel import records
+from ...kernel.begin import started
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine, judged
 from ...kernel.inputs import Input, Replied, Started
@@ -86,14 +87,8 @@ def is_real(compiled: CompiledMachine, policy: Policy, trace: Trace) -> bool:
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
     try:
         context = validated(context_type, _filled(context_type, given, trace))
-        started = Started(
-            run_id="real",
-            context=journaled(context, context_type.__pydantic_fields__),
-            digest=compiled.definition.digest,
-            kernel=VERSION,
-            limits=compiled.limits,
-        )
-        journal = [started, *(_with_simple_values(context_type, event, trace) for event in inputs)]
+        first = started(compiled, journaled(context, context_type.__pydantic_fields__), run_id="real")
+        journal = [first, *(_with_simple_values(context_type, event, trace) for event in inputs)]
         return breaks(compiled, policy, journal)
     except (ContextError, StepError):
         return False
