@@ -35,6 +35,8 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     """Why earlier replies of this visit were refused, oldest first."""
     seconds_left: Callable[[], float]
     """Returns the seconds until the visit's time or the run's deadline is over; 0 if one is."""
+    exits: tuple[Handoff, ...]
+    """The handoffs of the state in declaration order, without its failure edges."""
     legal: Callable[[], tuple[Handoff, ...]]
     """Returns the handoffs that are legal now, as if the next call of this visit were already reserved."""
     metered: MeteredModel | None
@@ -55,7 +57,7 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
 
         Raises VisitError: if there is none, or more than one.
         """
-        ways = [h for h in self.state.handoffs if h.target is target and h.kind == "handoff"]
+        ways = [h for h in self.exits if h.target is target]
         if len(ways) != 1:
             raise VisitError(f"{len(ways)} handoffs lead from {self.state.name!r} to {target!r}, not one")
         return ways[0]

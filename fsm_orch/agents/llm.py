@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from ..define.agent_spec import AgentSpec
-from ..define.context import field_refs
+from ..define.context import Context, field_refs
 from ..define.source import phrases, where_called
 from ..define.states import Handoff
 from ..errors import VisitError
@@ -19,6 +19,9 @@ from ..models.base import Response
 from .base import Reply, Visit
 from .decision import Form, form
 from .window import Window
+
+_MOST_MENUS = 256
+"""Menus whose form and instructions an agent keeps; a state of eight exits has at most so many."""
 
 
 class LLMAgent:
@@ -90,37 +93,49 @@ class LLMAgent:
             where=where_called(),
         )
         self._written = tuple(ref.name for ref in self.spec.writes)
+        # of the machine's own handoffs, in the agent's own table: a cache of the module would keep machines alive
+        self._made: dict[tuple[type[Context], tuple[Handoff, ...], tuple[Handoff, ...]], tuple[Form, Message]] = {}
 
     async def act(self, visit: Visit[Any, Any]) -> Reply:
         """Ask the model once. The kernel decides whether the reply stands and whether the model is asked again.
 
         Raises VisitError: if no handoff is legal any more.
         """
-        exits = [h for h in visit.state.handoffs if h.kind == "handoff"]
-        declared = tuple(h.name for h in exits) if len(exits) > 1 else ()
+        exits = visit.exits if len(visit.exits) > 1 else ()
         # drawn for this very request: since the visit began its calls have taken money, and time has passed
-        menu = visit.legal() if declared else ()
-        if declared and not menu:
+        menu = visit.legal() if exits else ()
+        if exits and not menu:
             raise VisitError("nothing is legal any more, so there is nothing to ask the model")
         # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
-        asked = form(visit.context.__class__, self._written, declared, tuple(h.name for h in menu))
-        response = await visit.model.ask(self._prompt(visit, menu), asked.schema)
+        asked, instructions = self._asked(visit.context.__class__, exits, menu)
+        response = await visit.model.ask(self._prompt(visit, instructions), asked.schema)
         return _read(asked, response, visit.state.name)
 
-    def _prompt(self, visit: Visit[Any, Any], menu: tuple[Handoff, ...]) -> tuple[Message, ...]:
-        conversation = self._window.view(visit.messages, agent=visit.state.name)
-        fields = {ref.name: getattr(visit.context, ref.name) for ref in self.spec.reads}
-        said = (
-            Message(role="user" if message.agent is None else "assistant", content=message.content)
-            for message in conversation
-        )
-        return (
-            Message(role="system", content=self._system(visit, menu)),
-            *said,
-            Message(role="user", content=to_json(fields).decode()),
-        )
+    def _asked(
+        self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...]
+    ) -> tuple[Form, Message]:
+        """Return the form and the instructions for a menu."""
+        made = self._made.get((context, exits, menu))
+        if made is None:
+            if len(self._made) >= _MOST_MENUS:
+                self._made.clear()
+            names = tuple(h.name for h in exits), tuple(h.name for h in menu)
+            made = form(context, self._written, *names), Message(role="system", content=self._instruct(menu))
+            self._made[context, exits, menu] = made
+        return made
 
-    def _system(self, visit: Visit[Any, Any], menu: tuple[Handoff, ...]) -> str:
+    def _prompt(self, visit: Visit[Any, Any], instructions: Message) -> tuple[Message, ...]:
+        if visit.refusals:
+            told = f"{instructions.content}\nYour last reply was refused: {visit.refusals[-1].detail}"
+            instructions = Message(role="system", content=told)
+        fields = {ref.name: getattr(visit.context, ref.name) for ref in self.spec.reads}
+        said = [
+            Message(role="user" if message.agent is None else "assistant", content=message.content)
+            for message in self._window.view(visit.messages, agent=visit.state.name)
+        ]
+        return (instructions, *said, Message(role="user", content=to_json(fields).decode()))
+
+    def _instruct(self, menu: tuple[Handoff, ...]) -> str:
         parts = [self._instructions]
         if self._does:
             parts.append(f"You: {'; '.join(self._does)}.")
@@ -132,7 +147,6 @@ class LLMAgent:
         keys = [*(["handoff"] if menu else []), *self._written]
         if keys:
             parts.append(f"Reply with one JSON object with the keys {', '.join(keys)}.")
-        parts += [f"Your last reply was refused: {refusal.detail}" for refusal in visit.refusals[-1:]]
         return "\n".join(parts)
 
 

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticSerializationError, from_json
 from pydantic_core.core_schema import ErrorType
 
 from ..errors import ContextError
-from .context import C, Context, given_fields
+from .context import C, Context, starting_fields
 
 
 def fields_set_early(context: Context) -> tuple[str, ...]:
@@ -23,13 +23,12 @@ def fields_set_early(context: Context) -> tuple[str, ...]:
     that started with a refund already approved would not be covered by the proof. Fields with a default factory are not
     compared, since a factory may make another value each time.
     """
-    context_type, given, held = type(context), given_fields(type(context)), values_of(context)
-    fields = context_type.__pydantic_fields__
-    others = [name for name, field in fields.items() if name not in given and field.default_factory is None]
-    if not others:
+    context_type, starting = type(context), starting_fields(type(context))
+    if not starting.comparable:
         return ()
-    fresh = values_of(validated(context_type, {name: held[name] for name in given}))
-    return tuple(name for name in others if not _is_same(held[name], fresh[name]))
+    held = values_of(context)
+    fresh = values_of(validated(context_type, {name: held[name] for name in starting.given}))
+    return tuple([name for name in starting.comparable if not _is_same(held[name], fresh[name])])
 
 
 def validated(context_type: type[C], values: Mapping[str, Any]) -> C:

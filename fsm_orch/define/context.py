@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic._internal._model_construction import ModelMetaclass
@@ -28,6 +28,17 @@ class FieldRef:
 
     def __repr__(self) -> str:
         return f"{self.owner.__name__}.{self.name}"
+
+
+class StartingFields(NamedTuple):
+    """The fields of a context class by what a run may start with."""
+
+    given: frozenset[str]
+    """A caller may set them."""
+    readable: frozenset[str]
+    """Agents may read them from the start."""
+    comparable: tuple[str, ...]
+    """Only agents write them, and their default is a value."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field, PrivateAttr))
@@ -57,11 +68,12 @@ class Context(BaseModel, metaclass=_ContextMeta):
     # NaN and infinity are refused, since they are no JSON and NaN is not equal to itself.
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
     _watched_type: ClassVar[type[Any] | None] = None
+    _starting_fields: ClassVar[StartingFields | None] = None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        cls._watched_type = None
+        cls._watched_type = cls._starting_fields = None  # a base's own are not its
         findings = [
             _mutable(cls, name, mutable)
             for name, field in cls.__pydantic_fields__.items()
@@ -147,11 +159,28 @@ def field_refs(refs: object) -> tuple[FieldRef, ...]:
 
 def given_fields(context_type: type[Context]) -> frozenset[str]:
     """Return the names of the fields that a caller may set: required ones, and those marked `Given`."""
-    fields = context_type.__pydantic_fields__.items()
-    return frozenset(name for name, field in fields if field.is_required() or GIVEN in field.metadata)
+    return starting_fields(context_type).given
 
 
 def first_readable(context_type: type[Context]) -> frozenset[str]:
     """Return the names of the fields that agents may read from the start: given ones, and those marked `Preset`."""
+    return starting_fields(context_type).readable
+
+
+def starting_fields(context_type: type[Context]) -> StartingFields:
+    """Return which fields a run may start with, found once for each class."""
+    known = context_type._starting_fields
+    if known is None:
+        known = context_type._starting_fields = _starting_fields(context_type)
+    return known
+
+
+def _starting_fields(context_type: type[Context]) -> StartingFields:
     fields = context_type.__pydantic_fields__.items()
-    return given_fields(context_type) | {name for name, field in fields if PRESET in field.metadata}
+    given = frozenset(name for name, field in fields if field.is_required() or GIVEN in field.metadata)
+    return StartingFields(
+        given=given,
+        readable=given | {name for name, field in fields if PRESET in field.metadata},
+        # a factory may make another value each time, so its fields cannot be compared with their default
+        comparable=tuple(name for name, field in fields if name not in given and field.default_factory is None),
+    )

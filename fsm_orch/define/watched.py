@@ -21,15 +21,15 @@ def watched(context: C, on_read: Callable[[str], object]) -> C:
     if context_type._watched_type is None:  # a subclass is slow to make: once for each context class
         context_type._watched_type = _watched_subclass(context_type)
     view = object.__new__(context_type._watched_type)
-    for slot, value in (
-        ("__dict__", values_of(context)),  # a copy: what the view caches stays with the view
-        ("__pydantic_fields_set__", context.__pydantic_fields_set__),
-        ("__pydantic_extra__", context.__pydantic_extra__),
-        ("__pydantic_private__", context.__pydantic_private__),
-        ("_on_read", on_read),
-    ):
-        object.__setattr__(view, slot, value)
+    _set(view, "__dict__", values_of(context))  # a copy: what the view caches stays with the view
+    _set(view, "__pydantic_fields_set__", context.__pydantic_fields_set__)
+    _set(view, "__pydantic_extra__", context.__pydantic_extra__)
+    _set(view, "__pydantic_private__", context.__pydantic_private__)
+    _set(view, "_on_read", on_read)
     return cast("C", view)
+
+
+_set = object.__setattr__  # a frozen model refuses the plain way
 
 
 def _watched_subclass(context_type: type[C]) -> type[C]:

@@ -31,6 +31,7 @@ def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
     """Return where and when a record is made, and how the ledger stands."""
     state, ledger = compiled.states.get(now.state), now.ledger
     settled, reserved, remaining = ledger.settled.tokens, ledger.reserved.tokens, ledger.remaining
+    ahead = 0 if now.status == "finished" else now.ceiling - settled - reserved
     return Stamp(
         run_id=now.run_id,
         thread_id=now.thread_id,
@@ -43,7 +44,7 @@ def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
         reserved=reserved,
         remaining=remaining,
         # never more than the ledger would still let through, however much the tables allow for
-        ahead=0 if now.status == "finished" else max(0, min(now.ceiling - settled - reserved, remaining)),
+        ahead=0 if ahead < 0 else ahead if ahead < remaining else remaining,
     )
 
 

@@ -29,7 +29,8 @@ class Ledger(Struct, frozen=True, gc=False):
     @property
     def remaining(self) -> int:
         """Tokens that are neither settled nor reserved; 0 after an overrun of the limit."""
-        return max(0, self.limit.tokens - self.settled.tokens - self.reserved.tokens)
+        left = self.limit.tokens - self.settled.tokens - self.reserved.tokens
+        return left if left > 0 else 0
 
     @property
     def is_sound(self) -> bool:
@@ -42,7 +43,13 @@ class Ledger(Struct, frozen=True, gc=False):
         Args:
             instead_of: a reservation that would be released in the same step.
         """
-        return self.limit.covers(self.settled, self.reserved - instead_of, *amounts)
+        # summed by hand: this is asked several times a hop, and every `Amount` in between would be made and dropped
+        tokens = self.settled.tokens + self.reserved.tokens - instead_of.tokens
+        cost = self.settled.cost + self.reserved.cost - instead_of.cost
+        for amount in amounts:
+            tokens += amount.tokens
+            cost += amount.cost
+        return tokens <= self.limit.tokens and (self.limit.cost is None or cost <= self.limit.cost)
 
     def reserve(self, amount: Amount, *, instead_of: Amount = NOTHING) -> Ledger:
         """Reserve an amount.
@@ -69,14 +76,12 @@ class Ledger(Struct, frozen=True, gc=False):
         Raises LedgerError: if `held` is not reserved.
         """
         # never clamped to what was held: the books must say what the provider bills, even if it broke its bound
-        beyond = used.beyond(held)
-        return replace(
-            self,
-            reserved=self.reserved - held,
-            settled=self.settled + used,
-            # tokens alone where money has no limit: a dear call breaks no promise there, and must not land the run
-            overrun=self.overrun + (Amount(beyond.tokens) if self.limit.cost is None else beyond),
-        )
+        reserved, settled, beyond = self.reserved - held, self.settled + used, used.beyond(held)
+        if beyond is NOTHING:
+            return replace(self, reserved=reserved, settled=settled)
+        # tokens alone where money has no limit: a dear call breaks no promise there, and must not land the run
+        limited = Amount(beyond.tokens) if self.limit.cost is None else beyond
+        return replace(self, reserved=reserved, settled=settled, overrun=self.overrun + limited)
 
     def split(self, share: Amount, *, instead_of: Amount = NOTHING) -> tuple[Ledger, Ledger]:
         """Move a share into a child ledger. Return (parent, child).

@@ -118,6 +118,7 @@ def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, 
         attempt=act.attempt,
         refusals=now.visit.refusals if now.visit else (),
         seconds_left=desk.seconds_left,
+        exits=run.compiled.at(now).exits,
         legal=desk.legal,
         metered=metered,
     )
@@ -142,7 +143,10 @@ async def _stop(task: asyncio.Task[object]) -> None:
         task.cancel()  # once: a second cancellation would interrupt the clean-up that the grace is for
         # `wait` instead of `await task`: it returns after the grace, and raises nothing that the task raises
         await asyncio.wait({task}, timeout=GRACE_S)
-    task.add_done_callback(_retrieve)
+    if task.done():  # a callback would be called in another round of the loop
+        _retrieve(task)
+    else:
+        task.add_done_callback(_retrieve)
 
 
 def _retrieve(task: asyncio.Task[object]) -> None:

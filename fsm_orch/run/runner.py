@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Generic, TypedDict, Unpack, cast, get_args, overload
 
 from ..agents.base import Agent
-from ..clock import Clock, loop_clock
+from ..clock import Clock
 from ..define.definition import Definition
 from ..define.machine import C, D, Machine
 from ..define.states import State
@@ -57,7 +57,7 @@ class Runner(Generic[C, D]):
         observers: told of every record, as it is made.
         store: keeps the journals; None: each result carries its own.
         retry: tries a call again that failed for now, as a further call of its visit; None does not.
-        clock: monotonic seconds; the event loop's by default.
+        clock: monotonic seconds. None: the event loop's.
         new_id: makes run ids; random by default.
 
     Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
@@ -77,7 +77,7 @@ class Runner(Generic[C, D]):
         observers: Sequence[Observer] = (),
         store: Store | None = None,
         retry: Retry | None = _PATIENT,
-        clock: Clock = loop_clock,
+        clock: Clock | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self.definition: Definition = machine.definition
@@ -205,7 +205,9 @@ class Runner(Generic[C, D]):
         )
 
     async def _run(self, first: Started, deps: Any, observers: Sequence[Observer]) -> RunResult[C]:
-        run = Run(self.compiled, first, clock=self._clock, observers=observers, store=self.store)
+        # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
+        clock = self._clock or asyncio.get_running_loop().time
+        run = Run(self.compiled, first, clock=clock, observers=observers, store=self.store)
         try:
             await run.flush()
             # Asked after the flush, and begun without another `await`: what was due before the store was waited for may
