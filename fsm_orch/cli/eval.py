@@ -18,7 +18,6 @@ from ..define.context import Context
 from ..define.machine import AnyMachine
 from ..errors import DefinitionError
 from ..evaluate.routes import Probe, Route, Routing, Share, alone, handed_on, route
-from ..kernel.inputs import Input
 from ..kernel.records import VisitStarted
 from ..models import registry
 from ..run.runner import Runner
@@ -72,7 +71,7 @@ def evaluate(
         labels = queries.labels(given, machine.definition)
         chosen = queries.sample(given, limit, seed)
         exams = _exams(machine, named, given, labels, probe, seed) if probe else []
-        runner = AnyRunner(machine, model=named, store=_Turnstile())
+        runner = AnyRunner(machine, model=named)
         with start.dependencies(machine) as deps, _interruptible():
             trial = _Trial(labels, fields, deps, concurrency)
             routing, probes = asyncio.run(trial.measure(runner, chosen, exams, leave_at=() if full else labels))
@@ -190,16 +189,6 @@ class _Trial:
             return done
 
         return await asyncio.gather(*map(one, given))
-
-
-class _Turnstile:
-    """A store that keeps nothing. A run waits for it, and so lets its reader leave before the next agent acts."""
-
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:  # noqa: ARG002 - the port's
-        await asyncio.sleep(0)  # now the reader sees the records so far, and may cancel the run
-
-    async def load(self, run_id: str) -> tuple[Input, ...]:  # noqa: ARG002 - the port's
-        return ()
 
 
 def _is_priced(machine: AnyMachine, model: str) -> bool:

@@ -2,5 +2,6 @@
 
 from ..kernel.records import Record
 from .base import Observer
+from .everywhere import everywhere
 
-__all__ = ["Observer", "Record"]
+__all__ = ["Observer", "Record", "everywhere"]

@@ -32,19 +32,17 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
         visit = _visit(run, desk, act, _metered(run, desk, model, retry), deps)
         # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
         context = contextvars.copy_context()
-        if isinstance(agent, PlainAgent):
-            await asyncio.sleep(0)  # a chain of plain agents must not keep the loop to itself
-            result = context.run(_on_the_spot, agent, visit)
-        else:
-            result = _acting(agent, visit)
+        result = context.run(_begin, agent, visit)
         if isinstance(result, Awaitable):
             result = await _in_time(result, desk.seconds_left(), context)
     if not run.is_finished:  # a call that used more than it had reserved has landed the run already
         run.fold(outcome(run, result))
 
 
-def _on_the_spot(agent: PlainAgent, visit: Visit[Any, Any]) -> object:
-    """Call a plain agent. Return its reply, something to await, or what it raised."""
+def _begin(agent: Agent, visit: Visit[Any, Any]) -> object:
+    """Let an agent begin. Return its reply, something to await, or what it raised."""
+    if not isinstance(agent, PlainAgent):
+        return _acting(agent, visit)
     try:
         return agent.begin(visit)
     # SystemExit would end the process, with every other run in it. A CancelledError is the agent's own: nothing is

@@ -32,6 +32,7 @@ from ..limits import Limits
 from ..messages import Message
 from ..models.base import Model
 from ..observe.base import Observer
+from ..observe.everywhere import observers_of
 from ..proof.bounds.certificate import Certificate
 from ..resilience.retry import Retry
 from ..store.base import Store
@@ -146,14 +147,17 @@ class Runner(Generic[C, D]):
     async def stream(
         self, context: C, *, deps: Any = None, **options: Unpack[RunOptions]
     ) -> AsyncIterator[RunStream[C]]:
-        """Run, giving each record as it is made; leaving the block early cancels the run, which lands it.
+        """Run, giving each record as it is made. Leaving the block early cancels the run, which lands it.
+
+        A reader sees the records of a hop before the next agent acts.
 
         async with runner.stream(context) as events:
             async for record in events: ...
             result = await events.result()
         """
         queue: asyncio.Queue[Record | None] = asyncio.Queue()
-        running = self._run(self._started(context, options, deps), deps, (*self._observers, queue.put_nowait))
+        observers = (*self._observers, queue.put_nowait)
+        running = self._run(self._started(context, options, deps), deps, observers, is_read=True)
         task = asyncio.create_task(running)
         task.add_done_callback(lambda _: queue.put_nowait(None))
         try:
@@ -204,19 +208,22 @@ class Runner(Generic[C, D]):
             trace_id=options.get("trace_id"),
         )
 
-    async def _run(self, first: Started, deps: Any, observers: Sequence[Observer]) -> RunResult[C]:
+    async def _run(
+        self, first: Started, deps: Any, observers: Sequence[Observer], *, is_read: bool = False
+    ) -> RunResult[C]:
         # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
         clock = self._clock or asyncio.get_running_loop().time
+        observers = (*observers, *observers_of(self.definition))
         run = Run(self.compiled, first, clock=clock, observers=observers, store=self.store)
         try:
-            await run.flush()
-            # Asked after the flush, and begun without another `await`: what was due before the store was waited for may
+            await run.pause(is_read=is_read)
+            # Asked after the pause, and begun without another `await`: what was due before the store was waited for may
             # be due no longer.
             while acts := [effect for effect in due(self.compiled, run.now) if isinstance(effect, Act)]:
                 (act,) = acts  # no machine has children yet
                 agent, model = self._agents[act.state], self._models.get(act.state)
                 await attempt(run, act, agent, model, self._retry, deps)
-                await run.flush()
+                await run.pause(is_read=is_read)
         except BaseException as error:  # the caller's cancellation, or a store that failed: never in mid-air
             run.cancel(type(error).__name__)
             await _last_flush(run, error)

@@ -22,6 +22,9 @@ from ..store.base import Store
 
 _log = logging.getLogger("fsm_orch")
 
+_SHARE_S, _SHARE_HOPS = 0.001, 16
+"""For how long a run may have the event loop before others get a turn: seconds and hops, whichever is over first."""
+
 
 class Run:
     """The single writer of one run.
@@ -47,7 +50,9 @@ class Run:
         self.error: BaseException | None = None
         """What the last failed attempt raised; never journaled, since it may hold anything."""
         self._clock = clock
-        self._began = clock() - started.at
+        self._paused_at = clock()
+        self._paused_after = 0
+        self._began = self._paused_at - started.at
         self._observers = tuple(observers)
         self._store = store
         self._stored = 0
@@ -91,6 +96,21 @@ class Run:
         """Land the run, unless it has ended already."""
         if not self.is_finished:
             self.fold(inputs.Cancelled(detail=detail, at=self.elapsed()))
+
+    async def pause(self, *, is_read: bool) -> None:
+        """Store what is journaled, and let others have the event loop if this run has had it for long.
+
+        Args:
+            is_read: let them have it now: a reader sees where the run stands, and may leave, before it goes on.
+        """
+        if self._store is not None:
+            await self.flush()
+        # A chain of plain agents awaits nothing, and would keep the loop to itself. A round of the loop costs about as
+        # much as a hop, so not every hop gives it up. Hops are counted for clocks that stand still, as a test's may.
+        seconds, hops = self._clock(), self.now.hops
+        if is_read or seconds - self._paused_at >= _SHARE_S or hops - self._paused_after >= _SHARE_HOPS:
+            await asyncio.sleep(0)
+            self._paused_at, self._paused_after = self._clock(), hops
 
     async def flush(self) -> None:
         """Store what is journaled and not stored yet, in order, one writer at a time."""

@@ -11,14 +11,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
-from unittest.mock import patch
 
 from ..define.definition import Definition
 from ..kernel import records
 from ..kernel.records import Record
 from ..observe.base import Observer
-from ..run.runner import Runner
+from ..observe.everywhere import everywhere
 
 Edge = tuple[str, str]
 """The name of the state that it leaves, and its own."""
@@ -123,16 +121,8 @@ class Coverage:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Observe every runner that is made inside the block.
-
-        By patching `Runner`, since the tests of a project make runners wherever they like.
-        """
-        original = Runner.__init__
-
-        def watched(runner: Runner[Any, Any], machine: Any, *, observers: Any = (), **options: Any) -> None:
-            original(runner, machine, observers=(*observers, self.observer(machine.definition)), **options)
-
-        with patch.object(Runner, "__init__", watched):
+        """Observe every run that begins inside the block."""
+        with everywhere(self.observer):
             yield
 
 

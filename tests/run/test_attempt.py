@@ -250,21 +250,40 @@ async def test_a_plain_agent_cannot_cancel_its_run() -> None:
     assert ("failure", "the agent cancelled itself") == (result.landing.reason, result.landing.detail)
 
 
+def step_on(visit: Visit[Ticket]) -> None:
+    """Do nothing, at once."""
+
+
+class Chain(Machine[Ticket]):
+    """A long chain of plain agents that await nothing."""
+
+    left = State(step_on, initial=True, max_visits=30)
+    right = State(step_on, max_visits=30)
+    done = Final()
+    human = Final(fallback=True)
+    over = left.to(right)
+    back = right.to(left)
+    end = right.to(done)
+    limits = Limits(hops=50)
+
+
 async def test_a_chain_of_plain_agents_shares_the_loop() -> None:
-    """Other tasks have their turn before each visit, however long a chain of plain agents is."""
+    """However long a chain of plain agents is, and though no time passes, other tasks get a turn every 16 hops."""
     turns: list[str] = []
 
     async def neighbour() -> None:
-        for _ in range(3):
+        while True:
             turns.append("neighbour")
             await asyncio.sleep(0)
 
-    runner = Runner(Plain, observers=[lambda record: turns.append(record.kind)])
-    await asyncio.gather(runner.run(Ticket(query="x")), neighbour())
+    runner = Runner(Chain, observers=[lambda record: turns.append(record.kind)], clock=lambda: 0.0)
+    task = asyncio.create_task(neighbour())
+    await runner.run(Ticket(query="x"))
+    task.cancel()
 
-    first, second = (place for place, kind in enumerate(turns) if kind == "visit_started")
-    assert "neighbour" in turns[first:second]
-    assert "neighbour" in turns[second:]
+    stretches = "".join("n" if turn == "neighbour" else "v" for turn in turns if turn in ("neighbour", "visit_started"))
+    assert turns.count("visit_started") == 50
+    assert max(map(len, stretches.split("n"))) <= 17  # the first visit is entered as the run begins
 
 
 def traced(visit: Visit[Ticket]) -> Any:
