@@ -103,7 +103,7 @@ class Reply(Struct, frozen=True):
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "handoff": (str, Handoff, type(None)),
-    "changes": (Mapping,),
+    "changes": (dict, Mapping),
     "messages": (tuple,),
 }
 

@@ -19,11 +19,13 @@ def due(compiled: CompiledMachine, now: Configuration, path: Path = ()) -> tuple
     """
     if now.visit is None:  # it has ended
         return ()
+    place = path, now.hops, now.state, now.visit.attempt
+    own = AskHuman(*place, now.visit.question) if now.status == "waiting" else Act(*place)
+    if not now.children:
+        return (own,)
     inner = [
         effect
         for call, child in now.children.items()
         for effect in due(compiled.children[now.child_machines[call]], child, (*path, call))
     ]
-    place = path, now.hops, now.state, now.visit.attempt
-    own = AskHuman(*place, now.visit.question) if now.status == "waiting" else Act(*place)
     return (*inner, own)

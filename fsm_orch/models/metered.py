@@ -78,11 +78,17 @@ class MeteredModel:
         bound = await self._model.count(request)  # once: the bound is the same for every try
         if bound > self._limits.max_input_tokens:
             raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
-        if self._retry is None:
+        try:
             return await self._send(request, bound)
-        return await self._retry(
-            lambda: self._send(request, bound), calls_left=self._desk.calls_left, seconds_left=self._desk.seconds_left
-        )
+        except CallFailed as error:
+            if self._retry is None:
+                raise
+            return await self._retry.after(
+                error,
+                lambda: self._send(request, bound),
+                calls_left=self._desk.calls_left,
+                seconds_left=self._desk.seconds_left,
+            )
 
     async def _send(self, request: Request, bound: int) -> Response:
         """Reserve a call, send one request, and settle it."""

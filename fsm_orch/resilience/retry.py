@@ -1,8 +1,7 @@
 """Retry: a transient failure is retried as a further call of its visit, if a call and time are left.
 
 The adapter says which failures are transient: too many requests, a server's error, a lost connection. The wait is
-exponential with jitter (tenacity's), or what the provider asked for in `Retry-After` if that
-is longer.
+exponential with jitter (tenacity's), or what the provider asked for in `Retry-After` if that is longer.
 """
 
 from __future__ import annotations
@@ -34,29 +33,29 @@ class Retry:
     max_s: float = 8.0
     jitter_s: float = 0.5
 
-    async def __call__(
+    async def after(
         self,
+        failure: CallFailed,
         ask: Callable[[], Awaitable[T]],
         *,
         calls_left: Callable[[], int],
         seconds_left: Callable[[], float],
     ) -> T:
-        """Call `ask` until it succeeds, fails for good, or no call or no time is left for another try.
+        """Call `ask` again until it succeeds, fails for good, or no call or no time is left for another try.
 
         Args:
+            failure: how the first try failed. It is made by the caller: most succeed, and need not pay the 30 us that
+                tenacity costs.
             ask: makes one try.
             calls_left: returns how many more calls the visit may make.
             seconds_left: returns the seconds that are left to the visit.
 
         Raises CallFailed: the last failure.
         """
-        try:
-            return await ask()  # most calls succeed, and need not pay the 30 us that tenacity costs
-        except CallFailed as error:
-            failed = [error]
+        failed = [failure]
 
         async def again() -> T:
-            # the failure above counts as tenacity's first try: its waits start from there, and nothing is asked twice
+            # the failure counts as tenacity's first try: its waits start from there, and nothing is asked twice
             if failed:
                 raise failed.pop()
             return await ask()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from functools import partial
 from typing import Any
 
-from ..agents.base import Agent, PlainAgent, Visit
+from ..agents.base import Agent, PlainAgent, Reply, Visit
 from ..define.states import State
 from ..define.watched import watched
 from ..errors import ContextError
@@ -28,21 +28,26 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
     """Let an agent act while its visit has time, and fold its reply or why it failed."""
     # The desk closes before anything is folded. What the attempt still does afterwards is refused there, so an agent
     # that was given up can neither spend nor write.
-    with closing(AttemptDesk(run)) as desk:
+    desk = AttemptDesk(run)
+    try:
         visit = _visit(run, desk, act, _metered(run, desk, model, retry), deps)
         # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
         context = contextvars.copy_context()
-        result = context.run(_begin, agent, visit)
-        if isinstance(result, Awaitable):
-            result = await _in_time(result, desk.seconds_left(), context)
+        if isinstance(agent, PlainAgent):
+            result = context.run(_begin, agent, visit)
+            if not isinstance(result, Reply) and isinstance(result, Awaitable):
+                result = await _in_time(partial(_itself, result), desk.seconds_left(), context)
+        else:
+            result = await _in_time(partial(agent.act, visit), desk.seconds_left(), context)
+            run.has_paused()
+    finally:
+        desk.close()
     if not run.is_finished:  # a call that used more than it had reserved has landed the run already
         run.fold(outcome(run, result))
 
 
-def _begin(agent: Agent, visit: Visit[Any, Any]) -> object:
-    """Let an agent begin. Return its reply, something to await, or what it raised."""
-    if not isinstance(agent, PlainAgent):
-        return _acting(agent, visit)
+def _begin(agent: PlainAgent, visit: Visit[Any, Any]) -> object:
+    """Let a plain agent begin. Return its reply, something to await, or what it raised."""
     try:
         return agent.begin(visit)
     # SystemExit would end the process, with every other run in it. A CancelledError is the agent's own: nothing is
@@ -51,13 +56,12 @@ def _begin(agent: Agent, visit: Visit[Any, Any]) -> object:
         return error
 
 
-async def _acting(agent: Agent, visit: Visit[Any, Any]) -> object:
-    """Let an agent act, inside a coroutine of ours: an `act` that is not async fails its attempt, not the run."""
-    return await agent.act(visit)
+def _itself(begun: Awaitable[object]) -> Awaitable[object]:
+    return begun
 
 
-async def _in_time(acting: Awaitable[object], seconds: float, context: contextvars.Context) -> object:
-    """Await an agent in a task of its own, and stop it when its time is over. Return its reply or what it raised.
+async def _in_time(act: Callable[[], Awaitable[object]], seconds: float, context: contextvars.Context) -> object:
+    """Await what an agent does, in a task of its own, and stop it when its time is over. Return what came of it.
 
     Args:
         seconds: how long it may take.
@@ -67,7 +71,7 @@ async def _in_time(acting: Awaitable[object], seconds: float, context: contextva
     # Whichever comes first ends the wait: the task, or the timer. `asyncio.timeout` and `wait_for` would wait on for an
     # agent that does not let itself be cancelled, and the run with them.
     ended: asyncio.Future[None] = loop.create_future()
-    task = loop.create_task(_signalling(acting, ended), context=context)
+    task = loop.create_task(_signalling(act, ended), context=context)
     timer = loop.call_later(seconds, _signal, ended)
     try:
         await ended
@@ -83,10 +87,10 @@ async def _in_time(acting: Awaitable[object], seconds: float, context: contextva
     return task.result() if error is None else error
 
 
-async def _signalling(acting: Awaitable[object], ended: asyncio.Future[None]) -> object:
-    """Await an agent, and signal its end as the last thing."""
+async def _signalling(act: Callable[[], Awaitable[object]], ended: asyncio.Future[None]) -> object:
+    """Await what an agent does, and signal its end as the last thing."""
     try:
-        return await acting
+        return await act()  # in here, so that an `act` that is not async fails its attempt, and not the run
     except SystemExit as error:  # it would end the event loop, and with it every other run
         return error
     finally:

@@ -110,7 +110,11 @@ class Run:
         seconds, hops = self._clock(), self.now.hops
         if is_read or seconds - self._paused_at >= _SHARE_S or hops - self._paused_after >= _SHARE_HOPS:
             await asyncio.sleep(0)
-            self._paused_at, self._paused_after = self._clock(), hops
+            self.has_paused()
+
+    def has_paused(self) -> None:
+        """Note that others have had a turn."""
+        self._paused_at, self._paused_after = self._clock(), self.now.hops
 
     async def flush(self) -> None:
         """Store what is journaled and not stored yet, in order, one writer at a time."""
