@@ -24,11 +24,12 @@ def fields_set_early(context: Context) -> tuple[str, ...]:
     compared, since a factory may make another value each time.
     """
     context_type, starting = type(context), starting_fields(type(context))
-    if not starting.comparable:
+    suspects = context.model_fields_set.intersection(starting.defaulted)
+    if not suspects:  # most callers leave them alone, and the comparison below takes a validation
         return ()
     held = values_of(context)
     fresh = values_of(validated(context_type, {name: held[name] for name in starting.given}))
-    return tuple([name for name in starting.comparable if not _is_same(held[name], fresh[name])])
+    return tuple([name for name in starting.defaulted if name in suspects and not _is_same(held[name], fresh[name])])
 
 
 def validated(context_type: type[C], values: Mapping[str, Any]) -> C:

@@ -37,8 +37,10 @@ class StartingFields(NamedTuple):
     """A caller may set them."""
     readable: frozenset[str]
     """Agents may read them from the start."""
-    comparable: tuple[str, ...]
-    """Only agents write them, and their default is a value."""
+    defaulted: tuple[str, ...]
+    """Every run starts with their default: only agents write them, and no factory makes them."""
+    journaled: tuple[str, ...]
+    """All others: what a run starts with is written down."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field, PrivateAttr))
@@ -178,9 +180,11 @@ def starting_fields(context_type: type[Context]) -> StartingFields:
 def _starting_fields(context_type: type[Context]) -> StartingFields:
     fields = context_type.__pydantic_fields__.items()
     given = frozenset(name for name, field in fields if field.is_required() or GIVEN in field.metadata)
+    # a factory may make another value each time, so what it made is written down, and compared with nothing
+    defaulted = tuple(name for name, field in fields if name not in given and field.default_factory is None)
     return StartingFields(
         given=given,
         readable=given | {name for name, field in fields if PRESET in field.metadata},
-        # a factory may make another value each time, so its fields cannot be compared with their default
-        comparable=tuple(name for name, field in fields if name not in given and field.default_factory is None),
+        defaulted=defaulted,
+        journaled=tuple(name for name, _ in fields if name not in defaulted),
     )

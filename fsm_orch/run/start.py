@@ -10,7 +10,7 @@ from ..agents.code import CodeAgent
 from ..amounts import FREE, Price
 from ..define.agent_spec import HasSpec
 from ..define.changes import fields_set_early, journaled, validated
-from ..define.context import Context
+from ..define.context import Context, starting_fields
 from ..define.definition import Definition
 from ..define.rules.start import start_objection
 from ..define.states import State
@@ -128,24 +128,23 @@ def initial_values(context: Context) -> dict[str, Any]:
         message names the field and shows nothing of its value.
     """
     context_type = type(context)
+    if set_early := fields_set_early(context):
+        raise StartError(
+            f"this {context_type.__name__} comes with {', '.join(set_early)} set, and only agents write a field with a "
+            f"default: leave it out, or mark the field as the caller's: Given[...]"
+        )
+    # Fields that start with their default are not written down: nothing that a journal says can set them early.
     try:
-        written = journaled(context, context_type.__pydantic_fields__)
+        written = journaled(context, starting_fields(context_type).journaled)
     except ContextError as error:
         raise StartError(f"this {context_type.__name__} cannot be journaled: {error}") from None
     # Read back before the run: it begins with what its journal holds, live as well as resumed. What JSON cannot give
     # back is an error now, and not a run that nobody can resume.
     try:
-        read = validated(context_type, written)
+        validated(context_type, written)
     except ContextError as error:
         raise StartError(
             f"this {context_type.__name__} does not come back from JSON ({error}), and runs begin with what their "
             f"journal holds: use a type whose JSON round trip returns the same value"
         ) from None
-    if set_early := fields_set_early(read):
-        # a serializer may have set it, and a caller who left it alone would look in vain
-        how = "comes" if fields_set_early(context) else "comes back from JSON"
-        raise StartError(
-            f"this {context_type.__name__} {how} with {', '.join(set_early)} set, and only agents write a field with a "
-            f"default: leave it out, or mark the field as the caller's: Given[...]"
-        )
     return written
