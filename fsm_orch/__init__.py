@@ -17,6 +17,7 @@ from .define.marks import Given, Preset
 from .define.policies import after, at_most, eventually, never
 from .define.states import Final, Handoff, State
 from .errors import CallDenied, CallFailed, DefinitionError, FsmError, ModelUnavailable, StartError
+from .kernel.codec import to_json
 from .limits import Limits
 from .messages import Message
 from .models.base import Response
@@ -68,4 +69,5 @@ __all__ = [
     "guard",
     "never",
     "not_",
+    "to_json",
 ]

@@ -12,7 +12,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Literal
 
-import msgspec
 from msgspec.json import Decoder, Encoder
 from pydantic_core import to_json as model_json
 
@@ -50,9 +49,10 @@ def record_from_json(line: bytes | str) -> Record:
 def _read(what: Literal["input", "record"], line: bytes | str) -> Any:
     try:
         return _decoder(what).decode(line)
-    except (msgspec.DecodeError, ValueError) as error:  # the one of Limits, too
-        where = str(error) if isinstance(error, msgspec.DecodeError) else "its limits are none"
-        raise StepError(f"this line is no {what} of a journal: {where}") from None
+    except ValueError as error:  # msgspec's own are, and pydantic's of limits
+        # the place alone: the rest of the message may quote a value, which may be private
+        place = str(error).partition(" - at ")[2]
+        raise StepError(f"this line is no {what} of a journal{f', at {place}' if place else ''}") from None
 
 
 @cache  # building one takes milliseconds, which no import should
