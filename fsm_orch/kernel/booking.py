@@ -57,7 +57,7 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
         raise StepError(
             f"call {event.call} would reserve {event.input_tokens} + {event.output_tokens} tokens: both are 0 or more"
         )
-    amount = compiled.at(now).price.amount(event.input_tokens, event.output_tokens)
+    amount = compiled.states[now.state].price.amount(event.input_tokens, event.output_tokens)
     reason = _denial(compiled, now, event.call, amount)
     if reason is not None:
         return _deny(compiled, now, event.call, reason)
@@ -114,7 +114,7 @@ def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Am
 
     Raises StepError: if it is not the next call of the visit.
     """
-    visit, own = visit_of(now), compiled.at(now)
+    visit, own = visit_of(now), compiled.states[now.state]
     # the caller numbers its calls, so that a journal with one lost or doubled does not fold
     if call != visit.calls + 1:
         raise StepError(f"call {call} cannot be reserved: the next call of this visit is {visit.calls + 1}")
@@ -144,7 +144,7 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
     elif usage.input_tokens < 0 or usage.output_tokens < 0:
         raise StepError(f"call {call} reports {usage}: counts are never negative")
     else:
-        used = compiled.at(now).price.amount(usage.input_tokens, usage.output_tokens)
+        used = compiled.states[now.state].price.amount(usage.input_tokens, usage.output_tokens)
     charged = replace(
         now,
         ledger=now.ledger.settle(held, used),

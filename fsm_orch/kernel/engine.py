@@ -20,7 +20,6 @@ from ..define.definition import Definition
 from ..define.guards import Guard, as_bool
 from ..define.states import EdgeKind, Handoff, State
 from ..limits import Limits
-from .configuration import Configuration
 from .potential import Potential, by_hops
 
 _LAND = "*land*"
@@ -105,10 +104,6 @@ class CompiledMachine:
         self._events = {handoff: inner.events[handoff.name] for handoff in definition.handoffs}
         self._landing = inner.events[_LAND]
         self._targets: dict[tuple[transitions.Event, str], str] = {}
-
-    def at(self, now: Configuration) -> CompiledState:
-        """Return the state that a running configuration stands in."""
-        return self.states[now.state]
 
     @property
     def prices(self) -> dict[str, Price]:

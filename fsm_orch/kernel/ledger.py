@@ -61,7 +61,10 @@ class Ledger(Struct, frozen=True, gc=False):
         """
         if not self.affords(amount, instead_of=instead_of):
             raise LedgerError(f"Cannot reserve {amount}: {self.held} of {self.limit} is taken")
-        return replace(self, reserved=self.reserved - instead_of + amount)
+        tokens, cost = self.reserved.tokens - instead_of.tokens, self.reserved.cost - instead_of.cost
+        if tokens < 0 or cost < 0:
+            raise LedgerError(f"Cannot release {instead_of}: {self.reserved} is reserved")
+        return replace(self, reserved=Amount(tokens + amount.tokens, cost + amount.cost))
 
     def release(self, held: Amount) -> Ledger:
         """Release a reservation of which nothing was spent.

@@ -29,9 +29,9 @@ def next_call(compiled: CompiledMachine, now: Configuration) -> Amount:
     """Return what the next call of the visit may reserve beyond what is held for it; nothing if no call is left."""
     visit = now.visit
     # nothing is held for a call that cannot come: it would hide handoffs that can be paid for
-    if visit is None or visit.denied is not None or visit.calls >= compiled.at(now).spec.calls:
+    if visit is None or visit.denied is not None or visit.calls >= compiled.states[now.state].spec.calls:
         return NOTHING
-    return compiled.at(now).grant - visit.grant
+    return compiled.states[now.state].grant - visit.grant
 
 
 def legal(compiled: CompiledMachine, now: Configuration, *, holding: Amount = NOTHING) -> tuple[Handoff, ...]:
@@ -51,7 +51,9 @@ def menu(
     """Return every declared handoff of the state with what stands against it; None if nothing does."""
     if now.status != "running":
         return []
-    return [(handoff, objection(compiled, now, handoff, holding=holding)) for handoff in compiled.at(now).exits]
+    return [
+        (handoff, objection(compiled, now, handoff, holding=holding)) for handoff in compiled.states[now.state].exits
+    ]
 
 
 def objection(
@@ -81,7 +83,7 @@ def objection(
 
 def _foreseen(compiled: CompiledMachine, now: Configuration, handoff: Handoff) -> GuardAnswer:
     """Judge a guard before the agent has written; one that reads a field still to be written counts as open."""
-    to_be_written = compiled.at(now).spec.written_names
+    to_be_written = compiled.states[now.state].spec.written_names
     if not to_be_written:
         return compiled.holds(handoff, now.context)
     # Watched, not declared: a short circuit may decide a guard before it comes to such a field. And open, not closed:

@@ -105,11 +105,11 @@ def _signal(ended: asyncio.Future[None]) -> None:
 def _metered(run: Run, desk: AttemptDesk, model: Model | None, retry: Retry | None) -> MeteredModel | None:
     if model is None:
         return None
-    return MeteredModel(model, desk, run.compiled.at(run.now).spec.call_limits, retry=retry)
+    return MeteredModel(model, desk, run.compiled.states[run.now.state].spec.call_limits, retry=retry)
 
 
 def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, deps: Any) -> Visit[Any, Any]:
-    now, state = run.now, run.compiled.at(run.now).state
+    now, state = run.now, run.compiled.states[run.now.state].state
     return Visit(
         state=state,
         context=watched(now.context, _only(state)),
@@ -120,7 +120,7 @@ def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, 
         attempt=act.attempt,
         refusals=now.visit.refusals if now.visit else (),
         seconds_left=desk.seconds_left,
-        exits=run.compiled.at(now).exits,
+        exits=run.compiled.states[now.state].exits,
         legal=desk.legal,
         metered=metered,
     )

@@ -9,7 +9,7 @@ from ..amounts import Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
-from ..kernel.booking import visit_of
+from ..kernel.configuration import VisitLog
 from ..kernel.legal import legal, next_call
 from .writer import Run
 
@@ -28,10 +28,13 @@ class AttemptDesk:
         """Refuse whatever the attempt still does."""
         self._is_closed = True
 
-    def _check_open(self) -> None:
+    def _open_visit(self) -> VisitLog:
+        """Return the visit, which must still be under way."""
+        visit = self._run.now.visit
         # the kernel knows only the visit that is under way: a late call would be booked on the one that came after
-        if self._is_closed or self._run.is_finished:
+        if self._is_closed or visit is None:
             raise VisitClosed("This visit has ended: its model takes no more calls. Return from the agent")
+        return visit
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
         """Reserve a call and return its number, counted from 1 within the visit.
@@ -40,16 +43,15 @@ class AttemptDesk:
         """
         # A plain function, on purpose: an `await` between the number, the check and the reservation would let two
         # calls of this visit take the same number, or both pass a check that has room for one.
-        self._check_open()
-        call = visit_of(self._run.now).calls + 1
+        call = self._open_visit().calls + 1
         self._run.fold(
             inputs.CallReserved(
                 call=call, input_tokens=input_tokens, output_tokens=output_tokens, at=self._run.elapsed()
             )
         )
-        denied = visit_of(self._run.now).denied
-        if denied is not None:
-            raise CallDenied(denied)
+        visit = self._run.now.visit
+        if visit is not None and visit.denied is not None:
+            raise CallDenied(visit.denied)
         return call
 
     async def written(self) -> None:
@@ -60,29 +62,29 @@ class AttemptDesk:
 
     def settle(self, call: int, usage: Usage | None) -> None:
         """Charge a call for what it used; if that is not known, for its whole reservation."""
-        self._check_open()  # by then the kernel has charged in full what was open
+        self._open_visit()  # by then the kernel has charged in full what was open
         self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
 
     def release(self, call: int) -> None:
         """Release the reservation of a call that provably cost nothing."""
-        self._check_open()
+        self._open_visit()
         self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
 
     def legal(self) -> tuple[Handoff, ...]:
         """Return the handoffs that are legal as if the next call were reserved; the first one is, since entry."""
-        self._check_open()
+        self._open_visit()
         compiled, now = self._run.compiled, self._run.now
         return legal(compiled, now, holding=next_call(compiled, now))
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""
         now = self._run.now
-        return self._run.compiled.at(now).spec.calls - now.visit.calls if now.visit else 0
+        return self._run.compiled.states[now.state].spec.calls - now.visit.calls if now.visit else 0
 
     def seconds_left(self) -> float:
         """Return the seconds until the visit's time or the run's deadline is over; 0 if one is."""
         now, compiled = self._run.now, self._run.compiled
         if now.visit is None:
             return 0.0
-        ends = min(compiled.limits.deadline_s, now.visit.since + compiled.at(now).visit_s)
+        ends = min(compiled.limits.deadline_s, now.visit.since + compiled.states[now.state].visit_s)
         return max(0.0, ends - self._run.elapsed())

@@ -31,7 +31,7 @@ def outcome(run: Run, result: object) -> Input:
     """
     at = run.elapsed()
     if isinstance(result, Reply):
-        return replied(run.now, run.compiled.at(run.now).spec, result, at)
+        return replied(run.now, run.compiled.states[run.now.state].spec, result, at)
     if isinstance(result, TooLate):
         return inputs.Failed(reason="timeout", detail=_OUTCOME_UNKNOWN, at=at)
     if isinstance(result, asyncio.CancelledError):

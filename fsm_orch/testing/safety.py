@@ -176,7 +176,7 @@ class _Suite(RuleBasedStateMachine):
     def press_on(self, data: st.DataObject) -> None:
         """Reply by the rules with a handoff to another state, if there is one: limits are reached only by long runs."""
         states = self.compiled.definition.states
-        names = [h.name for h in self.compiled.at(self.now).exits if h.target.name in states]
+        names = [h.name for h in self.compiled.states[self.now.state].exits if h.target.name in states]
         if names:
             said = data.draw(fitting(self.machine, self.now, names), label="reply")
             self.follow(replied(self.now, self.spec, replace(said, handoff=said.handoff or names[0]), self.at))
