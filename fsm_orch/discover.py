@@ -80,7 +80,8 @@ class Module:
             if not (isinstance(error, ModuleNotFoundError) and f"{self.name}.".startswith(f"{error.name}.")):
                 raised = f"raised {type(error).__name__}{_line(error)}: {error}"
                 raise DiscoveryError(f"Importing {self.spelling!r} {raised}") from error
-        if Path(getattr(module, "__file__", None) or "").resolve() != self.path:
+        file = Path(getattr(module, "__file__", None) or "")
+        if not (file.is_file() and file.samefile(self.path)):
             hidden = f"{str(self.path)!r} is hidden by another module that Python calls {self.name!r}"
             raise DiscoveryError(f"{hidden}. Rename the file, or make a package of its folder by an __init__.py")
         return {name: value for name, value in vars(module).items() if is_machine(value)}
@@ -144,11 +145,18 @@ def modules(target: str, root: Path) -> Sequence[Module]:
     name, picked = (name, last) if colon and not is_path else (target, None)
     if not name:
         raise DiscoveryError(f"{target!r} names no module, file or folder. Name one, such as 'machines.shop'")
-    places = [(root / name).resolve()] if os.path.exists(root / name) else _places(name, root)
+    path = _place(root / name)
+    is_there = path.is_file() or (path.is_dir() and any(_files(path, picked))) or (path.exists() and is_path)
+    try:
+        places = [path] if is_there else _places(name, root)
+    except DiscoveryError:
+        if not path.exists():
+            raise
+        places = [path]  # which holds no modules, and nothing else has this name
     found = [
-        Module(path, _top(path), os.path.relpath(path, root) if place.is_dir() else name, picked)
+        Module(file, _top(file), os.path.relpath(file, root) if place.is_dir() else name, picked)
         for place in places
-        for path in _files(place, picked)
+        for file in _files(place, picked)
     ]
     if not found:
         own = "without modules" if picked is None else "and no package: name the module of the machine too"
@@ -170,7 +178,12 @@ def _places(name: str, root: Path) -> Sequence[Path]:
         around, places = places, [path for place in places if part and (path := _below(place, part)).exists()]
         if not places:
             raise _missing(name, root, part, around)
-    return [place.resolve() for place in places]
+    return [_place(place) for place in places]
+
+
+def _place(path: Path) -> Path:
+    """Return the absolute path of a module, which is where it lies: a link is not followed, for Python follows none."""
+    return path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
 
 
 def _below(place: Path, part: str) -> Path:

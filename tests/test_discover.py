@@ -270,3 +270,25 @@ def test_a_package_around_a_module_is_not_run_to_find_it(here: Path) -> None:
     assert ["desks.shop"] == [module.name for module in modules("desks.shop", here)]
     with pytest.raises(DiscoveryError, match="it ran"):
         machines("desks.shop", here)
+
+
+def test_a_link_is_a_module_where_it_lies(here: Path) -> None:
+    """Python follows no link to name a module, so a linked file in a package bears the package's name."""
+    (here / "linked").mkdir()
+    (here / "linked" / "__init__.py").touch()
+    (here / "linked" / "b.py").symlink_to(here / "flows" / "desk.py")
+
+    by_path, by_name = machine("linked/b.py", here), machine("linked.b", here)
+
+    assert by_path is by_name
+    assert "linked.b" == by_name.__module__
+    assert ["linked/b.py:Desk"] == [*machines("linked", here)]
+
+
+def test_a_folder_without_modules_hides_no_module(here: Path) -> None:
+    """A module is found by its name beside a folder of data, or a file, that has the same one."""
+    (here / "tables").mkdir()
+    (here / "tables" / "data.json").write_text("{}")
+    (here / "tables.py").write_text(SOURCE)
+
+    assert "tables" == machine("tables", here).__module__

@@ -2,6 +2,7 @@
 
 from ..define.agent_spec import AgentSpec
 from ..errors import ContextError, VisitClosed, VisitError
+from ..limits import CallLimits
 from .base import Agent, Changes, PlainAgent, Reply, Visit
 from .keyword import KeywordAgent
 from .llm import LLMAgent
@@ -10,6 +11,7 @@ from .window import Window
 __all__ = [
     "Agent",
     "AgentSpec",
+    "CallLimits",
     "Changes",
     "ContextError",
     "KeywordAgent",

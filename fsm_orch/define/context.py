@@ -15,7 +15,7 @@ from pydantic._internal._model_construction import ModelMetaclass
 from ..errors import ContextError, DefinitionError, Finding
 from . import codes
 from .frozen import INSTEAD, holds_secret, mutable_types
-from .marks import GIVEN, PRESET, Mark, marks_in
+from .marks import GIVEN, PRESET, Given, Mark, Preset, marks_in
 from .source import where_defined
 
 
@@ -127,12 +127,15 @@ def _mismarked(owner: type[Context]) -> Iterable[Finding]:
     """Yield a finding for each mark that could not be kept."""
     for name, field in owner.__pydantic_fields__.items():
         own = [mark for mark in field.metadata if isinstance(mark, Mark)]
+        bare = [mark for mark in field.metadata if mark in (Given, Preset)]
         inner = marks_in(field.annotation)
         if inner:
             problem, fix = (
                 f"has a mark inside its type: {inner[0]}[...]",
                 f"put it around the whole: {inner[0]}[...] = ...",
             )
+        elif bare:
+            problem, fix = "has a mark that is not put around its type", "write Given[...] or Preset[...] around it"
         elif len(set(own)) > 1:
             problem, fix = "is marked Given and Preset", "keep one: who may set it first, the caller or agents alone"
         elif PRESET in own and field.is_required():

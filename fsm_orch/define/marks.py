@@ -22,6 +22,12 @@ class Mark:
     def __init__(self, name: Literal["Given", "Preset"]) -> None:
         self.name = name
 
+    def __eq__(self, other: object) -> bool:  # a copy of a field is a field with the same mark
+        return isinstance(other, Mark) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def __repr__(self) -> str:
         return self.name
 
@@ -43,6 +49,7 @@ not set it.
 
 
 def marks_in(annotation: Any) -> list[Mark]:
-    """Return the marks that stand inside an annotation, as in `Given[str] | None`, where they mark nothing."""
-    own = [argument for argument in typing.get_args(annotation) if isinstance(argument, Mark)]
-    return own + [mark for argument in typing.get_args(annotation) for mark in marks_in(argument)]
+    """Return the marks that stand inside an annotation or its alias, as in `Given[str] | None`: they mark nothing."""
+    parts = (*typing.get_args(annotation), *([annotation.__value__] if hasattr(annotation, "__value__") else []))
+    own = [part for part in parts if isinstance(part, Mark)]
+    return own + [mark for part in parts for mark in marks_in(part)]

@@ -20,3 +20,7 @@ def __getattr__(name: str) -> Any:
     from . import report  # noqa: PLC0415 - the prover, and SciPy with the first certificate it makes
 
     return getattr(report, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,8 +1,11 @@
 """Marks on fields: who may set a field before any agent does, and what is proved of it."""
 
+import copy
 from typing import Annotated, Any
 
 import pytest
+from pydantic import create_model
+from typing_extensions import TypeAliasType
 
 from fsm_orch import (
     Context,
@@ -114,8 +117,19 @@ def test_the_proof_starts_from_a_preset_default() -> None:
         (Annotated[Given[int], "note"], ..., None),
         (Given[Preset[int]], 0, "is marked Given and Preset"),
         (Given[int], ..., None),
+        (Annotated[str, Given], "en", "has a mark that is not put around its type"),
+        (TypeAliasType("Locale", Given[str]), "en", "has a mark inside its type"),
     ],
-    ids=["no default", "in a union", "in a tuple", "annotated too", "both", "required and Given"],
+    ids=[
+        "no default",
+        "in a union",
+        "in a tuple",
+        "annotated too",
+        "both",
+        "required and Given",
+        "bare",
+        "in an alias",
+    ],
 )
 def test_a_mark_that_cannot_be_kept_is_a_finding(annotation: Any, default: Any, problem: str | None) -> None:
     """A mark that means nothing, or two things, keeps the class from being built."""
@@ -129,3 +143,12 @@ def test_a_mark_that_cannot_be_kept_is_a_finding(annotation: Any, default: Any, 
     with pytest.raises(DefinitionError, match=problem) as caught:
         type("Marked", (Context,), body)
     assert ["FSM131"] == [finding.code for finding in caught.value.findings]
+
+
+def test_a_copy_of_a_field_keeps_its_mark() -> None:
+    """A class that is made of copies of fields has the same marks."""
+    fields: dict[str, Any] = {n: (f.annotation, copy.deepcopy(f)) for n, f in Notes.__pydantic_fields__.items()}
+    copied = create_model("Copied", __base__=Context, **fields)
+
+    assert given_fields(Notes) == given_fields(copied)
+    assert first_readable(Notes) == first_readable(copied)

@@ -2,13 +2,29 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from support.desk import Support
 
-from fsm_orch import Certificate, Price, ScriptedModel, StartError
+from fsm_orch import (
+    Certificate,
+    Context,
+    Final,
+    Given,
+    Machine,
+    Price,
+    ScriptedModel,
+    StartError,
+    State,
+    Visit,
+    eventually,
+    guard,
+    never,
+)
+from fsm_orch.define import Policy
 from fsm_orch.errors import ModelUnavailable
 from fsm_orch.proof import Bounds, Proof, prove
 from machines.helpdesk import ByModel
@@ -56,8 +72,6 @@ def test_a_machine_that_cannot_start_at_this_price_has_no_proof() -> None:
     """Where no run starts there is nothing to prove, and it is said why."""
     definition = Support.definition
     tight = definition.limits.model_copy(update={"cost_usd": Decimal("0.000001")})
-    from dataclasses import replace
-
     with pytest.raises(StartError, match="cannot start"):
         prove(replace(definition, limits=tight), model=ScriptedModel([], price=Price(Fraction(9), Fraction(9))))
 
@@ -80,3 +94,35 @@ def test_running_loads_no_prover() -> None:
     assert loaded <= {"", "bounds"} | {
         f"bounds.{m}" for m in ("certificate", "verifier", "assumptions", "skeleton", "tolls")
     }
+
+
+class Bill(Context):
+    paid: Given[bool] = False
+
+
+@guard
+def is_paid(bill: Bill) -> bool:
+    return bill.paid
+
+
+def tell(visit: Visit[Bill]) -> None: ...
+
+
+class Till(Machine[Bill]):
+    """A machine whose runs may begin in what its policy forbids."""
+
+    count = State(tell, initial=True)
+    done, human = Final(), Final(fallback=True)
+    over = count.to(done)
+
+
+@pytest.mark.parametrize(
+    "policy", [eventually(is_paid, strict=True), never(~is_paid), never(is_paid), never(is_paid | Till.over)]
+)
+def test_a_policy_that_a_start_breaks_is_shown(policy: Policy) -> None:
+    """A run that breaks its policy before its first hop is a counterexample like any other."""
+    proof = prove(replace(Till.definition, policies=(policy,)))
+
+    (example,) = proof.counterexamples
+    assert ("violated", policy) == (example.verdict, example.policy)
+    assert not proof.is_sound()

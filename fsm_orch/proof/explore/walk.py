@@ -173,7 +173,7 @@ class Walk:
         parent, charges = (source.number, self._charges(source, moved)) if source else (ROOT, Charges(0, 0, 0))
         known, position = layer.get(key), moved.position
         if known is None:
-            if len(self.tree) >= self._room or (self._until_broken and any(self.play.broken(position))):
+            if len(self.tree) >= self._room:
                 raise _WalkEnd
             number = self.tree.add(parent, label, charges)
             layer[key] = _Node(number, self._shared(position), _passed_through(moved))
@@ -181,6 +181,8 @@ class Walk:
                 self.deepest = Sighting(position.now.hops, number)
             if self._on_progress is not None and number % _PROGRESS_EVERY == 0:
                 self._on_progress(number, len(layer))
+            if self._until_broken and any(self.play.broken(position)):  # noted first: a run may begin broken
+                raise _WalkEnd
         else:
             # Seen before: only the way to it may be better. Of all that were merged here, the one that was charged most
             # is kept for the next step: if any of them breaks the budget theorem (T3), that one does.
