@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from benchmarks.shop_queries import DATA, FILE, Tally, run_all, sample
-from msgspec.structs import replace
+from msgspec import structs
 
 from fsm_orch import ModelUnavailable, Runner, RunResult, ScriptedModel
 from fsm_orch.kernel import records
@@ -67,10 +68,10 @@ async def test_the_tally_sees_what_is_wrong() -> None:
 
     forged: list[Record] = []
     for record in result.records:
-        stamp = replace(record.stamp, hops=7, settled=5_999, reserved=2, at=60.5)
-        forged.append(replace(record, stamp=stamp))
+        stamp = structs.replace(record.stamp, hops=7, settled=5_999, reserved=2, at=60.5)
+        forged.append(structs.replace(record, stamp=stamp))
         if isinstance(record, records.HandedOff):
-            forged[-1] = replace(record, stamp=stamp, target="pricing")
+            forged[-1] = structs.replace(record, stamp=stamp, target="pricing")
         if isinstance(record, records.VisitStarted):
             forged += [forged[-1]] * 9
     tally.add(replace(result, records=tuple(forged)))
