@@ -172,12 +172,23 @@ class Handoff(_Declared):
         self.kind: EdgeKind = kind
         if not isinstance(target, State | Final):
             raise TypeError(f"a handoff leads to a State or a Final, not to {target!r}")
+        _check_description(description, kind)
         if guard is not None and not isinstance(guard, Guard):
-            raise TypeError(f"{guard!r} is no guard: decorate the function with @guard")
+            raise TypeError(f"{guard!r} is not a guard: decorate the function with @guard")
         for source in sources:
-            if isinstance(source.handoffs, list):  # a built machine stays as it is; its class would be told (FSM118)
+            # once a machine is built its handoffs do not change; the other class gets FSM118
+            if isinstance(source.handoffs, list):
                 source.handoffs.append(self)
 
     def __repr__(self) -> str:
         sources = " | ".join(source.name for source in self.sources)
         return f"<Handoff {self.name}: {sources} -> {self.target.name}>"
+
+
+def _check_description(description: object, kind: EdgeKind) -> None:
+    """Check that a description is text. A guard in its place would be lost, and the handoff always open."""
+    if isinstance(description, Guard):
+        how = f"give the guard as guard={description!r}" if kind == "handoff" else "a failure edge has no guard"
+        raise TypeError(f"a description is text; {how}")
+    if not isinstance(description, str):
+        raise TypeError(f"a description is text, not {description!r}: say when to take the handoff, or leave it out")

@@ -573,6 +573,23 @@ def test_agents_say_their_own_reads_and_writes(options: dict[str, Any]) -> None:
         State(LLMAgent("Do it."), **options)
 
 
+@pytest.mark.parametrize(
+    ("way", "description", "how"),
+    [
+        ("to", is_high, "a description is text; give the guard as guard=is_high"),
+        ("on_failure", is_high, "a description is text; a failure edge has no guard"),
+        ("on_timeout", ~is_high, "a description is text; a failure edge has no guard"),
+        ("on_refusal", is_high, "a description is text; a failure edge has no guard"),
+        ("to", 3, "a description is text, not 3: say when to take the handoff, or leave it out"),
+        ("on_failure", None, "a description is text, not None: say when to take the handoff, or leave it out"),
+    ],
+)
+def test_a_description_is_text(way: str, description: object, how: str) -> None:
+    """A guard in the place of the description is refused: the handoff would be open always."""
+    with pytest.raises(TypeError, match=f"^{re.escape(how)}$"):
+        getattr(State(work), way)(Final(), description)
+
+
 @pytest.mark.parametrize("attempts", [0, -1])
 def test_a_function_is_tried_at_least_once(attempts: int) -> None:
     """Fewer attempts than one are refused: ValueError, or a finding when the machine is built."""

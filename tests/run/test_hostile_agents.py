@@ -326,7 +326,7 @@ async def test_dependencies_are_not_forgotten() -> None:
         (lambda: State("triage"), "a state holds an agent or a function of the visit, not 'triage'"),  # type: ignore[arg-type]
         (lambda: State(Custom), "a state holds an agent or a function of the visit, not <class"),  # type: ignore[arg-type]
         (lambda: LLMAgent("x", model=ScriptedModel([])), "names its model as 'provider:model', not by a ScriptedModel"),  # type: ignore[arg-type]
-        (lambda: State(post).to(Final(), guard=post), "is no guard: decorate the function with @guard"),  # type: ignore[arg-type]
+        (lambda: State(post).to(Final(), guard=post), "is not a guard: decorate the function with @guard"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_no_part_is_refused_where_it_is_written(declare: Any, complaint: str) -> None:
