@@ -106,7 +106,7 @@ class Definition:
                     "sources": [source.name for source in h.sources],
                     "target": h.target.name,
                     "description": h.description,
-                    "guard": h.guard.canonical if h.guard else None,
+                    "guard": None if h.guard is None else h.guard.canonical,
                 }
                 for h in self.handoffs
             ],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from .annotations import annotated_context
 from .context import Context
@@ -50,11 +51,15 @@ class Guard(Generic[C_contra]):
         return all_of(self, other) if isinstance(other, Guard) else NotImplemented  # type: ignore[redundant-expr]
 
     def __or__(self, other: Guard[C_contra]) -> Guard[C_contra]:
-        # what is no guard, such as a state, may join from its side
+        # what is not a guard, such as a state, may join from its side
         return any_of(self, other) if isinstance(other, Guard) else NotImplemented  # type: ignore[redundant-expr]
 
     def __invert__(self) -> Guard[C_contra]:
         return not_(self)
+
+    def __bool__(self) -> NoReturn:
+        # Python asks this for `and`, `or` and `not`, and would keep one of the guards and drop the others in silence
+        raise TypeError("join guards with &, | and ~, not with and, or, not")
 
     def __repr__(self) -> str:
         return _show(self.canonical)
@@ -67,10 +72,35 @@ def guard(predicate: Callable[[C_contra], bool]) -> Guard[C_contra]:
 
     It may be asked on a view of the context that notes what is read: `isinstance(ticket, Ticket)` sees through it,
     `type(ticket) is Ticket` and `object.__getattribute__(ticket, ...)` do not, so a guard does without these two.
+
+    Raises TypeError: if the predicate is not a plain function of one argument, such as a class or an async function.
     """
+    _check_predicate(predicate)
     name = qualified_name(predicate)
     annotated = annotated_context(predicate, sys._getframe(1).f_locals)
     return Guard(predicate, name, (annotated,) if annotated else (), where_defined(predicate))
+
+
+_LATE = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
+"""Whether a function returns something that is still to be asked."""
+
+
+def _check_predicate(predicate: object) -> None:
+    what = getattr(predicate, "__name__", None) or repr(predicate)
+    if isinstance(predicate, type) or not callable(predicate):
+        raise TypeError(f"a guard is made of a function of the context, not of {what}: write one and decorate it")
+    # the second is of an instance, such as a guard with a threshold
+    if any(is_late(asked) for asked in (predicate, type(predicate).__call__) for is_late in _LATE):
+        raise TypeError(f"a guard returns a bool at once, and {what} is async or a generator: write a plain function")
+    try:
+        signature = inspect.signature(predicate)
+    except ValueError:  # some functions written in C have none
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        how = f"a guard takes the context and no more, and {what} takes {signature}: give it one parameter"
+        raise TypeError(how) from None
 
 
 def all_of(*guards: Guard[C_contra]) -> Guard[C_contra]:

@@ -208,6 +208,50 @@ def test_a_guard_is_joined_with_guards(other: Any) -> None:
         _ = is_a | other
 
 
+@pytest.mark.parametrize(
+    "ask", [lambda: is_a and is_b, lambda: is_a or is_b, lambda: not is_a, lambda: bool(is_a & is_b)]
+)
+def test_a_guard_is_neither_true_nor_false(ask: Callable[[], object]) -> None:
+    """Python's own connectives are refused: they would drop a guard."""
+    with pytest.raises(TypeError, match=r"^join guards with &, \| and ~, not with and, or, not$"):
+        ask()
+
+
+async def answers_later(f: Flags) -> bool:
+    return True
+
+
+def answers_in_turn(f: Flags) -> Any:
+    yield True
+
+
+class AnswersLater:
+    async def __call__(self, f: Flags) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("predicate", "how"),
+    [
+        (answers_later, "a guard returns a bool at once, and answers_later is async or a generator: write a plain"),
+        (answers_in_turn, "a guard returns a bool at once, and answers_in_turn is async or a generator: write a plain"),
+        (functools.partial(answers_later), "a guard returns a bool at once, and functools.partial"),
+        (AnswersLater(), "a guard returns a bool at once, and <"),
+        (Flags, "a guard is made of a function of the context, not of Flags: write one and decorate it"),
+        ("is_a", "a guard is made of a function of the context, not of 'is_a': write one and decorate it"),
+        (lambda: True, r"a guard takes the context and no more, and <lambda> takes \(\): give it one parameter"),
+        (
+            lambda f, g: True,
+            r"a guard takes the context and no more, and <lambda> takes \(f, g\): give it one parameter",
+        ),
+    ],
+)
+def test_what_cannot_be_a_guard_is_refused_where_it_is_decorated(predicate: Any, how: str) -> None:
+    """A predicate that could not answer is refused at once, and not taken for a guard that never holds."""
+    with pytest.raises(TypeError, match=f"^{how}"):
+        guard(predicate)
+
+
 def test_contexts_are_those_annotated() -> None:
     """A guard knows the contexts that it and its parts are annotated for."""
 

@@ -106,19 +106,20 @@ def _overlap(first: Handoff, second: Handoff, both: Case) -> Finding:
         else f"the guards of {first.name!r} and {second.name!r} {can} hold at once ({both}), and the first one "
         "declared is taken unless the agent proposes"
     )
-    mended = f"write guard={second.guard!r} & ~{first.guard!r}" if first.guard else f"declare {first.name!r} after it"
+    excluded = f"write guard={second.guard!r} & ~{first.guard!r}"
     return codes.finding(
         "FSM201",
         where=second.where,
         problem=came,
-        fix=mended,
+        fix=f"declare {first.name!r} after it" if first.guard is None else excluded,
     )
 
 
 def never_open(definition: Definition) -> Iterator[Finding]:
     """Find guards that never hold, whatever a context says: they close a handoff, and leave a policy nothing to say."""
     domain = Domain(definition.context, guards_of(definition, definition.policies))
-    asked: list[tuple[Handoff | Policy, Guard[Any]]] = [(h, h.guard) for h in definition.handoffs if h.guard]
+    asked: list[tuple[Handoff | Policy, Guard[Any]]]
+    asked = [(handoff, handoff.guard) for handoff in definition.handoffs if handoff.guard is not None]
     asked += [(policy, guard) for policy in definition.policies for guard in policy.guards]
     for owner, guard in asked:
         found = (_never(domain, part, guard, owner) for part in dict.fromkeys((guard, *leaves(guard))))
