@@ -343,7 +343,7 @@ def test_json_gives_findings(cli, write):
     assert result.exit_code == 1
     assert shown["machine"] == "Bad"
     assert [finding["code"] for finding in shown["findings"]] == ["FSM117", "FSM110"]
-    assert set(shown["findings"][0]) == {"code", "where", "problem", "expected", "fix", "level"}
+    assert set(shown["findings"][0]) == {"code", "where", "problem", "expected", "fix", "level", "about"}
 
 
 def test_a_context_that_does_not_build_is_a_finding(cli, write):

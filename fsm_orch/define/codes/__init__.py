@@ -28,6 +28,7 @@ def finding(
     expected: str | None = None,
     fix: str | None = None,
     level: Level | None = None,
+    about: str = "",
 ) -> Finding:
     """Make a finding.
 
@@ -35,6 +36,7 @@ def finding(
         where: `file:line` of the user's declaration.
         problem: what was declared, and what is wrong with it.
         expected, fix, level: None: as the table says.
+        about: the name of the state or handoff.
 
     Raises KeyError: if the table does not have the code, which is our mistake.
     """
@@ -47,4 +49,5 @@ def finding(
         expected=expected or known.expected,
         fix=fix or known.fix,
         level=level or known.levels[0],
+        about=about,
     )

@@ -28,6 +28,7 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
             yield codes.finding(
                 "FSM301",
                 where=state.where,
+                about=state.name,
                 problem=f"{name!r} is {len(path) - 1} hops away: {' -> '.join(path)}; of {limits.hops} the last is "
                 "kept for landing, so no run gets there",
                 fix=f"raise the limit, {limits_as_written(limits, hops=len(path))}, or shorten the way",
@@ -37,6 +38,7 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
             yield codes.finding(
                 "FSM301",
                 where=state.where,
+                about=state.name,
                 problem=f"the first call of {name!r} may cost {dollars(cost)}, a run {dollars(limits.cost_micros)}",
                 fix="raise the limit, lower the caps of its agent, or give it a cheaper model",
             )
@@ -58,6 +60,7 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
         yield codes.finding(
             "FSM306",
             where=definition.states[states[0]].where,
+            about=states[0],
             problem=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost "
             f"limit of ${definition.limits.cost_usd} cannot be kept: no run starts",
         )

@@ -52,6 +52,7 @@ def unaffordable(definition: Definition, certificate: Certificate) -> Iterator[F
             yield codes.finding(
                 "FSM304",
                 where=handoff.where,
+                about=handoff.name,
                 problem=f"{handoff.name!r} enters {target.name!r}, whose first call may take {grant:,} tokens, and as "
                 f"few as {left:,} may be left: {' -> '.join(spent.path)}",
                 fix=f"raise the limit, {limits_as_written(limits, tokens=enough)}, or hand failures to code or to a "

@@ -22,6 +22,7 @@ def shared(definition: Definition) -> Iterator[Finding]:
             yield codes.finding(
                 "FSM501",
                 where=state.where,
+                about=state.name,
                 problem=f"{state.name!r} and {first.name!r} have the same prompt: {prompt.instructions!r}",
             )
 
@@ -35,6 +36,7 @@ def unscoped(definition: Definition) -> Iterator[Finding]:
             yield codes.finding(
                 "FSM502",
                 where=state.where,
+                about=state.name,
                 problem=f"{state.name!r} writes {written}, and neither `does` nor `must_not` says what is its job",
             )
 
@@ -50,6 +52,7 @@ def needless_routing(definition: Definition) -> Iterator[Finding]:
             yield codes.finding(
                 "FSM503",
                 where=state.where,
+                about=state.name,
                 problem=f"the model of {name!r} has one way to go, to {exits[0].target.name!r}, and writes no field; "
                 f"a visit may cost {state.spec.worst_case(FREE).tokens:,} tokens",
                 fix="let it write what it finds out; or, if nobody is to read what it says, which is lost then, hand "

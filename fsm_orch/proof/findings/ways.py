@@ -110,6 +110,7 @@ def _overlap(first: Handoff, second: Handoff, both: Case) -> Finding:
     return codes.finding(
         "FSM201",
         where=second.where,
+        about=second.name,
         problem=came,
         fix=f"declare {first.name!r} after it" if first.guard is None else excluded,
     )
@@ -142,6 +143,7 @@ def _never(domain: Domain, part: Guard[Any], whole: Guard[Any], owner: Handoff |
     return codes.finding(
         "FSM204",
         where=owner.where,
+        about="" if isinstance(owner, Policy) else owner.name,
         problem=f"{'the guard' if part is whole else 'a part of the guard'} of {name} never holds: {part!r}"
         + (f" ({'; '.join(mistakes)})" if mistakes else ""),
         fix=f"mend the guard, or remove the {'policy' if is_policy else 'handoff'}",
@@ -171,14 +173,15 @@ def untaken(definition: Definition, exploration: Exploration, known: Iterable[Fi
     Args:
         known: what was found so far; a handoff into a state that no run can afford (FSM301) has its reason there.
     """
-    dear = {finding.where for finding in known if finding.code == "FSM301"}
+    dear = {finding.about for finding in known if finding.code == "FSM301"}
     for handoff in definition.handoffs:
         entered = [source.name for source in handoff.sources if source.name in exploration.reached]
-        is_explained = handoff.target.where in dear and handoff.target.name not in exploration.reached
+        is_explained = handoff.target.name in dear and handoff.target.name not in exploration.reached
         if exploration.is_complete and entered and handoff.name not in exploration.taken and not is_explained:
             yield codes.finding(
                 "FSM205",
                 where=handoff.where,
+                about=handoff.name,
                 problem=f"no run takes {handoff.name!r}, though runs enter {', '.join(map(repr, entered))}: by then "
                 "its guard is closed, an exit before it is taken, or no visit, hop or token is left for it",
             )
@@ -227,6 +230,7 @@ def _dead_end(domain: Domain, state: State, exits: Sequence[Handoff], closed: Ca
     return codes.finding(
         "FSM203" if own else "FSM202",
         where=state.where,
+        about=state.name,
         problem=f"{came}: the run would be landed",
         fix=f"declare a handoff without a guard, {last}{why}",
     )

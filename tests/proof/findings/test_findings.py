@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from support.desk import Support
 
-from fsm_orch import Context, Final, Limits, Machine, State
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
+from fsm_orch.define import codes
+from fsm_orch.proof import findings
 from fsm_orch.proof.report import prove
 from machines import helpdesk, shop
 
@@ -39,6 +41,12 @@ def test_errors_come_first():
 
 class Order(Context):
     number: int
+    is_paid: bool = False
+
+
+@guard
+def is_paid(order: Order) -> bool:
+    return order.is_paid
 
 
 class Far(Machine[Order]):
@@ -60,3 +68,42 @@ def test_what_no_run_can_afford_is_said_once():
     findings = prove(Far).findings
 
     assert [("FSM301", Far.far.where)] == [(finding.code, finding.where) for finding in findings]
+
+
+def declare(kind, *args, **options):
+    """Declare a part, so that all of them stand on this one line."""
+    return kind(*args, **options)
+
+
+class OneLine(Machine[Order]):
+    """A note and an error at the line of a handoff that no run takes; a dear state at that of another."""
+
+    route = declare(State, LLMAgent("Route."), initial=True)
+    look, far, unseen = (declare(State, print) for _ in range(3))
+    sent, human = declare(Final), declare(Final, fallback=True)
+    to_look = declare(route.to, look, "always")
+    paid = declare(look.to, unseen, guard=is_paid)
+    broken = declare(look.to, human, guard=is_paid & ~is_paid)
+    unpaid = declare(look.to, sent)
+    to_far = declare(unseen.to, far)
+    seen = declare(unseen.to, sent)
+    done = declare(far.to, sent)
+    limits = Limits(hops=3)
+
+
+def test_a_finding_hides_none_about_another_part_of_its_line():
+    """A handoff that no run takes is found unless there is an error or warning about this handoff, or its target."""
+    found = [(finding.code, finding.about) for finding in prove(OneLine).findings]
+
+    assert {("FSM503", "route"), ("FSM204", "broken"), ("FSM301", "far"), ("FSM205", "paid")} <= set(found)
+    assert [about for code, about in found if code == "FSM205"] == ["paid"]
+
+
+def test_a_note_hides_no_warning(monkeypatch):
+    """A note about a handoff that no run takes is told beside it."""
+    note = codes.finding("FSM503", where=OneLine.paid.where, problem="so so", about="paid", level="note")
+    monkeypatch.setattr(findings, "_RULES", (lambda definition: iter([note]),))
+
+    found = [(finding.code, finding.about) for finding in prove(OneLine).findings]
+
+    assert {("FSM205", "paid"), ("FSM503", "paid")} <= set(found)
