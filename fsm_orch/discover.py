@@ -115,12 +115,32 @@ def machines(target: str, root: Path) -> dict[str, AnyMachine | DefinitionError]
         try:
             found |= {f"{module.spelling}:{name}": machine for name, machine in module.machines().items()}
         except DefinitionError as error:
-            known = [one.findings for one in found.values() if isinstance(one, DefinitionError)]
-            if error.findings not in known:  # each module that imports one that does not build meets its findings
+            # each module that imports one that does not build meets its findings
+            if not any(_is_same(error, known) for known in found.values()):
                 found[module.spelling] = error
     if not found:
         raise none_defined(target, named)
     return found
+
+
+def machines_of_all(targets: Iterable[str], root: Path) -> dict[str, AnyMachine | DefinitionError]:
+    """Find all machines that several targets could mean, in their order, each once; as `machines` does for one.
+
+    Raises DiscoveryError: if one of the targets is not there, or a module cannot be imported.
+    """
+    found: dict[str, AnyMachine | DefinitionError] = {}
+    for target in targets:
+        for spelling, one in machines(target, root).items():
+            if not any(_is_same(one, known) for known in found.values()):
+                found[spelling] = one
+    return found
+
+
+def _is_same(one: AnyMachine | DefinitionError, other: AnyMachine | DefinitionError) -> bool:
+    """Return whether two are one machine; one that does not build is known by its findings."""
+    if isinstance(one, DefinitionError) and isinstance(other, DefinitionError):
+        return one.findings == other.findings
+    return one is other
 
 
 def none_defined(target: str, named: Iterable[Module]) -> DiscoveryError:

@@ -31,7 +31,7 @@ _QUIET_S = 2.0
 
 
 def check(
-    target: start.Target,
+    targets: start.Targets,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
     certificate: Annotated[
@@ -57,7 +57,7 @@ def check(
         ),
     ] = 100_000,
 ) -> None:
-    """Check a machine, or every machine of a module or folder, and prove what no run of it can exceed.
+    """Check machines, or every machine of modules and folders, and prove what no run of them can exceed.
 
     A machine that cannot keep its promise does not build: its findings are shown with the lines they are about. The
     import ends at the first such machine, so those below it in its module are not seen yet; other modules are checked.
@@ -67,7 +67,7 @@ def check(
     Exit codes: 0 nothing to mend; 1 a finding that is an error (or, with --strict, a warning); 2 nothing was checked.
     """
     with complaints():
-        found = discover.machines(target, Path.cwd())
+        found = discover.machines_of_all(targets, Path.cwd())
         _check_files(len(found), certificate, counterexample)
         outcomes = [
             one

@@ -1,4 +1,4 @@
-"""What commands start from: the machine that was named, and to run it an initial context and its dependencies."""
+"""Find what a command needs: the named machine and, for a run, its first context and dependencies."""
 
 from __future__ import annotations
 
@@ -17,12 +17,24 @@ from ..define.context import Context
 from ..define.machine import AnyMachine
 from .show import CommandError
 
+_NAME = "MODULE[:Machine]"
+_WHAT = (
+    "A module, such as 'machines.shop', a file, such as 'machines/shop.py', or a package or folder with all modules "
+    "below it"
+)
 Target = Annotated[
     str,
     typer.Argument(
-        metavar="MODULE[:Machine]",
-        help="A module, such as 'machines.shop', a file, such as 'machines/shop.py', or a package or folder with all "
-        "modules below it; the machine's name is needed only where there are several.",
+        metavar=_NAME,
+        help=f"{_WHAT}; the machine's name is needed only where there are several.",
+        show_default=False,
+    ),
+]
+Targets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar=_NAME,
+        help=f"{_WHAT}; the machine's name picks one of several. Give as many of these as you like.",
         show_default=False,
     ),
 ]

@@ -304,6 +304,24 @@ def test_every_machine_of_a_module_is_checked(cli, write, desk_source):
     )
 
 
+def test_several_targets_are_checked_in_their_order(cli, write, desk, ask):
+    """Each machine is checked once, however often it is named; the exit code is that of the worst."""
+    bad = write(BAD)
+    page = cli.invoke(app, ["check", ask, bad, f"{desk}.py", f"{ask}.py", f"{bad}.py"])
+
+    shown = [line.split()[0] for line in page.stdout.splitlines() if " does not build: " in line or " builds " in line]
+    assert ["Ask", "Bad", "Desk"] == shown
+    assert (page.exit_code, cli.invoke(app, ["check", ask, desk]).exit_code) == (1, 0)
+
+
+def test_one_target_that_is_not_there_is_said_before_anything_is_checked(cli, ask):
+    """A misspelt name must not look like a machine that was checked."""
+    refused = cli.invoke(app, ["check", ask, "nowhere"])
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("fsm-orch: No module, file or folder 'nowhere'")
+
+
 def test_every_module_of_a_folder_is_checked(cli, write, desk_source):
     """One that does not build is shown in its place, fails the check, and keeps no other from being checked."""
     names = {f"{write(source)}.py": name for name, source in (("Bad", BAD), ("Desk", desk_source)) for _ in range(2)}
