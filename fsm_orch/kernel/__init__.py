@@ -11,6 +11,8 @@ run through `step` is resume, replay, time travel and audit; nothing else moves 
     due                                   what the world owes a run that is what it is
 
 `legal` decides what may happen next. In the kernel only `engine` evaluates guards.
+
+No runner drives `children` and `humans` yet: only explorations and tests make their inputs.
 """
 
 VERSION = 1
