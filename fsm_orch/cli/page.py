@@ -24,7 +24,7 @@ _VERDICTS = {"holds": "green", "violated": "red", "possible": "yellow", "unknown
 
 
 def show_proof(out: Console, found: Proof, target: str) -> None:
-    """Print all that is known of a machine, findings last: there is what to do.
+    """Print all that is known of a machine. Findings come last, since they say what to do.
 
     Args:
         target: how the user named it.
@@ -52,7 +52,7 @@ def _states(definition: Definition) -> Table:
     table = columns()
     table.add_column("  state")
     table.add_column("agent", style="dim")
-    for heading in ("first call", "tokens of a visit", "visits", "seconds"):
+    for heading in ("first call", "tokens of a visit", "visits at most", "seconds"):
         table.add_column(heading, justify="right")
     for state in definition.states.values():
         table.add_row(*_row(definition, state))

@@ -69,10 +69,10 @@ def test_a_machine_that_builds_shows_what_is_proved(cli, ask):
     assert result.exit_code == 0
     assert f"Ask builds {ask}.py:8, digest " in said
     assert "* ask LLMAgent 2,304 2 x 2,304 = 4,608 8 10" in said
-    assert "tokens at most 4,608 tokens, by ask slack: within the limit of 10,000 tokens" in said
+    assert "tokens at most 4,608 tokens, visiting ask slack: within the limit of 10,000 tokens" in said
     assert "cost not limited; to bound it, name a model whose price is known" in said
-    assert "calls at most 2 calls, by ask" in said
-    assert "hops at most 1 hop, by ask" in said
+    assert "calls at most 2 calls, visiting ask" in said
+    assert "hops at most 1 hop, visiting ask" in said
     assert "time at most 10 s each of these was checked edge by edge" in said
     assert "agents stop promptly when cancelled; sync functions, which cannot be, return within" in said
     assert "stores and observers answer promptly" in said
@@ -96,7 +96,7 @@ def test_a_priced_model_bounds_the_cost(cli, ask):
     """A model whose price is known bounds it in dollars, without a key."""
     said = words(cli.invoke(app, ["check", ask, "--model", "openai:gpt-5-mini"]))
 
-    assert re.search(r"cost at most \$0\.00\d+, by ask not limited", said)
+    assert re.search(r"cost at most \$0\.00\d+, visiting ask not limited", said)
 
 
 def test_a_model_of_unknown_price_is_named(cli, ask):

@@ -29,7 +29,7 @@ def test_what_is_bounded_passes() -> None:
 @pytest.mark.parametrize(
     ("asserted", "shown"),
     [
-        ({"tokens": 8_199}, "at most 8,199 tokens; proved: at most 8,200 tokens, by triage -> billing -> triage"),
+        ({"tokens": 8_199}, "at most 8,199 tokens; proved: at most 8,200 tokens, visiting triage -> billing -> triage"),
         ({"hops": 5}, "at most 5 hops; proved: at most 6 hops"),
         ({"calls": 1}, "at most 1 call; proved"),
         ({"seconds": 0.5}, "at most 0.5 s; proved"),

@@ -50,14 +50,14 @@ def _written(value: float | Decimal) -> str:
 
 
 def bound_in_words(certificate: Certificate, measure: Measure) -> str:
-    """Write what no run exceeds, and the most expensive path that was found.
+    """Write what no run exceeds, and the visits of the most expensive path that was found.
 
     Raises KeyError: if the certificate does not bound this measure.
     """
     bound = certificate.bounds[measure]
     most, found = shown(bound.bound, measure), shown(bound.witness.amount, measure)
-    path = " -> ".join(bound.witness.states)
-    return f"at most {most}, by {path}" if bound.is_exact else f"at most {most}; found {found}, by {path}"
+    path = f"visiting {' -> '.join(bound.witness.states)}"
+    return f"at most {most}, {path}" if bound.is_exact else f"at most {most}; found {found}, {path}"
 
 
 def verdict_in_words(certificate: Certificate, measure: Literal["tokens", "cost"]) -> str | None:

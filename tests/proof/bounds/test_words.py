@@ -63,8 +63,8 @@ def test_a_bound_is_told_with_its_path():
     tokens = exact.bounds["tokens"].model_copy(update={"bound": 90, "is_exact": False})
     proved = exact.model_copy(update={"bounds": {**exact.bounds, "tokens": tokens}})
 
-    assert bound_in_words(exact, "tokens") == "at most 80 tokens, by a -> b -> b"
-    assert bound_in_words(proved, "tokens") == "at most 90 tokens; found 80 tokens, by a -> b -> b"
+    assert bound_in_words(exact, "tokens") == "at most 80 tokens, visiting a -> b -> b"
+    assert bound_in_words(proved, "tokens") == "at most 90 tokens; found 80 tokens, visiting a -> b -> b"
 
 
 def test_the_verdict_is_told_with_the_limit():
