@@ -10,6 +10,7 @@ from ..define.agent_spec import AgentSpec
 from ..define.context import field_refs
 from ..define.source import phrases, where_called
 from ..define.states import Final, State
+from ..define.wording import kind_of
 from .base import PlainAgent, Reply, Visit
 
 
@@ -25,12 +26,14 @@ class KeywordAgent(PlainAgent):
     Each state named must be reached by exactly one handoff (FSM121).
 
     Raises ValueError: if a state has no words, or a word is blank.
+    Raises TypeError: if something else than a state or final state is named, such as a string.
     """
 
     def __init__(
         self, field: object, words: Mapping[State | Final, str | Iterable[str]], *, otherwise: State | Final
     ) -> None:
         (self._field,) = field_refs((field,))
+        _check_targets(words, otherwise)
         self._words = {target: phrases(meant) for target, meant in words.items()}
         self._otherwise = otherwise
         for target, meant in self._words.items():
@@ -57,6 +60,14 @@ class KeywordAgent(PlainAgent):
         meant = [target for target, pattern in self._patterns.items() if pattern.search(text)]
         target = meant[0] if len(meant) == 1 else self._otherwise
         return Reply(handoff=visit.handoff_to(target).name)
+
+
+def _check_targets(words: object, otherwise: object) -> None:
+    if not isinstance(words, Mapping):
+        raise TypeError(f"a keyword agent takes words by state, not {kind_of(words)}: {{refund: ('money back',)}}")
+    for target in (*words, otherwise):
+        if not isinstance(target, State | Final):
+            raise TypeError(f"a keyword agent names states and final states, not {target!r}: give the attribute itself")
 
 
 def _pattern(meant: Iterable[str]) -> re.Pattern[str]:

@@ -14,6 +14,7 @@ from pydantic_core.core_schema import ErrorType
 
 from ..errors import ContextError
 from .context import C, Context, starting_fields
+from .marks import PRESET
 
 
 def fields_set_early(context: Context) -> tuple[str, ...]:
@@ -30,6 +31,16 @@ def fields_set_early(context: Context) -> tuple[str, ...]:
     held = values_of(context)
     fresh = values_of(validated(context_type, {name: held[name] for name in starting.given}))
     return tuple([name for name in starting.defaulted if name in suspects and not _is_same(held[name], fresh[name])])
+
+
+def why_early(context_type: type[Context], names: Iterable[str]) -> str:
+    """Return why callers may not set these fields, and what to do: the first that is marked `Preset` says most."""
+    for name in names:
+        if PRESET in context_type.__pydantic_fields__[name].metadata:
+            return (
+                f"{name} is marked Preset: only agents write it. Leave it out, or mark it as the caller's: Given[...]"
+            )
+    return "only agents write a field with a default: leave it out, or mark the field as the caller's: Given[...]"
 
 
 def validated(context_type: type[C], values: Mapping[str, Any]) -> C:

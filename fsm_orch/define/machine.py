@@ -25,6 +25,7 @@ from .rules.attributes import attributes
 from .rules.check import check
 from .source import where_called
 from .states import Final, Handoff, State
+from .wording import kind_of
 
 C = TypeVar("C", bound=Context)
 D = TypeVar("D", default=None)
@@ -80,6 +81,26 @@ AnyMachine = type[Machine[Any, Any]]
 def is_machine(value: object) -> TypeGuard[AnyMachine]:
     """Return whether a value is the class of a machine."""
     return isinstance(value, type) and issubclass(value, Machine) and value is not Machine
+
+
+def definition_of(machine: object, taker: str) -> Definition:
+    """Return the definition of a machine's class.
+
+    Args:
+        taker: the name of what it was given to.
+
+    Raises TypeError: if it is something else, such as a context or a definition.
+    """
+    if is_machine(machine):
+        return machine.definition
+    if isinstance(machine, Definition):
+        raise TypeError(f"{taker} takes the class of a machine, not its definition: give {machine.name}")
+    if isinstance(machine, type) and issubclass(machine, Context):
+        name = machine.__name__
+        how = f"not the context {name}: give the one that runs on it, class X(Machine[{name}])"
+    else:
+        how = f"not {kind_of(machine)}: write one, class X(Machine[...])"
+    raise TypeError(f"{taker} takes the class of a machine, {how}")
 
 
 def _declared(cls: type, kind: type[Any]) -> dict[str, Any]:

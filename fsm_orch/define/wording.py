@@ -1,4 +1,4 @@
-"""How messages count things, list names, and guess what was meant."""
+"""How messages count things, list names, say what came, and guess what was meant."""
 
 from __future__ import annotations
 
@@ -16,6 +16,18 @@ def counted(names: Iterable[str], noun: str) -> str:
 def quoted(names: Iterable[str]) -> str:
     """Return names in quotes, joined by commas."""
     return ", ".join(repr(name) for name in names)
+
+
+def kind_of(value: object) -> str:
+    """Return what a value is, without the value, which may be private: "a dict", "the class Desk"."""
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if callable(value) and hasattr(value, "__name__"):
+        return f"the function {value.__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..amounts import Usage
-from ..define.changes import fields_set_early, validated
+from ..define.changes import fields_set_early, validated, why_early
 from ..errors import ContextError, StepError
 from ..messages import Message
 from . import VERSION, inputs
@@ -56,10 +56,7 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
     grant = compiled.states[definition.initial.name].grant
     # refused, not folded as far as it goes: under other rules the same inputs would make another run in silence
     if (event.digest, event.kernel, event.limits) != (definition.digest, VERSION, limits):
-        raise StepError(
-            f"run {event.run_id} was started on definition {event.digest[:12]!r}, kernel {event.kernel} and "
-            f"{event.limits!r}; this is {definition.digest[:12]!r}, kernel {VERSION} and {limits!r}"
-        )
+        raise StepError(_difference(compiled, event))
     # at every moment a run can pay for its next call and for its landing, at this first one too
     if limits.hops < 1 or not ledger.affords(grant):
         raise StepError(
@@ -72,10 +69,8 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
         raise StepError(f"run {event.run_id} cannot start on this context: {error}") from None
     # policies are proved from the defaults on: the proof would not cover a run that began with a refund approved
     if set_early := fields_set_early(context):
-        raise StepError(
-            f"run {event.run_id} cannot start with {', '.join(set_early)} set: a field with a default is written by "
-            "agents unless it is marked `Given`"
-        )
+        why = why_early(definition.context, set_early)
+        raise StepError(f"run {event.run_id} cannot start with {', '.join(set_early)} set: {why}")
     course = Course(
         compiled,
         Configuration(
@@ -99,3 +94,17 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
     course.record_start()
     course.enter(definition.initial)
     return course.done()
+
+
+def _difference(compiled: CompiledMachine, event: inputs.Started) -> str:
+    """Return in what a run was started otherwise than here, and what to do."""
+    definition, limits = compiled.definition, compiled.limits
+    differs = []
+    if event.digest != definition.digest:
+        name = definition.name
+        differs.append(f"on definition {event.digest[:12]!r}, and {name} is now {definition.digest[:12]!r}")
+    if event.kernel != VERSION:
+        differs.append(f"on kernel {event.kernel}, and this is kernel {VERSION}")
+    if event.limits != limits:
+        differs.append(f"within {event.limits!r}, and the limits here are {limits!r}")
+    return f"run {event.run_id} was started {'; '.join(differs)}: fold it on what it was started on"

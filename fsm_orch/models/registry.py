@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import NamedTuple
 
+from ..define.wording import kind_of
 from ..errors import ModelUnavailable
 from .base import Model
 
@@ -59,3 +60,14 @@ def checked(name: str) -> str:
         known = ", ".join(f"{known}:..." for known in _ADAPTERS)
         raise ModelUnavailable(f"No model {name!r}. Name one as provider:model; providers: {known}")
     return name
+
+
+def given(model: Model) -> Model:
+    """Return a model that was given as such, and not by its name.
+
+    Raises TypeError: if it is something else, such as the class of one.
+    """
+    if not isinstance(model, type) and hasattr(model, "complete"):
+        return model
+    came = kind_of(model)
+    raise TypeError(f"model= takes 'provider:model' or a model, not {came}: make one, such as ScriptedModel([...])")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..amounts import FREE, Price, Usage
+from ..define.wording import kind_of
 from ..errors import CallFailed
 from .base import Request, Response
 
@@ -26,6 +27,8 @@ class ScriptedModel:
 
     A token is a UTF-8 byte here, so that bounds are exact and easy to compute by hand. A text or mapping reports its
     true usage. One that is longer than the cap is cut off there, as by a provider.
+
+    Raises TypeError: if the script is one reply by itself.
     """
 
     def __init__(
@@ -36,7 +39,10 @@ class ScriptedModel:
         price: Price | None = FREE,
         delay_s: float = 0.0,
     ) -> None:
+        if isinstance(script, str | Mapping) or not isinstance(script, Iterable):
+            raise TypeError(f"a script is a list of replies, not {kind_of(script)}: write ScriptedModel([...])")
         self._lines = iter(script)
+        self._given = 0
         self._delay_s = delay_s
         self.name = name
         self.price = price
@@ -56,7 +62,8 @@ class ScriptedModel:
             await asyncio.sleep(self._delay_s)
         line = next(self._lines, None)
         if line is None:
-            raise CallFailed("script_ended", f"the script had {len(self.requests) - 1} lines", unsent=True)
+            raise CallFailed("script_ended", self._ended(), unsent=True)
+        self._given += 1
         if callable(line):
             line = line(request)
         if isinstance(line, Exception):
@@ -72,3 +79,7 @@ class ScriptedModel:
             usage=Usage(requests=1, input_tokens=await self.count(request), output_tokens=len(cut)),
             finish="stop" if len(cut) == len(text.encode()) else "length",
         )
+
+    def _ended(self) -> str:
+        has = f"{self._given} {'reply' if self._given == 1 else 'replies'}"
+        return f"the script has {has}, and the model was asked {len(self.requests)} times"

@@ -12,12 +12,12 @@ from decimal import Decimal
 
 from ..amounts import FREE, Price
 from ..define.definition import Definition
-from ..define.machine import AnyMachine
+from ..define.machine import AnyMachine, definition_of
 from ..define.policies import Policy
 from ..define.rules.start import start_objection
 from ..errors import Finding, StartError
 from ..models.base import Model
-from ..models.registry import checked
+from ..models.registry import checked, given
 from .bounds.certificate import Certificate
 from .bounds.certify import certify
 from .bounds.verifier import verify
@@ -125,10 +125,11 @@ def prove(
         clock: seconds, to time the exploration.
 
     Raises StartError: if no run can start within the limits at these prices.
-    Raises ModelUnavailable: if a name can be no model's.
+    Raises TypeError: if it is not a machine, such as a context.
+    Raises ModelUnavailable: if no model can have such a name.
     Raises CertificateError: if SciPy is needed and not installed; or the certificate is refuted, which is our mistake.
     """
-    definition = machine if isinstance(machine, Definition) else machine.definition
+    definition = machine if isinstance(machine, Definition) else definition_of(machine, "prove")
     models, prices = _named_and_priced(definition, model)
     reason = start_objection(definition, definition.limits, prices.get(definition.initial.name, FREE))
     if reason is not None:
@@ -164,7 +165,7 @@ def _named_and_priced(
         if isinstance(model, str):
             names[state.name], prices[state.name] = checked(model), _price(model)
         else:
-            names[state.name], prices[state.name] = model.name, model.price
+            names[state.name], prices[state.name] = given(model).name, model.price
     return names, {state: price for state, price in prices.items() if price is not None}
 
 

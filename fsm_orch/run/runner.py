@@ -7,17 +7,16 @@ run; each of its calls is booked at the run's single writer.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
-from typing import Any, Generic, TypedDict, Unpack, cast, get_args, overload
+from typing import Any, Generic, TypedDict, Unpack, cast, overload
 
 from ..agents.base import Agent
 from ..clock import Clock
 from ..define.definition import Definition
-from ..define.machine import C, D, Machine
+from ..define.machine import C, D, Machine, definition_of
 from ..define.states import State
 from ..errors import StartError
 from ..kernel.begin import started
@@ -36,7 +35,7 @@ from ..observe.everywhere import observers_of
 from ..proof.bounds.certificate import Certificate
 from ..resilience.retry import Retry
 from ..store.base import Store
-from . import start
+from . import given, start
 from .attempt import attempt
 from .result import RunResult, RunStream, landing_of, path_of, place
 from .writer import Run
@@ -64,7 +63,7 @@ class Runner(Generic[C, D]):
     Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
         limit with a model of unknown price, an agent for another machine's state, or a certificate that is refuted.
     Raises ModelUnavailable: if a named model cannot be had.
-    Raises TypeError: if the certificate is none, such as the text of one, or an observer is not a plain function.
+    Raises TypeError: if an argument is of a wrong kind, such as the text of a certificate or the class of a store.
     """
 
     def __init__(
@@ -81,18 +80,18 @@ class Runner(Generic[C, D]):
         clock: Clock | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
-        self.definition: Definition = machine.definition
+        self.definition: Definition = definition_of(machine, "Runner")
         agents = agents or {}
         self._models = start.models_of(self.definition, model or self.definition.model, agents)
         self._agents = start.agents_of(self.definition, agents)
         self._has_prices = all(model.price is not None for model in self._models.values())
         self.certificate = certificate
-        self.compiled = start.compiled(self.definition, limits or self.definition.limits, self._models, certificate)
-        self._observers = tuple(observers)
-        if any(map(inspect.iscoroutinefunction, self._observers)):
-            raise TypeError("an observer is a plain function: it is called on the event loop and never awaited")
-        self.store = store
-        self._retry = retry
+        self.compiled = start.compiled(
+            self.definition, given.checked_limits(limits) or self.definition.limits, self._models, certificate
+        )
+        self._observers = given.checked_observers(observers)
+        self.store = given.checked_store(store)
+        self._retry = given.checked_retry(retry)
         self._clock = clock
         self._new_id = new_id
 
@@ -111,7 +110,7 @@ class Runner(Generic[C, D]):
             options: see `RunOptions`.
 
         Raises StartError: if the context is not the machine's, comes with a field set that only agents write, or does
-            not come back from JSON; if dependencies are missing, or messages are no `Message`.
+            not come back from JSON; if dependencies are missing or not declared, or messages are not `Message` objects.
         Raises asyncio.CancelledError: if the caller cancels; the run has landed by then.
         """
         return await self._run(self._started(context, options, deps), deps, self._observers)
@@ -176,8 +175,9 @@ class Runner(Generic[C, D]):
             journal: `result.journal`, or `await store.load(run_id)`.
 
         Raises StepError: if it is empty, damaged, or of another machine or kernel.
+        Raises TypeError: if it is not a journal, such as a result or a run id.
         """
-        inputs = tuple(journal)
+        inputs = given.journal_of(journal)
         now, records = fold_recorded(self._compiled_for(inputs), inputs)
         return self._result(now, records, inputs)
 
@@ -189,11 +189,10 @@ class Runner(Generic[C, D]):
         return CompiledMachine(self.definition, limits=first.limits, prices=self.compiled.prices)
 
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
-        expected, wanted = self.definition.context, self.definition.deps
+        expected = self.definition.context
         if type(context) is not expected:
             raise StartError(f"{self.definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}")
-        if wanted is not None and deps is None and type(None) not in get_args(wanted):
-            raise StartError(f"{self.definition.name} has dependencies: give them as deps=")
+        given.check_deps(self.definition, deps)
         unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
         if unknown:
             raise TypeError(f"a run takes {', '.join(RunOptions.__annotations__)}, not {', '.join(unknown)}")

@@ -9,7 +9,7 @@ from ..agents.base import Agent
 from ..agents.code import CodeAgent
 from ..amounts import FREE, Price
 from ..define.agent_spec import HasSpec
-from ..define.changes import fields_set_early, journaled, validated
+from ..define.changes import fields_set_early, journaled, validated, why_early
 from ..define.context import Context, starting_fields
 from ..define.definition import Definition
 from ..define.rules.start import start_objection
@@ -58,12 +58,12 @@ def models_of(definition: Definition, default: str | Model | None, agents: Colle
 
     Raises StartError: if an agent has no model, or a replaced agent's state belongs to another machine.
     Raises ModelUnavailable: if a named model cannot be used.
+    Raises TypeError: if a model is not one, such as the class of one.
     """
     foreign = [state for state in agents if state not in definition.states.values()]
     if foreign:
-        raise StartError(
-            f"{foreign[0]!r} is no state of {definition.name}: its states are {', '.join(definition.states)}"
-        )
+        states = ", ".join(f"{definition.name}.{name}" for name in definition.states)
+        raise StartError(f"{foreign[0]!r} is not a state of {definition.name}: give one of {states}")
     found: dict[str, Model] = {}
     for name, state in definition.states.items():
         if state.spec.calls == 0:
@@ -73,7 +73,7 @@ def models_of(definition: Definition, default: str | Model | None, agents: Colle
         wanted = (default or state.spec.model) if state in agents else (state.spec.model or default)
         if wanted is None:
             raise StartError(f"State {name!r} needs a model: Runner({definition.name}, model='provider:model')")
-        found[name] = registry.resolve(wanted) if isinstance(wanted, str) else wanted
+        found[name] = registry.resolve(wanted) if isinstance(wanted, str) else registry.given(wanted)
     return found
 
 
@@ -129,10 +129,8 @@ def initial_values(context: Context) -> dict[str, Any]:
     """
     context_type = type(context)
     if set_early := fields_set_early(context):
-        raise StartError(
-            f"this {context_type.__name__} comes with {', '.join(set_early)} set, and only agents write a field with a "
-            f"default: leave it out, or mark the field as the caller's: Given[...]"
-        )
+        why = why_early(context_type, set_early)
+        raise StartError(f"this {context_type.__name__} comes with {', '.join(set_early)} set, and {why}")
     # Fields that start with their default are not written down: nothing that a journal says can set them early.
     try:
         written = journaled(context, starting_fields(context_type).journaled)

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..amounts import Price
-from ..define.machine import AnyMachine
+from ..define.machine import AnyMachine, definition_of
 from ..define.policies import Cause, Policy
 from ..define.rules.check import check
 from ..errors import DefinitionError
@@ -67,9 +67,10 @@ def assert_bounded(
         "cost": _in_parts("cost_usd", cost_usd, 1_000_000, (Decimal, str, int), "exact dollars, such as '0.05'"),
         "milliseconds": _in_parts("seconds", seconds, 1_000, (float, int, Decimal), "a number, such as 0.25"),
     }
-    certificate = certify(machine.definition, limits=limits, prices=prices)
+    definition = definition_of(machine, "assert_bounded")
+    certificate = certify(definition, limits=limits, prices=prices)
     # A second opinion: the verifier shares no search with what made the certificate.
-    verify(certificate, machine.definition, limits=limits, prices=prices)
+    verify(certificate, definition, limits=limits, prices=prices)
     wrong = [
         line for measure, most in wanted.items() if most is not None for line in _excess(certificate, measure, most)
     ]
@@ -119,8 +120,9 @@ def assert_policy(machine: AnyMachine, *policies: Policy, limits: Limits | None 
     Raises DefinitionError: if a policy names parts of another machine, or sets a thing against itself.
     Raises TypeError: if an argument is not a policy.
     """
+    definition = definition_of(machine, "assert_policy")
     check_policies(machine, *policies)
-    explored = explore(machine.definition, limits=limits, policies=policies or None)
+    explored = explore(definition, limits=limits, policies=policies or None)
     wrong, still_open = unkept(explored)
     lines = [*wrong, *still_open]
     assert not lines, "\n".join([f"{machine.__name__} does not keep its policies", *lines])

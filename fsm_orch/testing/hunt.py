@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ..amounts import Usage
 from ..define.changes import journaled
-from ..define.machine import AnyMachine
+from ..define.machine import AnyMachine, definition_of
 from ..kernel import inputs, records
 from ..kernel.begin import started
 from ..kernel.configuration import Configuration
@@ -67,8 +67,9 @@ def hunt(machine: AnyMachine, *, limits: Limits | None = None, examples: int = 2
     Raises AssertionError: if a run takes more than the bound, which is then refuted.
     Raises CertificateError: if no run can start, or SciPy is needed and not installed.
     """
-    compiled = CompiledMachine(machine.definition, limits=limits)
-    bound = min(certify(machine.definition, limits=limits).bounds["tokens"].bound, compiled.limits.tokens)
+    definition = definition_of(machine, "hunt")
+    compiled = CompiledMachine(definition, limits=limits)
+    bound = min(certify(definition, limits=limits).bounds["tokens"].bound, compiled.limits.tokens)
     best = Hunted(0, (), bound)
 
     @settings(

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from ..agents.base import Changes, Reply, Visit
 from ..amounts import FREE, Price, Usage
 from ..define.context import Context
-from ..define.machine import C, Machine
+from ..define.machine import C, Machine, definition_of
 from ..define.states import Handoff, State
 from ..errors import CallDenied, VisitError
 from ..kernel.reasons import Refusal
@@ -81,17 +81,18 @@ def play(
     Raises StartError: if no run could start.
     Raises RuntimeError: if an event loop is running already.
     """
+    definition = definition_of(machine, "play")
     script = _Script(turns, price)
     runner: Runner[C, Any] = Runner(
         machine,
         model=script,
         limits=limits,
-        agents=dict.fromkeys(machine.definition.states.values(), script.act),
+        agents=dict.fromkeys(definition.states.values(), script.act),
         retry=None,
         clock=script.clock,
         new_id=lambda: "played",
     )
-    return runner.run_sync(context, deps=object())
+    return runner.run_sync(context, deps=None if definition.deps is None else object())
 
 
 class _Script:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from ..amounts import Price, Usage
 from ..define.agent_spec import AgentSpec
 from ..define.changes import journaled
-from ..define.machine import AnyMachine
+from ..define.machine import AnyMachine, definition_of
 from ..errors import StepError
 from ..kernel import inputs
 from ..kernel.begin import started
@@ -53,7 +53,7 @@ def RoutingSafety(  # noqa: N802 - it returns a class, and is read as one
         limits: instead of the machine's.
         prices: by state, what its model costs; the model of a state that is not named is free.
     """
-    compiled = CompiledMachine(machine.definition, limits=limits, prices=prices)
+    compiled = CompiledMachine(definition_of(machine, "RoutingSafety"), limits=limits, prices=prices)
     name = f"{machine.__name__}Safety"
     return type(
         name, (_Suite,), {"__doc__": f"Routing safety of {machine.__name__}.", "machine": machine, "compiled": compiled}

@@ -252,8 +252,9 @@ def runs(
         states = machine.definition.states.values()
         agents = {state: state.agent if isinstance(state.agent, LLMAgent) else stand_in for state in states}
         runner: Runner[C, Any] = Runner(machine, model=model, limits=limits, agents=agents, retry=Retry(jitter_s=0))
+        deps = None if machine.definition.deps is None else object()
         with virtual_time() as loop:
-            return loop.run(runner.run(context, deps=object(), run_id="drawn"))
+            return loop.run(runner.run(context, deps=deps, run_id="drawn"))
 
     return drawn()
 

@@ -824,16 +824,22 @@ def test_time_never_runs_backwards() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"digest": "0" * 64}, {"kernel": VERSION + 1}, {"limits": Limits(tokens=1)}], ids=lambda o: next(iter(o))
+    ("other", "how"),
+    [
+        ({"digest": "0" * 64}, "on definition '000000000000', and Forks is now '[0-9a-f]{12}'"),
+        ({"kernel": VERSION + 1}, f"on kernel {VERSION + 1}, and this is kernel {VERSION}"),
+        ({"limits": Limits(tokens=1)}, r"within Limits\(.*\), and the limits here are Limits\(.*\)"),
+    ],
+    ids=["digest", "kernel", "limits"],
 )
-def test_a_journal_of_another_machine_kernel_or_limit_is_refused(other: dict[str, Any]) -> None:
-    """A journal folds only on what it was made on."""
+def test_a_journal_of_another_machine_kernel_or_limit_is_refused(other: dict[str, Any], how: str) -> None:
+    """A journal folds only on what it was made on, and what differs is said alone."""
     compiled = CompiledMachine(Forks.definition)
     started = inputs.Started(
         run_id="r", context={}, digest=compiled.definition.digest, kernel=VERSION, limits=compiled.limits
     )
 
-    with pytest.raises(StepError, match="run r was started on definition"):
+    with pytest.raises(StepError, match=f"^run r was started {how}: fold it on what it was started on$"):
         step(compiled, None, replace(started, **other))
 
 

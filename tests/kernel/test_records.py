@@ -551,8 +551,8 @@ def test_a_journal_of_another_machine_says_which() -> None:
         step(DESK, None, other)
 
     assert str(error.value) == (
-        f"run r was started on definition '0123456789ab', kernel {VERSION} and {DESK.limits!r}; "
-        f"this is {digest[:12]!r}, kernel {VERSION} and {DESK.limits!r}"
+        f"run r was started on definition '0123456789ab', and Support is now {digest[:12]!r}: "
+        "fold it on what it was started on"
     )
 
 

@@ -58,13 +58,15 @@ async def test_function_sees_the_request() -> None:
 
 
 async def test_end_of_script() -> None:
-    """After the last line a call fails, and provably cost nothing."""
+    """After the last line each call fails, and provably cost nothing."""
     model = ScriptedModel(["one"])
     await model.complete(request())
-    with pytest.raises(CallFailed, match="script_ended: the script had 1 lines") as caught:
-        await model.complete(request())
+    for times in (2, 3):
+        said = f"script_ended: the script has 1 reply, and the model was asked {times} times"
+        with pytest.raises(CallFailed, match=f"^{said}$") as caught:
+            await model.complete(request())
 
-    assert caught.value.unsent
+        assert caught.value.unsent
 
 
 @given(asked=st.text(), said=st.text(), cap=st.integers(1, 50))

@@ -270,7 +270,7 @@ async def test_an_input_above_its_cap_is_denied_before_it_is_sent() -> None:
     assert result.landing.reason == "denied"
 
 
-class Pair(Machine[Ticket]):
+class Pair(Machine[Ticket, Tape]):
     """An agent that makes two calls at once, of which its caps allow both and a tight run only one."""
 
     work = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=0, max_output_tokens=100)), initial=True)

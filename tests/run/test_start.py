@@ -60,7 +60,7 @@ async def test_what_only_agents_write_is_not_brought_along(early: dict[str, Any]
 
     with pytest.raises(StartError, match=f"Loan comes with {', '.join(early)} set.*Given"):
         await Runner(Approval).run(Loan(text="x", **early))
-    with pytest.raises(StepError, match=f"with {', '.join(early)} set: a field with a default is written by agents"):
+    with pytest.raises(StepError, match=f"with {', '.join(early)} set: only agents write a field with a default"):
         step(CompiledMachine(Approval.definition), None, started)
 
 

@@ -50,7 +50,9 @@ def test_the_calls_of_a_stand_in_go_to_the_runners_model() -> None:
 
 def test_a_foreign_state_is_refused() -> None:
     """An agent for another machine's state is a mistake, told before any run."""
-    with pytest.raises(StartError, match="<State ask> is no state of Support: its states are triage, billing"):
+    with pytest.raises(
+        StartError, match=r"<State ask> is not a state of Support: give one of Support\.triage, Support\.billing"
+    ):
         Runner(Support, model=ScriptedModel([]), agents={Named.ask: believe})
 
 

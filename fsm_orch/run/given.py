@@ -1,0 +1,107 @@
+"""What a user gives to a runner: what is of a wrong kind is refused where it is given, with what is expected."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Iterable
+from typing import get_args
+
+from ..define.definition import Definition
+from ..define.wording import kind_of
+from ..errors import StartError
+from ..kernel.inputs import Input
+from ..limits import Limits
+from ..observe.base import Observer
+from ..resilience.retry import Retry
+from ..store.base import Store
+from .result import RunResult
+
+
+def checked_limits(given: Limits | None) -> Limits | None:
+    """Return the limits of a runner.
+
+    Raises TypeError: if they are not `Limits`, such as a dict.
+    """
+    if given is None or isinstance(given, Limits):
+        return given
+    raise TypeError(f"limits= takes Limits, not {kind_of(given)}: write limits=Limits(hops=...)")
+
+
+def checked_observers(given: Iterable[Observer]) -> tuple[Observer, ...]:
+    """Return the observers of a runner.
+
+    Raises TypeError: if they are not plain functions in a list.
+    """
+    if not isinstance(given, Iterable) or isinstance(given, str):  # type: ignore[redundant-expr]
+        one = getattr(given, "__name__", "...")
+        raise TypeError(f"observers= takes a list of functions, not {kind_of(given)}: write observers=[{one}]")
+    observers = tuple(given)
+    for observer in observers:
+        if not callable(observer):
+            raise TypeError(f"an observer is a function of a record, not {kind_of(observer)}: write one")
+    if any(map(inspect.iscoroutinefunction, observers)):
+        raise TypeError("an observer is a plain function: it is called on the event loop and never awaited")
+    return observers
+
+
+def checked_store(given: Store | None) -> Store | None:
+    """Return the store of a runner.
+
+    Raises TypeError: if it is not a store, such as the class of one.
+    """
+    if isinstance(given, type):
+        raise TypeError(f"store= takes a store, not {kind_of(given)}: write store={given.__name__}()")
+    if given is None or (hasattr(given, "append") and hasattr(given, "load")):
+        return given
+    raise TypeError(f"store= takes a store, with `append` and `load`, not {kind_of(given)}: give MemoryStore()")
+
+
+def checked_retry(given: Retry | None) -> Retry | None:
+    """Return how a runner tries calls again.
+
+    Raises TypeError: if it is not a `Retry`, such as a number.
+    """
+    if given is None or isinstance(given, Retry):
+        return given
+    raise TypeError(
+        f"retry= takes a Retry or None, not {kind_of(given)}: how often a call is tried is the `calls` of its agent, "
+        "retry=Retry(...) says how long to wait"
+    )
+
+
+def check_deps(definition: Definition, deps: object) -> None:
+    """Check that dependencies are given exactly where a machine declares some.
+
+    Raises StartError: if they are missing, or nothing asks for them.
+    """
+    wanted = definition.deps
+    if wanted is None and deps is not None:
+        context = definition.context.__name__
+        raise StartError(
+            f"{definition.name} has no dependencies: leave deps= out, or declare their type, Machine[{context}, ...]"
+        )
+    if wanted is not None and deps is None and type(None) not in get_args(wanted):
+        raise StartError(f"{definition.name} has dependencies: give them as deps=")
+
+
+_INPUTS: tuple[type, ...] = get_args(get_args(Input)[0])
+
+
+def journal_of(given: Iterable[Input]) -> tuple[Input, ...]:
+    """Return a journal to replay.
+
+    Raises TypeError: if it is something else, such as a result, its records or a run id.
+    """
+    if isinstance(given, RunResult):
+        raise TypeError("replay takes a journal, not a result: give result.journal")
+    if isinstance(given, str):
+        raise TypeError("replay takes a journal, not a run id: give await store.load(run_id)")
+    if isinstance(given, Awaitable):
+        raise TypeError("replay takes a journal, not what is still to be awaited: give await store.load(run_id)")
+    if not isinstance(given, Iterable):
+        raise TypeError(f"replay takes a journal, not {kind_of(given)}: give result.journal")
+    journal = tuple(given)
+    for event in journal:
+        if not isinstance(event, _INPUTS):
+            raise TypeError(f"a journal holds inputs, not {kind_of(event)}: give result.journal")
+    return journal

@@ -1,0 +1,253 @@
+"""Wrong uses of the public face: each says where it is written what is expected, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.desk import Support
+
+from fsm_orch import (
+    Context,
+    Final,
+    KeywordAgent,
+    Machine,
+    MemoryStore,
+    Message,
+    Preset,
+    Runner,
+    ScriptedModel,
+    StartError,
+    State,
+    Visit,
+)
+from fsm_orch.errors import StepError
+from fsm_orch.limits import CallLimits
+from fsm_orch.models.metered import MeteredModel
+from fsm_orch.proof import prove
+from fsm_orch.testing import RoutingSafety, assert_bounded, assert_policy, hunt, play
+
+
+class Essay(Context):
+    topic: str
+    notes: Preset[tuple[str, ...]] = ()
+    text: str = ""
+
+
+def write(visit: Visit[Essay]) -> dict[Any, Any]:
+    return {Essay.notes: ("one",)}
+
+
+class Writing(Machine[Essay]):
+    """Write an essay."""
+
+    drafting = State(write, reads=Essay.notes, writes=Essay.notes, initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = drafting.to(done)
+
+
+class Typing(Machine[Essay]):
+    """Write the same essay, elsewhere."""
+
+    typing = State(write, reads=Essay.notes, writes=Essay.notes, initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = typing.to(done)
+
+
+def runner(**options: Any) -> Runner[Essay]:
+    return Runner(Writing, **options)
+
+
+def ask(messages: Any) -> object:
+    """Ask a model that must refuse before it books a call."""
+    desk: Any = None
+    return asyncio.run(MeteredModel(ScriptedModel([]), desk, CallLimits()).ask(messages))
+
+
+def machine(kind: Any) -> str:
+    return f"{kind} takes the class of a machine, not the context Essay: give the one that runs on it, class X(Machine["
+
+
+RESULT = Runner(Writing).run_sync(Essay(topic="x"), run_id="r")
+OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "said"),
+    [
+        (
+            lambda: Runner(Writing.definition),
+            TypeError,
+            "Runner takes the class of a machine, not its definition: give Writing",
+        ),
+        (lambda: Runner(Essay), TypeError, machine("Runner")),
+        (
+            lambda: Runner("Writing"),
+            TypeError,
+            "Runner takes the class of a machine, not a str: write one, class X(Machine[...])",
+        ),
+        (
+            lambda: Runner(Machine),
+            TypeError,
+            "Runner takes the class of a machine, not the class Machine: write one, class X(Machine[...])",
+        ),
+        (lambda: prove(Essay), TypeError, machine("prove")),
+        (lambda: assert_bounded(Essay, tokens=1), TypeError, machine("assert_bounded")),
+        (lambda: assert_policy(Essay), TypeError, machine("assert_policy")),
+        (lambda: RoutingSafety(Essay), TypeError, machine("RoutingSafety")),
+        (lambda: hunt(Essay), TypeError, machine("hunt")),
+        (lambda: play(Essay, Essay(topic="x"), []), TypeError, machine("play")),
+        (
+            lambda: runner(store=MemoryStore),
+            TypeError,
+            "store= takes a store, not the class MemoryStore: write store=MemoryStore()",
+        ),
+        (
+            lambda: runner(store="sqlite:///runs.db"),
+            TypeError,
+            "store= takes a store, with `append` and `load`, not a str: give MemoryStore()",
+        ),
+        (
+            lambda: runner(observers=print),
+            TypeError,
+            "observers= takes a list of functions, not the function print: write observers=[print]",
+        ),
+        (
+            lambda: runner(observers=["print"]),
+            TypeError,
+            "an observer is a function of a record, not a str: write one",
+        ),
+        (
+            lambda: runner(limits={"hops": 3}),
+            TypeError,
+            "limits= takes Limits, not a dict: write limits=Limits(hops=...)",
+        ),
+        (
+            lambda: runner(retry=3),
+            TypeError,
+            "retry= takes a Retry or None, not an int: how often a call is tried is the `calls` of its agent, "
+            "retry=Retry(...) says how long to wait",
+        ),
+        (
+            lambda: runner(agents={"drafting": write}),
+            StartError,
+            "'drafting' is not a state of Writing: give one of Writing.drafting",
+        ),
+        (
+            lambda: Runner(Support, model=ScriptedModel),
+            TypeError,
+            "model= takes 'provider:model' or a model, not the class ScriptedModel: make one, such as ScriptedModel(",
+        ),
+        (
+            lambda: prove(Support, model=3),
+            TypeError,
+            "model= takes 'provider:model' or a model, not an int: make one, such as ScriptedModel([...])",
+        ),
+        (
+            lambda: runner().replay(RESULT),
+            TypeError,
+            "replay takes a journal, not a result: give result.journal",
+        ),
+        (
+            lambda: runner().replay("r"),
+            TypeError,
+            "replay takes a journal, not a run id: give await store.load(run_id)",
+        ),
+        (
+            lambda: runner().replay(None),
+            TypeError,
+            "replay takes a journal, not None: give result.journal",
+        ),
+        (
+            lambda: runner().replay(RESULT.records),
+            TypeError,
+            "a journal holds inputs, not a RunStarted: give result.journal",
+        ),
+        (
+            lambda: Runner(Typing).replay(RESULT.journal),
+            StepError,
+            f"run r was started on definition {OTHER[1]!r}, and Typing is now {OTHER[0]!r}: fold it on what it was "
+            "started on",
+        ),
+        (
+            lambda: runner().replay([replace(RESULT.journal[0], kernel=0)]),
+            StepError,
+            "run r was started on kernel 0, and this is kernel 1: fold it on what it was started on",
+        ),
+        (
+            lambda: KeywordAgent(Essay.topic, {"e": ("abc",)}, otherwise=Writing.done),
+            TypeError,
+            "a keyword agent names states and final states, not 'e': give the attribute itself",
+        ),
+        (
+            lambda: KeywordAgent(Essay.topic, {Writing.done: ("abc",)}, otherwise="f"),
+            TypeError,
+            "a keyword agent names states and final states, not 'f': give the attribute itself",
+        ),
+        (
+            lambda: KeywordAgent(Essay.topic, ["abc"], otherwise=Writing.done),
+            TypeError,
+            "a keyword agent takes words by state, not a list: {refund: ('money back',)}",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x", notes=("mine",), text="mine")),
+            StartError,
+            "this Essay comes with notes, text set, and notes is marked Preset: only agents write it. "
+            "Leave it out, or mark it as the caller's: Given[...]",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), deps={}),
+            StartError,
+            "Writing has no dependencies: leave deps= out, or declare their type, Machine[Essay, ...]",
+        ),
+        (
+            lambda: ScriptedModel({"handoff": "end"}),
+            TypeError,
+            "a script is a list of replies, not a dict: write ScriptedModel([...])",
+        ),
+        (
+            lambda: ScriptedModel("end"),
+            TypeError,
+            "a script is a list of replies, not a str: write ScriptedModel([...])",
+        ),
+        (
+            lambda: ask("hello"),
+            TypeError,
+            "ask takes a tuple of messages: ask((Message(role='user', content='...'),))",
+        ),
+        (
+            lambda: ask(Message(role="user", content="")),
+            TypeError,
+            "ask takes a tuple of messages: ask((Message(role='user', content='...'),))",
+        ),
+        (
+            lambda: ask(("hello",)),
+            TypeError,
+            "ask takes a tuple of messages: ask((Message(role='user', content='...'),))",
+        ),
+        (
+            lambda: ScriptedModel(len),
+            TypeError,
+            "a script is a list of replies, not the function len: write ScriptedModel([...])",
+        ),
+    ],
+)
+def test_a_wrong_use_says_what_is_expected(use: Callable[[], object], error: type[Exception], said: str) -> None:
+    """It is refused where it is written, with what is expected and what to do."""
+    with pytest.raises(error, match=f"^{re.escape(said)}"):
+        use()
+
+
+async def test_a_journal_that_was_not_awaited_is_told() -> None:
+    """A store loads asynchronously, so its answer is awaited before it is replayed."""
+    loading = MemoryStore().load("r")
+
+    with pytest.raises(TypeError, match=r"not what is still to be awaited: give await store.load\(run_id\)$"):
+        runner().replay(loading)
+    assert () == await loading
