@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import to_json
 
@@ -120,7 +120,8 @@ class LLMAgent:
             if len(self._made) >= _MOST_MENUS:
                 self._made.clear()
             names = tuple(h.name for h in exits), tuple(h.name for h in menu)
-            made = form(context, self._written, *names), Message(role="system", content=self._instruct(menu))
+            instructions = Message(role="system", content=self._instruct(menu))
+            made = form(cast("Any", context), self._written, *names), instructions
             self._made[context, exits, menu] = made
         return made
 

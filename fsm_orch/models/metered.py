@@ -75,7 +75,7 @@ class MeteredModel:
         Raises VisitClosed: if the visit has ended.
         Raises TypeError: if the messages are not `Message` objects, such as a text.
         """
-        if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):  # type: ignore[redundant-expr]
+        if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
             raise TypeError("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
         request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
         bound = await self._model.count(request)  # once: the bound is the same for every try
