@@ -40,11 +40,33 @@ def phrases(given: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(given) if isinstance(given, Set) else given)
 
 
-def qualified_name(function: Callable[..., Any]) -> str | None:
-    """Return the name of a callable as `module:qualname`, the same in every process.
+_MOVING = frozenset({"fsm_orch", "pydantic", "pydantic_core"})
+"""Packages whose modules may move while the names that they give to everybody stay."""
 
-    None if its name does not say what it does: a lambda, a partial, a bound method, an instance with attributes, a
-    closure over anything but named things.
+
+def name_of(thing: Any) -> str:
+    """Return the name of a class or function: `module:qualname`, whether or not it says what the thing does.
+
+    One of our own is named without its module: `fsm_orch.LLMAgent`, so that it may move. A user's class is the user's,
+    whatever it is a subclass of.
+    """
+    while isinstance(thing, partial):
+        thing = thing.func
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    module = getattr(named, "__module__", None) or "builtins"  # a method of a built-in type has none
+    top = module.partition(".")[0]
+    if top in _MOVING:
+        return f"{top}.{named.__qualname__}"
+    if top in sys.stdlib_module_names:  # `pathlib._local:Path` of one version of Python is `pathlib:Path` of others
+        module = module.partition("._")[0]
+    return f"{module}:{named.__qualname__}".removeprefix("builtins:")
+
+
+def qualified_name(function: Callable[..., Any]) -> str | None:
+    """Return the name of a callable, as `name_of` does, if it is the same in every process and says what is called.
+
+    None if it does not say what is called: a lambda, a partial, a bound method, an instance with attributes, a closure
+    over anything but named things.
     """
     if not hasattr(function, "__qualname__"):
         has_state = bool(getattr(function, "__dict__", True)) or isinstance(function, partial)
@@ -54,7 +76,7 @@ def qualified_name(function: Callable[..., Any]) -> str | None:
     is_bound = owner is not None and not isinstance(owner, type | ModuleType)
     if is_bound or "<lambda>" in function.__qualname__ or not all(map(_is_named, _closed_over(function))):
         return None
-    return f"{function.__module__}:{function.__qualname__}"
+    return name_of(function)
 
 
 def _closed_over(function: Callable[..., Any]) -> Iterable[object]:
