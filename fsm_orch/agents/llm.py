@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 from ..define.agent_spec import AgentSpec
 from ..define.context import Context, field_refs
+from ..define.defaults import said
 from ..define.source import phrases, where_called
 from ..define.states import Handoff
 from ..errors import VisitError
@@ -84,12 +85,12 @@ class LLMAgent:
             call_limits=CallLimits(max_input_tokens=max_input_tokens, max_output_tokens=max_output_tokens),
             proposes=True,
             model=model,
-            canonical={
-                "instructions": instructions,
-                "does": list(self._does),
-                "must_not": list(self._must_not),
-                "window": [self._window.messages, self._window.chars],
-            },
+            canonical=said(
+                instructions=instructions,
+                does=list(self._does),
+                must_not=list(self._must_not),
+                window=[self._window.messages, self._window.chars],
+            ),
             where=where_called(),
         )
         self._written = tuple(ref.name for ref in self.spec.writes)

@@ -1,4 +1,9 @@
-"""The definition: a machine as frozen data, with the canonical form that its digest is taken of."""
+"""The definition: a machine as frozen data, with the canonical form that its digest is taken of.
+
+A digest names the machine in journals and certificates for as long as they are kept. So the canonical form holds
+nothing that may change while the meaning stays: no path of a module of our own, no other library's rendering (see
+`dialect`), and no option that holds its default. So a default that was shipped never changes (see `defaults`).
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
-
-from ..limits import Limits
+from ..limits import CallLimits, Limits
 from .agent_spec import HasSpec
 from .context import Context
+from .defaults import said
+from .dialect import dialect_of
+from .plain import plain
 from .policies import Policy
 from .source import qualified_name
 from .states import EdgeKind, Final, Handoff, State
@@ -79,41 +85,20 @@ class Definition:
 
     @cached_property
     def canonical(self) -> dict[str, Any]:
-        """Everything that decides how a run moves, and what is claimed of all runs; callables by qualified names."""
-        return {
-            "machine": self.name,
-            "context": {"name": qualified_name(self.context), "schema": self.context.model_json_schema()},
-            "states": {
-                name: {
-                    "agent": _canonical_agent(state),
-                    "initial": state.initial,
-                    "max_visits": state.max_visits,
-                    "timeout_s": state.timeout_s,
-                }
-                for name, state in self.states.items()
-            },
-            "finals": {
-                name: {
-                    "fallback": final.fallback,
-                    "sets": {ref.name: _plain(value) for ref, value in final.sets.items()},
-                }
-                for name, final in self.finals.items()
-            },
-            "handoffs": [
-                {
-                    "name": h.name,
-                    "kind": h.kind,
-                    "sources": [source.name for source in h.sources],
-                    "target": h.target.name,
-                    "description": h.description,
-                    "guard": None if h.guard is None else h.guard.canonical,
-                }
-                for h in self.handoffs
-            ],
-            "limits": self.limits.model_dump(mode="json"),
-            "policies": [policy.canonical for policy in self.policies],
-            "model": self.model,
-        }
+        """Everything that decides how a run moves, and what is claimed of all runs; callables by qualified names.
+
+        What holds its default is left out, but for limits.
+        """
+        return said(
+            machine=self.name,
+            context=dialect_of(self.context),
+            states={name: _state(state) for name, state in self.states.items()},
+            finals={name: _final(final) for name, final in self.finals.items()},
+            handoffs=[_handoff(handoff) for handoff in self.handoffs],
+            limits=_limits(self.limits),
+            policies=[policy.canonical for policy in self.policies],
+            model=self.model,
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -132,29 +117,44 @@ class Definition:
         return f"{mark}{state} [{self.states[state].spec.name}]: {', '.join(exits)}"
 
 
-def _canonical_agent(state: State) -> dict[str, Any]:
+def _state(state: State) -> dict[str, Any]:
+    return said(agent=_agent(state), initial=state.initial, max_visits=state.max_visits, timeout_s=state.timeout_s)
+
+
+def _agent(state: State) -> dict[str, Any]:
     spec = state.spec
-    return {
-        "kind": spec.kind,
-        "class": qualified_name(type(state.agent)) if isinstance(state.agent, HasSpec) else None,
-        "routes": [getattr(target, "name", None) for target in spec.routes],
-        "reads": [ref.name for ref in spec.reads],
-        "writes": [ref.name for ref in spec.writes],
-        "calls": spec.calls,
-        "call_limits": spec.call_limits.model_dump(),
-        "attempts": spec.attempts,
-        "pauses": spec.pauses,
-        "model": spec.model,
-        "agent": spec.canonical,
-    }
+    return said(
+        kind=spec.kind,
+        **{"class": qualified_name(type(state.agent)) if isinstance(state.agent, HasSpec) else None},
+        routes=[getattr(target, "name", None) for target in spec.routes],
+        reads=[ref.name for ref in spec.reads],
+        writes=[ref.name for ref in spec.writes],
+        calls=spec.calls,
+        call_limits=_limits(spec.call_limits),
+        attempts=spec.attempts,
+        pauses=spec.pauses,
+        proposes=spec.proposes,
+        model=spec.model,
+        agent=spec.canonical,
+    )
 
 
-def _plain(value: object) -> Any:
-    """Write a value as JSON that is the same in every process: sets are sorted, nothing is left out or masked."""
-    if isinstance(value, set | frozenset):
-        return sorted(map(_plain, value), key=json.dumps)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, BaseModel):
-        return {name: _plain(item) for name, item in vars(value).items()}
-    return to_jsonable_python(value)
+def _final(final: Final) -> dict[str, Any]:
+    return said(fallback=final.fallback, sets={ref.name: plain(value) for ref, value in final.sets.items()})
+
+
+def _handoff(handoff: Handoff) -> dict[str, Any]:
+    return said(
+        name=handoff.name,
+        kind=handoff.kind,
+        sources=[source.name for source in handoff.sources],
+        target=handoff.target.name,
+        description=handoff.description,
+        guard=handoff.guard.canonical if handoff.guard else None,
+    )
+
+
+def _limits(limits: Limits | CallLimits) -> dict[str, Any]:
+    """Return limits whole, since a default is a promise too; $0.05 is the same as $0.050."""
+    held = {name: getattr(limits, name) for name in type(limits).__pydantic_fields__}
+    return {name: f"{value.normalize():f}" if isinstance(value, Decimal) else value for name, value in held.items()}

@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .defaults import said
 from .guards import Guard
 from .source import where_called
 from .subject import Atom, alternatives, listed
@@ -57,13 +58,13 @@ class Policy:
     @property
     def canonical(self) -> dict[str, Any]:
         """The policy as JSON: parts by their names, guards by their canonical form."""
-        return {
-            "pattern": self.pattern,
-            "subject": list(map(_canonical, self.subject)),
-            "other": list(map(_canonical, self.other)),
-            "times": self.times,
-            "strict": self.strict,
-        }
+        return said(
+            pattern=self.pattern,
+            subject=list(map(_canonical, self.subject)),
+            other=list(map(_canonical, self.other)),
+            times=self.times,
+            strict=self.strict,
+        )
 
     def __str__(self) -> str:
         subject, other = listed(self.subject), listed(self.other)

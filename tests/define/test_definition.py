@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -26,12 +27,14 @@ from fsm_orch import (
     State,
     Visit,
     Window,
+    at_most,
     guard,
     never,
 )
 from fsm_orch.amounts import FREE
 from fsm_orch.define import Guard, Policy
 from fsm_orch.define.agent_spec import AgentSpec
+from fsm_orch.define.defaults import DEFAULTS, said
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.states import Handoff
 from fsm_orch.limits import CallLimits
@@ -84,7 +87,7 @@ def build(
     handoff: str = "to_code",
     limits: Limits | None = None,
     policy: Callable[[dict[str, Any]], Policy] | None = None,
-    model: str | None = None,
+    machine_model: str | None = None,
     doc: str = "Help.",
     **llm: Any,
 ) -> Definition:
@@ -104,7 +107,7 @@ def build(
     body["lost"] = getattr(second, failure)(parts["human"])
     body["limits"] = limits or Limits()
     body["policies"] = (policy(body),) if policy else ()
-    body["model"] = model
+    body["model"] = machine_model
     body["__doc__"] = doc
     machine = types.new_class(name, (Machine[context],), exec_body=lambda ns: ns.update(body))  # type: ignore[valid-type]
     definition: Definition = machine.definition
@@ -123,54 +126,197 @@ def test_the_digest_is_a_hash_of_json() -> None:
     assert json.loads(json.dumps(build().canonical)) == build().canonical
 
 
+class Specified:
+    """An agent that says of itself what it is told."""
+
+    def __init__(self, **options: Any) -> None:
+        self.spec = AgentSpec(**{"kind": "code", "name": "Specified", "canonical": {}, **options})
+
+    async def act(self, visit: Visit[Any]) -> Any: ...
+
+
+SPECIFIED = build(agent=Specified()).digest  # type: ignore[arg-type]
+CHANGES: list[dict[str, Any]] = [
+    {"name": "Sales"},
+    {"context": OtherTicket, "guard": None, "reads": (OtherTicket.query,), "writes": (OtherTicket.answer,)},
+    {"agent": work},
+    {"code": toil},
+    {"instructions": "Do it well."},
+    {"does": ("help",)},
+    {"must_not": ("help",)},
+    {"reads": ()},
+    {"writes": (Ticket.level,)},
+    {"writes": (Ticket.answer, Ticket.level)},
+    {"calls": 3},
+    {"max_input_tokens": 1_023},
+    {"max_output_tokens": 257},
+    {"model": "openai:gpt-5-mini"},
+    {"window": Window(messages=5)},
+    {"window": Window(chars=5)},
+    {"code_options": {"attempts": 2}},
+    {"code_options": {"writes": (Ticket.level,)}},
+    {"code_options": {"reads": (Ticket.query,)}},
+    {"state_options": {"max_visits": 1}},
+    {"state_options": {"max_visits": None}},
+    {"state_options": {"timeout_s": 5}},
+    {"sets": {Ticket.answer: "later"}},
+    {"sets": {Ticket.answer: None}},
+    {"order": "end to_code high"},
+    {"order": "to_code high end"},
+    {"description": "when it may"},
+    {"target": "other"},
+    {"guard": is_low},
+    {"guard": ~is_high},
+    {"guard": is_high & is_low},
+    {"guard": None},
+    {"failure": "on_timeout"},
+    {"failure": "on_refusal"},
+    {"handoff": "onwards"},
+    {"policy": lambda parts: never(parts["other"])},
+    *({"limits": Limits(**limit)} for limit in ({"hops": 7}, {"tokens": 9_999}, {"cost_usd": "0.05"})),
+    *({"limits": Limits(**limit)} for limit in ({"deadline_s": 59}, {"visit_s": 9.5})),
+    {"policy": lambda parts: never(parts["other"], strict=True)},
+    {"policy": lambda parts: never(parts["other"]).before(parts["code"])},
+    {"policy": lambda parts: at_most(2, parts["code"])},
+    {"policy": lambda parts: at_most(3, parts["code"])},
+    {"model": "local:small"},
+    {"machine_model": "local:small"},
+]
+
+
+def shown(change: dict[str, Any]) -> str:
+    return re.sub(r" at 0x\w+", "", repr(change))  # addresses differ from process to process
+
+
 @pytest.mark.parametrize(
     "change",
-    [
-        {"name": "Sales"},
-        {"context": OtherTicket, "guard": None, "reads": (OtherTicket.query,), "writes": (OtherTicket.answer,)},
-        {"agent": work},
-        {"code": toil},
-        {"instructions": "Do it well."},
-        {"does": ("help",)},
-        {"must_not": ("help",)},
-        {"reads": ()},
-        {"writes": (Ticket.level,)},
-        {"writes": (Ticket.answer, Ticket.level)},
-        {"calls": 3},
-        {"max_input_tokens": 1_023},
-        {"max_output_tokens": 257},
-        {"model": "openai:gpt-5-mini"},
-        {"window": Window(messages=5)},
-        {"window": Window(chars=5)},
-        {"code_options": {"attempts": 2}},
-        {"code_options": {"writes": (Ticket.level,)}},
-        {"code_options": {"reads": (Ticket.query,)}},
-        {"state_options": {"max_visits": 1}},
-        {"state_options": {"max_visits": None}},
-        {"state_options": {"timeout_s": 5}},
-        {"sets": {Ticket.answer: "later"}},
-        {"sets": {Ticket.answer: None}},
-        {"order": "end to_code high"},
-        {"order": "to_code high end"},
-        {"description": "when it may"},
-        {"target": "other"},
-        {"guard": is_low},
-        {"guard": ~is_high},
-        {"guard": is_high & is_low},
-        {"guard": None},
-        {"failure": "on_timeout"},
-        {"failure": "on_refusal"},
-        {"handoff": "onwards"},
-        {"policy": lambda parts: never(parts["other"])},
-        *({"limits": Limits(**limit)} for limit in ({"hops": 7}, {"tokens": 9_999}, {"cost_usd": "0.05"})),
-        *({"limits": Limits(**limit)} for limit in ({"deadline_s": 59}, {"visit_s": 9.5})),
-    ],
-    ids=lambda change: re.sub(r" at 0x\w+", "", repr(change)),  # addresses differ from process to process
+    CHANGES,
+    ids=shown,
 )
 def test_the_digest_differs_when_anything_changes(change: dict[str, Any]) -> None:
     """Whatever decides how a run moves is in the digest."""
 
     assert build(**change).digest != BASE
+
+
+OPTIONS_OF_AGENTS: list[dict[str, Any]] = [
+    {"kind": "llm"},
+    {"reads": (Ticket.query,)},
+    {"writes": (Ticket.answer,)},
+    {"calls": 1},
+    {"calls": 2},
+    {"call_limits": CallLimits(max_input_tokens=1)},
+    {"attempts": 2},
+    {"pauses": 1},
+    {"proposes": True},
+    {"model": "local:small"},
+    {"canonical": {"more": 1}},
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS_OF_AGENTS, ids=str)
+def test_what_an_agent_says_of_itself_is_in_the_digest(option: dict[str, Any]) -> None:
+    """Every option of an agent of a user's own is in the digest, unless it holds its default."""
+
+    assert build(agent=Specified(**option)).digest != SPECIFIED  # type: ignore[arg-type]
+
+
+def test_all_changes_make_digests_of_their_own() -> None:
+    """No two of the changes above make the same machine."""
+
+    definitions = [build(**change) for change in CHANGES]
+    definitions += [build(agent=Specified(**option)) for option in OPTIONS_OF_AGENTS]  # type: ignore[arg-type]
+
+    assert len({made.digest for made in definitions}) == len(definitions)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"does": ()},
+        {"must_not": ()},
+        {"calls": 2},
+        {"max_input_tokens": 2_048},
+        {"max_output_tokens": 256},
+        {"model": None},
+        {"window": None},
+        {"window": Window()},
+        {"window": Window(messages=6, chars=2_000)},
+        {"code_options": {"attempts": 1}},
+        {"code_options": {"reads": ()}},
+        {"code_options": {"writes": ()}},
+        {"state_options": {"initial": False}},
+        {"state_options": {"timeout_s": None}},
+        {"sets": {}},
+        {"limits": Limits()},
+        {"limits": Limits(hops=8, tokens=10_000, cost_usd=None, deadline_s=60, visit_s=10)},
+        {"machine_model": None},
+        {"policy": None},
+    ],
+    ids=shown,
+)
+def test_an_option_at_its_default_is_not_in_the_digest(option: dict[str, Any]) -> None:
+    """An option that holds its default, and one that is left out, make the same machine."""
+
+    assert BASE == build(**option).digest
+
+
+def test_an_agents_option_at_its_default_is_not_in_the_digest() -> None:
+    """What an agent of a user's own leaves out, and what it says as it is anyway, make the same machine."""
+
+    usual = {"reads": (), "writes": (), "calls": 0, "attempts": 1, "pauses": 0, "proposes": False, "model": None}
+
+    assert SPECIFIED == build(agent=Specified(**usual, call_limits=CallLimits())).digest  # type: ignore[arg-type]
+
+
+def test_money_has_one_spelling_in_a_digest() -> None:
+    """$0.05 and $0.050 are one limit."""
+
+    assert build(limits=Limits(cost_usd="0.05")).digest == build(limits=Limits(cost_usd="0.050")).digest
+
+
+def words_in(part: Any) -> set[str]:
+    """Return every key of a JSON value."""
+    if isinstance(part, dict):
+        return set(part).union(*map(words_in, part.values()))
+    return set().union(*map(words_in, part)) if isinstance(part, list) else set()
+
+
+def test_every_default_is_tried() -> None:
+    """Whatever a digest leaves out at its default is in the canonical form of some machine above."""
+
+    told = words_in(routed_machine("a", "b", "c").canonical)
+    for change in CHANGES:
+        told |= words_in(build(**change).canonical)
+    for option in OPTIONS_OF_AGENTS:
+        told |= words_in(build(agent=Specified(**option)).canonical)  # type: ignore[arg-type]
+
+    assert set() == DEFAULTS.keys() - told
+
+
+@pytest.mark.parametrize(
+    ("way", "options"),
+    [
+        (Machine, "policies model"),
+        (State, "initial max_visits timeout_s reads writes attempts"),
+        (LLMAgent, "does must_not reads writes model window"),
+        (AgentSpec, "routes reads writes calls attempts pauses proposes model"),
+        (Final, "fallback sets"),
+        (State.to, "description guard"),
+        (Policy, "other times strict"),
+        (never, "strict"),
+    ],
+    ids=str,
+)
+def test_what_is_left_out_is_what_users_get(way: Any, options: str) -> None:
+    """A default in the table of digests is that of the signature. Neither changes once it was shipped."""
+
+    filled_in = {"window": [Window().messages, Window().chars], "sets": {}}  # for None
+    for option in options.split():
+        usual = getattr(way, option) if way is Machine else inspect.signature(way).parameters[option].default
+        written = filled_in[option] if option in filled_in and usual is None else usual
+
+        assert said(**{option: list(written) if isinstance(written, tuple) else written}) == {}
 
 
 def test_agents_of_their_own_models_have_other_digests() -> None:
@@ -210,7 +356,7 @@ def test_any_change_of_a_field_is_in_the_digest() -> None:
     assert len(digests) == len(set(digests))
 
 
-def routed(first: str, second: str, otherwise: str) -> str:
+def routed_machine(first: str, second: str, otherwise: str) -> Definition:
     parts: dict[str, Any] = {"a": State(work), "b": State(work), "c": State(work)}
 
     class Routed(Machine[Ticket]):
@@ -224,7 +370,11 @@ def routed(first: str, second: str, otherwise: str) -> str:
         to_a, to_b, to_c = start.to(a), start.to(b), start.to(c)
         end = (a | b | c).to(done)
 
-    return Routed.definition.digest
+    return Routed.definition
+
+
+def routed(first: str, second: str, otherwise: str) -> str:
+    return routed_machine(first, second, otherwise).digest
 
 
 def test_where_words_lead_is_in_the_digest() -> None:

@@ -4,9 +4,9 @@ A mistake in shared code would be made twice and noticed by nobody, so even a fo
 out once more here. Only data is shared: limits, prices, and the sentences of `assumptions`.
 
 It reads two JSON documents, the certificate and the canonical form of the definition (the text that its digest is
-taken of), and a price table. Of the certificate it uses the tolls lambda, which may be any numbers of at least 0, and
-computes every other number again. For every state s, the most that may follow a visit of s when n more visits can be
-made is
+taken of, without what holds its default), and a price table. Of the certificate it uses the tolls lambda, which may be
+any numbers of at least 0, and computes every other number again. For every state s, the most that may follow a visit of
+s when n more visits can be made is
 
     pi(s, 0) = 0    pi(s, n) = max(0, max over s -> t of c(t) - lambda(t) + pi(t, n - 1))
 
@@ -90,9 +90,10 @@ def _facts(
 ) -> dict[str, Any]:
     """Return what the certificate must have been made for, as its JSON would show it."""
     canonical = definition.canonical
-    agents = {name: state["agent"] for name, state in canonical["states"].items() if state["agent"]["calls"]}
+    agents = {name: state["agent"] for name, state in canonical["states"].items() if "calls" in state["agent"]}
     if models is None:
-        models = {name: agent["model"] or canonical["model"] for name, agent in agents.items()}
+        of_machine: Any = canonical.get("model")
+        models = {name: agent.get("model", of_machine) for name, agent in agents.items()}
     return {
         "version": 1,
         "machine": canonical["machine"],
@@ -139,8 +140,8 @@ class _Graph(NamedTuple):
 
 def _graph(canonical: Json, hops: int) -> _Graph:
     states = canonical["states"]
-    initial = next(name for name, state in states.items() if state["initial"])
-    visits = {name: state["max_visits"] for name, state in states.items()}
+    initial = next(name for name, state in states.items() if state.get("initial"))
+    visits = {name: state.get("max_visits") for name, state in states.items()}
     left = {name: hops if most is None else most - (name == initial) for name, most in visits.items()}
     onward: dict[str, list[str]] = {name: [] for name in states}
     for handoff in canonical["handoffs"]:  # of every kind: failure edges too
@@ -159,16 +160,18 @@ def _costs(
     costs: dict[str, dict[str, int]] = {m: {} for m in ("tokens", "cost", "hops", "calls", "milliseconds")}
     for name, state in canonical["states"].items():
         bounds = [{m: b["bound"] for m, b in part["bounds"].items()} for part in inner.get(name, ())]
-        agent, calls = state["agent"], state["agent"]["calls"] - len(bounds)
+        agent, calls = state["agent"], state["agent"].get("calls", 0) - len(bounds)
         if calls < 0:
-            raise CertificateError(f"{name!r} makes {agent['calls']} calls, and cannot run {len(bounds)} parts in them")
+            raise CertificateError(
+                f"{name!r} makes {agent.get('calls', 0)} calls, and cannot run {len(bounds)} parts in them"
+            )
         given, made = agent["call_limits"]["max_input_tokens"], agent["call_limits"]["max_output_tokens"]
         # A part runs on a share, which is at most one call of this agent: it cannot spend more, whatever its own bound.
         costs["tokens"][name] = calls * (given + made) + sum(min(given + made, b["tokens"]) for b in bounds)
         costs["hops"][name] = 1
         costs["calls"][name] = calls + sum(b["calls"] for b in bounds)
         # Through its text: the float 0.1 is a little more than 0.1, and would be rounded up to 101 milliseconds.
-        costs["milliseconds"][name] = ceil(1_000 * Fraction(str(state["timeout_s"] or limits.visit_s)))
+        costs["milliseconds"][name] = ceil(1_000 * Fraction(str(state.get("timeout_s") or limits.visit_s)))
         if (calls == 0 or name in prices) and all("cost" in b for b in bounds):
             price = prices.get(name, FREE)
             call = ceil(given * price.input + made * price.output)
