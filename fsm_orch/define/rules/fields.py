@@ -67,8 +67,8 @@ def _misfit(context: type[Context], name: str, value: object) -> str | None:
 
 def schema(definition: Definition) -> Iterator[Finding]:
     """Yield a finding if the context has no JSON schema."""
-    # asked of the whole context, not of what models write alone: it is the one sign, before any run, that a field cannot
-    # be read back from a journal. No digest is taken of it.
+    # Asked of the whole context, not only of what models write: before a run it is the one sign that a field cannot be
+    # read back from a journal. No digest is taken of it.
     try:
         definition.context.model_json_schema()
     except Exception as error:  # whatever keeps it from a schema keeps it from a journal
