@@ -150,7 +150,7 @@ def _handoff(handoff: Handoff) -> dict[str, Any]:
         sources=[source.name for source in handoff.sources],
         target=handoff.target.name,
         description=handoff.description,
-        guard=handoff.guard.canonical if handoff.guard else None,
+        guard=None if handoff.guard is None else handoff.guard.canonical,
     )
 
 
