@@ -106,7 +106,8 @@ def machines(target: str, root: Path) -> dict[str, AnyMachine | DefinitionError]
     """Find all machines that could be meant, in their order; at least one.
 
     Returns:
-        By a target that means it alone, each machine; by that of its module, what keeps one from being built.
+        A dict. A machine has its full target as key; a class that does not build has its module as key, and its error
+        as value.
 
     Raises DiscoveryError: if there is no such module or machine, or a module cannot be imported.
     """
@@ -245,11 +246,11 @@ def _is_ours(path: Path) -> bool:
 def _top(path: Path) -> Path:
     """Return the folder that the name of a module starts from.
 
-    Raises DiscoveryError: if the file can be no module.
+    Raises DiscoveryError: if the file cannot be a module.
     """
     stem = path.name.partition(".")[0]
     if path.name.removeprefix(stem) not in all_suffixes():
-        raise DiscoveryError(f"{str(path)!r} is no module to Python. Name a file such as 'shop.py'")
+        raise DiscoveryError(f"{str(path)!r} is not a module to Python. Name a file such as 'shop.py'")
     top = next(folder for folder in path.parents if not (folder / "__init__.py").exists())
     above = [folder for folder in {Path(entry).resolve() for entry in sys.path} if top.is_relative_to(folder)]
     named = [folder for folder in above if "." not in "".join(top.relative_to(folder).parts)]

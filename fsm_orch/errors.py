@@ -2,7 +2,7 @@
 
 FsmError
 ├── DefinitionError      a context or machine class breaks a rule; shows every finding
-├── DiscoveryError       what a user named is no module or machine, or cannot be imported
+├── DiscoveryError       what a user named is not a module or machine, or cannot be imported
 ├── StartError           a run cannot start: limits, prices, models or a certificate do not fit the machine
 ├── CertificateError     a certificate cannot be made or read, or is refuted
 ├── ContextError         a field was read, written or named against its declaration
@@ -76,7 +76,7 @@ class DefinitionError(FsmError):
 
 
 class DiscoveryError(FsmError):
-    """What a user named is no module or machine, or cannot be imported; the message says what to do."""
+    """What a user named is not a module or machine, or cannot be imported; the message says what to do."""
 
 
 class StartError(FsmError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# strict and finite: True is no number of hops, and a limit of NaN would never be reached
+# strict and finite: True is not a number of hops, and a limit of NaN would never be reached
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 

@@ -138,7 +138,7 @@ WRONG = {
     "desks.shop:": "No machine '' in 'desks.shop'. Machines: Shop",
     "flows:Desk": "'flows' is a folder and no package: name the module of the machine too",
     "empty/": "'empty/' is a folder without modules: {here}/empty",
-    "notes.txt": "'{here}/notes.txt' is no module to Python",
+    "notes.txt": "'{here}/notes.txt' is not a module to Python",
     "json.py": "'{here}/json.py' is hidden by another module that Python calls 'json'. Rename the file",
     "../same": "/same/two/same.py' is hidden by another module that Python calls 'same'",
     "raises.py": "Importing 'raises.py' raised ZeroDivisionError at {here}/raises.py:2: division by zero",

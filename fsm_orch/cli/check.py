@@ -42,7 +42,7 @@ def check(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="PROVIDER:MODEL", help="Whose price to reckon with, for agents that name none."),
+        typer.Option(metavar="PROVIDER:MODEL", help="The model whose price is used for agents that name none."),
     ] = None,
     require_slack: Annotated[
         bool, typer.Option("--require-slack", help="Fail if the ledger may land a run: the worst case must fit.")
@@ -53,7 +53,7 @@ def check(
         typer.Option(
             min=1,
             metavar="N",
-            help="Where to stop exploring, or after 100 steps for each of them; memory and time are bounded by it.",
+            help="Stop exploring after N configurations, or after 100 x N steps: it bounds memory and time.",
         ),
     ] = 100_000,
 ) -> None:
@@ -61,8 +61,7 @@ def check(
 
     A machine that cannot keep its promise does not build: its findings are shown with the lines they are about. The
     import ends at the first such machine, so those below it in its module are not seen yet; other modules are checked.
-    One that builds is proved: bounds with the path that reaches them, policies on all paths, theorems after every step,
-    and what else is to be said of it.
+    For a machine that builds, it prints bounds with a worst path, verdicts on policies, theorems and findings.
 
     Exit codes: 0 nothing to mend; 1 a finding that is an error (or, with --strict, a warning); 2 nothing was checked.
     """

@@ -103,7 +103,7 @@ def overwritten(context: C, values: Mapping[str, Any]) -> C:
     """Return a context with values that have been checked before; nothing is validated, so it cannot fail."""
     if not values:
         return context
-    # pydantic's own `model_copy(update=)` would keep names that are no fields
+    # pydantic's own `model_copy(update=)` would keep names that are not fields
     after = context.model_copy()
     object.__setattr__(after, "__dict__", {**values_of(context), **values})
     return after

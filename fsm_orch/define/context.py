@@ -67,7 +67,7 @@ class Context(BaseModel, metaclass=_ContextMeta):
     """
 
     # `frozen` alone is shallow: a list in a frozen model still changes. So types are looked into too, below.
-    # NaN and infinity are refused, since they are no JSON and NaN is not equal to itself.
+    # NaN and infinity are refused, since they are not JSON and NaN is not equal to itself.
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
     _watched_type: ClassVar[type[Any] | None] = None
     _starting_fields: ClassVar[StartingFields | None] = None

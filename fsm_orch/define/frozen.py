@@ -47,7 +47,7 @@ def mutable_types(annotation: Any, seen: frozenset[Any] = frozenset()) -> Iterab
         yield _ABSTRACT[origin]
     elif isinstance(origin, type) and origin not in seen:
         yield from _mutable_values(origin, seen | {origin})
-    for argument in typing.get_args(annotation):  # marks of Annotated and values of Literal are no types: passed over
+    for argument in typing.get_args(annotation):  # marks of Annotated and values of Literal are not types: passed over
         yield from mutable_types(argument, seen)
 
 

@@ -123,7 +123,7 @@ def as_bool(answer: object) -> bool:
 
     Raises TypeError: if it is anything else, such as a truthy string.
     """
-    if not isinstance(answer, bool):  # a truthy string is most often a forgotten call, so it is no yes
+    if not isinstance(answer, bool):  # a truthy string is most often a forgotten call, so it is not a yes
         raise TypeError(f"a guard answers True or False, not {type(answer).__name__}")
     return answer
 

@@ -48,7 +48,7 @@ class Machine(Generic[C, D]):
     """`provider:model` for agents that name none, unless the runner does."""
 
     def __init__(self) -> None:
-        raise TypeError(f"{type(self).__name__} is a definition, not a thing to make: run it with Runner(...)")
+        raise TypeError(f"a machine has no instances: run its class with Runner({type(self).__name__})")
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

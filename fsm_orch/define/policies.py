@@ -12,7 +12,7 @@ the *moments* of a run. Every hop has two: its handoff is taken; then a state or
 hold on the context that the hop left. A run begins with the second. What falls into one moment counts as before, as
 after and as following.
 
-A landing excuses a run from what was still to come, and is no moment itself, unless a policy is strict. It never
+A landing excuses a run from what was still to come, and is not a moment itself, unless a policy is strict. It never
 excuses what has happened: a refund without verification stays one, wherever the run ends.
 """
 
@@ -124,7 +124,7 @@ def eventually(subject: Atom, *, strict: bool = False) -> Policy:
 
 
 class Cause:
-    """The first half of `after(x).eventually(y)`; no policy yet."""
+    """The first half of `after(x).eventually(y)`; not a policy yet."""
 
     def __init__(self, cause: tuple[Atom, ...], where: str) -> None:
         self._cause = cause

@@ -62,7 +62,7 @@ Breaks(p, x, s) ==
 \* Whether it still waits for something, which must not be so when a run ends.
 IsDue(p, s) == (Pattern(p) = "existence" /\ s = 0) \/ (Pattern(p) = "response" /\ s = 1)
 
-\* A hop has two moments: a handoff is taken, then a place is entered. Landing is none, but for strict policies.
+\* A hop has two moments: a handoff is taken, then a place is entered. Landing is not one, but for strict policies.
 Judge(handoff, place, c, isLanding) ==
     LET First(p)  == Remember(p, TakesX(p, handoff), TakesY(p, handoff), seen[p])
         IsSeen(p) == Strict(p) \/ ~isLanding

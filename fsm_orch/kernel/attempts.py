@@ -75,8 +75,7 @@ def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
     course.note_guard(chosen, against)
     if against is not None:
         return Refusal(against.reason, f"{chosen.name!r} is not legal now: {against.detail}")
-    # Firing is the audit, not the decision: `transitions` evaluates the guard once more before the run moves. To set
-    # the state without it would be shorter, but then nothing would notice a guard that is not pure.
+    # The decision is made. Firing asks the guard once more, to catch one that is not pure.
     if not course.move(chosen, reply, context):
         return Refusal("guard", f"the guard of {chosen.name!r} changed its answer: guards are pure")
     return None

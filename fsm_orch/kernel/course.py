@@ -1,4 +1,4 @@
-"""One step in the making: where a run is moved, landed and finished, and what that leaves behind."""
+"""A step while it is computed: it moves, lands or ends the run, and collects records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Step(NamedTuple):
 
 
 class Course:
-    """One step in the making: the only mutable object of the kernel, and gone when the step is made."""
+    """A step while it is computed: the only mutable object of the kernel, and gone when the step is done."""
 
     # It may be mutable since all that it holds are values: if a rule raises halfway, the course is dropped, and the
     # caller still has the configuration that it came with.

@@ -181,7 +181,7 @@ def judged(guard: Guard[Any], context: Context) -> GuardAnswer:
     """Evaluate a guard. One that raises, or returns anything but a bool, does not hold."""
     try:
         return _HOLDS if as_bool(guard(context)) else _FAILS
-    # a guard is user code: whatever it raises means no. An interrupt from the keyboard is no answer, and passes.
+    # a guard is user code: whatever it raises means no. An interrupt from the keyboard is not an answer, and passes.
     except Exception as error:
         # the type alone: the message may quote the context, and this goes into a record
         return GuardAnswer(holds=False, error=f"{type(error).__name__} in {guard!r}")

@@ -19,7 +19,7 @@ class Ledger(Struct, frozen=True, gc=False):
     settled: Amount = NOTHING
     reserved: Amount = NOTHING
     overrun: Amount = NOTHING
-    """How far settled calls went beyond their reservations, in what is limited; charged in `settled` too."""
+    """How far calls went beyond what they had reserved, charged in `settled` too. Cost counts only if it is limited."""
 
     @property
     def held(self) -> Amount:

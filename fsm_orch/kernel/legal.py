@@ -82,7 +82,7 @@ def objection(
 
 
 def _foreseen(compiled: CompiledMachine, now: Configuration, handoff: Handoff) -> GuardAnswer:
-    """Judge a guard before the agent has written; one that reads a field still to be written counts as open."""
+    """Judge a guard before the agent replies. If it reads a field that the agent will write, take it as open."""
     to_be_written = compiled.states[now.state].spec.written_names
     if not to_be_written:
         return compiled.holds(handoff, now.context)

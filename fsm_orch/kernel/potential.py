@@ -43,7 +43,7 @@ class Potential(NamedTuple):
             visits: how often each state was entered, this visit included.
         """
         left = sum(toll * (self.max_visits[s] - visits.get(s, 0)) for s, toll in self.per_visit.items())
-        # up: the tables of a certificate are fractions, and a bound that is rounded down is none
+        # up: the tables of a certificate are fractions, and a bound that is rounded down is not a bound
         return math.ceil(self.worst_case[state] + self.to_come[state][hops] + left)
 
 

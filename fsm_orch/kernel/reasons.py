@@ -15,7 +15,7 @@ RefusalReason = Literal[
     "truncated",
     "two_decisions",
     "model_refusal",
-    # it could be read, and is no decision
+    # it could be read, and is not a decision
     "missing_field",
     "unknown_field",
     "wrong_type",

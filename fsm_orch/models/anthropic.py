@@ -92,7 +92,7 @@ MEANINGS: Mapping[str | type[BaseException], Failure] = {
     "linked_organization_spend_limit_reached": _QUOTA,
     "ramp_limit_exceeded": STATUSES[429],
     "organization_on_hold": STATUSES[403],
-    "authorization_check_unavailable": STATUSES[503],  # "nothing was done", says the SDK; a 5xx is no proof of it
+    "authorization_check_unavailable": STATUSES[503],  # "nothing was done", says the SDK; a 5xx does not prove it
     "change_outcome_unknown": _OUTCOME_UNKNOWN,  # it may be sent again: what was done is not done twice
     "cmek_context_unavailable": STATUSES[503],
     "cmek_key_unreachable": STATUSES[503],

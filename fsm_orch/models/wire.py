@@ -58,7 +58,7 @@ def json_text(value: object) -> str:
         message speaks of it.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)  # NaN is no JSON, though Python writes it
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)  # NaN is not JSON, though Python writes it
     except (TypeError, ValueError, RecursionError):
         text = None
     if text is None:

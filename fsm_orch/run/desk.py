@@ -71,7 +71,7 @@ class AttemptDesk:
         self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
 
     def legal(self) -> tuple[Handoff, ...]:
-        """Return the handoffs that are legal as if the next call were reserved; the first one is, since entry."""
+        """Return the handoffs that stay legal once the next call is reserved. The first call was reserved on entry."""
         self._open_visit()
         compiled, now = self._run.compiled, self._run.now
         return legal(compiled, now, holding=next_call(compiled, now))

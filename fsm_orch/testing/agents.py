@@ -46,7 +46,7 @@ class AdversarialAgent:
             case 8:
                 return self._tape.pick([17, "to_refund", [changes], visit])
             case 9:
-                # Two that are no `Exception`, so that `except Exception` does not see them.
+                # Two that are not an `Exception`, so that `except Exception` does not see them.
                 raise self._tape.pick([ValueError(SECRET), KeyError("x"), asyncio.CancelledError(), SystemExit(1)])
         return Reply(changes=changes)
 

@@ -641,11 +641,8 @@ def test_canonical_json_holds_no_place_in_memory_or_source() -> None:
 
 
 def test_a_machine_is_not_instantiated() -> None:
-    """A machine is a definition, not a thing to make."""
-
-    with pytest.raises(
-        TypeError, match=r"^Support is a definition, not a thing to make: run it with Runner\(\.\.\.\)$"
-    ):
+    """A machine is run by its class."""
+    with pytest.raises(TypeError, match=r"^a machine has no instances: run its class with Runner\(Support\)$"):
         Support()
 
 

@@ -359,7 +359,7 @@ class M(Machine[Ticket]):
 )
 case(
     "foreign_field",
-    "the agent of 'a' names Other.thing, which is no field of Ticket",
+    "the agent of 'a' names Other.thing, which is not a field of Ticket",
     f"""
 class M(Machine[Ticket]):
     a = State(work, initial=True, writes=(Other.thing,))  # FSM111
@@ -369,7 +369,7 @@ class M(Machine[Ticket]):
 )
 case(
     "field_of_a_derived_context",
-    "the agent of 'a' names Vip.manager, which is no field of Ticket",
+    "the agent of 'a' names Vip.manager, which is not a field of Ticket",
     f"""
 class M(Machine[Ticket]):
     a = State(work, initial=True, writes=(Vip.manager,))  # FSM111
@@ -379,7 +379,7 @@ class M(Machine[Ticket]):
 )
 case(
     "foreign_field_that_is_set",
-    "final state 'human' sets Other.thing, which is no field of Ticket",
+    "final state 'human' sets Other.thing, which is not a field of Ticket",
     """
 class M(Machine[Ticket]):
     a = State(work, initial=True)
@@ -390,7 +390,7 @@ class M(Machine[Ticket]):
 )
 case(
     "foreign_read",
-    "the agent of 'a' names Other.thing, which is no field of Ticket",
+    "the agent of 'a' names Other.thing, which is not a field of Ticket",
     f"""
 class M(Machine[Ticket]):
     a = State(work, initial=True, reads=(Other.thing,))  # FSM111
@@ -536,7 +536,7 @@ class M(Machine[Ticket]):
 )
 case(
     "foreign_target",
-    "handoff 'end' joins <Final finish>, which is no attribute of M",
+    "handoff 'end' joins <Final finish>, which is not an attribute of M",
     f"""
 class Mine(Machine[Ticket]):
     a = State(work, initial=True)
@@ -553,7 +553,7 @@ class M(Machine[Ticket]):
 )
 case(
     "foreign_source",
-    "handoff 'end' joins <State start>, which is no attribute of M",
+    "handoff 'end' joins <State start>, which is not an attribute of M",
     f"""
 class Mine(Machine[Ticket]):
     start = State(work, initial=True)
@@ -596,7 +596,7 @@ class M(Machine[Ticket]):
 )
 case(
     "no_hops",
-    "0 hops leave none to land with",
+    "a run needs at least 1 hop, to land; the limit is 0",
     f"""
 class M(Machine[Ticket]):  # FSM119
     a = State(work, initial=True)
@@ -739,7 +739,7 @@ class M(Machine[Ticket]):
     )
 case(
     "foreign_policy",
-    "eventually(done | <Final >) speaks of <Final >, which is no attribute of M",
+    "eventually(done | <Final >) speaks of <Final >, which is not an attribute of M",
     f"""
 class M(Machine[Ticket]):
     a = State(work, initial=True)
@@ -1009,16 +1009,19 @@ class M(Machine[Ticket]):
         ("policies = never(done)", "write a tuple: policies = (never(done),)"),
         ("policies = [never(done), never(a)]", "write a tuple: policies = (never(done), ...)"),
         ("policies = after(a)", "write a tuple: policies = (after(a).eventually(...),)"),
-        ("policies = 'never'", "rename it, or give it the type that its name has"),
+        ("policies = 'never'", "rename it, or write policies = (never(...),)"),
         ("policies = (after(a),)", "complete it: after(a).eventually(...)"),
         ("policies = ('never',)", "write never(...), at_most(...), eventually(...) or after(...).eventually(...)"),
         ("policy = never(a)", "write policies = (never(a),)"),
         ("policies = (never(a),); more = never(done)", "write policies = (never(done), ...)"),
         ("policy = (after(a),)", "write policies = (after(a).eventually(...),)"),
-        ("limit = Limits()", "rename it, or give it the type that its name has"),
+        ("limit = Limits()", "rename it, or write limits = Limits(...)"),
+        ("limits = {'hops': 3}", "rename it, or write limits = Limits(...)"),
+        ("model = 3", "rename it, or write model = 'provider:model'"),
+        ("definition = 3", "rename it"),
     ],
 )
-def test_a_policy_in_the_wrong_place_is_told_how_to_write_it(line: str, do: str, tmp_path: Path) -> None:
+def test_what_is_in_the_wrong_place_is_told_how_to_write_it(line: str, do: str, tmp_path: Path) -> None:
     """What would be checked by nothing is answered with the line to write instead."""
 
     with pytest.raises(DefinitionError) as caught:

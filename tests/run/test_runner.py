@@ -441,7 +441,7 @@ async def test_an_unknown_price_has_no_cost() -> None:
     [
         ({"model": None}, "State 'triage' needs a model"),
         ({"limits": Limits(tokens=699)}, "may take 700 tokens"),
-        ({"limits": Limits(hops=0)}, "0 hops leave none to land with"),
+        ({"limits": Limits(hops=0)}, "a run needs at least 1 hop, to land; the limit is 0"),
         ({"model": ScriptedModel([], price=None), "limits": Limits(cost_usd=Decimal(1))}, "is not known, so a cost"),
         (
             {"model": ScriptedModel([], price=Price(Fraction(5), Fraction(5))), "limits": Limits(cost_usd="0.0034")},

@@ -104,13 +104,13 @@ def is_heavy(parcel: Parcel) -> bool:
 @pytest.mark.parametrize(
     ("policy", "code", "said"),
     [
-        (never(ShopFloor.human), "FSM401", "speaks of <Final human>, which is no attribute of Support"),
+        (never(ShopFloor.human), "FSM401", "speaks of <Final human>, which is not an attribute of Support"),
         (
             never(Support.refund).before(ShopFloor.human),
             "FSM401",
-            "speaks of <Final human>, which is no attribute of Support",
+            "speaks of <Final human>, which is not an attribute of Support",
         ),
-        (never(State(print)), "FSM401", "which is no attribute of Support"),
+        (never(State(print)), "FSM401", "which is not an attribute of Support"),
         (eventually(Support.answered | is_heavy), "FSM112", "is annotated for Parcel"),
         (never(Support.refund).before(Support.refund), "FSM402", "holds one thing against itself"),
     ],

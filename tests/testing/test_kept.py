@@ -123,7 +123,7 @@ def test_a_broken_policy_says_which_way_the_run_went():
 
 def test_what_is_no_policy_of_the_machine_is_not_judged():
     """A run would keep it, or break it, whatever it does."""
-    with pytest.raises(DefinitionError, match=r"(?s)A policy asserted of Desk.*FSM401.*which is no attribute of Desk"):
+    with pytest.raises(DefinitionError, match=r"(?s)A policy asserted of Desk.*FSM401.*not an attribute of Desk"):
         breaks(Desk, never(Final()), run(*PAID))
     with pytest.raises(TypeError, match="a policy of Desk cannot be a Cause"):
         assert_kept(Desk, after(Desk.pay), run(*PAID))

@@ -68,8 +68,8 @@ class Support(Machine[Ticket]):
     to_billing = triage.to(biling, "invoices")  # error: no such name in the class
     onward = answered.to(triage, "and again")  # error: nothing leaves a final state
     joined = (search | answered).to(human, "give up")  # error: nothing leaves a final state
-    nowhere = search.to("human", "give up")  # error: a target is no string
-    into_handoff = search.to(to_search, "give up")  # error: a target is no handoff
+    nowhere = search.to("human", "give up")  # error: a target is not a string
+    into_handoff = search.to(to_search, "give up")  # error: a target is not a handoff
     unnamed = search.to(human, 3)  # error: a description is a text
     unguarded = search.to(human, "give up", is_verified)  # error: a guard is named
     bare = search.to(human, "give up", guard=lambda ticket: True)  # error: a guard is made by @guard

@@ -77,7 +77,7 @@ CODES = (
         title="Function without a name",
         problem="A guard or an agent is a lambda, a partial, a bound method, or a closure over values.",
         why="The digest names functions. One without a name would make the digest differ from process to process.",
-        expected="functions told by their module and name: a machine's digest is the same in every process",
+        expected="functions that have a module and a name, so that the digest is the same in every process",
         fix="write it as a def of a module; what varies belongs in the context or the dependencies",
         mending="""
               class Desk(Machine[Ticket]):

@@ -64,7 +64,7 @@ CODES = (
         title="Guard that never holds",
         problem="No context opens this guard, or a part of it.",
         why="A guard that raises counts as closed, so a typo in it closes the handoff for good and in silence. A "
-        "policy about such a guard holds by saying nothing.",
+        "policy about such a guard always holds, or never does: it checks nothing.",
         expected="guards that hold on some context",
         fix="mend the guard, or remove what it stands on",
         levels=("error", "warning"),
@@ -86,7 +86,7 @@ CODES = (
         code="FSM205",
         title="Handoff that no run takes",
         problem="Runs enter the state that a handoff leaves, and none of them takes it.",
-        why="It looks like a way out and is none, so what it was meant for does not happen.",
+        why="It looks like a way out, but no run takes it. What it was meant for does not happen.",
         expected="handoffs that some run takes",
         fix="mend the guards or the limits, or remove it",
         levels=("warning",),

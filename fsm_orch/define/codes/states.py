@@ -92,7 +92,7 @@ CODES = (
         problem="An agent reads a field, and on some path to it nobody wrote that field.",
         why="On that path the agent would work from a default as if it were a result.",
         expected="fields that are written on every path, required, or marked Given or Preset",
-        fix="write it on that path, require it, let it start with its default (Preset), or do not read it",
+        fix="write the field on that path, remove its default, mark it Preset, or do not read it",
         mending="""
               class Desk(Machine[Ticket]):
             -     look = State(work, initial=True)
@@ -143,7 +143,7 @@ CODES = (
         code="FSM123",
         title="Bound out of range",
         problem="The max_visits, attempts or timeout_s of a state is a number that bounds nothing.",
-        why="A state of no visits is never entered, and a timeout of none or for ever is no timeout.",
+        why="With max_visits=0 the state is never entered. A timeout of 0 or infinity limits nothing.",
         expected="whole max_visits and attempts from 1, timeout_s above 0 and finite, or None",
         fix="mend the number, or leave it out",
         mending="""

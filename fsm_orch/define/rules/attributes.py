@@ -32,7 +32,12 @@ _Wrong = tuple[object, str, str]
 """A value that is not where it belongs, what is said of it, and what to do."""
 
 
-_RENAME = "rename it, or give it the type that its name has"
+_OWN = {
+    "limits": "limits = Limits(...)",
+    "model": "model = 'provider:model'",
+    "policies": "policies = (never(...),)",
+}
+"""What a machine reads under a name of its own, as it is declared."""
 
 
 def _misnamed(declared: Mapping[str, object]) -> Iterator[_Wrong]:
@@ -41,11 +46,15 @@ def _misnamed(declared: Mapping[str, object]) -> Iterator[_Wrong]:
     for name, value in declared.items():
         is_lost = isinstance(value, Limits) and name not in kinds
         if is_lost or name == "definition" or (name in kinds and not isinstance(value, kinds[name])):
-            yield value, f"a {type(value).__name__} named {name!r}", _RENAME
+            yield value, f"a {type(value).__name__} named {name!r}", _renamed("limits" if is_lost else name)
+
+
+def _renamed(name: str) -> str:
+    return f"rename it, or write {_OWN[name]}" if name in _OWN else "rename it"
 
 
 def _misplaced(declared: Mapping[str, object]) -> Iterator[_Wrong]:
-    """Find policies that nothing would check, and what is among the policies and is none."""
+    """Find policies that nothing would check, and what is among the policies and is not one."""
     policies = declared.get("policies", ())
     checked = policies if isinstance(policies, tuple) else ()
     for name, value in declared.items():
@@ -56,7 +65,7 @@ def _misplaced(declared: Mapping[str, object]) -> Iterator[_Wrong]:
             do = f"write {_written([*lost, *checked])}"
             yield lost[0], f"{lost[0]} under the name {name!r}, where nothing checks it", do
         elif name == "policies" and value is not checked:
-            do = f"write a tuple: {_written(given)}" if given else _RENAME
+            do = f"write a tuple: {_written(given)}" if given else _renamed(name)
             yield given[0] if given else value, f"a {type(value).__name__} named 'policies'", do
     for one in checked:
         if isinstance(one, Cause):

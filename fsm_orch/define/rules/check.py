@@ -51,4 +51,4 @@ _RULES: tuple[tuple[tuple[Rule, ...], frozenset[str]], ...] = (
     (_END_RULES, frozenset({"FSM107", "FSM118"})),
     (_PATH_RULES, frozenset({"FSM101", "FSM107", "FSM118"})),
 )
-"""Rules, and the codes of findings that leave them nothing to look at, or less than was meant."""
+"""Groups of rules. A group is skipped if a code in its set was found before."""

@@ -19,7 +19,7 @@ def policies(definition: Definition) -> Iterator[Finding]:
                 yield codes.finding(
                     "FSM401",
                     where=policy.where,
-                    problem=f"{policy} speaks of {atom!r}, which is no attribute of {definition.name}",
+                    problem=f"{policy} speaks of {atom!r}, which is not an attribute of {definition.name}",
                 )
         for atom in policy.subject:
             if any(atom is other for other in policy.other):

@@ -42,7 +42,7 @@ def descriptions(definition: Definition) -> Iterator[Finding]:
 
 
 def routes(definition: Definition) -> Iterator[Finding]:
-    """Yield a finding for each state that a routing agent names and not exactly one handoff leads to."""
+    """Yield a finding for each state that a routing agent names, unless exactly one handoff leads there."""
     for state in definition.states.values():
         for target in state.spec.routes:
             ways = [h.name for h in definition.exits(state.name) if h.target is target]

@@ -32,7 +32,7 @@ def _field(definition: Definition, ref: FieldRef, where: str, subject: str) -> I
     yield codes.finding(
         "FSM111",
         where=where,
-        problem=f"{subject} {ref!r}, which is no field of {definition.context.__name__}",
+        problem=f"{subject} {ref!r}, which is not a field of {definition.context.__name__}",
         expected=f"fields of {definition.context.__name__}: {quoted(fields)}",
         fix=f"{codes.CODES['FSM111'].fix}{did_you_mean(ref.name, fields)}",
     )

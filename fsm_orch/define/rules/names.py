@@ -18,7 +18,7 @@ RESERVED_FIELDS = frozenset({"handoff"})
 
 
 def unnamed_handoffs(definition: Definition) -> Iterator[Finding]:
-    """Yield a finding for each handoff that is no attribute of the class."""
+    """Yield a finding for each handoff that is not an attribute of the class."""
     named = {id(handoff) for handoff in definition.handoffs}
     unnamed = {id(h): h for state in definition.states.values() for h in state.handoffs if id(h) not in named}
     for handoff in unnamed.values():

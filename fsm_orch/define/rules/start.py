@@ -59,7 +59,7 @@ def start_objection(definition: Definition, limits: Limits, price: Price = FREE)
     """Return why no run could start within limits, at the price of the initial state's model; None if one can."""
     grant = definition.initial.spec.grant(price)
     if limits.hops < 1:
-        return f"{limits.hops} hops leave none to land with"
+        return f"a run needs at least 1 hop, to land; the limit is {limits.hops}"
     if not Allowance(limits.tokens, limits.cost_micros).covers(grant):
         money = "" if limits.cost_usd is None else f" and ${grant.cost / 1_000_000:g}"
         limit = "" if limits.cost_usd is None else f" and ${limits.cost_usd:g}"

@@ -52,7 +52,7 @@ def owners(definition: Definition) -> Iterator[Finding]:
             yield codes.finding(
                 "FSM118",
                 where=handoff.where,
-                problem=f"handoff {handoff.name!r} joins {part!r}, which is no attribute of {definition.name}",
+                problem=f"handoff {handoff.name!r} joins {part!r}, which is not an attribute of {definition.name}",
                 fix="assign it to an attribute of this class",
             )
 

@@ -11,7 +11,7 @@ _ALWAYS = (
     "providers keep their output caps, and report honest usage",
     "the bound of a call's input tokens covers the provider's template",
     "agents and tools call models only through the metered model of their visit",
-    "agents stop promptly when cancelled; sync functions, which cannot be, return within the time of visit and run",
+    "agents stop promptly when cancelled; sync functions cannot be cancelled, and return while visit and run have time",
     "stores and observers answer promptly",
     "the models and prices are those named here",
 )

@@ -40,8 +40,8 @@ class Tolls:
     @cached_property
     def unit(self) -> int:
         """The factor of `gain` and `layers`: the least that makes all tolls whole numbers."""
-        # Integers and not floats: a float that is rounded down is no bound. Integers and not fractions: the layers are
-        # computed for every state and hop, and integers are many times quicker to add and compare.
+        # Integers and not floats: a float that is rounded down is not a bound. Integers and not fractions: the layers
+        # are computed for every state and hop, and integers are many times quicker to add and compare.
         return lcm(*(toll.denominator for toll in self.per_visit.values()))
 
     @cached_property

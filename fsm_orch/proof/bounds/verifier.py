@@ -187,7 +187,7 @@ def _objection(bound: Json, canonical: Json, graph: _Graph, cost: Mapping[str, i
     if any(of < 0 or graph.left.get(state, 0) < 1 for state, of in toll.items()):
         return f"a toll is negative, or of a state that cannot be entered: {bound['per_visit']}"
     unit = lcm(*(of.denominator for of in toll.values()))
-    # Whole numbers, times the unit: exact, where a float that is rounded down would be no bound, and quicker to add
+    # Whole numbers, times the unit: exact, where a float that is rounded down would not be a bound, and quicker to add
     # than fractions.
     gain = {state: int((c - toll.get(state, 0)) * unit) for state, c in cost.items()}
     layers = [dict.fromkeys(cost, 0)]

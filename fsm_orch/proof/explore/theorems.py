@@ -84,7 +84,7 @@ class Theorems:
     ) -> Iterator[Breach]:
         edge = self._edges.get((place, record.handoff))
         if edge is None or edge.target.name != record.target or record.source != place:
-            yield Breach("T1", f"{record.handoff!r} is no handoff from {place!r} to {record.target!r}")
+            yield Breach("T1", f"{record.handoff!r} is not a handoff from {place!r} to {record.target!r}")
         elif edge.guard is not None and not holds(edge.guard):
             yield Breach("T1", f"{record.handoff!r} was taken though its guard did not hold")
         if at >= self._limits.deadline_s:

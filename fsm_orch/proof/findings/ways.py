@@ -67,7 +67,7 @@ def cases(domain: Domain, guards: Sequence[Guard[Any] | None], *, raising: bool 
 
 
 def _said(domain: Domain, leaf: Guard[Any], values: Mapping[str, object], *, raising: bool) -> tuple[Outcome, ...]:
-    """Return what a leaf may do that is opaque on these values."""
+    """Return the possible outcomes of a leaf that is opaque on these values."""
     return ("yes", "no", "raises") if raising and _raises_on_none(domain, leaf, values) else ("yes", "no")
 
 
@@ -117,7 +117,7 @@ def _overlap(first: Handoff, second: Handoff, both: Case) -> Finding:
 
 
 def never_open(definition: Definition) -> Iterator[Finding]:
-    """Find guards that never hold, whatever a context says: they close a handoff, and leave a policy nothing to say."""
+    """Find guards that never hold. Their handoff is never taken, and a policy about them checks nothing."""
     domain = Domain(definition.context, guards_of(definition, definition.policies))
     asked: list[tuple[Handoff | Policy, Guard[Any]]]
     asked = [(handoff, handoff.guard) for handoff in definition.handoffs if handoff.guard is not None]
@@ -128,10 +128,7 @@ def never_open(definition: Definition) -> Iterator[Finding]:
 
 
 def _never(domain: Domain, part: Guard[Any], whole: Guard[Any], owner: Handoff | Policy) -> Finding | None:
-    """Yield a finding for a guard that never holds, with the reason if it is known.
-
-    Of a leaf of another guard, only if it is a mistake.
-    """
+    """Return a finding if the guard never holds, else None; for a part of a guard, only if the part is a mistake."""
     found = _first(domain, (part,), (True,))
     if found.case is not None or not found.is_all:
         return None
@@ -152,7 +149,10 @@ def _never(domain: Domain, part: Guard[Any], whole: Guard[Any], owner: Handoff |
 
 
 def _mistakes(domain: Domain, guard: Guard[Any]) -> tuple[str, ...]:
-    """Yield what its leaves raise, and which return no bool. What they do after reading an opaque field is not seen."""
+    """Return what the leaves raise, and which of them return something other than a bool.
+
+    What they do after reading an opaque field is not seen.
+    """
     return tuple(dict.fromkeys(said for leaf in leaves(guard) for said in _mistakes_of(domain, leaf)))
 
 
@@ -164,7 +164,7 @@ def _mistakes_of(domain: Domain, leaf: Guard[Any]) -> Iterator[str]:
         if answer.error is not None:
             yield answer.error
         elif answer.outcome == "no":
-            yield f"{leaf!r} answers what is no bool"
+            yield f"{leaf!r} returns something other than a bool"
 
 
 def untaken(definition: Definition, exploration: Exploration, known: Iterable[Finding] = ()) -> Iterator[Finding]:
@@ -239,7 +239,7 @@ def _dead_end(domain: Domain, state: State, exits: Sequence[Handoff], closed: Ca
 def _first(
     domain: Domain, guards: Sequence[Guard[Any] | None], holds: tuple[bool, ...], *, raising: bool = False
 ) -> _Found:
-    """Find a case in which guards answer so; one without unknown leaves first."""
+    """Find a case in which each guard gives the answer in `holds`; prefer one without opaque leaves."""
     left = cases(domain, guards, raising=raising)
     found = [case for case in islice(left, _MOST_CASES) if case.holds == holds]
     return _Found(min(found, key=lambda case: len(case.unknown), default=None), next(left, None) is None)

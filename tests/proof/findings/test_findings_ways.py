@@ -224,10 +224,11 @@ def test_why_a_guard_never_holds_is_told():
         (is_misspelt, "is_misspelt (AttributeError in is_misspelt)"),
         (~is_misspelt, "~is_misspelt (AttributeError in is_misspelt)"),
         (is_odd, "is_odd (AttributeError in is_odd)"),
-        (is_kind, "is_kind (is_kind answers what is no bool)"),
+        (is_kind, "is_kind (is_kind returns something other than a bool)"),
         (
             is_small & is_misspelt & is_kind,
-            "((is_small & is_misspelt) & is_kind) (AttributeError in is_misspelt; is_kind answers what is no bool)",
+            "((is_small & is_misspelt) & is_kind) (AttributeError in is_misspelt; is_kind returns something other "
+            "than a bool)",
         ),
     ):
         assert told_never(guard=one) == [(f"the guard of 'done' never holds: {why}", "error")]
