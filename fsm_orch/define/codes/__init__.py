@@ -2,6 +2,15 @@
 
 Messages, `fsm-orch explain` and FINDINGS.md are read from here. Where a finding is, and what exactly came, is known to
 the rule alone.
+
+To add a finding:
+
+1. Take the next free number of its family. A gap is the code of a finding that is gone: it is not used again.
+2. Add a `Code` to the table of its family, with a `mending`: lines that raise it, and how they are mended.
+3. Write a rule that yields `codes.finding(...)`: in `define.rules` if it keeps a class from building, else in
+   `proof.findings`. Only `check` finds a warning or a note: whatever is found when the class is built stops it.
+4. Write a test of the rule. `tests/define/test_codes.py` tries the example and its mended form by itself.
+5. Run `fsm-orch explain --markdown > FINDINGS.md`.
 """
 
 from __future__ import annotations
