@@ -208,7 +208,6 @@ class Inner(Context):
         (Annotated[int, AfterValidator(partial(checked))], Annotated[int, AfterValidator(checked)]),
         (tuple[Inner, Inner], tuple[Inner, Inner]),
     ],
-    ids=str,
 )
 def test_what_means_the_same_is_told_alike(one: Any, same: Any) -> None:
     """One meaning has one dialect, by whatever spelling."""
