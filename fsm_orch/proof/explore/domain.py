@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import islice, product
 from typing import Annotated, Any, Literal, NamedTuple, Union
 
@@ -43,26 +43,12 @@ class Answer(NamedTuple):
     """The type of what it raised, and the leaf; None if it did not raise."""
 
 
-class Branching(NamedTuple):
-    """The point where a leaf reads a finite field: one branch for each of its values, in their order."""
+class Path(NamedTuple):
+    """One way through a leaf: the finite fields that it reads, with the values it finds, and what it answers then."""
 
-    field: str
-    branches: tuple[DecisionTree, ...]
-
-
-DecisionTree = Branching | Answer
-"""What a leaf answers, by the values of the finite fields that it reads, in the order in which it reads them."""
-
-
-class Table(NamedTuple):
-    """What a guard answers for all values of the finite fields that it reads and all outcomes of its opaque leaves."""
-
-    fields: tuple[str, ...]
-    """The finite fields that it reads."""
-    leaves: tuple[Guard[Any], ...]
-    """Its opaque leaves."""
-    rows: Mapping[tuple[tuple[object, ...], tuple[Outcome, ...]], bool]
-    """Whether the guard holds, by the values of the fields and the outcomes of the opaque leaves."""
+    found: Mapping[str, object]
+    """By field, in the order in which it reads them."""
+    answer: Answer
 
 
 class Domain:
@@ -84,13 +70,13 @@ class Domain:
             if values and not is_lost and (held := admitted(context_type, name, values)):
                 self.finite[name] = held
         self._asked: dict[tuple[Guard[Any], tuple[object, ...]], Answer] = {}
-        self._trees: dict[Guard[Any], DecisionTree] = {}
+        self._walked: dict[Guard[Any], tuple[Path, ...]] = {}
         if guards is not None:
             # A field that no guard reads decides nothing: listing its values would multiply configurations for nothing.
             asked = leaves_of(guards)
             for leaf in asked:
-                while (last := self._last_read_if_too_many(leaf)) is not None:
-                    del self.finite[last]
+                while (beyond := next(islice(self._walk(leaf, {}), MOST_PATHS, None), None)) is not None:
+                    del self.finite[[*beyond.found][-1]]
             reads = self.read_by(asked)
             self.finite = {name: values for name, values in self.finite.items() if name in reads}
         self.opaque = tuple(name for name in context_type.__pydantic_fields__ if name not in self.finite)
@@ -110,17 +96,22 @@ class Domain:
         Of values that are alike to all leaves, the first stands for all.
         """
         # Values may be merged only if every leaf does the same after reading either: the same answer, and the same
-        # further reads. Comparing whole subtrees ensures that. Then two runs that differ in such values alone get the
-        # same answer from every guard at every step, so exploring one of them shows all that the other can do.
-        branchings = [branching for leaf in asked for branching in _branchings(self._tree(leaf))]
-        found: dict[str, tuple[object, ...]] = {}
+        # further reads. Comparing the whole rest of its paths ensures that. Then two runs that differ in such values
+        # alone get the same answer from every guard at every step, so exploring one of them shows all that the other
+        # can do.
+        paths = [(leaf, path) for leaf in asked for path in self._paths(leaf)]
+        kept: dict[str, tuple[object, ...]] = {}
         for name, values in self.finite.items():
-            after = [branching.branches for branching in branchings if branching.field == name]
-            first: dict[tuple[DecisionTree, ...], object] = {}
-            for number, value in enumerate(values):
-                first.setdefault(tuple([branches[number] for branches in after]), value)
-            found[name] = tuple(first.values())
-        return found
+            rest: dict[object, set[Hashable]] = {value: set() for value in values}
+            for leaf, (found, answer) in paths:
+                if name in found:
+                    others = tuple((field, value) for field, value in found.items() if field != name)
+                    rest[found[name]].add((leaf, others, answer))
+            first: dict[frozenset[Hashable], object] = {}
+            for value in values:
+                first.setdefault(frozenset(rest[value]), value)
+            kept[name] = tuple(first.values())
+        return kept
 
     def ask(self, leaf: Guard[Any], known: Mapping[str, object]) -> Answer:
         """Ask a leaf on a context in which only some fields have values.
@@ -162,7 +153,7 @@ class Domain:
 
         Fields that it would read after an opaque field are not seen.
         """
-        seen = {name for answer in _answers(self._tree(leaf)) for name in answer.reads}
+        seen = {name for path in self._paths(leaf) for name in path.answer.reads}
         return tuple(name for name in self.context_type.__pydantic_fields__ if name in seen)
 
     def read_by(self, guards: Iterable[Guard[Any] | None]) -> frozenset[str]:
@@ -171,55 +162,23 @@ class Domain:
 
     def is_opaque(self, leaf: Guard[Any]) -> bool:
         """Return whether a leaf is opaque for some values of the finite fields."""
-        return any(answer.outcome is None for answer in _answers(self._tree(leaf)))
+        return any(path.answer.outcome is None for path in self._paths(leaf))
 
-    def _last_read_if_too_many(self, leaf: Guard[Any]) -> str | None:
-        """Return the finite field that a leaf reads last if it has more than `MOST_PATHS` paths, else None."""
-        beyond = next(islice(self._paths(leaf, {}), MOST_PATHS, None), None)
-        return None if beyond is None else [name for name in beyond.reads if name in self.finite][-1]
+    def _paths(self, leaf: Guard[Any]) -> tuple[Path, ...]:
+        """Return every path through a leaf; it is walked once and remembered."""
+        if leaf not in self._walked:
+            self._walked[leaf] = tuple(self._walk(leaf, {}))
+        return self._walked[leaf]
 
-    def _paths(self, leaf: Guard[Any], known: Mapping[str, object]) -> Iterator[Answer]:
-        """Yield what a leaf answers on every path through the finite fields that it reads."""
-        answer = self.ask(leaf, known)
-        if answer.outcome is None and answer.reads[-1] in self.finite:
-            for value in self.finite[answer.reads[-1]]:
-                yield from self._paths(leaf, {**known, answer.reads[-1]: value})
+    def _walk(self, leaf: Guard[Any], found: Mapping[str, object]) -> Iterator[Path]:
+        """Yield every path through a leaf that finds these values first."""
+        answer = self.ask(leaf, found)
+        name = answer.reads[-1] if answer.outcome is None else None
+        if name in self.finite:
+            for value in self.finite[name]:
+                yield from self._walk(leaf, {**found, name: value})
         else:
-            yield answer
-
-    def _tree(self, leaf: Guard[Any]) -> DecisionTree:
-        """Return the decision tree of a leaf, which is grown once and remembered."""
-        if leaf not in self._trees:
-            self._trees[leaf] = self._grow(leaf, {})
-        return self._trees[leaf]
-
-    def _grow(self, leaf: Guard[Any], known: Mapping[str, object]) -> DecisionTree:
-        answer = self.ask(leaf, known)
-        if answer.outcome is not None or answer.reads[-1] not in self.finite:
-            return answer._replace(error=None)  # what it raised decides nothing, and would keep equal branches apart
-        name = answer.reads[-1]
-        return Branching(name, tuple([self._grow(leaf, {**known, name: value}) for value in self.finite[name]]))
-
-    def holds(self, guard: Guard[Any], known: Mapping[str, object]) -> bool | None:
-        """Return whether a guard holds where only some fields have values; None if its opaque leaves decide that."""
-        opaque = [leaf for leaf in leaves(guard) if self.ask(leaf, known).outcome is None]
-        found = {self._holds(guard, known, given) for given in _all_outcomes(guard, opaque)}
-        return found.pop() if len(found) == 1 else None
-
-    def table(self, guard: Guard[Any]) -> Table:
-        """Return the table of a guard over the finite fields that it reads and its opaque leaves."""
-        read = self.read_by([guard])
-        fields = tuple(name for name in self.finite if name in read)
-        opaque = tuple(leaf for leaf in leaves(guard) if self.is_opaque(leaf))
-        rows = {
-            (tuple(known.values()), tuple(given.values())): self._holds(guard, known, given)
-            for known in self.valuations(fields)
-            for given in _all_outcomes(guard, opaque)
-        }
-        return Table(fields, opaque, rows)
-
-    def _holds(self, guard: Guard[Any], known: Mapping[str, object], given: Mapping[Guard[Any], Outcome]) -> bool:
-        return decided(guard, lambda leaf: self.ask(leaf, known).outcome or given[leaf])
+            yield Path(found, answer._replace(error=None))  # what it raised decides nothing, and would tell paths apart
 
     def _context(self, known: Mapping[str, object]) -> Context:
         """Return a context of these values, without running its validators."""
@@ -241,23 +200,6 @@ def combined(values: Mapping[str, Iterable[object]]) -> Iterator[dict[str, objec
     """Yield every combination of values of some fields."""
     for chosen in product(*values.values()):
         yield dict(zip(values, chosen, strict=True))
-
-
-def _branchings(tree: DecisionTree) -> Iterator[Branching]:
-    """Yield every branching of a tree, the root first."""
-    if isinstance(tree, Branching):
-        yield tree
-        for branch in tree.branches:
-            yield from _branchings(branch)
-
-
-def _answers(tree: DecisionTree) -> Iterator[Answer]:
-    """Yield the answer at the end of every path of a tree."""
-    if isinstance(tree, Branching):
-        for branch in tree.branches:
-            yield from _answers(branch)
-    else:
-        yield tree
 
 
 class _OpaqueRead(BaseException):
@@ -315,12 +257,6 @@ def outcomes(guard: Guard[Any], leaf: Guard[Any]) -> tuple[Outcome, ...]:
     # A leaf that raises makes the whole guard false. Under `&` alone, answering no does so too. Under `~` or `|` it may
     # not: `~g` holds if g answers no, and does not if g raises.
     return ("yes", "no", "raises") if leaf in _under_not_or_any(guard) else ("yes", "no")
-
-
-def _all_outcomes(guard: Guard[Any], opaque: Iterable[Guard[Any]]) -> Iterator[dict[Guard[Any], Outcome]]:
-    found = tuple(opaque)
-    for given in product(*(outcomes(guard, leaf) for leaf in found)):
-        yield dict(zip(found, given, strict=True))
 
 
 def _under_not_or_any(guard: Guard[Any]) -> tuple[Guard[Any], ...]:

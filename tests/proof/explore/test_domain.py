@@ -166,37 +166,32 @@ def test_what_a_leaf_reads_last_is_opaque_if_there_are_too_many_paths(monkeypatc
 
 
 def test_a_leaf_is_known_where_it_reads_only_what_is_known() -> None:
-    """The same leaf is exact on some values and opaque on others; what it raises counts as no."""
+    """The same leaf is exact on some values and opaque on others; one that raises is known, and says what it raised."""
     domain = Domain(Order)
 
-    assert domain.holds(is_large, {"sure": True}) is True
-    assert domain.holds(is_large, {"sure": False}) is None
-    assert domain.holds(is_large, {"sure": False, "amount": 7}) is False
-    assert domain.holds(is_urgent, {"tier": Tier.FREE}) is False
-    assert domain.holds(swallows, {}) is None
-    assert domain.holds(breaks, {"sure": False}) is False
-    assert domain.holds(~breaks, {"sure": False}) is False
+    assert ("yes", ("sure",), None) == domain.ask(is_large, {"sure": True})
+    assert (None, ("sure", "amount"), None) == domain.ask(is_large, {"sure": False})
+    assert ("no", ("sure", "amount"), None) == domain.ask(is_large, {"sure": False, "amount": 7})
+    assert ("no", ("tier",), None) == domain.ask(is_urgent, {"tier": Tier.FREE})
+    assert (None, ("amount",), None) == domain.ask(swallows, {})
+    assert ("raises", ("sure",), "ZeroDivisionError in breaks") == domain.ask(breaks, {"sure": False})
 
 
-def test_a_guard_and_its_opposite_never_both_hold() -> None:
-    """However opaque a leaf, a guard is decided leaf by leaf."""
+def test_values_are_alike_where_every_leaf_goes_on_alike() -> None:
+    """Values are merged if they lead to the same further reads and the same answers, and only then."""
+    skips = guard(lambda order: order.paid is None or order.level == "high")
+    compares = guard(lambda order: order.sure is (order.level == "high"))
     domain = Domain(Order)
 
-    assert domain.holds(is_large & ~is_large, {"sure": False}) is False
-    assert domain.holds(is_large | is_paid, {"sure": False, "paid": True}) is None
-    assert domain.holds(is_paid | is_large, {"sure": False, "paid": True}) is True
+    assert {"paid": (False, True)} == picked(domain, is_paid)
+    assert {"paid": (False, None), "level": ("low", "high")} == picked(domain, skips)
+    assert {"paid": (False, True, None), "level": ("low", "high")} == picked(domain, is_paid, skips)
+    assert {"sure": (False, True), "level": ("low", "high")} == picked(domain, compares)
 
 
-def test_a_table_lists_all_that_a_guard_may_answer() -> None:
-    """A table has a row for every value that is read and everything its opaque leaves may do."""
-    table = Domain(Order).table(~is_large & is_paid)
-
-    assert (("paid", "sure"), (is_large,)) == (table.fields, table.leaves)
-    assert 3 * 2 * 3 == len(table.rows)
-    assert {((True, False), ("no",))} == {row for row, holds in table.rows.items() if holds and row[1] == ("no",)}
-    assert not any(
-        holds for (values, outcomes), holds in table.rows.items() if outcomes == ("raises",) and not values[1]
-    )
+def picked(domain: Domain, *leaves: Guard[Order]) -> dict[str, tuple[object, ...]]:
+    """Return the values that leaves distinguish, of the fields of which they distinguish any."""
+    return {name: values for name, values in domain.distinguished(leaves).items() if len(values) > 1}
 
 
 ATOMS = (is_paid, is_urgent, is_large, breaks)
@@ -229,23 +224,15 @@ def answer(asked: Guard[Order], order: Order) -> bool:
 
 
 @given(GUARDS, ORDERS)
-def test_what_is_known_is_what_the_guard_answers(asked: Guard[Order], order: Order) -> None:
-    """On a whole context a guard is known, and answers what it answers; on a part it answers that or is opaque."""
+def test_what_leaves_answer_is_what_the_guard_answers(asked: Guard[Order], order: Order) -> None:
+    """On a whole context a guard is decided by its leaves; on a part each leaf answers the same or is opaque."""
     domain, whole = Domain(Order), dict(order)
 
-    assert answer(asked, order) is domain.holds(asked, whole)
-    for left_out in whole:
-        part = {name: value for name, value in whole.items() if name != left_out}
-        assert domain.holds(asked, part) in (None, answer(asked, order))
-
-
-@given(GUARDS, ORDERS)
-def test_a_table_says_what_the_guard_answers(asked: Guard[Order], order: Order) -> None:
-    """The row of a context, and of what the opaque leaves do on it, holds what the guard answers."""
-    table = Domain(Order).table(asked)
-    outcomes = tuple("yes" if leaf(order) else "no" for leaf in table.leaves)
-
-    assert table.rows[tuple(getattr(order, name) for name in table.fields), outcomes] is answer(asked, order)
+    assert answer(asked, order) is decided(asked, lambda leaf: domain.ask(leaf, whole).outcome)  # type: ignore[arg-type]
+    for leaf in leaves(asked):
+        for left_out in whole:
+            part = {name: value for name, value in whole.items() if name != left_out}
+            assert domain.ask(leaf, part).outcome in (None, domain.ask(leaf, whole).outcome)
 
 
 def test_leaves_are_told_once_in_order() -> None:
