@@ -17,7 +17,6 @@ from .agents import AdversarialAgent
 from .asserts import assert_bounded, assert_policy
 from .clock import virtual_time
 from .crash import CrashingStore
-from .hunt import Hunted, hunt
 from .kept import assert_kept, breaks, search_values
 from .play import Turn, play
 from .ready import assert_replays
@@ -32,7 +31,6 @@ __all__ = [
     "AdversarialModel",
     "Attack",
     "CrashingStore",
-    "Hunted",
     "RoutingSafety",
     "Tape",
     "TheoremChecker",
@@ -43,7 +41,6 @@ __all__ = [
     "assert_replays",
     "breaks",
     "contexts",
-    "hunt",
     "machines",
     "play",
     "replies",

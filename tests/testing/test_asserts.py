@@ -1,18 +1,16 @@
-"""Assertions about all runs: they hold or show the path; the hunt says how near a run comes; coverage counts edges."""
+"""Assertions about all runs: they hold or show the path; coverage counts edges."""
 
 from __future__ import annotations
 
-import importlib
 from decimal import Decimal
 from fractions import Fraction
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.desk import Support, Ticket
 
-from fsm_orch import Context, DefinitionError, Limits, Price, State, after, at_most, eventually, guard, never
-from fsm_orch.testing import Turn, assert_bounded, assert_policy, hunt, play
+from fsm_orch import Context, DefinitionError, Price, State, after, at_most, eventually, guard, never
+from fsm_orch.testing import Turn, assert_bounded, assert_policy, play
 from fsm_orch.testing.coverage import Coverage, lines
 from machines.shop import ShopFloor
 
@@ -142,32 +140,6 @@ def test_what_is_no_policy_is_not_asserted(wrong: Any, said: str) -> None:
     """The message says what to write instead."""
     with pytest.raises(TypeError, match=f"^a policy of Support cannot be {said}"):
         assert_policy(Support, wrong)
-
-
-@pytest.mark.parametrize("machine", [Support, ShopFloor])
-def test_the_hunt_reaches_the_bound(machine: type[Support | ShopFloor]) -> None:
-    """Hypothesis finds the dearest run of machines of ours, and says so."""
-    hunted = hunt(machine)  # type: ignore[type-var]
-
-    assert 0 == hunted.distance
-    assert f"no run takes more than {hunted.bound:,} tokens" in str(hunted)
-
-
-def test_the_hunt_knows_that_the_ledger_bounds_too() -> None:
-    """Where the limit is below the certificate, the limit is the bound."""
-    hunted = hunt(Support, limits=Limits(hops=6, tokens=3_000), examples=50)
-
-    assert 3_000 == hunted.bound
-    assert 0 < hunted.tokens <= 3_000
-
-
-def test_the_hunt_refutes_a_bound_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run beyond the certificate fails, and shows itself."""
-    wrong = SimpleNamespace(bounds={"tokens": SimpleNamespace(bound=10)})
-    monkeypatch.setattr(importlib.import_module("fsm_orch.testing.hunt"), "certify", lambda *args, **options: wrong)
-
-    with pytest.raises(AssertionError, match=r"the certificate does not hold: the dearest run .* takes [0-9,]+ tokens"):
-        hunt(Support, examples=20)
 
 
 def test_edges_refusals_and_landings_are_counted() -> None:

@@ -15,7 +15,7 @@ from pydantic import AnyUrl, BaseModel, ConfigDict, Field, field_validator
 from support.desk import Support, Ticket
 
 from fsm_orch import Context, Final, LLMAgent, Machine, Reply, Runner, RunResult, State
-from fsm_orch.testing import assert_replays, contexts, hunt, machines, ready, replies, runs, virtual_time
+from fsm_orch.testing import assert_replays, contexts, machines, ready, replies, runs, virtual_time
 from fsm_orch.testing.machines import Facts
 from fsm_orch.testing.tape import Tape
 from machines.shop import ShopFloor
@@ -207,7 +207,7 @@ def drawn_within(machine: type[Machine[Any, Any]]) -> None:
     draws()
 
 
-@pytest.mark.parametrize("asked", [drawn_within, hunt, ready.safety, ready.replay])
+@pytest.mark.parametrize("asked", [drawn_within, ready.safety, ready.replay])
 def test_whatever_draws_contexts_says_what_it_cannot_make(asked: Callable[[Any], object]) -> None:
     """Not only the strategy itself, but all that is made of it."""
     with pytest.raises(ResolutionFailed, match=r"Hypothesis makes no values for Page\.address"):

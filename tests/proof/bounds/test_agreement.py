@@ -4,11 +4,13 @@ from random import Random
 
 import pytest
 from support import finite, roads
+from support.desk import Support
 
 from fsm_orch import Limits
 from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.skeleton import Measure
 from fsm_orch.proof.explore.exploration import explore
+from machines.shop import ShopFloor
 
 MEASURES: tuple[Measure, ...] = ("tokens", "hops", "calls")
 
@@ -40,3 +42,19 @@ def test_no_run_explored_is_worse_than_certified(seed):
 
     for measure, amount in explored(definition, definition.limits).items():
         assert amount <= bounds[measure].bound
+
+
+@pytest.mark.parametrize("machine", [Support, ShopFloor])
+def test_the_bounds_of_machines_of_ours_are_reached(machine):
+    """Some run takes all that is certified, so no lower bound would hold."""
+    bounds = certify(machine.definition).bounds
+
+    assert {measure: bounds[measure].bound for measure in MEASURES} == explored(machine.definition, None)
+
+
+def test_the_ledger_bounds_too():
+    """Where the limit of tokens is below the bound, no run passes the limit, and some run takes all of it."""
+    tight = Limits(hops=6, tokens=3_000)
+
+    assert certify(Support.definition, limits=tight).bounds["tokens"].bound > 3_000
+    assert explored(Support.definition, tight)["tokens"] == 3_000
