@@ -21,7 +21,7 @@ from .kept import assert_kept, breaks, search_values
 from .play import Turn, play
 from .ready import assert_replays
 from .safety import RoutingSafety
-from .strategies import contexts, machines, replies, runs, tapes
+from .strategies import contexts, replies, runs, tapes
 from .tape import Tape
 from .theorem_checker import TheoremChecker
 
@@ -41,7 +41,6 @@ __all__ = [
     "assert_replays",
     "breaks",
     "contexts",
-    "machines",
     "play",
     "replies",
     "runs",

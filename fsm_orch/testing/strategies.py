@@ -1,4 +1,4 @@
-"""Hypothesis strategies: contexts, replies and whole runs of a machine, and machines."""
+"""Hypothesis strategies: contexts, replies and whole runs of a machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ from ..run.runner import Runner
 from .adversaries import ATTACKS, AdversarialModel, Attack
 from .agents import AdversarialAgent
 from .clock import virtual_time
-from .machines import Facts, build
 from .tape import Tape
 
 
@@ -265,11 +264,3 @@ def _pool(draw: st.DrawFn, machine: AnyMachine) -> dict[str, list[Any]]:
     names = sorted({name for state in machine.definition.states.values() for name in state.spec.written_names})
     few = st.fixed_dictionaries({name: st.lists(values(context, name), min_size=1, max_size=3) for name in names})
     return {name: [to_jsonable_python(value) for value in drawn] for name, drawn in draw(few).items()}
-
-
-def machines() -> SearchStrategy[type[Machine[Facts, Tape]]]:
-    """Draw machines: cycles, guards over fields that agents write, failure edges, any kind of agent.
-
-    They run on `Facts`, with a tape as their dependency.
-    """
-    return tapes(min_size=30, max_size=90).map(build)

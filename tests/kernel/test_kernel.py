@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.desk import Support, Ticket
+from support.random_machines import Asks, Facts, Twins
 
 from fsm_orch import Final, Limits, LLMAgent, Machine, Message, State, Usage, Visit, guard
 from fsm_orch.amounts import Amount, Price
@@ -23,7 +24,6 @@ from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.reasons import FailureReason, Refusal
 from fsm_orch.kernel.step import fold, journal_digest, step
 from fsm_orch.limits import CallLimits
-from fsm_orch.testing.machines import Asks, Facts, Twins
 
 
 class Play:

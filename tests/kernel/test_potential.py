@@ -5,15 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 from hypothesis import given
+from support.random_machines import PLANS, drawn
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, State
 from fsm_orch.kernel import records
 from fsm_orch.kernel.potential import Potential, by_hops
-from fsm_orch.testing import Tape, tapes
-from fsm_orch.testing.machines import drawn
-
-PLANS = tapes(min_size=30, max_size=90)
-"""Tapes that decide a machine and its limits."""
+from fsm_orch.testing import Tape
 
 
 class Question(Context):

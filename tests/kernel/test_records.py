@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from support.desk import Support
+from support.random_machines import Asks, Facts, Twins
 
 from fsm_orch import Final, Limits, Machine, Message, State, Usage, Visit, guard
 from fsm_orch.amounts import Allowance, Price
@@ -43,7 +44,6 @@ from fsm_orch.kernel.records import (
 )
 from fsm_orch.kernel.step import fold, journal_digest, step
 from fsm_orch.limits import CallLimits
-from fsm_orch.testing.machines import Asks, Facts, Twins
 
 DESK = CompiledMachine(Support.definition, limits=Limits(hops=4, tokens=10_000, deadline_s=60))
 """Its dearest run: triage, billing, triage, billing, at 1,400 and 2,000 tokens a visit."""

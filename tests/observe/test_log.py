@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import structlog
 from support.desk import BILLING, Support, Ticket
+from support.random_machines import Facts
 
 from fsm_orch import Final, Limits, Machine, Runner, RunResult, ScriptedModel, State, Visit
 from fsm_orch.kernel.records import VisitStarted
 from fsm_orch.observe.log import fields, log_records
-from fsm_orch.testing.machines import Facts
 
 
 def run(*script: Any, texts: bool = False) -> tuple[RunResult[Ticket], list[dict[str, Any]]]:

@@ -10,20 +10,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.random_machines import PLANS, Facts, drawn
 
 from fsm_orch import Limits, Machine, MemoryStore, Runner, RunResult, StartError
 from fsm_orch.amounts import Price
 from fsm_orch.kernel.step import fold
 from fsm_orch.testing import ATTACKS, AdversarialModel, Tape, TheoremChecker, tapes, virtual_time
 from fsm_orch.testing.adversaries import SECRET
-from fsm_orch.testing.machines import Facts, drawn
 from machines.shop import Query, Shop, ShopFloor, deps
 
 RUNS = 5_000
 """Adversarial runs in each of the two large properties."""
 PRICE = Price(Fraction(3), Fraction(15))
-PLANS = tapes(min_size=30, max_size=90)
-"""Tapes that decide a machine and its limits."""
 HONEST = [attack for attack in ATTACKS if attack != "lying_usage"]
 """Without what breaks the assumptions that the budget's promise is printed with."""
 PATIENT = [attack for attack in ATTACKS if attack not in ("slow", "hang")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import given, settings
+from support.random_machines import PLANS, Asks, Facts, Twins, drawn
 
 from fsm_orch import Final, Limits, Machine, Message, State, Usage
 from fsm_orch.errors import StepError
@@ -17,10 +18,6 @@ from fsm_orch.kernel.reasons import Refusal
 from fsm_orch.kernel.step import fold, journal_digest, step
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing import Tape, TheoremChecker, tapes
-from fsm_orch.testing.machines import Asks, Facts, Twins, drawn
-
-PLANS = tapes(min_size=30, max_size=90)
-"""Tapes that decide a machine and its limits."""
 
 
 class Part(Machine[Facts, Tape]):

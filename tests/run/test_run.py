@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.desk import Support, Ticket
+from support.random_machines import Twins
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, ScriptedModel, State
 from fsm_orch.kernel import VERSION, inputs
@@ -18,7 +19,6 @@ from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.step import fold
 from fsm_orch.limits import CallLimits
 from fsm_orch.run.writer import Run
-from fsm_orch.testing.machines import Twins
 
 MACHINE = CompiledMachine(Support.definition)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.desk import BILLING, REFUND, Support, Ticket
+from support.random_machines import Twins
 
 from fsm_orch import (
     CallFailed,
@@ -38,7 +39,6 @@ from fsm_orch.kernel.records import Record
 from fsm_orch.kernel.step import fold
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing import Tape
-from fsm_orch.testing.machines import Twins
 
 DEFAULT_ANSWER = "A colleague will get back to you."
 

@@ -14,10 +14,8 @@ from hypothesis.errors import ResolutionFailed
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field, field_validator
 from support.desk import Support, Ticket
 
-from fsm_orch import Context, Final, LLMAgent, Machine, Reply, Runner, RunResult, State
-from fsm_orch.testing import assert_replays, contexts, machines, ready, replies, runs, virtual_time
-from fsm_orch.testing.machines import Facts
-from fsm_orch.testing.tape import Tape
+from fsm_orch import Context, Final, LLMAgent, Machine, Reply, RunResult, State
+from fsm_orch.testing import assert_replays, contexts, ready, replies, runs
 from machines.shop import ShopFloor
 
 
@@ -118,19 +116,6 @@ def test_replies_fit_or_break_rules(is_fitting: bool) -> None:
     )
 
     assert reply is not None
-
-
-@given(machines(), st.binary(max_size=60))
-@settings(max_examples=50)
-def test_machines_run(machine: type[Machine[Facts, Tape]], choices: bytes) -> None:
-    """A random machine builds, and its runs end."""
-    from fsm_orch.testing import AdversarialModel
-
-    tape = Tape(choices)
-    with virtual_time() as loop:
-        result = loop.run(Runner(machine, model=AdversarialModel(tape)).run(Facts(), deps=tape))
-
-    assert result.state in machine.definition.finals.values()
 
 
 class Hunk(BaseModel):

@@ -14,6 +14,7 @@ from msgspec import structs
 from pydantic import field_validator
 from support.brute import Desk, Flags, breaks_at, desks, is_a, is_b, is_kept, policies
 from support.desk import Support, Ticket, is_verified
+from support.random_machines import build, tight
 
 from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, State, after, at_most, eventually, guard, never
 from fsm_orch.amounts import Amount, Price
@@ -30,7 +31,6 @@ from fsm_orch.proof.explore import play
 from fsm_orch.proof.explore.exploration import Exploration, explore
 from fsm_orch.proof.explore.trace import PLACEHOLDER, Assumption, Trace
 from fsm_orch.testing import Tape, tapes
-from fsm_orch.testing.machines import build, tight
 
 # --- against a brute force ------------------------------------------------------------------------------------
 

@@ -7,17 +7,15 @@ import itertools
 import types
 from typing import Any
 
-from ..agents.base import Agent, Reply, Visit
-from ..agents.llm import LLMAgent
-from ..define.agent_spec import AgentSpec
-from ..define.context import Context
-from ..define.guards import Guard, guard
-from ..define.machine import Machine
-from ..define.marks import Given
-from ..define.states import Final, State
-from ..limits import CallLimits, Limits
-from .adversaries import SECRET
-from .tape import Tape
+from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, Reply, State, Visit, guard
+from fsm_orch.agents import Agent, AgentSpec
+from fsm_orch.define import Guard
+from fsm_orch.limits import CallLimits
+from fsm_orch.testing import Tape, tapes
+from fsm_orch.testing.adversaries import SECRET
+
+PLANS = tapes(min_size=30, max_size=90)
+"""Tapes that decide a machine and its limits."""
 
 
 class Facts(Context):
