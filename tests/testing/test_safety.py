@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from msgspec import structs
 from support.desk import Support, Ticket
+from support.spoilt import FAULTS, LIMITS, Fault, lied, moved, retold, spoilt
 
-from fsm_orch import Final, Machine, State, Visit, guard
-from fsm_orch.kernel import attempts, course, inputs
-from fsm_orch.kernel.engine import CompiledMachine
-from fsm_orch.testing import RoutingSafety, TheoremChecker, Turn, play
+from fsm_orch import Final, Limits, Machine, Message, State, Usage, Visit, guard
+from fsm_orch.kernel import attempts, course, engine, inputs
+from fsm_orch.kernel.begin import started
+from fsm_orch.kernel.engine import CompiledMachine, GuardAnswer
+from fsm_orch.kernel.inputs import Input
+from fsm_orch.kernel.records import HandedOff, VisitStarted
+from fsm_orch.testing import RoutingSafety, TheoremChecker, Turn, play, theorem_checker
 from machines.shop import ShopFloor
 
 QUICK = settings(max_examples=40, stateful_step_count=30, deadline=None, database=None, derandomize=True)
@@ -84,6 +89,96 @@ def test_a_broken_kernel_is_found(
 
     with pytest.raises(BaseException, match=theorem):
         run_state_machine_as_test(RoutingSafety(Support), settings=HUNTING)
+
+
+JOURNAL: list[Input] = [
+    inputs.CallReserved(call=1, input_tokens=600, output_tokens=100, at=1),
+    inputs.CallSettled(call=1, usage=Usage(requests=1, input_tokens=10, output_tokens=5), at=2),
+    inputs.Replied(handoff="to_billing", at=3),
+    inputs.CallReserved(call=1, input_tokens=800, output_tokens=200, at=4),
+    inputs.CallReleased(call=1, at=5),
+    inputs.Replied(
+        handoff="to_verify",
+        changes={"invoice": "I7", "answer": None},
+        messages=(Message(role="assistant", content="Wait."),),
+        at=6,
+    ),
+    inputs.Replied(changes={"verified": False}, at=7),
+]
+"""A run of `Support` from its start to the door of a refund, which stays shut."""
+
+
+def followed(limits: Limits = LIMITS) -> TheoremChecker:
+    """Return a checker that has followed `JOURNAL`."""
+    compiled = CompiledMachine(Support.definition, limits=limits)
+    checker = TheoremChecker(compiled)
+    checker.follow_all([started(compiled, {"query": "Refund me."}, run_id="r"), *JOURNAL])
+    return checker
+
+
+def test_a_sound_run_passes() -> None:
+    """With nothing spoilt, the run in which the faults below are found breaks no theorem."""
+    now = followed().now
+
+    assert now is not None
+    assert ("human", "no_handoff", 3) == (now.state, now.landing, now.hops)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found_in_a_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is wrong with a step is named with its theorem."""
+    fault = FAULTS[name]
+    monkeypatch.setattr(theorem_checker, "step", spoilt(fault))
+
+    with pytest.raises(AssertionError, match=f"{fault.theorem}: {fault.said}"):
+        followed()
+
+
+UNKEPT = {
+    "unwritten": Fault(
+        "T6",
+        r"'to_verify' wrote \(\)",
+        lambda now, event, done: lied(done, HandedOff, written=()),
+    ),
+    "unread": Fault(
+        "T6",
+        r"'refund' reads \['invoice'\], which no visit has written",
+        lambda now, event, done: retold(done, VisitStarted, elsewhere),
+    ),
+    "lost": Fault(
+        "T6",
+        "the context is .* and what was committed",
+        lambda now, event, done: moved(done, context=now.context) if now and done.configuration.visit else done,
+    ),
+    "silent": Fault(
+        "T6",
+        "messages came or went without a handoff",
+        lambda now, event, done: moved(done, messages=()),
+    ),
+}
+"""Faults that only a whole run shows."""
+
+
+def elsewhere(record: VisitStarted) -> tuple[VisitStarted]:
+    return (structs.replace(record, stamp=structs.replace(record.stamp, state="refund")),)
+
+
+@pytest.mark.parametrize("name", UNKEPT)
+def test_what_is_not_committed_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T6 speaks of what was written on the whole way."""
+    fault = UNKEPT[name]
+    monkeypatch.setattr(theorem_checker, "step", spoilt(fault))
+
+    with pytest.raises(AssertionError, match=f"{fault.theorem}: {fault.said}"):
+        followed()
+
+
+def test_a_closed_guard_that_is_passed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T1 asks the guard again, on the context that was committed."""
+    monkeypatch.setattr(engine, "_ask_guard", lambda handoff, context: GuardAnswer(holds=True))
+
+    with pytest.raises(AssertionError, match="T1: 'approved' was taken though its guard did not hold"):
+        followed()
 
 
 def test_a_rise_of_what_is_ahead_is_found() -> None:

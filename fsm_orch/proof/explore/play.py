@@ -147,7 +147,7 @@ class Play:
         before, at = position if position else (None, ())
         after, records = step(self.compiled, before, event)
         hop = _HopContext(self, before, event, records)
-        breaches = self._theorems.breaches(before, event, after, records, hop.holds)
+        breaches = self._theorems.breaches(before, event, records, after, hop.holds)
         if before is None:
             initial = self.compiled.definition.initial.name
             at = tuple([automaton.start(initial, hop.holds) for automaton in self.automata])

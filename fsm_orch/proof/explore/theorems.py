@@ -1,7 +1,7 @@
-"""The theorems T1 to T5, checked after one step from the definition alone, without any rule of the kernel.
+"""The theorems T1 to T5, said once more from the design and checked after one step, without any rule of the kernel.
 
 Of the kernel only its data is used: inputs, records and configurations. Rules that are shared would hide their own
-mistakes.
+mistakes. An exploration asks after every step that it tries, and a `TheoremChecker` after every input of one run.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
+from ...amounts import NOTHING
 from ...define.definition import Definition
 from ...define.guards import Guard
 from ...kernel import inputs
 from ...kernel.configuration import Configuration
 from ...kernel.inputs import Input
-from ...kernel.records import HandedOff, Landed, Record
+from ...kernel.records import CallDenied, CallReleased, CallReserved, CallSettled, HandedOff, Landed, Record
 from ...limits import Limits
 
 Theorem = Literal["T1", "T2", "T3", "T4", "T5"]
@@ -34,86 +35,165 @@ class Breach(NamedTuple):
     detail: str
     """What was seen instead."""
 
+    def __str__(self) -> str:
+        return f"{self.theorem}: {self.detail}"
+
 
 class Theorems:
     """The theorems as they hold for one definition within limits."""
 
     def __init__(self, definition: Definition, limits: Limits) -> None:
-        self._limits = limits
-        self._cost = limits.cost_micros
-        self._initial, self._fallback = definition.initial.name, definition.fallback.name
+        self._limits, self._most_cost = limits, limits.cost_micros
+        self._initial, self._fallback = definition.initial.name, definition.fallback
         self._edges = {(source.name, h.name): h for h in definition.handoffs for source in h.sources}
-        self._scarce = [(name, s.max_visits) for name, s in definition.states.items() if s.max_visits is not None]
+        states = definition.states.items()
+        self._most_visits = {name: limits.hops if s.max_visits is None else s.max_visits for name, s in states}
+        self._most_calls = {name: state.spec.calls for name, state in states}
 
     def breaches(
         self,
         before: Configuration | None,
         event: Input,
-        after: Configuration,
         records: tuple[Record, ...],
+        after: Configuration,
         holds: Callable[[Guard[Any]], bool],
     ) -> list[Breach]:
         """Return the theorems that a step broke.
 
         Args:
             before: the configuration before the step; None for the start of a run.
-            after: the configuration after it.
             records: what the kernel says has happened in it.
+            after: the configuration after it.
             holds: returns whether a guard holds on the context that the step committed.
         """
-        found: list[Breach] = []
-        place, hops = (before.state, before.hops) if before else (self._initial, 0)
-        for record in records:
-            if isinstance(record, HandedOff):
-                found += self._handed_off(record, place, after.at, holds)
-                place, hops = record.target, hops + 1
-            elif isinstance(record, Landed):
-                if record.target != self._fallback or record.source != place:
-                    found.append(Breach("T1", f"landed from {record.source!r} in {record.target!r}"))
-                place, hops = record.target, hops + 1
-        if place != after.state or hops != after.hops:
-            found.append(Breach("T1", f"the run stands at {after.state!r}, and its records lead to {place!r}"))
-        found += self._bounded(after)
-        found += self._in_time(event, after)
-        if isinstance(event, inputs.Cancelled) and (after.state != self._fallback or after.status != "finished"):
-            found.append(Breach("T5", f"a cancelled run stands in {after.state!r}, {after.status}"))
-        return found
+        return [
+            *self._closure(before, records, after, holds),
+            *self._termination(after),
+            *self._budget(after),
+            *self._books(before, event, records, after),
+            *self._deadline(event, records, after),
+            *self._landing(event, after),
+        ]
 
-    def _handed_off(
-        self, record: HandedOff, place: str, at: float, holds: Callable[[Guard[Any]], bool]
+    def _closure(
+        self,
+        before: Configuration | None,
+        made: tuple[Record, ...],
+        after: Configuration,
+        holds: Callable[[Guard[Any]], bool],
     ) -> Iterator[Breach]:
-        edge = self._edges.get((place, record.handoff))
-        if edge is None or edge.target.name != record.target or record.source != place:
-            yield Breach("T1", f"{record.handoff!r} is not a handoff from {place!r} to {record.target!r}")
-        elif edge.guard is not None and not holds(edge.guard):
-            yield Breach("T1", f"{record.handoff!r} was taken though its guard did not hold")
-        if at >= self._limits.deadline_s:
-            yield Breach("T4", f"{record.handoff!r} was taken after the deadline")
-
-    def _bounded(self, after: Configuration) -> list[Breach]:
-        """Check hops and visits, and that the ledger keeps the limits whatever calls are open."""
-        found = []
-        is_over, ledger = after.status == "finished", after.ledger
-        settled, reserved, overrun = ledger.settled, ledger.reserved, ledger.overrun
-        # A run that is not over needs one more hop: the one in which it lands.
-        if after.hops + (not is_over) > self._limits.hops:
-            found.append(
-                Breach("T2", f"{after.hops} of {self._limits.hops} hops in {after.state!r}: none left to land")
+        """T1: the records lead from where the run stood to where it stands, by declared edges whose guards held."""
+        place, hops = (before.state, before.hops) if before else (self._initial, 0)
+        edges = self._edges if before else {}  # a start may land, and takes no handoff
+        for record in made:
+            if isinstance(record, HandedOff):
+                edge = edges.get((place, record.handoff))
+                if edge is None or (record.source, record.target) != (place, edge.target.name):
+                    yield Breach("T1", f"{record.handoff!r} is no handoff from {place!r} to {record.target!r}")
+                elif edge.guard is not None and not holds(edge.guard):
+                    yield Breach("T1", f"{record.handoff!r} was taken though its guard did not hold")
+            elif isinstance(record, Landed):
+                if (record.source, record.target) != (place, self._fallback.name):
+                    yield Breach("T1", f"landed from {record.source!r} in {record.target!r}, and stood in {place!r}")
+            else:
+                continue
+            place, hops = record.target, hops + 1
+        if (place, hops) != (after.state, after.hops):
+            yield Breach(
+                "T1",
+                f"the run stands in {after.state!r} after {after.hops} hops, and its records lead to {place!r}, {hops}",
             )
-        for name, most in self._scarce:
-            if after.visits.get(name, 0) > most:
-                found.append(Breach("T2", f"{after.visits[name]} visits of {name!r}, which declares {most}"))
-        # An overrun is what a provider charged beyond its cap. It is settled, but no reservation can prevent it.
-        tokens, cost = settled.tokens - overrun.tokens + reserved.tokens, self._cost
-        micros = settled.cost - overrun.cost + reserved.cost
-        if tokens > self._limits.tokens or (cost is not None and micros > cost):
-            found.append(Breach("T3", f"{tokens} tokens and {micros} micro-dollars are settled and reserved"))
-        if is_over and (reserved.tokens or reserved.cost):
-            found.append(Breach("T3", f"the run ended and {reserved} is still reserved"))
-        return found
 
-    def _in_time(self, event: Input, after: Configuration) -> list[Breach]:
-        if after.at < self._limits.deadline_s or after.status == "finished":
-            return []
-        ends = isinstance(event, inputs.Replied | inputs.Failed | inputs.Resumed)
-        return [Breach("T4", f"an agent is called in {after.state!r} after the deadline")] if ends else []
+    def _termination(self, after: Configuration) -> Iterator[Breach]:
+        """T2: hops and visits are counted and bounded, and a run that is not over has a hop left to land with."""
+        is_over = after.status == "finished"
+        under_way = 0 if is_over else 1
+        if (after.visit is None, after.state not in self._most_visits) != (is_over, is_over):
+            yield Breach("T2", f"the run is {after.status} in {after.state!r}, with the visit {after.visit}")
+        if after.hops + under_way > self._limits.hops:
+            yield Breach("T2", f"{after.hops} of {self._limits.hops} hops in {after.state!r}: none left to land")
+        if sum(after.visits.values()) != after.hops + under_way:
+            yield Breach("T2", f"{after.visits} are not the visits of {after.hops} hops")
+        for name, visits in after.visits.items():
+            if visits > self._most_visits.get(name, 0):
+                yield Breach("T2", f"{visits} visits of {name!r}, which may have {self._most_visits.get(name, 0)}")
+
+    def _budget(self, after: Configuration) -> Iterator[Breach]:
+        """T3: what is settled and reserved is within the limits, and what is reserved is held by the visit."""
+        ledger, visit = after.ledger, after.visit
+        settled, reserved, overrun = ledger.settled, ledger.reserved, ledger.overrun
+        # An overrun is what a provider charged beyond its cap. It is settled, but no reservation can prevent it.
+        tokens = settled.tokens - overrun.tokens + reserved.tokens
+        micros = settled.cost - overrun.cost + reserved.cost
+        if tokens > self._limits.tokens or (self._most_cost is not None and micros > self._most_cost):
+            yield Breach("T3", f"{tokens} tokens and {micros} micro-dollars are settled and reserved")
+        if overrun != NOTHING and after.status != "finished":
+            yield Breach("T3", f"the run went on after an overrun of {overrun}")
+        held = sum(visit.open.values(), visit.grant) if visit else NOTHING
+        if held != reserved:
+            yield Breach("T3", f"the visit holds {held}, and {reserved} is reserved")
+        if visit and visit.calls > self._most_calls.get(after.state, 0):
+            yield Breach("T3", f"a visit of {after.state!r} made {visit.calls} calls")
+
+    def _books(
+        self, before: Configuration | None, event: Input, made: tuple[Record, ...], after: Configuration
+    ) -> Iterator[Breach]:
+        """T3: every call is charged once, before its visit ends, and nothing else is charged."""
+        held = _held(before)
+        charged = before.ledger.settled.tokens if before else 0
+        for record in made:
+            if isinstance(record, CallReserved):
+                held[record.call] = record.input_tokens + record.output_tokens
+            elif isinstance(record, CallSettled):
+                reserved, charged = held.pop(record.call, 0), charged + record.tokens
+                least, most = _charge(before, event, record.call, reserved)
+                if not least <= record.tokens <= most or record.overrun != max(0, record.tokens - reserved):
+                    charge = f"{record.tokens} tokens, {record.overrun} of them beyond the {reserved} reserved"
+                    yield Breach("T3", f"call {record.call} was charged {charge}, and used {least} to {most}")
+            elif isinstance(record, CallReleased):
+                if not isinstance(event, inputs.CallReleased) or event.call != record.call:
+                    yield Breach("T3", f"call {record.call} was released unasked")
+                held.pop(record.call, None)
+            elif held and isinstance(record, HandedOff | Landed):
+                yield Breach("T3", f"calls {sorted(held)} outlived their visit")
+            elif isinstance(record, CallDenied) and record.call in held:
+                yield Breach("T3", f"call {record.call} was reserved and denied")
+        if held != _held(after):
+            yield Breach("T3", f"{held} are open by the records, and {_held(after)} by the configuration")
+        if charged != after.ledger.settled.tokens:
+            yield Breach("T3", f"{charged} tokens were charged, and {after.ledger.settled.tokens} are settled")
+
+    def _deadline(self, event: Input, made: tuple[Record, ...], after: Configuration) -> Iterator[Breach]:
+        """T4: once the deadline has passed, no handoff is taken and no agent is called."""
+        if after.at < self._limits.deadline_s:
+            return
+        for record in made:
+            if isinstance(record, HandedOff):
+                yield Breach("T4", f"{record.handoff!r} was taken after the deadline")
+        if isinstance(event, inputs.Replied | inputs.Failed | inputs.Resumed) and after.status != "finished":
+            yield Breach("T4", f"an agent is called in {after.state!r} after the deadline")
+
+    def _landing(self, event: Input, after: Configuration) -> Iterator[Breach]:
+        """T5: a run that is cancelled ends in the fallback, and one that ends there has what the fallback sets."""
+        fallback = self._fallback
+        if isinstance(event, inputs.Cancelled) and (after.status, after.state) != ("finished", fallback.name):
+            yield Breach("T5", f"a cancelled run is {after.status} in {after.state!r}")
+        elif after.state == fallback.name:
+            for ref, value in fallback.sets.items():
+                if getattr(after.context, ref.name) != value:
+                    yield Breach("T5", f"landed without the default of {ref!r}")
+
+
+def _held(now: Configuration | None) -> dict[int, int]:
+    """Return the tokens that each open call of a visit has reserved."""
+    return {call: amount.tokens for call, amount in now.visit.open.items()} if now and now.visit else {}
+
+
+def _charge(before: Configuration | None, event: Input, call: int, reserved: int) -> tuple[int, int]:
+    """Return the least and the most tokens that a call may be charged as it ends."""
+    child = before.children.get(call) if before else None
+    if child is not None:
+        return child.ledger.settled.tokens, child.ledger.settled.tokens + child.ledger.reserved.tokens
+    if isinstance(event, inputs.CallSettled) and event.call == call and event.usage is not None:
+        return event.usage.total_tokens, event.usage.total_tokens
+    return reserved, reserved
