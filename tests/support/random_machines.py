@@ -82,10 +82,9 @@ def _values(visit: Visit[Facts, Tape]) -> dict[Any, Any]:
 def fickle(visit: Visit[Facts, Tape]) -> Any:
     """Return what the tape decides, right or wrong."""
     tape = visit.deps
-    exits = [handoff for handoff in visit.state.handoffs if handoff.kind == "handoff"]
     match tape.below(40):
         case 5 | 6:
-            return Reply(tape.pick(exits), _values(visit))
+            return Reply(tape.pick(visit.exits), _values(visit))
         case 7:
             return Reply(handoff=tape.pick(visit.state.handoffs).name, changes={"a": True})
         case 8:
@@ -229,3 +228,7 @@ def drawn(tape: Tape) -> tuple[type[Machine[Facts, Tape]], Limits]:
     """Draw a machine, and limits for its runs."""
     limits = tight(tape)  # first: a large machine uses up the tape, and an empty tape draws the widest limits
     return build(tape), limits
+
+
+MACHINES = PLANS.map(build)
+"""Random machines, without limits for their runs."""

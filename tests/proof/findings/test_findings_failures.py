@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from support.random_machines import MACHINES
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
 from fsm_orch.amounts import FREE
 from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.findings import failures
 from fsm_orch.proof.findings.failures import most_spent
-from fsm_orch.testing.strategies import machines
 
 
 class Ticket(Context):
@@ -67,7 +67,7 @@ def test_the_limit_that_is_advised_is_enough():
 
 
 @settings(max_examples=150)
-@given(machines(), st.integers(3, 6), st.sampled_from([160, 320, 800]))
+@given(MACHINES, st.integers(3, 6), st.sampled_from([160, 320, 800]))
 def test_on_random_machines_what_is_advised_is_enough(machine, hops, tokens):
     """Raised as a finding says, the limit leaves nothing to find of its edge."""
     definition = replace(machine.definition, limits=Limits(hops=hops, tokens=tokens))
@@ -154,7 +154,7 @@ def spent_by_walking(definition):
 
 
 @settings(max_examples=60)
-@given(machines(), st.integers(2, 4), st.sampled_from([160, 320, 10_000]))
+@given(MACHINES, st.integers(2, 4), st.sampled_from([160, 320, 10_000]))
 def test_no_walk_spends_more(machine, hops, tokens):
     """What walks can spend is never above what is told, and where the ledger is wide it is the same."""
     definition = replace(machine.definition, limits=Limits(hops=hops, tokens=tokens))

@@ -8,11 +8,11 @@ from unittest import mock
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from support.random_machines import MACHINES
 
 from fsm_orch import Limits, at_most, eventually, never
 from fsm_orch.export.as_test import pytest_source
 from fsm_orch.proof.explore.exploration import explore
-from fsm_orch.testing.strategies import machines
 
 
 def policies(draw, definition):
@@ -34,7 +34,7 @@ def importable(machine, policy):
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
-@given(st.data(), machines(), st.sampled_from([(4, 10_000), (3, 320), (5, 800)]))
+@given(st.data(), MACHINES, st.sampled_from([(4, 10_000), (3, 320), (5, 800)]))
 def test_a_violation_is_shown_by_its_test(data, machine, limits):
     """The test fails on the machine, by the policy and by nothing else."""
     hops, tokens = limits
