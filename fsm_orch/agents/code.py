@@ -66,6 +66,6 @@ def _own(visit: Visit[Any, Any], handoff: Handoff) -> Handoff:
     """
     # by identity, not by name: a reply holds the name alone, and another machine's handoff may bear the same one
     if handoff not in visit.state.handoffs:
-        ours = ", ".join(own.name for own in visit.state.handoffs if own.kind == "handoff")
+        ours = ", ".join(own.name for own in visit.exits)
         raise TypeError(f"{handoff!r} does not leave {visit.state.name!r}: return one of {ours}")
     return handoff

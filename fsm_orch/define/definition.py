@@ -24,7 +24,7 @@ from .dialect import dialect_of
 from .plain import plain
 from .policies import Policy
 from .source import qualified_name
-from .states import EdgeKind, Final, Handoff, State
+from .states import Final, Handoff, State
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ class Definition:
         object.__setattr__(self, "finals", MappingProxyType(dict(self.finals)))
 
     def seal(self) -> None:
-        """Close the states to further handoffs; called once, when the definition has passed its checks."""
+        """Close the states to further handoffs; called when the definition has passed its checks."""
         for state in self.states.values():
-            state.handoffs = tuple(state.handoffs)
+            # in the order of the class, as in the digest, even if they were made in another
+            state.handoffs = tuple(handoff for handoff in self.handoffs if state in handoff.sources)
 
     @cached_property
     def initial(self) -> State:
@@ -64,24 +65,17 @@ class Definition:
         return next(final for final in self.finals.values() if final.fallback)
 
     @cached_property
+    def edges(self) -> tuple[tuple[str, Handoff], ...]:
+        """Every declared edge, as the name of its source and its handoff; landing is not among them."""
+        return tuple((source.name, handoff) for handoff in self.handoffs for source in handoff.sources)
+
+    @cached_property
     def successors(self) -> dict[str, tuple[str, ...]]:
         """Every state and final state with the targets of its declared edges; landing is not among them."""
-        edges: dict[str, list[str]] = {name: [] for name in (*self.states, *self.finals)}
-        for handoff in self.handoffs:
-            for source in handoff.sources:
-                edges[source.name].append(handoff.target.name)
-        return {name: tuple(dict.fromkeys(targets)) for name, targets in edges.items()}
-
-    def exits(self, state: str) -> tuple[Handoff, ...]:
-        """Return the handoffs of a state in declaration order, without its failure edges."""
-        return tuple(h for h in self._leaving(state) if h.kind == "handoff")
-
-    def failure_edges(self, state: str) -> dict[EdgeKind, Handoff]:
-        """Return the failure edges of a state by their kind."""
-        return {h.kind: h for h in self._leaving(state) if h.kind != "handoff"}
-
-    def _leaving(self, state: str) -> list[Handoff]:
-        return [h for h in self.handoffs if any(source.name == state for source in h.sources)]
+        found: dict[str, list[str]] = {name: [] for name in (*self.states, *self.finals)}
+        for source, handoff in self.edges:
+            found[source].append(handoff.target.name)
+        return {name: tuple(dict.fromkeys(targets)) for name, targets in found.items()}
 
     @cached_property
     def canonical(self) -> dict[str, Any]:
@@ -112,7 +106,7 @@ class Definition:
         return "\n".join([f"{self.name}({self.context.__name__}): {self.doc}", *map(self._line, initial_first)])
 
     def _line(self, state: str) -> str:
-        exits = (f"{h.name} -> {h.target.name}" for h in self._leaving(state))
+        exits = (f"{h.name} -> {h.target.name}" for h in self.states[state].handoffs)
         mark = "* " if self.states[state].initial else "  "
         return f"{mark}{state} [{self.states[state].spec.name}]: {', '.join(exits)}"
 

@@ -131,6 +131,16 @@ class State(_Declared, _Source):
         else:
             self.spec = agent.spec
 
+    @property
+    def exits(self) -> tuple[Handoff, ...]:
+        """The handoffs of the state in declaration order, without its failure edges."""
+        return tuple(handoff for handoff in self.handoffs if handoff.kind == "handoff")
+
+    @property
+    def failure_edges(self) -> dict[EdgeKind, Handoff]:
+        """The failure edges of the state by their kind."""
+        return {handoff.kind: handoff for handoff in self.handoffs if handoff.kind != "handoff"}
+
     def __repr__(self) -> str:
         return f"<State {self.name}>"
 

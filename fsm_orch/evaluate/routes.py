@@ -182,7 +182,7 @@ def handed_on(definition: Definition, label: str, labels: Collection[str]) -> fr
     """
     callers = {name for name, targets in definition.successors.items() if label in targets}
     elsewhere = {definition.fallback.name, *labels, *callers} - {label}
-    return frozenset(handoff.target.name for handoff in definition.exits(label)) & elsewhere
+    return frozenset(handoff.target.name for handoff in definition.states[label].exits) & elsewhere
 
 
 def alone(machine: AnyMachine, label: str) -> AnyMachine:
@@ -191,10 +191,10 @@ def alone(machine: AnyMachine, label: str) -> AnyMachine:
     Raises DefinitionError: if the specialist cannot stand alone, such as one that reads what another state writes.
     """
     whole = machine.definition
-    exits, fallback = whole.exits(label), whole.fallback.name
-    ends = {name: Final(fallback=name == fallback) for name in {fallback, *(exit.target.name for exit in exits)}}
-    state = State(whole.states[label].agent, initial=True, timeout_s=whole.states[label].timeout_s)
-    ways = {exit.name: state.to(ends[exit.target.name], exit.description, guard=exit.guard) for exit in exits}
+    own, fallback = whole.states[label], whole.fallback.name
+    ends = {name: Final(fallback=name == fallback) for name in {fallback, *(exit.target.name for exit in own.exits)}}
+    state = State(own.agent, initial=True, timeout_s=own.timeout_s)
+    ways = {exit.name: state.to(ends[exit.target.name], exit.description, guard=exit.guard) for exit in own.exits}
     body = {**ends, label: state, **ways, "limits": whole.limits, "model": whole.model, "__doc__": whole.doc}
     base = Machine[whole.context, whole.deps]  # type: ignore[name-defined]
     # A class like any other, and checked like one: so what cannot stand alone is refused by its own rules.

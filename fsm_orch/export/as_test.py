@@ -121,8 +121,9 @@ class _Writer:
             return
         last, machine = leg.inputs[-1], self._definition.name
         said = [f"{machine}.{leg.state}"]
+        exits = {handoff.name for handoff in self._definition.states[leg.state].exits}
         deadline_s = self._definition.limits.deadline_s
-        if isinstance(last, inputs.Replied) and last.handoff in {h.name for h in self._definition.exits(leg.state)}:
+        if isinstance(last, inputs.Replied) and last.handoff in exits:
             said.append(f"handoff={machine}.{last.handoff}")
         elif isinstance(last, inputs.Replied) and last.handoff is not None:
             said.append('fails="refusal"')

@@ -102,11 +102,11 @@ def _final(final: Final) -> tuple[NodeKind, tuple[str, ...]]:
 
 def _arrows(handoff: Handoff, ids: dict[str, str]) -> Iterator[Arrow]:
     guard = [] if handoff.guard is None else [f"[{handoff.guard!r}]"]
-    failure = [] if handoff.kind == "handoff" else [f"on {handoff.kind}"]
+    kind: ArrowKind = "handoff" if handoff.kind == "handoff" else "failure"
+    failure = [f"on {handoff.kind}"] if kind == "failure" else []
     meaning = textwrap.shorten(handoff.description, _WIDTH, placeholder=" …")
     lines = _printable(handoff.name, *failure, *guard, *([meaning] if meaning else []))
     for source in handoff.sources:
-        kind: ArrowKind = "handoff" if handoff.kind == "handoff" else "failure"
         yield Arrow(ids[source.name], ids[handoff.target.name], kind, lines)
 
 

@@ -209,8 +209,8 @@ class _ModelBuilder:
             calls=state.spec.calls,
             grant=state.spec.grant(FREE).tokens,
             max_visits=state.max_visits,
-            exits=tuple(self._edge(handoff, written) for handoff in self.definition.exits(state.name)),
-            failures=tuple(self._edge(h, frozenset()) for h in self.definition.failure_edges(state.name).values()),
+            exits=tuple(self._edge(handoff, written) for handoff in state.exits),
+            failures=tuple(self._edge(h, frozenset()) for h in state.failure_edges.values()),
             writes=changed,
         )
 

@@ -54,14 +54,14 @@ class CompiledState(Struct, frozen=True):
     """Seconds of one visit."""
 
 
-def _compiled_state(definition: Definition, state: State, limits: Limits, price: Price) -> CompiledState:
-    exits = definition.exits(state.name)
+def _compiled_state(state: State, limits: Limits, price: Price) -> CompiledState:
+    exits = state.exits
     return CompiledState(
         state=state,
         spec=state.spec,
         exits=exits,
         by_name={handoff.name: handoff for handoff in exits},
-        failure_edges=definition.failure_edges(state.name),
+        failure_edges=state.failure_edges,
         price=price,
         grant=state.spec.grant(price),
         visit_s=state.timeout_s or limits.visit_s,
@@ -93,7 +93,7 @@ class CompiledMachine:
         self.definition = definition
         self.limits = limits or definition.limits
         self.states = {
-            name: _compiled_state(definition, state, self.limits, (prices or {}).get(name, FREE))
+            name: _compiled_state(state, self.limits, (prices or {}).get(name, FREE))
             for name, state in definition.states.items()
         }
         self.children = dict(children or {})
@@ -121,15 +121,14 @@ class CompiledMachine:
             auto_transitions=False,  # they would jump over every guard
         )
         # names were validated when the class was built: `transitions` takes a misspelt state without a word
-        for handoff in definition.handoffs:
-            for source in handoff.sources:
-                inner.add_transition(
-                    handoff.name,
-                    source.name,
-                    handoff.target.name,
-                    # a callable, never a text: a text with dots in it would be imported
-                    conditions=[] if handoff.guard is None else [partial(self._opens, handoff)],
-                )
+        for source, handoff in definition.edges:
+            inner.add_transition(
+                handoff.name,
+                source,
+                handoff.target.name,
+                # a callable, never a text: a text with dots in it would be imported
+                conditions=[] if handoff.guard is None else [partial(self._opens, handoff)],
+            )
         for state in definition.states:
             inner.add_transition(_LAND, state, definition.fallback.name)
         return inner

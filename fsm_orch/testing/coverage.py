@@ -139,4 +139,4 @@ def lines(coverage: Coverage) -> Iterator[str]:
 
 
 def _edges(definition: Definition) -> dict[Edge, str]:
-    return {(source.name, h.name): h.target.name for h in definition.handoffs for source in h.sources}
+    return {(source, handoff.name): handoff.target.name for source, handoff in definition.edges}

@@ -193,7 +193,7 @@ def replies(machine: AnyMachine, state: State | Configuration) -> SearchStrategy
     """
     here = _place(machine, state)
     context = machine.definition.context
-    exits = [handoff.name for handoff in machine.definition.exits(here.name)]
+    exits = [handoff.name for handoff in here.exits]
     wrong = [handoff.name for handoff in machine.definition.handoffs] + [here.name, "*land*", "nowhere"]
     some = {name: values(context, name) for name in sorted(here.spec.written_names)}
     names = st.sampled_from(sorted(context.__pydantic_fields__))
@@ -213,7 +213,7 @@ def fitting(machine: AnyMachine, state: State | Configuration, handoffs: Sequenc
     """
     here = _place(machine, state)
     context = machine.definition.context
-    has_to = here.spec.proposes and len(machine.definition.exits(here.name)) > 1
+    has_to = here.spec.proposes and len(here.exits) > 1
     proposed = st.sampled_from(list(handoffs)) if handoffs else st.none()
     changes = st.fixed_dictionaries({name: values(context, name) for name in sorted(here.spec.written_names)})
     return st.builds(Reply, handoff=proposed if has_to else st.none() | proposed, changes=changes)

@@ -37,7 +37,7 @@ class TheoremChecker:
         self.most: int | None = None
         """The most that the run may be charged by its end, by its last record."""
         self._theorems = Theorems(compiled.definition, compiled.limits)
-        self._exits = {handoff.name for handoff in compiled.definition.handoffs if handoff.kind == "handoff"}
+        self._exits = {handoff.name for state in compiled.definition.states.values() for handoff in state.exits}
 
     def follow(self, event: Input) -> Step:
         """Apply an input, assert every theorem, and return the step.

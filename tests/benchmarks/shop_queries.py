@@ -110,7 +110,7 @@ class Tally:
                 self._count(
                     handoff is not None
                     and place == record.source
-                    and record.source in [source.name for source in handoff.sources]
+                    and (record.source, handoff) in self.definition.edges
                     and record.target == handoff.target.name
                     and (handoff.guard is None or handoff.guard(self.definition.context(**context)))
                 )

@@ -574,9 +574,22 @@ def names(handoffs: tuple[Handoff, ...]) -> list[str]:
 def test_exits_are_in_declaration_order() -> None:
     """The exits of a state are its handoffs in the order of the class, without failure edges."""
 
-    assert ["zebra", "apple"] == names(Support.definition.exits("triage"))
-    assert ["mango", "back"] == names(Support.definition.exits("billing"))
-    assert ["mango"] == names(Support.definition.exits("search"))
+    assert ["zebra", "apple"] == names(Support.triage.exits)
+    assert ["mango", "back"] == names(Support.billing.exits)
+    assert ["mango"] == names(Support.search.exits)
+
+
+def test_the_order_of_the_class_is_the_order_of_the_exits() -> None:
+    """Handoffs that were made in another order than they are named in leave their state as the digest lists them."""
+
+    class Turned(Machine[Ticket]):
+        start = State(work, initial=True)
+        one, two = Final(), Final()
+        human = Final(fallback=True)
+        to_two, to_one = reversed([start.to(one), start.to(two)])
+
+    assert ["to_two", "to_one"] == names(Turned.start.exits)
+    assert ["to_two", "to_one"] == [handoff["name"] for handoff in Turned.definition.canonical["handoffs"]]
 
 
 def test_failure_edges_are_told_by_kind() -> None:
@@ -586,8 +599,8 @@ def test_failure_edges_are_told_by_kind() -> None:
         "failure": Support.lost,
         "timeout": Support.late,
         "refusal": Support.refused,
-    } == Support.definition.failure_edges("billing")
-    assert {} == Support.definition.failure_edges("triage")
+    } == Support.billing.failure_edges
+    assert {} == Support.triage.failure_edges
 
 
 def test_successors_hold_every_declared_edge_once() -> None:

@@ -1255,7 +1255,7 @@ def test_unreachable_and_traps_agree_with_brute_force(definition: Definition) ->
     nodes = [*definition.states, *definition.finals]
     reach = closure({(a, b) for a, b, _ in edges(definition)}, nodes)
     unreachable = {n for n in nodes if n not in ("s0", "human") and ("s0", n) not in reach}
-    unasked = {n for n in definition.states if definition.states[n].handoffs and not definition.exits(n)}
+    unasked = {n for n in definition.states if definition.states[n].handoffs and not definition.states[n].exits}
     traps = {n for n in definition.states if (n, "done") not in reach} | unasked
 
     findings = check(definition)

@@ -62,7 +62,7 @@ class Small(Machine[Flags]):
 
 
 COMPILED = CompiledMachine(Small.definition)
-DECLARED = {(source.name, h.name): h for h in Small.definition.handoffs for source in h.sources}
+DECLARED = {(source, handoff.name): handoff for source, handoff in Small.definition.edges}
 
 
 @pytest.mark.parametrize("answer", ["yes", "", 1, 0, None, [1], {"x": 1}, 1.0, object], ids=repr)

@@ -184,7 +184,7 @@ def test_every_answer_quotes_the_catalogue(shop: Shop, text: str, script: list[s
 def test_no_router_passes_a_limit(shop: Shop, script: list[str]) -> None:
     """Whatever a router replies: 2 visits, 4 calls, 6 hops, and no transition that was not declared."""
     result, model = asyncio.run(ask(shop, "how much is a sofa?", *script))
-    declared = {(s.name, h.name, h.target.name) for h in ShopFloor.definition.handoffs for s in h.sources}
+    declared = {(source, handoff.name, handoff.target.name) for source, handoff in ShopFloor.definition.edges}
     visits = Counter(r.stamp.state for r in result.records if isinstance(r, records.VisitStarted))
 
     assert {tuple(hop) for hop in result.path if hop.handoff is not None} <= declared

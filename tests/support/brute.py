@@ -81,7 +81,7 @@ class Desk:
     ) -> Iterator[Run]:
         visits = {**visits, state.name: visits.get(state.name, 0) + 1}
         grant = _grant(state)
-        exits = [h for h in self.definition.handoffs if state in h.sources and h.kind == "handoff"]
+        exits = list(state.exits)
 
         def enters(target: State | Final, held: int) -> bool:
             if isinstance(target, Final):
@@ -102,7 +102,7 @@ class Desk:
                 continue
             for handoff, written in {
                 **dict.fromkeys(self._replies(state, exits, context)),
-                **{(h, context): None for h in self.definition.handoffs if state in h.sources and h.kind != "handoff"},
+                **{(h, context): None for h in state.failure_edges.values()},
             }:
                 target = handoff.target
                 if not enters(target, total) or (handoff.guard is not None and not handoff.guard(written)):

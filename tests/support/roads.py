@@ -105,7 +105,7 @@ def paths(definition: Definition) -> Iterator[tuple[str, ...]]:
     By the words of the design alone: a handoff or failure edge into a state is legal while `hops + 2` are within the
     limit and the state has a visit left.
     """
-    edges = {(source.name, h.target.name) for h in definition.handoffs for source in h.sources}
+    edges = {(source, handoff.target.name) for source, handoff in definition.edges}
 
     def on(path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield path

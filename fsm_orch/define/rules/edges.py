@@ -45,7 +45,7 @@ def routes(definition: Definition) -> Iterator[Finding]:
     """Yield a finding for each state that a routing agent names, unless exactly one handoff leads there."""
     for state in definition.states.values():
         for target in state.spec.routes:
-            ways = [h.name for h in definition.exits(state.name) if h.target is target]
+            ways = [h.name for h in state.exits if h.target is target]
             if len(ways) != 1:
                 yield codes.finding(
                     "FSM121",

@@ -32,7 +32,7 @@ def unreachable(definition: Definition) -> Iterator[Finding]:
 def traps(definition: Definition) -> Iterator[Finding]:
     """Find states from which only the fallback can be reached, or whose agent would never be asked."""
     for name, state in definition.states.items():
-        if state.handoffs and not definition.exits(name):
+        if state.handoffs and not state.exits:
             yield codes.finding(
                 "FSM104",
                 where=state.where,
@@ -98,8 +98,7 @@ def _lost(definition: Definition, field: str, path: Sequence[str]) -> str | None
 
 def _edges_that_do_not_write(definition: Definition, field: str) -> dict[str, list[str]]:
     graph: dict[str, list[str]] = {name: [] for name in definition.successors}
-    for handoff in definition.handoffs:
-        for source in handoff.sources:
-            if handoff.kind != "handoff" or field not in source.spec.written_names:
-                graph[source.name].append(handoff.target.name)
+    for source, handoff in definition.edges:
+        if handoff.kind != "handoff" or field not in definition.states[source].spec.written_names:
+            graph[source].append(handoff.target.name)
     return graph

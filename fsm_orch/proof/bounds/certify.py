@@ -98,6 +98,4 @@ def _bound(definition: Definition, numbers: Skeleton, cost: Mapping[str, int]) -
 
 def _first_edge(definition: Definition, source: str, target: str) -> str:
     """Return the name of the first declared handoff or failure edge from one state to another."""
-    return next(
-        h.name for h in definition.handoffs if h.target.name == target and any(s.name == source for s in h.sources)
-    )
+    return next(h.name for leaves, h in definition.edges if (leaves, h.target.name) == (source, target))

@@ -27,17 +27,15 @@ def live(definition: Definition, domain: Domain, always: Iterable[Guard[Any]]) -
     # What successors need is added until nothing changes. Fields are never taken away again, so this ends.
     while onward != found:
         found = onward
-        onward = {s: kept | _in_visit(definition, domain, found, state) for s, state in definition.states.items()}
+        onward = {s: kept | _in_visit(domain, found, state) for s, state in definition.states.items()}
     return {state: tuple(name for name in domain.finite if name in names) for state, names in found.items()}
 
 
-def _in_visit(
-    definition: Definition, domain: Domain, found: Mapping[str, frozenset[str]], state: State
-) -> frozenset[str]:
+def _in_visit(domain: Domain, found: Mapping[str, frozenset[str]], state: State) -> frozenset[str]:
     """Return what is live in a visit of a state, given what is live in the states after it."""
     written = state.spec.written_names
     live: set[str] = set()
-    for handoff in definition.exits(state.name):
+    for handoff in state.exits:
         # Every reply writes every field that its agent declares: the kernel refuses one that leaves some out. So what
         # was in those fields before is lost when a handoff is taken, and its guard reads the new values.
         live |= _after(found, handoff) - written
@@ -45,7 +43,7 @@ def _in_visit(
         # the oracle has to answer for.
         live |= domain.read_by([handoff.guard]) - (frozenset() if _is_opaque(domain, handoff.guard) else written)
     # A failure edge has no guard, and leaves with the context of entry: nothing was written.
-    for handoff in definition.failure_edges(state.name).values():
+    for handoff in state.failure_edges.values():
         live |= _after(found, handoff)
     return frozenset(live)
 

@@ -45,7 +45,7 @@ class Theorems:
     def __init__(self, definition: Definition, limits: Limits) -> None:
         self._limits, self._most_cost = limits, limits.cost_micros
         self._initial, self._fallback = definition.initial.name, definition.fallback
-        self._edges = {(source.name, h.name): h for h in definition.handoffs for source in h.sources}
+        self._edges = {(source, handoff.name): handoff for source, handoff in definition.edges}
         states = definition.states.items()
         self._most_visits = {name: limits.hops if s.max_visits is None else s.max_visits for name, s in states}
         self._most_calls = {name: state.spec.calls for name, state in states}

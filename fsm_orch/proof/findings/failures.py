@@ -37,18 +37,18 @@ def unaffordable(definition: Definition, certificate: Certificate) -> Iterator[F
         certificate: its own; where the worst case fits the limit, every edge can be paid for.
     """
     limits, bound = definition.limits, certificate.bounds["tokens"].bound
-    failing = [(s, h) for h in definition.handoffs if h.kind != "handoff" for s in h.sources]
+    failing = [(source, handoff) for source, handoff in definition.edges if handoff.kind != "handoff"]
     if bound <= limits.tokens or not any(isinstance(handoff.target, State) for _, handoff in failing):
         return
     worst = most_spent(definition)
     unlimited = most_spent(replace(definition, limits=limits.model_copy(update={"tokens": bound})))
     for source, handoff in failing:
-        target, spent = handoff.target, worst.get((source.name, handoff.target.name))
+        target, spent = handoff.target, worst.get((source, handoff.target.name))
         if spent is None or not isinstance(target, State):
             continue
         grant, left = target.spec.grant(FREE).tokens, limits.tokens - spent.tokens
         if grant > left:
-            enough = min(bound, unlimited[source.name, target.name].tokens + grant)
+            enough = min(bound, unlimited[source, target.name].tokens + grant)
             yield codes.finding(
                 "FSM304",
                 where=handoff.where,

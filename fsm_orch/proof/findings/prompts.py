@@ -47,7 +47,7 @@ def needless_routing(definition: Definition) -> Iterator[Finding]:
     What they say may be what they are for: it is among the messages that later agents, and the caller, can read.
     """
     for name, state in definition.states.items():
-        exits = definition.exits(name)
+        exits = state.exits
         if state.spec.proposes and len(exits) == 1 and not state.spec.writes and len(definition.states) > 1:
             yield codes.finding(
                 "FSM503",

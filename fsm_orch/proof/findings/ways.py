@@ -87,10 +87,10 @@ def _raises_on_none(domain: Domain, leaf: Guard[Any], values: Mapping[str, objec
 def overlapping(definition: Definition) -> Iterator[Finding]:
     """Find exits of code of which two may be open at once: unless it says which, the order of declaration decides."""
     domain = Domain(definition.context, guards_of(definition, ()))
-    for name, state in definition.states.items():
+    for state in definition.states.values():
         if state.spec.kind != "code":
             continue
-        for first, second in combinations(definition.exits(name), 2):
+        for first, second in combinations(state.exits, 2):
             if second.guard is None or first.target is second.target:
                 continue  # a last exit without a guard is the usual way to say "else"
             both = _first(domain, (first.guard, second.guard), (True, True)).case
@@ -190,8 +190,8 @@ def untaken(definition: Definition, exploration: Exploration, known: Iterable[Fi
 def dead_ends(definition: Definition) -> Iterator[Finding]:
     """Find states whose exits may all be closed: a run that stands there can only be landed."""
     domain = Domain(definition.context, guards_of(definition, ()))
-    for name, state in definition.states.items():
-        exits = definition.exits(name)
+    for state in definition.states.values():
+        exits = state.exits
         if not exits or any(handoff.guard is None for handoff in exits):
             continue
         closed = _closed(definition, domain, state, exits)

@@ -40,17 +40,18 @@ class Edit:
         states = {name: self._state(state) for name, state in definition.states.items()}
         handoffs = tuple(self._handoff(h, states) for h in definition.handoffs if h.name != self.dropped)
         for state in states.values():
-            state.handoffs = tuple(h for h in handoffs if state in h.sources)
             routes = tuple(states.get(getattr(route, "name", ""), route) for route in state.spec.routes)
             state.spec = dataclasses.replace(state.spec, routes=routes)
         parts: dict[str, Atom] = {**states, **{handoff.name: handoff for handoff in handoffs}}
-        return dataclasses.replace(
+        changed = dataclasses.replace(
             definition,
             states=states,
             handoffs=handoffs,
             limits=self.limits or definition.limits,
             policies=tuple(_of_parts(policy, parts) for policy in definition.policies),
         )
+        changed.seal()
+        return changed
 
     def _state(self, state: State) -> State:
         made = copy.copy(state)
@@ -95,10 +96,9 @@ def fewer_hops(definition: Definition) -> Iterator[Edit]:
     # Each handoff must still be possible: a run needs the hops to its source, one for the handoff, and one more to land
     # if it leads to a state.
     start, needed = definition.initial.name, 1
-    for handoff in definition.handoffs:
-        for source in handoff.sources:
-            path = shortest_path(definition.successors, start, lambda node, end=source.name: node == end)  # type: ignore[misc]
-            needed = max(needed, len(path or ()) + isinstance(handoff.target, State))
+    for source, handoff in definition.edges:
+        path = shortest_path(definition.successors, start, lambda node, end=source: node == end)  # type: ignore[misc]
+        needed = max(needed, len(path or ()) + isinstance(handoff.target, State))
     for hops in range(definition.limits.hops - 1, needed - 1, -1):
         limits = definition.limits.model_copy(update={"hops": hops})
         yield Edit(words=f"lower the limit, `{limits_as_written(definition.limits, hops=hops)}`", limits=limits)

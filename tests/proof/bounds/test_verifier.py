@@ -78,7 +78,7 @@ def claim_of(definition, path, per_visit):
     document = claim(definition)
     tokens = document["bounds"]["tokens"]
     tolls = Tolls(skeleton(definition, definition.limits), tokens["worst_case"], per_visit)
-    names = {(source.name, h.target.name): h.name for h in definition.handoffs for source in h.sources}
+    names = {(source, handoff.target.name): handoff.name for source, handoff in definition.edges}
     amount = charged(definition, path)
     tokens |= {
         **{what: written(getattr(tolls, what)) for what in ("total", "to_come", "per_hop")},
