@@ -193,8 +193,8 @@ class _Trial:
 
 def _is_priced(machine: AnyMachine, model: str) -> bool:
     """Return whether the price of every model is known."""
-    agents = [state.spec for state in machine.definition.states.values() if state.spec.calls]
-    return all(registry.resolve(name).price is not None for name in {agent.model or model for agent in agents})
+    names = set(machine.definition.models(model).values())
+    return all(name is not None and registry.resolve(name).price is not None for name in names)
 
 
 def _progress() -> Progress:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from ..limits import CallLimits, Limits
 from .agent_spec import HasSpec
@@ -25,6 +25,8 @@ from .plain import plain
 from .policies import Policy
 from .source import qualified_name
 from .states import Final, Handoff, State
+
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,15 @@ class Definition:
         for source, handoff in self.edges:
             found[source].append(handoff.target.name)
         return {name: tuple(dict.fromkeys(targets)) for name, targets in found.items()}
+
+    def models(self, default: M | str | None = None) -> dict[str, M | str | None]:
+        """Return the model of each state whose agent makes calls: the one that it names, else the default.
+
+        Args:
+            default: for agents that name none. None: the machine's, and None for their states if it names none either.
+        """
+        otherwise = default or self.model
+        return {name: state.spec.model or otherwise for name, state in self.states.items() if state.spec.calls}
 
     @cached_property
     def canonical(self) -> dict[str, Any]:

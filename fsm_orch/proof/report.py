@@ -158,14 +158,11 @@ def _named_and_priced(
     """
     names: dict[str, str] = {}
     prices: dict[str, Price | None] = {}
-    for state in definition.states.values():
-        model = state.spec.model or default or definition.model
-        if not state.spec.calls or model is None:
-            continue
+    for state, model in definition.models(default).items():
         if isinstance(model, str):
-            names[state.name], prices[state.name] = checked(model), _price(model)
-        else:
-            names[state.name], prices[state.name] = given(model).name, model.price
+            names[state], prices[state] = checked(model), _price(model)
+        elif model is not None:
+            names[state], prices[state] = given(model).name, model.price
     return names, {state: price for state, price in prices.items() if price is not None}
 
 

@@ -82,7 +82,7 @@ class Runner(Generic[C, D]):
     ) -> None:
         self.definition: Definition = definition_of(machine, "Runner")
         agents = agents or {}
-        self._models = start.models_of(self.definition, model or self.definition.model, agents)
+        self._models = start.models_of(self.definition, model, agents)
         self._agents = start.agents_of(self.definition, agents)
         self._has_prices = all(model.price is not None for model in self._models.values())
         self.certificate = certificate

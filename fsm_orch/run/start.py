@@ -53,7 +53,7 @@ def models_of(definition: Definition, default: str | Model | None, agents: Colle
     """Find the model of each state whose agent makes calls.
 
     Args:
-        default: for agents that name none, and for all in `agents`.
+        default: for agents that name none, and for all in `agents`. None: the machine's.
         agents: the states whose agents are replaced.
 
     Raises StartError: if an agent has no model, or a replaced agent's state belongs to another machine.
@@ -65,12 +65,10 @@ def models_of(definition: Definition, default: str | Model | None, agents: Colle
         states = ", ".join(f"{definition.name}.{name}" for name in definition.states)
         raise StartError(f"{foreign[0]!r} is not a state of {definition.name}: give one of {states}")
     found: dict[str, Model] = {}
-    for name, state in definition.states.items():
-        if state.spec.calls == 0:
-            continue
+    for name, named in definition.models(default).items():
         # Agents are replaced in tests: their calls must go to the model that the test gave, and not to the provider
         # that the state names, where they cost money.
-        wanted = (default or state.spec.model) if state in agents else (state.spec.model or default)
+        wanted = (default or definition.model or named) if definition.states[name] in agents else named
         if wanted is None:
             raise StartError(f"State {name!r} needs a model: Runner({definition.name}, model='provider:model')")
         found[name] = registry.resolve(wanted) if isinstance(wanted, str) else registry.given(wanted)

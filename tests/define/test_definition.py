@@ -10,6 +10,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -613,6 +614,25 @@ def test_successors_hold_every_declared_edge_once() -> None:
         "answered": (),
         "human": (),
     } == Support.definition.successors
+
+
+def test_a_definition_knows_the_model_of_each_state() -> None:
+    """An agent's own model comes first, then the one that is given, then the machine's; code has none."""
+
+    class Asking(Machine[Ticket]):
+        model = "openai:cheap"
+        own = State(LLMAgent("Route.", model="openai:dear"), initial=True)
+        other = State(LLMAgent("Answer.", reads=(Ticket.query,)))
+        code = State(work)
+        done = Final()
+        human = Final(fallback=True)
+        on, off, end = own.to(other, "go on"), other.to(code, "it is told"), code.to(done)
+
+    unnamed = replace(Asking.definition, model=None)
+
+    assert {"own": "openai:dear", "other": "openai:cheap"} == Asking.definition.models()
+    assert {"own": "openai:dear", "other": "openai:given"} == Asking.definition.models("openai:given")
+    assert {"own": "openai:dear", "other": None} == unnamed.models()
 
 
 def test_a_definition_knows_its_ends() -> None:

@@ -44,9 +44,8 @@ def certify(
     if limits.hops < 1:
         raise CertificateError(f"{definition.name} cannot run: even landing takes a hop, and the limit is 0 hops")
     _check_parts(definition, parts)
-    calling = [name for name, state in definition.states.items() if state.spec.calls]
-    if models is None:
-        models = {name: m for name in calling if (m := definition.states[name].spec.model or definition.model)}
+    declared = definition.models()
+    named: Mapping[str, str | None] = declared if models is None else models
     inner: dict[str, list[Mapping[Measure, int]]] = {
         name: [{m: bound.bound for m, bound in part.bounds.items()} for part in of] for name, of in parts.items()
     }
@@ -56,8 +55,8 @@ def certify(
         machine=definition.name,
         definition=definition.digest,
         limits=limits,
-        models={name: models.get(name) for name in calling},
-        prices={n: Rates(input=prices[n].input, output=prices[n].output) for n in calling if n in prices},
+        models={name: named.get(name) for name in declared},
+        prices={n: Rates(input=prices[n].input, output=prices[n].output) for n in declared if n in prices},
         parts={name: tuple(part.digest for part in of) for name, of in parts.items()},
         bounds={measure: _bound(definition, numbers, cost) for measure, cost in costs.items()},
         assumptions=assumed(parts),
