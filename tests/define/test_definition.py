@@ -307,7 +307,7 @@ def test_every_default_is_tried() -> None:
         (Policy, "other times strict"),
         (never, "strict"),
     ],
-    ids=str,
+    ids=lambda it: str(getattr(it, "__qualname__", it)),
 )
 def test_what_is_left_out_is_what_users_get(way: Any, options: str) -> None:
     """A default in the table of digests is that of the signature. Neither changes once it was shipped."""

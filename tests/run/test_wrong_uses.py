@@ -29,7 +29,7 @@ from fsm_orch.errors import StepError
 from fsm_orch.limits import CallLimits
 from fsm_orch.models.metered import MeteredModel
 from fsm_orch.proof import prove
-from fsm_orch.testing import RoutingSafety, assert_bounded, assert_policy, hunt, play
+from fsm_orch.testing import RoutingSafety, assert_bounded, assert_policy, play
 
 
 class Essay(Context):
@@ -101,7 +101,6 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
         (lambda: assert_bounded(Essay, tokens=1), TypeError, machine("assert_bounded")),
         (lambda: assert_policy(Essay), TypeError, machine("assert_policy")),
         (lambda: RoutingSafety(Essay), TypeError, machine("RoutingSafety")),
-        (lambda: hunt(Essay), TypeError, machine("hunt")),
         (lambda: play(Essay, Essay(topic="x"), []), TypeError, machine("play")),
         (
             lambda: runner(store=MemoryStore),
