@@ -32,11 +32,6 @@ class Ledger(Struct, frozen=True, gc=False):
         left = self.limit.tokens - self.settled.tokens - self.reserved.tokens
         return left if left > 0 else 0
 
-    @property
-    def is_sound(self) -> bool:
-        """Whether the invariant holds."""
-        return self.limit.covers(self.held - self.overrun)
-
     def affords(self, *amounts: Amount, instead_of: Amount = NOTHING) -> bool:
         """Return whether the amounts could be reserved, all of them together.
 
