@@ -41,7 +41,10 @@ def holds_secret(annotation: Any) -> bool:
 
 def mutable_types(annotation: Any, seen: frozenset[Any] = frozenset()) -> Iterable[type]:
     """Yield every type in an annotation whose values can change, also inside aliases, models and dataclasses."""
-    annotation = getattr(annotation, "__value__", annotation)
+    if hasattr(annotation, "__value__"):
+        if annotation in seen:  # `type Tree = int | tuple[Tree, ...]`
+            return
+        annotation, seen = annotation.__value__, seen | {annotation}
     origin = typing.get_origin(annotation) or annotation
     if origin in _ABSTRACT:
         yield _ABSTRACT[origin]

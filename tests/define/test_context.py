@@ -33,6 +33,7 @@ from typing_extensions import TypeAliasType
 from fsm_orch.define.annotations import annotated_context
 from fsm_orch.define.changes import changed, overwritten, validated
 from fsm_orch.define.context import Context, FieldRef, field_refs, given_fields
+from fsm_orch.define.frozen import mutable_types
 from fsm_orch.define.marks import Given
 from fsm_orch.define.watched import watched
 from fsm_orch.errors import ContextError, DefinitionError
@@ -692,3 +693,20 @@ def test_no_changes_are_no_new_context() -> None:
     context = Renamed.model_validate({"q": "hi"})
 
     assert changed(context, {}) is context
+
+
+class Loop:
+    """An alias that contains itself, as `type Loop = int | tuple[Loop, ...]` makes one."""
+
+    def __init__(self, *others: Any) -> None:
+        self.others = others
+
+    @property
+    def __value__(self) -> Any:
+        return tuple[(self, *self.others)]  # type: ignore[misc]
+
+
+def test_aliases_that_contain_themselves_are_looked_into_once() -> None:
+    """A recursive alias is looked through for what can change, and the look ends."""
+    assert [] == list(mutable_types(Loop(int)))
+    assert [list] == list(mutable_types(Loop(list[int])))
