@@ -194,7 +194,7 @@ def test_both_tools_take_the_same_spellings(here: Path, pytester: pytest.Pyteste
     found = {
         value.definition.digest: f"{module}:{name}"
         for module in {*sys.modules}
-        for name, value in reversed(vars(sys.modules[module]).items())
+        for name, value in reversed([*vars(sys.modules[module]).items()])
         if is_machine(value) and value.__module__ == module
     }
     assert SPELLINGS[spelling] == [found[digest] for digest in digests]
