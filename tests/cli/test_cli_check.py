@@ -162,10 +162,7 @@ FSM117: 'done' leaves 'ask' without a description
 
 
 def test_how_to_learn_more_is_said_once(cli, ask, write):
-    """Below the findings the codes of errors and warnings are named, of a machine that builds as of one that does not.
-
-    A machine with nothing but notes, which can be left, is not sent anywhere.
-    """
+    """Below the findings the codes of errors and warnings are named, of machines that build too; notes are not."""
     noted = write(NOTED)
 
     assert cli.invoke(app, ["check", write(BAD)]).stdout.endswith("\nto learn more: fsm-orch explain FSM117 FSM110\n\n")
