@@ -24,12 +24,18 @@ def pytest_configure() -> None:
     asyncio.set_event_loop(None)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Skip the tests of the local model where it cannot run, and say what is missing."""
+    """Take the tests of the local model as slow, and for one process: two would load the weights twice.
+
+    Where it cannot run they are skipped, and what is missing is said.
+    """
     missing = _missing()
-    if missing is not None:
-        for item in items:
-            if item.get_closest_marker("local"):
+    for item in items:
+        if item.get_closest_marker("local"):
+            item.add_marker("slow")
+            item.add_marker(pytest.mark.xdist_group("local"))
+            if missing is not None:
                 item.add_marker(pytest.mark.skip(reason=missing))
 
 

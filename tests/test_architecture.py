@@ -17,6 +17,7 @@ import fsm_orch
 
 PACKAGE = Path(fsm_orch.__file__).parent
 GALLERY = Path(__file__).parent.parent / "machines"
+TESTS = Path(__file__).parent
 
 FLOORS = (
     "errors messages limits clock amounts",
@@ -149,6 +150,28 @@ def sources() -> dict[str, ast.Module]:
         for folder in (PACKAGE, GALLERY)
         for path in sorted(folder.rglob("*.py"))
     }
+
+
+@cache
+def suites() -> dict[Path, ast.Module]:
+    """Return every file of tests, parsed, by its path below the folder of all tests."""
+    return {path.relative_to(TESTS): ast.parse(path.read_text(encoding="utf-8")) for path in TESTS.rglob("test_*.py")}
+
+
+def cases(suite: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield the functions that are tests, those in classes and in functions too."""
+    for node in ast.walk(suite):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_"):
+            yield node
+
+
+def is_slow(suite: ast.Module, test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Return whether the fast lane leaves out a test with all its parameters; one of the local model is always slow."""
+    marks = {ast.unparse(mark) for mark in test.decorator_list}
+    for node in suite.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
+            marks |= {ast.unparse(mark) for mark in ast.walk(node.value) if isinstance(mark, ast.Attribute)}
+    return bool(marks & {"pytest.mark.slow", "pytest.mark.local"})
 
 
 def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -311,10 +334,8 @@ def test_docstrings_open_with_what_is_done() -> None:
 
 
 def test_docstrings_are_sentences() -> None:
-    """The docstring of a function opens with a capital, and its first paragraph ends with a full stop.
-
-    One that is code alone, such as `provider:model`, has no words and is let pass.
-    """
+    """The docstring of a function opens with a capital and ends its first paragraph with a full stop."""
+    # one that is code alone, such as `provider:model`, has no words and is let pass
     broken = [
         f"{path}:{function.lineno} {summary}"
         for path, module in sources().items()
@@ -325,3 +346,24 @@ def test_docstrings_are_sentences() -> None:
     ]
 
     assert [] == broken
+
+
+def test_tests_say_what_they_hold() -> None:
+    """Every test has a docstring, which is one sentence: it opens with a capital, and its one full stop ends it."""
+    broken = [
+        f"tests/{path}:{test.lineno} {test.name}: {said}"
+        for path, suite in suites().items()
+        for test in cases(suite)
+        for said in [ast.get_docstring(test) or ""]
+        if not re.fullmatch(r"[^a-z\s].*[.!?]", said, re.DOTALL) or re.search(r"[.!?]\s+[A-Z]|\n\n", said)
+    ]
+
+    assert [] == broken
+
+
+def test_every_room_is_in_the_fast_lane() -> None:
+    """A folder that has slow tests has fast ones too, so that `pytest -m "not slow"` looks at every room."""
+    lanes = {(path.parent, is_slow(suite, test)) for path, suite in suites().items() for test in cases(suite)}
+
+    assert any(is_left_out for _, is_left_out in lanes)
+    assert [] == [str(folder) for folder, is_left_out in lanes if is_left_out and (folder, False) not in lanes]

@@ -16,6 +16,8 @@ RIGHT = "tests/typing/right_uses.py"
 WRONG = "tests/typing/wrong_uses.py"
 MARK = "  # error: "
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("typing")]  # each checker reads both files once
+
 
 class Complaint(NamedTuple):
     """An error of a checker."""

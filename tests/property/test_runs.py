@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.lanes import in_both_lanes
 from support.random_machines import PLANS, Facts, drawn
 
 from fsm_orch import Limits, Machine, MemoryStore, Runner, RunResult, StartError
@@ -19,7 +20,7 @@ from fsm_orch.testing import ATTACKS, AdversarialModel, Tape, TheoremChecker, ta
 from fsm_orch.testing.adversaries import SECRET
 from machines.shop import Query, Shop, ShopFloor, deps
 
-RUNS = 5_000
+RUNS = in_both_lanes(few=100, many=5_000)
 """Adversarial runs in each of the two large properties."""
 PRICE = Price(Fraction(3), Fraction(15))
 HONEST = [attack for attack in ATTACKS if attack != "lying_usage"]
@@ -61,17 +62,22 @@ def assert_theorems(runner: Runner[Any, Any], result: RunResult[Any]) -> None:
     assert SECRET not in repr(result.journal) + repr(result.records)
 
 
-@settings(max_examples=RUNS)
-@given(PLANS, tapes())
-def test_random_machines_keep_every_theorem(loop: asyncio.Runner, plan: Tape, tape: Tape) -> None:
+@RUNS
+def test_random_machines_keep_every_theorem(loop: asyncio.Runner, examples: int) -> None:
     """Whatever a random machine's agents, models and limits do, T1 to T6 hold after every event."""
-    runner = runner_on(*drawn(plan), tape)
-    if runner is None:
-        return
 
-    result = loop.run(runner.run(Facts(), deps=tape))
+    @settings(max_examples=examples)
+    @given(PLANS, tapes())
+    def keep(plan: Tape, tape: Tape) -> None:
+        runner = runner_on(*drawn(plan), tape)
+        if runner is None:
+            return
 
-    assert_theorems(runner, result)
+        result = loop.run(runner.run(Facts(), deps=tape))
+
+        assert_theorems(runner, result)
+
+    keep()
 
 
 WORDS = (
@@ -86,22 +92,26 @@ WORDS = (
     "👗",
     "' OR 1=1 --",
 )
+QUERIES = st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=40
+).filter(lambda text: SECRET not in text)
 
 
-@settings(max_examples=RUNS)
-@given(
-    st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)
-    | st.text(st.characters(exclude_categories=["Cs"]), max_size=40).filter(lambda text: SECRET not in text),
-    tapes(),
-)
-def test_the_shop_keeps_every_theorem(loop: asyncio.Runner, shop: Shop, text: str, tape: Tape) -> None:
+@RUNS
+def test_the_shop_keeps_every_theorem(loop: asyncio.Runner, shop: Shop, examples: int) -> None:
     """Whatever customers ask and however its router's model misbehaves, T1 to T6 hold in the shop."""
-    runner = Runner(ShopFloor, model=AdversarialModel(tape, machine=ShopFloor, price=PRICE))
 
-    result = loop.run(runner.run(Query(text=text), deps=shop))
+    @settings(max_examples=examples)
+    @given(QUERIES, tapes())
+    def keeps(text: str, tape: Tape) -> None:
+        runner = Runner(ShopFloor, model=AdversarialModel(tape, machine=ShopFloor, price=PRICE))
 
-    assert_theorems(runner, result)
-    assert result.context.answer
+        result = loop.run(runner.run(Query(text=text), deps=shop))
+
+        assert_theorems(runner, result)
+        assert result.context.answer
+
+    keeps()
 
 
 @settings(max_examples=300)

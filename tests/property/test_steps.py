@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import given, settings
+from support.lanes import in_both_lanes
 from support.random_machines import PLANS, Asks, Facts, Twins, drawn
 
 from fsm_orch import Final, Limits, Machine, Message, State, Usage
@@ -133,17 +134,22 @@ def played(compiled: CompiledMachine, tape: Tape, inputs: int = 40) -> tuple[The
     return checker, journal
 
 
-@settings(max_examples=3_000)
-@given(PLANS, tapes())
-def test_theorems_hold_under_any_inputs(plan: Tape, tape: Tape) -> None:
+@in_both_lanes(few=100, many=3_000)
+def test_theorems_hold_under_any_inputs(examples: int) -> None:
     """Whatever is fed to the kernel, it is refused or T1 to T6 hold after it, in children too."""
-    machine = compiled(plan)
-    outcome = played(machine, tape)
-    if outcome is None:
-        return
-    checker, journal = outcome
 
-    assert checker.now == fold(machine, journal)
+    @settings(max_examples=examples)
+    @given(PLANS, tapes())
+    def hold(plan: Tape, tape: Tape) -> None:
+        machine = compiled(plan)
+        outcome = played(machine, tape)
+        if outcome is None:
+            return
+        checker, journal = outcome
+
+        assert checker.now == fold(machine, journal)
+
+    hold()
 
 
 @settings(max_examples=500)

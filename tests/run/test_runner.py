@@ -318,6 +318,7 @@ async def test_leaving_a_stream_early_lands_the_run() -> None:
     assert fold(slow.compiled, await store.load("r1")).landing == "cancelled"
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 async def test_a_thousand_runs_share_one_loop() -> None:
     """Runs that wait, wait together: a thousand take no longer than one."""

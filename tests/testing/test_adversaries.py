@@ -111,6 +111,7 @@ def test_cancellation_is_raised() -> None:
         said("cancelled", Tape(b""))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS)
 @given(tapes())
 def test_a_run_survives_each_misdeed(attack: Attack, tape: Tape) -> None:

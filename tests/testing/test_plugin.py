@@ -113,6 +113,7 @@ def test_a_target_without_machines_is_told(project: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+@pytest.mark.slow
 def test_ready_tests_pass(project: pytest.Pytester) -> None:
     """A sound machine passes all of them."""
     result = run(project, "--fsm", "desk")
@@ -178,6 +179,7 @@ def test_what_is_missing_is_told(project: pytest.Pytester) -> None:
         assert (pytest.ExitCode.USAGE_ERROR == result.ret) == (name == "hypothesis")
 
 
+@pytest.mark.slow
 def test_a_cassette_of_each_test_is_recorded_when_asked_and_replayed_else(project: pytest.Pytester) -> None:
     """One file for each test and its parameters, beside it; what would be sent now no longer matters."""
     own = project.path / "test_own.py"
@@ -206,6 +208,7 @@ def test_a_cassette_needs_its_recorder(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["fsm_cassette needs vcr: pip install 'fsm_orch?test?'"])
 
 
+@pytest.mark.slow
 def test_coverage_reports_what_the_projects_own_tests_took(project: pytest.Pytester) -> None:
     """The ready tests do not count: two of four edges were taken by the test of the project."""
     result = run(project, "--fsm", "desk", "test_own.py", "-k", "own or replay", "--fsm-coverage")

@@ -29,7 +29,7 @@ HUNTING = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
-TestSupport = RoutingSafety(Support).TestCase
+TestSupport = pytest.mark.slow(RoutingSafety(Support).TestCase)
 TestSupport.settings = QUICK
 
 

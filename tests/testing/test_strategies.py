@@ -79,6 +79,7 @@ def test_contexts_fit(order: Order) -> None:
     assert order == Order.model_validate(order.model_dump(by_alias=False), by_name=True)
 
 
+@pytest.mark.slow
 @given(runs(Desk))
 def test_whole_runs_are_drawn(result: RunResult[Order]) -> None:
     """Every run ends, and its journal leads where it went."""

@@ -22,6 +22,7 @@ from fsm_orch.proof.bounds.verifier import verify
 PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}
 
 
+@pytest.mark.slow
 def test_300_machines():
     """On 300 random machines of up to 7 states: witness <= exact <= bound <= what the prices prove, and all checks."""
     random = Random(4)

@@ -90,6 +90,7 @@ def claim_of(definition, path, per_visit):
     return Document(document)
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False), st.sampled_from([1, -1, 7, -1_000, 10**9, Fraction(1, 2), Fraction(-1, 64)]))
 def test_altered_in_any_number(random, by):
     """A certificate altered in any single number, or in a yes or no, is refuted."""
@@ -115,6 +116,7 @@ def test_altered_in_any_number_where_the_search_decides():
                 verify(altered(document, way, by), GAP)
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False))
 def test_a_witness_of_other_names_is_refuted(random):
     """A witness that is altered in any name is a path that no run can take, or does not say how."""

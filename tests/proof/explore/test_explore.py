@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import field_validator
 from support.brute import Desk, Flags, breaks_at, desks, is_a, is_b, is_kept, policies
 from support.desk import Support, Ticket, is_verified
+from support.lanes import in_both_lanes
 from support.random_machines import build, tight
 from support.spoilt import FAULTS, LIMITS, spoilt
 
@@ -34,28 +35,33 @@ from fsm_orch.testing import Tape, tapes
 # --- against a brute force ------------------------------------------------------------------------------------
 
 
-@given(desks(), st.data())
-@settings(deadline=None)
-def test_brute_force_agrees(desk: Desk, data: st.DataObject) -> None:
+@in_both_lanes(few=10, many=100)
+def test_brute_force_agrees(examples: int) -> None:
     """States, hops, tokens and policies are those of all runs, listed one by one; no shorter path breaks a policy."""
-    claims = tuple(data.draw(policies(desk.definition)) for _ in range(3))
-    runs = list(desk.runs())
 
-    found = explore(desk.definition, policies=claims)
+    @settings(max_examples=examples)
+    @given(desks(), st.data())
+    def agrees(desk: Desk, data: st.DataObject) -> None:
+        claims = tuple(data.draw(policies(desk.definition)) for _ in range(3))
+        runs = list(desk.runs())
 
-    assert found.is_complete
-    assert () == found.broken
-    assert {state for run in runs for state in run.entered} == set(found.reached)
-    assert max(run.hops for run in runs) == found.max_hops.amount
-    assert max(run.tokens for run in runs) == found.max_tokens.amount == found.max_tokens.trace.settled
-    kept = [all(is_kept(claim, run) for run in runs) for claim in claims]
-    assert kept == [judged.verdict == "holds" for judged in found.policies]
-    for judged in found.policies:
-        assert judged.verdict in ("holds", "violated")
-        if judged.trace:
-            shortest = min(breaks_at(judged.policy, run) for run in runs if not is_kept(judged.policy, run))
-            was_landed = judged.trace.legs[-1:] and judged.trace.legs[-1].landing  # entered, and nothing was legal
-            assert judged.trace.hops - bool(was_landed) <= shortest <= judged.trace.hops
+        found = explore(desk.definition, policies=claims)
+
+        assert found.is_complete
+        assert () == found.broken
+        assert {state for run in runs for state in run.entered} == set(found.reached)
+        assert max(run.hops for run in runs) == found.max_hops.amount
+        assert max(run.tokens for run in runs) == found.max_tokens.amount == found.max_tokens.trace.settled
+        kept = [all(is_kept(claim, run) for run in runs) for claim in claims]
+        assert kept == [judged.verdict == "holds" for judged in found.policies]
+        for judged in found.policies:
+            assert judged.verdict in ("holds", "violated")
+            if judged.trace:
+                shortest = min(breaks_at(judged.policy, run) for run in runs if not is_kept(judged.policy, run))
+                was_landed = judged.trace.legs[-1:] and judged.trace.legs[-1].landing  # entered, and nothing was legal
+                assert judged.trace.hops - bool(was_landed) <= shortest <= judged.trace.hops
+
+    agrees()
 
 
 @given(desks(), st.data())
@@ -87,6 +93,7 @@ def replayed(compiled: CompiledMachine, trace: Trace) -> Configuration:
     return fold(compiled, [started, *said, *trace.inputs])
 
 
+@pytest.mark.slow
 @given(tapes(), st.integers(0, 255))
 @settings(deadline=None, max_examples=25)
 def test_random_machines_keep_the_theorems(plan: Tape, choice: int) -> None:
@@ -555,6 +562,7 @@ def test_every_failure_edge_is_taken() -> None:
 # --- bounds of the search -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_cap_leaves_a_partial_verdict() -> None:
     """Where there is no more room, what was broken stays broken, and the rest is unknown."""
     claims = (never(Support.triage), never(Support.refund), eventually(Support.answered), never(Support.human))

@@ -73,6 +73,7 @@ def test_a_mended_machine_is_clean(path, check):
 VIOLATED = [path for path in PLANTED if "policies" in path.read_text(encoding="utf-8")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", VIOLATED, ids=lambda path: path.stem)
 def test_the_generated_test_fails_until_the_machine_is_mended(path, check):
     """The counterexample of a violated policy runs under pytest: red on the machine, green on the mended one."""

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from support.random_machines import MACHINES
@@ -66,6 +67,7 @@ def test_the_limit_that_is_advised_is_enough():
         assert list(unaffordable(replace(Desk.definition, limits=advised))) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(MACHINES, st.integers(3, 6), st.sampled_from([160, 320, 800]))
 def test_on_random_machines_what_is_advised_is_enough(machine, hops, tokens):

@@ -33,6 +33,7 @@ def importable(machine, policy):
     return made, mock.patch.dict(sys.modules, {"generated_machines": module})
 
 
+@pytest.mark.slow
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), MACHINES, st.sampled_from([(4, 10_000), (3, 320), (5, 800)]))
 def test_a_violation_is_shown_by_its_test(data, machine, limits):
