@@ -84,9 +84,6 @@ def check_deps(definition: Definition, deps: object) -> None:
         raise StartError(f"{definition.name} has dependencies: give them as deps=")
 
 
-_INPUTS: tuple[type, ...] = get_args(get_args(Input)[0])
-
-
 def journal_of(given: Iterable[Input]) -> tuple[Input, ...]:
     """Return a journal to replay.
 
@@ -102,6 +99,6 @@ def journal_of(given: Iterable[Input]) -> tuple[Input, ...]:
         raise TypeError(f"replay takes a journal, not {kind_of(given)}: give result.journal")
     journal = tuple(given)
     for event in journal:
-        if not isinstance(event, _INPUTS):
+        if not isinstance(event, Input):
             raise TypeError(f"a journal holds inputs, not {kind_of(event)}: give result.journal")
     return journal
