@@ -2,6 +2,7 @@
 
 import sys
 import types
+from contextlib import contextmanager
 from dataclasses import replace
 from unittest import mock
 
@@ -23,14 +24,14 @@ def policies(draw, definition):
     return draw(st.sampled_from(kinds if one is other else [*kinds, never(one).before(other), never(one).after(other)]))
 
 
-def importable(machine, policy):
-    """Give a machine policies, and put it where a generated test imports it from."""
-    made = types.SimpleNamespace(**{name: part for name, part in vars(machine).items() if not name.startswith("__")})
-    made.definition = replace(machine.definition, name="Random", policies=(policy,))
-    made.policies, made.__name__ = (policy,), "Random"
+@contextmanager
+def importable(machine, definition):
+    """Put a machine where a generated test imports it from, while it has this definition."""
     module = types.ModuleType("generated_machines")
-    module.Random = made
-    return made, mock.patch.dict(sys.modules, {"generated_machines": module})
+    module.Random = machine
+    found = mock.patch.dict(sys.modules, {"generated_machines": module})
+    with found, mock.patch.multiple(machine, definition=definition, policies=definition.policies):
+        yield
 
 
 @pytest.mark.slow
@@ -45,11 +46,10 @@ def test_a_violation_is_shown_by_its_test(data, machine, limits):
     event(judged.verdict)
     if judged.verdict != "violated":
         return
-    made, patched = importable(machine, policy)
-    made.definition = replace(made.definition, limits=definition.limits)
-    source = pytest_source(made.definition, policy, judged.trace, module="generated_machines")
+    broken = replace(definition, name="Random", policies=(policy,))
+    source = pytest_source(broken, policy, judged.trace, module="generated_machines")
     namespace = {}
-    with patched:
+    with importable(machine, broken):
         exec(compile(source, "generated.py", "exec"), namespace)
         (test,) = (value for name, value in namespace.items() if name.startswith("test_"))
         with pytest.raises(AssertionError, match="is broken"):
