@@ -24,7 +24,7 @@ NONE: Mapping[int, Any] = MappingProxyType({})
 Status = Literal["running", "waiting", "finished"]
 
 
-# Named tuples rather than frozen dataclasses: a step remakes these values several times, and `_replace` is quicker.
+# Structs rather than frozen dataclasses: a step makes these values several times, and a struct is made in C.
 class VisitLog(Struct, frozen=True):
     """What has happened in the visit that is under way."""
 
