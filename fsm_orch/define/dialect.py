@@ -133,8 +133,6 @@ class _Writer:
         """Return a type that is not made of others as JSON."""
         if hint is None or hint is type(None):
             return "None"
-        if isinstance(hint, list):  # of the arguments of a Callable
-            return [self.told(item) for item in hint]
         if isinstance(hint, str | typing.ForwardRef):
             return {"forward": getattr(hint, "__forward_arg__", hint)}
         if isinstance(hint, typing.TypeVar):

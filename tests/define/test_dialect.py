@@ -232,6 +232,24 @@ def test_a_docstring_is_told_where_it_reaches_a_model() -> None:
     assert written(made(held)) != written(made(same))
 
 
+class Early(Context):
+    """Names a class that is not there yet, and is not asked again."""
+
+    later: Later | None = None
+
+
+class Later(Context):
+    it: int = 0
+
+
+def test_what_was_not_known_yet_is_looked_up() -> None:
+    """A class that named another before that was there is told with it."""
+    whole = dialect_of(made(Early))
+
+    assert whole["types"][f"{__name__}:Early"]["fields"][0]["type"] == {"union": [f"{__name__}:Later", "None"]}
+    assert f"{__name__}:Later" in whole["types"]
+
+
 TYPES = st.recursive(
     st.sampled_from([int, str, bool, float, bytes, A, Inner, Held, Row, Literal["a"], Literal["a", "b"]]),
     lambda inner: (
