@@ -175,14 +175,15 @@ class Walk:
         if known is None:
             if len(self.tree) >= self._room:
                 raise _WalkEnd
+            # Not at the root, where a run may begin broken: a walk has one node at least.
+            if self._until_broken and source and any(self.play.broken(position)):
+                raise _WalkEnd
             number = self.tree.add(parent, label, charges)
             layer[key] = _Node(number, self._shared(position), _passed_through(moved))
             if position.now.hops > self.deepest.hops:
                 self.deepest = Sighting(position.now.hops, number)
             if self._on_progress is not None and number % _PROGRESS_EVERY == 0:
                 self._on_progress(number, len(layer))
-            if self._until_broken and any(self.play.broken(position)):  # noted first: a run may begin broken
-                raise _WalkEnd
         else:
             # Seen before: only the way to it may be better. Of all that were merged here, the one that was charged most
             # is kept for the next step: if any of them breaks the budget theorem (T3), that one does.
