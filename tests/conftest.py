@@ -4,9 +4,11 @@ import asyncio
 import os
 from collections.abc import Iterable
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
+from support.lanes import unit
 
 from fsm_orch.errors import ModelUnavailable
 from fsm_orch.models import weights
@@ -24,19 +26,27 @@ def pytest_configure() -> None:
     asyncio.set_event_loop(None)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Take the tests of the local model as slow, and for one process: two would load the weights twice.
-
-    Where it cannot run they are skipped, and what is missing is said.
-    """
+    """Take the tests of the local model as slow, and skip them where it cannot run, saying what is missing."""
     missing = _missing()
     for item in items:
         if item.get_closest_marker("local"):
             item.add_marker("slow")
-            item.add_marker(pytest.mark.xdist_group("local"))
             if missing is not None:
                 item.add_marker(pytest.mark.skip(reason=missing))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give some files to one worker as a whole, however tests are distributed else."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    # not by the mark `xdist_group`: pytest 9.2 ignores it (https://github.com/pytest-dev/pytest-xdist/issues/1386)
+    class Scheduling(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return unit(nodeid)
+
+    return Scheduling(config, log)
 
 
 def _missing() -> str | None:

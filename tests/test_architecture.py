@@ -45,7 +45,7 @@ OUTLETS = {
     "httpx2": ["models/http.py", "models/local.py", "models/weights.py"],
     "hypothesis": ["testing/*"],
     "importlib": ["cli/__init__.py", "discover.py", "models/registry.py"],
-    "openai": ["models/openai.py", "models/openai/*"],
+    "openai": ["models/openai/*"],
     "orjson": ["cli/*"],
     "pickle": [],
     "platformdirs": ["models/weights.py"],

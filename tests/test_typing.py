@@ -16,7 +16,7 @@ RIGHT = "tests/typing/right_uses.py"
 WRONG = "tests/typing/wrong_uses.py"
 MARK = "  # error: "
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("typing")]  # each checker reads both files once
+pytestmark = pytest.mark.slow
 
 
 class Complaint(NamedTuple):

@@ -18,7 +18,7 @@ from fsm_orch.export.promela import promela
 from fsm_orch.export.tla import module_name, tla
 from fsm_orch.proof.explore.exploration import Exploration, explore
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("differential")]  # what all three saw is asked for once
+pytestmark = pytest.mark.slow
 
 COUNT = 60
 MACHINES = [drawn(seed) for seed in range(COUNT)]

@@ -84,7 +84,8 @@ def test_the_generated_test_fails_until_the_machine_is_mended(path, check):
     Path("test_mended.py").write_text(mended, encoding="utf-8")
 
     program = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_found.py", "test_mended.py"]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": "."})
+    places = os.pathsep.join([".", os.environ.get("PYTHONPATH", "")])  # the package that is tested, wherever it lies
+    done = subprocess.run(program, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": places})
     assert "1 failed, 1 passed" in done.stdout, done.stdout
     assert "is broken:" in done.stdout
     assert "FAILED test_found.py" in done.stdout
