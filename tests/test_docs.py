@@ -138,6 +138,17 @@ def test_readme_extras_exist() -> None:
     assert set() == wanted - set(declared)
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "RELEASING.md"])
+def test_pages_name_files_that_exist(page: str) -> None:
+    """A link of a page to a file leads to one, and so does a path in it; `NAME` stands for a reader's own."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)", text)
+    paths = [path for path in re.findall(r"(?:fsm_orch|tests|\.ci)/[\w./]*\w/?", text) if "NAME" not in path]
+
+    assert links or paths
+    assert [] == [path for path in [*links, *paths] if not (ROOT / path).exists()]
+
+
 def test_docstring_examples_hold() -> None:
     """Every `>>>` in a docstring gives what stands below it."""
     finder, runner = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner()
