@@ -310,7 +310,7 @@ def test_every_default_is_tried() -> None:
     ids=lambda it: str(getattr(it, "__qualname__", it)),
 )
 def test_what_is_left_out_is_what_users_get(way: Any, options: str) -> None:
-    """A default in the table of digests is that of the signature. Neither changes once it was shipped."""
+    """A default in the table of digests is that of the signature: neither changes once it was shipped."""
 
     filled_in = {"window": [Window().messages, Window().chars], "sets": {}}  # for None
     for option in options.split():
