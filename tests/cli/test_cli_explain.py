@@ -37,6 +37,7 @@ def test_a_code_is_explained_in_full(code: str) -> None:
     assert [f"  {line}".rstrip() for line in known.diff.splitlines()] == printed.split("\n\n", 2)[2].splitlines()
 
 
+@pytest.mark.slow
 @given(EVERY, st.sampled_from([str.upper, str.lower, lambda code: code[3:], lambda code: f" {code} "]))
 def test_a_code_is_found_however_it_is_written(code: str, written) -> None:
     """Lower case and the bare number name the same code."""

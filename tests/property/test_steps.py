@@ -152,38 +152,48 @@ def test_theorems_hold_under_any_inputs(examples: int) -> None:
     hold()
 
 
-@settings(max_examples=500)
-@given(PLANS, tapes())
-def test_a_journal_survives_json(plan: Tape, tape: Tape) -> None:
+@in_both_lanes(few=50, many=500)
+def test_a_journal_survives_json(examples: int) -> None:
     """A journal written as JSON and read back folds to the same configuration."""
-    machine = compiled(plan)
-    outcome = played(machine, tape)
-    if outcome is None:
-        return
-    checker, journal = outcome
 
-    read_back = [input_from_json(to_json(event)) for event in journal]
+    @settings(max_examples=examples)
+    @given(PLANS, tapes())
+    def survives(plan: Tape, tape: Tape) -> None:
+        machine = compiled(plan)
+        outcome = played(machine, tape)
+        if outcome is None:
+            return
+        checker, journal = outcome
 
-    assert checker.now == fold(machine, read_back)
-    assert journal_digest(journal) == journal_digest(read_back)
+        read_back = [input_from_json(to_json(event)) for event in journal]
+
+        assert checker.now == fold(machine, read_back)
+        assert journal_digest(journal) == journal_digest(read_back)
+
+    survives()
 
 
-@settings(max_examples=500)
-@given(PLANS, tapes())
-def test_step_is_pure(plan: Tape, tape: Tape) -> None:
+@in_both_lanes(few=50, many=500)
+def test_step_is_pure(examples: int) -> None:
     """The same input on the same configuration gives the same step, and leaves the configuration as it was."""
-    machine = compiled(plan)
-    outcome = played(machine, tape, inputs=12)
-    if outcome is None or outcome[0].now is None or outcome[0].now.status == "finished":
-        return
-    now = outcome[0].now
-    shown = repr(now)
-    event = any_input(tape, machine, now, now.at)
 
-    try:
-        first, second = step(machine, now, event), step(machine, now, event)
-    except StepError:
-        return
+    @settings(max_examples=examples)
+    @given(PLANS, tapes())
+    def is_pure(plan: Tape, tape: Tape) -> None:
+        machine = compiled(plan)
+        outcome = played(machine, tape, inputs=12)
+        if outcome is None or outcome[0].now is None or outcome[0].now.status == "finished":
+            return
+        now = outcome[0].now
+        shown = repr(now)
+        event = any_input(tape, machine, now, now.at)
 
-    assert first == second
-    assert shown == repr(now)
+        try:
+            first, second = step(machine, now, event), step(machine, now, event)
+        except StepError:
+            return
+
+        assert first == second
+        assert shown == repr(now)
+
+    is_pure()

@@ -87,6 +87,7 @@ def test_whole_runs_are_drawn(result: RunResult[Order]) -> None:
     assert_replays(Desk, result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", [Desk, Support, ShopFloor])
 def test_runs_go_far(machine: type[Machine[Any, Any]]) -> None:
     """Some runs are landed and some are not."""
@@ -210,6 +211,7 @@ class Patch(Context):
     line: Line
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Ignoring unsupported")
 def test_what_was_taught_is_drawn() -> None:
     """A type that was taught after it had failed is drawn from then on."""
