@@ -5,8 +5,10 @@ import asyncio
 import doctest
 import importlib
 import inspect
+import json
 import re
 import shlex
+import textwrap
 import tomllib
 from itertools import takewhile
 from pathlib import Path
@@ -15,6 +17,9 @@ from typing import NamedTuple
 import pytest
 import typer
 import typer.testing
+
+from fsm_orch import Runner, ScriptedModel
+from machines.helpdesk import ByKeyword, Question
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -147,6 +152,18 @@ def test_pages_name_files_that_exist(page: str) -> None:
 
     assert links or paths
     assert [] == [path for path in [*links, *paths] if not (ROOT / path).exists()]
+
+
+def test_the_bug_form_tells_how_to_print_a_journal(capsys: pytest.CaptureFixture[str]) -> None:
+    """The lines that the form shows print the inputs of a run, each as one line of JSON."""
+    form = (ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"^ +from fsm_orch.*\n(?: +.+\n)+?(?= +render:)", form, re.MULTILINE)
+    result = Runner(ByKeyword, model=ScriptedModel([])).run_sync(Question(text="hello"))
+
+    exec(textwrap.dedent(lines), {"result": result})
+
+    printed = [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
+    assert [event.kind for event in result.journal] == printed
 
 
 def test_docstring_examples_hold() -> None:
