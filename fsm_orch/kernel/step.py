@@ -23,7 +23,7 @@ from .records import Record
 
 
 def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> Step:
-    """Apply one input, and return the next configuration with its records and effects.
+    """Apply one input, and return the next configuration with its records.
 
     Args:
         now: the configuration it happened in; None for `Started`, which begins a run.

@@ -22,7 +22,7 @@ class Desk(Protocol):
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
         """Reserve a call and return its number.
 
-        Raises CallDenied: if the kernel refuses it; do not try it again.
+        Raises CallDenied: if the kernel denies it; do not try it again.
         """
         ...
 
@@ -70,7 +70,7 @@ class MeteredModel:
     async def ask(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> Response:
         """Send a request, its output capped at the agent's `max_output_tokens`; each try is a call of the visit.
 
-        Raises CallDenied: if its input may be larger than `max_input_tokens`, or the kernel refuses it.
+        Raises CallDenied: if its input may be larger than `max_input_tokens`, or the kernel denies it.
         Raises CallFailed: if it failed, and either the failure is not transient or no try is left.
         Raises VisitClosed: if the visit has ended.
         Raises TypeError: if the messages are not `Message` objects, such as a text.

@@ -1,4 +1,4 @@
-"""The runner: performs the effects of the kernel, and folds what the world answers.
+"""The runner: does what is due, and folds what the world answers.
 
 It decides nothing. Each attempt of an agent runs in a task of its own, which can be given up without giving up the
 run; each of its calls is booked at the run's single writer.
