@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 from contextvars import ContextVar
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.limits import CallLimits
+from fsm_orch.observe import Record
 from fsm_orch.run.desk import AttemptDesk
 from fsm_orch.run.writer import Run
 
@@ -284,6 +286,43 @@ async def test_a_chain_of_plain_agents_shares_the_loop() -> None:
     stretches = "".join("n" if turn == "neighbour" else "v" for turn in turns if turn in ("neighbour", "visit_started"))
     assert turns.count("visit_started") == 50
     assert max(map(len, stretches.split("n"))) <= 17  # the first visit is entered as the run begins
+
+
+async def test_a_run_that_takes_its_time_shares_the_loop() -> None:
+    """Where each hop takes a millisecond, other tasks get a turn at every hop."""
+    turns: list[str] = []
+    seconds = [0.0]
+
+    def observe(record: Record) -> None:
+        if record.kind == "visit_started":
+            turns.append("visit")
+            seconds[0] += 0.001
+
+    async def neighbour() -> None:
+        while True:
+            turns.append("neighbour")
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(neighbour())
+    await Runner(Chain, observers=[observe], clock=lambda: seconds[0]).run(Ticket(query="x"))
+    task.cancel()
+
+    assert 50 == turns.count("visit")
+    assert ("visit", "visit") not in set(pairwise(turns))
+
+
+async def test_a_reader_leaves_before_the_next_agent_acts() -> None:
+    """A reader that leaves at a hop ends the run there, though plain agents await nothing."""
+    acted: list[str] = []
+    counting = lambda visit: acted.append(visit.state.name)  # noqa: E731
+    runner = Runner(Chain, agents={Chain.left: counting, Chain.right: counting})
+
+    async with runner.stream(Ticket(query="x")) as stream:
+        async for record in stream:
+            if record.kind == "handed_off":
+                break
+
+    assert ["left"] == acted
 
 
 def traced(visit: Visit[Ticket]) -> Any:

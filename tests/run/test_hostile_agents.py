@@ -28,12 +28,14 @@ from fsm_orch import (
     StartError,
     State,
     Visit,
+    to_json,
 )
 from fsm_orch.agents import AgentSpec
 from fsm_orch.errors import StoreError
 from fsm_orch.kernel import records
 from fsm_orch.kernel.inputs import Cancelled, Input
 from fsm_orch.kernel.step import fold
+from fsm_orch.store import input_from_json
 
 
 class Facts(Context):
@@ -104,19 +106,22 @@ async def test_replies_name_handoffs_and_fields_either_way(reply: Reply) -> None
         lambda visit: Reply(messages=("hello",)),  # type: ignore[arg-type]
         lambda visit: Reply(changes={Facts.answer: "zzz"}),
         lambda visit: Reply(changes={Facts.answer: "\ud800"}),
+        lambda visit: Reply(changes={Facts.answer: object()}),
+        lambda visit: Reply(handoff="stay", changes={Facts.answer: object()}),
         lambda visit: Reply(changes={17: "yes"}),
         lambda visit: sys.exit(3),
         lambda visit: Message(role="assistant", content="\ud800"),
     ],
 )
 async def test_whatever_an_agent_returns_or_raises_lands(reply: Any) -> None:
-    """No reply, however wrong, ends a run in an exception or in the middle."""
+    """No reply, however wrong, ends a run in an exception, in the middle, or with a journal that cannot be written."""
     Custom.reply = reply
 
     result = await Runner(Loose).run(Facts())
 
     assert result.state is Loose.human
     assert result.landing is not None
+    assert result.journal == tuple(input_from_json(to_json(event)) for event in result.journal)
 
 
 async def test_an_agent_that_is_not_async_lands() -> None:
