@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from .errors import LedgerError
+
+Count = Annotated[int, Meta(ge=0)]
+"""An exact number of something; checked where it is read from JSON."""
 
 
 class Amount(Struct, frozen=True, gc=False):
@@ -89,12 +92,12 @@ class Price:
 FREE = Price(Fraction(0), Fraction(0))
 
 
-class Usage(Struct, frozen=True, kw_only=True, gc=False):
+class Usage(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """What requests used; counts are exact and never negative."""
 
-    requests: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
+    requests: Count = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
 
     @property
     def total_tokens(self) -> int:

@@ -9,7 +9,7 @@ from msgspec import Struct
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-class ToolCall(Struct, frozen=True, kw_only=True, gc=False):
+class ToolCall(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """A model's request to run a tool."""
 
     id: str
@@ -18,7 +18,7 @@ class ToolCall(Struct, frozen=True, kw_only=True, gc=False):
     """JSON text, as the model wrote it."""
 
 
-class Message(Struct, frozen=True, kw_only=True, gc=False):
+class Message(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """One message of a conversation."""
 
     role: Role

@@ -10,11 +10,11 @@ from typing import Any
 
 from msgspec import field
 
-from ..amounts import Usage
+from ..amounts import Count, Usage
 from ..limits import Limits
 from ..messages import Message
 from .reasons import FailureReason, Refusal
-from .tagged import Tagged
+from .tagged import Seconds, Tagged
 
 
 class Started(Tagged, frozen=True, kw_only=True, tag="started"):
@@ -28,38 +28,38 @@ class Started(Tagged, frozen=True, kw_only=True, tag="started"):
     """None: the run id."""
     digest: str = ""
     """The digest of the definition it was started on."""
-    kernel: int = 0
+    kernel: Count = 0
     """The version of the kernel that the run was started on."""
     limits: Limits = field(default_factory=Limits)
     """The limits it was started with."""
-    at: float = 0.0
+    at: Seconds = 0.0
 
 
 class CallReserved(Tagged, frozen=True, kw_only=True, tag="call_reserved", gc=False):
     """A metered model asked to send a request."""
 
-    call: int
+    call: Count
     """Counts from 1 within the visit."""
-    input_tokens: int
+    input_tokens: Count
     """The bound of its input."""
-    output_tokens: int
+    output_tokens: Count
     """Its cap on the wire."""
-    at: float
+    at: Seconds
 
 
 class CallSettled(Tagged, frozen=True, kw_only=True, tag="call_settled", gc=False):
     """A request ended; without usage its whole reservation is charged."""
 
-    call: int
+    call: Count
     usage: Usage | None
-    at: float
+    at: Seconds
 
 
 class CallReleased(Tagged, frozen=True, kw_only=True, tag="call_released", gc=False):
     """A request provably cost nothing."""
 
-    call: int
-    at: float
+    call: Count
+    at: Seconds
 
 
 class Replied(Tagged, frozen=True, kw_only=True, tag="replied"):
@@ -70,7 +70,7 @@ class Replied(Tagged, frozen=True, kw_only=True, tag="replied"):
     messages: tuple[Message, ...] = ()
     refusal: Refusal | None = None
     """Set if the reply could not be read, or holds a value that cannot be journaled."""
-    at: float
+    at: Seconds
 
 
 class Failed(Tagged, frozen=True, kw_only=True, tag="failed", gc=False):
@@ -78,55 +78,55 @@ class Failed(Tagged, frozen=True, kw_only=True, tag="failed", gc=False):
 
     reason: FailureReason
     detail: str = ""
-    at: float
+    at: Seconds
 
 
 class Paused(Tagged, frozen=True, kw_only=True, tag="paused", gc=False):
     """An agent asked a human and waits."""
 
     question: str
-    at: float
+    at: Seconds
 
 
 class Resumed(Tagged, frozen=True, kw_only=True, tag="resumed"):
     """The human answered."""
 
     answer: Any
-    at: float
+    at: Seconds
 
 
 class Cancelled(Tagged, frozen=True, kw_only=True, tag="cancelled", gc=False):
     """The caller wants the run to end."""
 
     detail: str = ""
-    at: float
+    at: Seconds
 
 
 class Split(Tagged, frozen=True, kw_only=True, tag="split"):
     """An agent started a child machine with a share of the run's ledger; it counts as one call."""
 
-    call: int
+    call: Count
     machine: str
-    tokens: int
-    cost: int = 0
+    tokens: Count
+    cost: Count = 0
     """Micro-dollars."""
     context: Mapping[str, Any]
-    at: float
+    at: Seconds
 
 
 class ChildInput(Tagged, frozen=True, kw_only=True, tag="child_input"):
     """Something happened to a child."""
 
-    call: int
+    call: Count
     input: Input
-    at: float
+    at: Seconds
 
 
 class Merged(Tagged, frozen=True, kw_only=True, tag="merged", gc=False):
     """A finished child gave back what is left of its share."""
 
-    call: int
-    at: float
+    call: Count
+    at: Seconds
 
 
 Input = (

@@ -61,7 +61,7 @@ LANDS_AS: Mapping[RefusalReason, LandingReason] = {
 """Refusals that no other reply could avoid, with the reason a run then lands for. Any other lands as `refusal`."""
 
 
-class Refusal(Struct, frozen=True, gc=False):
+class Refusal(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Why a reply was not accepted."""
 
     reason: RefusalReason

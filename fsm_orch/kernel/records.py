@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ..amounts import Usage
+from ..amounts import Count, Usage
 from ..limits import Limits
 from .reasons import DenialReason, FailureReason, LandingReason, RefusalReason
-from .tagged import Tagged
+from .tagged import Seconds, Tagged
 
 
-class Stamp(Struct, frozen=True, kw_only=True, gc=False):
+class Stamp(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Where and when a record was made, and how the ledger stood after it."""
 
     run_id: str
     thread_id: str | None
     trace_id: str
-    at: float
+    at: Seconds
     state: str
     agent: str | None
     """None in a final state."""
-    hops: int
-    settled: int
+    hops: Count
+    settled: Count
     """Tokens."""
-    reserved: int
+    reserved: Count
     """Tokens."""
-    remaining: int
+    remaining: Count
     """Tokens that are neither settled nor reserved."""
-    ahead: int
+    ahead: Count
     """Tokens that the run may be charged at most beyond these; `settled + reserved + ahead` never rises."""
 
 
@@ -46,9 +46,9 @@ class RunStarted(_Record, frozen=True, kw_only=True, tag="run_started"):
 class VisitStarted(_Record, frozen=True, kw_only=True, tag="visit_started", gc=False):
     """A state was entered, and its menu drawn."""
 
-    visits: int
+    visits: Count
     """How often this state has been visited in this run, this visit included."""
-    granted: int
+    granted: Count
     """Tokens reserved for the first call."""
     legal: tuple[str, ...]
 
@@ -56,35 +56,35 @@ class VisitStarted(_Record, frozen=True, kw_only=True, tag="visit_started", gc=F
 class CallReserved(_Record, frozen=True, kw_only=True, tag="call_reserved", gc=False):
     """A call was reserved."""
 
-    call: int
-    input_tokens: int
-    output_tokens: int
+    call: Count
+    input_tokens: Count
+    output_tokens: Count
 
 
 class CallDenied(_Record, frozen=True, kw_only=True, tag="call_denied", gc=False):
     """A call was not reserved; nothing was sent."""
 
-    call: int
+    call: Count
     reason: DenialReason
 
 
 class CallSettled(_Record, frozen=True, kw_only=True, tag="call_settled", gc=False):
     """A call ended and was charged."""
 
-    call: int
+    call: Count
     usage: Usage | None
     """None: unknown, and the whole reservation was charged."""
-    tokens: int
-    cost: int
+    tokens: Count
+    cost: Count
     """Micro-dollars."""
-    overrun: int
+    overrun: Count
     """Tokens beyond the reservation."""
 
 
 class CallReleased(_Record, frozen=True, kw_only=True, tag="call_released", gc=False):
     """A call provably cost nothing; its reservation was released."""
 
-    call: int
+    call: Count
 
 
 class Refused(_Record, frozen=True, kw_only=True, tag="refused", gc=False):
@@ -118,7 +118,7 @@ class HandedOff(_Record, frozen=True, kw_only=True, tag="handed_off", gc=False):
     handoff: str
     source: str
     target: str
-    messages: int
+    messages: Count
     """How many messages were committed with it."""
     written: tuple[str, ...]
     """The fields that were committed with it."""
@@ -146,7 +146,7 @@ class RunResumed(_Record, frozen=True, kw_only=True, tag="run_resumed", gc=False
 class ChildRecord(_Record, frozen=True, kw_only=True, tag="child_record"):
     """Something happened in a child machine."""
 
-    call: int
+    call: Count
     record: Record
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Annotated, cast
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Seconds = Annotated[float, Meta(ge=0)]
+"""How long a run has been active."""
 
 
-class Tagged(Struct, frozen=True, tag_field="kind"):
+class Tagged(Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
     """A member of a union of values."""
 
     @property
