@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..define.definition import Definition
+from ..define.wording import kind_of
 from .base import Observer
 
-_makers: list[Callable[[Definition], Observer]] = []
+_log = logging.getLogger("fsm_orch")
+
+_makers: dict[object, Callable[[Definition], Observer]] = {}
+"""By block, since two blocks may be given equal makers, and are left in any order."""
 
 
 @contextmanager
@@ -20,14 +25,35 @@ def everywhere(observer_of: Callable[[Definition], Observer]) -> Iterator[None]:
 
     Args:
         observer_of: is called with the definition of a machine at the start of each run, and returns its observer.
+            What it raises is logged by its type, and does not touch the run.
+
+    Raises TypeError: if it is no function.
     """
-    _makers.append(observer_of)
+    if not callable(observer_of):
+        how = "everywhere(lambda machine: ...)"
+        raise TypeError(f"everywhere takes a function of a definition, not {kind_of(observer_of)}: {how}")
+    block = object()
+    _makers[block] = observer_of
     try:
         yield
     finally:
-        _makers.remove(observer_of)
+        del _makers[block]
 
 
 def observers_of(definition: Definition) -> tuple[Observer, ...]:
     """Return what observes a run that begins now, besides its runner's own observers."""
-    return tuple([observer_of(definition) for observer_of in _makers])
+    # a copy, made at once: other threads, and makers themselves, may enter and leave blocks meanwhile
+    made = [_made(observer_of, definition) for observer_of in tuple(_makers.values())]
+    return tuple([observer for observer in made if observer is not None])
+
+
+def _made(observer_of: Callable[[Definition], Observer], definition: Definition) -> Observer | None:
+    """Return an observer; None if there is none to be had."""
+    try:
+        observer = observer_of(definition)
+        if not callable(observer):
+            raise TypeError
+    except Exception as error:  # a guest, as observers are
+        _log.error("%r made no observer: %s", observer_of, type(error).__name__)
+        return None
+    return observer
