@@ -8,9 +8,11 @@ from typing import get_args
 
 from ..define.definition import Definition
 from ..define.wording import kind_of
-from ..errors import StartError
-from ..kernel.inputs import Input
+from ..errors import StartError, StepError
+from ..kernel.codec import to_json
+from ..kernel.inputs import Input, Started
 from ..limits import Limits
+from ..messages import Message
 from ..observe.base import Observer
 from ..resilience.retry import Retry
 from ..store.base import Store
@@ -82,6 +84,39 @@ def check_deps(definition: Definition, deps: object) -> None:
         )
     if wanted is not None and deps is None and type(None) not in get_args(wanted):
         raise StartError(f"{definition.name} has dependencies: give them as deps=")
+
+
+def messages_of(given: object) -> tuple[Message, ...]:
+    """Return the conversation that a run is given.
+
+    Raises StartError: if it is anything but messages.
+    """
+    messages = tuple(given) if isinstance(given, Iterable) else (given,)
+    if not isinstance(given, Iterable) or not all(isinstance(said, Message) for said in messages):
+        raise StartError("the messages of a run are Message objects: (Message(role='user', content='...'),)")
+    return messages
+
+
+def check_first(first: Started) -> None:
+    """Check that the first input of a run can be written: it is the one that callers have a part in.
+
+    Raises StartError: if an id is no text that UTF-8 can encode, or JSON does not give back a message.
+    """
+    for name, held in (("run_id", first.run_id), ("thread_id", first.thread_id), ("trace_id", first.trace_id)):
+        if held is not None and not _is_text(held):
+            raise StartError(f"{name}= takes text that UTF-8 can encode, and this {type(held).__name__} is none")
+    if first.messages:  # its context has been looked at, and all else is ours
+        try:
+            to_json(first)
+        except StepError as error:
+            raise StartError(f"this conversation cannot be journaled: {error}") from None
+
+
+def _is_text(held: object) -> bool:
+    try:
+        return isinstance(held, str) and (held.isascii() or bool(held.encode()))
+    except UnicodeEncodeError:
+        return False
 
 
 def journal_of(given: Iterable[Input]) -> tuple[Input, ...]:

@@ -110,7 +110,8 @@ class Runner(Generic[C, D]):
             options: see `RunOptions`.
 
         Raises StartError: if the context is not the machine's, comes with a field set that only agents write, or does
-            not come back from JSON; if dependencies are missing or not declared, or messages are not `Message` objects.
+            not come back from JSON; if dependencies are missing or not declared, an id is no text, or messages are not
+            `Message` objects.
         Raises asyncio.CancelledError: if the caller cancels; the run has landed by then.
         """
         return await self._run(self._started(context, options, deps), deps, self._observers)
@@ -196,16 +197,16 @@ class Runner(Generic[C, D]):
         unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
         if unknown:
             raise TypeError(f"a run takes {', '.join(RunOptions.__annotations__)}, not {', '.join(unknown)}")
-        if not all(isinstance(said, Message) for said in options.get("messages", ())):
-            raise StartError("the messages of a run are Message objects: Message(role='user', content='...')")
-        return started(
+        first = started(
             self.compiled,
             start.initial_values(context),
             run_id=options.get("run_id") or self._new_id(),
-            messages=tuple(options.get("messages", ())),
+            messages=given.messages_of(options.get("messages", ())),
             thread_id=options.get("thread_id"),
             trace_id=options.get("trace_id"),
         )
+        given.check_first(first)
+        return first
 
     async def _run(
         self, first: Started, deps: Any, observers: Sequence[Observer], *, is_read: bool = False

@@ -505,6 +505,15 @@ async def test_a_conversation_is_seen_through_a_window() -> None:
     assert result.thread_id == "t1"
 
 
+async def test_a_conversation_may_come_one_by_one() -> None:
+    """Messages that can be gone through only once are not lost on the way."""
+    earlier = Message(role="user", content="My invoice is I7.")
+
+    result = await runner({"handoff": "resolved"}).run(Ticket(query="x"), messages=(m for m in [earlier]))  # type: ignore[call-overload]
+
+    assert (earlier,) == result.journal[0].messages  # type: ignore[union-attr]
+
+
 async def test_a_handoff_of_another_machine_is_no_handoff() -> None:
     """A code agent cannot smuggle in an edge of another machine, even of the same name."""
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
@@ -204,6 +205,41 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
             lambda: runner().run_sync(Essay(topic="x"), deps={}),
             StartError,
             "Writing has no dependencies: leave deps= out, or declare their type, Machine[Essay, ...]",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), run_id=5),
+            StartError,
+            "run_id= takes text that UTF-8 can encode, and this int is none",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), thread_id="\ud800"),
+            StartError,
+            "thread_id= takes text that UTF-8 can encode, and this str is none",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), trace_id=b"x"),
+            StartError,
+            "trace_id= takes text that UTF-8 can encode, and this bytes is none",
+        ),
+        (
+            lambda: runner(new_id=uuid4).run_sync(Essay(topic="x")),
+            StartError,
+            "run_id= takes text that UTF-8 can encode, and this UUID is none",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), messages=Message(role="user", content="")),
+            StartError,
+            "the messages of a run are Message objects: (Message(role='user', content='...'),)",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), messages="hello"),
+            StartError,
+            "the messages of a run are Message objects: (Message(role='user', content='...'),)",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), messages=[Message(role="boss", content="")]),
+            StartError,
+            "this conversation cannot be journaled: 'started' cannot be written: JSON does not give back what 'messages'",
         ),
         (
             lambda: ScriptedModel({"handoff": "end"}),
