@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Iterable
-from typing import get_args
+from typing import Any, get_args
 
 from ..define.definition import Definition
 from ..define.wording import kind_of
@@ -86,7 +86,7 @@ def check_deps(definition: Definition, deps: object) -> None:
         raise StartError(f"{definition.name} has dependencies: give them as deps=")
 
 
-def messages_of(given: object) -> tuple[Message, ...]:
+def messages_of(given: Any) -> tuple[Message, ...]:
     """Return the conversation that a run is given.
 
     Raises StartError: if it is anything but messages.

@@ -239,7 +239,7 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
         (
             lambda: runner().run_sync(Essay(topic="x"), messages=[Message(role="boss", content="")]),
             StartError,
-            "this conversation cannot be journaled: 'started' cannot be written: JSON does not give back what 'messages'",
+            "this conversation cannot be journaled: 'started' cannot be written: JSON does not give back what",
         ),
         (
             lambda: ScriptedModel({"handoff": "end"}),
