@@ -17,7 +17,7 @@ from .reasons import FailureReason, Refusal
 from .tagged import Seconds, Tagged
 
 
-class Started(Tagged, frozen=True, kw_only=True, tag="started"):
+class Started(Tagged, frozen=True, kw_only=True, tag="started", weakref=True):
     """A run began."""
 
     run_id: str
