@@ -6,6 +6,7 @@ import typing
 from collections import abc, deque
 from collections.abc import Iterable
 from dataclasses import is_dataclass
+from types import FunctionType
 from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
@@ -16,6 +17,7 @@ INSTEAD: dict[type, str] = {
     dict: "a nested Context, or a tuple of pairs",
     set: "frozenset[...]",
     bytearray: "bytes",
+    FunctionType: "dependencies for functions, which no journal can hold",
 }
 
 
@@ -28,6 +30,7 @@ _ABSTRACT: dict[object, type] = {
     abc.MutableMapping: dict,
     abc.Set: set,
     abc.MutableSet: set,
+    abc.Callable: FunctionType,
 }
 """What pydantic puts where an annotation names only a protocol."""
 
@@ -51,7 +54,8 @@ def mutable_types(annotation: Any, seen: frozenset[Any] = frozenset()) -> Iterab
     elif isinstance(origin, type) and origin not in seen:
         yield from _mutable_values(origin, seen | {origin})
     for argument in typing.get_args(annotation):  # marks of Annotated and values of Literal are not types: passed over
-        yield from mutable_types(argument, seen)
+        if not isinstance(argument, list):  # what a `Callable[[int], str]` takes
+            yield from mutable_types(argument, seen)
 
 
 def _mutable_values(kind: type, seen: frozenset[Any]) -> Iterable[type]:

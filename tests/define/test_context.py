@@ -200,6 +200,11 @@ def test_given_fields_are_the_required_and_the_marked() -> None:
         AbstractSet[int],
         Iterable[int],
         collections.deque[int],
+        # functions, which can be given attributes and have no form in JSON
+        Callable,
+        Callable[[int], str],
+        typing.Callable[[list[int]], str],
+        tuple[Callable[..., int] | None, ...],
         LooseData,
         tuple[LooseData, ...],
         FrozenAroundList,
