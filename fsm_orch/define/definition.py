@@ -123,7 +123,10 @@ class Definition:
 
 
 def _state(state: State) -> dict[str, Any]:
-    return said(agent=_agent(state), initial=state.initial, max_visits=state.max_visits, timeout_s=state.timeout_s)
+    seconds = state.timeout_s
+    if isinstance(seconds, float) and seconds.is_integer():
+        seconds = int(seconds)  # 3.0 is the same as 3
+    return said(agent=_agent(state), initial=state.initial, max_visits=state.max_visits, timeout_s=seconds)
 
 
 def _agent(state: State) -> dict[str, Any]:

@@ -270,6 +270,14 @@ def test_an_agents_option_at_its_default_is_not_in_the_digest() -> None:
     assert SPECIFIED == build(agent=Specified(**usual, call_limits=CallLimits())).digest  # type: ignore[arg-type]
 
 
+def test_time_has_one_spelling_in_a_digest() -> None:
+    """3 seconds and 3.0 are the same time, of a state and of a run."""
+    three, exactly, longer = (build(state_options={"timeout_s": seconds}).digest for seconds in (3, 3.0, 3.5))
+
+    assert three == exactly != longer
+    assert build(limits=Limits(deadline_s=3)).digest == build(limits=Limits(deadline_s=3.0)).digest
+
+
 def test_money_has_one_spelling_in_a_digest() -> None:
     """$0.05 and $0.050 are one limit."""
 
