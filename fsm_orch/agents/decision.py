@@ -1,7 +1,7 @@
 """Decisions: the JSON object in which a model chooses a handoff and writes fields.
 
-`form` returns the schema for a set of legal handoffs, and the reader for what comes back. It is built once for each
-set and cached. Reading is strict: every text that is not exactly one decision is refused, with a reason of its own.
+`form` returns the schema for a set of legal handoffs, and the reader for what comes back. Reading is strict: every text
+that is not exactly one decision is refused, with a reason of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -79,10 +78,10 @@ class Form:
         return Refusal("unknown_handoff", f"{handoff[:64]!r} does not exist. Choose one of: {', '.join(self.legal)}.")
 
 
-# cached: pydantic takes about 1 ms to make a model and its schema, and a machine has few different menus
-@lru_cache(maxsize=1024)
 def form(context: type[Context], written: tuple[str, ...], declared: tuple[str, ...], legal: tuple[str, ...]) -> Form:
     """Build the form for an agent that writes fields and may choose among legal handoffs.
+
+    It takes about 1 ms, in which pydantic makes a model and its schema: whoever asks often keeps it.
 
     Args:
         written: names of the fields it writes, in declaration order.

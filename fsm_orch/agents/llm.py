@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -22,7 +23,7 @@ from .decision import Form, form
 from .window import Window
 
 _MOST_MENUS = 256
-"""Menus whose form and instructions an agent keeps; a state of eight exits has at most so many."""
+"""How many menus an agent keeps, with form and instructions; a state of eight exits has no more."""
 
 
 class LLMAgent:
@@ -94,8 +95,8 @@ class LLMAgent:
             where=where_called(),
         )
         self._written = tuple(ref.name for ref in self.spec.writes)
-        # of the machine's own handoffs, in the agent's own table: a cache of the module would keep machines alive
-        self._made: dict[tuple[type[Context], tuple[Handoff, ...], tuple[Handoff, ...]], tuple[Form, Message]] = {}
+        # the agent's own table: a cache of the module would keep machines alive
+        self._asked = lru_cache(maxsize=_MOST_MENUS)(self._make)
 
     async def act(self, visit: Visit[Any, Any]) -> Reply:
         """Ask the model once. The kernel decides whether the reply stands and whether the model is asked again.
@@ -112,19 +113,12 @@ class LLMAgent:
         response = await visit.model.ask(self._prompt(visit, instructions), asked.schema)
         return _read(asked, response, visit.state.name)
 
-    def _asked(
+    def _make(
         self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...]
     ) -> tuple[Form, Message]:
-        """Return the form and the instructions for a menu."""
-        made = self._made.get((context, exits, menu))
-        if made is None:
-            if len(self._made) >= _MOST_MENUS:
-                self._made.clear()
-            names = tuple(h.name for h in exits), tuple(h.name for h in menu)
-            instructions = Message(role="system", content=self._instruct(menu))
-            made = form(cast("Any", context), self._written, *names), instructions
-            self._made[context, exits, menu] = made
-        return made
+        """Make the form and the instructions for a menu."""
+        names = tuple(h.name for h in exits), tuple(h.name for h in menu)
+        return form(context, self._written, *names), Message(role="system", content=self._instruct(menu))
 
     def _prompt(self, visit: Visit[Any, Any], instructions: Message) -> tuple[Message, ...]:
         if visit.refusals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ..agents.decision import form
@@ -64,7 +65,10 @@ def written(context: Any, names: Iterable[str], tape: Tape, values: Mapping[str,
         tape: decides.
         values: by field, what may be written; a field that is not named gets values made up from its type.
     """
-    schema = form(context, tuple(sorted(names)), (), ()).schema
-    return {
-        name: tape.pick(values[name]) if values.get(name) else by_schema(part, tape) for name, part in fields_of(schema)
-    }
+    parts = fields_of(_schema(context, tuple(sorted(names))))
+    return {name: tape.pick(values[name]) if values.get(name) else by_schema(part, tape) for name, part in parts}
+
+
+@lru_cache(maxsize=1_000)
+def _schema(context: Any, names: tuple[str, ...]) -> Schema | None:
+    return form(context, names, (), ()).schema

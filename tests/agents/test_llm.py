@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
 from support.desk import BILLING, Support, Ticket
 
 from fsm_orch import Context, Final, LLMAgent, Machine, Message, Response, Runner, ScriptedModel, State, Usage, Window
+from fsm_orch.agents.decision import Form
 from fsm_orch.errors import ContextError
 from fsm_orch.models import Request
 
@@ -136,3 +138,42 @@ def test_fields_are_named_without_strings() -> None:
     """A string in `reads` is refused with what to write instead."""
     with pytest.raises(ContextError, match=r"'query' is not a field. Name fields as attributes"):
         LLMAgent("x", reads=("query",))
+
+
+def forms() -> int:
+    """Return how many forms there are in the process."""
+    gc.collect()
+    return sum(isinstance(one, Form) for one in gc.get_objects())
+
+
+class OtherNote(Note):
+    """A note of another class."""
+
+
+def test_an_agent_keeps_some_menus_and_mixes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many menus are drawn, each has its own form and words; few are kept, and none once the agent is gone."""
+    monkeypatch.setattr("fsm_orch.agents.llm._MOST_MENUS", 8)
+    before = forms()
+
+    def draw_them_all() -> None:
+        agent: Any = LLMAgent("Choose.", reads=(Note.text,), writes=(Note.summary,))
+        state, done = State(agent, initial=True), Final()
+        exits = tuple(state.to(done, f"exit {number}") for number in range(5))
+        for number, way in enumerate(exits):
+            way.name = f"to_{number}"
+        menus = [tuple(way for bit, way in enumerate(exits) if number >> bit & 1) for number in range(1, 2**5)]
+        for menu in [*menus, *menus]:
+            form, instructions = agent._asked(Note, exits, menu)
+            offered = [line for line in instructions.content.splitlines() if line.startswith("- ")]
+
+            assert (form, instructions) == agent._asked(Note, exits, menu)
+            assert agent._asked(Note, exits, menu)[0] is form
+            assert agent._asked(OtherNote, exits, menu)[0] is not form
+            assert tuple(way.name for way in menu) == form.legal
+            assert [f"- {way.name}: {way.description}" for way in menu] == offered
+        del form
+        assert 8 == forms() - before
+
+    draw_them_all()
+
+    assert before == forms()
