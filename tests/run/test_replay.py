@@ -1,15 +1,25 @@
 """A journal leads where its run went: `Runner.replay`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from itertools import count
+from typing import Annotated, Any
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import AfterValidator, Field, PlainSerializer, field_serializer
 from support.desk import Support, Ticket
 
-from fsm_orch import Limits, Runner, ScriptedModel
+from fsm_orch import Context, Final, Limits, Machine, Preset, Runner, ScriptedModel, State, Visit, to_json
 from fsm_orch.amounts import FREE
 from fsm_orch.errors import StepError
+from fsm_orch.observe import record_from_json
 from fsm_orch.run.result import RunResult
+from fsm_orch.store import input_from_json
 from fsm_orch.testing import runs
 from machines.shop import ShopFloor
 
@@ -57,3 +67,76 @@ def test_what_is_no_journal_of_this_machine_is_refused() -> None:
         runner.replay(live.journal[1:])
     with pytest.raises(StepError, match=r"was started on definition .*, and ShopFloor is now"):
         Runner(ShopFloor, model=ScriptedModel([])).replay(live.journal)
+
+
+NUMBERS = count()
+
+
+class Part(Context):
+    """What stands inside another."""
+
+    label: Annotated[str, AfterValidator(str.strip)] = Field(" a ", alias="name")
+    when: datetime = datetime(2020, 1, 2, tzinfo=UTC)
+
+
+class Odd(Context):
+    """Fields whose form in JSON is another than their own, or another each time."""
+
+    text: Annotated[str, AfterValidator(str.lower)]
+    number: int = Field(default_factory=lambda: next(NUMBERS))
+    identity: UUID = Field(default_factory=uuid4)
+    price: Decimal = Decimal("1.50")
+    rounded: Annotated[float, PlainSerializer(lambda held: round(held, 2), return_type=float)] = 0.0
+    louder: Annotated[str, AfterValidator(lambda held: held if held.endswith("!") else held + "!")] = ""
+    span: timedelta = timedelta()
+    chosen: frozenset[int] = frozenset()
+    part: Part = Part()
+    log: Preset[tuple[int, ...]] = ()
+
+    @field_serializer("price")
+    def as_text(self, held: Decimal) -> str:
+        return str(held)
+
+
+WRITES: Mapping[Any, st.SearchStrategy[Any]] = {
+    Odd.number: st.integers(),
+    Odd.identity: st.uuids(),
+    Odd.price: st.decimals(allow_nan=False, allow_infinity=False),
+    Odd.rounded: st.floats(allow_nan=False, allow_infinity=False),
+    Odd.louder: st.text(max_size=3),
+    Odd.span: st.timedeltas(),
+    Odd.chosen: st.frozensets(st.integers(0, 99)),
+    Odd.part: st.builds(
+        Part, name=st.text(max_size=3), when=st.datetimes(timezones=st.just(timezone(timedelta(hours=2))))
+    ),
+}
+
+
+def fill(visit: Visit[Odd, st.DataObject]) -> dict[Any, Any]:
+    """Write something into every field."""
+    drawn = {field: visit.deps.draw(values) for field, values in WRITES.items()}
+    return {**drawn, Odd.log: (*visit.context.log, len(visit.context.log))}
+
+
+class Filling(Machine[Odd, st.DataObject]):
+    """Writes odd fields twice."""
+
+    first = State(fill, initial=True, reads=Odd.log, writes=(*WRITES, Odd.log))
+    second = State(fill, reads=Odd.log, writes=(*WRITES, Odd.log))
+    done = Final()
+    human = Final(fallback=True)
+    on = first.to(second)
+    end = second.to(done)
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(max_size=5), data=st.data())
+def test_odd_fields_are_replayed_from_json(text: str, data: st.DataObject) -> None:
+    """Whatever validators, serializers, factories and aliases do to a field, its journal in JSON leads to the same."""
+    live = Runner(Filling).run_sync(Odd(text=text), deps=data)
+    journal = [input_from_json(to_json(event)) for event in live.journal]
+    replayed = Runner(Filling).replay(journal)
+
+    assert replace(live, error=None) == replayed
+    assert repr(live.context) == repr(replayed.context)
+    assert list(live.records) == [record_from_json(to_json(record)) for record in live.records]
