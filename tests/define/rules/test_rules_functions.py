@@ -1,0 +1,93 @@
+"""Rules about functions of the user's: written for this context and these dependencies, with names for a digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.declared import case, load, machine, shows
+
+from fsm_orch.define.rules.check import check
+
+
+@pytest.mark.parametrize(
+    ("problem", "source"),
+    [
+        case(
+            "a guard reads the machine's context, wherever it stands in an expression",
+            "the guard of 'high' is annotated for Other",
+            "high = a.to(done, guard=is_high | ~is_other)  # FSM112",
+        ),
+        case(
+            "a guard of a derived context is for another one",
+            "the guard of 'high' is annotated for Vip",
+            "high = a.to(done, guard=is_vip)  # FSM112",
+        ),
+        case(
+            "a guard of a policy reads the machine's context",
+            "a guard of eventually(is_other) is annotated for",
+            "policies = (eventually(is_other),)  # FSM112",
+        ),
+        case(
+            "a function reads the machine's context",
+            "the agent of 'a' is annotated for Other",
+            a="State(for_others, initial=True)",
+            before="def for_others(visit: Visit[Other]):  # FSM112\n    return None",
+        ),
+        case(
+            "a function gets the machine's dependencies, or a base of them",
+            "the agent of 'a' is annotated for dependencies Shop",
+            a="State(at_shop, initial=True)",
+            before="""
+            class Shop:
+                pass
+
+            class Till(Shop):
+                pass
+
+            def at_shop(visit: Visit[Ticket, Shop]):  # FSM112
+                return None
+
+            class Fits(Machine[Ticket, Till]):
+                a = State(at_shop, initial=True)
+                done = Final()
+                human = Final(fallback=True)
+                end = a.to(done)
+            """,
+        ),
+        case(
+            "an agent is no lambda",
+            "the agent of 'a' has no name of its own",
+            a="State(lambda visit: None, initial=True)  # FSM113",
+        ),
+        case(
+            "an agent is no partial",
+            "the agent of 'a' has no name of its own",
+            a="State(partial(work), initial=True)  # FSM113",
+        ),
+        case(
+            "a guard has a name of its own, wherever it stands in an expression",
+            "the guard of 'high' has no name of its own",
+            "high = a.to(done, guard=is_high & ~guard(lambda t: True))  # FSM113",
+        ),
+        case(
+            "a guard of a policy has a name of its own",
+            "a guard of never(done).before(<unnamed guard>) has no name of its own",
+            "policies = (never(done).before(guard(lambda ticket: True)),)  # FSM113",
+        ),
+    ],
+)
+def test_functions_that_do_not_fit(problem: str, source: str, path: Path) -> None:
+    """Functions for another context, or without a name, are found where they are written or used."""
+    shows(path, source, problem)
+
+
+def test_a_base_context_is_welcome(path: Path) -> None:
+    """Fields, guards and functions of a base of the machine's context fit it."""
+    state = "State(work, initial=True, reads=(Ticket.query, Vip.query), writes=(Ticket.answer,))"
+    body = """
+    lost = Final(sets={Ticket.answer: "later"})
+    other = a.to(lost, guard=is_high & is_vip)
+    """
+
+    assert () == check(load(path, machine(body, a=state, context="Vip")).M.definition)
