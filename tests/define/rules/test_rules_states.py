@@ -82,6 +82,7 @@ class Mine(Machine[Ticket]):
                 ("max_visits=1.5", "max_visits=1.5, timeout_s=None"),
                 ("max_visits=True", "max_visits=True, timeout_s=None"),
                 ("max_visits='2'", "max_visits='2', timeout_s=None"),
+                ("attempts=0", "max_visits=None, timeout_s=None, attempts=0"),
                 ("timeout_s=0", "max_visits=None, timeout_s=0"),
                 ("timeout_s=-0.5", "max_visits=None, timeout_s=-0.5"),
                 ("timeout_s=float('inf')", "max_visits=None, timeout_s=inf"),

@@ -1,0 +1,62 @@
+"""Parts of a machine as they are declared: states, handoffs and what their agents say of themselves."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from fsm_orch import Context, Final, LLMAgent, State, Visit, guard
+from fsm_orch.amounts import FREE
+from fsm_orch.define.agent_spec import AgentSpec
+from fsm_orch.limits import CallLimits
+
+
+class Ticket(Context):
+    query: str
+    level: int = 0
+
+
+@guard
+def is_high(t: Ticket) -> bool:
+    return t.level > 3
+
+
+def work(visit: Visit[Any]) -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize("options", [{"reads": (Ticket.query,)}, {"writes": (Ticket.query,)}, {"attempts": 2}])
+def test_agents_say_their_own_reads_and_writes(options: dict[str, Any]) -> None:
+    """What an agent says of itself is not said again by its state."""
+    with pytest.raises(TypeError, match=r"^LLMAgent says its own reads, writes and attempts: give them to it$"):
+        State(LLMAgent("Do it."), **options)
+
+
+@pytest.mark.parametrize(
+    ("way", "description", "how"),
+    [
+        ("to", is_high, "a description is text; give the guard as guard=is_high"),
+        ("on_failure", is_high, "a description is text; a failure edge has no guard"),
+        ("on_timeout", ~is_high, "a description is text; a failure edge has no guard"),
+        ("on_refusal", is_high, "a description is text; a failure edge has no guard"),
+        ("to", 3, "a description is text, not 3: say when to take the handoff, or leave it out"),
+        ("on_failure", None, "a description is text, not None: say when to take the handoff, or leave it out"),
+    ],
+)
+def test_a_description_is_text(way: str, description: object, how: str) -> None:
+    """A guard in the place of the description is refused: the handoff would be open always."""
+    with pytest.raises(TypeError, match=f"^{re.escape(how)}$"):
+        getattr(State(work), way)(Final(), description)
+
+
+def test_caps_of_a_call_are_priced_as_its_grant() -> None:
+    """The grant of an agent is its largest call, its worst case that times its calls; code has none."""
+    spec = AgentSpec(
+        kind="llm", name="x", calls=3, canonical={}, call_limits=CallLimits(max_input_tokens=10, max_output_tokens=5)
+    )
+
+    assert 15 == spec.grant(FREE).tokens
+    assert 45 == spec.worst_case(FREE).tokens
+    assert 0 == AgentSpec(kind="code", name="y", canonical={}).grant(FREE).tokens
