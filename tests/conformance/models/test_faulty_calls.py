@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from conformance.models.adapters import ADAPTERS, OVER_HTTP, QUERY, TIMEOUT_S, Adapter
+from conformance.models.adapters import OVER_HTTP, QUERY, TIMEOUT_S, Adapter
 from conformance.models.drive import HANGING, SCHEMA, told_of
 from support.provider import CAPS, KEY, Provider, by_bytes
 from support.provider_faults import FAULTS, saying
@@ -214,32 +214,46 @@ async def test_side_by_side(adapter: Adapter) -> None:
     assert 20 == len(provider.completions)
 
 
+ADDRESSES = (
+    *("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"),
+)
+SMUGGLED = (
+    *("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_WEBHOOK_SECRET"),
+    *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE", "ANTHROPIC_CONFIG_DIR"),
+    *("ANTHROPIC_IDENTITY_TOKEN", "ANTHROPIC_FEDERATION_RULE_ID", "ANTHROPIC_ORGANIZATION_ID"),
+    *("ANTHROPIC_WORKSPACE_ID", "ANTHROPIC_WEBHOOK_SIGNING_KEY", "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE"),
+)
+CUSTOM_HEADERS = "X-Smuggled: 1\nAuthorization: Bearer other\nanthropic-version: 2000-01-01"
+
+
 @over_http
 async def test_environment_is_not_read(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No environment variable changes where a request goes or whose key it bears."""
+    """No environment variable changes where a request goes, whose key it bears, or what it says."""
     with socket.socket() as trap, Provider() as provider:
+        plain = connect(adapter, provider)
+        await ask(plain)
         trap.bind(("127.0.0.1", 0))
         trap.listen()
         trap.settimeout(0)
-        elsewhere = f"http://127.0.0.1:{trap.getsockname()[1]}"
-        for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
-            monkeypatch.setenv(name, elsewhere)
-        for name in (
-            *("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS"),
-            *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS", "ANTHROPIC_PROFILE"),
-        ):
-            monkeypatch.setenv(name, "x-smuggled: from-environment")
+        for name in ADDRESSES:
+            monkeypatch.setenv(name, f"http://127.0.0.1:{trap.getsockname()[1]}")
+        for name in SMUGGLED:
+            monkeypatch.setenv(name, "from-environment")
+        for name in ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS"):
+            monkeypatch.setenv(name, CUSTOM_HEADERS)
         for name in ("NO_PROXY", "no_proxy"):  # or a proxy would not be asked for this machine anyway
             monkeypatch.delenv(name, raising=False)
-        model = connect(adapter, provider)
-        await model.count(request())
-        reply = await ask(model)
+        hostile = connect(adapter, provider)
+        await hostile.count(request())
+        reply = await ask(hostile)
         with pytest.raises(BlockingIOError):
             trap.accept()
 
     assert isinstance(reply, Response), reply
-    assert "from-environment" not in str([received.headers for received in provider.requests])
-    assert KEY in str(provider.completions[0].headers)
+    one, other = provider.completions
+    assert (one.headers, one.body) == (other.headers, other.body)
+    assert KEY in str(other.headers)
 
 
 @over_http
@@ -261,15 +275,3 @@ async def test_probe(adapter: Adapter, is_ignored: bool) -> None:
             pytest.skip("it has no probe")
         with pytest.raises(ModelUnavailable, match=r"it wrote \d+") if is_ignored else nullcontext():
             await model.probe()
-
-
-@pytest.mark.parametrize("wanted", ["responses", "chat"])
-async def test_nothing_is_kept(wanted: str) -> None:
-    """OpenAI is not asked to store what was said, and its input is not cut behind our back."""
-    adapter = next(adapter for adapter in ADAPTERS if adapter.name == wanted)
-    with Provider() as provider:
-        await ask(connect(adapter, provider))
-    body = provider.completions[0].body
-
-    assert body.get("store") in ((False,) if wanted == "responses" else (False, None))
-    assert body.get("truncation", "disabled") == "disabled"
