@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from support.handfed import FORKS, Narrow, Play, cancel, refuses
+from support.desk import Support
+from support.handfed import FORKS, Narrow, Play, cancel, refuses, reply
 
 from fsm_orch import Limits
+from fsm_orch.amounts import Allowance
 from fsm_orch.errors import StepError
 from fsm_orch.kernel import VERSION, inputs
+from fsm_orch.kernel.codec import to_json
 from fsm_orch.kernel.engine import CompiledMachine
-from fsm_orch.kernel.step import fold, journal_digest, step
+from fsm_orch.kernel.step import fold, fold_recorded, journal_digest, step
 
 STARTED = inputs.Started(run_id="r", context={}, digest=FORKS.definition.digest, kernel=VERSION, limits=FORKS.limits)
 
@@ -21,18 +25,37 @@ def test_a_journal_begins_with_started_and_only_once() -> None:
     """Nothing happens to a run before it started, and it starts once."""
     with pytest.raises(StepError, match="a journal begins with 'started'"):
         step(FORKS, None, cancel())
-    with pytest.raises(StepError, match="the journal is empty"):
+    with pytest.raises(StepError, match=r"^the journal is empty: it begins with 'started'$"):
         fold(FORKS, [])
     refuses("has started already", FORKS, STARTED)
 
 
-def test_a_journals_digest_names_its_kernel() -> None:
-    """Two journals share a digest only if they are the same, under the same kernel."""
-    journal = [cancel(at=1)]
+def test_a_journals_digest_is_that_of_its_lines() -> None:
+    """Anybody can recompute the digest: the kernel's version, and SHA-256 of the inputs as JSON, one a line."""
+    journal = [STARTED, cancel(at=1)]
+    lines = b"".join(to_json(event) + b"\n" for event in journal)
 
-    assert journal_digest(journal) == journal_digest(tuple(journal))
-    assert journal_digest(journal) != journal_digest([cancel(at=2)])
-    assert journal_digest(journal).startswith(f"k{VERSION}:")
+    assert journal_digest(journal) == f"k{VERSION}:{hashlib.sha256(lines).hexdigest()}"
+
+
+def test_a_fold_tells_all_records() -> None:
+    """A journal is folded to what the run is, and to the records of every step in order."""
+    journal = [STARTED, reply(a=True, b=True), cancel(at=1)]
+    play = Play(FORKS)
+    told = [*play.last.records]
+    for event in journal[1:]:
+        play.feed(event)
+        told += play.last.records
+
+    assert fold_recorded(FORKS, journal) == (play.now, tuple(told))
+    assert fold(FORKS, journal) == play.now
+
+
+def test_money_is_limited_from_the_start() -> None:
+    """The dollars of a run's limits are whole micro-dollars in its ledger."""
+    compiled = CompiledMachine(Support.definition, limits=Limits(hops=4, cost_usd="0.005"))
+
+    assert Play(compiled).now.ledger.limit == Allowance(10_000, 5_000)
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from fractions import Fraction
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from support.desk import Support
-from support.random_machines import Asks, Facts, Twins
+from support.random_machines import Asks, Facts
+from support.recorded import CODE, DESK, FIRST, RESERVED, last, started
 
-from fsm_orch import Final, Limits, Machine, Message, State, Usage, Visit, guard
-from fsm_orch.amounts import Allowance, Price
-from fsm_orch.errors import StepError
-from fsm_orch.kernel import VERSION, inputs
-from fsm_orch.kernel.codec import to_json
-from fsm_orch.kernel.course import Step
+from fsm_orch import Final, Limits, Machine, State, Usage, Visit, guard
+from fsm_orch.amounts import Price
+from fsm_orch.kernel import inputs
 from fsm_orch.kernel.due import due
 from fsm_orch.kernel.effects import Act
 from fsm_orch.kernel.engine import CompiledMachine
@@ -29,7 +26,6 @@ from fsm_orch.kernel.records import (
     CallReleased,
     CallReserved,
     CallSettled,
-    ChildRecord,
     GuardRaised,
     HandedOff,
     Landed,
@@ -42,54 +38,13 @@ from fsm_orch.kernel.records import (
     Stamp,
     VisitStarted,
 )
-from fsm_orch.kernel.step import fold, journal_digest, step
-from fsm_orch.limits import CallLimits
-
-DESK = CompiledMachine(Support.definition, limits=Limits(hops=4, tokens=10_000, deadline_s=60))
-"""Its dearest run: triage, billing, triage, billing, at 1,400 and 2,000 tokens a visit."""
-
-FIRST = Stamp(
-    run_id="r",
-    thread_id="t",
-    trace_id="c",
-    at=0.5,
-    state="triage",
-    agent="LLMAgent",
-    hops=0,
-    settled=0,
-    reserved=700,
-    remaining=9_300,
-    ahead=6_100,
-)
-"""How every record of the first visit is stamped, before its first call."""
-
-
-def started(compiled: CompiledMachine, **context: Any) -> inputs.Started:
-    return inputs.Started(
-        run_id="r",
-        thread_id="t",
-        trace_id="c",
-        context=context,
-        digest=compiled.definition.digest,
-        kernel=VERSION,
-        limits=compiled.limits,
-        at=0.5,
-    )
-
-
-def last(compiled: CompiledMachine, *inputs: Input, **context: Any) -> Step:
-    """Give the last step of a run of these inputs."""
-    stepped = step(compiled, None, started(compiled, **context))
-    for event in inputs:
-        stepped = step(compiled, stepped.configuration, event)
-    return stepped
+from fsm_orch.kernel.step import step
 
 
 def desk(*inputs: Input) -> tuple[Record, ...]:
     return last(DESK, *inputs, query="x").records
 
 
-RESERVED = inputs.CallReserved(call=1, input_tokens=50, output_tokens=100, at=1)
 TO_BILLING = inputs.Replied(handoff="to_billing", at=1)
 BILLING = replace(FIRST, at=1, state="billing", agent="LLMAgent", hops=1, reserved=1_000, remaining=9_000, ahead=4_400)
 
@@ -319,19 +274,6 @@ class Sums(Machine[Facts]):
 
 
 SUMS = CompiledMachine(Sums.definition)
-CODE = Stamp(
-    run_id="r",
-    thread_id="t",
-    trace_id="c",
-    at=1,
-    state="reckon",
-    agent="work",
-    hops=0,
-    settled=0,
-    reserved=0,
-    remaining=100,
-    ahead=0,
-)
 TO_WONDER = inputs.Replied(changes={"count": 6}, at=1)
 WONDER = replace(CODE, state="wonder", agent="Asks", hops=1)
 
@@ -430,93 +372,6 @@ def test_waiting_is_recorded_with_its_question() -> None:
     )
 
 
-# --- children -------------------------------------------------------------------------------------------------
-
-
-class Parent(Machine[Facts]):
-    """Runs children inside a visit."""
-
-    fan = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=300, max_output_tokens=600)), initial=True)
-    done = Final()
-    human = Final(fallback=True)
-    finish = fan.to(done)
-    limits = Limits(hops=2, tokens=2_000, deadline_s=60)
-
-
-PARENT = CompiledMachine(Parent.definition, children={"desk": DESK, "sums": SUMS})
-FAN = replace(CODE, state="fan", agent="Twins", reserved=800, remaining=1_200, ahead=1_000)
-
-
-def child(call: int, machine: str, tokens: int, **context: Any) -> inputs.Split:
-    return inputs.Split(call=call, machine=machine, tokens=tokens, context=context, at=1)
-
-
-def test_a_childs_records_are_told_by_its_parent() -> None:
-    """A child has an id under its parent's, shares its thread and trace, and lives on its share."""
-    message = Message(role="user", content="hello")
-    inner = replace(FIRST, run_id="r:0.1", at=0, remaining=100, ahead=100)
-    stepped = step(PARENT, None, replace(started(PARENT), messages=(message,)))
-
-    stepped = step(PARENT, stepped.configuration, child(1, "desk", 800, query="x"))
-
-    assert stepped.records == (
-        CallReserved(stamp=FAN, call=1, input_tokens=800, output_tokens=0),
-        ChildRecord(
-            stamp=FAN,
-            call=1,
-            record=RunStarted(
-                stamp=replace(inner, reserved=0, remaining=800, ahead=800),
-                machine="Support",
-                digest=Support.definition.digest,
-                limits=DESK.limits,
-            ),
-        ),
-        ChildRecord(
-            stamp=FAN,
-            call=1,
-            record=VisitStarted(stamp=inner, visits=1, granted=700, legal=("resolved",)),
-        ),
-    )
-    assert due(PARENT, stepped.configuration) == (Act((1,), 0, "triage", 1), Act((), 0, "fan", 1))
-    assert stepped.configuration.messages == (message,)
-
-
-def test_an_overrun_of_a_child_is_recorded_when_its_visit_ends() -> None:
-    """A run that lands because a child spent more than its share says so in the same words as for a call of its own."""
-    overrun = inputs.CallSettled(call=1, usage=Usage(requests=1, input_tokens=801), at=1)
-    inner = [inputs.ChildInput(call=1, input=event, at=1) for event in (RESERVED, overrun)]
-
-    *_, told, finished = last(PARENT, child(1, "desk", 800, query="x"), *inner, inputs.Replied(at=2)).records
-
-    assert isinstance(told, Landed)
-    assert (told.reason, told.detail) == ("overrun", "a call used more than it had reserved")
-    assert isinstance(finished, RunFinished)
-
-
-def test_children_that_end_with_their_visit_are_recorded_one_by_one() -> None:
-    """Each child is landed, then charged, before the parent goes on."""
-    stepped = last(PARENT, child(1, "sums", 50), child(2, "sums", 60), inputs.Replied(at=2))
-
-    kinds = [record.record.kind if isinstance(record, ChildRecord) else record.kind for record in stepped.records]
-    assert kinds == ["landed", "run_finished", "call_settled"] * 2 + ["handed_off", "run_finished"]
-    told = stepped.records[0]
-    assert isinstance(told, ChildRecord)
-    assert (told.call, told.stamp.run_id) == (1, "r")
-    assert isinstance(told.record, Landed)
-    assert (told.record.reason, told.record.detail) == ("cancelled", "its visit ended")
-    assert stepped.configuration.visit is None
-
-
-# --- starting and ending --------------------------------------------------------------------------------------
-
-
-def test_money_is_limited_from_the_start() -> None:
-    """The dollars of a run's limits are whole micro-dollars in its ledger."""
-    compiled = CompiledMachine(Support.definition, limits=Limits(hops=4, cost_usd="0.005"))
-
-    assert last(compiled, query="x").configuration.ledger.limit == Allowance(10_000, 5_000)
-
-
 def test_what_may_still_be_charged_counts_the_visits_that_are_left() -> None:
     """A potential that charges for visits falls with every visit that is made, from the first record on."""
     worst, to_come = {"triage": 1_400, "billing": 2_000}, {"triage": [0] * 4, "billing": [0] * 4}
@@ -540,61 +395,3 @@ def test_a_visit_that_leads_nowhere_lands_and_says_where() -> None:
     records = last(SUMS, TO_WONDER, inputs.Replied(at=1)).records
 
     assert records[-2:] == landed(replace(CODE, state="mull", hops=2), "no_handoff", "nothing is legal in 'mull'")
-
-
-def test_a_journal_of_another_machine_says_which() -> None:
-    """What a run was started on, and what it meets, are told by the first twelve letters of their digests."""
-    digest = Support.definition.digest
-    other = replace(started(DESK, query="x"), digest="0123456789abcdef")
-
-    with pytest.raises(StepError) as error:
-        step(DESK, None, other)
-
-    assert str(error.value) == (
-        f"run r was started on definition '0123456789ab', and Support is now {digest[:12]!r}: "
-        "fold it on what it was started on"
-    )
-
-
-def test_an_empty_journal_is_refused() -> None:
-    """A journal that is empty is told how one begins."""
-    with pytest.raises(StepError, match=r"^the journal is empty: it begins with 'started'$"):
-        fold(DESK, [])
-
-
-def test_a_journals_digest_is_that_of_its_lines() -> None:
-    """Anybody can recompute the digest: SHA-256 of the inputs as JSON, one a line."""
-    journal = [started(DESK, query="x"), TO_BILLING]
-    lines = b"".join(to_json(event) + b"\n" for event in journal)
-
-    assert journal_digest(journal) == f"k{VERSION}:{hashlib.sha256(lines).hexdigest()}"
-
-
-# --- shares ---------------------------------------------------------------------------------------------------
-
-
-def test_a_refused_share_is_recorded_with_its_reason() -> None:
-    """A share that is not admitted leaves the grant as it was, and is told by the number of its call."""
-    stamp = replace(FAN, reserved=900, remaining=1_100, ahead=900)
-
-    assert last(PARENT, child(1, "sums", 901)).records == (CallDenied(stamp=stamp, call=1, reason="call_limits"),)
-
-
-def test_a_merged_child_is_recorded_with_what_it_used() -> None:
-    """A child is charged like a call: under its number, with its usage and what it settled."""
-    usage = Usage(requests=1, input_tokens=40, output_tokens=20)
-    inner = [RESERVED, inputs.CallSettled(call=1, usage=usage, at=1), inputs.Replied(handoff="resolved", at=1)]
-    told = [inputs.ChildInput(call=1, input=event, at=1) for event in inner]
-
-    stepped = last(PARENT, child(1, "desk", 800, query="x"), *told, inputs.Merged(call=1, at=1))
-
-    assert stepped.records == (
-        CallSettled(
-            stamp=replace(FAN, settled=60, reserved=0, remaining=1_940, ahead=1_740),
-            call=1,
-            usage=usage,
-            tokens=60,
-            cost=0,
-            overrun=0,
-        ),
-    )

@@ -186,9 +186,9 @@ def cancel(*, at: float = 0) -> Input:
     return inputs.Cancelled(at=at)
 
 
-def split(call: int, machine: str, tokens: int, *, cost: int = 0, **context: Any) -> Input:
+def split(call: int, machine: str, tokens: int, *, cost: int = 0, at: float = 0, **context: Any) -> Input:
     """Say that a visit runs a child on a share."""
-    return inputs.Split(call=call, machine=machine, tokens=tokens, cost=cost, context=context, at=0)
+    return inputs.Split(call=call, machine=machine, tokens=tokens, cost=cost, context=context, at=at)
 
 
 def child(call: int, event: Input) -> Input:
