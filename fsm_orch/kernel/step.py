@@ -33,11 +33,9 @@ def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> 
     # NaN fails this too; it would never be past a deadline, and the run would have no end
     if not 0 <= event.at < math.inf:
         raise StepError(f"{event.kind} at {event.at}: time is a finite number of seconds, 0 or more")
-    if isinstance(event, inputs.Started):
-        if now is not None:
-            raise StepError(f"run {now.run_id} has started already")
-        return begin(compiled, event, Ledger(Allowance(compiled.limits.tokens, compiled.limits.cost_micros)))
     if now is None:
+        if isinstance(event, inputs.Started):
+            return begin(compiled, event, Ledger(Allowance(compiled.limits.tokens, compiled.limits.cost_micros)))
         raise StepError(f"{event.kind!r} came first: a journal begins with 'started'")
     if now.status == "finished":
         # not ignored: the result has been handed out, and a journal that went on would contradict it
@@ -74,7 +72,7 @@ def _take(course: Course, event: Input) -> Step:
             course.keep_child(event.call, name, step(machine, child, event.input))
         case inputs.Merged():
             course.charge(booking.merge(course.compiled, course.now, event.call))
-        case inputs.Started():  # `step` has refused it; it stands here so that `assert_never` sees every input
+        case inputs.Started():
             raise StepError(f"run {course.now.run_id} has started already")
         case _:
             assert_never(event)
