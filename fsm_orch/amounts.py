@@ -64,13 +64,9 @@ class Allowance(Struct, frozen=True, gc=False):
     cost: int | None = None
     """Micro-dollars; None: not limited."""
 
-    def covers(self, *amounts: Amount) -> bool:
-        """Return whether the amounts, added together, are no more than this."""
-        tokens = cost = 0
-        for amount in amounts:
-            tokens += amount.tokens
-            cost += amount.cost
-        return tokens <= self.tokens and (self.cost is None or cost <= self.cost)
+    def covers(self, amount: Amount) -> bool:
+        """Return whether an amount is no more than this."""
+        return amount.tokens <= self.tokens and (self.cost is None or amount.cost <= self.cost)
 
 
 @dataclass(frozen=True, slots=True)
