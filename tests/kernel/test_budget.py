@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -214,6 +215,15 @@ def test_allowance_covers_up_to_its_bounds(amount: Amount, tokens: int, cost: in
     expected = amount.tokens <= tokens and (cost is None or amount.cost <= cost)
 
     assert expected == Allowance(tokens, cost).covers(amount)
+
+
+@pytest.mark.parametrize("beyond", [Amount(61, 10), Amount(60, 11)], ids=["tokens", "money"])
+def test_a_reservation_replaces_no_more_than_is_reserved(beyond: Amount) -> None:
+    """What is released in the same step was reserved, in tokens and in money, however much is reserved instead."""
+    ledger = Ledger(Allowance(100, 100)).reserve(Amount(60, 10))
+
+    with pytest.raises(LedgerError, match=f"^{re.escape(f'Cannot release {beyond}: {ledger.reserved} is reserved')}$"):
+        ledger.reserve(Amount(5, 5), instead_of=beyond)
 
 
 def test_overrun_is_charged_in_full() -> None:
