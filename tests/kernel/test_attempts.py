@@ -203,6 +203,7 @@ def test_replies_without_a_proposal(row: Row) -> None:
             taken="late",
             state="done",
         ),
+        case("a failure for want of money says so", SUPPORT, fail("denied"), failed="denied", landing="denied"),
         case("a failure without an edge lands", FORKS, AT_RIGHT, fail(), state="human", landing="failure"),
         case(
             "a failure edge cannot take the last hop",

@@ -17,6 +17,11 @@ from support.declared import case, machine, module, refused, shows
             a="State(work, initial=True, reads=(Other.thing,))  # FSM111",
         ),
         case(
+            "a field of another context is foreign, though it has the name of one of ours",
+            "the agent of 'a' names Other.query, which is not a field of Ticket",
+            a="State(work, initial=True, reads=(Other.query,))  # FSM111",
+        ),
+        case(
             "an agent writes no field of a context that is derived from it",
             "the agent of 'a' names Vip.manager, which is not a field of Ticket",
             a="State(work, initial=True, writes=(Vip.manager,))  # FSM111",

@@ -9,6 +9,28 @@ from support.declared import case, load, machine, shows
 
 from fsm_orch.define.rules.check import check
 
+SHOP = """
+from typing import Protocol
+
+class Shop:
+    pass
+
+class Till(Shop):
+    pass
+
+class Counts(Protocol):
+    def count(self) -> int: ...
+
+def at_shop(visit: Visit[Ticket, Shop]):  # FSM112
+    return None
+
+def with_counter(visit: Visit[Ticket, Counts]):
+    return None
+
+def with_list(visit: Visit[Ticket, list[int]]):
+    return None
+"""
+
 
 @pytest.mark.parametrize(
     ("problem", "source"),
@@ -35,25 +57,17 @@ from fsm_orch.define.rules.check import check
             before="def for_others(visit: Visit[Other]):  # FSM112\n    return None",
         ),
         case(
-            "a function gets the machine's dependencies, or a base of them",
+            "a function that wants dependencies gets some",
             "the agent of 'a' is annotated for dependencies Shop",
             a="State(at_shop, initial=True)",
-            before="""
-            class Shop:
-                pass
-
-            class Till(Shop):
-                pass
-
-            def at_shop(visit: Visit[Ticket, Shop]):  # FSM112
-                return None
-
-            class Fits(Machine[Ticket, Till]):
-                a = State(at_shop, initial=True)
-                done = Final()
-                human = Final(fallback=True)
-                end = a.to(done)
-            """,
+            before=SHOP,
+        ),
+        case(
+            "a function gets the dependencies that it wants, or ones derived from them",
+            "the agent of 'a' is annotated for dependencies Shop",
+            a="State(at_shop, initial=True)",
+            context="Ticket, Other",
+            before=SHOP,
         ),
         case(
             "an agent is no lambda",
@@ -91,3 +105,18 @@ def test_a_base_context_is_welcome(path: Path) -> None:
     """
 
     assert () == check(load(path, machine(body, a=state, context="Vip")).M.definition)
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        pytest.param("at_shop", id="dependencies that are derived from what it wants"),
+        pytest.param("with_counter", id="a protocol, which is left to type checkers"),
+        pytest.param("with_list", id="a generic, which is left to type checkers"),
+    ],
+)
+def test_dependencies_that_may_fit_are_welcome(agent: str, path: Path) -> None:
+    """Only dependencies that certainly do not fit are found."""
+    source = machine(a=f"State({agent}, initial=True)", context="Ticket, Till", before=SHOP)
+
+    assert () == check(load(path, source).M.definition)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from support.declared import case, load, machine, shows
 
 from fsm_orch import Limits
+from fsm_orch.amounts import Price
 from fsm_orch.define.rules.start import start_objection
 
 MODEL = "State(model(), initial=True)"
@@ -75,3 +77,14 @@ def test_a_start_without_a_cost_limit_mentions_none(path: Path) -> None:
     assert reason is not None
     assert re.search(r"limits? (is|are) 1\b", reason)
     assert "and $0" not in reason.partition("limits")[2]
+
+
+def test_a_start_that_money_cannot_pay_is_told_in_dollars(path: Path) -> None:
+    """With the price of its model, the first call is held against the limit of money as well."""
+    definition = load(path, machine(a=MODEL)).M.definition
+    limits, price = Limits(cost_usd="0.001"), Price(Fraction(1), Fraction(1))
+
+    assert start_objection(definition, limits, price) == (
+        "the first call of 'a' may take 2,304 tokens and $0.002304; the limit is 10,000 tokens and $0.001"
+    )
+    assert start_objection(definition, Limits(cost_usd="0.002304"), price) is None
