@@ -496,20 +496,9 @@ def digests_of_processes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[
     ]
 
 
-@pytest.mark.parametrize(
-    "label",
-    [
-        "a plain machine",
-        "a frozenset as a default",
-        "a frozenset that is set",
-        "a set of reads",
-        "a set of writes",
-        "a set of phrases",
-        "a set of words",
-    ],
-)
-def test_the_digest_is_the_same_in_every_process(label: str, digests_of_processes: list[dict[str, str]]) -> None:
+def test_the_digest_is_the_same_in_every_process(digests_of_processes: list[dict[str, str]]) -> None:
     """A machine has one digest, however a process orders its sets: a journal must fold in another process."""
     one, other = digests_of_processes
 
-    assert one[label] == other[label]
+    assert 7 == len(one)
+    assert one == other
