@@ -64,6 +64,13 @@ from support.declared import case, machine, module, refused, shows
             """,
         ),
         case(
+            "a default answer survives a journal",
+            "sets Blob.data to a value that does not fit: it does not survive being written as JSON",
+            "lost = Final(sets={Blob.data: b'\\xff'}); to_lost = a.to(lost)  # FSM120",
+            context="Blob",
+            before="class Blob(Context):\n    data: bytes = b''",
+        ),
+        case(
             "a context has a schema",
             "Live has no JSON schema",
             context="Live",
