@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 from support.pinned import CONSTRAINTS, pins
 
 ROOT = Path(__file__).parents[1]
+ELSEWHERE = {"google-genai 3.6": Requirement("tenacity>=8.2.3,<9.2.0")}
+"""What libraries that are used beside this one need of what this one needs too."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -50,6 +52,16 @@ def test_what_is_declared_is_pinned_within_its_bounds() -> None:
     needed = [*map(Requirement, PROJECT["dependencies"]), *declared("local"), *declared("dev")]
 
     assert [] == [r for r in needed if pins().get(canonicalize_name(r.name), "") not in r.specifier]
+
+
+@pytest.mark.parametrize("needed", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_bounds_leave_room_for_libraries_beside_it(needed: Requirement) -> None:
+    """What another library needs of a shared dependency can be had together with what is declared here."""
+    (ours,) = (r for r in map(Requirement, PROJECT["dependencies"]) if r.name == needed.name)
+    lowest = [bound.version for bound in ours.specifier if bound.operator in (">=", "==")]
+
+    assert lowest
+    assert [] == [version for version in lowest if version not in needed.specifier]
 
 
 def test_what_that_needs_is_pinned_too() -> None:
