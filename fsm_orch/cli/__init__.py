@@ -1,7 +1,7 @@
 """The command line, `fsm-orch`: run, check, measure and draw the machines of a module, and explain findings.
 
 Exit codes: 0 done, also if a run landed; 1 a machine does not build, or a check found an error; 2 nothing could be
-done, and one line on stderr says why; 130 interrupted.
+done, or its output could not be written, and one line on stderr says why; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import typer
 
 from . import check, explain, graph, model, run
 from .eval import evaluate
+from .group import Commands
 
 app = typer.Typer(
     name="fsm-orch",
+    cls=Commands,
     help="LLM agents as an explicit finite state machine: a model proposes, the machine disposes.",
     no_args_is_help=True,
     rich_markup_mode="markdown",

@@ -34,13 +34,20 @@ class CommandError(Exception):
     """A command cannot do its work. The message is one line: the problem, what is expected, the fix."""
 
 
+class _Console(Console):
+    """A console that hides nothing: what writes to a pipe that nobody reads has not succeeded."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - rich calls it where it has caught the error, and would end the program without a word
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console on stdout or stderr: coloured and wrapped on a terminal, plain and unwrapped in a pipe."""
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         # A character that the terminal's encoding lacks must not end a run that has been paid for.
         stream.reconfigure(errors="backslashreplace")
-    opened = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    opened = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not opened.is_terminal:
         opened.width = _UNBOUND
     return opened
