@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +26,9 @@ from . import files, start
 from .page import show_proof
 from .show import CommandError, complain, complaints, console, show_findings
 
+_CERTIFICATE = files.with_keys("a certificate", "machine", "definition", "bounds")
+_COUNTEREXAMPLE = files.beginning("a counterexample", "counterexample that `fsm-orch check` found")
+
 _QUIET_S = 2.0
 """Seconds of exploration before a progress bar is shown."""
 
@@ -40,6 +43,7 @@ def check(
     counterexample: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a pytest of the first policy that is broken.")
     ] = None,
+    force: files.Force = False,
     model: Annotated[
         str | None,
         typer.Option(metavar="PROVIDER:MODEL", help="The model whose price is used for agents that name none."),
@@ -67,7 +71,8 @@ def check(
     """
     with complaints():
         found = discover.machines_of_all(targets, Path.cwd())
-        _check_files(len(found), certificate, counterexample)
+        asked = [(certificate, _CERTIFICATE), (counterexample, _COUNTEREXAMPLE)]
+        _check_files(len(found), [(path, kind) for path, kind in asked if path is not None], force=force)
         outcomes = [
             one
             if isinstance(one, DefinitionError)
@@ -131,12 +136,13 @@ def _progress(name: str) -> Iterator[OnProgress]:
             bar.stop()
 
 
-def _check_files(count: int, *asked: Path | None) -> None:
-    paths = [path for path in asked if path is not None]
-    for path in paths:
-        files.check_writable(path)
-    if paths and count > 1:
+def _check_files(count: int, asked: Sequence[tuple[Path, files.Kind]], *, force: bool) -> None:
+    for path, kind in asked:
+        files.check_writable(path, kind, force=force)
+    if asked and count > 1:
         raise CommandError(f"A file holds what is said of one machine, and there are {count}: name one")
+    if len({path.resolve() for path, _ in asked}) < len(asked):
+        raise CommandError(f"{str(asked[0][0])!r} cannot hold both: name two files")
 
 
 def _write(one: _Proved | DefinitionError, certificate: Path | None, counterexample: Path | None) -> None:

@@ -48,6 +48,17 @@ _EXPORTS: dict[Format, Callable[[Definition], str]] = {
     Format.JSON: canonical,
 }
 
+_EXPLAINED = "Every run of this machine, whatever its agents reply"
+_KINDS: dict[Format, files.Kind] = {
+    Format.MERMAID: files.beginning("a diagram in mermaid", "flowchart TD", "subgraph machine["),
+    Format.DOT: files.beginning("a diagram in dot", "digraph machine {"),
+    Format.SVG: files.beginning("a picture of a machine", "<?xml", "<title>machine</title>"),
+    Format.PROMELA: files.beginning("a machine in Promela", "/* ", _EXPLAINED),
+    Format.TLA: files.beginning("a machine in TLA+", "---- MODULE Machine_", _EXPLAINED),
+    Format.JSON: files.with_keys("a machine in JSON", "digest", "definition"),
+}
+"""What is known of a file that was drawn before, so that it may be drawn anew."""
+
 
 def graph(
     target: start.Target,
@@ -61,9 +72,12 @@ def graph(
         ),
     ] = Format.MERMAID,
     output: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.", dir_okay=False)] = None,
+    force: files.Force = False,
 ) -> None:
     """Draw a machine: its limits, guards, failure edges (red), and the landing edge of every state (dotted)."""
     with complaints():
+        if output is not None:
+            files.check_writable(output, _KINDS[language], force=force)
         text = _EXPORTS[language](discover.machine(target, Path.cwd()).definition).encode()
         if output is None:
             typer.echo(text, nl=False)

@@ -218,6 +218,47 @@ def test_a_file_that_is_refused_at_last_is_one_line(cli, write, monkeypatch, opt
     assert refused.stderr.startswith("fsm-orch: cannot write 'found': Permission denied. ")
 
 
+@pytest.mark.parametrize(
+    ("option", "kind"), [("--certificate", "a certificate"), ("--counterexample", "a counterexample")]
+)
+@pytest.mark.parametrize("held", ["SECRET=1\n", "{}", '{"machine": "Ask"}', "[1]", "\xff"])
+def test_a_file_of_another_kind_is_kept(cli, write, tmp_path, monkeypatch, option, kind, held):
+    """What is there, and is not what would be written, is refused before anything is explored, and not touched."""
+    (tmp_path / "there").write_text(held, encoding="latin-1")
+    with monkeypatch.context() as without:
+        without.setattr(check, "_prove", lambda *_, **__: pytest.fail("explored"))
+        refused = cli.invoke(app, ["check", write(BROKEN), option, "there", "--model", "local:smollm2"])
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr == f"fsm-orch: 'there' is there, and is not {kind}: name another file, or say --force\n"
+    assert held == (tmp_path / "there").read_text(encoding="latin-1")
+
+
+@pytest.mark.parametrize("option", ["--certificate", "--counterexample"])
+@pytest.mark.parametrize("held", [None, "", "SECRET=1\n"])
+def test_what_was_written_before_is_written_anew(cli, write, tmp_path, option, held):
+    """A file of the same kind, an empty one, and any with --force, is written over."""
+    line = ["check", write(BROKEN), option, "there", "--model", "local:smollm2"]
+    cli.invoke(app, line)
+    written = (tmp_path / "there").read_bytes()
+    if held is not None:
+        (tmp_path / "there").write_text(held)
+
+    again = cli.invoke(app, [*line, "--force"] if held else line)
+
+    assert (again.exit_code, again.stderr) == (1, "")
+    assert written == (tmp_path / "there").read_bytes()
+
+
+def test_one_file_cannot_hold_both(cli, write, tmp_path):
+    """A certificate and a counterexample that name one file are refused, however it is spelt."""
+    line = ["check", write(BROKEN), "--certificate", "one", "--counterexample", "./one", "--model", "local:smollm2"]
+    refused = cli.invoke(app, line)
+
+    assert (refused.exit_code, refused.stderr) == (2, "fsm-orch: 'one' cannot hold both: name two files\n")
+    assert not (tmp_path / "one").exists()
+
+
 def test_no_counterexample_is_said(cli, ask, tmp_path):
     """A machine whose policies hold has none, and nothing is written."""
     result = cli.invoke(app, ["check", ask, "--counterexample", "test_found.py"])

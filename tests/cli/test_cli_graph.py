@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fsm_orch.cli import app
+from fsm_orch.cli.graph import Format
 
 
 def test_mermaid_is_the_default(cli, desk):
@@ -62,6 +63,23 @@ def test_a_file_that_cannot_be_written_is_one_line(cli, desk, tmp_path):
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert "No such file or directory" in result.stderr
+
+
+@pytest.mark.parametrize("language", list(Format))
+def test_a_file_that_is_no_drawing_is_kept(cli, desk, tmp_path, language):
+    """A file is drawn anew, and one that holds anything else, or a drawing among other words, only with --force."""
+    place, line = tmp_path / "there", ["graph", desk, "--format", language, "--output", str(tmp_path / "there")]
+    cli.invoke(app, line)
+    drawn = place.read_bytes()
+
+    assert 0 == cli.invoke(app, line).exit_code
+    for held in (b"# Notes\n", b"# Notes\n" + drawn):
+        place.write_bytes(held)
+        refused = cli.invoke(app, line)
+        assert (2, held) == (refused.exit_code, place.read_bytes())
+        assert "is there, and is not a" in refused.stderr
+    assert 0 == cli.invoke(app, [*line, "--force"]).exit_code
+    assert drawn == place.read_bytes()
 
 
 def test_a_picture_without_its_package_says_what_to_install(cli, desk, monkeypatch):
