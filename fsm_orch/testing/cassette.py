@@ -11,10 +11,9 @@ what may be written: no key, no account, no cookie, and the same file for the sa
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,10 @@ import vcr
 import vcr.cassette
 import vcr.request
 from vcr.record_mode import RecordMode
+
+from .cassette_file import MalformedCassette, Readable, check, check_replaceable, parsed, unparsed
+
+__all__ = ["HIDDEN", "KEYS", "MalformedCassette", "UnknownRequest", "cassette"]
 
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "FSM_ORCH_COMPATIBLE_KEY")
 """The environment variables that hold keys. While a cassette replays, each that is not set gets a dummy value."""
@@ -67,16 +70,16 @@ def cassette(path: str | Path, *, record: bool = False) -> Iterator[None]:
         record: True sends requests for real and writes the file anew; False never sends anything.
 
     Raises FileNotFoundError: if there is no file to replay.
+    Raises MalformedCassette: if the file is not a cassette, be it to be replayed or to be recorded into.
     Raises UnknownRequest: at the end of the block, if a replay met a request that is not recorded. Until then that
         request fails like a lost connection, because the SDK turns our exception into its own.
     """
     place = Path(path)
     if record:
+        check_replaceable(place)
         place.unlink(missing_ok=True)
-    elif not place.exists():
-        raise FileNotFoundError(
-            f"no cassette {str(place)!r}: record it with a key, by cassette(..., record=True) or pytest --fsm-record"
-        )
+    else:
+        check(place)
     unknown: list[str] = []
     absent = {} if record else {name: HIDDEN for name in KEYS if not os.environ.get(name)}
     with patch.dict(os.environ, absent), _recorder(record=record).use_cassette(str(place)) as tape:
@@ -112,40 +115,8 @@ def _recorder(*, record: bool) -> vcr.VCR:
         before_record_response=cleaner.response,
         decode_compressed_response=True,
     )
-    recorder.register_serializer("readable", _Readable)
+    recorder.register_serializer("readable", Readable)
     return recorder
-
-
-class _Readable:
-    """A format that writes JSON bodies as JSON, with sorted keys, so that a diff shows what changed."""
-
-    @staticmethod
-    def serialize(traffic: Mapping[str, Any]) -> str:
-        for interaction in traffic["interactions"]:
-            interaction["request"]["body"] = _parsed(interaction["request"]["body"])
-            interaction["response"]["body"] = {"string": _parsed(interaction["response"]["body"]["string"])}
-        return json.dumps(traffic, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-    @staticmethod
-    def deserialize(text: str) -> Any:
-        traffic = json.loads(text)
-        for interaction in traffic["interactions"]:
-            interaction["request"]["body"] = _unparsed(interaction["request"]["body"])
-            interaction["response"]["body"] = {"string": _unparsed(interaction["response"]["body"]["string"])}
-        return traffic
-
-
-def _parsed(body: Any) -> Any:
-    """Return the value of a body that is a JSON object or list; any other stays a text."""
-    try:
-        value = json.loads(body) if body else body
-    except ValueError:
-        return body
-    return value if isinstance(value, dict | list) else body
-
-
-def _unparsed(body: Any) -> Any:
-    return json.dumps(body, ensure_ascii=False) if isinstance(body, dict | list) else body
 
 
 def _is_secret(name: str, *, common: bool) -> bool:
@@ -212,9 +183,9 @@ class _Cleaner:
 
     def _whole(self, text: str, *, is_reply: bool) -> str:
         """Return a whole body, be it JSON, a form or neither, with its secrets masked."""
-        value = _parsed(text)
+        value = parsed(text)
         if isinstance(value, dict | list):
-            return str(_unparsed(self._masked(value, is_reply=is_reply, is_top=True)))
+            return str(unparsed(self._masked(value, is_reply=is_reply, is_top=True)))
         return self._text(_form(text) if _FORM.fullmatch(text) else text)
 
     def _masked(self, value: Any, *, is_reply: bool, is_top: bool = False) -> Any:
