@@ -6,8 +6,10 @@ import types
 from collections.abc import Callable
 from typing import Any, cast
 
+from ..errors import ContextError
 from .changes import values_of
 from .context import C
+from .states import State
 
 
 def watched(context: C, on_read: Callable[[str], object]) -> C:
@@ -27,6 +29,22 @@ def watched(context: C, on_read: Callable[[str], object]) -> C:
     _set(view, "__pydantic_private__", context.__pydantic_private__)
     _set(view, "_on_read", on_read)
     return cast("C", view)
+
+
+def declared(state: State) -> Callable[[str], None]:
+    """Return a reader that lets the agent of a state see the fields it declares, and no others.
+
+    The reader raises ContextError for any other.
+    """
+
+    def on_read(field: str) -> None:
+        if field not in state.spec.read_names:
+            known = ", ".join(sorted(state.spec.read_names)) or "none"
+            raise ContextError(
+                f"The agent of {state.name!r} read {field!r}, but declares to read: {known}. Add it to `reads`"
+            )
+
+    return on_read
 
 
 _set = object.__setattr__  # a frozen model refuses the plain way

@@ -9,9 +9,7 @@ from functools import partial
 from typing import Any
 
 from ..agents.base import Agent, PlainAgent, Reply, Visit
-from ..define.states import State
-from ..define.watched import watched
-from ..errors import ContextError
+from ..define.watched import declared, watched
 from ..kernel.effects import Act
 from ..models.base import Model
 from ..models.metered import MeteredModel
@@ -112,7 +110,7 @@ def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, 
     now, state = run.now, run.compiled.states[run.now.state].state
     return Visit(
         state=state,
-        context=watched(now.context, _only(state)),
+        context=watched(now.context, declared(state)),
         messages=now.messages,
         deps=deps,
         # the same for every attempt of this visit and after a crash, so that a repeated effect can be recognised
@@ -124,19 +122,6 @@ def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, 
         legal=desk.legal,
         metered=metered,
     )
-
-
-def _only(state: State) -> Callable[[str], None]:
-    """Make the reader that shows an agent the fields it declares and no others."""
-
-    def on_read(field: str) -> None:
-        if field not in state.spec.read_names:
-            declared = ", ".join(sorted(state.spec.read_names)) or "none"
-            raise ContextError(
-                f"The agent of {state.name!r} read {field!r}, but declares to read: {declared}. Add it to `reads`"
-            )
-
-    return on_read
 
 
 async def _stop(task: asyncio.Task[object]) -> None:

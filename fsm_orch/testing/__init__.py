@@ -15,6 +15,7 @@ It needs the extra `test`. `fsm_orch.testing.cassette` records and replays the t
 from .adversaries import ATTACKS, AdversarialModel, Attack
 from .agents import AdversarialAgent
 from .asserts import assert_bounded, assert_policy
+from .called import assert_agents_act
 from .clock import virtual_time
 from .crash import CrashingStore
 from .kept import assert_kept, breaks, search_values
@@ -35,6 +36,7 @@ __all__ = [
     "Tape",
     "TheoremChecker",
     "Turn",
+    "assert_agents_act",
     "assert_bounded",
     "assert_kept",
     "assert_policy",

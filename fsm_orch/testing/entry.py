@@ -1,4 +1,4 @@
-"""What pytest loads of fsm_orch in every project that has it installed: its options and a fixture, and nothing else.
+"""What pytest loads of fsm_orch in every project that has it installed: its options, a hook and a fixture, no more.
 
 Pytest loads a copy of this file, which a wheel holds as `_fsm_orch_pytestplugin`, outside of the package: importing
 anything inside the package imports all of `fsm_orch`. The plug-in proper, `fsm_orch.testing.plugin`, is imported only
@@ -26,6 +26,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Test every machine of a module, such as 'machines.shop', of a file, such as 'machines/shop.py', or of a "
         "package or folder with all modules below it; may be given several times. Without other arguments nothing else "
         "is tested.",
+    )
+    group.addoption(
+        "--fsm-call-agents",
+        action="store_true",
+        help="For each state whose agent is code, call that agent by itself on generated contexts. What it does is "
+        "really done, with the dependencies that the hook pytest_fsm_deps gives.",
+    )
+    group.addoption(
+        "--fsm-call-agent",
+        action="append",
+        default=[],
+        metavar="[Machine.]STATE",
+        help="The same for one state, and for the others that are named; may be given several times.",
     )
     group.addoption(
         "--fsm-coverage",
@@ -58,6 +71,23 @@ def _percent(given: str) -> float:
     if not 0 <= percent <= 100:  # also refuses nan
         raise argparse.ArgumentTypeError(f"{given!r} is not a number from 0 to 100")
     return percent
+
+
+class Hooks:
+    """What a conftest.py may say of the machines of its folder."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_fsm_deps(self, machine: type, state: str) -> object:
+        """Return the dependencies for one call of the agent of a state, or a context manager that opens them.
+
+        They are the test's own, since an agent may pay with them. Without any, the agents of a machine that declares
+        dependencies are not called.
+        """
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Let a conftest.py have the hooks, whether an option asks for the plug-in or not."""
+    pluginmanager.add_hookspecs(Hooks)
 
 
 def pytest_configure(config: pytest.Config) -> None:

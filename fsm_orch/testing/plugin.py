@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import pytest
 from hypothesis.errors import HypothesisException
 
 from ..define.machine import AnyMachine
+from ..define.states import State
 from ..discover import Module, modules, none_defined
 from ..errors import DefinitionError, DiscoveryError, FsmError
+from .called import code_states
 from .coverage import Coverage, lines
-from .ready import TESTS, Ready
+from .ready import TESTS, Ready, agents_act
 
 COVERAGE = pytest.StashKey[Coverage]()
 
@@ -39,6 +42,8 @@ def install(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--fsm: {error}") from None
     config.pluginmanager.register(collector, "fsm_orch_machines")
     _choose(config, collector)
+    if options.fsm_call_agents or options.fsm_call_agent:
+        config.pluginmanager.register(Called(config), "fsm_orch_called")
     if options.fsm_coverage or options.fsm_require_coverage is not None:
         config.pluginmanager.register(Covered(config), "fsm_orch_coverage")
 
@@ -93,6 +98,35 @@ class Machines:
         return NoTests.from_parent(parent, path=module_path)
 
 
+class Called:
+    """Which agents are called by themselves: all, or those of the states that were named."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._all: bool = config.option.fsm_call_agents
+        self._named: list[str] = config.option.fsm_call_agent
+        self._found: set[str] = set()
+
+    def chosen(self, machine: AnyMachine) -> Iterator[State]:
+        """Yield the states of a machine whose agents are called."""
+        for state in code_states(machine.definition):
+            names = {state.name, f"{machine.__name__}.{state.name}"} & {*self._named}
+            self._found |= names
+            if self._all or names:
+                yield state
+
+    def pytest_collection_modifyitems(self) -> None:
+        """Check that every state that was named is there.
+
+        Raises pytest.UsageError: if one is not.
+        """
+        missing = [name for name in self._named if name not in self._found]
+        if missing:
+            raise pytest.UsageError(
+                f"--fsm-call-agent: no machine that was collected has a state {missing[0]!r} whose agent is code. "
+                "Name the machines with --fsm, and the state as STATE or Machine.STATE"
+            )
+
+
 class NoTests(pytest.Module):
     """A module without tests."""
 
@@ -143,6 +177,15 @@ class MachineTests(pytest.Collector):
         """Yield one item for each thing that is tested."""
         for name, test in TESTS.items():
             yield ReadyTest.from_parent(self, name=name, machine=self._machine, test=test)
+        called = self.config.pluginmanager.get_plugin("fsm_orch_called")
+        for state in called.chosen(self._machine) if called else ():
+            yield ReadyTest.from_parent(self, name=f"act[{state.name}]", machine=self._machine, test=self._act(state))
+
+    def _act(self, state: State) -> Ready:
+        def deps() -> object:
+            return self.ihook.pytest_fsm_deps(machine=self._machine, state=state.name)
+
+        return partial(agents_act, state=state, deps=deps)
 
 
 class ReadyTest(pytest.Item):

@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from ..amounts import FREE, Price
 from ..define.machine import AnyMachine
+from ..define.states import State
 from ..kernel import inputs
 from ..kernel.engine import CompiledMachine
 from ..kernel.step import fold
@@ -20,6 +21,7 @@ from ..proof.findings import findings as find
 from ..run.result import RunResult
 from .adversaries import SECRET
 from .asserts import assert_bounded, unkept
+from .called import assert_agents_act
 from .safety import RoutingSafety
 from .strategies import contexts, runs
 from .theorem_checker import TheoremChecker
@@ -82,6 +84,25 @@ def replay(machine: AnyMachine) -> None:
         assert_replays(machine, result)
 
     every_run()
+
+
+def agents_act(machine: AnyMachine, *, state: State, deps: Callable[[], object]) -> None:
+    """Call the agent of a state by itself; see `assert_agents_act`.
+
+    Args:
+        machine: the machine.
+        state: whose agent is code.
+        deps: makes the dependencies of one call; None if there are none of the test's own.
+
+    Raises AssertionError: if the agent does not act; shows the simplest context.
+    Raises pytest.skip.Exception: if the machine has dependencies, and there are none of the test's own.
+    """
+    if machine.definition.deps is not None and deps() is None:
+        pytest.skip(
+            f"{machine.__name__} has dependencies: return the test's own from pytest_fsm_deps(machine, state) in a "
+            "conftest.py; agents do not get the real ones, since they may pay with them"
+        )
+    assert_agents_act(machine, state, deps=deps)
 
 
 def assert_replays(machine: AnyMachine, result: RunResult[Any], *, price: Price = FREE) -> None:

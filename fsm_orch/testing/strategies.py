@@ -58,10 +58,14 @@ def contexts(machine: type[Machine[C, Any]]) -> SearchStrategy[C]:
 
 def _fitting_contexts(context: type[C]) -> SearchStrategy[C]:
     _check_context(context)  # pyright: ignore[reportArgumentType] - it asks whether its instances can be hashed
-    return _given(context).filter(lambda given: _fits(context, given, [])).map(lambda given: validated(context, given))
+    return (
+        given_values(context)
+        .filter(lambda given: _fits(context, given, []))
+        .map(lambda given: validated(context, given))
+    )
 
 
-def _given(context: type[Context]) -> SearchStrategy[dict[str, Any]]:
+def given_values(context: type[Context]) -> SearchStrategy[dict[str, Any]]:
     """Draw what callers give, by field, without asking validators."""
     fields = {name: values(context, name) for name in sorted(given_fields(context))}
     required = {name: fields.pop(name) for name in list(fields) if context.__pydantic_fields__[name].is_required()}
@@ -120,7 +124,7 @@ def _check_field(context: type[Context], name: str) -> None:
 
 @lru_cache(maxsize=1_000)
 def _check_context(context: type[Context]) -> None:
-    given, refused = _given(context), list[str]()
+    given, refused = given_values(context), list[str]()
     given.validate()  # each field first, so that the message names it and not the whole context
     _check_made(context.__name__, lambda: given.filter(lambda some: _fits(context, some, refused)), refused)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fsm_orch.testing.cassette import MalformedCassette, UnknownRequest, cassette
@@ -133,6 +133,10 @@ def test_what_is_missing_or_of_a_wrong_type_is_named(tmp_path: Path, way: tuple[
 
 
 @settings(deadline=None)
+@example(way=("interactions", 0, "request", "headers", "content-type"), value=[])
+@example(way=("interactions", 0, "response", "headers", "content-type", 0), value="\x80")
+@example(way=("interactions", 0, "response", "status", "message"), value="\x80")
+@example(way=("interactions", 0, "response", "body", "string"), value=None)
 @given(way=st.sampled_from(list(ways(TRAFFIC))), value=JSON)
 def test_whatever_is_spoilt_is_refused_or_replayed(
     tmp_path_factory: pytest.TempPathFactory, way: tuple[str | int, ...], value: object

@@ -197,6 +197,66 @@ def test_a_cassette_of_each_test_is_recorded_when_asked_and_replayed_else(projec
     assert {f"TestModel.test_hello[{text}].json" for text in ("a%2Fb", "a b", "a%3A%3Ab")} == names
 
 
+PAYING = """
+from fsm_orch import Context, Final, Machine, State
+
+class Bill(Context):
+    cents: int
+    paid: bool = False
+
+def pay(visit):
+    visit.deps.append(visit.context.cents)
+    return {Bill.paid: 100 / visit.context.cents > 0}
+
+def note(visit):
+    return None
+
+class Till(Machine[Bill, list]):
+    look = State(note, initial=True)
+    pay = State(pay, reads=Bill.cents, writes=Bill.paid)
+    done, human = Final(), Final(fallback=True)
+    go = look.to(pay)
+    ended = pay.to(done)
+"""
+
+
+def test_agents_are_called_where_it_is_asked(project: pytest.Pytester) -> None:
+    """Each state of code is a test of its own, with dependencies of the test's own, and without any it is skipped."""
+    (project.path / "desk" / "till.py").write_text(PAYING)
+    asked = ("--fsm", "desk.till", "-k", "act", "--fsm-call-agents", "-rs")
+    unasked = run(project, "--fsm", "desk.till", "--collect-only", "-q")
+    bare = run(project, *asked)
+    hook = "def pytest_fsm_deps(machine, state):\n    assert machine.__name__ == 'Till'\n    return []\n"
+    (project.path / "conftest.py").write_text(hook)
+    given = run(project, *asked)
+
+    unasked.stdout.no_fnmatch_line("*act*")
+    bare.assert_outcomes(skipped=2, deselected=5)
+    bare.stdout.fnmatch_lines(["*Till has dependencies: return the test's own from pytest_fsm_deps(machine, state)*"])
+    given.assert_outcomes(passed=1, failed=1, deselected=5)
+    given.stdout.fnmatch_lines(
+        [
+            "Till.pay: pay raised ZeroDivisionError: division by zero",
+            "*in pay",
+            "  on Bill(cents=0*",
+        ]
+    )
+    given.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_agents_are_called_by_name(project: pytest.Pytester) -> None:
+    """One state can be named, with its machine or without; a name of no such state is told."""
+    (project.path / "desk" / "till.py").write_text(PAYING)
+    for name in ("look", "Till.look"):
+        result = run(project, "--fsm", "desk.till", "--fsm-call-agent", name, "--collect-only", "-q")
+        assert ["act[look]"] == [line.split("::")[-1] for line in result.outlines if "act[" in line]
+
+    result = run(project, "--fsm", "desk", "--fsm-call-agent", "Till.done")
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["*no machine that was collected has a state 'Till.done' whose agent is code.*"])
+
+
 def test_a_cassette_needs_its_recorder(project: pytest.Pytester) -> None:
     """Without it the test fails with what to install."""
     (project.path / "vcr.py").write_text('raise ModuleNotFoundError(name="vcr")')

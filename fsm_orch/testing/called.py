@@ -1,0 +1,192 @@
+"""Code agents, called one by one on generated contexts: a bug in the body of a function, which no proof looks into."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+
+from ..agents.base import Agent, Reply, Visit
+from ..define.changes import changed, journaled, validated
+from ..define.context import Context
+from ..define.definition import Definition
+from ..define.machine import AnyMachine, definition_of
+from ..define.states import Handoff, State
+from ..define.watched import declared, watched
+from ..errors import ContextError
+from ..run.outcome import TooLate
+from ..run.start import agents_of
+from .strategies import given_values, unmade, values
+
+_OURS = Path(__file__).parents[1]
+
+
+def code_states(definition: Definition) -> tuple[State, ...]:
+    """Return the states whose agents are code that calls no model, in declaration order."""
+    return tuple(state for state in definition.states.values() if state.spec.kind == "code" and not state.spec.calls)
+
+
+def assert_agents_act(
+    machine: AnyMachine,
+    states: State | Sequence[State] | None = None,
+    *,
+    deps: Callable[[], Any] | None = None,
+    may_raise: type[Exception] | tuple[type[Exception], ...] = (),
+) -> None:
+    """Assert that code agents act: each is called by itself, and must return a reply that its state declares.
+
+    It is called on contexts that are made up by the types of their fields: those that a caller gives, those that its
+    state reads, and such that a guard on a way into the state holds. Whatever the agent does is really done, as often
+    as Hypothesis likes. So what it could pay with, send with or delete with must come from `deps`.
+
+    Args:
+        machine: the machine.
+        states: whose agents are called, one or several; None: of every state whose agent is code.
+        deps: makes the dependencies of one call, the test's own; or a context manager that opens and closes them.
+        may_raise: what agents raise by design, such as an error that an edge `on_failure` is for.
+
+    Raises AssertionError: if an agent raises, takes longer than its visit may, or returns what its state does not
+        declare; names the agent, its line, and the context.
+    Raises hypothesis.errors.ResolutionFailed: if no context can be drawn.
+    Raises TypeError: if the machine has dependencies, and none are given.
+    Raises ValueError: if a state is not the machine's, or its agent is not code.
+    """
+    definition = definition_of(machine, "assert_agents_act")
+    if definition.deps is not None and deps is None:
+        raise TypeError(f"{definition.name} has dependencies: give the test's own, as deps=lambda: ...")
+    known = code_states(definition)
+    asked = known if states is None else (states,) if isinstance(states, State) else tuple(states)
+    for state in asked:
+        if state not in known:
+            names = ", ".join(one.name for one in known) or "none"
+            raise ValueError(f"{state!r} is no state of {definition.name} whose agent is code. There are: {names}")
+    for state in asked:
+        _call_often(definition, state, deps or (lambda: None), may_raise)
+
+
+def _call_often(
+    definition: Definition,
+    state: State,
+    deps: Callable[[], Any],
+    may_raise: type[Exception] | tuple[type[Exception], ...],
+) -> None:
+    agent = agents_of(definition, {})[state.name]
+
+    @settings(deadline=None, suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much))
+    @given(_contexts(definition, state))
+    def acts(context: Context) -> None:
+        wrong = _wrong(definition, state, agent, context, deps, may_raise)
+        assert wrong is None, f"{definition.name}.{state.name}: {state.spec.name} {wrong}\n  on {context!r}"
+
+    try:
+        acts()
+    except Unsatisfiable as error:
+        raise unmade(f"a visit of {definition.name}.{state.name}", ["no guard on a way into it held"]) from error
+
+
+def _contexts(definition: Definition, state: State) -> st.SearchStrategy[Context | None]:
+    """Draw contexts on which a run may enter a state."""
+    context_type, ways = definition.context, [way for _, way in definition.edges if way.target is state]
+    written = st.fixed_dictionaries({name: values(context_type, name) for name in sorted(state.spec.read_names)})
+    drawn = st.builds(lambda given, read: {**given, **read}, given_values(context_type), written)
+
+    def is_way_in(context: Context | None) -> bool:
+        return context is not None and (state.initial or any(_is_open(way, context) for way in ways))
+
+    return drawn.map(partial(_made, context_type)).filter(is_way_in)
+
+
+def _made(context_type: type[Context], drawn: Mapping[str, Any]) -> Context | None:
+    """Return a context as a run holds it, read back from JSON; None if it is not one."""
+    with suppress(ContextError):
+        return validated(context_type, journaled(validated(context_type, drawn), drawn))
+    return None
+
+
+def _is_open(way: Handoff, context: Context) -> bool:
+    try:
+        return way.guard is None or way.guard(context) is True
+    except Exception:  # one that raises counts as false, here as in a run
+        return False
+
+
+def _wrong(
+    definition: Definition,
+    state: State,
+    agent: Agent,
+    context: Context,
+    deps: Callable[[], Any],
+    may_raise: type[Exception] | tuple[type[Exception], ...],
+) -> str | None:
+    """Call an agent once, and return what is wrong; None if nothing is."""
+    seconds = state.timeout_s or definition.limits.visit_s
+    with ExitStack() as stack:
+        made = deps()
+        visit = Visit[Any, Any](
+            state=state,
+            context=watched(context, declared(state)),
+            messages=(),
+            deps=stack.enter_context(made) if isinstance(made, AbstractContextManager) else made,
+            key="called:0",
+            attempt=1,
+            refusals=(),
+            seconds_left=lambda: seconds,
+            exits=state.exits,
+            legal=lambda: tuple(way for way in state.exits if _is_open(way, context)),
+            metered=None,
+        )
+        try:
+            reply = asyncio.run(_in_time(agent, visit, seconds))
+        except may_raise:
+            return None
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            return _raised(error)
+    if isinstance(reply, TooLate):
+        return f"took longer than the {seconds:g} s of its visit"
+    return _misfit(state, context, reply)
+
+
+async def _in_time(agent: Agent, visit: Visit[Any, Any], seconds: float) -> object:
+    time = asyncio.timeout(seconds)
+    try:
+        async with time:
+            return await agent.act(visit)
+    except TimeoutError:
+        if time.expired():
+            return TooLate()
+        raise  # the agent's own
+
+
+def _raised(error: BaseException) -> str:
+    """Return what was raised, with the lines of the user's that led there."""
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame)]
+    shown = "".join(traceback.format_list(lines)).rstrip()
+    return f"raised {''.join(traceback.format_exception_only(error)).strip()}" + (f"\n{shown}" if shown else "")
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return Path(frame.filename).is_relative_to(_OURS) or "asyncio" in Path(frame.filename).parts
+
+
+def _misfit(state: State, context: Context, reply: object) -> str | None:
+    """Return why a state takes no such reply; None if it does."""
+    if not isinstance(reply, Reply):
+        return f"returned {type(reply).__name__}: an agent returns a Reply"
+    wrote, writes = sorted(reply.changes_by_name), sorted(state.spec.written_names)
+    if wrote != writes:
+        return f"wrote {', '.join(wrote) or 'nothing'}, and declares to write {', '.join(writes) or 'nothing'}"
+    if reply.handoff_name not in {None, *(way.name for way in state.exits)}:
+        return f"proposed {reply.handoff_name!r}, which does not leave its state"
+    try:
+        journaled(changed(context, reply.changes_by_name), wrote)
+    except ContextError as error:
+        return f"wrote what does not fit: {error}"
+    return None
