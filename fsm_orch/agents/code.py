@@ -1,7 +1,7 @@
 """Code agents: plain functions of the visit, sync or async.
 
 A sync function runs on the event loop, in the run's own task. It cannot be cancelled, and while it runs no other run
-goes on. For blocking work write an async function that awaits `asyncio.to_thread`.
+goes on; one that takes long is warned of. One that blocks is given a thread: `State(function, thread=True)`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ..define.agent_spec import AgentSpec
 from ..define.states import Handoff
 from .base import PlainAgent, Reply, Visit, names
+from .thread import in_thread
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class CodeAgent(PlainAgent):
 
     function: Callable[[Any], Any]
     spec: AgentSpec
+    thread: bool = False
+    """Whether the function is called in a thread of its own."""
 
     def begin(self, visit: Visit[Any, Any]) -> Reply | Awaitable[Reply]:
         """Call the function, and return its reply or an awaitable of it.
@@ -30,10 +33,17 @@ class CodeAgent(PlainAgent):
         Raises TypeError: if it returns anything but None, changes by field, a `Handoff` or a `Reply`; or a handoff
             that does not leave this state.
         """
+        if self.thread:
+            return _threaded(visit, self.function)
         returned = self.function(visit)
         if isinstance(returned, Awaitable):
             return _awaited(visit, returned)
         return _reply(visit, returned)
+
+
+async def _threaded(visit: Visit[Any, Any], function: Callable[[Any], Any]) -> Reply:
+    returned = await in_thread(function, visit)
+    return _reply(visit, await returned if isinstance(returned, Awaitable) else returned)
 
 
 async def _awaited(visit: Visit[Any, Any], returned: Awaitable[object]) -> Reply:

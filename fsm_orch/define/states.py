@@ -5,6 +5,7 @@ Declaring only collects. Nothing here is checked beyond its type, and nothing ru
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, overload
@@ -88,8 +89,11 @@ class State(_Declared, _Source):
         timeout_s: seconds of one visit; None: the machine's `visit_s`.
         reads, writes: one field or several, for a plain function only; an agent says its own.
         attempts: tries at most when a plain function raises.
+        thread: call a plain function in a thread of its own. One that blocks holds the event loop otherwise, and every
+            other run with it. A thread cannot be stopped: when the visit's time is over the run goes on without it.
 
-    Raises TypeError: if `reads`, `writes` or `attempts` are given for an agent that says its own.
+    Raises TypeError: if `reads`, `writes`, `attempts` or `thread` are given for an agent that says its own, or `thread`
+        for an async function.
     """
 
     def __init__(
@@ -102,6 +106,7 @@ class State(_Declared, _Source):
         reads: object = (),
         writes: object = (),
         attempts: int = 1,
+        thread: bool = False,
     ) -> None:
         _Declared.__init__(self)
         _Source.__init__(self, self)
@@ -109,6 +114,7 @@ class State(_Declared, _Source):
         self.initial = initial
         self.max_visits = max_visits
         self.timeout_s = timeout_s
+        self.thread = thread
         self.handoffs: Sequence[Handoff] = []
         """What leaves here, in declaration order; a tuple once the machine is built."""
         if isinstance(agent, type) or not (isinstance(agent, HasSpec) or callable(agent)):
@@ -126,8 +132,12 @@ class State(_Declared, _Source):
                 deps=annotated_deps(agent, localns),
                 where=where_defined(agent),
             )
+            if thread and is_async(agent):
+                raise TypeError(f"{self.spec.name} is async, so it needs no thread: leave thread=True out")
         elif field_refs(reads) or field_refs(writes) or attempts != 1:
             raise TypeError(f"{type(agent).__name__} says its own reads, writes and attempts: give them to it")
+        elif thread:
+            raise TypeError(f"a thread is for a plain function, not for {type(agent).__name__}: leave thread=True out")
         else:
             self.spec = agent.spec
 
@@ -143,6 +153,11 @@ class State(_Declared, _Source):
 
     def __repr__(self) -> str:
         return f"<State {self.name}>"
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Return whether a function, or an instance that can be called, is async."""
+    return any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))
 
 
 class Final(_Declared):

@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 from ..agents.base import Agent, PlainAgent, Reply, Visit
+from ..define.states import State
 from ..define.watched import declared, watched
 from ..kernel.effects import Act
 from ..models.base import Model
 from ..models.metered import MeteredModel
 from ..resilience.retry import Retry
 from .desk import AttemptDesk
+from .held import tell_if_held, watched_steps
 from .outcome import TooLate, outcome
 from .writer import Run
 
@@ -32,11 +34,14 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
         # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
         context = contextvars.copy_context()
         if isinstance(agent, PlainAgent):
+            clock = asyncio.get_running_loop().time
+            began = clock()
             result = context.run(_begin, agent, visit)
+            tell_if_held(visit.state, clock() - began, is_plain=True)
             if not isinstance(result, Reply) and isinstance(result, Awaitable):
-                result = await _in_time(partial(_itself, result), desk.seconds_left(), context)
+                result = await _in_time(visit.state, partial(_itself, result), desk.seconds_left(), context)
         else:
-            result = await _in_time(partial(agent.act, visit), desk.seconds_left(), context)
+            result = await _in_time(visit.state, partial(agent.act, visit), desk.seconds_left(), context)
             run.has_paused()
     finally:
         desk.close()
@@ -58,7 +63,9 @@ def _itself(begun: Awaitable[object]) -> Awaitable[object]:
     return begun
 
 
-async def _in_time(act: Callable[[], Awaitable[object]], seconds: float, context: contextvars.Context) -> object:
+async def _in_time(
+    state: State, act: Callable[[], Awaitable[object]], seconds: float, context: contextvars.Context
+) -> object:
     """Await what an agent does, in a task of its own, and stop it when its time is over. Return what came of it.
 
     Args:
@@ -69,7 +76,7 @@ async def _in_time(act: Callable[[], Awaitable[object]], seconds: float, context
     # Whichever comes first ends the wait: the task, or the timer. `asyncio.timeout` and `wait_for` would wait on for an
     # agent that does not let itself be cancelled, and the run with them.
     ended: asyncio.Future[None] = loop.create_future()
-    task = loop.create_task(_signalling(act, ended), context=context)
+    task = loop.create_task(_signalling(state, act, ended), context=context)
     timer = loop.call_later(seconds, _signal, ended)
     try:
         await ended
@@ -85,10 +92,12 @@ async def _in_time(act: Callable[[], Awaitable[object]], seconds: float, context
     return task.result() if error is None else error
 
 
-async def _signalling(act: Callable[[], Awaitable[object]], ended: asyncio.Future[None]) -> object:
+async def _signalling(state: State, act: Callable[[], Awaitable[object]], ended: asyncio.Future[None]) -> object:
     """Await what an agent does, and signal its end as the last thing."""
     try:
-        return await act()  # in here, so that an `act` that is not async fails its attempt, and not the run
+        begun = act()
+        # `await` in here, so that an `act` that is not async fails its attempt, and not the run
+        return await (watched_steps(state, begun) if hasattr(begun, "__await__") else begun)
     except SystemExit as error:  # it would end the event loop, and with it every other run
         return error
     finally:

@@ -13,7 +13,7 @@ from ..define.changes import fields_set_early, journaled, validated, why_early
 from ..define.context import Context, starting_fields
 from ..define.definition import Definition
 from ..define.rules.start import start_objection
-from ..define.states import State
+from ..define.states import State, is_async
 from ..errors import CertificateError, ContextError, StartError
 from ..kernel.engine import CompiledMachine
 from ..limits import Limits
@@ -116,7 +116,11 @@ def agents_of(definition: Definition, agents: Mapping[State, Agent | Callable[[A
 
 
 def _agent(state: State, agent: object) -> Agent:
-    return cast("Agent", agent) if isinstance(agent, HasSpec) else CodeAgent(cast("Any", agent), state.spec)
+    if isinstance(agent, HasSpec):
+        return cast("Agent", agent)
+    # an async function may stand in for a plain one in a test
+    function = cast("Any", agent)
+    return CodeAgent(function, state.spec, thread=state.thread and not is_async(function))
 
 
 def initial_values(context: Context) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""Who holds the event loop: a step of an agent that takes long keeps every other run waiting, and is told by name."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import types
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+from ..define.states import State
+
+_log = logging.getLogger("fsm_orch")
+
+HELD_S = 0.1
+"""Seconds for which an agent may hold the event loop without a warning, as in asyncio's debug mode."""
+
+
+def tell_if_held(state: State, seconds: float, *, is_plain: bool) -> None:
+    """Log a warning if an agent held the event loop for long.
+
+    Args:
+        is_plain: whether it was a function that is not async, which a thread can be given to.
+    """
+    if seconds < HELD_S:
+        return
+    name = state.spec.name
+    fix = f"State({name}, thread=True)" if is_plain else "await what blocks, by asyncio.to_thread(...) if nothing else"
+    _log.warning(
+        "the agent of %r, %s at %s, held the event loop for %.2f s, in which no other run went on: %s",
+        state.name,
+        name,
+        state.spec.where,
+        seconds,
+        fix,
+    )
+
+
+@types.coroutine
+def watched_steps(state: State, begun: Awaitable[Any]) -> Generator[Any, None, Any]:
+    """Await what an agent does, and look at how long each of its steps holds the event loop."""
+    clock: Callable[[], float] = asyncio.get_running_loop().time
+    steps, error = begun.__await__(), None
+    while True:
+        began = clock()
+        try:
+            waiting = next(steps) if error is None else steps.throw(error)
+        except StopIteration as end:
+            return end.value
+        finally:
+            error = None
+            if clock() - began >= HELD_S:
+                tell_if_held(state, clock() - began, is_plain=False)
+        try:
+            yield waiting  # a task sends nothing but None
+        except BaseException as thrown:  # a cancellation: the agent's own code says what becomes of it
+            error = thrown
