@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import shlex
+import subprocess
 import textwrap
 import tomllib
 from itertools import takewhile
@@ -69,12 +70,16 @@ def python_blocks() -> list[object]:
 
 
 def execute(block: Block) -> None:
-    """Execute a block as a program of its own; it may `await` at the top, as in a notebook."""
+    """Execute a block as a program of its own, with its tests; it may `await` at the top, as in a notebook."""
     program = "\n" * (block.line - 1) + block.text  # so that a traceback shows the README's lines
     code = compile(program, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    waiting = eval(code, {"__name__": "__main__"})
+    names: dict[str, object] = {"__name__": "__main__"}
+    waiting = eval(code, names)
     if inspect.iscoroutine(waiting):
         asyncio.run(waiting)
+    for name, test in list(names.items()):
+        if name.startswith("test_") and callable(test):
+            test()
 
 
 def parse(command: typer.core.TyperGroup, words: tuple[str, ...]) -> None:
@@ -111,6 +116,37 @@ def test_readme_commands_exist(words: tuple[str, ...]) -> None:
     from fsm_orch.cli import app
 
     parse(typer.main.get_command(app), words)
+
+
+@pytest.mark.local
+def test_readme_commands_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The commands that it lists are done in their order, in a folder that has only what they make."""
+    from fsm_orch.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    (listed,) = (block.text for block in blocks() if "fsm-orch eval" in block.text)
+    _, *lines = listed.splitlines()  # the first enters the environment
+    for line in lines:
+        program, *words = shlex.split(line)
+        if program == "fsm-orch":
+            done = typer.testing.CliRunner().invoke(app, words)
+            assert (0, "") == (done.exit_code, done.stderr), line
+        else:
+            subprocess.run(["sh", "-c", line], check=True)
+
+    assert ["queries.csv"] == [made.name for made in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("extra", "needed"), [("proof", "fsm-orch check"), ("local", "fsm-orch run"), ("test", "fsm_orch.testing import")]
+)
+def test_readme_installs_what_it_shows_next(extra: str, needed: str) -> None:
+    """An extra is installed above the first line that needs it."""
+    shown = "\n".join(block.text for block in blocks())
+    installed = re.search(rf"\[(?:\w+,)*{extra}(?:,\w+)*\]", shown)
+
+    assert installed
+    assert installed.start() < shown.index(needed)
 
 
 def test_readme_shows_the_page_of_a_check(monkeypatch) -> None:

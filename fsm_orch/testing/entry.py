@@ -43,13 +43,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fsm-coverage",
         action="store_true",
-        help="Report which edges of which machines the runs of this session took.",
+        help="Report which edges of which machines the runs of this session took, without those of the ready tests.",
     )
     group.addoption(
         "--fsm-require-coverage",
         type=_percent,
         metavar="PERCENT",
-        help="Fail the session if its runs took less than PERCENT of the declared edges; also reports them.",
+        help="Fail the session if the runs of its own tests took less than PERCENT of the declared edges; also reports "
+        "them. The ready tests of --fsm do not count: they take nearly every edge.",
     )
     group.addoption(
         "--fsm-record",

@@ -255,8 +255,11 @@ class Covered:
         terminalreporter.section("coverage of edges")
         for line in lines(self.coverage):
             terminalreporter.line(line)
-        if not self.coverage.machines:
-            terminalreporter.line("no machine was run")
+        if not any(taken.runs for taken in self.coverage.machines.values()):
+            ready = (
+                "; the ready tests of --fsm do not count, tests that run a machine do" if self.coverage.machines else ""
+            )
+            terminalreporter.line(f"no machine was run{ready}")
         if self._is_short:
             short = f"{self.coverage.percent:.0f} % of the declared edges were taken, {self._required:g} % are required"
             terminalreporter.line(short, red=True)

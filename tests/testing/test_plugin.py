@@ -296,6 +296,20 @@ def test_no_coverage_is_too_little(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["no machine was run", "0 % of the declared edges were taken, 80 % are required"])
 
 
+def test_ready_tests_are_no_coverage(project: pytest.Pytester) -> None:
+    """A session of ready tests alone has taken no edge, and is told why."""
+    result = run(project, "--fsm", "desk", "-k", "bounded", "--fsm-require-coverage=80")
+
+    assert pytest.ExitCode.TESTS_FAILED == result.ret
+    result.stdout.fnmatch_lines(
+        [
+            "Desk (*): 0 of 4 edges (0 %) in 0 runs",
+            "no machine was run; the ready tests of --fsm do not count, tests that run a machine do",
+            "0 % of the declared edges were taken, 80 % are required",
+        ]
+    )
+
+
 @pytest.mark.parametrize("required", ["nan", "-5", "400", "most"])
 def test_required_coverage_is_a_percentage(project: pytest.Pytester, required: str) -> None:
     """What no session can reach, or any session does, is refused."""
