@@ -21,9 +21,12 @@ settings.register_profile(  # a mutant is dead at the first example that fails, 
 settings.load_profile(os.environ.get("FSM_ORCH_PROFILE") or os.environ.get("HYPOTHESIS_PROFILE") or "default")
 
 
-def pytest_configure() -> None:
-    """Say that the main thread has no event loop: looptime asks for one in sync tests, and would leave it open."""
-    asyncio.set_event_loop(None)
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let async tests be tests, and say that the main thread has no event loop."""
+    # not in pyproject.toml: where pytest-asyncio is not installed, as for `pytest --fsm machines`, no option is known
+    config.option.asyncio_mode = "auto"
+    asyncio.set_event_loop(None)  # looptime asks for one in sync tests, and would leave it open
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:

@@ -6,9 +6,11 @@ import doctest
 import importlib
 import inspect
 import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 import textwrap
 import tomllib
 from itertools import takewhile
@@ -147,6 +149,18 @@ def test_readme_installs_what_it_shows_next(extra: str, needed: str) -> None:
 
     assert installed
     assert installed.start() < shown.index(needed)
+
+
+def test_the_gallery_is_collected_without_the_plugins_of_the_tests() -> None:
+    """What README says to type needs pytest and this package alone, in a clone too."""
+    collect = ["-p", "_fsm_orch_pytestplugin", "--fsm", "machines", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *collect], cwd=ROOT, env=alone, capture_output=True, text=True, check=False
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "machines/shop.py::ShopFloor::bounded" in done.stdout
 
 
 def test_readme_shows_the_page_of_a_check(monkeypatch) -> None:
