@@ -7,7 +7,8 @@ schema, in compact JSON. It makes a decision legal, not right.
 The native server also listens on a loopback port, behind a random key. There its own template and tokenizer count the
 tokens of a request, so the bound is exact.
 
-Load models after a `fork`, never before it: the child inherits a server whose threads it does not have, and hangs.
+What is loaded is the catalogue's file, byte for byte, and is loaded again once that file was touched. A forked process
+loads its own, since it has none of the threads of its parent.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..amounts import FREE, Price, Usage, trusted_usage
 from ..errors import CallFailed, ModelUnavailable
+from . import forked
 from .base import Request, Response
-from .weights import locate
+from .weights import locate, stamp, unchanged
 from .wire import check_cap, json_text
 
 CONTEXT_TOKENS = 4_096
@@ -67,19 +69,20 @@ class LocalModel:
 
     def __init__(self, model: str = "smollm2", *, grammar: bool = True) -> None:
         self.name = f"local:{model}"
-        self._path = locate(model)
+        self._weights = _Weights(model, locate(model))
         self._is_constrained = grammar
         _native()
 
     async def count(self, request: Request) -> int:
         """Return the exact number of input tokens, by the model's own template and tokenizer.
 
-        Raises CallFailed: `bad_input`, if the request cannot be sent; `local_error`, if it cannot be counted.
+        Raises CallFailed: `bad_input`, if the request cannot be sent; `local_error`, if it cannot be counted, or the
+            weights cannot be loaded.
         """
         return await asyncio.to_thread(self._count, _body(request))
 
     def _count(self, body: dict[str, Any]) -> int:
-        return _shared(self._path).count(body)
+        return _shared(self._weights).count(body)
 
     async def complete(self, request: Request) -> Response:
         """Infer the reply. A cancellation stops it after the current token, or batch of input.
@@ -87,19 +90,19 @@ class LocalModel:
         Raises CallFailed: if the request cannot be sent or does not fit the context, or the native library fails.
         """
         body = _body(request) | _constraint(request.schema if self._is_constrained else None)
-        server = await asyncio.to_thread(_shared, self._path)
+        server = await asyncio.to_thread(_shared, self._weights)
         return await server.complete(body)
 
     def warm(self) -> None:
         """Load the weights now instead of at the first request; blocks meanwhile.
 
-        Raises CallFailed: if they cannot be read.
+        Raises CallFailed: if they cannot be read, or are not the catalogue's.
         """
-        _shared(self._path)
+        _shared(self._weights)
 
     def close(self) -> None:
         """Stop all requests and free the weights; the next request to any model of this name loads them again."""
-        _close(self._path)
+        _close(self._weights)
 
 
 @cache
@@ -201,6 +204,13 @@ def _failure(error: Mapping[str, Any]) -> CallFailed:
     return CallFailed(kind.removesuffix("_error"), str(error.get("message", "")), unsent=is_refused)
 
 
+class _Weights(NamedTuple):
+    """The name of weights, and the file that they are in."""
+
+    name: str
+    path: Path
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """A request that waits for the one thread that infers, or is in it."""
@@ -216,11 +226,16 @@ class _Server:
     The thread is our own and no executor's: at exit Python waits for those before anything could stop them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, weights: _Weights) -> None:
         import httpx2  # noqa: PLC0415 - an extra, and slow to import
 
         key = secrets.token_hex(32)  # every process of this machine, whoever's it is, can reach a loopback port
-        self._native = _start(path, key)
+        try:
+            with unchanged(*weights) as self._stamp:
+                self._native = _start(weights.path, key)
+        except ModelUnavailable as error:
+            raise CallFailed("local_error", str(error), unsent=True) from error
+        self._path = weights.path
         self._client = httpx2.Client(
             base_url=self._native.listening_address,
             headers={"Authorization": f"Bearer {key}"},
@@ -235,6 +250,12 @@ class _Server:
         self._lock = threading.Lock()  # so that no job is put in after the one that ends the thread
         self._thread = threading.Thread(target=self._work, name="fsm_orch-local", daemon=True)
         self._thread.start()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether its file was touched since: what is loaded is mapped from it, and may have changed with it."""
+        # a file that was deleted cannot be written to any more, and what is loaded of it stays as it is
+        return stamp(self._path) not in (self._stamp, None)
 
     def count(self, body: Mapping[str, Any]) -> int:
         """Return the number of input tokens."""
@@ -281,28 +302,38 @@ class _Server:
             self._jobs.put(None)
         self._thread.join()
         self._client.close()
+        if forked.is_forked():
+            self.keep()
         del self._native  # frees the weights
+
+    def keep(self) -> None:
+        """Keep the native server until the process ends: in a forked one, to free it would wait for lost threads."""
+        forked.keep(self._native)
 
 
 def _closed() -> CallFailed:
     return CallFailed("stopped", "the model was closed", unsent=True)
 
 
-_servers: dict[Path, _Server] = {}
+_servers: dict[_Weights, _Server] = {}
 _servers_lock = threading.Lock()
 
 
-def _shared(path: Path) -> _Server:
-    """Return the server of some weights; the first request loads them."""
+def _shared(weights: _Weights) -> _Server:
+    """Return the server of some weights; the first request loads them, and the first after their file was touched."""
     with _servers_lock:  # while they load too, or two threads load them twice
-        if path not in _servers:
-            _servers[path] = _Server(path)
-        return _servers[path]
+        server = _servers.get(weights)
+        if server is not None and server.is_stale:
+            _servers.pop(weights).close()
+            server = None
+        if server is None:
+            server = _servers[weights] = _Server(weights)
+        return server
 
 
-def _close(path: Path) -> None:
+def _close(weights: _Weights) -> None:
     with _servers_lock:
-        server = _servers.pop(path, None)
+        server = _servers.pop(weights, None)
     if server is not None:
         server.close()
 
@@ -310,8 +341,19 @@ def _close(path: Path) -> None:
 @atexit.register
 def _close_all() -> None:
     """End the native threads while the interpreter still can."""
-    for path in tuple(_servers):
-        _close(path)
+    for weights in tuple(_servers):
+        _close(weights)
+
+
+def _forget() -> None:
+    """Leave what the parent of a forked process had loaded, and load anew when asked."""
+    global _servers_lock  # noqa: PLW0603 - another thread of the parent may have held the old one
+    _servers_lock = threading.Lock()
+    load.cache_clear()
+    for server in _servers.values():
+        server.keep()
+        forked.keep(server)
+    _servers.clear()
 
 
 def _native() -> Any:
@@ -345,6 +387,7 @@ def _start(path: Path, key: str) -> Any:
     options.warmup = False
     options.ui = False
     options.verbosity = 0
+    forked.in_child(_forget)
     try:
         return xllamacpp.Server(options)
     except Exception as error:

