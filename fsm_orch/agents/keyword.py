@@ -1,8 +1,7 @@
-"""Keyword agents: route by whole words, without a model."""
+"""Keyword agents: route by words, without a model."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..define.source import phrases, where_called
 from ..define.states import Final, State
 from ..define.wording import kind_of
 from .base import PlainAgent, Reply, Visit
+from .words import Phrases, folded, is_blank
 
 
 class KeywordAgent(PlainAgent):
@@ -19,8 +19,9 @@ class KeywordAgent(PlainAgent):
 
     Args:
         field: the text to look at, such as `Ticket.query`.
-        words: for each state, one or several words or phrases that mean it. They match whole words, in any case:
-            "red" does not match "ordered".
+        words: for each state, one or several words or phrases that mean it. They match whole words, in any case and
+            in any way that Unicode writes them: "red" does not match "ordered". In scripts without spaces between
+            words, and in Korean, they match inside a text too; `agents.words` says the rule.
         otherwise: where to go when no state's words occur, or those of two or more.
 
     Each state named must be reached by exactly one handoff (FSM121).
@@ -37,9 +38,9 @@ class KeywordAgent(PlainAgent):
         self._words = {target: phrases(meant) for target, meant in words.items()}
         self._otherwise = otherwise
         for target, meant in self._words.items():
-            if not meant or not all(phrase.strip() for phrase in meant):
+            if not meant or any(map(is_blank, meant)):
                 raise ValueError(f"the words for {target!r} are {meant!r}: give at least one, none of them blank")
-        self._patterns = {target: _pattern(meant) for target, meant in self._words.items()}
+        self._phrases = {target: Phrases(meant) for target, meant in self._words.items()}
         self._where = where_called()
 
     @property
@@ -56,8 +57,8 @@ class KeywordAgent(PlainAgent):
 
     def begin(self, visit: Visit[Any, Any]) -> Reply:
         """Return the handoff to the one state whose words occur, or to `otherwise`."""
-        text = str(getattr(visit.context, self._field.name)).casefold()
-        meant = [target for target, pattern in self._patterns.items() if pattern.search(text)]
+        text = folded(str(getattr(visit.context, self._field.name)))
+        meant = [target for target, phrases in self._phrases.items() if phrases.are_in(text)]
         target = meant[0] if len(meant) == 1 else self._otherwise
         return Reply(handoff=visit.handoff_to(target).name)
 
@@ -68,10 +69,3 @@ def _check_targets(words: object, otherwise: object) -> None:
     for target in (*words, otherwise):
         if not isinstance(target, State | Final):
             raise TypeError(f"a keyword agent names states and final states, not {target!r}: give the attribute itself")
-
-
-def _pattern(meant: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern for any of the phrases as whole words. White space in a phrase matches any white space."""
-    alternatives = (r"\s+".join(map(re.escape, phrase.casefold().split())) for phrase in meant)
-    # not `\b`: it needs a letter at the edge, and would never match a phrase that ends in a sign, such as "C++"
-    return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})(?!\w)")
