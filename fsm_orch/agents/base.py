@@ -33,6 +33,8 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     """Counts from 1."""
     refusals: tuple[Refusal, ...]
     """Why earlier replies of this visit were refused, oldest first."""
+    refused: str = ""
+    """What the model wrote that was refused last; empty if nothing was, or if nobody remembers, as after a crash."""
     seconds_left: Callable[[], float]
     """Returns the seconds until the visit's time or the run's deadline is over; 0 if one is."""
     exits: tuple[Handoff, ...]

@@ -184,4 +184,4 @@ def _misfit(error: ValidationError) -> Refusal:
         return Refusal("missing_field", f"The reply did not fit: {missing}.")
     if "extra_forbidden" in kinds:
         return Refusal("unknown_field", "The reply had keys that were not asked for.")
-    return Refusal("wrong_type", f"The reply did not fit: {describe(error)}.")
+    return Refusal("wrong_type", f"The reply did not fit: {describe(error, told=True)}.")

@@ -45,6 +45,9 @@ class LLMAgent:
     What it decides goes into the context. Only free text, where there is nothing to decide, becomes a message. So no
     field reaches an agent that does not read it.
 
+    A reply that is refused is repaired, if a call is left: the model is shown its reply, and told why it was refused.
+    What a validator of the context says is told as it is, so it should quote no field that the agent does not read.
+
     Raises ValueError: if the instructions are blank, or `calls` or `max_output_tokens` is below 1.
     Raises ContextError: if `reads` or `writes` hold anything but fields.
     """
@@ -110,7 +113,8 @@ class LLMAgent:
             raise VisitError("nothing is legal any more, so there is nothing to ask the model")
         # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
         asked, instructions = self._asked(visit.context.__class__, exits, menu)
-        response = await visit.model.ask(self._prompt(visit, instructions), asked.schema)
+        prompt, *shorter = _repairs(visit, self._prompt(visit, instructions))
+        response = await visit.model.ask(prompt, asked.schema, shorter=shorter)
         return _read(asked, response, visit.state.name)
 
     def _make(
@@ -121,9 +125,6 @@ class LLMAgent:
         return form(context, self._written, *names), Message(role="system", content=self._instruct(menu))
 
     def _prompt(self, visit: Visit[Any, Any], instructions: Message) -> tuple[Message, ...]:
-        if visit.refusals:
-            told = f"{instructions.content}\nYour last reply was refused: {visit.refusals[-1].detail}"
-            instructions = Message(role="system", content=told)
         fields = {ref.name: getattr(visit.context, ref.name) for ref in self.spec.reads}
         said = [
             Message(role="user" if message.agent is None else "assistant", content=message.content)
@@ -146,6 +147,25 @@ class LLMAgent:
         return "\n".join(parts)
 
 
+def _repairs(visit: Visit[Any, Any], prompt: tuple[Message, ...]) -> list[tuple[Message, ...]]:
+    """Return what to say to a model, longest first; after a refusal that is its reply, and why it was refused.
+
+    The last of them is the prompt alone, which is no longer than the one that came before the refusal: so a repair is
+    never too long where the first request was not.
+    """
+    if not visit.refusals:
+        return [prompt]
+    # the user's side says it, and not the system's: it may quote what the model wrote, and so what a user did
+    why = Message(role="user", content=_text(f"Your last reply was refused: {visit.refusals[-1].detail}"))
+    reply = Message(role="assistant", content=_text(visit.refused))
+    return [*([(*prompt, reply, why)] if visit.refused.strip() else []), (*prompt, why), prompt]
+
+
+def _text(said: str) -> str:
+    """Return a text that can be sent; a provider may send half a surrogate pair, and so may a validator."""
+    return said.encode("utf-8", "replace").decode()
+
+
 def _read(asked: Form, response: Response, state: str) -> Reply:
     if response.finish == "refusal":
         return Reply(refusal=Refusal("model_refusal", "The model declined to answer."))
@@ -154,6 +174,5 @@ def _read(asked: Form, response: Response, state: str) -> Reply:
         return Reply(refusal=decision)
     if asked.schema is not None:
         return Reply(handoff=decision.handoff, changes=decision.changes)
-    # a provider may send half a surrogate pair, which a message refuses: the reply would fail for one broken character
-    text = response.text.encode("utf-8", "replace").decode()
-    return Reply(messages=(Message(role="assistant", content=text, agent=state),))
+    # without half a surrogate pair, which a message refuses: the reply would fail for one broken character
+    return Reply(messages=(Message(role="assistant", content=_text(response.text), agent=state),))

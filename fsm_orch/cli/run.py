@@ -21,6 +21,7 @@ from ..run.result import RunResult
 from ..run.runner import Runner
 from . import start
 from .path import PathWriter, show_result
+from .prompts import prompt_writer
 from .show import complain, complaints, console
 
 DEFAULT_MODEL = "local:smollm2"
@@ -48,6 +49,9 @@ def run(
     model: ModelName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Log each event to stderr as a line of JSON.")] = False,
+    prompts: Annotated[
+        bool, typer.Option("--show-prompts", help="Write to stderr what each model is asked and answers.")
+    ] = False,
 ) -> None:
     """Run a machine once and show its path.
 
@@ -65,12 +69,13 @@ def run(
             machine,
             model=model or machine.definition.model or DEFAULT_MODEL,
             observers=[_event_log()] if events else [],
+            on_prompt=prompt_writer(console(stderr=True)) if prompts else None,
         )
         with start.dependencies(machine) as deps, _landed_if_interrupted():
             if as_json:
                 asyncio.run(_printed(runner, context, deps, stdout))
             else:
-                asyncio.run(_shown(runner, context, deps, is_alive=not events))
+                asyncio.run(_shown(runner, context, deps, is_alive=not (events or prompts)))
 
 
 async def _printed(runner: Runner[Any, Any], context: Context, deps: Any, out: TextIO) -> None:

@@ -5,6 +5,7 @@ A context itself never changes; each of these returns another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
@@ -43,8 +44,11 @@ def why_early(context_type: type[Context], names: Iterable[str]) -> str:
     return "only agents write a field with a default: leave it out, or mark the field as the caller's: Given[...]"
 
 
-def validated(context_type: type[C], values: Mapping[str, Any]) -> C:
+def validated(context_type: type[C], values: Mapping[str, Any], *, told: bool = False) -> C:
     """Return a context made of values.
+
+    Args:
+        told: the error goes to who wrote the values: see `describe`.
 
     Raises ContextError: if one does not fit its field; says which, without the value.
     """
@@ -52,13 +56,16 @@ def validated(context_type: type[C], values: Mapping[str, Any]) -> C:
         # by name: an alias is for the outside, a journal holds the names of fields
         return context_type.model_validate(dict(values), by_alias=False, by_name=True)
     except ValidationError as error:
-        raise ContextError(describe(error)) from None
+        raise ContextError(describe(error, told=told)) from None
     except Exception as error:  # a validator is user code: whatever it raises is a no
         raise ContextError(f"a validator raised {type(error).__name__}") from error
 
 
-def changed(context: C, changes: Mapping[str, Any]) -> C:
+def changed(context: C, changes: Mapping[str, Any], *, told: bool = False) -> C:
     """Return a context with changes written to it and validated as a whole; the one given stays as it was.
+
+    Args:
+        told: the error goes to who wrote the changes: see `describe`.
 
     Raises ContextError: if a value does not fit its field, or validation changed a field that was not written
         (a validator that derives one field from another must be declared by the agent that triggers it).
@@ -67,7 +74,7 @@ def changed(context: C, changes: Mapping[str, Any]) -> C:
         return context
     before = values_of(context)
     # the whole is validated, not the changes alone: a validator may look at several fields together
-    after = validated(type(context), {**before, **changes})
+    after = validated(type(context), {**before, **changes}, told=told)
     for name, value in values_of(after).items():
         if name not in changes and not _is_same(value, before[name]):
             raise ContextError(f"a validator changed {name!r}, which the agent does not declare to write")
@@ -112,13 +119,31 @@ def overwritten(context: C, values: Mapping[str, Any]) -> C:
 _SHOWN = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error", "union_tag_invalid"}
 """Kinds of errors whose message holds nothing of the value that came."""
 
+_TOLD_CHARS = 600
+"""The longest description that a model is told: it is part of its next prompt."""
 
-def describe(error: ValidationError) -> str:
-    """Return what failed and where, without the values that came: they may be private."""
-    return "; ".join(map(describe_item, error.errors(include_input=False, include_url=False, include_context=False)))
+_BY_PYDANTIC = re.compile("^(Value error|Assertion failed), ")
+"""What pydantic puts before a validator's own message."""
+
+
+def describe(error: ValidationError, *, told: bool = False) -> str:
+    """Return what failed and where, without the values that came: they may be private.
+
+    Args:
+        told: it goes to who wrote the values, a model that is to write better ones. Then a validator's own message,
+            which may quote a value, is in it; it is cut where it is very long.
+    """
+    items = error.errors(include_input=False, include_url=False, include_context=False)
+    if not told:
+        return "; ".join(map(describe_item, items))
+    text = "; ".join(f"{_place(item)}: {_BY_PYDANTIC.sub('', item['msg'], count=1)}" for item in items)
+    return text if len(text) <= _TOLD_CHARS else f"{text[:_TOLD_CHARS]} [...]"
 
 
 def describe_item(item: ErrorDetails) -> str:
     """Return what failed and where, for one of several errors."""
-    place = ".".join(map(str, item["loc"])) or "context"
-    return f"{place}: {item['msg'] if item['type'] in _SHOWN else 'Input is refused by a validator'}"
+    return f"{_place(item)}: {item['msg'] if item['type'] in _SHOWN else 'Input is refused by a validator'}"
+
+
+def _place(item: ErrorDetails) -> str:
+    return ".".join(map(str, item["loc"])) or "context"

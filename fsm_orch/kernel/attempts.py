@@ -60,7 +60,7 @@ def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
     if misfit is not None:
         return misfit
     try:
-        context = changed(course.now.context, reply.changes)
+        context = changed(course.now.context, reply.changes, told=course.own.spec.proposes)
     except ContextError as error:
         return Refusal("wrong_type", str(error))
     chosen = _chosen(course, reply.handoff, context)

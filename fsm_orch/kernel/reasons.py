@@ -66,4 +66,5 @@ class Refusal(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
     reason: RefusalReason
     detail: str
-    """A sentence for the model that is to repair it. It may quote the handoff that was named, nothing else."""
+    """A sentence for the model that is to repair it. It may quote the handoff that was named, and what a
+    validator says of the values that the model wrote."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..amounts import Usage
@@ -55,20 +55,43 @@ class MeteredModel:
         desk: where calls are booked.
         limits: the caps of one call.
         retry: how transient failures are retried; each retry counts as one of the visit's calls. None: never.
+        on_prompt: told of every request that was sent, and its response; None if it failed. It never raises.
     """
 
-    def __init__(self, model: Model, desk: Desk, limits: CallLimits, *, retry: Retry | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        desk: Desk,
+        limits: CallLimits,
+        *,
+        retry: Retry | None = None,
+        on_prompt: Callable[[Request, Response | None], None] | None = None,
+    ) -> None:
         self._model = model
         self._desk = desk
         self._limits = limits
         self._retry = retry
+        self._on_prompt = on_prompt
+        self.last: Response | None = None
+        """The last response; None if there was none."""
 
     @property
     def name(self) -> str:
         return self._model.name
 
-    async def ask(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> Response:
+    async def ask(
+        self,
+        messages: tuple[Message, ...],
+        schema: Mapping[str, Any] | None = None,
+        *,
+        shorter: Sequence[tuple[Message, ...]] = (),
+    ) -> Response:
         """Send a request, its output capped at the agent's `max_output_tokens`; each try is a call of the visit.
+
+        Args:
+            messages: what is said to the model.
+            schema: what the reply must match; None: free text.
+            shorter: what is said instead, the first of them whose input fits, if that of `messages` may be too large.
 
         Raises CallDenied: if its input may be larger than `max_input_tokens`, or the kernel denies it.
         Raises CallFailed: if it failed, and either the failure is not transient or no try is left.
@@ -77,10 +100,7 @@ class MeteredModel:
         """
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
             raise TypeError("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
-        request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
-        bound = await self._model.count(request)  # once: the bound is the same for every try
-        if bound > self._limits.max_input_tokens:
-            raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
+        request, bound = await self._fitting((messages, *shorter), schema)  # once: both are the same for every try
         try:
             return await self._send(request, bound)
         except CallFailed as error:
@@ -93,9 +113,22 @@ class MeteredModel:
                 seconds_left=self._desk.seconds_left,
             )
 
+    async def _fitting(
+        self, prompts: Iterable[tuple[Message, ...]], schema: Mapping[str, Any] | None
+    ) -> tuple[Request, int]:
+        """Return the first request whose input is within the cap, and the bound of its input."""
+        bound = 0
+        for messages in prompts:
+            request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
+            bound = await self._model.count(request)
+            if bound <= self._limits.max_input_tokens:
+                return request, bound
+        raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
+
     async def _send(self, request: Request, bound: int) -> Response:
         """Reserve a call, send one request, and settle it."""
         call = self._desk.reserve(bound, request.max_output_tokens)
+        response: Response | None = None
         usage, is_unsent = None, True
         try:
             # What the journal lost in a crash, a resumed run would not know to be spent; so it is stored first.
@@ -103,6 +136,8 @@ class MeteredModel:
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
             response = await self._model.complete(request)
             usage = response.usage  # before anyone validates the text: an invalid reply is billed too
+            self.last = response
+            return response
         except CallFailed as error:
             is_unsent = error.unsent
             raise
@@ -111,4 +146,5 @@ class MeteredModel:
                 self._desk.release(call)
             else:
                 self._desk.settle(call, usage)
-        return response
+            if self._on_prompt is not None:
+                self._on_prompt(request, response)

@@ -30,7 +30,8 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
     # that was given up can neither spend nor write.
     desk = AttemptDesk(run)
     try:
-        visit = _visit(run, desk, act, _metered(run, desk, model, retry), deps)
+        metered = _metered(run, desk, model, retry)
+        visit = _visit(run, desk, act, metered, deps)
         # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
         context = contextvars.copy_context()
         if isinstance(agent, PlainAgent):
@@ -43,6 +44,8 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
         else:
             result = await _in_time(visit.state, partial(agent.act, visit), desk.seconds_left(), context)
             run.has_paused()
+        # of a reply alone: what an attempt that raised had been told is not what is to be mended
+        run.heard = metered.last.text if metered and metered.last and isinstance(result, Reply) else ""
     finally:
         desk.close()
     if not run.is_finished:  # a call that used more than it had reserved has landed the run already
@@ -112,7 +115,8 @@ def _signal(ended: asyncio.Future[None]) -> None:
 def _metered(run: Run, desk: AttemptDesk, model: Model | None, retry: Retry | None) -> MeteredModel | None:
     if model is None:
         return None
-    return MeteredModel(model, desk, run.compiled.states[run.now.state].spec.call_limits, retry=retry)
+    limits = run.compiled.states[run.now.state].spec.call_limits
+    return MeteredModel(model, desk, limits, retry=retry, on_prompt=run.prompted if run.on_prompt else None)
 
 
 def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, deps: Any) -> Visit[Any, Any]:
@@ -126,6 +130,7 @@ def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, 
         key=f"{now.run_id}:{act.hops}",
         attempt=act.attempt,
         refusals=now.visit.refusals if now.visit else (),
+        refused=run.heard if now.visit and now.visit.refusals else "",
         seconds_left=desk.seconds_left,
         exits=run.compiled.states[now.state].exits,
         legal=desk.legal,

@@ -14,6 +14,7 @@ from ..kernel.inputs import Input, Started
 from ..limits import Limits
 from ..messages import Message
 from ..observe.base import Observer
+from ..observe.prompted import OnPrompt
 from ..resilience.retry import Retry
 from ..store.base import Store
 from .result import RunResult
@@ -44,6 +45,17 @@ def checked_observers(given: Iterable[Observer]) -> tuple[Observer, ...]:
     if any(map(inspect.iscoroutinefunction, observers)):
         raise TypeError("an observer is a plain function: it is called on the event loop and never awaited")
     return observers
+
+
+def checked_on_prompt(given: OnPrompt | None) -> OnPrompt | None:
+    """Return what is told of prompts.
+
+    Raises TypeError: if it is not a plain function.
+    """
+    is_one: bool = callable(given) and not isinstance(given, type) and not inspect.iscoroutinefunction(given)
+    if given is None or is_one:
+        return given
+    raise TypeError(f"on_prompt= takes a plain function of a Prompted, not {kind_of(given)}: write on_prompt=print")
 
 
 def checked_store(given: Store | None) -> Store | None:

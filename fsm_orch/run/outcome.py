@@ -57,7 +57,7 @@ def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> inp
     elif changes and refusal is None:
         # as JSON already now: the live run folds the very values that a resumed one will read back
         try:
-            changes = journaled(changed(now.context, changes), changes)
+            changes = journaled(changed(now.context, changes, told=spec.proposes), changes)
         except ContextError as error:
             changes, refusal = {}, Refusal("wrong_type", str(error))
     return inputs.Replied(handoff=reply.handoff_name, changes=changes, messages=reply.messages, refusal=refusal, at=at)

@@ -32,6 +32,7 @@ from ..messages import Message
 from ..models.base import Model
 from ..observe.base import Observer
 from ..observe.everywhere import observers_of
+from ..observe.prompted import OnPrompt
 from ..proof.bounds.certificate import Certificate
 from ..resilience.retry import Retry
 from ..store.base import Store
@@ -55,6 +56,8 @@ class Runner(Generic[C, D]):
         certificate: bounds of every run, made beforehand: `Certificate.load(text)`; it is checked against all of the
             above.
         observers: told of every record, as it is made.
+        on_prompt: told of every request to a model and its response, for debugging: `on_prompt=print`. They hold what
+            users and models said, which is otherwise in no record and no log.
         store: keeps the journals; None: each result carries its own.
         retry: tries a call again that failed for now, as a further call of its visit; None does not.
         clock: monotonic seconds. None: the event loop's.
@@ -75,6 +78,7 @@ class Runner(Generic[C, D]):
         agents: Mapping[State, Agent | Callable[[Any], Any]] | None = None,
         certificate: Certificate | None = None,
         observers: Sequence[Observer] = (),
+        on_prompt: OnPrompt | None = None,
         store: Store | None = None,
         retry: Retry | None = _PATIENT,
         clock: Clock | None = None,
@@ -90,6 +94,7 @@ class Runner(Generic[C, D]):
             self.definition, given.checked_limits(limits) or self.definition.limits, self._models, certificate
         )
         self._observers = given.checked_observers(observers)
+        self._on_prompt = given.checked_on_prompt(on_prompt)
         self.store = given.checked_store(store)
         self._retry = given.checked_retry(retry)
         self._clock = clock
@@ -214,7 +219,7 @@ class Runner(Generic[C, D]):
         # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
         clock = self._clock or asyncio.get_running_loop().time
         observers = (*observers, *observers_of(self.definition))
-        run = Run(self.compiled, first, clock=clock, observers=observers, store=self.store)
+        run = Run(self.compiled, first, clock=clock, observers=observers, store=self.store, on_prompt=self._on_prompt)
         try:
             await run.pause(is_read=is_read)
             # Asked after the pause, and begun without another `await`: what was due before the store was waited for may

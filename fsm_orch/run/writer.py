@@ -17,7 +17,9 @@ from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.records import Record
 from ..kernel.step import step
+from ..models.base import Request, Response
 from ..observe.base import Observer
+from ..observe.prompted import OnPrompt, Prompted
 from ..store.base import Store
 
 _log = logging.getLogger("fsm_orch")
@@ -33,6 +35,7 @@ class Run:
         started: the first input.
         observers: told of every record.
         store: keeps the journal; None keeps it in the run alone.
+        on_prompt: told of what models were asked and answered; None: nobody is.
     """
 
     def __init__(
@@ -43,12 +46,16 @@ class Run:
         clock: Clock,
         observers: Sequence[Observer] = (),
         store: Store | None = None,
+        on_prompt: OnPrompt | None = None,
     ) -> None:
         self.compiled = compiled
         self.journal: list[Input] = []
         self.records: list[Record] = []
         self.error: BaseException | None = None
         """What the last failed attempt raised; never journaled, since it may hold anything."""
+        self.heard = ""
+        """What a model wrote for the last reply; never journaled, and told to it alone, if the reply was refused."""
+        self.on_prompt = on_prompt
         self._clock = clock
         self._paused_at = clock()
         self._paused_after = 0
@@ -91,6 +98,14 @@ class Run:
             observer(record)
         except Exception as error:  # an observer is a guest: what it raises must not touch the run
             _log.error("observer %r raised %s on %s", observer, type(error).__name__, record.kind)
+
+    def prompted(self, request: Request, response: Response | None) -> None:
+        """Show what a model was asked and answered to who wants to know."""
+        if self.on_prompt is not None:
+            try:
+                self.on_prompt(Prompted(request, response, self.now.run_id, self.now.state))
+            except Exception as error:
+                _log.error("%r raised %s on a prompt", self.on_prompt, type(error).__name__)
 
     def cancel(self, detail: str) -> None:
         """Land the run, unless it has ended already."""

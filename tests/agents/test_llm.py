@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import gc
-from typing import Any
+import json
+from typing import Annotated, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from support.desk import BILLING, Support, Ticket
 
-from fsm_orch import Context, Final, LLMAgent, Machine, Message, Response, Runner, ScriptedModel, State, Usage, Window
+from fsm_orch import (
+    CallFailed,
+    Context,
+    Final,
+    Limits,
+    LLMAgent,
+    Machine,
+    Message,
+    Response,
+    Runner,
+    ScriptedModel,
+    State,
+    Usage,
+    Visit,
+    Window,
+)
 from fsm_orch.agents.decision import Form
 from fsm_orch.errors import ContextError
 from fsm_orch.models import Request
+from fsm_orch.observe import Prompted
 
 
 class Note(Context):
@@ -117,7 +138,168 @@ def test_refusals_and_cut_replies_are_told_to_the_model(response: Response, reas
     """What was wrong with the last reply stands in the next prompt."""
     request = asked(Summary, Note(text="x"), response, {"summary": "y"})
 
-    assert f"Your last reply was refused: {reason}" in request.messages[0].content
+    assert request.messages[-1].role == "user"
+    assert request.messages[-1].content.startswith(f"Your last reply was refused: {reason}")
+
+
+class Address(BaseModel):
+    """Where a parcel goes."""
+
+    model_config = ConfigDict(frozen=True)
+    city: str = ""
+    zip: str = ""
+
+    @model_validator(mode="after")
+    def whole(self) -> Address:
+        if self.city and not self.zip:
+            raise ValueError("a city needs its zip")
+        return self
+
+    @field_validator("zip")
+    @classmethod
+    def digits(cls, value: str) -> str:
+        assert value.isdigit(), "a zip is digits"
+        return value
+
+
+def even(value: int) -> int:
+    if value % 2:
+        raise PydanticCustomError("odd", "give an even number, not {came}", {"came": value})
+    return value
+
+
+class Parcel(Context):
+    """A parcel, with checks at every level."""
+
+    text: str
+    country: str | None = None
+    address: Address | None = None
+    pieces: Annotated[int, AfterValidator(even)] = 0
+
+    @field_validator("country")
+    @classmethod
+    def iso(cls, value: str | None) -> str | None:
+        if value is not None and len(value) != 2:
+            raise ValueError("give the two-letter code, such as DE")
+        return value
+
+    @model_validator(mode="after")
+    def near(self) -> Parcel:
+        if self.country == "US" and self.pieces > 2:
+            raise ValueError(f"to the US at most 2 pieces, not {self.pieces}")
+        return self
+
+
+class Post(Machine[Parcel]):
+    """Read where a parcel goes."""
+
+    read = State(
+        LLMAgent("Read.", reads=Parcel.text, writes=(Parcel.country, Parcel.address, Parcel.pieces)), initial=True
+    )
+    done, human = Final(), Final(fallback=True)
+    ok, no = read.to(done, "read"), read.to(human, "unreadable")
+
+
+RIGHT = {"handoff": "ok", "country": "DE", "address": None, "pieces": 2}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"country": "Germany"}, "country: give the two-letter code, such as DE"),
+        ({"country": "US", "pieces": 4}, "context: to the US at most 2 pieces, not 4"),
+        ({"address": {"city": "Graz", "zip": ""}}, "address.zip: a zip is digits"),
+        ({"address": {"city": "Graz", "zip": "x"}}, "address.zip: a zip is digits"),
+        ({"pieces": 3}, "pieces: give an even number, not 3"),
+        ({"pieces": "two"}, "pieces: Input should be a valid integer"),
+    ],
+)
+def test_a_validators_own_message_reaches_who_wrote_the_value(wrong: dict[str, Any], said: str) -> None:
+    """Whatever check of the context refuses a reply, the model is shown its reply and told what the check says."""
+    model = ScriptedModel([RIGHT | wrong, RIGHT])
+
+    result = Runner(Post, model=model).run_sync(Parcel(text="to Graz"))
+
+    reply, why = model.requests[1].messages[-2:]
+    assert result.state is Post.done
+    assert ("assistant", json.dumps(RIGHT | wrong)) == (reply.role, reply.content)
+    assert why.role == "user"
+    assert said in why.content
+
+
+def test_a_validators_message_is_told_to_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    """A caller's own value, or a code agent's, is not quoted in what is raised, logged or journaled."""
+
+    def work(visit: Visit[Parcel]) -> dict[Any, Any]:
+        return {Parcel.pieces: 3}
+
+    class ByCode(Machine[Parcel]):
+        """Write an odd number."""
+
+        count = State(work, writes=Parcel.pieces, initial=True)
+        done, human = Final(), Final(fallback=True)
+        end = count.to(done)
+
+    result = Runner(ByCode).run_sync(Parcel(text="x"))
+
+    assert result.landing == ("refusal", "pieces: Input is refused by a validator")
+    assert "even number" not in str(result.journal) + caplog.text
+
+
+@given(length=st.integers(0, 5_000), room=st.integers(0, 1_500))
+@settings(max_examples=40)
+def test_a_repair_is_never_too_long_where_the_first_request_was_not(length: int, room: int) -> None:
+    """However long a reply, and what a validator says of it, a repair is sent, and within the cap of the input."""
+
+    class Picky(Context):
+        text: str
+        word: str | None = None
+
+        @field_validator("word")
+        @classmethod
+        def no(cls, value: str | None) -> str | None:
+            if value is not None and len(value) > 2:
+                raise ValueError(f"{value} is too long")
+            return value
+
+    def machine(cap: int) -> type[Machine[Picky]]:
+        class Desk(Machine[Picky]):
+            read = State(
+                LLMAgent("Read.", reads=Picky.text, writes=Picky.word, max_input_tokens=cap, max_output_tokens=6_000),
+                initial=True,
+            )
+            done, human = Final(), Final(fallback=True)
+            ok = read.to(done, "read")
+            limits = Limits(tokens=100_000)
+
+        return Desk
+
+    first = asked(machine(2_048), Picky(text="x"), {"word": "a"})
+    cap = sum(len(message.content.encode()) for message in first.messages) + room
+    model = ScriptedModel([{"word": "wör" + "d" * length}, {"word": "a"}])
+
+    result = Runner(machine(cap), model=model).run_sync(Picky(text="x"))
+
+    assert result.landing is None
+    assert [m for m in model.requests if sum(len(s.content.encode()) for s in m.messages) > cap] == []
+
+
+def test_prompts_are_told_to_who_asks_for_them() -> None:
+    """A hook is told of every request and its response, and what it raises touches nothing."""
+    seen: list[Prompted] = []
+
+    def on_prompt(prompted: Prompted) -> None:
+        seen.append(prompted)
+        raise ValueError("boom")
+
+    model = ScriptedModel([CallFailed("down"), {"summary": "y"}])
+    result = Runner(Summary, model=model, on_prompt=on_prompt, retry=None).run_sync(Note(text="x"), run_id="r")
+    assert result.landing is not None
+    Runner(Summary, model=model, on_prompt=on_prompt).run_sync(Note(text="x"), run_id="r")
+
+    assert [one.request for one in seen] == model.requests
+    assert [one.response and one.response.text for one in seen] == [None, '{"summary": "y"}']
+    assert {(one.run_id, one.state) for one in seen} == {("r", "write")}
 
 
 def test_a_field_may_hold_what_looks_like_instructions() -> None:

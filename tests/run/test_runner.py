@@ -84,7 +84,7 @@ async def test_a_refused_reply_is_repaired_by_telling_why() -> None:
     result = await Runner(Support, model=model).run(Ticket(query="hello"))
 
     assert result.state is Support.answered
-    assert "'to_refunds' does not exist. Choose one of: to_billing, resolved." in model.requests[1].messages[0].content
+    assert "'to_refunds' does not exist. Choose one of: to_billing, resolved." in model.requests[1].messages[-1].content
     assert [r.reason for r in result.records if isinstance(r, records.Refused)] == ["unknown_handoff"]
 
 

@@ -124,6 +124,16 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
             "an observer is a function of a record, not a str: write one",
         ),
         (
+            lambda: runner(on_prompt=[print]),
+            TypeError,
+            "on_prompt= takes a plain function of a Prompted, not a list: write on_prompt=print",
+        ),
+        (
+            lambda: runner(on_prompt=MemoryStore().load),
+            TypeError,
+            "on_prompt= takes a plain function of a Prompted, not the function load: write on_prompt=print",
+        ),
+        (
             lambda: runner(limits={"hops": 3}),
             TypeError,
             "limits= takes Limits, not a dict: write limits=Limits(hops=...)",
