@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import dropwhile
 from typing import Any
 
 from pydantic_core import to_json
@@ -126,10 +127,9 @@ class LLMAgent:
 
     def _prompt(self, visit: Visit[Any, Any], instructions: Message) -> tuple[Message, ...]:
         fields = {ref.name: getattr(visit.context, ref.name) for ref in self.spec.reads}
-        said = [
-            Message(role="user" if message.agent is None else "assistant", content=message.content)
-            for message in self._window.view(visit.messages, agent=visit.state.name)
-        ]
+        view = self._window.view(visit.messages, agent=visit.state.name) if visit.messages else ()
+        # providers refuse the result of a tool without its call, which a window may have cut off
+        said = dropwhile(lambda message: message.role == "tool", view)
         return (instructions, *said, Message(role="user", content=to_json(fields).decode()))
 
     def _instruct(self, menu: tuple[Handoff, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ..messages import Message
@@ -42,7 +43,8 @@ class Window:
         for message in reversed(visible[-self.messages :] if self.messages else []):
             if len(message.content) > left:
                 if not taken and left > len(_CUT):
-                    taken.append(replace(message, content=message.content[: left - len(_CUT)] + _CUT))
+                    cut = message.content[: left - len(_CUT)] + _CUT  # a text now, whatever it showed
+                    taken.append(replace(message, content=cut, fields=UNSET))
                 break
             taken.append(message)
             left -= len(message.content)

@@ -15,6 +15,7 @@ from ..kernel.effects import Act
 from ..models.base import Model
 from ..models.metered import MeteredModel
 from ..resilience.retry import Retry
+from .conversation import seen_by
 from .desk import AttemptDesk
 from .held import tell_if_held, watched_steps
 from .outcome import TooLate, outcome
@@ -124,7 +125,7 @@ def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, 
     return Visit(
         state=state,
         context=watched(now.context, declared(state)),
-        messages=now.messages,
+        messages=seen_by(state.spec, now.messages) if now.messages else (),
         deps=deps,
         # the same for every attempt of this visit and after a crash, so that a repeated effect can be recognised
         key=f"{now.run_id}:{act.hops}",

@@ -101,11 +101,16 @@ def check_deps(definition: Definition, deps: object) -> None:
 def messages_of(given: Any) -> tuple[Message, ...]:
     """Return the conversation that a run is given.
 
-    Raises StartError: if it is anything but messages.
+    Raises StartError: if it is anything but messages, or one of them has no place in it.
     """
     messages = tuple(given) if isinstance(given, Iterable) else (given,)
     if not isinstance(given, Iterable) or not all(isinstance(said, Message) for said in messages):
         raise StartError("the messages of a run are Message objects: (Message(role='user', content='...'),)")
+    if any(said.agent is None and (said.tool_calls or said.role == "tool") for said in messages):
+        raise StartError(
+            "the messages of a run hold a call of a tool, or its result, that is no agent's: only the agent that made "
+            "a call sees it. Name its state as agent=..., or leave both out"
+        )
     return messages
 
 

@@ -50,6 +50,10 @@ class RunResult(Generic[C]):
     """Where it ended: compare with `is`, as in `result.state is Support.answered`."""
     context: C
     messages: tuple[Message, ...]
+    """The conversation, to be given to the next run: `run(context, messages=result.messages)`.
+
+    It holds what this run was given as messages, its fields as the user's words, and what agents said and wrote.
+    """
     path: tuple[Hop, ...]
     usage: Usage
     """What providers reported; a call without believable usage counts as a request of no tokens."""

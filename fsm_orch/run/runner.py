@@ -36,7 +36,7 @@ from ..observe.prompted import OnPrompt
 from ..proof.bounds.certificate import Certificate
 from ..resilience.retry import Retry
 from ..store.base import Store
-from . import given, start
+from . import conversation, given, start
 from .attempt import attempt
 from .result import RunResult, RunStream, landing_of, path_of, place
 from .writer import Run
@@ -99,6 +99,7 @@ class Runner(Generic[C, D]):
         self._retry = given.checked_retry(retry)
         self._clock = clock
         self._new_id = new_id
+        self._words = conversation.asked(self.definition)
 
     @overload
     async def run(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
@@ -116,7 +117,7 @@ class Runner(Generic[C, D]):
 
         Raises StartError: if the context is not the machine's, comes with a field set that only agents write, or does
             not come back from JSON; if dependencies are missing or not declared, an id is no text, or messages are not
-            `Message` objects.
+            `Message` objects or have no place in a conversation.
         Raises asyncio.CancelledError: if the caller cancels; the run has landed by then.
         """
         return await self._run(self._started(context, options, deps), deps, self._observers)
@@ -247,7 +248,9 @@ class Runner(Generic[C, D]):
             thread_id=now.thread_id,
             state=place(self.definition, now),
             context=cast("C", now.context),  # it was started on a C, and every change keeps its class
-            messages=now.messages,
+            messages=conversation.added_to(
+                cast("Started", journal[0]), now, records, self.definition.finals.get(now.state), self._words
+            ),
             path=path_of(records),
             usage=now.usage,
             charged_tokens=now.ledger.settled.tokens,
@@ -264,7 +267,7 @@ class RunOptions(TypedDict, total=False):
     """What can be said of one run besides its context and dependencies."""
 
     messages: Sequence[Message]
-    """The conversation so far; none by default."""
+    """The conversation so far, such as the messages of the run before; none by default."""
     run_id: str
     """Names this run; random by default."""
     thread_id: str

@@ -115,7 +115,7 @@ def test_nothing_to_decide_is_free_text() -> None:
     result = Runner(Echo, model=model).run_sync(Note(text="x"))
 
     assert model.requests[0].schema is None
-    assert result.messages == (Message(role="assistant", content="Good morning.", agent="speak"),)
+    assert result.messages[1:] == (Message(role="assistant", content="Good morning.", agent="speak"),)
 
 
 def test_only_the_window_of_a_conversation_is_shown() -> None:
