@@ -10,15 +10,28 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from ..amounts import NOTHING, Amount, Price
 from ..limits import CallLimits
 from .context import Context, FieldRef
+from .wording import kind_of
 
 AgentKind = Literal["llm", "code", "keyword"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentSpec:
-    """An agent as its definition sees it."""
+    """An agent as its definition sees it.
+
+        class Translator:                          # an own agent: a spec, and an `act`
+            spec = AgentSpec(
+                kind="llm", name="Translator", reads=(Ticket.query,), writes=(Ticket.answer,), calls=2, proposes=True,
+                canonical={"to": "German"},
+            )
+            async def act(self, visit: Visit[Ticket]) -> Reply: ...
+
+    What it says is proved before a run and held to during one: an agent that reads or writes other fields, or asks its
+    model more often, is refused.
+    """
 
     kind: AgentKind
+    """What findings and drawings take it for: `llm` if it asks a model, else `code`; `keyword` is for KeywordAgent."""
     name: str
     """For logs: an LLM agent's kind, a function's name."""
     reads: tuple[FieldRef, ...] = ()
@@ -26,8 +39,9 @@ class AgentSpec:
     writes: tuple[FieldRef, ...] = ()
     """The fields that each of its replies writes, no more and no fewer."""
     calls: int = 0
-    """Requests to a model that one visit makes at most."""
+    """Requests to a model that one visit makes at most; 0: it has no model."""
     call_limits: CallLimits = field(default_factory=CallLimits)
+    """The most tokens that one request takes: each reserves both, its input and its output, before it is sent."""
     attempts: int = 1
     """Tries at most when it raises. Code has side effects, so one unless more is declared."""
     pauses: int = 0
@@ -35,7 +49,7 @@ class AgentSpec:
     proposes: bool = False
     """A model: it must propose a handoff where several are declared, and may repair a refused reply."""
     model: str | None = None
-    """`provider:model`, or None for the runner's."""
+    """`provider:model`, or None for the runner's; of no meaning without calls."""
     routes: tuple[object, ...] = ()
     """States to which it must have exactly one handoff each."""
     contexts: tuple[type[Context], ...] = ()
@@ -45,16 +59,19 @@ class AgentSpec:
     canonical: Mapping[str, Any] | None
     """What else a digest must cover, as JSON: all that makes this agent act otherwise than another of its class.
 
-    None if something in it has no name.
+    Such as its instructions; `{}` if there is nothing. None if something in it has no name: a finding (FSM113).
     """
     where: str = "unknown"
+    """`file:line` of where it was made, for findings."""
 
     @cached_property
     def read_names(self) -> frozenset[str]:
+        """The names of the fields that it reads."""
         return frozenset(ref.name for ref in self.reads)
 
     @cached_property
     def written_names(self) -> frozenset[str]:
+        """The names of the fields that it writes."""
         return frozenset(ref.name for ref in self.writes)
 
     def grant(self, price: Price) -> Amount:
@@ -74,6 +91,22 @@ class HasSpec(Protocol):
 
     @property
     def spec(self) -> AgentSpec: ...
+
+
+def spec_of(agent: HasSpec) -> AgentSpec:
+    """Return the spec of an agent.
+
+    Raises TypeError: if it is something else, such as a method that returns one, or the agent cannot act.
+    """
+    spec: object = agent.spec
+    name = type(agent).__name__
+    if not callable(getattr(agent, "act", None)):
+        raise TypeError(f"{name} has a spec and no act: write async def act(self, visit) -> Reply")
+    if isinstance(spec, AgentSpec):
+        return spec
+    if callable(spec):
+        raise TypeError(f"the spec of {name} is {kind_of(spec)}: write @property above it, or spec = AgentSpec(...)")
+    raise TypeError(f"the spec of {name} is {kind_of(spec)}: write spec = AgentSpec(...)")
 
 
 def function_spec(

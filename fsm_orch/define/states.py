@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, overload
 
-from .agent_spec import AgentSpec, HasSpec, function_spec
+from .agent_spec import AgentSpec, HasSpec, function_spec, spec_of
 from .annotations import annotated_context, annotated_deps
 from .context import field_refs
 from .guards import Guard
@@ -92,8 +92,8 @@ class State(_Declared, _Source):
         thread: call a plain function in a thread of its own. One that blocks holds the event loop otherwise, and every
             other run with it. A thread cannot be stopped: when the visit's time is over the run goes on without it.
 
-    Raises TypeError: if `reads`, `writes`, `attempts` or `thread` are given for an agent that says its own, or `thread`
-        for an async function.
+    Raises TypeError: if `reads`, `writes`, `attempts` or `thread` are given for an agent that says its own, `thread`
+        for an async function, or an own agent is none: see `AgentSpec`.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class State(_Declared, _Source):
         elif thread:
             raise TypeError(f"a thread is for a plain function, not for {type(agent).__name__}: leave thread=True out")
         else:
-            self.spec = agent.spec
+            self.spec = spec_of(agent)
 
     @property
     def exits(self) -> tuple[Handoff, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ..amounts import Price
 from ..define.wording import kind_of
 from ..errors import ModelUnavailable
 from .base import Model
@@ -65,9 +67,36 @@ def checked(name: str) -> str:
 def given(model: Model) -> Model:
     """Return a model that was given as such, and not by its name.
 
-    Raises TypeError: if it is something else, such as the class of one.
+    Raises TypeError: if it is something else, such as the class of one, or an own one that lacks something.
     """
-    if not isinstance(model, type) and hasattr(model, "complete"):
-        return model
-    came = kind_of(model)
-    raise TypeError(f"model= takes 'provider:model' or a model, not {came}: make one, such as ScriptedModel([...])")
+    if isinstance(model, type) or not hasattr(model, "complete"):
+        came = kind_of(model)
+        raise TypeError(f"model= takes 'provider:model' or a model, not {came}: make one, such as ScriptedModel([...])")
+    lacks = "; ".join(_lacks(model))
+    if lacks:
+        raise TypeError(f"{type(model).__name__} is no model yet: {lacks}")
+    return model
+
+
+def _lacks(model: object) -> Iterator[str]:
+    """Yield what keeps something from being a model, with what to write."""
+    name = getattr(model, "name", None)
+    if not (isinstance(name, str) and name):
+        yield f"its name is {kind_of(name)}: write name = 'provider:model'"
+    if not isinstance(price := getattr(model, "price", "missing"), Price | None):
+        came = "missing" if price == "missing" else kind_of(price)
+        yield f"its price is {came}: write price = Price(...), or None if it is not known"
+    for method, takes in (("count", "int"), ("complete", "Response")):
+        if not _is_awaited(getattr(model, method, None)):
+            yield f"its {method} cannot be awaited: write async def {method}(self, request) -> {takes}"
+
+
+def _is_awaited(method: Any) -> bool:
+    """Return whether what a method returns can be awaited, as far as it can be known without a call."""
+    if not callable(method):
+        return False
+    if any(map(inspect.iscoroutinefunction, (method, inspect.unwrap(method), type(method).__call__))):
+        return True
+    # a plain function may hand on what another returned, if it says so
+    said = getattr(method, "__annotations__", {}).get("return", "")
+    return any(word in str(said) for word in ("Awaitable", "Coroutine", "Future", "Task"))

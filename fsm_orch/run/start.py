@@ -8,7 +8,7 @@ from typing import Any, cast
 from ..agents.base import Agent
 from ..agents.code import CodeAgent
 from ..amounts import FREE, Price
-from ..define.agent_spec import HasSpec
+from ..define.agent_spec import HasSpec, spec_of
 from ..define.changes import fields_set_early, journaled, validated, why_early
 from ..define.context import Context, starting_fields
 from ..define.definition import Definition
@@ -117,6 +117,7 @@ def agents_of(definition: Definition, agents: Mapping[State, Agent | Callable[[A
 
 def _agent(state: State, agent: object) -> Agent:
     if isinstance(agent, HasSpec):
+        spec_of(agent)
         return cast("Agent", agent)
     # an async function may stand in for a plain one in a test
     function = cast("Any", agent)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
-from support.desk import Support
+from support.desk import Support, Ticket
 
 from fsm_orch import (
     Context,
@@ -20,14 +22,18 @@ from fsm_orch import (
     MemoryStore,
     Message,
     Preset,
+    Reply,
+    Response,
     Runner,
     ScriptedModel,
     StartError,
     State,
     Visit,
 )
+from fsm_orch.agents import AgentSpec
 from fsm_orch.errors import StepError
 from fsm_orch.limits import CallLimits
+from fsm_orch.models import Request
 from fsm_orch.models.metered import MeteredModel
 from fsm_orch.proof import prove
 from fsm_orch.testing import RoutingSafety, assert_bounded, assert_policy, play
@@ -50,6 +56,62 @@ class Writing(Machine[Essay]):
     done = Final()
     human = Final(fallback=True)
     end = drafting.to(done)
+
+
+class OwnModel:
+    """A model of the user's own, with a part of it written otherwise."""
+
+    name = "own:model"
+    price = None
+
+    def __init__(self, **parts: Any) -> None:
+        vars(self).update(parts)
+
+    async def count(self, request: Request) -> int:
+        return 1
+
+    async def complete(self, request: Request) -> Response:
+        return Response(text='{"handoff":"resolved"}', usage=None)
+
+
+class OwnAgent:
+    """An agent of the user's own, with a part of it written otherwise."""
+
+    def __init__(self, **parts: Any) -> None:
+        self.spec = AgentSpec(kind="code", name="OwnAgent", writes=(Essay.notes,), canonical={})
+        vars(self).update(parts)
+
+    async def act(self, visit: Visit[Essay]) -> Reply:
+        return Reply(changes={"notes": ("one",)})
+
+
+class NoAct:
+    spec = OwnAgent().spec
+
+
+class MethodSpec(OwnAgent):
+    def __init__(self) -> None: ...
+
+    def spec(self) -> AgentSpec:  # type: ignore[override]
+        return OwnAgent().spec
+
+
+def on(**parts: Any) -> Runner[Any]:
+    """Make a runner on a model of the user's own."""
+    return Runner(Support, model=OwnModel(**parts))
+
+
+async def late(request: Request) -> int:
+    return 1
+
+
+@functools.wraps(late)
+def wrapped(request: Request) -> Any:
+    return late(request)
+
+
+def handed_on(request: Request) -> Awaitable[int]:
+    return late(request)
 
 
 class Typing(Machine[Essay]):
@@ -153,6 +215,47 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
             lambda: Runner(Support, model=ScriptedModel),
             TypeError,
             "model= takes 'provider:model' or a model, not the class ScriptedModel: make one, such as ScriptedModel(",
+        ),
+        (
+            lambda: on(count=len),
+            TypeError,
+            "OwnModel is no model yet: its count cannot be awaited: write async def count(self, request) -> int",
+        ),
+        (
+            lambda: on(complete=lambda request: request),
+            TypeError,
+            "OwnModel is no model yet: its complete cannot be awaited: write async def complete(self, request) -> Resp",
+        ),
+        (
+            lambda: on(name=len, price=lambda: None, count=None),
+            TypeError,
+            "OwnModel is no model yet: its name is the function len: write name = 'provider:model'; its price is the "
+            "function <lambda>: write price = Price(...), or None if it is not known; its count cannot be awaited: ",
+        ),
+        (
+            lambda: prove(Support, model=OwnModel(count=len)),
+            TypeError,
+            "OwnModel is no model yet: its count cannot be awaited",
+        ),
+        (
+            lambda: State(MethodSpec()),
+            TypeError,
+            "the spec of MethodSpec is the function spec: write @property above it, or spec = AgentSpec(...)",
+        ),
+        (
+            lambda: runner(agents={Writing.drafting: MethodSpec()}),
+            TypeError,
+            "the spec of MethodSpec is the function spec: write @property above it, or spec = AgentSpec(...)",
+        ),
+        (
+            lambda: State(OwnAgent(spec={"kind": "code"})),
+            TypeError,
+            "the spec of OwnAgent is a dict: write spec = AgentSpec(...)",
+        ),
+        (
+            lambda: State(NoAct()),
+            TypeError,
+            "NoAct has a spec and no act: write async def act(self, visit) -> Reply",
         ),
         (
             lambda: prove(Support, model=3),
@@ -287,6 +390,17 @@ def test_a_wrong_use_says_what_is_expected(use: Callable[[], object], error: typ
     """It is refused where it is written, with what is expected and what to do."""
     with pytest.raises(error, match=f"^{re.escape(said)}"):
         use()
+
+
+@pytest.mark.parametrize("count", [late, wrapped, handed_on, functools.partial(late), AsyncMock(return_value=1)])
+def test_what_can_be_awaited_is_a_model(count: Any) -> None:
+    """A method that is wrapped, or hands on what another returns and says so, is as good as a coroutine function."""
+    assert on(count=count).run_sync(Ticket(query="hi")).state is Support.answered
+
+
+def test_own_agents_run() -> None:
+    """An own agent with a spec and an act is taken by a state, and by a runner."""
+    assert runner(agents={Writing.drafting: OwnAgent()}).run_sync(Essay(topic="x")).state is Writing.done
 
 
 async def test_a_journal_that_was_not_awaited_is_told() -> None:
