@@ -47,6 +47,7 @@ class Message(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaults=Tr
         if self.role not in _ROLES:
             raise ValueError(f"the role of a message is one of {', '.join(_ROLES)}, not {self.role!r}")
         _check_text("the content of a message", self.content)
+        _check_unicode(self.content)
         if self.tool_calls != () and not _are_calls(self.tool_calls):
             raise TypeError("the tool_calls of a message are a tuple of ToolCall: ToolCall(id=..., name=..., ...)")
         if self.agent is not None:
@@ -70,13 +71,16 @@ def _check_text(what: str, text: object) -> None:
     if not isinstance(text, str):
         instead = _INSTEAD.get(type(text), "write its text")
         raise TypeError(f"{what} is text, not {'None' if text is None else type(text).__name__}: {instead}")
-    if text.isascii():
+
+
+def _check_unicode(content: str) -> None:
+    if content.isascii():
         return
     try:
-        text.encode()
+        content.encode()
     except UnicodeEncodeError:
         raise ValueError(
-            f"{what} holds a lone surrogate, which UTF-8 cannot encode: replace it first, "
+            "the content of a message holds a lone surrogate, which UTF-8 cannot encode: replace it first, "
             "for example by content.encode('utf-8', 'replace').decode()"
         ) from None
 

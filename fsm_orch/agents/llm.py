@@ -26,6 +26,9 @@ from .window import Window
 _MOST_MENUS = 256
 """How many menus an agent keeps, with form and instructions; a state of eight exits has no more."""
 
+_TOKEN_CHARS = 8
+"""Characters that tokens of a reply have at most on an average; a longer reply is not shown to who wrote it."""
+
 
 class LLMAgent:
     """A model that reads some fields, writes some fields, and chooses a handoff.
@@ -114,7 +117,7 @@ class LLMAgent:
             raise VisitError("nothing is legal any more, so there is nothing to ask the model")
         # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
         asked, instructions = self._asked(visit.context.__class__, exits, menu)
-        prompt, *shorter = _repairs(visit, self._prompt(visit, instructions))
+        prompt, *shorter = self._repairs(visit, self._prompt(visit, instructions))
         response = await visit.model.ask(prompt, asked.schema, shorter=shorter)
         return _read(asked, response, visit.state.name)
 
@@ -132,6 +135,22 @@ class LLMAgent:
         said = dropwhile(lambda message: message.role == "tool", view)
         return (instructions, *said, Message(role="user", content=to_json(fields).decode()))
 
+    def _repairs(self, visit: Visit[Any, Any], prompt: tuple[Message, ...]) -> list[tuple[Message, ...]]:
+        """Return what to say to a model, longest first; after a refusal that is its reply, and why it was refused.
+
+        The last of them is the prompt alone, which is no longer than the one that came before the refusal: so a repair
+        is never too long where the first request was not.
+        """
+        if not visit.refusals:
+            return [prompt]
+        # the user's side says it, and not the system's: it may quote what the model wrote, and so what a user did
+        why = Message(role="user", content=_text(f"Your last reply was refused: {visit.refusals[-1].detail}"))
+        repairs = [(*prompt, why), prompt]
+        # a provider that breaks its cap may have sent megabytes, of which there is nothing to learn
+        if visit.refused.strip() and len(visit.refused) <= _TOKEN_CHARS * self.spec.call_limits.max_output_tokens:
+            repairs.insert(0, (*prompt, Message(role="assistant", content=_text(visit.refused)), why))
+        return repairs
+
     def _instruct(self, menu: tuple[Handoff, ...]) -> str:
         parts = [self._instructions]
         if self._does:
@@ -145,20 +164,6 @@ class LLMAgent:
         if keys:
             parts.append(f"Reply with one JSON object with the keys {', '.join(keys)}.")
         return "\n".join(parts)
-
-
-def _repairs(visit: Visit[Any, Any], prompt: tuple[Message, ...]) -> list[tuple[Message, ...]]:
-    """Return what to say to a model, longest first; after a refusal that is its reply, and why it was refused.
-
-    The last of them is the prompt alone, which is no longer than the one that came before the refusal: so a repair is
-    never too long where the first request was not.
-    """
-    if not visit.refusals:
-        return [prompt]
-    # the user's side says it, and not the system's: it may quote what the model wrote, and so what a user did
-    why = Message(role="user", content=_text(f"Your last reply was refused: {visit.refusals[-1].detail}"))
-    reply = Message(role="assistant", content=_text(visit.refused))
-    return [*([(*prompt, reply, why)] if visit.refused.strip() else []), (*prompt, why), prompt]
 
 
 def _text(said: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..amounts import Usage
@@ -114,13 +114,18 @@ class MeteredModel:
             )
 
     async def _fitting(
-        self, prompts: Iterable[tuple[Message, ...]], schema: Mapping[str, Any] | None
+        self, prompts: Sequence[tuple[Message, ...]], schema: Mapping[str, Any] | None
     ) -> tuple[Request, int]:
         """Return the first request whose input is within the cap, and the bound of its input."""
         bound = 0
-        for messages in prompts:
+        for left, messages in zip(range(len(prompts))[::-1], prompts, strict=True):
             request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
-            bound = await self._model.count(request)
+            try:
+                bound = await self._model.count(request)
+            except CallFailed:  # a model may say so if an input is too large for it
+                if not left:
+                    raise
+                continue
             if bound <= self._limits.max_input_tokens:
                 return request, bound
         raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")

@@ -6,6 +6,8 @@ import asyncio
 import traceback
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from ..agents.base import Reply
 from ..define.agent_spec import AgentSpec
 from ..define.changes import changed, journaled
@@ -14,6 +16,7 @@ from ..kernel import inputs
 from ..kernel.configuration import Configuration
 from ..kernel.inputs import Input
 from ..kernel.reasons import Refusal
+from ..messages import Message
 from .writer import Run
 
 _OUTCOME_UNKNOWN = "the visit's time was over; what its agent had begun has an unknown outcome"
@@ -52,6 +55,7 @@ def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> inp
         at: active seconds of the run.
     """
     changes, refusal = reply.changes_by_name, reply.refusal
+    said = tuple([_signed(message, now.state) for message in reply.messages])
     if not changes.keys() <= spec.written_names:
         changes = dict.fromkeys(changes)  # the names alone, for which the kernel refuses it
     elif changes and refusal is None:
@@ -60,7 +64,14 @@ def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> inp
             changes = journaled(changed(now.context, changes, told=spec.proposes), changes)
         except ContextError as error:
             changes, refusal = {}, Refusal("wrong_type", str(error))
-    return inputs.Replied(handoff=reply.handoff_name, changes=changes, messages=reply.messages, refusal=refusal, at=at)
+    return inputs.Replied(handoff=reply.handoff_name, changes=changes, messages=said, refusal=refusal, at=at)
+
+
+def _signed(message: Message, state: str) -> Message:
+    """Return what an agent said, with its name, unless it wrote down somebody else's words."""
+    if message.agent is not None or message.role in ("user", "system"):
+        return message
+    return replace(message, agent=state)
 
 
 def _describe(error: BaseException) -> str:

@@ -284,6 +284,25 @@ def test_a_repair_is_never_too_long_where_the_first_request_was_not(length: int,
     assert [m for m in model.requests if sum(len(s.content.encode()) for s in m.messages) > cap] == []
 
 
+class Small(ScriptedModel):
+    """A model that cannot even count what is too large for it."""
+
+    async def count(self, request: Request) -> int:
+        if (bound := await super().count(request)) > 400:
+            raise CallFailed("context_overflow", unsent=True)
+        return bound
+
+
+def test_a_repair_that_cannot_be_counted_is_made_shorter() -> None:
+    """A model that refuses to count a large input is asked again with less."""
+    model = Small([json.dumps(RIGHT | {"country": "x" * 900}), RIGHT])
+
+    result = Runner(Post, model=model).run_sync(Parcel(text="to Graz"))
+
+    assert result.state is Post.done
+    assert [m.role for m in model.requests[1].messages] == ["system", "user", "user"]
+
+
 def test_prompts_are_told_to_who_asks_for_them() -> None:
     """A hook is told of every request and its response, and what it raises touches nothing."""
     seen: list[Prompted] = []

@@ -136,17 +136,17 @@ def test_events_are_lines_of_json_on_stderr(cli, desk):
 
 def test_prompts_are_shown_if_asked_for(cli, ask, monkeypatch):
     """With --show-prompts stderr says what each model was asked and answered, repairs and failures too; never else."""
-    scripted(monkeypatch, {"handoff": "nowhere"}, {"handoff": "done", "answer": "42"})
+    scripted(monkeypatch, {"handoff": "nowhere"}, {"handoff": "done", "answer": "a kangaroo"})
     shown = cli.invoke(app, ["run", ask, "hello", "--show-prompts", "--json"])
-    scripted(monkeypatch, {"handoff": "done", "answer": "42"})
+    scripted(monkeypatch, {"handoff": "done", "answer": "a kangaroo"})
     silent = cli.invoke(app, ["run", ask, "hello", "--events"])
 
-    assert json.loads(shown.stdout)["context"]["answer"] == "42"
+    assert json.loads(shown.stdout)["context"]["answer"] == "a kangaroo"
     assert shown.stderr.count(" asked its model\n") == 2
     assert '  user       {"query":"hello"}\n  reply      {"handoff": "nowhere"}\n' in shown.stderr
     assert '  assistant  {"handoff": "nowhere"}\n  user       Your last reply was refused: ' in shown.stderr
     assert "hello" not in silent.stderr
-    assert "42" not in silent.stderr
+    assert "a kangaroo" not in silent.stderr
 
 
 def test_a_local_model_is_the_default(cli, ask, monkeypatch):

@@ -75,6 +75,25 @@ class ByCode(Machine[Query]):
     end = look_.to(done)
 
 
+def relay(visit: Visit[Query]) -> Reply:
+    """Say what came of a tool, and what somebody said."""
+    return Reply(
+        messages=(
+            Message(role="user", content="Hi"),
+            Message(role="assistant", content="", tool_calls=(ToolCall(id="1", name="look", arguments="{}"),)),
+            Message(role="tool", content="42", tool_call_id="1"),
+        )
+    )
+
+
+class Relay(Machine[Query]):
+    """Relay a conversation."""
+
+    relay = State(relay, initial=True)
+    done, human = Final(), Final(fallback=True)
+    end = relay.to(done)
+
+
 def write(visit: Visit[Query]) -> dict[Any, Any]:
     return {Query.note: visit.state.name}
 
@@ -158,6 +177,18 @@ def test_code_that_reads_a_conversation_sees_its_fields_alone() -> None:
     )
 
 
+def test_what_an_agent_says_is_signed() -> None:
+    """What an agent says without its name is its own, so that the next run can place it; a user's words are not."""
+    result = Runner(Relay).run_sync(Query(text="x"))
+    again = Runner(Relay).run_sync(Query(text="y"), messages=result.messages)
+
+    assert [(m.role, m.agent) for m in again.messages] == [
+        ("user", None),
+        ("assistant", "relay"),
+        ("tool", "relay"),
+    ] * 2
+
+
 def test_a_field_that_is_written_twice_is_said_once() -> None:
     """A field is said where it was written last."""
     result = Runner(Twice).run_sync(Query(text="x"))
@@ -230,7 +261,6 @@ def test_own_tool_calls_go_with_their_results() -> None:
         ({"content": "\ud800"}, ValueError, "holds a lone surrogate"),
         ({"role": "developer"}, ValueError, "one of system, user, assistant, tool, not 'developer'"),
         ({"role": ["user"]}, ValueError, "one of system, user, assistant, tool"),
-        ({"agent": "\ud800"}, ValueError, "the agent of a message holds a lone surrogate"),
         ({"agent": 7}, TypeError, "the agent of a message is text, not int"),
         ({"tool_calls": [CALL]}, TypeError, "a tuple of ToolCall"),
         ({"tool_calls": ({"id": "1"},)}, TypeError, "a tuple of ToolCall"),
