@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.any_value import JSON, any_value
 
 import fsm_orch
-from fsm_orch import Limits, Message, to_json
+from fsm_orch import Limits, to_json
 from fsm_orch.amounts import Usage
 from fsm_orch.errors import StepError
 from fsm_orch.kernel import inputs
@@ -111,7 +111,6 @@ def test_what_json_would_not_give_back_is_not_written(held: Any) -> None:
         (inputs.Merged(call=True, at=0.0), "call"),
         (inputs.CallSettled(call=1, usage=Usage(input_tokens=-1), at=0.0), "usage"),
         (inputs.Failed(reason="tired", at=0.0), "reason"),  # type: ignore[arg-type]
-        (inputs.Replied(messages=(Message(role="boss", content=""),), at=0.0), "messages"),  # type: ignore[arg-type]
         (inputs.ChildInput(call=1, input=inputs.Resumed(answer={"a"}, at=0.0), at=0.0), "input"),
     ],
 )

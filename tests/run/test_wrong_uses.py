@@ -351,8 +351,8 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
         ),
         (
             lambda: runner().run_sync(Essay(topic="x"), messages=[Message(role="boss", content="")]),
-            StartError,
-            "this conversation cannot be journaled: 'started' cannot be written: JSON does not give back what",
+            ValueError,
+            "the role of a message is one of system, user, assistant, tool, not 'boss'",
         ),
         (
             lambda: ScriptedModel({"handoff": "end"}),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from collections.abc import Mapping
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, Union, get_args
 
 from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import fields
 
-from fsm_orch import Limits
+from fsm_orch import Limits, Message
+from fsm_orch.messages import Role, ToolCall
 
 TEXTS = st.text(max_size=8)
 COUNTS = st.integers(0, 20) | st.integers(0, 10**40)
@@ -34,6 +36,17 @@ LIMITS = st.builds(
     deadline_s=st.floats(0, exclude_min=True, allow_infinity=False),
 )
 
+CALLS = st.lists(st.builds(ToolCall, id=TEXTS, name=TEXTS, arguments=TEXTS), max_size=3).map(tuple)
+SHOWN = st.dictionaries(TEXTS, JSON, min_size=1, max_size=3)
+MESSAGES = st.builds(
+    Message,
+    role=st.sampled_from(get_args(Role)),
+    content=TEXTS,
+    agent=st.none() | TEXTS,
+    tool_calls=CALLS,
+    tool_call_id=st.none() | TEXTS,
+) | SHOWN.map(lambda shown: Message(role="user", content=json.dumps(shown), fields=tuple(shown)))
+
 _SIMPLE: Mapping[Any, st.SearchStrategy[Any]] = {
     str: TEXTS,
     int: COUNTS,
@@ -42,6 +55,7 @@ _SIMPLE: Mapping[Any, st.SearchStrategy[Any]] = {
     type(None): st.none(),
     Any: JSON,
     Limits: LIMITS,
+    Message: MESSAGES,
     Mapping[str, Any]: st.dictionaries(TEXTS, JSON, max_size=3),
 }
 
