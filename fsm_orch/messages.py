@@ -46,8 +46,9 @@ class Message(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaults=Tr
     def __post_init__(self) -> None:
         if self.role not in _ROLES:
             raise ValueError(f"the role of a message is one of {', '.join(_ROLES)}, not {self.role!r}")
-        _check_text("the content of a message", self.content)
-        _check_unicode(self.content)
+        if type(self.content) is not str or not self.content.isascii():  # most are, and to ask costs little
+            _check_text("the content of a message", self.content)
+            _check_unicode(self.content)
         if self.tool_calls != () and not _are_calls(self.tool_calls):
             raise TypeError("the tool_calls of a message are a tuple of ToolCall: ToolCall(id=..., name=..., ...)")
         if self.agent is not None:
@@ -74,8 +75,6 @@ def _check_text(what: str, text: object) -> None:
 
 
 def _check_unicode(content: str) -> None:
-    if content.isascii():
-        return
     try:
         content.encode()
     except UnicodeEncodeError:

@@ -117,7 +117,10 @@ class LLMAgent:
             raise VisitError("nothing is legal any more, so there is nothing to ask the model")
         # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
         asked, instructions = self._asked(visit.context.__class__, exits, menu)
-        prompt, *shorter = self._repairs(visit, self._prompt(visit, instructions))
+        prompt = self._prompt(visit, instructions)
+        if not visit.refusals:
+            return _read(asked, await visit.model.ask(prompt, asked.schema), visit.state.name)
+        prompt, *shorter = self._repairs(visit, prompt)
         response = await visit.model.ask(prompt, asked.schema, shorter=shorter)
         return _read(asked, response, visit.state.name)
 
@@ -130,19 +133,19 @@ class LLMAgent:
 
     def _prompt(self, visit: Visit[Any, Any], instructions: Message) -> tuple[Message, ...]:
         fields = {ref.name: getattr(visit.context, ref.name) for ref in self.spec.reads}
-        view = self._window.view(visit.messages, agent=visit.state.name) if visit.messages else ()
+        asked = Message(role="user", content=to_json(fields).decode())
+        if not visit.messages:
+            return instructions, asked
+        view = self._window.view(visit.messages, agent=visit.state.name)
         # providers refuse the result of a tool without its call, which a window may have cut off
-        said = dropwhile(lambda message: message.role == "tool", view)
-        return (instructions, *said, Message(role="user", content=to_json(fields).decode()))
+        return (instructions, *dropwhile(lambda said: said.role == "tool", view), asked)
 
     def _repairs(self, visit: Visit[Any, Any], prompt: tuple[Message, ...]) -> list[tuple[Message, ...]]:
-        """Return what to say to a model, longest first; after a refusal that is its reply, and why it was refused.
+        """Return what to say to a model, longest first: after a refusal that is its reply, and why it was refused.
 
         The last of them is the prompt alone, which is no longer than the one that came before the refusal: so a repair
         is never too long where the first request was not.
         """
-        if not visit.refusals:
-            return [prompt]
         # the user's side says it, and not the system's: it may quote what the model wrote, and so what a user did
         why = Message(role="user", content=_text(f"Your last reply was refused: {visit.refusals[-1].detail}"))
         repairs = [(*prompt, why), prompt]

@@ -100,7 +100,13 @@ class MeteredModel:
         """
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
             raise TypeError("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
-        request, bound = await self._fitting((messages, *shorter), schema)  # once: both are the same for every try
+        request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
+        if shorter:
+            request, bound = await self._fitting((messages, *shorter), schema)
+        else:
+            bound = await self._model.count(request)  # once: the bound is the same for every try
+            if bound > self._limits.max_input_tokens:
+                raise self._too_large(bound)
         try:
             return await self._send(request, bound)
         except CallFailed as error:
@@ -128,7 +134,10 @@ class MeteredModel:
                 continue
             if bound <= self._limits.max_input_tokens:
                 return request, bound
-        raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
+        raise self._too_large(bound)
+
+    def _too_large(self, bound: int) -> CallDenied:
+        return CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
 
     async def _send(self, request: Request, bound: int) -> Response:
         """Reserve a call, send one request, and settle it."""

@@ -55,7 +55,7 @@ def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> inp
         at: active seconds of the run.
     """
     changes, refusal = reply.changes_by_name, reply.refusal
-    said = tuple([_signed(message, now.state) for message in reply.messages])
+    said = tuple([_signed(message, now.state) for message in reply.messages]) if reply.messages else ()
     if not changes.keys() <= spec.written_names:
         changes = dict.fromkeys(changes)  # the names alone, for which the kernel refuses it
     elif changes and refusal is None:
