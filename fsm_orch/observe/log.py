@@ -38,9 +38,10 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
     """Return the fields of a record for a log line; those that are None are left out."""
     stamp = record.stamp
     line: dict[str, Any] = {
-        "run": stamp.run_id,
-        "thread": stamp.thread_id,
-        "trace": stamp.trace_id,
+        # not `thread`: structlog may hand these keys to the standard library, whose records have such an attribute
+        "run_id": stamp.run_id,
+        "thread_id": stamp.thread_id,
+        "trace_id": stamp.trace_id,
         "state": stamp.state,
         "agent": stamp.agent,
         "hops": stamp.hops,
