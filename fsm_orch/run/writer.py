@@ -7,7 +7,6 @@ before anything else can happen, however many calls a visit has under way.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from ..clock import Clock
@@ -18,9 +17,8 @@ from ..kernel.inputs import Input
 from ..kernel.records import Record
 from ..kernel.step import step
 from ..observe.base import Observer
+from ..observe.telling import tell
 from ..store.base import Store
-
-_log = logging.getLogger("fsm_orch")
 
 _SHARE_S, _SHARE_HOPS = 0.001, 16
 """For how long a run may have the event loop before others get a turn: seconds and hops, whichever is over first."""
@@ -82,15 +80,7 @@ class Run:
     def _note(self, event: Input, made: tuple[Record, ...]) -> None:
         self.journal.append(event)
         self.records += made
-        for observer in self._observers:
-            for record in made:
-                self._tell(observer, record)
-
-    def _tell(self, observer: Observer, record: Record) -> None:
-        try:
-            observer(record)
-        except Exception as error:  # an observer is a guest: what it raises must not touch the run
-            _log.error("observer %r raised %s on %s", observer, type(error).__name__, record.kind)
+        tell(self._observers, made)
 
     def cancel(self, detail: str) -> None:
         """Land the run, unless it has ended already."""
