@@ -24,10 +24,10 @@ def tell(observers: Iterable[Observer], records: Iterable[Record]) -> None:
                 report("observer %s raised %s on %s", named(observer), type(error).__name__, record.kind)
 
 
-def report(text: str, *values: object) -> None:
-    """Log at ERROR what went wrong beside a run; a handler of the application that raises does not touch the run."""
+def report(text: str, *values: object, level: int = logging.ERROR) -> None:
+    """Log what went wrong beside a run; a handler of the application that raises does not touch the run."""
     with suppress(Exception):
-        _log.error(text, *values)
+        _log.log(level, text, *values)
 
 
 def named(observer: object) -> str:
