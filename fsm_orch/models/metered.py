@@ -11,6 +11,7 @@ from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
 from .base import Model, Request, Response
+from .unchangeable import unchangeable
 
 
 class Desk(Protocol):
@@ -83,6 +84,7 @@ class MeteredModel:
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
             raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
         self._desk.check()  # first of all: even counting may be a request
+        schema = unchangeable(schema)  # or what an adapter does to it reaches the caller's own, and the next request
         request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
         bound = await self._model.count(request)  # once: the bound is the same for every try
         if bound > self._limits.max_input_tokens:
