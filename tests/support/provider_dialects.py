@@ -58,6 +58,9 @@ def check_schema(schema: object, where: str = "schema") -> None:
 def _check_part(schema: Any, where: str) -> None:
     require(isinstance(schema, dict), f"{where}: not a schema")
     require(schema.keys() <= _SCHEMA_WORDS, f"{where}: not permitted: {sorted(schema.keys() - _SCHEMA_WORDS)}")
+    require("$ref" not in schema or len(schema) == 1, f"{where}: a $ref stands alone")
+    require(bool({"type", "anyOf", "$ref"} & schema.keys()), f"{where}: a part needs a type")
+    require(schema.get("type") != "array" or "items" in schema, f"{where}: an array needs items")
     if schema.get("type") == "object":
         properties = schema.get("properties", {})
         require(schema.get("additionalProperties") is False, f"{where}: 'additionalProperties' must be false")
