@@ -42,7 +42,7 @@ OUTLETS = {
     "anthropic": ["models/anthropic.py"],
     "genai_prices": ["models/prices.py"],
     "msgspec": ["*"],
-    "httpx2": ["models/http.py", "models/local.py", "models/weights.py"],
+    "httpx2": ["models/http.py", "models/local.py", "models/once.py", "models/weights.py"],
     "hypothesis": ["testing/*"],
     "importlib": ["cli/__init__.py", "discover.py", "models/registry.py"],
     "openai": ["models/openai/*"],
