@@ -8,14 +8,15 @@ from typing import Any, Literal
 from openai import AsyncOpenAI
 
 from ...amounts import Price, trusted_usage
+from ...errors import CallFailed
 from ...messages import Message
-from ..base import FinishReason, Request, Response
+from ..base import Request, Response
 from ..http import Transport, status_failure
 from ..prices import openai_price
 from ..wire import member
-from .client import OPENAI_URL, TIMEOUT_S, Endpoint
+from .client import OPENAI_URL, TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, texts_of
-from .replies import items, response
+from .replies import items, joined, response
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
@@ -115,15 +116,15 @@ def _read(reply: Any) -> Response:
         if member(item, "type") == "message"
         for content in items(member(item, "content"))
     ]
-    texts = [member(content, "text") for content in contents if member(content, "type") == "output_text"]
-    refusals = [member(content, "refusal") for content in contents if member(content, "type") == "refusal"]
-    said = [text for text in (texts or refusals) if isinstance(text, str)]
-    if not said and usage is None and member(reply, "status") == "failed":
-        raise status_failure(500).error("the reply says that it failed")
-    return response("".join(said) if said else None, usage, "refusal" if refusals else _finish(reply))
+    text, refusal = joined(contents, "output_text", "text"), joined(contents, "refusal", "refusal")
+    ended = "refusal" if refusal is not None else _ended(reply)
+    return response(refusal if text is None else text, usage, ended, failed=told(reply) or _failed(reply))
 
 
-def _finish(reply: Any) -> FinishReason:
-    if member(member(reply, "incomplete_details"), "reason") == "content_filter":
-        return "refusal"
-    return "stop" if member(reply, "status") == "completed" else "length"
+def _ended(reply: Any) -> Any:
+    reason = member(member(reply, "incomplete_details"), "reason")
+    return member(reply, "status") if reason is None else reason
+
+
+def _failed(reply: Any) -> CallFailed | None:
+    return status_failure(500).error("the reply says that it failed") if member(reply, "status") == "failed" else None
