@@ -325,9 +325,15 @@ def _usage(counts: Any) -> Usage | None:
     The counts may be anything, as the SDK validates none of them. If one is not a plain int, none is believed: the call
     then costs its whole reservation, which is the safe side.
     """
-    cached = [member(counts, "cache_creation_input_tokens"), member(counts, "cache_read_input_tokens")]
-    parts = [trusted_usage(0 if count is None else count, 0) for count in cached]
-    parts.append(trusted_usage(member(counts, "input_tokens"), member(counts, "output_tokens")))
+    written, read = (
+        0 if count is None else count
+        for count in (member(counts, "cache_creation_input_tokens"), member(counts, "cache_read_input_tokens"))
+    )
+    parts = [
+        trusted_usage(member(counts, "input_tokens"), member(counts, "output_tokens")),
+        trusted_usage(written, 0),
+        trusted_usage(read, 0, read),
+    ]
     known = [part for part in parts if part is not None]
     return replace(sum(known, Usage()), requests=1) if len(known) == len(parts) else None
 

@@ -55,6 +55,7 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
     match record:
         case records.CallSettled(usage=usage) if usage is not None:
             line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+            line["cached_input_tokens"] = usage.cached_input_tokens or None
         case records.VisitStarted(visits=visits) if visits > LOOP_VISITS:
             line["looping"] = True
         case records.ChildRecord(record=inner):

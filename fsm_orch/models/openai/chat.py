@@ -173,4 +173,5 @@ def _is_object(text: Any) -> bool:
 
 
 def _usage(counts: Any) -> Usage | None:
-    return trusted_usage(member(counts, "prompt_tokens"), member(counts, "completion_tokens"))
+    cached = member(member(counts, "prompt_tokens_details"), "cached_tokens")
+    return trusted_usage(member(counts, "prompt_tokens"), member(counts, "completion_tokens"), cached)

@@ -109,7 +109,8 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
 
 def _read(reply: Any) -> Response:
     counts = member(reply, "usage")
-    usage = trusted_usage(member(counts, "input_tokens"), member(counts, "output_tokens"))
+    cached = member(member(counts, "input_tokens_details"), "cached_tokens")
+    usage = trusted_usage(member(counts, "input_tokens"), member(counts, "output_tokens"), cached)
     contents = [
         content
         for item in items(member(reply, "output"))
