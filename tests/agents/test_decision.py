@@ -286,7 +286,16 @@ values = st.recursive(
 near_misses = st.dictionaries(st.sampled_from(["handoff", "answer", "count", "other"]), values).map(json.dumps)
 
 
-@given(st.one_of(nasty, near_misses), st.booleans(), st.sampled_from([PLAIN, ALL, form(Basket, (), (), ())]))
+class Placed(Context):
+    answer: tuple[int, tuple[str, str] | None]
+
+
+FORMS = [PLAIN, ALL, form(Basket, (), (), ()), form(Placed, ("answer",), ("to_billing", "done"), ("done",))]
+
+
+@given(st.one_of(nasty, near_misses), st.booleans(), st.sampled_from(FORMS))
+@example('{"handoff": "done", "answer": ' + '{"1":' * 400 + "1" + "}" * 401, False, FORMS[-1])
+@example('{"handoff": "done", "answer": {"1": "\\ud800", "2": 1e999}}', False, FORMS[-1])
 @example("\ud800", False, PLAIN)
 @example('{"handoff": "\ud800", "answer": "\ud800", "count": 1}', False, PLAIN)
 @example('{"handoff": "\\ud800", "answer": "\\ud800", "count": 1}', False, PLAIN)
