@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter
@@ -97,6 +98,29 @@ def why_unsayable(annotation: Any) -> str | None:
     except Exception:  # of any kind: what a user's type says of itself is user code
         return "values that have no JSON schema"
     return None
+
+
+def is_recursive(annotation: Any) -> bool:
+    """Return whether a type contains itself. Some strict modes do not take that, though the dialect can say it."""
+    try:
+        schema = TypeAdapter(annotation).json_schema()
+    except Exception:  # as above
+        return False
+    try:
+        TopologicalSorter({name: _references(part) for name, part in schema.get("$defs", {}).items()}).prepare()
+    except CycleError:
+        return True
+    return False
+
+
+def _references(part: Any) -> Iterator[str]:
+    """Yield the names of the classes that a part of a schema refers to."""
+    if isinstance(part, Mapping):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"].removeprefix("#/$defs/")
+        part = list(part.values())
+    for inner in part if isinstance(part, list) else ():
+        yield from _references(inner)
 
 
 def with_places(pairs: Json) -> Any:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PastDate, TypeAdapter, WithJsonSchema, create_model
 
-from fsm_orch.define.strict import WORDS, Unsayable, said, why_unsayable, with_places
+from fsm_orch.define.strict import WORDS, Unsayable, is_recursive, said, why_unsayable, with_places
 
 
 class Mood(enum.Enum):
@@ -230,6 +230,36 @@ def test_how_it_is_said(kind: Any, options: dict[str, Any], schema: dict[str, An
     """A reference beside a description becomes a choice of one, and an enum says its type."""
 
     assert schema == asked(kind, **options)
+
+
+class Leaf(BaseModel):
+    twig: Twig | None = None
+
+
+class Twig(BaseModel):
+    leaf: tuple[Leaf, ...] = ()
+
+
+Leaf.model_rebuild()
+
+
+@pytest.mark.parametrize(
+    ("kind", "contains_itself"),
+    [
+        (Tree, True),
+        (tuple[Tree, ...] | None, True),
+        (Leaf, True),
+        (Twig, True),
+        (Address, False),
+        (tuple[Address, Address], False),
+        (int, False),
+        (type, False),
+    ],
+)
+def test_what_contains_itself(kind: Any, contains_itself: bool) -> None:
+    """A type that contains itself, by way of others too, is told from one that is used twice."""
+
+    assert contains_itself is is_recursive(kind)
 
 
 @pytest.mark.parametrize(
