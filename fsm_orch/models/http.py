@@ -237,9 +237,9 @@ async def once(
         except Exception as error:
             misuse = error
     # out here, or the exception of an SDK or transport, which holds the prompt and the key, is chained to it
-    if exchange.answer is not None and exchange.answer.is_success:
-        return exchange.answer.content
     if exchange.answer is not None:
+        if exchange.is_success:
+            return exchange.answer.content
         raise refused(exchange.answer)
     if exchange.is_sent:
         raise transport_failure(exchange.error).error(type(exchange.error).__name__)

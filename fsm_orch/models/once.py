@@ -25,6 +25,11 @@ class Exchange:
     error: Exception | None = None
     """How it got lost; None: it did not."""
 
+    @property
+    def is_success(self) -> bool:
+        """Whether a 2xx came back."""
+        return self.answer is not None and 200 <= self.answer.status_code < 300
+
 
 class Stopped(BaseException):
     """A call is over. No `Exception`: SDKs catch those, and send again."""
@@ -65,16 +70,17 @@ class OneRequest(httpx2.AsyncBaseTransport):
             exchange.answer = await self._whole(request)
         except Exception as error:
             exchange.error = error
-        if exchange.answer is None or not exchange.answer.is_success:
-            raise Stopped  # out here, or what holds the prompt and the key is chained to it
-        return exchange.answer
+        if exchange.answer is not None and exchange.is_success:
+            return exchange.answer
+        raise Stopped  # out here, or what holds the prompt and the key is chained to it
 
     async def _whole(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._inner.handle_async_request(request)
         try:
             await response.aread()
-        finally:  # a cancellation passes here too, and leaves no connection open
+        except BaseException:  # a cancellation too, or it leaves the connection open
             await response.aclose()
+            raise
         return response
 
     async def aclose(self) -> None:
