@@ -67,21 +67,14 @@ class OneRequest(httpx2.AsyncBaseTransport):
             raise Stopped
         exchange.is_sent = True
         try:
-            exchange.answer = await self._whole(request)
+            answer = await self._inner.handle_async_request(request)
+            await answer.aread()  # closes the connection, also if it is cut short
+            exchange.answer = answer
         except Exception as error:
             exchange.error = error
         if exchange.answer is not None and exchange.is_success:
             return exchange.answer
         raise Stopped  # out here, or what holds the prompt and the key is chained to it
-
-    async def _whole(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._inner.handle_async_request(request)
-        try:
-            await response.aread()
-        except BaseException:  # a cancellation too, or it leaves the connection open
-            await response.aclose()
-            raise
-        return response
 
     async def aclose(self) -> None:
         await self._inner.aclose()
