@@ -297,7 +297,7 @@ def _response(content: bytes) -> Response:
     text = "".join(map(_text, blocks)) if isinstance(blocks, list) else None
     failure = told_failure(_error(reply), _TOLD)
     if not text and failure is not None:
-        raise failure.error("the reply says that it failed")
+        raise failure.error("HTTP 200, and its body says that it failed")
     if text is None and usage is None:
         raise UNREADABLE.error("a reply without content and usage")
     finish, ended = finish_of(member(reply, "stop_reason"))

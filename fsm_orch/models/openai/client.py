@@ -76,12 +76,13 @@ def told(reply: Any, *parts: Any) -> CallFailed | None:
         reply: the body, as JSON.
         parts: what else of it may hold an error.
     """
-    # vLLM and others put the error where the reply should be
-    whole = reply if "error" in (member(reply, "object"), member(reply, "type")) else None
+    # vLLM and others put the error where the reply should be; and a response may have failed without one
+    has_failed = any(member(reply, key) in ("error", "failed") for key in ("object", "type", "status"))
+    whole = reply if has_failed else None
     for error in (*(member(part, "error") for part in (reply, *parts)), whole):
         failure = told_failure(error, _TOLD)
         if failure is not None:
-            return failure.error("the reply says that it failed")
+            return failure.error("HTTP 200, and its body says that it failed")
     return None
 
 

@@ -8,10 +8,9 @@ from typing import Any, Literal
 from openai import AsyncOpenAI
 
 from ...amounts import Price, trusted_usage
-from ...errors import CallFailed
 from ...messages import Message
 from ..base import Request, Response
-from ..http import Transport, status_failure
+from ..http import Transport
 from ..prices import openai_price
 from ..wire import member
 from .client import OPENAI_URL, TIMEOUT_S, Endpoint, told
@@ -119,13 +118,9 @@ def _read(reply: Any) -> Response:
     ]
     text, refusal = joined(contents, "output_text", "text"), joined(contents, "refusal", "refusal")
     ended = "refusal" if refusal is not None else _ended(reply)
-    return response(refusal if text is None else text, usage, ended, failed=told(reply) or _failed(reply))
+    return response(refusal if text is None else text, usage, ended, failed=told(reply))
 
 
 def _ended(reply: Any) -> Any:
     reason = member(member(reply, "incomplete_details"), "reason")
     return member(reply, "status") if reason is None else reason
-
-
-def _failed(reply: Any) -> CallFailed | None:
-    return status_failure(500).error("the reply says that it failed") if member(reply, "status") == "failed" else None
