@@ -95,7 +95,7 @@ from support.declared import case, machine, module, refused, shows
             for kind, holds in (
                 ("Annotated[str, WithJsonSchema({})]", "values of any kind"),
                 ("Annotated[str, WithJsonSchema({'type': 'object'})]", "objects with any keys"),
-                ("Annotated[str, WithJsonSchema({'enum': [[1]]})]", "a choice among values that are neither texts, num"),
+                ("Annotated[str, WithJsonSchema({'enum': [[1]]})]", "a choice among values that are neither texts"),
                 ("tuple[()]", "a tuple of nothing"),
                 ("tuple[Annotated[str, WithJsonSchema({})], ...] | None", "values of any kind"),
             )
