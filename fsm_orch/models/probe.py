@@ -13,6 +13,9 @@ _ASKED = Request(
 _CAP = _ASKED.max_output_tokens
 _NOT_CUT_OFF = f"its cap was {_CAP} output tokens, and it did not say that a long text was cut off"
 
+_TRIES = 8
+"""Requests at most. A small model ends about every third text by itself before the cap, which tells nothing."""
+
 _BYTES_A_TOKEN = 32
 """More bytes than this a token are not made of English words, so a text that is longer was not cut at the cap."""
 
@@ -21,16 +24,18 @@ async def probe(model: Model) -> None:
     """Send a model a tiny request, and check that it keeps to the caps that budgets rest on.
 
     Call it once at start-up, for a compatible server or an own model. It costs about eighty tokens, which no run's
-    budget counts, or twice that if the text was not cut off, since a small model may end it by itself.
+    budget counts, and as many again each time that the model ends its text by itself.
 
     Raises ModelUnavailable: if the model cannot be reached, reports no usage, writes more than its cap, or reads more
         than was counted.
     """
+    reason = _NOT_CUT_OFF
     try:
         bound = await model.count(_ASKED)
-        reason = _broken_promise(await model.complete(_ASKED), bound)
-        if reason == _NOT_CUT_OFF:
+        for _ in range(_TRIES):
             reason = _broken_promise(await model.complete(_ASKED), bound)
+            if reason != _NOT_CUT_OFF:
+                break
     except CallFailed as error:
         reason = str(error)
     if reason:
