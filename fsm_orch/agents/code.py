@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ..define.agent_spec import AgentSpec
 from ..define.states import Handoff
+from ..errors import WrongType
 from .base import PlainAgent, Reply, Visit, names
 from .thread import in_thread
 
@@ -30,7 +31,7 @@ class CodeAgent(PlainAgent):
     def begin(self, visit: Visit[Any, Any]) -> Reply | Awaitable[Reply]:
         """Call the function, and return its reply or an awaitable of it.
 
-        Raises TypeError: if it returns anything but None, changes by field, a `Handoff` or a `Reply`; or a handoff
+        Raises WrongType: if it returns anything but None, changes by field, a `Handoff` or a `Reply`; or a handoff
             that does not leave this state.
         """
         if self.thread:
@@ -63,7 +64,7 @@ def _reply(visit: Visit[Any, Any], returned: object) -> Reply:
         case Mapping():
             return Reply(changes=names(returned))
         case _:
-            raise TypeError(
+            raise WrongType(
                 f"the agent of {visit.state.name!r} returned {type(returned).__name__}; "
                 "it may return None, {field: value}, a handoff or Reply(handoff, {field: value})"
             )
@@ -72,10 +73,10 @@ def _reply(visit: Visit[Any, Any], returned: object) -> Reply:
 def _own(visit: Visit[Any, Any], handoff: Handoff) -> Handoff:
     """Return a handoff that leaves this state.
 
-    Raises TypeError: if it does not.
+    Raises WrongType: if it does not.
     """
     # by identity, not by name: a reply holds the name alone, and another machine's handoff may bear the same one
     if handoff not in visit.state.handoffs:
         ours = ", ".join(own.name for own in visit.exits)
-        raise TypeError(f"{handoff!r} does not leave {visit.state.name!r}: return one of {ours}")
+        raise WrongType(f"{handoff!r} does not leave {visit.state.name!r}: return one of {ours}")
     return handoff

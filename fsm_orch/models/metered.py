@@ -6,18 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..amounts import Usage
-from ..errors import CallDenied, CallFailed
+from ..errors import CallDenied, CallFailed, WrongType
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
 from .base import Model, Request, Response
+from .unchangeable import unchangeable
 
 
 class Desk(Protocol):
     """Where a metered model books its calls: the run's single writer, as one attempt sees it.
 
-    Raises VisitClosed: from every method, once the attempt has ended.
+    Raises VisitClosed: from `check`, `reserve` and `written`, once the attempt has ended.
     """
+
+    def check(self) -> None:
+        """Check that calls may still be made, and may be made on this thread and event loop."""
+        ...
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
         """Reserve a call and return its number.
@@ -27,7 +32,7 @@ class Desk(Protocol):
         ...
 
     async def written(self) -> None:
-        """Wait until the journal is stored: a request goes out only after its reservation is."""
+        """Wait until the journal is stored, and check again: a request goes out only after its reservation is."""
         ...
 
     def calls_left(self) -> int:
@@ -95,11 +100,14 @@ class MeteredModel:
 
         Raises CallDenied: if its input may be larger than `max_input_tokens`, or the kernel denies it.
         Raises CallFailed: if it failed, and either the failure is not transient or no try is left.
-        Raises VisitClosed: if the visit has ended.
-        Raises TypeError: if the messages are not `Message` objects, such as a text.
+        Raises VisitClosed: if the visit has ended, or its run is about to end.
+        Raises VisitError: on another thread or event loop than the run's.
+        Raises WrongType: if the messages are not `Message` objects, such as a text.
         """
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
-            raise TypeError("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
+            raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
+        self._desk.check()  # first of all: even counting may be a request
+        schema = unchangeable(schema)  # or what an adapter does to it reaches the caller's own, and the next request
         request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
         if shorter:
             request, bound = await self._fitting((messages, *shorter), schema)
@@ -148,10 +156,9 @@ class MeteredModel:
             # What the journal lost in a crash, a resumed run would not know to be spent; so it is stored first.
             await self._desk.written()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
-            response = await self._model.complete(request)
-            usage = response.usage  # before anyone validates the text: an invalid reply is billed too
-            self.last = response
-            return response
+            reply = await self._model.complete(request)
+            usage = reply.usage  # before anyone validates the text: an invalid reply is billed too
+            self.last = response = reply
         except CallFailed as error:
             is_unsent = error.unsent
             raise
@@ -162,3 +169,5 @@ class MeteredModel:
                 self._desk.settle(call, usage)
             if self._on_prompt is not None:
                 self._on_prompt(request, response)
+        self._desk.check()  # the reply to a visit that has ended is nobody's
+        return reply

@@ -17,7 +17,9 @@ from .writer import Run
 class AttemptDesk:
     """The desk of one attempt.
 
-    Raises VisitClosed: from every method that books a call or draws the menu, once the attempt has ended.
+    Raises VisitClosed: from every method that books a call or draws the menu, once the attempt has ended, or its run is
+        about to end.
+    Raises VisitError: from the same methods, on another thread or event loop than the run's.
     """
 
     def __init__(self, run: Run) -> None:
@@ -28,11 +30,16 @@ class AttemptDesk:
         """Refuse whatever the attempt still does."""
         self._is_closed = True
 
+    def check(self) -> None:
+        """Check that the attempt may still make calls, and that this is where it may make them."""
+        self._open_visit()
+
     def _open_visit(self) -> VisitLog:
         """Return the visit, which must still be under way."""
+        self._run.check_here()
         visit = self._run.now.visit
         # the kernel knows only the visit that is under way: a late call would be booked on the one that came after
-        if self._is_closed or visit is None:
+        if self._is_closed or visit is None or self._run.is_ending:
             raise VisitClosed("This visit has ended: its model takes no more calls. Return from the agent")
         return visit
 
@@ -55,20 +62,33 @@ class AttemptDesk:
         return call
 
     async def written(self) -> None:
-        """Wait until the journal is stored."""
+        """Wait until the journal is stored, and check that the attempt has not ended meanwhile."""
         # A request leaves only after this: a crash while it is out must find its reservation in the store. Otherwise
         # the journal would know nothing of a call that may be billed.
-        await self._run.flush()
+        if self._run.is_stored:
+            return
+        try:
+            await self._run.flush()
+        except Exception as error:  # the run's, which ends by it; an agent must neither take it nor be blamed for it
+            raise VisitClosed("The journal of this run cannot be stored: return from the agent") from error
+        self._open_visit()
 
     def settle(self, call: int, usage: Usage | None) -> None:
-        """Charge a call for what it used; if that is not known, for its whole reservation."""
-        self._open_visit()  # by then the kernel has charged in full what was open
-        self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
+        """Charge a call for what it used; if that is not known, for its whole reservation.
+
+        Once the attempt has ended this does nothing: what it left open is charged in full.
+        """
+        if self._is_open():
+            self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
 
     def release(self, call: int) -> None:
-        """Release the reservation of a call that provably cost nothing."""
-        self._open_visit()
-        self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
+        """Release the reservation of a call that provably cost nothing, unless the attempt has ended."""
+        if self._is_open():
+            self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
+
+    def _is_open(self) -> bool:
+        # not `is_ending`: until the attempt is stopped a call is settled for what it used, also in a run about to end
+        return not self._is_closed and not self._run.is_finished and self._run.lost is None
 
     def legal(self) -> tuple[Handoff, ...]:
         """Return the handoffs that stay legal once the next call is reserved. The first call was reserved on entry."""
