@@ -77,7 +77,7 @@ class LLMAgent:
         self._does = phrases(does)
         self._must_not = phrases(must_not)
         self._window = window or Window()
-        self.spec = AgentSpec(
+        self._spec = AgentSpec(
             kind="llm",
             name="LLMAgent",
             reads=field_refs(reads),
@@ -94,9 +94,14 @@ class LLMAgent:
             ),
             where=where_called(),
         )
-        self._written = tuple(ref.name for ref in self.spec.writes)
+        self._written = tuple(ref.name for ref in self._spec.writes)
         # the agent's own table: a cache of the module would keep machines alive
         self._asked = lru_cache(maxsize=_MOST_MENUS)(self._make)
+
+    @property
+    def spec(self) -> AgentSpec:
+        """What a definition needs to know of the agent."""
+        return self._spec
 
     async def act(self, visit: Visit[Any, Any]) -> Reply:
         """Ask the model once. The kernel decides whether the reply stands and whether the model is asked again.
@@ -124,7 +129,7 @@ class LLMAgent:
         if visit.refusals:
             told = f"{instructions.content}\nYour last reply was refused: {visit.refusals[-1].detail}"
             instructions = Message(role="system", content=told)
-        fields = {ref.name: getattr(visit.context, ref.name) for ref in self.spec.reads}
+        fields = {ref.name: getattr(visit.context, ref.name) for ref in self._spec.reads}
         said = [
             Message(role="user" if message.agent is None else "assistant", content=message.content)
             for message in self._window.view(visit.messages, agent=visit.state.name)

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from ..amounts import NOTHING, Amount, Price
 from ..limits import CallLimits
 from .context import Context, FieldRef
+from .sealed import read_only
 
 AgentKind = Literal["llm", "code", "keyword"]
 
@@ -48,6 +49,9 @@ class AgentSpec:
     None if something in it has no name.
     """
     where: str = "unknown"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "canonical", read_only(self.canonical))
 
     @cached_property
     def read_names(self) -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from ...define.definition import Definition
 from ...define.graph import shortest_path
 from ...define.guards import Guard
 from ...define.policies import Policy
+from ...define.sealed import remade
 from ...define.states import Final, Handoff, State
 from ...define.subject import Atom
 from ...limits import Limits
@@ -54,16 +54,16 @@ class Edit:
         return changed
 
     def _state(self, state: State) -> State:
-        made = copy.copy(state)
-        made._states = (made,)
         if self.max_visits is not None and self.max_visits[0] == state.name:
-            made.max_visits = self.max_visits[1]
-        return made
+            return remade(state, max_visits=self.max_visits[1])
+        return remade(state)
 
     def _handoff(self, handoff: Handoff, states: dict[str, State]) -> Handoff:
-        made = copy.copy(handoff)
-        made.sources = tuple(states[source.name] for source in handoff.sources)
-        made.target = handoff.target if isinstance(handoff.target, Final) else states[handoff.target.name]
+        made = remade(
+            handoff,
+            sources=tuple(states[source.name] for source in handoff.sources),
+            target=handoff.target if isinstance(handoff.target, Final) else states[handoff.target.name],
+        )
         if self.guarded is not None and self.guarded[0] == handoff.name:
             made.guard = self.guarded[1] if handoff.guard is None else handoff.guard & self.guarded[1]
         return made
