@@ -25,7 +25,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["error", "warning", "note"]
 """How serious a finding is: an error fails a check, a warning fails a strict one, a note fails none."""
@@ -64,6 +64,15 @@ def how_to_learn_more(findings: Iterable[Finding]) -> str:
 
 class FsmError(Exception):
     """The base class of every error that this library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # not by calling the class again, as an exception is copied and pickled otherwise: the message was made of what
+        # it was called with, and would be made of the message
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[FsmError], args: tuple[object, ...]) -> FsmError:
+    return kind.__new__(kind, *args)
 
 
 class DefinitionError(FsmError):

@@ -43,6 +43,9 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     metered: MeteredModel | None
     """What `model` returns; None if the agent declares no calls."""
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Visit[C, D]:
+        return self  # it leads to the run itself, of which there is one
+
     @property
     def model(self) -> MeteredModel:
         """The model of this state; the only way to reach one.
