@@ -10,19 +10,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 # strict and finite: True is not a number of hops, and a limit of NaN would never be reached
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+MOST_HOPS = 10_000
+"""The bounds of every run are known for each number of hops before it starts, so that number has an end."""
 Count = Annotated[int, Field(ge=0, strict=True)]
 
 
 class Limits(BaseModel):
     """The bounds of one run of a machine.
 
-    Raises pydantic.ValidationError: if a number is negative, not finite or not of its type.
+    Raises pydantic.ValidationError: if a number is negative, not finite or not of its type, or hops are above 10,000.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hops: Count = 8
-    """Transitions at most; the last one is kept for a final state or a landing."""
+    hops: Annotated[Count, Field(le=MOST_HOPS)] = 8
+    """Transitions at most, up to 10,000; the last one is kept for a final state or a landing."""
     tokens: Count = 10_000
     """Input and output tokens at most, settled and reserved together."""
     cost_usd: Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)] | None = None
