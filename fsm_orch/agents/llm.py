@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from ..define.agent_spec import AgentSpec
-from ..define.context import Context, field_refs
+from ..define.context import Context, field_refs, json_fields
 from ..define.defaults import said
+from ..define.ordered import in_one_order
 from ..define.source import phrases, where_called
 from ..define.states import Handoff
 from ..errors import VisitError
@@ -134,7 +135,7 @@ class LLMAgent:
             Message(role="user" if message.agent is None else "assistant", content=message.content)
             for message in self._window.view(visit.messages, agent=visit.state.name)
         ]
-        return (instructions, *said, Message(role="user", content=to_json(fields).decode()))
+        return (instructions, *said, Message(role="user", content=_as_text(visit.context.__class__, fields)))
 
     def _instruct(self, menu: tuple[Handoff, ...]) -> str:
         parts = [self._instructions]
@@ -149,6 +150,14 @@ class LLMAgent:
         if keys:
             parts.append(f"Reply with one JSON object with the keys {', '.join(keys)}.")
         return "\n".join(parts)
+
+
+def _as_text(context: type[Context], fields: Mapping[str, Any]) -> str:
+    """Return fields as JSON, the same text in every process."""
+    told = to_json(fields)
+    if not json_fields(context).with_sets.isdisjoint(fields):
+        told = to_json(in_one_order(fields, from_json(told)))
+    return told.decode()
 
 
 def _read(asked: Form, response: Response, state: str) -> Reply:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..agents.base import Agent, Reply
 from ..define.agent_spec import AgentSpec
-from ..define.changes import changed, journaled
+from ..define.changes import journaled_changes
 from ..errors import CallDenied, ContextError, StepError, WrongType, is_failure
 from ..kernel import inputs
 from ..kernel.configuration import Configuration
@@ -85,7 +85,7 @@ def replied(now: Configuration, spec: AgentSpec, reply: Reply, at: float) -> inp
     elif changes and refusal is None:
         # as JSON already now: the live run folds the very values that a resumed one will read back
         try:
-            changes = journaled(changed(now.context, changes), changes)
+            changes = journaled_changes(now.context, changes)
         except ContextError as error:
             changes, refusal = {}, Refusal("wrong_type", str(error))
     return inputs.Replied(handoff=reply.handoff_name, changes=changes, messages=reply.messages, refusal=refusal, at=at)

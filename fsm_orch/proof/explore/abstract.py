@@ -22,6 +22,7 @@ from ...define.context import Context, given_fields
 from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.states import Handoff
+from ...errors import Finding
 from ...kernel.engine import GuardAnswer
 from .domain import Domain, Outcome, combined, decided, finite_values, leaves, leaves_of, outcomes
 from .trace import PLACEHOLDER, Assumption
@@ -292,6 +293,10 @@ class _AbstractContext(Context):
     """The base of abstract contexts, whose fields accept any value."""
 
     model_config = ConfigDict(protected_namespaces=())
+
+    @classmethod
+    def _findings(cls, names: Mapping[str, Any]) -> tuple[Finding, ...]:  # noqa: ARG003
+        return ()  # no run holds one
 
 
 def _abstract_type(context_type: type[Context]) -> type[Context]:
