@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from enum import Enum, Flag
 from typing import Any
 
-import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -21,8 +20,6 @@ from .marks import Mark
 _SCALARS: dict[Any, str] = {None: "null", type(None): "null", bool: "bool", int: "int", float: "float", str: "str"}
 """Pydantic keeps no subclass of these: a text of a class of the user's own becomes a text."""
 _NUMBERS = frozenset({"bool", "int", "float"})
-_PLAIN_MARKS = (Mark, str, annotated_types.BaseMetadata)
-"""What may stand around a type and changes no value."""
 _OTHERS = ("builtins", "fsm_orch", "pydantic", "typing")
 _MAKERS = frozenset({"__init__", "model_post_init", "__get_pydantic_core_schema__"})
 _ALIKE = frozenset(_SCALARS.values())
@@ -57,7 +54,12 @@ def _is_exact_field(field: FieldInfo) -> bool:
 
 
 def _are_plain(marks: Iterable[Any]) -> bool:
-    return all(_are_plain(m.metadata) if isinstance(m, FieldInfo) else isinstance(m, _PLAIN_MARKS) for m in marks)
+    return all(_are_plain(m.metadata) if isinstance(m, FieldInfo) else _is_plain(m) for m in marks)
+
+
+def _is_plain(mark: object) -> bool:
+    """Return whether a mark around a type changes no value: a comment, a mark of ours, or a bound."""
+    return isinstance(mark, Mark | str) or type(mark).__module__ == "annotated_types"
 
 
 def written_as(hint: Any) -> Words | None:
