@@ -105,8 +105,9 @@ def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
         written: dict[str, Any] = from_json(text)
     except (PydanticSerializationError, ValueError) as error:
         raise ContextError(f"it cannot be written as JSON: {type(error).__name__}") from None
-    for name in json_fields(type(context)).with_sets & wanted:
-        written[name] = in_one_order(vars(context)[name], written[name])
+    if with_sets := json_fields(type(context)).with_sets:
+        for name in with_sets & wanted:
+            written[name] = in_one_order(vars(context)[name], written[name])
     return written
 
 
@@ -140,7 +141,8 @@ def journaled_changes(context: Context, changes: Mapping[str, Any]) -> dict[str,
     """
     after = changed(context, changes)
     written = journaled(after, changes)
-    if not json_fields(type(context)).inexact.isdisjoint(changes):
+    inexact = json_fields(type(context)).inexact
+    if inexact and not inexact.isdisjoint(changes):
         _check_same(after, changed(context, written), changes)
     return written
 
