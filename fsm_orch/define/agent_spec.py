@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..amounts import NOTHING, Amount, Price
@@ -15,7 +14,7 @@ from .sealed import read_only
 AgentKind = Literal["llm", "code", "keyword"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AgentSpec:
     """An agent as its definition sees it."""
 
@@ -50,16 +49,15 @@ class AgentSpec:
     """
     where: str = "unknown"
 
+    read_names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names of `reads`."""
+    written_names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names of `writes`."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "canonical", read_only(self.canonical))
-
-    @cached_property
-    def read_names(self) -> frozenset[str]:
-        return frozenset(ref.name for ref in self.reads)
-
-    @cached_property
-    def written_names(self) -> frozenset[str]:
-        return frozenset(ref.name for ref in self.writes)
+        object.__setattr__(self, "read_names", frozenset(ref.name for ref in self.reads))
+        object.__setattr__(self, "written_names", frozenset(ref.name for ref in self.writes))
 
     def grant(self, price: Price) -> Amount:
         """Price the largest single call: max input and max output; nothing for an agent without calls."""

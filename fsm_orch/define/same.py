@@ -26,6 +26,8 @@ def difference(one: object, other: object, place: str) -> str | None:
         return f"{place} is {_of(one)} and is read back from JSON as {_of(other)}"
     parts, others = parts_of(one), parts_of(other)
     if parts is None or others is None:
+        if type(other).__hash__ is None:  # of a class of the user's own, in which Python sees a value that changes
+            return f"{place} holds {_of(other)}, which can change behind the journal's back"
         return None if _are_equal(one, other) else f"{place} is read back from JSON as another {type(one).__name__}"
     if parts.keys() != others.keys():
         return f"{place} is read back from JSON as another {type(one).__name__}"

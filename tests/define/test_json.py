@@ -32,6 +32,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import core_schema
 
 from fsm_orch import Context, DefinitionError, Final, LLMAgent, Machine, Runner, ScriptedModel, StartError, State, Visit
 from fsm_orch.define.changes import journaled, shown, validated
@@ -404,6 +405,34 @@ def test_what_can_change_is_found_at_any_depth(value: Any) -> None:
     """A list, a dict or an open class is found wherever it is."""
     assert changeable(value) is not None
     assert None is changeable((1, "a", Cat("a"), Card(number="1"), frozenset({1})))
+
+
+class Purse:  # noqa: PLW1641
+    """A value of a user's own class, which knows how it is read and can be changed."""
+
+    def __init__(self, cents: int) -> None:
+        self.cents = cents
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Purse) and other.cents == self.cents
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_after_validator_function(
+            lambda held: held if isinstance(held, Purse) else Purse(held),
+            core_schema.union_schema([core_schema.is_instance_schema(cls), core_schema.int_schema()]),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda purse: purse.cents),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        return {"type": "integer"}
+
+
+def test_a_value_that_python_takes_for_one_that_changes_is_refused() -> None:
+    """An instance that has no hash is no value for a context, whatever its class says of it."""
+    with pytest.raises(StartError, match="held holds a Purse, which can change"):
+        run_that_is_given(Purse, Purse(3))
 
 
 # --- computed fields ------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from fsm_orch import (
     guard,
     never,
 )
+from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.sealed import Sealed, remade
 
 
@@ -138,7 +139,7 @@ def test_nothing_that_is_handed_out_can_be_changed(root: str) -> None:
     tried = 0
     for it in reached(ROOTS[root]()):
         assert not isinstance(it, FILLED)
-        assert not isinstance(it, Sealed) or not hasattr(it, "__dict__")
+        assert not isinstance(it, Sealed | AgentSpec) or not hasattr(it, "__dict__")
         if isinstance(it, Sealed | BaseModel | msgspec.Struct) or dataclasses.is_dataclass(it):
             for name in attributes(it):
                 tried += 1
