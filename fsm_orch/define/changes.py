@@ -105,8 +105,10 @@ def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
         written: dict[str, Any] = from_json(text)
     except (PydanticSerializationError, ValueError) as error:
         raise ContextError(f"it cannot be written as JSON: {type(error).__name__}") from None
+    if type(written) is not dict or not written.keys() <= wanted:
+        raise ContextError("a serializer of its class writes something else than its fields")
     if with_sets := json_fields(type(context)).with_sets:
-        for name in with_sets & wanted:
+        for name in with_sets.intersection(written):
             written[name] = in_one_order(vars(context)[name], written[name])
     return written
 
@@ -153,7 +155,10 @@ def _check_same(meant: Context, read: Context, names: Iterable[str]) -> None:
     Raises ContextError: if one is another value, or one that can change; names the field, and tells no value.
     """
     for name in sorted(json_fields(type(meant)).inexact.intersection(names)):
-        wrong = difference(vars(meant)[name], vars(read)[name], name)
+        try:
+            wrong = difference(vars(meant)[name], vars(read)[name], name)
+        except Exception as error:  # how values compare is user code: whatever it raises is a no
+            raise ContextError(f"{name} cannot be compared with what is read back: {type(error).__name__}") from None
         if wrong is not None:
             raise ContextError(wrong)
 

@@ -30,15 +30,28 @@ from pydantic import (
     computed_field,
     field_serializer,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import core_schema
 
-from fsm_orch import Context, DefinitionError, Final, LLMAgent, Machine, Runner, ScriptedModel, StartError, State, Visit
+from fsm_orch import (
+    Context,
+    DefinitionError,
+    Final,
+    LLMAgent,
+    Machine,
+    Runner,
+    ScriptedModel,
+    StartError,
+    State,
+    Visit,
+)
 from fsm_orch.define.changes import journaled, shown, validated
 from fsm_orch.define.context import json_fields
 from fsm_orch.define.ordered import in_one_order
 from fsm_orch.define.same import changeable, difference
+from fsm_orch.errors import ContextError
 from fsm_orch.kernel.codec import to_json
 
 TESTS = Path(__file__).parents[1]
@@ -419,7 +432,7 @@ class Purse:  # noqa: PLW1641
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         return core_schema.no_info_after_validator_function(
-            lambda held: held if isinstance(held, Purse) else Purse(held),
+            lambda held: held if isinstance(held, cls) else cls(held),
             core_schema.union_schema([core_schema.is_instance_schema(cls), core_schema.int_schema()]),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda purse: purse.cents),
         )
@@ -433,6 +446,38 @@ def test_a_value_that_python_takes_for_one_that_changes_is_refused() -> None:
     """An instance that has no hash is no value for a context, whatever its class says of it."""
     with pytest.raises(StartError, match="held holds a Purse, which can change"):
         run_that_is_given(Purse, Purse(3))
+
+
+class Hostile(Purse):
+    """A value that does not let itself be compared."""
+
+    def __eq__(self, other: object) -> bool:
+        raise LookupError("SECRET")
+
+    def __hash__(self) -> int:
+        return self.cents
+
+
+def test_a_value_that_cannot_be_compared_is_refused() -> None:
+    """Whatever comparing a user's values raises is a refusal by name, and no end of a run."""
+    with pytest.raises(StartError, match="held cannot be compared with what is read back: LookupError"):
+        run_that_is_given(Hostile, Hostile(3))
+    assert "refusal" == run_that_writes(Hostile | None, Hostile(3)).landing.reason
+
+
+@pytest.mark.parametrize("made", [{"other": 1}, "text", ["held"]])
+def test_a_serializer_that_writes_no_fields_is_refused(made: Any) -> None:
+    """A class whose serializer writes something else than its fields cannot be journaled."""
+
+    class Written(Context):
+        held: frozenset[str]
+
+        @model_serializer
+        def write(self) -> Any:
+            return made
+
+    with pytest.raises(ContextError, match="writes something else than its fields"):
+        journaled(Written(held=frozenset("a")), ["held"])
 
 
 # --- computed fields ------------------------------------------------------------------------------------------------
