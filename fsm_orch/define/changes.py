@@ -85,8 +85,10 @@ def _is_same(one: object, other: object) -> bool:
 
 def values_of(context: Context) -> dict[str, Any]:
     """Return the values of the fields, without what a context may have cached beside them."""
-    held = vars(context)
-    return {name: held[name] for name in type(context).__pydantic_fields__}
+    held, fields = vars(context), type(context).__pydantic_fields__
+    if len(held) == len(fields):  # nothing beside them, as nearly always
+        return held.copy()
+    return {name: held[name] for name in fields}
 
 
 def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
@@ -105,10 +107,11 @@ def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
         written: dict[str, Any] = from_json(text)
     except (PydanticSerializationError, ValueError) as error:
         raise ContextError(f"it cannot be written as JSON: {type(error).__name__}") from None
-    if type(written) is not dict or not written.keys() <= wanted:
+    fields = json_fields(type(context))
+    if fields.inexact and (type(written) is not dict or not written.keys() <= wanted):
         raise ContextError("a serializer of its class writes something else than its fields")
-    if with_sets := json_fields(type(context)).with_sets:
-        for name in with_sets.intersection(written):
+    if fields.with_sets:
+        for name in fields.with_sets.intersection(written):
             written[name] = in_one_order(vars(context)[name], written[name])
     return written
 

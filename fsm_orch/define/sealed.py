@@ -12,15 +12,21 @@ S = TypeVar("S", bound="Sealed")
 class Sealed:
     """Something that is filled in while it is declared, and never again.
 
-    Whoever is handed it, such as an agent its state, cannot change what the machine does. There is no `__dict__` in a
-    subclass that names its slots, so `vars` is no way round either.
+    Whoever is handed it, such as an agent its state, cannot change what the machine does. Where a subclass names its
+    slots, there is no `__dict__` for `vars` to show, and `object.__setattr__` is refused too.
     """
 
     __slots__ = ("_is_sealed",)
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in cls.__dict__.get("__slots__", ()):
+            setattr(cls, name, _guarded(name, cls.__dict__[name]))
+
     def seal(self) -> None:
         """Refuse every later assignment."""
-        object.__setattr__(self, "_is_sealed", True)
+        if not getattr(self, "_is_sealed", False):
+            self._is_sealed = True
 
     def __setattr__(self, name: str, value: object) -> None:
         if getattr(self, "_is_sealed", False):
@@ -42,6 +48,25 @@ class Sealed:
 
     def __deepcopy__(self: S, memo: dict[int, Any]) -> S:
         return self
+
+
+def _guarded(name: str, slot: Any) -> property:
+    """Return a slot as a property that is written only until its object is sealed."""
+
+    def fill(self: Sealed, value: object) -> None:
+        if getattr(self, "_is_sealed", False):
+            self._refuse(name)
+        slot.__set__(self, value)
+
+    def empty(self: Sealed) -> None:
+        if getattr(self, "_is_sealed", False):
+            self._refuse(name)
+        slot.__delete__(self)
+
+    return property(slot.__get__, fill, empty)
+
+
+setattr(Sealed, "_is_sealed", _guarded("_is_sealed", vars(Sealed)["_is_sealed"]))  # noqa: B010
 
 
 def read_only(json: Any) -> Any:

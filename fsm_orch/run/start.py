@@ -63,8 +63,9 @@ def models_of(definition: Definition, default: str | Model | None, agents: Colle
     foreign = [state for state in agents if state not in definition.states.values()]
     if foreign:
         states = ", ".join(f"{definition.name}.{name}" for name in definition.states)
-        again = foreign[0].name in definition.states and " now: it is another machine's, or this one was defined again"
-        raise StartError(f"{foreign[0]!r} is not a state of {definition.name}{again or ''}: give one of {states}")
+        is_twin = getattr(foreign[0], "name", None) in definition.states
+        again = " now: it is another machine's, or this one was defined again" if is_twin else ""
+        raise StartError(f"{foreign[0]!r} is not a state of {definition.name}{again}: give one of {states}")
     found: dict[str, Model] = {}
     for name, named in definition.models(default).items():
         # Agents are replaced in tests: their calls must go to the model that the test gave, and not to the provider

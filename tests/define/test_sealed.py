@@ -147,6 +147,9 @@ def test_nothing_that_is_handed_out_can_be_changed(root: str) -> None:
                     setattr(it, name, getattr(it, name))
                 with pytest.raises((AttributeError, TypeError, ValueError)):
                     delattr(it, name)
+                if isinstance(it, Sealed):
+                    with pytest.raises(AttributeError):
+                        object.__setattr__(it, name, getattr(it, name))
 
     assert tried > 40
     assert (before, digest) == (repr(Desk.definition), Desk.definition.digest)

@@ -40,7 +40,7 @@ def test_limits_are_written_as_they_are_declared():
     st.fixed_dictionaries(
         {},
         optional={
-            "hops": st.integers(0, 10**6),
+            "hops": st.integers(0, 10_000),
             "tokens": st.integers(0, 10**12),
             "cost_usd": st.decimals(0, 10**9, allow_nan=False),
             "deadline_s": st.floats(0, exclude_min=True, allow_infinity=False),
