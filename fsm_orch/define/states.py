@@ -132,7 +132,7 @@ class State(_Declared, _Source):
         for an async function.
     """
 
-    __slots__ = ("agent", "handoffs", "initial", "max_visits", "spec", "timeout_s")
+    __slots__ = ("agent", "handoffs", "initial", "max_visits", "spec", "thread", "timeout_s")
 
     def __init__(
         self,

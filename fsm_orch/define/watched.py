@@ -33,9 +33,11 @@ def declared(state: State) -> Callable[[str], None]:
     The reader raises ContextError for any other.
     """
 
+    names = state.spec.read_names
+
     def on_read(field: str) -> None:
-        if field not in state.spec.read_names:
-            known = ", ".join(sorted(state.spec.read_names)) or "none"
+        if field not in names:
+            known = ", ".join(sorted(names)) or "none"
             raise ContextError(
                 f"The agent of {state.name!r} read {field!r}, but declares to read: {known}. Add it to `reads`"
             )
