@@ -144,7 +144,7 @@ def _field_names(kind: Any) -> tuple[str, ...]:
     """Return the names of the fields of a dataclass or a named tuple; none of any other class."""
     if dataclasses.is_dataclass(kind):
         return tuple(field.name for field in dataclasses.fields(kind))
-    return tuple(kind._fields) if issubclass(kind, tuple) and hasattr(kind, "_fields") else ()
+    return tuple(getattr(kind, "_fields", ())) if issubclass(kind, tuple) else ()
 
 
 def _annotation(kind: type, name: str) -> Any:
