@@ -12,6 +12,7 @@ FsmError
 ├── VisitError           raised in an agent that exceeds what its visit allows
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
 │   ├── VisitClosed      the visit has ended; its model is dead
+│   ├── IsFrozen         something of a built machine was assigned to
 │   └── WrongType        an agent returned, or asked its model with, what is of a wrong type
 └── ModelError
     ├── ModelUnavailable the named model cannot be used: unknown name, missing weights or package
@@ -128,6 +129,10 @@ class CallDenied(VisitError):
 
 class VisitClosed(VisitError):
     """The visit has ended: its model takes no calls and its reply is ignored."""
+
+
+class IsFrozen(VisitError, AttributeError):
+    """Something of a built machine was assigned to or deleted."""
 
 
 class WrongType(VisitError, TypeError):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
+from ..errors import IsFrozen
+
 S = TypeVar("S", bound="Sealed")
 
 
@@ -39,7 +41,7 @@ class Sealed:
         object.__delattr__(self, name)
 
     def _refuse(self, name: str) -> NoReturn:
-        raise AttributeError(
+        raise IsFrozen(
             f"{name!r} of {self!r} cannot be changed: a machine is frozen once it is built. Declare it in its class"
         )
 

@@ -166,6 +166,7 @@ def test_an_assignment_says_what_is_frozen() -> None:
     assert result.landing is not None
     assert "failure" == result.landing.reason
     assert "'max_visits' of <State route> cannot be changed" in str(result.error)
+    assert "cannot be changed" in result.landing.detail
     assert 2 == Desk.route.max_visits
 
 
