@@ -210,9 +210,14 @@ class _ModelBuilder:
             grant=state.spec.grant(FREE).tokens,
             max_visits=state.max_visits,
             exits=tuple(self._edge(handoff, written) for handoff in state.exits),
-            failures=tuple(self._edge(h, frozenset()) for h in state.failure_edges.values()),
+            failures=tuple(self._edge(h, frozenset()) for h in self._failures(state)),
             writes=changed,
         )
+
+    def _failures(self, state: State) -> Iterator[Handoff]:
+        """Yield the failure edges of a state that may be taken: no timeout's, if the run is over before."""
+        may_time_out = self.definition.limits.may_time_out(state.timeout_s)
+        return (edge for kind, edge in state.failure_edges.items() if kind != "timeout" or may_time_out)
 
     def _edge(self, handoff: Handoff, written: frozenset[str]) -> FiniteEdge:
         guard = handoff.guard

@@ -29,9 +29,15 @@ def take_reply(course: Course, reply: inputs.Replied) -> None:
 
 
 def take_failure(course: Course, reason: FailureReason, detail: str) -> None:
-    """End an attempt that raised, took too long, or was denied a call."""
-    if not land_if_over(course):
-        end_attempt(course, reason, detail)
+    """End an attempt that raised, took too long, was denied a call, or of which nobody knows how it went."""
+    if land_if_over(course):
+        return
+    if reason == "timeout" and not course.own.may_time_out:
+        # Its timer is the run's own, and the proof says that its edge is never taken. A clock that is a moment behind
+        # the timer must not make it otherwise.
+        course.land("deadline")
+        return
+    end_attempt(course, reason, detail)
 
 
 def land_if_over(course: Course) -> bool:
@@ -144,7 +150,7 @@ def _refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
 def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
     """Try again if the agent raised and declares more attempts, else fail the visit."""
     visit = course.visit
-    # what timed out may have had its effect on the world already, and what was denied would be denied again
+    # what timed out, or died, may have had its effect on the world already; what was denied would be denied again
     is_retried = reason == "error" and visit.failures + 1 < course.own.spec.attempts
     course.records.append(
         records.AttemptFailed(stamp=course.stamp, reason=reason, detail=detail, is_retried=is_retried)
@@ -157,6 +163,7 @@ def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
             "error": ("failure", "failure"),
             "timeout": ("timeout", "timeout"),
             "denied": ("failure", "denied"),
+            "outcome_unknown": ("failure", "outcome_unknown"),
         }
         _fail(course, *kinds[reason], detail)
 

@@ -31,7 +31,12 @@ RefusalReason = Literal[
 ]
 
 
-FailureReason = Literal["error", "timeout", "denied"]
+FailureReason = Literal[
+    "error",  # it raised
+    "timeout",  # its visit's time was over
+    "denied",  # it was denied a call
+    "outcome_unknown",  # the worker died while it was at work, and what it did must not be done twice
+]
 
 
 DenialReason = Literal["repeated", "calls", "call_limits", "budget", "deadline"]
@@ -46,6 +51,7 @@ LandingReason = Literal[
     "failure",  # an agent raised
     "denied",  # an agent was denied a call
     "timeout",  # a visit took too long
+    "outcome_unknown",  # nobody knows whether an agent had done its work when its worker died
     "deadline",
     "overrun",
     "cancelled",

@@ -7,7 +7,7 @@ sensible or not. Guards and validators are the machine's own. After every input 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 from hypothesis import assume, note
 from hypothesis import strategies as st
@@ -189,7 +189,7 @@ class _Suite(RuleBasedStateMachine):
             self.follow(inputs.Replied(refusal=Refusal(reason, "unreadable"), at=self.at))
 
     @_is("running")
-    @rule(reason=st.sampled_from(["error", "timeout", "denied"]), luck=_RARELY)
+    @rule(reason=st.sampled_from(get_args(FailureReason)), luck=_RARELY)
     def fail(self, reason: FailureReason, luck: int) -> None:
         """Fail, once in a while."""
         if luck < 3:

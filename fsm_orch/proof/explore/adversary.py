@@ -2,8 +2,8 @@
 
 In a visit it reserves calls one after another, each at its maximum. A call uses all of that; where the ledger could
 notice the difference, also nothing. It replies with every declared handoff, with none, and with one that is not
-declared, and writes every combination of the values that guards distinguish. It fails for every reason, pauses where
-the agent may, lets the deadline pass, and cancels.
+declared, and writes every combination of the values that guards distinguish. It fails for every reason that there can
+be, pauses where the agent may, lets the deadline pass, and cancels.
 
 Three things are left out because they lead where others lead already. A reply that cannot be read is refused as an
 undeclared handoff is. A reply that is late ends as a timeout does. A call that is released, or is open when its attempt
@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
 from math import prod
-from typing import get_args
 
 from ...amounts import Usage
 from ...define.states import State
@@ -84,7 +83,7 @@ class Adversary:
         elif stage == "open":
             found += self._settlements(state, calls, is_tight)
         else:
-            found += [inputs.Failed(reason=reason, at=0.0) for reason in get_args(FailureReason)]
+            found += [inputs.Failed(reason=reason, at=0.0) for reason in self._failures(state)]
             # One input at the deadline is enough: a reply or a failure lands the run then, whatever it says.
             found.append(inputs.Failed(reason="timeout", at=self._machine.limits.deadline_s))
             if can_pause:
@@ -101,6 +100,14 @@ class Adversary:
                 )
         found.append(inputs.Cancelled(at=0.0))
         return tuple(found)
+
+    def _failures(self, state: State) -> Iterator[FailureReason]:
+        """Yield the reasons for which a visit of a state may fail."""
+        yield from ("error", "denied")
+        if self._machine.states[state.name].may_time_out:
+            yield "timeout"
+        if not state.spec.calls:  # a model is asked again after a crash, under the same key; code may have paid already
+            yield "outcome_unknown"
 
     def _settlements(self, state: State, call: int, is_tight: bool) -> Iterator[Input]:
         caps = state.spec.call_limits

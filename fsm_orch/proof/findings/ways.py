@@ -182,9 +182,17 @@ def untaken(definition: Definition, exploration: Exploration, known: Iterable[Fi
                 "FSM205",
                 where=handoff.where,
                 about=handoff.name,
-                problem=f"no run takes {handoff.name!r}, though runs enter {', '.join(map(repr, entered))}: by then "
-                "its guard is closed, an exit before it is taken, or no visit, hop or token is left for it",
+                problem=f"no run takes {handoff.name!r}, though runs enter {', '.join(map(repr, entered))}: "
+                f"{_why_untaken(definition, handoff)}",
             )
+
+
+def _why_untaken(definition: Definition, handoff: Handoff) -> str:
+    limits = definition.limits
+    if handoff.kind == "timeout" and not any(limits.may_time_out(source.timeout_s) for source in handoff.sources):
+        visit_s = min(source.timeout_s or limits.visit_s for source in handoff.sources)
+        return f"a visit may take {visit_s:g} s, and by then the run has been landed, for its {limits.deadline_s:g} s"
+    return "by then its guard is closed, an exit before it is taken, or no visit, hop or token is left for it"
 
 
 def dead_ends(definition: Definition) -> Iterator[Finding]:
