@@ -33,7 +33,7 @@ class Guard(Generic[C_contra]):
         connective: Connective | None = None,
         parts: tuple[Guard[Any], ...] = (),
     ) -> None:
-        self._predicate = predicate
+        self.predicate = predicate
         self.canonical = canonical
         """A JSON value that names this guard in a digest; None if it has no name."""
         self.contexts = contexts
@@ -45,7 +45,7 @@ class Guard(Generic[C_contra]):
         """The guards that it is composed of, in the order in which they are asked; none for a leaf."""
 
     def __call__(self, context: C_contra) -> bool:
-        return self._predicate(context)
+        return self.predicate(context)
 
     def __and__(self, other: Guard[C_contra]) -> Guard[C_contra]:
         return all_of(self, other) if isinstance(other, Guard) else NotImplemented  # type: ignore[redundant-expr]
