@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..amounts import NOTHING
 from ..define.changes import changed
 from ..define.context import Context
-from ..define.states import EdgeKind, Handoff
+from ..define.states import NONE_OF_THESE, EdgeKind, Handoff
 from ..errors import ContextError
 from . import inputs, records
 from .course import OVERRUN, Course
@@ -62,6 +62,10 @@ def fail_if_late(course: Course) -> bool:
 
 def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
     """Check a reply and commit it. Return why it is refused, or None."""
+    # At any time, and not only where something is used up: nothing may open because something else has closed, or a
+    # run that has spent less could do less. Whoever is to choose may always say no.
+    if reply.handoff == NONE_OF_THESE and course.own.spec.proposes:
+        return Refusal("declined", f"none of the handoffs of {course.now.state!r} was taken")
     misfit = _misfit(course, reply)
     if misfit is not None:
         return misfit
@@ -129,7 +133,8 @@ def _refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
     # Attempts count as calls: an agent that never asks its model would be refused for ever. After one denial
     # every further call of the visit is denied, so a repair would be an attempt without a model.
     has_call_left = max(visit.calls, visit.attempt) < spec.calls and visit.denied is None
-    # nor is a model told what no reply of it can change: money, visits, hops or time that is used up
+    # nor is a model told what no reply of it can change, money, visits, hops or time that is used up; nor asked again
+    # when it has said that nothing fits
     is_repaired = spec.proposes and has_call_left and refusal.reason not in LANDS_AS
     course.records.append(
         records.Refused(

@@ -22,6 +22,7 @@ RefusalReason = Literal[
     "undeclared_write",
     "no_handoff",
     "unknown_handoff",
+    "declined",  # it takes none of the handoffs
     # it is a decision, and not legal now
     "guard",
     "visits",
@@ -47,6 +48,7 @@ LandingReason = Literal[
     "visits",  # the handoff that was chosen led where no visit, hop or money was left for
     "hops",
     "budget",
+    "declined",  # none of the handoffs was taken
     "refusal",  # a reply was refused for another reason, and not repaired
     "failure",  # an agent raised
     "denied",  # an agent was denied a call
@@ -63,8 +65,9 @@ LANDS_AS: Mapping[RefusalReason, LandingReason] = {
     "hops": "hops",
     "budget": "budget",
     "deadline": "deadline",
+    "declined": "declined",
 }
-"""Refusals that no other reply could avoid, with the reason a run then lands for. Any other lands as `refusal`."""
+"""Refusals that are not repaired, with the reason a run then lands for. Any other lands as `refusal`."""
 
 
 class Refusal(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
