@@ -146,5 +146,5 @@ def _policies(tape: Tape, parts: list[Any], guards: tuple[Guard[Traits], ...]) -
         at_most(1 + tape.below(2), five),
         eventually(three, strict=tape.chance(4)),
         after(six).eventually(five, strict=tape.chance(4)),
-        never(five, strict=tape.chance(4)).when(tape.pick([*guards])),
+        never(five, strict=tape.chance(4)).when(tape.pick([*guards[3:-1]])),
     )
