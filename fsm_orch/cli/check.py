@@ -212,9 +212,10 @@ def _as_json(one: _Proved | DefinitionError) -> dict[str, Any]:
             "steps": explored.steps,
             "seconds": explored.seconds,
             "is_complete": explored.is_complete,
-            "max_hops": explored.max_hops.amount,
-            "max_tokens": explored.max_tokens.amount,
-            "max_calls": explored.max_calls.amount,
+            "max_hops": explored.measures.hops.amount,
+            # found by a walk of its own where the ledger is tight, and the certificate has a bound anyway
+            "max_tokens": None if explored.measures.is_tight else explored.measures.tokens.amount,
+            "max_calls": explored.measures.calls.amount,
             "held": explored.held,
             "broken": [broken.breach._asdict() for broken in explored.broken],
             "abstracted": explored.abstracted,

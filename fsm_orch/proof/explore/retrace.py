@@ -7,28 +7,36 @@ once more gives the same configurations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from ...amounts import Usage
 from ...kernel import inputs, records
 from ...kernel.configuration import Configuration
 from ...kernel.inputs import Input
 from ...kernel.records import Record
-from .abstract import LeafAnswer
+from .oracle import LeafAnswer
 from .play import Play, Position
 from .trace import Leg, Trace
 from .tree import Label
 
+Calls = Literal["none", "free", "full"]
+"""Whether the visits of a path make all of their calls, which use nothing or all that they reserve."""
 
-def retrace(play: Play, path: Sequence[Label]) -> Trace:
+
+def retrace(play: Play, path: Sequence[Label], *, calls: Calls = "none", is_doubtful: bool = False) -> Trace:
     """Take a path once more and return its trace.
 
     Args:
         path: the labels of its edges, the start of the run first.
+        calls: what calls its visits make besides.
+        is_doubtful: whether the path depends on the answers of opaque guards even where its edges alone do not.
     """
     start = path[0].event
     assert isinstance(start, inputs.Started)  # every path begins with it
-    writer = _Writer(play)
+    writer = _Writer(play, is_doubtful=is_doubtful)
     for label in path:
+        if calls != "none":
+            writer.call_all(is_free=calls == "free")
         writer.take(label)
     return writer.trace(start.context)
 
@@ -36,8 +44,9 @@ def retrace(play: Play, path: Sequence[Label]) -> Trace:
 class _Writer:
     """The writer of one trace, leg by leg."""
 
-    def __init__(self, play: Play) -> None:
+    def __init__(self, play: Play, *, is_doubtful: bool) -> None:
         self._play = play
+        self._is_doubtful = is_doubtful
         self._position: Position | None = None
         self._legs: list[Leg] = []
         self._inputs: list[Input] = []
@@ -46,11 +55,27 @@ class _Writer:
         self._reserved = 0
         self._calls = 0
 
+    def call_all(self, *, is_free: bool) -> None:
+        """Make all the calls of a visit that begins, each at its maximum or, once reserved, for nothing."""
+        now = self._position and self._position.now
+        if now is None or now.visit is None or now.visit.calls:
+            return
+        spec = self._play.compiled.states[now.state].spec
+        caps = spec.call_limits
+        most = Usage(requests=1, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens)
+        used = Usage(requests=1) if is_free else most
+        for call in range(1, spec.calls + 1):
+            reserved = inputs.CallReserved(
+                call=call, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens, at=0.0
+            )
+            for event in (reserved, inputs.CallSettled(call=call, usage=used, at=0.0)):
+                self.take(Label(event, (), is_sure=True))
+
     def take(self, label: Label) -> None:
         before = self._position.now if self._position else None
         moved, answered = self._play.retake(self._position, label.event, label.script)
         # Where every answer leads to the same, the path does not depend on the one that was chosen.
-        if not label.is_sure:
+        if not label.is_sure or self._is_doubtful:
             self._answered += answered
         if before is not None:
             self._inputs.append(label.event)

@@ -23,7 +23,8 @@ from .tree import ROOT, Charges, Label, SearchTree
 
 OnProgress = Callable[[int, int], object]
 """Called with the number of configurations found so far, and of those in the layer that is being filled."""
-_PROGRESS_EVERY = 1_000
+OnVisit = Callable[[int, Position], object]
+_PROGRESS_EVERY = 200
 STEPS_EACH = 100
 """The most steps that a walk takes for each configuration it has room for, so that its time is bounded too: one agent
 that writes forty flags has 2^40 replies, which may all lead to a few configurations."""
@@ -66,16 +67,27 @@ class _WalkEnd(Exception):
     """The exploration is out of budget, or has found what it was looking for."""
 
 
-def walk(play: Play, room: int, on_progress: OnProgress | None = None, *, until_broken: bool = False) -> Walk:
+def walk(
+    play: Play,
+    room: int,
+    on_progress: OnProgress | None = None,
+    *,
+    until_broken: bool = False,
+    is_subsuming: bool = False,
+    on_visit: OnVisit | None = None,
+) -> Walk:
     """Walk through all runs of a play and return what was found.
 
     Args:
         room: the most configurations; the walk ends early, and is not complete, if there are more of them, or more than
             `STEPS_EACH` times as many steps.
-        on_progress: called every 1,000 configurations.
+        on_progress: called every 200 configurations.
         until_broken: end the walk once a policy is broken, without noting where.
+        is_subsuming: follow no position that can do no more than one before it; what runs use at most is not found
+            then.
+        on_visit: called with each node at which a visit begins, once all paths to it are known, and its position.
     """
-    walked = Walk(play, room, on_progress, until_broken=until_broken)
+    walked = Walk(play, room, on_progress, on_visit, until_broken=until_broken, is_subsuming=is_subsuming)
     walked.go()
     return walked
 
@@ -87,12 +99,19 @@ class Walk:
         room: the most configurations.
     """
 
-    def __init__(self, play: Play, room: int, on_progress: OnProgress | None, *, until_broken: bool) -> None:
+    def __init__(
+        self,
+        play: Play,
+        room: int,
+        on_progress: OnProgress | None,
+        on_visit: OnVisit | None,
+        *,
+        until_broken: bool,
+        is_subsuming: bool,
+    ) -> None:
         self.tree = SearchTree()
         self.steps = 0
         self.is_complete = False
-        self.is_tight = False
-        """Whether the ledger could still deny something in some configuration."""
         self.deepest = Sighting(-1, ROOT)
         self.entered: dict[str, Sightings] = {}
         """The sightings of each state and final state that was entered."""
@@ -106,6 +125,10 @@ class Walk:
         self._room = room
         self._on_progress = on_progress
         self._until_broken = until_broken
+        self._is_subsuming = is_subsuming
+        self._kinds: dict[Hashable, list[tuple[tuple[int, ...], int]]] = {}
+        """The positions of each kind that were put into a layer: the visits they have left, and their nodes."""
+        self._on_visit = on_visit
         self._ends: _Layer = {}
         self._contexts: dict[tuple[object, ...], Context] = {}
 
@@ -126,12 +149,14 @@ class Walk:
 
     def _hop(self, visits: _Layer) -> _Layer:
         """Expand all visits that began after the same number of hops; return those that begin after one more."""
+        if self._on_visit is not None:
+            for node in visits.values():
+                self._on_visit(node.number, node.position)
         onward: _Layer = {}
         while visits:
             deeper: _Layer = {}
             for node in visits.values():
                 self._note(node)
-                self.is_tight = self.is_tight or self.play.is_tight(node.position.now)
                 for event in self.play.moves(node.position):
                     self._arrive(node, event, deeper, onward)
             visits = deeper
@@ -163,16 +188,21 @@ class Walk:
             # entered, and that must be noted for each such state: so it is part of the key too.
             key = moved.position.now.hops, self.play.key(moved.position), _passed_through(moved)
             results.setdefault(key, (moved, tuple([outcome for _, outcome in answered])))
+        # If all answers of opaque guards lead to the same, but for what is remembered of them, the edge does not depend
+        # on them. What is remembered may decide something later: whether the whole path does is asked when it is shown.
+        ways = {(key[0], self.play.without_memory(moved.position), key[2]) for key, (moved, _) in results.items()}
         for key, (moved, script) in results.items():
             now = moved.position.now
             layer = self._ends if now.status == "finished" else deeper if now.hops == hops else onward
-            # If all answers of opaque guards lead to one key, the path does not depend on them.
-            self._put(layer, key, source, Label(event, script, is_sure=len(results) == 1), moved)
+            self._put(layer, key, source, Label(event, script, is_sure=len(ways) == 1), moved)
 
     def _put(self, layer: _Layer, key: Hashable, source: _Node | None, label: Label, moved: Successor) -> None:
         parent, charges = (source.number, self._charges(source, moved)) if source else (ROOT, Charges(0, 0, 0))
         known, position = layer.get(key), moved.position
         if known is None:
+            left = self.play.visits.of(position.now) if position.now.visit else ()
+            if self._is_subsuming and position.now.visit and self._is_covered(position, left, source, label):
+                return
             if len(self.tree) >= self._room:
                 raise _WalkEnd
             # Not at the root, where a run may begin broken: a walk has one node at least.
@@ -180,6 +210,8 @@ class Walk:
                 raise _WalkEnd
             number = self.tree.add(parent, label, charges)
             layer[key] = _Node(number, self._shared(position), _passed_through(moved))
+            if self._is_subsuming and position.now.visit:
+                self._kinds.setdefault(self.play.kind_of(position), []).append((left, number))
             if position.now.hops > self.deepest.hops:
                 self.deepest = Sighting(position.now.hops, number)
             if self._on_progress is not None and number % _PROGRESS_EVERY == 0:
@@ -191,8 +223,23 @@ class Walk:
             if position.now.ledger.settled.tokens > known.position.now.ledger.settled.tokens and position.now.visit:
                 layer[key] = _Node(known.number, self._shared(position))
 
+    def _is_covered(self, position: Position, left: tuple[int, ...], source: _Node | None, label: Label) -> bool:
+        """Return whether a position of the same kind that was put before can do all that this one can, as surely."""
+        # It has taken no more hops, since it was put before. `kind_of` holds all else that a run could lack.
+        is_sure = label.is_sure and (source is None or self.tree.is_sure(source.number))
+        return any(
+            all(map(int.__ge__, other, left)) and (self.tree.is_sure(number) or not is_sure)
+            for other, number in self._kinds.get(self.play.kind_of(position), ())
+        )
+
     def _charges(self, source: _Node, moved: Successor) -> Charges:
         """Return what the most expensive path to a step's source was charged, and the step itself."""
+        if self.play.against in ("lean", "tame"):  # it makes no calls: every visit is charged as if it made all of its
+            dearest, state = self.tree.charges(source.number), source.position.now.state
+            if moved.position.now.hops == source.position.now.hops:
+                return dearest
+            worst, calls = self.play.worst_case[state], self.play.compiled.states[state].spec.calls
+            return Charges(dearest.tokens + worst.tokens, dearest.cost + worst.cost, dearest.calls + calls)
         # By differences, since the position of the source may be that of another path with the same key.
         dearest = self.tree.charges(source.number)
         before, after = source.position.now, moved.position.now

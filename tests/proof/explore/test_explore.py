@@ -50,8 +50,8 @@ def test_brute_force_agrees(examples: int) -> None:
         assert found.is_complete
         assert () == found.broken
         assert {state for run in runs for state in run.entered} == set(found.reached)
-        assert max(run.hops for run in runs) == found.max_hops.amount
-        assert max(run.tokens for run in runs) == found.max_tokens.amount == found.max_tokens.trace.settled
+        assert max(run.hops for run in runs) == found.measures.hops.amount
+        assert max(run.tokens for run in runs) == found.measures.tokens.amount == found.measures.tokens.trace.settled
         kept = [all(is_kept(claim, run) for run in runs) for claim in claims]
         assert kept == [judged.verdict == "holds" for judged in found.policies]
         for judged in found.policies:
@@ -80,7 +80,9 @@ def test_traces_are_real_runs(desk: Desk, data: st.DataObject) -> None:
 def traces(found: Exploration) -> Iterator[Trace]:
     """Yield every trace that an exploration shows."""
     yield from found.reached.values()
-    yield from (most.trace for most in (found.max_hops, found.max_tokens, found.max_cost, found.max_calls))
+    yield from (
+        most.trace for most in (found.measures.hops, found.measures.tokens, found.measures.cost, found.measures.calls)
+    )
     yield from (judged.trace for judged in found.policies if judged.trace)
 
 
@@ -107,8 +109,8 @@ def test_random_machines_keep_the_theorems(plan: Tape, choice: int) -> None:
         return
 
     assert ("T1", "T2", "T3", "T4", "T5") == found.held
-    assert found.max_hops.amount <= limits.hops
-    assert found.max_tokens.amount <= limits.tokens
+    assert found.measures.hops.amount <= limits.hops
+    assert found.measures.tokens.amount <= limits.tokens
 
 
 # --- what guards read -----------------------------------------------------------------------------------------
@@ -298,7 +300,7 @@ def test_a_policy_over_an_opaque_guard_leaves_others_sure() -> None:
     found = router(None, None, claims=lambda m: (never(m.one), never(m.done).before(is_large), at_most(1, m.two)))
 
     assert ["violated", "possible", "holds"] == verdicts(found)
-    assert all(trace.is_sure for trace in (found.reached["one"], found.max_hops.trace))
+    assert all(trace.is_sure for trace in (found.reached["one"], found.measures.hops.trace))
 
 
 def test_an_exploration_may_end_at_the_first_broken_policy() -> None:
@@ -491,8 +493,12 @@ def test_a_trace_tells_what_every_turn_cost() -> None:
     prices = {"triage": Price(Fraction(3), Fraction(15))}
     found = explore(Careless.definition, prices=prices)
 
-    trace = found.max_tokens.trace
-    assert (600, 6, 3 * 2 * 540) == (found.max_tokens.amount, found.max_calls.amount, found.max_cost.amount)
+    trace = found.measures.tokens.trace
+    assert (600, 6, 3 * 2 * 540) == (
+        found.measures.tokens.amount,
+        found.measures.calls.amount,
+        found.measures.cost.amount,
+    )
     assert [(100, 100), (), (100, 100), (), (100, 100)] == [turn.calls for turn in trace.legs]
     assert [200, 200, 400, 400, 600] == [turn.settled for turn in trace.legs]
     assert [100, 0, 100, 0, 100] == [turn.reserved for turn in trace.legs]
@@ -507,8 +513,8 @@ def test_a_limit_of_money_is_kept_too() -> None:
 
     found = explore(Careless.definition, prices=prices, limits=limits)
 
-    assert found.is_tight
-    assert 1_620 == found.max_cost.amount
+    assert found.measures.is_tight
+    assert 1_620 == found.measures.cost.amount
     assert () == found.broken
 
 
@@ -529,9 +535,9 @@ def test_little_usage_opens_what_the_maximum_closes() -> None:
     tight = explore(Dear.definition, limits=Limits(hops=3, tokens=100))
     fits = explore(Dear.definition)
 
-    assert (True, False) == (tight.is_tight, fits.is_tight)
+    assert (True, False) == (tight.measures.is_tight, fits.measures.is_tight)
     assert {"cheap", "dear", "done", "human"} == set(tight.reached)
-    assert (70, 110) == (tight.max_tokens.amount, fits.max_tokens.amount)
+    assert (70, 110) == (tight.measures.tokens.amount, fits.measures.tokens.amount)
     assert tight.configurations > 0
 
 
