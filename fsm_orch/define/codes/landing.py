@@ -76,7 +76,7 @@ CODES = (
             +     return ticket.answer is not None
 
               class Desk(Machine[Ticket]):
-                  look = State(work, initial=True)
+                  look = State(work, writes=Ticket.answer, initial=True)
                   answered, human = Final(), Final(fallback=True)
                   done = look.to(answered, guard=is_answered)
                   other = look.to(human)

@@ -66,21 +66,23 @@ CODES = (
         title="Policy that some run may break",
         problem="A path was found that breaks the policy, if guards or validators that were not seen through allow it.",
         why="The proof lists all values of a bool, an Enum or a Literal, and of nothing else. What a guard makes of "
-        "text or numbers it takes both ways.",
+        "text or numbers it takes both ways, and it found no values with which a real run takes the path.",
         expected="policies that every run keeps",
         fix="have a guard read a bool, an Enum or a Literal; or close that path",
         levels=("warning",),
         found="check",
         mending="""
+              import zlib
+
               @guard
-              def is_polite(ticket: Ticket) -> bool:
-                  return "please" in ticket.query
+              def is_sealed(ticket: Ticket) -> bool:
+                  return zlib.crc32(ticket.query.encode()) == 7
 
               class Desk(Machine[Ticket]):
                   look, refund = State(work, initial=True), State(work)
                   answered, human = Final(), Final(fallback=True)
-            -     to_refund = look.to(refund, guard=is_polite)
-            +     to_refund = look.to(refund, guard=is_polite & ~is_urgent)
+            -     to_refund = look.to(refund, guard=is_sealed)
+            +     to_refund = look.to(refund, guard=is_sealed & ~is_urgent)
                   to_human = look.to(human)
                   done = refund.to(answered)
                   policies = (never(refund).after(is_urgent),)
@@ -95,7 +97,7 @@ CODES = (
         fix="give it more room, --max-configurations, or lower the hops or visits of the machine",
         levels=("warning",),
         found="check",
-        options=("--max-configurations", "30"),
+        options=("--max-configurations", "5"),
         mending="""
               class Desk(Machine[Ticket]):
                   look = State(work, initial=True)
@@ -105,7 +107,7 @@ CODES = (
                   to_ask = look.to(ask)
                   back = ask.to(look)
                   done = look.to(answered)
-                  policies = (eventually(answered | human),)
+                  policies = (at_most(9, look | ask),)
         """,
     ),
 )

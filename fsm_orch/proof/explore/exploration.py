@@ -8,7 +8,7 @@ that may come, and `abstract` leaves out only values that decide nothing. A path
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ...amounts import Price
@@ -17,7 +17,7 @@ from ...define.policies import Policy
 from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
 from ...limits import Limits
-from . import bare, sure
+from . import bare
 from .audit import Audit
 from .automata import Verdict, guards
 from .domain import Domain, leaves_of
@@ -27,7 +27,7 @@ from .reality import is_real
 from .retrace import retrace
 from .theorems import THEOREMS, Breach, Theorem
 from .trace import Trace
-from .tree import ROOT, Label
+from .tree import ROOT, Way
 from .values import with_values
 from .walk import OnProgress, Sightings, walk
 
@@ -175,44 +175,42 @@ class _Verdicts:
         )
         """Of the lean adversary, which spends nothing: whatever can happen at all happens under it."""
 
-    def trace_to(self, seen: Sightings, policy: int | None = None) -> Trace:
-        """Return the path to something that was seen: one that depends on no opaque guard, if there is any.
-
-        Args:
-            policy: the number of the policy that is broken there; None: it is shown that a state is reached.
-        """
+    def trace_to(self, seen: Sightings) -> Trace:
+        """Return the path to something that was seen: one that depends on no opaque guard, if there is any."""
         if seen.surely is not None:
-            path = self.walk.tree.path(seen.surely.node, "sure")
-            if self._is_sure(path, policy):
-                return retrace(self._play, path)
+            return self._trace(seen.surely.node, "sure")
         assert seen.first is not None  # or it would not have been seen
-        return retrace(self._play, self.walk.tree.path(seen.first.node, "first"), is_doubtful=True)
+        return self._trace(seen.first.node, "first")
 
-    def _is_sure(self, path: Sequence[Label], policy: int | None) -> bool:
-        if not self._play.abstraction.has_choices:
-            return True
-        ends = sure.ends(self._play, [label.event for label in path])
-        return ends is not None and (policy is None or all(self._play.broken(end)[policy] for end in ends))
+    def _trace(self, node: int, way: Way) -> Trace:
+        return retrace(self._play, self.walk.tree.path(node, way))
 
     def policies(self) -> Iterator[PolicyVerdict]:
         """Yield the verdict on each policy of the walk."""
         unseen: Verdict = "holds" if self.walk.is_complete else "unknown"
-        for number, (automaton, seen) in enumerate(zip(self._play.automata, self.walk.breaks, strict=True)):
+        for automaton, seen in zip(self._play.automata, self.walk.breaks, strict=True):
             if seen.first is None:
                 yield PolicyVerdict(policy=automaton.policy, verdict=unseen, trace=None)
             else:
-                yield self._broken_policy(automaton.policy, self.trace_to(seen, number))
+                real = self._real(automaton.policy, seen)
+                verdict: Verdict = "violated" if real else "possible"
+                yield PolicyVerdict(policy=automaton.policy, verdict=verdict, trace=real or self.trace_to(seen))
 
-    def _broken_policy(self, policy: Policy, trace: Trace) -> PolicyVerdict:
-        """Return the verdict on a policy that a path breaks: violated if a real run takes it, else possible."""
+    def _real(self, policy: Policy, seen: Sightings) -> Trace | None:
+        """Return a path that breaks a policy and that a real run is known to take; None if none is."""
         # An opaque guard might never answer so, and a validator might refuse it. So the real kernel has to take it.
         abstraction, compiled = self._play.abstraction, self._play.compiled
-        if trace.is_sure and not abstraction.has_validators:
-            return PolicyVerdict(policy=policy, verdict="violated", trace=trace)
+        if seen.surely is not None and not abstraction.has_validators:
+            return self._trace(seen.surely.node, "sure")
         machine = CompiledMachine(abstraction.original, limits=compiled.limits, prices=compiled.prices)
         opaque = {leaf: abstraction.may_read[leaf] for leaf in abstraction.opaque_leaves}
-        real = with_values(abstraction.original.context, trace, opaque, lambda filled: is_real(machine, policy, filled))
-        return PolicyVerdict(policy=policy, verdict="violated" if real else "possible", trace=real or trace)
+        paths = [self._trace(seen.surely.node, "sure")] if seen.surely else []
+        paths += [self._trace(sighting.node, "first") for sighting in sorted(seen.some)]
+        found = (
+            with_values(abstraction.original.context, path, opaque, lambda filled: is_real(machine, policy, filled))
+            for path in paths
+        )
+        return next((trace for trace in found if trace is not None), None)
 
     def broken(self) -> Iterator[BrokenTheorem]:
         """Yield the theorems that some step broke."""

@@ -27,6 +27,10 @@ class Memory(NamedTuple):
         """Return what a leaf has answered; None if that is not known."""
         return next((outcome for asked, outcome in self.answers if asked is leaf), None)
 
+    def without_answers(self) -> Memory:
+        """Return the memory as if no leaf had answered anything."""
+        return self._replace(answers=frozenset())
+
 
 NO_MEMORY = Memory()
 

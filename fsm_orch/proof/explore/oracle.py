@@ -60,6 +60,7 @@ class GuardOracle:
         self._written: frozenset[str] = frozenset()
         self._script: tuple[Outcome, ...] = ()
         self._asked: dict[tuple[Guard[Any], _Moment], LeafAnswer] = {}
+        self._recalled: dict[Guard[Any], LeafAnswer] = {}
         self._still_to_write: frozenset[str] = frozenset()
 
     def __call__(self, handoff: Handoff, context: Context) -> GuardAnswer:
@@ -144,7 +145,7 @@ class GuardOracle:
         self._before = None if before is None else _identity(before)
         self._memory, self._written = memory, frozenset(written)
         self._script = script
-        self._asked = {}
+        self._asked, self._recalled = {}, {}
         return run(), tuple(self._asked.values())
 
     def remember(self, worth: Remembered, *, is_written: bool) -> Memory:
@@ -165,6 +166,11 @@ class GuardOracle:
                 answers.append((leaf, outcome))
         fresh = self._memory.fresh - self._written if is_written else self._memory.fresh
         return Memory(frozenset(answers), fresh & worth.fields)
+
+    @property
+    def recalled(self) -> tuple[LeafAnswer, ...]:
+        """The answers that leaves of the step gave because they had given them before."""
+        return tuple(self._recalled.values())
 
     def _next_script(self) -> tuple[Outcome, ...] | None:
         """Return the next script to try, or None if all were tried: the last answer that can change is changed."""
@@ -226,7 +232,11 @@ class GuardOracle:
             # So the answer is for this menu alone. Remembered, it would bind the guard when the reply has been written.
             return self._chosen(leaf, "menu")
         if origin == "before" or self._written.isdisjoint(reads):
-            return self._memory.answer(leaf) or self._chosen(leaf, "before")
+            known = self._memory.answer(leaf)
+            if known is None:
+                return self._chosen(leaf, "before")
+            self._recalled[leaf] = LeafAnswer(leaf, known)
+            return known
         return self._chosen(leaf, "after")
 
     def _chosen(self, leaf: Guard[Any], moment: _Moment) -> Outcome:

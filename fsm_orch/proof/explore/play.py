@@ -20,7 +20,7 @@ from ...kernel.begin import started
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
-from ...kernel.records import HandedOff, Landed, Record
+from ...kernel.records import HandedOff, Landed, Record, VisitStarted
 from ...kernel.step import step
 from ...limits import Limits
 from .abstract import Abstraction
@@ -53,6 +53,13 @@ class Successor(NamedTuple):
     records: tuple[Record, ...]
     breaches: list[Breach]
     """The theorems that this step broke."""
+
+
+def passed_through(moved: Successor) -> str | None:
+    """Return the state that a step entered and left at once by landing; None if there is none."""
+    if moved.position.now.landing is None:
+        return None
+    return next((record.stamp.state for record in moved.records if isinstance(record, VisitStarted)), None)
 
 
 class Play:
@@ -127,9 +134,10 @@ class Play:
     def retake(
         self, position: Position | None, event: Input, script: tuple[Outcome, ...]
     ) -> tuple[Successor, tuple[LeafAnswer, ...]]:
-        """Take a step once more, with the answers that opaque guards gave before."""
+        """Take a step once more, with the answers that opaque guards gave before; return those that it recalls too."""
         before, memory = position and position.now.context, self._memory(position)
-        return self.oracle.replay(before, memory, _written(event), lambda: self._take(position, event), script)
+        moved, asked = self.oracle.replay(before, memory, _written(event), lambda: self._take(position, event), script)
+        return moved, (*self.oracle.recalled, *asked)
 
     def _memory(self, position: Position | None) -> Memory:
         return position.memory if position else Memory(fresh=frozenset(self.abstraction.opaque_defaults))
@@ -161,6 +169,16 @@ class Play:
     def without_memory(self, position: Position) -> Hashable:
         """Return the key of a position as if nothing were known of its opaque fields."""
         return self.key(position._replace(memory=NO_MEMORY))
+
+    def is_sure(self, position: Position | None, event: Input) -> bool:
+        """Return whether a step leads to the same whatever opaque guards answer, and whatever they have answered."""
+        if position is not None:
+            position = position._replace(memory=position.memory.without_answers())
+        results = {
+            (moved.position.now.hops, self.without_memory(moved.position), passed_through(moved))
+            for moved, _ in self.take(position, event)
+        }
+        return len(results) == 1
 
     def live_values(self, now: Configuration) -> tuple[object, ...]:
         """Return the values of the fields that may still decide something."""

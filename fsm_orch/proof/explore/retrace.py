@@ -23,17 +23,16 @@ Calls = Literal["none", "free", "full"]
 """Whether the visits of a path make all of their calls, which use nothing or all that they reserve."""
 
 
-def retrace(play: Play, path: Sequence[Label], *, calls: Calls = "none", is_doubtful: bool = False) -> Trace:
+def retrace(play: Play, path: Sequence[Label], *, calls: Calls = "none") -> Trace:
     """Take a path once more and return its trace.
 
     Args:
         path: the labels of its edges, the start of the run first.
         calls: what calls its visits make besides.
-        is_doubtful: whether the path depends on the answers of opaque guards even where its edges alone do not.
     """
     start = path[0].event
     assert isinstance(start, inputs.Started)  # every path begins with it
-    writer = _Writer(play, is_doubtful=is_doubtful)
+    writer = _Writer(play)
     for label in path:
         if calls != "none":
             writer.call_all(is_free=calls == "free")
@@ -44,9 +43,8 @@ def retrace(play: Play, path: Sequence[Label], *, calls: Calls = "none", is_doub
 class _Writer:
     """The writer of one trace, leg by leg."""
 
-    def __init__(self, play: Play, *, is_doubtful: bool) -> None:
+    def __init__(self, play: Play) -> None:
         self._play = play
-        self._is_doubtful = is_doubtful
         self._position: Position | None = None
         self._legs: list[Leg] = []
         self._inputs: list[Input] = []
@@ -75,7 +73,7 @@ class _Writer:
         before = self._position.now if self._position else None
         moved, answered = self._play.retake(self._position, label.event, label.script)
         # Where every answer leads to the same, the path does not depend on the one that was chosen.
-        if not label.is_sure or self._is_doubtful:
+        if not label.is_sure:
             self._answered += answered
         if before is not None:
             self._inputs.append(label.event)

@@ -23,7 +23,7 @@ from ...kernel.inputs import Input, Replied
 from .reality import SIMPLE
 from .trace import Leg, Trace
 
-MOST_TRIED = 2_000
+MOST_TRIED = 500
 """The most combinations of values that are tried on one path."""
 _MOST_LETTERS = 1_000
 """The longest text that is tried because a guard compares with a number, which may be of letters."""

@@ -17,7 +17,7 @@ from ...define.context import Context
 from ...kernel import records
 from ...kernel.inputs import Input
 from .domain import Outcome
-from .play import Play, Position, Successor
+from .play import Play, Position, Successor, passed_through
 from .theorems import Breach, Theorem
 from .tree import ROOT, Charges, Label, SearchTree
 
@@ -28,6 +28,10 @@ _PROGRESS_EVERY = 200
 STEPS_EACH = 100
 """The most steps that a walk takes for each configuration it has room for, so that its time is bounded too: one agent
 that writes forty flags has 2^40 replies, which may all lead to a few configurations."""
+
+
+_SOME = 4
+"""The most sightings that are kept of one thing, to look for one that is real."""
 
 
 class Sighting(NamedTuple):
@@ -43,9 +47,13 @@ class Sightings:
     def __init__(self) -> None:
         self.first: Sighting | None = None
         self.surely: Sighting | None = None
+        self.some: list[Sighting] = []
+        """The first few, in the order in which they were seen."""
 
     def add(self, sighting: Sighting, *, is_sure: bool) -> None:
-        """Keep a sighting if it has fewer hops than those kept so far."""
+        """Keep a sighting if it has fewer hops than those kept so far, or is one of the first."""
+        if len(self.some) < _SOME:
+            self.some.append(sighting)
         self.first = min(self.first or sighting, sighting)
         if is_sure:
             self.surely = min(self.surely or sighting, sighting)
@@ -176,25 +184,27 @@ class Walk:
         """Take a step from a node, with every answer of opaque guards, and put each result into its layer."""
         hops = source.position.now.hops if source else -1
         results: dict[tuple[int, Hashable, str | None], tuple[Successor, tuple[Outcome, ...]]] = {}
+        is_certain = True
         for moved, answered in self.play.take(source and source.position, event):
             if self.steps >= self._room * STEPS_EACH:
                 raise _WalkEnd
             self.steps += 1
+            is_certain = is_certain and not answered and not self.play.oracle.recalled
             for breach in moved.breaches:
                 self.breaches.setdefault(breach.theorem, (breach, source.number if source else ROOT, event))
             if moved.position.now.hops != hops:
                 self.taken.update(record.handoff for record in moved.records if isinstance(record, records.HandedOff))
             # Results with one key have one future. The state that was passed through decides nothing more, but it was
             # entered, and that must be noted for each such state: so it is part of the key too.
-            key = moved.position.now.hops, self.play.key(moved.position), _passed_through(moved)
+            key = moved.position.now.hops, self.play.key(moved.position), passed_through(moved)
             results.setdefault(key, (moved, tuple([outcome for _, outcome in answered])))
-        # If all answers of opaque guards lead to the same, but for what is remembered of them, the edge does not depend
-        # on them. What is remembered may decide something later: whether the whole path does is asked when it is shown.
-        ways = {(key[0], self.play.without_memory(moved.position), key[2]) for key, (moved, _) in results.items()}
+        # An edge that asks opaque guards is sure if all that they may answer leads to the same. What they have answered
+        # on the way here counts for nothing: on another way they may have answered otherwise.
+        is_sure = is_certain or self.play.is_sure(source and source.position, event)
         for key, (moved, script) in results.items():
             now = moved.position.now
             layer = self._ends if now.status == "finished" else deeper if now.hops == hops else onward
-            self._put(layer, key, source, Label(event, script, is_sure=len(ways) == 1), moved)
+            self._put(layer, key, source, Label(event, script, is_sure=is_sure), moved)
 
     def _put(self, layer: _Layer, key: Hashable, source: _Node | None, label: Label, moved: Successor) -> None:
         parent, charges = (source.number, self._charges(source, moved)) if source else (ROOT, Charges(0, 0, 0))
@@ -209,7 +219,7 @@ class Walk:
             if self._until_broken and source and any(self.play.broken(position)):
                 raise _WalkEnd
             number = self.tree.add(parent, label, charges)
-            layer[key] = _Node(number, self._shared(position), _passed_through(moved))
+            layer[key] = _Node(number, self._shared(position), passed_through(moved))
             if self._is_subsuming and position.now.visit:
                 self._kinds.setdefault(self.play.kind_of(position), []).append((left, number))
             if position.now.hops > self.deepest.hops:
@@ -258,10 +268,3 @@ class Walk:
         values = self.play.abstraction.values(position.now.context)
         context = self._contexts.setdefault(values, position.now.context)
         return position._replace(now=replace(position.now, context=context))
-
-
-def _passed_through(moved: Successor) -> str | None:
-    """Return the state that a step entered and left at once by landing; None if there is none."""
-    if moved.position.now.landing is None:
-        return None
-    return next((record.stamp.state for record in moved.records if isinstance(record, records.VisitStarted)), None)

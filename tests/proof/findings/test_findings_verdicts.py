@@ -1,5 +1,6 @@
 """Findings about policies."""
 
+import zlib
 from dataclasses import replace
 
 from pydantic import field_validator
@@ -28,8 +29,8 @@ class Careful(Context):
 
 
 @guard
-def is_big(ticket: Ticket) -> bool:
-    return ticket.amount > 10
+def is_lucky(ticket: Ticket) -> bool:
+    return zlib.crc32(str(ticket.amount).encode()) == 7
 
 
 @guard
@@ -47,7 +48,7 @@ class Desk(Machine[Ticket]):
     look = State(act, initial=True)
     boss = State(act)
     sent, human = Final(), Final(fallback=True)
-    big = look.to(boss, guard=is_big & ~is_huge)
+    big = look.to(boss, guard=is_lucky & ~is_huge)
     done = (look | boss).to(sent)
     policies = (never(big), never(done), eventually(sent))
 
@@ -57,7 +58,7 @@ def test_each_verdict_that_is_not_kept_is_a_finding():
     possible, violated = broken(explore(Desk.definition))
 
     assert (possible.code, possible.level) == ("FSM412", "warning")
-    assert possible.problem == "never(big) may be violated: look -big-> boss, if is_big and not is_huge"
+    assert possible.problem == "never(big) may be violated: look -big-> boss, if is_lucky and not is_huge"
     assert (violated.code, violated.level) == ("FSM411", "error")
     assert violated.problem == "never(done) is violated: look -done-> sent"
     assert possible.where == Desk.policies[0].where
@@ -75,11 +76,11 @@ def test_a_strict_policy_is_kept_by_landed_runs_too():
 
 def test_what_was_not_decided_is_a_warning():
     """Unless it was broken already: a path that was seen stays seen."""
-    found = list(broken(explore(Desk.definition, max_configurations=2)))
+    found = list(broken(explore(Desk.definition, max_configurations=1)))
 
-    assert [f.code for f in found] == ["FSM413"] * 3
+    assert [f.code for f in found] == ["FSM413", "FSM413"]  # the bare graph decides the third
     assert found[0].level == "warning"
-    assert "ended at 2 configurations" in found[0].problem
+    assert "ended at 1 configurations" in found[0].problem
 
 
 def test_validators_may_close_a_path():
@@ -102,7 +103,7 @@ def test_validators_may_close_a_path():
 def test_a_theorem_that_is_broken_fails_a_check():
     """It is our mistake, and no finding of the machine's."""
     found = prove(replace(Desk.definition, policies=()))
-    bug = BrokenTheorem(breach=Breach("T1", "?"), trace=found.exploration.max_hops.trace, event=Cancelled(at=0.0))
+    bug = BrokenTheorem(breach=Breach("T1", "?"), trace=found.exploration.measures.hops.trace, event=Cancelled(at=0.0))
 
     assert found.is_sound(strict=True)
     assert not replace(found, exploration=replace(found.exploration, broken=(bug,))).is_sound()
