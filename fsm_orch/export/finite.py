@@ -179,9 +179,7 @@ class _ModelBuilder:
         known = {} if is_free else {name: default_of(context, name) for name in reads}
         return values if is_free or UNCLEAR in known.values() else self._answers(leaf, known, values)
 
-    def _answers(
-        self, leaf: Guard[Any], known: Mapping[str, object], values: tuple[object, ...]
-    ) -> tuple[object, ...]:
+    def _answers(self, leaf: Guard[Any], known: Mapping[str, object], values: tuple[object, ...]) -> tuple[object, ...]:
         """Return what an opaque leaf may answer where some fields are known."""
         outcome = self.domain.ask(leaf, known).outcome
         return values if outcome is None else (outcome if outcome in values else outcome == "yes",)

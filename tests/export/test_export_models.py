@@ -159,7 +159,7 @@ def test_a_broken_policy_is_named_as_users_run_it(tmp_path):
     )
 
     violated = [n for n, j in enumerate(explore(drawn(number).definition).policies, 1) if j.verdict == "violated"]
-    assert [n for n in range(1, 7) if f"assertion violated policy_{n} " in ran.stdout] == violated
+    assert [n for n in range(1, 8) if f"assertion violated policy_{n} " in ran.stdout] == violated
 
 
 @pytest.mark.parametrize("write", [promela, tla, canonical])

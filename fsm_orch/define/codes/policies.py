@@ -110,4 +110,28 @@ CODES = (
                   policies = (at_most(9, look | ask),)
         """,
     ),
+    Code(
+        code="FSM414",
+        title="Guard that comes too late for a handoff",
+        problem="A policy forbids a handoff after a guard, and the visit that takes it writes what the guard reads.",
+        why="The handoff is taken before its own visit's writes count: what the guard makes of them comes after it. So "
+        "the policy says nothing of them.",
+        expected="guards that are known before the visit, or a policy of one moment",
+        fix="write never(...).when(...) if the visit's own writes are meant",
+        levels=("warning",),
+        found="check",
+        mending="""
+              @guard
+              def is_answered(ticket: Ticket) -> bool:
+                  return ticket.answer is not None
+
+              class Desk(Machine[Ticket]):
+                  look, ask = State(work, writes=Ticket.answer, initial=True), State(work)
+                  answered, human = Final(), Final(fallback=True)
+                  to_ask = look.to(ask, guard=~is_answered)
+                  done = (look | ask).to(answered)
+            -     policies = (never(to_ask).after(is_answered),)
+            +     policies = (never(to_ask).when(is_answered),)
+        """,
+    ),
 )

@@ -195,6 +195,26 @@ def _why_untaken(definition: Definition, handoff: Handoff) -> str:
     return "by then its guard is closed, an exit before it is taken, or no visit, hop or token is left for it"
 
 
+def forced(definition: Definition, exploration: Exploration) -> Iterator[Finding]:
+    """Find states in which exhaustion leaves a model one exit of several, and landing if it refuses that one."""
+    targets = {handoff.name: handoff.target for handoff in definition.handoffs}
+    for found in exploration.measures.forced:
+        ways_out = definition.states[found.state].failure_edges.keys() & {"refusal", "failure"}
+        if ways_out or targets[found.left] is definition.fallback:
+            continue
+        closed = " and ".join(f"{name!r} (no {_LEFT[reason]} left)" for name, reason in found.closed)
+        where = f"after {found.trace}" if found.trace.legs else "at its start"
+        yield codes.finding(
+            "FSM206",
+            where=definition.states[found.state].where,
+            about=found.state,
+            problem=f"the model of {found.state!r} is left with {found.left!r} alone {where}: {closed} cannot be taken",
+        )
+
+
+_LEFT = {"visits": "visit", "hops": "hop", "budget": "money"}
+
+
 def dead_ends(definition: Definition) -> Iterator[Finding]:
     """Find states whose exits may all be closed: a run that stands there can only be landed."""
     domain = Domain(definition.context, guards_of(definition, ()))

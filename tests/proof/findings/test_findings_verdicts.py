@@ -9,7 +9,7 @@ from fsm_orch import Context, Final, Machine, State, eventually, guard, never
 from fsm_orch.kernel.inputs import Cancelled
 from fsm_orch.proof.explore.exploration import BrokenTheorem, explore
 from fsm_orch.proof.explore.theorems import Breach
-from fsm_orch.proof.findings.verdicts import broken
+from fsm_orch.proof.findings.verdicts import broken, too_late
 from fsm_orch.proof.report import prove
 
 
@@ -107,3 +107,57 @@ def test_a_theorem_that_is_broken_fails_a_check():
 
     assert found.is_sound(strict=True)
     assert not replace(found, exploration=replace(found.exploration, broken=(bug,))).is_sound()
+
+
+class Order(Context):
+    amount: int | None = None
+    flag: bool = False
+
+
+@guard
+def is_costly(order: Order) -> bool:
+    return order.amount is not None and order.amount > 10
+
+
+@guard
+def is_flagged(order: Order) -> bool:
+    return order.flag
+
+
+class Payment(Machine[Order]):
+    """Read the amount, and pay what is small."""
+
+    read = State(act, writes=Order.amount, initial=True)
+    boss = State(act)
+    paid, human = Final(), Final(fallback=True)
+    small, large = read.to(paid, guard=~is_costly), read.to(boss, guard=is_costly)
+    late = boss.to(paid)
+
+
+def test_a_guard_that_comes_too_late_for_a_handoff_is_found():
+    """The visit that takes the handoff writes what the guard reads: it was known only after the handoff."""
+
+    def found(*policies):
+        return [finding.problem for finding in too_late(replace(Payment.definition, policies=policies))]
+
+    assert found(never(Payment.small).after(is_costly)) == [
+        "never(small).after(is_costly): the visit that takes 'small' writes amount, which is_costly reads"
+    ]
+    assert (
+        found(
+            never(Payment.small).when(is_costly),
+            never(Payment.small).before(is_costly),
+            never(Payment.small).after(is_flagged),
+            never(Payment.late).after(is_costly),
+            never(Payment.boss).after(is_costly),
+        )
+        == []
+    )
+
+
+def test_what_was_meant_is_decided():
+    """On what the handoff itself left: no costly order is paid as a small one, and one that is not costly is."""
+    policies = (never(Payment.small).when(is_costly), never(Payment.small).when(~is_costly))
+    kept, broken_one = explore(Payment.definition, policies=policies).policies
+
+    assert (kept.verdict, broken_one.verdict) == ("holds", "violated")
