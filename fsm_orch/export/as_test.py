@@ -6,12 +6,9 @@ simple value is known to fit, the test has Hypothesis search for values that mak
 
 from __future__ import annotations
 
-import datetime
 import enum
 import re
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 from pydantic_core import to_json
@@ -22,6 +19,7 @@ from ..define.policies import Policy
 from ..kernel import inputs
 from ..proof.explore.reality import NOTHING, simplest
 from ..proof.explore.trace import PLACEHOLDER, Leg, Trace
+from ..proof.explore.values import SHOWN_AS_CALLS
 from ..proof.repair.change import Change
 
 
@@ -99,7 +97,6 @@ class _Writer:
         self._definition = definition
         self._trace = trace
         self._classes: dict[type, None] = {}
-        self._has_dates = False
         touched = {name for leg in trace.legs for name in _written(leg)} | set(_required(definition.context))
         is_stuck = any(simplest(definition.context, name) is NOTHING for name in touched & set(trace.opaque))
         self.is_searched = is_stuck or not trace.is_sure or not is_real
@@ -147,8 +144,9 @@ class _Writer:
         names: dict[str, set[str]] = {module: {self._definition.name}}
         for cls in (self._definition.context, *self._classes):
             names.setdefault(cls.__module__, set()).add(cls.__name__)
-        dates = ["import datetime"] if self._has_dates else []
-        return dates + [f"from {where} import {', '.join(sorted(found))}" for where, found in sorted(names.items())]
+        dated = names.pop("datetime", None)  # whose values show themselves with their module
+        shown = [f"from {where} import {', '.join(sorted(found))}" for where, found in sorted(names.items())]
+        return ["import datetime", *shown] if dated else shown
 
     def _change(self, name: str, value: object) -> str:
         written = self._value(name, value, is_drawn=self.is_searched)
@@ -162,14 +160,9 @@ class _Writer:
         if isinstance(value, enum.Enum):
             self._classes[type(value)] = None
             return f"{type(value).__name__}.{value.name}"
-        if isinstance(value, Decimal | uuid.UUID):
+        if type(value).__module__ in SHOWN_AS_CALLS:
             self._classes[type(value)] = None
-        self._has_dates = self._has_dates or isinstance(value, _DATES)
         return _literal(value)
-
-
-_DATES = (datetime.date, datetime.time, datetime.timedelta)
-"""Types whose values show themselves with their module, `datetime`."""
 
 
 def _literal(value: object) -> str:

@@ -171,7 +171,7 @@ class _Verdicts:
             on_progress,
             until_broken=until_broken,
             is_subsuming=True,
-            on_visit=self._audit.look_into,
+            on_visit=lambda node, position, _: self._audit.look_into(node, position),
         )
         """Of the lean adversary, which spends nothing: whatever can happen at all happens under it."""
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from ...amounts import Price
+from ...amounts import NOTHING, Amount, Price
 from ...define.definition import Definition
 from ...limits import Limits
 from .exhaustion import Exhaustion, ForcedExit
-from .play import Play
+from .play import Play, Position
 from .retrace import Calls, retrace
 from .trace import Trace
-from .tree import Way
+from .tree import SearchTree, Way
 from .walk import OnProgress, Walk, walk
 
 
@@ -27,6 +27,29 @@ class Extreme(NamedTuple):
 
     amount: int
     trace: Trace
+
+
+class _Lookout:
+    """What a walk shows each visit to that begins."""
+
+    def __init__(self, play: Play) -> None:
+        self.exhaustion = Exhaustion(play)
+        self.need = NOTHING
+        """The most that a run may have to be able to reserve, beside all that it was charged before."""
+        self._play = play
+
+    def __call__(self, node: int, position: Position, tree: SearchTree) -> None:
+        self.exhaustion.look_into(node, position)
+        play, state = self._play, position.now.state
+        charged, worst = tree.charges(node), play.worst_case[state]
+        # A handoff is on the menu only if the first call of its target can be paid for beside this visit's own calls,
+        # whether or not hops and visits are left to take it.
+        targets = play.compiled.definition.successors[state]
+        grants = [play.compiled.states[target].grant for target in targets if target in play.compiled.states]
+        self.need = Amount(
+            max(self.need.tokens, charged.tokens + worst.tokens + max((g.tokens for g in grants), default=0)),
+            max(self.need.cost, charged.cost + worst.cost + max((g.cost for g in grants), default=0)),
+        )
 
 
 @dataclass(frozen=True)
@@ -47,9 +70,9 @@ class Measures:
     @property
     def is_tight(self) -> bool:
         """Whether the ledger could deny something in some run, so that what runs spent has to be told apart."""
-        tokens, cost = self._dearest("tokens"), self._dearest("cost")
-        most = self.limits.cost_micros
-        return tokens > self.limits.tokens or (most is not None and cost > most)
+        self._lean  # noqa: B018 - which has shown every visit to the lookout
+        need, most = self._lookout.need, self.limits.cost_micros
+        return need.tokens > self.limits.tokens or (most is not None and need.cost > most)
 
     @cached_property
     def hops(self) -> Extreme:
@@ -83,7 +106,7 @@ class Measures:
                 closed=seen.closed,
                 trace=retrace(found.play, found.tree.path(seen.node, "first")),
             )
-            for (state, left), seen in self._exhaustion.found.items()
+            for (state, left), seen in self._lookout.exhaustion.found.items()
         )
 
     def _spent(self, way: Way) -> Extreme:
@@ -98,20 +121,17 @@ class Measures:
         return Play(self.definition, self.limits, self.prices, (), against="lean")
 
     @cached_property
-    def _exhaustion(self) -> Exhaustion:
-        return Exhaustion(self._play)
+    def _lookout(self) -> _Lookout:
+        return _Lookout(self._play)
 
     @cached_property
     def _lean(self) -> Walk:
-        return walk(self._play, self.room, self.on_progress, on_visit=self._exhaustion.look_into)
+        return walk(self._play, self.room, self.on_progress, on_visit=self._lookout)
 
     @cached_property
     def _spending(self) -> Walk:
         play = Play(self.definition, self.limits, self.prices, (), against="spending")
         return walk(play, self.room, self.on_progress)
-
-    def _dearest(self, way: Way) -> int:
-        return self._lean.tree.dearest(way)[0]
 
     def _extreme(self, found: Walk, way: Way, calls: Calls) -> Extreme:
         amount, node = found.tree.dearest(way)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import datetime
 import math
 import types
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +25,14 @@ MOST_TRIED = 500
 """The most combinations of values that are tried on one path."""
 _MOST_LETTERS = 1_000
 """The longest text that is tried because a guard compares with a number, which may be of letters."""
+
+
+SHOWN_AS_CALLS = frozenset({"datetime", "decimal", "uuid"})
+"""Modules whose values show themselves as the call that makes them, such as `Decimal('501')`."""
+
+
+_FAR: tuple[object, ...] = (-1, 10**9, "9999-12-31", "0001-01-01")
+"""Values beyond what most guards compare with."""
 
 
 class _Slot(NamedTuple):
@@ -129,7 +135,7 @@ def _options(context_type: type[Context], name: str, constants: Iterable[object]
     """Return the values to try on a field: those that guards speak of, then simple ones; all that the field accepts."""
     adapter = TypeAdapter(context_type.__pydantic_fields__[name].rebuild_annotation(), config=context_type.model_config)
     found: dict[str, object] = {}
-    for value in (*constants, *SIMPLE):
+    for value in (*constants, *SIMPLE, *_FAR):
         with suppress(Exception):  # a validator is user code: whatever it raises is a no
             held = adapter.validate_python(value)
             if is_plain(held):
@@ -138,8 +144,8 @@ def _options(context_type: type[Context], name: str, constants: Iterable[object]
 
 
 def is_plain(value: object) -> bool:
-    """Return whether a value can be written in a test: a literal, a Decimal, a UUID, or a date or time."""
-    if isinstance(value, Decimal | uuid.UUID | datetime.date | datetime.time | datetime.timedelta):
+    """Return whether a value can be written in a test: a literal, or one that shows itself as its call."""
+    if type(value).__module__ in SHOWN_AS_CALLS:
         return True
     try:
         return bool(ast.literal_eval(repr(value)) == value)
@@ -172,5 +178,5 @@ def _beside(value: object) -> Iterator[Any]:
     if isinstance(value, int | float | Decimal):
         yield from (value + 1, value, value - 1)
         yield from ("x" * int(letters) for letters in (value + 1, value, value - 1) if 0 <= letters <= _MOST_LETTERS)
-    elif isinstance(value, str | datetime.date | datetime.time | uuid.UUID):
+    elif isinstance(value, str) or type(value).__module__ in SHOWN_AS_CALLS:
         yield value

@@ -23,7 +23,7 @@ from .tree import ROOT, Charges, Label, SearchTree
 
 OnProgress = Callable[[int, int], object]
 """Called with the number of configurations found so far, and of those in the layer that is being filled."""
-OnVisit = Callable[[int, Position], object]
+OnVisit = Callable[[int, Position, SearchTree], object]
 _PROGRESS_EVERY = 200
 STEPS_EACH = 100
 """The most steps that a walk takes for each configuration it has room for, so that its time is bounded too: one agent
@@ -159,7 +159,7 @@ class Walk:
         """Expand all visits that began after the same number of hops; return those that begin after one more."""
         if self._on_visit is not None:
             for node in visits.values():
-                self._on_visit(node.number, node.position)
+                self._on_visit(node.number, node.position, self.tree)
         onward: _Layer = {}
         while visits:
             deeper: _Layer = {}
