@@ -94,7 +94,7 @@ def test_the_machines_are_worth_it(views: Views) -> None:
 
     assert all(e.is_complete and not e.broken for e in explored)
     assert sum(shortest_cycle(d.successors) is not None for d in DEFINITIONS) > COUNT / 3
-    assert min(verdicts[verdict] for verdict in ("holds", "violated", "possible")) >= 10
+    assert min(verdicts[verdict] for verdict in ("holds", "violated")) >= 100
     assert len({(judged.policy.pattern, judged.verdict) for e in explored for judged in e.policies}) > 12
     assert kinds.keys() >= {"handoff", "failure", "timeout", "refusal", "landing"}
     assert sum(len(e.reached) < len(d.successors) for e, d in zip(explored, DEFINITIONS, strict=True)) > 5
