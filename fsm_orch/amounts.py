@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 from msgspec import Meta, Struct
 
@@ -108,13 +108,26 @@ class Usage(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=T
         )
 
 
+MOST_TOKENS = 10**12
+"""More than any request has. A larger count is a mistake, and sums of it would not fit into the JSON of a journal."""
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Return whether a value is a number of tokens: a plain integer from 0 up, and not absurdly large."""
+    # not isinstance: True is an int too, and would count as one token
+    return type(value) is int and 0 <= value <= MOST_TOKENS
+
+
 def trusted_usage(input_tokens: Any, output_tokens: Any) -> Usage | None:
-    """Return a provider's counts as usage if both are plain integers from 0 up, else None.
+    """Return a provider's counts as usage if both are numbers of tokens, else None.
 
     SDK responses are built without validation, so a count may be a string, a bool or negative.
     """
-    counts = (input_tokens, output_tokens)
-    # not isinstance: True is an int too, and would count as one token
-    if all(type(count) is int and count >= 0 for count in counts):
+    if is_count(input_tokens) and is_count(output_tokens):
         return Usage(requests=1, input_tokens=input_tokens, output_tokens=output_tokens)
     return None
+
+
+def believed(reported: object) -> Usage | None:
+    """Return what a model reports as the usage of one request; None if that is unknown, or no usage at all."""
+    return trusted_usage(reported.input_tokens, reported.output_tokens) if isinstance(reported, Usage) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ..amounts import Usage
+from ..amounts import Usage, believed, is_count
 from ..errors import CallDenied, CallFailed
 from ..limits import CallLimits
 from ..messages import Message
@@ -78,9 +78,7 @@ class MeteredModel:
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
             raise TypeError("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
         request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
-        bound = await self._model.count(request)  # once: the bound is the same for every try
-        if bound > self._limits.max_input_tokens:
-            raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
+        bound = await self._bound(request)  # once: the bound is the same for every try
         try:
             return await self._send(request, bound)
         except CallFailed as error:
@@ -93,6 +91,22 @@ class MeteredModel:
                 seconds_left=self._desk.seconds_left,
             )
 
+    async def _bound(self, request: Request) -> int:
+        """Return the bound of a request's input, which is within its cap.
+
+        Raises CallDenied: if it is not.
+        Raises CallFailed: if the model cannot count it.
+        """
+        bound: object = await self._model.count(request)
+        if not is_count(bound):  # NaN would pass the comparison below, and every one with a limit after it
+            came = "a number that is none of tokens" if isinstance(bound, int | float) else f"a {type(bound).__name__}"
+            raise CallFailed(
+                "uncountable", f"{self.name}.count gave {came}: it gives a whole number, 0 or more", unsent=True
+            )
+        if bound > self._limits.max_input_tokens:
+            raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
+        return bound
+
     async def _send(self, request: Request, bound: int) -> Response:
         """Reserve a call, send one request, and settle it."""
         call = self._desk.reserve(bound, request.max_output_tokens)
@@ -102,7 +116,8 @@ class MeteredModel:
             await self._desk.written()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
             response = await self._model.complete(request)
-            usage = response.usage  # before anyone validates the text: an invalid reply is billed too
+            # before anyone validates the text: an invalid reply is billed too
+            usage = believed(response.usage)
         except CallFailed as error:
             is_unsent = error.unsent
             raise
