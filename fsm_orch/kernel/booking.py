@@ -16,6 +16,7 @@ from . import inputs, records
 from .configuration import Configuration, VisitLog
 from .engine import CompiledMachine
 from .ledger import Ledger
+from .legal import visit_ends
 from .reasons import DenialReason
 from .records import Record, Stamp
 
@@ -127,7 +128,7 @@ def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Am
         return "call_limits"
     if not now.ledger.affords(amount, instead_of=visit.grant):
         return "budget"
-    if now.at >= compiled.limits.deadline_s:
+    if now.at >= min(visit_ends(compiled, now), compiled.limits.deadline_s):
         return "deadline"
     return None
 

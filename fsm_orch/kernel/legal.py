@@ -25,6 +25,15 @@ class Objection(NamedTuple):
     """Whether its guard raised instead of answering."""
 
 
+def visit_ends(compiled: CompiledMachine, now: Configuration) -> float:
+    """Return when the time of the visit that is under way is over, in active seconds of the run.
+
+    From then on no attempt of it begins and no call is admitted; a reply of that very moment still counts.
+    """
+    assert now.visit is not None  # only a finished run has none
+    return now.visit.since + compiled.states[now.state].visit_s
+
+
 def next_call(compiled: CompiledMachine, now: Configuration) -> Amount:
     """Return what the next call of the visit may reserve beyond what is held for it; nothing if no call is left."""
     visit = now.visit

@@ -25,15 +25,19 @@ GRACE_S = 1.0
 
 
 async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: Retry | None, deps: Any) -> None:
-    """Let an agent act while its visit has time, and fold its reply or why it failed."""
+    """Let an agent act while its visit has time, and fold its reply or why it failed; do not begin one without time."""
     # The desk closes before anything is folded. What the attempt still does afterwards is refused there, so an agent
     # that was given up can neither spend nor write.
     desk = AttemptDesk(run)
     try:
+        seconds = desk.seconds_left()
         visit = _visit(run, desk, act, _metered(run, desk, model, retry), deps)
         # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
         context = contextvars.copy_context()
-        if isinstance(agent, PlainAgent):
+        result: object
+        if seconds <= 0:  # since the visit was entered others may have had the loop, or a store was waited for
+            result = TooLate("the visit's time was over before its agent could begin")
+        elif isinstance(agent, PlainAgent):
             clock = asyncio.get_running_loop().time
             began = clock()
             result = context.run(_begin, agent, visit)
@@ -41,7 +45,7 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
             if not isinstance(result, Reply) and isinstance(result, Awaitable):
                 result = await _in_time(visit.state, partial(_itself, result), desk.seconds_left(), context)
         else:
-            result = await _in_time(visit.state, partial(agent.act, visit), desk.seconds_left(), context)
+            result = await _in_time(visit.state, partial(agent.act, visit), seconds, context)
             run.has_paused()
     finally:
         desk.close()
@@ -85,7 +89,7 @@ async def _in_time(
         timer.cancel()
         await _stop(task)
     if is_late:
-        return TooLate()
+        return TooLate("the visit's time was over; what its agent had begun has an unknown outcome")
     if task.cancelled():
         return asyncio.CancelledError()
     error = task.exception()

@@ -10,7 +10,7 @@ from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
 from ..kernel.configuration import VisitLog
-from ..kernel.legal import legal, next_call
+from ..kernel.legal import legal, next_call, visit_ends
 from .writer import Run
 
 
@@ -86,5 +86,4 @@ class AttemptDesk:
         now, compiled = self._run.now, self._run.compiled
         if now.visit is None:
             return 0.0
-        ends = min(compiled.limits.deadline_s, now.visit.since + compiled.states[now.state].visit_s)
-        return max(0.0, ends - self._run.elapsed())
+        return max(0.0, min(compiled.limits.deadline_s, visit_ends(compiled, now)) - self._run.elapsed())

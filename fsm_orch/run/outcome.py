@@ -16,11 +16,9 @@ from ..kernel.inputs import Input
 from ..kernel.reasons import Refusal
 from .writer import Run
 
-_OUTCOME_UNKNOWN = "the visit's time was over; what its agent had begun has an unknown outcome"
-
 
 class TooLate(Exception):
-    """The visit's time was over before its agent had finished."""
+    """The visit's time was over before its agent had finished, or before it had begun; says which."""
 
 
 def outcome(run: Run, result: object) -> Input:
@@ -33,7 +31,7 @@ def outcome(run: Run, result: object) -> Input:
     if isinstance(result, Reply):
         return replied(run.now, run.compiled.states[run.now.state].spec, result, at)
     if isinstance(result, TooLate):
-        return inputs.Failed(reason="timeout", detail=_OUTCOME_UNKNOWN, at=at)
+        return inputs.Failed(reason="timeout", detail=str(result), at=at)
     if isinstance(result, asyncio.CancelledError):
         return inputs.Failed(reason="error", detail="the agent cancelled itself", at=at)
     if not isinstance(result, BaseException):

@@ -136,6 +136,16 @@ FAULTS: dict[str, Fault] = {
         "the run is finished in 'triage', with the visit VisitLog",
         lambda now, event, done: moved(done, status="finished"),
     ),
+    "silent": Fault(
+        "T2",
+        "nothing is recorded of 'replied'",
+        lambda now, event, done: Step(now, ()) if now and isinstance(event, inputs.Replied) else done,
+    ),
+    "stuck": Fault(
+        "T2",
+        "attempt 1 in 'triage' has ended, and is due again",
+        lambda now, event, done: Step(now, done.records) if now and isinstance(event, inputs.Replied) else done,
+    ),
     "tokens": Fault(
         "T3", r"1\d\d\d\d tokens and 0 micro-dollars", lambda now, event, done: booked(done, settled=Amount(10_001))
     ),
@@ -190,6 +200,16 @@ FAULTS: dict[str, Fault] = {
         "T4",
         "an agent is called in 'billing' after the deadline",
         lambda now, event, done: moved(done, at=60.0) if isinstance(event, inputs.Replied) else done,
+    ),
+    "overtime": Fault(
+        "T4",
+        "an agent is called in 'billing' after the visit's time",
+        lambda now, event, done: moved(done, at=30.0) if isinstance(event, inputs.Replied) else done,
+    ),
+    "unpunctual": Fault(
+        "T4",
+        "a call was reserved in 'triage' after the visit's time",
+        lambda now, event, done: moved(done, at=30.0) if isinstance(event, inputs.CallReserved) else done,
     ),
     "adrift": Fault(
         "T5",
