@@ -11,7 +11,8 @@ FsmError
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
 ├── VisitError           raised in an agent that exceeds what its visit allows
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
-│   └── VisitClosed      the visit has ended; its model is dead
+│   ├── VisitClosed      the visit has ended; its model is dead
+│   └── WrongType        an agent returned, or asked its model with, what is of a wrong type
 └── ModelError
     ├── ModelUnavailable the named model cannot be used: unknown name, missing weights or package
     └── CallFailed       a request failed; carries `.reason` and whether it was provably `.unsent`
@@ -117,6 +118,10 @@ class CallDenied(VisitError):
 
 class VisitClosed(VisitError):
     """The visit has ended: its model takes no calls and its reply is ignored."""
+
+
+class WrongType(VisitError, TypeError):
+    """An agent returned, or asked its model with, something of a wrong type."""
 
 
 class ModelError(FsmError):

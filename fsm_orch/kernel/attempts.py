@@ -23,7 +23,7 @@ def take_reply(course: Course, reply: inputs.Replied) -> None:
     """Commit a reply, or refuse it. Discard it if the run has ended or the visit's time is over."""
     if land_if_over(course) or fail_if_late(course):
         return
-    refusal = reply.refusal or _accept(course, reply)
+    refusal = reply.refusal if reply.refusal is not None else _accept(course, reply)
     if refusal is not None:
         _refuse(course, reply.handoff, refusal)
 

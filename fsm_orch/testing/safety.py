@@ -18,6 +18,7 @@ from ..amounts import Price, Usage
 from ..define.agent_spec import AgentSpec
 from ..define.changes import journaled
 from ..define.machine import AnyMachine, definition_of
+from ..define.states import State
 from ..errors import StepError
 from ..kernel import inputs
 from ..kernel.begin import started
@@ -91,8 +92,12 @@ class _Suite(RuleBasedStateMachine):
         return self.checker.now.status if self.checker.now else "unborn"
 
     @property
+    def state(self) -> State:
+        return self.compiled.definition.states[self.now.state]
+
+    @property
     def spec(self) -> AgentSpec:
-        return self.compiled.definition.states[self.now.state].spec
+        return self.state.spec
 
     def follow(self, event: Input) -> None:
         """Take an input, and let the checker look at the step; an input that the kernel does not admit is skipped."""
@@ -161,7 +166,7 @@ class _Suite(RuleBasedStateMachine):
     def reply(self, data: st.DataObject) -> None:
         """Reply, by the rules or not."""
         said = data.draw(replies(self.machine, self.now), label="reply")
-        self.follow(replied(self.now, self.spec, said, self.at))
+        self.follow(replied(self.now, self.state, said, self.at))
 
     @_is("running")
     @rule(data=st.data())
@@ -169,7 +174,7 @@ class _Suite(RuleBasedStateMachine):
         """Reply by the rules, with a handoff from the menu; without this rule runs would end early."""
         names = [handoff.name for handoff in legal(self.compiled, self.now)]
         said = data.draw(fitting(self.machine, self.now, names), label="reply")
-        self.follow(replied(self.now, self.spec, said, self.at))
+        self.follow(replied(self.now, self.state, said, self.at))
 
     @_is("running")
     @rule(data=st.data())
@@ -179,7 +184,7 @@ class _Suite(RuleBasedStateMachine):
         names = [h.name for h in self.compiled.states[self.now.state].exits if h.target.name in states]
         if names:
             said = data.draw(fitting(self.machine, self.now, names), label="reply")
-            self.follow(replied(self.now, self.spec, replace(said, handoff=said.handoff or names[0]), self.at))
+            self.follow(replied(self.now, self.state, replace(said, handoff=said.handoff or names[0]), self.at))
 
     @_is("running")
     @rule(reason=st.sampled_from(["not_json", "truncated", "two_decisions"]), luck=_RARELY)
