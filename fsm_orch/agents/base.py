@@ -38,7 +38,10 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     exits: tuple[Handoff, ...]
     """The handoffs of the state in declaration order, without its failure edges."""
     legal: Callable[[], tuple[Handoff, ...]]
-    """Returns the handoffs that are legal now, as if the next call of this visit were already reserved."""
+    """Returns the handoffs that are legal now, as if the next call of this visit were already reserved.
+
+    A request that shows them is drawn by `model.ask_drawn`: tried again, it shows what is legal by then.
+    """
     metered: MeteredModel | None
     """What `model` returns; None if the agent declares no calls."""
 

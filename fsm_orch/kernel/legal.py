@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ..amounts import NOTHING, Amount
 from ..define.context import Context
 from ..define.states import Final, Handoff, State
@@ -52,6 +54,18 @@ def legal(compiled: CompiledMachine, now: Configuration, *, holding: Amount = NO
         holding: judge as if this much more were reserved, for a menu that goes out with a call about to be made.
     """
     return tuple([h for h, against in menu(compiled, now, holding) if against is None])
+
+
+def offered(compiled: CompiledMachine, now: Configuration) -> tuple[Handoff, ...]:
+    """Return the handoffs that a request may offer, drawn once its call is reserved.
+
+    Before that it is the most that the request may offer, whatever its call will reserve: a grant that no call has
+    taken over is not counted.
+    """
+    visit = now.visit
+    if visit is not None and visit.grant is not NOTHING:
+        now = replace(now, ledger=now.ledger.release(visit.grant))
+    return legal(compiled, now)
 
 
 def menu(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ..amounts import Usage, believed, is_count
+from ..define.states import Handoff
 from ..errors import CallDenied, CallFailed
 from ..limits import CallLimits
 from ..messages import Message
@@ -30,6 +31,10 @@ class Desk(Protocol):
         """Wait until the journal is stored: a request goes out only after its reservation is."""
         ...
 
+    def offered(self) -> tuple[Handoff, ...]:
+        """Return the handoffs that a request may offer: those that are legal beside what its call has reserved."""
+        ...
+
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""
         ...
@@ -45,6 +50,13 @@ class Desk(Protocol):
     def release(self, call: int) -> None:
         """Release the reservation of a call that provably cost nothing."""
         ...
+
+
+Said = tuple[tuple[Message, ...], Mapping[str, Any] | None]
+"""What a request says: its messages, and the schema of its reply; None: free text."""
+
+Draw = Callable[[tuple[Handoff, ...]], Said]
+"""Makes what a request says from the handoffs that it may offer. The fewer there are, the smaller it must be."""
 
 
 class MeteredModel:
@@ -77,16 +89,49 @@ class MeteredModel:
         """
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
             raise TypeError("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
-        request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
-        bound = await self._bound(request)  # once: the bound is the same for every try
+        request = self._request((messages, schema))
+        return await self._try(await self._bound(request), lambda: request)
+
+    async def ask_drawn(self, draw: Draw) -> Response:
+        """Send a request that is drawn anew for each try, once its call is reserved.
+
+        Whatever was charged before, and what this very call may take: what can no longer be paid for is not offered.
+
+        Args:
+            draw: makes the request. It is called first with the most that the request may offer, to bound it; what it
+                raises is raised here, and the call that it was drawn for costs nothing.
+
+        Raises as `ask` does.
+        """
+        most = self._desk.offered()
+        widest = self._request(draw(most))
+
+        def drawn() -> Request:
+            # none that the bound does not cover, should another call have given back what it did not use
+            offered = tuple([handoff for handoff in self._desk.offered() if handoff in most])
+            return widest if offered == most else self._request(draw(offered))
+
+        return await self._try(await self._bound(widest), drawn)
+
+    def _request(self, said: Said) -> Request:
+        messages, schema = said
+        return Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
+
+    async def _try(self, bound: int, drawn: Callable[[], Request]) -> Response:
+        """Send a request, and again as long as it fails for now and that is worth it.
+
+        Args:
+            bound: of its input, for every try.
+            drawn: makes it, once its call is reserved.
+        """
         try:
-            return await self._send(request, bound)
+            return await self._send(bound, drawn)
         except CallFailed as error:
             if self._retry is None:
                 raise
             return await self._retry.after(
                 error,
-                lambda: self._send(request, bound),
+                lambda: self._send(bound, drawn),
                 calls_left=self._desk.calls_left,
                 seconds_left=self._desk.seconds_left,
             )
@@ -107,13 +152,14 @@ class MeteredModel:
             raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
         return bound
 
-    async def _send(self, request: Request, bound: int) -> Response:
-        """Reserve a call, send one request, and settle it."""
-        call = self._desk.reserve(bound, request.max_output_tokens)
+    async def _send(self, bound: int, drawn: Callable[[], Request]) -> Response:
+        """Reserve a call, draw and send one request, and settle it."""
+        call = self._desk.reserve(bound, self._limits.max_output_tokens)
         usage, is_unsent = None, True
         try:
             # What the journal lost in a crash, a resumed run would not know to be spent; so it is stored first.
             await self._desk.written()
+            request = drawn()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
             response = await self._model.complete(request)
             # before anyone validates the text: an invalid reply is billed too

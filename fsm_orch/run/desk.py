@@ -10,7 +10,7 @@ from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
 from ..kernel.configuration import VisitLog
-from ..kernel.legal import legal, next_call, visit_ends
+from ..kernel.legal import legal, next_call, offered, visit_ends
 from .writer import Run
 
 
@@ -75,6 +75,11 @@ class AttemptDesk:
         self._open_visit()
         compiled, now = self._run.compiled, self._run.now
         return legal(compiled, now, holding=next_call(compiled, now))
+
+    def offered(self) -> tuple[Handoff, ...]:
+        """Return the handoffs that a request may offer: those that are legal beside what its call has reserved."""
+        self._open_visit()
+        return offered(self._run.compiled, self._run.now)
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""
