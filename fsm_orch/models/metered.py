@@ -17,8 +17,12 @@ from .base import Model, Request, Response
 class Desk(Protocol):
     """Where a metered model books its calls: the run's single writer, as one attempt sees it.
 
-    Raises VisitClosed: from every method, once the attempt has ended.
+    Raises VisitClosed: from `check`, `reserve` and `offered`, once the attempt has ended.
     """
+
+    def check(self) -> None:
+        """Check that the attempt has not ended."""
+        ...
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
         """Reserve a call and return its number.
@@ -44,7 +48,7 @@ class Desk(Protocol):
         ...
 
     def settle(self, call: int, usage: Usage | None) -> None:
-        """Charge a call what it used; None charges its whole reservation."""
+        """Charge a call what it used, however late that is known; None charges its whole reservation."""
         ...
 
     def release(self, call: int) -> None:
@@ -172,4 +176,5 @@ class MeteredModel:
                 self._desk.release(call)
             else:
                 self._desk.settle(call, usage)
+        self._desk.check()  # the reply to a visit that has ended is nobody's
         return response

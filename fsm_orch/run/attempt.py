@@ -43,9 +43,9 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
             result = context.run(_begin, agent, visit)
             tell_if_held(visit.state, clock() - began, is_plain=True)
             if not isinstance(result, Reply) and isinstance(result, Awaitable):
-                result = await _in_time(visit.state, partial(_itself, result), desk.seconds_left(), context)
+                result = await _in_time(run, visit.state, partial(_itself, result), desk.seconds_left(), context)
         else:
-            result = await _in_time(visit.state, partial(agent.act, visit), seconds, context)
+            result = await _in_time(run, visit.state, partial(agent.act, visit), seconds, context)
             run.has_paused()
     finally:
         desk.close()
@@ -68,7 +68,7 @@ def _itself(begun: Awaitable[object]) -> Awaitable[object]:
 
 
 async def _in_time(
-    state: State, act: Callable[[], Awaitable[object]], seconds: float, context: contextvars.Context
+    run: Run, state: State, act: Callable[[], Awaitable[object]], seconds: float, context: contextvars.Context
 ) -> object:
     """Await what an agent does, in a task of its own, and stop it when its time is over. Return what came of it.
 
@@ -77,9 +77,10 @@ async def _in_time(
         context: the one that the agent began in, so that it can reset what it set there.
     """
     loop = asyncio.get_running_loop()
-    # Whichever comes first ends the wait: the task, or the timer. `asyncio.timeout` and `wait_for` would wait on for an
-    # agent that does not let itself be cancelled, and the run with them.
+    # Whichever comes first ends the wait: the task, the timer, or the run. `asyncio.timeout` and `wait_for` would wait
+    # on for an agent that does not let itself be cancelled, and the run with them.
     ended: asyncio.Future[None] = loop.create_future()
+    run.give_up = partial(_signal, ended)
     task = loop.create_task(_signalling(state, act, ended), context=context)
     timer = loop.call_later(seconds, _signal, ended)
     try:

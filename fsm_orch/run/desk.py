@@ -5,7 +5,7 @@ Once it is closed, whatever the attempt still does is refused.
 
 from __future__ import annotations
 
-from ..amounts import Usage
+from ..amounts import NOTHING, Amount, Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
@@ -17,16 +17,24 @@ from .writer import Run
 class AttemptDesk:
     """The desk of one attempt.
 
-    Raises VisitClosed: from every method that books a call or draws the menu, once the attempt has ended.
+    Raises VisitClosed: from every method that reserves a call or draws the menu, once the attempt has ended.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._is_closed = False
+        # of the visit, which may be over when the last of its calls is
+        self._hops, self._state = run.now.hops, run.compiled.states[run.now.state]
+        self._unheard: dict[int, Amount] = {}
+        """What each call has reserved of which it is not known what it used."""
 
     def close(self) -> None:
         """Refuse whatever the attempt still does."""
         self._is_closed = True
+
+    def check(self) -> None:
+        """Check that the attempt has not ended."""
+        self._open_visit()
 
     def _open_visit(self) -> VisitLog:
         """Return the visit, which must still be under way."""
@@ -52,6 +60,7 @@ class AttemptDesk:
         visit = self._run.now.visit
         if visit is not None and visit.denied is not None:
             raise CallDenied(visit.denied)
+        self._unheard[call] = self._open_visit().open[call]
         return call
 
     async def written(self) -> None:
@@ -61,14 +70,41 @@ class AttemptDesk:
         await self._run.flush()
 
     def settle(self, call: int, usage: Usage | None) -> None:
-        """Charge a call for what it used; if that is not known, for its whole reservation."""
-        self._open_visit()  # by then the kernel has charged in full what was open
-        self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
+        """Charge a call for what it used; if that is not known, for its whole reservation.
+
+        What comes after it was charged in full is charged too, as far as it is more than that.
+        """
+        reserved = self._unheard.get(call) if usage is None else self._unheard.pop(call, None)
+        if self._is_open(call):  # also in the grace of an attempt: to say what was used is not to use more
+            self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
+        elif usage is not None and reserved is not None:
+            self._came_late(call, reserved, usage)
 
     def release(self, call: int) -> None:
-        """Release the reservation of a call that provably cost nothing."""
-        self._open_visit()
-        self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
+        """Release the reservation of a call that provably cost nothing, unless it was charged already."""
+        self._unheard.pop(call, None)
+        if self._is_open(call):
+            self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
+
+    def _is_open(self, call: int) -> bool:
+        """Return whether a call is still to be charged."""
+        # by the hops that no other visit has: the one that is under way now may have a call of the same number
+        now = self._run.now
+        return now.visit is not None and now.hops == self._hops and call in now.visit.open
+
+    def _came_late(self, call: int, reserved: Amount, usage: Usage) -> None:
+        beyond = self._state.price.amount(usage.input_tokens, usage.output_tokens).beyond(reserved)
+        if beyond is not NOTHING:
+            self._run.overspend(
+                inputs.Overspent(
+                    source=self._state.state.name,
+                    visit=self._hops,
+                    call=call,
+                    tokens=beyond.tokens,
+                    cost=beyond.cost,
+                    at=self._run.elapsed(),
+                )
+            )
 
     def legal(self) -> tuple[Handoff, ...]:
         """Return the handoffs that stay legal once the next call is reserved. The first call was reserved on entry."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..clock import Clock
 from ..kernel import inputs
+from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
@@ -49,6 +50,8 @@ class Run:
         self.records: list[Record] = []
         self.error: BaseException | None = None
         """What the last failed attempt raised; never journaled, since it may hold anything."""
+        self.give_up: Callable[[], object] = _nothing
+        """Ends the attempt that is under way."""
         self._clock = clock
         self._paused_at = clock()
         self._paused_after = 0
@@ -97,6 +100,25 @@ class Run:
         if not self.is_finished:
             self.fold(inputs.Cancelled(detail=detail, at=self.elapsed()))
 
+    def overspend(self, event: inputs.Overspent) -> None:
+        """Charge what a call used beyond its reservation, which came late, and end the attempt that is under way.
+
+        Once the run has ended nothing is folded: its result was given out. It is told to the observers, and logged.
+        """
+        if not self.is_finished:
+            self.fold(event)
+            if self.is_finished:
+                self.give_up()
+            return
+        record = overspent(self.compiled, self.now, event)
+        for observer in self._observers:
+            self._tell(observer, record)
+        _log.error(
+            "run %s had ended when call %d of %r turned out to have used %d tokens and %d micro-dollars "
+            "more than it had reserved: they are charged to nobody",
+            *(self.now.run_id, event.call, event.source, event.tokens, event.cost),
+        )
+
     async def pause(self, *, is_read: bool) -> None:
         """Store what is journaled, and let others have the event loop if this run has had it for long.
 
@@ -134,3 +156,7 @@ class Run:
                 await asyncio.shield(self._appending)
                 self._appending = None
                 self._stored += len(pending)  # not `len(self.journal)`: inputs may have been folded meanwhile
+
+
+def _nothing() -> None:
+    """Do nothing: no attempt is under way."""

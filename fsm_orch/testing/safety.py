@@ -246,6 +246,13 @@ class _Suite(RuleBasedStateMachine):
         if held:
             self.follow(inputs.CallReleased(call=min(held), at=self.at))
 
+    @_is("running", "waiting")
+    @rule(tokens=st.sampled_from([1, 700, 0]), cost=st.sampled_from([0, 9]), luck=_RARELY)
+    def overspend(self, tokens: int, cost: int, luck: int) -> None:
+        """Report, once in a while, that a call of before used more than it was charged."""
+        if luck == 0:
+            self.follow(inputs.Overspent(source=self.now.state, visit=0, call=1, tokens=tokens, cost=cost, at=self.at))
+
     # --- a damaged journal ---
 
     @rule(data=st.data())
@@ -261,6 +268,7 @@ class _Suite(RuleBasedStateMachine):
             misfits += [
                 inputs.Replied(at=self.at),
                 inputs.Cancelled(at=self.at),
+                inputs.Overspent(source="x", visit=0, call=1, tokens=1, at=self.at),
                 inputs.Failed(reason="error", at=self.at),
             ]
         if self.status == "running":

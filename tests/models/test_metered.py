@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.desk import Support, Ticket
 
-from fsm_orch import CallDenied, CallFailed, Message, Price, Response, Runner, ScriptedModel, Usage, to_json
+from fsm_orch import CallDenied, CallFailed, Handoff, Message, Price, Response, Runner, ScriptedModel, Usage, to_json
 from fsm_orch.amounts import FREE, MOST_TOKENS
 from fsm_orch.kernel import records
 from fsm_orch.limits import CallLimits
@@ -36,6 +36,12 @@ class Ledger:
         self.booked: list[tuple[Any, ...]] = []
         self._denies = denies
         self._store = store
+
+    def check(self) -> None:
+        """Find nothing."""
+
+    def offered(self) -> tuple[Handoff, ...]:
+        return ()
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
         if self._denies:

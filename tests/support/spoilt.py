@@ -21,6 +21,7 @@ from fsm_orch.kernel.records import (
     CallSettled,
     HandedOff,
     Landed,
+    Overspent,
     Record,
     RunStarted,
 )
@@ -91,6 +92,11 @@ def denied(record: CallReserved) -> tuple[Record, ...]:
 
 def released(record: CallSettled) -> tuple[Record, ...]:
     return (CallReleased(stamp=record.stamp, call=record.call),)
+
+
+def came_late(record: CallReserved) -> tuple[Record, ...]:
+    late = Overspent(stamp=record.stamp, source=record.stamp.state, visit=0, call=7, tokens=5, cost=0)
+    return record, late
 
 
 FAULTS: dict[str, Fault] = {
@@ -187,6 +193,11 @@ FAULTS: dict[str, Fault] = {
         "T3",
         r"calls \[1\] outlived their visit",
         lambda now, event, done: retold(done, CallSettled, lambda record: ()) if is_over(done) else done,
+    ),
+    "invented": Fault(
+        "T3",
+        "call 7 was charged 5 tokens late, which nobody told",
+        lambda now, event, done: retold(done, CallReserved, came_late),
     ),
     "uncharged": Fault(
         "T3", "0 tokens were charged, and 5 are settled", lambda now, event, done: booked(done, settled=Amount(5))

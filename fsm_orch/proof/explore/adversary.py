@@ -5,9 +5,10 @@ notice the difference, also nothing. It replies with every declared handoff, wit
 declared, and writes every combination of the values that guards distinguish. It fails for every reason, pauses where
 the agent may, lets the deadline pass, and cancels.
 
-Three things are left out because they lead where others lead already. A reply that cannot be read is refused as an
+Four things are left out because they lead where others lead already. A reply that cannot be read is refused as an
 undeclared handoff is. A reply that is late ends as a timeout does. A call that is released, or is open when its attempt
-ends, ends as a settled one does.
+ends, ends as a settled one does. A call that uses more than it has reserved, whether that is known in time or late,
+lands the run as a cancellation does; what it is charged beyond its cap is for no proof to bound.
 """
 
 from __future__ import annotations

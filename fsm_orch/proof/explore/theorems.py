@@ -15,7 +15,16 @@ from ...define.guards import Guard
 from ...kernel import inputs
 from ...kernel.configuration import Configuration
 from ...kernel.inputs import Input
-from ...kernel.records import CallDenied, CallReleased, CallReserved, CallSettled, HandedOff, Landed, Record
+from ...kernel.records import (
+    CallDenied,
+    CallReleased,
+    CallReserved,
+    CallSettled,
+    HandedOff,
+    Landed,
+    Overspent,
+    Record,
+)
 from ...limits import Limits
 
 Theorem = Literal["T1", "T2", "T3", "T4", "T5"]
@@ -163,6 +172,12 @@ class Theorems:
                 if not least <= record.tokens <= most or record.overrun != max(0, record.tokens - reserved):
                     charge = f"{record.tokens} tokens, {record.overrun} of them beyond the {reserved} reserved"
                     yield Breach("T3", f"call {record.call} was charged {charge}, and used {least} to {most}")
+            elif isinstance(record, Overspent):
+                charged += record.tokens
+                if not isinstance(event, inputs.Overspent) or record.tokens != event.tokens:
+                    yield Breach("T3", f"call {record.call} was charged {record.tokens} tokens late, which nobody told")
+                elif record.tokens and after.landing != "overrun":
+                    yield Breach("T3", f"the run went on after {record.tokens} tokens that came late")
             elif isinstance(record, CallReleased):
                 if not isinstance(event, inputs.CallReleased) or event.call != record.call:
                     yield Breach("T3", f"call {record.call} was released unasked")
