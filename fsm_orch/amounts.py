@@ -123,6 +123,7 @@ def trusted_usage(input_tokens: Any, output_tokens: Any) -> Usage | None:
 
     SDK responses are built without validation, so a count may be a string, a bool or negative.
     """
+    # each by itself: a negative count beside a large one would add up to something plausible
     if is_count(input_tokens) and is_count(output_tokens):
         return Usage(requests=1, input_tokens=input_tokens, output_tokens=output_tokens)
     return None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ..amounts import NOTHING, Amount, Usage, believed, is_count
+from ..amounts import NOTHING, Amount, Usage, is_count
 from ..errors import StepError
 from . import inputs, records
 from .configuration import Configuration, VisitLog
@@ -136,14 +136,14 @@ def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Am
 def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usage | None) -> Books:
     """Charge a call for what it used; if that is not known, for its whole reservation.
 
-    Raises StepError: if it is not open, or its usage is not one that can be believed.
+    Raises StepError: if it is not open, or its usage is negative.
     """
     held = _held(now, call)
     if usage is None:
         used = held  # it may have been billed in full; with less, the bill could pass the limit unseen
     # not left to the sum: a negative count beside a large one would add up to something plausible
-    elif believed(usage) is None:
-        raise StepError(f"call {call} reports counts that are no numbers of tokens: that is written as unknown")
+    elif usage.input_tokens < 0 or usage.output_tokens < 0:
+        raise StepError(f"call {call} reports {usage}: counts are never negative")
     else:
         used = compiled.states[now.state].price.amount(usage.input_tokens, usage.output_tokens)
     charged = replace(

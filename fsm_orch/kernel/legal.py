@@ -56,16 +56,22 @@ def legal(compiled: CompiledMachine, now: Configuration, *, holding: Amount = NO
     return tuple([h for h, against in menu(compiled, now, holding) if against is None])
 
 
-def offered(compiled: CompiledMachine, now: Configuration) -> tuple[Handoff, ...]:
-    """Return the handoffs that a request may offer, drawn once its call is reserved.
+def most_offered(compiled: CompiledMachine, now: Configuration) -> tuple[Handoff, ...]:
+    """Return the most that a request may offer, whatever its call will reserve: a grant not yet taken over is free."""
+    counted, visit = legal(compiled, now), now.visit
+    if visit is None or visit.grant is NOTHING or len(counted) == len(compiled.states[now.state].exits):
+        return counted
+    return legal(compiled, replace(now, ledger=now.ledger.release(visit.grant)))
 
-    Before that it is the most that the request may offer, whatever its call will reserve: a grant that no call has
-    taken over is not counted.
+
+def offered(compiled: CompiledMachine, now: Configuration, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
+    """Return what a request may offer now that its call is reserved: of the most, what can be entered still.
+
+    Guards are not asked again: within a visit the context does not change.
     """
-    visit = now.visit
-    if visit is not None and visit.grant is not NOTHING:
-        now = replace(now, ledger=now.ledger.release(visit.grant))
-    return legal(compiled, now)
+    return tuple(
+        [h for h in most if isinstance(h.target, Final) or not _cannot_enter(compiled, now, h.target, NOTHING)]
+    )
 
 
 def menu(

@@ -17,7 +17,7 @@ from .base import Model, Request, Response
 class Desk(Protocol):
     """Where a metered model books its calls: the run's single writer, as one attempt sees it.
 
-    Raises VisitClosed: from `check`, `reserve` and `offered`, once the attempt has ended.
+    Raises VisitClosed: from `check`, `reserve` and what draws a menu, once the attempt has ended.
     """
 
     def check(self) -> None:
@@ -35,8 +35,12 @@ class Desk(Protocol):
         """Wait until the journal is stored: a request goes out only after its reservation is."""
         ...
 
-    def offered(self) -> tuple[Handoff, ...]:
-        """Return the handoffs that a request may offer: those that are legal beside what its call has reserved."""
+    def most_offered(self) -> tuple[Handoff, ...]:
+        """Return the most handoffs that a request may offer, whatever its call will reserve."""
+        ...
+
+    def offered(self, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
+        """Return those of the most that are legal beside what the request's call has reserved."""
         ...
 
     def calls_left(self) -> int:
@@ -94,7 +98,7 @@ class MeteredModel:
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
             raise TypeError("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
         request = self._request((messages, schema))
-        return await self._try(await self._bound(request), lambda: request)
+        return await self._try(request, lambda: request)
 
     async def ask_drawn(self, draw: Draw) -> Response:
         """Send a request that is drawn anew for each try, once its call is reserved.
@@ -107,27 +111,27 @@ class MeteredModel:
 
         Raises as `ask` does.
         """
-        most = self._desk.offered()
+        most = self._desk.most_offered()
         widest = self._request(draw(most))
 
         def drawn() -> Request:
-            # none that the bound does not cover, should another call have given back what it did not use
-            offered = tuple([handoff for handoff in self._desk.offered() if handoff in most])
+            offered = self._desk.offered(most)
             return widest if offered == most else self._request(draw(offered))
 
-        return await self._try(await self._bound(widest), drawn)
+        return await self._try(widest, drawn)
 
     def _request(self, said: Said) -> Request:
         messages, schema = said
         return Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
 
-    async def _try(self, bound: int, drawn: Callable[[], Request]) -> Response:
+    async def _try(self, widest: Request, drawn: Callable[[], Request]) -> Response:
         """Send a request, and again as long as it fails for now and that is worth it.
 
         Args:
-            bound: of its input, for every try.
+            widest: the largest that it may be; counted once, for every try.
             drawn: makes it, once its call is reserved.
         """
+        bound = self._within_cap(await self._model.count(widest))
         try:
             return await self._send(bound, drawn)
         except CallFailed as error:
@@ -140,13 +144,12 @@ class MeteredModel:
                 seconds_left=self._desk.seconds_left,
             )
 
-    async def _bound(self, request: Request) -> int:
+    def _within_cap(self, bound: object) -> int:
         """Return the bound of a request's input, which is within its cap.
 
         Raises CallDenied: if it is not.
-        Raises CallFailed: if the model cannot count it.
+        Raises CallFailed: if it is no number of tokens.
         """
-        bound: object = await self._model.count(request)
         if not is_count(bound):  # NaN would pass the comparison below, and every one with a limit after it
             came = "a number that is none of tokens" if isinstance(bound, int | float) else f"a {type(bound).__name__}"
             raise CallFailed(

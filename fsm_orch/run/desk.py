@@ -10,7 +10,7 @@ from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
 from ..kernel.configuration import VisitLog
-from ..kernel.legal import legal, next_call, offered, visit_ends
+from ..kernel.legal import legal, most_offered, next_call, offered, visit_ends
 from .writer import Run
 
 
@@ -58,9 +58,10 @@ class AttemptDesk:
             )
         )
         visit = self._run.now.visit
-        if visit is not None and visit.denied is not None:
+        assert visit is not None  # to reserve a call, or to be denied one, ends no visit
+        if visit.denied is not None:
             raise CallDenied(visit.denied)
-        self._unheard[call] = self._open_visit().open[call]
+        self._unheard[call] = visit.open[call]
         return call
 
     async def written(self) -> None:
@@ -112,10 +113,15 @@ class AttemptDesk:
         compiled, now = self._run.compiled, self._run.now
         return legal(compiled, now, holding=next_call(compiled, now))
 
-    def offered(self) -> tuple[Handoff, ...]:
-        """Return the handoffs that a request may offer: those that are legal beside what its call has reserved."""
+    def most_offered(self) -> tuple[Handoff, ...]:
+        """Return the most handoffs that a request may offer, whatever its call will reserve."""
         self._open_visit()
-        return offered(self._run.compiled, self._run.now)
+        return most_offered(self._run.compiled, self._run.now)
+
+    def offered(self, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
+        """Return those of the most that are legal beside what the request's call has reserved."""
+        self._open_visit()
+        return offered(self._run.compiled, self._run.now, most)
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""

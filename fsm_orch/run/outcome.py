@@ -62,7 +62,7 @@ def replied(now: Configuration, state: State, reply: Reply, at: float) -> inputs
     if isinstance(reply.handoff, Handoff) and reply.handoff not in state.handoffs:
         ours = ", ".join(own.name for own in state.exits)
         raise WrongType(f"{reply.handoff!r} does not leave {state.name!r}: return one of {ours}")
-    changes, refusal = _by_name(now.context, state, reply), reply.refusal
+    changes, refusal = _by_name(now.context, state, reply) if reply.changes else {}, reply.refusal
     if not changes.keys() <= state.spec.written_names:
         changes = dict.fromkeys(changes)  # the names alone, for which the kernel refuses it
     elif changes and refusal is None:

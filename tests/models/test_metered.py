@@ -40,8 +40,11 @@ class Ledger:
     def check(self) -> None:
         """Find nothing."""
 
-    def offered(self) -> tuple[Handoff, ...]:
+    def most_offered(self) -> tuple[Handoff, ...]:
         return ()
+
+    def offered(self, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
+        return most
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
         if self._denies:

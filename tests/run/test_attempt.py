@@ -39,11 +39,12 @@ USES: tuple[Callable[[AttemptDesk], object], ...] = (
     lambda desk: desk.check(),
     lambda desk: desk.reserve(1, 1),
     lambda desk: desk.legal(),
-    lambda desk: desk.offered(),
+    lambda desk: desk.most_offered(),
+    lambda desk: desk.offered(()),
 )
 
 
-@pytest.mark.parametrize("use", USES, ids=["check", "reserve", "legal", "offered"])
+@pytest.mark.parametrize("use", USES, ids=["check", "reserve", "legal", "most_offered", "offered"])
 @pytest.mark.parametrize(
     "end", [lambda run, desk: desk.close(), lambda run, desk: run.cancel("x")], ids=["closed", "landed"]
 )
