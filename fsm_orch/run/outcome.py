@@ -15,7 +15,6 @@ from ..define.states import Handoff, State
 from ..errors import CallDenied, ContextError, FsmError, WrongType
 from ..kernel import inputs
 from ..kernel.codec import input_from_json, to_json
-from ..kernel.configuration import Configuration
 from ..kernel.inputs import Input
 from ..kernel.reasons import Refusal
 from .writer import Run
@@ -34,7 +33,7 @@ def outcome(run: Run, result: object) -> Input:
     at = run.elapsed()
     if isinstance(result, Reply):
         try:
-            return replied(run.now, run.compiled.states[run.now.state].state, result, at)
+            return replied(run.now.context, run.compiled.states[run.now.state].state, result, at=at)
         except Exception as error:
             result = error
     if isinstance(result, TooLate):
@@ -49,10 +48,11 @@ def outcome(run: Run, result: object) -> Input:
     return inputs.Failed(reason="error", detail=_describe(result), at=at)
 
 
-def replied(now: Configuration, state: State, reply: Reply, at: float) -> inputs.Replied:
+def replied(context: Context, state: State, reply: Reply, *, at: float) -> inputs.Replied:
     """Return a reply as the journal holds it. Values that the kernel would refuse are left out, with the reason.
 
     Args:
+        context: that of the visit.
         state: whose agent replies.
         at: active seconds of the run.
 
@@ -62,13 +62,13 @@ def replied(now: Configuration, state: State, reply: Reply, at: float) -> inputs
     if isinstance(reply.handoff, Handoff) and reply.handoff not in state.handoffs:
         ours = ", ".join(own.name for own in state.exits)
         raise WrongType(f"{reply.handoff!r} does not leave {state.name!r}: return one of {ours}")
-    changes, refusal = _by_name(now.context, state, reply) if reply.changes else {}, reply.refusal
+    changes, refusal = _by_name(context, state, reply) if reply.changes else {}, reply.refusal
     if not changes.keys() <= state.spec.written_names:
         changes = dict.fromkeys(changes)  # the names alone, for which the kernel refuses it
     elif changes and refusal is None:
         # as JSON already now: the live run folds the very values that a resumed one will read back
         try:
-            changes = journaled(changed(now.context, changes), changes)
+            changes = journaled(changed(context, changes), changes)
         except ContextError as error:
             changes, refusal = {}, Refusal("wrong_type", str(error))
     event = inputs.Replied(handoff=reply.handoff_name, changes=changes, messages=reply.messages, refusal=refusal, at=at)

@@ -166,7 +166,7 @@ class _Suite(RuleBasedStateMachine):
     def reply(self, data: st.DataObject) -> None:
         """Reply, by the rules or not."""
         said = data.draw(replies(self.machine, self.now), label="reply")
-        self.follow(replied(self.now, self.state, said, self.at))
+        self.follow(replied(self.now.context, self.state, said, at=self.at))
 
     @_is("running")
     @rule(data=st.data())
@@ -174,7 +174,7 @@ class _Suite(RuleBasedStateMachine):
         """Reply by the rules, with a handoff from the menu; without this rule runs would end early."""
         names = [handoff.name for handoff in legal(self.compiled, self.now)]
         said = data.draw(fitting(self.machine, self.now, names), label="reply")
-        self.follow(replied(self.now, self.state, said, self.at))
+        self.follow(replied(self.now.context, self.state, said, at=self.at))
 
     @_is("running")
     @rule(data=st.data())
@@ -184,7 +184,9 @@ class _Suite(RuleBasedStateMachine):
         names = [h.name for h in self.compiled.states[self.now.state].exits if h.target.name in states]
         if names:
             said = data.draw(fitting(self.machine, self.now, names), label="reply")
-            self.follow(replied(self.now, self.state, replace(said, handoff=said.handoff or names[0]), self.at))
+            self.follow(
+                replied(self.now.context, self.state, replace(said, handoff=said.handoff or names[0]), at=self.at)
+            )
 
     @_is("running")
     @rule(reason=st.sampled_from(["not_json", "truncated", "two_decisions"]), luck=_RARELY)

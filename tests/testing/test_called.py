@@ -127,7 +127,7 @@ def test_an_agent_that_works_passes(agent: Callable[[Any], Any]) -> None:
         (typo_later, r"typo_later raised ZeroDivisionError(.|\n)*in typo_later\n(.|\n)*amount=0"),
         (leave, r"leave raised SystemExit: 3"),
         (nothing, r"nothing wrote nothing, and declares to write word"),
-        (number, r"number raised TypeError: the agent of 'act' returned int; it may return None"),
+        (number, r"number raised fsm_orch.errors.WrongType: the agent of 'act' returned int; it may return None"),
         (wrong_type, r"wrong_type wrote what does not fit: word: "),
         (astray, r"astray proposed 'off', which does not leave its state"),
         (give_up, r"give_up raised TimeoutError"),
