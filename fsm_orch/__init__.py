@@ -24,8 +24,9 @@ from .models.base import Response
 from .models.scripted import ScriptedModel
 from .proof.bounds.certificate import Certificate
 from .resilience.retry import Retry
-from .run.result import Hop, Landing, RunResult, RunStream
+from .run.result import Hop, Landing, RunResult
 from .run.runner import Runner
+from .run.stream import RunStream
 from .store.memory import MemoryStore
 
 __all__ = [

@@ -71,16 +71,31 @@ class Allowance(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars per million tokens, which is the same number as micro-dollars per token."""
+    """Dollars per million tokens, which is the same number as micro-dollars per token.
+
+    Raises ValueError: if input from a cache costs more than other input, whose price every bound is made of.
+    """
 
     input: Fraction
     output: Fraction
+    cached_input: Fraction | None = None
+    """Of input that was read from the provider's cache; None: the same as of other input."""
 
-    def amount(self, input_tokens: int, output_tokens: int) -> Amount:
-        """Return the tokens of a call and its cost, rounded up to whole micro-dollars."""
+    def __post_init__(self) -> None:
+        if self.cached_input is not None and self.cached_input > self.input:
+            raise ValueError(f"cached_input is {self.cached_input}, more than input, {self.input}: raise that to it")
+
+    def amount(self, input_tokens: int, output_tokens: int, *, cached_input_tokens: int = 0) -> Amount:
+        """Return the tokens of a call and its cost, rounded up to whole micro-dollars.
+
+        Args:
+            cached_input_tokens: those of the input that were read from a cache.
+        """
         if self is FREE:  # the same answer without exact fractions, which are slow
             return Amount(input_tokens + output_tokens)
         exact = input_tokens * self.input + output_tokens * self.output
+        if cached_input_tokens and self.cached_input is not None:
+            exact -= cached_input_tokens * (self.input - self.cached_input)
         # up, never to the nearest: many calls, each a little undercounted, would exceed a cost limit
         return Amount(input_tokens + output_tokens, -(-exact.numerator // exact.denominator))
 
@@ -94,6 +109,8 @@ class Usage(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=T
     requests: Count = 0
     input_tokens: Count = 0
     output_tokens: Count = 0
+    cached_input_tokens: Count = 0
+    """Those of the input tokens that a provider read from its cache."""
 
     @property
     def total_tokens(self) -> int:
@@ -105,6 +122,7 @@ class Usage(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=T
             requests=self.requests + other.requests,
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
         )
 
 
@@ -118,17 +136,26 @@ def is_count(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value <= MOST_TOKENS
 
 
-def trusted_usage(input_tokens: Any, output_tokens: Any) -> Usage | None:
+def trusted_usage(input_tokens: Any, output_tokens: Any, cached_input_tokens: Any = 0) -> Usage | None:
     """Return a provider's counts as usage if both are numbers of tokens, else None.
 
-    SDK responses are built without validation, so a count may be a string, a bool or negative.
+    SDK responses are built without validation, so a count may be a string, a bool or negative. Tokens from a cache that
+    are no such count, or more than the whole input, count as none: then the whole input costs its full price.
     """
     # each by itself: a negative count beside a large one would add up to something plausible
-    if is_count(input_tokens) and is_count(output_tokens):
-        return Usage(requests=1, input_tokens=input_tokens, output_tokens=output_tokens)
-    return None
+    if not (is_count(input_tokens) and is_count(output_tokens)):
+        return None
+    is_cached = is_count(cached_input_tokens) and cached_input_tokens <= input_tokens
+    return Usage(
+        requests=1,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cached_input_tokens=cached_input_tokens if is_cached else 0,
+    )
 
 
 def believed(reported: object) -> Usage | None:
     """Return what a model reports as the usage of one request; None if that is unknown, or no usage at all."""
-    return trusted_usage(reported.input_tokens, reported.output_tokens) if isinstance(reported, Usage) else None
+    if not isinstance(reported, Usage):
+        return None
+    return trusted_usage(reported.input_tokens, reported.output_tokens, reported.cached_input_tokens)

@@ -22,6 +22,7 @@ A landed run is a result, never an exception.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -158,3 +159,15 @@ class CallFailed(ModelError):
         self.transient = transient
         self.retry_after_s = retry_after_s
         super().__init__(f"{reason}: {detail}" if detail else reason)
+
+
+def is_failure(error: BaseException) -> bool:
+    """Return whether what a user's function raised is its own failure; anything else is for whoever called the run.
+
+    An Exception, a SystemExit and a cancellation that nobody asked for are its own, and so is a group of them. An
+    interrupt from the keyboard is not, nor is what `pytest.fail` and `pytest.skip` raise.
+    """
+    # SystemExit would end the process with every other run in it, and a cancellation would end a run nobody cancelled.
+    if isinstance(error, (Exception, SystemExit, asyncio.CancelledError)):
+        return True
+    return isinstance(error, BaseExceptionGroup) and all(map(is_failure, error.exceptions))

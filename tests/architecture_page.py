@@ -25,11 +25,12 @@ docstrings, and from the tables that `tests/test_architecture.py` holds the pack
 3. A query comes as a context. `run/writer.py`, the single writer of the run, gives `kernel/step.py` its first input.
 4. `step` is pure: it returns the next configuration, records of what happened, and what is to be done next. It alone
    moves a run; the journal is the list of its inputs.
-5. To be done is an agent. `run/attempt.py` lets it act in a task of its own, in the time that its visit has left.
+5. To be done is an agent. `run/drive.py` has it act until the run has ended, and stores the end, whatever is raised on
+   the way. `run/attempt.py` lets it act in a task of its own, in the time that its visit has left.
 6. An agent of a model is shown the menu of handoffs that are legal now (`kernel/legal.py`), as a form for its reply
    (`agents/decision.py`).
 7. It reaches its model through `models/metered.py` alone. A call reserves its worst case (`kernel/booking.py`), the
-   journal is stored, the request is sent by an adapter of `models/`, and what it used is charged.
+   journal is stored, the request is sent by an adapter of `models/` if its visit lives on, and what it used is charged.
 8. `run/outcome.py` makes an input of the reply. `kernel/attempts.py` checks it again: a handoff that is legal is taken
    together with its changes, and anything else is refused, with the reason.
 9. Each record is told to the observers (`observe/base.py`), and each input is kept by the store (`store/base.py`).
@@ -42,7 +43,8 @@ Before any run, `proof/report.py` says what the worst run can take and whether t
 
 A room is a file or a folder at the top of `fsm_orch`. Floors are counted from the ground. A room imports from its own
 floor and from those below it, and there are no circles. Rooms that are *pure* have no `await`, clock, chance or I/O;
-`clock.py` alone asks the event loop.
+`errors.py` knows the name of a
+cancellation, and no more of asyncio.
 """
 
 _LIBRARIES = """\

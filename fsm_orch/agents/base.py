@@ -11,6 +11,7 @@ from ..define.agent_spec import AgentSpec
 from ..define.context import FieldRef
 from ..define.machine import C, D
 from ..define.states import Final, Handoff, State
+from ..define.wording import kind_of
 from ..errors import VisitError, WrongType
 from ..kernel.reasons import Refusal
 from ..messages import Message
@@ -62,8 +63,12 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
         """
         ways = [h for h in self.exits if h.target is target]
         if len(ways) != 1:
-            raise VisitError(f"{len(ways)} handoffs lead from {self.state.name!r} to {target!r}, not one")
+            raise VisitError(f"{len(ways)} handoffs lead from {self.state.name!r} to {_shown(target)}, not one")
         return ways[0]
+
+
+def _shown(target: object) -> str:
+    return repr(target) if isinstance(target, State | Final) else kind_of(target)
 
 
 Changes = Mapping[Any, Any]
@@ -142,7 +147,9 @@ class Agent(Protocol):
     async def act(self, visit: Visit[Any, Any]) -> Reply:
         """Act once, and return a reply.
 
-        Whatever this raises fails the attempt. A reply that is not legal is refused, and the context of entry kept.
+        What this raises fails the attempt, but for an interrupt, such as KeyboardInterrupt or what `pytest.fail`
+        raises, which lands the run and reaches its caller. A reply that is not legal is refused, and the context of
+        entry kept.
         """
         ...
 
@@ -163,9 +170,10 @@ class PlainAgent:
 def names(changes: Changes) -> dict[str, Any]:
     """Return changes keyed by field name, from changes keyed by field, as users write them.
 
-    Raises TypeError: if a key is not a field reference.
+    Raises WrongType: if a key is not a field reference.
     """
     for ref in changes:
         if not isinstance(ref, FieldRef):
-            raise TypeError(f"changes are keyed by fields, such as Ticket.answer, not by {ref!r}")
+            # without the key, which may be a customer's words: this goes into the journal
+            raise WrongType(f"changes are keyed by fields, such as Ticket.answer, not by {kind_of(ref)}")
     return {ref.name: value for ref, value in changes.items()}

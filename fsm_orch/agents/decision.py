@@ -16,13 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..define.changes import describe, describe_item
 from ..define.context import Context
+from ..define.strict import Said, said, with_places
 from ..kernel.reasons import Refusal
-
-_KEPT = frozenset({"type", "properties", "required", "items", "enum", "anyOf", "$ref", "$defs", "description"})
-"""Schema keywords that every provider's strict mode accepts; the rest is checked here, by pydantic.
-
-Keep in sync with `fsm_orch.models.local`, which knows that its grammar obeys them.
-"""
+from ..models.unchangeable import unchangeable
 
 
 class Decision(Struct, frozen=True):
@@ -44,29 +40,29 @@ class Form:
         declared: every handoff that the state declares; empty if the model is not asked for one.
         legal: those of them that are on the menu.
         reader: validates a reply in JSON's strict mode.
+        has_places: whether it asks for a tuple, whose places come as the keys of an object.
     """
 
     schema: Mapping[str, Any] | None
     declared: tuple[str, ...]
     legal: tuple[str, ...]
     reader: type[BaseModel]
+    has_places: bool = False
 
     def read(self, text: str, *, is_truncated: bool) -> Decision | Refusal:
         """Read a reply, and return the decision or why it is refused.
 
         Args:
             text: the reply as the model wrote it.
-            is_truncated: the model stopped at its cap.
+            is_truncated: the model stopped at its cap. A decision that is whole nevertheless is one.
         """
-        if is_truncated:
-            return Refusal("truncated", "The reply was cut off at its cap. Reply more briefly.")
         if self.schema is None:
-            return Decision(None, {})
-        refusal = _not_one_object(text)
-        if refusal is not None:
-            return refusal
+            return _CUT_OFF if is_truncated else Decision(None, {})
+        read = _one_object(text, _PLACED if self.has_places else _PLAIN)
+        if isinstance(read, Refusal):
+            return _CUT_OFF if is_truncated and read.reason in ("not_json", "truncated") else read
         try:
-            reply = self.reader.model_validate_json(text.strip(), strict=True)
+            reply = self.reader.model_validate_json(json.dumps(read) if self.has_places else text.strip(), strict=True)
         except ValidationError as error:
             return _misfit(error)
         changes = {name: getattr(reply, name) for name in self.reader.model_fields}
@@ -76,6 +72,9 @@ class Form:
         if handoff is None or handoff in self.declared:
             return Decision(handoff, changes)
         return Refusal("unknown_handoff", f"{handoff[:64]!r} does not exist. Choose one of: {', '.join(self.legal)}.")
+
+
+_CUT_OFF = Refusal("truncated", "The reply was cut off at its cap. Reply more briefly.")
 
 
 def form(context: type[Context], written: tuple[str, ...], declared: tuple[str, ...], legal: tuple[str, ...]) -> Form:
@@ -94,37 +93,20 @@ def form(context: type[Context], written: tuple[str, ...], declared: tuple[str, 
         info = context.__pydantic_fields__[name]
         fields[name] = (info.rebuild_annotation(), Field(description=info.description))
     reader = create_model("Decision", __config__=ConfigDict(extra="forbid"), **fields)
-    return Form(_strict_schema(reader, legal) if fields else None, declared, legal, reader)
+    if not fields:
+        return Form(None, declared, legal, reader)
+    asked = said(reader)
+    return Form(_schema(asked, legal), declared, legal, reader, asked.has_places)
 
 
-def _strict_schema(reader: type[BaseModel], legal: tuple[str, ...]) -> dict[str, Any]:
-    schema: dict[str, Any] = _in_dialect(reader.model_json_schema())
+def _schema(asked: Said, legal: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the schema with the menu, and so that no adapter can change it for others."""
+    schema = asked.schema
     if "handoff" in schema["properties"]:
-        # by hand: pydantic writes one name as `const`, which not every strict mode accepts
+        # by hand: the reader takes every text, so that the kernel judges one that is not on the menu
         schema["properties"]["handoff"] = {"type": "string", "enum": list(legal)}
-    return schema
-
-
-def _in_dialect(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Rewrite a schema into the dialect all providers accept: every property required, no constraints."""
-    kept = {key: value for key, value in schema.items() if key in _KEPT}
-    if "const" in schema:
-        kept["enum"] = [schema["const"]]
-    if "oneOf" in schema:
-        kept["anyOf"] = schema["oneOf"]
-    for key in ("properties", "$defs"):
-        if key in kept:
-            kept[key] = {name: _in_dialect(part) for name, part in kept[key].items()}
-    if "anyOf" in kept:
-        kept["anyOf"] = [_in_dialect(part) for part in kept["anyOf"]]
-    if "prefixItems" in schema:
-        kept["items"] = {"anyOf": schema["prefixItems"]}
-    if "items" in kept:
-        kept["items"] = _in_dialect(kept["items"])
-    if kept.get("type") == "object":
-        kept["required"] = list(kept.get("properties", {}))
-        kept["additionalProperties"] = False
-    return kept
+    fixed: Mapping[str, Any] = unchangeable(schema)
+    return fixed
 
 
 class _DuplicateKey(Exception):
@@ -142,15 +124,18 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-# Python's decoder, beside pydantic's: of two equal keys pydantic keeps the last one and says nothing
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+# Python's decoders, beside pydantic's: of two equal keys pydantic keeps the last one and says nothing
+_PLAIN = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_PLACED = json.JSONDecoder(object_pairs_hook=lambda pairs: with_places(_unique(pairs)), parse_constant=_no_constant)
 
 
-def _not_one_object(text: str) -> Refusal | None:
-    """Return why a text is not exactly one JSON object without duplicate keys; None if it is."""
+def _one_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any] | Refusal:
+    """Return the one JSON object without duplicate keys that a text is, or why it is none."""
     text = text.strip()
+    if not text:
+        return Refusal("not_json", "The reply was empty. Reply with one JSON object and nothing else.")
     try:
-        value, end = _DECODER.raw_decode(text)
+        value, end = decoder.raw_decode(text)
     except _DuplicateKey:
         return Refusal("duplicate_key", "The reply had a key twice. Reply with one JSON object, each key once.")
     except (ValueError, RecursionError):
@@ -159,14 +144,14 @@ def _not_one_object(text: str) -> Refusal | None:
         return Refusal("not_json", "The reply was not JSON. Reply with one JSON object and nothing else.")
     if not isinstance(value, dict):
         return Refusal("wrong_type", "The reply was not a JSON object. Reply with one JSON object.")
-    return _rest(text[end:].strip())
+    return _rest(text[end:].strip()) or value
 
 
 def _rest(rest: str) -> Refusal | None:
     if not rest:
         return None
     try:
-        second, _ = _DECODER.raw_decode(rest)
+        second, _ = _PLAIN.raw_decode(rest)
     except (ValueError, RecursionError, _DuplicateKey):
         second = None
     if isinstance(second, dict):

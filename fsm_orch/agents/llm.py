@@ -154,13 +154,28 @@ class LLMAgent:
 
 
 def _read(asked: Form, response: Response, state: str) -> Reply:
-    if response.finish == "refusal":
-        return Reply(refusal=Refusal("model_refusal", "The model declined to answer."))
+    # whole JSON is a decision whatever word the provider ended it with: the word only tells why there is none
     decision = asked.read(response.text, is_truncated=response.finish == "length")
+    if asked.schema is None and _says_nothing(response):
+        decision = Refusal("not_json", "The reply was empty.")
     if isinstance(decision, Refusal):
-        return Reply(refusal=decision)
+        return Reply(refusal=_as_it_ended(decision, response))
     if asked.schema is not None:
         return Reply(handoff=decision.handoff, changes=decision.changes)
     # a provider may send half a surrogate pair, which a message refuses: the reply would fail for one broken character
     text = response.text.encode("utf-8", "replace").decode()
     return Reply(messages=(Message(role="assistant", content=text, agent=state),))
+
+
+def _says_nothing(response: Response) -> bool:
+    """Return whether a free text is none: a refusal, or blank though the provider does not say that it is whole."""
+    return response.finish == "refusal" or (response.finish == "other" and not response.text.strip())
+
+
+def _as_it_ended(refusal: Refusal, response: Response) -> Refusal:
+    """Return why a reply is refused, with how it ended where that says more."""
+    if response.finish == "refusal":
+        return Refusal("model_refusal", "The model declined to answer.")
+    if response.finish == "other" and response.ended:
+        return Refusal(refusal.reason, f"{refusal.detail} It ended as {response.ended!r}.")
+    return refusal

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json
 from pydantic_core.core_schema import ErrorType
 
-from ..errors import ContextError
+from ..errors import ContextError, is_failure
 from .context import C, Context, starting_fields
 from .marks import PRESET
 
@@ -53,8 +53,10 @@ def validated(context_type: type[C], values: Mapping[str, Any]) -> C:
         return context_type.model_validate(dict(values), by_alias=False, by_name=True)
     except ValidationError as error:
         raise ContextError(describe(error)) from None
-    except Exception as error:  # a validator is user code: whatever it raises is a no
-        raise ContextError(f"a validator raised {type(error).__name__}") from error
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        raise ContextError(f"a validator raised {type(error).__name__}") from error  # it means no
 
 
 def changed(context: C, changes: Mapping[str, Any]) -> C:

@@ -142,10 +142,14 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
     if usage is None:
         used = held  # it may have been billed in full; with less, the bill could pass the limit unseen
     # not left to the sum: a negative count beside a large one would add up to something plausible
-    elif usage.input_tokens < 0 or usage.output_tokens < 0:
+    elif min(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens) < 0:
         raise StepError(f"call {call} reports {usage}: counts are never negative")
+    elif usage.cached_input_tokens > usage.input_tokens:
+        raise StepError(f"call {call} reports {usage}: what came from a cache is a part of the input")
     else:
-        used = compiled.states[now.state].price.amount(usage.input_tokens, usage.output_tokens)
+        used = compiled.states[now.state].price.amount(
+            usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens
+        )
     charged = replace(
         now,
         ledger=now.ledger.settle(held, used),

@@ -6,6 +6,7 @@ is never registered with it: a transition is fired on a bare cursor, one trigger
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,8 +20,21 @@ from ..define.context import Context
 from ..define.definition import Definition
 from ..define.guards import Guard, as_bool
 from ..define.states import EdgeKind, Handoff, State
+from ..errors import is_failure
 from ..limits import Limits
 from .potential import Potential, by_hops
+
+_NAME = "fsm_orch"
+"""What every machine of `transitions` is called that is made here."""
+
+
+def _is_not_ours(line: logging.LogRecord) -> bool:
+    """Return whether a log line of `transitions` is about a machine that somebody else made."""
+    return not (isinstance(line.args, tuple) and line.args[:1] == (f"{_NAME}: ",))
+
+
+# It talks at INFO on each guarded hop. Not `setLevel`: an application that uses it too may want to hear its own.
+logging.getLogger("transitions.core").addFilter(_is_not_ours)
 
 _LAND = "*land*"
 """The trigger of the landing edge; no handoff can bear this name, since `*` is not allowed on the wire."""
@@ -119,6 +133,7 @@ class CompiledMachine:
             states=[*definition.states, *definition.finals],
             initial=definition.initial.name,
             auto_transitions=False,  # they would jump over every guard
+            name=_NAME,
         )
         # names were validated when the class was built: `transitions` takes a misspelt state without a word
         for source, handoff in definition.edges:
@@ -180,8 +195,11 @@ def judged(guard: Guard[Any], context: Context) -> GuardAnswer:
     """Evaluate a guard. One that raises, or returns anything but a bool, does not hold."""
     try:
         return _HOLDS if as_bool(guard(context)) else _FAILS
-    # a guard is user code: whatever it raises means no. An interrupt from the keyboard is not an answer, and passes.
-    except Exception as error:
+    except BaseException as error:
+        # An interrupt is no answer: it leaves the step, which has changed nothing then. Taken for a no, it could be a
+        # yes when the journal is folded again.
+        if not is_failure(error):
+            raise
         # the type alone: the message may quote the context, and this goes into a record
         return GuardAnswer(holds=False, error=f"{type(error).__name__} in {guard!r}")
 

@@ -12,6 +12,7 @@ from ..amounts import Price, Usage
 from ..errors import CallDenied, CallFailed, ModelError, ModelUnavailable
 from .base import FinishReason, Model, Request, Response
 from .metered import MeteredModel
+from .probe import probe
 from .registry import resolve
 from .scripted import ScriptedModel
 
@@ -28,5 +29,6 @@ __all__ = [
     "Response",
     "ScriptedModel",
     "Usage",
+    "probe",
     "resolve",
 ]

@@ -1,8 +1,8 @@
 """Models of Anthropic, and of servers that speak its Messages API: one call is one request of the `anthropic` SDK.
 
-Replies are read as plain JSON, because the SDK builds its objects without validation: any reply becomes a `Response` or
-a `CallFailed`. A failure keeps only the codes and ids of an error: its message may quote a prompt or a key. Nothing but
-`open_messages` looks into the environment.
+Replies are read from the wire as plain JSON, because the SDK builds its objects without validation: any reply becomes a
+`Response` or a `CallFailed`. A failure keeps only the codes and ids of an error: its message may quote a prompt or a
+key. Nothing but `open_messages` looks into the environment.
 
 Only what system, user and assistant said is sent; tool calls and their results are left out.
 """
@@ -11,43 +11,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from anthropic import (
-    APIConnectionError,
-    APIResponseValidationError,
-    APIStatusError,
-    AsyncAnthropic,
-)
+from anthropic import AsyncAnthropic
 from msgspec.structs import replace
 from pydantic import SecretStr
 
 from ..amounts import Price, Usage, trusted_usage
 from ..errors import CallFailed
 from ..messages import Message
-from .base import FinishReason, Request, Response
+from .base import Request, Response
 from .http import OVERFLOW as _OVERFLOW
 from .http import QUOTA as _QUOTA
-from .http import SDK_ERROR as _BROKEN
 from .http import (
     STATUSES,
     TIMEOUT,
-    TRANSPORT,
     UNREADABLE,
+    Answer,
     Client,
     Failure,
     PerLoop,
     Transport,
     checked_key,
     checked_url,
+    once,
     retry_after_s,
     status_failure,
-    transport_failure,
-    within,
+    told_failure,
 )
 from .prices import ANTHROPIC_MAX_INPUT_TOKENS, anthropic_price
-from .wire import byte_bound, check_cap, environment_key, json_text, member, without_surrogates
+from .wire import byte_bound, check_cap, environment_key, finish_of, json_text, member, without_surrogates
 
 BASE_URL = "https://api.anthropic.com"
 
@@ -68,13 +62,10 @@ _FILLER = {"role": "user", "content": "Continue."}
 """Stands where a user's message is missing: first, where the API wants one, and last, or the model would go on writing
 its own last message."""
 
-_FINISH: Mapping[str, FinishReason] = {"end_turn": "stop", "stop_sequence": "stop", "refusal": "refusal"}
-"""`stop_reason` -> ours. After any other (the cap, the end of the context, a pause, a tool) the reply is not whole."""
-
 _OUTCOME_UNKNOWN = Failure("outcome_unknown", unsent=False, transient=True)
 _INCOMPLETE = Failure("incomplete", unsent=False, transient=False)
 
-MEANINGS: Mapping[str | type[BaseException], Failure] = {
+MEANINGS: Mapping[str, Failure] = {
     "authentication_error": STATUSES[401],
     "billing_error": _QUOTA,
     "permission_error": STATUSES[403],
@@ -102,15 +93,19 @@ MEANINGS: Mapping[str | type[BaseException], Failure] = {
     "prompt is too long": _OVERFLOW,
     "exceed context limit": _OVERFLOW,
     "credit balance is too low": _QUOTA,
-    APIResponseValidationError: UNREADABLE,
-    Exception: _BROKEN,
 }
-"""Error code, error type, words of a message that has no code of its own, or exception -> meaning.
+"""Error code, error type, or words of a message that has no code of its own -> meaning.
 
-Not here: `invalid_request_error` and `api_error`, which say no more than the status does, and a lost connection, which
-is known by its cause. For both see `fsm_orch.models.http`. A refused request
-cost nothing if both its status and its meaning say so.
+Not here: `invalid_request_error` and `api_error`, which say no more than the status does. A refused request cost
+nothing if both its status and its meaning say so.
 """
+
+_TOLD: Mapping[str, Failure] = {
+    **MEANINGS,
+    "invalid_request_error": STATUSES[400],
+    "api_error": status_failure(500),
+}
+"""The same for an error in the body of a 200, where no status says anything."""
 
 _WORD = re.compile(r"[a-z_]{1,64}")
 _REQUEST_ID = re.compile(r"req_[A-Za-z0-9]{1,64}")
@@ -205,21 +200,10 @@ class MessagesModel:
 
         Raises CallFailed: if the request failed.
         """
-        try:
-            return await within(self._timeout_s, self._post(method, body))
-        except CallFailed:
-            raise
-        except Exception as error:
-            failed = _failed(error)
-        raise failed  # out here, or the SDK's exception, which holds the prompt and the key, is chained to it
-
-    async def _post(self, method: str, body: Mapping[str, Any]) -> bytes:
         client = await self._clients.get()
-        # The raw response of `create`, never `parse`: that raises on a bad enum or truncated JSON, and the usage of a
-        # billed call is lost.
-        call: Awaitable[Any] = getattr(client.messages.with_raw_response, method)(model=self._model, **body)
-        content: bytes = (await call).http_response.content
-        return content
+        # the raw response, since the SDK would build its own classes of the body for nobody
+        call = getattr(client.messages.with_raw_response, method)
+        return await once(self._timeout_s, lambda: call(model=self._model, **body), _refused)
 
     def _client(self, http: Client) -> AsyncAnthropic:
         """Build the SDK's client. Every argument stands here, since it looks for missing ones in the environment."""
@@ -228,7 +212,7 @@ class MessagesModel:
             base_url=self._base_url,
             http_client=http,
             timeout=http.timeout,  # ours; and given, since without one the SDK refuses a cap above about 21,000 tokens
-            max_retries=0,  # each retry may be billed: `resilience.retry` makes them, with a reservation each
+            max_retries=0,  # the transport would hold them back: `resilience.retry` makes them, with a reservation each
             open_telemetry=False,
             webhook_key="",
         )
@@ -306,16 +290,27 @@ def _json(content: bytes) -> Any:
 def _response(content: bytes) -> Response:
     """Read a reply. Content or usage is enough, so that the usage of a billed call is not lost.
 
-    Raises CallFailed: `unreadable`, if it has neither.
+    Raises CallFailed: the failure that it tells; `unreadable`, if it has neither content nor usage.
     """
     reply = _json(content)
-    usage, blocks, reason = _usage(member(reply, "usage")), member(reply, "content"), member(reply, "stop_reason")
-    if not isinstance(blocks, list):
-        if usage is None:
-            raise UNREADABLE.error("a reply without content and usage")
-        blocks, reason = [], None
-    finish = _FINISH.get(reason, "length") if isinstance(reason, str) else "length"
-    return Response(text="".join(map(_text, blocks)), usage=usage, finish=finish)
+    usage, blocks = _usage(member(reply, "usage")), member(reply, "content")
+    text = "".join(map(_text, blocks)) if isinstance(blocks, list) else None
+    failure = told_failure(_error(reply), _TOLD)
+    if not text and failure is not None:
+        raise failure.error("HTTP 200, and its body says that it failed")
+    if text is None and usage is None:
+        raise UNREADABLE.error("a reply without content and usage")
+    finish, ended = finish_of(member(reply, "stop_reason"))
+    if text is None and finish == "stop":  # nothing was said, so nobody may take it for an answer
+        finish = "other"
+    return Response(text=text or "", usage=usage, finish=finish, ended=ended)
+
+
+def _error(reply: Any) -> Any:
+    """Return the error that a body tells, under the most specific of its words; None if it tells none."""
+    error = member(reply, "error")
+    known = [word for word in _words(reply) if isinstance(word, str) and word in _TOLD]
+    return {**error, "code": known[0]} if isinstance(error, Mapping) and error and known else error
 
 
 def _text(block: Any) -> str:
@@ -330,23 +325,24 @@ def _usage(counts: Any) -> Usage | None:
     The counts may be anything, as the SDK validates none of them. If one is not a plain int, none is believed: the call
     then costs its whole reservation, which is the safe side.
     """
-    cached = [member(counts, "cache_creation_input_tokens"), member(counts, "cache_read_input_tokens")]
-    parts = [trusted_usage(0 if count is None else count, 0) for count in cached]
-    parts.append(trusted_usage(member(counts, "input_tokens"), member(counts, "output_tokens")))
+    written, read = (
+        0 if count is None else count
+        for count in (member(counts, "cache_creation_input_tokens"), member(counts, "cache_read_input_tokens"))
+    )
+    parts = [
+        trusted_usage(member(counts, "input_tokens"), member(counts, "output_tokens")),
+        trusted_usage(written, 0),
+        trusted_usage(read, 0, read),
+    ]
     known = [part for part in parts if part is not None]
     return replace(sum(known, Usage()), requests=1) if len(known) == len(parts) else None
 
 
-def _failed(error: Exception) -> CallFailed:
-    """Return what an exception means, whether the SDK's own or one of httpx2 that leaked through it."""
-    if isinstance(error, APIStatusError):
-        wait_s = retry_after_s(error.response.headers)
-        return _meaning(error.status_code, error.body).error(_detail(error), retry_after_s=wait_s)
-    if isinstance(error, APIConnectionError):
-        return transport_failure(error.__cause__).error(type(error.__cause__ or error).__name__)
-    known: dict[Any, Failure] = {**MEANINGS, **TRANSPORT}
-    meaning = next(known[base] for base in type(error).__mro__ if base in known)  # `Exception` always is
-    return meaning.error(str(error) if isinstance(error, DeprecationWarning) else type(error).__name__)
+def _refused(answer: Answer) -> CallFailed:
+    """Return what an answer means that is no success."""
+    body = _json(answer.content)
+    wait_s = retry_after_s(answer.headers)
+    return _meaning(answer.status_code, body).error(_detail(answer, body), retry_after_s=wait_s)
 
 
 def _meaning(status: int, body: Any) -> Failure:
@@ -364,13 +360,13 @@ def _words(body: Any) -> list[Any]:
     """Return what may say why a request was refused, the most specific first."""
     error = member(body, "error")
     message = str(member(error, "message"))
-    named = [word for word in MEANINGS if isinstance(word, str) and " " in word and word in message]
+    named = [word for word in MEANINGS if " " in word and word in message]
     return [*named, member(member(error, "details"), "error_code"), member(error, "type")]
 
 
-def _detail(error: APIStatusError) -> str:
+def _detail(answer: Answer, body: Any) -> str:
     """Return the codes and ids of a refusal, each only if it looks like one: anything else may quote a prompt."""
-    said = member(error.body, "error")
+    said = member(body, "error")
     codes = [member(said, "type"), member(member(said, "details"), "error_code")]
-    parts = [f"HTTP {error.status_code}", *(code for code in codes if isinstance(code, str) and _WORD.fullmatch(code))]
-    return " ".join([*parts, *_REQUEST_ID.findall(error.request_id or "")[:1]])
+    parts = [f"HTTP {answer.status_code}", *(code for code in codes if isinstance(code, str) and _WORD.fullmatch(code))]
+    return " ".join([*parts, *_REQUEST_ID.findall(answer.headers.get("request-id", ""))[:1]])

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ..amounts import Price, Usage
 from ..messages import Message
 
-FinishReason = Literal["stop", "length", "refusal"]
+FinishReason = Literal["stop", "length", "refusal", "other"]
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -18,7 +18,8 @@ class Request(Struct, frozen=True, kw_only=True):
 
     messages: tuple[Message, ...]
     schema: Mapping[str, Any] | None = None
-    """What the reply must match, in the dialect of `agents.decision`; None: free text."""
+    """What the reply must match, in the dialect of `define.strict`; None: free text. It cannot be changed: one schema
+    serves many requests. `copy.deepcopy` makes one that can."""
     max_output_tokens: int
     """The cap that goes on the wire, from 1."""
 
@@ -31,7 +32,10 @@ class Response(Struct, frozen=True, kw_only=True):
     usage: Usage | None
     """What the request used; None if the provider gave no counts that can be believed."""
     finish: FinishReason = "stop"
-    """`length`: the text was cut off; `refusal`: the model, or a filter of the provider, declined to answer."""
+    """`length`: the text was cut off; `refusal`: the model, or a filter of the provider, declined to answer; `other`:
+    the provider said something else, or nothing. The text decides: whole JSON is a decision however it ended."""
+    ended: str = ""
+    """The provider's own word for an end that is `other`; empty if it gave none."""
 
 
 class Model(Protocol):

@@ -1,8 +1,16 @@
 """What the adapters of providers over HTTP share: a client for each event loop, and what a failed request means.
 
-A client sends a request once: it follows no redirect, retries nothing, and no environment variable changes it. Two
-tables, by status code and by exception, say what a failure means and whether the request provably cost nothing.
-Nothing here knows a provider: each adapter adds what the error codes and bodies of its own mean.
+A call sends one request, whatever SDK makes it and however that is set; no environment variable changes it. Two tables,
+by status code and by exception, say what a failure means and whether the request provably cost nothing. Nothing here
+knows a provider: each adapter adds what the error codes and bodies of its own mean.
+
+    class Mine:                                                  # an own model, over an SDK that takes a client
+        def __init__(self) -> None:
+            self._sdk = PerLoop(lambda http: SomeSDK(http_client=http))
+
+        async def complete(self, request: Request) -> Response:
+            sdk = await self._sdk.get()
+            body = await once(60.0, lambda: sdk.create(...), lambda answer: status_failure(answer.status_code).error())
 """
 
 from __future__ import annotations
@@ -19,14 +27,17 @@ from typing import Generic, TypeVar
 
 import httpx2
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..errors import CallFailed
+from .once import OneRequest, Stopped, one_exchange
 
 C = TypeVar("C")
 T = TypeVar("T")
 
 Client = httpx2.AsyncClient
 Transport = httpx2.AsyncBaseTransport
+Answer = httpx2.Response
 
 CONNECT_TIMEOUT_S = 10.0
 """Seconds that a connection may take to open, or to become free. A request that fails here was provably not sent."""
@@ -93,8 +104,8 @@ UNREADABLE = Failure("unreadable", unsent=False, transient=False)
 TIMEOUT = Failure("timeout", unsent=False, transient=True)
 QUOTA = STATUSES[402]
 OVERFLOW = Failure("context_overflow", unsent=True, transient=False)
-SDK_ERROR = Failure("sdk_error", unsent=False, transient=False)
-"""An SDK raised what it should not; nobody knows whether the request was sent."""
+SDK_ERROR = Failure("sdk_error", unsent=True, transient=False)
+"""An SDK raised before anything was sent."""
 
 # `unsent` only where no connection was made. After that the request may have been read, and billed, before it was lost.
 _UNCONNECTED = Failure("connection", unsent=True, transient=True)
@@ -124,6 +135,30 @@ TRANSPORT: Mapping[type[Exception], Failure] = {
 def status_failure(status: int) -> Failure:
     """Return what a status code means; a 1xx or 2xx counts as a reply that could not be read."""
     return STATUSES.get(status) or _CLASSES.get(status // 100, UNREADABLE)
+
+
+def told_failure(error: object, words: Mapping[str, Failure]) -> Failure | None:
+    """Return what an error means that is told in the body of a 200: its code's meaning, if it has one.
+
+    It is charged: a request that was taken may be billed, and only a status that says otherwise proves that it was not.
+
+    Args:
+        error: the member of the body that may be one.
+        words: what the codes and types of a provider mean, beside status codes.
+
+    Returns:
+        None if it is no error.
+    """
+    if not error or not isinstance(error, Mapping | str):
+        return None
+    said = [error.get(key) for key in ("code", "type", "status")] if isinstance(error, Mapping) else []
+    for word in said:
+        number = int(word) if isinstance(word, str) and word.isdecimal() and len(word) == 3 else word
+        meaning = status_failure(number) if type(number) is int and 400 <= number < 600 else None  # not True
+        meaning = meaning or (words.get(word) if isinstance(word, str) else None)
+        if meaning is not None:
+            return replace(meaning, unsent=False)
+    return _CLASSES[5]
 
 
 def transport_failure(error: BaseException | None) -> Failure:
@@ -178,6 +213,39 @@ async def within(timeout_s: float, call: Awaitable[T]) -> T:
     raise TIMEOUT.error(f"no reply within {timeout_s:g} s")
 
 
+async def once(
+    timeout_s: float, call: Callable[[], Awaitable[object]], refused: Callable[[Answer], CallFailed]
+) -> bytes:
+    """Make one call through an SDK, and return the body of the reply: whatever the SDK does, it is one request.
+
+    Args:
+        timeout_s: seconds that the call may take in all.
+        call: makes it, by a client of `client`. What it returns or raises is of no account once a reply has come.
+        refused: says what an answer means that is no success.
+
+    Raises CallFailed: if nothing was sent, it got lost, was refused, or took too long.
+    """
+    misuse: Exception | None = None
+    with one_exchange() as exchange:
+        try:
+            await within(timeout_s, call())
+        except CallFailed:
+            raise
+        except (Stopped, BaseExceptionGroup):  # a group: an SDK with tasks of its own puts it into one
+            if not exchange.is_sent:
+                raise
+        except Exception as error:
+            misuse = error
+    # out here, or the exception of an SDK or transport, which holds the prompt and the key, is chained to it
+    if exchange.answer is not None:
+        if exchange.is_success:
+            return exchange.answer.content
+        raise refused(exchange.answer)
+    if exchange.is_sent:
+        raise transport_failure(exchange.error).error(type(exchange.error).__name__)
+    raise SDK_ERROR.error(str(misuse) if isinstance(misuse, DeprecationWarning) else type(misuse).__name__)
+
+
 @cache
 def _tls() -> ssl.SSLContext:
     """Load the trusted certificates once: nothing else that builds a client takes as long."""
@@ -205,15 +273,16 @@ class _Pools(httpx2.AsyncBaseTransport):
 
 
 def client(transport: Transport | None = None) -> Client:
-    """Build a client that sends each request once and reads nothing from the environment.
+    """Build a client that sends one request a call of `once`, and reads nothing from the environment.
 
     It waits for a reply without a time limit: bound the whole call by `within`.
 
     Args:
-        transport: what to send through instead of the network, such as an `httpx2.MockTransport`.
+        transport: what to send through instead of the network, such as an `httpx2.MockTransport`. It must not send
+            again by itself.
     """
     return httpx2.AsyncClient(
-        transport=transport or _Pools(),
+        transport=OneRequest(transport or _Pools()),
         follow_redirects=False,  # each hop is a request that may be billed: a 307 to itself sent one POST 21 times
         trust_env=False,  # no proxy of the environment, and no certificates
         timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S),

@@ -7,21 +7,22 @@ from typing import Any, Protocol
 
 from ..amounts import Usage, believed, is_count
 from ..define.states import Handoff
-from ..errors import CallDenied, CallFailed
+from ..errors import CallDenied, CallFailed, WrongType
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
 from .base import Model, Request, Response
+from .unchangeable import unchangeable
 
 
 class Desk(Protocol):
     """Where a metered model books its calls: the run's single writer, as one attempt sees it.
 
-    Raises VisitClosed: from `check`, `reserve` and what draws a menu, once the attempt has ended.
+    Raises VisitClosed: from `check`, `reserve`, `written` and what draws a menu, once the attempt has ended.
     """
 
     def check(self) -> None:
-        """Check that the attempt has not ended."""
+        """Check that calls may still be made, and may be made on this thread and event loop."""
         ...
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
@@ -32,7 +33,7 @@ class Desk(Protocol):
         ...
 
     async def written(self) -> None:
-        """Wait until the journal is stored: a request goes out only after its reservation is."""
+        """Wait until the journal is stored, and check again: a request goes out only after its reservation is."""
         ...
 
     def most_offered(self) -> tuple[Handoff, ...]:
@@ -92,11 +93,13 @@ class MeteredModel:
 
         Raises CallDenied: if its input may be larger than `max_input_tokens`, or the kernel denies it.
         Raises CallFailed: if it failed, and either the failure is not transient or no try is left.
-        Raises VisitClosed: if the visit has ended.
-        Raises TypeError: if the messages are not `Message` objects, such as a text.
+        Raises VisitClosed: if the visit has ended, or its run is about to end.
+        Raises VisitError: on another thread or event loop than the run's.
+        Raises WrongType: if the messages are not `Message` objects, such as a text.
         """
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
-            raise TypeError("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
+            raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
+        self._desk.check()  # first of all: even counting may be a request
         request = self._request((messages, schema))
         return await self._try(request, lambda: request)
 
@@ -111,6 +114,7 @@ class MeteredModel:
 
         Raises as `ask` does.
         """
+        self._desk.check()
         most = self._desk.most_offered()
         widest = self._request(draw(most))
 
@@ -122,7 +126,8 @@ class MeteredModel:
 
     def _request(self, said: Said) -> Request:
         messages, schema = said
-        return Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
+        # unchangeable, or what an adapter does to it reaches the caller's own, and the next request
+        return Request(messages=messages, schema=unchangeable(schema), max_output_tokens=self._limits.max_output_tokens)
 
     async def _try(self, widest: Request, drawn: Callable[[], Request]) -> Response:
         """Send a request, and again as long as it fails for now and that is worth it.

@@ -20,7 +20,9 @@ ANTHROPIC_MAX_INPUT_TOKENS = 200_000
 """The largest input, by default, of a call to Anthropic; above it some of its models cost twice as much."""
 
 _INPUT = ("input_mtok",)
-"""The price of plain input. Input that is read from a cache never costs more, so its price is not needed."""
+"""The price of plain input."""
+_CACHE_READ = ("cache_read_mtok",)
+"""The price of input that is read from a cache."""
 _CACHE_WRITE = ("cache_write_mtok",)
 """The higher price of input that is also written to a cache; some providers do that unasked."""
 _OUTPUT = ("output_mtok", "output_reasoning_mtok")
@@ -90,9 +92,13 @@ def price_of(
         return None
     if not all(map(_is_of_tokens, tables)):
         return None
+    cached = [max(_rates(table, _CACHE_READ, max_input_tokens), default=None) for table in tables]
+    dearest = None if None in cached else max(rate for rate in cached if rate is not None)
+    given = max(rate for table in tables for rate in _rates(table, keys, max_input_tokens))
     return Price(
-        max(rate for table in tables for rate in _rates(table, keys, max_input_tokens)),
+        given if dearest is None else max(given, dearest),
         max(rate for table in tables for rate in _rates(table, _OUTPUT, max_input_tokens)),
+        dearest,
     )
 
 

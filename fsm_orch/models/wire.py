@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 from unicodedata import normalize
 
 from ..errors import CallFailed, ModelUnavailable
-from .base import Request
+from .base import FinishReason, Request
 
 
 def environment_key(provider: str, variable: str) -> str:
@@ -90,3 +91,33 @@ def member(value: Any, key: str) -> Any:
 def without_surrogates(text: str) -> str:
     """Return a text with `?` for each lone surrogate: JSON can spell them, but no file or socket takes them."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+_FINISHES: Mapping[str, FinishReason] = {
+    **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length", "max_length"), "length"),
+    "model_context_window_exceeded": "length",
+    **dict.fromkeys(("refusal", "content_filter", "content_filtered", "safety"), "refusal"),
+}
+"""How a reply ended, in the words of the APIs and of servers that speak them, in lower case."""
+
+_SHOWN = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+"""What a word looks like that may be shown: anything else may quote a prompt."""
+
+
+def finish_of(word: Any) -> tuple[FinishReason, str]:
+    """Return how a reply ended, by its provider's word for it, and that word itself where nobody here knows it."""
+    finish = _FINISHES.get(word.lower(), "other") if isinstance(word, str) else "other"
+    is_shown = finish == "other" and isinstance(word, str) and _SHOWN.fullmatch(word)
+    return finish, word if is_shown else ""
+
+
+_LANGUAGE = re.compile(r"\w*")
+
+
+def unfenced(text: str) -> str:
+    """Return what is inside a text that is one markdown fence from its start to its end; any other text as it is."""
+    inner = text.strip().removeprefix("```").removesuffix("```")
+    if len(inner) + 6 != len(text.strip()) or "```" in inner:
+        return text
+    return _LANGUAGE.sub("", inner, count=1) if inner[:1].isalpha() else inner

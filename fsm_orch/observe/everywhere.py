@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..define.definition import Definition
 from ..define.wording import kind_of
 from .base import Observer
-
-_log = logging.getLogger("fsm_orch")
+from .telling import named, report
 
 _makers: dict[object, Callable[[Definition], Observer]] = {}
 """By block, since two blocks may be given equal makers, and are left in any order."""
@@ -53,7 +51,7 @@ def _made(observer_of: Callable[[Definition], Observer], definition: Definition)
         observer = observer_of(definition)
         if not callable(observer):
             raise TypeError
-    except Exception as error:  # a guest, as observers are
-        _log.error("%r made no observer: %s", observer_of, type(error).__name__)
+    except BaseException as error:  # of any kind: a guest, as observers are
+        report("%s made no observer: %s", named(observer_of), type(error).__name__)
         return None
     return observer

@@ -38,9 +38,10 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
     """Return the fields of a record for a log line; those that are None are left out."""
     stamp = record.stamp
     line: dict[str, Any] = {
-        "run": stamp.run_id,
-        "thread": stamp.thread_id,
-        "trace": stamp.trace_id,
+        # not `thread`: structlog may hand these keys to the standard library, whose records have such an attribute
+        "run_id": stamp.run_id,
+        "thread_id": stamp.thread_id,
+        "trace_id": stamp.trace_id,
         "state": stamp.state,
         "agent": stamp.agent,
         "hops": stamp.hops,
@@ -54,6 +55,7 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
     match record:
         case records.CallSettled(usage=usage) if usage is not None:
             line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+            line["cached_input_tokens"] = usage.cached_input_tokens or None
         case records.VisitStarted(visits=visits) if visits > LOOP_VISITS:
             line["looping"] = True
         case records.ChildRecord(record=inner):

@@ -6,18 +6,21 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from ..agents.base import Agent, PlainAgent, Reply, Visit
 from ..define.states import State
 from ..define.watched import declared, watched
+from ..errors import is_failure
 from ..kernel.effects import Act
 from ..models.base import Model
 from ..models.metered import MeteredModel
+from ..observe.telling import report
 from ..resilience.retry import Retry
 from .desk import AttemptDesk
 from .held import tell_if_held, watched_steps
-from .outcome import TooLate, outcome
+from .outcome import Raised, TooLate, take
+from .outlast import outlast
 from .writer import Run
 
 GRACE_S = 1.0
@@ -25,7 +28,11 @@ GRACE_S = 1.0
 
 
 async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: Retry | None, deps: Any) -> None:
-    """Let an agent act while its visit has time, and fold its reply or why it failed; do not begin one without time."""
+    """Let an agent act while its visit has time, and fold its reply or why it failed; do not begin one without time.
+
+    Raises BaseException: what is no failure of an agent, a guard or a validator; or what the store raised. The reply is
+        not folded then.
+    """
     # The desk closes before anything is folded. What the attempt still does afterwards is refused there, so an agent
     # that was given up can neither spend nor write.
     desk = AttemptDesk(run)
@@ -40,27 +47,33 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
         elif isinstance(agent, PlainAgent):
             clock = asyncio.get_running_loop().time
             began = clock()
-            result = context.run(_begin, agent, visit)
+            result, is_begun = context.run(_begin, agent, visit)
             tell_if_held(visit.state, clock() - began, is_plain=True)
-            if not isinstance(result, Reply) and isinstance(result, Awaitable):
-                result = await _in_time(run, visit.state, partial(_itself, result), desk.seconds_left(), context)
+            if is_begun:
+                begun = partial(_itself, cast("Awaitable[object]", result))
+                result = await _in_time(run, desk, visit.state, begun, context)
         else:
-            result = await _in_time(run, visit.state, partial(agent.act, visit), seconds, context)
+            result = await _in_time(run, desk, visit.state, partial(agent.act, visit), context)
             run.has_paused()
     finally:
         desk.close()
+    if run.lost is not None:  # the store's failure, whatever the agent made of it
+        raise run.lost
+    # `type`, not `isinstance`, which asks an object of the agent's for its class, and may be raised anything
+    if type(result) is Raised and not is_failure(result.error):
+        run.error = result.error
+        raise result.error
     if not run.is_finished:  # a call that used more than it had reserved has landed the run already
-        run.fold(outcome(run, result))
+        take(run, agent, result)
 
 
-def _begin(agent: PlainAgent, visit: Visit[Any, Any]) -> object:
-    """Let a plain agent begin. Return its reply, something to await, or what it raised."""
+def _begin(agent: PlainAgent, visit: Visit[Any, Any]) -> tuple[object, bool]:
+    """Let a plain agent begin. Return its reply or what it raised, or something to await, and whether that is so."""
     try:
-        return agent.begin(visit)
-    # SystemExit would end the process, with every other run in it. A CancelledError is the agent's own: nothing is
-    # awaited here, so nobody can have cancelled the run. An interrupt from the keyboard is the user's, and passes.
-    except (Exception, SystemExit, asyncio.CancelledError) as error:
-        return error
+        begun = agent.begin(visit)
+        return begun, not isinstance(begun, Reply) and isinstance(begun, Awaitable)
+    except BaseException as error:  # what it means is judged when the desk is closed
+        return Raised(error), False
 
 
 def _itself(begun: Awaitable[object]) -> Awaitable[object]:
@@ -68,43 +81,50 @@ def _itself(begun: Awaitable[object]) -> Awaitable[object]:
 
 
 async def _in_time(
-    run: Run, state: State, act: Callable[[], Awaitable[object]], seconds: float, context: contextvars.Context
+    run: Run, desk: AttemptDesk, state: State, act: Callable[[], Awaitable[object]], context: contextvars.Context
 ) -> object:
     """Await what an agent does, in a task of its own, and stop it when its time is over. Return what came of it.
 
     Args:
-        seconds: how long it may take.
         context: the one that the agent began in, so that it can reset what it set there.
     """
     loop = asyncio.get_running_loop()
-    # Whichever comes first ends the wait: the task, the timer, or the run. `asyncio.timeout` and `wait_for` would wait
-    # on for an agent that does not let itself be cancelled, and the run with them.
+    # Whichever comes first ends the wait: the task, the alarm, or a store that failed. `asyncio.timeout` and `wait_for`
+    # would wait on for an agent that does not let itself be cancelled, and the run with them.
     ended: asyncio.Future[None] = loop.create_future()
     run.give_up = partial(_signal, ended)
     task = loop.create_task(_signalling(state, act, ended), context=context)
-    timer = loop.call_later(seconds, _signal, ended)
+    run.time.set_alarm(desk.seconds_left(), run.give_up)
+    cancelled = None
     try:
         await ended
+    except asyncio.CancelledError as error:
+        cancelled = error
+    finally:
+        # Closed before the agent is stopped: in its grace it may clean up, and sends nothing. And here, for whatever is
+        # raised: the agent must not go on working for a run that has landed.
+        run.time.stop_alarm()
         is_late = not task.done()
-    finally:  # if the caller cancels, too: the agent must not go on working for a run that has landed
-        timer.cancel()
-        await _stop(task)
-    if is_late:
-        return TooLate("the visit's time was over; what its agent had begun has an unknown outcome")
-    if task.cancelled():
-        return asyncio.CancelledError()
-    error = task.exception()
-    return task.result() if error is None else error
+        desk.close()
+        if is_late and not task.cancelling():  # once: a second one would interrupt the clean-up that the grace is for
+            task.cancel()
+    cancelled = await _grace(task) or cancelled
+    came = task.result() if task.done() and not task.cancelled() else Raised(asyncio.CancelledError())
+    if type(came) is Raised and not is_failure(came.error):
+        return came  # also if it was cancelled or is late: an interrupt out of a clean-up is for the caller
+    if cancelled is not None:
+        raise cancelled
+    return TooLate("the visit's time was over; what its agent had begun has an unknown outcome") if is_late else came
 
 
 async def _signalling(state: State, act: Callable[[], Awaitable[object]], ended: asyncio.Future[None]) -> object:
-    """Await what an agent does, and signal its end as the last thing."""
+    """Await what an agent does, and signal its end as the last thing. Return what it raised, too."""
     try:
         begun = act()
         # `await` in here, so that an `act` that is not async fails its attempt, and not the run
         return await (watched_steps(state, begun) if hasattr(begun, "__await__") else begun)
-    except SystemExit as error:  # it would end the event loop, and with it every other run
-        return error
+    except BaseException as error:  # raised in a task, an interrupt or an exit would end the loop and every other run
+        return Raised(error)
     finally:
         _signal(ended)  # waiting for the task itself would take one more round of the loop
 
@@ -112,6 +132,27 @@ async def _signalling(state: State, act: Callable[[], Awaitable[object]], ended:
 def _signal(ended: asyncio.Future[None]) -> None:
     if not ended.done():
         ended.set_result(None)
+
+
+async def _grace(task: asyncio.Task[object]) -> asyncio.CancelledError | None:
+    """Wait for a cancelled task a little, then abandon it. Return the last cancellation that came meanwhile."""
+    if task.done():
+        return None
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    timer = asyncio.get_running_loop().call_later(GRACE_S, _signal, over)
+    task.add_done_callback(lambda _: _signal(over))
+    cancelled = await outlast(over)
+    timer.cancel()
+    if not task.done():
+        task.add_done_callback(_report_interrupt)
+    return cancelled
+
+
+def _report_interrupt(task: asyncio.Task[object]) -> None:
+    """Log an interrupt of an agent that was given up, which has no caller any more."""
+    came = None if task.cancelled() else task.result()
+    if type(came) is Raised and not is_failure(came.error):
+        report("an agent that was given up raised %s", type(came.error).__name__)
 
 
 def _metered(run: Run, desk: AttemptDesk, model: Model | None, retry: Retry | None) -> MeteredModel | None:
@@ -136,21 +177,3 @@ def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, 
         legal=desk.legal,
         metered=metered,
     )
-
-
-async def _stop(task: asyncio.Task[object]) -> None:
-    """Cancel a task that is still at work, give it a short grace, then abandon it."""
-    if not task.done():
-        task.cancel()  # once: a second cancellation would interrupt the clean-up that the grace is for
-        # `wait` instead of `await task`: it returns after the grace, and raises nothing that the task raises
-        await asyncio.wait({task}, timeout=GRACE_S)
-    if task.done():  # a callback would be called in another round of the loop
-        _retrieve(task)
-    else:
-        task.add_done_callback(_retrieve)
-
-
-def _retrieve(task: asyncio.Task[object]) -> None:
-    """Retrieve an exception that may no longer matter, so that asyncio does not report it as never retrieved."""
-    if not task.cancelled():
-        task.exception()

@@ -17,7 +17,9 @@ from .writer import Run
 class AttemptDesk:
     """The desk of one attempt.
 
-    Raises VisitClosed: from every method that reserves a call or draws the menu, once the attempt has ended.
+    Raises VisitClosed: from every method that reserves a call or draws the menu, once the attempt has ended, or its run
+        is about to end.
+    Raises VisitError: from the same methods, on another thread or event loop than the run's.
     """
 
     def __init__(self, run: Run) -> None:
@@ -33,14 +35,15 @@ class AttemptDesk:
         self._is_closed = True
 
     def check(self) -> None:
-        """Check that the attempt has not ended."""
+        """Check that the attempt may still make calls, and that this is where it may make them."""
         self._open_visit()
 
     def _open_visit(self) -> VisitLog:
         """Return the visit, which must still be under way."""
+        self._run.check_here()
         visit = self._run.now.visit
         # the kernel knows only the visit that is under way: a late call would be booked on the one that came after
-        if self._is_closed or visit is None:
+        if self._is_closed or visit is None or self._run.is_ending:
             raise VisitClosed("This visit has ended: its model takes no more calls. Return from the agent")
         return visit
 
@@ -65,10 +68,16 @@ class AttemptDesk:
         return call
 
     async def written(self) -> None:
-        """Wait until the journal is stored."""
+        """Wait until the journal is stored, and check that the attempt has not ended meanwhile."""
         # A request leaves only after this: a crash while it is out must find its reservation in the store. Otherwise
         # the journal would know nothing of a call that may be billed.
-        await self._run.flush()
+        if self._run.is_stored:
+            return
+        try:
+            await self._run.flush()
+        except Exception as error:  # the run's, which ends by it; an agent must neither take it nor be blamed for it
+            raise VisitClosed("The journal of this run cannot be stored: return from the agent") from error
+        self._open_visit()
 
     def settle(self, call: int, usage: Usage | None) -> None:
         """Charge a call for what it used; if that is not known, for its whole reservation.
@@ -91,10 +100,14 @@ class AttemptDesk:
         """Return whether a call is still to be charged."""
         # by the hops that no other visit has: the one that is under way now may have a call of the same number
         now = self._run.now
-        return now.visit is not None and now.hops == self._hops and call in now.visit.open
+        is_under_way = now.visit is not None and now.hops == self._hops and self._run.lost is None
+        return is_under_way and now.visit is not None and call in now.visit.open
 
     def _came_late(self, call: int, reserved: Amount, usage: Usage) -> None:
-        beyond = self._state.price.amount(usage.input_tokens, usage.output_tokens).beyond(reserved)
+        used = self._state.price.amount(
+            usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens
+        )
+        beyond = used.beyond(reserved)
         if beyond is not NOTHING:
             self._run.overspend(
                 inputs.Overspent(

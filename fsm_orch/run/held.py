@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from ..define.states import State
-
-_log = logging.getLogger("fsm_orch")
+from ..observe.telling import report
 
 HELD_S = 0.1
 """Seconds for which an agent may hold the event loop without a warning, as in asyncio's debug mode."""
@@ -26,13 +25,14 @@ def tell_if_held(state: State, seconds: float, *, is_plain: bool) -> None:
         return
     name = state.spec.name
     fix = f"State({name}, thread=True)" if is_plain else "await what blocks, by asyncio.to_thread(...) if nothing else"
-    _log.warning(
+    report(
         "the agent of %r, %s at %s, held the event loop for %.2f s, in which no other run went on: %s",
         state.name,
         name,
         state.spec.where,
         seconds,
         fix,
+        level=logging.WARNING,
     )
 
 

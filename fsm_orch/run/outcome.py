@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..agents.base import Reply
+from ..agents.base import Agent, Reply
 from ..define.changes import changed, journaled
 from ..define.context import Context, FieldRef
 from ..define.states import Handoff, State
-from ..errors import CallDenied, ContextError, FsmError, WrongType
+from ..errors import CallDenied, ContextError, StepError, WrongType, is_failure
 from ..kernel import inputs
 from ..kernel.codec import input_from_json, to_json
 from ..kernel.inputs import Input
 from ..kernel.reasons import Refusal
+from ..observe.telling import report
+from .failure import described, traced
 from .writer import Run
 
 
@@ -24,28 +24,52 @@ class TooLate(Exception):
     """The visit's time was over before its agent had finished, or before it had begun; says which."""
 
 
-def outcome(run: Run, result: object) -> Input:
-    """Return what an attempt came to, as an input.
+class Raised(NamedTuple):
+    """What an agent raised, which is told from an exception that it returned."""
+
+    error: BaseException
+
+
+def take(run: Run, agent: Agent, result: object) -> None:
+    """Fold what an attempt came to.
 
     Args:
-        result: the agent's reply, or whatever else it returned or raised.
+        agent: made it.
+        result: the agent's reply, or whatever else it returned; or `Raised`, or `TooLate`.
+
+    Raises BaseException: what is no failure of the user's own code, from a guard, a validator or a method of the reply.
     """
-    at = run.elapsed()
-    if isinstance(result, Reply):
-        try:
-            return replied(run.now.context, run.compiled.states[run.now.state].state, result, at=at)
-        except Exception as error:
-            result = error
+    try:
+        run.fold(_outcome(run, agent, result))
+    except BaseException as error:
+        run.error = error
+        if isinstance(error, StepError) or not is_failure(error):
+            raise
+        # what an agent returns is a user's object: any method of it may raise, and then the attempt has failed
+        run.fold(_failed(run, agent, error))
+
+
+def _outcome(run: Run, agent: Agent, result: object) -> Input:
+    if isinstance(result, Raised):
+        return _failed(run, agent, result.error)
     if isinstance(result, TooLate):
-        return inputs.Failed(reason="timeout", detail=str(result), at=at)
-    if isinstance(result, asyncio.CancelledError):
-        return inputs.Failed(reason="error", detail="the agent cancelled itself", at=at)
-    if not isinstance(result, BaseException):
-        result = TypeError(f"an agent returns a Reply, not {type(result).__name__}")
-    run.error = result  # beside the journal, since its text may hold anything: for whoever called, and for nobody else
-    if isinstance(result, CallDenied):
-        return inputs.Failed(reason="denied", detail=str(result), at=at)
-    return inputs.Failed(reason="error", detail=_describe(result), at=at)
+        return inputs.Failed(reason="timeout", detail=str(result), at=run.elapsed())
+    if isinstance(result, Reply):
+        return replied(run.now.context, run.compiled.states[run.now.state].state, result, at=run.elapsed())
+    return _failed(run, agent, WrongType(f"an agent returns a Reply, not {type(result).__name__}"))
+
+
+def _failed(run: Run, agent: Agent, error: BaseException) -> inputs.Failed:
+    """Return an attempt that raised as an input, and log where."""
+    run.error = error  # beside the journal, since its text may hold anything: for whoever called, and for nobody else
+    now, detail = run.now, described(error, agent)
+    if isinstance(error, asyncio.CancelledError):
+        detail += ": the agent cancelled itself"
+    if isinstance(error, CallDenied):
+        return inputs.Failed(reason="denied", detail=detail, at=run.elapsed())
+    attempt = now.visit.attempt if now.visit else 0
+    report("run %s: attempt %d in %r failed: %s\n%s", now.run_id, attempt, now.state, detail, traced(error))
+    return inputs.Failed(reason="error", detail=detail, at=run.elapsed())
 
 
 def replied(context: Context, state: State, reply: Reply, *, at: float) -> inputs.Replied:
@@ -115,13 +139,3 @@ def _read_back(event: inputs.Replied, state: State) -> inputs.Replied:
 
 def _whose(state: State) -> str:
     return f"the reply of {state.name!r}, whose agent is at {state.spec.where},"
-
-
-def _describe(error: BaseException) -> str:
-    """Return an error's name and place, and its message only if it is our own."""
-    # any other message may hold secrets, and this goes into the journal and into logs
-    if isinstance(error, FsmError):
-        return f"{type(error).__name__}: {error}"
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    place = f" at {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
-    return f"{type(error).__name__}{place}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Generic, NamedTuple, TypeVar
@@ -63,7 +62,7 @@ class RunResult(Generic[C]):
     records: tuple[Record, ...] = field(repr=False)
     journal: tuple[Input, ...] = field(repr=False)
     error: BaseException | None = field(default=None, repr=False)
-    """What the last failed attempt raised, for a debugger; it is in no journal and no log."""
+    """What the last failed attempt raised, for a debugger. It is in no journal; a log has its traceback alone."""
 
 
 def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:
@@ -88,28 +87,3 @@ def landing_of(records: Sequence[Record]) -> Landing | None:
 def place(definition: Definition, now: Configuration) -> State | Final:
     """Return the state of a configuration as the object that the machine's class holds."""
     return definition.states.get(now.state) or definition.finals[now.state]
-
-
-class RunStream(Generic[C]):
-    """The records of a run under way. Each is yielded once, however often the stream is iterated."""
-
-    def __init__(self, queue: asyncio.Queue[Record | None], task: asyncio.Task[RunResult[C]]) -> None:
-        self._queue = queue
-        self._task = task
-
-    async def __aiter__(self) -> AsyncIterator[Record]:
-        """Yield the records that were not yielded yet, until the run ends.
-
-        Raises what the run raised, such as a store's error.
-        """
-        while (record := await self._queue.get()) is not None:
-            yield record
-        self._queue.put_nowait(None)  # for whoever iterates again
-        # Without this a failed run would look like a short one. A run that was cancelled was cancelled by the caller.
-        if not self._task.cancelled():
-            self._task.result()
-
-    async def result(self) -> RunResult[C]:
-        """Wait for the end of the run and return its result. Giving up waiting does not cancel the run."""
-        # shielded: `asyncio.timeout` around this would otherwise cancel the run itself, and land it
-        return await asyncio.shield(self._task)

@@ -21,8 +21,6 @@ from ..define.states import State
 from ..errors import StartError
 from ..kernel.begin import started
 from ..kernel.configuration import Configuration
-from ..kernel.due import due
-from ..kernel.effects import Act
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
@@ -36,8 +34,9 @@ from ..proof.bounds.certificate import Certificate
 from ..resilience.retry import Retry
 from ..store.base import Store
 from . import given, start
-from .attempt import attempt
-from .result import RunResult, RunStream, landing_of, path_of, place
+from .drive import drive
+from .result import RunResult, landing_of, path_of, place
+from .stream import RunStream
 from .writer import Run
 
 _PATIENT = Retry()
@@ -112,7 +111,12 @@ class Runner(Generic[C, D]):
         Raises StartError: if the context is not the machine's, comes with a field set that only agents write, or does
             not come back from JSON; if dependencies are missing or not declared, an id is no text, or messages are not
             `Message` objects.
-        Raises asyncio.CancelledError: if the caller cancels; the run has landed by then.
+        Raises asyncio.CancelledError: if the caller cancels. The run has landed by then and its end is stored, however
+            often it is cancelled; from the first time on nothing is sent.
+        Raises what the store raises: an exit or a cancellation as a StoreError. Nothing is folded for it, and what is
+            stored can be folded and resumed.
+        Raises BaseException: what an agent or a guard raises and is no failure of its own, such as KeyboardInterrupt or
+            what `pytest.fail` raises. The run has landed by then and its end is stored.
         """
         return await self._run(self._started(context, options, deps), deps, self._observers)
 
@@ -149,22 +153,20 @@ class Runner(Generic[C, D]):
     ) -> AsyncIterator[RunStream[C]]:
         """Run, giving each record as it is made. Leaving the block early cancels the run, which lands it.
 
-        A reader sees the records of a hop before the next agent acts.
+        A reader sees the records of a hop before the next agent acts. What the run raised, such as a store's error,
+        is raised where the records are read, or else where the block is left.
 
         async with runner.stream(context) as events:
             async for record in events: ...
             result = await events.result()
         """
-        queue: asyncio.Queue[Record | None] = asyncio.Queue()
+        first, queue = self._started(context, options, deps), asyncio.Queue[Record | None]()
         observers = (*self._observers, queue.put_nowait)
-        running = self._run(self._started(context, options, deps), deps, observers, is_read=True)
-        task = asyncio.create_task(running)
-        task.add_done_callback(lambda _: queue.put_nowait(None))
+        stream = RunStream(queue, lambda: self._run(first, deps, observers, is_read=True))
         try:
-            yield RunStream(queue, task)
+            yield stream
         finally:
-            task.cancel()
-            await asyncio.wait({task})
+            await stream.leave()
 
     def replay(self, journal: Iterable[Input]) -> RunResult[C]:
         """Return what a run came to, folded from its journal: the same as the live result, but for `error`.
@@ -215,19 +217,7 @@ class Runner(Generic[C, D]):
         clock = self._clock or asyncio.get_running_loop().time
         observers = (*observers, *observers_of(self.definition))
         run = Run(self.compiled, first, clock=clock, observers=observers, store=self.store)
-        try:
-            await run.pause(is_read=is_read)
-            # Asked after the pause, and begun without another `await`: what was due before the store was waited for may
-            # be due no longer.
-            while acts := [effect for effect in due(self.compiled, run.now) if isinstance(effect, Act)]:
-                (act,) = acts  # no machine has children yet
-                agent, model = self._agents[act.state], self._models.get(act.state)
-                await attempt(run, act, agent, model, self._retry, deps)
-                await run.pause(is_read=is_read)
-        except BaseException as error:  # the caller's cancellation, or a store that failed: never in mid-air
-            run.cancel(type(error).__name__)
-            await _last_flush(run, error)
-            raise
+        await drive(run, self._agents, self._models, retry=self._retry, deps=deps, is_read=is_read)
         return self._result(run.now, run.records, run.journal, run.error)
 
     def _result(
@@ -274,11 +264,3 @@ def _is_loop_running() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-async def _last_flush(run: Run, error: BaseException) -> None:
-    """Store the end of a run that is raising; if that fails too, the first error is the one to tell."""
-    try:
-        await asyncio.shield(run.flush())
-    except Exception as second:
-        error.add_note(f"the end of run {run.now.run_id} could not be stored: {type(second).__name__}")

@@ -7,10 +7,10 @@ before anything else can happen, however many calls a visit has under way.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 
 from ..clock import Clock
+from ..errors import StoreError, VisitError, is_failure
 from ..kernel import inputs
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
@@ -19,9 +19,9 @@ from ..kernel.inputs import Input
 from ..kernel.records import Record
 from ..kernel.step import step
 from ..observe.base import Observer
+from ..observe.telling import report, tell
 from ..store.base import Store
-
-_log = logging.getLogger("fsm_orch")
+from .active import ActiveTime
 
 _SHARE_S, _SHARE_HOPS = 0.001, 16
 """For how long a run may have the event loop before others get a turn: seconds and hops, whichever is over first."""
@@ -50,17 +50,24 @@ class Run:
         self.records: list[Record] = []
         self.error: BaseException | None = None
         """What the last failed attempt raised; never journaled, since it may hold anything."""
+        self.lost: BaseException | None = None
+        """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
         self.give_up: Callable[[], object] = _nothing
         """Ends the attempt that is under way."""
+        self._home = _running_loop()
+        self._caller = None if self._home is None else asyncio.current_task()
+        self._cancellations = self._caller.cancelling() if self._caller else 0
         self._clock = clock
         self._paused_at = clock()
         self._paused_after = 0
-        self._began = self._paused_at - started.at
+        self.time = ActiveTime(clock, at=started.at, now=self._paused_at)
+        self.elapsed = self.time.elapsed
+        """Returns the seconds that the run has been active."""
         self._observers = tuple(observers)
         self._store = store
         self._stored = 0
         self._storing = asyncio.Lock()
-        self._appending: asyncio.Future[None] | None = None
+        self._appending: asyncio.Future[BaseException | None] | None = None
         stepped = step(compiled, None, started)
         self.now: Configuration = stepped.configuration
         self._note(started, stepped.records)
@@ -69,13 +76,40 @@ class Run:
     def is_finished(self) -> bool:
         return self.now.status == "finished"
 
-    def elapsed(self) -> float:
-        """Return the seconds that the run has been active."""
-        # a clock that was set back before the start would give a negative time, which the kernel refuses
-        return max(0.0, self._clock() - self._began)
+    @property
+    def is_stored(self) -> bool:
+        """Whether there is nothing to store."""
+        return self._store is None or self._stored == len(self.journal)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing may be sent for it any more: it has ended, or cannot be stored, or its caller cancels."""
+        # asked of the task: a cancellation arrives a round of the loop after it was wanted, and a request might leave
+        return self.now.status == "finished" or self.lost is not None or self._is_cancelled()
+
+    def check_here(self) -> None:
+        """Check that this is the event loop of the run.
+
+        Raises VisitError: if it is another loop, or another thread.
+        """
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+        if here is not self._home:
+            raise VisitError(
+                "a run has one writer, on its own event loop, and this is another thread or loop: nothing was sent. "
+                "Await visit.model.ask(...) in the agent itself; a thread can have it done there: "
+                "asyncio.run_coroutine_threadsafe(visit.model.ask(...), loop).result(), "
+                "with loop = asyncio.get_running_loop() of the agent"
+            )
 
     def fold(self, event: Input) -> None:
-        """Apply an input, and tell the observers what the kernel made of it."""
+        """Apply an input, and tell the observers what the kernel made of it.
+
+        Raises VisitError: if this is not the event loop of the run.
+        """
+        self.check_here()
         # No `await` in here. Two tasks that fold at once would step from the same configuration, and the second would
         # overwrite what the first had reserved. And the step is first: if it raises, nothing has been journaled.
         stepped = step(self.compiled, self.now, event)
@@ -85,15 +119,7 @@ class Run:
     def _note(self, event: Input, made: tuple[Record, ...]) -> None:
         self.journal.append(event)
         self.records += made
-        for observer in self._observers:
-            for record in made:
-                self._tell(observer, record)
-
-    def _tell(self, observer: Observer, record: Record) -> None:
-        try:
-            observer(record)
-        except Exception as error:  # an observer is a guest: what it raises must not touch the run
-            _log.error("observer %r raised %s on %s", observer, type(error).__name__, record.kind)
+        tell(self._observers, made)
 
     def cancel(self, detail: str) -> None:
         """Land the run, unless it has ended already."""
@@ -111,9 +137,8 @@ class Run:
                 self.give_up()
             return
         record = overspent(self.compiled, self.now, event)
-        for observer in self._observers:
-            self._tell(observer, record)
-        _log.error(
+        tell(self._observers, (record,))
+        report(
             "run %s had ended when call %d of %r turned out to have used %d tokens and %d micro-dollars "
             "more than it had reserved: they are charged to nobody",
             *(self.now.run_id, event.call, event.source, event.tokens, event.cost),
@@ -125,7 +150,7 @@ class Run:
         Args:
             is_read: let them have it now: a reader sees where the run stands, and may leave, before it goes on.
         """
-        if self._store is not None:
+        if not self.is_stored:
             await self.flush()
         # A chain of plain agents awaits nothing, and would keep the loop to itself. A round of the loop costs about as
         # much as a hop, so not every hop gives it up. Hops are counted for clocks that stand still, as a test's may.
@@ -139,23 +164,67 @@ class Run:
         self._paused_at, self._paused_after = self._clock(), self.now.hops
 
     async def flush(self) -> None:
-        """Store what is journaled and not stored yet, in order, one writer at a time."""
-        if self._store is None:
+        """Store what is journaled and not stored yet, in order, one writer at a time. No time passes meanwhile.
+
+        Raises what the store raised, of the kinds that end a program as a StoreError.
+        """
+        if self._store is None or self.is_stored:
             return
-        # one at a time: an append says where it starts, which is known only when the one before it has ended
-        async with self._storing:
-            if self._appending is not None:  # a flush that was cancelled left it under way
-                # only waited for, not believed: the same inputs are appended again, and a store skips what it keeps
-                await asyncio.wait({self._appending})
-            pending = self.journal[self._stored :]
-            if pending:
-                append = self._store.append(self.now.run_id, self._stored, pending)
-                self._appending = asyncio.ensure_future(append)
-                # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would
-                # have to be appended at an unknown place
-                await asyncio.shield(self._appending)
-                self._appending = None
-                self._stored += len(pending)  # not `len(self.journal)`: inputs may have been folded meanwhile
+        self.time.hold()
+        try:
+            # one at a time: an append says where it starts, which is known only when the one before it has ended
+            async with self._storing:
+                await self._append_pending(self._store)
+        finally:
+            self.time.go_on()
+
+    async def _append_pending(self, store: Store) -> None:
+        if self._appending is not None:  # a flush that was cancelled left it under way
+            # only waited for, not believed: the same inputs are appended again, and a store skips what it keeps
+            await asyncio.wait({self._appending})
+        if self.lost is not None and is_failure(self.lost):
+            raise self.lost
+        pending = self.journal[self._stored :]
+        if pending:
+            self._appending = asyncio.ensure_future(_appended(store, self.now.run_id, self._stored, pending))
+            # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have
+            # to be appended at an unknown place
+            failure = await asyncio.shield(self._appending)
+            self._appending = None
+            if failure is not None:
+                raise self._lose(failure)
+            self._stored += len(pending)  # not `len(self.journal)`: inputs may have been folded meanwhile
+
+    def _lose(self, failure: BaseException) -> BaseException:
+        """Stop a run whose store failed. Return what to raise: an Exception, or the store's interrupt."""
+        if isinstance(failure, asyncio.CancelledError) and self._is_cancelled():
+            return failure  # the event loop is being closed, and cancels all that it finds
+        if is_failure(failure) and not isinstance(failure, Exception):
+            # an exit would end the program of whoever runs it, and a cancellation would be one that nobody asked for
+            lost = StoreError(f"run {self.now.run_id!r} could not be stored: the store raised {type(failure).__name__}")
+            lost.__cause__, failure = failure, lost
+        self.lost = failure
+        self.give_up()
+        return failure
+
+    def _is_cancelled(self) -> bool:
+        return self._caller is not None and self._caller.cancelling() > self._cancellations
+
+
+async def _appended(store: Store, run_id: str, start: int, pending: Sequence[Input]) -> BaseException | None:
+    """Append inputs. Return what the store raised: an interrupt, raised in a task, would end the event loop."""
+    try:
+        await store.append(run_id, start, pending)
+    except BaseException as error:
+        return error
+    return None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _nothing() -> None:

@@ -15,7 +15,12 @@ class Store(Protocol):
         """Append inputs to a journal. Once this returns they are kept.
 
         Appending is idempotent: inputs already stored are skipped, since a caller that was cancelled does not know
-        how far it came. Nothing cuts a slow store off: it makes its runs slow.
+        how far it came. Nothing cuts a slow store off: it makes its runs slow, and they do not age meanwhile.
+
+        What this raises ends the run that is being stored, and its caller gets it: an exit or a cancellation, which it
+        would take for its own, as a StoreError. It folds nothing, so that what is kept is the beginning of a run that
+        can go on, whether or not these inputs are part of it. After an interrupt, such as KeyboardInterrupt, the run is
+        landed and its end appended.
 
         Args:
             run_id: names the journal.

@@ -6,6 +6,7 @@ here, without a line of the kernel's: a shared mistake would hide itself.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -129,7 +130,7 @@ def _holds(guard: Guard[Any], context: Context) -> bool:
     """Return whether a guard holds; one that raises does not."""
     try:
         return guard(context) is True
-    except Exception:
+    except (Exception, SystemExit, asyncio.CancelledError):
         return False
 
 

@@ -90,7 +90,7 @@ def test_nothing_is_a_reply_too() -> None:
     [
         ("number", "the agent of 'work' returned int; it may return None"),
         ("text", "the agent of 'work' returned str; it may return None"),
-        ("names", "changes are keyed by fields, such as Ticket.answer, not by 'answer'"),
+        ("names", "changes are keyed by fields, such as Ticket.answer, not by a str"),
         ("stray", "does not leave 'work'"),
     ],
 )

@@ -11,7 +11,7 @@ from support.desk import BILLING, Support, Ticket
 from fsm_orch import Context, Final, LLMAgent, Machine, Message, Response, Runner, ScriptedModel, State, Usage, Window
 from fsm_orch.agents.decision import Form
 from fsm_orch.errors import ContextError
-from fsm_orch.models import Request
+from fsm_orch.models import FinishReason, Request
 
 
 class Note(Context):
@@ -111,6 +111,17 @@ def test_only_the_window_of_a_conversation_is_shown() -> None:
     [
         (Response(text="", usage=Usage(requests=1), finish="refusal"), "The model declined to answer."),
         (Response(text='{"summary"', usage=Usage(requests=1), finish="length"), "The reply was cut off at its cap"),
+        (Response(text="No.", usage=Usage(requests=1), finish="refusal"), "The model declined to answer."),
+        (
+            Response(text="", usage=Usage(requests=1), finish="other", ended="tool_calls"),
+            "The reply was empty. Reply with one JSON object and nothing else. It ended as 'tool_calls'.",
+        ),
+        (Response(text="", usage=Usage(requests=1), finish="other"), "The reply was empty."),
+        (
+            Response(text='{"summary"', usage=Usage(requests=1), finish="other", ended="error"),
+            "The reply was an unfinished JSON object. Reply more briefly. It ended as 'error'.",
+        ),
+        (Response(text="Sure!", usage=Usage(requests=1), finish="other", ended="eos2"), "The reply was not JSON."),
     ],
 )
 def test_refusals_and_cut_replies_are_told_to_the_model(response: Response, reason: str) -> None:
@@ -118,6 +129,43 @@ def test_refusals_and_cut_replies_are_told_to_the_model(response: Response, reas
     request = asked(Summary, Note(text="x"), response, {"summary": "y"})
 
     assert f"Your last reply was refused: {reason}" in request.messages[0].content
+
+
+@pytest.mark.parametrize("finish", ["stop", "length", "refusal", "other"])
+def test_whole_json_is_a_decision_however_it_ended(finish: FinishReason) -> None:
+    """A decision that is whole is taken at once, whatever word the provider ended it with."""
+    response = Response(text='{"summary": "y"}', usage=Usage(requests=1), finish=finish, ended="eos")
+    model = ScriptedModel([response])
+
+    result = Runner(Summary, model=model).run_sync(Note(text="x"))
+
+    assert ("done", "y", 1) == (result.state.name, result.context.summary, result.usage.requests)
+
+
+@pytest.mark.parametrize(
+    ("response", "detail"),
+    [
+        (Response(text="", usage=None, finish="other", ended="tool_calls"), "The reply was empty. It ended as 'tool_"),
+        (Response(text=" ", usage=None, finish="other"), "The reply was empty."),
+        (Response(text="I can", usage=None, finish="length"), "The reply was cut off at its cap."),
+        (Response(text="I cannot.", usage=None, finish="refusal"), "The model declined to answer."),
+    ],
+)
+def test_free_text_that_is_none_is_refused(response: Response, detail: str) -> None:
+    """Where free text is asked for, what was cut off, refused, or blank without a word that it is whole, is no text."""
+    result = Runner(Echo, model=ScriptedModel([response] * 2)).run_sync(Note(text="x"))
+
+    assert result.landing is not None
+    assert result.landing.detail is not None
+    assert result.landing.detail.startswith(detail)
+
+
+def test_free_text_with_an_unknown_end_is_a_text() -> None:
+    """A text that ended in a word that nobody here knows is what the model said."""
+    said = Response(text="Good morning.", usage=Usage(requests=1), finish="other", ended="eos2")
+    result = Runner(Echo, model=ScriptedModel([said])).run_sync(Note(text="x"))
+
+    assert ["Good morning."] == [message.content for message in result.messages]
 
 
 def test_a_field_may_hold_what_looks_like_instructions() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import copy
 import dataclasses
@@ -10,7 +11,7 @@ import operator
 import typing
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, MutableSequence, MutableSet, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, ClassVar, Literal, Optional
 
 import pytest
 from hypothesis import given
@@ -553,18 +554,34 @@ def test_a_context_stays_frozen_and_closed(config: dict[str, Any]) -> None:
         type("Loose", (Context,), {"model_config": config})
 
 
-def test_a_validator_that_raises_anything_refuses() -> None:
-    """Whatever a user's validator raises on a value is a refusal, and does not show the value."""
+class Table(Context):
+    """A validator raises what a test wants."""
 
-    class Table(Context):
-        key: str = "a"
+    key: str = "a"
+    raised: ClassVar[BaseException] = KeyError("SECRET")
 
-        @field_validator("key")
-        @classmethod
-        def look_up(cls, key: str) -> str:
-            return {"a": "a"}[key]
+    @field_validator("key")
+    @classmethod
+    def look_up(cls, key: str) -> str:
+        if key == "SECRET":
+            raise cls.raised
+        return key
 
-    with pytest.raises(ContextError, match=r"^a validator raised KeyError$"):
+
+@pytest.mark.parametrize("error", [KeyError("SECRET"), SystemExit(3), asyncio.CancelledError("SECRET")], ids=repr)
+def test_a_validator_that_raises_anything_refuses(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails in a user's validator on a value is a refusal, and does not show the value."""
+    monkeypatch.setattr(Table, "raised", error)
+
+    with pytest.raises(ContextError, match=rf"^a validator raised {type(error).__name__}$"):
+        changed(Table(), {"key": "SECRET"})
+
+
+def test_an_interrupt_passes_a_validator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt in a validator is for whoever called, and refuses nothing."""
+    monkeypatch.setattr(Table, "raised", KeyboardInterrupt())
+
+    with pytest.raises(KeyboardInterrupt):
         changed(Table(), {"key": "SECRET"})
 
 

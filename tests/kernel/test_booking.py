@@ -38,6 +38,7 @@ def priced(input_price: Fraction, output_price: Fraction) -> CompiledMachine:
 
 
 DEAR = priced(Fraction(1), Fraction(8))
+CACHED = CompiledMachine(Support.definition, prices={"triage": Price(Fraction(4), Fraction(1), Fraction(1))})
 
 CALL = reserve(1, 50, 100)
 
@@ -77,6 +78,14 @@ CALL = reserve(1, 50, 100)
         ),
         case("a call may reserve its agent's caps to the token", SUPPORT, reserve(1, 600, 100), denied=None),
         case("a call reserves no input above its caps", SUPPORT, reserve(1, 601, 100), denied="call_limits"),
+        case(
+            "input from a cache costs its own price, and counts in full",
+            CACHED,
+            CALL,
+            settle(1, 50, 10, cached=30),
+            settled=Amount(60, 20 * 4 + 30 * 1 + 10),
+            usage=Usage(requests=1, input_tokens=50, output_tokens=10, cached_input_tokens=30),
+        ),
         case("a call within its caps may cost what they do", DEAR, reserve(1, 600, 100), denied=None),
         case("dear output is not cheap input", DEAR, reserve(1, 599, 101), denied="call_limits"),
         case(
@@ -248,6 +257,8 @@ def test_a_merged_child_is_gone() -> None:
         wrong("only an open call is released", "call 1 is not open", SUPPORT, release(1)),
         wrong("no input is given back", "counts are never negative", SUPPORT, CALL, settle(1, -1, 5)),
         wrong("no output is given back", "counts are never negative", SUPPORT, CALL, settle(1, 5, -1)),
+        wrong("no cached input is given back", "counts are never negative", SUPPORT, CALL, settle(1, 5, cached=-1)),
+        wrong("cached input is a part of the input", "a part of the input", SUPPORT, CALL, settle(1, 5, cached=6)),
         wrong("a child that is not there is not merged", "there is none", SUPPORT, merge(1)),
         wrong(
             "a child is merged once",

@@ -176,6 +176,25 @@ def test_price_rounds_up(input_price: Fraction, output_price: Fraction, inputs: 
     assert expected == Price(input_price, output_price).amount(inputs, outputs)
 
 
+@given(prices, prices, st.fractions(0, 1), st.integers(0, 10**12), st.integers(0, 10**12), st.fractions(0, 1))
+def test_price_of_cached_input(
+    i: Fraction, o: Fraction, of: Fraction, inputs: int, outputs: int, part: Fraction
+) -> None:
+    """What came from a cache costs its own price, never more than any input; without such a price it costs the same."""
+    cached = int(inputs * part)
+    price = Price(i, o, i * of)
+    exact = (inputs - cached) * i + cached * i * of + outputs * o
+
+    assert Amount(inputs + outputs, math.ceil(exact)) == price.amount(inputs, outputs, cached_input_tokens=cached)
+    assert Price(i, o).amount(inputs, outputs) == Price(i, o).amount(inputs, outputs, cached_input_tokens=cached)
+
+
+def test_cached_input_is_no_dearer() -> None:
+    """A price by which input from a cache would cost more than the bounds say is refused."""
+    with pytest.raises(ValueError, match="cached_input is 3, more than input, 2: raise that to it"):
+        Price(Fraction(2), Fraction(1), Fraction(3))
+
+
 @given(prices, prices, small, small, st.integers(1, 6))
 def test_sum_of_calls_is_never_cheaper_than_one(i: Fraction, o: Fraction, inputs: int, outputs: int, n: int) -> None:
     """Cutting one call into many never makes it cheaper, so money is never undercounted."""

@@ -11,11 +11,13 @@ import pytest
 import transitions
 from hypothesis import given
 from hypothesis import strategies as st
+from support.raised import FAILURES, INTERRUPTS
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
 from fsm_orch.amounts import Amount, Price
+from fsm_orch.define.guards import Guard
 from fsm_orch.define.states import Handoff
-from fsm_orch.kernel.engine import CompiledMachine, GuardAnswer
+from fsm_orch.kernel.engine import CompiledMachine, GuardAnswer, judged
 
 
 class Flags(Context):
@@ -41,6 +43,15 @@ def breaks(f: Flags) -> bool:
 @guard
 def exits(f: Flags) -> bool:
     raise KeyboardInterrupt
+
+
+def raising(error: BaseException) -> Guard[Flags]:
+    """Return a guard that raises."""
+
+    def raising(f: Flags) -> bool:
+        raise error
+
+    return guard(raising)
 
 
 def work(visit: Any) -> None:
@@ -92,11 +103,23 @@ def test_a_guard_that_raises_counts_as_false(handoff: Handoff, shown: str) -> No
     assert None is COMPILED.fire("b", handoff, Flags())
 
 
-def test_an_interrupt_is_no_answer() -> None:
-    """What is no Exception, such as an interrupt from the keyboard, is not swallowed."""
+@pytest.mark.parametrize("error", FAILURES, ids=repr)
+def test_whatever_fails_in_a_guard_means_no(error: BaseException) -> None:
+    """An exit, a cancellation and a group of failures count as false like any Exception."""
+    assert GuardAnswer(holds=False, error=f"{type(error).__name__} in <unnamed guard>") == judged(
+        raising(error), Flags()
+    )
 
+
+@pytest.mark.parametrize("error", INTERRUPTS, ids=repr)
+def test_an_interrupt_is_no_answer(error: BaseException) -> None:
+    """What is meant for whoever called, such as an interrupt from the keyboard, is not swallowed, by firing neither."""
+    with pytest.raises(BaseException) as caught:
+        judged(raising(error), Flags())
     with pytest.raises(KeyboardInterrupt):
         COMPILED.fire("b", Small.stop, Flags())
+
+    assert error is caught.value
 
 
 def test_no_guard_always_holds() -> None:
@@ -232,6 +255,20 @@ def test_misfires_log_nothing(caplog: pytest.LogCaptureFixture) -> None:
             COMPILED.fire("done", Small.end, Flags())
 
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_an_application_hears_its_own_machines_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Firing writes no line of any level, and a machine that the application made of `transitions` writes its own."""
+    its_own = transitions.Machine(states=["x", "y"], initial="x", name="lamp")
+    its_own.add_transition("press", "x", "y", conditions=[lambda: True])
+
+    with caplog.at_level(logging.DEBUG):
+        assert CompiledMachine(Small.definition).fire("a", Small.to_b, Flags()) == "b"
+        silent = caplog.text
+        its_own.press()  # type: ignore[attr-defined]
+
+    assert "" == silent
+    assert "lamp: Finished processing state x exit callbacks." in caplog.text
 
 
 def test_firing_keeps_no_state() -> None:

@@ -121,25 +121,30 @@ async def test_one_call_is_one_request(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "finish"),
+    ("reason", "finish", "ended"),
     [
-        ("end_turn", "stop"),
-        ("stop_sequence", "stop"),
-        ("refusal", "refusal"),
-        ("max_tokens", "length"),
-        ("model_context_window_exceeded", "length"),
-        ("pause_turn", "length"),
-        ("tool_use", "length"),
-        ("something_new", "length"),
-        (None, "length"),
-        ([], "length"),
+        ("end_turn", "stop", ""),
+        ("stop_sequence", "stop", ""),
+        ("eos", "stop", ""),
+        ("refusal", "refusal", ""),
+        ("content_filter", "refusal", ""),
+        ("max_tokens", "length", ""),
+        ("model_context_window_exceeded", "length", ""),
+        ("pause_turn", "other", "pause_turn"),
+        ("tool_use", "other", "tool_use"),
+        ("something_new", "other", "something_new"),
+        ("a secret illness", "other", ""),
+        ("", "other", ""),
+        (None, "other", ""),
+        ([], "other", ""),
     ],
 )
-async def test_finish(reason: Any, finish: str) -> None:
-    """A reply has stopped only if it says so; one that ended in any other way is not whole, and is charged."""
+async def test_finish(reason: Any, finish: Any, ended: str) -> None:
+    """How a reply ended is what it says; a word that nobody here knows is passed on, and the reply is charged."""
     response = await Provider({**HONEST, "stop_reason": reason}).model().complete(request())
+    usage = Usage(requests=1, input_tokens=5, output_tokens=2)
 
-    assert Response(text="hi", usage=Usage(requests=1, input_tokens=5, output_tokens=2), finish=finish) == response  # type: ignore[arg-type]
+    assert Response(text="hi", usage=usage, finish=finish, ended=ended) == response
 
 
 async def test_only_text_is_read() -> None:
@@ -176,7 +181,9 @@ async def test_usage(counts: dict[str, Any]) -> None:
     *read, written = parts.values()
 
     if all(type(count) is int and count >= 0 for count in parts.values()):
-        assert Usage(requests=1, input_tokens=sum(read), output_tokens=written) == response.usage
+        cached = parts["cache_read_input_tokens"]
+        used = Usage(requests=1, input_tokens=sum(read), output_tokens=written, cached_input_tokens=cached)
+        assert used == response.usage
     else:
         assert response.usage is None
 
@@ -186,7 +193,7 @@ async def test_usage_without_content(content: Any) -> None:
     """What a reply cost is kept, though nothing else of it can be read."""
     response = await Provider({**HONEST, "content": content}).model().complete(request())
 
-    assert Response(text="", usage=Usage(requests=1, input_tokens=5, output_tokens=2), finish="length") == response
+    assert Response(text="", usage=Usage(requests=1, input_tokens=5, output_tokens=2), finish="other") == response
 
 
 JSON = st.recursive(

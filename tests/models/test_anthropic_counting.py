@@ -94,8 +94,8 @@ def test_price() -> None:
     sonnet = Provider().model("claude-sonnet-4-5").price
     long = Provider().model("claude-sonnet-4-5", max_input_tokens=1_000_000).price
 
-    assert Price(Fraction(3), Fraction(15)) == sonnet
-    assert Price(Fraction(6), Fraction(45, 2)) == long
+    assert Price(Fraction(3), Fraction(15), Fraction(3, 10)) == sonnet
+    assert Price(Fraction(6), Fraction(45, 2), Fraction(3, 5)) == long
     assert sonnet == Provider().model("claude-sonnet-4-5", base_url="https://api.anthropic.com/").price
     assert Provider().model("claude-sonnet-4-5", base_url="https://proxy.example").price is None
     assert Provider().model("claude-nonsense").price is None

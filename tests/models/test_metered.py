@@ -14,6 +14,7 @@ from support.desk import Support, Ticket
 
 from fsm_orch import CallDenied, CallFailed, Handoff, Message, Price, Response, Runner, ScriptedModel, Usage, to_json
 from fsm_orch.amounts import FREE, MOST_TOKENS
+from fsm_orch.errors import VisitClosed
 from fsm_orch.kernel import records
 from fsm_orch.limits import CallLimits
 from fsm_orch.models import Request
@@ -34,11 +35,13 @@ class Ledger:
 
     def __init__(self, *, denies: bool = False, store: Exception | None = None) -> None:
         self.booked: list[tuple[Any, ...]] = []
+        self.closes_after: int | None = None
         self._denies = denies
         self._store = store
 
     def check(self) -> None:
-        """Find nothing."""
+        if self.closes_after is not None and len(self.booked) >= self.closes_after:
+            raise VisitClosed("closed")
 
     def most_offered(self) -> tuple[Handoff, ...]:
         return ()
@@ -86,6 +89,31 @@ async def test_a_call_is_reserved_stored_sent_and_settled() -> None:
     assert [("reserve", 5, 10), ("written",), ("settle", used)] == ledger.booked
     assert response.text == "hi"
     assert sent.requests[0].max_output_tokens == 10
+
+
+async def test_a_closed_desk_is_not_even_asked_for_a_count() -> None:
+    """Counting may be a request of its own: nothing leaves for a visit that has ended."""
+    ledger, counted = Ledger(), []
+    model, sent = metered(ledger, "hi")
+    sent.count = counted.append  # type: ignore[assignment, method-assign]
+    ledger.closes_after = 0
+
+    with pytest.raises(VisitClosed):
+        await model.ask(HELLO)
+
+    assert ([], [], []) == (counted, ledger.booked, sent.requests)
+
+
+async def test_a_reply_that_comes_too_late_is_nobodys() -> None:
+    """A call whose visit has ended is settled, and raises instead of returning what it came to."""
+    ledger = Ledger()
+    model, _ = metered(ledger, "hi")
+    ledger.closes_after = 3
+
+    with pytest.raises(VisitClosed):
+        await model.ask(HELLO)
+
+    assert ledger.booked[-1][0] == "settle"
 
 
 async def test_what_is_denied_is_not_sent() -> None:

@@ -21,7 +21,7 @@ AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def test_plain_price() -> None:
     """A plain price is the table's dollars a million tokens."""
 
-    assert Price(Fraction(1, 4), Fraction(2)) == price_of("openai", "gpt-5-mini", at=AT)
+    assert Price(Fraction(1, 4), Fraction(2), Fraction(1, 40)) == price_of("openai", "gpt-5-mini", at=AT)
 
 
 def test_dearest_tier() -> None:
@@ -39,16 +39,30 @@ def test_tiers_out_of_reach() -> None:
     exact = price_of("anthropic", "claude-sonnet-4-5", max_input_tokens=200_000, writes_cache=False, at=AT)
     long = price_of("anthropic", "claude-sonnet-4-5", max_input_tokens=200_001, writes_cache=False, at=AT)
 
-    assert Price(Fraction(3), Fraction(15)) == exact
-    assert Price(Fraction(6), Fraction(45, 2)) == long
+    assert Price(Fraction(3), Fraction(15), Fraction(3, 10)) == exact
+    assert Price(Fraction(6), Fraction(45, 2), Fraction(3, 5)) == long
 
 
 @pinned("genai-prices")
 def test_cache_is_not_written() -> None:
     """Writing the cache is left out of the price for who says that it is not asked for."""
 
-    assert price_of("anthropic", "claude-haiku-4-5", at=AT) == Price(Fraction(5, 4), Fraction(5))
-    assert price_of("anthropic", "claude-haiku-4-5", writes_cache=False, at=AT) == Price(Fraction(1), Fraction(5))
+    written = price_of("anthropic", "claude-haiku-4-5", at=AT)
+    plain = price_of("anthropic", "claude-haiku-4-5", writes_cache=False, at=AT)
+
+    assert Price(Fraction(5, 4), Fraction(5), Fraction(1, 10)) == written
+    assert Price(Fraction(1), Fraction(5), Fraction(1, 10)) == plain
+
+
+@pinned("genai-prices")
+def test_input_from_a_cache() -> None:
+    """Input that is read from a cache has a price of its own where the table knows one, and else that of any input."""
+    known, unknown = price_of("openai", "gpt-5-mini", at=AT), price_of("openai", "gpt-4", at=AT)
+    assert known is not None
+    assert unknown is not None
+
+    assert known.amount(1_000, 0, cached_input_tokens=1_000).cost * 10 == known.amount(1_000, 0).cost
+    assert unknown.amount(1_000, 0, cached_input_tokens=1_000) == unknown.amount(1_000, 0)
 
 
 @given(hours=st.integers(0, 23))
@@ -73,24 +87,26 @@ def test_dearest_hour(hours: int) -> None:
     input_tokens=st.integers(0, 10**6) | st.sampled_from([200_000, 200_001]),
     more_tokens=st.none() | st.just(0) | st.integers(0, 10**6),
     output_tokens=st.integers(0, 10**6),
+    cached=st.integers(0, 10**6),
     at=st.datetimes(datetime(2026, 11, 20), datetime(2026, 11, 21), timezones=st.just(UTC)),
 )
 def test_never_undercounted(
-    model: tuple[str, str], input_tokens: int, more_tokens: int | None, output_tokens: int, at: datetime
+    model: tuple[str, str], input_tokens: int, more_tokens: int | None, output_tokens: int, cached: int, at: datetime
 ) -> None:
     """No call of the day costs more than its price says, if its input is no larger than was said."""
     provider, name = model
+    cached = min(cached, input_tokens)
     largest = None if more_tokens is None else input_tokens + more_tokens
     price = price_of(provider, name, max_input_tokens=largest, writes_cache=False, at=AT.replace(hour=0))
     billed = calc_price(
-        Usage(input_tokens=input_tokens, output_tokens=output_tokens),
+        Usage(input_tokens=input_tokens, cache_read_tokens=cached, output_tokens=output_tokens),
         name,
         provider_id=provider,
         genai_request_timestamp=at,
     ).total_price
 
     assert price is not None
-    assert price.amount(input_tokens, output_tokens).cost >= billed * Decimal(10**6)
+    assert price.amount(input_tokens, output_tokens, cached_input_tokens=cached).cost >= billed * Decimal(10**6)
 
 
 @given(
@@ -99,7 +115,7 @@ def test_never_undercounted(
 )
 def test_written_cache_is_counted(tokens: tuple[int, int, int], model: str) -> None:
     """Unless it is ruled out, a call may read and write its cache and costs no more than its price says."""
-    _plain, written, read = tokens
+    _, written, read = tokens
     price = price_of("anthropic", model, at=AT)
     billed = calc_price(
         Usage(input_tokens=sum(tokens), cache_write_tokens=written, cache_read_tokens=read, output_tokens=1),
@@ -109,7 +125,7 @@ def test_written_cache_is_counted(tokens: tuple[int, int, int], model: str) -> N
     ).total_price
 
     assert price is not None
-    assert price.amount(sum(tokens), 1).cost >= billed * Decimal(10**6)
+    assert price.amount(sum(tokens), 1, cached_input_tokens=read).cost >= billed * Decimal(10**6)
 
 
 @pytest.mark.parametrize(

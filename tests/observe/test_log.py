@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+import logging
+from typing import Any, get_args
 
 import orjson
 import structlog
@@ -12,6 +13,7 @@ from support.desk import BILLING, Support, Ticket
 from support.random_machines import Facts
 
 from fsm_orch import Final, Limits, Machine, Runner, RunResult, ScriptedModel, State, Visit
+from fsm_orch.kernel import records
 from fsm_orch.kernel.records import VisitStarted
 from fsm_orch.observe.log import fields, log_records
 
@@ -41,12 +43,24 @@ def test_lines_carry_ids_places_and_figures() -> None:
 
     charged = next(line for line in lines if line["event"] == "call_settled")
     moved = next(line for line in lines if line["event"] == "handed_off")
-    assert (charged["run"], charged["thread"], charged["trace"]) == ("r1", "t1", "a1b2")
+    assert (charged["run_id"], charged["thread_id"], charged["trace_id"]) == ("r1", "t1", "a1b2")
     assert (charged["state"], charged["agent"]) == ("triage", "LLMAgent")
     assert charged["settled"] == charged["input_tokens"] + charged["output_tokens"]
     assert charged["settled"] + charged["reserved"] + charged["remaining"] == 10_000
     assert (moved["source"], moved["handoff"], moved["target"]) == ("triage", "resolved", "answered")
     assert all(line["seconds"] >= 0 for line in lines)
+
+
+def test_no_key_is_taken_by_the_standard_library() -> None:
+    """No key of a line is an attribute of `LogRecord`, so that the standard library takes it as `extra`."""
+    taken = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+    stamped = {"run_id", "thread_id", "trace_id", *records.Stamp.__struct_fields__}
+    keys = stamped.union(*(kind.__struct_fields__ for kind in get_args(records.Record)))
+    _, lines = run({"handoff": "resolved"})
+
+    assert set() == taken & keys
+    assert set() == taken & set().union(*lines)
+    assert all(line["thread_id"] == "t1" for line in lines)
 
 
 def test_no_text_is_logged_unless_asked_for() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any
@@ -58,10 +59,20 @@ def test_nothing_is_booked_once_an_attempt_has_ended(
     end(run, desk)
     before = list(run.journal)
 
-    with pytest.raises(VisitClosed):
+    with suppress(VisitClosed):
         use(desk)
 
     assert before == run.journal
+
+
+@pytest.mark.parametrize("use", [USES[0], USES[3], AttemptDesk.check], ids=["reserve", "legal", "check"])
+def test_an_attempt_that_has_ended_is_told_so(use: Callable[[AttemptDesk], object]) -> None:
+    """Who wants to go on at a closed desk gets an exception; who settles a call there has nothing to be told."""
+    desk = AttemptDesk(run_of(Support))
+    desk.close()
+
+    with pytest.raises(VisitClosed, match="Return from the agent"):
+        use(desk)
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(1_700, ("to_billing", "resolved")), (1_699, ("resolved",))])
@@ -250,7 +261,8 @@ async def test_a_plain_agent_cannot_cancel_its_run() -> None:
     result = await Runner(Plain).run(Ticket(query="x"))
 
     assert result.landing is not None
-    assert ("failure", "the agent cancelled itself") == (result.landing.reason, result.landing.detail)
+    assert "failure" == result.landing.reason
+    assert result.landing.detail.endswith("the agent cancelled itself")
 
 
 def step_on(visit: Visit[Ticket]) -> None:

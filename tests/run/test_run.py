@@ -6,17 +6,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pytest
 from support.desk import Support, Ticket
 from support.random_machines import Twins
 
-from fsm_orch import Final, Machine, MemoryStore, Runner, ScriptedModel, State
+from fsm_orch import Final, Machine, MemoryStore, State
 from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.due import due
 from fsm_orch.kernel.effects import Act
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
-from fsm_orch.kernel.step import fold
 from fsm_orch.limits import CallLimits
 from fsm_orch.run.writer import Run
 
@@ -119,29 +117,3 @@ async def test_what_happens_while_the_store_writes_is_stored_next() -> None:
 
     assert 2 == len(run.journal)
     assert tuple(run.journal) == await store.load("r")
-
-
-class Hiccup(MemoryStore):
-    """A store that fails at its n-th write, and at no other."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__()
-        self._left = at
-
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
-        self._left -= 1
-        if self._left == 0:
-            raise OSError("disk full")
-        await super().append(run_id, start, inputs)
-
-
-@pytest.mark.parametrize("at", [1, 3])
-async def test_a_store_that_fails_once_loses_nothing(at: int) -> None:
-    """Whichever write fails, its error is raised, and the journal is stored whole up to the run's end."""
-    store = Hiccup(at)
-    runner = Runner(Support, model=ScriptedModel([{"handoff": "resolved"}]), store=store)
-
-    with pytest.raises(OSError, match="disk full"):
-        await runner.run(Ticket(query="hello"), run_id="r1")
-
-    assert "finished" == fold(runner.compiled, await store.load("r1")).status

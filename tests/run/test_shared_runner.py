@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 
 from fsm_orch import Context, Final, Machine, MemoryStore, Runner, State, Visit
-from fsm_orch.run.result import RunStream
+from fsm_orch.run.stream import RunStream
 
 
 class Query(Context):

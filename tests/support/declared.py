@@ -16,7 +16,7 @@ from fsm_orch import DefinitionError
 HEADER = """
 from functools import partial
 from typing import Annotated, Any
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, field_validator
 from fsm_orch import *
 
 class Ticket(Context):

@@ -150,9 +150,11 @@ def reserve(call: int, input_tokens: int, output_tokens: int, *, at: float = 0) 
     return inputs.CallReserved(call=call, input_tokens=input_tokens, output_tokens=output_tokens, at=at)
 
 
-def settle(call: int, tokens: int | None, output_tokens: int = 0) -> Input:
-    """Say what a call used; None if nobody knows."""
-    used = None if tokens is None else Usage(requests=1, input_tokens=tokens, output_tokens=output_tokens)
+def settle(call: int, tokens: int | None, output_tokens: int = 0, *, cached: int = 0) -> Input:
+    """Say what a call used, and what of its input came from a cache; None if nobody knows."""
+    used = None
+    if tokens is not None:
+        used = Usage(requests=1, input_tokens=tokens, output_tokens=output_tokens, cached_input_tokens=cached)
     return inputs.CallSettled(call=call, usage=used, at=0)
 
 

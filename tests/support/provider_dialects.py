@@ -16,7 +16,7 @@ from anthropic.types.message_count_tokens_params import MessageCountTokensParams
 from anthropic.types.message_create_params import MessageCreateParamsBase
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
-from support.provider_faults import Finish, Said
+from support.provider_faults import MISSING, USUAL, Finish, Said
 
 Json = dict[str, Any]
 
@@ -58,6 +58,9 @@ def check_schema(schema: object, where: str = "schema") -> None:
 def _check_part(schema: Any, where: str) -> None:
     require(isinstance(schema, dict), f"{where}: not a schema")
     require(schema.keys() <= _SCHEMA_WORDS, f"{where}: not permitted: {sorted(schema.keys() - _SCHEMA_WORDS)}")
+    require("$ref" not in schema or len(schema) == 1, f"{where}: a $ref stands alone")
+    require(bool({"type", "anyOf", "$ref"} & schema.keys()), f"{where}: a part needs a type")
+    require(schema.get("type") != "array" or "items" in schema, f"{where}: an array needs items")
     if schema.get("type") == "object":
         properties = schema.get("properties", {})
         require(schema.get("additionalProperties") is False, f"{where}: 'additionalProperties' must be false")
@@ -248,6 +251,17 @@ def _with_usage(body: Json, said: Said, usage: Json) -> Json:
     return {**body, "usage": None if said.usage == "null" else usage}
 
 
+def _worded(body: Json, key: str, said: Said) -> Json:
+    """Put the word for the end of a reply where it belongs, if it is not the usual one."""
+    if said.word is USUAL:
+        return body
+    return {name: value for name, value in {**body, key: said.word}.items() if (name, said.word) != (key, MISSING)}
+
+
+def _content(text: str, said: Said) -> Any:
+    return [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": text}] if said.in_parts else text
+
+
 def _responses_reply(body: Json, said: Said) -> Json:
     kind, key = ("refusal", "refusal") if said.finish == "refusal" else ("output_text", "text")
     extra: Json = {} if kind == "refusal" else {"annotations": [], "logprobs": []}
@@ -292,7 +306,7 @@ def _responses_reply(body: Json, said: Said) -> Json:
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": _total(said),
     }
-    return _with_usage(reply, said, usage)
+    return _with_usage(_worded(reply, "status", said), said, usage)
 
 
 def _chat_reply(body: Json, said: Said) -> Json:
@@ -303,7 +317,7 @@ def _chat_reply(body: Json, said: Said) -> Json:
             "index": index,
             "message": {
                 "role": "assistant",
-                "content": None if is_refusal else text,
+                "content": None if is_refusal else _content(text, said),
                 "refusal": text if is_refusal else None,
                 "annotations": [],
             },
@@ -317,7 +331,7 @@ def _chat_reply(body: Json, said: Said) -> Json:
         "object": "chat.completion",
         "created": 1_763_000_000,
         "model": body["model"],
-        "choices": choices,
+        "choices": [_worded(choice, "finish_reason", said) for choice in choices],
         "service_tier": "default",
         "system_fingerprint": None,
     }
@@ -416,7 +430,7 @@ def _messages_reply(body: Json, said: Said) -> Json:
         "stop_sequence": None,
     }
     usage = {**_cached(said.input_tokens), "output_tokens": said.output_tokens, "service_tier": "standard"}
-    return _with_usage(reply, said, usage)
+    return _with_usage(_worded(reply, "stop_reason", said), said, usage)
 
 
 def _cached(input_tokens: Any) -> Json:

@@ -20,6 +20,10 @@ Finish = Literal["stop", "length", "refusal", "content_filter", "context", "fail
 """Why the model stopped. Not every dialect has `context` and `failed` (a 200 whose body says that it failed)."""
 
 
+USUAL = "(the usual word)"
+MISSING = "(no word)"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Said:
     """A reply, before a dialect writes it."""
@@ -31,6 +35,10 @@ class Said:
     output_tokens: Any
     finish: Finish = "stop"
     usage: Literal["full", "null", "missing"] = "full"
+    word: Any = USUAL
+    """What stands where a dialect says how the reply ended, instead of its own word; `MISSING`: nothing."""
+    in_parts: bool = False
+    """Whether the text comes as parts, thoughts before it; some dialects always do that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +103,10 @@ def _garbled(name: str, raw: bytes, content_type: str = "application/json") -> F
     return Fault(name=name, raw=raw, content_type=content_type)
 
 
+def _ends(word: Any) -> Fault:
+    return Fault(name=f"ended as {word!r}", departs=lambda said, cap: replace(said, word=word))
+
+
 _HUGE = 8_000_000
 
 _ALL = (
@@ -118,6 +130,8 @@ _ALL = (
     _refused(500, "500 with html", raw=b"<html>down</html>", content_type="text/html"),
     Fault(name="307 to itself", status=307, location="itself"),
     Fault(name="302 elsewhere", status=302, location="/elsewhere"),
+    # refused in the body of a 200
+    *(_refused(200, f"{error} in a 200", error=error) for error in ("429", "quota", "500", "401")),
     # lost on the way
     Fault(name="cut before", wire="cut_before"),
     Fault(name="cut within", wire="cut_within"),
@@ -155,7 +169,17 @@ _ALL = (
         name="reply above the cap",
         departs=lambda said, cap: replace(said, texts=(said.texts[0] + " " * cap * 20,), output_tokens=cap * 20),
     ),
+    # whole decisions, though their end is told in another word
+    *(_ends(word) for word in ("eos", "COMPLETE", "end_turn", "tool_calls", "function_call", "error")),
+    *(_ends(word) for word in ("content_filter", "max_tokens", "", None, 7, MISSING)),
+    Fault(name="in parts", departs=lambda said, cap: replace(said, in_parts=True)),
     # replies that are no decision
+    _text("cut, ended as eos", lambda said: said.texts[0][:-2], word="eos"),
+    _text("cut, ended as null", lambda said: said.texts[0][:-2], word=None),
+    _text("cut, ended as max_tokens", lambda said: said.texts[0][:-2], word="max_tokens"),
+    _text("cut, ended as content_filter", lambda said: said.texts[0][:-2], word="content_filter"),
+    _text("empty, ended as tool_calls", lambda said: "", word="tool_calls"),
+    _text("empty, ended as null", lambda said: "", word=None),
     _text("truncated", lambda said: said.texts[0][:-2], finish="length"),
     _text("truncated as stop", lambda said: said.texts[0][:-2]),
     _text("unknown handoff", lambda said: _decision(said, handoff="to_the_moon")),

@@ -114,6 +114,30 @@ CODES = (
         """,
     ),
     Code(
+        code="FSM124",
+        title="Field that no model can be asked for",
+        problem="A model writes a field whose schema no provider's strict mode takes: it may hold anything, or objects "
+        "with any keys.",
+        why="A provider would refuse the request, or could not hold the model to the field.",
+        expected="fields of texts, numbers, booleans, enums, fixed models, and tuples of these",
+        fix="say what the field holds: a nested Context with fields of its own, or tuple[...] of one kind",
+        mending="""
+              from typing import Annotated
+              from pydantic import WithJsonSchema
+
+              class Basket(Ticket):
+            -     size: Annotated[str, WithJsonSchema({})] = ""
+            +     size: str = ""
+
+              class Desk(Machine[Basket]):
+                  read = State(LLMAgent("Read.", does="read sizes", writes=Basket.size), initial=True)
+                  look = State(work)
+                  answered, human = Final(), Final(fallback=True)
+                  to_look = read.to(look, "the size is read")
+                  done = look.to(answered)
+        """,
+    ),
+    Code(
         code="FSM130",
         title="Context that can change",
         problem="A context has a field that can be changed in place, or that a journal would lose.",

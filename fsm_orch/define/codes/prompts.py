@@ -86,4 +86,29 @@ CODES = (
             +     found = look.to(answered)
         """,
     ),
+    Code(
+        code="FSM505",
+        title="Field that contains itself",
+        problem="A model writes a field whose type contains itself.",
+        why="Not every provider's strict mode takes a schema without end: Anthropic's refuses the request.",
+        expected="fields of a fixed depth",
+        fix="write out the levels that are needed, or a flat tuple whose items name their parent",
+        levels=("warning",),
+        found="check",
+        mending="""
+              class Part(Context):
+                  name: str
+            -     parts: tuple["Part", ...] = ()
+
+              class Order(Ticket):
+                  parts: tuple[Part, ...] = ()
+
+              class Desk(Machine[Order]):
+                  read = State(LLMAgent("Read.", does="read orders", writes=Order.parts), initial=True)
+                  look = State(work)
+                  answered, human = Final(), Final(fallback=True)
+                  to_look = read.to(look, "the order is read")
+                  done = look.to(answered)
+        """,
+    ),
 )

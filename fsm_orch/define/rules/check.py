@@ -41,6 +41,7 @@ _PART_RULES: tuple[Rule, ...] = (
     edges.descriptions,
     states.bounds,
     fields.schema,
+    fields.asked,
 )
 _EDGE_RULES: tuple[Rule, ...] = (names.unnamed_handoffs, edges.duplicates, edges.routes, paths.cycles)
 _END_RULES: tuple[Rule, ...] = (paths.traps,)

@@ -11,6 +11,7 @@ from .. import codes
 from ..changes import describe_item
 from ..context import Context, FieldRef
 from ..definition import Definition
+from ..strict import why_unsayable
 from ..wording import did_you_mean, quoted
 
 
@@ -77,3 +78,17 @@ def schema(definition: Definition) -> Iterator[Finding]:
             where=definition.where,
             problem=f"{definition.context.__name__} has no JSON schema: {type(error).__name__}",
         )
+
+
+def asked(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each field that a model writes, and cannot be asked for."""
+    fields = definition.context.__pydantic_fields__
+    for state in definition.states.values():
+        for ref in state.spec.writes if state.spec.kind == "llm" else ():
+            why = why_unsayable(fields[ref.name].rebuild_annotation()) if ref.name in fields else None
+            if why is not None:
+                yield codes.finding(
+                    "FSM124",
+                    where=state.where,
+                    problem=f"the model of {state.name!r} writes {ref!r}, which holds {why}",
+                )

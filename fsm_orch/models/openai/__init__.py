@@ -48,7 +48,7 @@ def open_compatible(model: str) -> ChatModel:
     """Return a model of a server that speaks Chat Completions, such as llama.cpp's or vLLM's.
 
     Its address is in `FSM_ORCH_COMPATIBLE_URL`, such as `http://127.0.0.1:8080/v1`; its key, if it wants one, in
-    `FSM_ORCH_COMPATIBLE_KEY`. Check with `ChatModel.probe` that it keeps to the cap on output.
+    `FSM_ORCH_COMPATIBLE_KEY`. Check with `fsm_orch.models.probe` that it keeps to the cap on output.
 
     Raises ModelUnavailable: if the URL is not set.
     """

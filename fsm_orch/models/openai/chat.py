@@ -5,22 +5,21 @@ A *profile* says how a server wants the two things in which servers differ: the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec.structs import replace
 from openai import AsyncOpenAI
 
 from ...amounts import Price, Usage, trusted_usage
-from ...errors import CallFailed, ModelUnavailable
 from ...messages import Message
-from ..base import FinishReason, Request, Response
+from ..base import Request, Response
 from ..http import Transport
 from ..prices import openai_price
-from ..wire import member
-from .client import TIMEOUT_S, Endpoint
+from ..wire import member, unfenced
+from .client import TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, texts_of
-from .replies import items, response
+from .replies import items, joined, response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +35,8 @@ class Profile:
 
     Never by a tool that must be called: llama.cpp's servers ignore `tool_choice="required"` in silence.
     """
+    has_fences: bool = False
+    """Whether it writes JSON into a markdown fence, which is then taken off. Elsewhere a fence is a mistake."""
 
 
 OPENAI = Profile(name="openai-chat", cap="max_completion_tokens", output="json_schema")
@@ -46,14 +47,6 @@ COMPATIBLE = Profile(name="compatible", cap="max_tokens", output="json_schema")
 
 OLLAMA = Profile(name="ollama", cap="max_tokens", output="json_schema")
 """Ollama, which ignores `max_completion_tokens`."""
-
-_PROBE = Request(
-    messages=(Message(role="user", content="Count from one to a hundred, in words. Begin at once."),),
-    max_output_tokens=4,
-)
-_NOT_CUT_OFF = f"its cap was {_PROBE.max_output_tokens} output tokens, and it did not say that a long text was cut off"
-
-_FINISHES: Mapping[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "refusal"}
 
 
 class ChatModel:
@@ -118,7 +111,8 @@ class ChatModel:
                 extra_body=body,  # all of it, for the reason that the module `client` gives
             )
 
-        return _read(await self._endpoint.send(create))
+        reply = await self._endpoint.send(create)
+        return _text(reply) if request.schema is None else _json(reply, has_fences=self._profile.has_fences)
 
     def _body(self, request: Request) -> dict[str, Any]:
         body = {
@@ -131,39 +125,6 @@ class ChatModel:
         elif request.schema is not None and self._profile.output == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
-
-    async def probe(self) -> None:
-        """Send a tiny request, and check that the server keeps to the caps that budgets rest on.
-
-        Call it once at start-up. It costs about fifty tokens, which no run's budget counts, or twice that if the text
-        was not cut off, since a small model may end it by itself.
-
-        Raises ModelUnavailable: if the server cannot be reached, reports no usage, writes more than its cap, or reads
-            more than was counted.
-        """
-        try:
-            bound = await self.count(_PROBE)
-            reason = _broken_promise(await self.complete(_PROBE), bound)
-            if reason == _NOT_CUT_OFF:
-                reason = _broken_promise(await self.complete(_PROBE), bound)
-        except CallFailed as error:
-            reason = str(error)
-        if reason:
-            raise ModelUnavailable(f"{self.name} cannot be used on a budget: {reason}")
-
-
-def _broken_promise(reply: Response, bound: int) -> str:
-    """Return how the reply to the probe breaks a cap; empty if it does not."""
-    cap = _PROBE.max_output_tokens
-    if reply.usage is None:
-        return "it does not report the tokens that a request used"
-    if reply.usage.output_tokens > cap:
-        return f"its cap was {cap} output tokens, and it wrote {reply.usage.output_tokens}. Try another profile"
-    if reply.usage.input_tokens > bound:
-        return f"at most {bound} input tokens were counted, and it read {reply.usage.input_tokens}"
-    if reply.finish != "length":
-        return _NOT_CUT_OFF
-    return ""
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -178,18 +139,39 @@ def _message(message: Message) -> dict[str, Any]:
     return written
 
 
-def _read(reply: Any) -> Response:
+def _text(reply: Any) -> Response:
     """Read a reply. Only one choice was asked for, so of several none is taken."""
     choices = items(member(reply, "choices"))
     choice = choices[0] if len(choices) == 1 else None
-    refusal, content = (member(member(choice, "message"), key) for key in ("refusal", "content"))
-    usage = _usage(member(reply, "usage"))
-    if isinstance(refusal, str) and refusal:
-        return response(refusal, usage, "refusal")
-    ended = member(choice, "finish_reason")
-    finish = _FINISHES.get(ended, "length") if isinstance(ended, str) else "length"
-    return response(content if isinstance(content, str) else None, usage, finish)
+    text, refusal = _said(member(choice, "message"))
+    ended = member(choice, "finish_reason") if refusal is None else "refusal"
+    failed = told(reply, *choices)
+    return response(refusal if text is None else text, _usage(member(reply, "usage")), ended, failed=failed)
+
+
+def _said(message: Any) -> tuple[str | None, str | None]:
+    """Return what a message says, as a text or as a list of parts, and how it refuses; None: it does not."""
+    content, refusal = member(message, "content"), member(message, "refusal")
+    text = content if isinstance(content, str) else joined(items(content), "text", "text")
+    refused = refusal if isinstance(refusal, str) and refusal else joined(items(content), "refusal", "refusal")
+    return text, refused
+
+
+def _json(reply: Any, *, has_fences: bool) -> Response:
+    """Read a reply that is to be JSON: without its fence, and from the reasoning if some server put it there."""
+    read = _text(reply)
+    if not read.text.strip() and read.finish != "refusal":
+        message = member(next(iter(items(member(reply, "choices"))), None), "message")
+        reasons = (member(message, key) for key in ("reasoning_content", "reasoning"))
+        read = replace(read, text=next((reason for reason in reasons if _is_object(reason)), read.text))
+    return replace(read, text=unfenced(read.text)) if has_fences else read
+
+
+def _is_object(text: Any) -> bool:
+    """Return whether a text looks like a JSON object from its start to its end: reasoning in prose is no answer."""
+    return isinstance(text, str) and text.strip().startswith("{") and text.strip().endswith("}")
 
 
 def _usage(counts: Any) -> Usage | None:
-    return trusted_usage(member(counts, "prompt_tokens"), member(counts, "completion_tokens"))
+    cached = member(member(counts, "prompt_tokens_details"), "cached_tokens")
+    return trusted_usage(member(counts, "prompt_tokens"), member(counts, "completion_tokens"), cached)

@@ -1,10 +1,9 @@
 """One request through OpenAI's SDK, and what it means if it fails.
 
-Nothing here retries, follows a redirect, or lets an environment variable change a request. A body goes to `.create()`
-whole, as `extra_body`, since the SDK would walk through typed arguments once more, for a millisecond or two of CPU. It
-never goes to `.parse()`, which raises on a bad enum or truncated JSON, so that the usage of a billed call is lost. A
-reply is read as plain JSON, since the SDK builds its own classes without validation. A failure keeps only the codes and
-ids of an error: its message may quote a prompt or a key.
+Nothing here lets an environment variable change a request. A body goes to `.create()` whole, as `extra_body`, since the
+SDK would walk through typed arguments once more, for a millisecond or two of CPU. A reply is read from the wire as
+plain JSON, since the SDK builds its own classes without validation. A failure keeps only the codes and ids of an error:
+its message may quote a prompt or a key.
 """
 
 from __future__ import annotations
@@ -14,27 +13,28 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import openai
 from openai import AsyncOpenAI
 from pydantic import SecretStr
 
 from ...errors import CallFailed
 from ..http import OVERFLOW as _OVERFLOW
 from ..http import QUOTA as _QUOTA
-from ..http import SDK_ERROR as _MISUSED
 from ..http import (
+    STATUSES,
     UNREADABLE,
+    Answer,
     Client,
     Failure,
     PerLoop,
     Transport,
     checked_key,
     checked_url,
+    once,
     retry_after_s,
     status_failure,
-    transport_failure,
-    within,
+    told_failure,
 )
+from ..wire import member
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -50,56 +50,40 @@ CODES: Mapping[str, Failure] = {
 }
 """`code` or `type` of a 4xx -> meaning, where the status code alone says too little; the last is llama.cpp's."""
 
+_TOLD: Mapping[str, Failure] = {
+    **CODES,
+    "rate_limit_exceeded": STATUSES[429],
+    "rate_limit_error": STATUSES[429],
+    "RESOURCE_EXHAUSTED": STATUSES[429],
+    "invalid_request_error": STATUSES[400],
+    "invalid_prompt": STATUSES[400],
+    "invalid_api_key": STATUSES[401],
+    "authentication_error": STATUSES[401],
+    "permission_error": STATUSES[403],
+    "model_not_found": STATUSES[404],
+    "overloaded_error": STATUSES[503],
+}
+"""`code` or `type` of an error in the body of a 200 -> meaning, where it is no status code."""
+
 _SAYS_OVERFLOW = re.compile(r"maximum context length|context (length|window|size)", re.IGNORECASE)
 """What the message of a compatible server says if an input is too long; many send no code."""
 
 
-def _of_status(error: openai.APIStatusError) -> Failure:
-    failure = status_failure(error.status_code)
-    if not failure.unsent:  # a 5xx may be billed, whatever its code says
-        return failure
-    named = [CODES[word] for word in (error.code, error.type) if isinstance(word, str) and word in CODES]
-    if not named and error.status_code == 400 and _SAYS_OVERFLOW.search(error.message):
-        return _OVERFLOW
-    return named[0] if named else failure
+def told(reply: Any, *parts: Any) -> CallFailed | None:
+    """Return the failure that the body of a 200 tells, itself or in one of its parts; None if it tells none.
 
-
-def _of_transport(error: openai.APIConnectionError) -> Failure:
-    return transport_failure(error.__cause__)
-
-
-def _unreadable(_: Exception) -> Failure:
-    return UNREADABLE
-
-
-def _misused(_: Exception) -> Failure:
-    return _MISUSED
-
-
-FAILURES: Mapping[type[Exception], Callable[[Any], Failure]] = {
-    openai.APIStatusError: _of_status,
-    openai.BadRequestError: _of_status,
-    openai.AuthenticationError: _of_status,
-    openai.OAuthError: _of_status,
-    openai.PermissionDeniedError: _of_status,
-    openai.NotFoundError: _of_status,
-    openai.ConflictError: _of_status,
-    openai.UnprocessableEntityError: _of_status,
-    openai.RateLimitError: _of_status,
-    openai.InternalServerError: _of_status,
-    openai.APIConnectionError: _of_transport,
-    openai.APITimeoutError: _of_transport,
-    openai.APIResponseValidationError: _unreadable,
-    openai.APIError: _unreadable,
-    openai.LengthFinishReasonError: _unreadable,
-    openai.ContentFilterFinishReasonError: _unreadable,
-    openai.InvalidWebhookSignatureError: _misused,
-    openai.WebSocketConnectionClosedError: _misused,
-    openai.WebSocketQueueFullError: _misused,
-    openai.OpenAIError: _misused,
-    Exception: _unreadable,
-}
-"""Exception of the SDK -> meaning; a subclass that is not listed means what its nearest base does."""
+    Args:
+        reply: the body, as JSON.
+        parts: what else of it may hold an error.
+    """
+    # vLLM and others put the error where the reply should be; and a response may have failed without one
+    has_failed = any(member(reply, key) in ("error", "failed") for key in ("object", "type", "status"))
+    whole = reply if has_failed else None
+    for error in (*(member(part, "error") for part in (reply, *parts)), whole):
+        failure = told_failure(error, _TOLD)
+        if failure is not None:
+            return failure.error("HTTP 200, and its body says that it failed")
+    return None
 
 
 class Endpoint:
@@ -134,22 +118,26 @@ class Endpoint:
         Raises CallFailed: if it failed, was refused, took too long, or its reply is not JSON.
         """
         sdk = await self._sdk.get()
+        content = await once(self._timeout_s, lambda: create(sdk), self._refused)
         try:
-            reply = await within(self._timeout_s, create(sdk))
-            return json.loads(reply.http_response.content)
-        except CallFailed:
-            raise
-        except Exception as error:
-            failed = self._failed(error)
-        raise failed  # out here, or the SDK's exception, which holds the prompt and the key, is chained to it
+            return json.loads(content)
+        except (ValueError, RecursionError):
+            pass
+        raise UNREADABLE.error("the reply is not JSON")  # out here, or what was said is chained to it
 
-    def _failed(self, error: Exception) -> CallFailed:
-        failure = next(FAILURES[base] for base in type(error).__mro__ if base in FAILURES)(error)
-        if not isinstance(error, openai.APIStatusError):
-            return failure.error(type(error.__cause__ or error).__name__)
+    def _refused(self, answer: Answer) -> CallFailed:
+        try:
+            body = json.loads(answer.content)
+        except (ValueError, RecursionError):
+            body = None
+        error = member(body, "error")
+        error = error if isinstance(error, Mapping) else body
+        words = {name: member(error, name) for name in ("code", "type", "param")}
+        words["request_id"] = answer.headers.get("x-request-id")
         # The shapes of codes and ids alone would let a key through.
-        said = _said(error).replace(self._api_key.get_secret_value(), "[key]")
-        return failure.error(said, retry_after_s=retry_after_s(error.response.headers))
+        said = _said(answer.status_code, words).replace(self._api_key.get_secret_value(), "[key]")
+        failure = _of_status(answer.status_code, words, str(member(error, "message")))
+        return failure.error(said, retry_after_s=retry_after_s(answer.headers))
 
     def _build(self, client: Client) -> AsyncOpenAI:
         sdk = AsyncOpenAI(
@@ -159,7 +147,7 @@ class Endpoint:
             project="",
             webhook_secret="",
             base_url=self._base_url,
-            max_retries=0,  # each retry may be billed: `resilience.retry` makes them, with a reservation each
+            max_retries=0,  # the transport would hold them back: `resilience.retry` makes them, with a reservation each
             default_headers={},
             default_query={},
             http_client=client,
@@ -170,16 +158,29 @@ class Endpoint:
         return sdk
 
 
+def _of_status(status: int, words: Mapping[str, Any], message: str) -> Failure:
+    failure = status_failure(status)
+    if not failure.unsent:  # a 5xx may be billed, whatever its code says
+        return failure
+    named = [CODES[word] for word in (words["code"], words["type"]) if isinstance(word, str) and word in CODES]
+    if not named and status == 400 and _SAYS_OVERFLOW.search(message):
+        return _OVERFLOW
+    return named[0] if named else failure
+
+
 _WORDS: Mapping[str, re.Pattern[str]] = {
     "code": re.compile(r"[a-z0-9_]{1,64}"),
     "type": re.compile(r"[a-z0-9_]{1,64}"),
     "param": re.compile(r"[a-z0-9_.\[\]]{1,64}"),
     "request_id": re.compile(r"[A-Za-z0-9_-]{1,64}"),
 }
-"""The attributes of an error that may be shown, and what each must look like: anything else may quote a prompt."""
+"""What of an error may be shown, and what each must look like: anything else may quote a prompt."""
 
 
-def _said(error: openai.APIStatusError) -> str:
-    values = ((name, getattr(error, name), shape) for name, shape in _WORDS.items())
-    words = [f"{name} {value}" for name, value, shape in values if isinstance(value, str) and shape.fullmatch(value)]
-    return ", ".join([f"HTTP {error.status_code}", *words])
+def _said(status: int, words: Mapping[str, Any]) -> str:
+    shown = [f"{name} {words[name]}" for name, shape in _WORDS.items() if shape.fullmatch(_text(words[name]))]
+    return ", ".join([f"HTTP {status}", *shown])
+
+
+def _text(word: Any) -> str:
+    return word if isinstance(word, str) else ""

@@ -4,7 +4,7 @@ A *text* is what stands in one place of a request: a message, the arguments of a
 sum over all texts, plus what a chat template may put around them. The schema counts twice: how a provider shows it to
 the model is not published, and may be longer than its JSON. Two things are assumed, and printed with every promise of a
 budget: the template adds no more than the constants below, and the schema is shown no more than twice as long as its
-JSON. `ChatModel.probe` tests the first.
+JSON. `probe` tests the first.
 
 If a model's tokenizer is public, it counts the texts, with special tokens read as ordinary text, which is never fewer.
 For any other model, see `byte_bound`.

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...amounts import Usage
-from ..base import FinishReason, Response
+from ...errors import CallFailed
+from ..base import Response
 from ..http import UNREADABLE
-from ..wire import without_surrogates
+from ..wire import finish_of, member, without_surrogates
 
 
 def items(value: Any) -> list[Any]:
@@ -18,19 +19,29 @@ def items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def response(text: str | None, usage: Usage | None, finish: FinishReason) -> Response:
+def response(text: str | None, usage: Usage | None, ended: Any, *, failed: CallFailed | None = None) -> Response:
     """Return the response that a reply amounts to.
 
     Args:
-        text: what the model wrote; None: unreadable. Then the response is empty and counts as cut off, so that nobody
-            takes it for an answer.
+        text: what the model wrote; None: nothing that can be read. Then the response is empty, and no answer.
         usage: what the call used; None: unreadable.
-        finish: `length` also where the reply does not say how it ended.
+        ended: the provider's word for how it ended, or whatever stands there.
+        failed: the failure that the reply tells, beside whatever it holds.
 
-    Raises CallFailed: `unreadable`, if neither text nor usage can be read.
+    Raises CallFailed: `failed`, if nothing was written; `unreadable`, if neither text nor usage can be read.
     """
+    if not text and failed is not None:
+        raise failed
     if text is None and usage is None:
         raise UNREADABLE.error("the reply holds neither a text nor usage")
-    if text is None:
-        return Response(text="", usage=usage, finish="refusal" if finish == "refusal" else "length")
-    return Response(text=without_surrogates(text), usage=usage, finish=finish)
+    finish, word = finish_of(ended)
+    if text is None and finish == "stop":  # nothing was said, so nobody may take it for an answer
+        finish = "other"
+    return Response(text=without_surrogates(text or ""), usage=usage, finish=finish, ended=word)
+
+
+def joined(contents: list[Any], kind: str, key: str) -> str | None:
+    """Return the texts of the parts of a kind, put together; None if there are none."""
+    texts = [member(part, key) for part in contents if member(part, "type") == kind]
+    said = [text for text in texts if isinstance(text, str)]
+    return "".join(said) if said else None

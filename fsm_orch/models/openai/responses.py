@@ -9,13 +9,13 @@ from openai import AsyncOpenAI
 
 from ...amounts import Price, trusted_usage
 from ...messages import Message
-from ..base import FinishReason, Request, Response
-from ..http import Transport, status_failure
+from ..base import Request, Response
+from ..http import Transport
 from ..prices import openai_price
 from ..wire import member
-from .client import OPENAI_URL, TIMEOUT_S, Endpoint
+from .client import OPENAI_URL, TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, texts_of
-from .replies import items, response
+from .replies import items, joined, response
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
@@ -108,22 +108,19 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
 
 def _read(reply: Any) -> Response:
     counts = member(reply, "usage")
-    usage = trusted_usage(member(counts, "input_tokens"), member(counts, "output_tokens"))
+    cached = member(member(counts, "input_tokens_details"), "cached_tokens")
+    usage = trusted_usage(member(counts, "input_tokens"), member(counts, "output_tokens"), cached)
     contents = [
         content
         for item in items(member(reply, "output"))
         if member(item, "type") == "message"
         for content in items(member(item, "content"))
     ]
-    texts = [member(content, "text") for content in contents if member(content, "type") == "output_text"]
-    refusals = [member(content, "refusal") for content in contents if member(content, "type") == "refusal"]
-    said = [text for text in (texts or refusals) if isinstance(text, str)]
-    if not said and usage is None and member(reply, "status") == "failed":
-        raise status_failure(500).error("the reply says that it failed")
-    return response("".join(said) if said else None, usage, "refusal" if refusals else _finish(reply))
+    text, refusal = joined(contents, "output_text", "text"), joined(contents, "refusal", "refusal")
+    ended = "refusal" if refusal is not None else _ended(reply)
+    return response(refusal if text is None else text, usage, ended, failed=told(reply))
 
 
-def _finish(reply: Any) -> FinishReason:
-    if member(member(reply, "incomplete_details"), "reason") == "content_filter":
-        return "refusal"
-    return "stop" if member(reply, "status") == "completed" else "length"
+def _ended(reply: Any) -> Any:
+    reason = member(member(reply, "incomplete_details"), "reason")
+    return member(reply, "status") if reason is None else reason

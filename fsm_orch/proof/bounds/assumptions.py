@@ -12,7 +12,7 @@ _ALWAYS = (
     "the bound of a call's input tokens covers the provider's template",
     "agents and tools call models only through the metered model of their visit",
     "agents stop promptly when cancelled; sync functions cannot be cancelled, and return while visit and run have time",
-    "stores and observers answer promptly",
+    "observers answer promptly; waiting for a store is not counted",
     "the models and prices are those named here",
 )
 

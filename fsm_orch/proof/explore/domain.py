@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union
 from ...define.context import Context
 from ...define.guards import Guard, as_bool
 from ...define.watched import watched
+from ...errors import is_failure
 from .validation import admitted
 
 MAX_VALUES = 16
@@ -132,7 +133,9 @@ class Domain:
             error = None
         except _OpaqueRead:
             outcome, error = None, None
-        except Exception as raised:  # a guard is user code: whatever it raises means no
+        except BaseException as raised:
+            if not is_failure(raised):
+                raise
             outcome, error = "raises", f"{type(raised).__name__} in {leaf!r}"
         # Looked up among the reads and not taken from the exception, which a bare `except` in the guard swallows: its
         # answer would then rest on a value that is not there.

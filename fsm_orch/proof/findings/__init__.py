@@ -22,6 +22,7 @@ _RULES: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     ways.dead_ends,
     prompts.shared,
     prompts.unscoped,
+    prompts.recursive,
     prompts.needless_routing,
     prompts.single_agent,
 )

@@ -1,4 +1,4 @@
-"""Findings about agents that are models: equal prompts, no scope, and orchestration that is not needed (5xx)."""
+"""Findings about agents that are models: equal prompts, no scope, types without end, needless orchestration (5xx)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ...amounts import FREE
 from ...define import codes
 from ...define.definition import Definition
 from ...define.states import State
+from ...define.strict import is_recursive
 from ...errors import Finding
 
 
@@ -39,6 +40,20 @@ def unscoped(definition: Definition) -> Iterator[Finding]:
                 about=state.name,
                 problem=f"{state.name!r} writes {written}, and neither `does` nor `must_not` says what is its job",
             )
+
+
+def recursive(definition: Definition) -> Iterator[Finding]:
+    """Find fields that a model writes and that contain themselves: not every provider can hold it to them."""
+    fields = definition.context.__pydantic_fields__
+    for name, state in definition.states.items():
+        for ref in state.spec.writes if state.spec.kind == "llm" else ():
+            if is_recursive(fields[ref.name].rebuild_annotation()):
+                yield codes.finding(
+                    "FSM505",
+                    where=state.where,
+                    about=name,
+                    problem=f"the model of {name!r} writes {ref!r}, whose type contains itself",
+                )
 
 
 def needless_routing(definition: Definition) -> Iterator[Finding]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from support.provider_faults import FAULTS
+
 from fsm_orch.kernel.reasons import LandingReason, RefusalReason
 
 Charge = Literal["usage", "reservation", "nothing"]
@@ -80,10 +82,12 @@ def _unreadable(*, charge: frozenset[Charge] = _RESERVATION, may_reply: bool = F
 
 _HANGS = Expected(charge=_RESERVATION, landings=frozenset({"timeout"}), reasons=frozenset({"timeout"}), transient=True)
 _UNKNOWN_USAGE = Expected(charge=_RESERVATION)
+_DECISION = Expected(charge=_USAGE)
+_ENDS = [name for name in FAULTS if name.startswith("ended as ")]
 _OVERRUN = Expected(charge=_USAGE, landings=frozenset({"overrun"}))
 
 EXPECTED: Mapping[str, Expected] = {
-    "honest": Expected(charge=_USAGE),
+    "honest": _DECISION,
     "429 after seconds": _waits(7),
     "429 after date": _waits(7),
     "429 after ms": _passes("rate_limited", unsent=True, retry_after_s=0.04),
@@ -107,6 +111,10 @@ EXPECTED: Mapping[str, Expected] = {
     "400 quoting the prompt": _fails("bad_request", unsent=True),
     "context overflow": _fails("context_overflow", unsent=True),
     "500 with html": _passes("server_error"),
+    "429 in a 200": _passes("rate_limited"),
+    "quota in a 200": _fails("quota"),
+    "500 in a 200": _passes("server_error"),
+    "401 in a 200": _fails("authentication"),
     "307 to itself": _fails("redirect"),
     "302 elsewhere": _fails("redirect"),
     "cut before": _passes("disconnected"),
@@ -144,6 +152,14 @@ EXPECTED: Mapping[str, Expected] = {
     "usage astronomical": _OVERRUN,
     "usage above the cap": _OVERRUN,
     "reply above the cap": _OVERRUN,
+    **dict.fromkeys(_ENDS, _DECISION),
+    "in parts": _DECISION,
+    "cut, ended as eos": _refused("truncated"),
+    "cut, ended as null": _refused("truncated"),
+    "cut, ended as max_tokens": _refused("truncated"),
+    "cut, ended as content_filter": _refused("model_refusal"),
+    "empty, ended as tool_calls": _refused("not_json"),
+    "empty, ended as null": _refused("not_json"),
     "truncated": _refused("truncated"),
     "truncated as stop": _refused("truncated", "not_json"),
     "unknown handoff": _refused("unknown_handoff"),

@@ -46,6 +46,11 @@ GOOD = {
 }
 
 
+def holding(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Put a part into a schema."""
+    return {**SCHEMA, "properties": {"handoff": part}}
+
+
 def chat_format(**changes: Any) -> Mapping[str, Any]:
     """Change the structured output of Chat Completions."""
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "d", "strict": True, **changes}}}
@@ -91,6 +96,9 @@ WRONG: list[tuple[str, Mapping[str, Any], str]] = [
     ("/v1/chat/completions", chat_format(schema=DEFAULTED), "default"),
     ("/v1/chat/completions", chat_format(schema={**SCHEMA, "required": []}), "required"),
     ("/v1/chat/completions", chat_format(schema={"type": "string"}), "root"),
+    ("/v1/chat/completions", chat_format(schema=holding({"$ref": "#/$defs/A", "description": "d"})), "stands alone"),
+    ("/v1/chat/completions", chat_format(schema=holding({})), "needs a type"),
+    ("/v1/chat/completions", chat_format(schema=holding({"type": "array"})), "needs items"),
     ("/v1/chat/completions", chat_format(schema=SCHEMA, strict=False), "strict"),
     ("/v1/chat/completions", chat_format(schema=SCHEMA, name="a b"), "name"),
     ("/v1/messages", {"max_tokens": 0}, "max_tokens"),

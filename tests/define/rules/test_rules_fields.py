@@ -84,6 +84,22 @@ from support.declared import case, machine, module, refused, shows
                 socket: Socket
             """,
         ),
+        *(
+            case(
+                f"a model can be asked for what it writes, and not for {kind}",
+                f"the model of 'a' writes Odd.thing, which holds {holds}",
+                a="State(LLMAgent('Read.', writes=(Odd.answer, Odd.thing)), initial=True)  # FSM124",
+                context="Odd",
+                before=f"class Odd(Ticket):\n    thing: {kind}",
+            )
+            for kind, holds in (
+                ("Annotated[str, WithJsonSchema({})]", "values of any kind"),
+                ("Annotated[str, WithJsonSchema({'type': 'object'})]", "objects with any keys"),
+                ("Annotated[str, WithJsonSchema({'enum': [[1]]})]", "a choice among values that are neither texts"),
+                ("tuple[()]", "a tuple of nothing"),
+                ("tuple[Annotated[str, WithJsonSchema({})], ...] | None", "values of any kind"),
+            )
+        ),
         module(
             "a field holds nothing that changes",
             "Bag.things holds a list",

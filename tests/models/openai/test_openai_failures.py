@@ -1,17 +1,13 @@
 """How calls of OpenAI's models fail: why, whether it cost anything, and whether it may pass."""
 
-import inspect
 import logging
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.openai_wire import KEY, Kind, each_kind, fail, model, openai
-from support.pinned import pinned
+from support.openai_wire import KEY, Kind, each_kind, fail, model
 from support.wired import Silent, Wired, httpx2
-
-from fsm_orch.models.openai import client
 
 
 @pytest.mark.parametrize(
@@ -58,8 +54,8 @@ async def test_status(
         (httpx2.ReadTimeout("x"), "timeout", False),
         (httpx2.ReadError("x"), "disconnected", False),
         (httpx2.RemoteProtocolError("x"), "disconnected", False),
-        (TimeoutError("x"), "unreadable", False),
-        (RuntimeError("x"), "unreadable", False),
+        (TimeoutError("x"), "disconnected", False),
+        (RuntimeError("x"), "disconnected", False),
     ],
 )
 @each_kind
@@ -68,19 +64,6 @@ async def test_transport(kind: Kind, error: Exception, reason: str, is_unsent: b
     failed = await fail(kind, Wired(error))
 
     assert (reason, is_unsent) == (failed.reason, failed.unsent)
-
-
-@pinned("openai")
-def test_every_exception_is_known() -> None:
-    """The SDK has no exception whose meaning nobody thought about."""
-    public = {
-        value
-        for name in openai.__all__
-        for value in [getattr(openai, name)]
-        if inspect.isclass(value) and issubclass(value, Exception)
-    }
-
-    assert public | {Exception} == set(client.FAILURES)
 
 
 @pytest.mark.looptime

@@ -9,19 +9,24 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.openai_wire import (
+    KEY,
     KINDS,
     USED,
     Kind,
     ask,
     each_kind,
     fail,
+    heard,
+    model,
     refused,
     said,
 )
 from support.wired import Wired, httpx2
 
+from fsm_orch.amounts import Usage
 from fsm_orch.errors import CallFailed
 from fsm_orch.models.base import Response
+from fsm_orch.models.openai import Profile
 
 
 @each_kind
@@ -30,54 +35,190 @@ async def test_reply(kind: Kind) -> None:
     assert Response(text='{"handoff": "a"}', usage=USED) == await ask(kind, Wired(said(kind)))
 
 
-@pytest.mark.parametrize(
-    ("kind", "reply", "finish"),
-    [
-        ("responses", said("responses", status="incomplete"), "length"),
-        (
-            "responses",
-            said("responses", status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
-            "length",
-        ),
-        (
-            "responses",
-            said("responses", status="incomplete", incomplete_details={"reason": "content_filter"}),
-            "refusal",
-        ),
-        ("responses", said("responses", status=None), "length"),
-        ("responses", refused("responses", "No."), "refusal"),
-        ("chat", said("chat", choices=[{"finish_reason": "length", "message": {"content": "{"}}]), "length"),
-        ("chat", said("chat", choices=[{"finish_reason": None, "message": {"content": "{}"}}]), "length"),
-        ("chat", said("chat", choices=[{"finish_reason": [], "message": {"content": "{}"}}]), "length"),
-        ("chat", said("chat", choices=[{"finish_reason": "content_filter", "message": {"content": ""}}]), "refusal"),
-        ("chat", refused("chat", "No."), "refusal"),
-    ],
-)
-async def test_finish(kind: Kind, reply: Any, finish: str) -> None:
-    """A refusal is one; all that does not clearly say that it is whole counts as cut off."""
-    response = await ask(kind, Wired(reply))
-
-    assert (finish, USED) == (response.finish, response.usage)
+def ended(kind: Kind, word: Any, text: Any = '{"handoff": "a"}') -> dict[str, Any]:
+    """Write a reply that ends with a word."""
+    if kind == "responses":
+        reason = {"status": "incomplete", "incomplete_details": {"reason": word}}
+        return said(kind, text, **({"status": word} if word in ("completed", "queued", None, "") else reason))
+    return said(kind, choices=[{"finish_reason": word, "message": {"content": text}}])
 
 
 @pytest.mark.parametrize(
-    ("kind", "reply"),
+    ("word", "finish", "shown"),
     [
-        ("responses", said("responses", output=None)),
-        ("responses", said("responses", output=[])),
-        ("responses", said("responses", output=[{"type": "message", "content": "text"}])),
-        ("responses", said("responses", text=17)),
-        ("responses", said("responses", status="failed", output=[])),
-        ("chat", said("chat", choices=[])),
-        ("chat", said("chat", choices={"0": 1})),
-        ("chat", said("chat", choices=2 * said("chat")["choices"])),
-        ("chat", said("chat", choices=[{"finish_reason": "tool_calls", "message": {"content": None}}])),
-        ("chat", said("chat", text=["a"])),
+        ("stop", "stop", ""),
+        ("STOP", "stop", ""),
+        ("eos", "stop", ""),
+        ("end_turn", "stop", ""),
+        ("COMPLETE", "stop", ""),
+        ("length", "length", ""),
+        ("max_tokens", "length", ""),
+        ("MAX_TOKENS", "length", ""),
+        ("max_output_tokens", "length", ""),
+        ("content_filter", "refusal", ""),
+        ("tool_calls", "other", "tool_calls"),
+        ("function_call", "other", "function_call"),
+        ("error", "other", "error"),
+        ("You said: my secret", "other", ""),
+        ("x" * 65, "other", ""),
+        (None, "other", ""),
+        ("", "other", ""),
+        ([], "other", ""),
+        (7, "other", ""),
     ],
 )
-async def test_usage_survives(kind: Kind, reply: Any) -> None:
+@each_kind
+async def test_finish(kind: Kind, word: Any, finish: str, shown: str) -> None:
+    """How a reply ended is known by its provider's word; one that is not known is passed on, if it may be shown."""
+    response = await ask(kind, Wired(ended(kind, word)))
+
+    assert (finish, shown, USED) == (response.finish, response.ended, response.usage)
+    assert '{"handoff": "a"}' == response.text
+
+
+@each_kind
+async def test_refusal(kind: Kind) -> None:
+    """A refusal is one, with its text."""
+    parts = [{"type": "text", "text": 7}, {"type": "refusal", "refusal": "No."}]
+    in_parts = said("chat", choices=[{"finish_reason": "stop", "message": {"content": parts}}])
+
+    assert Response(text="No.", usage=USED, finish="refusal") == await ask(kind, Wired(refused(kind, "No.")))
+    assert Response(text="No.", usage=USED, finish="refusal") == await ask("chat", Wired(in_parts))
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ([{"type": "thinking", "thinking": []}, {"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "ab"),
+        ([{"type": "text", "text": None}, None, "no", {"text": "no"}], ""),
+        ([], ""),
+        (None, ""),
+        ({"type": "text", "text": "a"}, ""),
+    ],
+)
+async def test_content_in_parts(content: Any, text: str) -> None:
+    """Of content in parts the texts are what was said; where there is none, nothing was."""
+    response = await ask("chat", Wired(said("chat", content)))
+
+    assert Response(text=text, usage=USED, finish="stop" if text else "other") == response
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("content", [None, "", " "])
+async def test_json_in_the_reasoning(key: str, content: Any) -> None:
+    """JSON that a server put into the reasoning is the answer where it gives no other, and prose never is."""
+
+    def reasoned(text: Any) -> Wired:
+        return Wired(said("chat", choices=[{"finish_reason": "stop", "message": {"content": content, key: text}}]))
+
+    asked = model("chat", reasoned('{"handoff": "a"}'))
+
+    assert '{"handoff": "a"}' == (await ask("chat", reasoned('{"handoff": "a"}'))).text
+    assert "" == (await ask("chat", reasoned("I think so."))).text.strip()
+    assert "" == (await ask("chat", reasoned(["a"]))).text.strip()
+    assert "" == (await asked.complete(heard("free text"))).text.strip()
+
+
+FENCED = Profile(name="x", cap="max_tokens", output="none", has_fences=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ('```json\n{"a": 1}\n```', '{"a": 1}'),
+        ('\n```\n{"a": 1}\n```\n', '{"a": 1}'),
+        ('```{"a": 1}```', '{"a": 1}'),
+        ('{"a": 1}', '{"a": 1}'),
+        ('Here: ```json\n{"a": 1}\n```', 'Here: ```json\n{"a": 1}\n```'),
+        ("```json\n{}\n```\n```json\n{}\n```", "```json\n{}\n```\n```json\n{}\n```"),
+        ("```", "```"),
+        ("`````", "`````"),
+        ("```json", "```json"),
+    ],
+)
+async def test_a_fence_is_taken_off(written: str, text: str) -> None:
+    """JSON in one markdown fence is read where a profile says that a server writes so, and where it does not is not."""
+    plain = await ask("chat", Wired(said("chat", written)))
+    unfenced = await ask("chat", Wired(said("chat", written)), profile=FENCED)
+    prose = await model("chat", Wired(said("chat", written)), profile=FENCED).complete(heard("free text"))
+
+    assert (written, text, written) == (plain.text, unfenced.text.strip(), prose.text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reply", "finish", "word"),
+    [
+        ("responses", said("responses", output=None), "other", ""),
+        ("responses", said("responses", output=[]), "other", ""),
+        ("responses", said("responses", output=[{"type": "message", "content": "text"}]), "other", ""),
+        ("responses", said("responses", text=17), "other", ""),
+        ("chat", said("chat", choices=[]), "other", ""),
+        ("chat", said("chat", choices={"0": 1}), "other", ""),
+        ("chat", said("chat", choices=2 * said("chat")["choices"]), "other", ""),
+        (
+            "chat",
+            said("chat", choices=[{"finish_reason": "tool_calls", "message": {"content": None}}]),
+            "other",
+            "tool_calls",
+        ),
+        ("chat", said("chat", choices=[{"finish_reason": "length", "message": {"content": None}}]), "length", ""),
+        ("chat", said("chat", text=["a"]), "other", ""),
+    ],
+)
+async def test_usage_survives(kind: Kind, reply: Any, finish: Any, word: str) -> None:
     """A billed reply that cannot be read is charged what it used, and is nobody's answer."""
-    assert Response(text="", usage=USED, finish="length") == await ask(kind, Wired(reply))
+
+    assert Response(text="", usage=USED, finish=finish, ended=word) == await ask(kind, Wired(reply))
+
+
+ERRORS: list[tuple[Any, str, bool]] = [
+    ({"code": 429, "message": "slow down"}, "rate_limited", True),
+    ({"code": "429"}, "rate_limited", True),
+    ({"status": 429}, "rate_limited", True),
+    ({"code": "rate_limit_exceeded"}, "rate_limited", True),
+    ({"type": "rate_limit_error"}, "rate_limited", True),
+    ({"code": None, "type": "insufficient_quota"}, "quota", False),
+    ({"code": "context_length_exceeded"}, "context_overflow", False),
+    ({"code": 400, "type": "BadRequestError"}, "bad_request", False),
+    ({"code": 402}, "quota", False),
+    ({"code": 503}, "overloaded", True),
+    ({"code": 502, "message": KEY}, "server_error", True),
+    ({"code": 200}, "server_error", True),
+    ({"code": True}, "server_error", True),
+    ({"code": [429], "type": {}}, "server_error", True),
+    ("model is loading", "server_error", True),
+]
+
+
+@pytest.mark.parametrize(("error", "reason", "is_transient"), ERRORS)
+@each_kind
+async def test_an_error_in_a_200(kind: Kind, error: Any, reason: str, is_transient: bool) -> None:
+    """An error that the body of a 200 tells is an error of its code; it is charged, for the request was taken."""
+    for reply in ({"error": error}, said(kind, output=[], choices=[], error=error)):
+        failed = await fail(kind, Wired(reply))
+
+        assert (reason, False, is_transient) == (failed.reason, failed.unsent, failed.transient)
+        assert KEY not in str(failed)
+
+
+async def test_an_error_anywhere_in_a_200() -> None:
+    """An error may stand where the reply should be, or inside the choice; a whole text beside it is still a text."""
+    in_choice = {"finish_reason": "error", "error": {"code": 429}, "message": {"content": ""}}
+    beside = {"finish_reason": "error", "error": {"code": 429}, "message": {"content": "{}"}}
+
+    assert "bad_request" == (await fail("chat", Wired({"object": "error", "code": 400, "message": "no"}))).reason
+    assert "rate_limited" == (await fail("chat", Wired(said("chat", choices=[in_choice])))).reason
+    assert Response(text="{}", usage=USED, finish="other", ended="error") == await ask(
+        "chat", Wired(said("chat", choices=[beside]))
+    )
+
+
+@pytest.mark.parametrize("error", [None, {}, "", [], 0, False])
+@each_kind
+async def test_no_error(kind: Kind, error: Any) -> None:
+    """A member for errors that holds none says nothing."""
+
+    assert Response(text='{"handoff": "a"}', usage=USED) == await ask(kind, Wired(said(kind, error=error)))
 
 
 @pytest.mark.parametrize(
@@ -92,6 +233,21 @@ async def test_usage_is_not_believed(kind: Kind, counts: Any) -> None:
         counts = dict(zip(names, counts, strict=True))
 
     assert Response(text='{"handoff": "a"}', usage=None) == await ask(kind, Wired(said(kind, usage=counts)))
+
+
+@pytest.mark.parametrize(
+    ("details", "cached"),
+    [({"cached_tokens": 12}, 12), ({"cached_tokens": 20}, 20), ({}, 0), (None, 0), ([], 0)]
+    + [({"cached_tokens": count}, 0) for count in (21, -1, True, 1.0, "3", None, float("inf"))],
+)
+@each_kind
+async def test_input_from_a_cache(kind: Kind, details: Any, cached: int) -> None:
+    """What was read from a cache is told apart; a count that cannot be right counts as none, at the full price."""
+    name = "input_tokens_details" if kind == "responses" else "prompt_tokens_details"
+    usage = {**said(kind)["usage"], name: details}
+    used = Usage(requests=1, input_tokens=20, output_tokens=7, cached_input_tokens=cached)
+
+    assert used == (await ask(kind, Wired(said(kind, usage=usage)))).usage
 
 
 @each_kind

@@ -1,7 +1,7 @@
 """Findings about prompts, scopes and needless orchestration."""
 
 from fsm_orch import Context, Final, LLMAgent, Machine, State, Window
-from fsm_orch.proof.findings.prompts import needless_routing, shared, single_agent, unscoped
+from fsm_orch.proof.findings.prompts import needless_routing, recursive, shared, single_agent, unscoped
 
 
 class Ticket(Context):
@@ -56,6 +56,32 @@ def test_models_that_read_or_write_other_fields_are_told_apart():
 def test_a_model_that_answers_needs_a_scope():
     """What writes and has neither `does` nor `must_not` is found; what only routes has its menu."""
     assert [came.split()[0] for _, _, came in found(unscoped, Twins)] == ["'search'", "'billing'"]
+
+
+class Part(Context):
+    name: str
+    parts: tuple["Part", ...] = ()
+
+
+class Order(Context):
+    query: str
+    parts: tuple[Part, ...] = ()
+    other: str = ""
+
+
+def test_a_field_that_contains_itself_is_found():
+    """A model that writes what has no fixed depth is found, since some providers refuse it; code may write it."""
+
+    class Reads(Machine[Order]):
+        read = State(LLMAgent("Read.", writes=(Order.other, Order.parts)), initial=True)
+        work = State(print, writes=(Order.parts,))
+        answered, human = Final(), Final(fallback=True)
+        on = read.to(work, "it is read")
+        done = work.to(answered)
+
+    assert found(recursive, Reads) == [
+        ("FSM505", "warning", "the model of 'read' writes Order.parts, whose type contains itself")
+    ]
 
 
 def test_code_has_no_prompt():

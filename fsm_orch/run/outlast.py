@@ -1,0 +1,22 @@
+"""Waiting that no cancellation cuts off."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+async def outlast(future: asyncio.Future[Any]) -> asyncio.CancelledError | None:
+    """Wait until a future is done, however often this task is cancelled meanwhile.
+
+    Return the last of these cancellations, which the caller raises when it is ready; None if there was none.
+    """
+    cancelled = None
+    # A loop: a cancel scope of anyio cancels again at each `await` until it is left, and anybody may cancel twice.
+    # The last one is kept: without this function too it would have taken the place of those before it.
+    while not future.done():
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    return cancelled

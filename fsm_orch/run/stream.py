@@ -1,0 +1,76 @@
+"""A run that is read while it is under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Generic, NamedTuple
+
+from ..kernel.records import Record
+from .outlast import outlast
+from .result import C, RunResult
+
+
+class _Raised(NamedTuple):
+    error: BaseException
+
+
+class RunStream(Generic[C]):
+    """The records of a run under way. Each is yielded once, however often the stream is iterated.
+
+    Args:
+        queue: gets each record, as an observer does.
+        run: runs it to its end.
+    """
+
+    def __init__(self, queue: asyncio.Queue[Record | None], run: Callable[[], Awaitable[RunResult[C]]]) -> None:
+        self._queue = queue
+        self._task = asyncio.create_task(_kept(run))
+        self._task.add_done_callback(lambda _: queue.put_nowait(None))
+        self._is_told = False
+
+    async def __aiter__(self) -> AsyncIterator[Record]:
+        """Yield the records that were not yielded yet, until the run ends.
+
+        Raises what the run raised, such as a store's error.
+        """
+        while (record := await self._queue.get()) is not None:
+            yield record
+        self._queue.put_nowait(None)  # for whoever iterates again
+        self._raise_failure()  # without this a failed run would look like a short one
+
+    async def result(self) -> RunResult[C]:
+        """Wait for the end of the run and return its result. Giving up waiting does not cancel the run."""
+        # shielded: `asyncio.timeout` around this would otherwise cancel the run itself, and land it
+        ended = await asyncio.shield(self._task)
+        if isinstance(ended, _Raised):
+            self._is_told = True
+            raise ended.error
+        return ended
+
+    async def leave(self) -> None:
+        """Cancel the run if it is under way, and wait until it has landed and its end is stored.
+
+        Raises what the run raised, unless its reader was told.
+        """
+        self._task.cancel()
+        cancelled = await outlast(self._task)
+        if not self._is_told:
+            self._raise_failure()
+        if cancelled is not None:
+            raise cancelled
+
+    def _raise_failure(self) -> None:
+        """Raise what the run raised, but for a cancellation, which was the reader's."""
+        ended = None if self._task.cancelled() else self._task.result()
+        if isinstance(ended, _Raised) and not isinstance(ended.error, asyncio.CancelledError):
+            self._is_told = True
+            raise ended.error
+
+
+async def _kept(run: Callable[[], Awaitable[RunResult[C]]]) -> RunResult[C] | _Raised:
+    """Run to the end. Return what was raised: raised in a task, an interrupt would end the event loop."""
+    try:
+        return await run()
+    except BaseException as error:
+        return _Raised(error)
