@@ -40,7 +40,13 @@ FailureReason = Literal[
 ]
 
 
-DenialReason = Literal["repeated", "calls", "call_limits", "budget", "deadline"]
+DenialReason = Literal[
+    "repeated",  # another call of the visit was denied before
+    "calls",
+    "call_limits",
+    "budget",
+    "deadline",  # the run's, or the end of the visit's time
+]
 
 
 LandingReason = Literal[

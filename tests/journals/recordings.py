@@ -166,6 +166,12 @@ RECORDINGS: dict[str, Recording] = {
     ),
     "timeout": live("Bare", "slow", TO_ACT),
     "deadline": live("Bare", "slow", TO_ACT, limits=Limits(hops=8, tokens=20_000, deadline_s=5)),
+    "overspent": folded(
+        "Bare",
+        reserved(1),
+        inputs.Replied(handoff="to_act", at=2.0),
+        inputs.Overspent(source="ask", visit=0, call=1, tokens=40, cost=25, at=2.5),
+    ),
     "overrun": live("Bare", "x", Response(text="{}", usage=Usage(requests=1, input_tokens=5_000, output_tokens=9))),
     "cancelled": live("Bare", "slow", TO_ACT, cancel_after_s=3),
     "cancelled_call": live("Bare", "x", OVER, delay_s=5, cancel_after_s=2),

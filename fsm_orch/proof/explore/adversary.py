@@ -3,9 +3,11 @@
 The *full* adversary reserves calls one after another in a visit, each at its maximum. A call uses all of that; where
 the ledger could notice the difference, also nothing. It replies with every declared handoff, with none, and with one
 that is not declared, and writes every combination of the values that guards distinguish. It fails for every reason that
-there can be, pauses where the agent may, lets the deadline pass, and cancels. Three things are left out because they
+there can be, pauses where the agent may, lets the deadline pass, and cancels. Four things are left out because they
 lead where others lead already. A reply that cannot be read is refused as an undeclared handoff is. A reply that is late
-ends as a timeout does. A call that is released, or is open when its attempt ends, ends as a settled one does.
+ends as a timeout does. A call that is released, or is open when its attempt ends, ends as a settled one does. A call
+that uses more than it has reserved, known in time or late, lands the run as a cancellation does; what it is charged
+beyond its cap is for no proof to bound.
 
 The *lean* adversary only ends visits, each way once: by every declared handoff and writing, over each failure edge, and
 by landing. It spends nothing. What calls, repairs and pauses do besides is to use something up, and a run that has used

@@ -22,7 +22,7 @@ from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, State, af
 from fsm_orch.amounts import Price
 from fsm_orch.define import Policy
 from fsm_orch.errors import StepError
-from fsm_orch.kernel import inputs
+from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.course import Step
 from fsm_orch.kernel.engine import CompiledMachine
@@ -90,7 +90,7 @@ def traces(found: Exploration) -> Iterator[Trace]:
 def replayed(compiled: CompiledMachine, trace: Trace) -> Configuration:
     """Fold what happened on a trace."""
     started = inputs.Started(
-        run_id="r", context=trace.start, digest=compiled.definition.digest, kernel=1, limits=compiled.limits
+        run_id="r", context=trace.start, digest=compiled.definition.digest, kernel=VERSION, limits=compiled.limits
     )
     said = [event for turn in trace.legs for event in turn.inputs]
     return fold(compiled, [started, *said, *trace.inputs])
