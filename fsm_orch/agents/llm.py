@@ -19,6 +19,7 @@ from ..kernel.reasons import Refusal
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
+from ..models.metered import Said
 from .base import Reply, Visit
 from .decision import Form, form
 from .window import Window
@@ -110,14 +111,20 @@ class LLMAgent:
         Raises VisitError: if no handoff is legal any more.
         """
         exits = visit.exits if len(visit.exits) > 1 else ()
-        # drawn for this very request: since the visit began its calls have taken money, and time has passed
-        menu = visit.legal() if exits else ()
-        if exits and not menu:
-            raise VisitError("nothing is legal any more, so there is nothing to ask the model")
-        # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
-        asked, instructions = self._asked(visit.context.__class__, exits, menu)
-        response = await visit.model.ask(self._prompt(visit, instructions), asked.schema)
-        return _read(asked, response, visit.state.name)
+        drawn: Form | None = None
+
+        def draw(offered: tuple[Handoff, ...]) -> Said:
+            """Draw the menu of this very request: each one before it has taken money, and time has passed."""
+            nonlocal drawn
+            if not offered:
+                raise VisitError("nothing is legal any more, so there is nothing to ask the model")
+            # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
+            drawn, instructions = self._asked(visit.context.__class__, exits, offered if exits else ())
+            return self._prompt(visit, instructions), drawn.schema
+
+        response = await visit.model.ask_drawn(draw)
+        assert drawn is not None  # no reply comes before a request was drawn
+        return _read(drawn, response, visit.state.name)
 
     def _make(
         self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...]

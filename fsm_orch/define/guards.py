@@ -24,7 +24,7 @@ class Guard(Sealed, Generic[C_contra]):
     One that raises counts as false and is recorded; so does one that answers anything but a bool.
     """
 
-    __slots__ = ("_predicate", "canonical", "connective", "contexts", "depth", "leaves", "parts", "where")
+    __slots__ = ("canonical", "connective", "contexts", "depth", "leaves", "parts", "predicate", "where")
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Guard(Sealed, Generic[C_contra]):
         connective: Connective | None = None,
         parts: tuple[Guard[Any], ...] = (),
     ) -> None:
-        self._predicate = predicate
+        self.predicate = predicate
         self.canonical = read_only(canonical)
         """A JSON value that names this guard in a digest; None if it has no name."""
         self.contexts = contexts
@@ -53,7 +53,7 @@ class Guard(Sealed, Generic[C_contra]):
         self.seal()
 
     def __call__(self, context: C_contra) -> bool:
-        return self._predicate(context)
+        return self.predicate(context)
 
     def __and__(self, other: Guard[C_contra]) -> Guard[C_contra]:
         if other is self:

@@ -20,6 +20,8 @@ from .source import qualified_name, where_called, where_defined
 from .subject import Atom, Subject
 
 EdgeKind = Literal["handoff", "failure", "timeout", "refusal"]
+NONE_OF_THESE = "none_of_these"
+"""What an agent proposes that takes none of the handoffs before it; no handoff can have this name."""
 
 
 class _Declared(Sealed, Subject):

@@ -68,6 +68,8 @@ class CompiledState(Struct, frozen=True):
     """What its first call reserves on entry; every further call reserves as much at most."""
     visit_s: float
     """Seconds of one visit."""
+    may_time_out: bool
+    """Whether its time can be over before the run's is."""
 
 
 def _compiled_state(state: State, limits: Limits, price: Price) -> CompiledState:
@@ -81,6 +83,7 @@ def _compiled_state(state: State, limits: Limits, price: Price) -> CompiledState
         price=price,
         grant=state.spec.grant(price),
         visit_s=state.timeout_s or limits.visit_s,
+        may_time_out=limits.may_time_out(state.timeout_s),
     )
 
 

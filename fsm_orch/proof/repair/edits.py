@@ -78,15 +78,11 @@ def _of_parts(policy: Policy, parts: Mapping[str, Atom]) -> Policy:
     return dataclasses.replace(policy, subject=of(policy.subject), other=of(policy.other))
 
 
-def fewer_visits(definition: Definition, state: str, *, at_most: int | None = None) -> Iterator[Edit]:
-    """Yield edits that lower `max_visits` of a state, the smallest change first.
-
-    Args:
-        at_most: the most visits that may be left; None: any smaller number will do.
-    """
+def fewer_visits(definition: Definition, state: str) -> Iterator[Edit]:
+    """Yield edits that lower `max_visits` of a state, the smallest change first."""
     declared = definition.states[state].max_visits
     most = (definition.limits.hops if declared is None else declared) - 1
-    for visits in range(most if at_most is None else min(at_most, most), 0, -1):
+    for visits in range(most, 0, -1):
         verb = f"add `max_visits={visits}` to" if declared is None else f"set `max_visits={visits}` on"
         yield Edit(words=f"{verb} `{state}`", max_visits=(state, visits))
 
