@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 from msgspec import Meta, Struct
 
@@ -126,16 +126,26 @@ class Usage(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=T
         )
 
 
+MOST_TOKENS = 10**12
+"""More than any request has. A larger count is a mistake, and sums of it would not fit into the JSON of a journal."""
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Return whether a value is a number of tokens: a plain integer from 0 up, and not absurdly large."""
+    # not isinstance: True is an int too, and would count as one token
+    return type(value) is int and 0 <= value <= MOST_TOKENS
+
+
 def trusted_usage(input_tokens: Any, output_tokens: Any, cached_input_tokens: Any = 0) -> Usage | None:
-    """Return a provider's counts as usage if both are plain integers from 0 up, else None.
+    """Return a provider's counts as usage if both are numbers of tokens, else None.
 
     SDK responses are built without validation, so a count may be a string, a bool or negative. Tokens from a cache that
     are no such count, or more than the whole input, count as none: then the whole input costs its full price.
     """
-    counts = (input_tokens, output_tokens)
-    if not all(map(_is_count, counts)):
+    # each by itself: a negative count beside a large one would add up to something plausible
+    if not (is_count(input_tokens) and is_count(output_tokens)):
         return None
-    is_cached = _is_count(cached_input_tokens) and cached_input_tokens <= input_tokens
+    is_cached = is_count(cached_input_tokens) and cached_input_tokens <= input_tokens
     return Usage(
         requests=1,
         input_tokens=input_tokens,
@@ -144,6 +154,8 @@ def trusted_usage(input_tokens: Any, output_tokens: Any, cached_input_tokens: An
     )
 
 
-def _is_count(count: Any) -> bool:
-    # not isinstance: True is an int too, and would count as one token
-    return type(count) is int and count >= 0
+def believed(reported: object) -> Usage | None:
+    """Return what a model reports as the usage of one request; None if that is unknown, or no usage at all."""
+    if not isinstance(reported, Usage):
+        return None
+    return trusted_usage(reported.input_tokens, reported.output_tokens, reported.cached_input_tokens)

@@ -12,6 +12,7 @@ FsmError
 ├── VisitError           raised in an agent that exceeds what its visit allows
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
 │   ├── VisitClosed      the visit has ended; its model is dead
+│   ├── IsFrozen         something of a built machine was assigned to
 │   └── WrongType        an agent returned, or asked its model with, what is of a wrong type
 └── ModelError
     ├── ModelUnavailable the named model cannot be used: unknown name, missing weights or package
@@ -25,7 +26,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["error", "warning", "note"]
 """How serious a finding is: an error fails a check, a warning fails a strict one, a note fails none."""
@@ -64,6 +65,15 @@ def how_to_learn_more(findings: Iterable[Finding]) -> str:
 
 class FsmError(Exception):
     """The base class of every error that this library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # not by calling the class again, as an exception is copied and pickled otherwise: the message was made of what
+        # it was called with, and would be made of the message
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[FsmError], args: tuple[object, ...]) -> FsmError:
+    return kind.__new__(kind, *args)
 
 
 class DefinitionError(FsmError):
@@ -119,6 +129,10 @@ class CallDenied(VisitError):
 
 class VisitClosed(VisitError):
     """The visit has ended: its model takes no calls and its reply is ignored."""
+
+
+class IsFrozen(VisitError, AttributeError):
+    """Something of a built machine was assigned to or deleted."""
 
 
 class WrongType(VisitError, TypeError):

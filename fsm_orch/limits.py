@@ -10,19 +10,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 # strict and finite: True is not a number of hops, and a limit of NaN would never be reached
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+MOST_HOPS = 10_000
+"""The bounds of every run are known for each number of hops before it starts, so that number has an end."""
 Count = Annotated[int, Field(ge=0, strict=True)]
 
 
 class Limits(BaseModel):
     """The bounds of one run of a machine.
 
-    Raises pydantic.ValidationError: if a number is negative, not finite or not of its type.
+    Raises pydantic.ValidationError: if a number is negative, not finite or not of its type, or hops are above 10,000.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hops: Count = 8
-    """Transitions at most; the last one is kept for a final state or a landing."""
+    hops: Annotated[Count, Field(le=MOST_HOPS)] = 8
+    """Transitions at most, up to 10,000; the last one is kept for a final state or a landing."""
     tokens: Count = 10_000
     """Input and output tokens at most, settled and reserved together."""
     cost_usd: Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)] | None = None
@@ -44,6 +46,16 @@ class Limits(BaseModel):
             deadline_s: float = 60.0,
             visit_s: float = 10.0,
         ) -> None: ...
+
+    def may_time_out(self, timeout_s: float | None) -> bool:
+        """Return whether a visit can outlast its time before the run is over.
+
+        Args:
+            timeout_s: the seconds of one visit; None: `visit_s`.
+        """
+        # not at the same time either: a run is landed for its deadline first, and the visits before this one may have
+        # taken no time at all
+        return (timeout_s or self.visit_s) < self.deadline_s
 
     @property
     def cost_micros(self) -> int | None:

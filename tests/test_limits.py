@@ -99,3 +99,11 @@ def test_safe_defaults_are_on() -> None:
     expected = {"hops": 8, "tokens": 10_000, "cost_usd": None, "deadline_s": 60.0, "visit_s": 10.0}
 
     assert expected == Limits().model_dump()
+
+
+def test_hops_have_an_end() -> None:
+    """More hops than any bound is computed for are refused by name, at once."""
+    assert 10_000 == Limits(hops=10_000).hops
+
+    with pytest.raises(ValidationError, match=r"hops\n.*less than or equal to 10000"):
+        Limits(hops=10_001)

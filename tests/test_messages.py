@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch.amounts import Usage, trusted_usage
+from fsm_orch.amounts import MOST_TOKENS, Usage, trusted_usage
 
 
 class Count(enum.IntEnum):
@@ -27,7 +27,7 @@ usages = st.builds(
 )
 
 
-@given(st.integers(0), st.integers(0))
+@given(st.integers(0, MOST_TOKENS), st.integers(0, MOST_TOKENS))
 def test_plain_counts_are_believed(input_tokens: int, output_tokens: int) -> None:
     """Two plain non-negative integers are the usage of one request."""
 
@@ -37,7 +37,7 @@ def test_plain_counts_are_believed(input_tokens: int, output_tokens: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "count", [-1, True, False, "12", 12.0, float("nan"), None, Decimal(1), Count.ONE, LyingInt(3), [], b"1"]
+    "count", [-1, True, False, "12", 12.0, float("nan"), None, Decimal(1), Count.ONE, LyingInt(3), [], MOST_TOKENS + 1]
 )
 def test_anything_else_is_not_believed(count: Any) -> None:
     """A count that is no plain non-negative integer makes the whole usage unknown, on either side."""
@@ -50,7 +50,7 @@ def test_anything_else_is_not_believed(count: Any) -> None:
 def test_usage_is_never_half_believed(input_tokens: Any, output_tokens: int) -> None:
     """Usage is believed exactly if both counts are plain and not negative."""
 
-    expected = type(input_tokens) is int and input_tokens >= 0 and output_tokens >= 0
+    expected = type(input_tokens) is int and 0 <= input_tokens <= MOST_TOKENS and 0 <= output_tokens <= MOST_TOKENS
 
     assert expected == (trusted_usage(input_tokens, output_tokens) is not None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct, ValidationError, convert, field, to_builtins
 
 from ..define.agent_spec import AgentSpec
 from ..define.context import FieldRef
@@ -41,9 +41,15 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     exits: tuple[Handoff, ...]
     """The handoffs of the state in declaration order, without its failure edges."""
     legal: Callable[[], tuple[Handoff, ...]]
-    """Returns the handoffs that are legal now, as if the next call of this visit were already reserved."""
+    """Returns the handoffs that are legal now, as if the next call of this visit were already reserved.
+
+    A request that shows them is drawn by `model.ask_drawn`: tried again, it shows what is legal by then.
+    """
     metered: MeteredModel | None
     """What `model` returns; None if the agent declares no calls."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Visit[C, D]:
+        return self  # it leads to the run itself, of which there is one
 
     @property
     def model(self) -> MeteredModel:
@@ -94,25 +100,45 @@ class Reply(Struct, frozen=True):
                     f"the {name} of a reply cannot be a {type(getattr(self, name)).__name__}: give "
                     f"{' or '.join(kind.__name__ for kind in kinds)}"
                 )
-        if self.messages and not all(isinstance(said, Message) for said in self.messages):
-            raise WrongType("the messages of a reply are a tuple of Message")
+        for key in self.changes:
+            if not isinstance(key, FieldRef | str):
+                raise WrongType(
+                    f"the changes of a reply are keyed by fields, such as Ticket.answer, not by a {type(key).__name__}"
+                )
+        if self.messages:
+            if not all(isinstance(said, Message) for said in self.messages):
+                raise WrongType("the messages of a reply are a tuple of Message")
+            _check_inside("messages", self.messages, tuple[Message, ...])
+        if self.refusal is not None:
+            _check_inside("refusal", self.refusal, Refusal)
 
     @property
     def handoff_name(self) -> str | None:
         """The name of the proposed handoff; None if there is none."""
         return self.handoff.name if isinstance(self.handoff, Handoff) else self.handoff
 
-    @property
-    def changes_by_name(self) -> dict[str, Any]:
-        """The changes by field name."""
-        return {ref.name if isinstance(ref, FieldRef) else str(ref): value for ref, value in self.changes.items()}
-
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "handoff": (str, Handoff, type(None)),
     "changes": (dict, Mapping),
     "messages": (tuple,),
+    "refusal": (Refusal, type(None)),
 }
+
+
+def _check_inside(name: str, part: object, kind: Any) -> None:
+    """Check what the values hold that a part of a reply is made of: nobody has, when they were made.
+
+    Raises WrongType: if something in them is not what it is declared to be; says where, and not what came.
+    """
+    try:
+        convert(to_builtins(part), kind)
+        return
+    except ValidationError as error:
+        place = str(error).partition(" - at ")[2].strip("`").replace("$", name)
+    except Exception:  # of what cannot be taken apart: an object in the place of a text
+        place = name
+    raise WrongType(f"{place} of a reply is of a wrong type, or none of the words that it may be")
 
 
 class Agent(Protocol):

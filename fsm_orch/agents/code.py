@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec.structs import replace
-
 from ..define.agent_spec import AgentSpec
 from ..define.states import Handoff
 from ..errors import WrongType
@@ -31,8 +29,7 @@ class CodeAgent(PlainAgent):
     def begin(self, visit: Visit[Any, Any]) -> Reply | Awaitable[Reply]:
         """Call the function, and return its reply or an awaitable of it.
 
-        Raises WrongType: if it returns anything but None, changes by field, a `Handoff` or a `Reply`; or a handoff
-            that does not leave this state.
+        Raises WrongType: if it returns anything but None, changes by field, a `Handoff` or a `Reply`.
         """
         if self.thread:
             return _threaded(visit, self.function)
@@ -56,9 +53,7 @@ def _reply(visit: Visit[Any, Any], returned: object) -> Reply:
         case None:
             return Reply()
         case Handoff():
-            return Reply(_own(visit, returned))
-        case Reply(handoff=Handoff() as handoff):
-            return replace(returned, handoff=_own(visit, handoff))
+            return Reply(returned)
         case Reply():
             return returned
         case Mapping():
@@ -68,15 +63,3 @@ def _reply(visit: Visit[Any, Any], returned: object) -> Reply:
                 f"the agent of {visit.state.name!r} returned {type(returned).__name__}; "
                 "it may return None, {field: value}, a handoff or Reply(handoff, {field: value})"
             )
-
-
-def _own(visit: Visit[Any, Any], handoff: Handoff) -> Handoff:
-    """Return a handoff that leaves this state.
-
-    Raises WrongType: if it does not.
-    """
-    # by identity, not by name: a reply holds the name alone, and another machine's handoff may bear the same one
-    if handoff not in visit.state.handoffs:
-        ours = ", ".join(own.name for own in visit.exits)
-        raise WrongType(f"{handoff!r} does not leave {visit.state.name!r}: return one of {ours}")
-    return handoff

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from functools import lru_cache, partial
 from itertools import dropwhile
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from ..define.agent_spec import AgentSpec
-from ..define.context import Context, field_refs
+from ..define.context import Context, field_refs, json_fields
 from ..define.defaults import said
+from ..define.ordered import in_one_order
 from ..define.source import phrases, where_called
 from ..define.states import Handoff
 from ..errors import VisitError
@@ -19,6 +20,7 @@ from ..kernel.reasons import Refusal
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
+from ..models.metered import Said
 from .base import Reply, Visit
 from .decision import Form, form
 from .window import Window
@@ -84,7 +86,7 @@ class LLMAgent:
         self._does = phrases(does)
         self._must_not = phrases(must_not)
         self._window = window or Window()
-        self.spec = AgentSpec(
+        self._spec = AgentSpec(
             kind="llm",
             name="LLMAgent",
             reads=field_refs(reads),
@@ -101,9 +103,14 @@ class LLMAgent:
             ),
             where=where_called(),
         )
-        self._written = tuple(ref.name for ref in self.spec.writes)
+        self._written = tuple(ref.name for ref in self._spec.writes)
         # the agent's own table: a cache of the module would keep machines alive
         self._asked = lru_cache(maxsize=_MOST_MENUS)(self._make)
+
+    @property
+    def spec(self) -> AgentSpec:
+        """What a definition needs to know of the agent."""
+        return self._spec
 
     async def act(self, visit: Visit[Any, Any]) -> Reply:
         """Ask the model once. The kernel decides whether the reply stands and whether the model is asked again.
@@ -111,18 +118,22 @@ class LLMAgent:
         Raises VisitError: if no handoff is legal any more.
         """
         exits = visit.exits if len(visit.exits) > 1 else ()
-        # drawn for this very request: since the visit began its calls have taken money, and time has passed
-        menu = visit.legal() if exits else ()
-        if exits and not menu:
-            raise VisitError("nothing is legal any more, so there is nothing to ask the model")
-        # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
-        asked, instructions = self._asked(visit.context.__class__, exits, menu)
-        prompt = self._prompt(visit, instructions)
-        if not visit.refusals:
-            return _read(asked, await visit.model.ask(prompt, asked.schema), visit.state.name)
-        prompt, *shorter = self._repairs(visit, prompt)
-        response = await visit.model.ask(prompt, asked.schema, shorter=shorter)
-        return _read(asked, response, visit.state.name)
+        drawn: Form | None = None
+
+        def draw(offered: tuple[Handoff, ...], *, number: int = 0) -> Said:
+            """Draw the menu of this very request: each one before it has taken money, and time has passed."""
+            nonlocal drawn
+            if not offered:
+                raise VisitError("nothing is legal any more, so there is nothing to ask the model")
+            # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
+            drawn, instructions = self._asked(visit.context.__class__, exits, offered if exits else ())
+            prompt = self._prompt(visit, instructions)
+            return (self._repairs(visit, prompt)[number] if visit.refusals else prompt), drawn.schema
+
+        shorter = range(1, len(self._repairs(visit, ()))) if visit.refusals else ()
+        response = await visit.model.ask_drawn(draw, shorter=[partial(draw, number=number) for number in shorter])
+        assert drawn is not None  # no reply comes before a request was drawn
+        return _read(drawn, response, visit.state.name)
 
     def _make(
         self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...]
@@ -132,8 +143,8 @@ class LLMAgent:
         return form(context, self._written, *names), Message(role="system", content=self._instruct(menu))
 
     def _prompt(self, visit: Visit[Any, Any], instructions: Message) -> tuple[Message, ...]:
-        fields = {ref.name: getattr(visit.context, ref.name) for ref in self.spec.reads}
-        asked = Message(role="user", content=to_json(fields).decode())
+        fields = {ref.name: getattr(visit.context, ref.name) for ref in self._spec.reads}
+        asked = Message(role="user", content=_as_text(visit.context.__class__, fields))
         if not visit.messages:
             return instructions, asked
         view = self._window.view(visit.messages, agent=visit.state.name)
@@ -150,7 +161,7 @@ class LLMAgent:
         why = Message(role="user", content=_text(f"Your last reply was refused: {visit.refusals[-1].detail}"))
         repairs = [(*prompt, why), prompt]
         # a provider that breaks its cap may have sent megabytes, of which there is nothing to learn
-        if visit.refused.strip() and len(visit.refused) <= _TOKEN_CHARS * self.spec.call_limits.max_output_tokens:
+        if visit.refused.strip() and len(visit.refused) <= _TOKEN_CHARS * self._spec.call_limits.max_output_tokens:
             repairs.insert(0, (*prompt, Message(role="assistant", content=_text(visit.refused)), why))
         return repairs
 
@@ -172,6 +183,14 @@ class LLMAgent:
 def _text(said: str) -> str:
     """Return a text that can be sent; a provider may send half a surrogate pair, and so may a validator."""
     return said.encode("utf-8", "replace").decode()
+
+
+def _as_text(context: type[Context], fields: Mapping[str, Any]) -> str:
+    """Return fields as JSON, the same text in every process."""
+    told = to_json(fields)
+    if not json_fields(context).with_sets.isdisjoint(fields):
+        told = to_json(in_one_order(fields, from_json(told)))
+    return told.decode()
 
 
 def _read(asked: Form, response: Response, state: str) -> Reply:

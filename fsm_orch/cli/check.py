@@ -30,7 +30,9 @@ _CERTIFICATE = files.with_keys("a certificate", "machine", "definition", "bounds
 _COUNTEREXAMPLE = files.beginning("a counterexample", "counterexample that `fsm-orch check` found")
 
 _QUIET_S = 2.0
-"""Seconds of exploration before a progress bar is shown."""
+"""Seconds of exploration before anything is said of it."""
+_AGAIN_S = 10.0
+"""Seconds between two lines of progress, where there is no terminal for a bar."""
 
 
 def check(
@@ -67,7 +69,8 @@ def check(
     import ends at the first such machine, so those below it in its module are not seen yet; other modules are checked.
     For a machine that builds, it prints bounds with a worst path, verdicts on policies, theorems and findings.
 
-    Exit codes: 0 nothing to mend; 1 a finding that is an error (or, with --strict, a warning); 2 nothing was checked.
+    Exit codes: 0 nothing to mend, and every policy holds; 1 a finding that is an error (or, with --strict, a warning),
+    or a policy that is violated, possible or unknown; 2 nothing was checked.
     """
     with complaints():
         found = discover.machines_of_all(targets, Path.cwd())
@@ -118,16 +121,25 @@ def _prove(
 
 @contextmanager
 def _progress(name: str) -> Iterator[OnProgress]:
-    """Show how far an exploration is on stderr, once it takes longer than a moment."""
-    began = time.perf_counter()
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), console=console(stderr=True), transient=True)
+    """Show how far an exploration is on stderr, once it takes longer than a moment: a bar, or lines in a log."""
+    err = console(stderr=True)
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), console=err, transient=True)
     task = bar.add_task(name)
+    began = time.perf_counter()
+    due = began + _QUIET_S
 
     def on_progress(found: int, left: int) -> None:
-        if time.perf_counter() - began > _QUIET_S:
+        nonlocal due
+        now = time.perf_counter()
+        if now <= due:
+            return
+        said = f"{name}: {found:,} configurations, {left:,} to look into"
+        if err.is_terminal:
             bar.start()
-            said = f"{name}: {found:,} configurations, {left:,} to look into"
             bar.update(task, description=said, total=found, completed=found - left)
+        else:  # where no bar is shown, as in a log of CI, whoever waits would see nothing at all
+            err.print(f"{said}, {now - began:.0f} s")
+            due = now + _AGAIN_S
 
     try:
         yield on_progress
@@ -200,9 +212,10 @@ def _as_json(one: _Proved | DefinitionError) -> dict[str, Any]:
             "steps": explored.steps,
             "seconds": explored.seconds,
             "is_complete": explored.is_complete,
-            "max_hops": explored.max_hops.amount,
-            "max_tokens": explored.max_tokens.amount,
-            "max_calls": explored.max_calls.amount,
+            "max_hops": explored.measures.hops.amount,
+            # found by a walk of its own where the ledger is tight, and the certificate has a bound anyway
+            "max_tokens": None if explored.measures.is_tight else explored.measures.tokens.amount,
+            "max_calls": explored.measures.calls.amount,
             "held": explored.held,
             "broken": [broken.breach._asdict() for broken in explored.broken],
             "abstracted": explored.abstracted,

@@ -119,11 +119,12 @@ def _colour(verdict: str | None) -> str:
 def _explored(explored: Exploration) -> _Lines:
     """Yield how runs were explored, and what holds of them."""
     took = "" if explored.seconds is None else f" in {explored.seconds:.2f} s"
+    hops = explored.measures.hops.amount
     extent = "all runs" if explored.is_complete else "not all runs, since it ended there"
     yield (
         "explored",
         f"{extent}: {explored.configurations:,} configurations, {explored.steps:,} steps, "
-        f"{explored.max_hops.amount} hop{'' if explored.max_hops.amount == 1 else 's'} deep{took}",
+        f"{hops} hop{'' if hops == 1 else 's'} deep{took}",
         "bold",
     )
     for note in explored.abstracted:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from ..define.changes import shown
 from ..define.context import Context
 from ..define.definition import Definition
 from ..kernel.records import (
@@ -107,7 +108,7 @@ def show_result(out: Console, before: Context, result: RunResult[Context], token
     out.print(_end(result))
     out.print()
     width = max(map(len, type(before).__pydantic_fields__))
-    for name, value in result.context.model_dump(mode="json").items():
+    for name, value in shown(result.context).items():
         if value is not None:
             style = "dim" if getattr(result.context, name) == getattr(before, name) else "bold"
             out.print(hanging(out, f"  {name:<{width}}  ", str(value), style))

@@ -14,6 +14,7 @@ import structlog
 import typer
 
 from .. import discover
+from ..define.changes import shown
 from ..define.context import Context
 from ..observe.base import Observer
 from ..observe.log import log_records
@@ -118,7 +119,7 @@ def _as_json(result: RunResult[Any]) -> dict[str, Any]:
         "run_id": result.run_id,
         "state": result.state.name,
         "landing": result.landing._asdict() if result.landing else None,
-        "context": result.context.model_dump(mode="json"),
+        "context": shown(result.context),
         "path": [hop._asdict() for hop in result.path],
         "usage": {
             "requests": result.usage.requests,

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..amounts import NOTHING, Amount, Price
 from ..limits import CallLimits
 from .context import Context, FieldRef
+from .sealed import read_only
 from .wording import kind_of
 
 AgentKind = Literal["llm", "code", "keyword"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AgentSpec:
     """An agent as its definition sees it.
 
@@ -64,15 +64,15 @@ class AgentSpec:
     where: str = "unknown"
     """`file:line` of where it was made, for findings."""
 
-    @cached_property
-    def read_names(self) -> frozenset[str]:
-        """The names of the fields that it reads."""
-        return frozenset(ref.name for ref in self.reads)
+    read_names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names of `reads`."""
+    written_names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names of `writes`."""
 
-    @cached_property
-    def written_names(self) -> frozenset[str]:
-        """The names of the fields that it writes."""
-        return frozenset(ref.name for ref in self.writes)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "canonical", read_only(self.canonical))
+        object.__setattr__(self, "read_names", frozenset(ref.name for ref in self.reads))
+        object.__setattr__(self, "written_names", frozenset(ref.name for ref in self.writes))
 
     def grant(self, price: Price) -> Amount:
         """Price the largest single call: max input and max output; nothing for an agent without calls."""

@@ -14,8 +14,10 @@ from pydantic_core import ErrorDetails, PydanticSerializationError, from_json
 from pydantic_core.core_schema import ErrorType
 
 from ..errors import ContextError, is_failure
-from .context import C, Context, starting_fields
+from .context import C, Context, json_fields, starting_fields
 from .marks import PRESET
+from .ordered import in_one_order
+from .same import difference
 
 
 def fields_set_early(context: Context) -> tuple[str, ...]:
@@ -90,8 +92,10 @@ def _is_same(one: object, other: object) -> bool:
 
 def values_of(context: Context) -> dict[str, Any]:
     """Return the values of the fields, without what a context may have cached beside them."""
-    held = vars(context)
-    return {name: held[name] for name in type(context).__pydantic_fields__}
+    held, fields = vars(context), type(context).__pydantic_fields__
+    if len(held) == len(fields):  # nothing beside them, as nearly always
+        return held.copy()
+    return {name: held[name] for name in fields}
 
 
 def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
@@ -99,13 +103,83 @@ def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
 
     A run folds this form, live as well as replayed, so that both are the same by construction.
 
+    What is computed is left out, since it is not read back; sets are written in one order.
+
     Raises ContextError: if a value cannot be written, such as bytes or a text that is not Unicode.
     """
+    wanted = set(names)
     try:
-        written: dict[str, Any] = from_json(context.model_dump_json(include=set(names), by_alias=False))
+        # without warnings, which quote values: what is read back is compared instead
+        text = context.model_dump_json(include=wanted, by_alias=False, exclude_computed_fields=True, warnings=False)
+        written: dict[str, Any] = from_json(text)
     except (PydanticSerializationError, ValueError) as error:
         raise ContextError(f"it cannot be written as JSON: {type(error).__name__}") from None
+    fields = json_fields(type(context))
+    if fields.inexact and (type(written) is not dict or not written.keys() <= wanted):
+        raise ContextError("a serializer of its class writes something else than its fields")
+    if fields.with_sets:
+        for name in fields.with_sets.intersection(written):
+            written[name] = in_one_order(vars(context)[name], written[name])
     return written
+
+
+def journaled_start(context: Context) -> dict[str, Any]:
+    """Return the fields that a run starts with as a journal holds them; those that start with their default are left
+    out, so that nothing that a journal says can set them early.
+
+    Raises ContextError: if a value cannot be written, or is read back as another.
+    """
+    context_type = type(context)
+    try:
+        written = journaled(context, starting_fields(context_type).journaled)
+    except ContextError as error:
+        raise ContextError(f"cannot be journaled: {error}") from None
+    # Read back before the run: it begins with what its journal holds, live as well as resumed. What JSON cannot give
+    # back is an error now, and not a run that nobody can resume.
+    try:
+        _check_same(context, validated(context_type, written), written)
+    except ContextError as error:
+        raise ContextError(
+            f"does not come back from JSON ({error}), and runs begin with what their journal holds: use types whose "
+            "values JSON gives back, and name subclasses in them"
+        ) from None
+    return written
+
+
+def journaled_changes(context: Context, changes: Mapping[str, Any], *, told: bool = False) -> dict[str, Any]:
+    """Return changes to a context as a journal holds them.
+
+    Args:
+        told: the error goes to who wrote the changes: see `describe`.
+
+    Raises ContextError: if a value does not fit its field, cannot be written, or is read back as another.
+    """
+    after = changed(context, changes, told=told)
+    written = journaled(after, changes)
+    inexact = json_fields(type(context)).inexact
+    if inexact and not inexact.isdisjoint(changes):
+        _check_same(after, changed(context, written), changes)
+    return written
+
+
+def _check_same(meant: Context, read: Context, names: Iterable[str]) -> None:
+    """Check that fields were read back as what was written.
+
+    Raises ContextError: if one is another value, or one that can change; names the field, and tells no value.
+    """
+    for name in sorted(json_fields(type(meant)).inexact.intersection(names)):
+        try:
+            wrong = difference(vars(meant)[name], vars(read)[name], name)
+        except Exception as error:  # how values compare is user code: whatever it raises is a no
+            raise ContextError(f"{name} cannot be compared with what is read back: {type(error).__name__}") from None
+        if wrong is not None:
+            raise ContextError(wrong)
+
+
+def shown(context: Context) -> dict[str, Any]:
+    """Return a context as JSON to look at, with what is computed; sets are in one order."""
+    told: dict[str, Any] = in_one_order(context, context.model_dump(mode="json", warnings=False))
+    return told
 
 
 def overwritten(context: C, values: Mapping[str, Any]) -> C:

@@ -5,7 +5,7 @@ A *field reference* is what `Ticket.query` is on the class; it names a field wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform
 
@@ -14,9 +14,11 @@ from pydantic._internal._model_construction import ModelMetaclass
 
 from ..errors import ContextError, DefinitionError, Finding
 from . import codes
-from .frozen import INSTEAD, holds_secret, mutable_types
+from .exact import inexact_fields
+from .frozen import Flaw, field_flaws, holds_sets
+from .held import Hints, Scope
 from .marks import GIVEN, PRESET, Given, Mark, Preset, marks_in
-from .source import where_defined
+from .source import names_of_caller, where_defined
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,15 @@ class StartingFields(NamedTuple):
     """Every run starts with their default: only agents write them, and no factory makes them."""
     journaled: tuple[str, ...]
     """All others: what a run starts with is written down."""
+
+
+class JsonFields(NamedTuple):
+    """The fields of a context class of which more is to be known when they are written as JSON."""
+
+    inexact: frozenset[str]
+    """Some value might be read back as another, so each write of one is compared with what is read."""
+    with_sets: frozenset[str]
+    """They may hold sets, which are written in one order."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field, PrivateAttr))
@@ -71,35 +82,63 @@ class Context(BaseModel, metaclass=_ContextMeta):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
     _watched_type: ClassVar[type[Any] | None] = None
     _starting_fields: ClassVar[StartingFields | None] = None
+    _json_fields: ClassVar[JsonFields | None] = None
+    _hints: ClassVar[Hints] = {}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        cls._watched_type = cls._starting_fields = None  # a base's own are not its
-        findings = [
-            _mutable(cls, name, mutable)
-            for name, field in cls.__pydantic_fields__.items()
-            for mutable in mutable_types(field.annotation)
-        ]
-        findings += [_mutable(cls, name, "private attribute") for name in cls.__private_attributes__]
-        findings += _loosened(cls)
-        findings += _mismarked(cls)
-        if findings:
+        cls._watched_type = cls._starting_fields = cls._json_fields = None  # a base's own are not its
+        cls._hints = {**cls._hints}
+        if findings := cls._findings(names_of_caller()):
             raise DefinitionError(cls.__name__, findings)
+
+    @classmethod
+    def _findings(cls, names: Mapping[str, Any]) -> Sequence[Finding]:
+        """Return what keeps this class from being a context."""
+        variables = cls.__pydantic_generic_metadata__["parameters"]
+        return [*unkept_fields(cls, names, variables), *_loosened(cls), *_mismarked(cls), *_hidden(cls)]
 
 
 C = TypeVar("C", bound=Context)
 
 
-def _mutable(owner: type[Context], name: str, mutable: type | str) -> Finding:
-    holds = mutable if isinstance(mutable, str) else mutable.__name__
+def unkept_fields(owner: type[Context], names: Mapping[str, Any], variables: Iterable[Any] = ()) -> Iterable[Finding]:
+    """Find the fields whose values can change behind the journal's back, or would be lost in it.
+
+    What dataclasses and named tuples inside are annotated with is kept with the class, while the names are at hand.
+
+    Args:
+        names: what annotations that are texts may name besides what their module holds.
+        variables: those of a generic class, whose types are given where it is used.
+    """
+    scope = Scope(names, owner._hints)
+    for name, field in owner.__pydantic_fields__.items():
+        for flaw in field_flaws(field, scope, owner.__module__, variables):
+            yield _unkept(owner, name, flaw)
+    for name in owner.__private_attributes__:
+        flaw = Flaw("holds a private attribute, which can change behind the journal's back", "use a field")
+        yield _unkept(owner, name, flaw)
+
+
+def _unkept(owner: type[Context], name: str, flaw: Flaw) -> Finding:
     return codes.finding(
-        "FSM130",
-        where=where_defined(owner),
-        problem=f"{owner.__name__}.{name} holds a {holds}, which can change behind the journal's back",
-        expected="fields with values that cannot change",
-        fix=f"use {INSTEAD.get(mutable, 'a frozen model') if isinstance(mutable, type) else 'a field'}",
+        "FSM130", where=where_defined(owner), problem=f"{owner.__name__}.{name} {flaw.problem}", fix=flaw.fix
     )
+
+
+def _hidden(owner: type[Context]) -> Iterable[Finding]:
+    """Find the fields that cannot be named as `Ticket.query`, since the class has an attribute of that name."""
+    for name in owner.__pydantic_fields__:
+        if getattr(owner, name, None) != FieldRef(owner, name):
+            yield codes.finding(
+                "FSM114",
+                where=where_defined(owner),
+                problem=f"{owner.__name__}.{name} is no field on the class, but an attribute that every class or one "
+                "of its bases has",
+                expected=f"names of fields that are free, so that {owner.__name__}.{name} is the field",
+                fix=f"name it otherwise, such as {name}_",
+            )
 
 
 def _loosened(owner: type[Context]) -> Iterable[Finding]:
@@ -112,15 +151,6 @@ def _loosened(owner: type[Context]) -> Iterable[Finding]:
             expected="frozen contexts without unknown fields",
             fix="leave frozen and extra out of its model_config",
         )
-    for name, field in owner.__pydantic_fields__.items():
-        if field.exclude or holds_secret(field.annotation):
-            yield codes.finding(
-                "FSM130",
-                where=where_defined(owner),
-                problem=f"{owner.__name__}.{name} is masked or left out when it is written, so a journal would lose it",
-                expected="fields that a journal can hold",
-                fix="pass secrets as dependencies, which are never journaled",
-            )
 
 
 def _mismarked(owner: type[Context]) -> Iterable[Finding]:
@@ -177,6 +207,17 @@ def starting_fields(context_type: type[Context]) -> StartingFields:
     known = context_type._starting_fields
     if known is None:
         known = context_type._starting_fields = _starting_fields(context_type)
+    return known
+
+
+def json_fields(context_type: type[Context]) -> JsonFields:
+    """Return of which fields more is to be known when they are written, found once for each class."""
+    known = context_type._json_fields
+    if known is None:
+        fields, module = context_type.__pydantic_fields__, context_type.__module__
+        scope = Scope({}, context_type._hints)
+        with_sets = frozenset(name for name, field in fields.items() if holds_sets(field.annotation, scope, module))
+        known = context_type._json_fields = JsonFields(inexact_fields(context_type), with_sets)
     return known
 
 

@@ -53,10 +53,12 @@ class Definition:
         object.__setattr__(self, "finals", MappingProxyType(dict(self.finals)))
 
     def seal(self) -> None:
-        """Close the states to further handoffs; called when the definition has passed its checks."""
+        """Freeze states, final states and handoffs for good; called when the definition has passed its checks."""
         for state in self.states.values():
             # in the order of the class, as in the digest, even if they were made in another
             state.handoffs = tuple(handoff for handoff in self.handoffs if state in handoff.sources)
+        for part in (*self.states.values(), *self.finals.values(), *self.handoffs):
+            part.seal()
 
     @cached_property
     def initial(self) -> State:
@@ -72,12 +74,12 @@ class Definition:
         return tuple((source.name, handoff) for handoff in self.handoffs for source in handoff.sources)
 
     @cached_property
-    def successors(self) -> dict[str, tuple[str, ...]]:
+    def successors(self) -> Mapping[str, tuple[str, ...]]:
         """Every state and final state with the targets of its declared edges; landing is not among them."""
         found: dict[str, list[str]] = {name: [] for name in (*self.states, *self.finals)}
         for source, handoff in self.edges:
             found[source].append(handoff.target.name)
-        return {name: tuple(dict.fromkeys(targets)) for name, targets in found.items()}
+        return MappingProxyType({name: tuple(dict.fromkeys(targets)) for name, targets in found.items()})
 
     def models(self, default: M | str | None = None) -> dict[str, M | str | None]:
         """Return the model of each state whose agent makes calls: the one that it names, else the default.
@@ -88,12 +90,21 @@ class Definition:
         otherwise = default or self.model
         return {name: state.spec.model or otherwise for name, state in self.states.items() if state.spec.calls}
 
-    @cached_property
+    @property
     def canonical(self) -> dict[str, Any]:
         """Everything that decides how a run moves, and what is claimed of all runs; callables by qualified names.
 
-        What holds its default is left out, but for limits.
+        What holds its default is left out, but for limits. Each is a copy: what is done to one is done to no other.
         """
+        made: dict[str, Any] = json.loads(self._text)
+        return made
+
+    @cached_property
+    def _text(self) -> str:
+        # a lone surrogate in a description is no reason to have no digest
+        return json.dumps(self._canonical(), default=dict, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def _canonical(self) -> dict[str, Any]:
         return said(
             machine=self.name,
             context=dialect_of(self.context),
@@ -108,9 +119,13 @@ class Definition:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the canonical JSON, in hex: the same in every process, another one for every other machine."""
-        # a lone surrogate in a description is no reason to have no digest
-        text = json.dumps(self.canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(self._text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def __copy__(self) -> Definition:
+        return self  # it is frozen, and its parts are compared with `is`
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Definition:
+        return self
 
     def __repr__(self) -> str:
         initial_first = sorted(self.states, key=lambda name: not self.states[name].initial)

@@ -31,6 +31,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from .context import Context
+from .held import Hints
 from .marks import Mark
 from .plain import plain
 from .source import name_of
@@ -101,7 +102,7 @@ def dialect_of(context: type[Context]) -> Json:
 
     Two contexts that differ in any of that have different dialects; two that were declared alike have the same one.
     """
-    writer = _Writer()
+    writer = _Writer(context._hints)
     name = writer.told(context)
     if writer.uses[name] == 1:  # a docstring reaches a model only where the class stands inside a field
         writer.types[name].pop("doc", None)
@@ -111,7 +112,8 @@ def dialect_of(context: type[Context]) -> Json:
 class _Writer:
     """One dialect in the making: the types that were met so far, by their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, hints: Hints) -> None:
+        self._hints = hints
         self.types: dict[str, Json] = {}
         self.uses: dict[str, int] = {}
         self._names: dict[object, str] = {}
@@ -184,7 +186,7 @@ class _Writer:
         return _said(kind="enum", members=members, mixed_in=mixed_in, hooks=list(_hooks(kind)), doc=_doc(kind))
 
     def _named_tuple(self, kind: Any) -> Json:
-        hints = typing_extensions.get_type_hints(kind, include_extras=True)
+        hints = self._hints.get(kind) or typing_extensions.get_type_hints(kind, include_extras=True)
         fields = {
             name: FieldInfo.from_annotated_attribute(hints.get(name, Any), kind._field_defaults[name])
             if name in kind._field_defaults
@@ -197,7 +199,7 @@ class _Writer:
         if issubclass(kind, BaseModel) and not kind.__pydantic_fields_complete__:
             kind.model_rebuild()
         config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", None) or {}
-        fields = kind.__pydantic_fields__ if hasattr(kind, "__pydantic_fields__") else _fields_of_dataclass(kind)
+        fields = kind.__pydantic_fields__ if hasattr(kind, "__pydantic_fields__") else self._fields_of_dataclass(kind)
         has_generator = config.get("alias_generator") is not None
         return _said(
             kind="model" if issubclass(kind, BaseModel) else "dataclass",
@@ -208,6 +210,16 @@ class _Writer:
             hooks=[*_hooks(kind)],
             doc=_doc(kind),
         )
+
+    def _fields_of_dataclass(self, kind: Any) -> dict[str, FieldInfo]:
+        hints = self._hints.get(kind) or typing_extensions.get_type_hints(kind, include_extras=True)
+        # pydantic's own `Field(...)` may stand where a default does
+        return {
+            field.name: FieldInfo.from_annotated_attribute(
+                hints[field.name], field.default if isinstance(field.default, FieldInfo) else field
+            )
+            for field in dataclasses.fields(kind)
+        }
 
     def _field(self, name: str, info: FieldInfo, *, has_generator: bool = False) -> Json:
         made: Json = {"name": name, "type": self.told(info.annotation), **self.marks([info])}
@@ -298,17 +310,6 @@ def _said(**words: Any) -> Json:
         word: value
         for word, value in words.items()
         if value is not None and value not in ([], {}) and (word, value) not in (("is_given", True), ("root", False))
-    }
-
-
-def _fields_of_dataclass(kind: Any) -> dict[str, FieldInfo]:
-    hints = typing_extensions.get_type_hints(kind, include_extras=True)
-    # pydantic's own `Field(...)` may stand where a default does
-    return {
-        field.name: FieldInfo.from_annotated_attribute(
-            hints[field.name], field.default if isinstance(field.default, FieldInfo) else field
-        )
-        for field in dataclasses.fields(kind)
     }
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from .annotations import annotated_context
 from .context import Context
+from .sealed import Sealed, read_only
 from .source import qualified_name, where_defined
 
 C_contra = TypeVar("C_contra", bound=Context, contravariant=True)
@@ -16,12 +17,14 @@ Connective = Literal["all", "any", "not"]
 """What joins guards into one."""
 
 
-class Guard(Generic[C_contra]):
+class Guard(Sealed, Generic[C_contra]):
     """A pure predicate of the context.
 
     A guard is evaluated many times, so it must be quick, answer a bool, and depend on its context alone.
     One that raises counts as false and is recorded; so does one that answers anything but a bool.
     """
+
+    __slots__ = ("canonical", "connective", "contexts", "depth", "leaves", "parts", "predicate", "where")
 
     def __init__(
         self,
@@ -33,8 +36,8 @@ class Guard(Generic[C_contra]):
         connective: Connective | None = None,
         parts: tuple[Guard[Any], ...] = (),
     ) -> None:
-        self._predicate = predicate
-        self.canonical = canonical
+        self.predicate = predicate
+        self.canonical = read_only(canonical)
         """A JSON value that names this guard in a digest; None if it has no name."""
         self.contexts = contexts
         """The context classes that it is annotated for."""
@@ -43,14 +46,23 @@ class Guard(Generic[C_contra]):
         """How its parts are joined; None for a *leaf*, which is one predicate."""
         self.parts = parts
         """The guards that it is composed of, in the order in which they are asked; none for a leaf."""
+        self.leaves: int = sum(part.leaves for part in parts) or 1
+        """How many predicates it asks at most; one that stands in it twice counts twice."""
+        self.depth: int = 1 + max((part.depth for part in parts), default=0)
+        """How many guards stand inside each other."""
+        self.seal()
 
     def __call__(self, context: C_contra) -> bool:
-        return self._predicate(context)
+        return self.predicate(context)
 
     def __and__(self, other: Guard[C_contra]) -> Guard[C_contra]:
+        if other is self:
+            return self
         return all_of(self, other) if isinstance(other, Guard) else NotImplemented  # type: ignore[redundant-expr]
 
     def __or__(self, other: Guard[C_contra]) -> Guard[C_contra]:
+        if other is self:
+            return self
         # what is not a guard, such as a state, may join from its side
         return any_of(self, other) if isinstance(other, Guard) else NotImplemented  # type: ignore[redundant-expr]
 
@@ -104,12 +116,20 @@ def _check_predicate(predicate: object) -> None:
 
 
 def all_of(*guards: Guard[C_contra]) -> Guard[C_contra]:
-    """Return a guard that holds if every one holds; later ones are not asked once one does not."""
+    """Return a guard that holds if every one holds; later ones are not asked once one does not.
+
+    Raises ValueError: if it would be joined of more than 1,000 predicates, or 100 inside each other.
+    """
+    guards = tuple(dict.fromkeys(guards))  # a guard is pure, so it is not asked twice
     return _composed("all", guards, lambda context: all(as_bool(g(context)) for g in guards))
 
 
 def any_of(*guards: Guard[C_contra]) -> Guard[C_contra]:
-    """Return a guard that holds if some guard holds; later ones are not asked once one does."""
+    """Return a guard that holds if some guard holds; later ones are not asked once one does.
+
+    Raises ValueError: if it would be joined of more than 1,000 predicates, or 100 inside each other.
+    """
+    guards = tuple(dict.fromkeys(guards))
     return _composed("any", guards, lambda context: any(as_bool(g(context)) for g in guards))
 
 
@@ -128,14 +148,23 @@ def as_bool(answer: object) -> bool:
     return answer
 
 
+_MOST_LEAVES, _MOST_DEEP = 1_000, 100
+"""A guard that is joined with itself again and again doubles each time: by these it is found where it is made."""
+
+
 def _composed(
     connective: Connective, guards: tuple[Guard[Any], ...], predicate: Callable[[C_contra], bool]
 ) -> Guard[C_contra]:
+    if sum(g.leaves for g in guards) > _MOST_LEAVES or any(g.depth >= _MOST_DEEP for g in guards):
+        raise ValueError(
+            f"a guard is joined of {_MOST_LEAVES} predicates at most, {_MOST_DEEP} inside each other, and this is of "
+            "more: write the whole as one function, or join many at once with all_of or any_of"
+        )
     parts = [g.canonical for g in guards]
     return Guard(
         predicate,
         None if None in parts else {connective: parts},
-        tuple(context for g in guards for context in g.contexts),
+        tuple(dict.fromkeys(context for g in guards for context in g.contexts)),
         guards[0].where if guards else "unknown",
         connective=connective,
         parts=guards,
@@ -143,7 +172,7 @@ def _composed(
 
 
 def _show(canonical: object) -> str:
-    if isinstance(canonical, dict):
+    if isinstance(canonical, Mapping):
         ((connective, parts),) = canonical.items()
         shown = [_show(part) for part in parts]
         return (

@@ -3,14 +3,15 @@
     never(refund).before(verify)        precedence: on the way to a refund one must pass through verify
     never(leak)                         absence
     never(search).after(paid)           absence after
+    never(small).when(is_large)         absence when: at one moment, on what the hop left
     at_most(2, search)                  bounded existence
     eventually(answered | human)        existence: every run passes through one of them
     after(order).eventually(shipped)    response
 
-These are the specification patterns of Dwyer, Avrunin and Corbett (ICSE 1999), one way to write each. They speak of
-the *moments* of a run. Every hop has two: its handoff is taken; then a state or final state is entered, and guards
-hold on the context that the hop left. A run begins with the second. What falls into one moment counts as before, as
-after and as following.
+These are the specification patterns of Dwyer, Avrunin and Corbett (ICSE 1999), one way to write each, and `when`. They
+speak of the *moments* of a run. Every hop has two: its handoff is taken; then a state or final state is entered, and
+guards hold on the context that the hop left. A run begins with the second. What falls into one moment counts as before,
+as after and as following. To `when` a hop is one moment: its handoff is taken while guards hold on what it left.
 
 A landing excuses a run from what was still to come, and is not a moment itself, unless a policy is strict. It never
 excuses what has happened: a refund without verification stays one, wherever the run ends.
@@ -26,7 +27,9 @@ from .guards import Guard
 from .source import where_called
 from .subject import Atom, alternatives, listed
 
-Pattern = Literal["absence", "absence_after", "precedence", "existence", "response", "bounded_existence"]
+Pattern = Literal[
+    "absence", "absence_after", "absence_when", "precedence", "existence", "response", "bounded_existence"
+]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Policy:
     subject: tuple[Atom, ...]
     """What it speaks of: any of these."""
     other: tuple[Atom, ...] = ()
-    """What comes before, or after; any of these."""
+    """What comes before, or after, or holds at the time; any of these."""
     times: int = 0
     """How often at most; for `at_most` alone."""
     strict: bool = False
@@ -74,6 +77,8 @@ class Policy:
                 return f"never({subject}{strict})"
             case "absence_after":
                 return f"never({subject}{strict}).after({other})"
+            case "absence_when":
+                return f"never({subject}{strict}).when({other})"
             case "precedence":
                 return f"never({subject}{strict}).before({other})"
             case "existence":
@@ -85,7 +90,7 @@ class Policy:
 
 
 class Never(Policy):
-    """The policy that something does not happen; `before` and `after` say when."""
+    """The policy that something does not happen; `before`, `after` and `when` say when."""
 
     def before(self, other: Atom) -> Policy:
         """Allow it once something else has happened: on the way to it, every run passes through `other`."""
@@ -95,9 +100,23 @@ class Never(Policy):
         """Allow it until something else happens."""
         return Policy("absence_after", self.subject, alternatives(other), strict=self.strict, where=self.where)
 
+    def when(self, condition: Guard[Any]) -> Policy:
+        """Allow it where a guard does not hold, on the context that the hop left: with what the hop itself wrote.
+
+        A state stands for every hop into it, and for the start; a final state has written what it sets by then.
+
+        Raises TypeError: if the condition is not a guard, such as a state.
+        """
+        others = alternatives(condition)
+        if not all(isinstance(other, Guard) for other in others):
+            raise TypeError(
+                f"when(...) takes a guard, which holds of a context, not {listed(others)}: write after(...)"
+            )
+        return Policy("absence_when", self.subject, others, strict=self.strict, where=self.where)
+
 
 def never(subject: Atom, *, strict: bool = False) -> Never:
-    """Forbid something, at any time; `never(x).before(y)` and `never(x).after(y)` forbid it for a part of the run.
+    """Forbid something, at any time; `.before(y)`, `.after(y)` and `.when(guard)` forbid it at some times alone.
 
     Args:
         subject: a state, a final state, a handoff or a guard; several joined by `|` are any of them.

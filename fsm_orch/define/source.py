@@ -19,6 +19,14 @@ def where_called() -> str:
     return "unknown" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
+def names_of_caller() -> dict[str, Any]:
+    """Return the variables of the nearest caller outside this library and pydantic: what its annotations may name."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in ("fsm_orch", "pydantic"):
+        frame = frame.f_back
+    return {} if frame is None else dict(frame.f_locals)
+
+
 def where_defined(thing: type | Callable[..., Any]) -> str:
     """Return `file:line` of a class or function; `module` alone where there is no source."""
     code = getattr(thing, "__code__", None)
@@ -38,6 +46,21 @@ def phrases(given: str | Iterable[str]) -> tuple[str, ...]:
     if isinstance(given, str):
         return (given,)
     return tuple(sorted(given) if isinstance(given, Set) else given)
+
+
+def told_apart(one: type, other: type) -> str:
+    """Return the end of a message that tells two classes of one name apart; nothing if their names differ.
+
+    A cell of a notebook that is run again, or a module that is loaded again, makes another class of the same name.
+    """
+    if one is other or one.__name__ != other.__name__:
+        return ""
+    if one.__module__ != other.__module__:
+        return f" (two classes of the same name, of {one.__module__} and of {other.__module__})"
+    return (
+        f" (another class of the same name: {one.__name__} was defined again after it was used, as by a "
+        "notebook's cell that is run twice; run what uses it again)"
+    )
 
 
 _MOVING = frozenset({"fsm_orch", "pydantic", "pydantic_core"})

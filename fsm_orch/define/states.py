@@ -8,35 +8,58 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, overload
 
 from .agent_spec import AgentSpec, HasSpec, function_spec, spec_of
 from .annotations import annotated_context, annotated_deps
-from .context import field_refs
+from .context import FieldRef, field_refs
 from .guards import Guard
+from .sealed import Sealed
 from .source import qualified_name, where_called, where_defined
 from .subject import Atom, Subject
 
 EdgeKind = Literal["handoff", "failure", "timeout", "refusal"]
+NONE_OF_THESE = "none_of_these"
+"""What an agent proposes that takes none of the handoffs before it; no handoff can have this name."""
 
 
-class _Declared(Subject):
+class _Declared(Sealed, Subject):
     """Something that learns its name and owner from the class it is an attribute of."""
 
+    __slots__ = ("_machine", "_owners", "name", "where")
+
     def __init__(self) -> None:
-        self.owners: list[str] = []
+        self.name = ""
         self.where = where_called()
+        self._machine: type | None = None
+        self._owners: list[str] = []
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = self.name or name
-        self.owners.append(f"{owner.__name__}.{name}")
+        if not self.name:  # a part of another machine keeps its name, and gets FSM118 here
+            self.name, self._machine = name, owner
+        self._owners.append(f"{owner.__name__}.{name}")
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Every class and name under which it stands; one, unless a class is refused for it."""
+        return tuple(self._owners)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # by its name, not by what it holds: in another process it is the part of the machine there, for `is`
+        if self._machine is None:
+            raise TypeError(f"{self!r} belongs to no machine yet, so it has no name to be pickled by")
+        return getattr, (self._machine, self.name)
 
 
 class _Source(Subject):
     """What handoffs can leave from: a state, or several joined by `|`."""
 
-    def __init__(self, *states: State) -> None:
-        self._states = states
+    __slots__ = ()
+
+    @property
+    def _states(self) -> tuple[State, ...]:
+        raise NotImplementedError
 
     @property
     def alternatives(self) -> tuple[Atom, ...]:
@@ -49,7 +72,9 @@ class _Source(Subject):
     def __or__(self, other: Atom) -> Subject: ...
 
     def __or__(self, other: Atom) -> Subject:
-        return _Source(*self._states, *other._states) if isinstance(other, _Source) else super().__or__(other)
+        if isinstance(other, _Source):
+            return _Sources((*self._states, *other._states))
+        return super().__or__(other)
 
     def to(self, target: State | Final, description: str = "", *, guard: Guard[Any] | None = None) -> Handoff:
         """Declare a handoff.
@@ -79,6 +104,19 @@ class _Source(Subject):
         return Handoff(self._states, target, description, None, "refusal")
 
 
+class _Sources(_Source):
+    """Several states that one handoff leaves from."""
+
+    __slots__ = ("_joined",)
+
+    def __init__(self, joined: tuple[State, ...]) -> None:
+        self._joined = joined
+
+    @property
+    def _states(self) -> tuple[State, ...]:
+        return self._joined
+
+
 class State(_Declared, _Source):
     """A state, and the agent that works in it.
 
@@ -96,6 +134,8 @@ class State(_Declared, _Source):
         for an async function, or an own agent is none: see `AgentSpec`.
     """
 
+    __slots__ = ("agent", "handoffs", "initial", "max_visits", "spec", "thread", "timeout_s")
+
     def __init__(
         self,
         agent: HasSpec | Callable[[Any], Any],
@@ -108,8 +148,7 @@ class State(_Declared, _Source):
         attempts: int = 1,
         thread: bool = False,
     ) -> None:
-        _Declared.__init__(self)
-        _Source.__init__(self, self)
+        super().__init__()
         self.agent = agent
         self.initial = initial
         self.max_visits = max_visits
@@ -142,6 +181,10 @@ class State(_Declared, _Source):
             self.spec = spec_of(agent)
 
     @property
+    def _states(self) -> tuple[State, ...]:
+        return (self,)
+
+    @property
     def exits(self) -> tuple[Handoff, ...]:
         """The handoffs of the state in declaration order, without its failure edges."""
         return tuple(handoff for handoff in self.handoffs if handoff.kind == "handoff")
@@ -168,11 +211,13 @@ class Final(_Declared):
         sets: fields written whenever a run ends here, such as a default answer.
     """
 
+    __slots__ = ("fallback", "sets")
+
     def __init__(self, *, fallback: bool = False, sets: Mapping[Any, object] | None = None) -> None:
-        _Declared.__init__(self)
+        super().__init__()
         self.fallback = fallback
         refs = field_refs(sets or ())
-        self.sets = dict(zip(refs, (sets or {}).values(), strict=True))
+        self.sets: Mapping[FieldRef, object] = MappingProxyType(dict(zip(refs, (sets or {}).values(), strict=True)))
 
     def __repr__(self) -> str:
         return f"<Final {self.name}>"
@@ -180,6 +225,8 @@ class Final(_Declared):
 
 class Handoff(_Declared):
     """A guarded transition from one or several states; made by `State.to` and its kin."""
+
+    __slots__ = ("description", "guard", "kind", "sources", "target")
 
     def __init__(
         self,
@@ -189,7 +236,7 @@ class Handoff(_Declared):
         guard: Guard[Any] | None,
         kind: EdgeKind,
     ) -> None:
-        _Declared.__init__(self)
+        super().__init__()
         self.sources = sources
         self.target = target
         self.description = description

@@ -10,6 +10,7 @@ from .guards import Guard
 class Subject:
     """What a policy can speak of: a state, a final state, a handoff, or several joined by `|`, guards among them."""
 
+    __slots__ = ()
     name: str = ""
     """The attribute of its machine; a join has none."""
 
@@ -30,6 +31,8 @@ Atom = Subject | Guard[Any]
 
 class _Either(Subject):
     """Several things of which any one will do."""
+
+    __slots__ = ("_alternatives",)
 
     def __init__(self, alternatives: tuple[Atom, ...]) -> None:
         self._alternatives = alternatives

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ..errors import ContextError
 from .changes import values_of
-from .context import C
+from .context import C, Context
 from .states import State
 
 
@@ -22,11 +22,7 @@ def watched(context: C, on_read: Callable[[str], object]) -> C:
     context_type = type(context)
     if context_type._watched_type is None:  # a subclass is slow to make: once for each context class
         context_type._watched_type = _watched_subclass(context_type)
-    view = object.__new__(context_type._watched_type)
-    _set(view, "__dict__", values_of(context))  # a copy: what the view caches stays with the view
-    _set(view, "__pydantic_fields_set__", context.__pydantic_fields_set__)
-    _set(view, "__pydantic_extra__", context.__pydantic_extra__)
-    _set(view, "__pydantic_private__", context.__pydantic_private__)
+    view = _like(context, context_type._watched_type)
     _set(view, "_on_read", on_read)
     return cast("C", view)
 
@@ -37,9 +33,11 @@ def declared(state: State) -> Callable[[str], None]:
     The reader raises ContextError for any other.
     """
 
+    names = state.spec.read_names
+
     def on_read(field: str) -> None:
-        if field not in state.spec.read_names:
-            known = ", ".join(sorted(state.spec.read_names)) or "none"
+        if field not in names:
+            known = ", ".join(sorted(names)) or "none"
             raise ContextError(
                 f"The agent of {state.name!r} read {field!r}, but declares to read: {known}. Add it to `reads`"
             )
@@ -48,6 +46,16 @@ def declared(state: State) -> Callable[[str], None]:
 
 
 _set = object.__setattr__  # a frozen model refuses the plain way
+
+
+def _like(context: Context, kind: type[Any]) -> Any:
+    """Return an instance of another class that holds the same."""
+    made = object.__new__(kind)
+    _set(made, "__dict__", values_of(context))  # a copy: what the view caches stays with the view
+    _set(made, "__pydantic_fields_set__", context.__pydantic_fields_set__)
+    _set(made, "__pydantic_extra__", context.__pydantic_extra__)
+    _set(made, "__pydantic_private__", context.__pydantic_private__)
+    return made
 
 
 def _watched_subclass(context_type: type[C]) -> type[C]:
@@ -64,5 +72,18 @@ def _watched_subclass(context_type: type[C]) -> type[C]:
             return context_type
         return object.__getattribute__(self, name)
 
-    namespace = {"__slots__": ("_on_read",), "__getattribute__": read, "__module__": context_type.__module__}
+    def copied(self: Any, *_: object, **__: object) -> Any:
+        return _like(self, context_type)  # reads every field, so what is copied may be looked at
+
+    def reduced(self: Any, protocol: int) -> Any:
+        return copied(self).__reduce_ex__(protocol)  # no other process knows the class of a view
+
+    namespace = {
+        "__slots__": ("_on_read",),
+        "__getattribute__": read,
+        "__copy__": copied,
+        "__deepcopy__": copied,
+        "__reduce_ex__": reduced,
+        "__module__": context_type.__module__,
+    }
     return types.new_class(context_type.__name__, (context_type,), exec_body=lambda body: body.update(namespace))

@@ -27,6 +27,7 @@ from ..kernel.records import (
     CallReserved,
     CallSettled,
     Landed,
+    Overspent,
     Record,
     Refused,
     RunFinished,
@@ -84,7 +85,7 @@ def route(expected: str, records: Sequence[Record], labels: Collection[str]) -> 
     entered = (r for r in records if isinstance(r, VisitStarted) and r.stamp.state in labels)
     decided = next(entered, records[-1]).stamp
     admitted = [r for r in records if isinstance(r, CallReserved)]
-    charged = [r for r in records if isinstance(r, CallSettled)]
+    charged = [r for r in records if isinstance(r, CallSettled | Overspent)]
     return Route(
         expected=expected,
         reached=decided.state,

@@ -19,6 +19,7 @@ from ..define.policies import Policy
 from ..kernel import inputs
 from ..proof.explore.reality import NOTHING, simplest
 from ..proof.explore.trace import PLACEHOLDER, Leg, Trace
+from ..proof.explore.values import SHOWN_AS_CALLS
 from ..proof.repair.change import Change
 
 
@@ -143,7 +144,9 @@ class _Writer:
         names: dict[str, set[str]] = {module: {self._definition.name}}
         for cls in (self._definition.context, *self._classes):
             names.setdefault(cls.__module__, set()).add(cls.__name__)
-        return [f"from {where} import {', '.join(sorted(found))}" for where, found in sorted(names.items())]
+        dated = names.pop("datetime", None)  # whose values show themselves with their module
+        shown = [f"from {where} import {', '.join(sorted(found))}" for where, found in sorted(names.items())]
+        return ["import datetime", *shown] if dated else shown
 
     def _change(self, name: str, value: object) -> str:
         written = self._value(name, value, is_drawn=self.is_searched)
@@ -157,6 +160,8 @@ class _Writer:
         if isinstance(value, enum.Enum):
             self._classes[type(value)] = None
             return f"{type(value).__name__}.{value.name}"
+        if type(value).__module__ in SHOWN_AS_CALLS:
+            self._classes[type(value)] = None
         return _literal(value)
 
 

@@ -3,8 +3,8 @@
 A *model checker*, such as SPIN or TLC, is a program that explores every run of a model. The model keeps only what
 decides how a run moves: states with the tokens of their calls, edges, the finite fields that some guard reads, and
 guards as decision trees over these. A leaf of a guard that reads any other field is *opaque*: it is modelled by a
-variable of its own, whose value is its answer and may change whenever an agent writes. What is legal is not part of the
-model: each language states those rules itself.
+variable of its own, whose value is its answer and may change whenever an agent writes a field that it may read. What is
+legal is not part of the model: each language states those rules itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from ..define.policies import Pattern
 from ..define.states import EdgeKind, Handoff, State
 from ..define.subject import Atom
 from ..proof.explore.domain import Domain, Outcome, decided, leaves, leaves_of, outcomes
+from ..proof.explore.reads import may_read
+from ..proof.explore.validation import UNCLEAR, default_of, has_validators
 
 
 @dataclass(frozen=True)
@@ -155,15 +157,32 @@ class _ModelBuilder:
         self.guards = [*(h.guard for h in definition.handoffs if h.guard is not None), *policed]
         self.domain = Domain(definition.context, self.guards)
         self.fields = {n: Variable(n, values, self._starts(n)) for n, values in self.domain.finite.items()}
+        self.may_read = {
+            leaf: frozenset(self.domain.reads(leaf)) | may_read(leaf, definition.context)
+            for leaf in leaves_of(self.guards)
+            if self.domain.is_opaque(leaf)
+        }
+        """The opaque leaves, each with the fields that it may read."""
         self.opaque = dict(self._opaque_leaves())
 
     def _opaque_leaves(self) -> Iterator[tuple[Guard[Any], Variable]]:
         """Yield each opaque leaf with its variable: a boolean, or yes/no/raises where raising and no differ."""
-        for leaf in leaves_of(self.guards):
-            if self.domain.is_opaque(leaf):
-                seen = {outcome for guard in self.guards if leaf in leaves(guard) for outcome in outcomes(guard, leaf)}
-                values: tuple[object, ...] = ("no", "yes", "raises") if "raises" in seen else (False, True)
-                yield leaf, Variable(repr(leaf), values, values, is_field=False)
+        for leaf in self.may_read:
+            seen = {outcome for guard in self.guards if leaf in leaves(guard) for outcome in outcomes(guard, leaf)}
+            values: tuple[object, ...] = ("no", "yes", "raises") if "raises" in seen else (False, True)
+            yield leaf, Variable(repr(leaf), values, self._first_answers(leaf, values), is_field=False)
+
+    def _first_answers(self, leaf: Guard[Any], values: tuple[object, ...]) -> tuple[object, ...]:
+        """Return what an opaque leaf may answer when a run begins: what it makes of defaults, if it reads no more."""
+        context, reads = self.definition.context, self.may_read[leaf]
+        is_free = has_validators(context) or not reads.isdisjoint((*given_fields(context), *self.domain.finite))
+        known = {} if is_free else {name: default_of(context, name) for name in reads}
+        return values if is_free or UNCLEAR in known.values() else self._answers(leaf, known, values)
+
+    def _answers(self, leaf: Guard[Any], known: Mapping[str, object], values: tuple[object, ...]) -> tuple[object, ...]:
+        """Return what an opaque leaf may answer where some fields are known."""
+        outcome = self.domain.ask(leaf, known).outcome
+        return values if outcome is None else (outcome if outcome in values else outcome == "yes",)
 
     def _starts(self, name: str) -> tuple[object, ...]:
         values, field = self.domain.finite[name], self.definition.context.__pydantic_fields__[name]
@@ -200,8 +219,7 @@ class _ModelBuilder:
         written = state.spec.written_names
         changed = (
             *(v for name, v in self.fields.items() if name in written),
-            # An opaque leaf may read any field, so whatever an agent writes may change its answer.
-            *(self.opaque.values() if written else ()),
+            *(v for leaf, v in self.opaque.items() if not self.may_read[leaf].isdisjoint(written)),
         )
         return FiniteState(
             name=state.name,
@@ -210,9 +228,14 @@ class _ModelBuilder:
             grant=state.spec.grant(FREE).tokens,
             max_visits=state.max_visits,
             exits=tuple(self._edge(handoff, written) for handoff in state.exits),
-            failures=tuple(self._edge(h, frozenset()) for h in state.failure_edges.values()),
+            failures=tuple(self._edge(h, frozenset()) for h in self._failures(state)),
             writes=changed,
         )
+
+    def _failures(self, state: State) -> Iterator[Handoff]:
+        """Yield the failure edges of a state that may be taken: no timeout's, if the run is over before."""
+        may_time_out = self.definition.limits.may_time_out(state.timeout_s)
+        return (edge for kind, edge in state.failure_edges.items() if kind != "timeout" or may_time_out)
 
     def _edge(self, handoff: Handoff, written: frozenset[str]) -> FiniteEdge:
         guard = handoff.guard
@@ -227,7 +250,10 @@ class _ModelBuilder:
 
     def _sets(self, sets: Mapping[FieldRef, object]) -> Iterator[tuple[Variable, tuple[object, ...]]]:
         yield from ((self.fields[ref.name], (value,)) for ref, value in sets.items() if ref.name in self.fields)
-        yield from ((leaf, leaf.values) for leaf in self.opaque.values() if sets)
+        known = {ref.name: value for ref, value in sets.items()}
+        for leaf, variable in self.opaque.items():
+            if not self.may_read[leaf].isdisjoint(known):
+                yield variable, self._answers(leaf, known, variable.values)
 
     def _occurrence(self, atoms: Iterable[Atom]) -> Occurrence:
         names = {atom.name for atom in atoms if not isinstance(atom, Guard)}
@@ -270,7 +296,7 @@ class _ModelBuilder:
             return answer.outcome
         if answer.reads[-1] in self.fields:
             raise _NeedsVariable(self.fields[answer.reads[-1]])
-        if written:
+        if not self.may_read[leaf].isdisjoint(written):
             raise _NeedsReply
         if self.opaque[leaf] not in known:
             raise _NeedsVariable(self.opaque[leaf])

@@ -119,6 +119,7 @@ class _Writer:
         seen = f"seen_{number}"
         broken, then = {
             "absence": ("x", "0"),
+            "absence_when": ("x && y", "0"),
             "absence_after": (f"x && ({seen} || y)", f"{seen} || y"),
             "precedence": (f"x && !({seen} || y)", f"{seen} || y"),
             "existence": ("", f"{seen} || x"),
@@ -139,6 +140,10 @@ class _Writer:
         yield from self._sets()
         yield "  assert(hops <= HOPS && settled <= TOKENS);"
         for number, claim in enumerate(self.model.claims, 1):
+            if claim.pattern == "absence_when":  # the handoff and what it left are one moment
+                happens = _either((self._taken(claim.subject), self._entered(claim, claim.subject)))
+                yield f"  moment_{number}(({happens}), ({self._entered(claim, claim.other)}));"
+                continue
             if claim.subject.handoffs or claim.other.handoffs:
                 yield f"  moment_{number}(({self._taken(claim.subject)}), ({self._taken(claim.other)}));"
             yield f"  moment_{number}(({self._entered(claim, claim.subject)}), ({self._entered(claim, claim.other)}));"

@@ -44,7 +44,7 @@ Charges == {spent \in {settled + n * Grant(state) : n \in 0..Calls(state)} : spe
 
 \* What a policy remembers of a moment at which its subject (x) and its other (y) occur or not.
 Remember(p, x, y, s) ==
-    CASE Pattern(p) = "absence" -> s
+    CASE Pattern(p) \in {"absence", "absence_when"} -> s
       [] Pattern(p) = "existence" -> IF x THEN 1 ELSE s
       [] Pattern(p) = "response" -> IF x THEN 0 ELSE IF y THEN 1 ELSE s
       [] Pattern(p) = "bounded_existence" -> IF x THEN s + 1 ELSE s
@@ -59,6 +59,9 @@ Breaks(p, x, s) ==
          [] Pattern(p) = "bounded_existence" -> s > Times(p)
          [] OTHER -> FALSE
 
+\* Whether a hop breaks what must not happen when something holds: both are one moment.
+BreaksWhen(p, x, y) == Pattern(p) = "absence_when" /\ x /\ y
+
 \* Whether it still waits for something, which must not be so when a run ends.
 IsDue(p, s) == (Pattern(p) = "existence" /\ s = 0) \/ (Pattern(p) = "response" /\ s = 1)
 
@@ -72,6 +75,7 @@ Judge(handoff, place, c, isLanding) ==
         /\ broken' = broken \union {p \in Policies :
                \/ Breaks(p, TakesX(p, handoff), First(p))
                \/ Breaks(p, X(p), Second(p))
+               \/ BreaksWhen(p, TakesX(p, handoff) \/ X(p), IsSeen(p) /\ EntersY(p, place, c))
                \/ place \in Finals /\ IsSeen(p) /\ IsDue(p, Second(p))}
 
 Hop(handoff, place, spent, c, isLanding) ==
@@ -106,7 +110,9 @@ Init ==
     /\ context \in Starts
     /\ landed = FALSE
     /\ seen = [p \in Policies |-> Remember(p, EntersX(p, state, context), EntersY(p, state, context), 0)]
-    /\ broken = {p \in Policies : Breaks(p, EntersX(p, state, context), seen[p])}
+    /\ broken = {p \in Policies :
+           \/ Breaks(p, EntersX(p, state, context), seen[p])
+           \/ BreaksWhen(p, EntersX(p, state, context), EntersY(p, state, context))}
 
 Next == Visit \/ Ended
 

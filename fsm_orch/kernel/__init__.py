@@ -15,5 +15,5 @@ run through `step` is resume, replay, time travel and audit; nothing else moves 
 No runner drives `children` and `humans` yet: only explorations and tests make their inputs.
 """
 
-VERSION = 1
+VERSION = 2
 """The version of the kernel. It rises whenever the same journal would fold into other configurations."""

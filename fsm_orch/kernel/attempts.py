@@ -1,8 +1,8 @@
 """How an attempt ends: its reply is committed, or refused and repaired, or the visit fails.
 
 reply -> accept: fields, values, handoff, legality -> the handoff is fired with its changes, in one go
-      -> refuse: the model is told why and asked again, if a call is left; else the visit fails
-failure -> tried again, if the agent declares more attempts; else the visit fails
+      -> refuse: the model is told why and asked again, if a call and time are left; else the visit fails
+failure -> tried again, if the agent declares more attempts and time is left; else the visit fails
 a visit that fails takes its failure edge if that is legal, else the run lands
 """
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 from ..amounts import NOTHING
 from ..define.changes import changed
 from ..define.context import Context
-from ..define.states import EdgeKind, Handoff
+from ..define.states import NONE_OF_THESE, EdgeKind, Handoff
 from ..errors import ContextError
 from . import inputs, records
 from .course import OVERRUN, Course
-from .legal import objection
+from .legal import objection, visit_ends
 from .reasons import LANDS_AS, FailureReason, LandingReason, Refusal
 
 
@@ -23,15 +23,21 @@ def take_reply(course: Course, reply: inputs.Replied) -> None:
     """Commit a reply, or refuse it. Discard it if the run has ended or the visit's time is over."""
     if land_if_over(course) or fail_if_late(course):
         return
-    refusal = reply.refusal or _accept(course, reply)
+    refusal = reply.refusal if reply.refusal is not None else _accept(course, reply)
     if refusal is not None:
         _refuse(course, reply.handoff, refusal)
 
 
 def take_failure(course: Course, reason: FailureReason, detail: str) -> None:
-    """End an attempt that raised, took too long, or was denied a call."""
-    if not land_if_over(course):
-        end_attempt(course, reason, detail)
+    """End an attempt that raised, took too long, was denied a call, or of which nobody knows how it went."""
+    if land_if_over(course):
+        return
+    if reason == "timeout" and not course.own.may_time_out:
+        # Its timer is the run's own, and the proof says that its edge is never taken. A clock that is a moment behind
+        # the timer must not make it otherwise.
+        course.land("deadline")
+        return
+    end_attempt(course, reason, detail)
 
 
 def land_if_over(course: Course) -> bool:
@@ -48,7 +54,7 @@ def land_if_over(course: Course) -> bool:
 def fail_if_late(course: Course) -> bool:
     """Fail a visit whose reply arrived after its time limit; the reply is discarded. Return whether it was late."""
     # only here can `visit_s` bind a plain function: it runs on the event loop, and nothing can interrupt it
-    if course.now.at - course.visit.since <= course.own.visit_s:
+    if course.now.at <= visit_ends(course.compiled, course.now):
         return False
     end_attempt(course, "timeout", "the reply came after the visit's time")
     return True
@@ -56,6 +62,10 @@ def fail_if_late(course: Course) -> bool:
 
 def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
     """Check a reply and commit it. Return why it is refused, or None."""
+    # At any time, and not only where something is used up: nothing may open because something else has closed, or a
+    # run that has spent less could do less. Whoever is to choose may always say no.
+    if reply.handoff == NONE_OF_THESE and course.own.spec.proposes:
+        return Refusal("declined", f"none of the handoffs of {course.now.state!r} was taken")
     misfit = _misfit(course, reply)
     if misfit is not None:
         return misfit
@@ -118,13 +128,14 @@ def _chosen(course: Course, name: str | None, context: Context) -> Handoff | Ref
 
 
 def _refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
-    """Refuse a reply. Have a model repair it if a call is left, else fail the visit."""
+    """Refuse a reply. Have a model repair it if a call and time are left, else fail the visit."""
     spec, visit = course.own.spec, course.visit
     # Attempts count as calls: an agent that never asks its model would be refused for ever. After one denial
     # every further call of the visit is denied, so a repair would be an attempt without a model.
     has_call_left = max(visit.calls, visit.attempt) < spec.calls and visit.denied is None
-    # nor is a model told what no reply of it can change: money, visits, hops or time that is used up
-    is_repaired = spec.proposes and has_call_left and refusal.reason not in LANDS_AS
+    # nor is a model told what no reply of it can change, money, visits, hops or time that is used up; nor asked again
+    # when it has said that nothing fits
+    is_repaired = spec.proposes and has_call_left and course.has_time and refusal.reason not in LANDS_AS
     course.records.append(
         records.Refused(
             stamp=course.stamp,
@@ -142,10 +153,10 @@ def _refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
 
 
 def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
-    """Try again if the agent raised and declares more attempts, else fail the visit."""
+    """Try again if the agent raised, declares more attempts and has time for one, else fail the visit."""
     visit = course.visit
-    # what timed out may have had its effect on the world already, and what was denied would be denied again
-    is_retried = reason == "error" and visit.failures + 1 < course.own.spec.attempts
+    # what timed out, or died, may have had its effect on the world already; what was denied would be denied again
+    is_retried = reason == "error" and visit.failures + 1 < course.own.spec.attempts and course.has_time
     course.records.append(
         records.AttemptFailed(stamp=course.stamp, reason=reason, detail=detail, is_retried=is_retried)
     )
@@ -157,6 +168,7 @@ def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
             "error": ("failure", "failure"),
             "timeout": ("timeout", "timeout"),
             "denied": ("failure", "denied"),
+            "outcome_unknown": ("failure", "outcome_unknown"),
         }
         _fail(course, *kinds[reason], detail)
 

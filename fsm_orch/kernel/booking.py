@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ..amounts import NOTHING, Amount, Usage
+from ..amounts import NOTHING, Amount, Usage, is_count
 from ..errors import StepError
 from . import inputs, records
 from .configuration import Configuration, VisitLog
 from .engine import CompiledMachine
 from .ledger import Ledger
+from .legal import visit_ends
 from .reasons import DenialReason
 from .records import Record, Stamp
 
@@ -127,7 +128,7 @@ def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Am
         return "call_limits"
     if not now.ledger.affords(amount, instead_of=visit.grant):
         return "budget"
-    if now.at >= compiled.limits.deadline_s:
+    if now.at >= min(visit_ends(compiled, now), compiled.limits.deadline_s):
         return "deadline"
     return None
 
@@ -200,6 +201,29 @@ def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
     # `calls` is not lowered: a request that can never be sent could be tried without end
     freed = replace(now, ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
     return Books(freed, (records.CallReleased(stamp=stamp(compiled, freed), call=call),))
+
+
+def overspend(compiled: CompiledMachine, now: Configuration, event: inputs.Overspent) -> Books:
+    """Charge what a call used beyond its reservation, after all of that was charged.
+
+    Raises StepError: if it is nothing, or no numbers of tokens and micro-dollars.
+    """
+    if not (is_count(event.tokens) and is_count(event.cost)) or event.tokens + event.cost == 0:
+        raise StepError(f"call {event.call} overspent what is no number of tokens and micro-dollars, or nothing at all")
+    charged = replace(now, ledger=now.ledger.overspend(Amount(event.tokens, event.cost)))
+    return Books(charged, (overspent(compiled, charged, event),))
+
+
+def overspent(compiled: CompiledMachine, now: Configuration, event: inputs.Overspent) -> records.Overspent:
+    """Return the record of what came to be known late."""
+    return records.Overspent(
+        stamp=stamp(compiled, now),
+        source=event.source,
+        visit=event.visit,
+        call=event.call,
+        tokens=event.tokens,
+        cost=event.cost,
+    )
 
 
 def close(compiled: CompiledMachine, now: Configuration) -> Books:

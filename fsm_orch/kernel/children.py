@@ -32,13 +32,30 @@ def split(course: Course, event: inputs.Split) -> None:
     course.keep_child(event.call, event.machine, begin(machine, first, ledger))
 
 
-def child_of(course: Course, event: inputs.ChildInput) -> tuple[str, CompiledMachine, Configuration]:
-    """Return the child that an input is for: its name, its machine and its configuration.
+Child = tuple[str, CompiledMachine, Configuration]
+"""A machine inside a visit: its name, what it is compiled to, and where it stands."""
+
+
+def child_of(course: Course, event: inputs.ChildInput) -> Child:
+    """Return the child that an input is for.
 
     Raises StepError: if it is not running in this visit.
     """
-    child = course.now.children.get(event.call)
+    child = _found(course, event.call)
     if child is None:
         raise StepError(f"{event.input.kind!r} is for child {event.call}, which is not running in this visit")
-    name = course.now.child_machines[event.call]
+    return child
+
+
+def living(course: Course, call: int) -> Child | None:
+    """Return the child that a call carries; None if there is none, or if it has ended."""
+    child = _found(course, call)
+    return None if child is None or child[2].status == "finished" else child
+
+
+def _found(course: Course, call: int) -> Child | None:
+    child = course.now.children.get(call)
+    if child is None:
+        return None
+    name = course.now.child_machines[call]
     return name, course.compiled.children[name], child

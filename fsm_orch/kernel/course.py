@@ -13,7 +13,7 @@ from ..define.states import Final, Handoff, State
 from . import booking, inputs, records
 from .configuration import Configuration, VisitLog
 from .engine import CompiledMachine, CompiledState
-from .legal import Objection, legal, menu, next_call
+from .legal import Objection, legal, menu, next_call, visit_ends
 from .reasons import LandingReason
 from .records import Record, Stamp
 
@@ -52,6 +52,11 @@ class Course:
     @property
     def own(self) -> CompiledState:
         return self.compiled.states[self.now.state]
+
+    @property
+    def has_time(self) -> bool:
+        """Whether another attempt of the visit may begin."""
+        return self.now.at < visit_ends(self.compiled, self.now)
 
     @property
     def stamp(self) -> Stamp:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import transitions  # pinned exactly: what is relied on here was read in its source
@@ -19,6 +20,7 @@ from ..define.agent_spec import AgentSpec
 from ..define.context import Context
 from ..define.definition import Definition
 from ..define.guards import Guard, as_bool
+from ..define.sealed import Sealed
 from ..define.states import EdgeKind, Handoff, State
 from ..errors import is_failure
 from ..limits import Limits
@@ -66,6 +68,8 @@ class CompiledState(Struct, frozen=True):
     """What its first call reserves on entry; every further call reserves as much at most."""
     visit_s: float
     """Seconds of one visit."""
+    may_time_out: bool
+    """Whether its time can be over before the run's is."""
 
 
 def _compiled_state(state: State, limits: Limits, price: Price) -> CompiledState:
@@ -74,15 +78,16 @@ def _compiled_state(state: State, limits: Limits, price: Price) -> CompiledState
         state=state,
         spec=state.spec,
         exits=exits,
-        by_name={handoff.name: handoff for handoff in exits},
-        failure_edges=state.failure_edges,
+        by_name=MappingProxyType({handoff.name: handoff for handoff in exits}),
+        failure_edges=MappingProxyType(state.failure_edges),
         price=price,
         grant=state.spec.grant(price),
         visit_s=state.timeout_s or limits.visit_s,
+        may_time_out=limits.may_time_out(state.timeout_s),
     )
 
 
-class CompiledMachine:
+class CompiledMachine(Sealed):
     """A machine ready to be stepped: its definition, the limits and prices of a run, and its one evaluator.
 
     Args:
@@ -106,11 +111,13 @@ class CompiledMachine:
     ) -> None:
         self.definition = definition
         self.limits = limits or definition.limits
-        self.states = {
-            name: _compiled_state(state, self.limits, (prices or {}).get(name, FREE))
-            for name, state in definition.states.items()
-        }
-        self.children = dict(children or {})
+        self.states: Mapping[str, CompiledState] = MappingProxyType(
+            {
+                name: _compiled_state(state, self.limits, (prices or {}).get(name, FREE))
+                for name, state in definition.states.items()
+            }
+        )
+        self.children: Mapping[str, CompiledMachine] = MappingProxyType(dict(children or {}))
         self.holds: Oracle = oracle or _ask_guard
         self.potential = potential or by_hops(definition, self.limits)
         inner = self._compile()
@@ -118,6 +125,7 @@ class CompiledMachine:
         self._events = {handoff: inner.events[handoff.name] for handoff in definition.handoffs}
         self._landing = inner.events[_LAND]
         self._targets: dict[tuple[transitions.Event, str], str] = {}
+        self.seal()
 
     @property
     def prices(self) -> dict[str, Price]:

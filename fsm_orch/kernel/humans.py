@@ -25,9 +25,12 @@ def pause(course: Course, question: str) -> None:
 
 
 def resume(course: Course, answer: object) -> None:
-    """Let the agent act again, with the answer in its visit."""
+    """Let the agent act again, with the answer in its visit, if that has time left."""
     course.now = replace(course.now, status="running")
     course.records.append(records.RunResumed(stamp=course.stamp))
     # a further attempt of the same visit: its key stays, so what was done before the question can be recognised
     course.set_visit(answer=answer, attempt=course.visit.attempt + 1)
-    course.act_again()
+    if course.has_time:
+        course.act_again()
+    elif not land_if_over(course):
+        end_attempt(course, "timeout", "the answer came after the visit's time")

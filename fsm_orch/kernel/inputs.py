@@ -13,6 +13,7 @@ from msgspec import field
 from ..amounts import Count, Usage
 from ..limits import Limits
 from ..messages import Message
+from .effects import Path
 from .reasons import FailureReason, Refusal
 from .tagged import Seconds, Tagged
 
@@ -59,6 +60,24 @@ class CallReleased(Tagged, frozen=True, kw_only=True, tag="call_released", gc=Fa
     """A request provably cost nothing."""
 
     call: Count
+    at: Seconds
+
+
+class Overspent(Tagged, frozen=True, kw_only=True, tag="overspent", gc=False):
+    """A call turned out to have used more than it had reserved, after it had been charged all of that."""
+
+    source: str
+    """The state whose agent made it."""
+    visit: Count
+    """The hops that its machine had taken when that visit began."""
+    call: Count
+    """Counts from 1 within the visit."""
+    tokens: Count
+    """Beyond its reservation."""
+    cost: Count = 0
+    """Micro-dollars beyond its reservation."""
+    path: Path = ()
+    """The machine in the tree whose visit it was. If that has ended, the nearest one above it that lives is charged."""
     at: Seconds
 
 
@@ -134,6 +153,7 @@ Input = (
     | CallReserved
     | CallSettled
     | CallReleased
+    | Overspent
     | Replied
     | Failed
     | Paused

@@ -74,12 +74,17 @@ class Ledger(Struct, frozen=True, gc=False):
         Raises LedgerError: if `held` is not reserved.
         """
         # never clamped to what was held: the books must say what the provider bills, even if it broke its bound
-        reserved, settled, beyond = self.reserved - held, self.settled + used, used.beyond(held)
-        if beyond is NOTHING:
-            return replace(self, reserved=reserved, settled=settled)
+        beyond = used.beyond(held)
+        settled = replace(self, reserved=self.reserved - held, settled=self.settled + used)
+        return settled if beyond is NOTHING else replace(settled, overrun=self.overrun + self._limited(beyond))
+
+    def overspend(self, beyond: Amount) -> Ledger:
+        """Charge what came to be known only after its reservation had been charged in full; all of it is overrun."""
+        return replace(self, settled=self.settled + beyond, overrun=self.overrun + self._limited(beyond))
+
+    def _limited(self, beyond: Amount) -> Amount:
         # tokens alone where money has no limit: a dear call breaks no promise there, and must not land the run
-        limited = Amount(beyond.tokens) if self.limit.cost is None else beyond
-        return replace(self, reserved=reserved, settled=settled, overrun=self.overrun + limited)
+        return Amount(beyond.tokens) if self.limit.cost is None else beyond
 
     def split(self, share: Amount, *, instead_of: Amount = NOTHING) -> tuple[Ledger, Ledger]:
         """Move a share into a child ledger. Return (parent, child).

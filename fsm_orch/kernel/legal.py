@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ..amounts import NOTHING, Amount
 from ..define.context import Context
 from ..define.states import Final, Handoff, State
@@ -23,6 +25,15 @@ class Objection(NamedTuple):
     detail: str
     is_raised: bool = False
     """Whether its guard raised instead of answering."""
+
+
+def visit_ends(compiled: CompiledMachine, now: Configuration) -> float:
+    """Return when the time of the visit that is under way is over, in active seconds of the run.
+
+    From then on no attempt of it begins and no call is admitted; a reply of that very moment still counts.
+    """
+    assert now.visit is not None  # only a finished run has none
+    return now.visit.since + compiled.states[now.state].visit_s
 
 
 def next_call(compiled: CompiledMachine, now: Configuration) -> Amount:
@@ -43,6 +54,24 @@ def legal(compiled: CompiledMachine, now: Configuration, *, holding: Amount = NO
         holding: judge as if this much more were reserved, for a menu that goes out with a call about to be made.
     """
     return tuple([h for h, against in menu(compiled, now, holding) if against is None])
+
+
+def most_offered(compiled: CompiledMachine, now: Configuration) -> tuple[Handoff, ...]:
+    """Return the most that a request may offer, whatever its call will reserve: a grant not yet taken over is free."""
+    counted, visit = legal(compiled, now), now.visit
+    if visit is None or visit.grant is NOTHING or len(counted) == len(compiled.states[now.state].exits):
+        return counted
+    return legal(compiled, replace(now, ledger=now.ledger.release(visit.grant)))
+
+
+def offered(compiled: CompiledMachine, now: Configuration, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
+    """Return what a request may offer now that its call is reserved: of the most, what can be entered still.
+
+    Guards are not asked again: within a visit the context does not change.
+    """
+    return tuple(
+        [h for h in most if isinstance(h.target, Final) or not _cannot_enter(compiled, now, h.target, NOTHING)]
+    )
 
 
 def menu(

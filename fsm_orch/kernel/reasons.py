@@ -22,6 +22,7 @@ RefusalReason = Literal[
     "undeclared_write",
     "no_handoff",
     "unknown_handoff",
+    "declined",  # it takes none of the handoffs
     # it is a decision, and not legal now
     "guard",
     "visits",
@@ -31,10 +32,21 @@ RefusalReason = Literal[
 ]
 
 
-FailureReason = Literal["error", "timeout", "denied"]
+FailureReason = Literal[
+    "error",  # it raised
+    "timeout",  # its visit's time was over
+    "denied",  # it was denied a call
+    "outcome_unknown",  # the worker died while it was at work, and what it did must not be done twice
+]
 
 
-DenialReason = Literal["repeated", "calls", "call_limits", "budget", "deadline"]
+DenialReason = Literal[
+    "repeated",  # another call of the visit was denied before
+    "calls",
+    "call_limits",
+    "budget",
+    "deadline",  # the run's, or the end of the visit's time
+]
 
 
 LandingReason = Literal[
@@ -42,10 +54,12 @@ LandingReason = Literal[
     "visits",  # the handoff that was chosen led where no visit, hop or money was left for
     "hops",
     "budget",
+    "declined",  # none of the handoffs was taken
     "refusal",  # a reply was refused for another reason, and not repaired
     "failure",  # an agent raised
     "denied",  # an agent was denied a call
     "timeout",  # a visit took too long
+    "outcome_unknown",  # nobody knows whether an agent had done its work when its worker died
     "deadline",
     "overrun",
     "cancelled",
@@ -57,8 +71,9 @@ LANDS_AS: Mapping[RefusalReason, LandingReason] = {
     "hops": "hops",
     "budget": "budget",
     "deadline": "deadline",
+    "declined": "declined",
 }
-"""Refusals that no other reply could avoid, with the reason a run then lands for. Any other lands as `refusal`."""
+"""Refusals that are not repaired, with the reason a run then lands for. Any other lands as `refusal`."""
 
 
 class Refusal(Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -87,6 +87,23 @@ class CallReleased(_Record, frozen=True, kw_only=True, tag="call_released", gc=F
     call: Count
 
 
+class Overspent(_Record, frozen=True, kw_only=True, tag="overspent", gc=False):
+    """A call used more than it had reserved, which came to be known after it had been charged all of that.
+
+    After the end of a run it is told to observers alone: nothing is charged any more, and no journal holds it.
+    """
+
+    source: str
+    """The state whose agent made it."""
+    visit: Count
+    """The hops that had been taken when that visit began."""
+    call: Count
+    tokens: Count
+    """Beyond its reservation."""
+    cost: Count
+    """Micro-dollars beyond its reservation."""
+
+
 class Refused(_Record, frozen=True, kw_only=True, tag="refused", gc=False):
     """A reply was not accepted; the context is as it was."""
 
@@ -163,6 +180,7 @@ Record = (
     | CallDenied
     | CallSettled
     | CallReleased
+    | Overspent
     | Refused
     | GuardRaised
     | AttemptFailed

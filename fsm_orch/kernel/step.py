@@ -21,6 +21,9 @@ from .inputs import Input
 from .ledger import Ledger
 from .records import Record
 
+_AT_ANY_TIME = inputs.Cancelled | inputs.Overspent
+"""What may come while a run waits, too: a caller leaves, or a bill arrives, when they will."""
+
 
 def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> Step:
     """Apply one input, and return the next configuration with its records.
@@ -40,7 +43,7 @@ def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> 
     if now.status == "finished":
         # not ignored: the result has been handed out, and a journal that went on would contradict it
         raise StepError(f"{event.kind!r} came after run {now.run_id} had finished")
-    if (now.status == "waiting") != isinstance(event, inputs.Resumed) and not isinstance(event, inputs.Cancelled):
+    if (now.status == "waiting") != isinstance(event, inputs.Resumed) and not isinstance(event, _AT_ANY_TIME):
         raise StepError(f"{event.kind!r} came while run {now.run_id} is {now.status}: only a waiting run is resumed")
     # Time never runs backwards: a clock that was set back would give visits and deadlines time that is gone. An input
     # stamped before the last one is taken to happen at the same time, not refused: it may report what was billed.
@@ -55,6 +58,8 @@ def _take(course: Course, event: Input) -> Step:
             course.charge(booking.settle(course.compiled, course.now, event.call, event.usage))
         case inputs.CallReleased():
             course.book(booking.release(course.compiled, course.now, event.call))
+        case inputs.Overspent():
+            _overspend(course, event)
         case inputs.Replied():
             attempts.take_reply(course, event)
         case inputs.Failed():
@@ -77,6 +82,16 @@ def _take(course: Course, event: Input) -> Step:
         case _:
             assert_never(event)
     return course.done()
+
+
+def _overspend(course: Course, event: inputs.Overspent) -> None:
+    """Charge what came late where its visit was, or as near above that as a machine lives."""
+    child = children.living(course, event.path[0]) if event.path else None
+    if child is None:
+        course.charge(booking.overspend(course.compiled, course.now, event))
+    else:
+        name, machine, now = child
+        course.keep_child(event.path[0], name, step(machine, now, replace(event, path=event.path[1:])))
 
 
 def fold(compiled: CompiledMachine, journal: Iterable[Input]) -> Configuration:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from ..amounts import Usage
+from ..amounts import Usage, believed, is_count
+from ..define.states import Handoff
 from ..errors import CallDenied, CallFailed, WrongType
 from ..limits import CallLimits
 from ..messages import Message
@@ -17,7 +18,7 @@ from .unchangeable import unchangeable
 class Desk(Protocol):
     """Where a metered model books its calls: the run's single writer, as one attempt sees it.
 
-    Raises VisitClosed: from `check`, `reserve` and `written`, once the attempt has ended.
+    Raises VisitClosed: from `check`, `reserve`, `written` and what draws a menu, once the attempt has ended.
     """
 
     def check(self) -> None:
@@ -35,6 +36,14 @@ class Desk(Protocol):
         """Wait until the journal is stored, and check again: a request goes out only after its reservation is."""
         ...
 
+    def most_offered(self) -> tuple[Handoff, ...]:
+        """Return the most handoffs that a request may offer, whatever its call will reserve."""
+        ...
+
+    def offered(self, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
+        """Return those of the most that are legal beside what the request's call has reserved."""
+        ...
+
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""
         ...
@@ -44,12 +53,19 @@ class Desk(Protocol):
         ...
 
     def settle(self, call: int, usage: Usage | None) -> None:
-        """Charge a call what it used; None charges its whole reservation."""
+        """Charge a call what it used, however late that is known; None charges its whole reservation."""
         ...
 
     def release(self, call: int) -> None:
         """Release the reservation of a call that provably cost nothing."""
         ...
+
+
+Said = tuple[tuple[Message, ...], Mapping[str, Any] | None]
+"""What a request says: its messages, and the schema of its reply; None: free text."""
+
+Draw = Callable[[tuple[Handoff, ...]], Said]
+"""Makes what a request says from the handoffs that it may offer. The fewer there are, the smaller it must be."""
 
 
 class MeteredModel:
@@ -80,6 +96,9 @@ class MeteredModel:
         self.last: Response | None = None
         """The last response; None if there was none."""
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> MeteredModel:
+        return self  # a copy would book its calls on a copy of the run, whose ledger nobody sees
+
     @property
     def name(self) -> str:
         return self._model.name
@@ -107,57 +126,106 @@ class MeteredModel:
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
             raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
         self._desk.check()  # first of all: even counting may be a request
-        schema = unchangeable(schema)  # or what an adapter does to it reaches the caller's own, and the next request
-        request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
-        if shorter:
-            request, bound = await self._fitting((messages, *shorter), schema)
-        else:
-            bound = await self._model.count(request)  # once: the bound is the same for every try
-            if bound > self._limits.max_input_tokens:
-                raise self._too_large(bound)
+        prompts = (messages, *shorter)
+        if isinstance(messages, str | Message) or not all(isinstance(said, Message) for one in prompts for said in one):
+            raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
+        self._desk.check()  # first of all: even counting may be a request
+        requests = [self._request((said, schema)) for said in prompts]
+        number, bound = await self._fitting(requests)
+        return await self._try(bound, lambda: requests[number])
+
+    async def ask_drawn(self, draw: Draw, *, shorter: Sequence[Draw] = ()) -> Response:
+        """Send a request that is drawn anew for each try, once its call is reserved.
+
+        Whatever was charged before, and what this very call may take: what can no longer be paid for is not offered.
+
+        Args:
+            draw: makes the request. It is called first with the most that the request may offer, to bound it; what it
+                raises is raised here, and the call that it was drawn for costs nothing.
+            shorter: what makes it instead if it is too long, longest first.
+
+        Raises as `ask` does.
+        """
+        self._desk.check()
+        most, draws = self._desk.most_offered(), (draw, *shorter)
+        requests = [self._request(each(most)) for each in draws]
+        number, bound = await self._fitting(requests)
+
+        def drawn() -> Request:
+            offered = self._desk.offered(most)
+            return requests[number] if offered == most else self._request(draws[number](offered))
+
+        return await self._try(bound, drawn)
+
+    def _request(self, said: Said) -> Request:
+        messages, schema = said
+        # unchangeable, or what an adapter does to it reaches the caller's own, and the next request
+        return Request(messages=messages, schema=unchangeable(schema), max_output_tokens=self._limits.max_output_tokens)
+
+    async def _try(self, bound: int, drawn: Callable[[], Request]) -> Response:
+        """Send a request, and again as long as it fails for now and that is worth it.
+
+        Args:
+            bound: of its input, the same for every try.
+            drawn: makes it, once its call is reserved.
+        """
         try:
-            return await self._send(request, bound)
+            return await self._send(bound, drawn)
         except CallFailed as error:
             if self._retry is None:
                 raise
             return await self._retry.after(
                 error,
-                lambda: self._send(request, bound),
+                lambda: self._send(bound, drawn),
                 calls_left=self._desk.calls_left,
                 seconds_left=self._desk.seconds_left,
             )
 
-    async def _fitting(
-        self, prompts: Sequence[tuple[Message, ...]], schema: Mapping[str, Any] | None
-    ) -> tuple[Request, int]:
-        """Return the first request whose input is within the cap, and the bound of its input."""
+    async def _fitting(self, requests: Sequence[Request]) -> tuple[int, int]:
+        """Return the number of the first request whose input is within its cap, and the bound of that input.
+
+        Raises CallDenied: if none is.
+        Raises CallFailed: if the last of them cannot be counted.
+        """
         bound = 0
-        for left, messages in zip(range(len(prompts))[::-1], prompts, strict=True):
-            request = Request(messages=messages, schema=schema, max_output_tokens=self._limits.max_output_tokens)
+        for number, request in enumerate(requests):
             try:
-                bound = await self._model.count(request)
+                bound = self._counted(await self._model.count(request))
             except CallFailed:  # a model may say so if an input is too large for it
-                if not left:
+                if request is requests[-1]:
                     raise
                 continue
             if bound <= self._limits.max_input_tokens:
-                return request, bound
-        raise self._too_large(bound)
+                return number, bound
+        raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
 
-    def _too_large(self, bound: int) -> CallDenied:
-        return CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
+    def _counted(self, bound: object) -> int:
+        """Return the bound of a request's input.
 
-    async def _send(self, request: Request, bound: int) -> Response:
-        """Reserve a call, send one request, and settle it."""
-        call = self._desk.reserve(bound, request.max_output_tokens)
+        Raises CallFailed: if it is no number of tokens.
+        """
+        if is_count(bound):
+            return bound
+        # NaN would pass the comparison with the cap, and every one with a limit after it
+        came = "a number that is none of tokens" if isinstance(bound, int | float) else f"a {type(bound).__name__}"
+        raise CallFailed(
+            "uncountable", f"{self.name}.count gave {came}: it gives a whole number, 0 or more", unsent=True
+        )
+
+    async def _send(self, bound: int, drawn: Callable[[], Request]) -> Response:
+        """Reserve a call, draw and send one request, and settle it."""
+        call = self._desk.reserve(bound, self._limits.max_output_tokens)
+        request: Request | None = None
         response: Response | None = None
         usage, is_unsent = None, True
         try:
             # What the journal lost in a crash, a resumed run would not know to be spent; so it is stored first.
             await self._desk.written()
+            request = drawn()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
             reply = await self._model.complete(request)
-            usage = reply.usage  # before anyone validates the text: an invalid reply is billed too
+            # before anyone validates the text: an invalid reply is billed too
+            usage = believed(reply.usage)
             self.last = response = reply
         except CallFailed as error:
             is_unsent = error.unsent
@@ -167,7 +235,7 @@ class MeteredModel:
                 self._desk.release(call)
             else:
                 self._desk.settle(call, usage)
-            if self._on_prompt is not None:
+            if self._on_prompt is not None and request is not None:
                 self._on_prompt(request, response)
         self._desk.check()  # the reply to a visit that has ended is nobody's
         return reply

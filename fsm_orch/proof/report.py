@@ -87,13 +87,15 @@ class Proof:
         return self.exploration.policies
 
     def is_sound(self, *, strict: bool = False) -> bool:
-        """Return whether nothing was found that fails a check, no broken theorem either.
+        """Return whether a check passes: every policy and theorem holds, and no finding is an error.
 
         Args:
             strict: warnings fail a check too.
         """
+        # "possible" and "unknown" are not "holds": a pipeline that reads no more than this must not take them for it
+        is_shown = all(judged.verdict == "holds" for judged in self.policies) and not self.exploration.broken
         failing = {"error", "warning"} if strict else {"error"}
-        return not self.exploration.broken and not any(finding.level in failing for finding in self.findings)
+        return is_shown and not any(finding.level in failing for finding in self.findings)
 
     def __repr__(self) -> str:
         bounds = self.bounds

@@ -29,7 +29,7 @@ GRACE_S = 1.0
 
 
 async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: Retry | None, deps: Any) -> None:
-    """Let an agent act while its visit has time, and fold its reply or why it failed.
+    """Let an agent act while its visit has time, and fold its reply or why it failed; do not begin one without time.
 
     Raises BaseException: what is no failure of an agent, a guard or a validator; or what the store raised. The reply is
         not folded then.
@@ -38,11 +38,15 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
     # that was given up can neither spend nor write.
     desk = AttemptDesk(run)
     try:
+        seconds = desk.seconds_left()
         metered = _metered(run, desk, model, retry)
         visit = _visit(run, desk, act, metered, deps)
         # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
         context = contextvars.copy_context()
-        if isinstance(agent, PlainAgent):
+        result: object
+        if seconds <= 0:  # since the visit was entered others may have had the loop, or a store was waited for
+            result = TooLate("the visit's time was over before its agent could begin")
+        elif isinstance(agent, PlainAgent):
             clock = asyncio.get_running_loop().time
             began = clock()
             result, is_begun = context.run(_begin, agent, visit)
@@ -114,7 +118,7 @@ async def _in_time(
         return came  # also if it was cancelled or is late: an interrupt out of a clean-up is for the caller
     if cancelled is not None:
         raise cancelled
-    return TooLate() if is_late else came
+    return TooLate("the visit's time was over; what its agent had begun has an unknown outcome") if is_late else came
 
 
 async def _signalling(state: State, act: Callable[[], Awaitable[object]], ended: asyncio.Future[None]) -> object:

@@ -5,26 +5,30 @@ Once it is closed, whatever the attempt still does is refused.
 
 from __future__ import annotations
 
-from ..amounts import Usage
+from ..amounts import NOTHING, Amount, Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
 from ..kernel.configuration import VisitLog
-from ..kernel.legal import legal, next_call
+from ..kernel.legal import legal, most_offered, next_call, offered, visit_ends
 from .writer import Run
 
 
 class AttemptDesk:
     """The desk of one attempt.
 
-    Raises VisitClosed: from every method that books a call or draws the menu, once the attempt has ended, or its run is
-        about to end.
+    Raises VisitClosed: from every method that reserves a call or draws the menu, once the attempt has ended, or its run
+        is about to end.
     Raises VisitError: from the same methods, on another thread or event loop than the run's.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._is_closed = False
+        # of the visit, which may be over when the last of its calls is
+        self._hops, self._state = run.now.hops, run.compiled.states[run.now.state]
+        self._unheard: dict[int, Amount] = {}
+        """What each call has reserved of which it is not known what it used."""
 
     def close(self) -> None:
         """Refuse whatever the attempt still does."""
@@ -57,8 +61,10 @@ class AttemptDesk:
             )
         )
         visit = self._run.now.visit
-        if visit is not None and visit.denied is not None:
+        assert visit is not None  # to reserve a call, or to be denied one, ends no visit
+        if visit.denied is not None:
             raise CallDenied(visit.denied)
+        self._unheard[call] = visit.open[call]
         return call
 
     async def written(self) -> None:
@@ -76,25 +82,59 @@ class AttemptDesk:
     def settle(self, call: int, usage: Usage | None) -> None:
         """Charge a call for what it used; if that is not known, for its whole reservation.
 
-        Once the attempt has ended this does nothing: what it left open is charged in full.
+        What comes after it was charged in full is charged too, as far as it is more than that.
         """
-        if self._is_open():
+        reserved = self._unheard.get(call) if usage is None else self._unheard.pop(call, None)
+        if self._is_open(call):  # also in the grace of an attempt: to say what was used is not to use more
             self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
+        elif usage is not None and reserved is not None:
+            self._came_late(call, reserved, usage)
 
     def release(self, call: int) -> None:
-        """Release the reservation of a call that provably cost nothing, unless the attempt has ended."""
-        if self._is_open():
+        """Release the reservation of a call that provably cost nothing, unless it was charged already."""
+        self._unheard.pop(call, None)
+        if self._is_open(call):
             self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
 
-    def _is_open(self) -> bool:
-        # not `is_ending`: until the attempt is stopped a call is settled for what it used, also in a run about to end
-        return not self._is_closed and not self._run.is_finished and self._run.lost is None
+    def _is_open(self, call: int) -> bool:
+        """Return whether a call is still to be charged."""
+        # by the hops that no other visit has: the one that is under way now may have a call of the same number
+        now = self._run.now
+        is_under_way = now.visit is not None and now.hops == self._hops and self._run.lost is None
+        return is_under_way and now.visit is not None and call in now.visit.open
+
+    def _came_late(self, call: int, reserved: Amount, usage: Usage) -> None:
+        used = self._state.price.amount(
+            usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens
+        )
+        beyond = used.beyond(reserved)
+        if beyond is not NOTHING:
+            self._run.overspend(
+                inputs.Overspent(
+                    source=self._state.state.name,
+                    visit=self._hops,
+                    call=call,
+                    tokens=beyond.tokens,
+                    cost=beyond.cost,
+                    at=self._run.elapsed(),
+                )
+            )
 
     def legal(self) -> tuple[Handoff, ...]:
         """Return the handoffs that stay legal once the next call is reserved. The first call was reserved on entry."""
         self._open_visit()
         compiled, now = self._run.compiled, self._run.now
         return legal(compiled, now, holding=next_call(compiled, now))
+
+    def most_offered(self) -> tuple[Handoff, ...]:
+        """Return the most handoffs that a request may offer, whatever its call will reserve."""
+        self._open_visit()
+        return most_offered(self._run.compiled, self._run.now)
+
+    def offered(self, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
+        """Return those of the most that are legal beside what the request's call has reserved."""
+        self._open_visit()
+        return offered(self._run.compiled, self._run.now, most)
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""
@@ -106,5 +146,4 @@ class AttemptDesk:
         now, compiled = self._run.now, self._run.compiled
         if now.visit is None:
             return 0.0
-        ends = min(compiled.limits.deadline_s, now.visit.since + compiled.states[now.state].visit_s)
-        return max(0.0, ends - self._run.elapsed())
+        return max(0.0, min(compiled.limits.deadline_s, visit_ends(compiled, now)) - self._run.elapsed())

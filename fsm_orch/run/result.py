@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..amounts import Usage
 from ..define.context import Context
@@ -16,6 +16,7 @@ from ..kernel.inputs import Input
 from ..kernel.reasons import LandingReason
 from ..kernel.records import HandedOff, Landed, Record
 from ..messages import Message
+from .carried import apart, together
 
 C = TypeVar("C", bound=Context)
 
@@ -67,6 +68,18 @@ class RunResult(Generic[C]):
     journal: tuple[Input, ...] = field(repr=False)
     error: BaseException | None = field(default=None, repr=False)
     """What the last failed attempt raised, for a debugger. It is in no journal; a log has its traceback alone."""
+
+    def __copy__(self) -> RunResult[C]:
+        return self  # nothing in it changes, and its state is compared with `is`
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RunResult[C]:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "error": apart(self.error)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, error=together(state["error"]))
 
 
 def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:

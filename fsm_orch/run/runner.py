@@ -17,6 +17,7 @@ from ..agents.base import Agent
 from ..clock import Clock
 from ..define.definition import Definition
 from ..define.machine import C, D, Machine, definition_of
+from ..define.source import told_apart
 from ..define.states import State
 from ..errors import StartError
 from ..kernel.begin import started
@@ -200,7 +201,10 @@ class Runner(Generic[C, D]):
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
         expected = self.definition.context
         if type(context) is not expected:
-            raise StartError(f"{self.definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}")
+            twin = told_apart(expected, type(context))
+            raise StartError(
+                f"{self.definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}{twin}"
+            )
         given.check_deps(self.definition, deps)
         unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
         if unknown:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from ..clock import Clock
 from ..errors import StoreError, VisitError, is_failure
 from ..kernel import inputs
+from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
@@ -139,6 +140,24 @@ class Run:
         """Land the run, unless it has ended already."""
         if not self.is_finished:
             self.fold(inputs.Cancelled(detail=detail, at=self.elapsed()))
+
+    def overspend(self, event: inputs.Overspent) -> None:
+        """Charge what a call used beyond its reservation, which came late, and end the attempt that is under way.
+
+        Once the run has ended nothing is folded: its result was given out. It is told to the observers, and logged.
+        """
+        if not self.is_finished:
+            self.fold(event)
+            if self.is_finished:
+                self.give_up()
+            return
+        record = overspent(self.compiled, self.now, event)
+        tell(self._observers, (record,))
+        report(
+            "run %s had ended when call %d of %r turned out to have used %d tokens and %d micro-dollars "
+            "more than it had reserved: they are charged to nobody",
+            *(self.now.run_id, event.call, event.source, event.tokens, event.cost),
+        )
 
     async def pause(self, *, is_read: bool) -> None:
         """Store what is journaled, and let others have the event loop if this run has had it for long.

@@ -123,8 +123,7 @@ def assert_policy(machine: AnyMachine, *policies: Policy, limits: Limits | None 
     definition = definition_of(machine, "assert_policy")
     check_policies(machine, *policies)
     explored = explore(definition, limits=limits, policies=policies or None)
-    wrong, still_open = unkept(explored)
-    lines = [*wrong, *still_open]
+    lines = unkept(explored)
     assert not lines, "\n".join([f"{machine.__name__} does not keep its policies", *lines])
     return explored
 
@@ -155,12 +154,14 @@ def _instead(wrong: Any) -> str:
             return "pass what never, at_most, eventually or after(...).eventually return"
 
 
-def unkept(explored: Exploration) -> tuple[list[str], list[str]]:
-    """Return lines about what certainly does not hold in an exploration, and lines about what is open."""
-    wrong = [line for judged in explored.policies if judged.verdict == "violated" for line in _broken(judged)]
-    wrong += [line for broken in explored.broken for line in (f"  {broken.breach}: our mistake", *_shown(broken.trace))]
-    doubts = [judged for judged in explored.policies if judged.verdict in ("possible", "unknown")]
-    return wrong, [line for judged in doubts for line in _broken(judged)]
+def unkept(explored: Exploration) -> list[str]:
+    """Return lines about each policy and theorem that was not shown to hold; what certainly does not comes first."""
+    doubts = [judged for judged in explored.policies if judged.verdict != "holds"]
+    doubts.sort(key=lambda judged: judged.verdict != "violated")
+    return [
+        *(line for judged in doubts for line in _broken(judged)),
+        *(line for broken in explored.broken for line in (f"  {broken.breach}: our mistake", *_shown(broken.trace))),
+    ]
 
 
 def _broken(judged: PolicyVerdict) -> Iterator[str]:

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 
 from ..agents.base import Agent, Reply, Visit
-from ..define.changes import changed, journaled, validated
+from ..define.changes import journaled, validated
 from ..define.context import Context
 from ..define.definition import Definition
 from ..define.machine import AnyMachine, definition_of
 from ..define.states import Handoff, State
 from ..define.watched import declared, watched
-from ..errors import ContextError
-from ..run.outcome import TooLate
+from ..errors import ContextError, WrongType
+from ..run.outcome import TooLate, replied
 from ..run.start import agents_of
 from .strategies import given_values, unmade, values
 
@@ -180,13 +180,15 @@ def _misfit(state: State, context: Context, reply: object) -> str | None:
     """Return why a state takes no such reply; None if it does."""
     if not isinstance(reply, Reply):
         return f"returned {type(reply).__name__}: an agent returns a Reply"
-    wrote, writes = sorted(reply.changes_by_name), sorted(state.spec.written_names)
+    try:
+        said = replied(context, state, reply, at=0.0)
+    except WrongType as error:
+        return f"gave a reply that makes no sense: {error}"
+    if said.refusal is not None and reply.refusal is None:
+        return f"wrote what does not fit: {said.refusal.detail}"
+    wrote, writes = sorted(said.changes), sorted(state.spec.written_names)
     if wrote != writes:
         return f"wrote {', '.join(wrote) or 'nothing'}, and declares to write {', '.join(writes) or 'nothing'}"
-    if reply.handoff_name not in {None, *(way.name for way in state.exits)}:
-        return f"proposed {reply.handoff_name!r}, which does not leave its state"
-    try:
-        journaled(changed(context, reply.changes_by_name), wrote)
-    except ContextError as error:
-        return f"wrote what does not fit: {error}"
+    if said.handoff not in {None, *(way.name for way in state.exits)}:
+        return f"proposed {said.handoff!r}, which does not leave its state"
     return None

@@ -7,7 +7,7 @@ sensible or not. Guards and validators are the machine's own. After every input 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 from hypothesis import assume, note
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from ..amounts import Price, Usage
 from ..define.agent_spec import AgentSpec
 from ..define.changes import journaled
 from ..define.machine import AnyMachine, definition_of
+from ..define.states import State
 from ..errors import StepError
 from ..kernel import inputs
 from ..kernel.begin import started
@@ -91,8 +92,12 @@ class _Suite(RuleBasedStateMachine):
         return self.checker.now.status if self.checker.now else "unborn"
 
     @property
+    def state(self) -> State:
+        return self.compiled.definition.states[self.now.state]
+
+    @property
     def spec(self) -> AgentSpec:
-        return self.compiled.definition.states[self.now.state].spec
+        return self.state.spec
 
     def follow(self, event: Input) -> None:
         """Take an input, and let the checker look at the step; an input that the kernel does not admit is skipped."""
@@ -161,7 +166,7 @@ class _Suite(RuleBasedStateMachine):
     def reply(self, data: st.DataObject) -> None:
         """Reply, by the rules or not."""
         said = data.draw(replies(self.machine, self.now), label="reply")
-        self.follow(replied(self.now, self.spec, said, self.at))
+        self.follow(replied(self.now.context, self.state, said, at=self.at))
 
     @_is("running")
     @rule(data=st.data())
@@ -169,7 +174,7 @@ class _Suite(RuleBasedStateMachine):
         """Reply by the rules, with a handoff from the menu; without this rule runs would end early."""
         names = [handoff.name for handoff in legal(self.compiled, self.now)]
         said = data.draw(fitting(self.machine, self.now, names), label="reply")
-        self.follow(replied(self.now, self.spec, said, self.at))
+        self.follow(replied(self.now.context, self.state, said, at=self.at))
 
     @_is("running")
     @rule(data=st.data())
@@ -179,7 +184,9 @@ class _Suite(RuleBasedStateMachine):
         names = [h.name for h in self.compiled.states[self.now.state].exits if h.target.name in states]
         if names:
             said = data.draw(fitting(self.machine, self.now, names), label="reply")
-            self.follow(replied(self.now, self.spec, replace(said, handoff=said.handoff or names[0]), self.at))
+            self.follow(
+                replied(self.now.context, self.state, replace(said, handoff=said.handoff or names[0]), at=self.at)
+            )
 
     @_is("running")
     @rule(reason=st.sampled_from(["not_json", "truncated", "two_decisions"]), luck=_RARELY)
@@ -189,7 +196,7 @@ class _Suite(RuleBasedStateMachine):
             self.follow(inputs.Replied(refusal=Refusal(reason, "unreadable"), at=self.at))
 
     @_is("running")
-    @rule(reason=st.sampled_from(["error", "timeout", "denied"]), luck=_RARELY)
+    @rule(reason=st.sampled_from(get_args(FailureReason)), luck=_RARELY)
     def fail(self, reason: FailureReason, luck: int) -> None:
         """Fail, once in a while."""
         if luck < 3:
@@ -241,6 +248,13 @@ class _Suite(RuleBasedStateMachine):
         if held:
             self.follow(inputs.CallReleased(call=min(held), at=self.at))
 
+    @_is("running", "waiting")
+    @rule(tokens=st.sampled_from([1, 700, 0]), cost=st.sampled_from([0, 9]), luck=_RARELY)
+    def overspend(self, tokens: int, cost: int, luck: int) -> None:
+        """Report, once in a while, that a call of before used more than it was charged."""
+        if luck == 0:
+            self.follow(inputs.Overspent(source=self.now.state, visit=0, call=1, tokens=tokens, cost=cost, at=self.at))
+
     # --- a damaged journal ---
 
     @rule(data=st.data())
@@ -256,6 +270,7 @@ class _Suite(RuleBasedStateMachine):
             misfits += [
                 inputs.Replied(at=self.at),
                 inputs.Cancelled(at=self.at),
+                inputs.Overspent(source="x", visit=0, call=1, tokens=1, at=self.at),
                 inputs.Failed(reason="error", at=self.at),
             ]
         if self.status == "running":

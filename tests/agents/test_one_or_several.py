@@ -37,4 +37,4 @@ def test_one_phrase_is_a_phrase_and_not_its_letters() -> None:
 
     assert whole.spec.canonical == alone.spec.canonical
     by_word = KeywordAgent(Ticket.query, {sales: "red dress"}, otherwise=human)
-    assert {"words": [("red dress",)]} == by_word.spec.canonical
+    assert {"words": (("red dress",),)} == by_word.spec.canonical

@@ -84,7 +84,7 @@ def measure(case: str) -> dict[str, Any]:
         "machine": case,
         "configurations": found.configurations,
         "steps": found.steps,
-        "hops": found.max_hops.amount,
+        "hops": found.measures.hops.amount,
         "is_complete": found.is_complete,
         "seconds": round(found.seconds or 0.0, 3),
         "steps_per_s": round(found.steps / cpu),

@@ -300,17 +300,18 @@ def test_an_exploration_that_ends_early_says_so(cli, write):
         app,
         [
             "check",
-            write(BROKEN.replace("never(to_leak), eventually(answered | human)", "eventually(answered | human),")),
+            write(BROKEN.replace("never(to_leak), eventually(answered | human)", "never(to_leak),")),
             "--max-configurations",
-            "2",
+            "1",
         ],
     )
 
     said = words(result)
-    assert "explored not all runs, since it ended there: 2 configurations" in said
-    assert "unknown eventually(answered | human)" in said
+    assert result.exit_code == 1
+    assert "explored not all runs, since it ended there: 1 configurations" in said
+    assert "unknown never(to_leak)" in said
     assert "FSM413 warning" in said
-    assert "was not decided: the exploration ended at 2 configurations" in said
+    assert "was not decided: the exploration ended at 1 configurations" in said
 
 
 def test_a_long_exploration_shows_how_far_it_is(cli, ask, monkeypatch):
@@ -323,6 +324,55 @@ def test_a_long_exploration_shows_how_far_it_is(cli, ask, monkeypatch):
     with check._progress("Ask") as on_progress:
         on_progress(12_000, 3_000)
     assert shown == ["Ask: 12,000 configurations, 3,000 to look into"]
+
+
+def test_a_long_exploration_writes_lines_where_there_is_no_terminal(monkeypatch, capsys):
+    """One line after a while on stderr, and then no more for a while: a log is not filled with them."""
+    now = iter([0.0, 1.0, 3.0, 4.0, 14.0])
+    monkeypatch.setattr(check.time, "perf_counter", lambda: next(now))
+
+    with check._progress("Ask") as on_progress:
+        for found in (1_000, 12_000, 13_000, 14_000):
+            on_progress(found, 3_000)
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == [
+        "Ask: 12,000 configurations, 3,000 to look into, 3 s",
+        "Ask: 14,000 configurations, 3,000 to look into, 14 s",
+    ]
+
+
+OPEN = """
+    import zlib
+    from fsm_orch import *
+
+    class Ticket(Context):
+        query: str
+
+    @guard
+    def is_lucky(ticket: Ticket) -> bool:
+        return zlib.crc32(ticket.query.encode()) == 7
+
+    class Lottery(Machine[Ticket]):
+        '''Pay whoever has drawn the number.'''
+
+        draw, pay = State(print, initial=True), State(print)
+        answered, human = Final(), Final(fallback=True)
+        won = draw.to(pay, guard=is_lucky)
+        done = (draw | pay).to(answered)
+        policies = (never(pay),)
+"""
+"""A machine whose policy is open: no value is found for which its guard holds, and there may be one."""
+
+
+def test_only_policies_that_hold_pass(cli, write):
+    """Whoever reads the exit code alone is told of a policy that is possible, though no finding is an error."""
+    result = cli.invoke(app, ["check", write(OPEN)])
+
+    assert "error" not in result.stdout
+    assert "possible never(pay)" in words(result)
+    assert result.exit_code == 1
 
 
 def test_every_machine_of_a_module_is_checked(cli, write, desk_source):

@@ -29,12 +29,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType
 
 from fsm_orch.define.annotations import annotated_context
 from fsm_orch.define.changes import changed, overwritten, validated
 from fsm_orch.define.context import Context, FieldRef, field_refs, given_fields
-from fsm_orch.define.frozen import mutable_types
+from fsm_orch.define.frozen import field_flaws
+from fsm_orch.define.held import Scope
 from fsm_orch.define.marks import Given
 from fsm_orch.define.watched import watched
 from fsm_orch.errors import ContextError, DefinitionError
@@ -730,5 +732,9 @@ class Loop:
 
 def test_aliases_that_contain_themselves_are_looked_into_once() -> None:
     """A recursive alias is looked through for what can change, and the look ends."""
-    assert [] == list(mutable_types(Loop(int)))
-    assert [list] == list(mutable_types(Loop(list[int])))
+    assert [] == problems(Loop(int))
+    assert ["holds a list, which can change behind the journal's back"] == problems(Loop(list[int]))
+
+
+def problems(annotation: Any) -> list[str]:
+    return [flaw.problem for flaw in field_flaws(FieldInfo(annotation=annotation), Scope({}, {}), __name__)]

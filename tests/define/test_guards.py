@@ -149,14 +149,49 @@ def test_a_guard_is_named_by_its_function() -> None:
     """A guard is known by the qualified name of its function, composed ones by their structure."""
 
     assert f"{__name__}:is_a" == is_a.canonical
-    assert {"any": [f"{__name__}:is_a", {"not": [f"{__name__}:is_b"]}]} == (is_a | ~is_b).canonical
+    assert {"any": (f"{__name__}:is_a", {"not": (f"{__name__}:is_b",)})} == (is_a | ~is_b).canonical
+
+
+def asked_once(tree: Any) -> Any:
+    if isinstance(tree, str):
+        return tree
+    operator, *parts = tree[0], *map(asked_once, tree[1:])
+    is_doubled = operator in "&|" and parts[0] == parts[1] and isinstance(parts[0], str)
+    return parts[0] if is_doubled else (operator, *parts)
 
 
 @given(trees, trees)
 def test_structure_is_the_canonical_form(one: Any, other: Any) -> None:
-    """Two composed guards have the same canonical form as_bool if they were composed alike."""
+    """Two composed guards have the same canonical form if they were composed alike; `a & a` is `a`."""
 
-    assert (one == other) == (build(one).canonical == build(other).canonical)
+    assert (asked_once(one) == asked_once(other)) == (build(one).canonical == build(other).canonical)
+
+
+def test_a_guard_that_is_joined_with_itself_is_asked_once() -> None:
+    """A guard that is doubled a hundred times costs what it cost before; one that would grow is refused."""
+    asked = []
+
+    @guard
+    def counts(f: Flags) -> bool:
+        asked.append(f)
+        return True
+
+    doubled = counts
+    for _ in range(100):
+        doubled = doubled & doubled | doubled
+    assert doubled(Flags())
+    assert 1 == len(asked)
+    assert 1 == len(all_of(counts, counts, counts).parts)
+
+    with pytest.raises(ValueError, match=r"1000 predicates at most.*write the whole as one function"):
+        functools.reduce(lambda grown, _: (grown & is_a) | (grown & is_b), range(100), counts)
+    with pytest.raises(ValueError, match="100 inside each other"):
+        functools.reduce(lambda deep, _: deep & is_a, range(200), counts)
+    assert any_of(*(guard(functools.partial(is_last, n)) for n in range(1_000)))(Flags())
+
+
+def is_last(n: int, f: Flags) -> bool:
+    return n == 999
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ class Desk(Machine[Ticket]):
         eventually(answered | human),
         after(approved).eventually(answered | done, strict=True),
         never((is_verified & ~is_verified) | answered).before(done),
+        never(refund | done, strict=True).when(~is_verified),
     )
 
 
@@ -54,6 +55,7 @@ SHOWN = (
     "eventually(answered | human)",
     "after(approved).eventually(answered | done, strict=True)",
     "never((is_verified & ~is_verified) | answered).before(done)",
+    "never(refund | done, strict=True).when(~is_verified)",
 )
 
 
@@ -103,13 +105,15 @@ def test_policies_are_equal_if_they_say_the_same() -> None:
         never(Desk.refund, strict=True),
         never(Desk.refund).before(Desk.verify),
         never(Desk.refund).after(Desk.verify),
+        never(Desk.refund).after(is_verified),
+        never(Desk.refund).when(is_verified),
         never(Desk.verify).before(Desk.refund),
         after(Desk.refund).eventually(Desk.verify),
         eventually(Desk.refund),
         at_most(1, Desk.refund),
         at_most(2, Desk.refund),
     }
-    assert 9 == len(different)
+    assert 11 == len(different)
 
 
 def test_a_policy_tells_where_it_was_written() -> None:
@@ -143,6 +147,13 @@ def test_what_is_no_part_is_refused(wrong: Any) -> None:
     for part in (Desk.refund, Desk.refund | Desk.verify, Desk.human, Desk.done, is_verified):
         with pytest.raises(TypeError):
             _ = part | wrong
+
+
+@pytest.mark.parametrize("wrong", [Desk.refund, Desk.done, is_verified | Desk.refund])
+def test_when_takes_a_guard(wrong: Any) -> None:
+    """What holds at one moment is a guard; a state or handoff comes before or after, and the error says so."""
+    with pytest.raises(TypeError, match=r"takes a guard, which holds of a context, not .*: write after"):
+        never(Desk.refund).when(wrong)
 
 
 @pytest.mark.parametrize("times", [0, -1, True, 1.5, "2"])

@@ -102,8 +102,8 @@ def test_spin_reads_any_name_and_text(tmp_path):
     definition = hostile().definition
     explored, seen = explore(definition), seen_by_spin(definition, tmp_path)
 
-    assert explored.max_hops.amount == seen.hops
-    assert explored.max_tokens.amount == seen.tokens
+    assert explored.measures.hops.amount == seen.hops
+    assert explored.measures.tokens.amount == seen.tokens
     assert frozenset(explored.reached) == seen.places
 
 
@@ -114,8 +114,8 @@ def test_tlc_reads_any_name_and_text(tmp_path):
     explored = explore(definition)
     (seen,) = checkers.tlc({module_name(definition): tla(definition)}, tmp_path)
 
-    assert explored.max_hops.amount == seen.hops
-    assert explored.max_tokens.amount == seen.tokens
+    assert explored.measures.hops.amount == seen.hops
+    assert explored.measures.tokens.amount == seen.tokens
     assert frozenset(explored.reached) == seen.places
 
 
@@ -126,7 +126,7 @@ def test_machines_as_users_write_them_are_checked_by_spin(machine, tmp_path):
     definition = machine.definition
     explored, seen = explore(definition), seen_by_spin(definition, tmp_path)
 
-    assert (explored.max_hops.amount, explored.max_tokens.amount) == (seen.hops, seen.tokens)
+    assert (explored.measures.hops.amount, explored.measures.tokens.amount) == (seen.hops, seen.tokens)
     assert frozenset(explored.reached) == seen.places
 
 
@@ -139,7 +139,7 @@ def test_machines_as_users_write_them_are_checked_by_tlc(tmp_path):
         definitions, checkers.tlc({module_name(d): tla(d) for d in definitions}, tmp_path), strict=True
     ):
         explored = explore(definition)
-        assert (explored.max_hops.amount, explored.max_tokens.amount) == (seen.hops, seen.tokens)
+        assert (explored.measures.hops.amount, explored.measures.tokens.amount) == (seen.hops, seen.tokens)
         assert frozenset(explored.reached) == seen.places
 
 
@@ -159,7 +159,7 @@ def test_a_broken_policy_is_named_as_users_run_it(tmp_path):
     )
 
     violated = [n for n, j in enumerate(explore(drawn(number).definition).policies, 1) if j.verdict == "violated"]
-    assert [n for n in range(1, 7) if f"assertion violated policy_{n} " in ran.stdout] == violated
+    assert [n for n in range(1, 8) if f"assertion violated policy_{n} " in ran.stdout] == violated
 
 
 @pytest.mark.parametrize("write", [promela, tla, canonical])

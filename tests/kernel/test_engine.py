@@ -21,13 +21,13 @@ from fsm_orch.kernel.engine import CompiledMachine, GuardAnswer, judged
 
 
 class Flags(Context):
-    answer: Any = None
+    answer: bool | None = None
     ok: bool = True
 
 
 @guard
 def answers(f: Flags) -> bool:
-    return f.answer  # type: ignore[no-any-return]
+    return f.answer  # type: ignore[return-value]
 
 
 @guard
@@ -80,19 +80,19 @@ DECLARED = {(source, handoff.name): handoff for source, handoff in Small.definit
 def test_an_answer_that_is_no_bool_counts_as_false(answer: object) -> None:
     """A guard that answers anything but a bool does not hold, and is recorded as raising."""
 
-    judgement = COMPILED.holds(Small.back, Flags(answer=answer))
+    judgement = COMPILED.holds(Small.back, Flags.model_construct(answer=answer))
 
     assert not judgement.holds
     assert "TypeError in answers" == judgement.error
-    assert None is COMPILED.fire("b", Small.back, Flags(answer=answer))
+    assert None is COMPILED.fire("b", Small.back, Flags.model_construct(answer=answer))
 
 
 @pytest.mark.parametrize("answer", [True, False])
 def test_a_bool_counts_as_itself(answer: bool) -> None:
     """A guard that answers a bool is taken at its word."""
 
-    assert GuardAnswer(answer) == COMPILED.holds(Small.back, Flags(answer=answer))
-    assert ("a" if answer else None) == COMPILED.fire("b", Small.back, Flags(answer=answer))
+    assert GuardAnswer(answer) == COMPILED.holds(Small.back, Flags.model_construct(answer=answer))
+    assert ("a" if answer else None) == COMPILED.fire("b", Small.back, Flags.model_construct(answer=answer))
 
 
 @pytest.mark.parametrize(("handoff", "shown"), [(Small.bad, "breaks"), (Small.turned, "~breaks")])

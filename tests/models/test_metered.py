@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from enum import IntEnum
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.desk import Support, Ticket
 
-from fsm_orch import CallDenied, CallFailed, Message, Response, ScriptedModel, Usage
+from fsm_orch import CallDenied, CallFailed, Handoff, Message, Price, Response, Runner, ScriptedModel, Usage, to_json
+from fsm_orch.amounts import FREE, MOST_TOKENS
 from fsm_orch.errors import VisitClosed
+from fsm_orch.kernel import records
 from fsm_orch.limits import CallLimits
+from fsm_orch.models import Request
 from fsm_orch.models.metered import MeteredModel
+from fsm_orch.store import input_from_json
 
 HELLO = (Message(role="user", content="hello"),)
+
+
+class Count(IntEnum):
+    """An integer that is not a plain one."""
+
+    ONE = 1
 
 
 class Ledger:
@@ -29,6 +42,12 @@ class Ledger:
     def check(self) -> None:
         if self.closes_after is not None and len(self.booked) >= self.closes_after:
             raise VisitClosed("closed")
+
+    def most_offered(self) -> tuple[Handoff, ...]:
+        return ()
+
+    def offered(self, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
+        return most
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
         if self._denies:
@@ -166,6 +185,79 @@ async def test_a_reservation_that_could_not_be_stored_is_given_back() -> None:
 
     assert ledger.booked[-1] == ("release",)
     assert sent.requests == []
+
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.just(10**5_000),
+    st.floats(),
+    st.decimals(),
+    st.fractions(),
+    st.text(),
+    st.sampled_from([Count.ONE, [], {}, object(), Usage]),
+)
+"""What a model of a user's own may say, where a number of tokens is expected."""
+
+
+def is_plain(count: object) -> bool:
+    return type(count) is int and 0 <= count <= MOST_TOKENS
+
+
+@given(ANYTHING, ANYTHING)
+def test_usage_that_is_no_whole_number_is_unknown(input_tokens: Any, output_tokens: Any) -> None:
+    """Whoever's model reports it, and whatever else stands beside it: what is no number of tokens is not believed."""
+    ledger = Ledger()
+    usage = Usage(requests=1, input_tokens=input_tokens, output_tokens=output_tokens)
+    model, _ = metered(ledger, Response(text="x", usage=usage))
+
+    asyncio.run(model.ask(HELLO))
+
+    is_known = is_plain(input_tokens) and is_plain(output_tokens)
+    assert ledger.booked[-1] == ("settle", usage if is_known else None)
+
+
+@given(ANYTHING | st.builds(dict, input_tokens=st.integers(0, 9), output_tokens=st.integers(0, 9)))
+def test_what_is_no_usage_is_unknown(reported: Any) -> None:
+    """A model that reports its usage in another form reports none."""
+    ledger = Ledger()
+    model, _ = metered(ledger, Response(text="x", usage=reported))
+
+    asyncio.run(model.ask(HELLO))
+
+    assert ledger.booked[-1] == ("settle", None)
+
+
+@given(ANYTHING.filter(lambda count: not is_plain(count)))
+def test_a_bound_that_is_no_whole_number_reserves_nothing(count: Any) -> None:
+    """A model that cannot count a request is not sent it; the failure names the model, and nothing of the value."""
+
+    class Miscounts(ScriptedModel):
+        async def count(self, request: Request) -> Any:
+            return count
+
+    ledger, model = Ledger(), Miscounts(["hi"], name="own:model")
+
+    with pytest.raises(CallFailed, match=r"uncountable: own:model\.count gave a .*it gives a whole number") as caught:
+        asyncio.run(MeteredModel(model, ledger, CallLimits()).ask(HELLO))
+
+    assert caught.value.unsent
+    assert ([], []) == (ledger.booked, model.requests)
+
+
+@pytest.mark.parametrize("tokens", [float("nan"), float("inf"), -1, 2.5, True, pytest.param(10**5_000, id="huge"), "9"])
+@pytest.mark.parametrize("price", [FREE, Price(Fraction(3), Fraction(15))])
+def test_a_run_charges_unknown_usage_in_full(tokens: Any, price: Price) -> None:
+    """What a model of the user's own says of its usage reaches no sum of a run, nor its journal."""
+    usage = Usage(requests=1, input_tokens=tokens, output_tokens=0)
+    model = ScriptedModel([Response(text='{"handoff":"resolved"}', usage=usage)], price=price)
+
+    result = Runner(Support, model=model).run_sync(Ticket(query="x"))
+
+    (reserved,) = [record for record in result.records if isinstance(record, records.CallReserved)]
+    assert result.charged_tokens == reserved.input_tokens + reserved.output_tokens
+    assert result.journal == tuple(input_from_json(to_json(event)) for event in result.journal)
 
 
 @given(st.none() | st.builds(Usage, requests=st.just(1), input_tokens=st.integers(0, 99)))

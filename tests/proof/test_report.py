@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import zlib
 from collections import Counter
 from dataclasses import replace
 from typing import Literal
@@ -61,6 +62,11 @@ def is_big(order: Order) -> bool:
 
 
 @guard
+def is_lucky(order: Order) -> bool:
+    return zlib.crc32(str(order.amount).encode()) % 1_001 == 7
+
+
+@guard
 def is_absurd(order: Order) -> bool:
     return order.amount != order.amount
 
@@ -101,6 +107,7 @@ class Desk(Machine[Order]):
     rush = search.to(send, "no time")
     big = sort.to(send, "big", guard=is_big)
     absurd = sort.to(send, "absurd", guard=is_absurd)
+    lucky = sort.to(send, "lucky", guard=is_lucky)
     to_send = pay.to(send, guard=is_paid)
     lost = search.on_failure(send)
     done = send.to(sent)
@@ -112,6 +119,7 @@ class Desk(Machine[Order]):
         never(absurd),
         eventually(send),
         never(lost),
+        never(lucky),
     )
 
 
@@ -121,7 +129,7 @@ def judged(number: int):
 
 def test_a_table_has_a_row_for_each_turn() -> None:
     """Hop, state, handoff, target, what was held and what was charged; the start comes first."""
-    trace = explore(Desk.definition).max_tokens.trace
+    trace = explore(Desk.definition).measures.tokens.trace
     turns = rows(trace)[1:]
 
     assert [(row.hop, row.state) for row in turns] == [(n + 1, turn.state) for n, turn in enumerate(trace.legs)]
@@ -135,10 +143,12 @@ def test_a_table_has_a_row_for_each_turn() -> None:
 
 
 def test_a_table_notes_failures_and_assumptions() -> None:
-    """The answer of an opaque guard is on the row that depends on it, and so is how a visit failed."""
-    big, lost = judged(2).trace, judged(5).trace
+    """The answer of an opaque guard is on the row that depends on it, or values for it; so is how a visit failed."""
+    big, lost, lucky = judged(2).trace, judged(5).trace, judged(6).trace
 
-    assert "if is_big" in rows(big)[-1].note
+    assert "if is_lucky" in rows(lucky)[-1].note
+    assert "amount=1001" in rows(big)[0].note
+    assert "if " not in rows(big)[-1].note
     assert rows(lost)[-1].note.startswith("on failure")
     assert "paid=True" in rows(explore(Desk.definition, policies=(never(Desk.to_send),)).policies[0].trace)[-1].note
 
@@ -149,9 +159,9 @@ def test_a_table_shows_what_a_run_begins_with() -> None:
 
     assert [(row.hop, row.target, row.note) for row in rows(always.trace)] == [(0, "look", "paid=True")]
     assert table(always.trace).splitlines()[1].split() == ["0", "start", "look", "0", "0", "paid=True"]
-    assert [(row.hop, row.target, row.note) for row in rows(small.trace)] == [(0, "look", "if is_small")]
+    assert [(row.hop, row.target, row.note) for row in rows(small.trace)] == [(0, "look", "amount=9")]
     assert [row.hop for row in rows(explore(Start.definition, policies=(never(Start.ok),)).policies[0].trace)] == [0, 1]
-    assert rows(replace(small.trace, assumed=())) == ()
+    assert rows(replace(small.trace, opaque=("amount", "paid"))) == ()
 
 
 def test_the_path_is_thick_on_the_diagram() -> None:
@@ -195,12 +205,22 @@ def test_a_sure_path_is_a_test_that_fails(number, tmp_path, monkeypatch) -> None
 
 def test_a_possible_path_is_searched_for_values(tmp_path, monkeypatch) -> None:
     """Hypothesis finds values that make it real, and the test fails with the simplest."""
-    found = judged(2)
+    found = judged(6)
     source = pytest_source(Desk.definition, found.policy, found.trace, module=__name__)
 
     assert found.verdict == "possible"
-    assert "which is real if is_big" in source
-    assert "'amount': 1001" in run(source, tmp_path, monkeypatch, expected="fails")
+    assert "which is real if is_lucky" in source
+    assert "'amount': " in run(source, tmp_path, monkeypatch, expected="fails")
+
+
+def test_values_that_were_found_are_played(tmp_path, monkeypatch) -> None:
+    """Where values are known with which the path is real, the test plays it with them and searches for nothing."""
+    found = judged(2)
+    source = pytest_source(Desk.definition, found.policy, found.trace, module=__name__)
+
+    assert found.verdict == "violated"
+    assert "Order(amount=1001)" in source
+    assert "never(big) is broken" in run(source, tmp_path, monkeypatch, expected="fails")
 
 
 def test_a_possible_path_that_is_none_is_skipped(tmp_path, monkeypatch) -> None:

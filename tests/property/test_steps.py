@@ -79,6 +79,10 @@ def any_input(tape: Tape, compiled: CompiledMachine, now: Configuration, at: flo
             return inputs.ChildInput(call=call, input=inner, at=at)
         case 13:
             return inputs.Merged(call=opened, at=at)
+        case 14 if tape.chance(8):
+            path = tape.pick([(), (), tuple(now.children)[:1], (9,), (1, 1)])
+            tokens, cost = tape.pick([1, 70, 0, -1]), tape.pick([0, 0, 5, -1])
+            return inputs.Overspent(source=now.state, visit=0, call=1, tokens=tokens, cost=cost, path=path, at=at)
         case 14 if tape.chance(6):
             return inputs.Cancelled(at=tape.pick([at, float("nan"), -1.0, float("inf")]))
     return _reply(tape, compiled, now, at)
@@ -197,3 +201,33 @@ def test_step_is_pure(examples: int) -> None:
         assert shown == repr(now)
 
     is_pure()
+
+
+def told(now: Configuration) -> tuple[Any, ...]:
+    """Tell where a run stands, but for its money and why it was landed."""
+    return now.status, now.state, now.context, now.messages, now.visits, now.hops, now.visit
+
+
+@in_both_lanes(few=50, many=500)
+def test_what_comes_late_leads_where_a_cancellation_leads(examples: int) -> None:
+    """Wherever a run stands, waiting too, usage that comes late lands it: no exploration has to play that."""
+
+    @settings(max_examples=examples)
+    @given(PLANS, tapes())
+    def leads(plan: Tape, tape: Tape) -> None:
+        machine, tokens = compiled(plan), 1 + tape.below(200)
+        outcome = played(machine, tape, inputs=12)
+        if outcome is None or outcome[0].now is None or outcome[0].now.status == "finished":
+            return
+        now = outcome[0].now
+
+        late = inputs.Overspent(source=now.state, visit=0, call=1, tokens=tokens, at=now.at)
+        landed = step(machine, now, late).configuration
+        cancelled = step(machine, now, inputs.Cancelled(at=now.at)).configuration
+
+        assert told(cancelled) == told(landed)
+        assert "overrun" == landed.landing
+        assert cancelled.ledger.settled.tokens + tokens == landed.ledger.settled.tokens
+        assert cancelled.ledger.overrun.tokens + tokens == landed.ledger.overrun.tokens
+
+    leads()

@@ -37,14 +37,15 @@ def run_of(machine: type[Machine[Any, Any]], limits: Limits | None = None) -> Ru
 
 
 USES: tuple[Callable[[AttemptDesk], object], ...] = (
+    lambda desk: desk.check(),
     lambda desk: desk.reserve(1, 1),
-    lambda desk: desk.settle(1, Usage(requests=1, input_tokens=1)),
-    lambda desk: desk.release(1),
     lambda desk: desk.legal(),
+    lambda desk: desk.most_offered(),
+    lambda desk: desk.offered(()),
 )
 
 
-@pytest.mark.parametrize("use", USES, ids=["reserve", "settle", "release", "legal"])
+@pytest.mark.parametrize("use", USES, ids=["check", "reserve", "legal", "most_offered", "offered"])
 @pytest.mark.parametrize(
     "end", [lambda run, desk: desk.close(), lambda run, desk: run.cancel("x")], ids=["closed", "landed"]
 )

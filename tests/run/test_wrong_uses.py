@@ -32,6 +32,7 @@ from fsm_orch import (
 )
 from fsm_orch.agents import AgentSpec
 from fsm_orch.errors import StepError
+from fsm_orch.kernel import VERSION
 from fsm_orch.limits import CallLimits
 from fsm_orch.models import Request
 from fsm_orch.models.metered import MeteredModel
@@ -291,7 +292,7 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
         (
             lambda: runner().replay([replace(RESULT.journal[0], kernel=0)]),
             StepError,
-            "run r was started on kernel 0, and this is kernel 1: fold it on what it was started on",
+            f"run r was started on kernel 0, and this is kernel {VERSION}: fold it on what it was started on",
         ),
         (
             lambda: KeywordAgent(Essay.topic, {"e": ("abc",)}, otherwise=Writing.done),

@@ -30,7 +30,7 @@ JSON = st.recursive(
 )
 LIMITS = st.builds(
     Limits,
-    hops=COUNTS,
+    hops=st.integers(0, 10_000),
     tokens=COUNTS,
     cost_usd=st.none() | st.decimals(0, 10**9, allow_nan=False),
     deadline_s=st.floats(0, exclude_min=True, allow_infinity=False),

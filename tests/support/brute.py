@@ -176,6 +176,8 @@ def breaks_at(policy: Policy, run: Run) -> int | None:
             wrong = xs
         case "absence_after":
             wrong = [x for x in xs if any(y <= x for y in ys)]
+        case "absence_when":  # a hop is one moment: what was taken, on the context that it left
+            wrong = [y for y in ys if y in xs or (y - 1 in xs and moments[y - 1][1] is None)]
         case "precedence":
             wrong = [x for x in xs if not any(y <= x for y in ys)]
         case "bounded_existence":
@@ -248,6 +250,7 @@ def policies(draw: st.DrawFn, definition: Definition) -> Policy:
         never(subject(), strict=strict),
         never(subject(), strict=strict).before(subject()),
         never(subject(), strict=strict).after(subject()),
+        never(subject(), strict=strict).when(draw(st.sampled_from([is_a, ~is_b, is_a & is_b]))),
         at_most(draw(st.integers(1, 2)), subject(), strict=strict),
         eventually(subject(), strict=strict),
         after(subject()).eventually(subject(), strict=strict),

@@ -21,6 +21,11 @@ class Traits(Context):
     mood: Given[Literal["calm", "cross"] | None] = None
     answer: str | None = None
 
+    @property
+    def is_wordy(self) -> bool:
+        """Whether the answer is of more than one word."""
+        return " " in (self.answer or "")
+
 
 FIELDS: tuple[Any, ...] = (Traits.a, Traits.b, Traits.mood, Traits.answer)
 
@@ -60,16 +65,21 @@ def work(visit: Visit[Traits]) -> None:
     """Stand in for an agent; it is never called."""
 
 
-def drawn(seed: int) -> type[Machine[Traits]]:
-    """Return the machine of a seed; the same seed makes the same machine everywhere."""
-    return build(Tape(random.Random(seed).randbytes(200)))
+def drawn(seed: int, *, opaque: tuple[Guard[Traits], ...] = OPAQUE, most: int = 4) -> type[Machine[Traits]]:
+    """Return the machine of a seed; the same seed makes the same machine everywhere.
+
+    Args:
+        opaque: guards that read a text.
+        most: one in so many machines has some of these guards.
+    """
+    return build(Tape(random.Random(seed).randbytes(200)), opaque, most)
 
 
-def build(tape: Tape) -> type[Machine[Traits]]:
+def build(tape: Tape, opaque: tuple[Guard[Traits], ...] = OPAQUE, most: int = 4) -> type[Machine[Traits]]:
     """Build a machine that the tape decides. It always builds: whatever a rule demands is added."""
     count = tape.pick([2, 3, 3, 4])
     is_cyclic = tape.below(4) > 0
-    guards = (*GUARDS, *OPAQUE) if tape.below(4) == 0 else GUARDS
+    guards = (*GUARDS, *opaque) if tape.below(4) % most == 0 else GUARDS
     states = [_state(tape, index, is_cyclic) for index in range(count)]
     finals = [Final(), Final(sets={Traits.b: tape.chance(2)}), Final(fallback=True, sets={Traits.answer: "default"})]
     handoffs = _handoffs(tape, states, finals, is_cyclic, guards)
@@ -146,4 +156,5 @@ def _policies(tape: Tape, parts: list[Any], guards: tuple[Guard[Traits], ...]) -
         at_most(1 + tape.below(2), five),
         eventually(three, strict=tape.chance(4)),
         after(six).eventually(five, strict=tape.chance(4)),
+        never(five, strict=tape.chance(4)).when(tape.pick([*guards[3:-1]])),
     )

@@ -21,6 +21,7 @@ from fsm_orch.kernel.records import (
     CallSettled,
     HandedOff,
     Landed,
+    Overspent,
     Record,
     RunStarted,
 )
@@ -93,6 +94,11 @@ def released(record: CallSettled) -> tuple[Record, ...]:
     return (CallReleased(stamp=record.stamp, call=record.call),)
 
 
+def came_late(record: CallReserved) -> tuple[Record, ...]:
+    late = Overspent(stamp=record.stamp, source=record.stamp.state, visit=0, call=7, tokens=5, cost=0)
+    return record, late
+
+
 FAULTS: dict[str, Fault] = {
     "stray": Fault(
         "T1",
@@ -136,6 +142,16 @@ FAULTS: dict[str, Fault] = {
         "the run is finished in 'triage', with the visit VisitLog",
         lambda now, event, done: moved(done, status="finished"),
     ),
+    "silent": Fault(
+        "T2",
+        "nothing is recorded of 'replied'",
+        lambda now, event, done: Step(now, ()) if now and isinstance(event, inputs.Replied) else done,
+    ),
+    "stuck": Fault(
+        "T2",
+        "attempt 1 in 'triage' has ended, and is due again",
+        lambda now, event, done: Step(now, done.records) if now and isinstance(event, inputs.Replied) else done,
+    ),
     "tokens": Fault(
         "T3", r"1\d\d\d\d tokens and 0 micro-dollars", lambda now, event, done: booked(done, settled=Amount(10_001))
     ),
@@ -178,6 +194,11 @@ FAULTS: dict[str, Fault] = {
         r"calls \[1\] outlived their visit",
         lambda now, event, done: retold(done, CallSettled, lambda record: ()) if is_over(done) else done,
     ),
+    "invented": Fault(
+        "T3",
+        "call 7 was charged 5 tokens late, which nobody told",
+        lambda now, event, done: retold(done, CallReserved, came_late),
+    ),
     "uncharged": Fault(
         "T3", "0 tokens were charged, and 5 are settled", lambda now, event, done: booked(done, settled=Amount(5))
     ),
@@ -190,6 +211,16 @@ FAULTS: dict[str, Fault] = {
         "T4",
         "an agent is called in 'billing' after the deadline",
         lambda now, event, done: moved(done, at=60.0) if isinstance(event, inputs.Replied) else done,
+    ),
+    "overtime": Fault(
+        "T4",
+        "an agent is called in 'billing' after the visit's time",
+        lambda now, event, done: moved(done, at=30.0) if isinstance(event, inputs.Replied) else done,
+    ),
+    "unpunctual": Fault(
+        "T4",
+        "a call was reserved in 'triage' after the visit's time",
+        lambda now, event, done: moved(done, at=30.0) if isinstance(event, inputs.CallReserved) else done,
     ),
     "adrift": Fault(
         "T5",

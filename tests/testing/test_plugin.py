@@ -31,6 +31,14 @@ class Desk(Machine[Ticket]):
     limits = Limits(hops=5, tokens=20_000)
     POLICY
 '''
+LUCKY = """
+import zlib
+from fsm_orch import guard
+
+@guard
+def is_lucky(ticket: Ticket) -> bool:
+    return zlib.crc32(ticket.query.encode()) == 7
+"""
 OWN_TEST = """
 from desk.shop import Desk, Ticket
 from fsm_orch.testing import Turn, play
@@ -144,6 +152,18 @@ def test_a_failing_policy_shows_its_path(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*never(refund).before(verify): violated*", "*1*triage*to_refund*refund*"])
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*fsm_orch/testing*")
+
+
+def test_a_policy_that_is_open_fails(project: pytest.Pytester) -> None:
+    """A policy that was not decided fails as one that is broken does: a skipped test would be read as a passed one."""
+    write(project, "policies = (never(refund).after(is_lucky),)")
+    shop = project.path / "desk" / "shop.py"
+    shop.write_text(shop.read_text().replace("class Desk(", f"{LUCKY}\nclass Desk("))
+
+    result = run(project, "--fsm", "desk", "-k", "policies")
+
+    result.assert_outcomes(failed=1, deselected=4)
+    result.stdout.fnmatch_lines(["*never(refund).after(is_lucky): possible*"])
 
 
 def test_a_machine_that_does_not_build_is_a_failing_test(project: pytest.Pytester) -> None:

@@ -76,7 +76,7 @@ CODES = (
             +     return ticket.answer is not None
 
               class Desk(Machine[Ticket]):
-                  look = State(work, initial=True)
+                  look = State(work, writes=Ticket.answer, initial=True)
                   answered, human = Final(), Final(fallback=True)
                   done = look.to(answered, guard=is_answered)
                   other = look.to(human)
@@ -99,6 +99,27 @@ CODES = (
                   to_human = look.to(human)
             -     unpaid = send.to(human, guard=~is_paid)
                   done = send.to(sent)
+        """,
+    ),
+    Code(
+        code="FSM206",
+        title="Exit that exhaustion forces",
+        problem="A model is left one exit of several, because visits, hops or money have closed the others.",
+        why="A critic whose rounds are used up would be left with nothing but to approve. It is offered "
+        "`none_of_these` then, which takes the edge of a refusal, or lands the run.",
+        expected="models that can refuse what is left to them, and lead somewhere by it",
+        fix="nothing, if landing is right; else declare on_refusal(...) of the state",
+        levels=("note",),
+        found="check",
+        mending="""
+              class Desk(Machine[Ticket]):
+                  write = State(LLMAgent("Write.", does=("write",), writes=Ticket.answer), max_visits=2, initial=True)
+                  review = State(LLMAgent("Review.", does=("review",), reads=Ticket.answer))
+                  answered, human = Final(), Final(fallback=True)
+                  written = write.to(review, "it is written")
+                  good = review.to(answered, "it is good")
+                  again = review.to(write, "it is not")
+            +     bad = review.on_refusal(human)
         """,
     ),
 )

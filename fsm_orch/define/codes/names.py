@@ -26,9 +26,10 @@ CODES = (
     Code(
         code="FSM114",
         title="Name that cannot be used",
-        problem="A name is not accepted by every provider, or is needed by machines or decisions themselves; or limits "
-        "and policies stand under a name where nothing reads them.",
-        why="A provider would refuse the call. Limits and policies that nothing reads are not kept.",
+        problem="A name is not accepted by every provider, or is needed by machines, decisions or classes themselves; "
+        "or limits and policies stand under a name where nothing reads them.",
+        why="A provider would refuse the call. Limits and policies that nothing reads are not kept. A field that is "
+        "named like an attribute of every class, such as `copy`, could not be named as `Ticket.copy`.",
         expected="names of 1 to 64 of A-Z a-z 0-9 _ -, and limits, model and policies under their own names",
         fix="rename it",
         mending="""
@@ -94,7 +95,7 @@ CODES = (
     Code(
         code="FSM122",
         title="Context without a schema",
-        problem="The context has a field for which there is no JSON schema.",
+        problem="The context has a field for which there is no JSON schema, or whose type is not there.",
         why="A journal could not hold the context, so a run could not be resumed or looked into.",
         expected="fields that can be written to a journal and read back",
         fix="use types that pydantic can serialize; pass live objects as dependencies",
@@ -140,7 +141,8 @@ CODES = (
     Code(
         code="FSM130",
         title="Context that can change",
-        problem="A context has a field that can be changed in place, or that a journal would lose.",
+        problem="A context has a field that can be changed in place, that says nothing of what it holds, or that a "
+        "journal would lose.",
         why="Agents share the context as a snapshot. What one of them changes in place is in no journal, so a run "
         "could not be replayed.",
         expected="fields with values that cannot change, and that a journal can hold",

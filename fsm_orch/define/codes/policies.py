@@ -66,21 +66,23 @@ CODES = (
         title="Policy that some run may break",
         problem="A path was found that breaks the policy, if guards or validators that were not seen through allow it.",
         why="The proof lists all values of a bool, an Enum or a Literal, and of nothing else. What a guard makes of "
-        "text or numbers it takes both ways.",
+        "text or numbers it takes both ways, and it found no values with which a real run takes the path.",
         expected="policies that every run keeps",
         fix="have a guard read a bool, an Enum or a Literal; or close that path",
         levels=("warning",),
         found="check",
         mending="""
+              import zlib
+
               @guard
-              def is_polite(ticket: Ticket) -> bool:
-                  return "please" in ticket.query
+              def is_sealed(ticket: Ticket) -> bool:
+                  return zlib.crc32(ticket.query.encode()) == 7
 
               class Desk(Machine[Ticket]):
                   look, refund = State(work, initial=True), State(work)
                   answered, human = Final(), Final(fallback=True)
-            -     to_refund = look.to(refund, guard=is_polite)
-            +     to_refund = look.to(refund, guard=is_polite & ~is_urgent)
+            -     to_refund = look.to(refund, guard=is_sealed)
+            +     to_refund = look.to(refund, guard=is_sealed & ~is_urgent)
                   to_human = look.to(human)
                   done = refund.to(answered)
                   policies = (never(refund).after(is_urgent),)
@@ -95,7 +97,7 @@ CODES = (
         fix="give it more room, --max-configurations, or lower the hops or visits of the machine",
         levels=("warning",),
         found="check",
-        options=("--max-configurations", "30"),
+        options=("--max-configurations", "5"),
         mending="""
               class Desk(Machine[Ticket]):
                   look = State(work, initial=True)
@@ -105,7 +107,31 @@ CODES = (
                   to_ask = look.to(ask)
                   back = ask.to(look)
                   done = look.to(answered)
-                  policies = (eventually(answered | human),)
+                  policies = (at_most(9, look | ask),)
+        """,
+    ),
+    Code(
+        code="FSM414",
+        title="Guard that comes too late for a handoff",
+        problem="A policy forbids a handoff after a guard, and the visit that takes it writes what the guard reads.",
+        why="The handoff is taken before its own visit's writes count: what the guard makes of them comes after it. So "
+        "the policy says nothing of them.",
+        expected="guards that are known before the visit, or a policy of one moment",
+        fix="write never(...).when(...) if the visit's own writes are meant",
+        levels=("warning",),
+        found="check",
+        mending="""
+              @guard
+              def is_answered(ticket: Ticket) -> bool:
+                  return ticket.answer is not None
+
+              class Desk(Machine[Ticket]):
+                  look, ask = State(work, writes=Ticket.answer, initial=True), State(work)
+                  answered, human = Final(), Final(fallback=True)
+                  to_ask = look.to(ask, guard=~is_answered)
+                  done = (look | ask).to(answered)
+            -     policies = (never(to_ask).after(is_answered),)
+            +     policies = (never(to_ask).when(is_answered),)
         """,
     ),
 )

@@ -84,6 +84,7 @@ CODES = (
                   to_repairs = sales.to(repairs, "a question about repairs")
                   to_sales = repairs.to(sales, "a question about sales")
                   done = (sales | repairs).to(answered, "it is answered")
+                  other = (sales | repairs).to(human, "anything else")
         """,
     ),
     Code(

@@ -40,6 +40,7 @@ _PART_RULES: tuple[Rule, ...] = (
     names.nameless_functions,
     edges.descriptions,
     states.bounds,
+    fields.kept,
     fields.schema,
     fields.asked,
 )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from ...errors import Finding
 from .. import codes
 from ..changes import describe_item
-from ..context import Context, FieldRef
+from ..context import Context, FieldRef, json_fields, unkept_fields
 from ..definition import Definition
+from ..frozen import unknown_names
+from ..held import Scope
+from ..same import changeable, difference
+from ..source import names_of_caller, told_apart, where_defined
 from ..strict import why_unsayable
 from ..wording import did_you_mean, quoted
 
@@ -33,7 +39,8 @@ def _field(definition: Definition, ref: FieldRef, where: str, subject: str) -> I
     yield codes.finding(
         "FSM111",
         where=where,
-        problem=f"{subject} {ref!r}, which is not a field of {definition.context.__name__}",
+        problem=f"{subject} {ref!r}, which is not a field of {definition.context.__name__}"
+        f"{told_apart(ref.owner, definition.context)}",
         expected=f"fields of {definition.context.__name__}: {quoted(fields)}",
         fix=f"{codes.CODES['FSM111'].fix}{did_you_mean(ref.name, fields)}",
     )
@@ -60,10 +67,64 @@ def _misfit(context: type[Context], name: str, value: object) -> str | None:
             return "; ".join(map(describe_item, about))
     adapter = TypeAdapter(context.__pydantic_fields__[name].rebuild_annotation())
     try:
-        survives = adapter.validate_json(adapter.dump_json(value)) == value
+        return difference(value, adapter.validate_json(adapter.dump_json(value)), name)
     except ValueError:
-        survives = False
-    return None if survives else "it does not survive being written as JSON"
+        return "it does not survive being written as JSON"
+
+
+def kept(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each field whose values can change, or be lost, if its class could not know it yet.
+
+    An annotation may name a class that is declared later; by the time of the machine it is there.
+    """
+    context, names = definition.context, names_of_caller()
+    if not context.__pydantic_complete__:
+        with suppress(PydanticUserError):  # `schema` tells of it
+            context.model_rebuild(raise_errors=False, _types_namespace=names)
+        context._json_fields = None  # what is known of its fields may have been known too early
+    yield from unkept_fields(context, names)
+    yield from _named_too_late(context, names, definition.where)
+    yield from _changeable_defaults(context)
+
+
+def _named_too_late(context: type[Context], names: Mapping[str, Any], where: str) -> Iterator[Finding]:
+    if context.__pydantic_complete__:
+        return
+    for name, field in context.__pydantic_fields__.items():
+        for text in unknown_names(field.annotation, Scope(names, {}), context.__module__):
+            yield codes.finding(
+                "FSM122",
+                where=where,
+                problem=f"{context.__name__}.{name} is annotated with {text!r}, which names nothing here",
+                fix="declare what it names before the machine, in the same module or function",
+            )
+
+
+def _changeable_defaults(context: type[Context]) -> Iterator[Finding]:
+    """Find defaults of a class that is not the field's own, and that can change: all runs would share it."""
+    for name in sorted(json_fields(context).inexact):
+        changes = changeable(_default(context, name))
+        if changes is not None:
+            yield codes.finding(
+                "FSM130",
+                where=where_defined(context),
+                problem=f"{context.__name__}.{name} has a default that holds a {changes}, which can change behind the "
+                "journal's back",
+            )
+
+
+def _default(context: type[Context], name: str) -> object:
+    """Return the default of a field as a run holds it; None if it has none, or one that no run can hold."""
+    field = context.__pydantic_fields__[name]
+    if field.is_required() or field.default_factory is not None:
+        return None
+    try:
+        # in a tuple, since the configuration of a model that stands alone is its own
+        alone: Any = tuple[field.rebuild_annotation()]  # type: ignore[misc]
+        (held,) = TypeAdapter(alone, config=context.model_config).validate_python((field.default,))
+    except Exception:  # a validator is user code: whatever it raises is a no, and no run starts with it
+        return None
+    return cast("object", held)
 
 
 def schema(definition: Definition) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from ...errors import Finding
 from .. import codes
 from ..definition import Definition
 from ..guards import Guard
+from ..source import told_apart
 
 
 def contexts(definition: Definition) -> Iterator[Finding]:
@@ -39,7 +40,8 @@ def dependencies(definition: Definition) -> Iterator[Finding]:
         yield codes.finding(
             "FSM112",
             where=state.spec.where,
-            problem=f"the agent of {state.name!r} is annotated for dependencies {_type_name(wanted)}",
+            problem=f"the agent of {state.name!r} is annotated for dependencies {_type_name(wanted)}"
+            + (told_apart(wanted, given) if isinstance(wanted, type) and isinstance(given, type) else ""),
             expected=f"the dependencies of {definition.name}: {_type_name(given)}",
             fix=f"declare Machine[{definition.context.__name__}, {_type_name(wanted)}], or annotate the function anew",
         )
@@ -64,7 +66,7 @@ def _foreign(definition: Definition, contexts: Iterable[type], where: str, subje
             yield codes.finding(
                 "FSM112",
                 where=where,
-                problem=f"{subject} is annotated for {context.__name__}",
+                problem=f"{subject} is annotated for {context.__name__}{told_apart(context, definition.context)}",
                 expected=f"{definition.context.__name__}, the context of {definition.name}, or a base of it",
                 fix="annotate it for that context, or use another",
             )

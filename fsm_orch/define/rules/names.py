@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ...errors import Finding
 from .. import codes
 from ..definition import Definition
+from ..states import NONE_OF_THESE
 from .functions import guards_in_use
 
 WIRE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -15,6 +16,8 @@ WIRE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 RESERVED_FIELDS = frozenset({"handoff"})
 """Keys of a decision that no context field may take."""
+RESERVED_HANDOFFS = frozenset({NONE_OF_THESE})
+"""What a decision may hold in place of a handoff's name."""
 
 
 def unnamed_handoffs(definition: Definition) -> Iterator[Finding]:
@@ -42,6 +45,15 @@ def wire_names(definition: Definition) -> Iterator[Finding]:
                 where=where,
                 problem=f"the name {name!r}",
                 expected="1 to 64 of A-Z a-z 0-9 _ -, which is what every provider accepts",
+            )
+    for handoff in definition.handoffs:
+        if handoff.name in RESERVED_HANDOFFS:
+            yield codes.finding(
+                "FSM114",
+                where=handoff.where,
+                problem=f"a handoff named {handoff.name!r}",
+                expected="any other name: by this one a model takes none of the handoffs",
+                fix="rename the handoff",
             )
     for state in definition.states.values():
         for name in sorted(state.spec.written_names & RESERVED_FIELDS):

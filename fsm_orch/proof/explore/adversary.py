@@ -1,126 +1,190 @@
-"""The adversary: everything that agents, models and callers may do to a run, as far as it makes a difference.
+"""Adversaries: everything that agents, models and callers may do to a run, as far as it makes a difference.
 
-In a visit it reserves calls one after another, each at its maximum. A call uses all of that; where the ledger could
-notice the difference, also nothing. It replies with every declared handoff, with none, and with one that is not
-declared, and writes every combination of the values that guards distinguish. It fails for every reason, pauses where
-the agent may, lets the deadline pass, and cancels.
+The *full* adversary reserves calls one after another in a visit, each at its maximum. A call uses all of that; where
+the ledger could notice the difference, also nothing. It replies with every declared handoff, with none, and with one
+that is not declared, and writes every combination of the values that guards distinguish. It fails for every reason that
+there can be, pauses where the agent may, lets the deadline pass, and cancels. Four things are left out because they
+lead where others lead already. A reply that cannot be read is refused as an undeclared handoff is. A reply that is late
+ends as a timeout does. A call that is released, or is open when its attempt ends, ends as a settled one does. A call
+that uses more than it has reserved, known in time or late, lands the run as a cancellation does; what it is charged
+beyond its cap is for no proof to bound.
 
-Three things are left out because they lead where others lead already. A reply that cannot be read is refused as an
-undeclared handoff is. A reply that is late ends as a timeout does. A call that is released, or is open when its attempt
-ends, ends as a settled one does.
+The *lean* adversary only ends visits, each way once: by every declared handoff and writing, over each failure edge, and
+by landing. It spends nothing. What calls, repairs and pauses do besides is to use something up, and a run that has used
+up less can do no less. So whatever can happen at all happens under the lean adversary.
+
+The *spending* adversary is lean, and makes calls that use all that they reserve. What runs spend at most is found under
+it where the ledger may deny something.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
-from math import prod
-from typing import get_args
+from typing import Protocol
 
 from ...amounts import Usage
-from ...define.states import State
 from ...kernel import inputs
 from ...kernel.configuration import Configuration
-from ...kernel.engine import CompiledMachine
+from ...kernel.engine import CompiledMachine, CompiledState
 from ...kernel.inputs import Input
-from ...kernel.reasons import FailureReason
+from ...kernel.reasons import FailureReason, Refusal
 from .abstract import Abstraction
-from .domain import combined
+from .replies import Replies
 
-UNDECLARED = "no_such_handoff"
-MAX_CACHED_REPLIES = 256
-"""The most combinations of written values for which the replies of a state are kept; more are made again each time."""
+IsTight = Callable[[Configuration], bool]
+"""Returns whether the ledger may still deny something in the rest of a run."""
 
 
-class Adversary:
-    """The source of every input that may come next.
+class Adversary(Protocol):
+    """The source of every input that may come next."""
 
-    Args:
-        compiled: the machine whose runs are explored.
-        abstraction: the abstraction that it was compiled from.
-    """
+    def moves(self, now: Configuration) -> Iterable[Input]:
+        """Return every input that may come in a configuration that has not finished, replies first."""
+        ...
 
-    def __init__(self, compiled: CompiledMachine, abstraction: Abstraction) -> None:
-        self._machine = compiled
-        self._distinguished = abstraction.distinguished
-        self._placeholders = abstraction.placeholders
+    def stage(self, now: Configuration) -> Hashable:
+        """Return what its next moves depend on, or what they lead to, besides what every run depends on."""
+        ...
+
+
+class FullAdversary:
+    """The adversary that leaves out only what leads where something else leads."""
+
+    def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, is_tight: IsTight) -> None:
+        self._machine, self._is_tight = compiled, is_tight
+        self._replies = Replies(compiled, abstraction, is_whole=True)
         # The same inputs are handed out again, and not equal copies: the tree knows an input by its identity.
-        self._cached_moves = lru_cache(maxsize=None)(self._list)
-        self._cached_replies = lru_cache(maxsize=None)(self._listed)
+        self._others = lru_cache(maxsize=None)(self._listed)
 
-    def moves(self, now: Configuration, *, is_tight: bool) -> Iterable[Input]:
-        """Return every input that may come in a configuration that has not finished.
-
-        Args:
-            is_tight: whether what calls use makes a difference to the rest of the run.
-
-        Returns:
-            the inputs, replies first. They may be made one at a time, since there is a reply for every combination of
-            the values written.
-        """
-        assert now.visit is not None
-        visit, spec = now.visit, self._machine.definition.states[now.state].spec
+    def moves(self, now: Configuration) -> Iterable[Input]:
+        """Return every input that may come in a configuration that has not finished, replies first."""
+        visit, spec = now.visit, self._machine.states[now.state].spec
+        assert visit is not None
         can_call = visit.calls < spec.calls and visit.denied is None
         stage = "waiting" if now.status == "waiting" else "open" if visit.open else "free"
-        moves = self._cached_moves(now.state, stage, visit.calls, can_call, visit.pauses < spec.pauses, is_tight)
-        return chain(self._replied(now.state), moves) if stage == "free" else moves
+        others = self._others(now.state, stage, visit.calls, can_call, visit.pauses < spec.pauses, self._is_tight(now))
+        return chain(self._replies.of(now.state), others) if stage == "free" else others
 
-    def _replied(self, name: str) -> Iterable[Input]:
-        written = self._machine.definition.states[name].spec.written_names
-        writings = prod(len(values) for field, values in self._distinguished.items() if field in written)
-        return self._cached_replies(name) if writings <= MAX_CACHED_REPLIES else self._replies(name)
+    def stage(self, now: Configuration) -> Hashable:
+        """Return how far the visit is, and what was spent where that still decides something."""
+        # Where the ledger has nothing more to deny, a run goes on as if there were no such limits. Where it may still
+        # deny something, it may deny it to one of two runs that spent differently.
+        visit = now.visit
+        assert visit is not None
+        within = visit.calls, visit.attempt, visit.failures, visit.pauses, visit.denied is not None, bool(visit.open)
+        return now.status, within, _spent(now) if self._is_tight(now) else None
 
-    def _listed(self, name: str) -> tuple[Input, ...]:
-        return tuple(self._replies(name))
-
-    def _list(
+    def _listed(
         self, name: str, stage: str, calls: int, can_call: bool, can_pause: bool, is_tight: bool
     ) -> tuple[Input, ...]:
-        state = self._machine.definition.states[name]
+        state = self._machine.states[name]
         found: list[Input] = []
         if stage == "waiting":
             found.append(inputs.Resumed(answer=None, at=0.0))
         elif stage == "open":
-            found += self._settlements(state, calls, is_tight)
+            found += _settlements(state, calls, is_tight=is_tight)
         else:
-            found += [inputs.Failed(reason=reason, at=0.0) for reason in get_args(FailureReason)]
+            found += [inputs.Failed(reason=reason, at=0.0) for reason in _failures(state)]
             # One input at the deadline is enough: a reply or a failure lands the run then, whatever it says.
             found.append(inputs.Failed(reason="timeout", at=self._machine.limits.deadline_s))
             if can_pause:
                 found.append(inputs.Paused(question="?", at=0.0))
             if can_call:
-                caps = state.spec.call_limits
-                found.append(
-                    inputs.CallReserved(
-                        call=calls + 1,
-                        input_tokens=caps.max_input_tokens,
-                        output_tokens=caps.max_output_tokens,
-                        at=0.0,
-                    )
-                )
+                found.append(_reservation(state, calls + 1))
         found.append(inputs.Cancelled(at=0.0))
         return tuple(found)
 
-    def _settlements(self, state: State, call: int, is_tight: bool) -> Iterator[Input]:
-        caps = state.spec.call_limits
-        most = Usage(requests=1, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens)
-        # Where the ledger can deny nothing any more, what a call uses changes the totals alone, and the largest use
-        # gives the largest totals. Where it can, a call that uses nothing leaves the most to later calls, so whatever
-        # can be reached is reached by it. Uses in between could only matter for totals: see `Exploration.max_tokens`.
-        yield inputs.CallSettled(call=call, usage=most, at=0.0)
-        if is_tight:
-            yield inputs.CallSettled(call=call, usage=Usage(requests=1), at=0.0)
 
-    def _replies(self, name: str) -> Iterator[Input]:
-        written = self._machine.definition.states[name].spec.written_names
-        opaque = {field: value for field, value in self._placeholders.items() if field in written}
-        distinguished = {field: values for field, values in self._distinguished.items() if field in written}
-        changes: dict[str, object] = {}
-        for values in combined(distinguished):
-            changes = {**opaque, **values}
-            for handoff in self._machine.states[name].exits:
-                yield inputs.Replied(handoff=handoff.name, changes=changes, at=0.0)
-            yield inputs.Replied(changes=changes, at=0.0)
-        # Once is enough: it is refused for its handoff, whatever it writes.
-        yield inputs.Replied(handoff=UNDECLARED, changes=changes, at=0.0)
+class LeanAdversary:
+    """The adversary that ends visits, and does nothing in them.
+
+    Args:
+        is_tame: whether code proposes no handoff, so that the first whose guard holds is taken.
+    """
+
+    def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, *, is_tame: bool = False) -> None:
+        self._machine = compiled
+        self._replies = Replies(compiled, abstraction, is_whole=False, is_tame=is_tame)
+        self._others = lru_cache(maxsize=None)(lambda name: tuple(self._ends(compiled.states[name])))
+
+    def moves(self, now: Configuration) -> Iterable[Input]:
+        """Return every way in which a visit may end, each once."""
+        return chain(self._replies.of(now.state), self._others(now.state))
+
+    def stage(self, now: Configuration) -> Hashable:  # noqa: ARG002 - others depend on it
+        """Return nothing: a visit is only begun."""
+        return None
+
+    def _ends(self, state: CompiledState) -> Iterator[Input]:
+        """Yield an input for each failure edge, and one that lands."""
+        if "failure" in state.failure_edges:
+            yield inputs.Failed(reason="denied", at=0.0)  # an error may be tried again first
+        if "timeout" in state.failure_edges and state.may_time_out:
+            yield inputs.Failed(reason="timeout", at=0.0)
+        if "refusal" in state.failure_edges:
+            yield inputs.Replied(refusal=Refusal("declined", "no handoff is taken"), at=0.0)  # never repaired first
+        yield inputs.Cancelled(at=0.0)
+
+
+class SpendingAdversary(LeanAdversary):
+    """The lean adversary, making the calls of each visit first; where the ledger may deny some, also fewer."""
+
+    def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, is_tight: IsTight) -> None:
+        super().__init__(compiled, abstraction)
+        self._is_tight = is_tight
+        self._call = lru_cache(maxsize=None)(lambda name, call: _reservation(compiled.states[name], call))
+        self._settle = lru_cache(maxsize=None)(
+            lambda name, call: tuple(_settlements(compiled.states[name], call, is_tight=False))
+        )
+
+    def moves(self, now: Configuration) -> Iterable[Input]:
+        """Return the next call, or how it is charged, or every way in which a visit may end."""
+        visit, spec = now.visit, self._machine.states[now.state].spec
+        assert visit is not None
+        if visit.open:
+            settled: Iterable[Input] = self._settle(now.state, visit.calls)
+            return settled
+        if visit.calls == spec.calls or visit.denied is not None:
+            return super().moves(now)
+        call = (self._call(now.state, visit.calls + 1),)
+        return chain(call, super().moves(now)) if self._is_tight(now) else call
+
+    def stage(self, now: Configuration) -> Hashable:
+        """Return the calls of the visit, and what was spent where that still decides something."""
+        visit = now.visit
+        assert visit is not None
+        within = visit.calls, visit.denied is not None, bool(visit.open)
+        return within, _spent(now) if self._is_tight(now) else None
+
+
+def _spent(now: Configuration) -> tuple[int, int]:
+    return now.ledger.settled.tokens, now.ledger.settled.cost
+
+
+def _reservation(state: CompiledState, call: int) -> Input:
+    caps = state.spec.call_limits
+    return inputs.CallReserved(
+        call=call, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens, at=0.0
+    )
+
+
+def _settlements(state: CompiledState, call: int, *, is_tight: bool) -> Iterator[Input]:
+    caps = state.spec.call_limits
+    most = Usage(requests=1, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens)
+    # Where the ledger can deny nothing any more, what a call uses changes the totals alone, and the largest use
+    # gives the largest totals. Where it can, a call that uses nothing leaves the most to later calls, so whatever
+    # can be reached is reached by it. Uses in between could only matter for totals: see `Exploration.max_tokens`.
+    yield inputs.CallSettled(call=call, usage=most, at=0.0)
+    if is_tight:
+        yield inputs.CallSettled(call=call, usage=Usage(requests=1), at=0.0)
+
+
+def _failures(state: CompiledState) -> Iterator[FailureReason]:
+    """Yield the reasons for which a visit of a state may fail."""
+    yield from ("error", "denied")
+    if state.may_time_out:
+        yield "timeout"
+    if not state.spec.calls:  # a model is asked again after a crash, under the same key; code may have paid already
+        yield "outcome_unknown"

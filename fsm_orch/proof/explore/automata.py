@@ -58,13 +58,16 @@ class Automaton(NamedTuple):
         return self._moment(0, place, holds)
 
     def hop(self, at: int, handoff: str, place: str, holds: Holds) -> int:
-        """Return the state of the automaton after a hop, which is two moments: a handoff is taken, a state is entered.
+        """Return the state of the automaton after a hop: a handoff is taken, then a state is entered.
 
         Args:
             at: the state of the automaton before.
             place: the state or final state that was entered.
             holds: returns whether a guard holds on the context that the hop left.
         """
+        if self.policy.pattern == "absence_when":  # one moment: the handoff is taken, and this is what it left
+            happens = handoff in self.subject.names or self.subject.happens(place, holds)
+            return self.moves[at, happens, happens and self.other.happens(place, holds)]
         return self._moment(self._moment(at, handoff, None), place, holds)
 
     def landed(self, at: int, fallback: str, holds: Holds) -> int:
@@ -113,6 +116,8 @@ def _move(policy: Policy, at: int, x: bool, y: bool) -> int:
     match policy.pattern:
         case "absence":
             return BROKEN if x else at
+        case "absence_when":
+            return BROKEN if x and y else at
         case "absence_after":
             # y first: if both happen at one moment, x counts as after it. In a response, below, x then answers y.
             at = 1 if y else at

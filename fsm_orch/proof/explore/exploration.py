@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ...amounts import Price
 from ...define.definition import Definition
@@ -18,22 +17,19 @@ from ...define.policies import Policy
 from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
 from ...limits import Limits
+from . import bare
+from .audit import Audit
 from .automata import Verdict, guards
 from .domain import Domain, leaves_of
+from .measures import Measures
 from .play import Play
 from .reality import is_real
 from .retrace import retrace
 from .theorems import THEOREMS, Breach, Theorem
 from .trace import Trace
 from .tree import ROOT, Way
-from .walk import OnProgress, Sightings, Walk, walk
-
-
-class Extreme(NamedTuple):
-    """The most that a run can use of something, and a run that does."""
-
-    amount: int
-    trace: Trace
+from .values import with_values
+from .walk import OnProgress, Sightings, walk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,23 +59,15 @@ class Exploration:
     """The result of an exploration: what the runs of a machine can do, as far as they were explored."""
 
     configurations: int
-    """How many configurations were found that differ in something that decides the rest of a run."""
+    """How many configurations were found that differ in something that decides a policy."""
     steps: int
     """How many inputs were given to the kernel."""
     seconds: float | None
     """How long it took; None: no clock was given."""
     is_complete: bool
     """Whether every run was explored; if not, everything below is what was found so far."""
-    max_hops: Extreme
-    max_tokens: Extreme
-    """If `is_tight`, covers runs whose calls use their whole reservation or nothing; runs in between are bounded by the
-    limit alone."""
-    max_cost: Extreme
-    """In micro-dollars; as for tokens if `is_tight`."""
-    max_calls: Extreme
-    """Requests to models."""
-    is_tight: bool
-    """Whether the ledger could deny something in some run, so that runs were distinguished by what they had spent."""
+    measures: Measures
+    """The most that a run can use of something; found when it is asked for, which may take longer than all the rest."""
     reached: Mapping[str, Trace]
     """Every state and final state that some run enters, with a shortest path to it; if any path to it depends on no
     opaque guard, the shortest of those."""
@@ -107,6 +95,7 @@ def explore(
     policies: tuple[Policy, ...] | None = None,
     max_configurations: int = 100_000,
     until_broken: bool = False,
+    is_tame: bool = False,
     on_progress: OnProgress | None = None,
     clock: Callable[[], float] | None = None,
 ) -> Exploration:
@@ -120,6 +109,8 @@ def explore(
             are bounded. Policies over opaque guards have a walk of their own.
         until_broken: stop as soon as some policy is broken, without finding out which; for callers who ask only
             whether all hold.
+        is_tame: whether code proposes no handoff, so that the first whose guard holds is taken. By default it may name
+            any, as any function can.
         on_progress: called with the configurations found so far, and how many of the present layer are still to be
             expanded.
         clock: returns seconds; None: the exploration is not timed.
@@ -129,28 +120,32 @@ def explore(
     """
     if max_configurations < 1:
         raise ValueError(f"max_configurations is {max_configurations}: there must be room for at least 1")
-    limits, policies = limits or definition.limits, definition.policies if policies is None else policies
+    limits, prices = limits or definition.limits, prices or {}
+    policies = definition.policies if policies is None else policies
     began = clock() if clock else 0.0
+    certain = tuple(policy for policy in policies if bare.holds(definition, policy, limits))
     walks = [
-        walk(Play(definition, limits, prices or {}, group), max_configurations, on_progress, until_broken=until_broken)
-        for group in _groups(definition, policies)
+        _Verdicts(
+            Play(definition, limits, prices, group, against="tame" if is_tame else "lean"),
+            max_configurations,
+            on_progress,
+            until_broken=until_broken,
+        )
+        for group in _groups(definition, tuple(policy for policy in policies if policy not in certain))
     ]
-    judged = {verdict.policy: verdict for found in walks for verdict in _policy_verdicts(found)}
-    first, tree = walks[0], walks[0].tree
+    judged = {policy: PolicyVerdict(policy=policy, verdict="holds", trace=None) for policy in certain}
+    judged |= {verdict.policy: verdict for found in walks for verdict in found.policies()}
+    first = walks[0].walk
     return Exploration(
-        configurations=sum(len(found.tree) for found in walks),
-        steps=sum(found.steps for found in walks),
-        is_complete=all(found.is_complete for found in walks),
-        max_hops=Extreme(first.deepest.hops, retrace(first.play, tree.path(first.deepest.node, "first"))),
-        max_tokens=_extreme(first, "tokens"),
-        max_cost=_extreme(first, "cost"),
-        max_calls=_extreme(first, "calls"),
-        is_tight=first.is_tight,
-        reached={name: _trace_to(first, seen) for name, seen in first.entered.items()},
+        configurations=sum(len(found.walk.tree) for found in walks),
+        steps=sum(found.walk.steps for found in walks),
+        is_complete=all(found.walk.is_complete for found in walks),
+        measures=Measures(definition, limits, prices, max_configurations, on_progress),
+        reached={name: walks[0].trace_to(seen) for name, seen in first.entered.items()},
         taken=frozenset(first.taken),
         policies=tuple(judged[policy] for policy in policies),
-        broken=tuple(broken for found in walks for broken in _broken_theorems(found)),
-        abstracted=tuple(dict.fromkeys(note for found in walks for note in found.play.abstraction.notes())),
+        broken=tuple(broken for found in walks for broken in found.broken()),
+        abstracted=tuple(dict.fromkeys(note for found in walks for note in found.walk.play.abstraction.notes())),
         seconds=clock() - began if clock else None,
     )
 
@@ -164,44 +159,61 @@ def _groups(definition: Definition, policies: tuple[Policy, ...]) -> list[tuple[
     return [tuple(p for p in policies if p not in opaque), *((policy,) for policy in opaque)]
 
 
-def _extreme(found: Walk, way: Way) -> Extreme:
-    amount, node = found.tree.dearest(way)
-    return Extreme(amount, retrace(found.play, found.tree.path(node, way)))
+class _Verdicts:
+    """A walk that decides policies, with what it found put into words."""
 
+    def __init__(self, play: Play, room: int, on_progress: OnProgress | None, *, until_broken: bool) -> None:
+        self._play = play
+        self._audit = Audit(play)
+        self.walk = walk(
+            play,
+            room,
+            on_progress,
+            until_broken=until_broken,
+            is_subsuming=True,
+            on_visit=lambda node, position, _: self._audit.look_into(node, position),
+        )
+        """Of the lean adversary, which spends nothing: whatever can happen at all happens under it."""
 
-def _trace_to(found: Walk, seen: Sightings) -> Trace:
-    """Return the path to something that was seen: one that depends on no opaque guard, if there is any."""
-    if seen.surely is not None:
-        return retrace(found.play, found.tree.path(seen.surely.node, "sure"))
-    assert seen.first is not None  # or it would not have been seen
-    return retrace(found.play, found.tree.path(seen.first.node, "first"))
+    def trace_to(self, seen: Sightings) -> Trace:
+        """Return the path to something that was seen: one that depends on no opaque guard, if there is any."""
+        if seen.surely is not None:
+            return self._trace(seen.surely.node, "sure")
+        assert seen.first is not None  # or it would not have been seen
+        return self._trace(seen.first.node, "first")
 
+    def _trace(self, node: int, way: Way) -> Trace:
+        return retrace(self._play, self.walk.tree.path(node, way))
 
-def _policy_verdicts(found: Walk) -> Iterator[PolicyVerdict]:
-    unseen: Verdict = "holds" if found.is_complete else "unknown"
-    for automaton, seen in zip(found.play.automata, found.breaks, strict=True):
-        if seen.first is None:
-            yield PolicyVerdict(policy=automaton.policy, verdict=unseen, trace=None)
-        else:
-            trace = _trace_to(found, seen)
-            # Not violated without a real run: an opaque guard might never answer so, and a validator might refuse it.
-            verdict: Verdict = "violated" if trace.is_sure and _is_real(found, automaton.policy, trace) else "possible"
-            yield PolicyVerdict(policy=automaton.policy, verdict=verdict, trace=trace)
+    def policies(self) -> Iterator[PolicyVerdict]:
+        """Yield the verdict on each policy of the walk."""
+        unseen: Verdict = "holds" if self.walk.is_complete else "unknown"
+        for automaton, seen in zip(self._play.automata, self.walk.breaks, strict=True):
+            if seen.first is None:
+                yield PolicyVerdict(policy=automaton.policy, verdict=unseen, trace=None)
+            else:
+                real = self._real(automaton.policy, seen)
+                verdict: Verdict = "violated" if real else "possible"
+                yield PolicyVerdict(policy=automaton.policy, verdict=verdict, trace=real or self.trace_to(seen))
 
+    def _real(self, policy: Policy, seen: Sightings) -> Trace | None:
+        """Return a path that breaks a policy and that a real run is known to take; None if none is."""
+        # An opaque guard might never answer so, and a validator might refuse it. So the real kernel has to take it.
+        abstraction, compiled = self._play.abstraction, self._play.compiled
+        if seen.surely is not None and not abstraction.has_validators:
+            return self._trace(seen.surely.node, "sure")
+        machine = CompiledMachine(abstraction.original, limits=compiled.limits, prices=compiled.prices)
+        opaque = {leaf: abstraction.may_read[leaf] for leaf in abstraction.opaque_leaves}
+        paths = [self._trace(seen.surely.node, "sure")] if seen.surely else []
+        paths += [self._trace(sighting.node, "first") for sighting in sorted(seen.some)]
+        found = (
+            with_values(abstraction.original.context, path, opaque, lambda filled: is_real(machine, policy, filled))
+            for path in paths
+        )
+        return next((trace for trace in found if trace is not None), None)
 
-def _is_real(found: Walk, policy: Policy, trace: Trace) -> bool:
-    """Return whether the real machine takes a path without opaque guards, which only validators could refuse."""
-    play = found.play
-    if not play.abstraction.has_validators:
-        return True
-    return is_real(
-        CompiledMachine(play.abstraction.original, limits=play.compiled.limits, prices=play.compiled.prices),
-        policy,
-        trace,
-    )
-
-
-def _broken_theorems(found: Walk) -> Iterator[BrokenTheorem]:
-    for breach, node, event in found.breaches.values():
-        trace = retrace(found.play, found.tree.path(node, "first")) if node != ROOT else None
-        yield BrokenTheorem(breach=breach, trace=trace, event=event)
+    def broken(self) -> Iterator[BrokenTheorem]:
+        """Yield the theorems that some step broke."""
+        for breach, node, event in {**self._audit.breaches, **self.walk.breaches}.values():
+            trace = retrace(self._play, self.walk.tree.path(node, "first")) if node != ROOT else None
+            yield BrokenTheorem(breach=breach, trace=trace, event=event)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ...amounts import Amount, Price
 from ...define.definition import Definition
@@ -20,15 +20,20 @@ from ...kernel.begin import started
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
-from ...kernel.records import HandedOff, Landed, Record
+from ...kernel.records import HandedOff, Landed, Record, VisitStarted
 from ...kernel.step import step
 from ...limits import Limits
-from .abstract import Abstraction, GuardOracle, LeafAnswer, Origin
-from .adversary import Adversary
+from .abstract import Abstraction
+from .adversary import Adversary, FullAdversary, LeanAdversary, SpendingAdversary
 from .automata import automaton, guards
 from .domain import Outcome
 from .liveness import live
+from .memory import NO_MEMORY, Memory, remembered
+from .oracle import GuardOracle, LeafAnswer, Origin
 from .theorems import Breach, Theorems
+from .visits import VisitsLeft
+
+Against = Literal["full", "lean", "tame", "spending"]
 
 
 class Position(NamedTuple):
@@ -37,6 +42,8 @@ class Position(NamedTuple):
     now: Configuration
     at: tuple[int, ...]
     """The state of each policy's automaton, in the order of the policies."""
+    memory: Memory = NO_MEMORY
+    """What is known of the opaque fields."""
 
 
 class Successor(NamedTuple):
@@ -48,11 +55,19 @@ class Successor(NamedTuple):
     """The theorems that this step broke."""
 
 
+def passed_through(moved: Successor) -> str | None:
+    """Return the state that a step entered and left at once by landing; None if there is none."""
+    if moved.position.now.landing is None:
+        return None
+    return next((record.stamp.state for record in moved.records if isinstance(record, VisitStarted)), None)
+
+
 class Play:
-    """A definition to be explored, with its adversary, its oracle and the automata of its policies.
+    """A definition to be explored, with an adversary, its oracle and the automata of its policies.
 
     Args:
         prices: by state, the price of its model; a state that is not named costs nothing.
+        against: the adversary; `tame` is the lean one, under which code proposes no handoff.
     """
 
     def __init__(
@@ -61,13 +76,20 @@ class Play:
         limits: Limits,
         prices: Mapping[str, Price],
         policies: tuple[Policy, ...],
+        *,
+        against: Against = "full",
     ) -> None:
         self.abstraction = Abstraction(definition, guards(definition, policies))
         self.oracle = GuardOracle(self.abstraction)
         self.compiled = CompiledMachine(self.abstraction.definition, limits=limits, prices=prices, oracle=self.oracle)
-        self.adversary = Adversary(self.compiled, self.abstraction)
+        self.against = against
+        self.adversary = self._adversary()
         self.automata = tuple(map(automaton, policies))
-        self._live = live(definition, self.abstraction.domain, (g for policy in policies for g in policy.guards))
+        always = tuple(g for policy in policies for g in policy.guards)
+        self._live = live(definition, self.abstraction.domain, always)
+        opaque = {leaf: self.abstraction.may_read[leaf] for leaf in self.abstraction.opaque_leaves}
+        self._worth = remembered(definition, opaque, always)
+        self.visits = VisitsLeft(definition, limits)
         # Of the original definition: its guards and edges are what the theorems speak of.
         self._theorems = Theorems(definition, limits)
         worst, cost = _worst_case(self.compiled), limits.cost_micros
@@ -76,11 +98,18 @@ class Play:
         """Whether the most expensive visits together exceed a limit; if not, the ledger denies nothing in any run."""
         self.final_values = {n: {r.name: value for r, value in f.sets.items()} for n, f in definition.finals.items()}
         """The values that each final state writes, by final state and field."""
+        self.worst_case = {name: s.spec.worst_case(s.price) for name, s in self.compiled.states.items()}
+        """What a visit of each state is charged at most."""
         self._kinds: dict[str, EdgeKind] = {handoff.name: handoff.kind for handoff in definition.handoffs}
-        # States whose visits run out no sooner than the hops need no count: the limit of hops stops them first.
-        self._scarce = tuple(
-            name for name, s in definition.states.items() if s.max_visits is not None and s.max_visits < limits.hops
-        )
+
+    def _adversary(self) -> Adversary:
+        match self.against:
+            case "full":
+                return FullAdversary(self.compiled, self.abstraction, self.is_tight)
+            case "spending":
+                return SpendingAdversary(self.compiled, self.abstraction, self.is_tight)
+            case "lean" | "tame":
+                return LeanAdversary(self.compiled, self.abstraction, is_tame=self.against == "tame")
 
     def starts(self) -> Iterator[inputs.Started]:
         """Yield every input that a run can begin with."""
@@ -95,39 +124,65 @@ class Play:
         """Return every input that may come next; none once the run has finished."""
         if position.now.status == "finished":
             return ()
-        return self.adversary.moves(position.now, is_tight=self.is_tight(position.now))
+        return self.adversary.moves(position.now)
 
     def take(self, position: Position | None, event: Input) -> Iterator[tuple[Successor, tuple[LeafAnswer, ...]]]:
         """Take a step; yield every result that the opaque guards allow, with their answers."""
-        return self.oracle.paths(position and position.now.context, lambda: self._take(position, event))
+        before = position and position.now.context
+        return self.oracle.paths(before, self._memory(position), _written(event), lambda: self._take(position, event))
 
     def retake(
         self, position: Position | None, event: Input, script: tuple[Outcome, ...]
     ) -> tuple[Successor, tuple[LeafAnswer, ...]]:
-        """Take a step once more, with the answers that opaque guards gave before."""
-        return self.oracle.replay(position and position.now.context, lambda: self._take(position, event), script)
+        """Take a step once more, with the answers that opaque guards gave before; return those that it recalls too."""
+        before, memory = position and position.now.context, self._memory(position)
+        moved, asked = self.oracle.replay(before, memory, _written(event), lambda: self._take(position, event), script)
+        return moved, (*self.oracle.recalled, *asked)
+
+    def _memory(self, position: Position | None) -> Memory:
+        return position.memory if position else Memory(fresh=frozenset(self.abstraction.opaque_defaults))
 
     def key(self, position: Position) -> Hashable:
         """Return what decides the future of a position, but for its hops; of a finished run, how it ended."""
+        if position.now.visit is None:
+            return position.now.state, position.now.landing is not None, position.at
+        return self.kind_of(position), self.visits.of(position.now)
+
+    def kind_of(self, position: Position) -> Hashable:
+        """Return what decides the future of a run that has not finished, but for its hops, and the visits it has left.
+
+        Of two of one kind, one that has taken no more hops and has no fewer visits left can do all that the other can.
+        """
         # Everything left out here must decide nothing, or a run would be dropped that can do what no other does.
         # - Hops: positions are compared within a layer, where all have taken as many.
         # - Dead fields, and values that no guard distinguishes: no guard will read them, or none will answer otherwise.
         # - Messages: neither guards nor what is legal depend on them.
         # - Time: the adversary knows two moments, 0 and the deadline, and a run does not get past the second.
-        now, visit = position.now, position.now.visit
-        if visit is None:
-            return now.state, now.landing, position.at
         return (
-            now.state,
-            now.status,
+            position.now.state,
             position.at,
-            self.abstraction.values(now.context, self._live[now.state]),
-            tuple([now.visits.get(name, 0) for name in self._scarce]),
-            (visit.calls, visit.attempt, visit.failures, visit.pauses, visit.denied is not None, bool(visit.open)),
-            # What was spent is left out where the ledger has nothing more to deny: the run goes on as if there were no
-            # such limits. Where it may still deny something, it may deny it to one of two runs that spent differently.
-            (now.ledger.settled.tokens, now.ledger.settled.cost) if self.is_tight(now) else None,
+            self.live_values(position.now),
+            position.memory,
+            self.adversary.stage(position.now),
         )
+
+    def without_memory(self, position: Position) -> Hashable:
+        """Return the key of a position as if nothing were known of its opaque fields."""
+        return self.key(position._replace(memory=NO_MEMORY))
+
+    def is_sure(self, position: Position | None, event: Input) -> bool:
+        """Return whether a step leads to the same whatever opaque guards answer, and whatever they have answered."""
+        if position is not None:
+            position = position._replace(memory=position.memory.without_answers())
+        results = {
+            (moved.position.now.hops, self.without_memory(moved.position), passed_through(moved))
+            for moved, _ in self.take(position, event)
+        }
+        return len(results) == 1
+
+    def live_values(self, now: Configuration) -> tuple[object, ...]:
+        """Return the values of the fields that may still decide something."""
+        return self.abstraction.values(now.context, self._live[now.state])
 
     def broken(self, position: Position) -> list[bool]:
         """Return for each policy whether it is broken."""
@@ -144,7 +199,7 @@ class Play:
         return self.may_run_out and (self._may_lack_money or now.ceiling > self.compiled.limits.tokens)
 
     def _take(self, position: Position | None, event: Input) -> Successor:
-        before, at = position if position else (None, ())
+        before, at = (position.now, position.at) if position else (None, ())
         after, records = step(self.compiled, before, event)
         hop = _HopContext(self, before, event, records)
         breaches = self._theorems.breaches(before, event, records, after, hop.holds)
@@ -161,7 +216,19 @@ class Play:
                 elif isinstance(record, Landed):
                     holds = hop.holds_in(record.target)
                     at = tuple([a.landed(n, record.target, holds) for a, n in zip(self.automata, at, strict=True)])
-        return Successor(Position(after, at), records, breaches)
+        return Successor(Position(after, at, self._remembered(after, records)), records, breaches)
+
+    def _remembered(self, after: Configuration, records: tuple[Record, ...]) -> Memory:
+        """Return what is known of the opaque fields after a step; of a run that has finished, nothing."""
+        if after.visit is None:
+            return NO_MEMORY
+        is_written = any(isinstance(record, HandedOff) and record.written for record in records)
+        return self.oracle.remember(self._worth[after.state], is_written=is_written)
+
+
+def _written(event: Input) -> Iterable[str]:
+    """Return the fields that an input would write."""
+    return event.changes if isinstance(event, inputs.Replied) else ()
 
 
 class _HopContext:

@@ -28,7 +28,7 @@ from .trace import Trace
 
 NOTHING = object()
 """Returned where no simple value fits; None would not do, since it is a value."""
-_SIMPLE: tuple[object, ...] = (None, "?", 0, 1, 0.5, False, (), "", 100, "2000-01-01")
+SIMPLE: tuple[object, ...] = (None, "?", 0, 1, 0.5, False, (), "", 100, "2000-01-01")
 """The values to try on a field, in this order; a text comes before the empty text, which many fields refuse."""
 
 
@@ -109,7 +109,7 @@ def _filled(context_type: type[Context], values: Mapping[str, Any], trace: Trace
 def simplest(context: type[Context], name: str) -> object:
     """Return the first simple value that a field accepts unchanged; NOTHING if there is none."""
     adapter = TypeAdapter(context.__pydantic_fields__[name].rebuild_annotation())
-    return next((value for value in _SIMPLE if _takes(adapter, value)), NOTHING)
+    return next((value for value in SIMPLE if _takes(adapter, value)), NOTHING)
 
 
 def _takes(adapter: TypeAdapter[Any], value: object) -> bool:

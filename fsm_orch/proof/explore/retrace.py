@@ -7,28 +7,35 @@ once more gives the same configurations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from ...amounts import Usage
 from ...kernel import inputs, records
 from ...kernel.configuration import Configuration
 from ...kernel.inputs import Input
 from ...kernel.records import Record
-from .abstract import LeafAnswer
+from .oracle import LeafAnswer
 from .play import Play, Position
 from .trace import Leg, Trace
 from .tree import Label
 
+Calls = Literal["none", "free", "full"]
+"""Whether the visits of a path make all of their calls, which use nothing or all that they reserve."""
 
-def retrace(play: Play, path: Sequence[Label]) -> Trace:
+
+def retrace(play: Play, path: Sequence[Label], *, calls: Calls = "none") -> Trace:
     """Take a path once more and return its trace.
 
     Args:
         path: the labels of its edges, the start of the run first.
+        calls: what calls its visits make besides.
     """
     start = path[0].event
     assert isinstance(start, inputs.Started)  # every path begins with it
     writer = _Writer(play)
     for label in path:
+        if calls != "none":
+            writer.call_all(is_free=calls == "free")
         writer.take(label)
     return writer.trace(start.context)
 
@@ -45,6 +52,22 @@ class _Writer:
         self._charged: list[int] = []
         self._reserved = 0
         self._calls = 0
+
+    def call_all(self, *, is_free: bool) -> None:
+        """Make all the calls of a visit that begins, each at its maximum or, once reserved, for nothing."""
+        now = self._position and self._position.now
+        if now is None or now.visit is None or now.visit.calls:
+            return
+        spec = self._play.compiled.states[now.state].spec
+        caps = spec.call_limits
+        most = Usage(requests=1, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens)
+        used = Usage(requests=1) if is_free else most
+        for call in range(1, spec.calls + 1):
+            reserved = inputs.CallReserved(
+                call=call, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens, at=0.0
+            )
+            for event in (reserved, inputs.CallSettled(call=call, usage=used, at=0.0)):
+                self.take(Label(event, (), is_sure=True))
 
     def take(self, label: Label) -> None:
         before = self._position.now if self._position else None

@@ -15,15 +15,24 @@ from ...define.guards import Guard
 from ...kernel import inputs
 from ...kernel.configuration import Configuration
 from ...kernel.inputs import Input
-from ...kernel.records import CallDenied, CallReleased, CallReserved, CallSettled, HandedOff, Landed, Record
+from ...kernel.records import (
+    CallDenied,
+    CallReleased,
+    CallReserved,
+    CallSettled,
+    HandedOff,
+    Landed,
+    Overspent,
+    Record,
+)
 from ...limits import Limits
 
 Theorem = Literal["T1", "T2", "T3", "T4", "T5"]
 THEOREMS: dict[Theorem, str] = {
     "T1": "closure: every transition is a declared handoff whose guard held, or the landing edge",
-    "T2": "termination: no more hops than the limit, no more visits of a state than it declares",
+    "T2": "termination: no more hops than the limit, no more visits than a state declares, no attempt that never ends",
     "T3": "budget: settled and reserved together are within the limits",
-    "T4": "deadline: nothing is handed off, and no agent called, once it has passed",
+    "T4": "deadline: nothing is handed off once it has passed, and no agent called then, or after its visit's time",
     "T5": "landing: from everywhere the run can be landed in the fallback, within its hops",
 }
 
@@ -49,6 +58,7 @@ class Theorems:
         states = definition.states.items()
         self._most_visits = {name: limits.hops if s.max_visits is None else s.max_visits for name, s in states}
         self._most_calls = {name: state.spec.calls for name, state in states}
+        self._visit_s = {name: state.timeout_s or limits.visit_s for name, state in states}
 
     def breaches(
         self,
@@ -69,6 +79,7 @@ class Theorems:
         return [
             *self._closure(before, records, after, holds),
             *self._termination(after),
+            *self._progress(before, event, records, after),
             *self._budget(after),
             *self._books(before, event, records, after),
             *self._deadline(event, records, after),
@@ -118,6 +129,17 @@ class Theorems:
             if visits > self._most_visits.get(name, 0):
                 yield Breach("T2", f"{visits} visits of {name!r}, which may have {self._most_visits.get(name, 0)}")
 
+    def _progress(
+        self, before: Configuration | None, event: Input, made: tuple[Record, ...], after: Configuration
+    ) -> Iterator[Breach]:
+        """T2: every step records something, and an attempt that has ended is under way no longer."""
+        if not made:
+            yield Breach("T2", f"nothing is recorded of {event.kind!r}")
+        if isinstance(event, inputs.Replied | inputs.Failed) and before and before.visit and after.visit:
+            attempt = before.visit.attempt
+            if (before.hops, attempt) == (after.hops, after.visit.attempt):
+                yield Breach("T2", f"attempt {attempt} in {after.state!r} has ended, and is due again")
+
     def _budget(self, after: Configuration) -> Iterator[Breach]:
         """T3: what is settled and reserved is within the limits, and what is reserved is held by the visit."""
         ledger, visit = after.ledger, after.visit
@@ -150,6 +172,12 @@ class Theorems:
                 if not least <= record.tokens <= most or record.overrun != max(0, record.tokens - reserved):
                     charge = f"{record.tokens} tokens, {record.overrun} of them beyond the {reserved} reserved"
                     yield Breach("T3", f"call {record.call} was charged {charge}, and used {least} to {most}")
+            elif isinstance(record, Overspent):
+                charged += record.tokens
+                if not isinstance(event, inputs.Overspent) or record.tokens != event.tokens:
+                    yield Breach("T3", f"call {record.call} was charged {record.tokens} tokens late, which nobody told")
+                elif record.tokens and after.landing != "overrun":
+                    yield Breach("T3", f"the run went on after {record.tokens} tokens that came late")
             elif isinstance(record, CallReleased):
                 if not isinstance(event, inputs.CallReleased) or event.call != record.call:
                     yield Breach("T3", f"call {record.call} was released unasked")
@@ -164,14 +192,20 @@ class Theorems:
             yield Breach("T3", f"{charged} tokens were charged, and {after.ledger.settled.tokens} are settled")
 
     def _deadline(self, event: Input, made: tuple[Record, ...], after: Configuration) -> Iterator[Breach]:
-        """T4: once the deadline has passed, no handoff is taken and no agent is called."""
-        if after.at < self._limits.deadline_s:
+        """T4: once the deadline has passed, no handoff is taken; then, or after a visit's time, no agent is called."""
+        deadline, visit = self._limits.deadline_s, after.visit
+        if after.at >= deadline:
+            for record in made:
+                if isinstance(record, HandedOff):
+                    yield Breach("T4", f"{record.handoff!r} was taken after the deadline")
+        ends = min(deadline, visit.since + self._visit_s.get(after.state, deadline)) if visit else deadline
+        if after.status != "running" or after.at < ends:
             return
-        for record in made:
-            if isinstance(record, HandedOff):
-                yield Breach("T4", f"{record.handoff!r} was taken after the deadline")
-        if isinstance(event, inputs.Replied | inputs.Failed | inputs.Resumed) and after.status != "finished":
-            yield Breach("T4", f"an agent is called in {after.state!r} after the deadline")
+        over = "the deadline" if after.at >= deadline else "the visit's time"
+        if isinstance(event, inputs.Replied | inputs.Failed | inputs.Resumed):
+            yield Breach("T4", f"an agent is called in {after.state!r} after {over}")
+        if any(isinstance(record, CallReserved) for record in made):
+            yield Breach("T4", f"a call was reserved in {after.state!r} after {over}")
 
     def _landing(self, event: Input, after: Configuration) -> Iterator[Breach]:
         """T5: a run that is cancelled ends in the fallback, and one that ends there has what the fallback sets."""

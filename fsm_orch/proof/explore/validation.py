@@ -9,18 +9,18 @@ from pydantic import TypeAdapter
 
 from ...define.context import Context
 
-_UNCLEAR = object()
-"""Stands for a value that cannot be found out."""
+UNCLEAR = object()
+"""Stands for a value that cannot be found out; it equals no value."""
 
 
 def default_of(context_type: type[Context], name: str) -> object:
     """Return the value with which a run begins if a field is left at its default.
 
-    An object that equals no value is returned if a factory makes the default, or no run can begin with it.
+    UNCLEAR is returned if a factory makes the default, or no run can begin with it.
     """
     field = context_type.__pydantic_fields__[name]
     if field.default_factory is not None:
-        return _UNCLEAR
+        return UNCLEAR
     return _round_trip(_adapter(context_type, name), field.default)
 
 
@@ -41,7 +41,7 @@ def admitted(context_type: type[Context], name: str, values: Sequence[object]) -
         return tuple(values)
     held_values = [_round_trip(adapter, value) for value in values]
     listed = {(type(value), value) for value in values}
-    if any(held is not _UNCLEAR and (type(held), held) not in listed for held in held_values):
+    if any(held is not UNCLEAR and (type(held), held) not in listed for held in held_values):
         return ()
     return tuple(v for v, held in zip(values, held_values, strict=True) if type(v) is type(held) and v == held)
 
@@ -56,7 +56,7 @@ def _round_trip(adapter: TypeAdapter[Any], value: object) -> Any:
     try:
         return adapter.validate_json(adapter.dump_json(adapter.validate_python(value)))
     except ValueError:  # pydantic's ValidationError is one
-        return _UNCLEAR
+        return UNCLEAR
 
 
 def _has_users_code(schema: Any) -> bool:

@@ -48,6 +48,8 @@ def findings(
     """
     found = [
         *verdicts.broken(exploration),
+        *verdicts.too_late(definition),
+        *ways.forced(definition, exploration),
         *affordable.unpriced(definition, prices, models or {}),
         *affordable.out_of_reach(definition, prices),
         *affordable.no_answer_fits(definition, prices),

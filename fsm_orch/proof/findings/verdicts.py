@@ -1,13 +1,19 @@
-"""Findings about policies that some run breaks, or may break (41x)."""
+"""Findings about policies that some run breaks or may break, or that say less than was meant (41x)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ...define import codes
+from ...define.definition import Definition
+from ...define.guards import Guard
 from ...define.policies import Policy
+from ...define.states import Handoff
 from ...errors import Finding
+from ..explore.domain import Domain, leaves_of
 from ..explore.exploration import Exploration, PolicyVerdict
+from ..explore.reads import may_read
 
 _EXCUSED = "; a landing excuses what was still to come"
 
@@ -38,6 +44,33 @@ def broken(exploration: Exploration) -> Iterator[Finding]:
                     problem=f"{judged.policy} was not decided: the exploration ended at "
                     f"{exploration.configurations:,} configurations",
                 )
+
+
+def too_late(definition: Definition) -> Iterator[Finding]:
+    """Find policies in which a guard comes too late for a handoff, whose own visit writes what the guard reads."""
+    for policy in definition.policies:
+        if policy.pattern != "absence_after":
+            continue
+        guards = [atom for atom in policy.other if isinstance(atom, Guard)]
+        for handoff in (atom for atom in policy.subject if isinstance(atom, Handoff)):
+            written = {name for source in handoff.sources for name in source.spec.written_names}
+            for leaf in leaves_of(guards):
+                both = sorted(written & _reads(definition, leaf))
+                if both:
+                    yield codes.finding(
+                        "FSM414",
+                        where=policy.where,
+                        problem=f"{policy}: the visit that takes {handoff.name!r} writes {', '.join(both)}, "
+                        f"which {leaf!r} reads",
+                        fix=f"write never({handoff.name}).when({leaf!r}) if what the visit writes is meant",
+                    )
+
+
+def _reads(definition: Definition, leaf: Guard[Any]) -> frozenset[str]:
+    """Return the fields that a leaf may read; where its code does not say, those that it was seen to read."""
+    read = may_read(leaf, definition.context)
+    is_clear = read < frozenset(definition.context.__pydantic_fields__)
+    return read if is_clear else Domain(definition.context, (leaf,)).read_by((leaf,))
 
 
 def _allowed(policy: Policy) -> str:

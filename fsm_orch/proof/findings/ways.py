@@ -182,9 +182,37 @@ def untaken(definition: Definition, exploration: Exploration, known: Iterable[Fi
                 "FSM205",
                 where=handoff.where,
                 about=handoff.name,
-                problem=f"no run takes {handoff.name!r}, though runs enter {', '.join(map(repr, entered))}: by then "
-                "its guard is closed, an exit before it is taken, or no visit, hop or token is left for it",
+                problem=f"no run takes {handoff.name!r}, though runs enter {', '.join(map(repr, entered))}: "
+                f"{_why_untaken(definition, handoff)}",
             )
+
+
+def _why_untaken(definition: Definition, handoff: Handoff) -> str:
+    limits = definition.limits
+    if handoff.kind == "timeout" and not any(limits.may_time_out(source.timeout_s) for source in handoff.sources):
+        visit_s = min(source.timeout_s or limits.visit_s for source in handoff.sources)
+        return f"a visit may take {visit_s:g} s, and by then the run has been landed, for its {limits.deadline_s:g} s"
+    return "by then its guard is closed, an exit before it is taken, or no visit, hop or token is left for it"
+
+
+def forced(definition: Definition, exploration: Exploration) -> Iterator[Finding]:
+    """Find states in which exhaustion leaves a model one exit of several, and landing if it refuses that one."""
+    targets = {handoff.name: handoff.target for handoff in definition.handoffs}
+    for found in exploration.measures.forced:
+        ways_out = definition.states[found.state].failure_edges.keys() & {"refusal", "failure"}
+        if ways_out or targets[found.left] is definition.fallback:
+            continue
+        closed = " and ".join(f"{name!r} (no {_LEFT[reason]} left)" for name, reason in found.closed)
+        where = f"after {found.trace}" if found.trace.legs else "at its start"
+        yield codes.finding(
+            "FSM206",
+            where=definition.states[found.state].where,
+            about=found.state,
+            problem=f"the model of {found.state!r} is left with {found.left!r} alone {where}: {closed} cannot be taken",
+        )
+
+
+_LEFT = {"visits": "visit", "hops": "hop", "budget": "money"}
 
 
 def dead_ends(definition: Definition) -> Iterator[Finding]:

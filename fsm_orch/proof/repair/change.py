@@ -3,14 +3,16 @@
 For a policy three edits are tried: fewer visits, a guard that the machine or the policy already has, and one handoff
 less. For the worst case: fewer visits, and fewer hops. An edit counts only if the machine still builds. An edit for a
 policy must also leave the rest as it was: runs reach all states that they reached, and take all handoffs that they
-took, except one that the edit removes or that the policy names. Where no edit helps, none is suggested.
+took, except one that the edit removes. A handoff that gets a guard must still be taken where code proposes nothing, or
+the guard has closed the door that it was to mend. Where no edit helps, none is suggested.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from collections.abc import Collection, Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice, zip_longest
 from typing import Any, NamedTuple
 
 from ...define.definition import Definition
@@ -54,22 +56,33 @@ def to_keep(definition: Definition, policy: Policy, trace: Trace, before: Explor
     # Without a complete exploration nobody knows what an edit would take away.
     if not before.is_complete:
         return None
-    number, named = definition.policies.index(policy), {getattr(atom, "name", "") for atom in policy.atoms}
+    number = definition.policies.index(policy)
     for edit in islice(_edits(definition, policy, trace), _MOST_TRIES):
         changed = edit.apply(definition)
-        if check(changed):
+        if check(dataclasses.replace(changed, policies=())):  # a policy may speak of what was removed
             continue
         # By its number: the changed definition has states of its own, and its policies speak of those.
         after = _explored(changed, (changed.policies[number],))
         holds = after.is_complete and after.policies[0].verdict == "holds"
-        if holds and _keeps(before, after, {*named, edit.dropped}):
+        if holds and _keeps(before, after, edit.dropped) and _is_open(definition, changed, edit):
             return Change(edit, f"{policy} holds")
     return None
 
 
-def _keeps(before: Exploration, after: Exploration, may_go: Collection[str | None]) -> bool:
-    """Return whether runs still reach all states and take all handoffs that they did, except those that may go."""
-    return before.reached.keys() <= after.reached.keys() and before.taken - after.taken <= set(may_go)
+def _keeps(before: Exploration, after: Exploration, dropped: str | None) -> bool:
+    """Return whether runs still reach all states and take all handoffs that they did, except one that was dropped."""
+    return before.reached.keys() <= after.reached.keys() and before.taken - after.taken <= {dropped}
+
+
+def _is_open(definition: Definition, changed: Definition, edit: Edit) -> bool:
+    """Return whether a handoff that got a guard is still taken by itself, if it was before."""
+    # By itself: where code proposes nothing, and the first handoff whose guard holds is taken. An agent that proposes
+    # a handoff against another's guard would take it still, and hide that nobody else does.
+    if edit.guarded is None:
+        return True
+    name = edit.guarded[0]
+    before, after = (explore(one, policies=(), is_tame=True).taken for one in (definition, changed))
+    return name in after or name not in before
 
 
 def _explored(definition: Definition, policies: tuple[Policy, ...]) -> Exploration:
@@ -85,10 +98,7 @@ def _explored(definition: Definition, policies: tuple[Policy, ...]) -> Explorati
 def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edit]:
     """Yield the edits of what lies on a path, the smallest first."""
     if policy.pattern == "bounded_existence":
-        names = {getattr(atom, "name", "") for atom in policy.atoms}
-        places = [name for name in dict.fromkeys(trace.path) if name in definition.states]
-        for name in sorted(places, key=lambda place: place not in names):
-            yield from fewer_visits(definition, name, at_most=policy.times)
+        yield from _fewer_visits(definition, policy, trace)
     on_path = {leg.handoff for leg in trace.legs}
     taken = [h for h in reversed(definition.handoffs) if h.name in on_path]
     guards = _guards(definition, policy)
@@ -97,6 +107,17 @@ def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edi
             others = [guard for guard in guards if guard is not handoff.guard]
             yield from (guard_with(handoff, guard) for guard in (*others, *(~guard for guard in others)))
     yield from map(drop, taken)
+
+
+def _fewer_visits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edit]:
+    """Yield fewer visits of the states on a path, those that lose least first."""
+    named = {getattr(atom, "name", "") for atom in policy.atoms}
+    ends = {end.name for h in definition.handoffs if h.name in named for end in (h.target, *h.sources)}
+    places = [name for name in dict.fromkeys(trace.path) if name in definition.states]
+    places.sort(key=lambda place: (place not in named, place not in ends))
+    # one visit less of each, then two of each: so of all that help, the largest `max_visits` is found
+    tiers = zip_longest(*(fewer_visits(definition, place) for place in places))
+    return (edit for tier in tiers for edit in tier if edit is not None)
 
 
 def _guards(definition: Definition, policy: Policy) -> tuple[Guard[Any], ...]:

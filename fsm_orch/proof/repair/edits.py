@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from ...define.definition import Definition
 from ...define.graph import shortest_path
 from ...define.guards import Guard
 from ...define.policies import Policy
+from ...define.sealed import remade
 from ...define.states import Final, Handoff, State
 from ...define.subject import Atom
 from ...limits import Limits
@@ -54,16 +54,16 @@ class Edit:
         return changed
 
     def _state(self, state: State) -> State:
-        made = copy.copy(state)
-        made._states = (made,)
         if self.max_visits is not None and self.max_visits[0] == state.name:
-            made.max_visits = self.max_visits[1]
-        return made
+            return remade(state, max_visits=self.max_visits[1])
+        return remade(state)
 
     def _handoff(self, handoff: Handoff, states: dict[str, State]) -> Handoff:
-        made = copy.copy(handoff)
-        made.sources = tuple(states[source.name] for source in handoff.sources)
-        made.target = handoff.target if isinstance(handoff.target, Final) else states[handoff.target.name]
+        made = remade(
+            handoff,
+            sources=tuple(states[source.name] for source in handoff.sources),
+            target=handoff.target if isinstance(handoff.target, Final) else states[handoff.target.name],
+        )
         if self.guarded is not None and self.guarded[0] == handoff.name:
             made.guard = self.guarded[1] if handoff.guard is None else handoff.guard & self.guarded[1]
         return made
@@ -78,15 +78,11 @@ def _of_parts(policy: Policy, parts: Mapping[str, Atom]) -> Policy:
     return dataclasses.replace(policy, subject=of(policy.subject), other=of(policy.other))
 
 
-def fewer_visits(definition: Definition, state: str, *, at_most: int | None = None) -> Iterator[Edit]:
-    """Yield edits that lower `max_visits` of a state, the smallest change first.
-
-    Args:
-        at_most: the most visits that may be left; None: any smaller number will do.
-    """
+def fewer_visits(definition: Definition, state: str) -> Iterator[Edit]:
+    """Yield edits that lower `max_visits` of a state, the smallest change first."""
     declared = definition.states[state].max_visits
     most = (definition.limits.hops if declared is None else declared) - 1
-    for visits in range(most if at_most is None else min(at_most, most), 0, -1):
+    for visits in range(most, 0, -1):
         verb = f"add `max_visits={visits}` to" if declared is None else f"set `max_visits={visits}` on"
         yield Edit(words=f"{verb} `{state}`", max_visits=(state, visits))
 

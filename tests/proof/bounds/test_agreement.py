@@ -18,7 +18,11 @@ MEASURES: tuple[Measure, ...] = ("tokens", "hops", "calls")
 def explored(definition, limits):
     found = explore(definition, limits=limits)
     assert found.is_complete
-    return {"tokens": found.max_tokens.amount, "hops": found.max_hops.amount, "calls": found.max_calls.amount}
+    return {
+        "tokens": found.measures.tokens.amount,
+        "hops": found.measures.hops.amount,
+        "calls": found.measures.calls.amount,
+    }
 
 
 @pytest.mark.parametrize("seed", range(30))

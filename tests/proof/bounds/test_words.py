@@ -1,6 +1,5 @@
 """What a certificate says in sentences is true."""
 
-from copy import copy
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -13,6 +12,7 @@ from support.roads import GAP, charged, paths, small
 
 from fsm_orch import Limits
 from fsm_orch.amounts import Price
+from fsm_orch.define.sealed import remade
 from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.words import bound_in_words, limits_as_written, shown, tolls_in_words, verdict_in_words
 
@@ -40,7 +40,7 @@ def test_limits_are_written_as_they_are_declared():
     st.fixed_dictionaries(
         {},
         optional={
-            "hops": st.integers(0, 10**6),
+            "hops": st.integers(0, 10_000),
             "tokens": st.integers(0, 10**12),
             "cost_usd": st.decimals(0, 10**9, allow_nan=False),
             "deadline_s": st.floats(0, exclude_min=True, allow_infinity=False),
@@ -104,8 +104,7 @@ def test_a_limit_that_is_raised_adds_no_more(random):
     unproved = floor(bound.total) - bound.bound
 
     for name, price in bound.per_visit.items():
-        state = copy(definition.states[name])
-        state.max_visits = (state.max_visits or 0) + 1
+        state = remade(definition.states[name], max_visits=(definition.states[name].max_visits or 0) + 1)
         raised = replace(definition, states={**definition.states, name: state})
         assert _worst(raised) <= bound.bound + unproved + ceil(price)
     limits = definition.limits

@@ -109,7 +109,12 @@ def test_values_that_no_guard_tells_apart_are_one() -> None:
 
 def answers(found: Exploration) -> Any:
     """Return all that an exploration answers, but for which of several equal paths it shows."""
-    mosts = found.max_hops.amount, found.max_tokens.amount, found.max_cost.amount, found.max_calls.amount
+    mosts = (
+        found.measures.hops.amount,
+        found.measures.tokens.amount,
+        found.measures.cost.amount,
+        found.measures.calls.amount,
+    )
     reached = {name: (trace.hops, trace.is_sure) for name, trace in found.reached.items()}
     verdicts = [(judged.verdict, judged.trace and judged.trace.hops) for judged in found.policies]
     return found.is_complete, mosts, reached, found.taken, verdicts, found.held

@@ -4,6 +4,7 @@ import enum
 from dataclasses import replace
 from typing import Literal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from fsm_orch import (
     Final,
     Given,
     KeywordAgent,
+    Limits,
     LLMAgent,
     Machine,
     State,
@@ -24,7 +26,7 @@ from fsm_orch import (
 )
 from fsm_orch.proof.explore.domain import Domain
 from fsm_orch.proof.explore.exploration import explore
-from fsm_orch.proof.findings.ways import cases, dead_ends, never_open, overlapping, untaken
+from fsm_orch.proof.findings.ways import cases, dead_ends, forced, never_open, overlapping, untaken
 
 
 class Order(Context):
@@ -330,3 +332,49 @@ def test_the_cases_are_what_contexts_do(guards):
     }
 
     assert real == {case.holds for case in cases(Domain(Order), guards)}
+
+
+class Draft(Context):
+    text: str
+    draft: str | None = None
+
+
+def review(*, rounds=2, refused=False, exits=1):
+    """Build a desk whose critic sends back at most so often; return its definition."""
+
+    class Desk(Machine[Draft]):
+        """Write, and review."""
+
+        write = State(LLMAgent("Write.", writes=Draft.draft), max_visits=rounds, initial=True)
+        critic = State(LLMAgent("Review.", reads=Draft.draft))
+        answered, human = Final(), Final(fallback=True)
+        written = write.to(critic, "written")
+        again = critic.to(write, "not good")
+        good = critic.to(answered, "good")
+        if exits > 1:
+            hopeless = critic.to(human, "hopeless")
+        if refused:
+            no = critic.on_refusal(human)
+        limits = Limits(hops=20, tokens=100_000)
+
+    return Desk.definition
+
+
+def test_an_exit_that_exhaustion_forces_is_found():
+    """The critic is left with approving what it has sent back so often; the note says after which path, and why."""
+    definition = review()
+    (finding,) = forced(definition, explore(definition))
+
+    assert (finding.code, finding.level, finding.about) == ("FSM206", "note", "critic")
+    assert finding.problem == (
+        "the model of 'critic' is left with 'good' alone after write -written-> critic -again-> write -written-> "
+        "critic: 'again' (no visit left) cannot be taken"
+    )
+
+
+@pytest.mark.parametrize("options", [{"refused": True}, {"exits": 2}])
+def test_an_exit_is_not_forced_where_there_is_another(options):
+    """With an edge for refusals, or a second exit, the model has somewhere to go."""
+    definition = review(**options)
+
+    assert list(forced(definition, explore(definition))) == []

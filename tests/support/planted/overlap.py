@@ -37,3 +37,4 @@ class Approval(Machine[Order]):
 
 FOUND = "FSM201"
 MENDED = ("guard=is_regular)", "guard=is_regular & ~is_big)")
+SUGGESTED = "the guard `guard=is_regular & ~is_big`"

@@ -30,6 +30,7 @@ class Refunds(Machine[Ticket]):
     refund = State(issue_refund, writes=(Ticket.answer,))
     answered, human = Final(), Final(fallback=True)
     to_verify = triage.to(verify, "the customer wants money back")
+    to_human = triage.to(human, "anything else")
     shortcut = triage.to(refund, "a good customer wants money back")
     approved = verify.to(refund, guard=is_verified)
     unsure = verify.to(triage, "not verified")
@@ -38,4 +39,5 @@ class Refunds(Machine[Ticket]):
 
 
 FOUND = "FSM411"
-MENDED = ('"a good customer wants money back"', '"a good customer wants money back", guard=is_verified')
+MENDED = ('    shortcut = triage.to(refund, "a good customer wants money back")\n', "")
+SUGGESTED = "remove the handoff `shortcut`"

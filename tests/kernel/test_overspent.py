@@ -1,0 +1,124 @@
+"""What a call used beyond its reservation, known late: it is charged, and lands the run as a cancellation would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.desk import Support
+from support.random_machines import Facts, Twins
+
+from fsm_orch import Final, Limits, Machine, State
+from fsm_orch.amounts import Amount
+from fsm_orch.errors import StepError
+from fsm_orch.kernel import inputs, records
+from fsm_orch.kernel.begin import started as begun
+from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.kernel.step import step
+from fsm_orch.limits import CallLimits
+from fsm_orch.testing import TheoremChecker
+
+
+def late(tokens: Any = 40, cost: Any = 0, *, at: float = 1.0, path: tuple[int, ...] = ()) -> inputs.Overspent:
+    return inputs.Overspent(source="triage", visit=0, call=1, tokens=tokens, cost=cost, path=path, at=at)
+
+
+def test_it_is_charged_and_recorded() -> None:
+    """The record says of which call it is, and the ledger holds it as overrun."""
+    checker = TheoremChecker(CompiledMachine(Support.definition))
+    checker.follow(begun(checker.compiled, {"query": "x"}, run_id="r"))
+
+    done = checker.follow(late(40))
+
+    overspent, landed, finished = done.records
+    assert isinstance(overspent, records.Overspent)
+    assert ("triage", 0, 1, 40, 0) == tuple(getattr(overspent, name) for name in overspent.__struct_fields__[1:])
+    assert ("landed", "run_finished") == (landed.kind, finished.kind)
+    assert Amount(40) == done.configuration.ledger.overrun == done.configuration.ledger.settled
+
+
+@pytest.mark.parametrize(("cost_usd", "landing"), [(None, None), ("1", "overrun")])
+def test_money_without_a_limit_lands_no_run(cost_usd: str | None, landing: str | None) -> None:
+    """A call that was only dearer than its reservation breaks no promise where money is not limited; it is charged."""
+    checker = TheoremChecker(CompiledMachine(Support.definition, limits=Limits(cost_usd=cost_usd)))
+    checker.follow(begun(checker.compiled, {"query": "x"}, run_id="r"))
+
+    now = checker.follow(late(0, 9)).configuration
+
+    assert (landing, 9) == (now.landing, now.ledger.settled.cost)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "cost"), [(0, 0), (-1, 5), (5, -1), (2.5, 0), (float("nan"), 0), (True, 0), (10**30, 0)]
+)
+def test_what_is_no_amount_is_refused(tokens: Any, cost: Any) -> None:
+    """Nothing, less than nothing, or what is no whole number is a damaged journal."""
+    machine = CompiledMachine(Support.definition)
+    now = step(machine, None, begun(machine, {"query": "x"}, run_id="r")).configuration
+
+    with pytest.raises(StepError, match="call 1 overspent what is no number of tokens"):
+        step(machine, now, late(tokens, cost))
+
+
+def test_nothing_is_charged_after_the_end() -> None:
+    """A run that has ended takes it no more than anything else."""
+    checker = TheoremChecker(CompiledMachine(Support.definition))
+    checker.follow_all([begun(checker.compiled, {"query": "x"}, run_id="r"), inputs.Cancelled(at=0.5)])
+
+    with pytest.raises(StepError, match="had finished"):
+        checker.follow(late())
+
+
+TWINS = Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=100, max_output_tokens=50))
+
+
+class Inner(Machine[Facts, object]):
+    """A machine that runs inside a visit."""
+
+    work = State(TWINS, initial=True)
+    done, human = Final(), Final(fallback=True)
+    go = work.to(done)
+
+
+class Outer(Machine[Facts, object]):
+    """A machine that may run another inside its visit."""
+
+    work = State(TWINS, initial=True)
+    done, human = Final(), Final(fallback=True)
+    go = work.to(done)
+
+
+def parent() -> TheoremChecker:
+    """Return a run in whose visit a child is under way."""
+    machine = CompiledMachine(Outer.definition, children={"inner": CompiledMachine(Inner.definition)})
+    checker = TheoremChecker(machine)
+    split = inputs.Split(call=1, machine="inner", tokens=150, context={}, at=0.0)
+    checker.follow_all([begun(machine, {}, run_id="r"), split])
+    return checker
+
+
+def test_a_child_that_lives_is_charged() -> None:
+    """What came late of a child's call is charged to its share, and lands the child alone."""
+    checker = parent()
+
+    now = checker.follow(late(40, path=(1,))).configuration
+
+    assert ("finished", "overrun", 40) == (
+        now.children[1].status,
+        now.children[1].landing,
+        now.children[1].ledger.settled.tokens,
+    )
+    assert ("running", 0) == (now.status, now.ledger.settled.tokens)
+
+
+@pytest.mark.parametrize("path", [(1,), (2,), (2, 1), (1, 7)])
+def test_the_nearest_that_lives_is_charged(path: tuple[int, ...]) -> None:
+    """Of a child that has ended, or never was, the machine above it is charged, and lands."""
+    checker = parent()
+    if path == (1,):
+        checker.follow(inputs.ChildInput(call=1, input=inputs.Cancelled(at=0.0), at=0.0))
+
+    now = checker.follow(late(40, path=path)).configuration
+
+    charged = now.children[1] if path == (1, 7) else now
+    assert ("overrun", 40) == (charged.landing, charged.ledger.overrun.tokens)
