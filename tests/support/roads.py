@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
-from fsm_orch import Context, Final, Limits, State
+from fsm_orch import Context, Final, Limits, Reply, State, Visit
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.states import EdgeKind
@@ -23,6 +24,9 @@ class Idle:
     def __init__(self, calls: int, grant: int) -> None:
         caps = CallLimits(max_input_tokens=grant - grant // 4, max_output_tokens=grant // 4)
         self.spec = AgentSpec(kind="llm", name="Idle", calls=calls, call_limits=caps, canonical={})
+
+    async def act(self, visit: Visit[Any, Any]) -> Reply:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
