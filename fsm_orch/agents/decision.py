@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..define.changes import describe, describe_item
 from ..define.context import Context
+from ..define.states import NONE_OF_THESE
 from ..define.strict import Said, said, with_places
 from ..kernel.reasons import Refusal
 from ..models.unchangeable import unchangeable
@@ -38,7 +39,7 @@ class Form:
         schema: a JSON schema in the dialect that all providers accept; None if there is nothing to decide, and
             the reply is free text.
         declared: every handoff that the state declares; empty if the model is not asked for one.
-        legal: those of them that are on the menu.
+        legal: those of them that are on the menu, `none_of_these` too where it is.
         reader: validates a reply in JSON's strict mode.
         has_places: whether it asks for a tuple, whose places come as the keys of an object.
     """
@@ -61,6 +62,8 @@ class Form:
         read = _one_object(text, _PLACED if self.has_places else _PLAIN)
         if isinstance(read, Refusal):
             return _CUT_OFF if is_truncated and read.reason in ("not_json", "truncated") else read
+        if self.declared and read.get("handoff") == NONE_OF_THESE:
+            return Decision(NONE_OF_THESE, {})  # whatever else it says: nothing is written without a handoff
         try:
             reply = self.reader.model_validate_json(json.dumps(read) if self.has_places else text.strip(), strict=True)
         except ValidationError as error:
@@ -77,7 +80,14 @@ class Form:
 _CUT_OFF = Refusal("truncated", "The reply was cut off at its cap. Reply more briefly.")
 
 
-def form(context: type[Context], written: tuple[str, ...], declared: tuple[str, ...], legal: tuple[str, ...]) -> Form:
+def form(
+    context: type[Context],
+    written: tuple[str, ...],
+    declared: tuple[str, ...],
+    legal: tuple[str, ...],
+    *,
+    may_decline: bool = False,
+) -> Form:
     """Build the form for an agent that writes fields and may choose among legal handoffs.
 
     It takes about 1 ms, in which pydantic makes a model and its schema: whoever asks often keeps it.
@@ -86,7 +96,9 @@ def form(context: type[Context], written: tuple[str, ...], declared: tuple[str, 
         written: names of the fields it writes, in declaration order.
         declared: names of the handoffs it may ever choose; empty if there is no choice.
         legal: names of those it may choose now.
+        may_decline: whether it is offered to choose none of them.
     """
+    legal = (*legal, NONE_OF_THESE) if may_decline else legal
     # a text, not a Literal of the menu: the reader must also read a handoff that is declared and not legal now
     fields: dict[str, Any] = {"handoff": (str, ...)} if declared else {}
     for name in written:

@@ -14,8 +14,9 @@ from ..define.context import Context, field_refs, json_fields
 from ..define.defaults import said
 from ..define.ordered import in_one_order
 from ..define.source import phrases, where_called
-from ..define.states import Handoff
+from ..define.states import NONE_OF_THESE, Handoff
 from ..errors import VisitError
+from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
 from ..limits import CallLimits
 from ..messages import Message
@@ -120,13 +121,14 @@ class LLMAgent:
         exits = visit.exits if len(visit.exits) > 1 else ()
         drawn: Form | None = None
 
-        def draw(offered: tuple[Handoff, ...], *, number: int = 0) -> Said:
+        def draw(offer: Offer, *, number: int = 0) -> Said:
             """Draw the menu of this very request: each one before it has taken money, and time has passed."""
             nonlocal drawn
-            if not offered:
+            if not offer.handoffs:
                 raise VisitError("nothing is legal any more, so there is nothing to ask the model")
             # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
-            drawn, instructions = self._asked(visit.context.__class__, exits, offered if exits else ())
+            menu, may_decline = (offer.handoffs, offer.is_used_up) if exits else ((), False)
+            drawn, instructions = self._asked(visit.context.__class__, exits, menu, may_decline)
             prompt = self._prompt(visit, instructions)
             return (self._repairs(visit, prompt)[number] if visit.refusals else prompt), drawn.schema
 
@@ -136,11 +138,12 @@ class LLMAgent:
         return _read(drawn, response, visit.state.name)
 
     def _make(
-        self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...]
+        self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...], may_decline: bool
     ) -> tuple[Form, Message]:
         """Make the form and the instructions for a menu."""
         names = tuple(h.name for h in exits), tuple(h.name for h in menu)
-        return form(context, self._written, *names), Message(role="system", content=self._instruct(menu))
+        instructions = Message(role="system", content=self._instruct(menu, may_decline=may_decline))
+        return form(context, self._written, *names, may_decline=may_decline), instructions
 
     def _prompt(self, visit: Visit[Any, Any], instructions: Message) -> tuple[Message, ...]:
         fields = {ref.name: getattr(visit.context, ref.name) for ref in self._spec.reads}
@@ -165,7 +168,7 @@ class LLMAgent:
             repairs.insert(0, (*prompt, Message(role="assistant", content=_text(visit.refused)), why))
         return repairs
 
-    def _instruct(self, menu: tuple[Handoff, ...]) -> str:
+    def _instruct(self, menu: tuple[Handoff, ...], *, may_decline: bool) -> str:
         parts = [self._instructions]
         if self._does:
             parts.append(f"You: {'; '.join(self._does)}.")
@@ -174,6 +177,8 @@ class LLMAgent:
         if menu:
             parts.append("Choose one handoff:")
             parts += [f"- {handoff.name}: {handoff.description}" for handoff in menu]
+        if may_decline:  # or a critic whose rounds are used up would be left with nothing but to approve
+            parts.append(f"- {NONE_OF_THESE}: none of these fits")
         keys = [*(["handoff"] if menu else []), *self._written]
         if keys:
             parts.append(f"Reply with one JSON object with the keys {', '.join(keys)}.")

@@ -5,6 +5,7 @@ The menu that a model sees, the check of its reply and an exploration all use `o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -53,25 +54,56 @@ def legal(compiled: CompiledMachine, now: Configuration, *, holding: Amount = NO
     Args:
         holding: judge as if this much more were reserved, for a menu that goes out with a call about to be made.
     """
-    return tuple([h for h, against in menu(compiled, now, holding) if against is None])
+    return _open(menu(compiled, now, holding))
 
 
-def most_offered(compiled: CompiledMachine, now: Configuration) -> tuple[Handoff, ...]:
-    """Return the most that a request may offer, whatever its call will reserve: a grant not yet taken over is free."""
-    counted, visit = legal(compiled, now), now.visit
-    if visit is None or visit.grant is NOTHING or len(counted) == len(compiled.states[now.state].exits):
-        return counted
-    return legal(compiled, replace(now, ledger=now.ledger.release(visit.grant)))
+class Offer(NamedTuple):
+    """What a request may offer to a model that is to choose."""
+
+    handoffs: tuple[Handoff, ...]
+    is_used_up: bool
+    """Whether visits, hops or money have closed another exit. Then the model may take none of these, and is told so."""
 
 
-def offered(compiled: CompiledMachine, now: Configuration, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
+def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
+    """Return the most that a request may offer, whatever its call will reserve, and those after it in the visit."""
+    drawn, visit = menu(compiled, now), now.visit
+    counted, used_up = _open(drawn), _is_used_up(drawn)
+    if visit is None:
+        return Offer(counted, used_up)
+    if used_up and visit.grant is not NOTHING:  # a grant not yet taken over is free: the call may reserve less
+        counted = legal(compiled, replace(now, ledger=now.ledger.release(visit.grant)))
+    own = compiled.states[now.state]
+    to_come = own.grant * (own.spec.calls - visit.calls) - visit.grant
+    return Offer(counted, used_up or any(_is_dear(compiled, now, handoff, to_come) for handoff in counted))
+
+
+def _is_dear(compiled: CompiledMachine, now: Configuration, handoff: Handoff, holding: Amount) -> bool:
+    """Return whether a handoff could not be paid for any more if so much more were reserved."""
+    target = compiled.states.get(handoff.target.name)
+    return target is not None and not now.ledger.affords(holding, target.grant)
+
+
+def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer:
     """Return what a request may offer now that its call is reserved: of the most, what can be entered still.
 
-    Guards are not asked again: within a visit the context does not change.
+    Guards are not asked again, where nothing is used up: within a visit the context does not change.
     """
-    return tuple(
-        [h for h in most if isinstance(h.target, Final) or not _cannot_enter(compiled, now, h.target, NOTHING)]
-    )
+    still = [
+        h for h in most.handoffs if isinstance(h.target, Final) or not _cannot_enter(compiled, now, h.target, NOTHING)
+    ]
+    return Offer(tuple(still), most.is_used_up and _is_used_up(menu(compiled, now)))
+
+
+_USED_UP: frozenset[RefusalReason] = frozenset({"visits", "hops", "budget"})
+
+
+def _is_used_up(drawn: Iterable[tuple[Handoff, Objection | None]]) -> bool:
+    return any(against is not None and against.reason in _USED_UP for _, against in drawn)
+
+
+def _open(drawn: Iterable[tuple[Handoff, Objection | None]]) -> tuple[Handoff, ...]:
+    return tuple([handoff for handoff, against in drawn if against is None])
 
 
 def menu(

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..amounts import Usage, believed, is_count
-from ..define.states import Handoff
 from ..errors import CallDenied, CallFailed, WrongType
+from ..kernel.legal import Offer
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
@@ -36,12 +36,12 @@ class Desk(Protocol):
         """Wait until the journal is stored, and check again: a request goes out only after its reservation is."""
         ...
 
-    def most_offered(self) -> tuple[Handoff, ...]:
-        """Return the most handoffs that a request may offer, whatever its call will reserve."""
+    def most_offered(self) -> Offer:
+        """Return the most that a request may offer, whatever its call will reserve."""
         ...
 
-    def offered(self, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
-        """Return those of the most that are legal beside what the request's call has reserved."""
+    def offered(self, most: Offer) -> Offer:
+        """Return what of the most is legal beside what the request's call has reserved."""
         ...
 
     def calls_left(self) -> int:
@@ -64,7 +64,7 @@ class Desk(Protocol):
 Said = tuple[tuple[Message, ...], Mapping[str, Any] | None]
 """What a request says: its messages, and the schema of its reply; None: free text."""
 
-Draw = Callable[[tuple[Handoff, ...]], Said]
+Draw = Callable[[Offer], Said]
 """Makes what a request says from the handoffs that it may offer. The fewer there are, the smaller it must be."""
 
 
@@ -140,8 +140,9 @@ class MeteredModel:
         Whatever was charged before, and what this very call may take: what can no longer be paid for is not offered.
 
         Args:
-            draw: makes the request. It is called first with the most that the request may offer, to bound it; what it
-                raises is raised here, and the call that it was drawn for costs nothing.
+            draw: makes the request of an `Offer`: of its `handoffs`, and of `none_of_these` too if it `is_used_up`. It
+                is called first with the most that the request may offer, to bound it; what it raises is raised here,
+                and the call that it was drawn for costs nothing.
             shorter: what makes it instead if it is too long, longest first.
 
         Raises as `ask` does.

@@ -10,7 +10,7 @@ from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
 from ..kernel.configuration import VisitLog
-from ..kernel.legal import legal, most_offered, next_call, offered, visit_ends
+from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends
 from .writer import Run
 
 
@@ -126,13 +126,13 @@ class AttemptDesk:
         compiled, now = self._run.compiled, self._run.now
         return legal(compiled, now, holding=next_call(compiled, now))
 
-    def most_offered(self) -> tuple[Handoff, ...]:
-        """Return the most handoffs that a request may offer, whatever its call will reserve."""
+    def most_offered(self) -> Offer:
+        """Return the most that a request may offer, whatever its call will reserve."""
         self._open_visit()
         return most_offered(self._run.compiled, self._run.now)
 
-    def offered(self, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
-        """Return those of the most that are legal beside what the request's call has reserved."""
+    def offered(self, most: Offer) -> Offer:
+        """Return what of the most is legal beside what the request's call has reserved."""
         self._open_visit()
         return offered(self._run.compiled, self._run.now, most)
 

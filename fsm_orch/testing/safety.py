@@ -189,7 +189,7 @@ class _Suite(RuleBasedStateMachine):
             )
 
     @_is("running")
-    @rule(reason=st.sampled_from(["not_json", "truncated", "two_decisions"]), luck=_RARELY)
+    @rule(reason=st.sampled_from(["not_json", "truncated", "two_decisions", "declined"]), luck=_RARELY)
     def babble(self, reason: RefusalReason, luck: int) -> None:
         """Reply what nobody can read, once in a while."""
         if luck < 3:

@@ -412,12 +412,13 @@ def test_an_agent_keeps_some_menus_and_mixes_none(monkeypatch: pytest.MonkeyPatc
             way.name = f"to_{number}"
         menus = [tuple(way for bit, way in enumerate(exits) if number >> bit & 1) for number in range(1, 2**5)]
         for menu in [*menus, *menus]:
-            form, instructions = agent._asked(Note, exits, menu)
+            form, instructions = agent._asked(Note, exits, menu, False)
             offered = [line for line in instructions.content.splitlines() if line.startswith("- ")]
 
-            assert (form, instructions) == agent._asked(Note, exits, menu)
-            assert agent._asked(Note, exits, menu)[0] is form
-            assert agent._asked(OtherNote, exits, menu)[0] is not form
+            assert (form, instructions) == agent._asked(Note, exits, menu, False)
+            assert agent._asked(Note, exits, menu, False)[0] is form
+            assert agent._asked(OtherNote, exits, menu, False)[0] is not form
+            assert agent._asked(Note, exits, menu, True)[0] is not form
             assert tuple(way.name for way in menu) == form.legal
             assert [f"- {way.name}: {way.description}" for way in menu] == offered
         del form

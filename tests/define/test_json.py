@@ -345,7 +345,6 @@ def test_what_is_said_to_be_exact_is(hint: Any, data: st.DataObject) -> None:
         (Annotated[str, AfterValidator(louder)], False),
         (tuple[Annotated[str, AfterValidator(louder)], ...], False),
     ],
-    ids=str,
 )
 def test_common_types_are_known_to_be_exact(hint: Any, is_exact: bool) -> None:
     """What nearly all fields are of is known to survive JSON when the class is built; all else is looked at."""

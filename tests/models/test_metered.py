@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.desk import Support, Ticket
 
-from fsm_orch import CallDenied, CallFailed, Handoff, Message, Price, Response, Runner, ScriptedModel, Usage, to_json
+from fsm_orch import CallDenied, CallFailed, Message, Price, Response, Runner, ScriptedModel, Usage, to_json
 from fsm_orch.amounts import FREE, MOST_TOKENS
 from fsm_orch.errors import VisitClosed
 from fsm_orch.kernel import records
+from fsm_orch.kernel.legal import Offer
 from fsm_orch.limits import CallLimits
 from fsm_orch.models import Request
 from fsm_orch.models.metered import MeteredModel
@@ -43,10 +44,10 @@ class Ledger:
         if self.closes_after is not None and len(self.booked) >= self.closes_after:
             raise VisitClosed("closed")
 
-    def most_offered(self) -> tuple[Handoff, ...]:
-        return ()
+    def most_offered(self) -> Offer:
+        return Offer((), is_used_up=False)
 
-    def offered(self, most: tuple[Handoff, ...]) -> tuple[Handoff, ...]:
+    def offered(self, most: Offer) -> Offer:
         return most
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:

@@ -14,6 +14,7 @@ from fsm_orch import CallFailed, Final, Limits, LLMAgent, Machine, Response, Ret
 from fsm_orch.agents import AgentSpec
 from fsm_orch.amounts import FREE
 from fsm_orch.kernel import records
+from fsm_orch.kernel.legal import Offer
 from fsm_orch.kernel.records import Record
 from fsm_orch.limits import CallLimits
 from fsm_orch.models import Request
@@ -56,7 +57,9 @@ class Model:
     async def complete(self, request: Request) -> Response:
         menu = [] if request.schema is None else request.schema["properties"]["handoff"]["enum"]
         payable = self._payable()
-        self.offered.append((menu or payable, payable))
+        if "none_of_these" in menu:
+            assert len(menu) <= len(Maze.definition.states[self.seen[-1].stamp.state].exits)  # another exit is closed
+        self.offered.append(([name for name in menu if name != "none_of_these"] or payable, payable))
         way, number = next(self._does, ("choose", 0))
         usage = [None, Usage(requests=1, input_tokens=0, output_tokens=0), Usage(requests=1, input_tokens=90)][
             number % 3
@@ -115,9 +118,9 @@ class Asks:
         self.raises: Exception | None = None
 
     async def act(self, visit: Visit[Any, Any]) -> Any:
-        def draw(offered: tuple[Any, ...]) -> Any:
-            self.drawn.append(tuple(handoff.name for handoff in offered))
-            if self.raises is not None and len(self.drawn) > 1:
+        def draw(offer: Offer) -> Any:
+            self.drawn.append(tuple(handoff.name for handoff in offer.handoffs))
+            if self.raises is not None and len(self.drawn) > 2:
                 raise self.raises
             return (), None
 
@@ -146,13 +149,13 @@ class Lossy(Model):
 
 @pytest.mark.looptime
 async def test_a_request_is_drawn_anew_only_if_its_menu_has_changed() -> None:
-    """Drawn once for its bound, a request is drawn again where a call before it has used up what an exit needs."""
+    """Drawn for the longest that it may be, a request is drawn again for what it offers once its call is reserved."""
     agent = Asks()
     limits = Limits(tokens=3_110)  # two calls of 1,009 tokens and one of 1,100 do not fit
 
     await Runner(Desk, model=Lossy(limits, ()), agents={Desk.ask: agent}, limits=limits).run(Ticket(query="x"))
 
-    assert [("on", "over"), ("over",)] == agent.drawn
+    assert [("on", "over"), ("on", "over"), ("over",)] == agent.drawn
 
 
 @pytest.mark.looptime

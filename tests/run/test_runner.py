@@ -107,7 +107,7 @@ async def test_only_what_is_legal_is_on_the_menu() -> None:
 
     last = model.requests[4]
     assert last.schema is not None
-    assert last.schema["properties"]["handoff"]["enum"] == ["resolved"]
+    assert last.schema["properties"]["handoff"]["enum"] == ["resolved", "none_of_these"]
     assert "to_billing" not in last.messages[0].content
     assert result.state is Support.answered
 
