@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Response, Runner, ScriptedModel, State, Usage, guard
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Response, Runner, ScriptedModel, State, guard
 from fsm_orch.models import Request
 
 
@@ -86,8 +86,8 @@ async def test_it_is_heard_where_it_was_not_offered() -> None:
 
 async def test_hops_and_money_close_exits_too() -> None:
     """Whatever is used up makes the offer; a guard that is closed does not, as the first menu of each run shows."""
-    costly = Response(text='{"draft": "x"}', usage=Usage(requests=1, input_tokens=2_000, output_tokens=200))
-    for limits in (Limits(hops=2, tokens=100_000), Limits(hops=9, tokens=6_500)):
+    costly = Response(text='{"draft": "x"}', usage=None)  # charged in full
+    for limits in (Limits(hops=2, tokens=100_000), Limits(hops=9, tokens=4_700)):
         model = ScriptedModel([costly, {"handoff": "none_of_these"}])
         await Runner(Desk, model=model, limits=limits).run(Draft(text="?"))
         assert menu(model.requests[1]) == ["accept", "none_of_these"]
