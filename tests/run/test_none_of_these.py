@@ -50,6 +50,13 @@ class Guarded(Machine[Draft]):
 ROUND: list[dict[str, Any]] = [{"draft": "x"}, {"handoff": "again"}, {"draft": "y"}]
 
 
+class Wordy(ScriptedModel):
+    """A model whose requests may all be of 2,000 tokens."""
+
+    async def count(self, request: Request) -> int:
+        return 2_000
+
+
 def menu(request: Request) -> list[str]:
     assert request.schema is not None
     names: list[str] = request.schema["properties"]["handoff"]["enum"]
@@ -87,8 +94,8 @@ async def test_it_is_heard_where_it_was_not_offered() -> None:
 async def test_hops_and_money_close_exits_too() -> None:
     """Whatever is used up makes the offer; a guard that is closed does not, as the first menu of each run shows."""
     costly = Response(text='{"draft": "x"}', usage=None)  # charged in full
-    for limits in (Limits(hops=2, tokens=100_000), Limits(hops=9, tokens=4_700)):
-        model = ScriptedModel([costly, {"handoff": "none_of_these"}])
+    for limits in (Limits(hops=2, tokens=100_000), Limits(hops=9, tokens=6_000)):
+        model = Wordy([costly, {"handoff": "none_of_these"}])
         await Runner(Desk, model=model, limits=limits).run(Draft(text="?"))
         assert menu(model.requests[1]) == ["accept", "none_of_these"]
 
