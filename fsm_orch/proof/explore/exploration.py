@@ -1,9 +1,14 @@
-"""Exploration: a model checker for machines. It takes every run, breadth-first, over the real `kernel.step`.
+"""Exploration: a model checker for machines, over the real `kernel.step`.
 
-*Breadth-first* means that all configurations after one hop come before those after two, so the first path to anything
-is a shortest one. What is found holds for all runs, however agents and models behave: `adversary` gives every input
-that may come, and `abstract` leaves out only values that decide nothing. A path that depends on an opaque guard is
-*possible*, as is one that the validators of the context may refuse (see `reality`). Any other path is real.
+What the bare graph of a machine decides is decided there (`bare`). All else is a walk through every run, breadth-first:
+all configurations after one hop come before those after two, so the first path to anything is a shortest one. What is
+found holds for all runs, however agents and models behave. The adversary of that walk spends nothing (`adversary`),
+since a run that has spent less can do no less; what may happen within a visit is looked at for the theorems alone
+(`audit`), and what runs use at most in walks of their own (`measures`). Only values that decide nothing are left out
+(`abstract`), and what guards have answered stands until they may answer otherwise (`memory`).
+
+A path that depends on an opaque guard, or that the validators of the context may refuse, is *possible*; if values are
+found with which the real kernel takes it (`values`, `reality`), it is real, as any other path is.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from .tree import ROOT, Charges, Label, SearchTree
 OnProgress = Callable[[int, int], object]
 """Called with the number of configurations found so far, and of those in the layer that is being filled."""
 OnVisit = Callable[[int, Position, SearchTree], object]
+"""Called with the node at which a visit begins, its position, and the tree that the node is in."""
 _PROGRESS_EVERY = 200
 STEPS_EACH = 100
 """The most steps that a walk takes for each configuration it has room for, so that its time is bounded too: one agent
