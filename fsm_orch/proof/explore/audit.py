@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator
 
 from ...kernel.inputs import Input
 from .adversary import FullAdversary
+from .memory import NO_MEMORY
 from .play import Play, Position, Successor
 from .theorems import Breach, Theorem
 
@@ -32,7 +33,8 @@ class Audit:
         if kind in self._seen:
             return
         self._seen.add(kind)
-        for event, moved in self._steps(position):
+        # without what guards have answered: then all that they may answer is taken, and one visit stands for all
+        for event, moved in self._steps(position._replace(memory=NO_MEMORY)):
             for breach in moved.breaches:
                 self.breaches.setdefault(breach.theorem, (breach, node, event))
 
@@ -40,7 +42,7 @@ class Audit:
         """Return what a visit is to the rules of the kernel as it begins: what is open, and what has run out."""
         now, play = position.now, self._play
         is_last = now.hops + 2 > play.compiled.limits.hops
-        return now.state, play.live_values(now), position.memory, play.visits.used_up(now), is_last
+        return now.state, play.live_values(now), play.visits.used_up(now), is_last
 
     def _steps(self, begun: Position) -> Iterator[tuple[Input, Successor]]:
         front, steps = [begun], 0

@@ -135,8 +135,11 @@ def explore(
             max_configurations,
             on_progress,
             until_broken=until_broken,
+            is_audited=number == 0,  # the theorems are about runs, whatever policies say of them
         )
-        for group in _groups(definition, tuple(policy for policy in policies if policy not in certain))
+        for number, group in enumerate(
+            _groups(definition, tuple(policy for policy in policies if policy not in certain))
+        )
     ]
     judged = {policy: PolicyVerdict(policy=policy, verdict="holds", trace=None) for policy in certain}
     judged |= {verdict.policy: verdict for found in walks for verdict in found.policies()}
@@ -167,7 +170,9 @@ def _groups(definition: Definition, policies: tuple[Policy, ...]) -> list[tuple[
 class _Verdicts:
     """A walk that decides policies, with what it found put into words."""
 
-    def __init__(self, play: Play, room: int, on_progress: OnProgress | None, *, until_broken: bool) -> None:
+    def __init__(
+        self, play: Play, room: int, on_progress: OnProgress | None, *, until_broken: bool, is_audited: bool
+    ) -> None:
         self._play = play
         self._audit = Audit(play)
         self.walk = walk(
@@ -176,7 +181,7 @@ class _Verdicts:
             on_progress,
             until_broken=until_broken,
             is_subsuming=True,
-            on_visit=lambda node, position, _: self._audit.look_into(node, position),
+            on_visit=(lambda node, position, _: self._audit.look_into(node, position)) if is_audited else None,
         )
         """Of the lean adversary, which spends nothing: whatever can happen at all happens under it."""
 
