@@ -162,8 +162,8 @@ _ALL = (
     _usage("usage negative", output_tokens=-5),
     _usage("usage null", usage="null"),
     _usage("usage missing", usage="missing"),
-    # usage that can, and is too much
     _usage("usage astronomical", input_tokens=10**40),
+    # usage that can, and is too much
     Fault(name="usage above the cap", departs=lambda said, cap: replace(said, output_tokens=cap * 50)),
     Fault(
         name="reply above the cap",

@@ -149,7 +149,7 @@ EXPECTED: Mapping[str, Expected] = {
     "usage negative": _UNKNOWN_USAGE,
     "usage null": _UNKNOWN_USAGE,
     "usage missing": _UNKNOWN_USAGE,
-    "usage astronomical": _OVERRUN,
+    "usage astronomical": _UNKNOWN_USAGE,
     "usage above the cap": _OVERRUN,
     "reply above the cap": _OVERRUN,
     **dict.fromkeys(_ENDS, _DECISION),
