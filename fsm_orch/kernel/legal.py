@@ -67,15 +67,19 @@ class Offer(NamedTuple):
 
 def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
     """Return the most that a request may offer, whatever its call will reserve, and those after it in the visit."""
-    drawn, visit = menu(compiled, now), now.visit
+    drawn, visit, own = menu(compiled, now), now.visit, compiled.states[now.state]
     counted, used_up = _open(drawn), _is_used_up(drawn)
     if visit is None:
         return Offer(counted, used_up)
     if used_up and visit.grant is not NOTHING:  # a grant not yet taken over is free: the call may reserve less
-        counted = legal(compiled, replace(now, ledger=now.ledger.release(visit.grant)))
-    own = compiled.states[now.state]
+        return Offer(legal(compiled, replace(now, ledger=now.ledger.release(visit.grant))), is_used_up=True)
+    if used_up:
+        return Offer(counted, is_used_up=True)
     to_come = own.grant * (own.spec.calls - visit.calls) - visit.grant
-    return Offer(counted, used_up or any(_is_dear(compiled, now, handoff, to_come) for handoff in counted))
+    for handoff in counted:
+        if _is_dear(compiled, now, handoff, to_come):
+            return Offer(counted, is_used_up=True)
+    return Offer(counted, is_used_up=False)
 
 
 def _is_dear(compiled: CompiledMachine, now: Configuration, handoff: Handoff, holding: Amount) -> bool:
@@ -89,10 +93,16 @@ def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer
 
     Guards are not asked again, where nothing is used up: within a visit the context does not change.
     """
-    still = [
-        h for h in most.handoffs if isinstance(h.target, Final) or not _cannot_enter(compiled, now, h.target, NOTHING)
-    ]
-    return Offer(tuple(still), most.is_used_up and _is_used_up(menu(compiled, now)))
+    if not most.is_used_up:  # then nothing can be, whatever the calls of this visit take
+        return most
+    still = tuple(
+        [
+            handoff
+            for handoff in most.handoffs
+            if isinstance(handoff.target, Final) or not _cannot_enter(compiled, now, handoff.target, NOTHING)
+        ]
+    )
+    return Offer(still, _is_used_up(menu(compiled, now)))
 
 
 _USED_UP: frozenset[RefusalReason] = frozenset({"visits", "hops", "budget"})

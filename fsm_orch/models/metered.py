@@ -147,7 +147,6 @@ class MeteredModel:
 
         Raises as `ask` does.
         """
-        self._desk.check()
         most, draws = self._desk.most_offered(), (draw, *shorter)
         requests = [self._request(each(most)) for each in draws]
         number, bound = await self._fitting(requests)

@@ -53,9 +53,9 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
             tell_if_held(visit.state, clock() - began, is_plain=True)
             if is_begun:
                 begun = partial(_itself, cast("Awaitable[object]", result))
-                result = await _in_time(run, desk, visit.state, begun, context)
+                result = await _in_time(run, desk, visit.state, begun, desk.seconds_left(), context)
         else:
-            result = await _in_time(run, desk, visit.state, partial(agent.act, visit), context)
+            result = await _in_time(run, desk, visit.state, partial(agent.act, visit), seconds, context)
             run.has_paused()
         # of a reply alone: what an attempt that raised had been told is not what is to be mended
         run.heard = metered.last.text if metered and metered.last and isinstance(result, Reply) else ""
@@ -85,11 +85,17 @@ def _itself(begun: Awaitable[object]) -> Awaitable[object]:
 
 
 async def _in_time(
-    run: Run, desk: AttemptDesk, state: State, act: Callable[[], Awaitable[object]], context: contextvars.Context
+    run: Run,
+    desk: AttemptDesk,
+    state: State,
+    act: Callable[[], Awaitable[object]],
+    seconds: float,
+    context: contextvars.Context,
 ) -> object:
     """Await what an agent does, in a task of its own, and stop it when its time is over. Return what came of it.
 
     Args:
+        seconds: how long it may take.
         context: the one that the agent began in, so that it can reset what it set there.
     """
     loop = asyncio.get_running_loop()
@@ -98,7 +104,7 @@ async def _in_time(
     ended: asyncio.Future[None] = loop.create_future()
     run.give_up = partial(_signal, ended)
     task = loop.create_task(_signalling(state, act, ended), context=context)
-    run.time.set_alarm(desk.seconds_left(), run.give_up)
+    run.time.set_alarm(seconds, run.give_up)
     cancelled = None
     try:
         await ended

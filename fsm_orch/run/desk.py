@@ -84,6 +84,7 @@ class AttemptDesk:
 
         What comes after it was charged in full is charged too, as far as it is more than that.
         """
+        self._run.check_here()
         reserved = self._unheard.get(call) if usage is None else self._unheard.pop(call, None)
         if self._is_open(call):  # also in the grace of an attempt: to say what was used is not to use more
             self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
@@ -92,6 +93,7 @@ class AttemptDesk:
 
     def release(self, call: int) -> None:
         """Release the reservation of a call that provably cost nothing, unless it was charged already."""
+        self._run.check_here()
         self._unheard.pop(call, None)
         if self._is_open(call):
             self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
@@ -132,8 +134,7 @@ class AttemptDesk:
         return most_offered(self._run.compiled, self._run.now)
 
     def offered(self, most: Offer) -> Offer:
-        """Return what of the most is legal beside what the request's call has reserved."""
-        self._open_visit()
+        """Return what of the most is legal beside what the request's call has reserved; asked as soon as it has."""
         return offered(self._run.compiled, self._run.now, most)
 
     def calls_left(self) -> int:

@@ -112,11 +112,7 @@ class Run:
             )
 
     def fold(self, event: Input) -> None:
-        """Apply an input, and tell the observers what the kernel made of it.
-
-        Raises VisitError: if this is not the event loop of the run.
-        """
-        self.check_here()
+        """Apply an input, and tell the observers what the kernel made of it; on the event loop of the run alone."""
         # No `await` in here. Two tasks that fold at once would step from the same configuration, and the second would
         # overwrite what the first had reserved. And the step is first: if it raises, nothing has been journaled.
         stepped = step(self.compiled, self.now, event)
@@ -126,7 +122,8 @@ class Run:
     def _note(self, event: Input, made: tuple[Record, ...]) -> None:
         self.journal.append(event)
         self.records += made
-        tell(self._observers, made)
+        if self._observers:
+            tell(self._observers, made)
 
     def prompted(self, request: Request, response: Response | None) -> None:
         """Show what a model was asked and answered to who wants to know."""

@@ -18,7 +18,6 @@ from fsm_orch.agents import VisitClosed
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.kernel import VERSION, inputs
 from fsm_orch.kernel.engine import CompiledMachine
-from fsm_orch.kernel.legal import Offer
 from fsm_orch.limits import CallLimits
 from fsm_orch.observe import Record
 from fsm_orch.run.desk import AttemptDesk
@@ -42,11 +41,10 @@ USES: tuple[Callable[[AttemptDesk], object], ...] = (
     lambda desk: desk.reserve(1, 1),
     lambda desk: desk.legal(),
     lambda desk: desk.most_offered(),
-    lambda desk: desk.offered(Offer((), is_used_up=False)),
 )
 
 
-@pytest.mark.parametrize("use", USES, ids=["check", "reserve", "legal", "most_offered", "offered"])
+@pytest.mark.parametrize("use", USES, ids=["check", "reserve", "legal", "most_offered"])
 @pytest.mark.parametrize(
     "end", [lambda run, desk: desk.close(), lambda run, desk: run.cancel("x")], ids=["closed", "landed"]
 )
