@@ -181,7 +181,25 @@ def is_failure(error: BaseException) -> bool:
     An Exception, a SystemExit and a cancellation that nobody asked for are its own, and so is a group of them. An
     interrupt from the keyboard is not, nor is what `pytest.fail` and `pytest.skip` raise.
     """
-    # SystemExit would end the process with every other run in it, and a cancellation would end a run nobody cancelled.
-    if isinstance(error, (Exception, SystemExit, asyncio.CancelledError)):
-        return True
-    return isinstance(error, BaseExceptionGroup) and all(map(is_failure, error.exceptions))
+    # By its class alone, and in a loop: an error is a user's object, which may answer anything, or raise, when it is
+    # asked what it is; and groups may be nested more deeply than functions can be.
+    asked = [error]
+    while asked:
+        one = asked.pop()
+        if issubclass(type(one), BaseExceptionGroup) and not issubclass(type(one), _FAILURES):
+            asked += parts_of(one)
+        elif not issubclass(type(one), _FAILURES):
+            return False
+    return True
+
+
+# SystemExit would end the process with every other run in it, and a cancellation would end a run nobody cancelled
+_FAILURES = (Exception, SystemExit, asyncio.CancelledError)
+
+
+def parts_of(error: BaseException) -> tuple[BaseException, ...]:
+    """Return the exceptions that a group holds, whatever its class says of them; of any other exception, none."""
+    if not issubclass(type(error), BaseExceptionGroup):
+        return ()
+    parts: tuple[BaseException, ...] = vars(BaseExceptionGroup)["exceptions"].__get__(error)
+    return parts

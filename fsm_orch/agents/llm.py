@@ -15,6 +15,7 @@ from ..define.defaults import said
 from ..define.ordered import in_one_order
 from ..define.source import phrases, where_called
 from ..define.states import NONE_OF_THESE, Handoff
+from ..define.wording import without_surrogates
 from ..errors import VisitError
 from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
@@ -161,11 +162,13 @@ class LLMAgent:
         is never too long where the first request was not.
         """
         # the user's side says it, and not the system's: it may quote what the model wrote, and so what a user did
-        why = Message(role="user", content=_text(f"Your last reply was refused: {visit.refusals[-1].detail}"))
+        why = Message(
+            role="user", content=without_surrogates(f"Your last reply was refused: {visit.refusals[-1].detail}")
+        )
         repairs = [(*prompt, why), prompt]
         # a provider that breaks its cap may have sent megabytes, of which there is nothing to learn
         if visit.refused.strip() and len(visit.refused) <= _TOKEN_CHARS * self._spec.call_limits.max_output_tokens:
-            repairs.insert(0, (*prompt, Message(role="assistant", content=_text(visit.refused)), why))
+            repairs.insert(0, (*prompt, Message(role="assistant", content=without_surrogates(visit.refused)), why))
         return repairs
 
     def _instruct(self, menu: tuple[Handoff, ...], *, may_decline: bool) -> str:
@@ -183,11 +186,6 @@ class LLMAgent:
         if keys:
             parts.append(f"Reply with one JSON object with the keys {', '.join(keys)}.")
         return "\n".join(parts)
-
-
-def _text(said: str) -> str:
-    """Return a text that can be sent; a provider may send half a surrogate pair, and so may a validator."""
-    return said.encode("utf-8", "replace").decode()
 
 
 def _as_text(context: type[Context], fields: Mapping[str, Any]) -> str:
@@ -208,7 +206,7 @@ def _read(asked: Form, response: Response, state: str) -> Reply:
     if asked.schema is not None:
         return Reply(handoff=decision.handoff, changes=decision.changes)
     # without half a surrogate pair, which a message refuses: the reply would fail for one broken character
-    return Reply(messages=(Message(role="assistant", content=_text(response.text), agent=state),))
+    return Reply(messages=(Message(role="assistant", content=without_surrogates(response.text), agent=state),))
 
 
 def _says_nothing(response: Response) -> bool:

@@ -34,3 +34,11 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return the end of a message that guesses what was meant, or nothing if nothing is close."""
     close = difflib.get_close_matches(name, list(candidates), n=1)
     return f": did you mean {close[0]!r}?" if close else ""
+
+
+def without_surrogates(text: str) -> str:
+    """Return a text with `?` for each lone surrogate: JSON can spell them, but no file or socket takes them.
+
+    They come from providers, validators and the names of files.
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

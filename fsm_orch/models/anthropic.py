@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from ..amounts import Price, Usage, trusted_usage
+from ..define.wording import without_surrogates
 from ..errors import CallFailed
 from ..messages import Message
 from .base import Request, Response
@@ -41,7 +42,7 @@ from .http import (
     told_failure,
 )
 from .prices import ANTHROPIC_MAX_INPUT_TOKENS, anthropic_price
-from .wire import byte_bound, check_cap, environment_key, finish_of, json_text, member, without_surrogates
+from .wire import byte_bound, check_cap, environment_key, finish_of, json_text, member
 
 BASE_URL = "https://api.anthropic.com"
 

@@ -88,11 +88,6 @@ def member(value: Any, key: str) -> Any:
     return value.get(key) if isinstance(value, Mapping) else None
 
 
-def without_surrogates(text: str) -> str:
-    """Return a text with `?` for each lone surrogate: JSON can spell them, but no file or socket takes them."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
 _FINISHES: Mapping[str, FinishReason] = {
     **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"), "stop"),
     **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length", "max_length"), "length"),

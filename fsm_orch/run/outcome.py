@@ -42,13 +42,17 @@ def take(run: Run, agent: Agent, result: object) -> None:
 
     Raises BaseException: what is no failure of the user's own code, from a guard, a validator or a method of the reply.
     """
+    # what an agent returns is a user's object: any method of it may raise, and then the attempt has failed
     try:
-        run.fold(_outcome(run, agent, result))
+        event = _outcome(run, agent, result)
+    except BaseException as error:
+        event = _failed(run, agent, error)
+    try:
+        run.fold(event)
     except BaseException as error:
         run.error = error
-        if isinstance(error, StepError) or not is_failure(error):
+        if issubclass(type(error), StepError):  # our mistake: nobody else's code raises one in a step
             raise
-        # what an agent returns is a user's object: any method of it may raise, and then the attempt has failed
         run.fold(_failed(run, agent, error))
 
 
@@ -63,12 +67,17 @@ def _outcome(run: Run, agent: Agent, result: object) -> Input:
 
 
 def _failed(run: Run, agent: Agent, error: BaseException) -> inputs.Failed:
-    """Return an attempt that raised as an input, and log where."""
+    """Return an attempt that raised as an input, and log where.
+
+    Raises BaseException: the error itself, if it is no failure of the user's own code.
+    """
     run.error = error  # beside the journal, since its text may hold anything: for whoever called, and for nobody else
+    if not is_failure(error):
+        raise error
     now, detail = run.now, described(error, agent)
-    if isinstance(error, asyncio.CancelledError):
+    if issubclass(type(error), asyncio.CancelledError):
         detail += ": the agent cancelled itself"
-    if isinstance(error, CallDenied):
+    if issubclass(type(error), CallDenied):
         return inputs.Failed(reason="denied", detail=detail, at=run.elapsed())
     attempt = now.visit.attempt if now.visit else 0
     report("run %s: attempt %d in %r failed: %s\n%s", now.run_id, attempt, now.state, detail, traced(error))

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from ...amounts import Usage
+from ...define.wording import without_surrogates
 from ...errors import CallFailed
 from ..base import Response
 from ..http import UNREADABLE
-from ..wire import finish_of, member, without_surrogates
+from ..wire import finish_of, member
 
 
 def items(value: Any) -> list[Any]:
