@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from threading import RLock
 from weakref import ref
 
 from ..errors import StoreError
@@ -24,6 +25,8 @@ class MemoryStore:
         if runs < 1:
             raise ValueError(f"a store keeps 1 run or more, not {runs}")
         self._runs = runs
+        # for runners in several threads; one that its holder may take again, since a run can be forgotten at any moment
+        self._lock = RLock()
         self._journals: OrderedDict[str, list[Input]] = OrderedDict()
         self._held: dict[str, tuple[ref[Started], list[Input]]] = {}
         """Runs beyond those, which somebody holds: the first input, not kept here, and the others."""
@@ -33,6 +36,10 @@ class MemoryStore:
 
         Raises StoreError: if other inputs are stored there, or `start` leaves a gap.
         """
+        with self._lock:
+            self._append(run_id, start, inputs)
+
+    def _append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
         journal = self._journal(run_id)
         # what is kept already is compared, not trusted: a second run under this id must not go on with this journal
         kept = journal[start : start + len(inputs)]
@@ -51,7 +58,8 @@ class MemoryStore:
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
-        return tuple(self._journal(run_id))
+        with self._lock:
+            return tuple(self._journal(run_id))
 
     def _journal(self, run_id: str) -> list[Input]:
         first, rest = self._held.get(run_id, (None, ()))
@@ -64,6 +72,7 @@ class MemoryStore:
             self._held[run_id] = ref(journal[0], lambda gone: self._forget(run_id, gone)), journal[1:]
 
     def _forget(self, run_id: str, gone: ref[Started]) -> None:
-        first, _ = self._held.get(run_id, (None, ()))
-        if first is gone:  # a run that was appended to again has another
-            del self._held[run_id]
+        with self._lock:
+            first, _ = self._held.get(run_id, (None, ()))
+            if first is gone:  # a run that was appended to again has another
+                del self._held[run_id]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from contextlib import suppress
+from threading import Thread
 
 import pytest
 
@@ -84,3 +86,38 @@ def test_a_store_keeps_something() -> None:
     """A store of no runs is refused."""
     with pytest.raises(ValueError, match="a store keeps 1 run or more, not 0"):
         MemoryStore(runs=0)
+
+
+class Name(str):
+    """The name of a run that does something while a store looks it up for the second time."""
+
+    looks = 0
+    meanwhile: Callable[[], None]
+
+    def __hash__(self) -> int:
+        self.looks += 1
+        if self.looks == 2:
+            self.meanwhile()
+        return super().__hash__()
+
+
+async def test_a_run_is_not_lost_while_another_thread_takes_its_place() -> None:
+    """A store that is shared by threads knows a run at each moment, also in that in which it is set aside."""
+    store, first = MemoryStore(runs=1), inputs.Started(run_id="a", context={})
+    await store.append("a", 0, [first])
+
+    def takes_the_place() -> None:
+        other = Thread(target=lambda: asyncio.run(store.append("b", 0, [at(1)])))
+        others.append(other)
+        other.start()
+        other.join(0.1)
+
+    others, name = list[Thread](), Name("a")
+    name.meanwhile = takes_the_place
+    await store.append(name, 1, [at(2)])
+    for other in others:
+        other.join()
+
+    assert 1 == len(others)
+    assert (first, at(2)) == await store.load("a")
+    assert (at(1),) == await store.load("b")
