@@ -26,11 +26,13 @@ def tell(observers: Iterable[Observer], records: Iterable[Record]) -> None:
 
 def report(text: str, *values: object, level: int = logging.ERROR) -> None:
     """Log what went wrong beside a run; a handler of the application that raises does not touch the run."""
-    with suppress(Exception):
+    with suppress(BaseException):  # of any kind: a guest, as observers are
         _log.log(level, text, *values)
 
 
 def named(observer: object) -> str:
     """Return the name of a function or of an object's class, without asking the object, whose own code may raise."""
-    named = observer if isinstance(observer, FunctionType | MethodType) else type(observer)
+    # a method may be one of any object, which has no name of its own
+    inner = observer.__func__ if isinstance(observer, MethodType) else observer
+    named = inner if isinstance(inner, FunctionType) else type(inner)
     return f"{named.__module__}.{named.__qualname__}"

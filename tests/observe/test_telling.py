@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -61,12 +63,13 @@ async def test_what_makes_no_observer_stops_no_run(error: BaseException, caplog:
     assert "secret" not in caplog.text
 
 
-async def test_a_broken_log_stops_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OSError("disk full"), *FAILURES, *INTERRUPTS], ids=repr)
+async def test_a_broken_log_stops_no_run(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler of the application's that raises does not touch the run that something is logged of."""
 
     class Broken(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            raise OSError("disk full")
+            raise error
 
     monkeypatch.setattr(logging.getLogger("fsm_orch"), "handlers", [Broken()])
     monkeypatch.setattr("fsm_orch.run.held.HELD_S", -1)  # every step is told of
@@ -75,3 +78,16 @@ async def test_a_broken_log_stops_no_run(monkeypatch: pytest.MonkeyPatch) -> Non
     )
 
     assert (await runner.run(Ticket(query="hello"))).state is Support.answered
+
+
+async def test_a_method_of_an_object_without_a_name_is_an_observer(caplog: pytest.LogCaptureFixture) -> None:
+    """A method is named by the class of what it calls, where that is no function."""
+
+    def raises(*_: object) -> None:
+        raise ValueError
+
+    nameless = MethodType(partial(raises), Support)
+    runner = Runner(Support, model=ScriptedModel([{"handoff": "resolved"}]), observers=[nameless])
+
+    assert (await runner.run(Ticket(query="hello"))).state is Support.answered
+    assert "functools.partial raised ValueError on run_started" in caplog.text
