@@ -123,9 +123,6 @@ class MeteredModel:
         Raises VisitError: on another thread or event loop than the run's.
         Raises WrongType: if the messages are not `Message` objects, such as a text.
         """
-        if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
-            raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
-        self._desk.check()  # first of all: even counting may be a request
         prompts = (messages, *shorter)
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for one in prompts for said in one):
             raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
@@ -212,6 +209,9 @@ class MeteredModel:
             "uncountable", f"{self.name}.count gave {came}: it gives a whole number, 0 or more", unsent=True
         )
 
+    def _unreadable(self, came: str) -> CallFailed:
+        return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response, whose text is a str")
+
     async def _send(self, bound: int, drawn: Callable[[], Request]) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
         call = self._desk.reserve(bound, self._limits.max_output_tokens)
@@ -224,8 +224,13 @@ class MeteredModel:
             request = drawn()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
             reply = await self._model.complete(request)
+            # by its class: an object of a user's own may say anything of itself, and what it has later is not that
+            if not issubclass(type(reply), Response):
+                raise self._unreadable(f"a {type(reply).__name__}")
             # before anyone validates the text: an invalid reply is billed too
             usage = believed(reply.usage)
+            if not issubclass(type(reply.text), str):
+                raise self._unreadable(f"a Response whose text is a {type(reply.text).__name__}")
             self.last = response = reply
         except CallFailed as error:
             is_unsent = error.unsent
