@@ -75,7 +75,11 @@ class AttemptDesk:
             return
         try:
             await self._run.flush()
-        except Exception as error:  # the run's, which ends by it; an agent must neither take it nor be blamed for it
+        except BaseException as error:
+            if error is not self._run.lost:  # a cancellation of this call
+                raise
+            # The run's, which ends by it; an agent must neither take it nor be blamed for it. An interrupt too: raised
+            # in a task that an agent has made, it would end the event loop and every other run.
             raise VisitClosed("The journal of this run cannot be stored: return from the agent") from error
         self._open_visit()
 
@@ -143,8 +147,9 @@ class AttemptDesk:
         return self._run.compiled.states[now.state].spec.calls - now.visit.calls if now.visit else 0
 
     def seconds_left(self) -> float:
-        """Return the seconds until the visit's time or the run's deadline is over; 0 if one is."""
+        """Return the seconds until the visit's time or the run's deadline is over; 0 if one is, or the attempt is."""
         now, compiled = self._run.now, self._run.compiled
-        if now.visit is None:
+        # a thread that was given up looks here, to see whether to go on: the visit that came after is not its own
+        if self._is_closed or now.visit is None:
             return 0.0
         return max(0.0, min(compiled.limits.deadline_s, visit_ends(compiled, now)) - self._run.elapsed())

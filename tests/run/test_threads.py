@@ -137,3 +137,29 @@ def test_a_model_outlives_neither_its_loop_nor_its_visit() -> None:
 
     assert not isinstance(caught.value, VisitClosed)
     assert 1 == len(model.requests)
+
+
+@pytest.mark.looptime
+async def test_a_visit_that_has_ended_has_no_seconds_left() -> None:
+    """Work that was given up looks at the time of its own visit, and not at that of the visit that came after."""
+    kept: list[Visit[Ticket]] = []
+
+    class Keeps:
+        def __init__(self, spec: Any, handoff: str, changes: dict[str, Any]) -> None:
+            self.spec, self._handoff, self._changes = spec, handoff, changes
+
+        async def act(self, visit: Visit[Ticket]) -> Reply:
+            kept.append(visit)
+            left.append([one.seconds_left() for one in kept])
+            await asyncio.sleep(1)
+            return Reply(handoff=self._handoff, changes=self._changes)
+
+    left: list[list[float]] = []
+    agents = {
+        Support.triage: Keeps(Support.triage.spec, "to_billing", {}),
+        Support.billing: Keeps(Support.billing.spec, "settled", {"invoice": None, "answer": "x"}),
+    }
+    await Runner(Support, model=ScriptedModel([]), agents=agents).run(Ticket(query="x"))
+
+    assert [[10.0], [0.0, 10.0]] == left[:2]
+    assert {0.0} == {visit.seconds_left() for visit in kept}
