@@ -141,9 +141,10 @@ class Run:
     def overspend(self, event: inputs.Overspent) -> None:
         """Charge what a call used beyond its reservation, which came late, and end the attempt that is under way.
 
-        Once the run has ended nothing is folded: its result was given out. It is told to the observers, and logged.
+        Once the run has ended, or its store has failed, nothing is folded: its result was given out, or it can still be
+        resumed. It is told to the observers, and logged.
         """
-        if not self.is_finished:
+        if not self.is_finished and self.lost is None:
             self.fold(event)
             if self.is_finished:
                 self.give_up()
@@ -196,7 +197,7 @@ class Run:
             await asyncio.wait({self._appending})
         if self.lost is not None and is_failure(self.lost):
             raise self.lost
-        pending = self.journal[self._stored :]
+        pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
         if pending:
             self._appending = asyncio.ensure_future(_appended(store, self.now.run_id, self._stored, pending))
             # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have

@@ -10,7 +10,7 @@ import pytest
 from support.desk import BILLING, REFUND, Support, Ticket
 from support.raised import FAILURES, INTERRUPTS
 
-from fsm_orch import MemoryStore, Message, Reply, Runner, ScriptedModel, Visit
+from fsm_orch import MemoryStore, Message, Reply, Response, Runner, ScriptedModel, Usage, Visit
 from fsm_orch.errors import StoreError, VisitClosed
 from fsm_orch.kernel.due import due
 from fsm_orch.kernel.inputs import Cancelled, Input
@@ -248,3 +248,81 @@ async def test_a_store_that_fails_does_not_hide_a_cancellation() -> None:
         await task
 
     assert "could not be stored: OSError" in str(getattr(caught.value, "__notes__", []))
+
+
+@pytest.mark.parametrize("error", INTERRUPTS, ids=repr)
+async def test_an_interrupt_in_a_store_does_not_end_the_loop(error: BaseException) -> None:
+    """A call that an agent makes in a task of its own is told to return, and the interrupt is the run's to raise."""
+
+    class Aside:
+        spec = Support.triage.spec
+        call: asyncio.Task[Any]
+
+        async def act(self, visit: Visit[Ticket]) -> Reply:
+            Aside.call = asyncio.create_task(visit.model.ask((Message(role="user", content="x"),)))
+            await asyncio.wait({Aside.call})
+            return Reply(handoff="resolved")
+
+    store = Hiccup(2, error)
+    runner = support(store, agents={Support.triage: Aside()})
+
+    with pytest.raises(BaseException) as caught:
+        await runner.run(Ticket(query="please"), run_id="r")
+    await asyncio.wait({Aside.call})
+
+    assert error is caught.value
+    assert isinstance(Aside.call.exception(), VisitClosed)
+    assert "finished" == fold(runner.compiled, await store.load("r")).status
+
+
+async def test_a_store_may_use_up_what_it_is_given() -> None:
+    """A store that takes inputs out of what it is given is given each of them once, all the same."""
+
+    class Takes(MemoryStore):
+        given = 0
+
+        async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
+            Takes.given += len(inputs)
+            await super().append(run_id, start, list(inputs))
+            if isinstance(inputs, list):
+                inputs.clear()
+
+    store = Takes()
+    result = await support(store).run(Ticket(query="please"), run_id="r")
+
+    assert result.journal == await store.load("r")
+    assert len(result.journal) == Takes.given
+
+
+@pytest.mark.looptime
+async def test_a_bill_that_comes_after_a_lost_store_is_told_and_folds_nothing() -> None:
+    """What a call used beyond its reservation ends no run that can be resumed; the observers are told."""
+
+    class Bills(ScriptedModel):
+        async def complete(self, request: Any) -> Response:
+            await asyncio.sleep(1)
+            return Response(text="x", usage=Usage(requests=1, input_tokens=9_000))
+
+    class Twice:
+        spec = Support.triage.spec
+
+        async def act(self, visit: Visit[Ticket]) -> Reply:
+            asked = (Message(role="user", content="x"),)
+            first = asyncio.create_task(visit.model.ask(asked))
+            try:
+                await asyncio.sleep(0.5)
+                await visit.model.ask(asked)
+            finally:
+                await asyncio.wait({first})
+            return Reply(handoff="resolved")
+
+    store, told = Hiccup(3, OSError("disk full")), list[Record]()
+    runner = Runner(Support, model=Bills([]), store=store, agents={Support.triage: Twice()}, observers=[told.append])
+
+    with pytest.raises(OSError, match="disk full"):
+        await runner.run(Ticket(query="x"), run_id="r")
+    await asyncio.sleep(1)  # the call is still under way
+    now = fold(runner.compiled, await store.load("r"))
+
+    assert ["overspent"] == [record.kind for record in told if record.kind in ("overspent", "landed", "run_finished")]
+    assert ("running", {1}) == (now.status, now.visit and set(now.visit.open))
