@@ -55,10 +55,10 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
                 begun = partial(_itself, cast("Awaitable[object]", result))
                 result = await _in_time(run, desk, visit.state, begun, desk.seconds_left(), context)
         else:
-            result = await _in_time(run, desk, visit.state, partial(agent.act, visit), seconds, context)
+            result = await _in_time(run, desk, visit.state, lambda: agent.act(visit), seconds, context)
             run.has_paused()
         # of a reply alone: what an attempt that raised had been told is not what is to be mended
-        run.heard = metered.last.text if metered and metered.last and isinstance(result, Reply) else ""
+        run.heard = metered.last.text if metered and metered.last and issubclass(type(result), Reply) else ""
     finally:
         desk.close()
     if run.lost is not None:  # the store's failure, whatever the agent made of it
@@ -116,7 +116,9 @@ async def _in_time(
         run.time.stop_alarm()
         is_late = not task.done()
         desk.close()
-        if is_late and not task.cancelling():  # once: a second one would interrupt the clean-up that the grace is for
+        # Once: a second one would interrupt the clean-up that the grace is for. An event loop that is being closed has
+        # cancelled the agent too; an agent may also have cancelled itself, and gone on.
+        if is_late and not (cancelled is not None and task.cancelling()):
             task.cancel()
     cancelled = await _grace(task) or cancelled
     came = task.result() if task.done() and not task.cancelled() else Raised(asyncio.CancelledError())
