@@ -39,7 +39,7 @@ def started(
         trace_id=trace_id,
         digest=compiled.definition.digest,
         kernel=VERSION,
-        limits=compiled.limits,
+        limits=compiled.limits.model_copy(),  # a model of pydantic has a `__dict__`, and journals are handed out
     )
 
 

@@ -69,7 +69,10 @@ class Course:
         definition = self.compiled.definition
         self.records.append(
             records.RunStarted(
-                stamp=self.stamp, machine=definition.name, digest=definition.digest, limits=self.compiled.limits
+                stamp=self.stamp,
+                machine=definition.name,
+                digest=definition.digest,
+                limits=self.compiled.limits.model_copy(),
             )
         )
 

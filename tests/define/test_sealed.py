@@ -176,6 +176,22 @@ def test_a_compiled_machine_is_frozen_too() -> None:
         runner().compiled.limits = Limits(hops=1_000)
 
 
+@pytest.mark.parametrize("limit", ["hops", "tokens", "deadline_s"])
+def test_the_limits_in_records_and_journals_are_not_the_machines(limit: str) -> None:
+    """An observer or a store that changes the limits it is shown, by whatever way, raises none of any run."""
+    ours, before = Desk.definition.limits, Desk.definition.limits.model_copy()
+
+    def raises_it(record: Any) -> None:
+        if hasattr(record, "limits"):
+            vars(record.limits)[limit] = 10**6
+
+    made = Runner(Desk, model=ScriptedModel([{"handoff": "ok"}]), observers=[raises_it])
+    result = made.run_sync(Query(text="x"))
+    raises_it(result.journal[0])
+
+    assert [before, before] == [ours, made.compiled.limits]
+
+
 def test_a_part_that_is_made_anew_is_open_and_leaves_the_first_as_it_was() -> None:
     """An edit of a machine is made on parts of its own."""
     made = remade(Desk.route, max_visits=1)
