@@ -157,6 +157,7 @@ async def waited(events: Any) -> None:
         await events.result()
 
 
+@pytest.mark.looptime
 @pytest.mark.parametrize("agent", [plain, waiting])
 async def test_a_reader_gets_an_interrupt_once(agent: Any, interrupt: BaseException) -> None:
     """Whoever reads a stream is raised what its run raised: by reading, or by leaving, but not by both."""
