@@ -11,7 +11,7 @@ from ...amounts import Usage
 from ...errors import CallFailed
 from ..base import Response
 from ..http import UNREADABLE
-from ..wire import finish_of, member, without_surrogates
+from ..wire import finish_of, is_object, member, without_surrogates
 
 
 def items(value: Any) -> list[Any]:
@@ -28,9 +28,9 @@ def response(text: str | None, usage: Usage | None, ended: Any, *, failed: CallF
         ended: the provider's word for how it ended, or whatever stands there.
         failed: the failure that the reply tells, beside whatever it holds.
 
-    Raises CallFailed: `failed`, if nothing was written; `unreadable`, if neither text nor usage can be read.
+    Raises CallFailed: `failed`, if no whole object was written; `unreadable`, if neither text nor usage can be read.
     """
-    if not text and failed is not None:
+    if failed is not None and not is_object(text):  # a whole decision beside it is still one; anything less was cut
         raise failed
     if text is None and usage is None:
         raise UNREADABLE.error("the reply holds neither a text nor usage")
