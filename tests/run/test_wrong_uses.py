@@ -343,12 +343,17 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
         (
             lambda: runner().run_sync(Essay(topic="x"), messages=Message(role="user", content="")),
             StartError,
-            "the messages of a run are Message objects: (Message(role='user', content='...'),)",
+            "the messages of a run are a tuple of Message objects, not a Message:",
         ),
         (
             lambda: runner().run_sync(Essay(topic="x"), messages="hello"),
             StartError,
-            "the messages of a run are Message objects: (Message(role='user', content='...'),)",
+            "the messages of a run are a tuple of Message objects, not a str:",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), messages=[{"role": "user", "content": None}]),
+            StartError,
+            "the messages of a run are a tuple of Message objects, not of a dict:",
         ),
         (
             lambda: runner().run_sync(Essay(topic="x"), messages=[Message(role="boss", content="")]),
