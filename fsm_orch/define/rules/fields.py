@@ -145,7 +145,8 @@ def _schema_error(kind: Any, context: type[Context] | None = None) -> str | None
     """Return what a class, or a type in a context, raises instead of a JSON schema; None if it has one."""
     try:
         # in a tuple, since the configuration of a model that stands alone is its own
-        alone = TypeAdapter(kind) if context is None else TypeAdapter(tuple[kind], config=context.model_config)
+        inside: Any = tuple[kind]
+        alone = TypeAdapter(kind) if context is None else TypeAdapter(inside, config=context.model_config)
         alone.json_schema()
     except Exception as error:  # whatever keeps it from a schema keeps it from a journal
         return type(error).__name__
