@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..amounts import Usage, believed, is_count
+from ..define.wording import kind_of
 from ..errors import CallDenied, CallFailed, WrongType
 from ..kernel.legal import Offer
 from ..limits import CallLimits
@@ -123,9 +124,6 @@ class MeteredModel:
         Raises VisitError: on another thread or event loop than the run's.
         Raises WrongType: if the messages are not `Message` objects, such as a text.
         """
-        if isinstance(messages, str | Message) or not all(isinstance(said, Message) for said in messages):
-            raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
-        self._desk.check()  # first of all: even counting may be a request
         prompts = (messages, *shorter)
         if isinstance(messages, str | Message) or not all(isinstance(said, Message) for one in prompts for said in one):
             raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
@@ -212,6 +210,16 @@ class MeteredModel:
             "uncountable", f"{self.name}.count gave {came}: it gives a whole number, 0 or more", unsent=True
         )
 
+    def _response(self, reply: object) -> Response:
+        """Return the reply of a model.
+
+        Raises CallFailed: if it is none; it was sent, and is charged.
+        """
+        if isinstance(reply, Response) and isinstance(reply.text, str):
+            return reply
+        came = f"a Response whose text is {kind_of(reply.text)}" if isinstance(reply, Response) else kind_of(reply)
+        raise CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")
+
     async def _send(self, bound: int, drawn: Callable[[], Request]) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
         call = self._desk.reserve(bound, self._limits.max_output_tokens)
@@ -225,8 +233,8 @@ class MeteredModel:
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
             reply = await self._model.complete(request)
             # before anyone validates the text: an invalid reply is billed too
-            usage = believed(reply.usage)
-            self.last = response = reply
+            usage = believed(getattr(reply, "usage", None))
+            self.last = response = self._response(reply)
         except CallFailed as error:
             is_unsent = error.unsent
             raise
