@@ -3,7 +3,7 @@
 Both sides are folded first: one text in the several ways that Unicode writes it is one text, in any case. A word is
 found as a whole word: `red` is not in `ordered`. In scripts that set no spaces between words, or join endings to them
 (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese, Tibetan), it is found inside a text too, and spaces in it may be
-left out. A letter is never parted from its marks.
+left out. A letter is never parted from its marks. Hyphens, apostrophes and quotes are the same, curved or not.
 
 What is not one text for Unicode stays two: simplified and traditional characters, or words with other endings.
 """
