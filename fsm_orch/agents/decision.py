@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from ..define.changes import describe, describe_item
+from ..define.changes import broken, describe, describe_item
 from ..define.context import Context
 from ..define.states import NONE_OF_THESE
 from ..define.strict import Said, said, with_places
@@ -68,6 +68,8 @@ class Form:
             reply = self.reader.model_validate_json(json.dumps(read) if self.has_places else text.strip(), strict=True)
         except ValidationError as error:
             return _misfit(error)
+        except UnicodeEncodeError as error:
+            return Refusal("wrong_type", f"The reply did not fit: {broken(error, told=True)}.")
         changes = {name: getattr(reply, name) for name in self.reader.model_fields}
         # A handoff that is declared but not on the menu is a decision too. The kernel judges it, and has the better
         # reason: what is legal may have changed since the menu was drawn.

@@ -3,7 +3,7 @@
 Both sides are folded first: one text in the several ways that Unicode writes it is one text, in any case. A word is
 found as a whole word: `red` is not in `ordered`. In scripts that set no spaces between words, or join endings to them
 (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese, Tibetan), it is found inside a text too, and spaces in it may be
-left out. A letter is never parted from its marks.
+left out. A letter is never parted from its marks. Hyphens, apostrophes and quotes are the same, curved or not.
 
 What is not one text for Unicode stays two: simplified and traditional characters, or words with other endings.
 """
@@ -28,8 +28,16 @@ _LEFT_OUT = re.compile(
     "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # vowels of Hebrew, which are written or not
     "\u0610-\u061a\u0640\u064b-\u0652\u0670]"  # those of Arabic, and the stroke that stretches a word
 )
-_ALIKE = str.maketrans({"\u0131": "i", "\u2018": "'", "\u2019": "'"})
-"""The `i` without a dot, whose capital is that of the other; and apostrophes, as phones write them."""
+_ALIKE = str.maketrans(
+    {
+        "\u0131": "i",
+        "\u2010": "-",
+        **dict.fromkeys("\u2018\u2019\u02bc\u05f3", "'"),
+        **dict.fromkeys("\u201c\u201d\u05f4", '"'),
+    }
+)
+"""The `i` without a dot, whose capital is that of the other; and hyphens, apostrophes and quotes, as phones write them,
+or as Ukrainian and Hebrew have them in words."""
 
 
 def folded(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..amounts import NOTHING, Amount, Price
 from ..limits import CallLimits
+from .callables import is_awaited, takes_one
 from .context import Context, FieldRef
 from .sealed import read_only
 from .wording import kind_of
@@ -100,8 +101,13 @@ def spec_of(agent: HasSpec) -> AgentSpec:
     """
     spec: object = agent.spec
     name = type(agent).__name__
-    if not callable(getattr(agent, "act", None)):
+    act: Any = getattr(agent, "act", None)
+    if not callable(act):
         raise TypeError(f"{name} has a spec and no act: write async def act(self, visit) -> Reply")
+    if not is_awaited(act):
+        raise TypeError(f"the act of {name} cannot be awaited: write async def act(self, visit) -> Reply")
+    if not takes_one(act):
+        raise TypeError(f"the act of {name} does not take a visit alone: write async def act(self, visit) -> Reply")
     if isinstance(spec, AgentSpec):
         return spec
     if callable(spec):

@@ -59,6 +59,8 @@ def validated(context_type: type[C], values: Mapping[str, Any], *, told: bool = 
         return context_type.model_validate(dict(values), by_alias=False, by_name=True)
     except ValidationError as error:
         raise ContextError(describe(error, told=told)) from None
+    except UnicodeEncodeError as error:
+        raise ContextError(broken(error, told=told)) from None
     except BaseException as error:
         if not is_failure(error):
             raise
@@ -113,7 +115,7 @@ def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
         text = context.model_dump_json(include=wanted, by_alias=False, exclude_computed_fields=True, warnings=False)
         written: dict[str, Any] = from_json(text)
     except (PydanticSerializationError, ValueError) as error:
-        raise ContextError(f"it cannot be written as JSON: {type(error).__name__}") from None
+        raise ContextError(_why_unwritable(context, wanted, error)) from None
     fields = json_fields(type(context))
     if fields.inexact and (type(written) is not dict or not written.keys() <= wanted):
         raise ContextError("a serializer of its class writes something else than its fields")
@@ -121,6 +123,24 @@ def journaled(context: Context, names: Iterable[str]) -> dict[str, Any]:
         for name in fields.with_sets.intersection(written):
             written[name] = in_one_order(vars(context)[name], written[name])
     return written
+
+
+def _why_unwritable(context: Context, names: Iterable[str], error: Exception) -> str:
+    """Return which fields cannot be written as JSON; the error is named, and not shown, since it may quote a value."""
+    wrong = sorted(name for name in names if not _is_writable(context, name))
+    return (
+        f"{', '.join(wrong) or 'the whole'} cannot be written as JSON ({type(error).__name__}): JSON holds Unicode "
+        "text, so write bytes as base64, and no half of a surrogate pair; nest less than 200 deep; and let no "
+        "serializer fail"
+    )
+
+
+def _is_writable(context: Context, name: str) -> bool:
+    try:
+        context.model_dump_json(include={name}, by_alias=False, exclude_computed_fields=True, warnings=False)
+    except (PydanticSerializationError, ValueError):
+        return False
+    return True
 
 
 def journaled_start(context: Context) -> dict[str, Any]:
@@ -213,6 +233,23 @@ def describe(error: ValidationError, *, told: bool = False) -> str:
     if not told:
         return "; ".join(map(describe_item, items))
     text = "; ".join(f"{_place(item)}: {_BY_PYDANTIC.sub('', item['msg'], count=1)}" for item in items)
+    return _short(text)
+
+
+def broken(error: UnicodeEncodeError, *, told: bool = False) -> str:
+    """Return what a validator said that is no Unicode text, with `?` for what cannot be encoded.
+
+    pydantic raises this error in the place of one that says where: it cannot write the validator's message.
+
+    Args:
+        told: as in `describe`.
+    """
+    if not told:
+        return "a validator refused it, in a message that is no Unicode text"
+    return _short(error.object.encode("utf-8", "replace").decode())
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _TOLD_CHARS else f"{text[:_TOLD_CHARS]} [...]"
 
 

@@ -78,8 +78,11 @@ class Context(BaseModel, metaclass=_ContextMeta):
     """
 
     # `frozen` alone is shallow: a list in a frozen model still changes. So types are looked into too, below.
-    # NaN and infinity are refused, since they are not JSON and NaN is not equal to itself.
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    # NaN and infinity are refused, since they are not JSON and NaN is not equal to itself. Names that pydantic protects
+    # are left to `_hidden`, which says what to do.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, protected_namespaces=()
+    )
     _watched_type: ClassVar[type[Any] | None] = None
     _starting_fields: ClassVar[StartingFields | None] = None
     _json_fields: ClassVar[JsonFields | None] = None

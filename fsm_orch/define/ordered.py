@@ -21,10 +21,17 @@ def in_one_order(value: object, written: Any) -> Any:
         inner = [in_one_order(part, told) for part, told in zip(value, written, strict=True)]
         return sorted(inner, key=_place) if isinstance(value, Set) else inner
     if isinstance(written, dict):
-        parts = parts_of(value) or {}
-        # what is no part is computed, or bears an alias
+        parts = _by_alias(value) | dict(parts_of(value) or {})
+        # what is no part is computed
         return {name: in_one_order(parts.get(name, getattr(value, name, None)), told) for name, told in written.items()}
     return written
+
+
+def _by_alias(value: object) -> dict[Any, object]:
+    """Return the parts of a value that are written under another name."""
+    fields = getattr(type(value), "__pydantic_fields__", {})
+    aliased = ((field.serialization_alias, name) for name, field in fields.items())
+    return {alias: getattr(value, name) for alias, name in aliased if alias is not None}
 
 
 def _place(told: Any) -> tuple[int, Any]:

@@ -29,6 +29,8 @@ def names_of_caller() -> dict[str, Any]:
 
 def where_defined(thing: type | Callable[..., Any]) -> str:
     """Return `file:line` of a class or function; `module` alone where there is no source."""
+    # a generic class with its types given has no source of its own
+    thing = getattr(thing, "__pydantic_generic_metadata__", {}).get("origin") or thing
     code = getattr(thing, "__code__", None)
     if code is not None:
         return f"{code.co_filename}:{code.co_firstlineno}"

@@ -5,7 +5,6 @@ Declaring only collects. Nothing here is checked beyond its type, and nothing ru
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from typing import Any, Literal, overload
 
 from .agent_spec import AgentSpec, HasSpec, function_spec, spec_of
 from .annotations import annotated_context, annotated_deps
+from .callables import is_async, why_no_agent
 from .context import FieldRef, field_refs
 from .guards import Guard
 from .sealed import Sealed
@@ -156,9 +156,9 @@ class State(_Declared, _Source):
         self.thread = thread
         self.handoffs: Sequence[Handoff] = []
         """What leaves here, in declaration order; a tuple once the machine is built."""
-        if isinstance(agent, type) or not (isinstance(agent, HasSpec) or callable(agent)):
-            raise TypeError(f"a state holds an agent or a function of the visit, not {agent!r}")
-        if not isinstance(agent, HasSpec):
+        if isinstance(agent, type) or not isinstance(agent, HasSpec):
+            if why := why_no_agent(agent):
+                raise TypeError(why)
             localns = sys._getframe(1).f_locals
             annotated = annotated_context(agent, localns)
             self.spec: AgentSpec = function_spec(
@@ -196,11 +196,6 @@ class State(_Declared, _Source):
 
     def __repr__(self) -> str:
         return f"<State {self.name}>"
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Return whether a function, or an instance that can be called, is async."""
-    return any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))
 
 
 class Final(_Declared):

@@ -42,7 +42,17 @@ from .http import (
     told_failure,
 )
 from .prices import ANTHROPIC_MAX_INPUT_TOKENS, anthropic_price
-from .wire import byte_bound, check_cap, environment_key, finish_of, json_text, member
+from .wire import (
+    byte_bound,
+    check_cap,
+    environment_key,
+    error_in,
+    finish_of,
+    is_object,
+    json_of,
+    json_text,
+    member,
+)
 
 BASE_URL = "https://api.anthropic.com"
 
@@ -187,7 +197,7 @@ class MessagesModel:
 
     async def _counted(self, body: Mapping[str, Any]) -> int:
         try:
-            reply = _json(await self._send("count_tokens", body))
+            reply = json_of(await self._send("count_tokens", body))
         except CallFailed as error:
             error.unsent = True  # however it failed: counting is free
             raise
@@ -280,24 +290,16 @@ def _bytes(value: Any) -> int:
     return byte_bound(json.dumps(value, ensure_ascii=False))
 
 
-def _json(content: bytes) -> Any:
-    """Return the value of a JSON text; None if it is not JSON, or is nested too deep."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _response(content: bytes) -> Response:
     """Read a reply. Content or usage is enough, so that the usage of a billed call is not lost.
 
     Raises CallFailed: the failure that it tells; `unreadable`, if it has neither content nor usage.
     """
-    reply = _json(content)
+    reply = json_of(content)
     usage, blocks = _usage(member(reply, "usage")), member(reply, "content")
     text = "".join(map(_text, blocks)) if isinstance(blocks, list) else None
     failure = told_failure(_error(reply), _TOLD)
-    if not text and failure is not None:
+    if failure is not None and not is_object(text):  # a whole decision beside it is still one; anything less was cut
         raise failure.error("HTTP 200, and its body says that it failed")
     if text is None and usage is None:
         raise UNREADABLE.error("a reply without content and usage")
@@ -309,7 +311,7 @@ def _response(content: bytes) -> Response:
 
 def _error(reply: Any) -> Any:
     """Return the error that a body tells, under the most specific of its words; None if it tells none."""
-    error = member(reply, "error")
+    error = error_in(reply)
     known = [word for word in _words(reply) if isinstance(word, str) and word in _TOLD]
     return {**error, "code": known[0]} if isinstance(error, Mapping) and error and known else error
 
@@ -341,7 +343,7 @@ def _usage(counts: Any) -> Usage | None:
 
 def _refused(answer: Answer) -> CallFailed:
     """Return what an answer means that is no success."""
-    body = _json(answer.content)
+    body = json_of(answer.content)
     wait_s = retry_after_s(answer.headers)
     return _meaning(answer.status_code, body).error(_detail(answer, body), retry_after_s=wait_s)
 
@@ -359,7 +361,7 @@ def _meaning(status: int, body: Any) -> Failure:
 
 def _words(body: Any) -> list[Any]:
     """Return what may say why a request was refused, the most specific first."""
-    error = member(body, "error")
+    error = error_in(body)
     message = str(member(error, "message"))
     named = [word for word in MEANINGS if " " in word and word in message]
     return [*named, member(member(error, "details"), "error_code"), member(error, "type")]
@@ -367,7 +369,7 @@ def _words(body: Any) -> list[Any]:
 
 def _detail(answer: Answer, body: Any) -> str:
     """Return the codes and ids of a refusal, each only if it looks like one: anything else may quote a prompt."""
-    said = member(body, "error")
+    said = error_in(body)
     codes = [member(said, "type"), member(member(said, "details"), "error_code")]
     parts = [f"HTTP {answer.status_code}", *(code for code in codes if isinstance(code, str) and _WORD.fullmatch(code))]
     return " ".join([*parts, *_REQUEST_ID.findall(answer.headers.get("request-id", ""))[:1]])

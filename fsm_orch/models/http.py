@@ -158,7 +158,8 @@ def told_failure(error: object, words: Mapping[str, Failure]) -> Failure | None:
         meaning = meaning or (words.get(word) if isinstance(word, str) else None)
         if meaning is not None:
             return replace(meaning, unsent=False)
-    return _CLASSES[5]
+    inner = error.get("error") if isinstance(error, Mapping) else None
+    return told_failure(inner, words) or _CLASSES[5]
 
 
 def transport_failure(error: BaseException | None) -> Failure:

@@ -210,7 +210,7 @@ class MeteredModel:
         )
 
     def _unreadable(self, came: str) -> CallFailed:
-        return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response, whose text is a str")
+        return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")
 
     async def _send(self, bound: int, drawn: Callable[[], Request]) -> Response:
         """Reserve a call, draw and send one request, and settle it."""

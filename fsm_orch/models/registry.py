@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..amounts import Price
+from ..define.callables import is_awaited, takes_one
 from ..define.wording import kind_of
 from ..errors import ModelUnavailable
 from .base import Model
@@ -87,16 +87,8 @@ def _lacks(model: object) -> Iterator[str]:
         came = "missing" if price == "missing" else kind_of(price)
         yield f"its price is {came}: write price = Price(...), or None if it is not known"
     for method, takes in (("count", "int"), ("complete", "Response")):
-        if not _is_awaited(getattr(model, method, None)):
+        function = getattr(model, method, None)
+        if not is_awaited(function):
             yield f"its {method} cannot be awaited: write async def {method}(self, request) -> {takes}"
-
-
-def _is_awaited(method: Any) -> bool:
-    """Return whether what a method returns can be awaited, as far as it can be known without a call."""
-    if not callable(method):
-        return False
-    if any(map(inspect.iscoroutinefunction, (method, inspect.unwrap(method), type(method).__call__))):
-        return True
-    # a plain function may hand on what another returned, if it says so
-    said = getattr(method, "__annotations__", {}).get("return", "")
-    return any(word in str(said) for word in ("Awaitable", "Coroutine", "Future", "Task"))
+        elif not takes_one(cast("Any", function)):
+            yield f"its {method} does not take a request alone: write async def {method}(self, request) -> {takes}"

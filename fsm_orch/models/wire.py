@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from unicodedata import normalize
 
@@ -88,6 +89,52 @@ def member(value: Any, key: str) -> Any:
     return value.get(key) if isinstance(value, Mapping) else None
 
 
+def json_of(content: bytes) -> Any:
+    """Return the JSON of a body; None if it is none.
+
+    Of a list of one, it is what is in it: some servers put an error into a list. Of a stream of events, which nobody
+    asked for, it is the first event that tells an error: a gateway may answer so when it fails.
+    """
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        body = next(filter(error_in, _events(content)), None)
+    return body[0] if isinstance(body, list) and len(body) == 1 else body
+
+
+def is_stream(content: bytes) -> bool:
+    """Return whether a body is a stream of events."""
+    return content.lstrip().startswith((b"data:", b"event:", b":"))
+
+
+def _events(content: bytes) -> Iterator[Any]:
+    for line in content.splitlines():
+        if line.startswith(b"data:"):
+            with suppress(ValueError, RecursionError):
+                yield json.loads(line.removeprefix(b"data:"))
+
+
+def error_in(body: Any) -> Any:
+    """Return what a body holds where servers tell an error, in one of their shapes; nothing if it tells none."""
+    error, errors = member(body, "error"), member(body, "errors")
+    if error:
+        return body if error is True else {"code": error} if isinstance(error, int) else error
+    if isinstance(errors, list) and errors:
+        return errors[0]
+    # vLLM and others put the error where the reply should be; and a response may have failed without one
+    words = [member(body, key) for key in ("object", "type", "status", "code")]
+    return body if any(word in ("error", "failed") or _is_error_code(word) for word in words) else None
+
+
+def _is_error_code(word: Any) -> bool:
+    return type(word) is int and 400 <= word < 600
+
+
+def is_object(text: Any) -> bool:
+    """Return whether a text looks like a JSON object from its start to its end."""
+    return isinstance(text, str) and text.strip().startswith("{") and text.strip().endswith("}")
+
+
 _FINISHES: Mapping[str, FinishReason] = {
     **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"), "stop"),
     **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length", "max_length"), "length"),
@@ -96,8 +143,8 @@ _FINISHES: Mapping[str, FinishReason] = {
 }
 """How a reply ended, in the words of the APIs and of servers that speak them, in lower case."""
 
-_SHOWN = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-"""What a word looks like that may be shown: anything else may quote a prompt."""
+_SHOWN = re.compile(r"[A-Za-z_.:]{1,64}")
+"""What a word looks like that may be shown: anything else may quote a prompt or, with digits in it, a key."""
 
 
 def finish_of(word: Any) -> tuple[FinishReason, str]:

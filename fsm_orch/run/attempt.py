@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, cast
 
 from ..agents.base import Agent, PlainAgent, Reply, Visit
+from ..define.agent_spec import AgentSpec
 from ..define.states import State
 from ..define.watched import declared, watched
 from ..errors import is_failure
@@ -50,12 +51,12 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
             clock = asyncio.get_running_loop().time
             began = clock()
             result, is_begun = context.run(_begin, agent, visit)
-            tell_if_held(visit.state, clock() - began, is_plain=True)
+            tell_if_held(visit.state, agent.spec, clock() - began, is_plain=True)
             if is_begun:
                 begun = partial(_itself, cast("Awaitable[object]", result))
-                result = await _in_time(run, desk, visit.state, begun, desk.seconds_left(), context)
+                result = await _in_time(run, desk, visit.state, agent.spec, begun, desk.seconds_left(), context)
         else:
-            result = await _in_time(run, desk, visit.state, lambda: agent.act(visit), seconds, context)
+            result = await _in_time(run, desk, visit.state, agent.spec, lambda: agent.act(visit), seconds, context)
             run.has_paused()
         # of a reply alone: what an attempt that raised had been told is not what is to be mended
         run.heard = metered.last.text if metered and metered.last and issubclass(type(result), Reply) else ""
@@ -88,6 +89,7 @@ async def _in_time(
     run: Run,
     desk: AttemptDesk,
     state: State,
+    spec: AgentSpec,
     act: Callable[[], Awaitable[object]],
     seconds: float,
     context: contextvars.Context,
@@ -103,7 +105,7 @@ async def _in_time(
     # would wait on for an agent that does not let itself be cancelled, and the run with them.
     ended: asyncio.Future[None] = loop.create_future()
     run.give_up = partial(_signal, ended)
-    task = loop.create_task(_signalling(state, act, ended), context=context)
+    task = loop.create_task(_signalling(state, spec, act, ended), context=context)
     run.time.set_alarm(seconds, run.give_up)
     cancelled = None
     try:
@@ -129,12 +131,14 @@ async def _in_time(
     return TooLate("the visit's time was over; what its agent had begun has an unknown outcome") if is_late else came
 
 
-async def _signalling(state: State, act: Callable[[], Awaitable[object]], ended: asyncio.Future[None]) -> object:
+async def _signalling(
+    state: State, spec: AgentSpec, act: Callable[[], Awaitable[object]], ended: asyncio.Future[None]
+) -> object:
     """Await what an agent does, and signal its end as the last thing. Return what it raised, too."""
     try:
         begun = act()
         # `await` in here, so that an `act` that is not async fails its attempt, and not the run
-        return await (watched_steps(state, begun) if hasattr(begun, "__await__") else begun)
+        return await (watched_steps(state, spec, begun) if hasattr(begun, "__await__") else begun)
     except BaseException as error:  # raised in a task, an interrupt or an exit would end the loop and every other run
         return Raised(error)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, get_args
 
 from ..define.definition import Definition
@@ -103,9 +103,14 @@ def messages_of(given: Any) -> tuple[Message, ...]:
 
     Raises StartError: if it is anything but messages, or one of them has no place in it.
     """
-    messages = tuple(given) if isinstance(given, Iterable) else (given,)
-    if not isinstance(given, Iterable) or not all(isinstance(said, Message) for said in messages):
-        raise StartError("the messages of a run are Message objects: (Message(role='user', content='...'),)")
+    is_one = not isinstance(given, Iterable) or isinstance(given, str | Mapping)
+    messages: tuple[Any, ...] = (given,) if is_one else tuple(given)
+    wrong = [said for said in messages if is_one or not isinstance(said, Message)]
+    if wrong:
+        raise StartError(
+            f"the messages of a run are a tuple of Message objects, not {'' if is_one else 'of '}{kind_of(wrong[0])}: "
+            "(Message(role='user', content='...'),)"
+        )
     if any(said.agent is None and (said.tool_calls or said.role == "tool") for said in messages):
         raise StartError(
             "the messages of a run hold a call of a tool, or its result, that is no agent's: only the agent that made "

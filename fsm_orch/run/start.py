@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from ..agents.base import Agent
 from ..agents.code import CodeAgent
 from ..amounts import FREE, Price
 from ..define.agent_spec import HasSpec, spec_of
+from ..define.callables import is_async, why_no_agent
 from ..define.changes import fields_set_early, journaled_start, why_early
 from ..define.context import Context
 from ..define.definition import Definition
 from ..define.rules.start import start_objection
-from ..define.states import State, is_async
+from ..define.source import where_defined
+from ..define.states import State
 from ..errors import CertificateError, ContextError, StartError
 from ..kernel.engine import CompiledMachine
 from ..limits import Limits
@@ -118,12 +121,16 @@ def agents_of(definition: Definition, agents: Mapping[State, Agent | Callable[[A
 
 
 def _agent(state: State, agent: object) -> Agent:
-    if isinstance(agent, HasSpec):
+    if isinstance(agent, HasSpec) and not isinstance(agent, type):
         spec_of(agent)
         return cast("Agent", agent)
+    if why := why_no_agent(agent):
+        raise TypeError(why)
     # an async function may stand in for a plain one in a test
     function = cast("Any", agent)
-    return CodeAgent(function, state.spec, thread=state.thread and not is_async(function))
+    name = getattr(function, "__name__", type(function).__name__)
+    spec = state.spec if agent is state.agent else replace(state.spec, name=name, where=where_defined(function))
+    return CodeAgent(function, spec, thread=state.thread and not is_async(function))
 
 
 def initial_values(context: Context) -> dict[str, Any]:

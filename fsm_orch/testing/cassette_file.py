@@ -87,8 +87,10 @@ def _json(place: Path) -> Any:
         return held
     except UnicodeError:
         reason = "it is not UTF-8"
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # also of a number with too many digits
         reason = f"it is not JSON: {error}"
+    except OSError as error:
+        reason = f"it cannot be read: {error.strerror}"
     except RecursionError:
         reason = "it is nested too deeply"
     raise MalformedCassette(_malformed(place, reason))

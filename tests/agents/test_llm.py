@@ -162,6 +162,8 @@ class Address(BaseModel):
 
     @model_validator(mode="after")
     def whole(self) -> Address:
+        if self.city == "\u00a7":
+            raise ValueError("write no \ud83d in a city")
         if self.city and not self.zip:
             raise ValueError("a city needs its zip")
         return self
@@ -190,6 +192,8 @@ class Parcel(Context):
     @field_validator("country")
     @classmethod
     def iso(cls, value: str | None) -> str | None:
+        if value == "\u00a7":
+            raise ValueError("write no \udfff in a country")
         if value is not None and len(value) != 2:
             raise ValueError("give the two-letter code, such as DE")
         return value
@@ -222,6 +226,8 @@ RIGHT = {"handoff": "ok", "country": "DE", "address": None, "pieces": 2}
         ({"address": {"city": "Graz", "zip": ""}}, "address.zip: a zip is digits"),
         ({"address": {"city": "Graz", "zip": "x"}}, "address.zip: a zip is digits"),
         ({"pieces": 3}, "pieces: give an even number, not 3"),
+        ({"address": {"city": "\u00a7", "zip": "1"}}, "write no ? in a city"),
+        ({"country": "\u00a7"}, "write no ? in a country"),
         ({"pieces": "two"}, "pieces: Input should be a valid integer"),
     ],
 )

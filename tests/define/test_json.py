@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Field,
     Json,
     PlainSerializer,
@@ -493,6 +494,17 @@ def test_what_is_computed_is_not_journaled() -> None:
 # --- sets -----------------------------------------------------------------------------------------------------------
 
 
+class Aliased(Context):
+    words: frozenset[str] = Field(alias="Words")
+    others: frozenset[str] = Field(serialization_alias="Others")
+
+
+class Camel(Context):
+    model_config = ConfigDict(alias_generator=str.upper, serialize_by_alias=True)
+
+    words: frozenset[str]
+
+
 class Bag(Context):
     words: frozenset[str] = frozenset()
 
@@ -509,6 +521,8 @@ class Sets(Context):
     kinds: frozenset[Colour | None]
     deep: tuple[frozenset[frozenset[str]], ...]
     bag: Bag
+    aliased: Aliased
+    camel: Camel
     rows: frozenset[Row] | None
 
 
@@ -520,6 +534,8 @@ FULL = Sets(
     kinds=frozenset({None, Colour.RED}),
     deep=(frozenset(frozenset(word) for word in WORDS),),
     bag=Bag(words=frozenset(WORDS)),
+    aliased=Aliased.model_validate({"Words": WORDS, "others": WORDS}),
+    camel=Camel.model_validate({"WORDS": WORDS}),
     rows=frozenset(map(Row, WORDS)),
 )
 

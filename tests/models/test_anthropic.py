@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.anthropic_wire import HONEST, SCHEMA, Provider, failure, request, said
 
-from fsm_orch.amounts import Usage
+from fsm_orch.amounts import Usage, is_count
 from fsm_orch.errors import CallFailed
 from fsm_orch.messages import Message, Role, ToolCall
 from fsm_orch.models.base import Request, Response
@@ -180,7 +180,7 @@ async def test_usage(counts: dict[str, Any]) -> None:
         parts[part] = 0 if parts[part] is None else parts[part]
     *read, written = parts.values()
 
-    if all(type(count) is int and count >= 0 for count in parts.values()):
+    if all(map(is_count, parts.values())):
         cached = parts["cache_read_input_tokens"]
         used = Usage(requests=1, input_tokens=sum(read), output_tokens=written, cached_input_tokens=cached)
         assert used == response.usage

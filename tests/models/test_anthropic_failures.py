@@ -198,6 +198,22 @@ def test_bad_address(base_url: str) -> None:
         MessagesModel("claude-haiku-4-5", api_key=KEY, base_url=base_url)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        [refusal("rate_limit_error")],
+        {"status": 429, "title": "Too Many Requests"},
+        {"error": refusal("rate_limit_error")},
+        b'event: error\ndata: {"type": "error", "error": {"type": "rate_limit_error"}}\n\n',
+    ],
+)
+async def test_an_error_in_the_shapes_of_gateways(body: Any) -> None:
+    """An error of a 200 is one of its code in whatever shape it comes: in a list, bare, inside out, in a stream."""
+    error = await failure(Provider(body).model())
+
+    assert ("rate_limited", False, True) == (error.reason, error.unsent, error.transient)
+
+
 @pinned("anthropic")
 def test_every_error_type_is_known() -> None:
     """Every error type of the SDK has a meaning, but for two that say no more than the status."""

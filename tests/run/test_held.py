@@ -112,6 +112,23 @@ def test_an_agent_that_holds_the_loop_is_told_by_name(
     assert fix in said
 
 
+@pytest.mark.parametrize("options", [{}, {"attempts": 2}])
+def test_a_function_that_stands_in_is_told_by_its_own_name(
+    options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The warning names the function that held the loop, and not the one that a runner was told to replace."""
+    SECONDS[0] = 0.8
+    desk = machine(PLACE.agent, **options)
+
+    def stand_in(visit: Visit[Query]) -> None:
+        pass_time(SECONDS[0])
+
+    with caplog.at_level(logging.WARNING, "fsm_orch"), virtual_time() as loop:
+        loop.run(Runner(desk, agents={desk.definition.states["act"]: stand_in}).run(Query(text="x")))
+
+    assert f"stand_in at {__file__}:{stand_in.__code__.co_firstlineno}, held the event loop" in caplog.text
+
+
 def test_a_model_that_blocks_is_told_by_the_state_that_calls_it(caplog: pytest.LogCaptureFixture) -> None:
     """A model of one's own that holds the loop is found by the agent that waits for it."""
 
@@ -242,7 +259,8 @@ def test_watching_steps_changes_nothing_of_them() -> None:
         return told, repr(outcome)
 
     async def watched(begun: Any) -> Any:
-        return await held.watched_steps(machine(plain).definition.states["act"], begun)
+        state = machine(plain).definition.states["act"]
+        return await held.watched_steps(state, state.spec, begun)
 
     async def bare(begun: Any) -> Any:
         return await begun

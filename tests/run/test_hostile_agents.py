@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 import pytest
@@ -61,10 +61,10 @@ class Custom:
 
 
 class Plain(Custom):
-    """An agent whose `act` is not a coroutine."""
+    """An agent whose `act` is not a coroutine, though it says so."""
 
-    def act(self, visit: Visit[Facts]) -> Any:  # type: ignore[override]
-        return Reply(changes={"answer": "yes"})
+    def act(self, visit: Visit[Facts]) -> Awaitable[Reply]:  # type: ignore[override]
+        return Reply(changes={"answer": "yes"})  # type: ignore[return-value]
 
 
 class Loose(Machine[Facts]):

@@ -230,7 +230,7 @@ async def test_what_is_no_response_is_refused_by_name(
 
     result = await run(asks, response=response)
 
-    assert f"unreadable: own:answers.complete gave {came}: it gives a Response, whose text is a str" == str(*raised)
+    assert f"unreadable: own:answers.complete gave {came}: it gives a Response(text=..., usage=...)" == str(*raised)
     assert charged == result.charged_tokens
     assert (Desk.done if does == "returns" else Desk.human) is result.state
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -70,7 +70,7 @@ class NotAsync:
 
     spec = AgentSpec(kind="code", name="NotAsync", canonical={})
 
-    def act(self, visit: Visit[Query, Any]) -> Any:
+    def act(self, visit: Visit[Query, Any]) -> Awaitable[Reply]:
         raise Case.error
 
 

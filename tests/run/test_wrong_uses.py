@@ -106,6 +106,22 @@ async def late(request: Request) -> int:
     return 1
 
 
+async def of_nothing() -> int:
+    return 1
+
+
+async def of_two(one: Any, two: Any) -> Any:
+    return one
+
+
+async def yields(visit: Any) -> Any:
+    yield visit
+
+
+def steps(visit: Any, more: int) -> Any:
+    yield more
+
+
 @functools.wraps(late)
 def wrapped(request: Request) -> Any:
     return late(request)
@@ -254,6 +270,53 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
             "the spec of OwnAgent is a dict: write spec = AgentSpec(...)",
         ),
         (
+            lambda: State(OwnAgent(act=lambda visit: Reply())),
+            TypeError,
+            "the act of OwnAgent cannot be awaited: write async def act(self, visit) -> Reply",
+        ),
+        (
+            lambda: runner(agents={Writing.drafting: OwnAgent(act=yields)}),
+            TypeError,
+            "the act of OwnAgent cannot be awaited: write async def act(self, visit) -> Reply",
+        ),
+        (
+            lambda: State(OwnAgent(act=of_nothing)),
+            TypeError,
+            "the act of OwnAgent does not take a visit alone: write async def act(self, visit) -> Reply",
+        ),
+        (
+            lambda: on(count=of_nothing, complete=of_two),
+            TypeError,
+            "OwnModel is no model yet: its count does not take a request alone: write async def count(self, request) "
+            "-> int; its complete does not take a request alone: write async def complete(self, request) -> Response",
+        ),
+        (
+            lambda: State(of_nothing),
+            TypeError,
+            "of_nothing is called with the visit alone, which does not fit: write def of_nothing(visit)",
+        ),
+        (
+            lambda: runner(agents={Writing.drafting: of_two}),
+            TypeError,
+            "of_two is called with the visit alone, which does not fit: write def of_two(visit)",
+        ),
+        (lambda: State(yields), TypeError, "yields yields, and an agent gives one reply: return it"),
+        (
+            lambda: runner(agents={Writing.drafting: functools.partial(steps, more=1)}),
+            TypeError,
+            "partial yields, and an agent gives one reply: return it",
+        ),
+        (
+            lambda: runner(agents={Writing.drafting: 3}),
+            TypeError,
+            "a state holds an agent or a function of the visit, not 3",
+        ),
+        (
+            lambda: runner(agents={Writing.drafting: OwnAgent}),
+            TypeError,
+            "a state holds an agent or a function of the visit, not <class ",
+        ),
+        (
             lambda: State(NoAct()),
             TypeError,
             "NoAct has a spec and no act: write async def act(self, visit) -> Reply",
@@ -343,12 +406,17 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
         (
             lambda: runner().run_sync(Essay(topic="x"), messages=Message(role="user", content="")),
             StartError,
-            "the messages of a run are Message objects: (Message(role='user', content='...'),)",
+            "the messages of a run are a tuple of Message objects, not a Message:",
         ),
         (
             lambda: runner().run_sync(Essay(topic="x"), messages="hello"),
             StartError,
-            "the messages of a run are Message objects: (Message(role='user', content='...'),)",
+            "the messages of a run are a tuple of Message objects, not a str:",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), messages=[{"role": "user", "content": None}]),
+            StartError,
+            "the messages of a run are a tuple of Message objects, not of a dict:",
         ),
         (
             lambda: runner().run_sync(Essay(topic="x"), messages=[Message(role="boss", content="")]),
@@ -411,3 +479,24 @@ async def test_a_journal_that_was_not_awaited_is_told() -> None:
     with pytest.raises(TypeError, match=r"not what is still to be awaited: give await store.load\(run_id\)$"):
         runner().replay(loading)
     assert () == await loading
+
+
+@pytest.mark.parametrize("reply", ["text", None, {"text": "x"}, Response(text=None, usage=None)])  # type: ignore[arg-type]
+def test_what_is_no_response_is_told(reply: Any) -> None:
+    """A model of one's own that gives something else than a response of text is told so in the landing."""
+
+    async def complete(request: Request) -> Any:
+        return reply
+
+    result = on(complete=complete).run_sync(Ticket(query="hi"))
+
+    assert result.landing is not None
+    assert "own:model.complete gave " in result.landing.detail
+    assert result.landing.detail.endswith(": it gives a Response(text=..., usage=...)")
+    assert result.usage.requests == 1
+
+
+@pytest.mark.parametrize("function", [len, print, functools.partial(write), OwnModel().count, write])
+def test_what_takes_a_visit_is_an_agent(function: Any) -> None:
+    """Whatever can be called with a visit, as far as is known, is taken by a state."""
+    assert State(function).agent is function

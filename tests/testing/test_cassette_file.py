@@ -149,6 +149,25 @@ def test_whatever_is_spoilt_is_refused_or_replayed(
         replayed(place)
 
 
+def test_a_number_that_nobody_can_read_is_no_cassette(tmp_path: Path) -> None:
+    """A file with a number of thousands of digits is refused by name as any other that is no JSON."""
+    place = tmp_path / "big.json"
+    place.write_text(f'{{"version": {"9" * 5_000}, "interactions": []}}')
+
+    with pytest.raises(MalformedCassette, match=r"big\.json' is not a cassette: it is not JSON: .*digits.*delete it"):
+        replayed(place)
+
+
+def test_a_folder_is_no_cassette(tmp_path: Path) -> None:
+    """A folder in the place of a cassette is refused by name, whether it is to be replayed or recorded over."""
+    for record in (False, True):
+        with (
+            pytest.raises(MalformedCassette, match="is not a cassette: it cannot be read: Is a directory"),
+            cassette(tmp_path, record=record),
+        ):
+            pass
+
+
 @pytest.mark.parametrize("held", [b"import os\n", b"[1]", b"{}", b"\xff"])
 def test_nothing_but_a_cassette_is_recorded_over(tmp_path: Path, held: bytes) -> None:
     """A file that is named by mistake is kept."""

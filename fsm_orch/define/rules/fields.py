@@ -131,14 +131,26 @@ def schema(definition: Definition) -> Iterator[Finding]:
     """Yield a finding if the context has no JSON schema."""
     # Asked of the whole context, not only of what models write: before a run it is the one sign that a field cannot be
     # read back from a journal. No digest is taken of it.
+    context = definition.context
+    error = _schema_error(context)
+    if error is None or any(_named_too_late(context, names_of_caller(), definition.where)):  # that has been said
+        return
+    fields = context.__pydantic_fields__.items()
+    wrong = [name for name, field in fields if _schema_error(field.rebuild_annotation(), context)]
+    for named in [f"{context.__name__}.{name}" for name in wrong] or [context.__name__]:
+        yield codes.finding("FSM122", where=definition.where, problem=f"{named} has no JSON schema: {error}")
+
+
+def _schema_error(kind: Any, context: type[Context] | None = None) -> str | None:
+    """Return what a class, or a type in a context, raises instead of a JSON schema; None if it has one."""
     try:
-        definition.context.model_json_schema()
+        # in a tuple, since the configuration of a model that stands alone is its own
+        inside: Any = tuple[kind]
+        alone = TypeAdapter(kind) if context is None else TypeAdapter(inside, config=context.model_config)
+        alone.json_schema()
     except Exception as error:  # whatever keeps it from a schema keeps it from a journal
-        yield codes.finding(
-            "FSM122",
-            where=definition.where,
-            problem=f"{definition.context.__name__} has no JSON schema: {type(error).__name__}",
-        )
+        return type(error).__name__
+    return None
 
 
 def asked(definition: Definition) -> Iterator[Finding]:

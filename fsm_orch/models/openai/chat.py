@@ -16,7 +16,7 @@ from ...messages import Message
 from ..base import Request, Response
 from ..http import Transport
 from ..prices import openai_price
-from ..wire import member, unfenced
+from ..wire import is_object, member, unfenced
 from .client import TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, texts_of
 from .replies import items, joined, response
@@ -152,9 +152,20 @@ def _text(reply: Any) -> Response:
 def _said(message: Any) -> tuple[str | None, str | None]:
     """Return what a message says, as a text or as a list of parts, and how it refuses; None: it does not."""
     content, refusal = member(message, "content"), member(message, "refusal")
-    text = content if isinstance(content, str) else joined(items(content), "text", "text")
+    text = content if isinstance(content, str) else _in_parts(items(content))
     refused = refusal if isinstance(refusal, str) and refusal else joined(items(content), "refusal", "refusal")
     return text, refused
+
+
+def _in_parts(parts: list[Any]) -> str | None:
+    """Return the text of a content in parts, which servers write in several ways; None if there is none."""
+    said = [part if isinstance(part, str) else member(part, "text") for part in parts if _is_text(part)]
+    texts = [text for text in said if isinstance(text, str)]
+    return "".join(texts) if texts else None
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, str) or member(part, "type") in ("text", "output_text", None)
 
 
 def _json(reply: Any, *, has_fences: bool) -> Response:
@@ -162,14 +173,10 @@ def _json(reply: Any, *, has_fences: bool) -> Response:
     read = _text(reply)
     if not read.text.strip() and read.finish != "refusal":
         message = member(next(iter(items(member(reply, "choices"))), None), "message")
+        # reasoning in prose is no answer
         reasons = (member(message, key) for key in ("reasoning_content", "reasoning"))
-        read = replace(read, text=next((reason for reason in reasons if _is_object(reason)), read.text))
+        read = replace(read, text=next((reason for reason in reasons if is_object(reason)), read.text))
     return replace(read, text=unfenced(read.text)) if has_fences else read
-
-
-def _is_object(text: Any) -> bool:
-    """Return whether a text looks like a JSON object from its start to its end: reasoning in prose is no answer."""
-    return isinstance(text, str) and text.strip().startswith("{") and text.strip().endswith("}")
 
 
 def _usage(counts: Any) -> Usage | None:

@@ -8,7 +8,6 @@ its message may quote a prompt or a key.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -34,7 +33,7 @@ from ..http import (
     status_failure,
     told_failure,
 )
-from ..wire import member
+from ..wire import error_in, is_stream, json_of, member
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -76,10 +75,7 @@ def told(reply: Any, *parts: Any) -> CallFailed | None:
         reply: the body, as JSON.
         parts: what else of it may hold an error.
     """
-    # vLLM and others put the error where the reply should be; and a response may have failed without one
-    has_failed = any(member(reply, key) in ("error", "failed") for key in ("object", "type", "status"))
-    whole = reply if has_failed else None
-    for error in (*(member(part, "error") for part in (reply, *parts)), whole):
+    for error in map(error_in, (reply, *parts)):
         failure = told_failure(error, _TOLD)
         if failure is not None:
             return failure.error("HTTP 200, and its body says that it failed")
@@ -119,18 +115,14 @@ class Endpoint:
         """
         sdk = await self._sdk.get()
         content = await once(self._timeout_s, lambda: create(sdk), self._refused)
-        try:
-            return json.loads(content)
-        except (ValueError, RecursionError):
-            pass
-        raise UNREADABLE.error("the reply is not JSON")  # out here, or what was said is chained to it
+        body = json_of(content)
+        if body is None:
+            raise UNREADABLE.error(f"the reply is {'a stream of events' if is_stream(content) else 'not JSON'}")
+        return body
 
     def _refused(self, answer: Answer) -> CallFailed:
-        try:
-            body = json.loads(answer.content)
-        except (ValueError, RecursionError):
-            body = None
-        error = member(body, "error")
+        body = json_of(answer.content)
+        error = error_in(body)
         error = error if isinstance(error, Mapping) else body
         words = {name: member(error, name) for name in ("code", "type", "param")}
         words["request_id"] = answer.headers.get("x-request-id")

@@ -12,7 +12,7 @@ from ...define.wording import without_surrogates
 from ...errors import CallFailed
 from ..base import Response
 from ..http import UNREADABLE
-from ..wire import finish_of, member
+from ..wire import finish_of, is_object, member
 
 
 def items(value: Any) -> list[Any]:
@@ -29,9 +29,9 @@ def response(text: str | None, usage: Usage | None, ended: Any, *, failed: CallF
         ended: the provider's word for how it ended, or whatever stands there.
         failed: the failure that the reply tells, beside whatever it holds.
 
-    Raises CallFailed: `failed`, if nothing was written; `unreadable`, if neither text nor usage can be read.
+    Raises CallFailed: `failed`, if no whole object was written; `unreadable`, if neither text nor usage can be read.
     """
-    if not text and failed is not None:
+    if failed is not None and not is_object(text):  # a whole decision beside it is still one; anything less was cut
         raise failed
     if text is None and usage is None:
         raise UNREADABLE.error("the reply holds neither a text nor usage")

@@ -72,7 +72,7 @@ from support.declared import case, machine, module, refused, shows
         ),
         case(
             "a context has a schema",
-            "Live has no JSON schema",
+            "Live.socket has no JSON schema",
             context="Live",
             found="FSM122",
             before="""

@@ -90,7 +90,7 @@ async def test_refusal(kind: Kind) -> None:
     ("content", "text"),
     [
         ([{"type": "thinking", "thinking": []}, {"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "ab"),
-        ([{"type": "text", "text": None}, None, "no", {"text": "no"}], ""),
+        ([{"type": "text", "text": None}, None, 7, {"type": "thinking", "text": "no"}], ""),
         ([], ""),
         (None, ""),
         ({"type": "text", "text": "a"}, ""),
@@ -162,7 +162,7 @@ async def test_a_fence_is_taken_off(written: str, text: str) -> None:
             "tool_calls",
         ),
         ("chat", said("chat", choices=[{"finish_reason": "length", "message": {"content": None}}]), "length", ""),
-        ("chat", said("chat", text=["a"]), "other", ""),
+        ("chat", said("chat", text=[7]), "other", ""),
     ],
 )
 async def test_usage_survives(kind: Kind, reply: Any, finish: Any, word: str) -> None:
@@ -211,6 +211,75 @@ async def test_an_error_anywhere_in_a_200() -> None:
     assert Response(text="{}", usage=USED, finish="other", ended="error") == await ask(
         "chat", Wired(said("chat", choices=[beside]))
     )
+
+
+ELSEWHERE_TOLD: list[Any] = [
+    [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}}],
+    {"code": 429, "message": "slow down"},
+    {"status": 429, "title": "Too Many Requests"},
+    {"error": 429},
+    {"error": True, "code": 429},
+    {"error": {"error": {"code": "429"}}},
+    {"success": False, "errors": [{"code": 429}]},
+    b'data: {"error": {"code": 429}}\n\n',
+    b': waiting\n\nevent: error\ndata: {"type": "error", "error": {"type": "rate_limit_error"}}\n\ndata: [DONE]\n\n',
+]
+
+
+@pytest.mark.parametrize("body", ELSEWHERE_TOLD)
+@each_kind
+async def test_an_error_in_the_shapes_of_gateways(kind: Kind, body: Any) -> None:
+    """An error of a 200 is one of its code in whatever shape it comes: a list, bare, a flag, inside out, a stream."""
+    error = await fail(kind, Wired(body))
+
+    assert ("rate_limited", False, True) == (error.reason, error.unsent, error.transient)
+
+
+@each_kind
+async def test_words_of_a_refusal_in_a_list(kind: Kind) -> None:
+    """A refusal that is put into a list is read as one that is not."""
+    body = [{"error": {"code": "insufficient_quota", "message": KEY}}]
+    error = await fail(kind, Wired(body, status=429))
+
+    assert ("quota", "quota: HTTP 429, code insufficient_quota") == (error.reason, str(error))
+
+
+@each_kind
+async def test_a_stream_nobody_asked_for(kind: Kind) -> None:
+    """A stream of events is no reply, and is said to be one."""
+    error = await fail(kind, Wired(b'data: {"choices": [{"delta": {"content": "{}"}}]}\n\ndata: [DONE]\n\n'))
+
+    assert ("unreadable", "unreadable: the reply is a stream of events") == (error.reason, str(error))
+
+
+@each_kind
+async def test_an_error_after_half_a_text(kind: Kind) -> None:
+    """A text that an error cut short is no text: the call failed as the error says."""
+    error = await fail(kind, Wired(said(kind, '{"handoff": "a', error={"code": 502})))
+
+    assert ("server_error", True) == (error.reason, error.transient)
+
+
+@each_kind
+async def test_a_key_is_no_word(kind: Kind) -> None:
+    """A server that ends a reply with the key it was sent does not put it into a log or a landing."""
+    assert "" == (await ask(kind, Wired(ended(kind, KEY)))).ended
+
+
+PARTS: list[Any] = [
+    ['{"handoff"', ': "a"}'],
+    [{"text": '{"handoff": "a"}'}],
+    [{"type": "output_text", "text": '{"handoff"'}, {"type": "text", "text": ': "a"}'}],
+    [{"type": "thinking", "thinking": [{"type": "text", "text": "{"}]}, {"type": "text", "text": '{"handoff": "a"}'}],
+]
+
+
+@pytest.mark.parametrize("parts", PARTS)
+async def test_parts_as_servers_write_them(parts: list[Any]) -> None:
+    """Content in parts is a text, whether they are texts or objects, named or not; thoughts are left out."""
+    reply = said("chat", choices=[{"finish_reason": "stop", "message": {"content": parts}}])
+
+    assert Response(text='{"handoff": "a"}', usage=USED) == await ask("chat", Wired(reply))
 
 
 @pytest.mark.parametrize("error", [None, {}, "", [], 0, False])
