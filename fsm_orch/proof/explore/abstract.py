@@ -67,24 +67,15 @@ class Abstraction:
     @cached_property
     def _defaults(self) -> dict[str, object]:
         """The finite fields that have the same value at the start of every run, with that value."""
-        found = self._found_defaults(self.domain.finite)
+        found = {name: self.domain.default(name) for name in self.domain.finite}
         return {name: value for name, value in found.items() if self.domain.is_listed(name, value)}
 
     @cached_property
     def opaque_defaults(self) -> dict[str, object]:
         """The opaque fields that guards may read and that have one value at the start of every run, with that value."""
         read = frozenset[str]().union(*(self.may_read[leaf] for leaf in self.opaque_leaves))
-        found = self._found_defaults(name for name in self.domain.opaque if name in read)
+        found = {name: self.domain.default(name) for name in self.domain.opaque if name in read}
         return {name: value for name, value in found.items() if value is not UNCLEAR}
-
-    def _found_defaults(self, names: Iterable[str]) -> dict[str, object]:
-        """Return the defaults of those fields that a caller cannot give."""
-        # Validators may derive any field from what is given, so with validators no field counts as fixed: runs then
-        # begin with every value of every field, which is more than they can and never less.
-        if self.has_validators:
-            return {}
-        context, given = self.original.context, given_fields(self.original.context)
-        return {name: default_of(context, name) for name in names if name not in given}
 
     @cached_property
     def placeholders(self) -> dict[str, object]:

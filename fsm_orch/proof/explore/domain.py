@@ -3,7 +3,8 @@
 A field is *finite* if its type is a bool, an enum, a Literal, None, or a union of these. Any other field is *opaque*:
 its values are not looked into. A *leaf* is a guard that is not composed of others. A leaf that reads an opaque field is
 opaque too: it may answer yes, answer no, or raise. Leaves are asked on a view of the context that holds only some
-fields, which shows what they read; a field behind a short circuit counts only where it is read.
+fields, which shows what they read; a field behind a short circuit counts only where it is read. An opaque field that
+every run begins with the same value in is read both ways: as that value, and as one that is not known.
 
 A composed guard is decided from what its leaves answer, so `g` and `~g` never both hold, however opaque g is.
 """
@@ -14,14 +15,15 @@ import enum
 import types
 import typing
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import islice, product
 from typing import Annotated, Any, Literal, NamedTuple, Union
 
-from ...define.context import Context
+from ...define.context import Context, given_fields
 from ...define.guards import Guard, as_bool
 from ...define.watched import watched
 from ...errors import is_failure
-from .validation import admitted
+from .validation import UNCLEAR, admitted, default_of, has_validators
 
 MAX_VALUES = 16
 """A field with more values than this is opaque: the configurations to explore grow with the product of all values."""
@@ -45,7 +47,7 @@ class Answer(NamedTuple):
 
 
 class Path(NamedTuple):
-    """One way through a leaf: the finite fields that it reads, with the values it finds, and what it answers then."""
+    """One way through a leaf: the fields that it reads, with the values it finds, and what it answers then."""
 
     found: Mapping[str, object]
     """By field, in the order in which it reads them."""
@@ -70,6 +72,7 @@ class Domain:
             is_lost = is_raw and any(isinstance(value, enum.Enum) for value in values)
             if values and not is_lost and (held := admitted(context_type, name, values)):
                 self.finite[name] = held
+        self._defaults: dict[str, object] = {}
         self._asked: dict[tuple[Guard[Any], tuple[object, ...]], Answer] = {}
         self._walked: dict[Guard[Any], tuple[Path, ...]] = {}
         if guards is not None:
@@ -77,7 +80,7 @@ class Domain:
             asked = leaves_of(guards)
             for leaf in asked:
                 while (beyond := next(islice(self._walk(leaf, {}), MOST_PATHS, None), None)) is not None:
-                    del self.finite[[*beyond.found][-1]]
+                    del self.finite[[name for name in beyond.found if name in self.finite][-1]]
             reads = self.read_by(asked)
             self.finite = {name: values for name, values in self.finite.items() if name in reads}
         self.opaque = tuple(name for name in context_type.__pydantic_fields__ if name not in self.finite)
@@ -90,6 +93,19 @@ class Domain:
         """Return whether a value is one of those listed for a field."""
         # By type too: 1 == True, but a guard may tell them apart.
         return any(type(value) is type(listed) and value == listed for listed in self.finite.get(name, ()))
+
+    @cached_property
+    def _may_vary(self) -> frozenset[str]:
+        """The fields with which runs may begin otherwise than with their defaults."""
+        # Validators may derive any field from what is given, so with validators no field begins with its default.
+        whole = has_validators(self.context_type)
+        return frozenset(self.context_type.__pydantic_fields__) if whole else given_fields(self.context_type)
+
+    def default(self, name: str) -> object:
+        """Return the value that a field holds at the start of every run; UNCLEAR if there is no such value."""
+        if name not in self._defaults:
+            self._defaults[name] = UNCLEAR if name in self._may_vary else default_of(self.context_type, name)
+        return self._defaults[name]
 
     def distinguished(self, asked: Iterable[Guard[Any]]) -> dict[str, tuple[object, ...]]:
         """Return, for each finite field, the values that some leaf distinguishes.
@@ -106,13 +122,17 @@ class Domain:
             rest: dict[object, set[Hashable]] = {value: set() for value in values}
             for leaf, (found, answer) in paths:
                 if name in found:
-                    others = tuple((field, value) for field, value in found.items() if field != name)
-                    rest[found[name]].add((leaf, others, answer))
+                    rest[found[name]].add((leaf, self._beside(name, found), answer))
             first: dict[frozenset[Hashable], object] = {}
             for value in values:
                 first.setdefault(frozenset(rest[value]), value)
             kept[name] = tuple(first.values())
         return kept
+
+    def _beside(self, name: str, found: Mapping[str, object]) -> tuple[tuple[str, object], ...]:
+        # The value of an opaque field is its default, which need not have a hash, and is the same everywhere.
+        others = ((other, value if other in self.finite else None) for other, value in found.items())
+        return tuple((other, value) for other, value in others if other != name)
 
     def ask(self, leaf: Guard[Any], known: Mapping[str, object]) -> Answer:
         """Ask a leaf on a context in which only some fields have values.
@@ -154,7 +174,7 @@ class Domain:
     def reads(self, leaf: Guard[Any]) -> tuple[str, ...]:
         """Return every field that a leaf reads on some values, in order of declaration.
 
-        Fields that it would read after an opaque field are not seen.
+        Fields that it would read after an opaque field are seen only if that field's default leads to them.
         """
         seen = {name for path in self._paths(leaf) for name in path.answer.reads}
         return tuple(name for name in self.context_type.__pydantic_fields__ if name in seen)
@@ -182,6 +202,10 @@ class Domain:
                 yield from self._walk(leaf, {**found, name: value})
         else:
             yield Path(found, answer._replace(error=None))  # what it raised decides nothing, and would tell paths apart
+            if name is not None and (default := self.default(name)) is not UNCLEAR:
+                # Until somebody writes it, a run holds its default, and the leaf is asked on that. What it reads beyond
+                # has to be known: values that only decide there would be merged, and fields that are would be dead.
+                yield from self._walk(leaf, {**found, name: default})
 
     def _context(self, known: Mapping[str, object]) -> Context:
         """Return a context of these values, without running its validators."""

@@ -212,6 +212,56 @@ def test_an_answer_stands_until_what_it_read_is_written(
     assert [verdict] == verdicts(twice(first, second, writes=writes))
 
 
+class Mood(Context):
+    mood: Literal["calm", "cross", "sad"]
+    note: Preset[str] = ""
+
+
+@guard
+def is_calm(mood: Mood) -> bool:
+    return mood.mood == "calm"
+
+
+@guard
+def is_sad_unless_noted(mood: Mood) -> bool:
+    """Read a finite field only behind one whose values are not listed."""
+    return not mood.note and mood.mood == "sad"
+
+
+def test_what_is_read_behind_a_default_is_told_apart() -> None:
+    """A guard that reads on where a default stands decides by values that no other guard tells apart."""
+
+    class Behind(Machine[Mood]):
+        """Leave out the calm, and then look for the sad."""
+
+        one, two = State(act, initial=True), State(act)
+        done, sad, human = Final(), Final(), Final(fallback=True)
+        calm, other = one.to(done, guard=is_calm), one.to(two)
+        down, rest = two.to(sad, guard=is_sad_unless_noted), two.to(human)
+        policies = (never(down),)
+
+    found = explore(Behind.definition)
+
+    assert ["violated"] == verdicts(found)
+    assert "sad" in found.reached
+
+
+def test_what_is_read_behind_a_default_is_alive() -> None:
+    """A field that only such a guard reads is kept apart until it is asked."""
+
+    class Kept(Machine[Mood]):
+        """Write a mood, and ask for it a state later."""
+
+        one, two, three = State(act, writes=Mood.mood, initial=True), State(act), State(act)
+        sad, human = Final(), Final(fallback=True)
+        on, off = one.to(two, guard=is_calm), one.to(three)
+        early = two.to(three)
+        down, rest = three.to(sad, guard=is_sad_unless_noted), three.to(human)
+        policies = (never(down),)
+
+    assert ["violated"] == verdicts(explore(Kept.definition))
+
+
 def test_a_failure_writes_nothing() -> None:
     """An edge of a failure keeps the context of entry, and with it what guards have answered."""
 
