@@ -32,17 +32,20 @@ def has_validators(context_type: type[Context]) -> bool:
 def admitted(context_type: type[Context], name: str, values: Sequence[object]) -> tuple[object, ...]:
     """Return those values that a field can hold in a run: its constraints accept them, and JSON gives them back.
 
-    All of them are returned if the user's own code takes part, and none if JSON gives back values that are not listed.
+    All of them are returned if the user's own code takes part, and none if the field may hold values that are not
+    listed.
     """
     # Too many values only make an exploration larger. One value too few would leave real runs out, so a value goes only
     # if pydantic alone decides and refuses it, and the whole list if the field can hold something that is not on it.
     adapter = _adapter(context_type, name)
-    if _has_users_code(adapter.core_schema):
-        return tuple(values)
+    if _may_widen(context_type, name, adapter.core_schema):
+        return ()
     held_values = [_round_trip(adapter, value) for value in values]
     listed = {(type(value), value) for value in values}
     if any(held is not UNCLEAR and (type(held), held) not in listed for held in held_values):
         return ()
+    if _has_users_code(adapter.core_schema):
+        return tuple(values)
     return tuple(v for v, held in zip(values, held_values, strict=True) if type(v) is type(held) and v == held)
 
 
@@ -54,9 +57,19 @@ def _adapter(context_type: type[Context], name: str) -> TypeAdapter[Any]:
 def _round_trip(adapter: TypeAdapter[Any], value: object) -> Any:
     """Return what a run holds of a value: what validation makes of it, written as JSON and read as a journal is."""
     try:
-        return adapter.validate_json(adapter.dump_json(adapter.validate_python(value)))
-    except ValueError:  # pydantic's ValidationError is one
+        return adapter.validate_json(adapter.dump_json(adapter.validate_python(value), warnings=False))
+    except Exception:  # pydantic's own, or whatever a validator raises, which is user code
         return UNCLEAR
+
+
+def _may_widen(context_type: type[Context], name: str, schema: Any) -> bool:
+    """Return whether a validator stands in place of a field's type or around it, and so may let anything pass."""
+    own = context_type.__pydantic_decorators__.field_validators.values()
+    modes = {validator.info.mode for validator in own if not {name, "*"}.isdisjoint(validator.info.fields)}
+    # what writes a value as JSON has the same types, and its function is not in a dict
+    users = (node for node in _nodes(dict(schema)) if isinstance(node.get("function"), dict) and _is_users(node))
+    modes |= {str(node["type"]).removeprefix("function-") for node in users}
+    return not modes.isdisjoint(("plain", "wrap"))
 
 
 def _has_users_code(schema: Any) -> bool:

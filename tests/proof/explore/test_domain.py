@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WrapValidator,
+    field_validator,
+)
 
 from fsm_orch import Context, guard
 from fsm_orch.define import Guard
@@ -248,3 +256,22 @@ def test_a_leaf_that_is_not_asked_does_not_break_a_guard() -> None:
     assert decided(is_paid | breaks, raising.__getitem__)  # type: ignore[arg-type]
     assert not decided(breaks | is_paid, raising.__getitem__)  # type: ignore[arg-type]
     assert not decided(~breaks, raising.__getitem__)  # type: ignore[arg-type]
+
+
+class Wide(Context):
+    plain: Annotated[bool, PlainValidator(lambda value: value)]
+    wrapped: Annotated[bool, WrapValidator(lambda value, handler: value)] | None = None
+    decorated: bool = False
+    moved: Annotated[bool, AfterValidator(int)] = False
+    before: Annotated[bool, BeforeValidator(lambda value: value)] = False
+    after: Annotated[bool, AfterValidator(lambda value: not value)] = False
+
+    @field_validator("decorated", mode="plain")
+    @classmethod
+    def any_at_all(cls, value: object) -> object:
+        return value
+
+
+def test_a_validator_may_let_anything_pass() -> None:
+    """Where one stands in place of a type, or gives what the type does not list, the values are not known."""
+    assert ["before", "after"] == list(Domain(Wide).finite)
