@@ -66,7 +66,7 @@ def _watched_subclass(context_type: type[C]) -> type[C]:
             object.__getattribute__(self, "_on_read")(name)
         elif name in ("__dict__", "__pydantic_fields_set__"):
             on_read = object.__getattribute__(self, "_on_read")
-            for field in fields:
+            for field in context_type.__pydantic_fields__:  # in one order: whoever raises is shown the same field
                 on_read(field)
         elif name == "__class__":
             return context_type

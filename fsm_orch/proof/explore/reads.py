@@ -2,7 +2,8 @@
 
 A guard that was asked shows the branches that it took, and says nothing of the others. So its bytecode is looked at.
 Where it uses the context for nothing but `context.field`, those fields are all that it can read. Properties and methods
-of the context are followed. Where it does anything else with it, it may read every field.
+of the context are followed. Where it does anything else with it, it may read every field. So it does with a cached
+property, which looks for its value in the context's `__dict__`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import dis
 import types
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from typing import Any
 
 from ...define.context import Context
@@ -25,8 +25,11 @@ _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _CELLS = frozenset({"MAKE_CELL", "COPY_FREE_VARS", "LOAD_CLOSURE"})
 """Hand a variable to an inner function, whose own code is looked at."""
 _FILLERS = frozenset({"CACHE", "EXTENDED_ARG", "NOP"})
+_HOOKS = ("__getattribute__", "__getattr__")
+"""Methods that say what an attribute is; the second one also where a property raises AttributeError."""
 _FRAMES = frozenset(
     {
+        "__builtins__",
         "locals",
         "vars",
         "eval",
@@ -53,7 +56,7 @@ def may_read(leaf: Guard[Any], context_type: type[Context]) -> frozenset[str]:
     # Every doubt means all fields. One field too many makes the proof say "possible" once too often; one too few would
     # have it call something proved that is not.
     everything = frozenset(context_type.__pydantic_fields__)
-    if context_type.__getattribute__ is not Context.__getattribute__:
+    if any(getattr(context_type, hook) is not getattr(Context, hook) for hook in _HOOKS):
         return everything  # any attribute may then read any field
     try:
         return frozenset(_of_function(leaf.predicate, context_type, frozenset()))
@@ -114,8 +117,6 @@ def _of_attribute(name: str, context_type: type[Context], seen: frozenset[types.
         return {name}
     found: object = next((vars(kind)[name] for kind in context_type.__mro__ if name in vars(kind)), None)
     getter: Callable[..., Any] | object | None = found
-    if isinstance(found, property):
+    if type(found) is property:  # a subclass of it may do anything when it is read
         getter = found.fget
-    elif isinstance(found, cached_property):
-        getter = found.func
     return _of_function(getter, context_type, seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import Counter
+from functools import cached_property
 from typing import Any, Literal
 
 import pytest
@@ -260,6 +261,35 @@ def test_what_is_read_behind_a_default_is_alive() -> None:
         policies = (never(down),)
 
     assert ["violated"] == verdicts(explore(Kept.definition))
+
+
+class Named(Context):
+    name: str
+    note: str = ""
+
+    @cached_property
+    def is_long(self) -> bool:
+        return len(self.name) > 3
+
+
+@guard
+def has_long_name(named: Named) -> bool:
+    return named.is_long
+
+
+def test_what_the_kernel_takes_for_read_may_be_read() -> None:
+    """A guard with a cached property may open after any write, so a visit that writes is begun though it is closed."""
+
+    class Cached(Machine[Named]):
+        """Write a note where the only way on is closed, and fail."""
+
+        one, two = State(act, initial=True), State(act, writes=Named.note)
+        done, lost, human = Final(), Final(), Final(fallback=True)
+        short, rest = one.to(two, guard=~has_long_name), one.to(human)
+        on, off = two.to(done, guard=has_long_name), two.on_failure(lost)
+        policies = (never(lost),)
+
+    assert ["violated"] == verdicts(explore(Cached.definition))
 
 
 def test_a_failure_writes_nothing() -> None:

@@ -208,9 +208,9 @@ def test_nothing_else_is_ever_read(order: Order) -> None:
         assert reads <= may_read(leaf(predicate), Order)
 
 
-def test_a_cached_property_is_followed() -> None:
-    """Its value is what its function reads: that Python looks for a cached one first decides nothing."""
-    assert may_read(leaf(lambda order: order.length > 2), Order) == {"name"}
+def test_a_cached_property_reads_all() -> None:
+    """Python looks for its value in the context's `__dict__`, and to the kernel that is a look at every field."""
+    assert may_read(leaf(lambda order: order.length > 2), Order) == ALL
 
 
 def test_a_context_may_hide_what_it_reads() -> None:
@@ -219,6 +219,23 @@ def test_a_context_may_hide_what_it_reads() -> None:
     class Sly(Order):
         def __getattribute__(self, name: str) -> Any:
             return object.__getattribute__(self, "note" if name == "amount" else name)
+
+    class Fallen(Order):
+        @property
+        def is_empty(self) -> bool:
+            raise AttributeError(self.name)
+
+        def __getattr__(self, name: str) -> Any:
+            return self.total
+
+    class lazy(property):
+        def __get__(self, order: Any, owner: Any = None) -> Any:
+            return order.total
+
+    class Lazy(Order):
+        @lazy
+        def is_done(self) -> bool:
+            return bool(self.name)
 
     class Eager(Order):
         @property
@@ -231,3 +248,5 @@ def test_a_context_may_hide_what_it_reads() -> None:
 
     assert may_read(is_odd, Sly) == ALL
     assert may_read(leaf(lambda order: order.is_large), Eager) == ALL
+    assert may_read(leaf(lambda order: order.is_empty), Fallen) == ALL
+    assert may_read(leaf(lambda order: order.is_done), Lazy) == ALL
