@@ -185,9 +185,8 @@ class _ModelBuilder:
         return values if outcome is None else (outcome if outcome in values else outcome == "yes",)
 
     def _starts(self, name: str) -> tuple[object, ...]:
-        values, field = self.domain.finite[name], self.definition.context.__pydantic_fields__[name]
-        is_free = name in given_fields(self.definition.context) or field.default_factory is not None
-        return tuple(value for value in values if is_free or _is_same(value, field.default)) or values
+        values, default = self.domain.finite[name], self.domain.default(name)
+        return tuple(value for value in values if default is UNCLEAR or _is_same(value, default)) or values
 
     def finite_model(self) -> FiniteModel:
         definition, limits = self.definition, self.definition.limits

@@ -21,9 +21,9 @@ from .trace import Assumption
 T = TypeVar("T")
 Origin = Literal["before", "after"]
 """Whose opaque fields a leaf reads: those of the context before a step, or after its reply."""
-_Moment = Literal["before", "after", "menu", "end"]
-"""For which context an answer was chosen: as `Origin`; for a menu alone, before what it depends on is written; or after
-a final state has written what it sets."""
+_Moment = Literal["before", "after", "menu", "ahead", "end"]
+"""For which context an answer was chosen: as `Origin`; for a menu alone, before what it depends on is written; whether
+it reads there what is still to be written; or after a final state has written what it sets."""
 
 
 class LeafAnswer(NamedTuple):
@@ -31,6 +31,12 @@ class LeafAnswer(NamedTuple):
 
     leaf: Guard[Any]
     outcome: Outcome
+    moment: _Moment = "before"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it only says that a menu is drawn by other answers."""
+        return self.moment == "ahead" and self.outcome != "yes"
 
     @property
     def assumption(self) -> Assumption:
@@ -176,9 +182,9 @@ class GuardOracle:
         """Return the next script to try, or None if all were tried: the last answer that can change is changed."""
         answers = list(self._asked.values())
         while answers:
-            leaf, outcome = answers.pop()
-            options = self._abstraction.outcomes[leaf]
-            untried = options[options.index(outcome) + 1 :]
+            last = answers.pop()
+            options = self._abstraction.outcomes[last.leaf]
+            untried = options[options.index(last.outcome) + 1 :]
             if untried:
                 return (*(answered.outcome for answered in answers), untried[0])
         return None
@@ -195,6 +201,11 @@ class GuardOracle:
         def of_leaf(leaf: Guard[Any]) -> Outcome:
             answer = self._ask(leaf, values, origin)
             reads.extend(answer.reads)
+            ahead = self._still_to_write & self._abstraction.may_read[leaf] if answer.outcome is None else frozenset()
+            # A guard that reads what is still to be written is on the menu even if no answers of its leaves open it. A
+            # leaf that is the whole guard needs no such choice: where it answers yes, it is on the menu too.
+            if ahead and guard.connective and self._chosen(leaf, "ahead") == "yes":
+                reads.append(min(ahead))
             outcome = answer.outcome or self._choose(leaf, origin)
             if outcome == "raises":
                 errors.append(answer.error or f"an error in {leaf!r}")
@@ -245,7 +256,7 @@ class GuardOracle:
         if key not in self._asked:
             number = len(self._asked)
             outcome = self._script[number] if number < len(self._script) else self._abstraction.outcomes[leaf][0]
-            self._asked[key] = LeafAnswer(leaf, outcome)
+            self._asked[key] = LeafAnswer(leaf, outcome, moment)
         return self._asked[key].outcome
 
     def _origin(self, context: Context) -> Origin:

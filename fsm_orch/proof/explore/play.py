@@ -137,7 +137,7 @@ class Play:
         """Take a step once more, with the answers that opaque guards gave before; return those that it recalls too."""
         before, memory = position and position.now.context, self._memory(position)
         moved, asked = self.oracle.replay(before, memory, _written(event), lambda: self._take(position, event), script)
-        return moved, (*self.oracle.recalled, *asked)
+        return moved, (*self.oracle.recalled, *(answered for answered in asked if not answered.is_idle))
 
     def _memory(self, position: Position | None) -> Memory:
         return position.memory if position else Memory(fresh=frozenset(self.abstraction.opaque_defaults))

@@ -65,7 +65,7 @@ def _round_trip(adapter: TypeAdapter[Any], value: object) -> Any:
 def _may_widen(context_type: type[Context], name: str, schema: Any) -> bool:
     """Return whether a validator stands in place of a field's type or around it, and so may let anything pass."""
     own = context_type.__pydantic_decorators__.field_validators.values()
-    modes = {validator.info.mode for validator in own if not {name, "*"}.isdisjoint(validator.info.fields)}
+    modes: set[str] = {validator.info.mode for validator in own if not {name, "*"}.isdisjoint(validator.info.fields)}
     # what writes a value as JSON has the same types, and its function is not in a dict
     users = (node for node in _nodes(dict(schema)) if isinstance(node.get("function"), dict) and _is_users(node))
     modes |= {str(node["type"]).removeprefix("function-") for node in users}

@@ -198,7 +198,7 @@ class Walk:
             # Results with one key have one future. The state that was passed through decides nothing more, but it was
             # entered, and that must be noted for each such state: so it is part of the key too.
             key = moved.position.now.hops, self.play.key(moved.position), passed_through(moved)
-            results.setdefault(key, (moved, tuple([outcome for _, outcome in answered])))
+            results.setdefault(key, (moved, tuple([answer.outcome for answer in answered])))
         # An edge that asks opaque guards is sure if all that they may answer leads to the same. What they have answered
         # on the way here counts for nothing: on another way they may have answered otherwise.
         is_sure = is_certain or self.play.is_sure(source and source.position, event)

@@ -292,6 +292,25 @@ def test_what_the_kernel_takes_for_read_may_be_read() -> None:
     assert ["violated"] == verdicts(explore(Cached.definition))
 
 
+@pytest.mark.parametrize("closed", [is_long & ~is_long, ~(is_long | ~is_long), is_noted & ~is_noted])
+def test_a_guard_that_reads_ahead_is_on_the_menu(closed: Any) -> None:
+    """A visit is begun if its guard reads what it is to write, though no answer would open it; then it may fail."""
+
+    class Ahead(Machine[Order]):
+        """Write what a contradiction reads."""
+
+        one, two = State(act, initial=True), State(act, writes=(Order.text, Order.note))
+        done, lost, human = Final(), Final(), Final(fallback=True)
+        on = one.to(two)
+        never_on, failed = two.to(done, guard=closed), two.on_failure(lost)
+        policies = (never(lost),)
+
+    found = explore(Ahead.definition)
+
+    assert ["violated"] == verdicts(found)
+    assert "lost" in found.reached
+
+
 def test_a_failure_writes_nothing() -> None:
     """An edge of a failure keeps the context of entry, and with it what guards have answered."""
 
