@@ -12,6 +12,7 @@ import types
 from typing import Any, Literal
 
 import pytest
+from pydantic import model_validator
 from support import checkers
 from support.finite import drawn
 
@@ -248,6 +249,34 @@ def test_a_field_that_is_not_given_starts_at_its_default():
 
     assert starts["a"] == (False, True)
     assert starts.get("b", (False,)) == (False,)
+
+
+class Derived(Context):
+    a: bool
+    b: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def derive(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {"b": values["a"], **values}
+
+
+@guard
+def is_derived(context: Derived) -> bool:
+    return context.b
+
+
+def test_a_field_that_a_validator_derives_starts_with_any_value():
+    """A run may begin otherwise than with the default, so a model that begins with it alone would prove too much."""
+
+    class Deriving(Machine[Derived]):
+        """Leave by what was derived."""
+
+        one = State(LLMAgent("Go on."), initial=True)
+        done, human = Final(), Final(fallback=True)
+        on, off = one.to(done, "derived", guard=is_derived), one.to(human, "not")
+
+    assert {"b": (False, True)} == {v.name: v.starts for v in finite_model(Deriving.definition).variables}
 
 
 def test_distinct_names_stay_distinct():
