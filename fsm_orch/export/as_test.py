@@ -126,7 +126,7 @@ class _Writer:
         deadline_s = self._definition.limits.deadline_s
         if isinstance(last, inputs.Replied) and last.handoff in exits:
             said.append(f"handoff={machine}.{last.handoff}")
-        elif isinstance(last, inputs.Replied) and last.handoff is not None:
+        elif isinstance(last, inputs.Replied) and (last.handoff is not None or last.refusal is not None):
             said.append('fails="refusal"')
         elif isinstance(last, inputs.Cancelled) or last.at >= deadline_s:
             said.append(f"seconds={deadline_s:g}")

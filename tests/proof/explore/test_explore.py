@@ -577,8 +577,8 @@ def test_every_failure_edge_is_taken() -> None:
 
 @pytest.mark.slow
 def test_a_cap_leaves_a_partial_verdict() -> None:
-    """Where there is no more room, what was broken stays broken, and the rest is unknown."""
-    claims = (never(Support.triage), never(Support.refund), eventually(Support.answered), never(Support.human))
+    """Where there is no more room, what was broken stays broken, and what the bare graph did not decide is unknown."""
+    claims = (never(Support.triage), never(Support.refund), never(Support.answered), at_most(3, Support.billing))
     whole = explore(Support.definition, policies=claims)
 
     for room in range(1, whole.configurations):
@@ -586,7 +586,7 @@ def test_a_cap_leaves_a_partial_verdict() -> None:
         assert not found.is_complete
         assert room == found.configurations
         assert "violated" == verdicts(found)[0]
-        assert "holds" not in verdicts(found)
+        assert "holds" not in verdicts(found)[:3]
         for before, now in zip(verdicts(found), verdicts(whole), strict=True):
             assert before in ("unknown", now)
     assert whole.is_complete
