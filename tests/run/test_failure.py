@@ -75,7 +75,7 @@ def by_a_misspelt_field(visit: Any) -> None:
 
 
 def by_a_misspelt_reference(visit: Any) -> Any:
-    return {Query.anwser: "x"}  # type: ignore[attr-defined]
+    return {Query.answers: "x"}  # type: ignore[attr-defined]
 
 
 async def by_a_group(visit: Any) -> None:

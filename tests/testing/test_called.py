@@ -68,7 +68,7 @@ def long_word(visit: Visit[Order]) -> Any:
 
 def typo(visit: Visit[Order]) -> Any:
     if visit.context.amount > 100:
-        return {Order.word: visit.context.wrod}  # type: ignore[attr-defined]
+        return {Order.word: visit.context.wordy}  # type: ignore[attr-defined]
     return {Order.word: "x"}
 
 
@@ -123,7 +123,7 @@ def test_an_agent_that_works_passes(agent: Callable[[Any], Any]) -> None:
     ("agent", "said"),
     [
         (long_word, r"long_word raised IndexError: string index out of range\n.*line \d+, in long_word"),
-        (typo, r"typo raised AttributeError: 'Order' object has no attribute 'wrod'\n.*in typo(.|\n)*amount=101"),
+        (typo, r"typo raised AttributeError: 'Order' object has no attribute 'wordy'\n.*in typo(.|\n)*amount=101"),
         (typo_later, r"typo_later raised ZeroDivisionError(.|\n)*in typo_later\n(.|\n)*amount=0"),
         (leave, r"leave raised SystemExit: 3"),
         (nothing, r"nothing wrote nothing, and declares to write word"),
