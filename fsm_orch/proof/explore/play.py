@@ -103,13 +103,11 @@ class Play:
         self._kinds: dict[str, EdgeKind] = {handoff.name: handoff.kind for handoff in definition.handoffs}
 
     def _adversary(self) -> Adversary:
-        match self.against:
-            case "full":
-                return FullAdversary(self.compiled, self.abstraction, self.is_tight)
-            case "spending":
-                return SpendingAdversary(self.compiled, self.abstraction, self.is_tight)
-            case "lean" | "tame":
-                return LeanAdversary(self.compiled, self.abstraction, is_tame=self.against == "tame")
+        if self.against == "full":
+            return FullAdversary(self.compiled, self.abstraction, self.is_tight)
+        if self.against == "spending":
+            return SpendingAdversary(self.compiled, self.abstraction, self.is_tight)
+        return LeanAdversary(self.compiled, self.abstraction, is_tame=self.against == "tame")
 
     def starts(self) -> Iterator[inputs.Started]:
         """Yield every input that a run can begin with."""
