@@ -76,10 +76,7 @@ VIOLATED = [path for path in PLANTED if "policies" in path.read_text(encoding="u
 @pytest.mark.slow
 @pytest.mark.parametrize("path", VIOLATED, ids=lambda path: path.stem)
 def test_the_generated_test_fails_until_the_machine_is_mended(path, check):
-    """The counterexample of a violated policy runs under pytest: red on the machine, green on the mended one.
-
-    Where a handoff is removed there is nothing left to play, and the test says that it is to be removed too.
-    """
+    """The counterexample of a violated policy is red on the machine, and green on the mended one if it can be played."""
     check(path, "--counterexample", "test_found.py", mended=False)
     check(path, mended=True)
     source = Path("test_found.py").read_text(encoding="utf-8")
