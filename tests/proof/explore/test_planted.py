@@ -76,7 +76,7 @@ VIOLATED = [path for path in PLANTED if "policies" in path.read_text(encoding="u
 @pytest.mark.slow
 @pytest.mark.parametrize("path", VIOLATED, ids=lambda path: path.stem)
 def test_the_generated_test_fails_until_the_machine_is_mended(path, check):
-    """The counterexample of a violated policy is red on the machine, and green on the mended one if it can be played."""
+    """The counterexample of a violated policy is red on the machine, and green on the mended one if it still plays."""
     check(path, "--counterexample", "test_found.py", mended=False)
     check(path, mended=True)
     source = Path("test_found.py").read_text(encoding="utf-8")
