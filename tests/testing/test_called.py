@@ -113,12 +113,14 @@ def unknown(visit: Visit[Order]) -> Any:
     raise NotFound
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", [fine, fine_later])
 def test_an_agent_that_works_passes(agent: Callable[[Any], Any]) -> None:
     """A plain and an async agent that reply what their state declares are called and let pass."""
     assert_agents_act(machine(agent))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("agent", "said"),
     [
@@ -148,6 +150,7 @@ def test_an_agent_that_hangs_is_found() -> None:
         assert_agents_act(machine(hang, timeout_s=0.01))
 
 
+@pytest.mark.slow
 def test_contexts_keep_what_guards_promise() -> None:
     """An agent behind a guard is called only on contexts of which it holds."""
     with pytest.raises(AssertionError, match="unpaid raised KeyError"):

@@ -69,7 +69,7 @@ def listed(definition: Definition) -> Definition:
     return dataclasses.replace(definition, context=Listed)
 
 
-@in_both_lanes(few=20, many=80)
+@in_both_lanes(few=6, many=80)
 def test_no_verdict_is_unsound(examples: int) -> None:
     """Where all values of a text are listed, what was said without them is as it was, or was only called possible."""
     said: Counter[tuple[str, str]] = Counter()
@@ -88,6 +88,7 @@ def test_no_verdict_is_unsound(examples: int) -> None:
     assert sum(said[key] for key in said if key[0] == "possible") < sum(said.values()) / 20
 
 
+@pytest.mark.slow
 def test_the_machines_are_worth_it() -> None:
     """Many of them ask guards over a text; a memory that never forgot would lose runs of theirs."""
     notes = [note for seed in range(30) for note in explore(drawn(seed, opaque=GUARDS, most=1).definition).abstracted]
@@ -133,7 +134,7 @@ def real_journal(compiled: CompiledMachine, chance: random.Random) -> list[Input
     return journal
 
 
-@in_both_lanes(few=5, many=40)
+@in_both_lanes(few=3, many=40)
 def test_no_real_run_refutes_a_proof(examples: int) -> None:
     """No run breaks a policy that holds, or enters or takes what no run was said to; a hundred runs of each machine."""
     for seed in range(examples):
@@ -357,13 +358,14 @@ def as_by_all(definition: Definition) -> bool:
     return same and whole.entered.keys() == found.reached.keys() and whole.taken == found.taken
 
 
-@in_both_lanes(few=15, many=60)
+@in_both_lanes(few=6, many=60)
 def test_whoever_spends_nothing_can_do_all(examples: int) -> None:
     """Policies, states and handoffs are those of the full adversary, with its calls, repairs and failures."""
     for seed in range(examples):
         assert as_by_all(drawn(seed).definition), seed
 
 
+@pytest.mark.slow
 def test_a_rule_that_opens_what_exhaustion_closes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a kernel where a state can be entered only once another is used up, spending nothing decides too little."""
     from fsm_orch.kernel import legal
