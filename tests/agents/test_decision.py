@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from fsm_orch.agents.decision import Decision, Form, form
 from fsm_orch.define.context import Context
@@ -520,3 +520,38 @@ def test_a_watched_context_has_the_form_of_its_class() -> None:
     view = watched(Basket(query="hi"), lambda name: None)
 
     assert form(Basket, ("answer",), (), ()).schema == form(view.__class__, ("answer",), (), ()).schema
+
+
+@pytest.mark.parametrize("may_decline", [False, True])
+def test_none_of_these_is_read_whenever_it_is_said(may_decline: bool) -> None:
+    """It is on the menu only if that is offered; said at any time it is a decision, and nothing is written with it."""
+    asked = form(Basket, ("answer", "count"), ("to_billing", "done"), ("done",), may_decline=may_decline)
+
+    assert asked.schema is not None
+    menu = ["done", "none_of_these"] if may_decline else ["done"]
+    assert menu == asked.schema["properties"]["handoff"]["enum"] == list(asked.legal)
+    for text in ('{"handoff": "none_of_these"}', '{"handoff": "none_of_these", "answer": "yes", "count": "many"}'):
+        assert Decision("none_of_these", {}) == read(text, asked)
+
+
+def test_it_is_on_no_menu_unless_it_is_asked_for() -> None:
+    """Without a word the menu is what is legal, and a form that asks for no handoff does not know it."""
+    assert PLAIN.legal == ("to_billing", "done")
+    assert isinstance(read('{"handoff": "none_of_these", "answer": "yes"}', form(Basket, ("answer",), (), ())), Refusal)
+
+
+class Checked(Context):
+    word: Annotated[str, AfterValidator(lambda word: _refused(word))] = "x"
+
+
+def _refused(word: str) -> str:
+    raise ValueError("the word has to be a colour")
+
+
+def test_a_validator_tells_the_model_why() -> None:
+    """What the model wrote is refused with the validator's own words, which it may act on."""
+    refused = read('{"word": "seven"}', form(Checked, ("word",), (), ()))
+
+    assert isinstance(refused, Refusal)
+    assert refused.reason == "wrong_type"
+    assert "the word has to be a colour" in refused.detail
