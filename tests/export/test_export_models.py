@@ -12,7 +12,7 @@ import types
 from typing import Any, Literal
 
 import pytest
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from support import checkers
 from support.finite import drawn
 
@@ -277,6 +277,64 @@ def test_a_field_that_a_validator_derives_starts_with_any_value():
         on, off = one.to(done, "derived", guard=is_derived), one.to(human, "not")
 
     assert {"b": (False, True)} == {v.name: v.starts for v in finite_model(Deriving.definition).variables}
+
+
+class Parcel(Context):
+    weight: int = 3
+    promised: Given[int] = 3
+    labels: tuple[str, ...] = Field(default_factory=tuple)
+    insured: bool = False
+
+
+class Weighed(Parcel):
+    @model_validator(mode="before")
+    @classmethod
+    def weigh(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {"weight": 5, **values}
+
+
+@guard
+def is_light(parcel: Parcel) -> bool:
+    return parcel.weight < 4
+
+
+@guard
+def is_promised(parcel: Parcel) -> bool:
+    return parcel.promised < 4
+
+
+@guard
+def is_labelled(parcel: Parcel) -> bool:
+    return len(parcel.labels) > 0
+
+
+@guard
+def is_cared_for(parcel: Parcel) -> bool:
+    return parcel.insured or parcel.weight < 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "context", "first"),
+    [
+        pytest.param(is_light, Parcel, (True,), id="of its default, which every run begins with"),
+        pytest.param(is_promised, Parcel, (False, True), id="of what the caller gives"),
+        pytest.param(is_labelled, Parcel, (False, True), id="of what a factory makes"),
+        pytest.param(is_cared_for, Parcel, (False, True), id="of a listed field too, which has a variable of its own"),
+        pytest.param(is_light, Weighed, (False, True), id="of what a validator derives"),
+    ],
+)
+def test_an_opaque_leaf_starts_with_every_answer_that_a_run_may_begin_with(asked, context, first):
+    """Its first answer is one alone only where each run begins with the same value of all that it may read."""
+
+    class Packing(Machine[context]):
+        """Leave by what was asked."""
+
+        one = State(LLMAgent("Go on."), initial=True)
+        done, human = Final(), Final(fallback=True)
+        on, off = one.to(done, "so", guard=asked), one.to(human, "not")
+
+    (leaf,) = (variable for variable in finite_model(Packing.definition).variables if not variable.is_field)
+    assert leaf.starts == first
 
 
 def test_distinct_names_stay_distinct():
