@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..amounts import FREE
-from ..define.context import FieldRef, given_fields
+from ..define.context import FieldRef
 from ..define.definition import Definition
 from ..define.guards import Guard
 from ..define.policies import Pattern
 from ..define.states import EdgeKind, Handoff, State
 from ..define.subject import Atom
 from ..proof.explore.domain import Domain, Outcome, decided, leaves, leaves_of, outcomes
-from ..proof.explore.reads import may_read
-from ..proof.explore.validation import UNCLEAR, default_of, has_validators
+from ..proof.explore.validation import UNCLEAR
 
 
 @dataclass(frozen=True)
@@ -158,9 +157,7 @@ class _ModelBuilder:
         self.domain = Domain(definition.context, self.guards)
         self.fields = {n: Variable(n, values, self._starts(n)) for n, values in self.domain.finite.items()}
         self.may_read = {
-            leaf: frozenset(self.domain.reads(leaf)) | may_read(leaf, definition.context)
-            for leaf in leaves_of(self.guards)
-            if self.domain.is_opaque(leaf)
+            leaf: self.domain.may_read(leaf) for leaf in leaves_of(self.guards) if self.domain.is_opaque(leaf)
         }
         """The opaque leaves, each with the fields that it may read."""
         self.opaque = dict(self._opaque_leaves())
@@ -174,10 +171,9 @@ class _ModelBuilder:
 
     def _first_answers(self, leaf: Guard[Any], values: tuple[object, ...]) -> tuple[object, ...]:
         """Return what an opaque leaf may answer when a run begins: what it makes of defaults, if it reads no more."""
-        context, reads = self.definition.context, self.may_read[leaf]
-        is_free = has_validators(context) or not reads.isdisjoint((*given_fields(context), *self.domain.finite))
-        known = {} if is_free else {name: default_of(context, name) for name in reads}
-        return values if is_free or UNCLEAR in known.values() else self._answers(leaf, known, values)
+        known = {name: self.domain.default(name) for name in self.may_read[leaf]}
+        is_free = any(name in self.domain.finite or value is UNCLEAR for name, value in known.items())
+        return values if is_free else self._answers(leaf, known, values)
 
     def _answers(self, leaf: Guard[Any], known: Mapping[str, object], values: tuple[object, ...]) -> tuple[object, ...]:
         """Return what an opaque leaf may answer where some fields are known."""

@@ -23,7 +23,6 @@ from ...define.definition import Definition
 from ...define.guards import Guard
 from ...errors import Finding
 from .domain import Domain, combined, finite_values, leaves, leaves_of, outcomes
-from .reads import may_read
 from .trace import PLACEHOLDER
 from .validation import UNCLEAR, default_of, has_validators
 
@@ -54,9 +53,7 @@ class Abstraction:
         """Whether a step may have several results: some leaf is opaque, or a final state writes a value that is not
         listed."""
         self.has_validators = has_validators(definition.context)
-        self.may_read = {
-            leaf: frozenset(self.domain.reads(leaf)) | may_read(leaf, definition.context) for leaf in asked
-        }
+        self.may_read = {leaf: self.domain.may_read(leaf) for leaf in asked}
         """Every field that a leaf may read, whatever it was seen to read."""
 
     def starts(self) -> Iterator[dict[str, object]]:

@@ -23,6 +23,7 @@ from ...define.context import Context, given_fields
 from ...define.guards import Guard, as_bool
 from ...define.watched import watched
 from ...errors import is_failure
+from .reads import may_read
 from .validation import UNCLEAR, admitted, default_of, has_validators
 
 MAX_VALUES = 16
@@ -182,6 +183,10 @@ class Domain:
     def read_by(self, guards: Iterable[Guard[Any] | None]) -> frozenset[str]:
         """Return every field that some leaf of these guards reads; None reads nothing."""
         return frozenset(name for leaf in leaves_of(guards) for name in self.reads(leaf))
+
+    def may_read(self, leaf: Guard[Any]) -> frozenset[str]:
+        """Return every field that a leaf may read: those that it was seen to read, and those that its code names."""
+        return frozenset(self.reads(leaf)) | may_read(leaf, self.context_type)
 
     def is_opaque(self, leaf: Guard[Any]) -> bool:
         """Return whether a leaf is opaque for some values of the finite fields."""
