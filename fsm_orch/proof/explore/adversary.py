@@ -92,7 +92,7 @@ class FullAdversary:
             if can_pause:
                 found.append(inputs.Paused(question="?", at=0.0))
             if can_call:
-                found.append(_reservation(state, calls + 1))
+                found.append(reservation(state, calls + 1))
         found.append(inputs.Cancelled(at=0.0))
         return tuple(found)
 
@@ -134,7 +134,7 @@ class SpendingAdversary(LeanAdversary):
     def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, is_tight: IsTight) -> None:
         super().__init__(compiled, abstraction)
         self._is_tight = is_tight
-        self._call = lru_cache(maxsize=None)(lambda name, call: _reservation(compiled.states[name], call))
+        self._call = lru_cache(maxsize=None)(lambda name, call: reservation(compiled.states[name], call))
         self._settle = lru_cache(maxsize=None)(
             lambda name, call: tuple(_settlements(compiled.states[name], call, is_tight=False))
         )
@@ -163,22 +163,28 @@ def _spent(now: Configuration) -> tuple[int, int]:
     return now.ledger.settled.tokens, now.ledger.settled.cost
 
 
-def _reservation(state: CompiledState, call: int) -> Input:
+def reservation(state: CompiledState, call: int) -> Input:
+    """Return the reservation of a call at its maximum."""
     caps = state.spec.call_limits
     return inputs.CallReserved(
         call=call, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens, at=0.0
     )
 
 
-def _settlements(state: CompiledState, call: int, *, is_tight: bool) -> Iterator[Input]:
+def settlement(state: CompiledState, call: int, *, is_free: bool) -> Input:
+    """Return the settlement of a call that used all that it reserved, or nothing."""
     caps = state.spec.call_limits
     most = Usage(requests=1, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens)
+    return inputs.CallSettled(call=call, usage=Usage(requests=1) if is_free else most, at=0.0)
+
+
+def _settlements(state: CompiledState, call: int, *, is_tight: bool) -> Iterator[Input]:
     # Where the ledger can deny nothing any more, what a call uses changes the totals alone, and the largest use
     # gives the largest totals. Where it can, a call that uses nothing leaves the most to later calls, so whatever
     # can be reached is reached by it. Uses in between could only matter for totals: see `Exploration.max_tokens`.
-    yield inputs.CallSettled(call=call, usage=most, at=0.0)
+    yield settlement(state, call, is_free=False)
     if is_tight:
-        yield inputs.CallSettled(call=call, usage=Usage(requests=1), at=0.0)
+        yield settlement(state, call, is_free=True)
 
 
 def _failures(state: CompiledState) -> Iterator[FailureReason]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from ...amounts import Usage
 from ...kernel import inputs, records
 from ...kernel.configuration import Configuration
 from ...kernel.inputs import Input
 from ...kernel.records import Record
+from .adversary import reservation, settlement
 from .oracle import LeafAnswer
 from .play import Play, Position
 from .trace import Leg, Trace
@@ -58,15 +58,9 @@ class _Writer:
         now = self._position and self._position.now
         if now is None or now.visit is None or now.visit.calls:
             return
-        spec = self._play.compiled.states[now.state].spec
-        caps = spec.call_limits
-        most = Usage(requests=1, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens)
-        used = Usage(requests=1) if is_free else most
-        for call in range(1, spec.calls + 1):
-            reserved = inputs.CallReserved(
-                call=call, input_tokens=caps.max_input_tokens, output_tokens=caps.max_output_tokens, at=0.0
-            )
-            for event in (reserved, inputs.CallSettled(call=call, usage=used, at=0.0)):
+        state = self._play.compiled.states[now.state]
+        for call in range(1, state.spec.calls + 1):
+            for event in (reservation(state, call), settlement(state, call, is_free=is_free)):
                 self.take(Label(event, (), is_sure=True))
 
     def take(self, label: Label) -> None:
