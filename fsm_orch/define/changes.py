@@ -18,6 +18,7 @@ from .context import C, Context, json_fields, starting_fields
 from .marks import PRESET
 from .ordered import in_one_order
 from .same import difference
+from .wording import without_surrogates
 
 
 def fields_set_early(context: Context) -> tuple[str, ...]:
@@ -246,7 +247,7 @@ def broken(error: UnicodeEncodeError, *, told: bool = False) -> str:
     """
     if not told:
         return "a validator refused it, in a message that is no Unicode text"
-    return _short(error.object.encode("utf-8", "replace").decode())
+    return _short(without_surrogates(error.object))
 
 
 def _short(text: str) -> str:
