@@ -69,12 +69,11 @@ def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
     """Return the most that a request may offer, whatever its call will reserve, and those after it in the visit."""
     drawn, visit, own = menu(compiled, now), now.visit, compiled.states[now.state]
     counted, used_up = _open(drawn), _is_used_up(drawn)
-    if visit is None:
+    if used_up and visit is not None and visit.grant is not NOTHING:
+        # A grant not yet taken over is free: the call may reserve less.
+        counted = legal(compiled, replace(now, ledger=now.ledger.release(visit.grant)))
+    if used_up or visit is None:
         return Offer(counted, used_up)
-    if used_up and visit.grant is not NOTHING:  # a grant not yet taken over is free: the call may reserve less
-        return Offer(legal(compiled, replace(now, ledger=now.ledger.release(visit.grant))), is_used_up=True)
-    if used_up:
-        return Offer(counted, is_used_up=True)
     to_come = own.grant * (own.spec.calls - visit.calls) - visit.grant
     for handoff in counted:
         if _is_dear(compiled, now, handoff, to_come):
