@@ -46,7 +46,7 @@ def land_if_over(course: Course) -> bool:
     course.close_visit()
     if course.now.ledger.overrun != NOTHING:
         course.land("overrun", OVERRUN)
-    elif course.now.at >= course.compiled.limits.deadline_s:
+    elif course.now.at >= course.compiled.deadline_s:
         course.land("deadline")
     return course.now.status == "finished"
 

@@ -92,7 +92,7 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
         ),
     )
     course.record_start()
-    course.enter(definition.initial)
+    course.enter(compiled.states[definition.initial.name])
     return course.done()
 
 

@@ -128,7 +128,7 @@ def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Am
         return "call_limits"
     if not now.ledger.affords(amount, instead_of=visit.grant):
         return "budget"
-    if now.at >= min(visit_ends(compiled, now), compiled.limits.deadline_s):
+    if now.at >= min(visit_ends(compiled, now), compiled.deadline_s):
         return "deadline"
     return None
 

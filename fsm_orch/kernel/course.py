@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ..amounts import NOTHING
 from ..define.changes import overwritten
 from ..define.context import Context
-from ..define.states import Final, Handoff, State
+from ..define.states import Final, Handoff
 from . import booking, inputs, records
 from .configuration import Configuration, VisitLog
 from .engine import CompiledMachine, CompiledState
@@ -76,17 +76,17 @@ class Course:
             )
         )
 
-    def enter(self, state: State) -> None:
+    def enter(self, state: CompiledState) -> None:
         """Begin a visit: reserve the grant, draw the menu, and land without a call if it is empty."""
-        now, grant = self.now, self.compiled.states[state.name].grant
-        visits = {**now.visits, state.name: now.visits.get(state.name, 0) + 1}
+        now, name, grant = self.now, state.name, state.grant
+        visits = {**now.visits, name: now.visits.get(name, 0) + 1}
         self.now = replace(
             now,
             visits=visits,
             # before the menu is drawn, which offers only what can be paid beside this visit's own first call
             ledger=now.ledger if grant is NOTHING else now.ledger.reserve(grant),
             # counted from what is settled: what the last visit reserved and did not use is no longer ahead of the run
-            ceiling=now.ledger.settled.tokens + self.compiled.potential.ahead(state.name, now.hops, visits),
+            ceiling=now.ledger.settled.tokens + self.compiled.potential.ahead(name, now.hops, visits),
             visit=VisitLog(since=now.at, grant=grant),
         )
         drawn = menu(self.compiled, self.now)
@@ -94,13 +94,14 @@ class Course:
         self.records.append(
             records.VisitStarted(
                 stamp=self.stamp,
-                visits=visits[state.name],
+                visits=visits[name],
                 granted=grant.tokens,
-                legal=tuple([handoff.name for handoff in open_now]),
+                legal=tuple([self.compiled.handoffs[handoff].name for handoff in open_now]),
             )
         )
-        for handoff, against in drawn:
-            self.note_guard(handoff, against)
+        if len(open_now) < len(drawn):
+            for handoff, against in drawn:
+                self.note_guard(handoff, against)
         self._land_if_idle(open_now)
 
     def act_again(self) -> None:
@@ -110,7 +111,7 @@ class Course:
 
     def _land_if_idle(self, open_now: tuple[Handoff, ...]) -> None:
         """Land if the deadline has passed or no handoff is open; else the agent is due to act."""
-        if self.now.at >= self.compiled.limits.deadline_s:
+        if self.now.at >= self.compiled.deadline_s:
             self.land("deadline")
         elif not open_now:
             # before any call: whatever the agent replied would be refused, and its call would be paid for nothing
@@ -134,17 +135,18 @@ class Course:
         self.records.append(
             records.HandedOff(
                 stamp=self.stamp,
-                handoff=handoff.name,
+                handoff=self.compiled.handoffs[handoff].name,
                 source=source,
                 target=target,
                 messages=len(messages),
                 written=tuple(reply.changes) if reply else (),
             )
         )
-        if isinstance(handoff.target, Final):
-            self._finish(handoff.target)
+        entered = self.compiled.states.get(target)
+        if entered is None:
+            self._finish(self.compiled.definition.finals[target])
         else:
-            self.enter(handoff.target)
+            self.enter(entered)
         return True
 
     def land(self, reason: LandingReason, detail: str = "") -> None:

@@ -7,6 +7,7 @@ is never registered with it: a transition is fired on a bare cursor, one trigger
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from ..define.definition import Definition
 from ..define.guards import Guard, as_bool
 from ..define.sealed import Sealed
 from ..define.states import EdgeKind, Handoff, State
+from ..define.watched import declared
 from ..errors import is_failure
 from ..limits import Limits
 from .potential import Potential, by_hops
@@ -57,8 +59,15 @@ Oracle = Callable[[Handoff, Context], GuardAnswer]
 class CompiledState(Struct, frozen=True):
     """All that a step looks up of a state, found once for all runs."""
 
+    # A struct is read much faster than what a user declares, whose attributes are guarded.
+
     state: State
+    name: str
+    max_visits: float
+    """Infinite if nothing but the hops limits them."""
     spec: AgentSpec
+    on_read: Callable[[str], None]
+    """Raises ContextError for a field that its agent does not declare to read."""
     exits: tuple[Handoff, ...]
     """Its handoffs in declaration order, without the failure edges."""
     by_name: Mapping[str, Handoff]
@@ -72,11 +81,23 @@ class CompiledState(Struct, frozen=True):
     """Whether its time can be over before the run's is."""
 
 
+class CompiledHandoff(Struct, frozen=True):
+    """All that a step looks up of a handoff."""
+
+    name: str
+    is_guarded: bool
+    target: CompiledState | None
+    """None if it leads to a final state."""
+
+
 def _compiled_state(state: State, limits: Limits, price: Price) -> CompiledState:
     exits = state.exits
     return CompiledState(
         state=state,
+        name=state.name,
+        max_visits=math.inf if state.max_visits is None else state.max_visits,
         spec=state.spec,
+        on_read=declared(state),
         exits=exits,
         by_name=MappingProxyType({handoff.name: handoff for handoff in exits}),
         failure_edges=MappingProxyType(state.failure_edges),
@@ -117,6 +138,13 @@ class CompiledMachine(Sealed):
                 for name, state in definition.states.items()
             }
         )
+        self.handoffs: Mapping[Handoff, CompiledHandoff] = MappingProxyType(
+            {
+                handoff: CompiledHandoff(handoff.name, handoff.guard is not None, self.states.get(handoff.target.name))
+                for handoff in definition.handoffs
+            }
+        )
+        self.most_hops, self.deadline_s = self.limits.hops, self.limits.deadline_s
         self.children: Mapping[str, CompiledMachine] = MappingProxyType(dict(children or {}))
         self.holds: Oracle = oracle or _ask_guard
         self.potential = potential or by_hops(definition, self.limits)
@@ -166,7 +194,7 @@ class CompiledMachine(Sealed):
         Raises transitions.MachineError: if it does not leave this state.
         """
         event = self._events[handoff]
-        if handoff.guard is None:
+        if not self.handoffs[handoff].is_guarded:
             return self._fire_always(event, state)
         # evaluates the guard although `legal` has judged it: firing audits the decision, on what is about to be written
         cursor = _Cursor(state)

@@ -32,19 +32,20 @@ class Ledger(Struct, frozen=True, gc=False):
         left = self.limit.tokens - self.settled.tokens - self.reserved.tokens
         return left if left > 0 else 0
 
-    def affords(self, *amounts: Amount, instead_of: Amount = NOTHING) -> bool:
-        """Return whether the amounts could be reserved, all of them together.
+    def affords(self, amount: Amount, *, beside: Amount = NOTHING, instead_of: Amount = NOTHING) -> bool:
+        """Return whether an amount could be reserved.
 
         Args:
+            beside: what would be reserved too.
             instead_of: a reservation that would be released in the same step.
         """
         # summed by hand: this is asked several times a hop, and every `Amount` in between would be made and dropped
-        tokens = self.settled.tokens + self.reserved.tokens - instead_of.tokens
-        cost = self.settled.cost + self.reserved.cost - instead_of.cost
-        for amount in amounts:
-            tokens += amount.tokens
-            cost += amount.cost
-        return tokens <= self.limit.tokens and (self.limit.cost is None or cost <= self.limit.cost)
+        limit, settled, reserved = self.limit, self.settled, self.reserved
+        if settled.tokens + reserved.tokens - instead_of.tokens + beside.tokens + amount.tokens > limit.tokens:
+            return False
+        if limit.cost is None:
+            return True
+        return settled.cost + reserved.cost - instead_of.cost + beside.cost + amount.cost <= limit.cost
 
     def reserve(self, amount: Amount, *, instead_of: Amount = NOTHING) -> Ledger:
         """Reserve an amount.

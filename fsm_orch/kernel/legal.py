@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from ..amounts import NOTHING, Amount
 from ..define.context import Context
-from ..define.states import Final, Handoff, State
+from ..define.states import Handoff
 from ..define.watched import watched
 from .configuration import Configuration
-from .engine import CompiledMachine, GuardAnswer
+from .engine import CompiledMachine, CompiledState, GuardAnswer
 from .reasons import RefusalReason
 
 
@@ -83,8 +83,8 @@ def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
 
 def _is_dear(compiled: CompiledMachine, now: Configuration, handoff: Handoff, holding: Amount) -> bool:
     """Return whether a handoff could not be paid for any more if so much more were reserved."""
-    target = compiled.states.get(handoff.target.name)
-    return target is not None and not now.ledger.affords(holding, target.grant)
+    target = compiled.handoffs[handoff].target
+    return target is not None and not now.ledger.affords(target.grant, beside=holding)
 
 
 def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer:
@@ -98,7 +98,8 @@ def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer
         [
             handoff
             for handoff in most.handoffs
-            if isinstance(handoff.target, Final) or not _cannot_enter(compiled, now, handoff.target, NOTHING)
+            if (target := compiled.handoffs[handoff].target) is None
+            or not _cannot_enter(compiled, now, target, NOTHING)
         ]
     )
     return Offer(still, _is_used_up(menu(compiled, now)))
@@ -140,15 +141,14 @@ def objection(
         written: the context that the agent's reply makes; None before the reply.
         holding: judge as if this much more were reserved.
     """
-    if handoff.guard is not None:
+    way = compiled.handoffs[handoff]
+    if way.is_guarded:
         answer = _foreseen(compiled, now, handoff) if written is None else compiled.holds(handoff, written)
         if not answer.holds:
-            detail = answer.error or f"the guard of {handoff.name!r} does not hold"
+            detail = answer.error or f"the guard of {way.name!r} does not hold"
             return Objection("guard", detail, is_raised=answer.error is not None)
     # a final state can always be entered: it makes no call, and the hop into it was kept
-    if isinstance(handoff.target, Final):
-        return None
-    return _cannot_enter(compiled, now, handoff.target, holding)
+    return None if way.target is None else _cannot_enter(compiled, now, way.target, holding)
 
 
 def _foreseen(compiled: CompiledMachine, now: Configuration, handoff: Handoff) -> GuardAnswer:
@@ -163,18 +163,20 @@ def _foreseen(compiled: CompiledMachine, now: Configuration, handoff: Handoff) -
     return GuardAnswer(holds=True) if reads & to_be_written else answer
 
 
-def _cannot_enter(compiled: CompiledMachine, now: Configuration, target: State, holding: Amount) -> Objection | None:
+def _cannot_enter(
+    compiled: CompiledMachine, now: Configuration, target: CompiledState, holding: Amount
+) -> Objection | None:
     """Return which rule of visits or affordability forbids entering a state; None if none does."""
-    limits, name = compiled.limits, target.name
-    if target.max_visits is not None and now.visits.get(name, 0) >= target.max_visits:
-        return Objection("visits", f"{name!r} has been visited {target.max_visits} times, which is its limit")
+    if now.visits.get(target.name, 0) >= target.max_visits:
+        return Objection("visits", f"{target.name!r} has been visited {target.max_visits} times, which is its limit")
     # two hops: one into the state, and one that stays for landing, so that a run can always end
-    if now.hops + 2 > limits.hops:
-        return Objection("hops", f"{now.hops} of {limits.hops} hops are taken and the last one is kept for landing")
+    if now.hops + 2 > compiled.most_hops:
+        return Objection(
+            "hops", f"{now.hops} of {compiled.most_hops} hops are taken and the last one is kept for landing"
+        )
     # its first call is paid for before it is entered: no hop leads to an agent that cannot act
-    grant = compiled.states[name].grant
-    if not now.ledger.affords(holding, grant):
-        return Objection("budget", f"the first call of {name!r} may take {grant.tokens:,} tokens")
-    if now.at >= limits.deadline_s:
-        return Objection("deadline", f"the deadline of {limits.deadline_s:g} s has passed")
+    if not now.ledger.affords(target.grant, beside=holding):
+        return Objection("budget", f"the first call of {target.name!r} may take {target.grant.tokens:,} tokens")
+    if now.at >= compiled.deadline_s:
+        return Objection("deadline", f"the deadline of {compiled.deadline_s:g} s has passed")
     return None

@@ -51,7 +51,9 @@ def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> 
 
 
 def _take(course: Course, event: Input) -> Step:
-    match event:
+    match event:  # the most frequent first
+        case inputs.Replied():
+            attempts.take_reply(course, event)
         case inputs.CallReserved():
             course.book(booking.reserve(course.compiled, course.now, event))
         case inputs.CallSettled():
@@ -60,8 +62,6 @@ def _take(course: Course, event: Input) -> Step:
             course.book(booking.release(course.compiled, course.now, event.call))
         case inputs.Overspent():
             _overspend(course, event)
-        case inputs.Replied():
-            attempts.take_reply(course, event)
         case inputs.Failed():
             attempts.take_failure(course, event.reason, event.detail)
         case inputs.Cancelled():

@@ -26,7 +26,8 @@ class ActiveTime:
     def elapsed(self) -> float:
         """Return the seconds that the run has been active."""
         # a clock that was set back before the start would give a negative time, which the kernel refuses
-        return max(0.0, (self._held_since if self._holds else self._clock()) - self._began)
+        active = (self._held_since if self._holds else self._clock()) - self._began
+        return active if active > 0.0 else 0.0
 
     def hold(self) -> None:
         """Let no time pass until `go_on` was called as often as this."""

@@ -10,17 +10,17 @@ from typing import Any, cast
 
 from ..agents.base import Agent, PlainAgent, Reply, Visit
 from ..define.agent_spec import AgentSpec
-from ..define.states import State
-from ..define.watched import declared, watched
+from ..define.watched import watched
 from ..errors import is_failure
 from ..kernel.effects import Act
+from ..kernel.engine import CompiledState
 from ..models.base import Model
 from ..models.metered import MeteredModel
 from ..observe.telling import report
 from ..resilience.retry import Retry
 from .conversation import seen_by
 from .desk import AttemptDesk
-from .held import tell_if_held, watched_steps
+from .held import HELD_S, tell_held, watched_steps
 from .outcome import Raised, TooLate, take
 from .outlast import outlast
 from .writer import Run
@@ -37,11 +37,11 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
     """
     # The desk closes before anything is folded. What the attempt still does afterwards is refused there, so an agent
     # that was given up can neither spend nor write.
-    desk = AttemptDesk(run)
+    own, desk = run.compiled.states[act.state], AttemptDesk(run)
     try:
         seconds = desk.seconds_left()
-        metered = _metered(run, desk, model, retry)
-        visit = _visit(run, desk, act, metered, deps)
+        metered = _metered(run, own, desk, model, retry)
+        visit = _visit(run, own, desk, act, metered, deps)
         # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
         context = contextvars.copy_context()
         result: object
@@ -51,12 +51,13 @@ async def attempt(run: Run, act: Act, agent: Agent, model: Model | None, retry: 
             clock = asyncio.get_running_loop().time
             began = clock()
             result, is_begun = context.run(_begin, agent, visit)
-            tell_if_held(visit.state, agent.spec, clock() - began, is_plain=True)
+            if (held := clock() - began) >= HELD_S:
+                tell_held(own.name, agent.spec, held, is_plain=True)
             if is_begun:
                 begun = partial(_itself, cast("Awaitable[object]", result))
-                result = await _in_time(run, desk, visit.state, agent.spec, begun, desk.seconds_left(), context)
+                result = await _in_time(run, desk, own.name, agent.spec, begun, desk.seconds_left(), context)
         else:
-            result = await _in_time(run, desk, visit.state, agent.spec, lambda: agent.act(visit), seconds, context)
+            result = await _in_time(run, desk, own.name, agent.spec, lambda: agent.act(visit), seconds, context)
             run.has_paused()
         # of a reply alone: what an attempt that raised had been told is not what is to be mended
         run.heard = metered.last.text if metered and metered.last and issubclass(type(result), Reply) else ""
@@ -88,7 +89,7 @@ def _itself(begun: Awaitable[object]) -> Awaitable[object]:
 async def _in_time(
     run: Run,
     desk: AttemptDesk,
-    state: State,
+    state: str,
     spec: AgentSpec,
     act: Callable[[], Awaitable[object]],
     seconds: float,
@@ -132,7 +133,7 @@ async def _in_time(
 
 
 async def _signalling(
-    state: State, spec: AgentSpec, act: Callable[[], Awaitable[object]], ended: asyncio.Future[None]
+    state: str, spec: AgentSpec, act: Callable[[], Awaitable[object]], ended: asyncio.Future[None]
 ) -> object:
     """Await what an agent does, and signal its end as the last thing. Return what it raised, too."""
     try:
@@ -171,19 +172,23 @@ def _report_interrupt(task: asyncio.Task[object]) -> None:
         report("an agent that was given up raised %s", type(came.error).__name__)
 
 
-def _metered(run: Run, desk: AttemptDesk, model: Model | None, retry: Retry | None) -> MeteredModel | None:
+def _metered(
+    run: Run, own: CompiledState, desk: AttemptDesk, model: Model | None, retry: Retry | None
+) -> MeteredModel | None:
     if model is None:
         return None
-    limits = run.compiled.states[run.now.state].spec.call_limits
-    return MeteredModel(model, desk, limits, retry=retry, on_prompt=run.prompted if run.on_prompt else None)
+    on_prompt = run.prompted if run.on_prompt else None
+    return MeteredModel(model, desk, own.spec.call_limits, retry=retry, on_prompt=on_prompt)
 
 
-def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, deps: Any) -> Visit[Any, Any]:
-    now, state = run.now, run.compiled.states[run.now.state].state
+def _visit(
+    run: Run, own: CompiledState, desk: AttemptDesk, act: Act, metered: MeteredModel | None, deps: Any
+) -> Visit[Any, Any]:
+    now = run.now
     return Visit(
-        state=state,
-        context=watched(now.context, declared(state)),
-        messages=seen_by(state.spec, now.messages) if now.messages else (),
+        state=own.state,
+        context=watched(now.context, own.on_read),
+        messages=seen_by(own.spec, now.messages) if now.messages else (),
         deps=deps,
         # the same for every attempt of this visit and after a crash, so that a repeated effect can be recognised
         key=f"{now.run_id}:{act.hops}",
@@ -191,7 +196,7 @@ def _visit(run: Run, desk: AttemptDesk, act: Act, metered: MeteredModel | None, 
         refusals=now.visit.refusals if now.visit else (),
         refused=run.heard if now.visit and now.visit.refusals else "",
         seconds_left=desk.seconds_left,
-        exits=run.compiled.states[now.state].exits,
+        exits=own.exits,
         legal=desk.legal,
         metered=metered,
     )

@@ -20,8 +20,7 @@ from ..define.changes import journaled
 from ..define.context import Context, given_fields
 from ..define.definition import Definition
 from ..define.states import Final
-from ..kernel.configuration import Configuration
-from ..kernel.inputs import Started
+from ..kernel.inputs import Input, Started
 from ..kernel.records import HandedOff, Record
 from ..messages import Message, Role
 
@@ -48,24 +47,28 @@ def asked(definition: Definition) -> frozenset[str]:
 
 
 def added_to(
-    started: Started, now: Configuration, records: Sequence[Record], final: Final | None, words: frozenset[str]
+    journal: Sequence[Input],
+    context: Context,
+    said: tuple[Message, ...],
+    records: Sequence[Record],
+    final: Final | None,
+    words: frozenset[str],
 ) -> tuple[Message, ...]:
     """Return the conversation that a run was given, with what it added.
 
     Args:
-        started: how it began.
-        now: where it stands.
-        records: of all that happened in between.
+        journal: of the run; its first input says how it began.
+        context: what it came to.
+        said: its messages: those that it was given, then those of its agents.
+        records: of all that happened.
         final: where it ended; None if it did not.
         words: the fields that are a caller's words.
     """
+    started = journal[0]
+    assert isinstance(started, Started)
     given = len(started.messages)
     question = _showing("user", None, {name: value for name, value in started.context.items() if name in words})
-    return (
-        *now.messages[:given],
-        *([question] if question else []),
-        *_replies(now.context, now.messages[given:], records, final),
-    )
+    return (*said[:given], *([question] if question else []), *_replies(context, said[given:], records, final))
 
 
 def _replies(

@@ -152,4 +152,5 @@ class AttemptDesk:
         # a thread that was given up looks here, to see whether to go on: the visit that came after is not its own
         if self._is_closed or now.visit is None:
             return 0.0
-        return max(0.0, min(compiled.limits.deadline_s, visit_ends(compiled, now)) - self._run.elapsed())
+        left = min(compiled.deadline_s, visit_ends(compiled, now)) - self._run.elapsed()
+        return left if left > 0.0 else 0.0

@@ -40,8 +40,9 @@ async def drive(
         await run.pause(is_read=is_read)
         # Asked after the pause, and begun without another `await`: what was due before the store was waited for may be
         # due no longer.
-        while acts := [effect for effect in due(run.compiled, run.now) if isinstance(effect, Act)]:
-            (act,) = acts  # no machine has children yet
+        while effects := due(run.compiled, run.now):
+            (act,) = effects
+            assert isinstance(act, Act)  # no machine has children or humans yet
             await attempt(run, act, agents[act.state], models.get(act.state), retry, deps)
             await run.pause(is_read=is_read)
     except BaseException as error:

@@ -9,27 +9,24 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from ..define.agent_spec import AgentSpec
-from ..define.states import State
 from ..observe.telling import report
 
 HELD_S = 0.1
 """Seconds for which an agent may hold the event loop without a warning, as in asyncio's debug mode."""
 
 
-def tell_if_held(state: State, spec: AgentSpec, seconds: float, *, is_plain: bool) -> None:
-    """Log a warning if an agent held the event loop for long.
+def tell_held(state: str, spec: AgentSpec, seconds: float, *, is_plain: bool) -> None:
+    """Log a warning that an agent held the event loop for long.
 
     Args:
         spec: of the agent that acts, which may stand in for the state's own.
         is_plain: whether it was a function that is not async, which a thread can be given to.
     """
-    if seconds < HELD_S:
-        return
     name = spec.name
     fix = f"State({name}, thread=True)" if is_plain else "await what blocks, by asyncio.to_thread(...) if nothing else"
     report(
         "the agent of %r, %s at %s, held the event loop for %.2f s, in which no other run went on: %s",
-        state.name,
+        state,
         name,
         spec.where,
         seconds,
@@ -39,7 +36,7 @@ def tell_if_held(state: State, spec: AgentSpec, seconds: float, *, is_plain: boo
 
 
 @types.coroutine
-def watched_steps(state: State, spec: AgentSpec, begun: Awaitable[Any]) -> Generator[Any, None, Any]:
+def watched_steps(state: str, spec: AgentSpec, begun: Awaitable[Any]) -> Generator[Any, None, Any]:
     """Await what an agent does, and look at how long each of its steps holds the event loop."""
     clock: Callable[[], float] = asyncio.get_running_loop().time
     steps, error = begun.__await__(), None
@@ -51,8 +48,8 @@ def watched_steps(state: State, spec: AgentSpec, begun: Awaitable[Any]) -> Gener
             return end.value
         finally:
             error = None
-            if clock() - began >= HELD_S:
-                tell_if_held(state, spec, clock() - began, is_plain=False)
+            if (held := clock() - began) >= HELD_S:
+                tell_held(state, spec, held, is_plain=False)
         try:
             yield waiting  # a task sends nothing but None
         except BaseException as thrown:  # a cancellation: the agent's own code says what becomes of it

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..amounts import Usage
@@ -17,6 +17,7 @@ from ..kernel.reasons import LandingReason
 from ..kernel.records import HandedOff, Landed, Record
 from ..messages import Message
 from .carried import apart, together
+from .conversation import added_to
 
 C = TypeVar("C", bound=Context)
 
@@ -49,25 +50,49 @@ class RunResult(Generic[C]):
     state: State | Final
     """Where it ended: compare with `is`, as in `result.state is Support.answered`."""
     context: C
-    messages: tuple[Message, ...]
-    """The conversation, to be given to the next run: `run(context, messages=result.messages)`.
-
-    It holds what this run was given as messages, its fields as the user's words, and what agents said and wrote.
-    """
-    path: tuple[Hop, ...]
     usage: Usage
     """What providers reported; a call without believable usage counts as a request of no tokens."""
     charged_tokens: int
     """What the ledger settled: the usage, and the whole reservation of every call whose usage is unknown."""
     cost_usd: Decimal | None
     """What it cost; None if some model's price is not known."""
-    landing: Landing | None
-    """None, or why the run was landed."""
     seconds: float
     records: tuple[Record, ...] = field(repr=False)
     journal: tuple[Input, ...] = field(repr=False)
     error: BaseException | None = field(default=None, repr=False)
     """What the last failed attempt raised, for a debugger. It is in no journal; a log has its traceback alone."""
+    said: tuple[Message, ...] = field(repr=False)
+    """What was said, of which `messages` is made: the messages it was given, then those of its agents."""
+    words: frozenset[str] = field(repr=False)
+    """The fields that are the caller's words."""
+
+    # The rest is made of these when it is read: most callers want some of it only, and a run should not pay for it.
+
+    @cached_property
+    def path(self) -> tuple[Hop, ...]:
+        """The transitions that were taken, in order."""
+        return tuple(
+            Hop(record.source, record.handoff if isinstance(record, HandedOff) else None, record.target)
+            for record in self.records
+            if isinstance(record, HandedOff | Landed)
+        )
+
+    @cached_property
+    def landing(self) -> Landing | None:
+        """Why the run was landed; None if it was not."""
+        for record in reversed(self.records):
+            if isinstance(record, Landed):
+                return Landing(record.reason, record.detail)
+        return None
+
+    @cached_property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation, to be given to the next run: `run(context, messages=result.messages)`.
+
+        It holds what this run was given as messages, its fields as the user's words, and what agents said and wrote.
+        """
+        final = self.state if isinstance(self.state, Final) else None
+        return added_to(self.journal, self.context, self.said, self.records, final, self.words)
 
     def __copy__(self) -> RunResult[C]:
         return self  # nothing in it changes, and its state is compared with `is`
@@ -80,25 +105,6 @@ class RunResult(Generic[C]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, error=together(state["error"]))
-
-
-def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:
-    """Return the transitions of a run, read from its records."""
-    hops = []
-    for record in records:
-        if isinstance(record, HandedOff):
-            hops.append(Hop(record.source, record.handoff, record.target))
-        elif isinstance(record, Landed):
-            hops.append(Hop(record.source, None, record.target))
-    return tuple(hops)
-
-
-def landing_of(records: Sequence[Record]) -> Landing | None:
-    """Return why a run was landed, read from its records; None if it was not."""
-    for record in reversed(records):
-        if isinstance(record, Landed):
-            return Landing(record.reason, record.detail)
-    return None
 
 
 def place(definition: Definition, now: Configuration) -> State | Final:

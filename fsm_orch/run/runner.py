@@ -37,7 +37,7 @@ from ..resilience.retry import Retry
 from ..store.base import Store
 from . import conversation, given, start
 from .drive import drive
-from .result import RunResult, landing_of, path_of, place
+from .result import RunResult, place
 from .stream import RunStream
 from .writer import Run
 
@@ -242,18 +242,15 @@ class Runner(Generic[C, D]):
             thread_id=now.thread_id,
             state=place(self.definition, now),
             context=cast("C", now.context),  # it was started on a C, and every change keeps its class
-            messages=conversation.added_to(
-                cast("Started", journal[0]), now, records, self.definition.finals.get(now.state), self._words
-            ),
-            path=path_of(records),
             usage=now.usage,
             charged_tokens=now.ledger.settled.tokens,
             cost_usd=Decimal(now.ledger.settled.cost) / 1_000_000 if self._has_prices else None,
-            landing=landing_of(records),
             seconds=now.at,
             records=tuple(records),
             journal=tuple(journal),
             error=error,
+            said=now.messages,
+            words=self._words,
         )
 
 

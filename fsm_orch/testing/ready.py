@@ -19,7 +19,6 @@ from ..kernel.step import fold_recorded
 from ..proof.bounds.certify import certify
 from ..proof.explore.exploration import Exploration, explore
 from ..proof.findings import findings as find
-from ..run.conversation import added_to, asked
 from ..run.result import RunResult
 from .adversaries import SECRET
 from .asserts import assert_bounded, unkept
@@ -128,9 +127,8 @@ def assert_replays(machine: AnyMachine, result: RunResult[Any], *, price: Price 
     end = TheoremChecker(compiled).follow_all(result.journal)
     again, records = fold_recorded(compiled, result.journal)
     assert end == again, "replay: the journal leads elsewhere the second time"
-    said = added_to(started, end, records, definition.finals.get(end.state), asked(definition))
-    went = (result.state.name, result.context, result.messages, result.charged_tokens)
-    led = (end.state, end.context, said, end.ledger.settled.tokens)
+    went = (result.state.name, result.context, result.said, result.records, result.charged_tokens)
+    led = (end.state, end.context, end.messages, records, end.ledger.settled.tokens)
     assert went == led, f"replay: the run ended with {went!r}, its journal leads to {led!r}"
     assert end.status == "finished", f"T5: the run ended in mid-air, {end.status} in {end.state!r}"
     leaked = SECRET in repr(result.journal) + repr(result.records)
