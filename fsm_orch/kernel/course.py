@@ -10,6 +10,7 @@ from ..amounts import NOTHING
 from ..define.changes import overwritten
 from ..define.context import Context
 from ..define.states import Final, Handoff
+from ..limits import Limits
 from . import booking, inputs, records
 from .configuration import Configuration, VisitLog
 from .engine import CompiledMachine, CompiledState
@@ -64,7 +65,7 @@ class Course:
 
     # --- moving ---
 
-    def record_start(self) -> None:
+    def record_start(self, limits: Limits) -> None:
         """Record that the run began; the first visit is entered after it."""
         definition = self.compiled.definition
         self.records.append(
@@ -72,7 +73,7 @@ class Course:
                 stamp=self.stamp,
                 machine=definition.name,
                 digest=definition.digest,
-                limits=self.compiled.limits.model_copy(),
+                limits=limits,
             )
         )
 
@@ -91,12 +92,13 @@ class Course:
         )
         drawn = menu(self.compiled, self.now)
         open_now = tuple([handoff for handoff, against in drawn if against is None])
+        handoffs = self.compiled.handoffs
         self.records.append(
             records.VisitStarted(
                 stamp=self.stamp,
                 visits=visits[name],
                 granted=grant.tokens,
-                legal=tuple([self.compiled.handoffs[handoff].name for handoff in open_now]),
+                legal=tuple([handoffs[handoff].name for handoff in open_now]),
             )
         )
         if len(open_now) < len(drawn):

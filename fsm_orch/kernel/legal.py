@@ -68,23 +68,20 @@ class Offer(NamedTuple):
 def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
     """Return the most that a request may offer, whatever its call will reserve, and those after it in the visit."""
     drawn, visit, own = menu(compiled, now), now.visit, compiled.states[now.state]
-    counted, used_up = _open(drawn), _is_used_up(drawn)
+    counted = _open(drawn)
+    used_up = len(counted) < len(drawn) and _is_used_up(drawn)
     if used_up and visit is not None and visit.grant is not NOTHING:
         # A grant not yet taken over is free: the call may reserve less.
         counted = legal(compiled, replace(now, ledger=now.ledger.release(visit.grant)))
     if used_up or visit is None:
         return Offer(counted, used_up)
-    to_come = own.grant * (own.spec.calls - visit.calls) - visit.grant
+    # of the visit's worst case, the calls that were made have taken theirs
+    to_come = own.worst_case - own.grant * visit.calls if visit.calls else own.worst_case
     for handoff in counted:
-        if _is_dear(compiled, now, handoff, to_come):
+        target = compiled.handoffs[handoff].target
+        if target and not now.ledger.affords(target.grant, beside=to_come, instead_of=visit.grant):
             return Offer(counted, is_used_up=True)
     return Offer(counted, is_used_up=False)
-
-
-def _is_dear(compiled: CompiledMachine, now: Configuration, handoff: Handoff, holding: Amount) -> bool:
-    """Return whether a handoff could not be paid for any more if so much more were reserved."""
-    target = compiled.handoffs[handoff].target
-    return target is not None and not now.ledger.affords(target.grant, beside=holding)
 
 
 def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer:
@@ -171,9 +168,8 @@ def _cannot_enter(
         return Objection("visits", f"{target.name!r} has been visited {target.max_visits} times, which is its limit")
     # two hops: one into the state, and one that stays for landing, so that a run can always end
     if now.hops + 2 > compiled.most_hops:
-        return Objection(
-            "hops", f"{now.hops} of {compiled.most_hops} hops are taken and the last one is kept for landing"
-        )
+        taken = f"{now.hops} of {compiled.most_hops} hops are taken"
+        return Objection("hops", f"{taken} and the last one is kept for landing")
     # its first call is paid for before it is entered: no hop leads to an agent that cannot act
     if not now.ledger.affords(target.grant, beside=holding):
         return Objection("budget", f"the first call of {target.name!r} may take {target.grant.tokens:,} tokens")

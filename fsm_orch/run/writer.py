@@ -65,8 +65,7 @@ class Run:
         self._caller = None if self._home is None else asyncio.current_task()
         self._cancellations = self._caller.cancelling() if self._caller else 0
         self._clock = clock
-        self._paused_at = clock()
-        self._paused_after = 0
+        self._paused_at, self._paused_after = clock(), 0
         self.time = ActiveTime(clock, at=started.at, now=self._paused_at)
         self.elapsed = self.time.elapsed
         """Returns the seconds that the run has been active."""
