@@ -70,7 +70,7 @@ class Form:
             return _misfit(error)
         except UnicodeEncodeError as error:
             return Refusal("wrong_type", f"The reply did not fit: {broken(error, told=True)}.")
-        changes = {name: getattr(reply, name) for name in self.reader.model_fields}
+        changes = vars(reply).copy()
         # A handoff that is declared but not on the menu is a decision too. The kernel judges it, and has the better
         # reason: what is legal may have changed since the menu was drawn.
         handoff = changes.pop("handoff", None)

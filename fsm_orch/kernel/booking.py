@@ -6,8 +6,7 @@ Each function takes a configuration and returns the next one with its records. A
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..amounts import NOTHING, Amount, Usage, is_count
@@ -21,7 +20,7 @@ from .reasons import DenialReason
 from .records import Record, Stamp
 
 
-class Books(NamedTuple):
+class Books(Struct, frozen=True):
     """A configuration after its books were changed."""
 
     configuration: Configuration
@@ -231,8 +230,9 @@ def close(compiled: CompiledMachine, now: Configuration) -> Books:
     # in full: nobody will report what such a call used, and a provider bills a request that it has begun
     made: list[Record] = []
     for call in tuple(visit_of(now).open):
-        now, settled = settle(compiled, now, call, None)
-        made += settled
+        settled = settle(compiled, now, call, None)
+        now = settled.configuration
+        made += settled.records
     visit = visit_of(now)
     if visit.grant is not NOTHING:
         now = replace(now, ledger=now.ledger.release(visit.grant), visit=replace(visit, grant=NOTHING))

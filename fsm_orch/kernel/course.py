@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..amounts import NOTHING
@@ -21,7 +22,7 @@ from .records import Record, Stamp
 OVERRUN = "a call used more than it had reserved"
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True):
     """What an input led to."""
 
     configuration: Configuration

@@ -42,9 +42,11 @@ class Potential(NamedTuple):
             hops: transitions taken so far.
             visits: how often each state was entered, this visit included.
         """
-        left = sum(toll * (self.max_visits[s] - visits.get(s, 0)) for s, toll in self.per_visit.items())
+        ahead = self.worst_case[state] + self.to_come[state][hops]
+        for name, toll in self.per_visit.items():
+            ahead += toll * (self.max_visits[name] - visits.get(name, 0))
         # up: the tables of a certificate are fractions, and a bound that is rounded down is not a bound
-        return math.ceil(self.worst_case[state] + self.to_come[state][hops] + left)
+        return math.ceil(ahead)
 
 
 def by_hops(definition: Definition, limits: Limits) -> Potential:

@@ -40,6 +40,8 @@ def everywhere(observer_of: Callable[[Definition], Observer]) -> Iterator[None]:
 
 def observers_of(definition: Definition) -> tuple[Observer, ...]:
     """Return what observes a run that begins now, besides its runner's own observers."""
+    if not _makers:
+        return ()
     # a copy, made at once: other threads, and makers themselves, may enter and leave blocks meanwhile
     made = [_made(observer_of, definition) for observer_of in tuple(_makers.values())]
     return tuple([observer for observer in made if observer is not None])

@@ -47,30 +47,44 @@ class ActiveTime:
 
     def set_alarm(self, seconds: float, ring: Callable[[], object]) -> None:
         """Call `ring` once, after so many seconds of the event loop; those in which time was held are left out."""
-        self._alarm = _Alarm(seconds, ring)
+        if self._alarm is None:
+            self._alarm = _Alarm()
+        self._alarm.set(seconds, ring)
         if self._holds:
             self._alarm.hold()
 
     def stop_alarm(self) -> None:
-        """Do not ring any more."""
+        """Do not ring any more; the alarm can be set again."""
         if self._alarm is not None:
-            self._alarm.stop()
+            self._alarm.ring = None
+
+    def end(self) -> None:
+        """Let go of the event loop; no alarm is set any more."""
+        if self._alarm is not None:
+            self._alarm.end()
             self._alarm = None
 
 
 class _Alarm:
-    """A timer of the event loop that can be held."""
+    """A timer of the event loop that can be held, and set again and again."""
 
-    # By the loop's time and not by the run's clock, which may stand still in a test while an agent hangs. While it is
-    # held the timer runs on: a new one for each request would cost more.
+    # By the loop's time and not by the run's clock, which may stand still in a test while an agent hangs. The loop's
+    # own timer is left to run on when the alarm is held or stopped, and looks then whether it is too early: a new one
+    # for each attempt and each request would cost more, and the loop would keep the old ones until they are due.
 
-    def __init__(self, seconds: float, ring: Callable[[], object]) -> None:
+    def __init__(self) -> None:
+        self.ring: Callable[[], object] | None = None
         self._loop = asyncio.get_running_loop()
-        self._ring = ring
         self._is_held = False
-        self._held_since = 0.0
-        self._due = self._loop.time() + seconds
-        self._timer: asyncio.TimerHandle | None = self._loop.call_at(self._due, self._ran_out)
+        self._held_since = self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float, ring: Callable[[], object]) -> None:
+        self.ring, self._is_held, self._due = ring, False, self._loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._due:
+            self.end()
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._due, self._ran_out)
 
     def hold(self) -> None:
         self._is_held, self._held_since = True, self._loop.time()
@@ -78,17 +92,20 @@ class _Alarm:
     def go_on(self) -> None:
         self._is_held = False
         self._due += self._loop.time() - self._held_since
-        if self._timer is None:
+        if self._timer is None and self.ring is not None:
             self._timer = self._loop.call_at(self._due, self._ran_out)
 
-    def stop(self) -> None:
+    def end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _ran_out(self) -> None:
         is_early = self._timer is not None and self._timer.when() < self._due
         self._timer = None
-        if is_early and not self._is_held:
+        if self._is_held or self.ring is None:
+            return  # whoever lets time go on, or sets it again, makes a new timer
+        if is_early:
             self._timer = self._loop.call_at(self._due, self._ran_out)
-        elif not self._is_held:
-            self._ring()
+        else:
+            self.ring()

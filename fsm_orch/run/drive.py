@@ -53,6 +53,8 @@ async def drive(
         if later is None or not isinstance(error, asyncio.CancelledError):
             raise
         raise later from error
+    finally:
+        run.time.end()
 
 
 def _is_left_alone(run: Run, error: BaseException) -> bool:

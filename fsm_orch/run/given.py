@@ -103,6 +103,8 @@ def messages_of(given: Any) -> tuple[Message, ...]:
 
     Raises StartError: if it is anything but messages, or one of them has no place in it.
     """
+    if given == ():
+        return ()
     is_one = not isinstance(given, Iterable) or isinstance(given, str | Mapping)
     messages: tuple[Any, ...] = (given,) if is_one else tuple(given)
     wrong = [said for said in messages if is_one or not isinstance(said, Message)]

@@ -57,12 +57,12 @@ def take(run: Run, agent: Agent, result: object) -> None:
 
 
 def _outcome(run: Run, agent: Agent, result: object) -> Input:
+    if isinstance(result, Reply):
+        return replied(run.now.context, run.compiled.states[run.now.state].state, result, at=run.elapsed())
     if isinstance(result, Raised):
         return _failed(run, agent, result.error)
     if isinstance(result, TooLate):
         return inputs.Failed(reason="timeout", detail=str(result), at=run.elapsed())
-    if isinstance(result, Reply):
-        return replied(run.now.context, run.compiled.states[run.now.state].state, result, at=run.elapsed())
     return _failed(run, agent, WrongType(f"an agent returns a Reply, not {type(result).__name__}"))
 
 

@@ -48,7 +48,7 @@ def spoilt(fault: Fault) -> Callable[[CompiledMachine, Configuration | None, Inp
 
 def moved(done: Step, **changes: Any) -> Step:
     """Change the configuration."""
-    return done._replace(configuration=structs.replace(done.configuration, **changes))
+    return structs.replace(done, configuration=structs.replace(done.configuration, **changes))
 
 
 def booked(done: Step, **changes: Amount) -> Step:
@@ -67,13 +67,13 @@ def visited(done: Step, **changes: Any) -> Step:
 def lied(done: Step, kind: type[Any], **changes: Any) -> Step:
     """Change the records of a kind."""
     told = [structs.replace(record, **changes) if isinstance(record, kind) else record for record in done.records]
-    return done._replace(records=tuple(told))
+    return structs.replace(done, records=tuple(told))
 
 
 def retold(done: Step, kind: type[Any], tell: Callable[[Any], tuple[Record, ...]]) -> Step:
     """Put other records, or none, in the place of those of a kind."""
     told = [tell(record) if isinstance(record, kind) else (record,) for record in done.records]
-    return done._replace(records=tuple(record for some in told for record in some))
+    return structs.replace(done, records=tuple(record for some in told for record in some))
 
 
 def is_over(done: Step) -> bool:

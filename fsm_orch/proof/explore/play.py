@@ -198,7 +198,8 @@ class Play:
 
     def _take(self, position: Position | None, event: Input) -> Successor:
         before, at = (position.now, position.at) if position else (None, ())
-        after, records = step(self.compiled, before, event)
+        stepped = step(self.compiled, before, event)
+        after, records = stepped.configuration, stepped.records
         hop = _HopContext(self, before, event, records)
         breaches = self._theorems.breaches(before, event, records, after, hop.holds)
         if before is None:

@@ -145,7 +145,8 @@ def test_no_real_run_refutes_a_proof(examples: int) -> None:
             journal = real_journal(compiled, chance)
             now = None
             for event in journal:
-                now, made = step(compiled, now, event)
+                stepped = step(compiled, now, event)
+                now, made = stepped.configuration, stepped.records
                 taken = {record.handoff for record in made if isinstance(record, records.HandedOff)}
                 assert taken <= found.taken, seed
                 assert now.state in found.reached, seed
