@@ -6,8 +6,9 @@ Nothing here knows a machine or a clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, TypeGuard
+from typing import TYPE_CHECKING, Annotated, Any, TypeGuard
 
 from msgspec import Meta, Struct
 
@@ -69,11 +70,30 @@ class Allowance(Struct, frozen=True, gc=False):
         return amount.tokens <= self.tokens and (self.cost is None or amount.cost <= self.cost)
 
 
+Exact = Fraction | Decimal | int | str
+"""What an exact number of dollars may be given as."""
+
+
+def _exact(name: str, given: object) -> Fraction:
+    if isinstance(given, bool) or not isinstance(given, Fraction | Decimal | int | str):
+        raise TypeError(
+            f"the {name} of a price is exact, not a {type(given).__name__}: Price('0.25', '2.00')"
+        )
+    try:
+        return Fraction(given)
+    except (ValueError, ArithmeticError):  # a Decimal that is not finite raises either
+        raise ValueError(f"the {name} of a price is no finite number: Price('0.25', '2.00')") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars per million tokens, which is the same number as micro-dollars per token.
+    """Dollars per million tokens, which is the same number as micro-dollars per token: `Price("0.25", "2.00")`.
 
-    Raises ValueError: if input from a cache costs more than other input, whose price every bound is made of.
+    Each is an exact number: a text, an integer, a Decimal or a Fraction.
+
+    Raises TypeError: if one is something else, such as a float, which is not exact.
+    Raises ValueError: if one is negative or no number, or input from a cache costs more than other input, whose price
+        every bound is made of.
     """
 
     input: Fraction
@@ -81,7 +101,18 @@ class Price:
     cached_input: Fraction | None = None
     """Of input that was read from the provider's cache; None: the same as of other input."""
 
+    # for type checkers alone, which would take nothing but fractions
+    if TYPE_CHECKING:
+
+        def __init__(self, input: Exact, output: Exact, cached_input: Exact | None = None) -> None: ...
+
     def __post_init__(self) -> None:
+        for name in ("input", "output", "cached_input"):
+            given = getattr(self, name)
+            if type(given) is not Fraction and (given is not None or name != "cached_input"):
+                object.__setattr__(self, name, _exact(name, given))
+        if min(self.input, self.output, self.cached_input or 0) < 0:
+            raise ValueError(f"{self!r} is negative: give dollars per million tokens, 0 or more")
         if self.cached_input is not None and self.cached_input > self.input:
             raise ValueError(f"cached_input is {self.cached_input}, more than input, {self.input}: raise that to it")
 
