@@ -5,12 +5,15 @@ from __future__ import annotations
 import enum
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 import pytest
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Visit, at_most, eventually, guard, never
+from fsm_orch.define.guards import Guard
+from fsm_orch.define.policies import Policy
 from fsm_orch.define.rules.check import check
 from fsm_orch.export.as_test import pytest_source
 from fsm_orch.export.drawing import drawn
@@ -361,8 +364,11 @@ def test_a_change_that_closes_more_than_the_path_is_none() -> None:
     assert to_keep(Box.definition, found.policy, found.trace, explore(Box.definition)) is None
 
 
-def test_a_guard_of_the_policy_is_a_change() -> None:
-    """Where a policy asks that a guard held before, guarding the way there with it is the smallest change."""
+@pytest.mark.parametrize(
+    "asked", [lambda refund, ok: never(refund).before(ok), lambda refund, ok: never(refund).when(~ok)]
+)
+def test_a_guard_of_the_policy_is_a_change(asked: Callable[[State, Guard[Paid]], Policy]) -> None:
+    """Where a policy asks that a guard holds, guarding the way there with that guard is the smallest change."""
 
     @guard
     def is_verified(paid: Paid) -> bool:
@@ -375,13 +381,13 @@ def test_a_guard_of_the_policy_is_a_change() -> None:
         big = ver.to(refund)
         nope = ver.to(yes)
         done = refund.to(yes)
-        policies = (never(refund).before(is_verified),)
+        policies = (asked(refund, is_verified),)
 
     (found,) = explore(Shop.definition).policies
     change = to_keep(Shop.definition, found.policy, found.trace, explore(Shop.definition))
 
     assert found.verdict == "violated"
-    assert str(change) == ("give `big` the guard `guard=is_verified`: never(refund).before(is_verified) holds")
+    assert str(change) == f"give `big` the guard `guard=is_verified`: {found.policy} holds"
 
 
 def test_fewer_hops_leave_every_handoff_in_reach() -> None:
