@@ -23,7 +23,8 @@ SHOWN = f"Inter, 'Helvetica Neue', Arial, '{MEASURED}', sans-serif"
 class Theme:
     """The colours of a page. The background is the page's own."""
 
-    name: str
+    suffix: str
+    """What the name of a picture for this page ends with."""
     text: str
     quiet: str
     """Text that is read last."""
@@ -55,14 +56,14 @@ class Theme:
         )
 
 
-LIGHT = Theme("light", text="#1f2328", quiet="#59636e", lines="#d9dee3", page="#ffffff")
-DARK = Theme("dark", text="#f0f3f6", quiet="#9aa4af", lines="#363d46", page="#15191f")
+LIGHT = Theme("", text="#1f2328", quiet="#59636e", lines="#d9dee3", page="#ffffff")
+DARK = Theme("-dark", text="#f0f3f6", quiet="#9aa4af", lines="#363d46", page="#15191f")
 THEMES = (LIGHT, DARK)
 
 
-def save(figure: Figure, path: Path, theme: Theme) -> None:
-    """Write a picture as SVG: the same figure gives the same bytes on every machine."""
+def save(figure: Figure, path: Path, theme: Theme, *, title: str) -> None:
+    """Write a picture as SVG, with a title for who cannot see it: the same figure gives the same bytes everywhere."""
     with theme.style():
-        figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(path, format="svg", transparent=True, metadata={"Date": None, "Title": title})
     text = re.sub(r"font-family: [^;\"]*", f"font-family: {SHOWN}", path.read_text(encoding="utf-8"))
     path.write_text(re.sub(r" +$", "", text, flags=re.MULTILINE), encoding="utf-8")

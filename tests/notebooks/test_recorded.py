@@ -245,7 +245,7 @@ def test_the_pictures_are_those_of_the_figures(tmp_path: Path) -> None:
     """Drawn again, each picture has the same bytes; its text is text, and nothing is loaded from elsewhere."""
     drawn = draw(read(), tmp_path)
 
-    assert ["recorded-light.svg", "recorded-dark.svg"] == [path.name for path in drawn]
+    assert ["recorded.svg", "recorded-dark.svg"] == [path.name for path in drawn]
     for path in drawn:
         assert (PICTURES / path.name).read_bytes() == path.read_bytes()
         texts = [element.text for element in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")]

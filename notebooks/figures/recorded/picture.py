@@ -22,6 +22,7 @@ _LEFT, _RIGHT = 0.082, 0.978
 """Where both parts of the picture begin and end, of its width."""
 _MOST_LOST = 0.335
 """Where the plot ends: a limit that cuts off more of the good work is too dear for anybody."""
+_TITLE = "Limits buy their savings with good work"
 _ROWS = 2
 """In how many rows the runs stand."""
 
@@ -53,7 +54,7 @@ _SERIES = {
 
 def draw(found: Figures, folder: Path = PICTURES) -> list[Path]:
     """Write the picture for light and for dark pages, and return where."""
-    return [_draw(found, theme, folder / f"recorded-{theme.name}.svg") for theme in THEMES]
+    return [_draw(found, theme, folder / f"recorded{theme.suffix}.svg") for theme in THEMES]
 
 
 def _draw(found: Figures, theme: Theme, path: Path) -> Path:
@@ -62,12 +63,12 @@ def _draw(found: Figures, theme: Theme, path: Path) -> Path:
         _title(figure, found, theme)
         _curves(figure.add_axes((_LEFT, 0.255, _RIGHT - _LEFT, 0.59)), found, theme)
         _squares(figure.add_axes((_LEFT, 0.01, _RIGHT - _LEFT, 0.17)), found, theme)
-    save(figure, path, theme)
+    save(figure, path, theme, title=_TITLE)
     return path
 
 
 def _title(figure: Figure, found: Figures, theme: Theme) -> None:
-    figure.text(0.02, 0.948, "Limits buy their savings with good work", fontsize=17, fontweight="bold")
+    figure.text(0.02, 0.948, _TITLE, fontsize=17, fontweight="bold")
     about = (
         f"{found.runs} recorded runs of several agents, all of them failures: {found.wasted:,} of their "
         f"{found.tokens:,} tokens came after the decisive mistake.",
