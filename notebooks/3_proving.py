@@ -164,8 +164,10 @@ for line in explored.abstracted:
     print("-", line)
 
 # %% [markdown]
-# The last lines say what was *not* told apart: the text of a query decides nothing in this machine, so one query stands
-# for all. `verified` decides something, so both its values were tried.
+# Twelve are all there are, because what decides nothing is not told apart. The text of a query decides nothing in this
+# machine, so one query stands for all; `verified` decides something, so both its values were tried. T1 to T5 are what
+# every machine promises: no transition but a declared one whose guard held (T1), an end within the hops and visits (T2),
+# within the tokens (T3), within the time (T4), and always a way to the fallback (T5).
 #
 # And the lines below say what all of this rests on. Read them: they are the price of the word "proved".
 
@@ -173,7 +175,7 @@ for line in explored.abstracted:
 import textwrap
 
 for line in proof.certificate.assumptions:
-    print(textwrap.fill(line, 76, initial_indent="- "))
+    print(textwrap.fill(f"- {line}", 76, subsequent_indent="  "))
 
 # %% [markdown]
 # ## A policy that is broken
