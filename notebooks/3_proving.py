@@ -335,7 +335,7 @@ for module in ("hotline", "careless"):
 # !pytest -q --no-header test_hotline_properties.py
 
 # %%
-# !pytest -q test_careless_properties.py | sed -n '/^E .*assert/p; /Failing/,/^E *)$/p'
+# !pytest -q test_careless_properties.py | grep -A3 'Failing test case'
 
 # %% [markdown]
 # Hypothesis found the customer who only asks where an order is, and shrank the run: an empty tape is the tamest model,
