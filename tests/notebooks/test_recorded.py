@@ -12,7 +12,7 @@ from figures.recorded.guards import GUARDS, effect, first_stop
 from figures.recorded.kernel import machine_of, played, stopped_at
 from figures.recorded.picture import draw
 from figures.recorded.runs import Message, Recorded, load
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.data import data
 from support.lanes import in_both_lanes
@@ -159,7 +159,6 @@ def test_nothing_is_counted_twice(run: Recorded) -> None:
 @in_both_lanes(few=15, many=100)
 def test_the_kernel_stops_where_arithmetic_does(examples: int) -> None:
     """Under a cap on visits, or on hops, a run lands just where its replay stops, and has paid for what came before."""
-    from hypothesis import settings
 
     @settings(max_examples=examples)
     @given(drawn_runs(), st.integers(1, 6), st.integers(1, 12))
