@@ -105,8 +105,13 @@ def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edi
     for handoff in taken:
         if handoff.kind == "handoff":
             others = [guard for guard in guards if guard is not handoff.guard]
-            yield from (guard_with(handoff, guard) for guard in (*others, *(~guard for guard in others)))
+            yield from (guard_with(handoff, guard) for guard in (*others, *map(_negated, others)))
     yield from map(drop, taken)
+
+
+def _negated(guard: Guard[Any]) -> Guard[Any]:
+    """Return a guard that holds where another does not, as a user would write it."""
+    return guard.parts[0] if guard.connective == "not" else ~guard
 
 
 def _fewer_visits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edit]:

@@ -1,0 +1,166 @@
+"""Repairs: the smallest change that removes a counterexample, or makes a worst case fit, and no more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from support.selling import Desk, Order, Paid, is_paid, judged, work
+
+from fsm_orch import Final, Limits, Machine, State, guard, never
+from fsm_orch.define.guards import Guard
+from fsm_orch.define.policies import Policy
+from fsm_orch.define.rules.check import check
+from fsm_orch.proof.bounds.certify import certify
+from fsm_orch.proof.explore.exploration import explore
+from fsm_orch.proof.repair.change import to_keep, to_slacken
+from fsm_orch.proof.repair.edits import Edit, drop, fewer_hops, fewer_visits, guard_with
+from machines import helpdesk
+
+
+def test_the_smallest_change_bounds_visits() -> None:
+    """Where something happens too often, it is visited as often as it may be, and no less."""
+    found = judged(0)
+    change = to_keep(Desk.definition, found.policy, found.trace, explore(Desk.definition))
+
+    assert str(change) == "set `max_visits=3` on `search`: at_most(3, search) holds"
+
+
+def test_no_change_leaves_less_of_a_machine() -> None:
+    """A change after which a state is no longer reached is none; one that only closes the path is."""
+    found = judged(1)
+    change = to_keep(Desk.definition, found.policy, found.trace, explore(Desk.definition))
+
+    assert str(change) == "remove the handoff `rush`: never(rush) holds"
+    changed = change.edit.apply(Desk.definition)
+    assert explore(changed).reached.keys() == explore(Desk.definition).reached.keys()
+
+
+def test_no_change_closes_a_handoff_in_disguise() -> None:
+    """A guard that is never open on that path would be a removal; then the removal is what is said."""
+
+    class Detour(Machine[Order]):
+        """Send, by a detour or not."""
+
+        sort, look, send = State(work, initial=True), State(work), State(work)
+        sent, human = Final(), Final(fallback=True)
+        at_once, to_look, to_send = sort.to(sent, guard=is_paid), sort.to(look), sort.to(send)
+        late, never_mind, done = look.to(send), look.to(sent), send.to(sent)
+        policies = (never(send).after(look),)
+
+    found = explore(Detour.definition)
+    change = to_keep(Detour.definition, Detour.policies[0], found.policies[0].trace, found)
+
+    assert str(change) == "remove the handoff `late`: never(send).after(look) holds"
+
+
+def test_no_change_is_told_of_what_was_not_explored_whole() -> None:
+    """What a change leaves as it is, is known only where all runs were seen."""
+    found = judged(1)
+    part = explore(Desk.definition, max_configurations=5)
+
+    assert to_keep(Desk.definition, found.policy, found.trace, explore(Desk.definition)) is not None
+    assert to_keep(Desk.definition, found.policy, found.trace, part) is None
+
+
+def test_a_worst_case_is_made_to_fit() -> None:
+    """Fewer visits, as many as fit, or a higher limit; both are proved."""
+    certificate = certify(Desk.definition)
+    fewer, higher = to_slacken(Desk.definition, certificate)
+
+    assert certificate.bounds["tokens"].bound == 12_000
+    assert str(fewer) == "set `max_visits=3` on `search`: worst case 8,000 tokens"
+    assert str(higher) == "raise the limit, `Limits(hops=6, tokens=12_000)`: the worst case, 12,000 tokens, fits"
+    for change in (fewer, higher):
+        assert certify(change.edit.apply(Desk.definition)).verdict("tokens") == "slack"
+    assert to_slacken(replace(Desk.definition, limits=Limits(hops=6, tokens=12_000)), certificate) == ()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Edit(words="nothing"),
+        next(fewer_visits(Desk.definition, "search")),
+        guard_with(Desk.rush, is_paid),
+        drop(Desk.rush),
+    ],
+    ids=lambda edit: edit.words,
+)
+def test_an_edit_is_a_machine_of_its_own(edit) -> None:
+    """It builds, shares no state with the first, and the first stays as it was."""
+    before = Desk.definition.canonical
+    changed = edit.apply(Desk.definition)
+
+    assert not check(changed) or edit.dropped
+    assert not set(changed.states.values()) & set(Desk.definition.states.values())
+    assert all(set(h.sources) <= set(changed.states.values()) for h in changed.handoffs)
+    assert Desk.definition.canonical == before
+    assert (replace(changed).canonical == before) == (edit.words == "nothing")
+    assert Counter(h.name for h in changed.handoffs) == Counter(
+        h.name for h in Desk.definition.handoffs if h.name != edit.dropped
+    )
+
+
+def test_a_change_that_closes_more_than_the_path_is_none() -> None:
+    """A guard that never holds keeps the policy, and a state from being reached: it is no change."""
+
+    @guard
+    def is_paid(paid: Paid) -> bool:
+        return paid.paid
+
+    class Box(Machine[Paid]):
+        look = State(print, initial=True)
+        boss = State(print)
+        yes, human = Final(), Final(fallback=True)
+        ask = look.to(boss, guard=is_paid)
+        done = (look | boss).to(yes)
+        policies = (never(boss),)
+
+    (found,) = explore(Box.definition).policies
+    assert found.verdict == "violated"
+    assert to_keep(Box.definition, found.policy, found.trace, explore(Box.definition)) is None
+
+
+@pytest.mark.parametrize(
+    "asked", [lambda refund, ok: never(refund).before(ok), lambda refund, ok: never(refund).when(~ok)]
+)
+def test_a_guard_of_the_policy_is_a_change(asked: Callable[[State, Guard[Paid]], Policy]) -> None:
+    """Where a policy asks that a guard holds, guarding the way there with that guard is the smallest change."""
+
+    @guard
+    def is_verified(paid: Paid) -> bool:
+        return paid.paid
+
+    class Shop(Machine[Paid]):
+        ver = State(print, writes=(Paid.paid,), initial=True)
+        refund = State(print)
+        yes, human = Final(), Final(fallback=True)
+        big = ver.to(refund)
+        nope = ver.to(yes)
+        done = refund.to(yes)
+        policies = (asked(refund, is_verified),)
+
+    (found,) = explore(Shop.definition).policies
+    change = to_keep(Shop.definition, found.policy, found.trace, explore(Shop.definition))
+
+    assert found.verdict == "violated"
+    assert str(change) == f"give `big` the guard `guard=is_verified`: {found.policy} holds"
+
+
+def test_fewer_hops_leave_every_handoff_in_reach() -> None:
+    """Where a lower limit would close a handoff for good, only the higher limit of tokens is left."""
+    assert [edit.limits.hops for edit in fewer_hops(Desk.definition)] == [5, 4, 3]
+    certificate = certify(helpdesk.Hybrid.definition)
+
+    assert [change.edit.limits.tokens for change in to_slacken(helpdesk.Hybrid.definition, certificate)] == [8_448]
+
+
+def test_an_edit_keeps_guards_and_routes() -> None:
+    """A guard is added to the one that is there, and what routes to states routes to their copies."""
+    guarded = guard_with(Desk.big, is_paid).apply(Desk.definition)
+    changed = Edit(words="nothing").apply(helpdesk.Hybrid.definition)
+
+    assert ["(is_big & is_paid)"] == [repr(h.guard) for h in guarded.handoffs if h.name == "big"]
+    assert check(changed) == ()
