@@ -35,8 +35,8 @@ def register() -> None:
     """Show machines, proofs, certificates and results well in the IPython that runs now; without one, do nothing."""
     from IPython.core.getipython import get_ipython  # noqa: PLC0415 - not a dependency, and loaded where it runs
 
-    shell = get_ipython()
-    if shell is None or shell.display_formatter is None:
+    shell: Any = get_ipython()
+    if shell is None:
         return
     formatters = shell.display_formatter.formatters
     as_html, as_svg, as_text = (formatters[kind] for kind in ("text/html", "image/svg+xml", "text/plain"))
@@ -100,8 +100,8 @@ def proof_html(proof: Proof) -> str:
     explored = proof.exploration
     extent = "all runs explored" if explored.is_complete else "not all runs were explored"
     return _joined(
-        _heading(proof.definition.name, "holds" if proof.is_sound() else "does not hold as it is"),
-        _table(("no run exceeds", "", ""), [*_bounds(proof.certificate), _time(proof)]),
+        _heading(proof.definition.name, "is sound" if proof.is_sound() else "has something to mend"),
+        _table(("", "no run exceeds"), [*_bounds(proof.certificate), _time(proof)]),
         *_policies(proof),
         *(part for example in proof.counterexamples for part in _counterexample(example)),
         *_findings(proof),
@@ -115,7 +115,7 @@ def certificate_html(certificate: Certificate) -> str:
     models = [f"{state}: {model or 'not named'}" for state, model in certificate.models.items()]
     return _joined(
         _heading(certificate.machine, f"certificate of the definition {certificate.definition[:12]}"),
-        _table(("no run exceeds", "", ""), _bounds(certificate)),
+        _table(("", "no run exceeds"), _bounds(certificate)),
         _folded("models", models),
         _folded("assuming", certificate.assumptions),
     )
@@ -123,8 +123,8 @@ def certificate_html(certificate: Certificate) -> str:
 
 def result_html(result: RunResult[Any]) -> str:
     """Return a run as tables, as HTML: where it ended, its path, the fields of its context, and what it used."""
-    end = "ended in" if result.landing is None else f"landed in ({result.landing.reason})"
-    why = "" if result.landing is None else result.landing.detail
+    landing = result.landing
+    end = f"Ended in {result.state.name}" if landing is None else f"Landed in {result.state.name} ({landing.reason})"
     taken = [record for record in result.records if isinstance(record, (HandedOff, Landed))]
     path = [
         (str(number), hop.source, hop.handoff or "landing", hop.target, f"{record.stamp.remaining:,}")
@@ -132,25 +132,27 @@ def result_html(result: RunResult[Any]) -> str:
     ]
     fields = [(name, _cut(value)) for name, value in shown(result.context).items()]
     return _joined(
-        _heading(f"{end} {result.state.name}", why),
+        _heading(end, landing.detail if landing else ""),
         _table(("hop", "state", "handoff", "to", "tokens left"), path),
         _table(("field", "value"), fields),
         _line(_used(result)),
     )
 
 
-def _bounds(certificate: Certificate) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each measure that is bounded: what it is, its bound, and what is known of its limit."""
+def _bounds(certificate: Certificate) -> Iterator[tuple[str, str]]:
+    """Yield rows for each measure that is bounded: its bound, and below that what is known of its limit."""
     for measure in _MEASURES:
         if measure not in certificate.bounds or (measure == "cost" and not certificate.prices):
             continue
-        verdict = verdict_in_words(certificate, measure) if measure in ("tokens", "cost") else None
-        tolls = tolls_in_words(certificate, measure) if measure == "tokens" else ()
-        yield measure, bound_in_words(certificate, measure), "; ".join([*([verdict] if verdict else []), *tolls])
+        yield measure, bound_in_words(certificate, measure)
+        if measure in ("tokens", "cost"):
+            yield "", verdict_in_words(certificate, measure) or "not limited"
+        if measure == "tokens":
+            yield "", "; ".join(tolls_in_words(certificate, measure))
 
 
-def _time(proof: Proof) -> tuple[str, ...]:
-    return "time", f"at most {proof.bounds.seconds:g} s", ""
+def _time(proof: Proof) -> tuple[str, str]:
+    return "time", f"at most {proof.bounds.seconds:g} s"
 
 
 def _policies(proof: Proof) -> Iterator[str]:

@@ -128,8 +128,10 @@ def _environment(ipython: Path) -> dict[str, str]:
         "IPYTHONDIR": str(ipython),
         "COLUMNS": str(COLUMNS),
         "NO_COLOR": "1",
-        # a reader has neither a plug-in for async tests, which warns here, nor a cache from the run before
-        "PYTEST_ADDOPTS": "-p no:asyncio -p no:cacheprovider",
+        # the extra `test` installs one plug-in of pytest that matters, and nothing is there from a run before
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_PLUGINS": "_fsm_orch_pytestplugin",
+        "PYTEST_ADDOPTS": "-p no:cacheprovider",
     }
 
 

@@ -167,7 +167,7 @@ def test_a_result_shows_path_usage_and_context(shell):
     bundle = shown(shell, result)
     texts = read(bundle["text/html"]).texts
 
-    assert {"ended in answered", "to_check", "approved", "done", "query", "money", "Paid."} <= set(texts)
+    assert {"Ended in answered", "to_check", "approved", "done", "query", "money", "Paid."} <= set(texts)
     assert any(text.startswith(f"{result.charged_tokens:,} tokens, 1 call, $0, in ") for text in texts)
     assert "<RunResult triage -to_check-> check -approved-> pay -done-> answered; " in bundle["text/plain"]
 
@@ -177,7 +177,7 @@ def test_a_landed_result_says_why(shell):
     result = Runner(Desk, model=ScriptedModel([{"handoff": "nowhere"}] * 9)).run_sync(Ticket(query="money"))
     texts = read(shown(shell, result)["text/html"]).texts
 
-    assert f"landed in ({result.landing.reason}) human" in texts
+    assert f"Landed in human ({result.landing.reason})" in texts
     assert "landing" in texts
     assert f" {result.landing.detail}" in texts
 
