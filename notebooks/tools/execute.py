@@ -49,6 +49,12 @@ _PREPARE = (
 )
 """What the kernel does before the first cell."""
 
+_PLOTS = """\
+svg.fonttype: none
+svg.hashsalt: fsm_orch
+"""
+"""How matplotlib draws: text as text, and ids that are the same in every process."""
+
 _UNSTEADY = (
     (re.compile(r"\r\n"), "\n"),  # of the pseudo-terminal behind `!`
     (re.compile(r"\bin \d+(?:\.\d+)? ?s\b"), "in … s"),
@@ -76,6 +82,7 @@ def execute(path: Path) -> str:
     with tempfile.TemporaryDirectory() as outer:
         scratch = Path(outer).resolve() / "scratch"
         scratch.mkdir()
+        Path(outer, "matplotlibrc").write_text(_PLOTS, encoding="utf-8")
         client = NotebookClient(
             notebook,
             timeout=CELL_TIMEOUT_S,
@@ -88,10 +95,9 @@ def execute(path: Path) -> str:
                 "--Application.log_level=ERROR",  # or each kernel warns that it talks over a socket of this machine
             ],
         )
-        client.execute(env=_environment(ipython=Path(outer) / "ipython"))
+        client.execute(env=_environment(Path(outer)))
     folders = {f"{scratch}/": "", str(scratch): ".", f"{ROOT}/": ""}
     for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = list(_steady(cell.outputs, folders))
     notebook.metadata = {
@@ -113,11 +119,11 @@ def names_of(cells: Iterable[Any]) -> list[str]:
     return names
 
 
-def _environment(ipython: Path) -> dict[str, str]:
-    """Return the variables of a kernel: those of this process, without what its user set up for notebooks.
+def _environment(folder: Path) -> dict[str, str]:
+    """Return the variables of a kernel: those of this process, without what its user set up for notebooks and plots.
 
     Args:
-        ipython: a folder for IPython's own files.
+        folder: where its own files are.
     """
     return {
         **os.environ,
@@ -125,7 +131,9 @@ def _environment(ipython: Path) -> dict[str, str]:
         "PYTHONPATH": f"{NOTEBOOKS}{os.pathsep}{ROOT}",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "IPYTHONDIR": str(ipython),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "MATPLOTLIBRC": str(folder / "matplotlibrc"),
+        "SOURCE_DATE_EPOCH": "0",  # the date that a plot says it is of
         "COLUMNS": str(COLUMNS),
         "NO_COLOR": "1",
         # the extra `test` installs one plug-in of pytest that matters, and nothing is there from a run before

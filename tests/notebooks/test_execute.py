@@ -34,7 +34,13 @@ warnings.warn("look out")
 import logging
 
 logging.getLogger("matplotlib.font_manager").warning("findfont: Font family 'Inter' not found.")
-import figures_that_are_not_there
+
+# %%
+# %config InlineBackend.figure_formats = ["svg"]
+import matplotlib.pyplot as plt
+
+plt.plot([1, 2], [2, 1], label="a line")
+_ = plt.legend()
 
 # %%
 import figures_that_are_not_there
@@ -59,13 +65,14 @@ def test_an_execution_differs_from_none_before_it(tmp_path: Path) -> None:
     assert first == second
     notebook = nbformat.reads(first, as_version=4)
     nbformat.validate(notebook)
-    printed, warned, called, placed, logged = (cell.outputs for cell in notebook.cells[1:6])
+    printed, warned, called, placed, logged, plotted = (cell.outputs for cell in notebook.cells[1:7])
     assert ["first\nsecond\nexplored in … s <object object at 0x…> . made.txt\n"] == [out.text for out in printed]
     assert ['cell:1: UserWarning: look out\n  warnings.warn("look out")\n'] == [out.text for out in warned]
     assert ["a\ndumb True\n"] == [out.text for out in called]
     assert "fsm_orch/__init__.py" in placed[0].data["text/plain"]
     assert "it took 12.5 s; at most 60 s" in placed[0].data["text/plain"]
     assert [] == logged
+    assert ">a line</text>" in plotted[0].data["image/svg+xml"]
     assert not any(str(folder) in first for folder in (ROOT, tmp_path, Path.home() / "."))
 
 
