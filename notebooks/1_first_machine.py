@@ -10,6 +10,8 @@
 # fsm-orch model get
 # ```
 #
+# Then work in an empty folder.
+#
 # **What we build.** A customer writes, and a model decides what they want. A question is looked up in a list of
 # answers, and comes back to the model if it is not there. Money is paid back, but only to people we know. Whatever goes
 # wrong ends with a colleague.
@@ -136,17 +138,25 @@ Desk
 #
 # ### States and agents
 #
-# An agent may read what its state says that it `reads`, and write what it `writes`. A function gets a *visit*, one stay
-# in its state: `visit.context` has the fields. A model is shown only the fields that it reads.
+# One state is the `initial` one. An agent may read what its state says that it `reads`, and write what it `writes`: a
+# field, or several in parentheses. Reading a field that nobody wrote on some path does not build. There are two kinds
+# of agents here:
+#
+# * A **function** gets a *visit*, which is one stay in its state. `visit.context` has the fields.
+# * A **model** is shown the fields that it reads, and replies with the name of a handoff. It may write too, and should
+#   then be told its job: `LLMAgent("Answer.", does="answer questions on orders", must_not="promise a date",
+#   reads=Ticket.query, writes=Ticket.answer)` is an agent whose reply holds an answer beside the handoff.
+#
+# One final state is the `fallback`. What it `sets` is the default answer of a run that did not get to another end.
 #
 # ### Handoffs and guards
 #
 # A *guard* is a function of the context that says yes or no. It may look at the context and at nothing else. Guards
 # combine: `a & b`, `a | b`, `~a`. A handoff whose guard says no is not legal, and a model is not even offered it.
 #
-# A model chooses among the legal handoffs, by their names and descriptions. A function does not choose: the first of
-# its handoffs, in the order in which you declare them, whose guard says yes is taken. That is why `found` stands before
-# `back`, and `approved` before `stranger`.
+# A model chooses among the legal handoffs, by their names and descriptions, so choose names that say what a customer
+# wants. A function does not choose: the first of its handoffs, in the order in which you declare them, whose guard says
+# yes is taken. That is why `found` stands before `back`, and `approved` before `stranger`.
 #
 # ### A cycle needs a bound
 #
@@ -178,9 +188,9 @@ Path("endless.py").write_text(source.replace("max_visits=2,", ""))
 # ### Policies
 #
 # A *policy* is what must be true of every run. `never(refund).before(verify)`: no refund unless we verified first.
-# `never(refund).when(~knows_them)`: no refund is entered while the guard `knows_them` says no. Others are `at_most(2,
-# faq)`, `eventually(refund)`, `after(verify).eventually(refund)`. A policy changes no run. It is proved before any run,
-# as you will see.
+# `never(refund).when(~knows_them)`: no refund is entered while the guard `knows_them` says no. There are also
+# `at_most(2, faq)`, `eventually(refund)` and `after(verify).eventually(refund)`, imported from `fsm_orch`. A run that was
+# landed is excused, unless you say `strict=True`. A policy changes no run. It is proved before any run, as you will see.
 #
 # ## Run it with a model that says what you want
 #
@@ -264,7 +274,7 @@ for query in (
 # | digest | names exactly this machine, in whatever is stored about its runs |
 # | first call, tokens of a visit | a request of `triage` is at most 2,048 + 256 = 2,304 tokens; a visit makes at most 2 |
 # | at most 9,216 tokens, visiting ... | no run uses more; the path that uses so much is called the *witness* |
-# | slack | the worst run fits the limit, so none is landed for lack of tokens; *guarded*: it does not fit, so some may be |
+# | slack | the worst run fits the limit, so none is landed for lack of tokens; *guarded*: it does not fit, some may be, and `to make it fit` says what helps |
 # | each further visit adds at most | what raising `max_visits` by one would cost, called the *toll* of a visit |
 # | the limit of hops is not binding | raising it would cost nothing |
 # | explored | how many different situations runs can be in; all were looked at |
@@ -337,7 +347,7 @@ def test_what_a_customer_can_cost():
 # ## What you have now
 #
 # * a flow that nothing a model says can leave,
-# * a bill that is known before the first call,
+# * a bill that is bounded before the first call,
 # * an answer at the end of every run,
 # * rules that hold on every path.
 #
