@@ -49,6 +49,9 @@ _PREPARE = (
 )
 """What the kernel does before the first cell."""
 
+_KEPT = re.compile(r"(HOME|USERPROFILE|SYSTEMROOT|TMPDIR|TEMP|TMP|LD_LIBRARY_PATH|XDG_\w+|FSM_ORCH_\w+)$")
+"""The variables that a kernel is given. Others change what is printed: under CI, for one, pytest shortens no line."""
+
 _PLOTS = """\
 svg.fonttype: none
 svg.hashsalt: fsm_orch
@@ -120,16 +123,18 @@ def names_of(cells: Iterable[Any]) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return the variables of a kernel: those of this process, without what its user set up for notebooks and plots.
+    """Return the variables of a kernel: of those of this process, only what it needs to work.
 
     Args:
         folder: where its own files are.
     """
+    kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
     return {
-        **os.environ,
+        **kept,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": f"{NOTEBOOKS}{os.pathsep}{ROOT}",
         "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "IPYTHONDIR": str(folder / "ipython"),
         "MATPLOTLIBRC": str(folder / "matplotlibrc"),

@@ -2,14 +2,11 @@
 
 import re
 import subprocess
-import sys
 from xml.etree import ElementTree
 
 import pytest
 from rich.text import Text
 from tools import cast
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal needs a POSIX system")
 
 SVG = "{http://www.w3.org/2000/svg}"
 README = (cast.ROOT / "README.md").read_text(encoding="utf-8")
