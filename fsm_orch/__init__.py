@@ -75,7 +75,7 @@ __all__ = [
     "to_json",
 ]
 
-if "IPython" in _sys.modules:  # else nobody could see how machines, proofs and results are shown there
+if "IPython" in _sys.modules:  # a notebook shows machines as pictures, and proofs and results as tables
     from .export import display as _display
 
     _display.register()
