@@ -308,7 +308,8 @@ prove(HastyDesk)
 
 # %% [markdown]
 # Both policies are violated now. For each you see the shortest run that breaks it, a *counterexample*, and the smallest
-# change that mends it. `check` also writes the first one as a test, which fails until you have mended the machine:
+# change that mends it. In its table, *reserved* is what was held back for a call before it was sent, and *total* what had
+# been charged. `check` also writes the first one as a test, which fails until you have mended the machine:
 
 # %%
 # !fsm-orch check hasty --counterexample test_hasty.py > hasty.txt
