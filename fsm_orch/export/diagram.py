@@ -110,9 +110,13 @@ def _arrows(handoff: Handoff, ids: dict[str, str]) -> Iterator[Arrow]:
         yield Arrow(ids[source.name], ids[handoff.target.name], kind, lines)
 
 
-def _printable(*lines: str) -> tuple[str, ...]:
-    """Return lines with control characters, line breaks and lone surrogates as spaces.
+def printable(line: str) -> str:
+    """Return a line with control characters, line breaks, marks of direction and lone surrogates as spaces.
 
-    So each stays one line in every language, and can be written in UTF-8.
+    So it stays one line in every language, and can be written in UTF-8.
     """
-    return tuple("".join(c if c.isprintable() else " " for c in line) for line in lines)
+    return "".join(character if character.isprintable() else " " for character in line)
+
+
+def _printable(*lines: str) -> tuple[str, ...]:
+    return tuple(map(printable, lines))

@@ -27,7 +27,7 @@ def test_dot_is_written_on_demand(cli, desk):
 
 @pytest.mark.parametrize(
     ("language", "beginning"),
-    [("svg", "<?xml "), ("promela", "/* Desk: Answer, or land.\n"), ("tla", "---- MODULE "), ("json", "{\n")],
+    [("svg", "<svg "), ("promela", "/* Desk: Answer, or land.\n"), ("tla", "---- MODULE "), ("json", "{\n")],
 )
 def test_every_language_is_written(cli, desk, language, beginning):
     """Pictures, the texts for model checkers and JSON come out the same way, on stdout alone."""
@@ -85,7 +85,8 @@ def test_a_file_that_is_no_drawing_is_kept(cli, desk, tmp_path, language):
 def test_a_picture_without_its_package_says_what_to_install(cli, desk, monkeypatch):
     """Where pygraphviz is missing, the one line names the extra."""
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    monkeypatch.delitem(sys.modules, "fsm_orch.export.svg", raising=False)
+    for module in ("fsm_orch.export.svg", "fsm_orch.export.layout"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     result = cli.invoke(app, ["graph", desk, "--format", "svg"])
 
     assert result.exit_code == 2

@@ -198,10 +198,50 @@ def test_a_picture_draws_every_edge_in_its_style():
     """Landing edges are dotted and failure edges red in the SVG too."""
     root = ElementTree.fromstring(svg(Support.definition))
 
-    paths = root.findall(".//{*}g[@class='edge']/{*}path")
-    assert len(paths) == 1 + 4 + 2 + 2
-    assert sum("stroke-dasharray" in path.attrib for path in paths) == 2
-    assert sum(path.attrib["stroke"] == "#b3261e" for path in paths) == 2
+    drawn = {kind: root.findall(f".//{{*}}g[@class='{kind}']/{{*}}path") for kind in ("handoff", "failure", "landing")}
+    assert [4, 2, 2] == [len(paths) for paths in drawn.values()]
+    assert [0, 0, 2] == [sum("stroke-dasharray" in path.attrib for path in paths) for paths in drawn.values()]
+    assert [1, 1, 1] == [len({path.attrib["stroke"] for path in paths}) for paths in drawn.values()]
+    assert 3 == len({path.attrib["stroke"] for paths in drawn.values() for path in paths})
+
+
+def test_a_picture_leads_each_edge_from_its_source_to_its_target():
+    """An arrow begins at the box of its source, and its head ends at the box of its target."""
+    root, drawn = ElementTree.fromstring(svg(Support.definition)), diagram(Support.definition)
+    boxes = [
+        box for kind in ("state", "final", "fallback") for box in root.findall(f".//{{*}}g[@class='{kind}']/{{*}}rect")
+    ]
+    places = dict(zip((node.id for node in drawn.nodes), boxes, strict=True))
+
+    def distance(x, y, box):
+        left, top, width, height = (float(box.attrib[name]) for name in ("x", "y", "width", "height"))
+        return max(left - x, x - left - width, top - y, y - top - height)
+
+    for kind in ("handoff", "failure", "landing"):
+        arrows = [arrow for arrow in drawn.arrows if arrow.kind == kind]
+        groups = root.findall(f".//{{*}}g[@class='{kind}']")
+        for arrow, group in zip(arrows, groups, strict=True):
+            begin = re.match(r"M(\S+) (\S+)C", group.find("{*}path").attrib["d"]).groups()
+            tip = group.find("{*}polygon").attrib["points"].split()[0].split(",")
+            assert abs(distance(*map(float, begin), places[arrow.source])) < 3
+            assert abs(distance(*map(float, tip), places[arrow.target])) < 3
+
+
+def test_a_picture_loads_nothing_and_runs_nothing():
+    """A picture may stand inside a page of somebody else: it has no script, no style sheet, no link and no id."""
+    root = ElementTree.fromstring(svg(described("</text><script>alert(1)</script>")))
+
+    assert {"svg", "title", "g", "circle", "path", "polygon", "rect", "text"} >= {
+        tag.tag.partition("}")[2] for tag in root.iter()
+    }
+    assert set() == {"id", "style", "href"} & {name for tag in root.iter() for name in tag.attrib}
+
+
+def test_a_picture_depends_on_no_font():
+    """Texts of as many characters are given the same room, however wide a font of this machine would draw them."""
+    narrow, wide = (svg(described(letter * 20)) for letter in "iM")
+
+    assert narrow == wide.replace("M" * 20, "i" * 20)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

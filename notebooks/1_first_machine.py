@@ -1,0 +1,355 @@
+# %% [markdown]
+# # 1. Your first machine
+#
+# In ten minutes you build a small help desk, run it, prove what it can cost, break it on purpose, and test it. In a
+# clone of the repository, with Python 3.11 or newer, this installs what you need, and gets a small language model that
+# runs on your own machine. There is no key and no bill:
+#
+# ```sh
+# pip install -c constraints.txt -e '.[local,test,svg]'
+# fsm-orch model get
+# ```
+#
+# Then work in an empty folder.
+#
+# **What we build.** A customer writes, and a model decides what they want. A question is looked up in a list of
+# answers, and comes back to the model if it is not there. Money is paid back, but only to people we know. Whatever goes
+# wrong ends with a colleague.
+#
+# ## A machine is a class
+#
+# It goes into a file, `desk.py`, because you will check it and test it from the command line too. Read it from the top;
+# each part is explained below.
+
+# %%
+# %%writefile desk.py
+"""A help desk that pays money back, but only to people it knows."""
+
+from fsm_orch import (
+    Context, Final, Given, Limits, LLMAgent, Machine, Preset, State,
+    Visit, guard, never,
+)
+
+ANSWERS = {"open": "We are open from 9 to 5.", "ship": "In two days."}
+
+
+class Ticket(Context):
+    """What the agents share: nothing else passes from one to another."""
+
+    query: str
+    customer: Given[str] = "guest"
+    tried: Preset[tuple[str, ...]] = ()
+    is_known: bool = False
+    answer: str | None = None
+
+
+@guard
+def knows_them(ticket: Ticket) -> bool:
+    return ticket.is_known
+
+
+@guard
+def has_answer(ticket: Ticket) -> bool:
+    return ticket.answer is not None
+
+
+def look_up(visit: Visit[Ticket]):
+    text = visit.context.query.lower()
+    found = [ANSWERS[word] for word in ANSWERS if word in text]
+    return {
+        Ticket.answer: found[0] if found else None,
+        Ticket.tried: (*visit.context.tried, "the list of answers"),
+    }
+
+
+def identify(visit: Visit[Ticket]):
+    return {Ticket.is_known: "#" in visit.context.query}
+
+
+def pay_back(visit: Visit[Ticket]):
+    return {Ticket.answer: "The money is on its way."}
+
+
+class Desk(Machine[Ticket]):
+    """Answer, pay back, or hand over to a colleague."""
+
+    # states: each holds an agent, which is a model or a plain function
+    triage = State(
+        LLMAgent(
+            "Decide what the customer wants.",
+            reads=(Ticket.query, Ticket.tried),
+        ),
+        initial=True,
+        max_visits=2,
+    )
+    faq = State(
+        look_up,
+        reads=(Ticket.query, Ticket.tried),
+        writes=(Ticket.answer, Ticket.tried),
+    )
+    verify = State(identify, reads=Ticket.query, writes=Ticket.is_known)
+    refund = State(pay_back, writes=Ticket.answer)
+
+    # final states: a run ends in one of them
+    answered = Final()
+    human = Final(
+        fallback=True, sets={Ticket.answer: "A colleague will call you."}
+    )
+
+    # handoffs: the only ways to move
+    refund_money = triage.to(verify, "the customer wants money back")
+    other_question = triage.to(faq, "anything else")
+    found = faq.to(answered, guard=has_answer)
+    back = faq.to(triage)
+    approved = verify.to(refund, guard=knows_them)
+    stranger = verify.to(human)
+    paid = refund.to(answered)
+
+    limits = Limits(hops=6, tokens=10_000, deadline_s=30)
+    policies = (
+        never(refund).before(verify),
+        never(refund).when(~knows_them),
+    )
+
+# %% [markdown]
+# A machine shows itself as a picture. Solid arrows are handoffs, with their guards in brackets. Dotted arrows are there
+# without being declared: from every state a run can be *landed* in the fallback, which is what happens when anything
+# fails.
+
+# %%
+from desk import Desk, Ticket
+
+Desk
+
+# %% [markdown]
+# ### The context
+#
+# Fields have types and are validated. An agent never changes the context: it returns changes, such as `{Ticket.answer:
+# "..."}`, and the machine applies them together with the handoff. There are four kinds of fields:
+#
+# | declared as | who writes it | readable |
+# |---|---|---|
+# | `query: str` | the caller, who must | from the start |
+# | `customer: Given[str] = "guest"` | the caller, who may, and agents | from the start |
+# | `tried: Preset[tuple[str, ...]] = ()` | agents only; it begins with its default | from the start |
+# | `answer: str \| None = None` | agents only | once an agent has written it on every path |
+#
+# So a field that is carried round a loop, as `tried` is, is a `Preset`.
+#
+# ### States and agents
+#
+# One state is the `initial` one. An agent may read what its state says that it `reads`, and write what it `writes`: a
+# field, or several in parentheses. Reading a field that nobody wrote on some path does not build. There are two kinds
+# of agents here:
+#
+# * A **function** gets a *visit*, which is one stay in its state. `visit.context` has the fields.
+# * A **model** is shown the fields that it reads, and replies with the name of a handoff. It may write too, and should
+#   then be told its job: `LLMAgent("Answer.", does="answer questions on orders", must_not="promise a date",
+#   reads=Ticket.query, writes=Ticket.answer)` is an agent whose reply holds an answer beside the handoff.
+#
+# One final state is the `fallback`. What it `sets` is the default answer of a run that did not get to another end.
+#
+# ### Handoffs and guards
+#
+# A *guard* is a function of the context that says yes or no. It may look at the context and at nothing else. Guards
+# combine: `a & b`, `a | b`, `~a`. A handoff whose guard says no is not legal, and a model is not even offered it.
+#
+# A model chooses among the legal handoffs, by their names and descriptions, so choose names that say what a customer
+# wants. A function does not choose: the first of its handoffs, in the order in which you declare them, whose guard says
+# yes is taken. That is why `found` stands before `back`, and `approved` before `stranger`.
+#
+# ### A cycle needs a bound
+#
+# `triage → faq → triage` is a cycle: `back` leads to where the run came from. A cycle must say how often it may turn,
+# by `max_visits` of one of its states. Here a run visits `triage` at most twice. Leave that out, and the class does not
+# build:
+
+# %%
+from pathlib import Path
+
+source = Path("desk.py").read_text()
+Path("endless.py").write_text(source.replace("max_visits=2,", ""))
+# !fsm-orch check endless
+
+# %% [markdown]
+# ### Limits
+#
+# What you do not say has a safe default, so a machine without `limits` is bounded too:
+#
+# | limit | what it bounds | default |
+# |---|---|---|
+# | `Limits(hops=...)` | handoffs in a run, the landing among them | 8 |
+# | `Limits(tokens=...)` | tokens of a run, of all its calls together | 10,000 |
+# | `Limits(cost_usd=...)` | dollars of a run | no limit |
+# | `Limits(deadline_s=...)`, `Limits(visit_s=...)` | seconds of a run, and of one visit | 60 and 10 |
+# | `LLMAgent(calls=...)` | requests to a model in one visit: the first, and a second if its reply was refused | 2 |
+# | `LLMAgent(max_input_tokens=..., max_output_tokens=...)` | tokens of one request, and of its reply | 2,048 and 256 |
+#
+# ### Policies
+#
+# A *policy* is what must be true of every run. `never(refund).before(verify)`: no refund unless we verified first.
+# `never(refund).when(~knows_them)`: no refund is entered while the guard `knows_them` says no. There are also
+# `at_most(2, faq)`, `eventually(refund)` and `after(verify).eventually(refund)`, imported from `fsm_orch`. A run that was
+# landed is excused, unless you say `strict=True`. A policy changes no run. It is proved before any run, as you will see.
+#
+# ## Run it with a model that says what you want
+#
+# A `ScriptedModel` answers each request with the next reply of its script. It is free and always the same, so begin
+# with it. In a notebook an event loop is running already, so you `await`; in a script, write
+# `Runner(...).run_sync(...)`.
+
+# %%
+from fsm_orch import Runner, ScriptedModel
+
+model = ScriptedModel([{"handoff": "refund_money"}])
+desk = Runner(Desk, model=model)
+await desk.run(Ticket(query="Order #77 broke. My money back, please!"))
+
+# %% [markdown]
+# What was the model shown? The fields that its agent reads, and the handoffs that are legal now:
+
+# %%
+for message in model.requests[0].messages:
+    print(f"[{message.role}]", message.content, sep="\n")
+
+# %% [markdown]
+# ## A model that lies
+#
+# Models invent things. This one asks for a handoff that does not exist. Its reply is *refused*: nothing happens, it is
+# charged, and the model is told why. Its second reply is taken:
+
+# %%
+model = ScriptedModel([{"handoff": "pay_now"}, {"handoff": "refund_money"}])
+desk = Runner(Desk, model=model)
+result = await desk.run(Ticket(query="Order #77 broke. Pay me now!"))
+
+print(model.requests[1].messages[-1].content)
+print(result.state.name, "after", result.usage.requests, "calls")
+
+# %% [markdown]
+# And one that never learns. The run does not crash, and it does not go on for ever. It is landed, with the default
+# answer and the reason:
+
+# %%
+desk = Runner(Desk, model=ScriptedModel([{"handoff": "pay_now"}] * 100))
+await desk.run(Ticket(query="Order #77 broke. Pay me now!"))
+
+# %% [markdown]
+# ## Run it with a real model
+#
+# `local:smollm2` has 135 million parameters. Another one is for example `model="openai:gpt-5-mini"`, with the extra
+# `openai` and your key in the environment.
+
+# %%
+desk = Runner(Desk, model="local:smollm2")
+for query in (
+    "I want my money back for order #77",
+    "tell me a joke",
+    "When do you open?",
+):
+    result = await desk.run(Ticket(query=query))
+    print(query)
+    print("  ", *(hop.handoff or "landing" for hop in result.path))
+    print("  ", result.context.answer)
+
+# %% [markdown]
+# The first is right. The second turned the cycle once, and when `triage` had been visited twice, `back` was not legal
+# any more, so the run was landed. The third is **wrong**: `ANSWERS` has the opening hours, and the model took the
+# question for a refund. Nobody lost money, because the machine holds whatever its model says. That a run is safe is
+# proved; that a model chooses well can only be measured ([notebook 4](4_routing.ipynb)).
+#
+# ## Prove what it can cost
+#
+# `check` calls no model. It looks at every run that is possible, whatever a model replies, and shows what none of them
+# exceeds:
+
+# %%
+# !fsm-orch check desk
+
+# %% [markdown]
+# From the top:
+#
+# | it says | it means |
+# |---|---|
+# | digest | names exactly this machine, in whatever is stored about its runs |
+# | first call, tokens of a visit | a request of `triage` is at most 2,048 + 256 = 2,304 tokens; a visit makes at most 2 |
+# | at most 9,216 tokens, visiting ... | no run uses more; the path that uses so much is called the *witness* |
+# | slack | the worst run fits the limit, so none is landed for lack of tokens; *guarded*: it does not fit, some may be, and `to make it fit` says what helps |
+# | each further visit adds at most | what raising `max_visits` by one would cost, called the *toll* of a visit |
+# | the limit of hops is not binding | raising it would cost nothing |
+# | explored | how many different situations runs can be in; all were looked at |
+# | fields tried with every value | `is_known` decides a guard, so runs with each of its values were told apart |
+# | opaque fields | text has too many values to try each, so runs that differ in it alone were not told apart |
+# | opaque guards | those that read such a field; both answers were tried |
+# | fields that begin with their defaults | `is_known` is False until an agent writes it, since no caller may |
+# | T1 closure | every move was a declared handoff whose guard said yes, or the landing |
+# | T2 termination | hops and visits are within their limits |
+# | T3 budget | what was spent, and what is reserved for calls under way, are within the limits of tokens and cost |
+# | T4 deadline | nothing is handed off after the deadline |
+# | T5 landing | from everywhere, the run can still be landed |
+# | holds | the policy is true on every path; *violated*: a real run breaks it; *possible*: one may, by an opaque guard |
+# | assuming | what the proof rests on and cannot know |
+# | findings | advice: here, that two limits could be lower; `fsm-orch explain FSM303` tells more |
+#
+# ## Break it on purpose
+#
+# Suppose that someone adds a short cut for angry customers. It looks harmless. `prove` is `check` in a program:
+
+# %%
+short_cut = 'angry = triage.to(refund, "the customer is angry")'
+place = "    other_question ="
+hasty = source.replace(place, f"    {short_cut}\n{place}")
+Path("hasty.py").write_text(hasty)
+
+from fsm_orch.proof import prove
+from hasty import Desk as HastyDesk
+
+prove(HastyDesk)
+
+# %% [markdown]
+# Both policies are violated now. For each you see the shortest run that breaks it, a *counterexample*, and the smallest
+# change that mends it. In its table, *reserved* is what was held back for a call before it was sent, and *total* what had
+# been charged. `check` also writes the first one as a test, which fails until you have mended the machine:
+
+# %%
+# !fsm-orch check hasty --counterexample test_hasty.py > hasty.txt
+# !pytest -q test_hasty.py | tail -3
+
+# %% [markdown]
+# ## Test it
+#
+# Three lines, and none of them calls a model. `RoutingSafety` is a property test, made by
+# [Hypothesis](https://hypothesis.readthedocs.io). It invents thousands of events: replies of broken JSON, handoffs that
+# do not exist, agents that fail or take too long. After each it asserts T1 to T5, and that nothing was read that nobody
+# wrote (T6). `assert_policy` fails if a policy does not hold on every path, and `assert_bounded` if somebody's change
+# makes the worst run dearer than you promised.
+
+# %%
+# %%writefile test_desk.py
+from desk import Desk
+from fsm_orch.testing import RoutingSafety, assert_bounded, assert_policy
+
+TestDesk = RoutingSafety(Desk).TestCase
+
+
+def test_no_refund_for_a_stranger():
+    assert_policy(Desk)
+
+
+def test_what_a_customer_can_cost():
+    assert_bounded(Desk, tokens=9_216, calls=4, hops=5)
+
+# %%
+# !pytest -q test_desk.py | tail -1
+
+# %% [markdown]
+# `pytest --fsm desk.py` runs the property test, and more of its kind, without a file of your own.
+#
+# ## What you have now
+#
+# * a flow that nothing a model says can leave,
+# * a bill that is bounded before the first call,
+# * an answer at the end of every run,
+# * rules that hold on every path.
+#
+# **Next**: [2. The incident](2_incident.ipynb), what happens without all this, and what each guard is worth.
