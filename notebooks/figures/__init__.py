@@ -1,0 +1,1 @@
+"""The code that makes the figures and pictures of the notebooks."""
