@@ -122,6 +122,12 @@ def openai_agents() -> dict[str, Any]:
         "itself_answered_after_4": _openai_run(
             says_itself, max_turns=4, error_handlers={"max_turns": lambda given: "Which product is it?"}
         ),
+        "itself_by_hand": _openai_run(
+            says_itself,
+            config={"handoff_input_filter": remove_all_tools},
+            max_turns=4,
+            error_handlers={"max_turns": lambda given: "Which product is it?"},
+        ),
         "itself_history_filtered": _openai_run(says_itself, config={"handoff_input_filter": remove_all_tools}),
         "unknown_handoff": _openai_run(says_unknown),
         "two_handoffs": _openai_run(says_two),

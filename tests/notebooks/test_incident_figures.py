@@ -220,7 +220,7 @@ def test_a_block_is_as_wide_as_its_tokens(drawn: dict[str, str]) -> None:
 
 def test_the_picture_loads_nothing_and_fits_any_page(drawn: dict[str, str]) -> None:
     """It has no background, no font, no script and no address but that of SVG; the themes differ in colours alone."""
-    light, dark = (re.sub("#[0-9a-f]{6}", "#", drawn[theme.name]) for theme in picture.THEMES)
+    light, dark = (re.sub("#[0-9a-f]{6,8}", "#", drawn[theme.name]) for theme in picture.THEMES)
 
     assert light == dark
     assert re.findall(r"https?://[^\"]+", light) == ["http://www.w3.org/2000/svg"]

@@ -39,6 +39,9 @@ class Theme:
 LIGHT = Theme("", "#1f2328", "#59636e", "#e3e6ea", "#e4572e", "#2e86ab", "#1a7f4b", "#b3261e", "#e9f2f6")
 DARK = Theme("-dark", "#f0f3f6", "#9aa4af", "#2b3138", "#f0714a", "#4ba3c7", "#57c785", "#ff7b72", "#14222b")
 THEMES = (LIGHT, DARK)
+"""Those that are files, for a page that picks one."""
+ANY = Theme("-any", "#6f7782", "#7b838d", "#80808050", "#e4572e", "#2e86ab", "#27965c", "#d1483f", "#2e86ab22")
+"""For a page of unknown colour, such as the output of a notebook: readable on light and on dark, if not as crisp."""
 
 _FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 _WIDTH, _TOP, _ROW, _BLOCK = 1240, 166, 57, 29
@@ -68,6 +71,8 @@ def draw(rows: Sequence[Row], proved: Bound, theme: Theme) -> str:
         "svg",
         {
             "xmlns": "http://www.w3.org/2000/svg",
+            "width": str(_WIDTH),
+            "height": str(height),
             "viewBox": f"0 0 {_WIDTH} {height}",
             "role": "img",
             "font-family": _FONT,
@@ -107,7 +112,7 @@ def _draw_head(svg: ET.Element, theme: Theme) -> None:
     _text(svg, 28, 52, f"“{QUESTION.capitalize()}”", size=28, weight=700)
     lines = (
         "One vague question to four agents. Each block is a call to a model, as wide as the tokens it costs.",
-        "In the loop, all that was said is sent again with every handoff: each block is wider than the last.",
+        "In the loop, all that was said is sent again with every handoff, so that the blocks grow.",
     )
     for number, line in enumerate(lines):
         _text(svg, 28, 84 + 22 * number, line, size=14.5, fill=theme.muted)

@@ -81,13 +81,13 @@ def peers_as_text() -> str:
         "unknown_goto": "goto that does not exist",
         "swarm_unknown": "handoff that does not exist, swarm",
     }
-    lines = []
+    lines: list[str] = []
     for name, peer in peers().items():
-        lines.append(name)
+        lines.append(f"{name:38}{'calls':>8}  ended")
         for key, what in tried.items():
             if done := peer.did.get(key):
                 ended = "cut off by us" if done.get("is_cut_off") else done["ended"]
-                lines.append(f"  {what:36}{done['calls']:>7,} calls  {ended}")
+                lines.append(f"  {what:36}{done['calls']:>8,}  {ended}")
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -13,7 +13,7 @@ from machines.incident import FrontDesk
 
 from . import story
 from .bill import MODEL, REQUESTS, Bill
-from .loop import NONE, Guards, run
+from .loop import Guards, run
 from .models import confused, stubborn, sure, worst
 from .ours import play
 
@@ -63,18 +63,18 @@ def bound() -> Bound:
     return Bound(proved.calls, proved.tokens, Fraction(proved.cost_usd))
 
 
-GUARDS = {
+GUARDS: Mapping[str, tuple[str, Guards]] = {
     "Self-handoff refused": ("triage and search play ping-pong instead", Guards(refuses_itself=True)),
-    "Timeout of 10 s": ("the call after it is not made", Guards(timeout_s=10)),
-    "Budget of 10,000 tokens": ("noticed once it is spent", Guards(budget=10_000)),
-    "10 turns": ("what openai-agents does by default", Guards(max_turns=10)),
+    "Timeout of 10 s": ("looked at before each call", Guards(timeout_s=10)),
+    "Budget of 10,000 tokens": ("looked at after each call", Guards(budget=10_000)),
+    "10 turns": ("the default of openai-agents", Guards(max_turns=10)),
     "At most 3 handoffs": ("the breaker of the post-mortem", Guards(max_handoffs=3)),
     "All of these": (
         "the loop, guarded five times",
         Guards(refuses_itself=True, timeout_s=10, budget=10_000, max_turns=10, max_handoffs=3),
     ),
 }
-"""The guards of the post-mortem and the SDK's own, each with what is to be said of it in a picture."""
+"""The guards of the post-mortem and the SDK's own, each with what is said of it in the picture."""
 
 
 def story_rows() -> Sequence[Row]:
@@ -111,6 +111,3 @@ def as_text(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     return "\n".join([head, *lines])
-
-
-__all__ = ["GUARDS", "NONE", "Bound", "Row", "as_text", "bound", "guard_rows", "our_rows", "story_rows"]
