@@ -43,7 +43,14 @@ async def test_a_specialist_answers(specialist: str) -> None:
     assert (result.context.answer, result.landing, requests) == (DONE["answer"], None, 2)
 
 
-@pytest.mark.parametrize("script", [["unclear"], ["to_search", UNCLEAR], ["to_search", BACK, "unclear"]])
+@pytest.mark.parametrize(
+    "script",
+    [
+        ["unclear"],
+        *([f"to_{name}", UNCLEAR] for name in SPECIALISTS),
+        *([f"to_{n}", BACK, "unclear"] for n in SPECIALISTS),
+    ],
+)
 async def test_a_question_about_nothing_is_asked_back(script: list[object]) -> None:
     """Whoever finds that no product is named lets the customer be asked, and nobody is forced to answer."""
     result, requests = await ask(*script)
@@ -83,7 +90,7 @@ def test_the_bill_is_known_before() -> None:
     proof = prove(FrontDesk, model="openai:gpt-4o-mini")
 
     assert proof.bounds.tokens == 2 * sum(call.max_input_tokens + call.max_output_tokens for call in per_agent)
-    assert (proof.bounds.calls, proof.bounds.hops) == (4, 4)
+    assert (proof.bounds.calls, proof.bounds.hops) == (4, FrontDesk.limits.hops)
     assert [verdict.verdict for verdict in proof.policies] == ["holds", "holds"]
     assert not [finding for finding in proof.findings if finding.level != "note"]
     assert_bounded(FrontDesk, tokens=2_600, calls=4, hops=4)
