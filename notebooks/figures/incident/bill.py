@@ -11,12 +11,11 @@ from typing import Literal, NamedTuple
 from fsm_orch.models import Price
 from fsm_orch.models.openai import ResponsesModel
 
+from .story import REQUESTS_A_DAY
+
 MODEL = "gpt-4o-mini"
 WINDOW = 128_000
 """The most tokens that a request to the model may have."""
-
-REQUESTS = 2_000_000
-"""A day, as in the story."""
 
 End = Literal["an answer", "default answer", "an error"]
 
@@ -58,7 +57,7 @@ class Bill:
     @property
     def usd_a_day(self) -> Fraction:
         """If every request of a day were like this one."""
-        return self.usd * REQUESTS
+        return self.usd * REQUESTS_A_DAY
 
 
 @cache

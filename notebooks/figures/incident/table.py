@@ -12,7 +12,7 @@ from fsm_orch.proof import prove
 from machines.incident import FrontDesk
 
 from . import story
-from .bill import MODEL, REQUESTS, Bill
+from .bill import MODEL, Bill
 from .loop import Guards, run
 from .models import confused, stubborn, sure, worst
 from .ours import play
@@ -39,7 +39,7 @@ class Bound:
     @property
     def usd_a_day(self) -> Fraction:
         """If every request of a day were the dearest that there can be."""
-        return self.usd * REQUESTS
+        return self.usd * story.REQUESTS_A_DAY
 
 
 @cache
