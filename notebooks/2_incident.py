@@ -23,19 +23,27 @@ print(f"\nTriage: {PROMPTS['triage']}")
 # %% [markdown]
 # ## Do the figures of the story add up?
 #
-# The story tells what a looping request took: 12,000 tokens and 8 seconds. We let triage hand off to itself until a
-# request takes that many tokens, and price it by the list price of gpt-4o-mini. What else does the story say?
+# A request that looped took 12,000 tokens and 8 seconds, says the story. So we let triage hand off to itself until a
+# request takes that many tokens:
+
+# %%
+_, looping = table.story_rows()
+print(table.times_to_itself(), "times to itself")
+print(len(looping.bill.calls), "calls", f"{looping.bill.tokens:,} tokens")
+print(f"{table.seconds_a_call():.2f} s a call, if that takes 8 s")
+
+# %% [markdown]
+# That is plausible. What else does it say? Beside it is what follows from the rebuilt system, at the list price of
+# gpt-4o-mini:
 
 # %%
 print(claims.as_text())
 
 # %% [markdown]
-# Partly, then. Dollars, tokens a request and seconds agree with each other, to within the length of prompts that we do
-# not know. Three figures cannot be. Two million requests a day are not 500,000 tokens: that is a quarter of a token
-# for each. And a cent a call would have been $40,000 on a healthy day. Note also that $4,200 is what a *day* costs if
-# *every* request loops. A single afternoon of it is about $700.
-#
-# How long a call takes is assumed: the 8 seconds of the story, divided by the calls.
+# Partly, then. Dollars a day, requests, and tokens a request agree with each other, as nearly as they can without the
+# prompts, which we do not know. Three figures cannot be. Two million requests a day are not 500,000 tokens: that is a
+# quarter of a token for each. And a cent a call would have been $40,000 on a healthy day. Note also that $4,200 is what
+# a *day* costs if *every* request loops. Four hours of it are $700.
 
 # %% [markdown]
 # ## What the SDK really does
