@@ -170,7 +170,7 @@ def test_the_bill_of_the_machine_is_the_ledgers() -> None:
 
 
 def test_which_figures_of_the_story_agree() -> None:
-    """Dollars, tokens a request and seconds fit each other; tokens in all and the price of a call cannot be."""
+    """Dollars a day fit the tokens of a request; the tokens of a day and the price of a call cannot be."""
     told = {claim.what: claim for claim in claims()}
     wrong = [what for what, claim in told.items() if not claim.agrees]
 
