@@ -26,6 +26,7 @@ GALLERY = {
     "ByKeyword": "machines/helpdesk.py",
     "ByModel": "machines/helpdesk.py",
     "Hybrid": "machines/helpdesk.py",
+    "FrontDesk": "machines/incident.py",
     "ShopFloor": "machines/shop.py",
 }
 DENSE = ("6,2,12", "8,3,24", "12,3,40", "20,3,60")

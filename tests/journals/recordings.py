@@ -250,9 +250,9 @@ def recorded() -> dict[str, str]:
 
 def digests() -> dict[str, str]:
     """Return the digest of every machine of the gallery and of those here, by its name."""
-    from machines import helpdesk, shop
+    from machines import helpdesk, incident, shop
 
-    gallery = (shop.ShopFloor, helpdesk.ByKeyword, helpdesk.ByModel, helpdesk.Hybrid)
+    gallery = (shop.ShopFloor, incident.FrontDesk, helpdesk.ByKeyword, helpdesk.ByModel, helpdesk.Hybrid)
     return {f"{made.__module__}:{made.__name__}": made.definition.digest for made in (*gallery, *MACHINES.values())}
 
 

@@ -9,12 +9,12 @@ from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
 from fsm_orch.define import codes
 from fsm_orch.proof import findings
 from fsm_orch.proof.report import prove
-from machines import helpdesk, shop
+from machines import helpdesk, incident, shop
 
 
 @pytest.mark.parametrize(
     "machine",
-    [shop.ShopFloor, helpdesk.ByKeyword, helpdesk.ByModel, helpdesk.Hybrid],
+    [shop.ShopFloor, incident.FrontDesk, helpdesk.ByKeyword, helpdesk.ByModel, helpdesk.Hybrid],
     ids=lambda machine: machine.__name__,
 )
 def test_the_examples_have_nothing_to_mend(machine):
