@@ -1,7 +1,7 @@
 """Make the pages of the site that are not written by hand: `python notebooks/tools/pages.py`.
 
-They go into notebooks/made, which git ignores: all findings, the map of the modules, what has changed, and each notebook
-as Markdown with its outputs. The site is built afterwards by tools that run nothing of ours (see mkdocs.yml).
+They go into notebooks/made, which git ignores: all findings, the map of the modules, what has changed, and each
+notebook as Markdown with its outputs. What builds the site afterwards runs nothing of this (see mkdocs.yml).
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 from support.shown import ROOT
 
 PAGE = ROOT / "notebooks" / "explanation" / "failure-modes.md"
@@ -35,6 +36,7 @@ def test_what_is_still_to_come_is_said() -> None:
     assert {"Duplicate fan-out", "Hallucinated parameters", "Wrong tool schema"} == pending
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_table_exist() -> None:
     """Every test that the page names is collected by pytest under that name."""
     named = sorted(set(TEST.findall(PAGE.read_text(encoding="utf-8"))))

@@ -1,6 +1,7 @@
 """Everything that the pages of the site show is executed: their Python, with what it prints, and their commands."""
 
 import tomllib
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def shown(page: Path) -> list[tuple[Block, str | None]]:
     found = blocks(page)
     return [
         (block, after.text if after and after.language in PRINTED and is_next(block, after) else None)
-        for block, after in zip(found, [*found[1:], None], strict=True)
+        for block, after in zip_longest(found, found[1:])
         if block.language == "python"
     ]
 
@@ -42,6 +43,14 @@ def test_the_python_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch, 
         said = execute(block, names)
         if printed is not None:
             assert printed.rstrip() == said.rstrip(), f"line {block.line} of {called(page)}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if shown(page)], ids=called)
+def test_the_python_of_a_page_fits(page: Path) -> None:
+    """No line of Python is longer than the site shows beside its two menus: 88 columns."""
+    lines = [line for block, _ in shown(page) for line in block.text.splitlines()]
+
+    assert [] == [line for line in lines if len(line) > 88]
 
 
 @pytest.mark.parametrize(
