@@ -24,9 +24,11 @@ NOTEBOOKS = ROOT / "notebooks"
 MADE = NOTEBOOKS / "made"
 
 _CODE = re.compile(r"^## (FSM\d+)\n\n\*\*(.+?)\*\* \((.+?)\)$", re.MULTILINE)
-_LINK = re.compile(r"(?<=\]\()(?![a-z]+:|/|#)([^)\s]+)")
-_SOURCE = re.compile(r"((?:src|srcset|href)=\")(?![a-z]+:|/|#)([^\"]+)")
-_FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"(?P<before>\]\()(?![a-z]+:|/|#)(?P<target>[^)\s]+)")
+_SOURCE = re.compile(r"(?P<before>(?:src|srcset|href)=\")(?![a-z]+:|/|#)(?P<target>[^\"]+)")
+_FENCE = re.compile(r"(^```.*?^```\s*$)", re.MULTILINE | re.DOTALL)
+_ROW = re.compile(r"^\|.*$", re.MULTILINE)
+_PIPED = re.compile(r"`[^`\n]+`")
 
 
 def make(to: Path = MADE) -> list[Path]:
@@ -53,11 +55,12 @@ def findings() -> str:
 
 
 def notebook(path: Path) -> tuple[str, dict[str, str]]:
-    """Return a notebook as Markdown, and the pictures it shows, by the names of their files."""
+    """Return a notebook, which begins with its title, as Markdown, and its pictures, by the names of their files."""
     pictures: dict[str, str] = {}
-    parts = [part for cell in nbformat.read(path, 4).cells for part in _cell(cell, path.stem, pictures)]
-    title, *rest = parts
-    return "\n\n".join([title, f"[As a notebook](../{path.name}){{ .as-notebook }}", *rest, ""]), pictures
+    cells = nbformat.read(path, 4).cells
+    parts = [part for cell in cells for part in _cell(cell, path.stem, pictures)]
+    title, _, text = "\n\n".join(parts).partition("\n")
+    return f"{title}\n\n[As a notebook](../{path.name}){{ .as-notebook }}\n{text}\n", pictures
 
 
 def _cell(cell: Any, stem: str, pictures: dict[str, str]) -> Iterator[str]:
@@ -108,7 +111,7 @@ def _in_one_block(page: str) -> str:
 
 def _fenced(text: str, language: str, *classes: str) -> str:
     """Return text as a fenced block, by a fence that the text does not have."""
-    fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`{3,}", text)), 3)
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall(r"`{3,}", text))])
     head = f"{{ .{language} {' '.join(classes)} }}" if classes else language
     return f"{fence}{head}\n{text.rstrip()}\n{fence}"
 
@@ -118,15 +121,15 @@ def moved(text: str) -> str:
 
     What stands in a fenced block is left as it is.
     """
-    kept = [found.span() for found in _FENCE.finditer(text)]
+    parts = _FENCE.split(text)
+    return "".join(part if place % 2 else _moved(part) for place, part in enumerate(parts))
 
-    def lead(found: re.Match[str]) -> str:
-        if any(start <= found.start() < end for start, end in kept):
-            return found[0]
-        *before, target = found.groups()
-        return "".join([*before, _target(target)])
 
-    return _SOURCE.sub(lead, _LINK.sub(lead, text))
+def _moved(text: str) -> str:
+    for link in (_LINK, _SOURCE):
+        text = link.sub(lambda found: found["before"] + _target(found["target"]), text)
+    # a pipe in code is escaped in a table, or GitHub would begin a cell there; the site would show the backslash
+    return _ROW.sub(lambda row: _PIPED.sub(lambda code: code[0].replace("\\|", "|"), row[0]), text)
 
 
 def _target(target: str) -> str:

@@ -91,6 +91,8 @@ def test_what_no_page_can_show_is_refused(tmp_path: Path) -> None:
         ('<img src="pictures/a.svg">', '<img src="../pictures/a.svg">'),
         ("[out](https://example.org/a) [here](#a)", "[out](https://example.org/a) [here](#a)"),
         ("```\n[code](a.md)\n```", "```\n[code](a.md)\n```"),
+        ("[a](a.md)\n```\n[b](b.md)\n```\n[c](c.md)", "[a](../a.md)\n```\n[b](b.md)\n```\n[c](../c.md)"),
+        ("| `a \\| b` | c \\| d |", "| `a | b` | c \\| d |"),
     ],
 )
 def test_links_lead_to_the_same(text: str, expected: str) -> None:
