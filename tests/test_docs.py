@@ -1,10 +1,7 @@
 """Everything that is shown is executed: the README's Python, its commands, and the examples in docstrings."""
 
-import ast
-import asyncio
 import doctest
 import importlib
-import inspect
 import json
 import os
 import re
@@ -13,97 +10,33 @@ import subprocess
 import sys
 import textwrap
 import tomllib
-from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import typer
 import typer.testing
+from support.shown import ROOT, Block, blocks, commands, execute, parse
 
 from fsm_orch import Runner, ScriptedModel
 from machines.helpdesk import ByKeyword, Question
 
-ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-FENCE = re.compile(r"^```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^```\s*$", re.MULTILINE | re.DOTALL)
-SHELLS = {"bash", "console", "sh", "shell"}
-PIPES = {"&&", "||", "|", ";", ">", ">>", "2>"}
-
-
-class Block(NamedTuple):
-    """A fenced block of the README."""
-
-    language: str
-    line: int
-    """Of its first line in the README."""
-    text: str
-
-
-def blocks() -> list[Block]:
-    """Read the fenced blocks that name a language."""
-    readme = README.read_text(encoding="utf-8")
-    return [
-        Block(found["language"], readme.count("\n", 0, found.start("text")) + 1, found["text"])
-        for found in FENCE.finditer(readme)
-    ]
-
-
-def commands(program: str) -> list[tuple[str, ...]]:
-    """Give the words after a program's name, up to a pipe or its kin, for each call of it in a shell block."""
-    lines = [
-        line.removeprefix("$ ")
-        for block in blocks()
-        if block.language in SHELLS
-        for line in block.text.replace("\\\n", " ").splitlines()
-    ]
-    words = [word for line in lines for word in (*shlex.split(line, comments=True), ";")]
-    calls = [words[place + 1 :] for place, word in enumerate(words) if Path(word).name == program]
-    return [tuple(takewhile(lambda word: word not in PIPES, call)) for call in calls]
 
 
 def python_blocks() -> list[object]:
     """Give the README's Python, each block with its line; one that names a local model needs its weights."""
     return [
         pytest.param(block, id=f"line{block.line}", marks=[pytest.mark.local] if "local:" in block.text else [])
-        for block in blocks()
+        for block in blocks(README)
         if block.language in ("python", "py")
     ]
-
-
-def execute(block: Block) -> None:
-    """Execute a block as a program of its own, with its tests; it may `await` at the top, as in a notebook."""
-    program = "\n" * (block.line - 1) + block.text  # so that a traceback shows the README's lines
-    code = compile(program, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    names: dict[str, object] = {"__name__": "__main__"}
-    waiting = eval(code, names)
-    if inspect.iscoroutine(waiting):
-        asyncio.run(waiting)
-    for name, test in list(names.items()):
-        if name.startswith("test_") and callable(test):
-            test()
-
-
-def parse(command: typer.core.TyperGroup, words: tuple[str, ...]) -> None:
-    """Read a command line without doing what it says.
-
-    Raises typer's UsageError: if it names what does not exist.
-    """
-    if words and not words[0].startswith("-") and isinstance(command, typer.core.TyperGroup):
-        assert words[0] in command.commands, f"no command {words[0]!r}; there are: {', '.join(command.commands)}"
-        parse(command.commands[words[0]], words[1:])
-    else:
-        try:
-            command.make_context("fsm-orch", list(words))
-        except typer.Exit:  # from --help and its kin
-            return
 
 
 def test_readme_shows_python_and_commands() -> None:
     """The README has at least one block of Python, and at least one call of the command."""
 
     assert python_blocks()
-    assert commands("fsm-orch")
+    assert commands(README, "fsm-orch")
 
 
 @pytest.mark.parametrize("block", python_blocks())
@@ -112,7 +45,7 @@ def test_readme_python_runs(block: Block) -> None:
     execute(block)
 
 
-@pytest.mark.parametrize("words", commands("fsm-orch"), ids=" ".join)
+@pytest.mark.parametrize("words", commands(README, "fsm-orch"), ids=" ".join)
 def test_readme_commands_exist(words: tuple[str, ...]) -> None:
     """A call of `fsm-orch` in the README names commands, options and arguments that there are."""
     from fsm_orch.cli import app
@@ -126,7 +59,7 @@ def test_readme_commands_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     from fsm_orch.cli import app
 
     monkeypatch.chdir(tmp_path)
-    (listed,) = (block.text for block in blocks() if "fsm-orch eval" in block.text)
+    (listed,) = (block.text for block in blocks(README) if "fsm-orch eval" in block.text)
     _, *lines = listed.splitlines()  # the first enters the environment
     for line in lines:
         program, *words = shlex.split(line)
@@ -144,7 +77,7 @@ def test_readme_commands_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 )
 def test_readme_installs_what_it_shows_next(extra: str, needed: str) -> None:
     """An extra is installed above the first line that needs it."""
-    shown = "\n".join(block.text for block in blocks())
+    shown = "\n".join(block.text for block in blocks(README))
     installed = re.search(rf"\[(?:\w+,)*{extra}(?:,\w+)*\]", shown)
 
     assert installed
@@ -168,7 +101,7 @@ def test_readme_shows_the_page_of_a_check(monkeypatch) -> None:
     from fsm_orch.cli import app
 
     monkeypatch.chdir(ROOT)
-    (shown,) = (block.text for block in blocks() if block.text.startswith("ShopFloor builds"))
+    (shown,) = (block.text for block in blocks(README) if block.text.startswith("ShopFloor builds"))
     printed = typer.testing.CliRunner().invoke(app, ["check", "machines.shop"]).stdout
 
     assert timeless(shown) == timeless(printed)
@@ -185,7 +118,7 @@ def test_readme_extras_exist() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     wanted = {
         extra
-        for words in commands("pip")
+        for words in commands(README, "pip")
         for named in re.findall(r"\[([\w,]+)\]", " ".join(words))
         for extra in named.split(",")
     }

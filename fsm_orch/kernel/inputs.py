@@ -163,3 +163,4 @@ Input = (
     | ChildInput
     | Merged
 )
+"""What the world did to a run; a journal is the list of them."""

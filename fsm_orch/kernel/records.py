@@ -191,3 +191,4 @@ Record = (
     | ChildRecord
     | RunFinished
 )
+"""What the kernel made of an input; observers and streams are given each as it is made."""

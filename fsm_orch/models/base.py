@@ -11,6 +11,7 @@ from ..amounts import Price, Usage
 from ..messages import Message
 
 FinishReason = Literal["stop", "length", "refusal", "other"]
+"""How a reply ended; `Response.finish` says what each means."""
 
 
 class Request(Struct, frozen=True, kw_only=True):

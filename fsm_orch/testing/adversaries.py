@@ -52,6 +52,7 @@ Attack = Literal[
     "slow",
     "hang",
 ]
+"""A way to misbehave, by its name."""
 ATTACKS: tuple[Attack, ...] = get_args(Attack)
 """Every attack."""
 SECRET = "sk-secret-key"  # noqa: S105 - it opens nothing: a test looks whether it turns up anywhere
