@@ -76,9 +76,7 @@ Exact = Fraction | Decimal | int | str
 
 def _exact(name: str, given: object) -> Fraction:
     if isinstance(given, bool) or not isinstance(given, Fraction | Decimal | int | str):
-        raise TypeError(
-            f"the {name} of a price is exact, not a {type(given).__name__}: Price('0.25', '2.00')"
-        )
+        raise TypeError(f"the {name} of a price is exact, not a {type(given).__name__}: Price('0.25', '2.00')")
     try:
         return Fraction(given)
     except (ValueError, ArithmeticError):  # a Decimal that is not finite raises either

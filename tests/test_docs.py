@@ -72,9 +72,7 @@ def test_readme_commands_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert ["queries.csv"] == [made.name for made in tmp_path.iterdir()]
 
 
-@pytest.mark.parametrize(
-    ("extra", "needed"), [("proof", "fsm-orch check"), ("local", "fsm-orch run"), ("test", "fsm_orch.testing import")]
-)
+@pytest.mark.parametrize(("extra", "needed"), [("proof", "fsm-orch check"), ("local", "fsm-orch run")])
 def test_readme_installs_what_it_shows_next(extra: str, needed: str) -> None:
     """An extra is installed above the first line that needs it."""
     shown = "\n".join(block.text for block in blocks(README))
@@ -96,15 +94,26 @@ def test_the_gallery_is_collected_without_the_plugins_of_the_tests() -> None:
     assert "machines/shop.py::ShopFloor::bounded" in done.stdout
 
 
-def test_readme_shows_the_page_of_a_check(monkeypatch) -> None:
-    """The page that the README shows is what `fsm-orch check` prints, but for the seconds it took."""
+def test_readme_shows_what_its_machine_prints_and_what_is_proved_of_it(monkeypatch, tmp_path: Path) -> None:
+    """Its machine, as a file of its own, prints what README shows, and so does a check of it, up to what is assumed."""
     from fsm_orch.cli import app
 
-    monkeypatch.chdir(ROOT)
-    (shown,) = (block.text for block in blocks(README) if block.text.startswith("ShopFloor builds"))
-    printed = typer.testing.CliRunner().invoke(app, ["check", "machines.shop"]).stdout
+    monkeypatch.chdir(tmp_path)
+    (machine,) = (block.text for block in blocks(README) if "class Desk" in block.text)
+    printed, proved = (block.text for block in blocks(README) if block.language == "text")
+    (tmp_path / "desk.py").write_text(machine, encoding="utf-8")
+    ran = subprocess.run([sys.executable, "desk.py"], capture_output=True, text=True, check=True)
+    checked = typer.testing.CliRunner().invoke(app, ["check", "desk.py"])
 
-    assert timeless(shown) == timeless(printed)
+    assert (printed, 0) == (ran.stdout, checked.exit_code)
+    assert timeless(proved) == timeless(checked.stdout.partition("  assuming ")[0])
+
+
+def test_readme_machine_is_short() -> None:
+    """The machine that README shows has less than thirty lines, empty ones aside."""
+    (machine,) = (block.text for block in blocks(README) if "class Desk" in block.text)
+
+    assert len([line for line in machine.splitlines() if line.strip()]) < 30
 
 
 def timeless(page: str) -> list[str]:

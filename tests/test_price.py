@@ -26,9 +26,7 @@ def test_a_price_is_the_same_in_every_exact_form(one: Decimal, other: Decimal) -
 @pytest.mark.parametrize("wrong", [0.25, True, None, b"1", [1]])
 def test_what_is_not_exact_is_no_price(wrong: Any) -> None:
     """A float, or what is no number at all, is refused where the price is made, with what to write instead."""
-    with pytest.raises(
-        TypeError, match=r"the output of a price is exact, not a \w+: Price\('0.25', '2.00'\)"
-    ):
+    with pytest.raises(TypeError, match=r"the output of a price is exact, not a \w+: Price\('0.25', '2.00'\)"):
         Price(1, wrong)
 
 
