@@ -70,6 +70,8 @@ class Form:
             return _misfit(error)
         except UnicodeEncodeError as error:
             return Refusal("wrong_type", f"The reply did not fit: {broken(error, told=True)}.")
+        except RecursionError:  # Python reads a little deeper than it writes
+            return _NOT_JSON
         changes = {name: getattr(reply, name) for name in self.reader.model_fields}
         # A handoff that is declared but not on the menu is a decision too. The kernel judges it, and has the better
         # reason: what is legal may have changed since the menu was drawn.
@@ -79,6 +81,7 @@ class Form:
         return Refusal("unknown_handoff", f"{handoff[:64]!r} does not exist. Choose one of: {', '.join(self.legal)}.")
 
 
+_NOT_JSON = Refusal("not_json", "The reply was not JSON. Reply with one JSON object and nothing else.")
 _CUT_OFF = Refusal("truncated", "The reply was cut off at its cap. Reply more briefly.")
 
 
@@ -155,7 +158,7 @@ def _one_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any] | Refusa
     except (ValueError, RecursionError):
         if text.startswith("{") and not text.endswith("}"):
             return Refusal("truncated", "The reply was an unfinished JSON object. Reply more briefly.")
-        return Refusal("not_json", "The reply was not JSON. Reply with one JSON object and nothing else.")
+        return _NOT_JSON
     if not isinstance(value, dict):
         return Refusal("wrong_type", "The reply was not a JSON object. Reply with one JSON object.")
     return _rest(text[end:].strip()) or value
@@ -177,7 +180,7 @@ def _misfit(error: ValidationError) -> Refusal:
     items = error.errors(include_input=False, include_url=False, include_context=False)
     kinds = {item["type"] for item in items}
     if "json_invalid" in kinds:
-        return Refusal("not_json", "The reply was not JSON. Reply with one JSON object and nothing else.")
+        return _NOT_JSON
     if "missing" in kinds:
         missing = "; ".join(describe_item(item) for item in items if item["type"] == "missing")
         return Refusal("missing_field", f"The reply did not fit: {missing}.")

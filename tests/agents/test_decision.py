@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated, Any
 
 import pytest
@@ -14,6 +15,13 @@ from support.basket import ALL, GOOD, PLAIN, Basket, Card, Cash, Item, Mood, rea
 from fsm_orch.agents.decision import Decision, Form, form
 from fsm_orch.define.context import Context
 from fsm_orch.kernel.reasons import Refusal
+
+
+class Placed(Context):
+    answer: tuple[int, tuple[str, str] | None]
+
+
+PLACED = form(Placed, ("answer",), ("to_billing", "done"), ("done",))
 
 
 @pytest.mark.parametrize("text", [GOOD, f"\n\t {GOOD} \r\n"])
@@ -80,6 +88,7 @@ def test_every_refusal_has_its_reason(reason: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "detail"),
     [
+        (" ", "The reply was empty. Reply with one JSON object and nothing else."),
         ("done", "The reply was not JSON. Reply with one JSON object and nothing else."),
         ('{"handoff": "done', "The reply was an unfinished JSON object. Reply more briefly."),
         ("[]", "The reply was not a JSON object. Reply with one JSON object."),
@@ -110,6 +119,15 @@ def test_json_that_the_reader_cannot_take_is_not_json(answer: str) -> None:
     assert read(f'{{"handoff": "done", "answer": {answer}, "count": 2}}') == Refusal(
         "not_json", "The reply was not JSON. Reply with one JSON object and nothing else."
     )
+
+
+def test_a_reply_of_any_depth_is_read_or_refused() -> None:
+    """No depth makes reading raise: not even where Python can just read a reply, and not write it out again."""
+    for depth in range(sys.getrecursionlimit()):
+        refusal = read(f'{{"handoff": "done", "answer": {"[" * depth}{"]" * depth}}}', PLACED)
+
+        assert isinstance(refusal, Refusal)
+        assert refusal.reason in {"missing_field", "wrong_type", "not_json"}
 
 
 def test_a_reply_at_its_cap_is_told_to_be_brief() -> None:
@@ -197,6 +215,7 @@ def test_nothing_to_decide_is_free_text() -> None:
     asked = form(Basket, (), (), ())
 
     assert None is asked.schema
+    assert ((), (), {}) == (asked.declared, asked.legal, asked.reader.model_fields)
     assert Decision(None, {}) == read("whatever {", asked)
 
 
@@ -223,11 +242,7 @@ values = st.recursive(
 near_misses = st.dictionaries(st.sampled_from(["handoff", "answer", "count", "other"]), values).map(json.dumps)
 
 
-class Placed(Context):
-    answer: tuple[int, tuple[str, str] | None]
-
-
-FORMS = [PLAIN, ALL, form(Basket, (), (), ()), form(Placed, ("answer",), ("to_billing", "done"), ("done",))]
+FORMS = [PLAIN, ALL, form(Basket, (), (), ()), PLACED]
 
 
 @given(st.one_of(nasty, near_misses), st.booleans(), st.sampled_from(FORMS))
@@ -296,6 +311,7 @@ def test_objects_stay_objects_where_no_tuple_is_asked_for() -> None:
         held: Numbered
 
     assert Decision(None, {"held": Numbered(**{"1": 5})}) == read('{"held": {"1": 5}}', form(Holder, ("held",), (), ()))
+    assert "missing_field" == read('{"1": "done", "2": "yes"}').reason  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("may_decline", [False, True])
@@ -315,13 +331,18 @@ class Checked(Context):
 
 
 def _refused(word: str) -> str:
-    raise ValueError("the word has to be a colour")
+    raise ValueError(f"{word[::-1]} is no colour" if word.isascii() else "half of \ud83d is no colour")
 
 
 def test_a_validator_tells_the_model_why() -> None:
     """What the model wrote is refused with the validator's own words, which it may act on."""
-    refused = read('{"word": "seven"}', form(Checked, ("word",), (), ()))
+    refusal = read('{"word": "seven"}', form(Checked, ("word",), (), ()))
 
-    assert isinstance(refused, Refusal)
-    assert refused.reason == "wrong_type"
-    assert "the word has to be a colour" in refused.detail
+    assert Refusal("wrong_type", "The reply did not fit: word: neves is no colour.") == refusal
+
+
+def test_a_validator_whose_words_are_no_unicode_tells_the_model_too() -> None:
+    """A validator's message with half a surrogate pair is told with a question mark in its place."""
+    refusal = read('{"word": "\\ud83d\\ude00"}', form(Checked, ("word",), (), ()))
+
+    assert Refusal("wrong_type", "The reply did not fit: half of ? is no colour.") == refusal
