@@ -67,18 +67,14 @@ class Offer(NamedTuple):
 
 def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
     """Return the most that a request may offer, whatever its call will reserve, and those after it in the visit."""
+    assert now.visit is not None  # only a finished run has none, and nobody asks for it
     drawn, visit, own = menu(compiled, now), now.visit, compiled.states[now.state]
-    counted, used_up = _open(drawn), _is_used_up(drawn)
-    if used_up and visit is not None and visit.grant is not NOTHING:
+    if _is_used_up(drawn):
         # A grant not yet taken over is free: the call may reserve less.
-        counted = legal(compiled, replace(now, ledger=now.ledger.release(visit.grant)))
-    if used_up or visit is None:
-        return Offer(counted, used_up)
-    to_come = own.grant * (own.spec.calls - visit.calls) - visit.grant
-    for handoff in counted:
-        if _is_dear(compiled, now, handoff, to_come):
-            return Offer(counted, is_used_up=True)
-    return Offer(counted, is_used_up=False)
+        freed = replace(now, ledger=now.ledger.release(visit.grant))
+        return Offer(legal(compiled, freed), is_used_up=True)
+    counted, to_come = _open(drawn), own.grant * (own.spec.calls - visit.calls) - visit.grant
+    return Offer(counted, any(_is_dear(compiled, now, handoff, to_come) for handoff in counted))
 
 
 def _is_dear(compiled: CompiledMachine, now: Configuration, handoff: Handoff, holding: Amount) -> bool:
