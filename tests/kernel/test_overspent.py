@@ -123,6 +123,28 @@ def test_a_child_that_lives_is_charged() -> None:
     assert ("running", 0) == (now.status, now.ledger.settled.tokens)
 
 
+def test_a_child_of_a_child_is_charged() -> None:
+    """What came late finds its way down, by one number of its path at each machine."""
+    middle = CompiledMachine(Outer.definition, children={"inner": CompiledMachine(Inner.definition)})
+    machine = CompiledMachine(Outer.definition, children={"middle": middle})
+    checker = TheoremChecker(machine)
+    split = inputs.Split(call=1, machine="inner", tokens=150, context={}, at=0.0)
+    checker.follow_all(
+        [
+            begun(machine, {}, run_id="r"),
+            inputs.CallReserved(call=1, input_tokens=0, output_tokens=0, at=0.0),
+            inputs.Split(call=2, machine="middle", tokens=150, context={}, at=0.0),
+            inputs.ChildInput(call=2, input=split, at=0.0),
+        ]
+    )
+
+    now = checker.follow(late(40, path=(2, 1))).configuration
+
+    child = now.children[2]
+    assert ("running", "running", "finished") == (now.status, child.status, child.children[1].status)
+    assert (0, 0, 40) == tuple(run.ledger.settled.tokens for run in (now, child, child.children[1]))
+
+
 @pytest.mark.parametrize("path", [(1,), (2,), (2, 1), (1, 7)])
 def test_the_nearest_that_lives_is_charged(path: tuple[int, ...]) -> None:
     """Of a child that has ended, or never was, the machine above it is charged, and lands."""
