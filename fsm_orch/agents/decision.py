@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from ..define.changes import broken, describe, describe_item
+from ..define.changes import broken, describe, describe_item, misfits
 from ..define.context import Context
 from ..define.states import NONE_OF_THESE
 from ..define.strict import Said, said, with_places
@@ -167,17 +168,14 @@ def _one_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any] | Refusa
 def _rest(rest: str) -> Refusal | None:
     if not rest:
         return None
-    try:
-        second, _ = _PLAIN.raw_decode(rest)
-    except (ValueError, RecursionError, _DuplicateKey):
-        second = None
-    if isinstance(second, dict):
-        return Refusal("two_decisions", "The reply held two decisions. Reply with exactly one JSON object.")
+    with suppress(ValueError, RecursionError, _DuplicateKey):
+        if isinstance(_PLAIN.raw_decode(rest)[0], dict):
+            return Refusal("two_decisions", "The reply held two decisions. Reply with exactly one JSON object.")
     return Refusal("trailing_text", "The reply went on after its JSON object. Reply with the object alone.")
 
 
 def _misfit(error: ValidationError) -> Refusal:
-    items = error.errors(include_input=False, include_url=False, include_context=False)
+    items = misfits(error)
     kinds = {item["type"] for item in items}
     if "json_invalid" in kinds:
         return _NOT_JSON
