@@ -434,6 +434,16 @@ def test_a_wrong_part_is_refuted():
         verify(Document(document), outer, parts={"a": (part, part)})
 
 
+def test_code_runs_no_parts():
+    """A part in a state without any call is refuted."""
+    part, outer = certify(road({"x": 1}, [])), road({"a": Stop(0, calls=0)}, [])
+    document = claim(outer)
+    document["parts"], document["assumptions"] = {"a": [part.digest]}, list(assumed(["a"]))
+
+    with pytest.raises(CertificateError, match="'a' makes 0 calls, and cannot run 1 parts"):
+        verify(Document(document), outer, parts={"a": (part,)})
+
+
 def test_prices_on_what_is_never_entered_are_refuted():
     """A price that is negative, or of a state that no run enters again, means nothing and is refused."""
     definition = road({"a": Stop(5, max_visits=1), "b": Stop(5, max_visits=2)}, [("a", "b"), ("b", "b"), ("b", "a")])
