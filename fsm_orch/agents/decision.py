@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from ..define.changes import broken, describe, describe_item
+from ..define.changes import broken, describe, describe_item, misfits
 from ..define.context import Context
 from ..define.states import NONE_OF_THESE
 from ..define.strict import Said, said, with_places
@@ -70,6 +71,8 @@ class Form:
             return _misfit(error)
         except UnicodeEncodeError as error:
             return Refusal("wrong_type", f"The reply did not fit: {broken(error, told=True)}.")
+        except RecursionError:  # Python reads a little deeper than it writes
+            return _NOT_JSON
         changes = vars(reply).copy()
         # A handoff that is declared but not on the menu is a decision too. The kernel judges it, and has the better
         # reason: what is legal may have changed since the menu was drawn.
@@ -79,6 +82,7 @@ class Form:
         return Refusal("unknown_handoff", f"{handoff[:64]!r} does not exist. Choose one of: {', '.join(self.legal)}.")
 
 
+_NOT_JSON = Refusal("not_json", "The reply was not JSON. Reply with one JSON object and nothing else.")
 _CUT_OFF = Refusal("truncated", "The reply was cut off at its cap. Reply more briefly.")
 
 
@@ -155,7 +159,7 @@ def _one_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any] | Refusa
     except (ValueError, RecursionError):
         if text.startswith("{") and not text.endswith("}"):
             return Refusal("truncated", "The reply was an unfinished JSON object. Reply more briefly.")
-        return Refusal("not_json", "The reply was not JSON. Reply with one JSON object and nothing else.")
+        return _NOT_JSON
     if not isinstance(value, dict):
         return Refusal("wrong_type", "The reply was not a JSON object. Reply with one JSON object.")
     return _rest(text[end:].strip()) or value
@@ -164,20 +168,17 @@ def _one_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any] | Refusa
 def _rest(rest: str) -> Refusal | None:
     if not rest:
         return None
-    try:
-        second, _ = _PLAIN.raw_decode(rest)
-    except (ValueError, RecursionError, _DuplicateKey):
-        second = None
-    if isinstance(second, dict):
-        return Refusal("two_decisions", "The reply held two decisions. Reply with exactly one JSON object.")
+    with suppress(ValueError, RecursionError, _DuplicateKey):
+        if isinstance(_PLAIN.raw_decode(rest)[0], dict):
+            return Refusal("two_decisions", "The reply held two decisions. Reply with exactly one JSON object.")
     return Refusal("trailing_text", "The reply went on after its JSON object. Reply with the object alone.")
 
 
 def _misfit(error: ValidationError) -> Refusal:
-    items = error.errors(include_input=False, include_url=False, include_context=False)
+    items = misfits(error)
     kinds = {item["type"] for item in items}
     if "json_invalid" in kinds:
-        return Refusal("not_json", "The reply was not JSON. Reply with one JSON object and nothing else.")
+        return _NOT_JSON
     if "missing" in kinds:
         missing = "; ".join(describe_item(item) for item in items if item["type"] == "missing")
         return Refusal("missing_field", f"The reply did not fit: {missing}.")

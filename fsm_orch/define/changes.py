@@ -223,17 +223,21 @@ _BY_PYDANTIC = re.compile("^(Value error|Assertion failed), ")
 """What pydantic puts before a validator's own message."""
 
 
+def misfits(error: ValidationError) -> list[ErrorDetails]:
+    """Return what failed, each with its place and kind, without the values that came: they may be private."""
+    return error.errors(include_input=False, include_url=False, include_context=False)
+
+
 def describe(error: ValidationError, *, told: bool = False) -> str:
-    """Return what failed and where, without the values that came: they may be private.
+    """Return what failed and where in a sentence, without the values that came.
 
     Args:
         told: it goes to who wrote the values, a model that is to write better ones. Then a validator's own message,
             which may quote a value, is in it; it is cut where it is very long.
     """
-    items = error.errors(include_input=False, include_url=False, include_context=False)
     if not told:
-        return "; ".join(map(describe_item, items))
-    text = "; ".join(f"{_place(item)}: {_BY_PYDANTIC.sub('', item['msg'], count=1)}" for item in items)
+        return "; ".join(map(describe_item, misfits(error)))
+    text = "; ".join(f"{_place(item)}: {_BY_PYDANTIC.sub('', item['msg'], count=1)}" for item in misfits(error))
     return _short(text)
 
 

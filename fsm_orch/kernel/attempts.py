@@ -164,13 +164,8 @@ def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
         course.set_visit(failures=visit.failures + 1, attempt=visit.attempt + 1)
         course.act_again()
     else:
-        kinds: dict[FailureReason, tuple[EdgeKind, LandingReason]] = {
-            "error": ("failure", "failure"),
-            "timeout": ("timeout", "timeout"),
-            "denied": ("failure", "denied"),
-            "outcome_unknown": ("failure", "outcome_unknown"),
-        }
-        _fail(course, *kinds[reason], detail)
+        kind: EdgeKind = "timeout" if reason == "timeout" else "failure"
+        _fail(course, kind, "failure" if reason == "error" else reason, detail)
 
 
 def _fail(course: Course, kind: EdgeKind, reason: LandingReason, detail: str) -> None:

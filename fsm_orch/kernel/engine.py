@@ -75,8 +75,6 @@ class CompiledState(Struct, frozen=True):
     price: Price
     grant: Amount
     """What its first call reserves on entry; every further call reserves as much at most."""
-    worst_case: Amount
-    """What all calls of one visit reserve at most."""
     visit_s: float
     """Seconds of one visit."""
     may_time_out: bool
@@ -105,7 +103,6 @@ def _compiled_state(state: State, limits: Limits, price: Price) -> CompiledState
         failure_edges=MappingProxyType(state.failure_edges),
         price=price,
         grant=state.spec.grant(price),
-        worst_case=state.spec.worst_case(price),
         visit_s=state.timeout_s or limits.visit_s,
         may_time_out=limits.may_time_out(state.timeout_s),
     )

@@ -67,16 +67,14 @@ class Offer(NamedTuple):
 
 def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
     """Return the most that a request may offer, whatever its call will reserve, and those after it in the visit."""
+    assert now.visit is not None  # only a finished run has none, and nobody asks for it
     drawn, visit, own = menu(compiled, now), now.visit, compiled.states[now.state]
     counted = _open(drawn)
-    used_up = len(counted) < len(drawn) and _is_used_up(drawn)
-    if used_up and visit is not None and visit.grant is not NOTHING:
+    if len(counted) < len(drawn) and _is_used_up(drawn):
         # A grant not yet taken over is free: the call may reserve less.
-        counted = legal(compiled, replace(now, ledger=now.ledger.release(visit.grant)))
-    if used_up or visit is None:
-        return Offer(counted, used_up)
-    # of the visit's worst case, the calls that were made have taken theirs
-    to_come = own.worst_case - own.grant * visit.calls if visit.calls else own.worst_case
+        freed = replace(now, ledger=now.ledger.release(visit.grant))
+        return Offer(legal(compiled, freed), is_used_up=True)
+    to_come = own.grant * (own.spec.calls - visit.calls)
     for handoff in counted:
         target = compiled.handoffs[handoff].target
         if target and not now.ledger.affords(target.grant, beside=to_come, instead_of=visit.grant):

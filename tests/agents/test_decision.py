@@ -1,82 +1,27 @@
-"""Decisions: what a model is asked to fill in, and how its reply is read."""
+"""Decisions: how what a model replies is read."""
 
 from __future__ import annotations
 
-import copy
-import datetime
-import decimal
-import enum
 import json
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+import sys
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from support.basket import ALL, GOOD, PLAIN, Basket, Card, Cash, Item, Mood, read
 
 from fsm_orch.agents.decision import Decision, Form, form
 from fsm_orch.define.context import Context
-from fsm_orch.define.strict import WORDS
 from fsm_orch.kernel.reasons import Refusal
 
 
-class Mood(enum.Enum):
-    CALM = "calm"
-    WILD = "wild"
+class Placed(Context):
+    answer: tuple[int, tuple[str, str] | None]
 
 
-class Item(BaseModel):
-    """A thing in a basket."""
-
-    model_config = ConfigDict(frozen=True)
-    name: Annotated[str, Field(min_length=1, max_length=20, description="what it is called")]
-    count: int = 1
-    default: str = "a field by the name of a keyword"
-
-
-class Card(BaseModel):
-    model_config = ConfigDict(frozen=True)
-    kind: Literal["card"] = "card"
-    const: int
-
-
-class Cash(BaseModel):
-    model_config = ConfigDict(frozen=True)
-    kind: Literal["cash"] = "cash"
-    coins: tuple[int, ...] = ()
-
-
-class Basket(Context):
-    query: str
-    answer: str | None = None
-    count: Annotated[int, Field(ge=0, le=99)] = 0
-    price: Annotated[float, Field(gt=-1, allow_inf_nan=False)] = 0.0
-    paid: bool = False
-    mood: Mood = Mood.CALM
-    choice: Literal["x", "y"] = "x"
-    only: Literal["one"] = "one"
-    number: Literal[1, 2] = 1
-    items: tuple[Item, ...] = ()
-    tags: frozenset[str] = frozenset()
-    pay: Annotated[Card | Cash, Field(discriminator="kind")] = Cash()
-    when: datetime.date | None = None
-    cost: decimal.Decimal = decimal.Decimal(0)
-    pattern: Annotated[str, Field(pattern="^[a-z]*$", description="lower case")] = ""
-    nested: Item | None = None
-
-
-WRITTEN = tuple(name for name in Basket.model_fields if name != "query")
-PLAIN = form(Basket, ("answer", "count"), ("to_billing", "to_search", "done"), ("to_billing", "done"))
-ALL = form(Basket, WRITTEN, ("to_billing", "done"), ("to_billing", "done"))
-GOOD = '{"handoff": "done", "answer": "yes", "count": 2}'
-
-
-def read(text: str, asked: Form = PLAIN, *, is_truncated: bool = False) -> Decision | Refusal:
-    return asked.read(text, is_truncated=is_truncated)
-
-
-# --- reading --------------------------------------------------------------------------------------------------
+PLACED = form(Placed, ("answer",), ("to_billing", "done"), ("done",))
 
 
 @pytest.mark.parametrize("text", [GOOD, f"\n\t {GOOD} \r\n"])
@@ -143,6 +88,7 @@ def test_every_refusal_has_its_reason(reason: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "detail"),
     [
+        (" ", "The reply was empty. Reply with one JSON object and nothing else."),
         ("done", "The reply was not JSON. Reply with one JSON object and nothing else."),
         ('{"handoff": "done', "The reply was an unfinished JSON object. Reply more briefly."),
         ("[]", "The reply was not a JSON object. Reply with one JSON object."),
@@ -173,6 +119,15 @@ def test_json_that_the_reader_cannot_take_is_not_json(answer: str) -> None:
     assert read(f'{{"handoff": "done", "answer": {answer}, "count": 2}}') == Refusal(
         "not_json", "The reply was not JSON. Reply with one JSON object and nothing else."
     )
+
+
+def test_a_reply_of_any_depth_is_read_or_refused() -> None:
+    """No depth makes reading raise: not even where Python can just read a reply, and not write it out again."""
+    for depth in range(sys.getrecursionlimit()):
+        refusal = read(f'{{"handoff": "done", "answer": {"[" * depth}{"]" * depth}}}', PLACED)
+
+        assert isinstance(refusal, Refusal)
+        assert refusal.reason in {"missing_field", "wrong_type", "not_json"}
 
 
 def test_a_reply_at_its_cap_is_told_to_be_brief() -> None:
@@ -260,6 +215,7 @@ def test_nothing_to_decide_is_free_text() -> None:
     asked = form(Basket, (), (), ())
 
     assert None is asked.schema
+    assert ((), (), {}) == (asked.declared, asked.legal, asked.reader.model_fields)
     assert Decision(None, {}) == read("whatever {", asked)
 
 
@@ -286,11 +242,7 @@ values = st.recursive(
 near_misses = st.dictionaries(st.sampled_from(["handoff", "answer", "count", "other"]), values).map(json.dumps)
 
 
-class Placed(Context):
-    answer: tuple[int, tuple[str, str] | None]
-
-
-FORMS = [PLAIN, ALL, form(Basket, (), (), ()), form(Placed, ("answer",), ("to_billing", "done"), ("done",))]
+FORMS = [PLAIN, ALL, form(Basket, (), (), ()), PLACED]
 
 
 @given(st.one_of(nasty, near_misses), st.booleans(), st.sampled_from(FORMS))
@@ -348,117 +300,6 @@ def test_a_well_formed_reply_round_trips(changes: dict[str, Any], handoff: str, 
     assert Decision(handoff, changes) == read(json.dumps(reply, ensure_ascii=is_ascii), ALL)
 
 
-# --- the schema -----------------------------------------------------------------------------------------------
-
-
-def schemas(schema: Any) -> Iterator[dict[str, Any]]:
-    """Walk every schema inside a schema; keys of `properties` and `$defs` are names, not keywords."""
-    yield schema
-    for key in ("properties", "$defs"):
-        for part in schema.get(key, {}).values():
-            yield from schemas(part)
-    for part in schema.get("anyOf", ()):
-        yield from schemas(part)
-    if "items" in schema:
-        yield from schemas(schema["items"])
-
-
-forms = st.builds(
-    lambda written, declared, count: form(
-        Basket, tuple(written), tuple(declared), tuple(declared[: max(1, count % len(declared))]) if declared else ()
-    ),
-    st.lists(st.sampled_from(WRITTEN), unique=True),
-    st.lists(st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True), unique=True, max_size=4).filter(
-        lambda names: len(names) != 1
-    ),
-    st.integers(0, 9),
-)
-
-
-@given(forms)
-def test_schemas_keep_to_the_dialect(asked: Form) -> None:
-    """A schema is an object that requires every property and knows no others, all the way down, and no constraint."""
-
-    if asked.schema is None:
-        return
-    assert "object" == asked.schema["type"]
-    for schema in schemas(asked.schema):
-        assert schema.keys() <= WORDS
-        if schema.get("type") == "object":
-            assert schema["required"] == list(schema["properties"])
-            assert schema["additionalProperties"] is False
-
-
-@given(forms)
-def test_the_handoff_is_an_enum_of_the_menu(asked: Form) -> None:
-    """The handoff of a schema is one of exactly the legal names, in their order; it comes first."""
-
-    if asked.declared:
-        assert asked.schema is not None
-        assert "handoff" == next(iter(asked.schema["properties"]))
-        assert {"type": "string", "enum": list(asked.legal)} == asked.schema["properties"]["handoff"]
-    elif asked.schema is not None:
-        assert "handoff" not in asked.schema["properties"]
-
-
-def test_fields_by_the_name_of_a_keyword_are_kept() -> None:
-    """A property called `default` or `const` is a property, and no keyword to be dropped."""
-
-    assert ALL.schema is not None
-    definitions = ALL.schema["$defs"]
-
-    assert ["name", "count", "default"] == definitions["Item"]["required"]
-    assert {"kind", "const"} == set(definitions["Card"]["properties"])
-
-
-def test_a_literal_of_one_is_an_enum() -> None:
-    """A Literal of one value, and of many, is written as an enum."""
-
-    assert ALL.schema is not None
-
-    assert ["one"] == ALL.schema["properties"]["only"]["enum"]
-    assert ["x", "y"] == ALL.schema["properties"]["choice"]["enum"]
-
-
-def test_descriptions_reach_the_model() -> None:
-    """What a user says of a field is in the schema, nested or not."""
-
-    assert ALL.schema is not None
-
-    assert "lower case (matches the pattern ^[a-z]*$)" == ALL.schema["properties"]["pattern"]["description"]
-    assert (
-        "what it is called (characters: at least 1; characters: at most 20)"
-        == ALL.schema["$defs"]["Item"]["properties"]["name"]["description"]
-    )
-
-
-def test_a_fixed_tuple_is_an_object_of_its_places() -> None:
-    """A pair is asked for as an object of two keys, since no strict mode holds a list to a length; both are read."""
-
-    class Paired(Context):
-        pair: tuple[int, str] | None
-
-    asked = form(Paired, ("pair",), (), ())
-    assert asked.schema is not None
-
-    assert {
-        "anyOf": [
-            {
-                "type": "object",
-                "properties": {"1": {"type": "integer"}, "2": {"type": "string"}},
-                "required": ["1", "2"],
-                "additionalProperties": False,
-            },
-            {"type": "null"},
-        ]
-    } == asked.schema["properties"]["pair"]
-    for text in ('{"pair": {"1": 2, "2": "red"}}', '{"pair": {"2": "red", "1": 2}}', '{"pair": [2, "red"]}'):
-        assert Decision(None, {"pair": (2, "red")}) == read(text, asked)
-    for text in ('{"pair": {"1": 2}}', '{"pair": {"1": 2, "2": "red", "3": 4}}', '{"pair": [2]}', '{"1": 2}'):
-        assert isinstance(read(text, asked), Refusal)
-    assert "duplicate_key" == read('{"pair": {"1": 2, "1": 3, "2": "a"}}', asked).reason  # type: ignore[union-attr]
-
-
 def test_objects_stay_objects_where_no_tuple_is_asked_for() -> None:
     """Keys that are numbers mean nothing to a form without a tuple."""
 
@@ -470,56 +311,7 @@ def test_objects_stay_objects_where_no_tuple_is_asked_for() -> None:
         held: Numbered
 
     assert Decision(None, {"held": Numbered(**{"1": 5})}) == read('{"held": {"1": 5}}', form(Holder, ("held",), (), ()))
-
-
-def test_a_schema_cannot_be_changed() -> None:
-    """A form is shared by all runs, so nobody who is handed its schema can change it; a copy can be changed."""
-    asked = form(Basket, WRITTEN, ("to_billing", "done"), ("to_billing", "done"))
-    assert asked.schema is not None
-    before = json.dumps(asked.schema)
-    with pytest.raises(TypeError, match=r"copy.deepcopy\(request.schema\)"):
-        asked.schema["properties"]["handoff"]["enum"].append("to_nowhere")
-    copied = copy.deepcopy(asked.schema)
-    copied["properties"]["handoff"]["enum"].append("to_nowhere")
-
-    assert before == json.dumps(asked.schema)
-    assert {dict, list} >= {type(copied), type(copied["properties"]["handoff"]["enum"])}
-
-
-def test_a_tagged_union_is_a_plain_choice() -> None:
-    """Models told apart by a tag are offered side by side: no provider's strict mode knows `oneOf`."""
-
-    class Paid(Context):
-        parts: tuple[Annotated[Card | Cash, Field(discriminator="kind")], ...] = ()
-
-    asked = form(Paid, ("parts",), (), ())
-    assert asked.schema is not None
-
-    choice = {"anyOf": [{"$ref": "#/$defs/Card"}, {"$ref": "#/$defs/Cash"}]}
-    assert choice == asked.schema["properties"]["parts"]["items"]
-
-
-def test_aliased_fields_are_asked_for_by_name() -> None:
-    """A field with an alias has its own name on the wire."""
-
-    class Aliased(Context):
-        answer: str | None = Field(default=None, alias="a", validation_alias="v", serialization_alias="s")
-
-    asked = form(Aliased, ("answer",), (), ())
-
-    assert asked.schema is not None
-    assert ["answer"] == asked.schema["required"]
-    assert Decision(None, {"answer": "yes"}) == read('{"answer": "yes"}', asked)
-
-
-def test_a_watched_context_has_the_form_of_its_class() -> None:
-    """The menu that an agent's view of a context leads to is the one of the context itself."""
-
-    from fsm_orch.define.watched import watched
-
-    view = watched(Basket(query="hi"), lambda name: None)
-
-    assert form(Basket, ("answer",), (), ()).schema == form(view.__class__, ("answer",), (), ()).schema
+    assert "missing_field" == read('{"1": "done", "2": "yes"}').reason  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("may_decline", [False, True])
@@ -534,24 +326,23 @@ def test_none_of_these_is_read_whenever_it_is_said(may_decline: bool) -> None:
         assert Decision("none_of_these", {}) == read(text, asked)
 
 
-def test_it_is_on_no_menu_unless_it_is_asked_for() -> None:
-    """Without a word the menu is what is legal, and a form that asks for no handoff does not know it."""
-    assert PLAIN.legal == ("to_billing", "done")
-    assert isinstance(read('{"handoff": "none_of_these", "answer": "yes"}', form(Basket, ("answer",), (), ())), Refusal)
-
-
 class Checked(Context):
     word: Annotated[str, AfterValidator(lambda word: _refused(word))] = "x"
 
 
 def _refused(word: str) -> str:
-    raise ValueError("the word has to be a colour")
+    raise ValueError(f"{word[::-1]} is no colour" if word.isascii() else "half of \ud83d is no colour")
 
 
 def test_a_validator_tells_the_model_why() -> None:
     """What the model wrote is refused with the validator's own words, which it may act on."""
-    refused = read('{"word": "seven"}', form(Checked, ("word",), (), ()))
+    refusal = read('{"word": "seven"}', form(Checked, ("word",), (), ()))
 
-    assert isinstance(refused, Refusal)
-    assert refused.reason == "wrong_type"
-    assert "the word has to be a colour" in refused.detail
+    assert Refusal("wrong_type", "The reply did not fit: word: neves is no colour.") == refusal
+
+
+def test_a_validator_whose_words_are_no_unicode_tells_the_model_too() -> None:
+    """A validator's message with half a surrogate pair is told with a question mark in its place."""
+    refusal = read('{"word": "\\ud83d\\ude00"}', form(Checked, ("word",), (), ()))
+
+    assert Refusal("wrong_type", "The reply did not fit: half of ? is no colour.") == refusal

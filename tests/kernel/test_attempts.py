@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import field_validator
 from support.desk import Ticket
 from support.handfed import (
     FORGIVING,
@@ -23,7 +25,7 @@ from support.handfed import (
 )
 from support.random_machines import Facts
 
-from fsm_orch import Limits, Message
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Message, State, Visit
 from fsm_orch.kernel import inputs, records
 from fsm_orch.kernel.effects import Act
 from fsm_orch.kernel.engine import CompiledMachine
@@ -146,6 +148,44 @@ def test_a_value_that_does_not_fit_is_refused_without_being_shown() -> None:
     [refused] = play.records(records.Refused)
     assert refused.reason == "wrong_type"
     assert "17" not in refused.detail
+
+
+class Priced(Context):
+    """A price that a validator looks at."""
+
+    price: int = 0
+
+    @field_validator("price")
+    @classmethod
+    def is_small(cls, price: int) -> int:
+        if price > 9:
+            raise ValueError(f"{price} is more than 9")
+        return price
+
+
+def haggle(visit: Visit[Priced]) -> None:
+    """Stand for any code; the tests feed its replies by hand."""
+
+
+@pytest.mark.parametrize(
+    ("state", "detail"),
+    [
+        (lambda: State(LLMAgent("Ask.", writes=Priced.price), initial=True), "price: 17 is more than 9"),
+        (lambda: State(haggle, initial=True, writes=(Priced.price,)), "price: Input is refused by a validator"),
+    ],
+    ids=["a model", "code"],
+)
+def test_a_validator_speaks_to_models_alone(state: Callable[[], State], detail: str) -> None:
+    """Whoever wrote the value and is to write a better one learns why, in words that may quote it; a log does not."""
+
+    class Till(Machine[Priced]):
+        ask = state()
+        done, human = Final(), Final(fallback=True)
+        go = ask.to(done, "always")
+
+    [refused] = Play(CompiledMachine(Till.definition), reply(price=17)).records(records.Refused)
+
+    assert ("wrong_type", detail) == (refused.reason, refused.detail)
 
 
 AT_LEFT = reply(a=True, b=True)

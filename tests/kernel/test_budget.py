@@ -189,6 +189,12 @@ def test_price_of_cached_input(
     assert Price(i, o).amount(inputs, outputs) == Price(i, o).amount(inputs, outputs, cached_input_tokens=cached)
 
 
+def test_nothing_is_taken_for_cached() -> None:
+    """A price holds for input that came from no cache, as for every call that is only reserved, unless that is said."""
+
+    assert Amount(9, 8 * 4 + 1) == Price(Fraction(4), Fraction(1), Fraction(2)).amount(8, 1)
+
+
 def test_cached_input_is_no_dearer() -> None:
     """A price by which input from a cache would cost more than the bounds say is refused."""
     with pytest.raises(ValueError, match="cached_input is 3, more than input, 2: raise that to it"):

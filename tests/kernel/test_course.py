@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.handfed import ASKING, CLOSED, FORKS, Play, Row, cancel, case, pause, reply, resume, work, wrong
+from support.handfed import ASKING, CLOSED, FORKS, Asking, Play, Row, cancel, case, pause, reply, resume, work, wrong
 from support.random_machines import Facts
 
-from fsm_orch import Final, Machine, State, guard
+from fsm_orch import Final, Limits, Machine, State, guard
 from fsm_orch.kernel import records
 from fsm_orch.kernel.effects import Act, AskHuman
 from fsm_orch.kernel.engine import CompiledMachine
@@ -66,6 +66,14 @@ from fsm_orch.kernel.engine import CompiledMachine
             ASKING,
             pause(),
             resume(at=60),
+            landing="deadline",
+            due=(),
+        ),
+        case(
+            "nor does one whose visit has time left, and the run none",
+            CompiledMachine(Asking.definition, limits=Limits(deadline_s=4)),
+            pause(),
+            resume(at=4),
             landing="deadline",
             due=(),
         ),

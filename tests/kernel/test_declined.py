@@ -63,6 +63,7 @@ def test_none_of_these_leaves_the_state(edges: tuple[str, ...], state: str, land
     (refused,) = (record for record in made if isinstance(record, records.Refused))
     assert (went, landed) == (state, landing)
     assert (refused.reason, refused.is_repaired) == ("declined", False)
+    assert refused.detail == "none of the handoffs of 'choose' was taken"
 
 
 def test_code_does_not_decline() -> None:

@@ -23,18 +23,30 @@ def late(tokens: Any = 40, cost: Any = 0, *, at: float = 1.0, path: tuple[int, .
     return inputs.Overspent(source="triage", visit=0, call=1, tokens=tokens, cost=cost, path=path, at=at)
 
 
-def test_it_is_charged_and_recorded() -> None:
+@pytest.mark.parametrize("cost", [0, 40])
+def test_it_is_charged_and_recorded(cost: int) -> None:
     """The record says of which call it is, and the ledger holds it as overrun."""
     checker = TheoremChecker(CompiledMachine(Support.definition))
     checker.follow(begun(checker.compiled, {"query": "x"}, run_id="r"))
 
-    done = checker.follow(late(40))
+    done = checker.follow(late(40, cost))
 
     overspent, landed, finished = done.records
     assert isinstance(overspent, records.Overspent)
-    assert ("triage", 0, 1, 40, 0) == tuple(getattr(overspent, name) for name in overspent.__struct_fields__[1:])
+    assert ("triage", 0, 1, 40, cost) == tuple(getattr(overspent, name) for name in overspent.__struct_fields__[1:])
     assert ("landed", "run_finished") == (landed.kind, finished.kind)
-    assert Amount(40) == done.configuration.ledger.overrun == done.configuration.ledger.settled
+    assert (Amount(40), Amount(40, cost)) == (done.configuration.ledger.overrun, done.configuration.ledger.settled)
+
+
+def test_nothing_is_ahead_of_a_run_that_used_more_than_all() -> None:
+    """Where more was charged than its bound, a run has nothing ahead, not less than nothing."""
+    machine = CompiledMachine(Support.definition, limits=Limits(tokens=50_000))
+    now = step(machine, None, begun(machine, {"query": "x"}, run_id="r")).configuration
+
+    [overspent, *_] = step(machine, now, late(now.ceiling)).records
+
+    assert (now.ceiling, 0) == (overspent.stamp.settled, overspent.stamp.ahead)
+    assert overspent.stamp.remaining > 0
 
 
 @pytest.mark.parametrize(("cost_usd", "landing"), [(None, None), ("1", "overrun")])
@@ -109,6 +121,28 @@ def test_a_child_that_lives_is_charged() -> None:
         now.children[1].ledger.settled.tokens,
     )
     assert ("running", 0) == (now.status, now.ledger.settled.tokens)
+
+
+def test_a_child_of_a_child_is_charged() -> None:
+    """What came late finds its way down, by one number of its path at each machine."""
+    middle = CompiledMachine(Outer.definition, children={"inner": CompiledMachine(Inner.definition)})
+    machine = CompiledMachine(Outer.definition, children={"middle": middle})
+    checker = TheoremChecker(machine)
+    split = inputs.Split(call=1, machine="inner", tokens=150, context={}, at=0.0)
+    checker.follow_all(
+        [
+            begun(machine, {}, run_id="r"),
+            inputs.CallReserved(call=1, input_tokens=0, output_tokens=0, at=0.0),
+            inputs.Split(call=2, machine="middle", tokens=150, context={}, at=0.0),
+            inputs.ChildInput(call=2, input=split, at=0.0),
+        ]
+    )
+
+    now = checker.follow(late(40, path=(2, 1))).configuration
+
+    child = now.children[2]
+    assert ("running", "running", "finished") == (now.status, child.status, child.children[1].status)
+    assert (0, 0, 40) == tuple(run.ledger.settled.tokens for run in (now, child, child.children[1]))
 
 
 @pytest.mark.parametrize("path", [(1,), (2,), (2, 1), (1, 7)])

@@ -10,7 +10,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from ...errors import Finding
 from .. import codes
-from ..changes import describe_item
+from ..changes import describe_item, misfits
 from ..context import Context, FieldRef, json_fields, unkept_fields
 from ..definition import Definition
 from ..frozen import unknown_names
@@ -61,8 +61,7 @@ def _misfit(context: type[Context], name: str, value: object) -> str | None:
     try:
         context.model_validate({name: value}, strict=True, by_alias=False, by_name=True)
     except ValidationError as error:
-        items = error.errors(include_url=False, include_input=False, include_context=False)
-        about = [item for item in items if item["loc"][:1] == (name,)]
+        about = [item for item in misfits(error) if item["loc"][:1] == (name,)]
         if about:
             return "; ".join(map(describe_item, about))
     adapter = TypeAdapter(context.__pydantic_fields__[name].rebuild_annotation())

@@ -2,7 +2,6 @@
 
 import ast
 import copy
-import json
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -13,7 +12,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import RootModel
+from support.claims import Document, altered, claim, numbers, written
 from support.desk import Support
 from support.roads import GAP, Stop, charged, drawn, paths, road, small
 
@@ -21,7 +20,6 @@ from fsm_orch import Limits
 from fsm_orch.amounts import Price
 from fsm_orch.errors import CertificateError
 from fsm_orch.proof.bounds import verifier as module
-from fsm_orch.proof.bounds.assumptions import assumed
 from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.search import WIDEST
 from fsm_orch.proof.bounds.skeleton import skeleton
@@ -29,48 +27,6 @@ from fsm_orch.proof.bounds.tolls import Tolls
 from fsm_orch.proof.bounds.verifier import verify
 
 PRICES = {name: Price(Fraction(1, 4), Fraction(2)) for name in ("triage", "billing")}
-Document = RootModel[dict[str, object]]
-
-
-def numbers(node, way=()):
-    """Yield the way to every number of a JSON document, booleans included."""
-    if isinstance(node, dict):
-        for key, part in node.items():
-            yield from numbers(part, (*way, key))
-    elif isinstance(node, list):
-        for key, part in enumerate(node):
-            yield from numbers(part, (*way, key))
-    elif isinstance(node, bool | int | float) or (isinstance(node, str) and _is_exact(node)):
-        yield way
-
-
-def _is_exact(text):
-    numerator, _, denominator = text.partition("/")
-    return numerator.lstrip("-").isdigit() and denominator.isdigit()
-
-
-def altered(document, way, by):
-    """Add something to one number."""
-    changed = copy.deepcopy(document)
-    at = changed
-    for key in way[:-1]:
-        at = at[key]
-    value = at[way[-1]]
-    if isinstance(value, bool):
-        at[way[-1]] = not value
-    elif isinstance(value, float):
-        at[way[-1]] = value + float(by)
-    else:
-        at[way[-1]] = written(Fraction(value) + by)
-    return Document(changed)
-
-
-def written(number):
-    return number.numerator if number.denominator == 1 else str(number)
-
-
-def claim(definition, **options):
-    return json.loads(certify(definition, **options).dump())
 
 
 def claim_of(definition, path, per_visit):
@@ -161,18 +117,6 @@ def test_a_path_that_no_run_takes_proves_nothing():
 
         with pytest.raises(CertificateError, match="no run can take its witness"):
             verify(Document(document), GAP)
-
-
-def test_parts_are_those_of_states():
-    """A part in the place of a call of no state is refused, by whoever makes a certificate and whoever checks one."""
-    part = certify(road({"p": 5}, []))
-    document = claim(GAP)
-    document["parts"], document["assumptions"] = {"z": [part.digest]}, list(assumed(["z"]))
-
-    with pytest.raises(CertificateError, match="'z'"):
-        certify(GAP, parts={"z": (part,)})
-    with pytest.raises(CertificateError, match="'z'"):
-        verify(Document(document), GAP, parts={"z": (part,)})
 
 
 def test_a_low_bound_needs_the_dearest_path():
@@ -372,66 +316,6 @@ def test_a_measure_left_out_is_missed():
         CertificateError, match=r"bounds \['hops', 'milliseconds', 'tokens'\]; it could bound \['calls', "
     ):
         verify(Document(document), Support.definition)
-
-
-@pytest.fixture(scope="module")
-def known():
-    """Parts with and without a bound on cost, of which some need more than the share of a call."""
-    machines = [road({"x": Stop(grant, calls=calls)}, []) for grant, calls in ((10, 3), (300, 2), (5_000, 1))]
-    return [certify(m, prices={"x": price} if price else None) for m in machines for price in (PRICES["triage"], None)]
-
-
-@settings(max_examples=40)
-@given(random=st.randoms(use_true_random=False))
-def test_a_whole_adds_up_its_parts(known, random):
-    """Whatever runs in the place of its calls, a whole is believed as it was made, and refuted altered in a number."""
-    definition = drawn(random, states=random.randint(1, 3), hops=random.randint(1, 4))
-    prices = {name: PRICES["triage"] for name in definition.states if random.random() < 0.9}
-    pool = random.choice([known, known[::2]])
-    parts = {n: random.choices(pool, k=random.randint(0, s.spec.calls)) for n, s in definition.states.items()}
-    document = claim(definition, prices=prices, parts=parts)
-
-    verify(Document(document), definition, prices=prices, parts=parts)
-
-    with pytest.raises(CertificateError):
-        verify(altered(document, random.choice([*numbers(document)]), 1), definition, prices=prices, parts=parts)
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"limits": Limits(cost_usd="0.05")},
-        {"models": {"prüfung": "openai:größer"}},
-        {"models": {"prüfung": "openai:\ud800"}},
-    ],
-    ids=["money", "beyond ASCII", "half a surrogate pair"],
-)
-def test_a_part_is_named_by_all_that_it_says(said):
-    """A whole names its parts by digests that both sides take alike, whatever is written in them."""
-    inner, outer = road({"prüfung": 1}, []), road({"a": 9}, [])
-    part, other = certify(inner, **said), certify(inner)
-    whole = certify(outer, parts={"a": (part,)})
-
-    verify(whole, outer, parts={"a": (part,)})
-
-    with pytest.raises(CertificateError, match="made for other parts"):
-        verify(whole, outer, parts={"a": (other,)})
-
-
-def test_a_wrong_part_is_refuted():
-    """A whole is refused with parts of another certificate, and with parts for which its state has no calls."""
-    part, other = certify(road({"x": 1}, [])), certify(road({"x": 2}, []))
-    outer = road({"a": Stop(9, calls=1)}, [])
-    whole = certify(outer, parts={"a": (part,)})
-
-    with pytest.raises(CertificateError, match="made for other parts"):
-        verify(whole, outer, parts={"a": (other,)})
-    with pytest.raises(CertificateError, match="made for other parts"):
-        verify(whole, outer)
-    document = json.loads(whole.dump())
-    document["parts"] = {"a": [part.digest] * 2}
-    with pytest.raises(CertificateError, match="'a' makes 1 calls, and cannot run 2 parts"):
-        verify(Document(document), outer, parts={"a": (part, part)})
 
 
 def test_prices_on_what_is_never_entered_are_refuted():
