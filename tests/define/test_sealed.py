@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import dataclasses
 import inspect
@@ -28,6 +29,7 @@ from fsm_orch import (
     Limits,
     LLMAgent,
     Machine,
+    MemoryStore,
     Runner,
     RunResult,
     ScriptedModel,
@@ -190,6 +192,23 @@ def test_the_limits_in_records_and_journals_are_not_the_machines(limit: str) -> 
     raises_it(result.journal[0])
 
     assert [before, before] == [ours, made.compiled.limits]
+
+
+def test_the_limits_in_a_record_are_not_the_journals() -> None:
+    """An observer that changes the limits it is shown changes neither what is stored nor what is replayed."""
+
+    def raises_it(record: Any) -> None:
+        if hasattr(record, "limits"):
+            vars(record.limits)["hops"] = 10**6
+
+    store = MemoryStore()
+    made = Runner(Desk, model=ScriptedModel([{"handoff": "ok"}]), observers=[raises_it], store=store)
+    result = made.run_sync(Query(text="x"), run_id="r")
+    (again,) = [record for record in made.replay(result.journal).records if hasattr(record, "limits")]
+    raises_it(again)
+
+    (kept, *_) = asyncio.run(store.load("r"))
+    assert [Desk.definition.limits] * 2 == [kept.limits, result.journal[0].limits]
 
 
 def test_a_part_that_is_made_anew_is_open_and_leaves_the_first_as_it_was() -> None:
