@@ -273,6 +273,35 @@ def test_a_result_means_the_same_in_every_copy(way: str, text: str) -> None:
     assert type(again.error) is type(result.error)
 
 
+MADE = ("path", "landing", "messages")
+"""What of a result is made when it is read."""
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_made_when_it_is_read_is_in_every_copy(way: str, is_read: bool) -> None:
+    """Whether somebody has read them before or not: a result and its copy are equal, and have the same parts."""
+    result = runner().run_sync(ASKED)
+    parts = [getattr(runner().replay(result.journal), part) for part in MADE]
+    if is_read:
+        assert parts == [getattr(result, part) for part in MADE]
+    again: RunResult[Query] = WAYS[way](result)
+
+    assert again == result
+    assert parts == [getattr(again, part) for part in MADE]
+    assert again == result
+
+
+def test_a_result_shows_where_it_went_and_why() -> None:
+    """Whoever prints a result sees its path and why it was landed."""
+    result = runner(route=fails).run_sync(Query(text="broken"))
+
+    assert repr(result.path) in repr(result)
+    assert repr(result.landing) in repr(result)
+    assert repr(result.context) in repr(result)
+    assert "records=" not in repr(result)
+
+
 def _local() -> type[Exception]:
     class Local(Exception):
         pass
