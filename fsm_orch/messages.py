@@ -49,7 +49,7 @@ class Message(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaults=Tr
         if type(self.content) is not str or not self.content.isascii():  # most are, and to ask costs little
             _check_text("the content of a message", self.content)
             _check_unicode(self.content)
-        if self.tool_calls != () and not _are_calls(self.tool_calls):
+        if not _are_calls(self.tool_calls):
             raise TypeError("the tool_calls of a message are a tuple of ToolCall: ToolCall(id=..., name=..., ...)")
         if self.agent is not None:
             _check_text("the agent of a message", self.agent)

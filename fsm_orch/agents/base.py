@@ -122,7 +122,10 @@ class Reply(Struct, frozen=True):
 
 def _says_little(reply: Reply) -> bool:
     """Return whether a reply has nothing in it that could be wrong, as most have: then it is not looked into."""
-    is_empty = reply.changes.__class__ is dict and not reply.changes and reply.messages == () and reply.refusal is None
+    # by their types and not by `==`, which is the user's
+    if type(reply.changes) is not dict or type(reply.messages) is not tuple:
+        return False
+    is_empty = not reply.changes and not reply.messages and reply.refusal is None
     return is_empty and (reply.handoff is None or type(reply.handoff) is str)
 
 

@@ -91,7 +91,7 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
             visit=None,
         ),
     )
-    course.record_start(event.limits)
+    course.record_start()
     course.enter(compiled.states[definition.initial.name])
     return course.done()
 

@@ -11,7 +11,6 @@ from ..amounts import NOTHING
 from ..define.changes import overwritten
 from ..define.context import Context
 from ..define.states import Final, Handoff
-from ..limits import Limits
 from . import booking, inputs, records
 from .configuration import Configuration, VisitLog
 from .engine import CompiledMachine, CompiledState
@@ -66,7 +65,7 @@ class Course:
 
     # --- moving ---
 
-    def record_start(self, limits: Limits) -> None:
+    def record_start(self) -> None:
         """Record that the run began; the first visit is entered after it."""
         definition = self.compiled.definition
         self.records.append(
@@ -74,7 +73,7 @@ class Course:
                 stamp=self.stamp,
                 machine=definition.name,
                 digest=definition.digest,
-                limits=limits,
+                limits=self.compiled.limits.model_copy(),  # the journal's are not an observer's to change
             )
         )
 

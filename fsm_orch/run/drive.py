@@ -45,6 +45,8 @@ async def drive(
             assert isinstance(act, Act)  # no machine has children or humans yet
             await attempt(run, act, agents[act.state], models.get(act.state), retry, deps)
             await run.pause(is_read=is_read)
+        # A bill that came late may have ended the run in the pause, after what was written there.
+        await run.flush()
     except BaseException as error:
         if _is_left_alone(run, error):
             raise

@@ -103,7 +103,7 @@ def messages_of(given: Any) -> tuple[Message, ...]:
 
     Raises StartError: if it is anything but messages, or one of them has no place in it.
     """
-    if given == ():
+    if type(given) is tuple and not given:  # not by `==`, which is the caller's
         return ()
     is_one = not isinstance(given, Iterable) or isinstance(given, str | Mapping)
     messages: tuple[Any, ...] = (given,) if is_one else tuple(given)

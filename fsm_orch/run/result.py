@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -41,7 +41,14 @@ class Landing(NamedTuple):
     detail: str
 
 
-@dataclass(frozen=True, kw_only=True)
+_SHOWN = (
+    *("run_id", "thread_id", "state", "context", "messages", "path"),
+    *("usage", "charged_tokens", "cost_usd", "landing", "seconds"),
+)
+"""What is printed of a result: where it went, and why."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RunResult(Generic[C]):
     """The result of a run. A landed run has one like any other, with the default answer and the reason."""
 
@@ -57,13 +64,13 @@ class RunResult(Generic[C]):
     cost_usd: Decimal | None
     """What it cost; None if some model's price is not known."""
     seconds: float
-    records: tuple[Record, ...] = field(repr=False)
-    journal: tuple[Input, ...] = field(repr=False)
-    error: BaseException | None = field(default=None, repr=False)
+    records: tuple[Record, ...]
+    journal: tuple[Input, ...]
+    error: BaseException | None = None
     """What the last failed attempt raised, for a debugger. It is in no journal; a log has its traceback alone."""
-    said: tuple[Message, ...] = field(repr=False)
+    said: tuple[Message, ...]
     """What was said, of which `messages` is made: the messages it was given, then those of its agents."""
-    words: frozenset[str] = field(repr=False)
+    words: frozenset[str]
     """The fields that are the caller's words."""
 
     # The rest is made of these when it is read: most callers want some of it only, and a run should not pay for it.
@@ -93,6 +100,9 @@ class RunResult(Generic[C]):
         """
         final = self.state if isinstance(self.state, Final) else None
         return added_to(self.journal, self.context, self.said, self.records, final, self.words)
+
+    def __repr__(self) -> str:
+        return f"RunResult({', '.join(f'{name}={getattr(self, name)!r}' for name in _SHOWN)})"
 
     def __copy__(self) -> RunResult[C]:
         return self  # nothing in it changes, and its state is compared with `is`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import dataclasses
 import inspect
@@ -28,6 +29,7 @@ from fsm_orch import (
     Limits,
     LLMAgent,
     Machine,
+    MemoryStore,
     Runner,
     RunResult,
     ScriptedModel,
@@ -192,6 +194,23 @@ def test_the_limits_in_records_and_journals_are_not_the_machines(limit: str) -> 
     assert [before, before] == [ours, made.compiled.limits]
 
 
+def test_the_limits_in_a_record_are_not_the_journals() -> None:
+    """An observer that changes the limits it is shown changes neither what is stored nor what is replayed."""
+
+    def raises_it(record: Any) -> None:
+        if hasattr(record, "limits"):
+            vars(record.limits)["hops"] = 10**6
+
+    store = MemoryStore()
+    made = Runner(Desk, model=ScriptedModel([{"handoff": "ok"}]), observers=[raises_it], store=store)
+    result = made.run_sync(Query(text="x"), run_id="r")
+    (again,) = [record for record in made.replay(result.journal).records if hasattr(record, "limits")]
+    raises_it(again)
+
+    (kept, *_) = asyncio.run(store.load("r"))
+    assert [Desk.definition.limits] * 2 == [kept.limits, result.journal[0].limits]
+
+
 def test_a_part_that_is_made_anew_is_open_and_leaves_the_first_as_it_was() -> None:
     """An edit of a machine is made on parts of its own."""
     made = remade(Desk.route, max_visits=1)
@@ -252,6 +271,35 @@ def test_a_result_means_the_same_in_every_copy(way: str, text: str) -> None:
     assert (result.context, result.path, result.journal) == (again.context, again.path, again.journal)
     assert str(again.error).endswith("ab")
     assert type(again.error) is type(result.error)
+
+
+MADE = ("path", "landing", "messages")
+"""What of a result is made when it is read."""
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_made_when_it_is_read_is_in_every_copy(way: str, is_read: bool) -> None:
+    """Whether somebody has read them before or not: a result and its copy are equal, and have the same parts."""
+    result = runner().run_sync(ASKED)
+    parts = [getattr(runner().replay(result.journal), part) for part in MADE]
+    if is_read:
+        assert parts == [getattr(result, part) for part in MADE]
+    again: RunResult[Query] = WAYS[way](result)
+
+    assert again == result
+    assert parts == [getattr(again, part) for part in MADE]
+    assert again == result
+
+
+def test_a_result_shows_where_it_went_and_why() -> None:
+    """Whoever prints a result sees its path and why it was landed."""
+    result = runner(route=fails).run_sync(Query(text="broken"))
+
+    assert repr(result.path) in repr(result)
+    assert repr(result.landing) in repr(result)
+    assert repr(result.context) in repr(result)
+    assert "records=" not in repr(result)
 
 
 def _local() -> type[Exception]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import ANY, Mock
 
 import pytest
 from hypothesis import example, given, settings
@@ -241,6 +241,7 @@ def test_whatever_a_reply_holds_the_run_ends(examples: int) -> None:
         ({"changes": {17: "yes"}}, "keyed by fields, such as Ticket.answer, not by a int"),
         ({"messages": "hello"}, "the messages of a reply cannot be a str: give tuple"),
         ({"messages": ("hello",)}, "a tuple of Message"),
+        ({"messages": ANY}, "the messages of a reply cannot be a _ANY: give tuple"),
         ({"refusal": "sorry"}, "the refusal of a reply cannot be a str: give Refusal or NoneType"),
         ({"refusal": Refusal("no", "x")}, r"refusal\[0\] of a reply|refusal.reason of a reply"),  # type: ignore[arg-type]
     ],

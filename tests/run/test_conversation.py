@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Literal
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
@@ -251,6 +252,34 @@ def test_own_tool_calls_go_with_their_results() -> None:
     assert narrow.requests[0].messages[1:-1] == ()
 
 
+class Same(list[Message]):
+    """A list that says it equals anything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Undecided(list[Message]):
+    """A list that cannot say what it equals, as arrays and tables cannot."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("kind", [Same, Undecided])
+def test_a_conversation_is_not_asked_what_it_equals(kind: type[list[Message]]) -> None:
+    """What a run is given is heard, whatever its own `==` answers."""
+    said = kind([Message(role="user", content="Hello")])
+
+    result = Runner(Chat, model=ScriptedModel(["Hi"])).run_sync(Query(text="x"), messages=said)
+
+    assert "Hello" == result.messages[0].content
+
+
 @pytest.mark.parametrize(
     ("made", "error", "said"),
     [
@@ -264,6 +293,7 @@ def test_own_tool_calls_go_with_their_results() -> None:
         ({"agent": 7}, TypeError, "the agent of a message is text, not int"),
         ({"tool_calls": [CALL]}, TypeError, "a tuple of ToolCall"),
         ({"tool_calls": ({"id": "1"},)}, TypeError, "a tuple of ToolCall"),
+        ({"tool_calls": ANY}, TypeError, "a tuple of ToolCall"),
         ({"tool_call_id": 1}, TypeError, "the tool_call_id of a message is text, not int"),
         ({"fields": ("text",)}, ValueError, "a JSON object of exactly these"),
         ({"fields": ("text",), "content": '{"other":1}'}, ValueError, "a JSON object of exactly these"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,10 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.desk import Ticket
 
-from fsm_orch import Final, Limits, Machine, Message, Reply, Response, Runner, RunResult, State, Usage, Visit
+from fsm_orch import (
+    Final,
+    Limits,
+    Machine,
+    MemoryStore,
+    Message,
+    Reply,
+    Response,
+    Runner,
+    RunResult,
+    State,
+    Usage,
+    Visit,
+)
 from fsm_orch.agents import AgentSpec, VisitClosed
 from fsm_orch.amounts import FREE
 from fsm_orch.kernel import records
+from fsm_orch.kernel.inputs import Input
 from fsm_orch.limits import CallLimits
 from fsm_orch.models import Request
 from fsm_orch.run.desk import AttemptDesk
@@ -170,6 +185,27 @@ async def test_a_bill_that_comes_after_the_end_is_told(caplog: pytest.LogCapture
     (line,) = caplog.records
     assert f"run {result.run_id} had ended when call 1 of 'second' turned out to have used 4800 tokens" in line.message
     assert isinstance(agent.left[0].exception(), VisitClosed)
+
+
+class Slow(MemoryStore):
+    """A store that takes a second for each write."""
+
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
+        await asyncio.sleep(1)
+        await super().append(run_id, start, inputs)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("seconds", [0.1, 0.4, 0.6, 1.0, 1.4, 1.6, 2.0])
+async def test_a_bill_that_comes_while_the_store_writes_is_stored(seconds: float) -> None:
+    """A run that ends while its last step is being written is returned once its end is stored too."""
+    store = Slow()
+
+    result = await run(Bills((seconds, 5_000)), Leaves((1, 1.5, False), (0, 3.0, False)), store=store)
+
+    assert result.landing is not None
+    assert "overrun" == result.landing.reason
+    assert result.journal == await store.load(result.run_id)
 
 
 async def test_a_bill_of_a_call_that_was_settled_as_unknown_is_charged() -> None:

@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import ANY, AsyncMock
 from uuid import uuid4
 
 import pytest
@@ -412,6 +412,11 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
             lambda: runner().run_sync(Essay(topic="x"), messages="hello"),
             StartError,
             "the messages of a run are a tuple of Message objects, not a str:",
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), messages=ANY),
+            StartError,
+            "the messages of a run are a tuple of Message objects, not ",
         ),
         (
             lambda: runner().run_sync(Essay(topic="x"), messages=[{"role": "user", "content": None}]),
