@@ -14,6 +14,7 @@ from ..define.states import Final, Handoff, State
 from ..define.wording import kind_of
 from ..errors import VisitError, WrongType
 from ..kernel.reasons import Refusal
+from ..kernel.requests import Request
 from ..messages import Message
 from ..models.metered import MeteredModel
 
@@ -81,7 +82,7 @@ Changes = Mapping[Any, Any]
 
 
 class Reply(Struct, frozen=True):
-    """What an agent returns: a proposed handoff or none, changes to the context, messages."""
+    """What an agent returns to decide: a proposed handoff or none, changes to the context, messages."""
 
     handoff: Handoff | str | None = None
     """The handoff or its name. None: the first in declaration order whose guard holds."""
@@ -118,6 +119,17 @@ class Reply(Struct, frozen=True):
     def handoff_name(self) -> str | None:
         """The name of the proposed handoff; None if there is none."""
         return self.handoff.name if isinstance(self.handoff, Handoff) else self.handoff
+
+
+class Round(Struct, frozen=True):
+    """What an agent returns instead of a reply: work that it asks for, after which it acts again, with the results."""
+
+    requests: tuple[Request, ...]
+    """What is asked for, all at once. Only a map may ask for nothing."""
+    need: int = 0
+    """Successes without which the round is over at once; 0: every request is waited for, however it ends."""
+    is_race: bool = False
+    """Whether the round is over as soon as it has them."""
 
 
 def _says_little(reply: Reply) -> bool:
@@ -160,8 +172,8 @@ class Agent(Protocol):
         """What a definition needs to know of the agent: the fields it reads and writes, and its bounds."""
         ...
 
-    async def act(self, visit: Visit[Any, Any]) -> Reply:
-        """Act once, and return a reply.
+    async def act(self, visit: Visit[Any, Any]) -> Reply | Round:
+        """Act once, and return a reply, or a round of work after which it acts again.
 
         What this raises fails the attempt, but for an interrupt, such as KeyboardInterrupt or what `pytest.fail`
         raises, which lands the run and reaches its caller. A reply that is not legal is refused, and the context of
@@ -173,14 +185,14 @@ class Agent(Protocol):
 class PlainAgent:
     """An agent that acts at once: it needs no task of its own until there is something to wait for."""
 
-    def begin(self, visit: Visit[Any, Any]) -> Reply | Awaitable[Reply]:
-        """Act, and return the reply, or return an awaitable of it."""
+    def begin(self, visit: Visit[Any, Any]) -> Reply | Round | Awaitable[Reply | Round]:
+        """Act, and return the reply or the round, or return an awaitable of it."""
         raise NotImplementedError
 
-    async def act(self, visit: Visit[Any, Any]) -> Reply:
-        """Act, and wait for the reply if there is something to wait for."""
+    async def act(self, visit: Visit[Any, Any]) -> Reply | Round:
+        """Act, and wait if there is something to wait for."""
         begun = self.begin(visit)
-        return begun if isinstance(begun, Reply) else await begun
+        return begun if isinstance(begun, Reply | Round) else await begun
 
 
 def names(changes: Changes) -> dict[str, Any]:

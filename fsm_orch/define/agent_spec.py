@@ -10,10 +10,11 @@ from ..amounts import NOTHING, Amount, Price
 from ..limits import CallLimits
 from .callables import is_awaited, takes_one
 from .context import Context, FieldRef
+from .parts import Part, ToolSpec
 from .sealed import read_only
 from .wording import kind_of
 
-AgentKind = Literal["llm", "code", "keyword"]
+AgentKind = Literal["llm", "code", "keyword", "human", "nested", "parallel", "map"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +33,7 @@ class AgentSpec:
     """
 
     kind: AgentKind
-    """What findings and drawings take it for: `llm` if it asks a model, else `code`; `keyword` is for KeywordAgent."""
+    """What findings and drawings take it for: `llm` if it asks a model, else `code`; the rest is for ours."""
     name: str
     """For logs: an LLM agent's kind, a function's name."""
     reads: tuple[FieldRef, ...] = ()
@@ -47,6 +48,16 @@ class AgentSpec:
     """Tries at most when it raises. Code has side effects, so one unless more is declared."""
     pauses: int = 0
     """How often one visit may wait for a human."""
+    parts: tuple[Part, ...] = ()
+    """The machines that a visit may run inside it; no two of parts and tools have one name."""
+    tools: tuple[ToolSpec, ...] = ()
+    """The tools that it may use."""
+    asks_human: bool = False
+    """Whether it may ask a human."""
+    asks: int = 0
+    """How often one visit asks at most, for tools, parts and humans together."""
+    must_ask: bool = False
+    """Whether no handoff is taken before something that it asked for was answered: nobody passes a human by."""
     proposes: bool = False
     """A model: it must propose a handoff where several are declared, and may repair a refused reply."""
     model: str | None = None
@@ -74,16 +85,35 @@ class AgentSpec:
         object.__setattr__(self, "canonical", read_only(self.canonical))
         object.__setattr__(self, "read_names", frozenset(ref.name for ref in self.reads))
         object.__setattr__(self, "written_names", frozenset(ref.name for ref in self.writes))
+        names = [*(part.name for part in self.parts), *(tool.name for tool in self.tools)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{self.name} has two parts or tools named {', '.join(twice)}: give each its own name")
 
-    def grant(self, price: Price) -> Amount:
-        """Price the largest single call: max input and max output; nothing for an agent without calls."""
+    def grant(self, price: Price, shares: Mapping[str, Amount] | None = None) -> Amount:
+        """Price what entering reserves: the largest single call, max input and max output; without calls, all parts.
+
+        Args:
+            shares: of a run of each part, by name; None: their tokens, at no cost.
+        """
         if self.calls == 0:
-            return NOTHING
+            return self._all_parts(shares) if self.parts else NOTHING
         return price.amount(self.call_limits.max_input_tokens, self.call_limits.max_output_tokens)
 
-    def worst_case(self, price: Price) -> Amount:
-        """Price a whole visit: `calls` times the grant."""
-        return self.grant(price) * self.calls
+    def worst_case(self, price: Price, shares: Mapping[str, Amount] | None = None) -> Amount:
+        """Price a whole visit: `calls` times the largest call, and `most` times the share of each part.
+
+        Args:
+            shares: as for `grant`.
+        """
+        calls = self.grant(price) * self.calls if self.calls else NOTHING
+        # a sum, and not the largest: of a race the losers are charged too
+        return calls + self._all_parts(shares) if self.parts else calls
+
+    def _all_parts(self, shares: Mapping[str, Amount] | None) -> Amount:
+        total = NOTHING
+        for part in self.parts:
+            total += (part.share if shares is None else shares[part.name]) * part.most
+        return total
 
 
 @runtime_checkable

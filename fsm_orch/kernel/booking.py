@@ -40,6 +40,7 @@ def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
         state=now.state,
         agent=state.spec.name if state else None,
         hops=now.hops,
+        path=now.path,
         settled=settled,
         reserved=reserved,
         remaining=remaining,

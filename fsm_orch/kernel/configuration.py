@@ -11,17 +11,85 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from ..amounts import Amount, Usage
+from ..amounts import NOTHING, Amount, Usage
 from ..define.context import Context
 from ..messages import Message
+from .effects import Path
 from .ledger import Ledger
-from .reasons import DenialReason, LandingReason, Refusal
+from .numbered import Numbered
+from .reasons import AskEnd, DenialReason, LandingReason, Refusal
+from .requests import Request
 
 # A read-only view, since `frozen` is not enough: it protects the fields, not what they hold. One write into a plain
 # dict that serves as a default would show in every run of the process.
 NONE: Mapping[int, Any] = MappingProxyType({})
 
 Status = Literal["running", "waiting", "finished"]
+
+
+NO_ASKS: Numbered[Ask] = Numbered()
+
+
+class Ask(Struct, frozen=True):
+    """One thing that was asked for in a visit, and what came of it."""
+
+    request: Request
+    since: float
+    """When it was asked, in active seconds of the machine. Of a part: what its time is behind that of the machine, so
+    this grows while the part waits for a human and the machine does not."""
+    share: Amount = NOTHING
+    """Of a part: what was moved to it."""
+    is_gated: bool = False
+    """Whether a human has yet to approve it."""
+    child: Configuration | None = None
+    """Of a part, while it runs: where it stands."""
+    end: AskEnd | None = None
+    """How it ended; None: it is open."""
+    ok: bool = False
+    """Whether it ended well: the tool gave a result, the human answered, the part reached a good end."""
+    value: Any = None
+    """The result as JSON. Of a part: `{"state": ..., "context": {...}}`, or where it failed `{"state": ..., "landing":
+    ...}`; of a tool that failed, or was not used, a sentence for the agent."""
+    id: str = ""
+    """Of the answer."""
+    who: str | None = None
+    """The human who answered, or approved."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing has come of it yet."""
+        return self.end is None
+
+
+class RoundLog(Struct, frozen=True, gc=False):
+    """The round that is under way."""
+
+    first: int
+    """The number of its first ask; those that follow are the next ones."""
+    total: int
+    """How many asks it has."""
+    need: int
+    is_race: bool
+    expires_at: float | None
+    succeeded: int = 0
+    failed: int = 0
+    waiting: int = 0
+    """Open asks in which nothing but a human is due."""
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of its asks."""
+        return range(self.first, self.first + self.total)
+
+    @property
+    def open(self) -> int:
+        """How many asks are open."""
+        return self.total - self.succeeded - self.failed
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is open, enough of a race has succeeded, or enough is no longer possible."""
+        return self.open == 0 or (self.is_race and self.succeeded >= self.need) or self.total - self.failed < self.need
 
 
 # Structs rather than frozen dataclasses: a step makes these values several times, and a struct is made in C.
@@ -44,6 +112,12 @@ class VisitLog(Struct, frozen=True):
     """Why earlier replies of this visit were refused, oldest first."""
     denied: DenialReason | None = None
     """Why the last reservation was denied; then every further one of the visit is."""
+    asks: Numbered[Ask] = NO_ASKS
+    """All that was asked for, by number; numbers count from 1 within the visit, over all its rounds."""
+    round: RoundLog | None = None
+    """The round that is under way; None while the agent is due to act."""
+    is_answered: bool = False
+    """Whether something that was asked for was answered, which `must_ask` demands."""
     pauses: int = 0
     """How often it has waited for a human."""
     question: str = ""
@@ -75,6 +149,14 @@ class Configuration(Struct, frozen=True):
     visit: VisitLog | None
     """None in a final state."""
     landing: LandingReason | None = None
+    path: Path = ()
+    """Where it is in the tree of machines."""
     children: Mapping[int, Configuration] = NONE
     """Machines that the visit runs inside it, by the call that carries each."""
     child_machines: Mapping[int, str] = NONE
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether all that is due is a human's. Then its time stands still."""
+        under_way = None if self.visit is None else self.visit.round
+        return under_way is not None and under_way.waiting == under_way.open

@@ -20,7 +20,7 @@ def due(compiled: CompiledMachine, now: Configuration, path: Path = ()) -> tuple
     if now.visit is None:  # it has ended
         return ()
     place = path, now.hops, now.state, now.visit.attempt
-    own = AskHuman(*place, now.visit.question) if now.status == "waiting" else Act(*place)
+    own = AskHuman(*place, 0) if now.status == "waiting" else Act(*place)
     if not now.children:
         return (own,)
     inner = [

@@ -23,6 +23,8 @@ RefusalReason = Literal[
     "no_handoff",
     "unknown_handoff",
     "declined",  # it takes none of the handoffs
+    "undeclared_ask",  # it asks for what its agent does not declare, or more often
+    "must_ask",  # it decides before anything that its agent must ask for was answered
     # it is a decision, and not legal now
     "guard",
     "visits",
@@ -46,6 +48,14 @@ DenialReason = Literal[
     "call_limits",
     "budget",
     "deadline",  # the run's, or the end of the visit's time
+]
+
+
+AskEnd = Literal[
+    "answered",  # a tool told its result or why it failed, a human answered
+    "declined",  # a human did not approve the tool
+    "finished",  # the part reached an end, be it its fallback
+    "unneeded",  # its round, or its visit, was over before it was
 ]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from ..amounts import Count, Usage
 from ..limits import Limits
-from .reasons import DenialReason, FailureReason, LandingReason, RefusalReason
+from .effects import Path
+from .reasons import AskEnd, DenialReason, FailureReason, LandingReason, RefusalReason
 from .tagged import Seconds, Tagged
 
 
@@ -21,6 +24,8 @@ class Stamp(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=T
     agent: str | None
     """None in a final state."""
     hops: Count
+    path: Path
+    """The machine in the tree that it is about; `()` is the run itself."""
     settled: Count
     """Tokens."""
     reserved: Count
@@ -150,6 +155,46 @@ class Landed(_Record, frozen=True, kw_only=True, tag="landed", gc=False):
     detail: str
 
 
+class Wanted(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """One thing that was asked for."""
+
+    ask: Count
+    """Its number within the visit."""
+    kind: Literal["use_tool", "run_part", "ask_human"]
+    name: str
+    """The tool or the part; empty for a human."""
+
+
+class Asked(_Record, frozen=True, kw_only=True, tag="asked"):
+    """An agent asked for a round of work; it acts again when that is over."""
+
+    asks: tuple[Wanted, ...]
+    need: Count
+    is_race: bool
+
+
+class Approved(_Record, frozen=True, kw_only=True, tag="approved", gc=False):
+    """A human approved the use of a tool, which is due now."""
+
+    ask: Count
+    who: str | None
+
+
+class Answered(_Record, frozen=True, kw_only=True, tag="answered", gc=False):
+    """Something that was asked for has come to its end."""
+
+    ask: Count
+    end: AskEnd
+    ok: bool
+    """Whether it ended well."""
+    who: str | None
+    """The human who answered."""
+    tokens: Count
+    """What a part was charged; its share is free again."""
+    cost: Count
+    """Micro-dollars."""
+
+
 class RunWaiting(_Record, frozen=True, kw_only=True, tag="run_waiting", gc=False):
     """The run waits for a human, and is not active."""
 
@@ -186,6 +231,9 @@ Record = (
     | AttemptFailed
     | HandedOff
     | Landed
+    | Asked
+    | Approved
+    | Answered
     | RunWaiting
     | RunResumed
     | ChildRecord

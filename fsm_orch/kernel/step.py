@@ -66,6 +66,8 @@ def _take(course: Course, event: Input) -> Step:
             attempts.take_failure(course, event.reason, event.detail)
         case inputs.Cancelled():
             course.land("cancelled", event.detail)
+        case inputs.Asked() | inputs.Answered():
+            raise StepError("rounds are not taken yet")
         case inputs.Paused():
             humans.pause(course, event.question)
         case inputs.Resumed():

@@ -1,0 +1,44 @@
+"""What an agent may ask for: parts, which are machines that visits run inside them, and tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..amounts import Amount
+from .worst import share_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """A machine that visits of a state may run inside them.
+
+    Raises ValueError: if `name` is no identifier, or `most` is below 1.
+    """
+
+    name: str
+    definition: Any
+    """Its `Definition`; not typed as one, since that is made of states, and these of specs such as this is in."""
+    most: int = 1
+    """How often one visit runs it at most."""
+    share: Amount = field(init=False)
+    """The tokens that are moved to each run of it: its worst case, or its limit if that is less. What it may cost
+    besides depends on prices, which a definition does not know."""
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"a part is named by an identifier, such as 'fares', not {self.name!r}")
+        if self.most < 1:
+            raise ValueError(f"part {self.name!r} may run {self.most} times: give 1 or more, or leave it out")
+        object.__setattr__(self, "share", share_of(self.definition))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolSpec:
+    """A tool as a definition sees it."""
+
+    name: str
+    approval: bool = False
+    """Whether a human must approve each use of it."""
+    repeatable: bool = False
+    """Whether it may be used again, under the same key, when nobody knows whether it was."""
