@@ -47,16 +47,6 @@ class Limits(BaseModel):
             visit_s: float = 10.0,
         ) -> None: ...
 
-    def may_time_out(self, timeout_s: float | None) -> bool:
-        """Return whether a visit can outlast its time before the run is over.
-
-        Args:
-            timeout_s: the seconds of one visit; None: `visit_s`.
-        """
-        # not at the same time either: a run is landed for its deadline first, and the visits before this one may have
-        # taken no time at all
-        return (timeout_s or self.visit_s) < self.deadline_s
-
     @property
     def cost_micros(self) -> int | None:
         """The value of `cost_usd` in whole micro-dollars; None: not limited."""

@@ -46,8 +46,6 @@ class AgentSpec:
     """The most tokens that one request takes: each reserves both, its input and its output, before it is sent."""
     attempts: int = 1
     """Tries at most when it raises. Code has side effects, so one unless more is declared."""
-    pauses: int = 0
-    """How often one visit may wait for a human."""
     parts: tuple[Part, ...] = ()
     """The machines that a visit may run inside it; no two of parts and tools have one name."""
     tools: tuple[ToolSpec, ...] = ()

@@ -21,6 +21,7 @@ DEFAULTS: Mapping[str, object] = {
     "initial": False,
     "max_visits": None,
     "timeout_s": None,
+    "expires_s": None,
     # of an agent
     "class": None,
     "routes": [],
@@ -28,11 +29,19 @@ DEFAULTS: Mapping[str, object] = {
     "writes": [],
     "calls": 0,
     "attempts": 1,
-    "pauses": 0,
+    "parts": [],
+    "tools": [],
+    "asks_human": False,
+    "asks": 0,
+    "must_ask": False,
     "proposes": False,
     "does": [],
     "must_not": [],
     "window": [6, 2_000],
+    # of a part or a tool
+    "most": 1,
+    "approval": False,
+    "repeatable": False,
     # of a final state
     "fallback": False,
     "sets": {},

@@ -138,10 +138,18 @@ class Definition:
 
 
 def _state(state: State) -> dict[str, Any]:
-    seconds = state.timeout_s
-    if isinstance(seconds, float) and seconds.is_integer():
-        seconds = int(seconds)  # 3.0 is the same as 3
-    return said(agent=_agent(state), initial=state.initial, max_visits=state.max_visits, timeout_s=seconds)
+    return said(
+        agent=_agent(state),
+        initial=state.initial,
+        max_visits=state.max_visits,
+        timeout_s=_seconds(state.timeout_s),
+        expires_s=_seconds(state.expires_s),
+    )
+
+
+def _seconds(seconds: float | None) -> float | None:
+    # 3.0 is the same as 3
+    return int(seconds) if isinstance(seconds, float) and seconds.is_integer() else seconds
 
 
 def _agent(state: State) -> dict[str, Any]:
@@ -155,7 +163,11 @@ def _agent(state: State) -> dict[str, Any]:
         calls=spec.calls,
         call_limits=_limits(spec.call_limits),
         attempts=spec.attempts,
-        pauses=spec.pauses,
+        parts=[said(name=part.name, machine=part.definition.digest, most=part.most) for part in spec.parts],
+        tools=[said(name=tool.name, approval=tool.approval, repeatable=tool.repeatable) for tool in spec.tools],
+        asks_human=spec.asks_human,
+        asks=spec.asks,
+        must_ask=spec.must_ask,
         proposes=spec.proposes,
         model=spec.model,
         agent=spec.canonical,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, overload
 
+from ..limits import Limits
 from .agent_spec import AgentSpec, HasSpec, function_spec, spec_of
 from .annotations import annotated_context, annotated_deps
 from .callables import is_async, why_no_agent
@@ -124,7 +125,8 @@ class State(_Declared, _Source):
         agent: an agent, or a plain function of the visit (sync or async).
         initial: whether runs start here; exactly one state of a machine does.
         max_visits: visits at most in one run; None: the hop limit. A cycle needs it on one of its states.
-        timeout_s: seconds of one visit; None: the machine's `visit_s`.
+        timeout_s: seconds of one visit; None: the machine's `visit_s`, or the longest deadline of its parts.
+        expires_s: seconds after which what a human is asked in it expires, over `on_timeout`; None: never.
         reads, writes: one field or several, for a plain function only; an agent says its own.
         attempts: tries at most when a plain function raises.
         thread: call a plain function in a thread of its own. One that blocks holds the event loop otherwise, and every
@@ -134,7 +136,7 @@ class State(_Declared, _Source):
         for an async function, or an own agent is none: see `AgentSpec`.
     """
 
-    __slots__ = ("agent", "handoffs", "initial", "max_visits", "spec", "thread", "timeout_s")
+    __slots__ = ("agent", "expires_s", "handoffs", "initial", "max_visits", "spec", "thread", "timeout_s")
 
     def __init__(
         self,
@@ -143,6 +145,7 @@ class State(_Declared, _Source):
         initial: bool = False,
         max_visits: int | None = None,
         timeout_s: float | None = None,
+        expires_s: float | None = None,
         reads: object = (),
         writes: object = (),
         attempts: int = 1,
@@ -153,6 +156,7 @@ class State(_Declared, _Source):
         self.initial = initial
         self.max_visits = max_visits
         self.timeout_s = timeout_s
+        self.expires_s = expires_s
         self.thread = thread
         self.handoffs: Sequence[Handoff] = []
         """What leaves here, in declaration order; a tuple once the machine is built."""
@@ -183,6 +187,22 @@ class State(_Declared, _Source):
     @property
     def _states(self) -> tuple[State, ...]:
         return (self,)
+
+    def seconds(self, limits: Limits) -> float:
+        """Return the seconds of one visit, in runs with these limits."""
+        if self.timeout_s:
+            return self.timeout_s
+        parts = [part.definition.limits.deadline_s for part in self.spec.parts]
+        # not cut short by a time that was meant for one agent; and never longer than the run itself
+        return min(max(limits.visit_s, *parts), limits.deadline_s) if parts else limits.visit_s
+
+    def may_time_out(self, limits: Limits) -> bool:
+        """Return whether a visit can outlast its time before a run with these limits is over."""
+        if self.expires_s is not None:
+            return True
+        # A visit in which only a human is due does not age. And not at the same time as the run: that is landed for
+        # its deadline first, and the visits before this one may have taken no time at all.
+        return self.spec.kind != "human" and self.seconds(limits) < limits.deadline_s
 
     @property
     def exits(self) -> tuple[Handoff, ...]:

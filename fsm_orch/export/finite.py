@@ -229,7 +229,7 @@ class _ModelBuilder:
 
     def _failures(self, state: State) -> Iterator[Handoff]:
         """Yield the failure edges of a state that may be taken: no timeout's, if the run is over before."""
-        may_time_out = self.definition.limits.may_time_out(state.timeout_s)
+        may_time_out = state.may_time_out(self.definition.limits)
         return (edge for kind, edge in state.failure_edges.items() if kind != "timeout" or may_time_out)
 
     def _edge(self, handoff: Handoff, written: frozenset[str]) -> FiniteEdge:

@@ -6,14 +6,13 @@ run through `step` is resume, replay, time travel and audit; nothing else moves 
     inputs -> step -> begin               a run begins
                    -> booking             a call is reserved, settled or released
                    -> attempts            a reply or a failure ends an attempt
-                   -> children, humans    a machine inside a visit; an answer that is waited for
+                   -> rounds              an agent asks for tools, parts or a human
            each through `course`: enter a state, move, land, finish -> configuration, records
     due                                   what the world owes a run that is what it is
 
+The machine that a part runs is a configuration in a visit of the one above it, and an input is taken to it by its path.
 `legal` decides what may happen next. In the kernel only `engine` evaluates guards.
-
-No runner drives `children` and `humans` yet: only explorations and tests make their inputs.
 """
 
-VERSION = 2
+VERSION = 3
 """The version of the kernel. It rises whenever the same journal would fold into other configurations."""

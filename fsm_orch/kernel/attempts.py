@@ -12,7 +12,7 @@ from ..amounts import NOTHING
 from ..define.changes import changed
 from ..define.context import Context
 from ..define.states import NONE_OF_THESE, EdgeKind, Handoff
-from ..errors import ContextError
+from ..errors import ContextError, StepError
 from . import inputs, records
 from .course import OVERRUN, Course
 from .legal import objection, visit_ends
@@ -25,11 +25,18 @@ def take_reply(course: Course, reply: inputs.Replied) -> None:
         return
     refusal = reply.refusal if reply.refusal is not None else _accept(course, reply)
     if refusal is not None:
-        _refuse(course, reply.handoff, refusal)
+        refuse(course, reply.handoff, refusal)
 
 
 def take_failure(course: Course, reason: FailureReason, detail: str) -> None:
-    """End an attempt that raised, took too long, was denied a call, or of which nobody knows how it went."""
+    """End an attempt that raised, took too long, was denied a call, or of which nobody knows how it went.
+
+    A round may take too long too, or what a human is asked in it expires.
+
+    Raises StepError: if it is another failure, and the agent is not at work.
+    """
+    if course.visit.round is not None and reason != "timeout":
+        raise StepError(f"no agent of {course.now.state!r} is at work, so none has failed: its round is not over")
     if land_if_over(course):
         return
     if reason == "timeout" and not course.own.may_time_out:
@@ -42,7 +49,7 @@ def take_failure(course: Course, reason: FailureReason, detail: str) -> None:
 
 def land_if_over(course: Course) -> bool:
     """Close the attempt's calls, land for an overrun or a passed deadline, and return whether the run has ended."""
-    # first of all: what is still open may have been billed, and may hide a child's overrun
+    # first of all: what is still open may have been billed, and a part may hide an overrun
     course.close_visit()
     if course.now.ledger.overrun != NOTHING:
         course.land("overrun", OVERRUN)
@@ -66,6 +73,8 @@ def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
     # run that has spent less could do less. Whoever is to choose may always say no.
     if reply.handoff == NONE_OF_THESE and course.own.spec.proposes:
         return Refusal("declined", f"none of the handoffs of {course.now.state!r} was taken")
+    if course.own.spec.must_ask and not course.visit.is_answered:
+        return Refusal("must_ask", "it is too early to decide: first ask for what this state must ask for")
     misfit = _misfit(course, reply)
     if misfit is not None:
         return misfit
@@ -127,8 +136,8 @@ def _chosen(course: Course, name: str | None, context: Context) -> Handoff | Ref
     return None
 
 
-def _refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
-    """Refuse a reply. Have a model repair it if a call and time are left, else fail the visit."""
+def refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
+    """Refuse a reply or a round. Have a model repair it if a call and time are left, else fail the visit."""
     spec, visit = course.own.spec, course.visit
     # Attempts count as calls: an agent that never asks its model would be refused for ever. After one denial
     # every further call of the visit is denied, so a repair would be an attempt without a model.

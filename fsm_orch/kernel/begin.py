@@ -1,12 +1,15 @@
-"""How a run begins: on the definition, kernel and limits that it names, in the initial state."""
+"""How a run begins: on the definition, kernel, limits, prices and shares that it names, in the initial state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ..amounts import Usage
+from msgspec.structs import replace
+
+from ..amounts import Allowance, Usage
 from ..define.changes import fields_set_early, validated, why_early
+from ..define.context import Context
 from ..errors import ContextError, StepError
 from ..messages import Message
 from . import VERSION, inputs
@@ -40,27 +43,27 @@ def started(
         digest=compiled.definition.digest,
         kernel=VERSION,
         limits=compiled.limits.model_copy(),  # a model of pydantic has a `__dict__`, and journals are handed out
+        prices=compiled.terms.prices.copy(),
+        shares=compiled.terms.shares.copy(),
     )
 
 
-def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> Step:
-    """Begin a run and enter its initial state.
+def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:
+    """Begin a run and enter its initial state; one that was moved too little to pay its first call is landed.
 
-    Args:
-        ledger: what the run may spend: its limits, or its share if it is a child.
-
-    Raises StepError: if it was started on another definition, kernel or limits, cannot pay its first call, or its
-        context does not fit.
+    Raises StepError: if it was started on something else than this, its limits admit no first call, or its context
+        does not fit.
     """
     definition, limits = compiled.definition, compiled.limits
-    grant = compiled.states[definition.initial.name].grant
     # refused, not folded as far as it goes: under other rules the same inputs would make another run in silence
-    if (event.digest, event.kernel, event.limits) != (definition.digest, VERSION, limits):
-        raise StepError(_difference(compiled, event))
+    if differs := _differences(compiled, event):
+        raise StepError(f"run {event.run_id} was started {'; '.join(differs)}: fold it on what it was started on")
+    whole = Allowance(limits.tokens, limits.cost_micros)
+    grant = compiled.states[definition.initial.name].grant
     # at every moment a run can pay for its next call and for its landing, at this first one too
-    if limits.hops < 1 or not ledger.affords(grant):
+    if limits.hops < 1 or not whole.covers(grant):
         raise StepError(
-            f"{definition.name} cannot start with {ledger.limit} and {limits.hops} hops: its first call reserves "
+            f"{definition.name} cannot start with {whole} and {limits.hops} hops: its first call reserves "
             f"{grant}, and landing takes 1 hop"
         )
     try:
@@ -71,33 +74,77 @@ def begin(compiled: CompiledMachine, event: inputs.Started, ledger: Ledger) -> S
     if set_early := fields_set_early(context):
         why = why_early(definition.context, set_early)
         raise StepError(f"run {event.run_id} cannot start with {', '.join(set_early)} set: {why}")
-    course = Course(
+    now = _first(compiled, context, Ledger(_moved(whole, event)), run_id=event.run_id)
+    return _enter(
         compiled,
-        Configuration(
-            run_id=event.run_id,
+        replace(
+            now,
             thread_id=event.thread_id,
             trace_id=event.trace_id or event.run_id,
-            status="running",
-            state=definition.initial.name,
-            context=context,
             messages=event.messages,
-            visits={},
-            hops=0,
-            ledger=ledger,
-            usage=Usage(),
-            # for the stamp of `RunStarted`, which is made before the first visit is entered and counted
-            ceiling=compiled.potential.ahead(definition.initial.name, 0, {definition.initial.name: 1}),
             at=event.at,
-            visit=None,
         ),
     )
+
+
+def begin_part(above: Configuration, ask: int, compiled: CompiledMachine, context: Context, ledger: Ledger) -> Step:
+    """Begin a run of a part, without messages: what crosses is context.
+
+    Args:
+        above: the machine that runs it, in whose visit it was asked for.
+        context: a first context that has been checked.
+        ledger: its share.
+    """
+    now = _first(compiled, context, ledger, run_id=f"{above.key}.{ask}")
+    return _enter(compiled, replace(now, thread_id=above.thread_id, trace_id=above.trace_id, path=(*above.path, ask)))
+
+
+def _first(compiled: CompiledMachine, context: Context, ledger: Ledger, *, run_id: str) -> Configuration:
+    initial = compiled.definition.initial.name
+    return Configuration(
+        run_id=run_id,
+        thread_id=None,
+        trace_id=run_id,
+        status="running",
+        state=initial,
+        context=context,
+        messages=(),
+        visits={},
+        hops=0,
+        ledger=ledger,
+        usage=Usage(),
+        # for the stamp of `RunStarted`, which is made before the first visit is entered and counted
+        ceiling=compiled.potential.ahead(initial, 0, {initial: 1}),
+        at=0.0,
+        visit=None,
+    )
+
+
+def _enter(compiled: CompiledMachine, now: Configuration) -> Step:
+    initial, course = compiled.states[now.state], Course(compiled, now)
     course.record_start()
-    course.enter(compiled.states[definition.initial.name])
+    if now.ledger.affords(initial.grant):
+        course.enter(initial)
+    else:
+        course.land("budget", f"it was moved {now.ledger.limit.tokens:,} tokens, which do not pay its first call")
     return course.done()
 
 
-def _difference(compiled: CompiledMachine, event: inputs.Started) -> str:
-    """Return in what a run was started otherwise than here, and what to do."""
+def _moved(whole: Allowance, event: inputs.Started) -> Allowance:
+    """Return what a run may spend: its limits, or what its thread moved to it if that is less."""
+    tokens = whole.tokens if event.tokens is None else min(event.tokens, whole.tokens)
+    if event.cost is None:
+        return Allowance(tokens, whole.cost)
+    return Allowance(tokens, event.cost if whole.cost is None else min(event.cost, whole.cost))
+
+
+def _others(given: Mapping[str, object], here: Mapping[str, object]) -> str:
+    """Return the places at which two mappings differ."""
+    return ", ".join(sorted(place for place in {**given, **here} if given.get(place) != here.get(place)))
+
+
+def _differences(compiled: CompiledMachine, event: inputs.Started) -> list[str]:
+    """Return in what a run was started otherwise than here."""
     definition, limits = compiled.definition, compiled.limits
     differs = []
     if event.digest != definition.digest:
@@ -107,4 +154,13 @@ def _difference(compiled: CompiledMachine, event: inputs.Started) -> str:
         differs.append(f"on kernel {event.kernel}, and this is kernel {VERSION}")
     if event.limits != limits:
         differs.append(f"within {event.limits!r}, and the limits here are {limits!r}")
-    return f"run {event.run_id} was started {'; '.join(differs)}: fold it on what it was started on"
+    prices, shares = compiled.terms
+    if event.prices != prices:
+        differs.append(f"at prices that are others here: of {_others(event.prices, prices)}")
+    if event.shares != shares:
+        differs.append(f"with shares that are others here: of {_others(event.shares, shares)}")
+    if event.state not in (None, definition.initial.name):
+        differs.append(f"in {event.state!r}, and runs start in {definition.initial.name!r}")
+    if event.shut:
+        differs.append("while states were shut, and this kernel knows of no gates")
+    return differs

@@ -68,23 +68,6 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
     return _reserved(compiled, now, event.call, amount, ledger, event.input_tokens, event.output_tokens)
 
 
-def split(compiled: CompiledMachine, now: Configuration, event: inputs.Split) -> tuple[Books, Ledger | None]:
-    """Admit the share of a child machine by the rules for a call. Return its ledger too, or None if it is denied.
-
-    Raises StepError: if it is not the next call of the visit, or a part of the share is negative.
-    """
-    if event.tokens < 0 or event.cost < 0:
-        raise StepError(
-            f"child {event.call} would take {event.tokens} tokens and {event.cost} micro-dollars: both are 0 or more"
-        )
-    share = Amount(event.tokens, event.cost)
-    reason = _denial(compiled, now, event.call, share)
-    if reason is not None:
-        return _deny(compiled, now, event.call, reason), None
-    ledger, child = now.ledger.split(share, instead_of=visit_of(now).grant)
-    return _reserved(compiled, now, event.call, share, ledger, event.tokens, 0), child
-
-
 def _deny(compiled: CompiledMachine, now: Configuration, call: int, reason: DenialReason) -> Books:
     # remembered: what was denied is not asked for again, neither as it was nor in smaller pieces
     denied = replace(now, visit=replace(visit_of(now), denied=reason))
@@ -159,26 +142,6 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
     return _charged(compiled, charged, call, held, used, usage)
 
 
-def merge(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
-    """Charge what a finished child settled, and free the rest of its share.
-
-    Raises StepError: if there is no such child, or it has not finished.
-    """
-    child = now.children.get(call)
-    if child is None or child.status != "finished":
-        raise StepError(f"child {call} cannot be merged: {'it is ' + child.status if child else 'there is none'}")
-    held = visit_of(now).open[call]
-    merged = replace(
-        now,
-        ledger=now.ledger.merge(held, child.ledger),
-        usage=now.usage + child.usage,
-        visit=_without(now, call),
-        children={other: c for other, c in now.children.items() if other != call},
-        child_machines={other: name for other, name in now.child_machines.items() if other != call},
-    )
-    return _charged(compiled, merged, call, held, child.ledger.settled, child.usage)
-
-
 def _charged(
     compiled: CompiledMachine, now: Configuration, call: int, held: Amount, used: Amount, usage: Usage | None
 ) -> Books:
@@ -248,8 +211,6 @@ def visit_of(now: Configuration) -> VisitLog:
 
 def _held(now: Configuration, call: int) -> Amount:
     held = visit_of(now).open.get(call)
-    if call in now.children:
-        raise StepError(f"call {call} carries a child: it is merged, not settled or released")
     if held is None:
         raise StepError(f"call {call} is not open. Open calls: {sorted(visit_of(now).open)}")
     return held

@@ -18,13 +18,13 @@ from .effects import Path
 from .ledger import Ledger
 from .numbered import Numbered
 from .reasons import AskEnd, DenialReason, LandingReason, Refusal
-from .requests import Request
+from .requests import AskHuman, Request
 
 # A read-only view, since `frozen` is not enough: it protects the fields, not what they hold. One write into a plain
 # dict that serves as a default would show in every run of the process.
 NONE: Mapping[int, Any] = MappingProxyType({})
 
-Status = Literal["running", "waiting", "finished"]
+Status = Literal["running", "finished"]
 
 
 NO_ASKS: Numbered[Ask] = Numbered()
@@ -59,6 +59,11 @@ class Ask(Struct, frozen=True):
     def is_open(self) -> bool:
         """Whether nothing has come of it yet."""
         return self.end is None
+
+    @property
+    def is_asking_human(self) -> bool:
+        """Whether it is a human's to answer, or to approve."""
+        return self.is_gated or (self.end is None and type(self.request) is AskHuman)
 
 
 class RoundLog(Struct, frozen=True, gc=False):
@@ -118,12 +123,6 @@ class VisitLog(Struct, frozen=True):
     """The round that is under way; None while the agent is due to act."""
     is_answered: bool = False
     """Whether something that was asked for was answered, which `must_ask` demands."""
-    pauses: int = 0
-    """How often it has waited for a human."""
-    question: str = ""
-    """What a human is asked, while the run waits."""
-    answer: Any = None
-    """What the human answered, once resumed."""
 
 
 class Configuration(Struct, frozen=True):
@@ -151,9 +150,15 @@ class Configuration(Struct, frozen=True):
     landing: LandingReason | None = None
     path: Path = ()
     """Where it is in the tree of machines."""
-    children: Mapping[int, Configuration] = NONE
-    """Machines that the visit runs inside it, by the call that carries each."""
-    child_machines: Mapping[int, str] = NONE
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the visit: the same for all its attempts."""
+        return f"{self.run_id}:{self.hops}"
+
+    def key_of(self, ask: int) -> str:
+        """Return the idempotency key of a tool that is used in the visit."""
+        return f"{self.run_id}:{self.hops}:{ask}"
 
     @property
     def is_waiting(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,9 +12,9 @@ from ..amounts import NOTHING
 from ..define.changes import overwritten
 from ..define.context import Context
 from ..define.states import Final, Handoff
-from . import booking, inputs, records
+from . import asks, booking, inputs, records
 from .configuration import Configuration, VisitLog
-from .engine import CompiledMachine, CompiledState
+from .engine import CompiledMachine, CompiledPart, CompiledState
 from .legal import Objection, legal, menu, next_call, visit_ends
 from .reasons import LandingReason
 from .records import Record, Stamp
@@ -28,16 +29,25 @@ class Step(Struct, frozen=True):
     records: tuple[Record, ...]
 
 
+class Inside(NamedTuple):
+    """A part, in the course of a step of the machine that runs it."""
+
+    course: Course
+    since: float
+    """By how much its time is behind that of the machine."""
+
+
 class Course:
     """A step while it is computed: the only mutable object of the kernel, and gone when the step is done."""
 
     # It may be mutable since all that it holds are values: if a rule raises halfway, the course is dropped, and the
     # caller still has the configuration that it came with.
 
-    def __init__(self, compiled: CompiledMachine, now: Configuration) -> None:
+    def __init__(self, compiled: CompiledMachine, now: Configuration, made: list[Record] | None = None) -> None:
         self.compiled = compiled
         self.now = now
-        self.records: list[Record] = []
+        self.records: list[Record] = [] if made is None else made
+        """Of a part, those of the machine that runs it: one list, in the order in which they were made."""
 
     def done(self) -> Step:
         """Return the step as a value."""
@@ -53,6 +63,16 @@ class Course:
     @property
     def own(self) -> CompiledState:
         return self.compiled.states[self.now.state]
+
+    @property
+    def parts(self) -> Mapping[str, CompiledPart]:
+        """The machines that the state may run inside its visits, by name."""
+        return self.compiled.parts[self.now.state]
+
+    @property
+    def must_land(self) -> bool:
+        """Whether a call was larger than its reservation, or the deadline has passed."""
+        return self.now.ledger.overrun != NOTHING or self.now.at >= self.compiled.deadline_s
 
     @property
     def has_time(self) -> bool:
@@ -155,7 +175,8 @@ class Course:
         """Move the run to the fallback, over the landing edge that every state has."""
         # This must never fail, or a run could end in mid-air. So the edge has no guard and no call, and no handoff
         # may take the last hop.
-        self.close_visit()
+        if self.now.visit is not None:  # a run that cannot pay its first call lands before it enters a state
+            self.close_visit()
         source = self.now.state
         self.now = replace(
             self.now,
@@ -191,27 +212,35 @@ class Course:
             self.land("overrun", OVERRUN)
 
     def close_visit(self) -> None:
-        """Charge in full what an attempt left open, end its children, and release an unused grant."""
-        if not self.now.children and not self.visit.open and self.visit.grant is NOTHING:
+        """Charge in full what an attempt left open, end a round that is not over, and release an unused grant."""
+        visit = self.visit
+        if visit.round is None and not visit.open and visit.grant is NOTHING:
             return
-        for call in tuple(self.now.children):
-            child = self.now.children[call]
-            if child.status != "finished":  # landing it settles its own open calls; only then can it be merged
-                name = self.now.child_machines[call]
-                ended = Course(self.compiled.children[name], child)
-                ended.land("cancelled", "its visit ended")
-                self.keep_child(call, name, ended.done())
-            self.book(booking.merge(self.compiled, self.now, call))
+        if visit.round is not None:
+            for number in visit.round.numbers:
+                if self.visit.asks[number].is_open:
+                    self._end_ask(number)
+            self.set_visit(round=None)
         self.book(booking.close(self.compiled, self.now))
 
-    def keep_child(self, call: int, name: str, stepped: Step) -> None:
-        """Put a child's step into its parent: its configuration, and its records as the parent's own."""
-        self.now = replace(
-            self.now,
-            children={**self.now.children, call: stepped.configuration},
-            child_machines={**self.now.child_machines, call: name},
-        )
-        self.records += [records.ChildRecord(stamp=self.stamp, call=call, record=r) for r in stepped.records]
+    def _end_ask(self, number: int) -> None:
+        """End an ask that is not needed any more; a part lands, and all that runs in it."""
+        part = self.inside(number)
+        if part is None:
+            self.book(asks.conclude(self.compiled, self.now, number, "unneeded", ok=False, value=asks.UNNEEDED))
+        else:
+            part.course.land("cancelled", asks.UNNEEDED)
+            self.book(asks.keep(self.compiled, self.now, number, part.course.now, since=part.since, is_needed=False))
+
+    def inside(self, number: int) -> Inside | None:
+        """Return the course of a part that runs in this visit, at its time; None if there is none."""
+        visit = self.now.visit
+        ask = None if visit is None else visit.asks.get(number)
+        if ask is None or ask.child is None:
+            return None
+        at, since = asks.clock(self.now, ask, ask.child)
+        child = ask.child if at == ask.child.at else replace(ask.child, at=at)
+        return Inside(Course(asks.part_of(self.compiled, self.now, ask).compiled, child, self.records), since)
 
     def set_visit(self, **changes: Any) -> None:
         """Change the log of the visit that is under way."""

@@ -21,12 +21,15 @@ from ..define.agent_spec import AgentSpec
 from ..define.context import Context
 from ..define.definition import Definition
 from ..define.guards import Guard, as_bool
+from ..define.parts import ToolSpec
 from ..define.sealed import Sealed
 from ..define.states import EdgeKind, Handoff, State
 from ..define.watched import declared
+from ..define.worst import shares_in, shares_of, within
 from ..errors import is_failure
 from ..limits import Limits
 from .potential import Potential, by_hops
+from .terms import Terms, terms
 
 _NAME = "fsm_orch"
 """What every machine of `transitions` is called that is made here."""
@@ -74,11 +77,29 @@ class CompiledState(Struct, frozen=True):
     failure_edges: Mapping[EdgeKind, Handoff]
     price: Price
     grant: Amount
-    """What its first call reserves on entry; every further call reserves as much at most."""
+    """What is reserved on entry: its first call, more than which no later one takes; without calls, all its parts."""
+    worst: Amount
+    """What a visit is charged at most."""
+    tools: Mapping[str, ToolSpec]
     visit_s: float
     """Seconds of one visit."""
     may_time_out: bool
     """Whether its time can be over before the run's is."""
+
+
+class CompiledPart(Struct, frozen=True):
+    """All that a step looks up of a part."""
+
+    compiled: CompiledMachine
+    share: Amount
+    """What is moved to each run of it."""
+    most: int
+    """How often one visit runs it at most."""
+
+    @property
+    def is_cost_limited(self) -> bool:
+        """Whether its own limits bound its cost, be that of the whole run bounded or not."""
+        return self.compiled.limits.cost_micros is not None
 
 
 class CompiledHandoff(Struct, frozen=True):
@@ -90,8 +111,8 @@ class CompiledHandoff(Struct, frozen=True):
     """None if it leads to a final state."""
 
 
-def _compiled_state(state: State, limits: Limits, price: Price) -> CompiledState:
-    exits = state.exits
+def _compiled_state(state: State, limits: Limits, price: Price, shares: Mapping[str, Amount]) -> CompiledState:
+    exits, own = state.exits, shares_in(shares, state.name, state.spec)
     return CompiledState(
         state=state,
         name=state.name,
@@ -102,10 +123,28 @@ def _compiled_state(state: State, limits: Limits, price: Price) -> CompiledState
         by_name=MappingProxyType({handoff.name: handoff for handoff in exits}),
         failure_edges=MappingProxyType(state.failure_edges),
         price=price,
-        grant=state.spec.grant(price),
-        visit_s=state.timeout_s or limits.visit_s,
-        may_time_out=limits.may_time_out(state.timeout_s),
+        grant=state.spec.grant(price, own),
+        worst=state.spec.worst_case(price, own),
+        tools=MappingProxyType({tool.name: tool for tool in state.spec.tools}),
+        visit_s=state.seconds(limits),
+        may_time_out=state.may_time_out(limits),
     )
+
+
+def _parts(
+    state: State,
+    prices: Mapping[str, Price],
+    shares: Mapping[str, Amount],
+    instead: Mapping[str, CompiledMachine] | None,
+) -> Mapping[str, CompiledPart]:
+    found = {}
+    for part in state.spec.parts:
+        place = f"{state.name}.{part.name}"
+        compiled = instead[part.name] if instead else None
+        if compiled is None:
+            compiled = CompiledMachine(part.definition, prices=within(prices, place), shares=within(shares, place))
+        found[part.name] = CompiledPart(compiled, shares[place], part.most)
+    return MappingProxyType(found)
 
 
 class CompiledMachine(Sealed):
@@ -114,10 +153,12 @@ class CompiledMachine(Sealed):
     Args:
         definition: what to compile; it has been checked.
         limits: those of the definition, unless overridden.
-        prices: what each state's model costs; a state that is not named costs nothing.
+        prices: what each state's model costs, inside parts by `state.part.state`; what is not named costs nothing.
+        shares: what is moved to a run of each part, by `state.part`, and inside by `state.part.state.part`. None: its
+            worst case, or its limit if that is less.
         oracle: is asked instead of the guards, for exploration. None: the guards themselves.
         potential: bounds what a run may still be charged. None: a bound from its hops alone, without a certificate.
-        children: machines that a visit may run inside it, by name.
+        parts: machines to run in the place of parts, by state and part, for exploration. None: the parts themselves.
     """
 
     def __init__(
@@ -128,15 +169,21 @@ class CompiledMachine(Sealed):
         prices: Mapping[str, Price] | None = None,
         oracle: Oracle | None = None,
         potential: Potential | None = None,
-        children: Mapping[str, CompiledMachine] | None = None,
+        shares: Mapping[str, Amount] | None = None,
+        parts: Mapping[str, Mapping[str, CompiledMachine]] | None = None,
     ) -> None:
         self.definition = definition
         self.limits = limits or definition.limits
+        prices = prices or {}
+        shares = shares_of(definition, prices) if shares is None else shares
         self.states: Mapping[str, CompiledState] = MappingProxyType(
             {
-                name: _compiled_state(state, self.limits, (prices or {}).get(name, FREE))
+                name: _compiled_state(state, self.limits, prices.get(name, FREE), shares)
                 for name, state in definition.states.items()
             }
+        )
+        self.parts: Mapping[str, Mapping[str, CompiledPart]] = MappingProxyType(
+            {name: _parts(state, prices, shares, (parts or {}).get(name)) for name, state in definition.states.items()}
         )
         self.handoffs: Mapping[Handoff, CompiledHandoff] = MappingProxyType(
             {
@@ -145,9 +192,10 @@ class CompiledMachine(Sealed):
             }
         )
         self.most_hops, self.deadline_s = self.limits.hops, self.limits.deadline_s
-        self.children: Mapping[str, CompiledMachine] = MappingProxyType(dict(children or {}))
+        self.terms: Terms = terms(self.prices, shares)
         self.holds: Oracle = oracle or _ask_guard
-        self.potential = potential or by_hops(definition, self.limits)
+        visits = {name: state.worst.tokens for name, state in self.states.items()}
+        self.potential = potential or by_hops(definition, self.limits, visits)
         inner = self._compile()
         # by the handoff itself, not by its name: a handoff of another machine may bear the same name
         self._events = {handoff: inner.events[handoff.name] for handoff in definition.handoffs}
@@ -157,8 +205,14 @@ class CompiledMachine(Sealed):
 
     @property
     def prices(self) -> dict[str, Price]:
-        """What the model of each state costs."""
-        return {name: state.price for name, state in self.states.items()}
+        """What the model of each state costs, inside parts by `state.part.state`."""
+        inner = {
+            f"{name}.{part}.{place}": price
+            for name, parts in self.parts.items()
+            for part, inside in parts.items()
+            for place, price in inside.compiled.prices.items()
+        }
+        return {name: state.price for name, state in self.states.items()} | inner
 
     def _compile(self) -> transitions.Machine:
         definition = self.definition

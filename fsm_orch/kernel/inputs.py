@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import field
 
 from ..amounts import Count, Usage
 from ..limits import Limits
@@ -19,22 +19,7 @@ from .effects import Path
 from .reasons import FailureReason, Refusal
 from .requests import Request
 from .tagged import Seconds, Tagged
-
-
-class Rate(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
-    """A price as text, in dollars per million tokens, each an exact number such as `1/4`."""
-
-    input: str
-    output: str
-    cached_input: str | None = None
-
-
-class Share(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
-    """What a run of a part is moved from the ledger of the machine that runs it."""
-
-    tokens: Count
-    cost: Count = 0
-    """Micro-dollars."""
+from .terms import Rate, Share
 
 
 class Started(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="started", weakref=True):
@@ -193,70 +178,7 @@ class Cancelled(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="canc
     path: Path = ()
 
 
-# --- old: gone with the next commit ---
-
-
-class Paused(Tagged, frozen=True, kw_only=True, tag="paused", gc=False):
-    """An agent asked a human and waits."""
-
-    question: str
-    at: Seconds
-    path: Path = ()
-
-
-class Resumed(Tagged, frozen=True, kw_only=True, tag="resumed"):
-    """The human answered."""
-
-    answer: Any
-    at: Seconds
-    path: Path = ()
-
-
-class Split(Tagged, frozen=True, kw_only=True, tag="split"):
-    """An agent started a child machine with a share of the run's ledger; it counts as one call."""
-
-    call: Count
-    machine: str
-    tokens: Count
-    cost: Count = 0
-    """Micro-dollars."""
-    context: Mapping[str, Any]
-    at: Seconds
-    path: Path = ()
-
-
-class ChildInput(Tagged, frozen=True, kw_only=True, tag="child_input"):
-    """Something happened to a child."""
-
-    call: Count
-    input: Input
-    at: Seconds
-    path: Path = ()
-
-
-class Merged(Tagged, frozen=True, kw_only=True, tag="merged", gc=False):
-    """A finished child gave back what is left of its share."""
-
-    call: Count
-    at: Seconds
-    path: Path = ()
-
-
 Input = (
-    Started
-    | CallReserved
-    | CallSettled
-    | CallReleased
-    | Overspent
-    | Replied
-    | Failed
-    | Asked
-    | Answered
-    | Paused
-    | Resumed
-    | Cancelled
-    | Split
-    | ChildInput
-    | Merged
+    Started | CallReserved | CallSettled | CallReleased | Overspent | Replied | Failed | Asked | Answered | Cancelled
 )
 """What the world did to a run; a journal is the list of them."""

@@ -87,19 +87,17 @@ class Ledger(Struct, frozen=True, gc=False):
         # tokens alone where money has no limit: a dear call breaks no promise there, and must not land the run
         return Amount(beyond.tokens) if self.limit.cost is None else beyond
 
-    def split(self, share: Amount, *, instead_of: Amount = NOTHING) -> tuple[Ledger, Ledger]:
+    def split(self, share: Amount, *, is_cost_limited: bool = False) -> tuple[Ledger, Ledger]:
         """Move a share into a child ledger. Return (parent, child).
 
-        A child's money is limited exactly when its parent's is.
-
         Args:
-            instead_of: a reservation that is released in the same step.
+            is_cost_limited: whether the child's money is limited even if its parent's is not.
 
         Raises LedgerError: if the share is not affordable.
         """
         # moved, never copied: reserved in the parent for as long as the child may spend it
-        cost = None if self.limit.cost is None else share.cost
-        return self.reserve(share, instead_of=instead_of), Ledger(Allowance(share.tokens, cost))
+        cost = share.cost if is_cost_limited or self.limit.cost is not None else None
+        return self.reserve(share), Ledger(Allowance(share.tokens, cost))
 
     def merge(self, share: Amount, child: Ledger) -> Ledger:
         """Take back a child's ledger: charge what it settled, and free the rest of its share.

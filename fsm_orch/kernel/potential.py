@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from ..amounts import FREE
 from ..define.definition import Definition
 from ..limits import Limits
 
@@ -49,9 +48,12 @@ class Potential(NamedTuple):
         return math.ceil(ahead)
 
 
-def by_hops(definition: Definition, limits: Limits) -> Potential:
-    """Return the tables of the dearest path, found backwards from the last hop. Ignores `max_visits`: lambda is 0."""
-    worst = {name: state.spec.worst_case(FREE).tokens for name, state in definition.states.items()}
+def by_hops(definition: Definition, limits: Limits, worst: Mapping[str, int]) -> Potential:
+    """Return the tables of the dearest path, found backwards from the last hop. Ignores `max_visits`: lambda is 0.
+
+    Args:
+        worst: what one visit of each state is charged at most.
+    """
     follow = {name: [t for t in definition.successors[name] if t in worst] for name in worst}
     layer = dict.fromkeys(worst, 0)
     layers = [layer]

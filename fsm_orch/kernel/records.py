@@ -160,7 +160,7 @@ class Wanted(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
     ask: Count
     """Its number within the visit."""
-    kind: Literal["use_tool", "run_part", "ask_human"]
+    kind: Literal["tool", "part", "human"]
     name: str
     """The tool or the part; empty for a human."""
 
@@ -195,23 +195,6 @@ class Answered(_Record, frozen=True, kw_only=True, tag="answered", gc=False):
     """Micro-dollars."""
 
 
-class RunWaiting(_Record, frozen=True, kw_only=True, tag="run_waiting", gc=False):
-    """The run waits for a human, and is not active."""
-
-    question: str
-
-
-class RunResumed(_Record, frozen=True, kw_only=True, tag="run_resumed", gc=False):
-    """The human answered."""
-
-
-class ChildRecord(_Record, frozen=True, kw_only=True, tag="child_record"):
-    """Something happened in a child machine."""
-
-    call: Count
-    record: Record
-
-
 class RunFinished(_Record, frozen=True, kw_only=True, tag="run_finished", gc=False):
     """The run ended in a final state."""
 
@@ -234,9 +217,6 @@ Record = (
     | Asked
     | Approved
     | Answered
-    | RunWaiting
-    | RunResumed
-    | ChildRecord
     | RunFinished
 )
 """What the kernel made of an input; observers and streams are given each as it is made."""

@@ -9,20 +9,16 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ..amounts import Allowance
 from ..errors import StepError
-from . import VERSION, attempts, booking, children, humans, inputs
+from . import VERSION, asks, attempts, booking, inputs, rounds
 from .begin import begin
 from .codec import to_json
 from .configuration import Configuration
 from .course import Course, Step
+from .effects import Path
 from .engine import CompiledMachine
 from .inputs import Input
-from .ledger import Ledger
 from .records import Record
-
-_AT_ANY_TIME = inputs.Cancelled | inputs.Overspent
-"""What may come while a run waits, too: a caller leaves, or a bill arrives, when they will."""
 
 
 def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> Step:
@@ -37,20 +33,45 @@ def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> 
     if not 0 <= event.at < math.inf:
         raise StepError(f"{event.kind} at {event.at}: time is a finite number of seconds, 0 or more")
     if now is None:
-        if isinstance(event, inputs.Started):
-            return begin(compiled, event, Ledger(Allowance(compiled.limits.tokens, compiled.limits.cost_micros)))
+        if isinstance(event, inputs.Started) and not event.path:
+            return begin(compiled, event)
         raise StepError(f"{event.kind!r} came first: a journal begins with 'started'")
     if now.status == "finished":
         # not ignored: the result has been handed out, and a journal that went on would contradict it
         raise StepError(f"{event.kind!r} came after run {now.run_id} had finished")
-    if (now.status == "waiting") != isinstance(event, inputs.Resumed) and not isinstance(event, _AT_ANY_TIME):
-        raise StepError(f"{event.kind!r} came while run {now.run_id} is {now.status}: only a waiting run is resumed")
     # Time never runs backwards: a clock that was set back would give visits and deadlines time that is gone. An input
     # stamped before the last one is taken to happen at the same time, not refused: it may report what was billed.
-    return _take(Course(compiled, now if event.at <= now.at else replace(now, at=event.at)), event)
+    course = Course(compiled, now if event.at <= now.at else replace(now, at=event.at))
+    if event.path:
+        _take_inside(course, event, event.path)
+    else:
+        _take(course, event)
+    return course.done()
 
 
-def _take(course: Course, event: Input) -> Step:
+def _take_inside(course: Course, event: Input, path: Path) -> None:
+    """Take an input to the machine that it is for; whatever ends there is merged on the way back."""
+    # The path travels beside the input: to rewrite the input at each level took 10 us.
+    inside = course.inside(path[0])
+    if inside is None:
+        if not isinstance(event, inputs.Overspent):
+            raise StepError(f"{event.kind!r} is for machine {event.path}, which is not running")
+        _take(course, event)  # that machine has ended: here is the nearest one above it that lives
+        return
+    if len(path) > 1:
+        _take_inside(inside.course, event, path[1:])
+    else:
+        _take(inside.course, event)
+    course.book(asks.keep(course.compiled, course.now, path[0], inside.course.now, since=inside.since))
+    rounds.go_on(course)
+
+
+_OF_AGENTS = inputs.Replied | inputs.Asked | inputs.CallReserved
+
+
+def _take(course: Course, event: Input) -> None:
+    if course.visit.round is not None and isinstance(event, _OF_AGENTS):
+        raise StepError(f"{event.kind!r} came from {course.now.state!r}, whose agent is not at work: its round is open")
     match event:  # the most frequent first
         case inputs.Replied():
             attempts.take_reply(course, event)
@@ -60,40 +81,20 @@ def _take(course: Course, event: Input) -> Step:
             course.charge(booking.settle(course.compiled, course.now, event.call, event.usage))
         case inputs.CallReleased():
             course.book(booking.release(course.compiled, course.now, event.call))
+        case inputs.Answered():
+            rounds.answer(course, event)
+        case inputs.Asked():
+            rounds.ask(course, event)
         case inputs.Overspent():
-            _overspend(course, event)
+            course.charge(booking.overspend(course.compiled, course.now, event))
         case inputs.Failed():
             attempts.take_failure(course, event.reason, event.detail)
         case inputs.Cancelled():
             course.land("cancelled", event.detail)
-        case inputs.Asked() | inputs.Answered():
-            raise StepError("rounds are not taken yet")
-        case inputs.Paused():
-            humans.pause(course, event.question)
-        case inputs.Resumed():
-            humans.resume(course, event.answer)
-        case inputs.Split():
-            children.split(course, event)
-        case inputs.ChildInput():
-            name, machine, child = children.child_of(course, event)
-            course.keep_child(event.call, name, step(machine, child, event.input))
-        case inputs.Merged():
-            course.charge(booking.merge(course.compiled, course.now, event.call))
         case inputs.Started():
             raise StepError(f"run {course.now.run_id} has started already")
         case _:
             assert_never(event)
-    return course.done()
-
-
-def _overspend(course: Course, event: inputs.Overspent) -> None:
-    """Charge what came late where its visit was, or as near above that as a machine lives."""
-    child = children.living(course, event.path[0]) if event.path else None
-    if child is None:
-        course.charge(booking.overspend(course.compiled, course.now, event))
-    else:
-        name, machine, now = child
-        course.keep_child(event.path[0], name, step(machine, now, replace(event, path=event.path[1:])))
 
 
 def fold(compiled: CompiledMachine, journal: Iterable[Input]) -> Configuration:

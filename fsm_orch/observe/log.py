@@ -13,9 +13,9 @@ from .base import Observer
 LOOP_VISITS = 3
 """A state that is visited more often than this in one run is flagged: agents may be handing off in circles."""
 
-_TEXTS = frozenset({"detail", "question"})
+_TEXTS = frozenset({"detail"})
 """Fields that may quote what a model or a user said."""
-_LEFT_OUT = frozenset({"stamp", "kind", "limits", "usage", "record"})
+_LEFT_OUT = frozenset({"stamp", "kind", "limits", "usage"})
 
 
 def log_records(logger: Any = None, *, texts: bool = False) -> Observer:
@@ -23,7 +23,7 @@ def log_records(logger: Any = None, *, texts: bool = False) -> Observer:
 
     Args:
         logger: a structlog logger. None: `structlog.get_logger("fsm_orch")`, as the application configured it.
-        texts: also log details and questions, which may quote what a model or a user said.
+        texts: also log details, which may quote what a model or a user said.
     """
     # never `structlog.configure()`: what logs look like is for the application to say
     log = logger if logger is not None else structlog.get_logger("fsm_orch")
@@ -45,6 +45,7 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
         "state": stamp.state,
         "agent": stamp.agent,
         "hops": stamp.hops,
+        "path": ".".join(map(str, stamp.path)) or None,
         "settled": stamp.settled,
         "reserved": stamp.reserved,
         "remaining": stamp.remaining,
@@ -58,6 +59,6 @@ def fields(record: Record, *, texts: bool = False) -> dict[str, Any]:
             line["cached_input_tokens"] = usage.cached_input_tokens or None
         case records.VisitStarted(visits=visits) if visits > LOOP_VISITS:
             line["looping"] = True
-        case records.ChildRecord(record=inner):
-            line["child"] = {"event": inner.kind, **fields(inner, texts=texts)}
+        case records.Asked(asks=wanted):
+            line["asks"] = [f"{each.ask} {each.kind} {each.name}".rstrip() for each in wanted]
     return {name: value for name, value in line.items() if value is not None}

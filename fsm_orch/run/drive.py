@@ -40,7 +40,7 @@ async def drive(
         await run.pause(is_read=is_read)
         # Asked after the pause, and begun without another `await`: what was due before the store was waited for may be
         # due no longer.
-        while effects := due(run.compiled, run.now):
+        while effects := due(run.now):
             (act,) = effects
             assert isinstance(act, Act)  # no machine has children or humans yet
             await attempt(run, act, agents[act.state], models.get(act.state), retry, deps)

@@ -127,7 +127,7 @@ def _wrong(
     may_raise: type[Exception] | tuple[type[Exception], ...],
 ) -> str | None:
     """Call an agent once, and return what is wrong; None if nothing is."""
-    seconds = state.timeout_s or definition.limits.visit_s
+    seconds = state.seconds(definition.limits)
     with ExitStack() as stack:
         made = deps()
         visit = Visit[Any, Any](

@@ -61,14 +61,16 @@ def bounds(definition: Definition) -> Iterator[Finding]:
     """Yield a finding for each number of a state that is out of its range."""
     for state in definition.states.values():
         visits, timeout, attempts = state.max_visits, state.timeout_s, state.spec.attempts
+        expiry = state.expires_s
         given = [number for number in (visits, attempts, state.spec.calls or None) if number is not None]
         too_few = not all(map(_is_count, given))
-        too_short = timeout is not None and not 0 < timeout < math.inf
+        too_short = any(seconds is not None and not 0 < seconds < math.inf for seconds in (timeout, expiry))
         if too_few or too_short:
             yield codes.finding(
                 "FSM123",
                 where=state.where,
-                problem=f"{state.name!r} has max_visits={visits!r}, timeout_s={timeout!r}, attempts={attempts!r}",
+                problem=f"{state.name!r} has max_visits={visits!r}, timeout_s={timeout!r}, attempts={attempts!r}"
+                + (f", expires_s={expiry!r}" if expiry is not None else ""),
             )
 
 

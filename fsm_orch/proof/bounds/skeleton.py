@@ -93,7 +93,7 @@ def _visit(
         "hops": 1,
         "calls": calls + sum(part["calls"] for part in parts),
         # Through its text, since the float 0.1 is a little more than 0.1 and would be rounded up to 101 milliseconds.
-        "milliseconds": ceil(Fraction(str(state.timeout_s or limits.visit_s)) * 1_000),
+        "milliseconds": ceil(Fraction(str(state.seconds(limits))) * 1_000),
     }
     if (calls == 0 or price is not None) and all("cost" in part for part in parts):
         own = spec.grant(price).cost * calls if price is not None else 0

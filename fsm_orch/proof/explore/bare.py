@@ -61,8 +61,7 @@ class _Graph:
         ]
         self._edges: dict[str, list[Handoff]] = {name: [] for name in definition.states}
         for source, handoff in definition.edges:
-            timeout_s = definition.states[source].timeout_s
-            if handoff.kind != "timeout" or limits.may_time_out(timeout_s):
+            if handoff.kind != "timeout" or definition.states[source].may_time_out(limits):
                 self._edges[source].append(handoff)
 
     def breaks(self) -> Iterator[bool]:

@@ -58,7 +58,7 @@ class Theorems:
         states = definition.states.items()
         self._most_visits = {name: limits.hops if s.max_visits is None else s.max_visits for name, s in states}
         self._most_calls = {name: state.spec.calls for name, state in states}
-        self._visit_s = {name: state.timeout_s or limits.visit_s for name, state in states}
+        self._visit_s = {name: state.seconds(limits) for name, state in states}
 
     def breaches(
         self,

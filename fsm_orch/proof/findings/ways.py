@@ -189,8 +189,8 @@ def untaken(definition: Definition, exploration: Exploration, known: Iterable[Fi
 
 def _why_untaken(definition: Definition, handoff: Handoff) -> str:
     limits = definition.limits
-    if handoff.kind == "timeout" and not any(limits.may_time_out(source.timeout_s) for source in handoff.sources):
-        visit_s = min(source.timeout_s or limits.visit_s for source in handoff.sources)
+    if handoff.kind == "timeout" and not any(source.may_time_out(limits) for source in handoff.sources):
+        visit_s = min(source.seconds(limits) for source in handoff.sources)
         return f"a visit may take {visit_s:g} s, and by then the run has been landed, for its {limits.deadline_s:g} s"
     return "by then its guard is closed, an exit before it is taken, or no visit, hop or token is left for it"
 

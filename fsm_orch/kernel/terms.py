@@ -1,0 +1,59 @@
+"""The terms of a run: the prices and shares that it keeps to its end, as its journal holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from ..amounts import FREE, Amount, Count, Price
+
+
+class Rate(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+    """A price as text, in dollars per million tokens, each an exact number such as `1/4`."""
+
+    input: str
+    output: str
+    cached_input: str | None = None
+
+
+class Share(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+    """What is moved to a run of a part from the ledger of the machine that runs it."""
+
+    tokens: Count
+    cost: Count = 0
+    """Micro-dollars."""
+
+
+class Terms(NamedTuple):
+    """Prices by state and shares by part, each named by where it is in the tree of machines."""
+
+    prices: dict[str, Rate]
+    shares: dict[str, Share]
+
+
+def terms(prices: Mapping[str, Price], shares: Mapping[str, Amount]) -> Terms:
+    """Return prices and shares as a journal holds them; what costs nothing is left out."""
+    return Terms(
+        {place: _rate(price) for place, price in prices.items() if price != FREE},
+        {place: Share(share.tokens, share.cost) for place, share in shares.items()},
+    )
+
+
+def _rate(price: Price) -> Rate:
+    cached = None if price.cached_input is None else str(price.cached_input)
+    return Rate(str(price.input), str(price.output), cached)
+
+
+def read_prices(rates: Mapping[str, Rate]) -> dict[str, Price]:
+    """Return the prices that a journal holds.
+
+    Raises ValueError: if one is no price.
+    """
+    return {place: Price(rate.input, rate.output, rate.cached_input) for place, rate in rates.items()}
+
+
+def read_shares(shares: Mapping[str, Share]) -> dict[str, Amount]:
+    """Return the shares that a journal holds."""
+    return {place: Amount(share.tokens, share.cost) for place, share in shares.items()}
