@@ -326,6 +326,9 @@ class Play:
                 return [(record.call, record.tokens) for record in self.records(CallSettled)]
             case "due":
                 return due(self.now)
+            case "shares":
+                asks = booking.visit_of(self.now).asks.values()
+                return [each.child.ledger.limit for each in asks if each.child is not None]
             case "asks":
                 return [each.end for each in booking.visit_of(self.now).asks.values()]
             case "values":
