@@ -6,6 +6,7 @@ theirs in `fsm_orch.models`, `.agents`, `.store` and `.observe`; proofs are in `
 """
 
 from .agents.base import Reply, Visit
+from .agents.examples import ExamplesAgent
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
 from .agents.window import Window
@@ -35,6 +36,7 @@ __all__ = [
     "Certificate",
     "Context",
     "DefinitionError",
+    "ExamplesAgent",
     "Final",
     "FsmError",
     "Given",
