@@ -86,10 +86,10 @@ def show(out: Console, scores: Scores) -> None:
     out.print(_matrix(scores))
     out.print()
     outside = ", ".join(name for name in scores.expected if name not in routing.labels)
-    _print_share(out, "accuracy", routing.accuracy, "queries")
-    _print_share(out, "misroute", routing.misroute, "in scope")
-    _print_share(out, "false fallback", routing.false_fallback, "in scope")
-    _print_share(out, "leak", routing.leak, f"out of scope ({safe(outside)})" if outside else "out of scope")
+    _print_share(out, "accuracy", routing.rates.accuracy, "queries")
+    _print_share(out, "misroute", routing.rates.misroute, "in scope")
+    _print_share(out, "false fallback", routing.rates.false_fallback, "in scope")
+    _print_share(out, "leak", routing.rates.leak, f"out of scope ({safe(outside)})" if outside else "out of scope")
     out.print()
     for label, text in _lines(scores):
         out.print(hanging(out, f"  {label:<16}", text))
@@ -177,10 +177,10 @@ def _as_json(scores: Scores) -> dict[str, Any]:
             expected: {reached: matrix[expected, reached] for reached in scores.reached if matrix[expected, reached]}
             for expected in scores.expected
         },
-        "accuracy": _share(routing.accuracy),
-        "misroute": _share(routing.misroute),
-        "false_fallback": _share(routing.false_fallback),
-        "leak": _share(routing.leak),
+        "accuracy": _share(routing.rates.accuracy),
+        "misroute": _share(routing.rates.misroute),
+        "false_fallback": _share(routing.rates.false_fallback),
+        "leak": _share(routing.rates.leak),
         **scores.reasons,
         "ended": Counter(route.ended for route in routing.routes if route.ended) if scores.is_full else None,
         "tokens": scores.tokens,
