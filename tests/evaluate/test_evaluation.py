@@ -140,6 +140,7 @@ async def test_a_route_is_read_from_records() -> None:
     assert (read.refusals, read.failures, read.calls) == (("not_json",), (), 3)
     assert read.used == result.charged_tokens < read.reserved
     assert 0 <= read.seconds <= result.seconds
+    assert ("triage", "billing") == read.path
 
 
 async def test_records_of_a_part_are_a_part() -> None:
@@ -157,7 +158,8 @@ async def test_without_a_label_a_run_reached_its_end() -> None:
     """A query that no label was found for stands where its run ended."""
     result = await Runner(Front, model=ScriptedModel([])).run(Ticket(query="hello"))
 
-    assert route("billing", result.records, LABELS).reached == "human"
+    read = route("billing", result.records, LABELS)
+    assert ("human", ("triage",)) == (read.reached, read.path)
 
 
 def test_a_question_is_handed_on_by_some_exits() -> None:
