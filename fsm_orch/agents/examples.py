@@ -83,6 +83,7 @@ class ExamplesAgent(PlainAgent):
         self._embedder = embedder
         self._name = embedder if isinstance(embedder, str) else embedder.name
         self._examples = {target: _groups(target, given, self._name) for target, given in examples.items()}
+        self._digests = [_digest(groups) for groups in self._examples.values()]  # here: a spec is asked for in each run
         self._prepared: _Space | None = None
         self._where = where_called()
 
@@ -105,7 +106,7 @@ class ExamplesAgent(PlainAgent):
             reads=(self._field,),
             routes=(*self._examples, self.otherwise),
             canonical={
-                "examples": [_digest(groups) for groups in self._examples.values()],
+                "examples": self._digests,
                 "embedder": self._name,
                 "threshold": self.threshold,
             },
@@ -113,11 +114,10 @@ class ExamplesAgent(PlainAgent):
         )
 
     def __repr__(self) -> str:
-        digests = digest_of([_digest(groups) for groups in self._examples.values()])
         groups = sum(len(held.groups if isinstance(held, Centroids) else held) for held in self._examples.values())
         return (
             f"ExamplesAgent({self._field.name}, {groups} centroids of {len(self._examples)} targets, sha256 "
-            f"{digests[:12]}, threshold={self.threshold}, embedder={self._name!r})"
+            f"{digest_of(self._digests)[:12]}, threshold={self.threshold}, embedder={self._name!r})"
         )
 
     def prepare(self) -> None:
