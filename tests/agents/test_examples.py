@@ -156,6 +156,27 @@ def nearest(machine: type[Machine[Question]], text: str) -> tuple[str, float]:
     return target.name, score
 
 
+@given(st.data(), st.lists(st.tuples(*[st.floats(0.01, 1)] * 3), min_size=3, max_size=8))
+def test_the_mean_of_directions_has_no_order(data: st.DataObject, vectors: list[tuple[float, ...]]) -> None:
+    """A centroid is the same to its last digit, in whatever order the vectors of its examples come."""
+
+    def centroid(made: Sequence[tuple[float, ...]]) -> object:
+        embedder = types.SimpleNamespace(name="given", embed=lambda texts: made)
+        return Centroids.of({"": ("x",) * len(made)}, embedder)  # type: ignore[arg-type]
+
+    assert centroid(vectors) == centroid(data.draw(st.permutations(vectors)))
+
+
+def test_a_blank_text_is_not_embedded() -> None:
+    """A text of nothing goes to the way out with whatever threshold, and no embedder is asked what it thinks of it."""
+    embedder = Letters()
+    machine = build(embedder=embedder, threshold=0)
+
+    assert "human" == reached(" \n", machine)
+    assert ("human", 0.0) == nearest(machine, "\u200b")
+    assert {" \n", "\u200b"}.isdisjoint(embedder.seen)
+
+
 @pytest.mark.parametrize("text", ["axy", "x"])
 def test_two_that_are_as_near_decide_nothing(text: str) -> None:
     """Where the centroids of two targets are equally near, neither is taken, at whatever threshold."""

@@ -67,6 +67,15 @@ def test_a_curve_is_drawn_where_there_is_one() -> None:
     assert "by threshold" not in texts(without)
 
 
+def test_a_curve_ends_at_the_edge() -> None:
+    """Thresholds that send away more than there is room for are left out, and the line goes on to the edge."""
+    (line,) = elements(draw([Router("low", CURVE.points[10].rates, curve=CURVE)], title="t", lines=[]), "polyline")
+    places = [tuple(map(float, place.split(","))) for place in line.attrib["points"].split()]
+
+    assert 462.0 == max(x for x, _ in places)
+    assert places == sorted(places, key=lambda place: (place[0], -place[1]))
+
+
 counts = st.integers(0, 30)
 rates = st.builds(lambda r, m, f, k: of(r, m, f, k, ours=r + m + f, foreign=k), counts, counts, counts, counts)
 
