@@ -13,7 +13,7 @@ from .context import Context, FieldRef
 from .sealed import read_only
 from .wording import kind_of
 
-AgentKind = Literal["llm", "code", "keyword"]
+AgentKind = Literal["llm", "code", "keyword", "examples"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +32,7 @@ class AgentSpec:
     """
 
     kind: AgentKind
-    """What findings and drawings take it for: `llm` if it asks a model, else `code`; `keyword` is for KeywordAgent."""
+    """What findings and drawings take it for: `llm` if it asks a model, else `code`; the others are routers of ours."""
     name: str
     """For logs: an LLM agent's kind, a function's name."""
     reads: tuple[FieldRef, ...] = ()
