@@ -80,7 +80,7 @@ class _Alarm:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, seconds: float, ring: Callable[[], object]) -> None:
-        self.ring, self._is_held, self._due = ring, False, self._loop.time() + seconds
+        self.ring, self._due = ring, self._loop.time() + seconds
         if self._timer is not None and self._timer.when() > self._due:
             self.end()
         if self._timer is None:
@@ -92,7 +92,7 @@ class _Alarm:
     def go_on(self) -> None:
         self._is_held = False
         self._due += self._loop.time() - self._held_since
-        if self._timer is None and self.ring is not None:
+        if self._timer is None:
             self._timer = self._loop.call_at(self._due, self._ran_out)
 
     def end(self) -> None:
