@@ -35,6 +35,14 @@ def test_a_journal_begins_with_started_and_only_once() -> None:
     refuses("has started already", FORKS, STARTED)
 
 
+@pytest.mark.parametrize(("at", "landing"), [(99.9, None), (100.0, "deadline")])
+def test_no_agent_begins_at_the_deadline(at: float, landing: str | None) -> None:
+    """A run that starts when it has been active for all of its time lands at once."""
+    assert 100.0 == FORKS.limits.deadline_s
+
+    assert landing == step(FORKS, None, replace(STARTED, at=at)).configuration.landing
+
+
 def test_a_journals_digest_is_that_of_its_lines() -> None:
     """Anybody can recompute the digest: the kernel's version, and SHA-256 of the inputs as JSON, one a line."""
     journal = [STARTED, cancel(at=1)]

@@ -6,11 +6,13 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.desk import Ticket
 from support.random_machines import PLANS, build
 
-from fsm_orch import Final, Limits, State, Usage
+from fsm_orch import Final, Limits, LLMAgent, Machine, State, Usage
 from fsm_orch.amounts import FREE, Price
 from fsm_orch.define.states import Handoff
 from fsm_orch.errors import StepError
@@ -123,3 +125,27 @@ def test_what_may_be_offered_is_bounded_exactly(
         now = step(compiled, before, event).configuration
         if isinstance(event, inputs.CallReserved) and now.visit is not None and now.visit.open:
             assert slow.now(now) == offered(compiled, now, most)
+
+
+def llm(name: str, *, calls: int, tokens: int) -> LLMAgent:
+    return LLMAgent(name, calls=calls, max_input_tokens=tokens - 50, max_output_tokens=50)
+
+
+class Two(Machine[Ticket]):
+    """Two ways on, and the second is the dear one."""
+
+    ask = State(llm("Ask.", calls=2, tokens=200), initial=True)
+    small, large = State(llm("Small.", calls=1, tokens=100)), State(llm("Large.", calls=1, tokens=500))
+    done, human = Final(), Final(fallback=True)
+    to_small, to_large = ask.to(small, "small"), ask.to(large, "large")
+    end = (small | large).to(done, "always")
+    limits = Limits(tokens=9_000)
+
+
+@pytest.mark.parametrize(("tokens", "is_used_up"), [(900, False), (899, True), (700, True)])
+def test_each_way_on_is_looked_at(tokens: int, is_used_up: bool) -> None:
+    """If the calls of the visit may take the money for one way of several, whichever it is, none of them is certain."""
+    compiled = CompiledMachine(Two.definition, limits=Limits(tokens=tokens))
+    now = step(compiled, None, started(compiled, {"query": "x"}, run_id="r")).configuration
+
+    assert Offer((Two.to_small, Two.to_large), is_used_up) == most_offered(compiled, now)
