@@ -76,7 +76,7 @@ async def test_a_store_that_fails_once_folds_nothing(at: int, keeps: bool) -> No
     if stored and (at, keeps) != (WRITES, True):
         now = fold(runner.compiled, stored)
         assert "running" == now.status
-        assert due(runner.compiled, now)
+        assert due(now)
 
 
 @pytest.mark.parametrize("at", range(1, WRITES + 1))
