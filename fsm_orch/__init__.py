@@ -8,6 +8,7 @@ theirs in `fsm_orch.models`, `.agents`, `.store` and `.observe`; proofs are in `
 import sys as _sys
 
 from .agents.base import Reply, Visit
+from .agents.examples import ExamplesAgent
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
 from .agents.window import Window
@@ -37,6 +38,7 @@ __all__ = [
     "Certificate",
     "Context",
     "DefinitionError",
+    "ExamplesAgent",
     "Final",
     "FsmError",
     "Given",

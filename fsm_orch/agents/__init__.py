@@ -3,7 +3,10 @@
 from ..define.agent_spec import AgentSpec
 from ..errors import ContextError, VisitClosed, VisitError
 from ..limits import CallLimits
+from ..models.embed import Embedder
 from .base import Agent, Changes, PlainAgent, Reply, Visit
+from .centroids import Centroids, dump_centroids, load_centroids
+from .examples import ExamplesAgent, Nearest
 from .keyword import KeywordAgent
 from .llm import LLMAgent
 from .window import Window
@@ -12,14 +15,20 @@ __all__ = [
     "Agent",
     "AgentSpec",
     "CallLimits",
+    "Centroids",
     "Changes",
     "ContextError",
+    "Embedder",
+    "ExamplesAgent",
     "KeywordAgent",
     "LLMAgent",
+    "Nearest",
     "PlainAgent",
     "Reply",
     "Visit",
     "VisitClosed",
     "VisitError",
     "Window",
+    "dump_centroids",
+    "load_centroids",
 ]

@@ -78,13 +78,14 @@ class _Alarm:
         self._is_held = False
         self._held_since = self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # kept here: a timer of uvloop does not always know
 
     def set(self, seconds: float, ring: Callable[[], object]) -> None:
-        self.ring, self._is_held, self._due = ring, False, self._loop.time() + seconds
-        if self._timer is not None and self._timer.when() > self._due:
+        self.ring, self._due = ring, self._loop.time() + seconds
+        if self._timer_at > self._due:
             self.end()
         if self._timer is None:
-            self._timer = self._loop.call_at(self._due, self._ran_out)
+            self._start()
 
     def hold(self) -> None:
         self._is_held, self._held_since = True, self._loop.time()
@@ -92,20 +93,23 @@ class _Alarm:
     def go_on(self) -> None:
         self._is_held = False
         self._due += self._loop.time() - self._held_since
-        if self._timer is None and self.ring is not None:
-            self._timer = self._loop.call_at(self._due, self._ran_out)
+        if self._timer is None:
+            self._start()
 
     def end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    def _start(self) -> None:
+        self._timer_at = self._due
+        self._timer = self._loop.call_at(self._due, self._ran_out)
+
     def _ran_out(self) -> None:
-        is_early = self._timer is not None and self._timer.when() < self._due
         self._timer = None
         if self._is_held or self.ring is None:
             return  # whoever lets time go on, or sets it again, makes a new timer
-        if is_early:
-            self._timer = self._loop.call_at(self._due, self._ran_out)
+        if self._timer_at < self._due:
+            self._start()
         else:
             self.ring()
