@@ -15,7 +15,6 @@ from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.states import EdgeKind
-from ...errors import FsmError
 from ...kernel import inputs
 from ...kernel.begin import started
 from ...kernel.configuration import Configuration
@@ -31,6 +30,7 @@ from .domain import Outcome
 from .liveness import live
 from .memory import NO_MEMORY, Memory, remembered
 from .oracle import GuardOracle, LeafAnswer, Origin
+from .summary import most_calls, summaries
 from .theorems import Breach, Theorems
 from .visits import VisitsLeft
 
@@ -80,11 +80,15 @@ class Play:
         *,
         against: Against = "full",
     ) -> None:
-        if any(state.spec.parts for state in definition.states.values()):
-            raise FsmError(f"{definition.name} runs machines inside its visits, and those cannot be explored yet")
         self.abstraction = Abstraction(definition, guards(definition, policies))
         self.oracle = GuardOracle(self.abstraction)
-        self.compiled = CompiledMachine(self.abstraction.definition, limits=limits, prices=prices, oracle=self.oracle)
+        self.compiled = CompiledMachine(
+            self.abstraction.definition,
+            limits=limits,
+            prices=prices,
+            oracle=self.oracle,
+            parts=summaries(definition, prices),
+        )
         self.against = against
         self.adversary = self._adversary()
         self.automata = tuple(map(automaton, policies))
@@ -94,7 +98,7 @@ class Play:
         self._worth = remembered(definition, opaque, always)
         self.visits = VisitsLeft(definition, limits)
         # Of the original definition: its guards and edges are what the theorems speak of.
-        self._theorems = Theorems(definition, limits)
+        self._theorems = Theorems(definition, limits, self.compiled.parts)
         worst, cost = _worst_case(self.compiled), limits.cost_micros
         self._may_lack_money = cost is not None and worst.cost > cost
         self.may_run_out = self._may_lack_money or worst.tokens > limits.tokens
@@ -103,6 +107,8 @@ class Play:
         """The values that each final state writes, by final state and field."""
         self.worst_case = {name: state.worst for name, state in self.compiled.states.items()}
         """What a visit of each state is charged at most."""
+        self.most_calls = most_calls(definition)
+        """The requests to models that a visit of each state makes at most, in its parts too."""
         self._kinds: dict[str, EdgeKind] = {handoff.name: handoff.kind for handoff in definition.handoffs}
 
     def _adversary(self) -> Adversary:
