@@ -73,7 +73,7 @@ class FullAdversary:
         others = self._others(now.state, stage, visit.calls, can_call, self._is_tight(now))
         if stage == "open":
             return others
-        return chain(self._replies.of(now.state), others, self._rounds.every(now.state))
+        return chain(self._replies.of(now.state), others, self._rounds.every(now))
 
     def stage(self, now: Configuration) -> Hashable:
         """Return how far the visit is, and what was spent where that still decides something."""
@@ -81,7 +81,9 @@ class FullAdversary:
         # deny something, it may deny it to one of two runs that spent differently.
         visit = now.visit
         assert visit is not None
-        within = visit.calls, visit.attempt, visit.failures, visit.denied is not None, bool(visit.open)
+        # Each round makes an attempt, and without calls none is a repair: then their number decides nothing.
+        attempt = visit.attempt if self._machine.states[now.state].spec.calls else 1
+        within = visit.calls, attempt, visit.failures, visit.denied is not None, bool(visit.open)
         return within, asked(visit), _spent(now) if self._is_tight(now) else None
 
     def _listed(self, name: str, stage: str, calls: int, can_call: bool, is_tight: bool) -> tuple[Input, ...]:

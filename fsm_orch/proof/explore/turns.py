@@ -43,6 +43,7 @@ class Rounds:
         # The same inputs are handed out again, and not equal copies: the tree knows an input by its identity.
         self._asks = lru_cache(maxsize=None)(lambda name: tuple(map(_one, self._each(name))))
         self._all = lru_cache(maxsize=None)(lambda name: tuple(self._together(name)))
+        self._too_many = lru_cache(maxsize=None)(lambda name: tuple(self._beyond(name)))
         self._ends = lru_cache(maxsize=None)(lambda name: tuple(self._ended(name)))
         self._answers = lru_cache(maxsize=None)(_answers)
         self._moves = lru_cache(maxsize=None)(lambda part, is_tight: tuple(_moves(part, is_tight=is_tight)))
@@ -56,9 +57,18 @@ class Rounds:
         spec = self._machine.states[name].spec
         return (inputs.Asked(requests=(), at=0.0),) if spec.kind == "map" else self._asks(name)
 
-    def every(self, name: str) -> tuple[Input, ...]:
-        """Return every kind of round that an agent may ask for, and some that it may not."""
-        return (*self._asks(name), *self._all(name))
+    def every(self, now: Configuration) -> tuple[Input, ...]:
+        """Return every kind of round that an agent may ask for, and some that it may not.
+
+        After its first round in a visit it asks for one thing at a time, for parts in the order of their declaration.
+        """
+        assert now.visit is not None
+        name, asks = now.state, now.visit.asks
+        if not asks:
+            return (*self._asks(name), *self._all(name))
+        spec = self._machine.states[name].spec
+        # what was asked for before what, in rounds that are over, makes no difference
+        return (*self.left(now), *self._asks(name)[len(spec.parts) :], *self._too_many(name))
 
     def left(self, now: Configuration) -> tuple[Input, ...]:
         """Return the rounds of one part that may follow: parts are run in the order in which they are declared."""
@@ -133,10 +143,16 @@ class Rounds:
             yield inputs.Asked(requests=(lands,), need=1, at=0.0)
             if spec.asks > 1:
                 yield inputs.Asked(requests=(lands, *every[: spec.asks - 1]), need=spec.asks, at=0.0)
-            if part.most < spec.asks:  # once more than it may run
+        yield from self._too_many(name)
+
+    def _beyond(self, name: str) -> Iterator[Input]:
+        """Yield a round in which each part runs once more than it may, and one of more requests than there may be."""
+        spec, each = self._machine.states[name].spec, tuple(self._each(name))
+        for part in spec.parts:
+            if part.most < spec.asks:
                 runs = [RunPart(part=part.name, context=BEGINS)] * (part.most + 1)
                 yield inputs.Asked(requests=tuple(runs), at=0.0)
-        if each:  # once more than it may ask
+        if each:
             yield inputs.Asked(requests=(each[0],) * (spec.asks + 1), at=0.0)
 
     def _ended(self, name: str) -> Iterator[Input]:
@@ -160,15 +176,17 @@ def under_way(visit: VisitLog) -> Hashable:
     log = visit.round
     if log is None:
         return None
-    stand = tuple([_standing(number, visit.asks[number]) for number in log.numbers])
-    return log.need, log.is_race, log.succeeded, log.failed, stand
+    stand = [_standing(number, visit.asks[number]) for number in log.numbers]
+    if log.is_race:  # in which they move in any order: those that stand alike are alike
+        return log.need, log.is_race, log.succeeded, log.failed, frozenset(Counter(stand).items())
+    return log.need, log.is_race, log.succeeded, log.failed, tuple(stand)
 
 
 def _standing(number: int, ask: Ask) -> Hashable:
     if not ask.is_open:
         return None
     if ask.child is not None:
-        return ask.share, _stands(number, ask.child).stands, ask.child.ledger.settled.tokens
+        return ask.share, _stands(number, ask.child).stands
     return type(ask.request), ask.is_gated
 
 
