@@ -152,7 +152,10 @@ class SpendingAdversary(LeanAdversary):
         self._is_tight = is_tight
         self._call = lru_cache(maxsize=None)(lambda name, call: reservation(compiled.states[name], call))
         self._settle = lru_cache(maxsize=None)(
-            lambda name, call: tuple(_settlements(compiled.states[name], call, is_tight=False))
+            lambda name, call: tuple(
+                # of one that used nothing nothing is held any more, when its agent acts again after a round
+                _settlements(compiled.states[name], call, is_tight=bool(compiled.parts[name]))
+            )
         )
 
     def moves(self, now: Configuration) -> Iterable[Input]:

@@ -30,6 +30,7 @@ from .domain import Outcome
 from .liveness import live
 from .memory import NO_MEMORY, Memory, remembered
 from .oracle import GuardOracle, LeafAnswer, Origin
+from .reality import RUN_ID
 from .summary import most_calls, summaries
 from .theorems import Breach, Theorems
 from .visits import VisitsLeft
@@ -121,7 +122,7 @@ class Play:
     def starts(self) -> Iterator[inputs.Started]:
         """Yield every input that a run can begin with."""
         for context in self.abstraction.starts():
-            yield started(self.compiled, context, run_id="explored")
+            yield started(self.compiled, context, run_id=RUN_ID)
 
     def kind(self, handoff: str) -> EdgeKind:
         """Return what kind of edge a handoff is."""

@@ -8,14 +8,14 @@ after the other. So a round ends while calls of later parts are open, and while 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from ...amounts import Usage
 from ...kernel import inputs
 from ...kernel.configuration import Ask, Configuration, RoundLog, VisitLog
-from ...kernel.engine import CompiledMachine
+from ...kernel.engine import CompiledMachine, CompiledPart
 from ...kernel.inputs import Input
 from ...kernel.requests import AskHuman, Request, RunPart, UseTool
 from .summary import BEGINS, LANDS_AT_ONCE, WELL
@@ -106,19 +106,16 @@ class Rounds:
         return self._answers(number, ask.is_asking_human, now.key_of(number))[0]
 
     def spent(self, now: Configuration) -> Iterable[Input]:
-        """Return what the first part that is open may spend, all or nothing, and then that it lands."""
+        """Return what the first thing that is open may do: a part spends all of its share or nothing, and lands."""
         log, visit = _round(now)
         number = next(number for number in log.numbers if visit.asks[number].is_open)
         child = visit.asks[number].child
-        if child is None:
+        part = None if child is None else _stands(number, child)
+        if part is None or part.stands == "done":
             return (self.first_answer(now),)
-        part = _stands(number, child)
-        if part.stands == "done":
-            return (self._lands(number),)
-        return self._moves(part, False) if part.stands == "open" else (self._lands(number), *self._reserves(part))
-
-    def _reserves(self, part: _Part) -> tuple[Input, ...]:
-        return tuple(move for move in self._moves(part, False) if isinstance(move, inputs.CallReserved))
+        if part.stands == "open":
+            return self._moves(part, False)
+        return (self._lands(number), *self._moves(part._replace(stands="later"), False))
 
     def _each(self, name: str) -> Iterator[Request]:
         spec = self._machine.states[name].spec
@@ -161,6 +158,21 @@ class Rounds:
             yield inputs.Failed(reason="timeout", at=0.0)
         yield inputs.Failed(reason="timeout", at=self._machine.limits.deadline_s)
         yield inputs.Cancelled(at=0.0)
+
+
+def filled(asks: int, parts: Mapping[str, CompiledPart], *, is_free: bool) -> Iterator[Input]:
+    """Yield the rounds in which a visit runs all its parts, each of which uses all of its share, or nothing.
+
+    Args:
+        asks: how often it asks at most.
+    """
+    runs = [(name, part.share.tokens) for name, part in parts.items() for _ in range(part.most)]
+    for number, (name, tokens) in enumerate(runs[:asks], 1):
+        yield _one(RunPart(part=name, context=BEGINS))
+        if tokens:
+            yield _reserves(number, tokens)
+            yield _settles(number, 0 if is_free else tokens)
+        yield _lands(number)
 
 
 def asked(visit: VisitLog) -> Hashable:
@@ -215,18 +227,24 @@ def _in_order(parts: Sequence[_Part], *, has_begun: bool) -> Iterator[_Part]:
 
 
 def _moves(part: _Part, *, is_tight: bool) -> Iterator[Input]:
-    path = (part.number,)
     if part.stands == "open":
-        most = Usage(requests=1, input_tokens=part.tokens)
-        yield inputs.CallSettled(call=1, usage=most, at=0.0, path=path)
+        yield _settles(part.number, part.tokens)
         if is_tight:
-            yield inputs.CallSettled(call=1, usage=Usage(requests=1), at=0.0, path=path)
+            yield _settles(part.number, 0)
         return
     if part.stands != "later":
-        yield inputs.Replied(handoff=WELL, at=0.0, path=path)
-        yield inputs.Cancelled(at=0.0, path=path)
+        yield inputs.Replied(handoff=WELL, at=0.0, path=(part.number,))
+        yield _lands(part.number)
     if part.stands in ("fresh", "later"):
-        yield inputs.CallReserved(call=1, input_tokens=part.tokens, output_tokens=0, at=0.0, path=path)
+        yield _reserves(part.number, part.tokens)
+
+
+def _reserves(number: int, tokens: int) -> Input:
+    return inputs.CallReserved(call=1, input_tokens=tokens, output_tokens=0, at=0.0, path=(number,))
+
+
+def _settles(number: int, tokens: int) -> Input:
+    return inputs.CallSettled(call=1, usage=Usage(requests=1, input_tokens=tokens), at=0.0, path=(number,))
 
 
 def _lands(number: int) -> Input:
