@@ -7,7 +7,7 @@ positions with the same key have the same future, so only one of them is followe
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 from ...amounts import Amount, Price
@@ -144,7 +144,9 @@ class Play:
     ) -> tuple[Successor, tuple[LeafAnswer, ...]]:
         """Take a step once more, with the answers that opaque guards gave before; return those that it recalls too."""
         before, memory = position and position.now.context, self._memory(position)
-        moved, asked = self.oracle.replay(before, memory, _written(event), lambda: self._take(position, event), script)
+        # the theorems were checked when it was taken first
+        run = partial(self._take, position, event, is_checked=False)
+        moved, asked = self.oracle.replay(before, memory, _written(event), run, script)
         return moved, (*self.oracle.recalled, *(answered for answered in asked if not answered.is_idle))
 
     def _memory(self, position: Position | None) -> Memory:
@@ -206,13 +208,15 @@ class Play:
         # There is no such bound of money: where money may run out in some run, every run counts as tight.
         return self.may_run_out and (self._may_lack_money or now.ceiling > self.compiled.limits.tokens)
 
-    def _take(self, position: Position | None, event: Input) -> Successor:
+    def _take(self, position: Position | None, event: Input, *, is_checked: bool = True) -> Successor:
         before, at = (position.now, position.at) if position else (None, ())
         stepped = step(self.compiled, before, event)
         # what happens inside parts is proved of each part by itself
         after, records = stepped.configuration, tuple([r for r in stepped.records if not r.stamp.path])
         hop = _HopContext(self, before, event, records)
-        breaches = self._theorems.breaches(before, event, stepped.records, after, hop.holds)
+        breaches = (
+            self._theorems.breaches(before, event, stepped.records, after, hop.holds) if is_checked else list[Breach]()
+        )
         if before is None:
             initial = self.compiled.definition.initial.name
             at = tuple([automaton.start(initial, hop.holds) for automaton in self.automata])

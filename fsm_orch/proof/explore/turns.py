@@ -161,14 +161,15 @@ class Rounds:
 
 
 def filled(asks: int, parts: Mapping[str, CompiledPart], *, is_free: bool) -> Iterator[Input]:
-    """Yield the rounds in which a visit runs all its parts, each of which uses all of its share, or nothing.
+    """Yield a round in which a visit runs all its parts, each of which uses all of its share, or nothing.
 
     Args:
         asks: how often it asks at most.
     """
-    runs = [(name, part.share.tokens) for name, part in parts.items() for _ in range(part.most)]
-    for number, (name, tokens) in enumerate(runs[:asks], 1):
-        yield _one(RunPart(part=name, context=BEGINS))
+    runs = [(name, part.share.tokens) for name, part in parts.items() for _ in range(part.most)][:asks]
+    if runs:
+        yield inputs.Asked(requests=tuple(RunPart(part=name, context=BEGINS) for name, _ in runs), at=0.0)
+    for number, (_, tokens) in enumerate(runs, 1):
         if tokens:
             yield _reserves(number, tokens)
             yield _settles(number, 0 if is_free else tokens)
