@@ -12,6 +12,7 @@ FsmError
 ├── VisitError           raised in an agent that exceeds what its visit allows
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
 │   ├── VisitClosed      the visit has ended; its model is dead
+│   ├── PartFailed       a machine that ran inside the visit, and that its agent needs, failed
 │   ├── IsFrozen         something of a built machine was assigned to
 │   └── WrongType        an agent returned, or asked its model with, what is of a wrong type
 └── ModelError
@@ -129,6 +130,10 @@ class CallDenied(VisitError):
 
 class VisitClosed(VisitError):
     """The visit has ended: its model takes no calls and its reply is ignored."""
+
+
+class PartFailed(VisitError):
+    """A machine that ran inside the visit, and that its agent needs, failed: it was landed, or ended in its fallback."""
 
 
 class IsFrozen(VisitError, AttributeError):
