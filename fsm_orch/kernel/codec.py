@@ -1,4 +1,5 @@
 """Inputs and records as JSON: one object each, whose `kind` says what it is; the other keys are the fields by name.
+Of an input, those that hold their default are left out.
 
     {"kind":"call_reserved","call":1,"input_tokens":120,"output_tokens":256,"at":0.25}
 

@@ -28,6 +28,7 @@ from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.legal import legal
 from ..kernel.reasons import FailureReason, Refusal, RefusalReason
+from ..kernel.requests import AskHuman
 from ..kernel.step import fold, journal_digest
 from ..limits import Limits
 from ..run.outcome import replied
@@ -146,7 +147,7 @@ class _Suite(RuleBasedStateMachine):
         """Start another run."""
         self.start(data)
 
-    @_is("running", "waiting")
+    @_is("running")
     @rule(luck=_RARELY)
     def cancel(self, luck: int) -> None:
         """Cancel, once in a while."""
@@ -206,14 +207,17 @@ class _Suite(RuleBasedStateMachine):
     @rule()
     def pause(self) -> None:
         """Ask a human."""
-        if self.spec.pauses:
-            self.follow(inputs.Paused(question="May I?", at=self.at))
+        if self.spec.asks_human:
+            self.follow(inputs.Asked(requests=(AskHuman(question="May I?"),), at=self.at))
 
-    @_is("waiting")
+    @_is("running")
     @rule()
     def resume(self) -> None:
         """Answer as the human."""
-        self.follow(inputs.Resumed(answer="yes", at=self.at))
+        visit = self.now.visit
+        if visit is not None and visit.round is not None:
+            number = visit.round.first
+            self.follow(inputs.Answered(ask=number, id="somebody", value="yes", at=self.at))
 
     # --- the model ---
 
@@ -248,7 +252,7 @@ class _Suite(RuleBasedStateMachine):
         if held:
             self.follow(inputs.CallReleased(call=min(held), at=self.at))
 
-    @_is("running", "waiting")
+    @_is("running")
     @rule(tokens=st.sampled_from([1, 700, 0]), cost=st.sampled_from([0, 9]), luck=_RARELY)
     def overspend(self, tokens: int, cost: int, luck: int) -> None:
         """Report, once in a while, that a call of before used more than it was charged."""
@@ -274,7 +278,7 @@ class _Suite(RuleBasedStateMachine):
                 inputs.Failed(reason="error", at=self.at),
             ]
         if self.status == "running":
-            misfits += [inputs.Resumed(answer="yes", at=self.at)]
+            misfits += [inputs.Answered(ask=99, id="somebody", at=self.at)]
         event = data.draw(st.sampled_from(misfits), label="misfit")
         try:
             self.checker.follow(event)

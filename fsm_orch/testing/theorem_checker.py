@@ -17,6 +17,7 @@ from ..kernel.configuration import Configuration
 from ..kernel.course import Step
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
+from ..kernel.requests import RunPart
 from ..kernel.step import step
 from ..proof.explore.theorems import Theorems
 
@@ -49,7 +50,7 @@ class TheoremChecker:
         now = self.now = stepped.configuration
         self._one_step(before, event, stepped)
         self._commitment(before, event, stepped)
-        self._children(now)
+        self._parts(now, self.compiled)
         self._stamps(stepped)
         if now.status != "finished":  # it could be landed from here at once, whatever is under way
             cancelled = inputs.Cancelled(at=now.at)
@@ -76,13 +77,13 @@ class TheoremChecker:
 
     def _committed(self, event: Input, stepped: Step) -> inputs.Replied | None:
         """Return the reply that a step committed; None if there is none, as where a failure edge was taken."""
-        taken = {record.handoff for record in stepped.records if isinstance(record, records.HandedOff)}
+        taken = {record.handoff for record in _of_the_run(stepped) if isinstance(record, records.HandedOff)}
         return event if isinstance(event, inputs.Replied) and not taken.isdisjoint(self._exits) else None
 
     def _commitment(self, before: Configuration | None, event: Input, stepped: Step) -> None:
         """T6: what is read was written; a handoff commits its reply, a final state what it sets; nothing else is."""
         now, definition, reply = stepped.configuration, self.compiled.definition, self._committed(event, stepped)
-        for record in stepped.records:
+        for record in _of_the_run(stepped):
             if isinstance(record, records.HandedOff):
                 expected = definition.states[record.source].spec.written_names if reply else frozenset()
                 assert expected == set(record.written), f"T6: {record.handoff!r} wrote {record.written}"
@@ -99,21 +100,22 @@ class TheoremChecker:
         said = reply.messages if reply else ()
         assert (*before.messages, *said) == now.messages, "T6: messages came or went without a handoff"
 
-    def _children(self, now: Configuration) -> None:
-        """T1 to T3 of the machines inside a visit, each of which has its own name, hops and share."""
-        for call, child in now.children.items():
-            assert now.visit is not None, "T3: a child outlived its visit"
-            share, ledger = now.visit.open[call].tokens, child.ledger
-            assert ledger.limit.tokens == share, "T3: a child has not the share that was split off"
-            held = ledger.settled.tokens - ledger.overrun.tokens + ledger.reserved.tokens
-            assert held <= share, f"T3: in a child, {ledger}"
-            assert child.hops <= self.compiled.children[now.child_machines[call]].limits.hops, "T2: in a child"
-            assert child.run_id != now.run_id, "T1: a child has the name of its parent"
+    def _parts(self, now: Configuration, compiled: CompiledMachine) -> None:
+        """T2, and the names, of the machines inside a visit, at every level; what they hold is checked with T3."""
+        for number, ask in (now.visit.asks if now.visit else {}).items():
+            if ask.child is None:
+                continue
+            assert isinstance(ask.request, RunPart), "T1: a machine runs that nobody asked for"
+            inside = compiled.parts[now.state][ask.request.part].compiled
+            assert ask.child.hops < inside.limits.hops, "T2: a part has no hop left to land with"
+            assert ask.child.run_id == f"{now.run_id}:{now.hops}.{number}", "T1: a part has another name"
+            assert ask.child.path == (*now.path, number), "T1: a part is elsewhere in the tree"
+            self._parts(ask.child, inside)
 
     def _stamps(self, stepped: Step) -> None:
         """T3: no record shows more than the limit, and the most that a run may be charged by its end never rises."""
         for record in stepped.records:
-            if isinstance(record, records.ChildRecord):
+            if record.stamp.path:
                 continue
             stamp = record.stamp
             held = stamp.settled + stamp.reserved
@@ -124,6 +126,11 @@ class TheoremChecker:
                 f"T3: settled + reserved + ahead rose from {self.most:,} to {most:,} tokens, on {record.kind!r}"
             )
             self.most = most
+
+
+def _of_the_run(stepped: Step) -> tuple[records.Record, ...]:
+    """Return the records of a step that are not of a part."""
+    return tuple([record for record in stepped.records if not record.stamp.path])
 
 
 def _holds(guard: Guard[Any], context: Context) -> bool:

@@ -1,4 +1,4 @@
-"""The books of a visit: what its calls and children reserve, are charged and give back."""
+"""The books of a visit: what its calls and parts reserve, are charged and give back."""
 
 from __future__ import annotations
 
@@ -7,30 +7,52 @@ from fractions import Fraction
 import pytest
 from support.desk import Support
 from support.handfed import (
-    FORKS,
     PARENT,
     SUPPORT,
+    Asks,
     Parent,
     Play,
     Row,
+    ask,
     cancel,
     case,
-    child,
     fail,
-    merge,
+    inside,
+    part,
     release,
     reply,
     reserve,
+    run,
     settle,
-    split,
     support,
     wrong,
 )
+from support.random_machines import Facts, Twins
 
-from fsm_orch import Limits, Usage
+from fsm_orch import Final, Limits, Machine, State, Usage
 from fsm_orch.amounts import Allowance, Amount, Price
 from fsm_orch.kernel.effects import Act
 from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.limits import CallLimits
+
+
+class Thrifty(Machine[Facts]):
+    """A part that may make two calls, and can pay for one and a half."""
+
+    look = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=50, max_output_tokens=50)), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    finish = look.to(done)
+    limits = Limits(cost_usd="0.15")
+
+
+class Spending(Machine[Facts]):
+    """Does not limit what it costs."""
+
+    fan = State(Asks(parts=(part(Thrifty),)), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    finish = fan.to(done)
 
 
 def priced(input_price: Fraction, output_price: Fraction) -> CompiledMachine:
@@ -155,12 +177,10 @@ def test_calls(row: Row) -> None:
     row()
 
 
-RUNNING = split(1, "forks", 400)
 RICH = CompiledMachine(
     Parent.definition,
     limits=Limits(tokens=1_000, cost_usd="0.001"),
-    prices={"fan": Price(Fraction(1), Fraction(1))},
-    children={"forks": FORKS},
+    prices={"fan.errand.look": Price(Fraction(1), Fraction(3))},
 )
 
 
@@ -170,81 +190,82 @@ RICH = CompiledMachine(
         case(
             "a share is moved, not copied",
             PARENT,
-            RUNNING,
-            tokens=(0, 400),
-            shares={1: Allowance(400)},
-            due=(Act((1,), 0, "fork", 1), Act((), 0, "fan", 1)),
+            ask(run("errand")),
+            tokens=(0, 100),
+            shares=[Allowance(100)],
+            due=(Act((1,), 0, "look", 1),),
         ),
         case(
-            "money is moved like tokens",
+            "money is moved like tokens, at the price of the model of the part",
             RICH,
-            split(1, "forks", 300, cost=250),
-            reserved=Amount(300, 250),
-            shares={1: Allowance(300, 250)},
+            ask(run("errand"), run("errand")),
+            reserved=Amount(200, 400),
+            shares=[Allowance(100, 200)] * 2,
         ),
         case(
             "a machine of code alone needs no share",
             PARENT,
-            split(1, "forks", 0),
+            ask(run("approval")),
             tokens=(0, 0),
-            shares={1: Allowance(0)},
+            shares=[Allowance(0)],
         ),
         case(
-            "shares are admitted like calls, within caps",
-            PARENT,
-            RUNNING,
-            split(2, "forks", 401),
-            denied="call_limits",
-            shares={1: Allowance(400)},
+            "money too comes back",
+            RICH,
+            ask(run("errand")),
+            inside(1, reserve(1, 50, 40)),
+            inside(1, settle(1, 20, 10)),
+            inside(1, reply("finish", note="n")),
+            reserved=Amount(),
+            settled=Amount(30, 50),
         ),
         case(
-            "a merged child is charged what it settled, and its requests count",
+            "a part that has ended is charged what it settled, and its requests count",
             PARENT,
-            split(1, "errand", 400),
-            child(1, reserve(1, 50, 40)),
-            child(1, settle(1, 60)),
-            child(1, reply("finish")),
-            merge(1),
+            ask(run("errand")),
+            inside(1, reserve(1, 50, 40)),
+            inside(1, settle(1, 60)),
+            inside(1, reply("finish", note="n")),
             tokens=(60, 0),
             usage=Usage(requests=1, input_tokens=60),
-            children={},
+            shares=[],
         ),
         case(
-            "a child ends with its visit",
+            "an overrun is not hidden in a part",
             PARENT,
-            RUNNING,
-            reply("finish"),
-            state="done",
-            children={},
-            tokens=(0, 0),
-            kinds=["child_record", "child_record", "call_settled", "handed_off", "run_finished"],
-        ),
-        case(
-            "an overrun is not hidden in a child that nobody merged",
-            PARENT,
-            split(1, "errand", 100),
-            child(1, reserve(1, 10, 10)),
-            child(1, settle(1, 500)),
-            reply("finish"),
+            ask(run("errand"), run("errand")),
+            inside(1, reserve(1, 10, 10)),
+            inside(1, settle(1, 500)),
             landing="overrun",
             tokens=(500, 0),
         ),
     ],
 )
-def test_children(row: Row) -> None:
-    """A child lives on a share of its parent's ledger, in the place of a call."""
+def test_parts(row: Row) -> None:
+    """A part lives on a share of the ledger of the machine that runs it."""
     row()
 
 
-def test_a_merged_child_is_gone() -> None:
-    """A merged child leaves those beside it as they are."""
-    play = Play(PARENT, split(1, "forks", 100), split(2, "forks", 150), child(1, cancel()))
-    beside = play.now.children[2]
+def test_a_part_that_has_ended_is_gone() -> None:
+    """It leaves those beside it as they are."""
+    play = Play(PARENT, ask(run("errand"), run("errand")))
+    beside = play.now.visit.asks[2]  # type: ignore[union-attr]
 
-    play.feed(merge(1))
+    play.feed(inside(1, cancel()))
 
-    assert (play.now.children, play.now.child_machines) == ({2: beside}, {2: "forks"})
-    assert play.seen("tokens") == (0, 150)
+    assert play.now.visit.asks[2] is beside  # type: ignore[union-attr]
+    assert play.seen("tokens") == (0, 100)
+
+
+def test_a_parts_own_limit_of_money_holds() -> None:
+    """Its cost is limited even if that of the machine that runs it is not, and its share is no more than its limit."""
+    prices = {"fan.thrifty.look": Price(Fraction(1_000), Fraction(1_000))}
+    compiled = CompiledMachine(Spending.definition, prices=prices)
+
+    play = Play(compiled, ask(run("thrifty")))
+
+    assert [Allowance(200, 150_000)] == play.seen("shares")
+    assert play.now.ledger.limit.cost is None
 
 
 @pytest.mark.parametrize(
@@ -259,36 +280,8 @@ def test_a_merged_child_is_gone() -> None:
         wrong("no output is given back", "counts are never negative", SUPPORT, CALL, settle(1, 5, -1)),
         wrong("no cached input is given back", "counts are never negative", SUPPORT, CALL, settle(1, 5, cached=-1)),
         wrong("cached input is a part of the input", "a part of the input", SUPPORT, CALL, settle(1, 5, cached=6)),
-        wrong("a child that is not there is not merged", "there is none", SUPPORT, merge(1)),
-        wrong(
-            "a child is merged once",
-            "child 1 cannot be merged: there is none$",
-            PARENT,
-            RUNNING,
-            child(1, cancel()),
-            merge(1),
-            merge(1),
-        ),
-        wrong("a child that runs is not merged", "cannot be merged: it is running", PARENT, RUNNING, merge(1)),
-        wrong("a share is not settled", "it is merged, not settled", PARENT, RUNNING, settle(1, 0)),
-        wrong("a share is not released", "it is merged, not settled", PARENT, RUNNING, release(1)),
-        wrong("no share is less than no tokens", "child 1 would take", PARENT, split(1, "errand", -1)),
-        wrong("no share is less than no money", "child 1 would take", PARENT, split(1, "errand", 1, cost=-1)),
-        wrong("a share lets its child start", "Support cannot start", PARENT, split(1, "desk", 100, query="x")),
-        wrong(
-            "a child is one that was compiled in",
-            r"no child machine 'nobody'. Children: \['desk', 'errand', 'forks'\]",
-            PARENT,
-            split(1, "nobody", 10),
-        ),
-        wrong(
-            "an input for a child has a child",
-            "is for child 3, which is not running",
-            PARENT,
-            child(3, cancel()),
-        ),
     ],
 )
 def test_what_the_books_do_not_hold(row: Row) -> None:
-    """Numbers that fit no call and no child are an error, and nothing changes."""
+    """Numbers that fit no call are an error, and nothing changes."""
     row()

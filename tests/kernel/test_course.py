@@ -1,16 +1,15 @@
-"""How a run moves: it enters states through open guards, waits for humans, and ends."""
+"""How a run moves: it enters states through open guards, and ends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from support.handfed import ASKING, CLOSED, FORKS, Asking, Play, Row, cancel, case, pause, reply, resume, work, wrong
+from support.handfed import CLOSED, FORKS, Play, Row, cancel, case, reply, work, wrong
 from support.random_machines import Facts
 
-from fsm_orch import Final, Limits, Machine, State, guard
+from fsm_orch import Final, Machine, State, guard
 from fsm_orch.kernel import records
-from fsm_orch.kernel.effects import Act, AskHuman
 from fsm_orch.kernel.engine import CompiledMachine
 
 
@@ -33,58 +32,6 @@ from fsm_orch.kernel.engine import CompiledMachine
             context=Facts(b=True, note="done"),
         ),
         case(
-            "a run that waits is owed an answer alone",
-            ASKING,
-            pause(),
-            status="waiting",
-            due=(AskHuman((), 0, "ask", 1, "May I?"),),
-        ),
-        case(
-            "the same visit goes on under the same key, and sees the answer",
-            ASKING,
-            pause(),
-            resume({"ok": True}),
-            answer={"ok": True},
-            due=(Act((), 0, "ask", 2),),
-        ),
-        case(
-            "an agent that declares two questions does not get a third",
-            ASKING,
-            *(pause(), resume()) * 2,
-            pause(),
-            failure="the agent waited more often than the 2 times it declares",
-        ),
-        case(
-            "a human who never answers does not keep a run from landing",
-            ASKING,
-            pause(),
-            cancel(),
-            landing="cancelled",
-        ),
-        case(
-            "a run that is resumed when its time is over asks no agent again",
-            ASKING,
-            pause(),
-            resume(at=60),
-            landing="deadline",
-            due=(),
-        ),
-        case(
-            "nor does one whose visit has time left, and the run none",
-            CompiledMachine(Asking.definition, limits=Limits(deadline_s=4)),
-            pause(),
-            resume(at=4),
-            landing="deadline",
-            due=(),
-        ),
-        case(
-            "an agent that asks too late has timed out, and nobody is asked",
-            ASKING,
-            pause(at=5.5),
-            failed="timeout",
-            landing="timeout",
-        ),
-        case(
             "an input stamped earlier than the last one does not turn the clock back",
             FORKS,
             reply(a=False, b=True, at=5),
@@ -101,8 +48,6 @@ def test_courses(row: Row) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        wrong("a waiting run takes only an answer", "only a waiting run is resumed", ASKING, pause(), reply("onward")),
-        wrong("an answer nobody asked for is refused", "only a waiting run is resumed", ASKING, resume()),
         wrong("nothing happens after the end", "came after run r had finished", CLOSED, cancel()),
         *(
             wrong(f"time is finite and positive, not {at}", "time is a finite number of seconds", FORKS, cancel(at=at))

@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 from support.desk import Support
+from support.handfed import Asks, ask, cancel, inside, part, run, use
 from support.random_machines import Facts, Twins
 
 from fsm_orch import Final, Limits, Machine, State
 from fsm_orch.amounts import Amount
+from fsm_orch.define.parts import ToolSpec
 from fsm_orch.errors import StepError
 from fsm_orch.kernel import inputs, records
 from fsm_orch.kernel.begin import started as begun
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.step import step
+from fsm_orch.kernel.tree import levels
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing import TheoremChecker
 
@@ -92,67 +95,61 @@ class Inner(Machine[Facts, object]):
     go = work.to(done)
 
 
-class Outer(Machine[Facts, object]):
+class Outer(Machine[Facts]):
     """A machine that may run another inside its visit."""
 
-    work = State(TWINS, initial=True)
+    work = State(Asks(parts=(part(Inner),), tools=(ToolSpec(name="wait"),)), initial=True)
+    done, human = Final(), Final(fallback=True)
+    go = work.to(done)
+
+
+class Outermost(Machine[Facts]):
+    """A machine that may run that."""
+
+    work = State(Asks(parts=(part(Outer),)), initial=True)
     done, human = Final(), Final(fallback=True)
     go = work.to(done)
 
 
 def parent() -> TheoremChecker:
-    """Return a run in whose visit a child is under way."""
-    machine = CompiledMachine(Outer.definition, children={"inner": CompiledMachine(Inner.definition)})
+    """Return a run in whose visit a part is under way."""
+    machine = CompiledMachine(Outer.definition)
     checker = TheoremChecker(machine)
-    split = inputs.Split(call=1, machine="inner", tokens=150, context={}, at=0.0)
-    checker.follow_all([begun(machine, {}, run_id="r"), split])
+    checker.follow_all([begun(machine, {}, run_id="r"), ask(run("inner"), use("wait"))])
     return checker
 
 
-def test_a_child_that_lives_is_charged() -> None:
-    """What came late of a child's call is charged to its share, and lands the child alone."""
-    checker = parent()
+def test_a_part_that_lives_is_charged() -> None:
+    """What came late of a part's call is charged to its share, and lands the part alone."""
+    now = parent().follow(late(40, path=(1,))).configuration
 
-    now = checker.follow(late(40, path=(1,))).configuration
-
-    assert ("finished", "overrun", 40) == (
-        now.children[1].status,
-        now.children[1].landing,
-        now.children[1].ledger.settled.tokens,
-    )
-    assert ("running", 0) == (now.status, now.ledger.settled.tokens)
+    assert now.visit is not None
+    assert {"state": "human", "landing": "overrun"} == now.visit.asks[1].value
+    assert ("running", 40) == (now.status, now.ledger.settled.tokens)
 
 
-def test_a_child_of_a_child_is_charged() -> None:
+def test_a_part_of_a_part_is_charged() -> None:
     """What came late finds its way down, by one number of its path at each machine."""
-    middle = CompiledMachine(Outer.definition, children={"inner": CompiledMachine(Inner.definition)})
-    machine = CompiledMachine(Outer.definition, children={"middle": middle})
+    machine = CompiledMachine(Outermost.definition)
     checker = TheoremChecker(machine)
-    split = inputs.Split(call=1, machine="inner", tokens=150, context={}, at=0.0)
-    checker.follow_all(
-        [
-            begun(machine, {}, run_id="r"),
-            inputs.CallReserved(call=1, input_tokens=0, output_tokens=0, at=0.0),
-            inputs.Split(call=2, machine="middle", tokens=150, context={}, at=0.0),
-            inputs.ChildInput(call=2, input=split, at=0.0),
-        ]
-    )
+    asked = ask(run("inner"), use("wait"))
+    checker.follow_all([begun(machine, {}, run_id="r"), ask(run("outer")), inside(1, asked)])
 
-    now = checker.follow(late(40, path=(2, 1))).configuration
+    now = checker.follow(late(40, path=(1, 1))).configuration
 
-    child = now.children[2]
-    assert ("running", "running", "finished") == (now.status, child.status, child.children[1].status)
-    assert (0, 0, 40) == tuple(run.ledger.settled.tokens for run in (now, child, child.children[1]))
+    middle = levels(machine, now, (1,))[-1].now
+    assert middle.visit is not None
+    assert (0, 40) == (now.ledger.settled.tokens, middle.ledger.settled.tokens)
+    assert "finished" == middle.visit.asks[1].end
 
 
-@pytest.mark.parametrize("path", [(1,), (2,), (2, 1), (1, 7)])
+@pytest.mark.parametrize("path", [(1,), (2,), (2, 1)])
 def test_the_nearest_that_lives_is_charged(path: tuple[int, ...]) -> None:
-    """Of a child that has ended, or never was, the machine above it is charged, and lands."""
+    """Of a part that has ended, or never was, the machine above it is charged, and lands."""
     checker = parent()
     if path == (1,):
-        checker.follow(inputs.ChildInput(call=1, input=inputs.Cancelled(at=0.0), at=0.0))
+        checker.follow(inside(1, cancel()))
 
     now = checker.follow(late(40, path=path)).configuration
 
-    charged = now.children[1] if path == (1, 7) else now
-    assert ("overrun", 40) == (charged.landing, charged.ledger.overrun.tokens)
+    assert ("overrun", 40) == (now.landing, now.ledger.overrun.tokens)

@@ -9,7 +9,8 @@ from support.random_machines import PLANS, drawn
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, State
 from fsm_orch.kernel import records
-from fsm_orch.kernel.potential import Potential, by_hops
+from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.kernel.potential import Potential
 from fsm_orch.testing import Tape
 
 
@@ -40,7 +41,7 @@ class Desk(Machine[Question]):
 def test_no_edge_costs_more_than_the_potential_falls(plan: Tape) -> None:
     """Counting hops alone gives numbers that the inequality of a certificate holds for, on every edge and hop."""
     machine, limits = drawn(plan)
-    definition, potential = machine.definition, by_hops(machine.definition, limits)
+    definition, potential = machine.definition, CompiledMachine(machine.definition, limits=limits).potential
 
     for source in definition.states:
         assert len(potential.to_come[source]) == max(1, limits.hops)
@@ -53,7 +54,7 @@ def test_no_edge_costs_more_than_the_potential_falls(plan: Tape) -> None:
 
 def test_counting_hops_follows_the_dearest_path() -> None:
     """Three more visits fit after the first: twice `cheap` again, then `dear`, from which nothing leads on."""
-    potential = by_hops(Desk.definition, Desk.limits)
+    potential = CompiledMachine(Desk.definition).potential
 
     assert [200 + 200 + 900, 200 + 900, 900, 0] == list(potential.to_come["cheap"])
     assert [0, 0, 0, 0] == list(potential.to_come["dear"])

@@ -21,6 +21,8 @@ from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.potential import Potential
 from fsm_orch.kernel.reasons import LandingReason
 from fsm_orch.kernel.records import (
+    Answered,
+    Asked,
     AttemptFailed,
     CallDenied,
     CallReleased,
@@ -32,12 +34,12 @@ from fsm_orch.kernel.records import (
     Record,
     Refused,
     RunFinished,
-    RunResumed,
     RunStarted,
-    RunWaiting,
     Stamp,
     VisitStarted,
+    Wanted,
 )
+from fsm_orch.kernel.requests import AskHuman
 from fsm_orch.kernel.step import step
 
 
@@ -339,7 +341,7 @@ def test_every_attempt_is_recorded() -> None:
         AttemptFailed(stamp=CODE, reason="error", detail="ValueError", is_retried=is_retried)
         for is_retried in (True, True, False)
     ]
-    assert [due(SUMS, stepped.configuration) for stepped in steps] == [
+    assert [due(stepped.configuration) for stepped in steps] == [
         (Act((), 0, "reckon", 2),),
         (Act((), 0, "reckon", 3),),
         (),
@@ -362,13 +364,16 @@ def test_the_deadline_needs_no_detail() -> None:
     assert last(SUMS, inputs.Replied(at=60)).records == landed(replace(CODE, at=60), "deadline", "")
 
 
-def test_waiting_is_recorded_with_its_question() -> None:
-    """The question is told when the run waits, and the answer by a record of its own."""
-    paused = inputs.Paused(question="May I?", at=1)
+def test_a_round_is_recorded_with_what_is_asked() -> None:
+    """What is asked for is told by its number, kind and name, and each ask by a record of its end; no value is."""
+    asked = inputs.Asked(requests=(AskHuman(question="May I?"),), need=1, at=1)
+    answered = inputs.Answered(ask=1, id="a", value="secret", who="Ann", at=2)
 
-    assert last(SUMS, TO_WONDER, paused).records == (RunWaiting(stamp=WONDER, question="May I?"),)
-    assert last(SUMS, TO_WONDER, paused, inputs.Resumed(answer=1, at=2)).records == (
-        RunResumed(stamp=replace(WONDER, at=2)),
+    assert last(SUMS, TO_WONDER, asked).records == (
+        Asked(stamp=WONDER, asks=(Wanted(ask=1, kind="human", name=""),), need=1, is_race=False),
+    )
+    assert last(SUMS, TO_WONDER, asked, answered).records == (
+        Answered(stamp=replace(WONDER, at=2), ask=1, end="answered", ok=True, who="Ann", tokens=0, cost=0),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.handfed import ASKING, FORKS, SUPPORT, Play, fail, pause, reply, reserve, resume
+from support.handfed import ASKING, FORKS, SUPPORT, Play, answer, ask, fail, reply, reserve
 
 from fsm_orch.kernel import records
 
@@ -40,6 +40,6 @@ def test_a_call_is_admitted_in_the_visits_time(at: float, reason: list[str]) -> 
 
 def test_an_answer_after_the_visits_time_is_a_timeout() -> None:
     """An agent is not begun with an answer that it has no time to use."""
-    play = Play(ASKING, pause(), resume(at=5.0))
+    play = Play(ASKING, ask(), answer(at=5.0))
 
     assert ("human", "timeout") == (play.now.state, play.now.landing)

@@ -74,5 +74,7 @@ def any_value(hint: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(arguments)
     if origin in (Union, UnionType):
         return st.deferred(lambda: st.one_of([any_value(member) for member in arguments]))
+    if origin is Mapping:
+        return st.dictionaries(TEXTS, any_value(arguments[1]), max_size=3)
     assert (origin, *arguments[1:]) == (tuple, ...), f"no strategy for {hint}"
     return st.lists(any_value(arguments[0]), max_size=3).map(tuple)

@@ -7,22 +7,28 @@ from functools import partial
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from fsm_orch import Final, Limits, LLMAgent, Machine, State, Usage, Visit
+from fsm_orch import Final, Limits, LLMAgent, Machine, Reply, State, Usage, Visit
+from fsm_orch.define.agent_spec import AgentSpec
+from fsm_orch.define.parts import Part, ToolSpec
 from fsm_orch.errors import StepError
-from fsm_orch.kernel import VERSION, booking, inputs
+from fsm_orch.kernel import booking, inputs
+from fsm_orch.kernel.begin import started
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.course import Step
 from fsm_orch.kernel.due import due
+from fsm_orch.kernel.effects import Path
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.reasons import FailureReason
 from fsm_orch.kernel.records import AttemptFailed, CallDenied, CallSettled, HandedOff, Refused
+from fsm_orch.kernel.requests import AskHuman, Request, RunPart, UseTool
 from fsm_orch.kernel.step import step
 from fsm_orch.limits import CallLimits
 
 from .desk import Support, Ticket
-from .random_machines import Asks, Facts, Twins, is_a, is_b
+from .random_machines import Facts, Twins, is_a, is_b
 
 # --- machines ---------------------------------------------------------------------------------------------------
 
@@ -81,17 +87,6 @@ class Forgiving(Machine[Facts]):
     stay = look.to(human, "when b")
 
 
-class Asking(Machine[Facts]):
-    """Waits for a human, twice at most."""
-
-    ask = State(Asks(writes=()), initial=True, timeout_s=5)
-    plain = State(work)
-    done = Final()
-    human = Final(fallback=True)
-    onward = ask.to(plain)
-    finish = plain.to(done)
-
-
 class Thirsty(Machine[Facts]):
     """Calls that use up what the next state needs."""
 
@@ -106,23 +101,110 @@ class Thirsty(Machine[Facts]):
     limits = Limits(tokens=50)
 
 
-class Errand(Machine[Facts]):
-    """A child that makes one call."""
+class Asks:
+    """An agent that may ask for whatever it is given; the tests say what it does."""
 
-    look = State(Twins(calls=1, writes=(), limits=CallLimits(max_input_tokens=50, max_output_tokens=50)), initial=True)
+    def __init__(self, **options: Any) -> None:
+        given: dict[str, Any] = {"kind": "code", "name": "Asks", "asks": 9, "canonical": {}} | options
+        self.spec = AgentSpec(**given)
+
+    async def act(self, visit: Visit[Facts]) -> Reply:
+        """Return nothing; the tests say what it does."""
+        return Reply()
+
+
+def part(machine: type[Machine[Any]], most: int = 3, *, name: str = "") -> Part:
+    """Return a machine as a part, by default under its own name in small letters."""
+    return Part(name=name or machine.__name__.lower(), definition=machine.definition, most=most)
+
+
+TOOLS = (ToolSpec(name="look_up"), ToolSpec(name="pay", approval=True))
+
+
+class Asking(Machine[Facts]):
+    """Asks a human, twice at most."""
+
+    ask = State(Asks(asks_human=True, asks=2), initial=True, timeout_s=5)
+    plain = State(work)
+    done = Final()
+    human = Final(fallback=True)
+    onward = ask.to(plain)
+    finish = plain.to(done)
+
+
+class Errand(Machine[Facts]):
+    """A part that makes one call of 100 tokens at most."""
+
+    look = State(
+        Twins(calls=1, writes=(Facts.note,), limits=CallLimits(max_input_tokens=50, max_output_tokens=50)), initial=True
+    )
     done = Final()
     human = Final(fallback=True)
     finish = look.to(done)
 
 
-class Parent(Machine[Facts]):
-    """Runs children inside a visit."""
+class Approval(Machine[Facts]):
+    """A part that asks a human, and has a time of its own."""
 
-    fan = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=300, max_output_tokens=100)), initial=True)
+    ask = State(Asks(kind="human", asks_human=True, asks=1, must_ask=True, proposes=True), initial=True, expires_s=99)
+    late = Final()
+    done = Final()
+    human = Final(fallback=True)
+    yes = ask.to(done, "yes")
+    no = ask.to(human, "no")
+    expired = ask.on_timeout(late)
+    limits = Limits(deadline_s=20, visit_s=8)
+
+
+class Parent(Machine[Facts]):
+    """Runs parts inside a visit: all shares are reserved on entry."""
+
+    fan = State(
+        Asks(parts=(part(Errand), part(Approval), part(Closed, 1)), tools=TOOLS, asks_human=True, writes=(Facts.a,)),
+        initial=True,
+        timeout_s=20,
+    )
+    more = State(work)
+    late = State(work)
     done = Final()
     human = Final(fallback=True)
     finish = fan.to(done)
-    limits = Limits(tokens=1_000)
+    over = fan.on_timeout(late)
+    failed = fan.on_failure(more)
+    rest = (more | late).to(done)
+    limits = Limits(tokens=1_000, deadline_s=30)
+
+
+class Manager(Machine[Facts]):
+    """A model that has machines and tools."""
+
+    plan = State(
+        Asks(
+            kind="llm",
+            calls=3,
+            call_limits=CallLimits(max_input_tokens=60, max_output_tokens=40),
+            parts=(part(Errand, 2),),
+            tools=TOOLS,
+            asks=3,
+            proposes=True,
+            must_ask=True,
+        ),
+        initial=True,
+    )
+    done = Final()
+    human = Final(fallback=True)
+    finish = plan.to(done, "done")
+    lost = plan.to(human, "lost")
+    limits = Limits(tokens=550)
+
+
+class Each(Machine[Facts]):
+    """Runs one part for each item, two at most."""
+
+    each = State(Asks(kind="map", parts=(part(Errand, 2),), asks=2, must_ask=True), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    finish = each.to(done)
 
 
 SUPPORT = CompiledMachine(Support.definition)
@@ -131,10 +213,9 @@ CLOSED = CompiledMachine(Closed.definition)
 FORGIVING = CompiledMachine(Forgiving.definition)
 ASKING = CompiledMachine(Asking.definition)
 THIRSTY = CompiledMachine(Thirsty.definition)
-PARENT = CompiledMachine(
-    Parent.definition,
-    children={"forks": FORKS, "desk": SUPPORT, "errand": CompiledMachine(Errand.definition)},
-)
+PARENT = CompiledMachine(Parent.definition)
+MAP = CompiledMachine(Each.definition)
+MANAGER = CompiledMachine(Manager.definition)
 
 
 def support(*, tokens: int) -> CompiledMachine:
@@ -173,14 +254,25 @@ def fail(reason: FailureReason = "error", *, at: float = 0) -> Input:
     return inputs.Failed(reason=reason, at=at)
 
 
-def pause(*, at: float = 0) -> Input:
-    """Say that an agent asks a human."""
-    return inputs.Paused(question="May I?", at=at)
+def ask(*requests: Request, need: int = 0, race: bool = False, at: float = 0) -> Input:
+    """Say what an agent asks for; nothing given: a human."""
+    wanted = requests or (AskHuman(question="May I?"),)
+    return inputs.Asked(requests=wanted, need=need, is_race=race, at=at)
 
 
-def resume(answer: object = 1, *, at: float = 0) -> Input:
-    """Say what the human answered."""
-    return inputs.Resumed(answer=answer, at=at)
+def run(part: str, **context: Any) -> Request:
+    """Ask for a run of a part."""
+    return RunPart(part=part, context=context)
+
+
+def use(tool: str, **arguments: Any) -> Request:
+    """Ask for the use of a tool."""
+    return UseTool(name=tool, arguments=arguments)
+
+
+def answer(number: int = 1, value: object = 1, *, ok: bool = True, id: str = "somebody", at: float = 0) -> Input:
+    """Say what a human answered, or under its key what a tool came to."""
+    return inputs.Answered(ask=number, id=id, ok=ok, value=value, at=at)
 
 
 def cancel(*, at: float = 0) -> Input:
@@ -188,19 +280,9 @@ def cancel(*, at: float = 0) -> Input:
     return inputs.Cancelled(at=at)
 
 
-def split(call: int, machine: str, tokens: int, *, cost: int = 0, at: float = 0, **context: Any) -> Input:
-    """Say that a visit runs a child on a share."""
-    return inputs.Split(call=call, machine=machine, tokens=tokens, cost=cost, context=context, at=at)
-
-
-def child(call: int, event: Input) -> Input:
-    """Say what happened to a child."""
-    return inputs.ChildInput(call=call, input=event, at=0)
-
-
-def merge(call: int) -> Input:
-    """Say that a child is done with."""
-    return inputs.Merged(call=call, at=0)
+def inside(path: Path | int, event: Input, *, at: float = 0) -> Input:
+    """Say that an input is for a machine in the tree, at a time of the run."""
+    return replace(event, path=path if isinstance(path, tuple) else (path,), at=at)
 
 
 # --- runs -------------------------------------------------------------------------------------------------------
@@ -212,13 +294,7 @@ class Play:
     def __init__(self, compiled: CompiledMachine, *events: Input, **context: Any) -> None:
         self.compiled = compiled
         query = {"query": "x"} if compiled.definition.context is Ticket else {}
-        start = inputs.Started(
-            run_id="r",
-            context=query | context,
-            digest=compiled.definition.digest,
-            kernel=VERSION,
-            limits=compiled.limits,
-        )
+        start = started(compiled, query | context, run_id="r")
         self.last: Step = step(compiled, None, start)
         for event in events:
             self.feed(event)
@@ -248,14 +324,21 @@ class Play:
                 return getattr(self.now.ledger, name)
             case "charged":
                 return [(record.call, record.tokens) for record in self.records(CallSettled)]
-            case "shares":
-                return {call: child.ledger.limit for call, child in self.now.children.items()}
             case "due":
-                return due(self.compiled, self.now)
+                return due(self.now)
+            case "shares":
+                asks = booking.visit_of(self.now).asks.values()
+                return [each.child.ledger.limit for each in asks if each.child is not None]
+            case "asks":
+                return [each.end for each in booking.visit_of(self.now).asks.values()]
+            case "values":
+                return [each.value for each in booking.visit_of(self.now).asks.values()]
+            case "attempt":
+                return booking.visit_of(self.now).attempt
+            case "under_way":
+                return booking.visit_of(self.now).round is not None
             case "kinds":
                 return [record.kind for record in self.last.records]
-            case "answer":
-                return booking.visit_of(self.now).answer
             case "refusals":
                 return [refusal.reason for refusal in booking.visit_of(self.now).refusals]
             case _:
@@ -265,6 +348,7 @@ class Play:
 _RECORDED = {
     "denied": (CallDenied, "reason"),
     "refused": (Refused, "reason"),
+    "why": (Refused, "detail"),
     "is_repaired": (Refused, "is_repaired"),
     "failed": (AttemptFailed, "reason"),
     "failure": (AttemptFailed, "detail"),

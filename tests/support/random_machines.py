@@ -141,7 +141,9 @@ class Asks:
     """An agent that is allowed to wait for a human; in a run it just replies."""
 
     def __init__(self, *, writes: tuple[Any, ...]) -> None:
-        self.spec = AgentSpec(kind="code", name="Asks", writes=writes, pauses=2, attempts=2, canonical={})
+        self.spec = AgentSpec(
+            kind="code", name="Asks", writes=writes, asks_human=True, asks=2, attempts=2, canonical={}
+        )
 
     async def act(self, visit: Visit[Facts, Tape]) -> Reply:
         return Reply(changes={ref.name: value for ref, value in _values(visit).items()})

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
 from support.desk import Support
 
 from fsm_orch import Limits
-from fsm_orch.kernel import VERSION, inputs
+from fsm_orch.kernel import begin, inputs
 from fsm_orch.kernel.course import Step
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
@@ -25,6 +26,7 @@ FIRST = Stamp(
     state="triage",
     agent="LLMAgent",
     hops=0,
+    path=(),
     settled=0,
     reserved=700,
     remaining=9_300,
@@ -35,16 +37,7 @@ FIRST = Stamp(
 
 def started(compiled: CompiledMachine, **context: Any) -> inputs.Started:
     """Start a run on a thread and a trace, half a second in."""
-    return inputs.Started(
-        run_id="r",
-        thread_id="t",
-        trace_id="c",
-        context=context,
-        digest=compiled.definition.digest,
-        kernel=VERSION,
-        limits=compiled.limits,
-        at=0.5,
-    )
+    return replace(begin.started(compiled, context, run_id="r", thread_id="t", trace_id="c"), at=0.5)
 
 
 def last(compiled: CompiledMachine, *inputs: Input, **context: Any) -> Step:
@@ -65,6 +58,7 @@ CODE = Stamp(
     state="reckon",
     agent="work",
     hops=0,
+    path=(),
     settled=0,
     reserved=0,
     remaining=100,

@@ -3,15 +3,17 @@
 The *full* adversary reserves calls one after another in a visit, each at its maximum. A call uses all of that; where
 the ledger could notice the difference, also nothing. It replies with every declared handoff, with none, and with one
 that is not declared, and writes every combination of the values that guards distinguish. It fails for every reason that
-there can be, pauses where the agent may, lets the deadline pass, and cancels. Four things are left out because they
+there can be, asks for each kind of thing that the agent may ask for, once more than it may, and answers well or not;
+lets the deadline pass, and cancels. Four things are left out because they
 lead where others lead already. A reply that cannot be read is refused as an undeclared handoff is. A reply that is late
 ends as a timeout does. A call that is released, or is open when its attempt ends, ends as a settled one does. A call
 that uses more than it has reserved, known in time or late, lands the run as a cancellation does; what it is charged
 beyond its cap is for no proof to bound.
 
 The *lean* adversary only ends visits, each way once: by every declared handoff and writing, over each failure edge, and
-by landing. It spends nothing. What calls, repairs and pauses do besides is to use something up, and a run that has used
-up less can do no less. So whatever can happen at all happens under the lean adversary.
+by landing; it asks only where nothing may be decided before something was answered. It spends nothing. What calls,
+repairs and rounds do besides is to use something up, and a run that has used up less can do no less. So whatever can
+happen at all happens under the lean adversary.
 
 The *spending* adversary is lean, and makes calls that use all that they reserve. What runs spend at most is found under
 it where the ledger may deny something.
@@ -32,6 +34,7 @@ from ...kernel.inputs import Input
 from ...kernel.reasons import FailureReason, Refusal
 from .abstract import Abstraction
 from .replies import Replies
+from .turns import Rounds, asked
 
 IsTight = Callable[[Configuration], bool]
 """Returns whether the ledger may still deny something in the rest of a run."""
@@ -55,6 +58,7 @@ class FullAdversary:
     def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, is_tight: IsTight) -> None:
         self._machine, self._is_tight = compiled, is_tight
         self._replies = Replies(compiled, abstraction, is_whole=True)
+        self._rounds = Rounds(compiled)
         # The same inputs are handed out again, and not equal copies: the tree knows an input by its identity.
         self._others = lru_cache(maxsize=None)(self._listed)
 
@@ -62,10 +66,14 @@ class FullAdversary:
         """Return every input that may come in a configuration that has not finished, replies first."""
         visit, spec = now.visit, self._machine.states[now.state].spec
         assert visit is not None
+        if visit.round is not None:
+            return self._rounds.answers(now)
         can_call = visit.calls < spec.calls and visit.denied is None
-        stage = "waiting" if now.status == "waiting" else "open" if visit.open else "free"
-        others = self._others(now.state, stage, visit.calls, can_call, visit.pauses < spec.pauses, self._is_tight(now))
-        return chain(self._replies.of(now.state), others) if stage == "free" else others
+        stage = "open" if visit.open else "free"
+        others = self._others(now.state, stage, visit.calls, can_call, self._is_tight(now))
+        if stage == "open":
+            return others
+        return chain(self._replies.of(now.state), others, self._rounds.of(now.state))
 
     def stage(self, now: Configuration) -> Hashable:
         """Return how far the visit is, and what was spent where that still decides something."""
@@ -73,24 +81,18 @@ class FullAdversary:
         # deny something, it may deny it to one of two runs that spent differently.
         visit = now.visit
         assert visit is not None
-        within = visit.calls, visit.attempt, visit.failures, visit.pauses, visit.denied is not None, bool(visit.open)
-        return now.status, within, _spent(now) if self._is_tight(now) else None
+        within = visit.calls, visit.attempt, visit.failures, visit.denied is not None, bool(visit.open)
+        return within, asked(visit), _spent(now) if self._is_tight(now) else None
 
-    def _listed(
-        self, name: str, stage: str, calls: int, can_call: bool, can_pause: bool, is_tight: bool
-    ) -> tuple[Input, ...]:
+    def _listed(self, name: str, stage: str, calls: int, can_call: bool, is_tight: bool) -> tuple[Input, ...]:
         state = self._machine.states[name]
         found: list[Input] = []
-        if stage == "waiting":
-            found.append(inputs.Resumed(answer=None, at=0.0))
-        elif stage == "open":
+        if stage == "open":
             found += _settlements(state, calls, is_tight=is_tight)
         else:
             found += [inputs.Failed(reason=reason, at=0.0) for reason in _failures(state)]
             # One input at the deadline is enough: a reply or a failure lands the run then, whatever it says.
             found.append(inputs.Failed(reason="timeout", at=self._machine.limits.deadline_s))
-            if can_pause:
-                found.append(inputs.Paused(question="?", at=0.0))
             if can_call:
                 found.append(reservation(state, calls + 1))
         found.append(inputs.Cancelled(at=0.0))
@@ -107,15 +109,24 @@ class LeanAdversary:
     def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, *, is_tame: bool = False) -> None:
         self._machine = compiled
         self._replies = Replies(compiled, abstraction, is_whole=False, is_tame=is_tame)
+        self._rounds = Rounds(compiled)
         self._others = lru_cache(maxsize=None)(lambda name: tuple(self._ends(compiled.states[name])))
 
     def moves(self, now: Configuration) -> Iterable[Input]:
-        """Return every way in which a visit may end, each once."""
+        """Return every way in which a visit may end, each once; or the next of a round, where one must come before."""
+        visit = now.visit
+        assert visit is not None
+        if visit.round is not None:
+            return self._rounds.answers(now)
+        if self._machine.states[now.state].spec.must_ask and not visit.is_answered:
+            return chain(self._rounds.of(now.state), self._others(now.state))
         return chain(self._replies.of(now.state), self._others(now.state))
 
-    def stage(self, now: Configuration) -> Hashable:  # noqa: ARG002 - others depend on it
-        """Return nothing: a visit is only begun."""
-        return None
+    def stage(self, now: Configuration) -> Hashable:
+        """Return how far a round is that must come before; else nothing: a visit is only begun."""
+        visit = now.visit
+        assert visit is not None
+        return asked(visit)
 
     def _ends(self, state: CompiledState) -> Iterator[Input]:
         """Yield an input for each failure edge, and one that lands."""
@@ -146,7 +157,7 @@ class SpendingAdversary(LeanAdversary):
         if visit.open:
             settled: Iterable[Input] = self._settle(now.state, visit.calls)
             return settled
-        if visit.calls == spec.calls or visit.denied is not None:
+        if visit.round is not None or visit.calls == spec.calls or visit.denied is not None:
             return super().moves(now)
         call = (self._call(now.state, visit.calls + 1),)
         return chain(call, super().moves(now)) if self._is_tight(now) else call
@@ -156,7 +167,7 @@ class SpendingAdversary(LeanAdversary):
         visit = now.visit
         assert visit is not None
         within = visit.calls, visit.denied is not None, bool(visit.open)
-        return within, _spent(now) if self._is_tight(now) else None
+        return within, asked(visit), _spent(now) if self._is_tight(now) else None
 
 
 def _spent(now: Configuration) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.states import EdgeKind
+from ...errors import FsmError
 from ...kernel import inputs
 from ...kernel.begin import started
 from ...kernel.configuration import Configuration
@@ -79,6 +80,8 @@ class Play:
         *,
         against: Against = "full",
     ) -> None:
+        if any(state.spec.parts for state in definition.states.values()):
+            raise FsmError(f"{definition.name} runs machines inside its visits, and those cannot be explored yet")
         self.abstraction = Abstraction(definition, guards(definition, policies))
         self.oracle = GuardOracle(self.abstraction)
         self.compiled = CompiledMachine(self.abstraction.definition, limits=limits, prices=prices, oracle=self.oracle)
@@ -98,7 +101,7 @@ class Play:
         """Whether the most expensive visits together exceed a limit; if not, the ledger denies nothing in any run."""
         self.final_values = {n: {r.name: value for r, value in f.sets.items()} for n, f in definition.finals.items()}
         """The values that each final state writes, by final state and field."""
-        self.worst_case = {name: s.spec.worst_case(s.price) for name, s in self.compiled.states.items()}
+        self.worst_case = {name: state.worst for name, state in self.compiled.states.items()}
         """What a visit of each state is charged at most."""
         self._kinds: dict[str, EdgeKind] = {handoff.name: handoff.kind for handoff in definition.handoffs}
 
@@ -199,9 +202,10 @@ class Play:
     def _take(self, position: Position | None, event: Input) -> Successor:
         before, at = (position.now, position.at) if position else (None, ())
         stepped = step(self.compiled, before, event)
-        after, records = stepped.configuration, stepped.records
+        # what happens inside parts is proved of each part by itself
+        after, records = stepped.configuration, tuple([r for r in stepped.records if not r.stamp.path])
         hop = _HopContext(self, before, event, records)
-        breaches = self._theorems.breaches(before, event, records, after, hop.holds)
+        breaches = self._theorems.breaches(before, event, stepped.records, after, hop.holds)
         if before is None:
             initial = self.compiled.definition.initial.name
             at = tuple([automaton.start(initial, hop.holds) for automaton in self.automata])
@@ -265,10 +269,7 @@ class _HopContext:
 def _worst_case(compiled: CompiledMachine) -> Amount:
     """Bound what a run may be charged: its visits, the most expensive first, whatever edges there are."""
     hops = compiled.limits.hops
-    charged = [
-        (state.spec.worst_case(compiled.prices[name]), min(state.max_visits or hops, hops))
-        for name, state in compiled.definition.states.items()
-    ]
+    charged = [(state.worst, int(min(state.max_visits, hops))) for state in compiled.states.values()]
     return Amount(
         _dearest([(amount.tokens, visits) for amount, visits in charged], hops),
         _dearest([(amount.cost, visits) for amount, visits in charged], hops),

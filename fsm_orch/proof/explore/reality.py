@@ -45,7 +45,7 @@ def breaks(compiled: CompiledMachine, policy: Policy, journal: Iterable[Input]) 
         if isinstance(event, Started):  # the initial state, although the run may have landed in the same step
             at = follower.start(definition.initial.name, _holds(validated(definition.context, event.context)))
         for record in stepped.records:
-            if isinstance(record, records.HandedOff | records.Landed):
+            if isinstance(record, records.HandedOff | records.Landed) and not record.stamp.path:
                 at = _moved(follower, at, record, _after_hop(before or now, event, record, now))
     ended, landed = now is not None and now.status == "finished", now is not None and now.landing is not None
     return follower.is_broken(at, ended=ended, landed=landed)

@@ -6,16 +6,20 @@ mistakes. An exploration asks after every step that it tries, and a `TheoremChec
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from ...amounts import NOTHING
+from ...amounts import NOTHING, Amount
 from ...define.definition import Definition
 from ...define.guards import Guard
 from ...kernel import inputs
-from ...kernel.configuration import Configuration
+from ...kernel.configuration import Ask, Configuration, VisitLog
+from ...kernel.effects import Path
 from ...kernel.inputs import Input
 from ...kernel.records import (
+    Answered,
+    Approved,
     CallDenied,
     CallReleased,
     CallReserved,
@@ -25,6 +29,7 @@ from ...kernel.records import (
     Overspent,
     Record,
 )
+from ...kernel.requests import RunPart, UseTool
 from ...limits import Limits
 
 Theorem = Literal["T1", "T2", "T3", "T4", "T5"]
@@ -57,6 +62,8 @@ class Theorems:
         self._edges = {(source, handoff.name): handoff for source, handoff in definition.edges}
         states = definition.states.items()
         self._most_visits = {name: limits.hops if s.max_visits is None else s.max_visits for name, s in states}
+        self._specs = {name: state.spec for name, state in states}
+        self._exits = {(source, handoff.name) for source, handoff in definition.edges if handoff.kind == "handoff"}
         self._most_calls = {name: state.spec.calls for name, state in states}
         self._visit_s = {name: state.seconds(limits) for name, state in states}
 
@@ -76,6 +83,8 @@ class Theorems:
             after: the configuration after it.
             holds: returns whether a guard holds on the context that the step committed.
         """
+        # what happened inside parts is told by records of their own, each with its path
+        records = tuple([record for record in records if record.stamp.path == after.path])
         return [
             *self._closure(before, records, after, holds),
             *self._termination(after),
@@ -84,6 +93,7 @@ class Theorems:
             *self._books(before, event, records, after),
             *self._deadline(event, records, after),
             *self._landing(event, after),
+            *self._asking(before, records, after),
         ]
 
     def _closure(
@@ -133,6 +143,8 @@ class Theorems:
         self, before: Configuration | None, event: Input, made: tuple[Record, ...], after: Configuration
     ) -> Iterator[Breach]:
         """T2: every step records something, and an attempt that has ended is under way no longer."""
+        if event.path != after.path:
+            return
         if not made:
             yield Breach("T2", f"nothing is recorded of {event.kind!r}")
         if isinstance(event, inputs.Replied | inputs.Failed) and before and before.visit and after.visit:
@@ -151,7 +163,7 @@ class Theorems:
             yield Breach("T3", f"{tokens} tokens and {micros} micro-dollars are settled and reserved")
         if overrun != NOTHING and after.status != "finished":
             yield Breach("T3", f"the run went on after an overrun of {overrun}")
-        held = sum(visit.open.values(), visit.grant) if visit else NOTHING
+        held = sum(visit.open.values(), visit.grant) + _shares(visit) if visit else NOTHING
         if held != reserved:
             yield Breach("T3", f"the visit holds {held}, and {reserved} is reserved")
         if visit and visit.calls > self._most_calls.get(after.state, 0):
@@ -168,7 +180,7 @@ class Theorems:
                 held[record.call] = record.input_tokens + record.output_tokens
             elif isinstance(record, CallSettled):
                 reserved, charged = held.pop(record.call, 0), charged + record.tokens
-                least, most = _charge(before, event, record.call, reserved)
+                least, most = _charge(event, after.path, record.call, reserved)
                 if not least <= record.tokens <= most or record.overrun != max(0, record.tokens - reserved):
                     charge = f"{record.tokens} tokens, {record.overrun} of them beyond the {reserved} reserved"
                     yield Breach("T3", f"call {record.call} was charged {charge}, and used {least} to {most}")
@@ -178,6 +190,8 @@ class Theorems:
                     yield Breach("T3", f"call {record.call} was charged {record.tokens} tokens late, which nobody told")
                 elif record.tokens and after.landing != "overrun":
                     yield Breach("T3", f"the run went on after {record.tokens} tokens that came late")
+            elif isinstance(record, Answered):
+                charged += record.tokens
             elif isinstance(record, CallReleased):
                 if not isinstance(event, inputs.CallReleased) or event.call != record.call:
                     yield Breach("T3", f"call {record.call} was released unasked")
@@ -202,7 +216,7 @@ class Theorems:
         if after.status != "running" or after.at < ends:
             return
         over = "the deadline" if after.at >= deadline else "the visit's time"
-        if isinstance(event, inputs.Replied | inputs.Failed | inputs.Resumed):
+        if isinstance(event, inputs.Replied | inputs.Failed | inputs.Asked | inputs.Answered):
             yield Breach("T4", f"an agent is called in {after.state!r} after {over}")
         if any(isinstance(record, CallReserved) for record in made):
             yield Breach("T4", f"a call was reserved in {after.state!r} after {over}")
@@ -210,12 +224,67 @@ class Theorems:
     def _landing(self, event: Input, after: Configuration) -> Iterator[Breach]:
         """T5: a run that is cancelled ends in the fallback, and one that ends there has what the fallback sets."""
         fallback = self._fallback
-        if isinstance(event, inputs.Cancelled) and (after.status, after.state) != ("finished", fallback.name):
+        if (
+            isinstance(event, inputs.Cancelled)
+            and event.path == after.path
+            and (after.status, after.state) != ("finished", fallback.name)
+        ):
             yield Breach("T5", f"a cancelled run is {after.status} in {after.state!r}")
         elif after.state == fallback.name:
             for ref, value in fallback.sets.items():
                 if getattr(after.context, ref.name) != value:
                     yield Breach("T5", f"landed without the default of {ref!r}")
+
+    def _asking(self, before: Configuration | None, made: tuple[Record, ...], after: Configuration) -> Iterator[Breach]:
+        """T1 to T3 of rounds: what is declared is asked for, and as often; what must come first came."""
+        visit, was = after.visit, before.visit if before else None
+        if before is not None and was is not None:
+            spec = self._specs[before.state]
+            for record in made:
+                is_edge = isinstance(record, HandedOff) and (before.state, record.handoff) in self._exits
+                if is_edge and spec.must_ask and not was.is_answered:
+                    yield Breach("T1", f"{before.state!r} was left though nothing that it must ask for was answered")
+        if visit is None or not visit.asks:
+            return
+        spec, is_same_visit = self._specs[after.state], before is not None and before.hops == after.hops
+        if len(visit.asks) > spec.asks:
+            yield Breach("T2", f"{len(visit.asks)} requests in {after.state!r}, which declares {spec.asks}")
+        runs = Counter(ask.request.part for ask in visit.asks.values() if isinstance(ask.request, RunPart))
+        for part in spec.parts:
+            if runs[part.name] > part.most:
+                yield Breach("T2", f"{runs[part.name]} runs of {part.name!r}, which declares {part.most}")
+        gated = {tool.name for tool in spec.tools if tool.approval}
+        approved = {record.ask for record in made if isinstance(record, Approved)}
+        for number, ask in visit.asks.items():
+            if ask.child is not None:
+                yield from _in_part(number, ask, ask.child)
+            if isinstance(ask.request, UseTool) and ask.request.name in gated and ask.is_open and not ask.is_gated:
+                earlier = was.asks.get(number) if was is not None and is_same_visit else None
+                if number not in approved and (earlier is None or earlier.is_gated):
+                    yield Breach("T1", f"the tool of ask {number} is due in {after.state!r}, and no human approved it")
+
+
+def _shares(visit: VisitLog) -> Amount:
+    """Return what the parts that run hold together."""
+    return sum((ask.share for ask in visit.asks.values() if ask.child is not None), NOTHING) if visit.asks else NOTHING
+
+
+def _in_part(number: int, ask: Ask, child: Configuration) -> Iterator[Breach]:
+    """T2, T3 and T5 of a part: it has its share, no more, and a hop left to land with."""
+    ledger = child.ledger
+    if ledger.limit.tokens != ask.share.tokens:
+        yield Breach("T3", f"the part of ask {number} may spend {ledger.limit}, and was moved {ask.share}")
+    if ledger.settled.tokens - ledger.overrun.tokens + ledger.reserved.tokens > ledger.limit.tokens:
+        yield Breach("T3", f"the part of ask {number} holds {ledger}")
+    if child.visit is None or child.status == "finished":
+        yield Breach("T2", f"the part of ask {number} has ended, and its round does not know")
+    else:
+        held = sum(child.visit.open.values(), child.visit.grant) + _shares(child.visit)
+        if held != ledger.reserved:
+            yield Breach("T3", f"the part of ask {number} holds {held}, and {ledger.reserved} is reserved in it")
+        for inner, asked in child.visit.asks.items():
+            if asked.child is not None:
+                yield from _in_part(inner, asked, asked.child)
 
 
 def _held(now: Configuration | None) -> dict[int, int]:
@@ -223,11 +292,10 @@ def _held(now: Configuration | None) -> dict[int, int]:
     return {call: amount.tokens for call, amount in now.visit.open.items()} if now and now.visit else {}
 
 
-def _charge(before: Configuration | None, event: Input, call: int, reserved: int) -> tuple[int, int]:
+def _charge(event: Input, path: Path, call: int, reserved: int) -> tuple[int, int]:
     """Return the least and the most tokens that a call may be charged as it ends."""
-    child = before.children.get(call) if before else None
-    if child is not None:
-        return child.ledger.settled.tokens, child.ledger.settled.tokens + child.ledger.reserved.tokens
-    if isinstance(event, inputs.CallSettled) and event.call == call and event.usage is not None:
+    if not isinstance(event, inputs.CallSettled) or event.usage is None:
+        return reserved, reserved
+    if event.path == path and event.call == call:
         return event.usage.total_tokens, event.usage.total_tokens
     return reserved, reserved

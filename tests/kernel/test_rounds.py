@@ -1,0 +1,521 @@
+"""Rounds: what an agent may ask for, what becomes of it, and when the agent acts again."""
+
+from __future__ import annotations
+
+import pytest
+from support.handfed import (
+    ASKING,
+    MANAGER,
+    MAP,
+    PARENT,
+    Play,
+    Row,
+    answer,
+    ask,
+    cancel,
+    case,
+    fail,
+    inside,
+    release,
+    reply,
+    reserve,
+    run,
+    settle,
+    use,
+    wrong,
+)
+
+from fsm_orch import Limits
+from fsm_orch.kernel import inputs
+from fsm_orch.kernel.effects import Act, AskHuman, UseTool
+from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.kernel.requests import AskHuman as AskRequest
+from fsm_orch.kernel.tree import Level, levels
+
+ERRANDS = ask(run("errand"), run("errand"))
+DONE = reply("finish", note="n")
+NOTHING = inputs.Asked(requests=(), at=0)
+
+
+def level(play: Play, *path: int) -> Level:
+    """Return where a machine in the tree stands."""
+    return levels(play.compiled, play.now, path)[-1]
+
+
+def key(number: int) -> str:
+    """Return the key of a tool in the first visit, which its answer bears."""
+    return f"r:0:{number}"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        case(
+            "a human is asked, and the agent is not at work meanwhile",
+            ASKING,
+            ask(),
+            due=(AskHuman((), 0, "ask", 1, 1),),
+            kinds=["asked"],
+            is_waiting=True,
+        ),
+        case(
+            "the same visit goes on with the answer",
+            ASKING,
+            ask(),
+            answer(value={"ok": True}),
+            due=(Act((), 0, "ask", 2),),
+            values=[{"ok": True}],
+            kinds=["answered"],
+            is_waiting=False,
+        ),
+        case(
+            "what was answered stands in the visit through all its rounds",
+            ASKING,
+            ask(),
+            answer(value=1),
+            ask(),
+            answer(2, value=2),
+            values=[1, 2],
+            attempt=3,
+        ),
+        case(
+            "an agent that declares two requests does not get a third",
+            ASKING,
+            *(ask(), answer(), ask(), answer(2)),
+            ask(),
+            refused="undeclared_ask",
+            why="it would be 3 requests in this visit, and 2 is the most",
+            landing="refusal",
+        ),
+        case("an agent that asks too late has timed out", ASKING, ask(at=5.5), failed="timeout", landing="timeout"),
+        case(
+            "so has one whose answer comes too late", ASKING, ask(), answer(at=5), failed="timeout", landing="timeout"
+        ),
+        case(
+            "of a run whose time is over no agent acts again",
+            CompiledMachine(ASKING.definition, limits=Limits(deadline_s=4)),
+            ask(),
+            answer(at=4),
+            landing="deadline",
+            due=(),
+        ),
+        case("a question that expires is a timeout", ASKING, ask(), fail("timeout"), failed="timeout"),
+        case("a human who never answers keeps no run from landing", ASKING, ask(), cancel(), landing="cancelled"),
+        case(
+            "a tool is used under the number of its ask",
+            PARENT,
+            ask(use("look_up"), use("look_up")),
+            due=(UseTool((), 0, "fan", 1, 1), UseTool((), 0, "fan", 1, 2)),
+            is_waiting=False,
+        ),
+        case(
+            "a tool that fails is a result",
+            PARENT,
+            ask(use("look_up")),
+            answer(1, "no such order", ok=False, id=key(1)),
+            due=(Act((), 0, "fan", 2),),
+            values=["no such order"],
+        ),
+        case(
+            "a tool that needs approval is a human's first",
+            PARENT,
+            ask(use("pay"), use("look_up")),
+            due=(AskHuman((), 0, "fan", 1, 1), UseTool((), 0, "fan", 1, 2)),
+        ),
+        case(
+            "approved, it is due",
+            PARENT,
+            ask(use("pay")),
+            answer(1, True),
+            kinds=["approved"],
+            due=(UseTool((), 0, "fan", 1, 1),),
+        ),
+        *(
+            case(
+                f"anything but True declines it: {value!r}, {ok}",
+                PARENT,
+                ask(use("pay")),
+                answer(1, value, ok=ok),
+                asks=["declined"],
+                values=["a human declined it"],
+                due=(Act((), 0, "fan", 2),),
+            )
+            for value, ok in ((False, True), ("yes", True), (1, True), (True, False), (None, True))
+        ),
+        case(
+            "parts, tools and humans are due together, by number",
+            PARENT,
+            ask(run("approval"), use("look_up"), AskRequest(question="?")),
+            due=(Act((1,), 0, "ask", 1), UseTool((), 0, "fan", 1, 2), AskHuman((), 0, "fan", 1, 3)),
+            is_waiting=False,
+        ),
+        case(
+            "a machine waits if all that its parts are due is a human's",
+            PARENT,
+            ask(run("approval"), AskRequest(question="?")),
+            inside(1, ask()),
+            due=(AskHuman((1,), 0, "ask", 1, 1), AskHuman((), 0, "fan", 1, 2)),
+            is_waiting=True,
+        ),
+    ],
+)
+def test_what_is_asked(row: Row) -> None:
+    """An agent asks; it acts again when all that it asked for has come to its end."""
+    row()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        case(
+            "a tool that is not declared", PARENT, ask(use("rm")), why="tool 'rm' is not declared here", taken="failed"
+        ),
+        case("a part that is not declared", PARENT, ask(run("desk")), why="part 'desk' is not declared here"),
+        case("a human where none is to be asked", MANAGER, ask(), refused="undeclared_ask", is_repaired=True),
+        case("nothing, where it is no map", PARENT, NOTHING, why="nothing is asked for: ask for something, or reply"),
+        case("more successes than requests", PARENT, ask(use("look_up"), need=2), refused="undeclared_ask"),
+        case("of a map, more items than it declares", MAP, ask(*[run("errand")] * 3), refused="undeclared_ask"),
+        case("of a map, nothing a second time", MAP, NOTHING, NOTHING, refused="undeclared_ask", landing="refusal"),
+        case("a race that nobody can win", PARENT, ask(use("look_up"), race=True), refused="undeclared_ask"),
+        case(
+            "a part more often than it may run, in one round",
+            PARENT,
+            ask(*[run("errand")] * 4),
+            why="'errand' would run 4 times in this visit, and 3 is the most",
+        ),
+        case(
+            "a part more often than it may run, in two rounds",
+            MANAGER,
+            ask(run("errand"), run("errand")),
+            *(inside(n, cancel()) for n in (1, 2)),
+            ask(run("errand")),
+            why="'errand' would run 3 times in this visit, and 2 is the most",
+        ),
+        case(
+            "a part on a context that it does not take",
+            PARENT,
+            ask(run("errand", count="many")),
+            refused="wrong_type",
+            why="'errand' cannot start on this: count: Input should be a valid integer, unable to parse string as an "
+            "integer",
+        ),
+        case(
+            "a part with a field set that only its agents write",
+            PARENT,
+            ask(run("errand", answer="done")),
+            refused="wrong_type",
+        ),
+        case(
+            "a decision before anything was asked for", MANAGER, reply("finish"), refused="must_ask", is_repaired=True
+        ),
+        case(
+            "a decision where an ask was refused",
+            MANAGER,
+            ask(use("rm")),
+            reply("finish"),
+            refused="must_ask",
+        ),
+        case(
+            "none of these is said at any time", MANAGER, reply("none_of_these"), refused="declined", landing="declined"
+        ),
+        case(
+            "a decision after a tool failed",
+            MANAGER,
+            ask(use("look_up")),
+            answer(ok=False, id=key(1)),
+            reply("finish"),
+            taken="finish",
+        ),
+        case(
+            "a decision after a human said no",
+            MANAGER,
+            ask(use("pay")),
+            answer(value=False),
+            reply("finish"),
+            taken="finish",
+        ),
+        case(
+            "a decision after a part failed",
+            MANAGER,
+            ask(run("errand")),
+            inside(1, cancel()),
+            reply("finish"),
+            taken="finish",
+        ),
+    ],
+)
+def test_what_is_refused(row: Row) -> None:
+    """What an agent does not declare is refused like a reply, and nothing has begun."""
+    row()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        case(
+            "entering reserves all parts",
+            PARENT,
+            tokens=(0, 340),
+        ),
+        case(
+            "asking moves their shares, and gives the rest back",
+            PARENT,
+            ERRANDS,
+            tokens=(0, 200),
+            kinds=["asked", "run_started", "visit_started", "run_started", "visit_started"],
+            due=(Act((1,), 0, "look", 1), Act((2,), 0, "look", 1)),
+        ),
+        case(
+            "asking charges what the attempt left open, and frees its grant",
+            MANAGER,
+            reserve(1, 50, 40),
+            ask(run("errand")),
+            tokens=(90, 100),
+        ),
+        case(
+            "a part that ends gives back what it did not use, in that very step",
+            PARENT,
+            ERRANDS,
+            inside(1, reserve(1, 40, 40)),
+            inside(1, settle(1, 30)),
+            inside(1, DONE),
+            tokens=(30, 100),
+            asks=["finished", None],
+            kinds=["handed_off", "run_finished", "answered"],
+        ),
+        case(
+            "what its calls used is the run's usage too",
+            PARENT,
+            ask(run("errand")),
+            inside(1, reserve(1, 40, 40)),
+            inside(1, settle(1, 30)),
+            inside(1, DONE),
+            tokens=(30, 0),
+            due=(Act((), 0, "fan", 2),),
+        ),
+        case(
+            "a round that cannot be paid has not begun",
+            CompiledMachine(MANAGER.definition, limits=Limits(tokens=260)),
+            reserve(1, 60, 40),
+            ask(run("errand"), run("errand")),
+            failed="denied",
+            kinds=["call_settled", "attempt_failed", "landed", "run_finished"],
+            landing="denied",
+            tokens=(100, 0),
+        ),
+        case(
+            "a part that nothing is legal in has failed as it begins",
+            PARENT,
+            ask(run("closed"), run("errand")),
+            asks=["finished", None],
+            values=[{"state": "human", "landing": "no_handoff"}, None],
+            tokens=(0, 100),
+        ),
+        case(
+            "and may be all of its round",
+            PARENT,
+            ask(run("closed")),
+            due=(Act((), 0, "fan", 2),),
+            tokens=(0, 0),
+        ),
+        case(
+            "a part that is charged more than its share lands the run",
+            PARENT,
+            ask(run("errand"), use("look_up")),
+            inside(1, reserve(1, 50, 50)),
+            inside(1, settle(1, 170)),
+            landing="overrun",
+            tokens=(170, 0),
+        ),
+        case(
+            "one that is charged more than a call reserved, within its share, has failed alone",
+            PARENT,
+            ask(run("errand"), use("look_up")),
+            inside(1, reserve(1, 10, 10)),
+            inside(1, settle(1, 30)),
+            values=[{"state": "human", "landing": "overrun"}, None],
+            tokens=(30, 0),
+            under_way=True,
+        ),
+        case(
+            "a cancellation lands the whole tree, and charges what is open in full",
+            PARENT,
+            ask(run("errand"), run("approval"), use("look_up"), use("pay")),
+            inside(1, reserve(1, 50, 50)),
+            inside(2, ask()),
+            cancel(),
+            landing="cancelled",
+            tokens=(100, 0),
+            kinds=[
+                *["call_settled", "landed", "run_finished", "answered"],
+                *["answered", "landed", "run_finished", "answered"],
+                *["answered", "answered", "landed", "run_finished"],
+            ],
+        ),
+        case(
+            "a visit that fails ends its round first, and takes its edge",
+            PARENT,
+            ask(run("errand")),
+            inside(1, reserve(1, 50, 50)),
+            fail("timeout", at=20),
+            taken="over",
+            tokens=(100, 0),
+        ),
+    ],
+)
+def test_money(row: Row) -> None:
+    """Shares are moved in one step, and come back in the step in which a part ends."""
+    row()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        case("of all, the first", PARENT, ERRANDS, inside(1, DONE), under_way=True),
+        case("of all, both", PARENT, ERRANDS, inside(2, DONE), inside(1, DONE), asks=["finished"] * 2, under_way=False),
+        case(
+            "where both must succeed, one failure is the end",
+            PARENT,
+            ask(run("errand"), run("errand"), need=2),
+            inside(1, cancel()),
+            asks=["finished", "unneeded"],
+            values=[{"state": "human", "landing": "cancelled"}, "it was no longer needed"],
+            attempt=2,
+        ),
+        case(
+            "where none must, all are waited for",
+            PARENT,
+            ERRANDS,
+            inside(1, cancel()),
+            under_way=True,
+        ),
+        case(
+            "a race is over with its winner",
+            PARENT,
+            ask(run("errand"), run("errand"), use("pay"), need=1, race=True),
+            inside(2, DONE),
+            asks=["unneeded", "finished", "unneeded"],
+            attempt=2,
+        ),
+        case(
+            "but not with a loser",
+            PARENT,
+            ask(run("errand"), run("errand"), need=1, race=True),
+            inside(2, cancel()),
+            asks=[None, "finished"],
+        ),
+        case(
+            "of which two are wanted, two",
+            PARENT,
+            ask(*[use("look_up")] * 3, need=2, race=True),
+            answer(1, id=key(1)),
+            answer(3, id=key(3)),
+            asks=["answered", "unneeded", "answered"],
+        ),
+        case(
+            "or two losers of three",
+            PARENT,
+            ask(*[use("look_up")] * 3, need=2, race=True),
+            answer(1, ok=False, id=key(1)),
+            answer(3, ok=False, id=key(3)),
+            asks=["answered", "unneeded", "answered"],
+            attempt=2,
+        ),
+        case(
+            "a part that ends in its fallback has failed",
+            PARENT,
+            ask(run("approval"), use("look_up"), need=2),
+            inside(1, ask()),
+            inside(1, answer(value="no")),
+            inside(1, reply("no")),
+            values=[{"state": "human", "landing": None}, "it was no longer needed"],
+        ),
+    ],
+)
+def test_when_a_round_is_over(row: Row) -> None:
+    """It is over when nothing is open, enough of a race has succeeded, or enough is no longer possible."""
+    row()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        wrong("an agent decides while its round is open", "whose agent is not at work", ASKING, ask(), reply("onward")),
+        wrong("or asks again", "whose agent is not at work", ASKING, ask(), ask()),
+        wrong("or makes a call", "whose agent is not at work", MANAGER, ask(use("look_up")), reserve(1, 9, 9)),
+        wrong("or fails", "none has failed", ASKING, ask(), fail()),
+        wrong(
+            "a call that was charged is released",
+            "is not open",
+            MANAGER,
+            reserve(1, 9, 9),
+            ask(use("look_up")),
+            release(1),
+        ),
+        wrong("an answer that nobody asked for", "ask 1 is not open for an answer", ASKING, answer()),
+        wrong(
+            "a second answer",
+            "ask 1 is not open",
+            PARENT,
+            ask(use("pay"), use("pay")),
+            answer(1, False),
+            answer(1, True),
+        ),
+        wrong("an answer without an id", "does not answer it", ASKING, ask(), answer(id="")),
+        wrong(
+            "a second approval, for what the tool came to",
+            "is for its tool, under 'r:0:1'",
+            PARENT,
+            ask(use("pay")),
+            answer(1, True, id="one"),
+            answer(1, True, id="two"),
+        ),
+        wrong("a tool before it is approved", "is for a human", PARENT, ask(use("pay")), answer(1, "paid", id=key(1))),
+        wrong("an answer in the place of a part", "ask 1 is not open", PARENT, ask(run("errand")), answer(1)),
+        wrong("an input for a part that is not there", "which is not running", PARENT, inside(1, cancel())),
+        wrong("or has ended", "which is not running", PARENT, ERRANDS, *[inside(1, cancel())] * 2),
+        wrong("or for one in a tool", "which is not running", PARENT, ask(use("look_up")), inside((1, 1), cancel())),
+    ],
+)
+def test_what_does_not_fit(row: Row) -> None:
+    """An input that does not fit what a round is doing is an error, and nothing changes."""
+    row()
+
+
+def test_a_map_over_nothing_is_over_at_once() -> None:
+    """It counts as answered, and the agent acts again."""
+    play = Play(MAP, NOTHING)
+
+    assert (Act((), 0, "each", 2),) == play.seen("due")
+    play.feed(reply("finish"))
+    assert "finish" == play.seen("taken")
+
+
+def test_what_a_part_leaves_is_json() -> None:
+    """An agent is told the end of its part and its context, as JSON."""
+    play = Play(PARENT, ask(run("errand", count=3)), inside(1, DONE))
+
+    assert [
+        {"state": "done", "context": {"a": False, "b": False, "count": 3, "note": "n", "answer": None}}
+    ] == play.seen("values")
+
+
+def test_a_part_does_not_age_while_it_waits() -> None:
+    """While one branch works, the time of another stands still in which only a human is due."""
+    play = Play(PARENT, ask(run("approval"), run("errand"), at=1), inside(1, ask(), at=3))
+
+    play.feed(inside(2, reserve(1, 9, 9), at=4))
+    play.feed(inside(1, answer(), at=15))  # its visits have 8 seconds
+    waited = level(play, 1)
+    play.feed(inside(1, reply("yes"), at=17))
+
+    assert (2.0, 13.0) == (waited.now.at, waited.behind)
+    assert "done" == play.seen("values")[0]["state"]
+
+
+def test_a_parts_time_is_its_own() -> None:
+    """It begins at 0 when it is asked for, and its deadline and visits are judged by it."""
+    play = Play(PARENT, ask(run("errand"), use("look_up"), at=4), inside(1, reply("finish", note="n"), at=15))
+
+    assert [{"state": "human", "landing": "timeout"}, None] == play.seen("values")
+    assert 15 == play.now.at
