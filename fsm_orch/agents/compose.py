@@ -62,7 +62,7 @@ class Nested(PlainAgent):
         for end, target in self.crossing.ends.items():
             if not isinstance(end, Final) or not isinstance(target, State | Final):
                 raise TypeError(
-                    f"ends= takes states by final states of {self.crossing.name}, not {target!r} by {end!r}"
+                    f"ends= takes a state for each final of {self.crossing.name}, not {target!r} for {end!r}"
                 )
         self._part = self.crossing.part(self.crossing.name)
         self._targets = {end.name: target for end, target in self._part.ends.items()}
@@ -118,8 +118,8 @@ class Parallel(PlainAgent):
         branches: agents, functions, states and machines; each is named by its function, its machine, or the fields that
             it writes.
         named: further branches, under names of your own.
-        join: how many must end well: "all", a number, or "first", which is 1. When they have, the others are ended; with
-            "all", they are ended when one has failed. If too few end well the visit has failed.
+        join: how many must end well: "all", a number, or "first", which is 1. When they have, the others are ended;
+            so they are when enough can no longer end well, and the visit has failed.
         tolerate: wait for all branches, however they end, before it is counted; so what is charged does not depend on
             which of them is the quickest. What ended well is taken.
         merge: for a field that several branches write, the function that makes its value of theirs, which come as a
@@ -139,9 +139,7 @@ class Parallel(PlainAgent):
     ) -> None:
         crossings = _by_names([*((None, one) for one in branches), *named.items()])
         if len(crossings) < 2:
-            raise ValueError(
-                f"Parallel takes two branches or more, not {len(crossings)}: let one work in its own State"
-            )
+            raise ValueError(f"Parallel takes two branches or more, not {len(crossings)}: one has a State of its own")
         self._merge = _merges(merge or {})
         self._tolerate = tolerate
         self._parts = tuple(crossing.part(name) for name, crossing in crossings.items())
@@ -253,9 +251,7 @@ def _needed(join: object, branches: int) -> int:
 def _merges(merge: Mapping[Any, Any]) -> dict[str, Callable[[tuple[Any, ...]], object]]:
     for function in merge.values():
         if not callable(function):
-            raise TypeError(
-                f"merge= takes a function by field, not {kind_of(function)}: merge={{Report.notes: joined}}"
-            )
+            raise TypeError(f"merge= takes functions, not {kind_of(function)}: merge={{Report.notes: joined}}")
     return dict(zip((ref.name for ref in field_refs(merge)), merge.values(), strict=True))
 
 

@@ -45,7 +45,7 @@ class HumanAgent(PlainAgent):
     """
 
     def __init__(self, question: str, *, reads: object = (), writes: object = ()) -> None:
-        if not isinstance(question, str) or not question.strip():
+        if not question.strip():
             raise ValueError(f"a HumanAgent needs a question, not {question!r}: say what is to be decided or filled in")
         self._question = question
         self._spec = AgentSpec(
@@ -137,7 +137,5 @@ def as_answer(answer: object) -> Any:
                 raise ContextError(f"an answer has one value for each field, not {key!r} in its place or beside it")
             named[name] = value.name if isinstance(value, Handoff) else to_jsonable_python(value)
     except (ValueError, TypeError) as error:
-        raise ContextError(
-            f"this answer cannot be written as JSON ({type(error).__name__}): give plain values"
-        ) from None
+        raise ContextError(f"this answer is no JSON ({type(error).__name__}): give plain values") from None
     return named

@@ -85,7 +85,7 @@ def _context(spec: AgentSpec, name: str) -> type[Context]:
     base = owner_of((*spec.reads, *spec.writes), spec.contexts)
     # by the context around it and by its own name: a digest holds it, so it must be the same in every process
     told = {"__module__": base.__module__, "__qualname__": f"{base.__qualname__}.{name}"}
-    made = types.new_class(name, (base,), {}, lambda body: body.update(told))
+    made: type[Context] = types.new_class(name, (base,), {}, lambda body: body.update(told))
     for field in sorted(spec.read_names & made.__pydantic_fields__.keys()):
         info = made.__pydantic_fields__[field] = copy(made.__pydantic_fields__[field])
         if not info.is_required():

@@ -159,8 +159,9 @@ def asked(definition: Definition) -> Iterator[Finding]:
         for ref in state.spec.writes if state.spec.kind in ("llm", "human") else ():
             why = why_unsayable(fields[ref.name].rebuild_annotation()) if ref.name in fields else None
             if why is not None:
+                who = "model" if state.spec.kind == "llm" else "human"
                 yield codes.finding(
                     "FSM124",
                     where=state.where,
-                    problem=f"the {'model' if state.spec.calls else 'human'} of {state.name!r} writes {ref!r}, which holds {why}",
+                    problem=f"the {who} of {state.name!r} writes {ref!r}, which holds {why}",
                 )
