@@ -119,32 +119,19 @@ def nested(options: str, found: str = "") -> str:
         case(
             "a failed end is no end to go on from",
             "the ends of 'a' name <Final lost>, its fallback: a run that ends there has failed",
-            """
-            a = State(  # FSM135
-                Nested(Inner, reads=Ticket.query, ends={Inner.found: done, Inner.sold: done, Inner.lost: done}), initial=True)
-            end = a.to(done)
-            """,
-            a=None,
+            a=nested("ends={Inner.found: done, Inner.sold: done, Inner.lost: done}, reads=Ticket.query", "FSM135"),
             before=INNER,
         ),
         case(
             "an end is an end of that machine, and none is left out",
             "the ends of 'a' leave out 'sold', another good end of Inner",
-            """
-            a = State(Nested(Inner, reads=Ticket.query, ends={Inner.found: done, done: done}), initial=True)  # FSM135 FSM135
-            end = a.to(done)
-            """,
-            a=None,
+            a=nested("ends={Inner.found: done, done: done}, reads=Ticket.query", "FSM135 FSM135"),
             before=INNER,
         ),
         case(
             "an end leads where one handoff leads",
             "the agent of 'a' routes to <Final human>, to which no handoffs lead",
-            """
-            a = State(Nested(Inner, reads=Ticket.query, ends={Inner.found: done, Inner.sold: human}), initial=True)  # FSM121
-            end = a.to(done)
-            """,
-            a=None,
+            a=nested("ends={Inner.found: done, Inner.sold: human}, reads=Ticket.query", "FSM121"),
             before=INNER,
         ),
         case(
