@@ -138,7 +138,7 @@ class VisitClosed(VisitError):
 
 
 class PartFailed(VisitError):
-    """A machine that ran inside the visit, and that its agent needs, failed: it was landed, or ended in its fallback."""
+    """A machine that ran inside the visit, and that its agent needs, was landed or ended in its fallback."""
 
 
 class IsFrozen(VisitError, AttributeError):

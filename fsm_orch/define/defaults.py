@@ -38,6 +38,13 @@ DEFAULTS: Mapping[str, object] = {
     "does": [],
     "must_not": [],
     "window": [6, 2_000],
+    # of agents that run parts
+    "give": {},
+    "take": {},
+    "ends": {},
+    "join": "all",
+    "tolerate": False,
+    "merge": {},
     # of a part or a tool
     "most": 1,
     "approval": False,

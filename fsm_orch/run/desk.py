@@ -1,6 +1,6 @@
 """The desk: where one piece of work books its calls at the run's single writer.
 
-It finds its machine in the tree of the run by its path. Once it is closed, or that machine is gone, or in another visit,
+It finds its machine in the tree of the run by its path. Once it is closed, or that machine is gone or in another visit,
 whatever is still done at it is refused.
 """
 
@@ -153,9 +153,7 @@ class AttemptDesk:
         self._run.check_here()
         reserved = self._unheard.get(call) if usage is None else self._unheard.pop(call, None)
         if self._is_open(call):  # also in the grace of an attempt: to say what was used is not to use more
-            self._run.fold(
-                inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed(), path=self._effect.path)
-            )
+            self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed(), path=self._effect.path))
         elif usage is not None and reserved is not None:
             self._came_late(call, reserved, usage)
 

@@ -27,7 +27,6 @@ from .desk import AttemptDesk
 from .failure import described, traced
 from .writer import Run
 
-
 E = TypeVar("E", inputs.Replied, inputs.Asked, inputs.Answered)
 
 

@@ -70,9 +70,7 @@ def compiled_for(compiled: CompiledMachine, first: Input | None) -> CompiledMach
         prices = read_prices(first.prices)
     except (ValueError, ArithmeticError):
         raise StepError(f"run {first.run_id} was started at prices that are none") from None
-    return CompiledMachine(
-        compiled.definition, limits=first.limits, prices=prices, shares=read_shares(first.shares)
-    )
+    return CompiledMachine(compiled.definition, limits=first.limits, prices=prices, shares=read_shares(first.shares))
 
 
 def _is_ours(compiled: CompiledMachine, first: Started) -> bool:

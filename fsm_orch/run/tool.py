@@ -75,9 +75,7 @@ async def _used(
         run.fold(_answered(run, desk, effect, agent, key, result))
 
 
-def _answered(
-    run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: str, result: object
-) -> inputs.Answered:
+def _answered(run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: str, result: object) -> inputs.Answered:
     at, path = run.elapsed(), desk.path
     if not isinstance(result, Raised):
         try:

@@ -11,9 +11,7 @@ from ..kernel.inputs import Input
 class Store(Protocol):
     """A store: it keeps the journal of each run, in order."""
 
-    async def append(
-        self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False
-    ) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
         """Append inputs to a journal. Once this returns they are kept.
 
         Appending is idempotent: inputs already stored are skipped, since a caller that was cancelled does not know

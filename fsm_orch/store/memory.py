@@ -28,9 +28,7 @@ class MemoryStore:
         self._journals: dict[str, list[Input]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
 
-    async def append(
-        self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False
-    ) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
         """Append inputs to a journal, as `Store.append` does.
 
         Raises StoreError: if other inputs are stored there, or `start` leaves a gap.

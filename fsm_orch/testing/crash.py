@@ -31,9 +31,7 @@ class CrashingStore:
         self._writes = writes
         self._keeps = keeps
 
-    async def append(
-        self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False
-    ) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
         """Keep inputs, or crash.
 
         Raises Crashed: on the write that crashes, and on every later one.

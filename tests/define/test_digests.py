@@ -35,6 +35,7 @@ from fsm_orch.define import Guard, Policy
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.defaults import DEFAULTS, said
 from fsm_orch.define.definition import Definition
+from fsm_orch.define.parts import Part, ToolSpec
 from fsm_orch.limits import CallLimits
 
 
@@ -160,6 +161,7 @@ CHANGES: list[dict[str, Any]] = [
     {"state_options": {"max_visits": 1}},
     {"state_options": {"max_visits": None}},
     {"state_options": {"timeout_s": 5}},
+    {"state_options": {"expires_s": 5}},
     {"sets": {Ticket.answer: "later"}},
     {"sets": {Ticket.answer: None}},
     {"order": "end to_code high"},
@@ -189,6 +191,25 @@ def shown(change: dict[str, Any]) -> str:
     return re.sub(r" at 0x\w+", "", repr(change))  # addresses differ from process to process
 
 
+class Inner(Machine[Ticket]):
+    """A part."""
+
+    look = State(work, initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    finish = look.to(done)
+
+
+class Other(Machine[Ticket]):
+    """Another part."""
+
+    look = State(work, initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    finish = look.to(done)
+    limits = Limits(hops=3)
+
+
 OPTIONS_OF_AGENTS: list[dict[str, Any]] = [
     {"kind": "llm"},
     {"reads": (Ticket.query,)},
@@ -197,7 +218,16 @@ OPTIONS_OF_AGENTS: list[dict[str, Any]] = [
     {"calls": 2},
     {"call_limits": CallLimits(max_input_tokens=1)},
     {"attempts": 2},
-    {"pauses": 1},
+    {"parts": (Part(name="inner", definition=Inner.definition),)},
+    {"parts": (Part(name="inner", definition=Inner.definition, most=2),)},
+    {"parts": (Part(name="other", definition=Inner.definition),)},
+    {"parts": (Part(name="inner", definition=Other.definition),)},
+    {"tools": (ToolSpec(name="pay"),)},
+    {"tools": (ToolSpec(name="pay", approval=True),)},
+    {"tools": (ToolSpec(name="pay", repeatable=True),)},
+    {"asks_human": True},
+    {"asks": 1},
+    {"must_ask": True},
     {"proposes": True},
     {"model": "local:small"},
     {"canonical": {"more": 1}},
@@ -232,6 +262,7 @@ def test_all_changes_make_digests_of_their_own() -> None:
         {"code_options": {"writes": ()}},
         {"state_options": {"initial": False}},
         {"state_options": {"timeout_s": None}},
+        {"state_options": {"expires_s": None}},
         {"sets": {}},
         {"limits": Limits()},
         {"limits": Limits(hops=8, tokens=10_000, cost_usd=None, deadline_s=60, visit_s=10)},
@@ -248,9 +279,10 @@ def test_an_option_at_its_default_is_not_in_the_digest(option: dict[str, Any]) -
 
 def test_an_agents_option_at_its_default_is_not_in_the_digest() -> None:
     """What an agent of a user's own leaves out, and what it says as it is anyway, make the same machine."""
-    usual = {"reads": (), "writes": (), "calls": 0, "attempts": 1, "pauses": 0, "proposes": False, "model": None}
+    usual = {"reads": (), "writes": (), "calls": 0, "attempts": 1, "proposes": False, "model": None}
+    asks = {"parts": (), "tools": (), "asks_human": False, "asks": 0, "must_ask": False}
 
-    assert SPECIFIED == specified(**usual, call_limits=CallLimits()).digest
+    assert SPECIFIED == specified(**usual, **asks, call_limits=CallLimits()).digest
 
 
 def test_time_has_one_spelling_in_a_digest() -> None:
@@ -288,9 +320,11 @@ def test_every_default_is_tried() -> None:
     ("way", "options"),
     [
         (Machine, "policies model"),
-        (State, "initial max_visits timeout_s reads writes attempts"),
+        (State, "initial max_visits timeout_s expires_s reads writes attempts"),
         (LLMAgent, "does must_not reads writes model window"),
-        (AgentSpec, "routes reads writes calls attempts pauses proposes model"),
+        (AgentSpec, "routes reads writes calls attempts parts tools asks_human asks must_ask proposes model"),
+        (Part, "most"),
+        (ToolSpec, "approval repeatable"),
         (Final, "fallback sets"),
         (State.to, "description guard"),
         (Policy, "other times strict"),
