@@ -13,7 +13,6 @@ from ..define.watched import watched
 from ..errors import is_failure
 from ..kernel.configuration import Configuration
 from ..kernel.effects import Act
-from ..kernel.engine import CompiledState
 from ..models.base import Model
 from ..models.metered import MeteredModel
 from ..resilience.retry import Retry
@@ -23,6 +22,8 @@ from .held import HELD_S, tell_held
 from .in_time import in_time
 from .outcome import Raised, TooLate, take
 from .writer import Run
+
+_REPLIES = Reply, Round
 
 
 def attempt(
@@ -41,28 +42,29 @@ def attempt(
     # The desk closes before anything is folded. What the attempt still does afterwards is refused there, so an agent
     # that was given up can neither spend nor write.
     desk = AttemptDesk(run, act)
-    place = desk.place
-    assert place is not None  # what is due has a visit
-    own = place.compiled.states[act.state]
-    metered = _metered(run, own, desk, model, retry)
-    visit = visit_at(run, own, desk, place.now, metered, deps)
-    ending = partial(_end, run, desk, agent, metered, visit.key, wall)
+    now = desk.place
+    assert now is not None  # what is due has a visit
+    metered = None if model is None else _metered(run, desk, model, retry)
+    visit = visit_at(run, desk, now, metered, deps)
+    if desk.seconds_left() <= 0:  # since the visit was entered others may have had the loop, or a store was waited for
+        late = TooLate("the visit's time was over before its agent could begin")
+        _end(run, desk, agent, metered, visit.key, wall, late)
+        return None
     # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
     context = contextvars.copy_context()
-    if desk.seconds_left() <= 0:  # since the visit was entered others may have had the loop, or a store was waited for
-        ending(TooLate("the visit's time was over before its agent could begin"))
-        return None
     if not isinstance(agent, PlainAgent):
+        ending = partial(_end, run, desk, agent, metered, visit.key, wall)
         return _awaited(run, desk, act, agent, lambda: agent.act(visit), context, ending)
     clock = asyncio.get_running_loop().time
     began = clock()
     result, is_begun = context.run(_begin, agent, visit)
     if (held := clock() - began) >= HELD_S:
-        tell_held(own.name, agent.spec, held, is_plain=True)
+        tell_held(act.state, agent.spec, held, is_plain=True)
     if is_begun:
         begun = cast("Awaitable[object]", result)
+        ending = partial(_end, run, desk, agent, metered, visit.key, wall)
         return _awaited(run, desk, act, agent, lambda: begun, context, ending, begun=begun)
-    ending(result)
+    _end(run, desk, agent, metered, visit.key, wall, result)
     return None
 
 
@@ -118,7 +120,7 @@ def _end(
     take(run, desk, agent, result, wall)
     if metered is not None:
         # of a reply alone: what an attempt that raised had been told is not what is to be mended
-        is_reply = metered.last is not None and issubclass(type(result), Reply | Round)
+        is_reply = metered.last is not None and issubclass(type(result), _REPLIES)
         run.heard[key] = metered.last.text if is_reply and metered.last else ""
         if desk.place is None:  # its visit is over
             del run.heard[key]
@@ -128,25 +130,21 @@ def _begin(agent: PlainAgent, visit: Visit[Any, Any]) -> tuple[object, bool]:
     """Let a plain agent begin. Return its reply or what it raised, or something to await, and whether that is so."""
     try:
         begun = agent.begin(visit)
-        return begun, not isinstance(begun, Reply | Round) and isinstance(begun, Awaitable)
+        return begun, not isinstance(begun, _REPLIES) and isinstance(begun, Awaitable)
     except BaseException as error:  # what it means is judged when the desk is closed
         return Raised(error), False
 
 
-def _metered(
-    run: Run, own: CompiledState, desk: AttemptDesk, model: Model | None, retry: Retry | None
-) -> MeteredModel | None:
-    if model is None:
-        return None
-    on_prompt = partial(run.prompted, own.name, desk.path) if run.on_prompt else None
-    return MeteredModel(model, desk, own.spec.call_limits, retry=retry, on_prompt=on_prompt)
+def _metered(run: Run, desk: AttemptDesk, model: Model, retry: Retry | None) -> MeteredModel:
+    on_prompt = partial(run.prompted, desk.own.name, desk.path) if run.on_prompt else None
+    return MeteredModel(model, desk, desk.own.spec.call_limits, retry=retry, on_prompt=on_prompt)
 
 
 def visit_at(
-    run: Run, own: CompiledState, desk: AttemptDesk, now: Configuration, metered: MeteredModel | None, deps: Any
+    run: Run, desk: AttemptDesk, now: Configuration, metered: MeteredModel | None, deps: Any
 ) -> Visit[Any, Any]:
     """Return a visit as whoever works in it sees it."""
-    visit, key = now.visit, now.key
+    own, visit, key = desk.own, now.visit, now.key
     assert visit is not None  # only a finished run has none, and nothing is due in it
     return Visit(
         state=own.state,

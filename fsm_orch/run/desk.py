@@ -12,7 +12,7 @@ from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
 from ..kernel.configuration import Configuration, VisitLog
 from ..kernel.effects import Act, Effect, Path
-from ..kernel.engine import CompiledState
+from ..kernel.engine import CompiledMachine, CompiledState
 from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends
 from ..kernel.tree import Level
 from .writer import Run
@@ -30,15 +30,22 @@ class AttemptDesk:
     """
 
     def __init__(self, run: Run, effect: Effect) -> None:
+        self.path = effect.path
+        """The machine in the tree that the work is for."""
         self._run = run
         self._effect = effect
+        self._hops = effect.hops
         self._is_closed = False
         self._seen: Configuration | None = None
         self._levels: tuple[Level, ...] = ()
+        self._runs: tuple[str, ...] = ()
         # of its visit, which may be over, and its machine gone, when the last of its calls is
-        found = run.levels(effect.path)
-        self._runs = tuple([level.now.run_id for level in found])
-        self._state: CompiledState = found[-1].compiled.states[effect.state]
+        self.compiled = run.compiled
+        if self.path:
+            found = run.levels(self.path)
+            self.compiled, self._runs = found[-1].compiled, tuple([level.now.run_id for level in found])
+        self.own: CompiledState = self.compiled.states[effect.state]
+        """The state that the work is in."""
         self._unheard: dict[int, Amount] = {}
         """What each call has reserved of which it is not known what it used."""
 
@@ -51,59 +58,52 @@ class AttemptDesk:
         self._open_visit()
 
     @property
-    def path(self) -> Path:
-        """The machine in the tree that the work is for."""
-        return self._effect.path
-
-    @property
-    def place(self) -> Level | None:
+    def place(self) -> Configuration | None:
         """The machine that the work is for, in the visit that it is for; None if that is over."""
-        levels = self._living()
-        return levels[-1] if levels else None
+        now = self._run.now
+        if self.path:
+            levels = self._living()
+            if not levels:
+                return None
+            now = levels[-1].now
+        return now if now.hops == self._hops and now.visit is not None else None
 
-    @property
-    def place_of_work(self) -> tuple[Configuration, CompiledState]:
-        """Where the machine stands that the work is for, and its state, as long as the work is due."""
-        place = self.place
-        assert place is not None
-        return place.now, self._state
+    def _living(self) -> tuple[Level, ...]:
+        """Return the machines from the run down to that of the work; none if it is gone."""
+        now = self._run.now
+        if now is not self._seen:  # looked for once after each input
+            levels = self._run.levels(self.path)
+            # by its run: another visit may run another machine under the same path
+            is_it = len(levels) == len(self._runs) and levels[-1].now.run_id == self._runs[-1]
+            self._seen, self._levels = now, levels if is_it else ()
+        return self._levels
 
     @property
     def is_due(self) -> bool:
         """Whether what the work comes to is still waited for."""
-        place = self.place
-        visit = None if place is None else place.now.visit
-        if visit is None:
+        now = self.place
+        if now is None or now.visit is None:
             return False
-        if isinstance(self._effect, Act):
-            return visit.round is None and visit.attempt == self._effect.attempt
-        return self._effect.ask in visit.asks and visit.asks[self._effect.ask].is_open
-
-    def _living(self) -> tuple[Level, ...]:
-        """Return the machines from the run down to that of the work; none if its visit is over."""
-        now = self._run.now
-        if now is not self._seen:  # looked for once after each input
-            self._seen, self._levels = now, self._found()
-        return self._levels
-
-    def _found(self) -> tuple[Level, ...]:
-        levels = self._run.levels(self._effect.path)
-        at = levels[-1].now
-        # by its run: another visit may run another machine under the same path
-        is_it = len(levels) == len(self._runs) and at.run_id == self._runs[-1]
-        return levels if is_it and at.hops == self._effect.hops and at.visit is not None else ()
+        effect, visit = self._effect, now.visit
+        if type(effect) is Act:
+            return visit.round is None and visit.attempt == effect.attempt
+        assert not isinstance(effect, Act)
+        return effect.ask in visit.asks and visit.asks[effect.ask].is_open
 
     def _open_visit(self) -> VisitLog:
         """Return the visit, which must still be under way."""
-        return self._open().now.visit  # type: ignore[return-value]
+        visit = self._open().visit
+        assert visit is not None  # it is under way
+        return visit
 
-    def _open(self) -> Level:
+    def _open(self) -> Configuration:
+        """Return the machine, which must still be in that visit."""
         self._run.check_here()
         # the kernel knows only the visit that is under way: a late call would be booked on the one that came after
-        place = None if self._is_closed or self._run.is_ending else self.place
-        if place is None:
+        now = None if self._is_closed or self._run.is_ending else self.place
+        if now is None:
             raise VisitClosed("This visit has ended: its model takes no more calls. Return from the agent")
-        return place
+        return now
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
         """Reserve a call and return its number, counted from 1 within the visit.
@@ -119,7 +119,7 @@ class AttemptDesk:
                 input_tokens=input_tokens,
                 output_tokens=output_tokens,
                 at=self._run.elapsed(),
-                path=self._effect.path,
+                path=self.path,
             )
         )
         visit = self._visit()
@@ -153,7 +153,7 @@ class AttemptDesk:
         self._run.check_here()
         reserved = self._unheard.get(call) if usage is None else self._unheard.pop(call, None)
         if self._is_open(call):  # also in the grace of an attempt: to say what was used is not to use more
-            self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed(), path=self._effect.path))
+            self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed(), path=self.path))
         elif usage is not None and reserved is not None:
             self._came_late(call, reserved, usage)
 
@@ -162,11 +162,11 @@ class AttemptDesk:
         self._run.check_here()
         self._unheard.pop(call, None)
         if self._is_open(call):
-            self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed(), path=self._effect.path))
+            self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed(), path=self.path))
 
     def _visit(self) -> VisitLog | None:
-        place = self.place
-        return None if place is None else place.now.visit
+        now = self.place
+        return None if now is None else now.visit
 
     def _is_open(self, call: int) -> bool:
         """Return whether a call is still to be charged."""
@@ -174,15 +174,15 @@ class AttemptDesk:
         return visit is not None and call in visit.open and not self._run.is_given_out
 
     def _came_late(self, call: int, reserved: Amount, usage: Usage) -> None:
-        used = self._state.price.amount(
+        used = self.own.price.amount(
             usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens
         )
         beyond = used.beyond(reserved)
         if beyond is not NOTHING:
             self._run.overspend(
                 inputs.Overspent(
-                    source=self._state.state.name,
-                    visit=self._effect.hops,
+                    source=self.own.name,
+                    visit=self._hops,
                     call=call,
                     tokens=beyond.tokens,
                     cost=beyond.cost,
@@ -193,54 +193,59 @@ class AttemptDesk:
 
     def _nearest(self) -> Path:
         """Return the path of the nearest machine that still runs, from that of the work up."""
-        levels = self._run.levels(self._effect.path)
+        levels = self._run.levels(self.path)
         live = [level.now.run_id == run for level, run in zip(levels, self._runs, strict=False)]
-        return self._effect.path[: (live.index(False) if False in live else len(live)) - 1]
+        return self.path[: (live.index(False) if False in live else len(live)) - 1]
 
     def legal(self) -> tuple[Handoff, ...]:
         """Return the handoffs that stay legal once the next call is reserved. The first call was reserved on entry."""
-        compiled, now, _ = self._open()
-        return legal(compiled, now, holding=next_call(compiled, now))
+        now = self._open()
+        return legal(self.compiled, now, holding=next_call(self.compiled, now))
 
     def most_offered(self) -> Offer:
         """Return the most that a request may offer, whatever its call will reserve."""
-        compiled, now, _ = self._open()
-        return most_offered(compiled, now)
+        return most_offered(self.compiled, self._open())
 
     def offered(self, most: Offer) -> Offer:
         """Return what of the most is legal beside what the request's call has reserved; asked as soon as it has."""
-        compiled, now, _ = self._open()
-        return offered(compiled, now, most)
+        return offered(self.compiled, self._open(), most)
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""
         visit = self._visit()
-        return self._state.spec.calls - visit.calls if visit else 0
+        return self.own.spec.calls - visit.calls if visit else 0
 
     def seconds_left(self) -> float:
         """Return the seconds until the visit's time or the run's deadline is over; 0 if one is, or the attempt is.
 
         The time and the deadline of each machine that it is inside count too.
         """
-        levels = () if self._is_closed else self._living()
         # a thread that was given up looks here, to see whether to go on: the visit that came after is not its own
-        if not levels:
+        now = None if self._is_closed else self.place
+        if now is None:
             return 0.0
-        left = min([_ends(level) for level in levels]) - self._run.elapsed()
+        if self.path:
+            end = min([_end(level.compiled, level.now, level.behind) for level in self._living()])
+        else:
+            end = _end(self.compiled, now)
+        left = end - self._run.elapsed()
         return left if left > 0.0 else 0.0
 
     def overdue(self) -> Path:
-        """Return the outermost machine whose visit has no time left, when that of the work has none.
+        """Return the outermost machine whose visit has no time left, when that of the work, which is due, has none.
 
         What hangs in a part so makes the visit late that it hangs in, which has an edge for it.
         """
+        if not self.path:
+            return ()
         levels = self._living()
-        ends = [_ends(level) for level in levels]
+        ends = [_end(level.compiled, level.now, level.behind) for level in levels]
         # by the least of them too: it is the loop that says that time is over, and a run's own clock may be behind it
         by = max(self._run.elapsed(), min(ends)) + _SAME_S
         return next(level.now.path for level, end in zip(levels, ends, strict=True) if end <= by)
 
 
-def _ends(level: Level) -> float:
+def _end(compiled: CompiledMachine, now: Configuration, behind: float = 0.0) -> float:
     """Return when the time of a machine's visit is over, or that of the machine, in active seconds of the run."""
-    return level.behind + min(level.compiled.deadline_s, visit_ends(level.compiled, level.now))
+    own, deadline = visit_ends(compiled, now), compiled.deadline_s
+    return behind + (own if own < deadline else deadline)

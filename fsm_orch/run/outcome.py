@@ -72,8 +72,9 @@ def late(run: Run, desk: AttemptDesk, why: TooLate) -> inputs.Failed:
 
 def _outcome(run: Run, desk: AttemptDesk, agent: Agent, result: object, wall: Callable[[], float]) -> Input:
     if isinstance(result, Reply):
-        now, own = desk.place_of_work
-        return replied(now.context, own.state, result, at=run.elapsed(), path=desk.path)
+        now = desk.place
+        assert now is not None  # it is due
+        return replied(now.context, desk.own.state, result, at=run.elapsed(), path=desk.path)
     if isinstance(result, Round):
         return _asked(run, desk, result, wall)
     if isinstance(result, Raised):
@@ -88,7 +89,7 @@ def _asked(run: Run, desk: AttemptDesk, asked: Round, wall: Callable[[], float])
 
     Raises WrongType: if it cannot be written, or is read as another.
     """
-    _, own = desk.place_of_work
+    own = desk.own
     needs_human = any(_needs_human(own, request) for request in asked.requests)
     expires_s = own.state.expires_s
     event = inputs.Asked(
@@ -125,9 +126,9 @@ def _failed(run: Run, desk: AttemptDesk, agent: Agent, error: BaseException) -> 
         detail += ": the agent cancelled itself"
     if issubclass(type(error), CallDenied):
         return inputs.Failed(reason="denied", detail=detail, at=at, path=path)
-    now, _ = desk.place_of_work
-    attempt = now.visit.attempt if now.visit else 0
-    report("run %s: attempt %d in %r failed: %s\n%s", now.run_id, attempt, now.state, detail, traced(error))
+    now = desk.place
+    attempt = now.visit.attempt if now and now.visit else 0
+    report("run %s: attempt %d in %r failed: %s\n%s", run.now.run_id, attempt, desk.own.name, detail, traced(error))
     return inputs.Failed(reason="error", detail=detail, at=at, path=path)
 
 

@@ -42,11 +42,12 @@ def use(run: Run, effect: UseTool, agent: Agent, deps: Any) -> Coroutine[Any, An
     Raises BaseException, where it is awaited: what is no failure of the tool, or what the store raised.
     """
     desk = AttemptDesk(run, effect)
-    now, own = desk.place_of_work
-    assert now.visit is not None  # what is due has one
+    now, own = desk.place, desk.own
+    assert now is not None  # what is due has a visit
+    assert now.visit is not None
     request, key = cast("Request", now.visit.asks[effect.ask].request), now.key_of(effect.ask)
     # it has no model: a tool that asks one is an agent, in a machine of its own
-    visit = visit_at(run, own, desk, now, None, deps)
+    visit = visit_at(run, desk, now, None, deps)
 
     async def used() -> object:
         if not isinstance(agent, HasTools):

@@ -30,7 +30,6 @@ class Work:
         """Of what was given up: they are in their grace."""
         self._failed: list[BaseException] = []
         self._woken: asyncio.Future[None] | None = None
-        run.on_change = self._wake
 
     @property
     def is_alone(self) -> bool:
@@ -43,15 +42,15 @@ class Work:
         Raises what the work raised, or the store.
         """
         run = self._run
+        now = run.now
+        visit = now.visit
         if self._failed:
             raise self._failed.pop(0)
         if run.lost is not None:
             raise run.lost
-        now = run.now
-        visit = now.visit
-        if visit is not None and visit.round is None and self.is_alone:  # a chain: it needs no comparison
+        if visit is not None and visit.round is None and not self._tasks and not self._to_do:
             self._seen = None
-            return Act((), now.hops, now.state, visit.attempt)
+            return Act((), now.hops, now.state, visit.attempt)  # a chain: nothing is compared
         over, begun = difference(self._seen, now)
         self._seen = now
         for effect in over:
@@ -100,10 +99,11 @@ class Work:
         if not self._tasks:
             return await self._wait_for_stopped()
         self._woken = asyncio.get_running_loop().create_future()
+        self._run.on_change = self._wake
         try:
             await self._woken
         finally:
-            self._woken = None
+            self._woken = self._run.on_change = None
         return True
 
     async def _wait_for_stopped(self) -> bool:
@@ -115,7 +115,6 @@ class Work:
 
     async def end(self) -> asyncio.CancelledError | None:
         """Give up all, and wait for it. Return the last cancellation that came meanwhile."""
-        self._run.on_change = _nothing
         self._run.give_up()
         waiting = [*self._tasks.values(), *self._stopped]
         return await outlast(asyncio.gather(*waiting, return_exceptions=True)) if waiting else None
@@ -124,7 +123,3 @@ class Work:
     def interrupt(self) -> BaseException | None:
         """What the work raised that is no failure, and nobody was told yet: such as an interrupt from the keyboard."""
         return next((error for error in self._failed if not is_failure(error)), None)
-
-
-def _nothing() -> None:
-    """Do nothing: all work has ended."""

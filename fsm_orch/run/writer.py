@@ -66,7 +66,7 @@ class Run:
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
         self.at_work: dict[Effect, Callable[[], object]] = {}
         """What gives up each piece of work that is waited for."""
-        self.on_change: Callable[[], object] = _nothing
+        self.on_change: Callable[[], object] | None = None
         """Called when something else may be due than before."""
         self._home = _running_loop()
         self._caller = None if self._home is None else asyncio.current_task()
@@ -140,7 +140,7 @@ class Run:
         self.records += stepped.records
         if self._observers:
             tell(self._observers, stepped.records)
-        if type(event) not in _BOOKED or self.is_finished:
+        if self.on_change is not None and (type(event) not in _BOOKED or self.is_finished):
             self.on_change()
 
     def prompted(self, state: str, path: Path, request: Request, response: Response | None) -> None:
@@ -190,7 +190,8 @@ class Run:
         Args:
             is_read: let them have it now: a reader sees where the run stands, and may leave, before it goes on.
         """
-        if not self.is_stored:
+        # Again and again: what others fold meanwhile may be what makes something due, and that must not begin before.
+        while not self.is_stored:
             await self.flush()
         # A chain of plain agents awaits nothing, and would keep the loop to itself. A round of the loop costs about as
         # much as a hop, so not every hop gives it up. Inputs are counted for clocks that stand still, as a test's may.
@@ -198,8 +199,8 @@ class Run:
         if is_read or seconds - self._paused_at >= _SHARE_S or count - self._paused_after >= _SHARE_INPUTS:
             await asyncio.sleep(0)
             self.has_paused()
-        while not self.is_stored:  # others may have folded meanwhile, and what that made due must not begin before
-            await self.flush()
+            while not self.is_stored:
+                await self.flush()
 
     def has_paused(self) -> None:
         """Note that others have had a turn."""
@@ -271,7 +272,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _nothing() -> None:
-    """Do nothing: nobody waits for a change."""
