@@ -8,6 +8,7 @@ FsmError
 ├── ContextError         a field was read, written or named against its declaration
 ├── StepError            an input does not fit the configuration (a damaged journal, or our mistake)
 ├── StoreError           a journal cannot be kept: its run id is taken, or a part of it is missing
+├── AnswerError          an answer does not fit what a run waits for, or another came first; nothing has changed
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
 ├── VisitError           raised in an agent that exceeds what its visit allows
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
@@ -110,6 +111,10 @@ class StepError(FsmError):
 
 class StoreError(FsmError):
     """A journal cannot be kept: its run id is taken, or a part of it is missing."""
+
+
+class AnswerError(FsmError):
+    """An answer does not fit what a run waits for, or another came first. Nothing has changed."""
 
 
 class LedgerError(FsmError):
