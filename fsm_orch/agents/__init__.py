@@ -1,9 +1,11 @@
 """Agents: what works in a state, and what it needs to be written."""
 
 from ..define.agent_spec import AgentSpec
-from ..errors import ContextError, VisitClosed, VisitError
+from ..errors import ContextError, PartFailed, VisitClosed, VisitError
 from ..limits import CallLimits
-from .base import Agent, Changes, PlainAgent, Reply, Visit
+from .base import Agent, Changes, PlainAgent, Reply, Round, Visit
+from .compose import Map, Nested, Parallel
+from .human import HumanAgent
 from .keyword import KeywordAgent
 from .llm import LLMAgent
 from .window import Window
@@ -14,10 +16,16 @@ __all__ = [
     "CallLimits",
     "Changes",
     "ContextError",
+    "HumanAgent",
     "KeywordAgent",
     "LLMAgent",
+    "Map",
+    "Nested",
+    "Parallel",
+    "PartFailed",
     "PlainAgent",
     "Reply",
+    "Round",
     "Visit",
     "VisitClosed",
     "VisitError",

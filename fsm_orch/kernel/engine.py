@@ -192,7 +192,7 @@ class CompiledMachine(Sealed):
             }
         )
         self.most_hops, self.deadline_s = self.limits.hops, self.limits.deadline_s
-        self.terms: Terms = terms(self.prices, shares)
+        self.terms: Terms = terms(self._charging(), shares)
         self.holds: Oracle = oracle or _ask_guard
         visits = {name: state.worst.tokens for name, state in self.states.items()}
         self.potential = potential or by_hops(definition, self.limits, visits)
@@ -213,6 +213,17 @@ class CompiledMachine(Sealed):
             for place, price in inside.compiled.prices.items()
         }
         return {name: state.price for name, state in self.states.items()} | inner
+
+    def _charging(self) -> dict[str, Price]:
+        """Return the prices at which something can be charged: those of states that make calls, and not for nothing."""
+        inner = {
+            f"{name}.{part}.{place}": price
+            for name, parts in self.parts.items()
+            for part, inside in parts.items()
+            for place, price in inside.compiled._charging().items()
+        }
+        own = {name: state.price for name, state in self.states.items() if state.spec.calls and state.price != FREE}
+        return own | inner
 
     def _compile(self) -> transitions.Machine:
         definition = self.definition

@@ -155,12 +155,15 @@ class Landed(_Record, frozen=True, kw_only=True, tag="landed", gc=False):
     detail: str
 
 
+RequestKind = Literal["tool", "part", "human"]
+
+
 class Wanted(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One thing that was asked for."""
 
     ask: Count
     """Its number within the visit."""
-    kind: Literal["tool", "part", "human"]
+    kind: RequestKind
     name: str
     """The tool or the part; empty for a human."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -26,8 +26,6 @@ from .engine import CompiledPart
 from .ledger import Ledger
 from .reasons import AskEnd, Refusal
 from .requests import AskHuman, Request, RunPart, UseTool
-
-Kind = Literal["tool", "part", "human"]
 
 
 class _Start(NamedTuple):
@@ -92,7 +90,7 @@ def _known(course: Course) -> set[tuple[str, str]]:
     return {*tools, *parts, *([("human", "")] if course.own.spec.asks_human else [])}
 
 
-def _named(request: Request) -> tuple[Kind, str]:
+def _named(request: Request) -> tuple[records.RequestKind, str]:
     """Return what is asked for, a tool, a part or a human, and its name."""
     match request:
         case UseTool(name=name):

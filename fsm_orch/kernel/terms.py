@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from ..amounts import FREE, Amount, Count, Price
+from ..amounts import Amount, Count, Price
 
 
 class Rate(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
@@ -34,9 +34,9 @@ class Terms(NamedTuple):
 
 
 def terms(prices: Mapping[str, Price], shares: Mapping[str, Amount]) -> Terms:
-    """Return prices and shares as a journal holds them; what costs nothing is left out."""
+    """Return prices and shares as a journal holds them."""
     return Terms(
-        {place: _rate(price) for place, price in prices.items() if price != FREE},
+        {place: _rate(price) for place, price in prices.items()},
         {place: Share(share.tokens, share.cost) for place, share in shares.items()},
     )
 

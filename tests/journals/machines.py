@@ -32,6 +32,7 @@ from fsm_orch import (
     never,
 )
 from fsm_orch.define.agent_spec import AgentSpec
+from fsm_orch.define.parts import Part, ToolSpec
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.limits import CallLimits
 
@@ -174,7 +175,7 @@ class Patient(Machine[Ticket]):
 
 
 class Asker:
-    """An agent that may wait for a human, and may run a machine in each of its calls."""
+    """An agent that must ask before it decides: a human, a tool, or a machine."""
 
     spec = AgentSpec(
         kind="code",
@@ -183,7 +184,11 @@ class Asker:
         calls=3,
         call_limits=CallLimits(max_input_tokens=2_000, max_output_tokens=500),
         attempts=2,
-        pauses=2,
+        parts=(Part(name="bare", definition=Bare.definition, most=2),),
+        tools=(ToolSpec(name="look_up"), ToolSpec(name="pay", approval=True)),
+        asks_human=True,
+        asks=4,
+        must_ask=True,
         canonical={},
     )
 
@@ -193,7 +198,7 @@ class Asker:
 
 
 class Waits(Machine[Ticket]):
-    """Wait for a human, or for a machine inside."""
+    """Wait for a human, a tool, or a machine inside."""
 
     ask = State(Asker(), initial=True)
     answered = Final()
@@ -201,7 +206,7 @@ class Waits(Machine[Ticket]):
 
     done = ask.to(answered)
 
-    limits = Limits(hops=3, tokens=20_000, cost_usd="0.05")
+    limits = Limits(hops=3, tokens=20_000, cost_usd="0.1")
 
 
 PRICE = Price(Fraction(3), Fraction(15))
@@ -211,7 +216,12 @@ MACHINES: Mapping[str, type[Machine[Any]]] = {machine.__name__: machine for mach
 
 
 def compiled(name: str, limits: Limits | None = None) -> CompiledMachine:
-    """Return a machine as its journals were recorded on it: with a price everywhere, and `Bare` as a child."""
+    """Return a machine as its journals were recorded on it: with a price for every agent, in parts too."""
     definition = MACHINES[name].definition
-    children = {"Bare": compiled("Bare", Limits(hops=4, tokens=2_500))} if name == "Waits" else {}
-    return CompiledMachine(definition, limits=limits, prices=dict.fromkeys(definition.states, PRICE), children=children)
+    inner = {
+        f"{state.name}.{part.name}.{deeper}": PRICE
+        for state in definition.states.values()
+        for part in state.spec.parts
+        for deeper in part.definition.states
+    }
+    return CompiledMachine(definition, limits=limits, prices=dict.fromkeys(definition.states, PRICE) | inner)

@@ -29,6 +29,7 @@ from fsm_orch.kernel.begin import started
 from fsm_orch.kernel.codec import input_from_json, to_json
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.inputs import Input
+from fsm_orch.kernel.requests import AskHuman, Request, RunPart, UseTool
 from fsm_orch.kernel.step import step
 from fsm_orch.testing import virtual_time
 
@@ -86,13 +87,24 @@ def settled(call: int, used: int | None = 90, at: float = 1.5) -> inputs.CallSet
     return inputs.CallSettled(call=call, usage=usage, at=at)
 
 
-def inside(call: int, event: Input) -> inputs.ChildInput:
-    return inputs.ChildInput(call=call, input=event, at=event.at)
+def asked(*requests: Request, at: float = 1.0, need: int = 0, race: bool = False) -> inputs.Asked:
+    return inputs.Asked(requests=requests, need=need, is_race=race, at=at)
 
 
-SPLIT = inputs.Split(call=1, machine="Bare", tokens=2_500, cost=10_000, context={"query": "x"}, at=1.0)
+def answered(number: int, value: Any, by: str = "ann", *, ok: bool = True, at: float = 2.0) -> inputs.Answered:
+    who = "Ann" if by == "ann" else None
+    return inputs.Answered(ask=number, id=by, ok=ok, value=value, who=who, at=at)
+
+
+def inside(number: int, event: Input) -> Input:
+    return replace(event, path=(number,))
+
+
+RUN = RunPart(part="bare", context={"query": "x"})
+LOOK, PAY = UseTool(name="look_up", arguments={"order": [7]}), UseTool(name="pay")
 TO_ACT, OVER, BROKEN = {"handoff": "to_act"}, {"handoff": "over"}, "no JSON"
-WAIT = inputs.Paused(question="Is that right?", at=1.0)
+HUMAN = AskHuman(question="Is that right?", form={"type": "boolean"})
+WAIT = replace(asked(HUMAN), expires_at=1_000_000.5)
 ANSWERED = inputs.Replied(changes={"answer": "Yes."}, at=3.0)
 
 RECORDINGS: dict[str, Recording] = {
@@ -189,25 +201,44 @@ RECORDINGS: dict[str, Recording] = {
         limits=Limits(hops=8, tokens=1_149),
     ),
     "denied_deadline": folded("Bare", reserved(1, 61.0), inputs.Failed(reason="denied", detail="late", at=61.0)),
-    # humans and children
-    "resumed": folded("Waits", WAIT, inputs.Resumed(answer={"sure": [True, None]}, at=2.0), ANSWERED),
-    "waited_too_often": folded(
-        "Waits", *[e for n in range(2) for e in (WAIT, inputs.Resumed(answer=n, at=2.0))], WAIT, ANSWERED
-    ),
+    # rounds
+    "answered": folded("Waits", WAIT, answered(1, {"sure": [True, None]}), ANSWERED),
+    "asked_too_often": folded("Waits", *[e for n in range(1, 5) for e in (WAIT, answered(n, n))], WAIT),
+    "decided_unasked": folded("Waits", ANSWERED),
     "waiting": folded("Waits", WAIT),
     "waiting_cancelled": folded("Waits", WAIT, inputs.Cancelled(detail="enough", at=5.0)),
-    "child": folded(
+    "expired": folded("Waits", WAIT, inputs.Failed(reason="timeout", at=1.0)),
+    "tools": folded(
         "Waits",
-        SPLIT,
+        asked(LOOK, PAY, PAY),
+        answered(2, True),
+        answered(3, "not now"),
+        answered(1, "there is no order 7", "tools:0:1", ok=False, at=3.0),
+        answered(2, {"paid": True}, "tools:0:2", at=3.5),
+        replace(ANSWERED, at=4.0),
+    ),
+    "part": folded(
+        "Waits",
+        reserved(1),
+        asked(RUN, HUMAN),
         inside(1, reserved(1, 1.1)),
         inside(1, settled(1, at=1.2)),
         inside(1, inputs.Replied(handoff="to_act", at=1.3)),
         inside(1, inputs.Replied(at=1.4)),
-        inputs.Merged(call=1, at=1.5),
+        answered(2, True),
         ANSWERED,
     ),
-    "child_denied": folded("Waits", replace(SPLIT, tokens=2_501), ANSWERED),
-    "child_cut_off": folded("Waits", SPLIT, inside(1, reserved(1, 1.1)), inputs.Failed(reason="timeout", at=2.0)),
+    "race": folded(
+        "Waits",
+        asked(RUN, RUN, LOOK, need=1, race=True),
+        inside(2, reserved(1, 1.1)),
+        inside(1, reserved(1, 1.1)),
+        inside(1, settled(1, at=1.2)),
+        inside(1, inputs.Replied(handoff="over", at=1.3)),
+        ANSWERED,
+    ),
+    "part_denied": folded("Waits", asked(RUN), limits=Limits(hops=3, tokens=3_000)),
+    "part_cut_off": folded("Waits", asked(RUN), inside(1, reserved(1, 1.1)), inputs.Failed(reason="timeout", at=2.0)),
 }
 """By the name of the stored journal, and of the run."""
 

@@ -1,4 +1,4 @@
-"""The kernel under any inputs at all, sensible or not: theorems, purity, waiting, split and merge."""
+"""The kernel under any inputs at all, sensible or not: theorems, purity, rounds."""
 
 from __future__ import annotations
 
@@ -6,44 +6,32 @@ from typing import Any
 
 from hypothesis import given, settings
 from support.lanes import in_both_lanes
-from support.random_machines import PLANS, Asks, Facts, Twins, drawn
+from support.nests import nest, world
+from support.random_machines import PLANS, drawn
 
-from fsm_orch import Final, Limits, Machine, Message, State, Usage
+from fsm_orch import Message, Usage
 from fsm_orch.errors import StepError
-from fsm_orch.kernel import VERSION, inputs
+from fsm_orch.kernel import begin, inputs
 from fsm_orch.kernel.codec import input_from_json, to_json
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.reasons import Refusal
+from fsm_orch.kernel.requests import RunPart
 from fsm_orch.kernel.step import fold, journal_digest, step
-from fsm_orch.limits import CallLimits
 from fsm_orch.testing import Tape, TheoremChecker, tapes
 
 
-class Part(Machine[Facts, Tape]):
-    """A machine small enough to run inside a visit of another."""
-
-    work = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=20, max_output_tokens=10)), initial=True)
-    ask = State(Asks(writes=()))
-    done = Final()
-    human = Final(fallback=True)
-
-    to_ask = work.to(ask)
-    to_done = ask.to(done)
-    limits = Limits(hops=3, tokens=200)
-
-
 def compiled(plan: Tape) -> CompiledMachine:
-    """Compile a random machine that may run `Part` inside its visits; its limits need not admit a start."""
+    """Compile a random machine, or a nest of machines; its limits need not admit a start."""
+    if plan.chance(2):
+        return CompiledMachine(nest(plan, 1 + plan.below(2), is_tight=plan.chance(2)).definition)
     machine, limits = drawn(plan)
-    return CompiledMachine(machine.definition, limits=limits, children={"part": CompiledMachine(Part.definition)})
+    return CompiledMachine(machine.definition, limits=limits)
 
 
 def started(compiled: CompiledMachine) -> inputs.Started:
-    return inputs.Started(
-        run_id="r", context=vars(Facts()), digest=compiled.definition.digest, kernel=VERSION, limits=compiled.limits
-    )
+    return begin.started(compiled, {}, run_id="r")
 
 
 def any_input(tape: Tape, compiled: CompiledMachine, now: Configuration, at: float) -> Input:
@@ -52,8 +40,8 @@ def any_input(tape: Tape, compiled: CompiledMachine, now: Configuration, at: flo
     number = tape.pick([0, 0, 0, 0, 1, -1]) + (visit.calls + 1 if visit else 1)
     opened = tape.pick([*(visit.open if visit else ()), 1, 2, 9])
     kind = tape.below(16)
-    if now.status == "waiting" and kind < 12:
-        return inputs.Resumed(answer="yes", at=at)
+    if tape.chance(2):
+        return world(tape, compiled, now, at)
     match kind:
         case 0 | 1 | 2:
             return inputs.CallReserved(
@@ -66,21 +54,13 @@ def any_input(tape: Tape, compiled: CompiledMachine, now: Configuration, at: flo
         case 6:
             return inputs.Failed(reason=tape.pick(["error", "timeout", "denied"]), at=at)
         case 7:
-            return inputs.Paused(question="May I?", at=at)
-        case 8:
-            return inputs.Resumed(answer=None, at=at)
-        case 9 | 10:
-            tokens = tape.pick([30, 60, 100, 0, 1_000, -1])
-            name = tape.pick(["part", "part", "part", "nothing"])
-            return inputs.Split(call=number, machine=name, tokens=tokens, context=vars(Facts()), at=at)
-        case 11 | 12 if now.children:
-            call = tape.pick(tuple(now.children))
-            inner = any_input(tape, compiled.children["part"], now.children[call], at)
-            return inputs.ChildInput(call=call, input=inner, at=at)
-        case 13:
-            return inputs.Merged(call=opened, at=at)
+            return inputs.Answered(ask=number, id=tape.pick(["", "a", now.key_of(number)]), value=None, at=at)
+        case 8 | 9:
+            names = tape.pick([("p0",), ("p0", "p1"), ("nothing",), ()])
+            requests = tuple([RunPart(part=name, context=tape.pick([{}, {"count": "x"}])) for name in names])
+            return inputs.Asked(requests=requests, need=tape.below(3), is_race=tape.chance(2), at=at)
         case 14 if tape.chance(8):
-            path = tape.pick([(), (), tuple(now.children)[:1], (9,), (1, 1)])
+            path = tape.pick([(), (), (1,), (9,), (1, 1)])
             tokens, cost = tape.pick([1, 70, 0, -1]), tape.pick([0, 0, 5, -1])
             return inputs.Overspent(source=now.state, visit=0, call=1, tokens=tokens, cost=cost, path=path, at=at)
         case 14 if tape.chance(6):

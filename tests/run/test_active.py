@@ -33,22 +33,29 @@ async def played(moves: list[tuple[str, int]]) -> None:
     loop = asyncio.get_running_loop()
     time = ActiveTime(loop.time, at=0.0, now=loop.time())
     rung, expected = list[tuple[int, float]](), list[tuple[int, float]]()
-    alarm, left, holds, active = 0, 0.0, 0, 0.0
+    alarm, left, holds, active, made = 0, 0.0, 0, 0.0, None
+
+    def stop() -> None:
+        nonlocal made
+        if made is not None:
+            time.stop_alarm(made)
+            made = None
 
     def ringing(number: int) -> Callable[[], None]:
         def ring() -> None:
             rung.append((number, loop.time()))
-            time.stop_alarm()
+            stop()
 
         return ring
 
     for number, (move, seconds) in enumerate(moves, 1):
         if move == "set":
             alarm, left = number, seconds + 0.5  # a half: no alarm is due at the very end of a wait
-            time.set_alarm(left, ringing(number))
+            stop()
+            made = time.set_alarm(left, ringing(number))
         elif move == "stop":
             alarm = 0
-            time.stop_alarm()
+            stop()
         elif move == "hold":
             holds += 1
             time.hold()

@@ -10,6 +10,7 @@ from ...amounts import FREE, Price
 from ...define import codes
 from ...define.definition import Definition
 from ...define.graph import shortest_path
+from ...define.rules.start import entry_of
 from ...errors import Finding
 from ..bounds.certificate import Certificate
 from ..bounds.skeleton import Measure
@@ -39,7 +40,7 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
                 "FSM301",
                 where=state.where,
                 about=state.name,
-                problem=f"the first call of {name!r} may cost {dollars(cost)}, a run {dollars(limits.cost_micros)}",
+                problem=f"{entry_of(state)} may cost {dollars(cost)}, a run {dollars(limits.cost_micros)}",
                 fix="raise the limit, lower the caps of its agent, or give it a cheaper model",
             )
 
