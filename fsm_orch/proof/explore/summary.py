@@ -45,18 +45,16 @@ def may_begin(context: Anything) -> bool:
     return context.may_begin
 
 
-class _Stand:
-    """The agent of a summary, which the explorer plays."""
+def _explored(visit: Any) -> None:
+    """Stand in for the agent of a summary, which the explorer plays."""
+    raise NotImplementedError  # it is never run
 
-    def __init__(self, share: Amount) -> None:
-        caps = CallLimits(max_input_tokens=share.tokens, max_output_tokens=0)
-        calls = 0 if share == NOTHING else 1
-        self.spec = AgentSpec(
-            kind="llm" if calls else "code", name="summary", calls=calls, call_limits=caps, canonical={}
-        )
 
-    async def act(self, visit: Any) -> Any:
-        raise NotImplementedError  # it is explored, and never run
+def _spec(share: Amount) -> AgentSpec:
+    """Return what the agent of a summary declares: one call, as large as the share."""
+    caps = CallLimits(max_input_tokens=share.tokens, max_output_tokens=0)
+    calls = 0 if share == NOTHING else 1
+    return AgentSpec(kind="llm" if calls else "code", name="summary", calls=calls, call_limits=caps, canonical={})
 
 
 def summaries(definition: Definition, prices: Mapping[str, Price]) -> Mapping[str, Mapping[str, CompiledMachine]]:
@@ -89,7 +87,8 @@ def _calls(part: Definition) -> int:
 
 def summary(part: Definition, share: Amount) -> CompiledMachine:
     """Return the summary of a machine that runs on a share."""
-    state, well, ill = State(_Stand(share), initial=True), Final(), Final(fallback=True)
+    state, well, ill = State(_explored, initial=True), Final(), Final(fallback=True)
+    state.spec = _spec(share)
     ends: Handoff = state.to(well, guard=may_begin)
     for name, item in ((STATE, state), ("well", well), ("ill", ill), (WELL, ends)):
         item.name = name

@@ -84,10 +84,7 @@ def test_tlc_agrees(views: Views, number: int) -> None:
 
 
 def test_the_machines_are_worth_it(views: Views) -> None:
-    """Among the machines are cycles, tokens denied, failure edges taken, states out of reach, and every verdict.
-
-    And agents of every kind that play rounds.
-    """
+    """Among the machines are cycles, tokens denied, failure edges, states out of reach, every verdict, and rounds."""
     explored = views.explored
     kinds = Counter(t.kind for e in explored for trace in e.reached.values() for t in trace.legs)
     verdicts = Counter(judged.verdict for e in explored for judged in e.policies)
