@@ -57,7 +57,7 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"[a-z]{4,}", text.casefold())) - {"does", "what", "when", "which", "that", "this", "with"}
 
 
-def best(question: str, told: Iterable[tuple[str, str]], *, most: int = 400) -> str:
+def best(question: str, told: Iterable[tuple[str, str]], *, most: int = 240) -> str:
     """Return the first characters of the text that shares the most words with a question; a title counts double."""
     wanted = words(question)
     named = set(re.findall(r"\w+", question.casefold()))
@@ -82,13 +82,14 @@ class Research(Machine[Report]):
     )
     write = State(
         LLMAgent(
-            "Answer the question in two sentences, from the sources alone.",
+            "Answer the question in one short sentence, from the sources alone.",
             does="write answers",
             reads=(Report.question, Report.language, Report.library, Report.functions, Report.remark),
             writes=Report.draft,
+            max_output_tokens=160,
         ),
         max_visits=3,  # the first draft, and two that were sent back
-        timeout_s=30,
+        timeout_s=60,
     )
     critic = State(
         LLMAgent(
@@ -97,8 +98,9 @@ class Research(Machine[Report]):
             must_not="write answers",
             reads=(Report.question, Report.draft),
             writes=Report.remark,
+            max_output_tokens=96,
         ),
-        timeout_s=30,
+        timeout_s=60,
     )
     published = Final()
     given_up = Final(fallback=True, sets={Report.draft: None})
@@ -107,5 +109,5 @@ class Research(Machine[Report]):
     accept = critic.to(published, "the draft answers the question")
     send_back = critic.to(write, "the draft does not answer the question")
 
-    limits = Limits(hops=8, tokens=30_000, deadline_s=120)
+    limits = Limits(hops=8, tokens=30_000, deadline_s=300)
     policies = (never(published).before(accept), at_most(2, send_back))

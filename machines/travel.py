@@ -8,7 +8,7 @@
 Each desk is a machine with limits and a proof of its own. It runs on a share of the tokens of the trip, so the worst
 case of the whole is known, and it cannot take more than its share:
 
-    fsm-orch run machines.travel "I would love to see Lisbon in May"
+    fsm-orch run machines.travel:Travel "I would love to see Lisbon in May"
 """
 
 from __future__ import annotations
