@@ -5,8 +5,6 @@ They are part of the certificate, so a certificate made under other sentences is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 _ALWAYS = (
     "providers keep their output caps, and report honest usage",
     "the bound of a call's input tokens covers the provider's template",
@@ -16,13 +14,13 @@ _ALWAYS = (
     "the models and prices are those named here",
 )
 
-_OF_PARTS = "a visit of {!r} runs each of its parts at most once, on a share no larger than the part's bound"
+_OF_PARTS = "machines that run inside others are run by this library, each within the limits that it declares"
 
 
-def assumed(with_parts: Iterable[str]) -> tuple[str, ...]:
+def assumed(*, is_whole: bool) -> tuple[str, ...]:
     """Return the assumptions of a certificate, one sentence each, always in the same order.
 
     Args:
-        with_parts: the names of the states whose visits run machines inside them.
+        is_whole: whether some visit runs a machine inside it.
     """
-    return (*_ALWAYS, *(_OF_PARTS.format(state) for state in sorted(with_parts)))
+    return (*_ALWAYS, _OF_PARTS) if is_whole else _ALWAYS

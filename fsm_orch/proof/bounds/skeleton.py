@@ -8,7 +8,7 @@ so a bound of the skeleton is a bound of every run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -68,34 +68,40 @@ def worst_cases(
     definition: Definition,
     limits: Limits,
     prices: Mapping[str, Price],
-    parts: Mapping[str, Sequence[Mapping[Measure, int]]],
+    parts: Mapping[str, Mapping[Measure, int]],
 ) -> dict[Measure, dict[str, int]]:
     """Return the most that one visit is charged, by measure and state; without cost if some price is missing.
 
     Args:
         prices: by state, the price of its model.
-        parts: by state, bounds of the machines that its visits run inside them; each takes the place of one call.
+        parts: by `state.part`, the most that a run of that machine is charged.
     """
     visits = {
-        name: _visit(state, limits, prices.get(name), parts.get(name, ())) for name, state in definition.states.items()
+        name: _visit(state, limits, prices.get(name), {p.name: parts[f"{name}.{p.name}"] for p in state.spec.parts})
+        for name, state in definition.states.items()
     }
     known: list[Measure] = [measure for measure in MEASURES if all(measure in visit for visit in visits.values())]
     return {measure: {name: visit[measure] for name, visit in visits.items()} for measure in known}
 
 
 def _visit(
-    state: State, limits: Limits, price: Price | None, parts: Sequence[Mapping[Measure, int]]
+    state: State, limits: Limits, price: Price | None, parts: Mapping[str, Mapping[Measure, int]]
 ) -> dict[Measure, int]:
     spec, caps = state.spec, state.spec.call_limits
-    call, calls = caps.max_input_tokens + caps.max_output_tokens, spec.calls - len(parts)
+    call, calls = caps.max_input_tokens + caps.max_output_tokens, spec.calls
+
+    def of_parts(measure: Measure) -> int:
+        # all of them together, and not the largest: of a race the losers are charged too
+        return sum(part.most * parts[part.name][measure] for part in spec.parts)
+
     visit: dict[Measure, int] = {
-        "tokens": calls * call + sum(min(call, part["tokens"]) for part in parts),  # its share is at most one call
-        "hops": 1,
-        "calls": calls + sum(part["calls"] for part in parts),
+        "tokens": calls * call + of_parts("tokens"),
+        "hops": 1,  # those inside parts are the parts' own
+        "calls": calls + of_parts("calls"),
         # Through its text, since the float 0.1 is a little more than 0.1 and would be rounded up to 101 milliseconds.
         "milliseconds": ceil(Fraction(str(state.seconds(limits))) * 1_000),
     }
-    if (calls == 0 or price is not None) and all("cost" in part for part in parts):
-        own = spec.grant(price).cost * calls if price is not None else 0
-        visit["cost"] = own + sum(part["cost"] for part in parts)
+    if (calls == 0 or price is not None) and all("cost" in part for part in parts.values()):
+        own = spec.grant(price).cost * calls if calls and price is not None else 0
+        visit["cost"] = own + of_parts("cost")
     return visit
