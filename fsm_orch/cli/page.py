@@ -62,13 +62,15 @@ def _states(definition: Definition) -> Table:
 def _row(definition: Definition, state: State) -> tuple[str, ...]:
     spec, limits = state.spec, definition.limits
     grant, worst = spec.grant(FREE).tokens, spec.worst_case(FREE).tokens
+    # of a state with parts, what it reserves for them all; and while a human is asked no time passes
+    visit = f"{spec.calls} x {grant:,} = {worst:,}" if spec.calls and not spec.parts else f"{worst:,}"
     return (
         f"{'*' if state.initial else ' '} {state.name}",
         spec.name,
         f"{grant:,}" if spec.calls else "-",
-        f"{spec.calls} x {grant:,} = {worst:,}" if spec.calls else "-",
+        visit if worst else "-",
         str(min(state.max_visits or limits.hops, limits.hops)),
-        f"{state.timeout_s or limits.visit_s:g}",
+        "-" if spec.kind == "human" else f"{state.seconds(limits):g}",
     )
 
 
