@@ -66,10 +66,8 @@ def best(question: str, told: Iterable[tuple[str, str]]) -> str:
 
 
 def words(text: str) -> set[str]:
-    """Return the words of a text, in lower case, without those that every text has."""
-    return set(re.findall(r"[a-z_]+", text.casefold())) - set(
-        ["a", "an", "and", "do", "does", "how", "in", "is", "it", "of", "the", "to", "what"]
-    )
+    """Return the longer words of a text, in lower case, without those that every question has."""
+    return set(re.findall(r"[a-z_]{4,}", text.casefold())) - {"does", "what", "when", "this"}
 
 
 def quote_best(visit: Visit[Report]) -> Changes:
