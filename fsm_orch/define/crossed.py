@@ -28,7 +28,7 @@ def why_misfit(source: Any, target: Any) -> str | None:
     taken = _members(target)
     for member in _members(source):
         if not any(_is_within(member, one) for one in taken):
-            return getattr(member, "__name__", None) or str(member)
+            return str(member) if typing.get_origin(member) else getattr(member, "__name__", str(member))
     return None
 
 
@@ -70,6 +70,7 @@ def _is_within(one: Any, other: Any) -> bool:
         pairs = zip(typing.get_args(one), typing.get_args(other), strict=False)
         return all(first == second or why_misfit(first, second) is None for first, second in pairs)
     if isinstance(one, type) and isinstance(other, type):
-        # an enum, a date and the like are written as JSON, and may be read as the text that they are there
-        return issubclass(one, other) or (one is int and other is float) or other is str
+        # of what is written as text, such as a date, whoever takes text gets that
+        is_text = other is str and one.__module__ in ("datetime", "decimal", "uuid")
+        return issubclass(one, other) or (one is int and other is float) or is_text
     return not isinstance(one, type) and not isinstance(other, type)

@@ -27,6 +27,7 @@ DEFAULTS: Mapping[str, object] = {
     "routes": [],
     "reads": [],
     "writes": [],
+    "may_omit": [],
     "calls": 0,
     "attempts": 1,
     "parts": [],

@@ -102,8 +102,8 @@ CODES = (
         fix="give it each field that it requires, of the same type: give={its field: field of this machine}",
         mending="""
               class Order(Context):
-                  number: str
-                  state: str | None = None
+            -     number: int
+            +     number: str
 
               class Look(Machine[Order]):
                   look = State(print, initial=True)
@@ -111,8 +111,7 @@ CODES = (
                   flow = look >> found
 
               class Desk(Machine[Ticket]):
-            -     search = State(Nested(Look), initial=True)
-            +     search = State(Nested(Look, give={Order.number: Ticket.query}), initial=True)
+                  search = State(Nested(Look, give={Order.number: Ticket.query}), initial=True)
                   answered, human = Final(), Final(fallback=True)
                   done = search.to(answered)
         """,
@@ -126,10 +125,10 @@ CODES = (
         fix="raise the limit, or lower the caps of the agents",
         mending="""
               class Desk(Machine[Ticket]):
-                  triage = State(LLMAgent("Route.", reads=(Ticket.query,)), initial=True)
-                  expert = State(LLMAgent("Answer.", reads=(Ticket.query,)))
+                  sort = State(LLMAgent("Is it urgent?", does="sort", writes=Ticket.urgent), initial=True)
+                  expert = State(LLMAgent("Answer.", does="answer", writes=Ticket.answer))
                   answered, human = Final(), Final(fallback=True)
-                  flow = triage >> expert >> answered
+                  flow = sort >> expert >> answered
             -     limits = Limits(tokens=4_000)
             +     limits = Limits(tokens=4_608)
         """,

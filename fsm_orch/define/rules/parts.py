@@ -18,9 +18,9 @@ from .paths import edges_that_do_not_write
 
 
 def crossings(definition: Definition) -> Iterator[Finding]:
-    """Yield a finding for each field that cannot cross into a part, or out of it."""
+    """Yield a finding for each field that cannot cross into a part, or out of it; agents of users' own say nothing."""
     for state in definition.states.values():
-        for part in state.spec.parts:
+        for part in state.spec.parts if state.spec.kind in ("nested", "parallel", "map") else ():
             for why, fix in _misfits(definition, state, part):
                 yield codes.finding(
                     "FSM136", where=state.where, problem=f"{state.name!r} runs {part.name!r}: {why}", fix=fix
