@@ -66,5 +66,3 @@ class All(Machine[Trip]):
     on = fan.to(done)
     over = fan.on_timeout(late)
     broken = fan.on_failure(failed)
-
-
