@@ -352,8 +352,11 @@ class Runner(Generic[C, D]):
     async def _run(
         self, first: Started, deps: Any, observers: Sequence[Observer], *, is_read: bool = False
     ) -> RunResult[C]:
-        with self._driving(first.run_id):
+        self._under_way.add(first.run_id)
+        try:
             return await self._drive(self._made(self.compiled, (first,), observers), deps, is_read=is_read)
+        finally:
+            self._under_way.discard(first.run_id)
 
     def _made(
         self,

@@ -48,9 +48,12 @@ class Work:
             raise self._failed.pop(0)
         if run.lost is not None:
             raise run.lost
-        if visit is not None and visit.round is None and not self._tasks and not self._to_do:
-            self._seen = None
-            return Act((), now.hops, now.state, visit.attempt)  # a chain: nothing is compared
+        if not self._tasks and not self._to_do:
+            self._seen = None  # nobody is at work: all that is due is to be begun
+            if visit is None:
+                return None
+            if visit.round is None:  # a chain
+                return Act((), now.hops, now.state, visit.attempt)
         over, begun = difference(self._seen, now)
         self._seen = now
         for effect in over:
@@ -97,20 +100,16 @@ class Work:
         if self._failed:
             return True
         if not self._tasks:
-            return await self._wait_for_stopped()
+            if self._stopped:  # they may yet say what they have used
+                await asyncio.wait(set(self._stopped))
+                return True
+            return False
         self._woken = asyncio.get_running_loop().create_future()
         self._run.on_change = self._wake
         try:
             await self._woken
         finally:
             self._woken = self._run.on_change = None
-        return True
-
-    async def _wait_for_stopped(self) -> bool:
-        """Wait for what was given up, which may yet say what it has used. Return whether there was something."""
-        if not self._stopped:
-            return False
-        await asyncio.wait(set(self._stopped))
         return True
 
     async def end(self) -> asyncio.CancelledError | None:

@@ -102,7 +102,9 @@ class Run:
     def is_ending(self) -> bool:
         """Whether nothing may be sent for it any more: it has ended, or cannot be stored, or its caller cancels."""
         # asked of the task: a cancellation arrives a round of the loop after it was wanted, and a request might leave
-        return self.now.status == "finished" or self.is_given_out or self._is_cancelled()
+        if self.now.status == "finished" or self._is_left or self.lost is not None:
+            return True
+        return self._caller is not None and self._caller.cancelling() > self._cancellations
 
     @property
     def is_given_out(self) -> bool:
