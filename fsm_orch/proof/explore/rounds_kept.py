@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from ...amounts import NOTHING, Amount
 from ...define.agent_spec import AgentSpec
 from ...kernel.configuration import Ask, Configuration, RoundLog, VisitLog
-from ...kernel.inputs import Input
+from ...kernel.inputs import Answered, Input
 from ...kernel.records import Approved, HandedOff, Record
 from ...kernel.requests import AskHuman, RunPart, UseTool
 from .breach import Breach
@@ -24,6 +24,7 @@ def asking(
     specs: Mapping[str, AgentSpec],
     exits: Collection[tuple[str, str]],
     before: Configuration | None,
+    event: Input,
     made: tuple[Record, ...],
     after: Configuration,
 ) -> Iterator[Breach]:
@@ -35,6 +36,9 @@ def asking(
         made: the records of the machine itself.
     """
     was, visit = before.visit if before else None, after.visit
+    for record in made:
+        if isinstance(record, Approved) and not _is_approval(event, record.ask):
+            yield Breach("T1", f"ask {record.ask} is approved, and a human said no")
     if before is not None and was is not None:
         yield from _must_ask(specs[before.state], exits, before, was, made)
     if visit is None or not visit.asks:
@@ -113,6 +117,10 @@ def _approved(spec: AgentSpec, was: VisitLog, made: tuple[Record, ...], visit: V
         earlier = was.asks.get(number)
         if (earlier is None or earlier.is_gated) and not ask.is_gated and ask.end in (None, "answered"):
             yield Breach("T1", f"the tool of ask {number} is due or was used, and no human approved it")
+
+
+def _is_approval(event: Input, ask: int) -> bool:
+    return isinstance(event, Answered) and event.ask == ask and event.ok and event.value is True
 
 
 def _final(was: VisitLog, visit: VisitLog) -> Iterator[Breach]:

@@ -89,7 +89,7 @@ class Theorems:
             *self._books(before, event, records, after),
             *self._deadline(event, records, after),
             *self._landing(event, after),
-            *asking(self._specs, self._exits, before, records, after),
+            *asking(self._specs, self._exits, before, event, records, after),
             *clocks(before, event, after),
             *self._parts(before, event, every, after),
         ]
