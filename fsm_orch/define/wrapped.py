@@ -8,7 +8,7 @@ So a branch has what every state has: its time, its attempts, its key, its repai
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from typing import Any
 
@@ -69,6 +69,18 @@ def wrapped(state: State, name: str) -> Definition:
         raise DefinitionError(name, findings)
     definition.seal()
     return definition
+
+
+def working(definition: Definition) -> Iterator[State]:
+    """Yield the states of a definition, and in place of one that runs branches, also the states of those.
+
+    Machines of users' own that run in it are not looked into.
+    """
+    for state in definition.states.values():
+        yield state
+        for part in state.spec.parts:
+            if part.definition.name in part.definition.states:  # as `wrapped` names them
+                yield from working(part.definition)
 
 
 def _limits(state: State) -> Limits:

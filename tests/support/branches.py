@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from fsm_orch import Context, Final, Limits, Machine, Nested, Parallel, Reply, State, Visit
+from fsm_orch import Context, Final, Machine, Parallel, Reply, State, Visit
 
 STOPPED = list[str]()
 """The branches that were stopped, in order."""
