@@ -114,6 +114,7 @@ class Work:
 
     async def end(self) -> asyncio.CancelledError | None:
         """Give up all, and wait for it. Return the last cancellation that came meanwhile."""
+        self._run.is_stopping = True
         self._run.give_up()
         waiting = [*self._tasks.values(), *self._stopped]
         return await outlast(asyncio.gather(*waiting, return_exceptions=True)) if waiting else None
