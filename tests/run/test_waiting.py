@@ -240,7 +240,7 @@ async def test_a_waiting_run_is_not_forgotten() -> None:
     ],
 )
 async def test_what_a_tool_came_to_is_read_by_its_agent(name: str, note: str) -> None:
-    """Its result, or that it failed and where; what it raised says nothing of values. It has a key of its own."""
+    """Its result, or that it failed and where, but none of what it raised; it has a key of its own."""
     result = await Runner(clerk(name)).run(Claim(query="x"), run_id="r")
 
     assert result.context.note is not None
