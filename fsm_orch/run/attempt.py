@@ -67,7 +67,8 @@ def attempt(
         return _awaited(
             run, desk, act, agent, partial(_itself, begun), desk.seconds_left(), context, ending, begun=begun
         )
-    _end(run, desk, agent, metered, visit.key, wall, result)
+    # it held the loop: nothing else can have happened, unless it used its model, which it cannot have waited for
+    _end(run, desk, agent, metered, visit.key, wall, result, still=now if run.now is now else None)
     return None
 
 
@@ -106,11 +107,14 @@ def _end(
     key: str,
     wall: Callable[[], float],
     result: object,
+    *,
+    still: Configuration | None = None,
 ) -> None:
     """Fold what an attempt came to, if that is still waited for.
 
     Args:
         key: of its visit.
+        still: where its machine stands, if that is known.
     """
     desk.close()
     if run.lost is not None:  # the store's failure, whatever the agent made of it
@@ -119,7 +123,7 @@ def _end(
     if type(result) is Raised and not is_failure(result.error):
         run.error = result.error
         raise result.error
-    now = desk.due
+    now = still or desk.due
     if now is None:  # a call that used more than it had reserved has landed the run already, or a race is decided
         return
     take(run, desk, now, agent, result, wall)

@@ -84,7 +84,7 @@ class AttemptDesk:
     def due(self) -> Configuration | None:
         """Where the machine stands, if what the work comes to is still waited for; else None."""
         now, effect = self.place, self._effect
-        visit = None if now is None else now.visit
+        visit = None if now is None or self._run.is_stopping else now.visit
         if visit is None:
             return None
         if isinstance(effect, Act):

@@ -20,6 +20,8 @@ from .writer import Run
 class Work:
     """The work on one run."""
 
+    # Nothing is begun here: the loop of the run does that, with no `await` after it has asked for the next.
+
     def __init__(self, run: Run) -> None:
         self._run = run
         self._seen: Configuration | None = None
@@ -37,17 +39,17 @@ class Work:
         return not self._tasks and not self._to_do
 
     def next(self) -> Effect | None:
-        """Give up what is due no longer, and return what is to be begun next; None if nothing is.
+        """Return what is to be begun next, None if nothing is; what is due no longer is given up.
 
         Raises what the work raised, or the store.
         """
         run = self._run
-        now = run.now
-        visit = now.visit
         if self._failed:
             raise self._failed.pop(0)
         if run.lost is not None:
             raise run.lost
+        now = run.now
+        visit = now.visit
         if not self._tasks and not self._to_do:
             self._seen = None  # nobody is at work: all that is due is to be begun
             if visit is None:
@@ -114,6 +116,7 @@ class Work:
 
     async def end(self) -> asyncio.CancelledError | None:
         """Give up all, and wait for it. Return the last cancellation that came meanwhile."""
+        self._run.is_stopping = True
         self._run.give_up()
         waiting = [*self._tasks.values(), *self._stopped]
         return await outlast(asyncio.gather(*waiting, return_exceptions=True)) if waiting else None

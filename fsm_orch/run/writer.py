@@ -64,6 +64,8 @@ class Run:
         self.on_prompt = on_prompt
         self.lost: BaseException | None = None
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
+        self.is_stopping = False
+        """Whether all work was given up, to land the run or to leave it: what it comes to is folded no more."""
         self.at_work: dict[Effect, Callable[[], object]] = {}
         """What gives up each piece of work that is waited for."""
         self.on_change: Callable[[], object] | None = None
