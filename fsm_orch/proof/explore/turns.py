@@ -111,8 +111,11 @@ class Rounds:
         number = next(number for number in log.numbers if visit.asks[number].is_open)
         child = visit.asks[number].child
         part = None if child is None else _stands(number, child)
-        if part is None or part.stands == "done":
+        if part is None:
             return (self.first_answer(now),)
+        if part.stands == "done":  # and the visit may time out now, before its agent acts again
+            late = self._ends(now.state)[:1] if self._machine.states[now.state].may_time_out else ()
+            return (self._lands(number), *late)
         if part.stands == "open":
             return self._moves(part, False)
         return (self._lands(number), *self._moves(part._replace(stands="later"), False))
@@ -168,7 +171,8 @@ def filled(asks: int, parts: Mapping[str, CompiledPart], *, is_free: bool) -> It
     Args:
         asks: how often it asks at most.
     """
-    runs = [(name, part.share.tokens) for name, part in parts.items() for _ in range(part.most)][:asks]
+    runs = [(name, part.share.tokens) for name, part in parts.items() for _ in range(part.most)]
+    runs = sorted(runs, key=lambda run: -run[1])[:asks]
     if runs:
         yield inputs.Asked(requests=tuple(RunPart(part=name, context=BEGINS) for name, _ in runs), at=0.0)
     for number, (_, tokens) in enumerate(runs, 1):
