@@ -7,6 +7,7 @@ So a branch has what every state has: its time, its attempts, its key, its repai
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
@@ -86,6 +87,8 @@ def working(definition: Definition) -> Iterator[State]:
 def _limits(state: State) -> Limits:
     """Return limits that are no more than one visit takes."""
     seconds = state.seconds(Limits())
+    if not 0 < seconds < math.inf:  # a rule finds it, at its line
+        seconds = Limits().visit_s
     return Limits(hops=1, tokens=state.spec.worst_case(FREE).tokens, cost_usd=None, deadline_s=seconds, visit_s=seconds)
 
 
