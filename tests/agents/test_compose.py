@@ -199,6 +199,18 @@ async def test_all_are_waited_for_where_that_is_said() -> None:
     assert result.context.news == "news of tea late of tea"
 
 
+@pytest.mark.parametrize(
+    ("join", "wrong", "state"), [("all", 1, "lost"), (2, 1, "done"), (2, 2, "lost"), (1, 2, "done"), (1, 3, "lost")]
+)
+@pytest.mark.parametrize("tolerate", [False, True])
+async def test_as_many_end_well_as_must(join: Any, wrong: int, state: str, tolerate: bool) -> None:
+    """A visit goes on if as many branches ended well as its join says, whether or not all are waited for."""
+    branches = [writer(Report.news, str(number), wrong=number < wrong) for number in range(3)]
+    result = await run(Parallel(*branches, join=join, tolerate=tolerate, merge={Report.news: joined}))
+
+    assert result.state.name == state
+
+
 async def test_a_merge_makes_one_value_of_many() -> None:
     """The values of all branches that ended well reach the function as their types, in the order of the branches."""
     agent = Parallel(writer(Report.words, 3), writer(Report.words, 3), merge={Report.words: sum})
