@@ -97,7 +97,7 @@ class Refunds(Machine[Claim, Till]):
     late = approve.on_timeout(open_claim)
     done = refund >> paid
 
-    limits = Limits(hops=5, tokens=5_000)
+    limits = Limits(hops=4, tokens=4_608)
     policies = (never(refund).before(yes), never(refund).when(~is_verified))
 
 

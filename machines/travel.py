@@ -8,7 +8,7 @@
 Each desk is a machine with limits and a proof of its own. It runs on a share of the tokens of the trip, so the worst
 case of the whole is known, and it cannot take more than its share:
 
-    fsm-orch run machines.travel "I would love to see Lisbon in May"
+    fsm-orch run machines.travel:Travel "I would love to see Lisbon in May"
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Flights(Machine[Trip]):
     asked = read >> search
     seat = search.to(found, guard=has_seat)
     no_seat = search.to(sold_out)
-    limits = Limits(hops=3, tokens=4_608, deadline_s=40)
+    limits = Limits(hops=2, tokens=4_608, deadline_s=40)
 
 
 class Hotels(Machine[Room]):
@@ -81,7 +81,7 @@ class Hotels(Machine[Room]):
     search = State(find_room, reads=Room.place, writes=Room.hotel, initial=True)
     found, full = Final(), Final(fallback=True)
     room = search >> found
-    limits = Limits(hops=2, tokens=0)
+    limits = Limits(hops=1, tokens=0)
 
 
 class Travel(Machine[Trip]):
@@ -104,5 +104,5 @@ class Travel(Machine[Trip]):
     confirm, cancel = ask.to(book, "book it"), ask.to(desk, "do not book")
     done = book >> booked
 
-    limits = Limits(hops=6, tokens=6_000)
+    limits = Limits(hops=4, tokens=4_608)
     policies = (never(book).before(confirm),)

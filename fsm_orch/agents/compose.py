@@ -205,7 +205,7 @@ class Parallel(PlainAgent):
 
     def _joined(self, well: Sequence[tuple[Part, Ask]]) -> dict[str, Any]:
         changes: dict[str, Any] = {}
-        for part, ask in reversed(well):  # of branches that write one field, the first declared is taken
+        for part, ask in well:  # of branches that race for one field, no more than one has ended well
             changes |= taken_from(part, ask)
         for name in self._merge.keys() & changes.keys():
             values = tuple(read_from(part, ask, part.taken[name]) for part, ask in well if name in part.taken)

@@ -76,7 +76,7 @@ def _row(definition: Definition, state: State) -> tuple[str, ...]:
         f"{grant:,}" if spec.calls else "-",
         f"{' + '.join([*calls, *runs])} = {worst:,}" if worst else "-",
         str(min(state.max_visits or limits.hops, limits.hops)),
-        f"{state.seconds(limits):g}",
+        "-" if spec.kind == "human" else f"{state.seconds(limits):g}",  # while one is asked no time passes
     )
 
 

@@ -7,8 +7,9 @@ So a branch has what every state has: its time, its attempts, its key, its repai
 
 from __future__ import annotations
 
+import math
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from typing import Any
 
@@ -71,9 +72,23 @@ def wrapped(state: State, name: str) -> Definition:
     return definition
 
 
+def working(definition: Definition) -> Iterator[State]:
+    """Yield the states of a definition, and in place of one that runs branches, also the states of those.
+
+    Machines of users' own that run in it are not looked into.
+    """
+    for state in definition.states.values():
+        yield state
+        for part in state.spec.parts:
+            if part.definition.name in part.definition.states:  # as `wrapped` names them
+                yield from working(part.definition)
+
+
 def _limits(state: State) -> Limits:
     """Return limits that are no more than one visit takes."""
     seconds = state.seconds(Limits())
+    if not 0 < seconds < math.inf:  # a rule finds it, at its line
+        seconds = Limits().visit_s
     return Limits(hops=1, tokens=state.spec.worst_case(FREE).tokens, cost_usd=None, deadline_s=seconds, visit_s=seconds)
 
 

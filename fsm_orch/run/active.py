@@ -106,7 +106,8 @@ class Alarm:
         self.ring, self._due, self._held_s = ring, self._loop.time() + seconds, self._time.held_s()
         if self._timer is not None and self._timer.when() > self._due:
             self.end()
-        self.go_on()
+        if self._timer is None:
+            self.go_on()
 
     def go_on(self) -> None:
         """See to it that a timer runs, if one is needed."""

@@ -42,11 +42,12 @@ def attempt(
     # The desk closes before anything is folded. What the attempt still does afterwards is refused there, so an agent
     # that was given up can neither spend nor write.
     desk = AttemptDesk(run, act)
-    now = desk.place
+    now = desk.place if act.path else run.now
     assert now is not None  # what is due has a visit
     metered = None if model is None else _metered(run, desk, model, retry)
     visit = visit_at(run, desk, now, metered, deps)
-    if desk.seconds_left() <= 0:  # since the visit was entered others may have had the loop, or a store was waited for
+    seconds = desk.seconds_left()
+    if seconds <= 0:  # since the visit was entered others may have had the loop, or a store was waited for
         late = TooLate("the visit's time was over before its agent could begin")
         _end(run, desk, agent, metered, visit.key, wall, late)
         return None
@@ -54,7 +55,7 @@ def attempt(
     context = contextvars.copy_context()
     if not isinstance(agent, PlainAgent):
         ending = partial(_end, run, desk, agent, metered, visit.key, wall)
-        return _awaited(run, desk, act, agent, lambda: agent.act(visit), context, ending)
+        return _awaited(run, desk, act, agent, partial(agent.act, visit), seconds, context, ending)
     clock = asyncio.get_running_loop().time
     began = clock()
     result, is_begun = context.run(_begin, agent, visit)
@@ -63,8 +64,11 @@ def attempt(
     if is_begun:
         begun = cast("Awaitable[object]", result)
         ending = partial(_end, run, desk, agent, metered, visit.key, wall)
-        return _awaited(run, desk, act, agent, lambda: begun, context, ending, begun=begun)
-    _end(run, desk, agent, metered, visit.key, wall, result)
+        return _awaited(
+            run, desk, act, agent, partial(_itself, begun), desk.seconds_left(), context, ending, begun=begun
+        )
+    # it held the loop: nothing else can have happened, unless it used its model, which it cannot have waited for
+    _end(run, desk, agent, metered, visit.key, wall, result, still=now if run.now is now else None)
     return None
 
 
@@ -74,6 +78,7 @@ async def _awaited(
     act: Act,
     agent: Agent,
     acting: Callable[[], Awaitable[object]],
+    seconds: float,
     context: contextvars.Context,
     ending: Callable[[object], None],
     begun: object = None,
@@ -83,12 +88,12 @@ async def _awaited(
     Args:
         begun: what a plain agent has begun.
     """
-    if not desk.is_due:  # others came first, before the task that this is had its first turn
+    if desk.due is None:  # others came first, before the task that this is had its first turn
         desk.close()
         if isinstance(begun, Coroutine):
             begun.close()
         return
-    result = await in_time(run, desk, act, agent.spec, acting, context)
+    result = await in_time(run, desk, act, agent.spec, acting, seconds, context)
     if begun is None:
         run.has_paused()
     ending(result)
@@ -102,11 +107,14 @@ def _end(
     key: str,
     wall: Callable[[], float],
     result: object,
+    *,
+    still: Configuration | None = None,
 ) -> None:
     """Fold what an attempt came to, if that is still waited for.
 
     Args:
         key: of its visit.
+        still: where its machine stands, if that is known.
     """
     desk.close()
     if run.lost is not None:  # the store's failure, whatever the agent made of it
@@ -115,9 +123,10 @@ def _end(
     if type(result) is Raised and not is_failure(result.error):
         run.error = result.error
         raise result.error
-    if not desk.is_due:  # a call that used more than it had reserved has landed the run already, or a race is decided
+    now = still or desk.due
+    if now is None:  # a call that used more than it had reserved has landed the run already, or a race is decided
         return
-    take(run, desk, agent, result, wall)
+    take(run, desk, now, agent, result, wall)
     if metered is not None:
         # of a reply alone: what an attempt that raised had been told is not what is to be mended
         is_reply = metered.last is not None and issubclass(type(result), _REPLIES)
@@ -133,6 +142,10 @@ def _begin(agent: PlainAgent, visit: Visit[Any, Any]) -> tuple[object, bool]:
         return begun, not isinstance(begun, _REPLIES) and isinstance(begun, Awaitable)
     except BaseException as error:  # what it means is judged when the desk is closed
         return Raised(error), False
+
+
+def _itself(begun: Awaitable[object]) -> Awaitable[object]:
+    return begun
 
 
 def _metered(run: Run, desk: AttemptDesk, model: Model, retry: Retry | None) -> MeteredModel:

@@ -29,6 +29,11 @@ class AttemptDesk:
     Raises VisitError: from the same methods, on another thread or event loop than the run's.
     """
 
+    _seen: Configuration | None = None
+    _levels: tuple[Level, ...] = ()
+    _runs: tuple[str, ...] = ()
+    """Of the machines on the path, from the run down; none for the run's own."""
+
     def __init__(self, run: Run, effect: Effect) -> None:
         self.path = effect.path
         """The machine in the tree that the work is for."""
@@ -36,9 +41,6 @@ class AttemptDesk:
         self._effect = effect
         self._hops = effect.hops
         self._is_closed = False
-        self._seen: Configuration | None = None
-        self._levels: tuple[Level, ...] = ()
-        self._runs: tuple[str, ...] = ()
         # of its visit, which may be over, and its machine gone, when the last of its calls is
         self.compiled = run.compiled
         if self.path:
@@ -55,7 +57,7 @@ class AttemptDesk:
 
     def check(self) -> None:
         """Check that the attempt may still make calls, and that this is where it may make them."""
-        self._open_visit()
+        self._open()
 
     @property
     def place(self) -> Configuration | None:
@@ -79,22 +81,15 @@ class AttemptDesk:
         return self._levels
 
     @property
-    def is_due(self) -> bool:
-        """Whether what the work comes to is still waited for."""
-        now = self.place
-        if now is None or now.visit is None:
-            return False
-        effect, visit = self._effect, now.visit
-        if type(effect) is Act:
-            return visit.round is None and visit.attempt == effect.attempt
-        assert not isinstance(effect, Act)
-        return effect.ask in visit.asks and visit.asks[effect.ask].is_open
-
-    def _open_visit(self) -> VisitLog:
-        """Return the visit, which must still be under way."""
-        visit = self._open().visit
-        assert visit is not None  # it is under way
-        return visit
+    def due(self) -> Configuration | None:
+        """Where the machine stands, if what the work comes to is still waited for; else None."""
+        now, effect = self.place, self._effect
+        visit = None if now is None or self._run.is_stopping else now.visit
+        if visit is None:
+            return None
+        if isinstance(effect, Act):
+            return now if visit.round is None and visit.attempt == effect.attempt else None
+        return now if effect.ask in visit.asks and visit.asks[effect.ask].is_open else None
 
     def _open(self) -> Configuration:
         """Return the machine, which must still be in that visit."""
@@ -112,7 +107,9 @@ class AttemptDesk:
         """
         # A plain function, on purpose: an `await` between the number, the check and the reservation would let two
         # calls of this visit take the same number, or both pass a check that has room for one.
-        call = self._open_visit().calls + 1
+        visit = self._open().visit
+        assert visit is not None  # it is under way
+        call = visit.calls + 1
         self._run.fold(
             inputs.CallReserved(
                 call=call,
@@ -143,7 +140,7 @@ class AttemptDesk:
             # The run's, which ends by it; an agent must neither take it nor be blamed for it. An interrupt too: raised
             # in a task that an agent has made, it would end the event loop and every other run.
             raise VisitClosed("The journal of this run cannot be stored: return from the agent") from error
-        self._open_visit()
+        self._open()
 
     def settle(self, call: int, usage: Usage | None) -> None:
         """Charge a call for what it used; if that is not known, for its whole reservation.
@@ -208,7 +205,7 @@ class AttemptDesk:
 
     def offered(self, most: Offer) -> Offer:
         """Return what of the most is legal beside what the request's call has reserved; asked as soon as it has."""
-        return offered(self.compiled, self._open(), most)
+        return offered(self.compiled, self.place or self._open(), most)
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""

@@ -32,6 +32,7 @@ async def drive(run: Run, perform: Perform, *, is_read: bool) -> None:
         run.leave()  # without an await since all was stored
     except BaseException as error:
         if _is_closed(run, error):
+            run.is_stopping = True
             run.give_up()
             raise
         cancelled = await work.end()

@@ -27,6 +27,7 @@ async def in_time(
     effect: Effect,
     spec: AgentSpec,
     act: Callable[[], Awaitable[object]],
+    seconds: float,
     context: contextvars.Context,
 ) -> object:
     """Await a piece of work in a task of its own, and stop it when its time is over. Return what came of it.
@@ -35,6 +36,7 @@ async def in_time(
 
     Args:
         spec: of the agent that acts.
+        seconds: how long it may take.
         context: the one that the agent began in, so that it can reset what it set there.
     """
     loop = asyncio.get_running_loop()
@@ -44,7 +46,7 @@ async def in_time(
     give_up = partial(_signal, ended)
     task = loop.create_task(_signalling(effect.state, spec, act, ended), context=context)
     run.at_work[effect] = give_up
-    alarm = run.time.set_alarm(desk.seconds_left(), give_up)
+    alarm = run.time.set_alarm(seconds, give_up)
     cancelled = None
     try:
         await ended

@@ -16,6 +16,7 @@ from ..define.states import Handoff, State
 from ..errors import CallDenied, ContextError, PartFailed, StepError, WrongType, is_failure
 from ..kernel import inputs
 from ..kernel.codec import input_from_json, to_json
+from ..kernel.configuration import Configuration
 from ..kernel.effects import Path
 from ..kernel.engine import CompiledState
 from ..kernel.inputs import Input
@@ -40,11 +41,14 @@ class Raised(NamedTuple):
     error: BaseException
 
 
-def take(run: Run, desk: AttemptDesk, agent: Agent, result: object, wall: Callable[[], float]) -> None:
+def take(
+    run: Run, desk: AttemptDesk, now: Configuration, agent: Agent, result: object, wall: Callable[[], float]
+) -> None:
     """Fold what an attempt came to.
 
     Args:
         desk: of the attempt, which is still due.
+        now: where its machine stands.
         agent: made it.
         result: the agent's reply or round, or whatever else it returned; or `Raised`, or `TooLate`.
         wall: seconds of the epoch.
@@ -53,7 +57,7 @@ def take(run: Run, desk: AttemptDesk, agent: Agent, result: object, wall: Callab
     """
     # what an agent returns is a user's object: any method of it may raise, and then the attempt has failed
     try:
-        event = _outcome(run, desk, agent, result, wall)
+        event = _outcome(run, desk, now, agent, result, wall)
     except BaseException as error:
         event = _failed(run, desk, agent, error)
     try:
@@ -70,10 +74,10 @@ def late(run: Run, desk: AttemptDesk, why: TooLate) -> inputs.Failed:
     return inputs.Failed(reason="timeout", detail=str(why), at=run.elapsed(), path=desk.overdue())
 
 
-def _outcome(run: Run, desk: AttemptDesk, agent: Agent, result: object, wall: Callable[[], float]) -> Input:
+def _outcome(
+    run: Run, desk: AttemptDesk, now: Configuration, agent: Agent, result: object, wall: Callable[[], float]
+) -> Input:
     if isinstance(result, Reply):
-        now = desk.place
-        assert now is not None  # it is due
         return replied(now.context, desk.own.state, result, at=run.elapsed(), path=desk.path)
     if isinstance(result, Round):
         return _asked(run, desk, result, wall)

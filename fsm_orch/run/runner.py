@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, Generic, TypedDict, Unpack, cast, overload
@@ -24,10 +24,8 @@ from ..define.machine import C, D, Machine, definition_of
 from ..define.source import told_apart
 from ..define.states import State
 from ..errors import AnswerError, ContextError, StartError
-from ..kernel import inputs
 from ..kernel.begin import started
 from ..kernel.configuration import Configuration
-from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
@@ -36,19 +34,16 @@ from ..limits import Limits
 from ..messages import Message
 from ..models.base import Model
 from ..observe.base import Observer
-from ..observe.everywhere import observers_of
 from ..observe.prompted import OnPrompt
 from ..proof.bounds.certificate import Certificate
 from ..resilience.retry import Retry
 from ..store.base import Store
-from . import conversation, given, resume, start
-from .attempt import attempt
+from . import conversation, given, start
 from .cast import cast_of
-from .drive import Perform, drive
+from .driver import Driver
 from .result import RunResult, place
 from .stream import RunStream
-from .tool import use
-from .waiting import Question, answered, chosen, overdue, questions
+from .waiting import Question, questions
 from .writer import Run
 
 _PATIENT = Retry()
@@ -110,22 +105,30 @@ class Runner(Generic[C, D]):
         new_id: Callable[[], str] = _random_id,
     ) -> None:
         self.definition: Definition = definition_of(machine, "Runner")
-        self._cast = cast_of(self.definition, model, agents or {})
-        models = self._cast.all_models()
+        acting = cast_of(self.definition, model, agents or {})
+        models = acting.all_models()
         self._has_prices = all(model.price is not None for model in models.values())
         self.certificate = certificate
         self.compiled = start.compiled(
             self.definition, given.checked_limits(limits) or self.definition.limits, models, certificate
         )
-        self._observers = given.checked_observers(observers)
-        self._on_prompt = given.checked_on_prompt(on_prompt)
-        self.store = given.checked_store(store)
-        self._retry = given.checked_retry(retry)
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._under_way: set[str] = set()
+        self._driver = Driver(
+            compiled=self.compiled,
+            cast=acting,
+            observers=given.checked_observers(observers),
+            on_prompt=given.checked_on_prompt(on_prompt),
+            store=given.checked_store(store),
+            retry=given.checked_retry(retry),
+            clock=clock,
+            wall_clock=wall_clock,
+        )
         self._new_id = new_id
         self._words = conversation.asked(self.definition)
+
+    @property
+    def store(self) -> Store | None:
+        """Keeps the journals; None: each result carries its own."""
+        return self._driver.store
 
     @overload
     async def run(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
@@ -151,7 +154,7 @@ class Runner(Generic[C, D]):
         Raises BaseException: what an agent or a guard raises and is no failure of its own, such as KeyboardInterrupt or
             what `pytest.fail` raises. The run has landed by then and its end is stored.
         """
-        return await self._run(self._started(context, options, deps), deps, self._observers)
+        return await self._run(self._started(context, options, deps), deps)
 
     @overload
     def run_sync(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
@@ -168,7 +171,7 @@ class Runner(Generic[C, D]):
         if _is_loop_running():
             raise RuntimeError("run_sync was called where an event loop is running: await run(...) there")
         with asyncio.Runner() as loop:
-            return loop.run(self._run(first, deps, self._observers))
+            return loop.run(self._run(first, deps))
 
     @overload
     def stream(
@@ -194,8 +197,7 @@ class Runner(Generic[C, D]):
             result = await events.result()
         """
         first, queue = self._started(context, options, deps), asyncio.Queue[Record | None]()
-        observers = (*self._observers, queue.put_nowait)
-        stream = RunStream(queue, lambda: self._run(first, deps, observers, is_read=True))
+        stream = RunStream(queue, lambda: self._run(first, deps, (queue.put_nowait,), is_read=True))
         try:
             yield stream
         finally:
@@ -268,21 +270,13 @@ class Runner(Generic[C, D]):
         Raises as `run` does, else.
         """
         given.check_deps(self.definition, deps)
-        with self._driving(run_id, is_answered=answer is not _NO_ANSWER):
-            run = await self._loaded(run_id)
-            if answer is _NO_ANSWER:
-                resume.take_over(run)
-            else:
-                await self._put(run, self._answered(run, answer, question, who))
-            return await self._drive(run, deps)
-
-    def _answered(self, run: Run, answer: object, question: Question | str | None, who: str | None) -> inputs.Answered:
-        asked = chosen(run, question)
+        if answer is _NO_ANSWER:
+            return self._result_of(await self._driver.resume(run_id, deps))
         try:
             told = as_answer(answer)
         except ContextError as error:
             raise AnswerError(str(error)) from None
-        return answered(run, asked, told, id=_random_id(), who=who, cast=self._cast, now_s=self._wall_clock())
+        return self._result_of(await self._driver.answer(run_id, question, told, who, deps))
 
     @overload
     async def expire(self: Runner[C, None], run_id: str) -> RunResult[C]: ...
@@ -299,33 +293,7 @@ class Runner(Generic[C, D]):
         Raises as `resume` does, else.
         """
         given.check_deps(self.definition, deps)
-        with self._driving(run_id):
-            run = await self._loaded(run_id)
-            if overdue(run, self._wall_clock()) is None:
-                return self._result(run.now, run.records, run.journal, compiled=run.compiled)
-            while (late := overdue(run, self._wall_clock())) is not None:
-                detail = f"nobody answered {late.key!r} in time"
-                await self._put(run, inputs.Failed(reason="timeout", detail=detail, at=run.now.at, path=late.path))
-            return await self._drive(run, deps)
-
-    @contextmanager
-    def _driving(self, run_id: str, *, is_answered: bool = False) -> Iterator[None]:
-        if run_id in self._under_way:
-            told = f"run {run_id!r} is under way in this runner"
-            raise AnswerError(f"{told}: answer it when it waits") if is_answered else StartError(told)
-        self._under_way.add(run_id)
-        try:
-            yield
-        finally:
-            self._under_way.discard(run_id)
-
-    async def _loaded(self, run_id: str) -> Run:
-        journal = await resume.loaded(self.store, run_id)
-        return self._made(start.compiled_for(self.compiled, journal[0]), journal, self._observers, is_stored=True)
-
-    async def _put(self, run: Run, event: Input) -> None:
-        assert self.store is not None  # the run was loaded from it
-        await resume.put(self.store, run, event)
+        return self._result_of(await self._driver.expire(run_id, deps))
 
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
         expected = self.definition.context
@@ -350,47 +318,12 @@ class Runner(Generic[C, D]):
         return first
 
     async def _run(
-        self, first: Started, deps: Any, observers: Sequence[Observer], *, is_read: bool = False
+        self, first: Started, deps: Any, told: Sequence[Observer] = (), *, is_read: bool = False
     ) -> RunResult[C]:
-        with self._driving(first.run_id):
-            return await self._drive(self._made(self.compiled, (first,), observers), deps, is_read=is_read)
+        return self._result_of(await self._driver.run(first, deps, told, is_read=is_read))
 
-    def _made(
-        self,
-        compiled: CompiledMachine,
-        journal: Sequence[Input],
-        observers: Sequence[Observer],
-        *,
-        is_stored: bool = False,
-    ) -> Run:
-        return Run(
-            compiled,
-            journal,
-            # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
-            clock=self._clock or asyncio.get_running_loop().time,
-            observers=(*observers, *observers_of(self.definition)),
-            store=self.store,
-            is_stored=is_stored,
-            on_prompt=self._on_prompt,
-        )
-
-    async def _drive(self, run: Run, deps: Any, *, is_read: bool = False) -> RunResult[C]:
-        await drive(run, self._performing(run, deps), is_read=is_read)
+    def _result_of(self, run: Run) -> RunResult[C]:
         return self._result(run.now, run.records, run.journal, run.error, compiled=run.compiled)
-
-    def _performing(self, run: Run, deps: Any) -> Perform:
-        """Return what begins a piece of work of a run."""
-
-        def perform(effect: Effect) -> Any:
-            cast = self._cast.at(run.levels(effect.path)) if effect.path else self._cast
-            agent = cast.agents[effect.state]
-            if isinstance(effect, UseTool):
-                return use(run, effect, agent, deps)
-            assert isinstance(effect, Act)  # what a human is asked is waited for
-            model = cast.models.get(effect.state)
-            return attempt(run, effect, agent, model, self._retry, deps, self._wall_clock)
-
-        return perform
 
     def _result(
         self,

@@ -61,14 +61,16 @@ def use(run: Run, effect: UseTool, agent: Agent, deps: Any) -> Coroutine[Any, An
 async def _used(
     run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: str, act: Callable[[], Awaitable[object]]
 ) -> None:
-    result = await in_time(run, desk, effect, agent.spec, act, contextvars.copy_context())
+    if desk.due is None:  # others came first, before the task that this is had its first turn
+        return
+    result = await in_time(run, desk, effect, agent.spec, act, desk.seconds_left(), contextvars.copy_context())
     run.has_paused()
     if run.lost is not None:
         raise run.lost
     if type(result) is Raised and not is_failure(result.error):
         run.error = result.error
         raise result.error
-    if not desk.is_due:
+    if desk.due is None:
         return
     if isinstance(result, TooLate):
         run.fold(late(run, desk, result))

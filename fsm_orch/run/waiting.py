@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..define.changes import journaled
 from ..errors import AnswerError, WrongType
 from ..kernel import inputs
 from ..kernel.configuration import Configuration
@@ -36,6 +37,8 @@ class Question:
     text: str
     form: Mapping[str, Any] = field(hash=False)
     """The JSON schema of an answer; empty: any answer will do."""
+    shown: Mapping[str, Any] = field(hash=False, default_factory=dict)
+    """The fields that its agent reads, as JSON: what it is about."""
     expires_at: float | None = None
     """When it expires, in seconds of the epoch; None: never."""
     tool: str | None = None
@@ -54,7 +57,8 @@ def questions(compiled: CompiledMachine, now: Configuration) -> tuple[Question, 
 
 
 def _question(compiled: CompiledMachine, now: Configuration, effect: AskHuman) -> Question:
-    place = levels(compiled, now, effect.path)[-1].now
+    level = levels(compiled, now, effect.path)[-1]
+    place, spec = level.now, level.compiled.states[effect.state].spec
     assert place.visit is not None  # what is due has one
     assert place.visit.round is not None
     request = place.visit.asks[effect.ask].request
@@ -69,6 +73,7 @@ def _question(compiled: CompiledMachine, now: Configuration, effect: AskHuman) -
         state=effect.state,
         text=text,
         form=form,
+        shown=unchangeable(journaled(place.context, [ref.name for ref in spec.reads])),
         expires_at=place.visit.round.expires_at,
         tool=tool,
         path=effect.path,

@@ -20,6 +20,8 @@ from .writer import Run
 class Work:
     """The work on one run."""
 
+    # Nothing is begun here: the loop of the run does that, with no `await` after it has asked for the next.
+
     def __init__(self, run: Run) -> None:
         self._run = run
         self._seen: Configuration | None = None
@@ -37,20 +39,23 @@ class Work:
         return not self._tasks and not self._to_do
 
     def next(self) -> Effect | None:
-        """Give up what is due no longer, and return what is to be begun next; None if nothing is.
+        """Return what is to be begun next, None if nothing is; what is due no longer is given up.
 
         Raises what the work raised, or the store.
         """
         run = self._run
-        now = run.now
-        visit = now.visit
         if self._failed:
             raise self._failed.pop(0)
         if run.lost is not None:
             raise run.lost
-        if visit is not None and visit.round is None and not self._tasks and not self._to_do:
-            self._seen = None
-            return Act((), now.hops, now.state, visit.attempt)  # a chain: nothing is compared
+        now = run.now
+        visit = now.visit
+        if not self._tasks and not self._to_do:
+            self._seen = None  # nobody is at work: all that is due is to be begun
+            if visit is None:
+                return None
+            if visit.round is None:  # a chain
+                return Act((), now.hops, now.state, visit.attempt)
         over, begun = difference(self._seen, now)
         self._seen = now
         for effect in over:
@@ -97,7 +102,10 @@ class Work:
         if self._failed:
             return True
         if not self._tasks:
-            return await self._wait_for_stopped()
+            if self._stopped:  # they may yet say what they have used
+                await asyncio.wait(set(self._stopped))
+                return True
+            return False
         self._woken = asyncio.get_running_loop().create_future()
         self._run.on_change = self._wake
         try:
@@ -106,15 +114,9 @@ class Work:
             self._woken = self._run.on_change = None
         return True
 
-    async def _wait_for_stopped(self) -> bool:
-        """Wait for what was given up, which may yet say what it has used. Return whether there was something."""
-        if not self._stopped:
-            return False
-        await asyncio.wait(set(self._stopped))
-        return True
-
     async def end(self) -> asyncio.CancelledError | None:
         """Give up all, and wait for it. Return the last cancellation that came meanwhile."""
+        self._run.is_stopping = True
         self._run.give_up()
         waiting = [*self._tasks.values(), *self._stopped]
         return await outlast(asyncio.gather(*waiting, return_exceptions=True)) if waiting else None

@@ -64,6 +64,8 @@ class Run:
         self.on_prompt = on_prompt
         self.lost: BaseException | None = None
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
+        self.is_stopping = False
+        """Whether all work was given up, to land the run or to leave it: what it comes to is folded no more."""
         self.at_work: dict[Effect, Callable[[], object]] = {}
         """What gives up each piece of work that is waited for."""
         self.on_change: Callable[[], object] | None = None
@@ -102,7 +104,9 @@ class Run:
     def is_ending(self) -> bool:
         """Whether nothing may be sent for it any more: it has ended, or cannot be stored, or its caller cancels."""
         # asked of the task: a cancellation arrives a round of the loop after it was wanted, and a request might leave
-        return self.now.status == "finished" or self.is_given_out or self._is_cancelled()
+        if self.now.status == "finished" or self._is_left or self.lost is not None:
+            return True
+        return self._caller is not None and self._caller.cancelling() > self._cancellations
 
     @property
     def is_given_out(self) -> bool:

@@ -266,6 +266,25 @@ def test_where_a_run_goes_from_each_end_is_in_the_digest() -> None:
     assert with_ends().digest == with_ends().digest != with_ends(good="other", none="done").digest
 
 
+def test_what_a_part_is_given_is_in_the_digest() -> None:
+    """Two fields that cross the other way round make another machine, though the same ones are read."""
+
+    class Pair(Context):
+        one: str
+        two: str
+
+    class Both(Machine[Pair]):
+        look = State(work, initial=True)
+        done, human = Final(), Final(fallback=True)
+        finish = look.to(done)
+
+    one, two = {Pair.one: Lines.query, Pair.two: Lines.other}, {Pair.two: Lines.query, Pair.one: Lines.other}
+    first, second = (build(context=Lines, agent=Nested(Both, give=given)) for given in (one, two))  # type: ignore[arg-type]
+
+    assert first.states["first"].spec.reads == second.states["first"].spec.reads
+    assert first.digest != second.digest
+
+
 CHANGES += [
     nested(),
     nested(take={Ticket.level: Line.number}),

@@ -38,10 +38,7 @@ def test_what_a_run_leaves_behind_comes_back_from_json(result: RunResult) -> Non
 @settings(max_examples=20, deadline=None)
 @given(runs(ShopFloor))
 def test_a_line_is_one_object_with_its_kind_and_fields(result: RunResult) -> None:  # type: ignore[type-arg]
-    """Anybody can read a line: one object, without a line break, whose keys are `kind` and the names of fields.
-
-    Of an input, those are left out that hold their default, so that a new field changes no line of before.
-    """
+    """Anybody can read a line: one object with its kind and its fields by name; of inputs, defaults are left out."""
     for value in (*result.journal, *result.records):
         line = to_json(value)
         read = json.loads(line)

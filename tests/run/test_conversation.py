@@ -341,8 +341,8 @@ def test_fields_that_a_window_cuts_become_text() -> None:
 def test_messages_are_stored_as_ever() -> None:
     """A message without fields is written as it was before there were any, and read from what was stored then."""
     role: Literal["user"] = "user"
-    stored = b'{"kind":"replied","handoff":null,"changes":{},"messages":[{"role":"user","content":"x","agent":null,'
-    stored += b'"tool_calls":[],"tool_call_id":null}],"refusal":null,"at":0.0}'
+    stored = b'{"kind":"replied","messages":[{"role":"user","content":"x","agent":null,"tool_calls":[],'
+    stored += b'"tool_call_id":null}],"at":0.0}'
 
     read = input_from_json(stored)
 

@@ -6,16 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from support.desk import Support, Ticket
-from support.random_machines import Twins
+from support.desk import Support
 
-from fsm_orch import Final, Machine, MemoryStore, State
+from fsm_orch import MemoryStore
 from fsm_orch.kernel import VERSION, inputs
-from fsm_orch.kernel.due import due
-from fsm_orch.kernel.effects import Act
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
-from fsm_orch.limits import CallLimits
 from fsm_orch.run.writer import Run
 
 MACHINE = CompiledMachine(Support.definition)
@@ -59,28 +55,6 @@ def test_a_run_is_cancelled_once() -> None:
     run.cancel("second")
 
     assert journal == run.journal
-
-
-class Delegating(Machine[Ticket]):
-    """May run a desk inside its visit."""
-
-    fan = State(Twins(calls=1, writes=(), limits=CallLimits(max_input_tokens=600, max_output_tokens=100)), initial=True)
-    done = Final()
-    human = Final(fallback=True)
-    finish = fan.to(done)
-
-
-def test_what_is_due_comes_from_children_first_and_ends_with_them() -> None:
-    """While a child is under way both are due to act; a visit that ends finishes its child, and nothing is due then."""
-    compiled = CompiledMachine(Delegating.definition, children={"desk": MACHINE})
-    run = run_of(compiled=compiled)
-    run.fold(inputs.Split(call=1, machine="desk", tokens=700, context={"query": "y"}, at=0))
-
-    assert (Act((1,), 0, "triage", 1), Act((), 0, "fan", 1)) == due(compiled, run.now)
-
-    run.fold(inputs.Replied(handoff="finish", at=0))
-
-    assert () == due(compiled, run.now)
 
 
 class Slow(MemoryStore):

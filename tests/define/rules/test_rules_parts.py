@@ -198,6 +198,13 @@ def test_parts_that_fit(state: str, path: Path) -> None:
     assert load(path, machine(a=state, before=INNER)).M
 
 
+def test_what_a_good_end_sets_is_written(path: Path) -> None:
+    """A field that a final state sets was written on every path that ends there."""
+    more = "\n    skip = Final(sets={Other.thing: ''})\n    late = b.on_failure(skip)\n"
+
+    assert load(path, machine(a=nested("take={Ticket.answer: Other.thing}"), before=f"{INNER}{more}")).M
+
+
 @pytest.mark.parametrize(
     ("source", "target", "why"),
     [
