@@ -8,7 +8,9 @@ theirs in `fsm_orch.models`, `.agents`, `.store` and `.observe`; proofs are in `
 import sys as _sys
 
 from .agents.base import Reply, Visit
+from .agents.compose import Map, Nested, Parallel
 from .agents.examples import ExamplesAgent
+from .agents.human import HumanAgent
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
 from .agents.window import Window
@@ -44,14 +46,18 @@ __all__ = [
     "Given",
     "Handoff",
     "Hop",
+    "HumanAgent",
     "KeywordAgent",
     "LLMAgent",
     "Landing",
     "Limits",
     "Machine",
+    "Map",
     "MemoryStore",
     "Message",
     "ModelUnavailable",
+    "Nested",
+    "Parallel",
     "Preset",
     "Price",
     "Reply",

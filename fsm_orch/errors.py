@@ -8,10 +8,12 @@ FsmError
 ├── ContextError         a field was read, written or named against its declaration
 ├── StepError            an input does not fit the configuration (a damaged journal, or our mistake)
 ├── StoreError           a journal cannot be kept: its run id is taken, or a part of it is missing
+├── AnswerError          an answer does not fit what a run waits for, or another came first; nothing has changed
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
 ├── VisitError           raised in an agent that exceeds what its visit allows
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
 │   ├── VisitClosed      the visit has ended; its model is dead
+│   ├── PartFailed       a machine that ran inside the visit, and that its agent needs, failed
 │   ├── IsFrozen         something of a built machine was assigned to
 │   └── WrongType        an agent returned, or asked its model with, what is of a wrong type
 └── ModelError
@@ -111,6 +113,10 @@ class StoreError(FsmError):
     """A journal cannot be kept: its run id is taken, or a part of it is missing."""
 
 
+class AnswerError(FsmError):
+    """An answer does not fit what a run waits for, or another came first. Nothing has changed."""
+
+
 class LedgerError(FsmError):
     """An amount was moved that the ledger does not hold."""
 
@@ -129,6 +135,10 @@ class CallDenied(VisitError):
 
 class VisitClosed(VisitError):
     """The visit has ended: its model takes no calls and its reply is ignored."""
+
+
+class PartFailed(VisitError):
+    """A machine that ran inside the visit, and that its agent needs, was landed or ended in its fallback."""
 
 
 class IsFrozen(VisitError, AttributeError):

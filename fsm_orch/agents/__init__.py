@@ -1,12 +1,14 @@
 """Agents: what works in a state, and what it needs to be written."""
 
 from ..define.agent_spec import AgentSpec
-from ..errors import ContextError, VisitClosed, VisitError
+from ..errors import ContextError, PartFailed, VisitClosed, VisitError
 from ..limits import CallLimits
 from ..models.embed import Embedder
-from .base import Agent, Changes, PlainAgent, Reply, Visit
+from .base import Agent, Changes, PlainAgent, Reply, Round, Visit
 from .centroids import Centroids, dump_centroids, load_centroids
+from .compose import Map, Nested, Parallel
 from .examples import ExamplesAgent, Nearest
+from .human import HumanAgent
 from .keyword import KeywordAgent
 from .llm import LLMAgent
 from .window import Window
@@ -20,11 +22,17 @@ __all__ = [
     "ContextError",
     "Embedder",
     "ExamplesAgent",
+    "HumanAgent",
     "KeywordAgent",
     "LLMAgent",
+    "Map",
     "Nearest",
+    "Nested",
+    "Parallel",
+    "PartFailed",
     "PlainAgent",
     "Reply",
+    "Round",
     "Visit",
     "VisitClosed",
     "VisitError",

@@ -13,6 +13,8 @@ from ..define.machine import C, D
 from ..define.states import Final, Handoff, State
 from ..define.wording import kind_of
 from ..errors import VisitError, WrongType
+from ..kernel.configuration import NO_ASKS, Ask
+from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
 from ..kernel.requests import Request
 from ..messages import Message
@@ -48,6 +50,12 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     """
     metered: MeteredModel | None
     """What `model` returns; None if the agent declares no calls."""
+    offer: Callable[[], Offer] | None = None
+    """Returns what a form may offer: what is legal, and whether something used up has closed another exit."""
+    asks: Mapping[int, Ask] = NO_ASKS
+    """What the agent asked for in this visit, with what came of it, by number; empty before its first round."""
+    is_answered: bool = False
+    """Whether a round of this visit is over in which something was answered; or that asked for nothing, of a map."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Visit[C, D]:
         return self  # it leads to the run itself, of which there is one

@@ -35,7 +35,13 @@ def show_proof(out: Console, found: Proof, target: str) -> None:
     out.print(Text(safe(definition.doc), style="dim"))
     out.print()
     out.print(_states(definition))
-    for lines in (_bounds(found), _explored(found.exploration), _assumed(found)):
+    sections = [
+        _bounds(found),
+        _explored(found.exploration),
+        *([_inside(found)] if found.parts else []),
+        _assumed(found),
+    ]
+    for lines in sections:
         out.print()
         for label, text, style in lines:
             out.print(hanging(out, f"  {label:<{_LABEL}}", text, style))
@@ -62,13 +68,15 @@ def _states(definition: Definition) -> Table:
 def _row(definition: Definition, state: State) -> tuple[str, ...]:
     spec, limits = state.spec, definition.limits
     grant, worst = spec.grant(FREE).tokens, spec.worst_case(FREE).tokens
+    runs = [f"{part.most} x {part.name} {part.share.tokens:,}" for part in spec.parts]
+    calls = [f"{spec.calls} x {grant:,}"] if spec.calls else []
     return (
         f"{'*' if state.initial else ' '} {state.name}",
         spec.name,
         f"{grant:,}" if spec.calls else "-",
-        f"{spec.calls} x {grant:,} = {worst:,}" if spec.calls else "-",
+        f"{' + '.join([*calls, *runs])} = {worst:,}" if worst else "-",
         str(min(state.max_visits or limits.hops, limits.hops)),
-        f"{state.timeout_s or limits.visit_s:g}",
+        "-" if spec.kind == "human" else f"{state.seconds(limits):g}",  # while one is asked no time passes
     )
 
 
@@ -135,6 +143,19 @@ def _explored(explored: Exploration) -> _Lines:
     for number, judged in enumerate(explored.policies):
         label = "" if number else "policies"
         yield label, f"{judged.verdict:<9} {judged.policy}", _VERDICTS[judged.verdict]
+
+
+def _inside(found: Proof) -> _Lines:
+    """Yield what was proved of each machine that runs inside, by itself."""
+    for number, (at, part) in enumerate(found.parts.items()):
+        explored, name = part.exploration, part.definition.name
+        extent = "all runs" if explored.is_complete else "not all runs"
+        held = ", ".join(explored.held)
+        yield "" if number else "inside", f"{at} ({name}): {extent} on its share, {held} held", ""
+        for judged in explored.policies:
+            yield "", f"  {judged.verdict:<9} {judged.policy}", _VERDICTS[judged.verdict]
+        if not part.is_sound:
+            yield "", f"  fsm-orch check on {name} says why: {place(part.definition.where)}", "red"
 
 
 def _assumed(found: Proof) -> _Lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterable
 
 from rich.console import Console
 from rich.status import Status
@@ -27,6 +27,8 @@ from ..run.result import RunResult
 from .show import hanging, safe
 
 _LANDING = "landing"
+_INSIDE = "· "
+"""Stands before what happens in a machine that runs inside another, once for each level."""
 
 
 class PathWriter:
@@ -58,6 +60,11 @@ class PathWriter:
                 self._write(record)
                 self._update(status, record)
 
+    def write(self, records: Iterable[Record]) -> None:
+        """Write a line for each record that shows where a run has gone."""
+        for record in records:
+            self._write(record)
+
     def _update(self, status: Status, record: Record) -> None:
         match record:
             case VisitStarted(stamp=stamp):
@@ -84,7 +91,7 @@ class PathWriter:
                 self._aside(record.stamp, f"call {call} was not sent: {reason}")
 
     def _hop(self, stamp: Stamp, source: str, handoff: str, target: str, *, style: str) -> None:
-        line = Text(f"{stamp.hops:>3}  ", style="dim")
+        line = Text(f"{stamp.hops:>3}  {_INSIDE * len(stamp.path)}", style="dim")
         line.append(f"{source:<{self._state_width}}  ", style="not dim")
         line.append(f"{handoff:<{self._handoff_width}} → ", style=f"not dim {style}")
         line.append(f"{target:<{self._state_width}}", style="not dim bold")
@@ -92,7 +99,9 @@ class PathWriter:
         self._out.print(line, no_wrap=True, overflow="ignore", crop=False)
 
     def _aside(self, stamp: Stamp, note: str) -> None:
-        self._out.print(hanging(self._out, f"     {stamp.state:<{self._state_width}}  ", note, "dim"))
+        self._out.print(
+            hanging(self._out, f"     {_INSIDE * len(stamp.path)}{stamp.state:<{self._state_width}}  ", note, "dim")
+        )
 
 
 def show_result(out: Console, before: Context, result: RunResult[Context], tokens: int) -> None:

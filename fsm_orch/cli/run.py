@@ -7,24 +7,30 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import orjson
 import structlog
 import typer
+from pydantic_core import to_jsonable_python
 
 from .. import discover
 from ..define.changes import shown
 from ..define.context import Context
+from ..errors import AnswerError
 from ..observe.base import Observer
 from ..observe.log import log_records
 from ..run.result import RunResult
 from ..run.runner import Runner
+from ..store.memory import MemoryStore
 from . import start
+from .ask import answer_to
 from .path import PathWriter, show_result
 from .prompts import prompt_writer
 from .show import complain, complaints, console
 
+WAITS = 3
+"""The exit code of a run that waits for a human."""
 DEFAULT_MODEL = "local:smollm2"
 """The model of agents that name none, in a machine that names none; it needs no key and no network."""
 
@@ -59,8 +65,11 @@ def run(
     A machine with dependencies, such as Machine[Ticket, Shop], gets them from the function deps() of its module. That
     returns the dependencies, or a context manager that opens them before the run and closes them afterwards.
 
-    Exit codes: 0 the run ended, possibly by a landing (see "landing" in --json); 2 it could not start; 130 it was
-    interrupted, and landed.
+    Where the run waits for a human, the question is asked here, and asked again while the answer does not fit. With
+    --json, or if nobody is at the terminal, it is printed instead, and the run is left.
+
+    Exit codes: 0 the run ended, possibly by a landing (see "landing" in --json); 2 it could not start; 3 it waits for a
+    human; 130 it was interrupted, and landed.
     """
     stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
     with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
@@ -71,26 +80,46 @@ def run(
             model=model or machine.definition.model or DEFAULT_MODEL,
             observers=[_event_log()] if events else [],
             on_prompt=prompt_writer(console(stderr=True)) if prompts else None,
+            store=MemoryStore(),
         )
         with start.dependencies(machine) as deps, _landed_if_interrupted():
             if as_json:
-                asyncio.run(_printed(runner, context, deps, stdout))
+                result = asyncio.run(runner.run(context, deps=deps))
+                typer.echo(orjson.dumps(_as_json(result)), file=stdout)
             else:
-                asyncio.run(_shown(runner, context, deps, is_alive=not (events or prompts)))
+                result = _shown(runner, context, deps, is_alive=not (events or prompts))
+        if result.status == "waiting":
+            raise typer.Exit(WAITS)
 
 
-async def _printed(runner: Runner[Any, Any], context: Context, deps: Any, out: TextIO) -> None:
-    result = await runner.run(context, deps=deps)
-    typer.echo(orjson.dumps(_as_json(result)), file=out)
-
-
-async def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: bool) -> None:
+def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: bool) -> RunResult[Any]:
+    """Show a run, and ask what it waits for, until it has ended or nobody answers."""
     out = console()
     path = PathWriter(out, runner.definition, is_alive=is_alive and out.is_terminal)
+    result = asyncio.run(_streamed(runner, context, deps, path))
+    while result.status == "waiting":
+        # not in the event loop, which would not let Ctrl-C end a wait for a line
+        try:
+            answer = answer_to(out, result.waiting[0])
+        except EOFError:
+            complain("The run waits for an answer, and nobody is at the terminal")
+            return result
+        told = len(result.records)
+        try:
+            result = asyncio.run(runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps))
+        except AnswerError as error:
+            complain(str(error))
+            continue
+        out.print()
+        path.write(result.records[told:])
+    show_result(out, context, result, runner.definition.limits.tokens)
+    return result
+
+
+async def _streamed(runner: Runner[Any, Any], context: Context, deps: Any, path: PathWriter) -> RunResult[Any]:
     async with runner.stream(context, deps=deps) as records:
         await path.follow(records)
-        result = await records.result()
-    show_result(out, context, result, runner.definition.limits.tokens)
+        return await records.result()
 
 
 @contextmanager
@@ -117,8 +146,10 @@ def _event_log() -> Observer:
 def _as_json(result: RunResult[Any]) -> dict[str, Any]:
     return {
         "run_id": result.run_id,
+        "status": result.status,
         "state": result.state.name,
         "landing": result.landing._asdict() if result.landing else None,
+        "waiting": [to_jsonable_python(vars(question)) for question in result.waiting],
         "context": shown(result.context),
         "path": [hop._asdict() for hop in result.path],
         "usage": {

@@ -10,7 +10,7 @@ from ..amounts import NOTHING, Amount, Price
 from ..limits import CallLimits
 from .callables import is_awaited, takes_one
 from .context import Context, FieldRef
-from .parts import Part, ToolSpec
+from .parts import Join, Part, ToolSpec
 from .sealed import read_only
 from .wording import kind_of
 
@@ -40,6 +40,8 @@ class AgentSpec:
     """The fields it sees; all others are hidden from it."""
     writes: tuple[FieldRef, ...] = ()
     """The fields that each of its replies writes, no more and no fewer."""
+    may_omit: tuple[FieldRef, ...] = ()
+    """Those of them that a reply may leave as they were; nobody relies on their having been written."""
     calls: int = 0
     """Requests to a model that one visit makes at most; 0: it has no model."""
     call_limits: CallLimits = field(default_factory=CallLimits)
@@ -48,6 +50,8 @@ class AgentSpec:
     """Tries at most when it raises. Code has side effects, so one unless more is declared."""
     parts: tuple[Part, ...] = ()
     """The machines that a visit may run inside it; no two of parts and tools have one name."""
+    join: Join | None = None
+    """How its parts come together, if it runs several at once."""
     tools: tuple[ToolSpec, ...] = ()
     """The tools that it may use."""
     asks_human: bool = False
@@ -78,11 +82,15 @@ class AgentSpec:
     """The names of `reads`."""
     written_names: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of `writes`."""
+    sure_names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names of those that every reply writes."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "canonical", read_only(self.canonical))
         object.__setattr__(self, "read_names", frozenset(ref.name for ref in self.reads))
         object.__setattr__(self, "written_names", frozenset(ref.name for ref in self.writes))
+        omitted = frozenset(ref.name for ref in self.may_omit)
+        object.__setattr__(self, "sure_names", self.written_names - omitted)
         names = [*(part.name for part in self.parts), *(tool.name for tool in self.tools)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"{self.name} has two parts or tools named {', '.join(twice)}: give each its own name")

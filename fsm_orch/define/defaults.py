@@ -27,6 +27,7 @@ DEFAULTS: Mapping[str, object] = {
     "routes": [],
     "reads": [],
     "writes": [],
+    "may_omit": [],
     "calls": 0,
     "attempts": 1,
     "parts": [],
@@ -38,6 +39,13 @@ DEFAULTS: Mapping[str, object] = {
     "does": [],
     "must_not": [],
     "window": [6, 2_000],
+    # of agents that run parts
+    "give": {},
+    "take": {},
+    "ends": {},
+    "join": "all",
+    "tolerate": False,
+    "merge": {},
     # of a part or a tool
     "most": 1,
     "approval": False,

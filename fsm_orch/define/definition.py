@@ -160,6 +160,7 @@ def _agent(state: State) -> dict[str, Any]:
         routes=[getattr(target, "name", None) for target in spec.routes],
         reads=[ref.name for ref in spec.reads],
         writes=[ref.name for ref in spec.writes],
+        may_omit=[ref.name for ref in spec.may_omit],
         calls=spec.calls,
         call_limits=_limits(spec.call_limits),
         attempts=spec.attempts,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeGuard
 
 from typing_extensions import TypeVar
@@ -21,10 +22,10 @@ from . import codes
 from .context import Context
 from .definition import Definition
 from .policies import Policy
-from .rules.attributes import attributes
+from .rules.attributes import attributes, twice
 from .rules.check import check
 from .source import where_called
-from .states import Final, Handoff, State
+from .states import Chain, Final, Handoff, State
 from .wording import kind_of
 
 C = TypeVar("C", bound=Context)
@@ -64,14 +65,17 @@ class Machine(Generic[C, D]):
             deps=_deps_of(cls),
             states=_declared(cls, State),
             finals=_declared(cls, Final),
-            handoffs=tuple(_declared(cls, Handoff).values()),
+            handoffs=tuple(_handoffs(cls)),
             limits=cls.limits,
             policies=cls.policies,
             model=cls.model,
         )
-        findings = check(cls.definition)
+        findings = (*twice(vars(cls)), *check(cls.definition))
         if findings:
             raise DefinitionError(cls.__name__, findings)
+        for handoff in cls.definition.handoffs:  # those of a chain have no attribute of their own yet
+            if handoff.name not in vars(cls):
+                setattr(cls, handoff.name, handoff)
         cls.definition.seal()
 
 
@@ -105,6 +109,15 @@ def definition_of(machine: object, taker: str) -> Definition:
 
 def _declared(cls: type, kind: type[Any]) -> dict[str, Any]:
     return {name: value for name, value in vars(cls).items() if isinstance(value, kind)}
+
+
+def _handoffs(cls: type) -> Iterator[Handoff]:
+    """Yield the handoffs in the order in which they are declared, those of chains among them."""
+    for value in vars(cls).values():
+        if isinstance(value, Handoff):
+            yield value
+        elif isinstance(value, Chain):
+            yield from value.handoffs
 
 
 def _deps_of(cls: AnyMachine) -> Any:

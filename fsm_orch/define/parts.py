@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..amounts import Amount
+from .context import FieldRef
 from .worst import share_of
 
 
@@ -21,6 +23,12 @@ class Part:
     """Its `Definition`; not typed as one, since that is made of states, and these of specs such as this is in."""
     most: int = 1
     """How often one visit runs it at most."""
+    given: Mapping[str, FieldRef] = field(default_factory=dict)
+    """What it is started with: each of its fields, and the field of the machine around it that it is given."""
+    taken: Mapping[str, str] = field(default_factory=dict)
+    """What is taken from it when it has ended well: each field of the machine around it, and the field of its own."""
+    ends: Mapping[Any, Any] = field(default_factory=dict)
+    """Where the machine around it goes from each good end; empty: the end makes no difference."""
     share: Amount = field(init=False)
     """The tokens that are moved to each run of it: its worst case, or its limit if that is less. What it may cost
     besides depends on prices, which a definition does not know."""
@@ -31,6 +39,18 @@ class Part:
         if self.most < 1:
             raise ValueError(f"part {self.name!r} may run {self.most} times: give 1 or more, or leave it out")
         object.__setattr__(self, "share", share_of(self.definition))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Join:
+    """How branches that run at once come together."""
+
+    need: int
+    """How many must end well."""
+    is_race: bool = False
+    """Whether the others are ended as soon as they have."""
+    merged: frozenset[str] = frozenset()
+    """Fields that several branches write, and that a function makes of all their values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

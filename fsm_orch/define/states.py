@@ -89,6 +89,10 @@ class _Source(Subject):
         """
         return Handoff(self._states, target, description, guard, "handoff")
 
+    def __rshift__(self, target: State | Final) -> Chain:
+        """Declare a chain of handoffs: `flow = extract >> write >> printed`; nothing describes or guards them."""
+        return Chain((self.to(target),))
+
     def on_failure(self, target: State | Final, description: str = "") -> Handoff:
         """Declare where a failed visit goes: one that raised, was denied a call, took too long or was refused for good.
 
@@ -270,6 +274,39 @@ class Handoff(_Declared):
     def __repr__(self) -> str:
         sources = " | ".join(source.name for source in self.sources)
         return f"<Handoff {self.name}: {sources} -> {self.target.name}>"
+
+
+class Chain(Subject):
+    """Handoffs that lead from state to state: `flow = extract >> write >> shorten >> printed`.
+
+    They are named by it, `flow_1`, `flow_2` and so on; a sole one bears its name. A policy that speaks of it speaks of
+    any of them.
+    """
+
+    __slots__ = ("handoffs", "name")
+
+    def __init__(self, handoffs: tuple[Handoff, ...]) -> None:
+        self.handoffs = handoffs
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = self.name or name
+        for number, handoff in enumerate(self.handoffs, 1):
+            handoff.__set_name__(owner, name if len(self.handoffs) == 1 else f"{name}_{number}")
+
+    def __rshift__(self, target: State | Final) -> Chain:
+        """Return the chain with one more handoff."""
+        last = self.handoffs[-1].target
+        if isinstance(last, Final):
+            raise TypeError(f"a run ends in a final state, so {last!r} is the last of a chain")
+        return Chain((*self.handoffs, last.to(target)))
+
+    @property
+    def alternatives(self) -> tuple[Atom, ...]:
+        return self.handoffs
+
+    def __repr__(self) -> str:
+        return f"<Chain {self.name}: {len(self.handoffs)} handoffs>"
 
 
 def _check_description(description: object, kind: EdgeKind) -> None:

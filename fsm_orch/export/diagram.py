@@ -84,9 +84,15 @@ def _state_lines(state: State) -> tuple[str, ...]:
 
 def _caps(spec: AgentSpec) -> list[str]:
     caps = spec.call_limits
-    if spec.calls == 0:
-        return []
-    return [f"{_count(spec.calls, 'call')} of {caps.max_input_tokens:,} + {caps.max_output_tokens:,} tokens"]
+    calls = [f"{_count(spec.calls, 'call')} of {caps.max_input_tokens:,} + {caps.max_output_tokens:,} tokens"]
+    runs = [f"runs {_times(part.most)}{part.name}, {part.share.tokens:,} tokens" for part in spec.parts]
+    tools = [f"{tool.name}, once approved" if tool.approval else tool.name for tool in spec.tools]
+    used = [f"may use {', '.join(tools)}"] if tools else []
+    return [*(calls if spec.calls else []), *runs, *used, *(["asks a human"] if spec.asks_human else [])]
+
+
+def _times(most: int) -> str:
+    return f"up to {most:,} x " if most > 1 else ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -4,7 +4,8 @@ A *model checker*, such as SPIN or TLC, is a program that explores every run of 
 decides how a run moves: states with the tokens of their calls, edges, the finite fields that some guard reads, and
 guards as decision trees over these. A leaf of a guard that reads any other field is *opaque*: it is modelled by a
 variable of its own, whose value is its answer and may change whenever an agent writes a field that it may read. What is
-legal is not part of the model: each language states those rules itself.
+legal is not part of the model: each language states those rules itself. Machines that run inside a visit are sums of
+money to the model, each run nothing or all of its share: how they end is told to an agent, which may do anything.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ class FiniteEdge:
     to write is taken to hold."""
     holds: Tree
     """Whether its guard holds on the context after the reply."""
+    is_interrupt: bool = False
+    """Of a failure edge: whether it may be taken while a round is under way, since the visit may time out then."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,11 @@ class FiniteState:
     calls: int
     """The most calls of a visit."""
     grant: int
-    """The tokens that each call reserves."""
+    """The tokens that entering reserves: those of each call, or without calls those of all parts."""
+    spent_inside: tuple[int, ...]
+    """What the parts of a visit may be charged together, in order, nothing first."""
+    least: int
+    """The tokens that must be left on entry, for something that must be asked for before it replies."""
     max_visits: int | None
     """None: as many as there are hops."""
     exits: tuple[FiniteEdge, ...]
@@ -221,18 +228,36 @@ class _ModelBuilder:
             agent=state.spec.name,
             calls=state.spec.calls,
             grant=state.spec.grant(FREE).tokens,
+            spent_inside=_sums([(part.share.tokens, part.most) for part in state.spec.parts], state.spec.asks),
+            least=self._least(state),
             max_visits=state.max_visits,
             exits=tuple(self._edge(handoff, written) for handoff in state.exits),
-            failures=tuple(self._edge(h, frozenset()) for h in self._failures(state)),
+            failures=tuple(
+                self._edge(h, frozenset(), is_interrupt=self._is_interrupt(state, h)) for h in self._failures(state)
+            ),
             writes=changed,
         )
+
+    def _least(self, state: State) -> int:
+        """Return what asking takes at least where it must be done; more tokens than there are, if it cannot be."""
+        spec = state.spec
+        if not spec.must_ask or spec.tools or spec.asks_human or spec.kind == "map":
+            return 0
+        if not spec.asks or not spec.parts:
+            return self.definition.limits.tokens + 1
+        return min(part.share.tokens for part in spec.parts)
 
     def _failures(self, state: State) -> Iterator[Handoff]:
         """Yield the failure edges of a state that may be taken: no timeout's, if the run is over before."""
         may_time_out = state.may_time_out(self.definition.limits)
         return (edge for kind, edge in state.failure_edges.items() if kind != "timeout" or may_time_out)
 
-    def _edge(self, handoff: Handoff, written: frozenset[str]) -> FiniteEdge:
+    def _is_interrupt(self, state: State, edge: Handoff) -> bool:
+        """Return whether a failure edge is that of a visit which times out."""
+        edges = state.failure_edges
+        return state.may_time_out(self.definition.limits) and edge is (edges.get("timeout") or edges.get("failure"))
+
+    def _edge(self, handoff: Handoff, written: frozenset[str], *, is_interrupt: bool = False) -> FiniteEdge:
         guard = handoff.guard
         return FiniteEdge(
             name=handoff.name,
@@ -241,6 +266,7 @@ class _ModelBuilder:
             guard="" if guard is None else repr(guard),
             foreseen=True if guard is None else self._tree(guard, written),
             holds=True if guard is None else self._tree(guard, frozenset()),
+            is_interrupt=is_interrupt,
         )
 
     def _sets(self, sets: Mapping[FieldRef, object]) -> Iterator[tuple[Variable, tuple[object, ...]]]:
@@ -296,6 +322,19 @@ class _ModelBuilder:
         if self.opaque[leaf] not in known:
             raise _NeedsVariable(self.opaque[leaf])
         return _OUTCOMES[known[self.opaque[leaf]]]
+
+
+def _sums(runs: Iterable[tuple[int, int]], asks: int) -> tuple[int, ...]:
+    """Return what runs may be charged together, each its share or nothing.
+
+    Args:
+        runs: of each part, its share and how often it runs at most.
+        asks: how often all of them run together at most.
+    """
+    found = {(0, 0)}
+    for share, most in runs:
+        found = {(n + more, spent + more * share) for n, spent in found for more in range(min(most, asks - n) + 1)}
+    return tuple(sorted({spent for _, spent in found}))
 
 
 def _is_same(one: object, other: object) -> bool:

@@ -102,6 +102,10 @@ class _Writer:
         yield "int settled;                /* tokens charged */"
         yield "int calls;"
         yield "bool landed;"
+        if any(place.least for place in self.model.places):
+            yield "bool may_reply;            /* whether what must be asked for before a reply can be paid */"
+        if any(len(place.spent_inside) > 1 for place in self.model.places):
+            yield "bool is_stuck;             /* whether what ran in a visit left too little for any handoff */"
         yield from (f"int {self.visits[place.name]};" for place in self._counted())
         for variable, name in self.variable.items():
             remark = "a field" if variable.is_field else f"what {plain(variable.name)} answers"
@@ -163,7 +167,8 @@ class _Writer:
                 yield f"  if :: state == {self.at[name]} -> {chosen} :: else fi;"
 
     def _taken(self, spoken_of: Occurrence) -> str:
-        return _either(f"took == {self.took[name]}" for name in spoken_of.handoffs)
+        # an edge for a timeout that cannot be is never taken, and has no number
+        return _either(f"took == {self.took[name]}" for name in spoken_of.handoffs if name in self.took)
 
     def _entered(self, claim: Claim, spoken_of: Occurrence) -> str:
         """Return the condition that a place is entered or a guard holds; a landing counts only for strict policies."""
@@ -196,23 +201,41 @@ class _Writer:
             yield f"   {self.visits[place.name]}++;"
         yield "   if"
         yield "   :: " + _either(self._open(place, edge) for edge in place.exits) + " ->"
+        if place.least:
+            yield f"      may_reply = settled + {place.least} <= TOKENS;"
         if place.calls:
             yield f"      make_calls({place.calls}, {place.grant});"
+        yield from self._runs(place)
         yield "      if"
         yield from self._reply(place)
         for edge in place.failures:
-            yield f"      :: {self._legal(edge, 0)} ->  /* on {edge.kind} */"
+            # else the agent has to act again first, and where nothing is legal then, the run has been landed
+            may_fail = "!is_stuck" if len(place.spent_inside) > 1 and not edge.is_interrupt else "true"
+            yield f"      :: {_all(self._legal(edge, 0), may_fail)} ->  /* on {edge.kind} */"
             yield f"         {self._hand_off(place, edge)}"
         # Possible in every visit: the run may be cancelled or reach its deadline, and the model has no clock.
         yield "      :: land()"
         yield "      fi"
         yield "   :: else -> land()  /* nothing is legal on entry: no call is made */"
         # Reset, or SPIN would tell states apart by what was written last, which nothing reads any more.
-        yield "   fi" + "".join(f"; {_written(self.variable[v])} = 0" for v in place.writes)
+        reset = [*(_written(self.variable[v]) for v in place.writes), *(["may_reply"] if place.least else [])]
+        reset += ["is_stuck"] if len(place.spent_inside) > 1 else []
+        yield "   fi" + "".join(f"; {name} = 0" for name in reset)
+
+    def _runs(self, place: FiniteState) -> Iterator[str]:
+        """Yield what machines inside the visit are charged: nothing, or the shares of some of their runs."""
+        if len(place.spent_inside) == 1:
+            return
+        yield "      if  /* machines that run inside */"
+        yield "      :: true -> skip"
+        could_go_on = _either(_all(self._holds(edge.foreseen), self._legal(edge, 0)) for edge in place.exits)
+        for spent in place.spent_inside[1:]:
+            yield f"      :: settled + {spent} <= TOKENS -> settled = settled + {spent}; is_stuck = !({could_go_on})"
+        yield "      fi;"
 
     def _reply(self, place: FiniteState) -> Iterator[str]:
         """Yield a reply: it chooses what it writes, and then one of the handoffs that are legal."""
-        yield "      :: true ->"
+        yield "      :: may_reply ->" if place.least else "      :: true ->"
         yield from (f"         {self._choice(_written(self.variable[v]), v, v.values)};" for v in place.writes)
         yield "         if"
         for edge in place.exits:

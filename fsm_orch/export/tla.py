@@ -39,8 +39,16 @@ MayEnter(place, spent) ==
 \* What is legal on entry, while the grant of this visit is reserved. If nothing is, the run lands without a call.
 Menu == {e \in Exits(state) : Foreseen(e, state, context) /\ MayEnter(Target(e), settled + Grant(state))}
 
-\* What may have been charged when the visit ends: each call uses nothing, or all that it could reserve.
-Charges == {spent \in {settled + n * Grant(state) : n \in 0..Calls(state)} : spent <= Tokens}
+\* What may have been charged when the visit ends: each call uses nothing, or all that it could reserve, and so does
+\* each machine that runs inside it.
+Charges == {spent \in {settled + n * Grant(state) + r : n \in 0..Calls(state), r \in Inside(state)} : spent <= Tokens}
+
+\* What may have been charged when the agent fails. Once something ran inside, it has to act again before, and where
+\* nothing is legal then the run has been landed; but a visit may time out while it runs.
+FailingCharges(e) == {spent \in Charges :
+    \/ e \in Interrupts(state)
+    \/ spent \in {settled + n * Grant(state) : n \in 0..Calls(state)}
+    \/ \E x \in Exits(state) : Foreseen(x, state, context) /\ MayEnter(Target(x), spent)}
 
 \* What a policy remembers of a moment at which its subject (x) and its other (y) occur or not.
 Remember(p, x, y, s) ==
@@ -87,11 +95,14 @@ Hop(handoff, place, spent, c, isLanding) ==
     /\ context' \in Sets(place, c)
     /\ Judge(handoff, place, context', isLanding)
 
-HandOff == \E spent \in Charges, e \in Exits(state), c \in Replies(state, context) :
+\* Where something must be asked for before a reply, that can be paid.
+MayReply == settled + Least(state) <= Tokens
+
+HandOff == MayReply /\ \E spent \in Charges, e \in Exits(state), c \in Replies(state, context) :
     Holds(e, c) /\ MayEnter(Target(e), spent) /\ Hop(e, Target(e), spent, c, FALSE)
 
 \* A failed visit leaves with the context of its entry.
-Fail == \E spent \in Charges, e \in Failures(state) :
+Fail == \E e \in Failures(state) : \E spent \in FailingCharges(e) :
     MayEnter(Target(e), spent) /\ Hop(e, Target(e), spent, context, FALSE)
 
 Land == \E spent \in Charges : Hop("", Fallback, spent, context, TRUE)
@@ -174,12 +185,17 @@ class _Writer:
         places = self.model.places
         yield from _cases("Calls(s)", "s", ((p.name, str(p.calls)) for p in places if p.calls), "0")
         yield from _cases("Grant(s)", "s", ((p.name, str(p.grant)) for p in places if p.grant), "0")
+        inside = ((p.name, "{" + ", ".join(map(str, p.spent_inside)) + "}") for p in places if len(p.spent_inside) > 1)
+        yield from _cases("Inside(s)", "s", inside, "{0}")
+        yield from _cases("Least(s)", "s", ((p.name, str(p.least)) for p in places if p.least), "0")
         limited = ((p.name, str(p.max_visits)) for p in places if p.max_visits is not None)
         yield from _cases("MaxVisits(s)", "s", limited, "Hops")
         yield ""
         yield from _cases("Exits(s)", "s", ((p.name, _set(e.name for e in p.exits)) for p in places if p.exits), "{}")
         failing = ((p.name, _set(e.name for e in p.failures)) for p in places if p.failures)
         yield from _cases("Failures(s)", "s", failing, "{}")
+        late = ((p.name, _set(e.name for e in p.failures if e.is_interrupt)) for p in places if p.failures)
+        yield from _cases("Interrupts(s)", "s", late, "{}")
         targets = {e.name: e.target for p in places for e in (*p.exits, *p.failures)}
         yield from _cases("Target(e)", "e", ((name, _quoted(t)) for name, t in targets.items()), "Fallback")
         yield ""

@@ -105,11 +105,14 @@ def _misfit(course: Course, reply: inputs.Replied) -> Refusal | None:
     declared, written = course.own.spec.written_names, reply.changes.keys()
     if declared == written:
         return None
+    sure = course.own.spec.sure_names
     if written - declared:
         names = ", ".join(sorted(written - declared))
         return Refusal("undeclared_write", f"{names}: not declared by this agent, which writes {sorted(declared)}")
     # none may be left out either: whoever reads a field relies on its having been written
-    names = ", ".join(sorted(declared - written))
+    if sure <= written:
+        return None
+    names = ", ".join(sorted(sure - written))
     return Refusal("missing_field", f"{names}: every reply writes every declared field")
 
 

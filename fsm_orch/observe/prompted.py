@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from ..kernel.effects import Path
 from ..models.base import Request, Response
 
 
@@ -18,6 +19,8 @@ class Prompted(Struct, frozen=True):
     run_id: str
     state: str
     """The name of the state whose agent asked."""
+    path: Path = ()
+    """The machine in the tree whose state it is; `()` is the run itself."""
 
 
 OnPrompt = Callable[[Prompted], object]

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..amounts import FREE, Price
+from ..amounts import FREE, Amount, Price
 from ..define.definition import Definition
 from ..define.machine import AnyMachine, definition_of
 from ..define.policies import Policy
 from ..define.rules.start import start_objection
+from ..define.worst import shares_of, within
 from ..errors import Finding, StartError
+from ..limits import Limits
 from ..models.base import Model
 from ..models.registry import checked, given
 from .bounds.certificate import Certificate
@@ -55,9 +57,22 @@ class Bounds:
     """Active seconds: the deadline, or the time of all visits if that is less."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PartProof:
+    """What is proved of a machine by itself that runs inside another, on a ledger no larger than its share."""
+
+    definition: Definition
+    exploration: Exploration
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every theorem and every policy of its own holds."""
+        return _is_shown(self.exploration)
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Proof:
-    """All that is proved of a machine."""
+    """All that is proved of a machine, and of the machines that run inside it."""
 
     definition: Definition
     certificate: Certificate
@@ -67,6 +82,8 @@ class Proof:
     counterexamples: tuple[Counterexample, ...]
     slackening: tuple[Change, ...]
     """What would make the worst case fit the limit of tokens; empty if it fits."""
+    parts: Mapping[str, PartProof]
+    """By `state.part`, and inside parts by `state.part.state.part`, what was proved of what runs inside."""
 
     @property
     def bounds(self) -> Bounds:
@@ -87,13 +104,13 @@ class Proof:
         return self.exploration.policies
 
     def is_sound(self, *, strict: bool = False) -> bool:
-        """Return whether a check passes: every policy and theorem holds, and no finding is an error.
+        """Return whether a check passes: every policy and theorem holds, inside parts too, and no finding is an error.
 
         Args:
             strict: warnings fail a check too.
         """
         # "possible" and "unknown" are not "holds": a pipeline that reads no more than this must not take them for it
-        is_shown = all(judged.verdict == "holds" for judged in self.policies) and not self.exploration.broken
+        is_shown = _is_shown(self.exploration) and all(part.is_sound for part in self.parts.values())
         failing = {"error", "warning"} if strict else {"error"}
         return is_shown and not any(finding.level in failing for finding in self.findings)
 
@@ -104,6 +121,10 @@ class Proof:
             f"<Proof {self.definition.name}: at most {bounds.tokens:,} tokens, {bounds.calls} calls, "
             f"{bounds.hops} hops, {bounds.seconds:g} s{verdicts}; findings: {len(self.findings)}>"
         )
+
+
+def _is_shown(explored: Exploration) -> bool:
+    return all(judged.verdict == "holds" for judged in explored.policies) and not explored.broken
 
 
 def prove(
@@ -148,24 +169,69 @@ def prove(
         findings=findings(definition, certificate, explored, prices=prices, models=models, require_slack=require_slack),
         counterexamples=tuple(_counterexamples(definition, explored)),
         slackening=to_slacken(definition, certificate),
+        parts=dict(_parts(definition, prices, shares_of(definition, prices), max_configurations, {}, "")),
     )
 
 
+_Known = dict[tuple[str, Amount, tuple[tuple[str, Price], ...]], PartProof]
+"""What was proved already: a machine that runs in several places is explored once, if its share and prices are one."""
+
+
+def _parts(
+    definition: Definition,
+    prices: Mapping[str, Price],
+    shares: Mapping[str, Amount],
+    room: int,
+    known: _Known,
+    above: str,
+) -> Iterator[tuple[str, PartProof]]:
+    """Yield what is proved of each part by itself, with its place."""
+    for state in definition.states.values():
+        for part in state.spec.parts:
+            place = f"{state.name}.{part.name}"
+            share, own = shares[place], within(prices, place)
+            key = part.definition.digest, share, tuple(sorted(own.items(), key=lambda item: item[0]))
+            if key not in known:
+                explored = explore(
+                    part.definition, limits=_on_share(part.definition, share), prices=own, max_configurations=room
+                )
+                known[key] = PartProof(definition=part.definition, exploration=explored)
+            yield above + place, known[key]
+            yield from _parts(part.definition, own, within(shares, place), room, known, f"{above}{place}.")
+
+
+def _on_share(definition: Definition, share: Amount) -> Limits:
+    """Return the limits of a run on a share: a smaller budget may open failure edges that a larger one does not."""
+    limits = definition.limits
+    cost = limits.cost_usd if limits.cost_micros is None else Decimal(share.cost) / 1_000_000
+    return limits.model_copy(update={"tokens": share.tokens, "cost_usd": cost})
+
+
 def _named_and_priced(
-    definition: Definition, default: str | Model | None
-) -> tuple[Mapping[str, str], Mapping[str, Price]]:
+    definition: Definition, default: str | Model | None, around: str | None = None
+) -> tuple[dict[str, str], dict[str, Price]]:
     """Return the name, and the price where it is known, of the model of each state that calls one, as a runner would.
 
-    States for which no model is named are left out.
+    States for which no model is named are left out. Those inside parts are named `state.part.state`.
+
+    Args:
+        around: the model of the machine that runs it, for one that names none.
     """
     names: dict[str, str] = {}
     prices: dict[str, Price | None] = {}
-    for state, model in definition.models(default).items():
+    own = definition.model or around
+    for state, model in definition.models(default or own).items():
         if isinstance(model, str):
             names[state], prices[state] = checked(model), _price(model)
         elif model is not None:
             names[state], prices[state] = given(model).name, model.price
-    return names, {state: price for state, price in prices.items() if price is not None}
+    known = {state: price for state, price in prices.items() if price is not None}
+    for name, holder in definition.states.items():
+        for part in holder.spec.parts:
+            inner_names, inner_prices = _named_and_priced(part.definition, default, own)
+            names |= {f"{name}.{part.name}.{place}": inner for place, inner in inner_names.items()}
+            known |= {f"{name}.{part.name}.{place}": price for place, price in inner_prices.items()}
+    return names, known
 
 
 def _price(model: str) -> Price | None:

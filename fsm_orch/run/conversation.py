@@ -75,7 +75,11 @@ def _replies(
     context: Context, said: Sequence[Message], records: Sequence[Record], final: Final | None
 ) -> Iterator[Message]:
     """Yield what agents said and wrote, in its order; a field that was written twice, where that was last."""
-    turns = [_Turn(hop.source, hop.messages, hop.written) for hop in records if isinstance(hop, HandedOff)]
+    turns = [
+        _Turn(hop.source, hop.messages, hop.written)
+        for hop in records
+        if isinstance(hop, HandedOff) and not hop.stamp.path
+    ]
     if final is not None:
         turns.append(_Turn(final.name, 0, tuple([ref.name for ref in final.sets])))
     last = {name: turn for turn in turns for name in turn.written}

@@ -1,6 +1,7 @@
-"""The desk: where one attempt books its calls at the run's single writer.
+"""The desk: where one piece of work books its calls at the run's single writer.
 
-Once it is closed, whatever the attempt still does is refused.
+It finds its machine in the tree of the run by its path. Once it is closed, or that machine is gone or in another visit,
+whatever is still done at it is refused.
 """
 
 from __future__ import annotations
@@ -9,24 +10,44 @@ from ..amounts import NOTHING, Amount, Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
-from ..kernel.configuration import VisitLog
+from ..kernel.configuration import Configuration, VisitLog
+from ..kernel.effects import Act, Effect, Path
+from ..kernel.engine import CompiledMachine, CompiledState
 from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends
+from ..kernel.tree import Level
 from .writer import Run
+
+_SAME_S = 1e-9
+"""Ends of visits that differ by less are one: those of a machine and of its part are sums of the same numbers."""
 
 
 class AttemptDesk:
-    """The desk of one attempt.
+    """The desk of one attempt of an agent, or of one use of a tool.
 
     Raises VisitClosed: from every method that reserves a call or draws the menu, once the attempt has ended, or its run
         is about to end.
     Raises VisitError: from the same methods, on another thread or event loop than the run's.
     """
 
-    def __init__(self, run: Run) -> None:
+    _seen: Configuration | None = None
+    _levels: tuple[Level, ...] = ()
+    _runs: tuple[str, ...] = ()
+    """Of the machines on the path, from the run down; none for the run's own."""
+
+    def __init__(self, run: Run, effect: Effect) -> None:
+        self.path = effect.path
+        """The machine in the tree that the work is for."""
         self._run = run
+        self._effect = effect
+        self._hops = effect.hops
         self._is_closed = False
-        # of the visit, which may be over when the last of its calls is
-        self._hops, self._state = run.now.hops, run.compiled.states[run.now.state]
+        # of its visit, which may be over, and its machine gone, when the last of its calls is
+        self.compiled = run.compiled
+        if self.path:
+            found = run.levels(self.path)
+            self.compiled, self._runs = found[-1].compiled, tuple([level.now.run_id for level in found])
+        self.own: CompiledState = self.compiled.states[effect.state]
+        """The state that the work is in."""
         self._unheard: dict[int, Amount] = {}
         """What each call has reserved of which it is not known what it used."""
 
@@ -36,16 +57,48 @@ class AttemptDesk:
 
     def check(self) -> None:
         """Check that the attempt may still make calls, and that this is where it may make them."""
-        self._open_visit()
+        self._open()
 
-    def _open_visit(self) -> VisitLog:
-        """Return the visit, which must still be under way."""
+    @property
+    def place(self) -> Configuration | None:
+        """The machine that the work is for, in the visit that it is for; None if that is over."""
+        now = self._run.now
+        if self.path:
+            levels = self._living()
+            if not levels:
+                return None
+            now = levels[-1].now
+        return now if now.hops == self._hops and now.visit is not None else None
+
+    def _living(self) -> tuple[Level, ...]:
+        """Return the machines from the run down to that of the work; none if it is gone."""
+        now = self._run.now
+        if now is not self._seen:  # looked for once after each input
+            levels = self._run.levels(self.path)
+            # by its run: another visit may run another machine under the same path
+            is_it = len(levels) == len(self._runs) and levels[-1].now.run_id == self._runs[-1]
+            self._seen, self._levels = now, levels if is_it else ()
+        return self._levels
+
+    @property
+    def due(self) -> Configuration | None:
+        """Where the machine stands, if what the work comes to is still waited for; else None."""
+        now, effect = self.place, self._effect
+        visit = None if now is None or self._run.is_stopping else now.visit
+        if visit is None:
+            return None
+        if isinstance(effect, Act):
+            return now if visit.round is None and visit.attempt == effect.attempt else None
+        return now if effect.ask in visit.asks and visit.asks[effect.ask].is_open else None
+
+    def _open(self) -> Configuration:
+        """Return the machine, which must still be in that visit."""
         self._run.check_here()
-        visit = self._run.now.visit
         # the kernel knows only the visit that is under way: a late call would be booked on the one that came after
-        if self._is_closed or visit is None or self._run.is_ending:
+        now = None if self._is_closed or self._run.is_ending else self.place
+        if now is None:
             raise VisitClosed("This visit has ended: its model takes no more calls. Return from the agent")
-        return visit
+        return now
 
     def reserve(self, input_tokens: int, output_tokens: int) -> int:
         """Reserve a call and return its number, counted from 1 within the visit.
@@ -54,13 +107,19 @@ class AttemptDesk:
         """
         # A plain function, on purpose: an `await` between the number, the check and the reservation would let two
         # calls of this visit take the same number, or both pass a check that has room for one.
-        call = self._open_visit().calls + 1
+        visit = self._open().visit
+        assert visit is not None  # it is under way
+        call = visit.calls + 1
         self._run.fold(
             inputs.CallReserved(
-                call=call, input_tokens=input_tokens, output_tokens=output_tokens, at=self._run.elapsed()
+                call=call,
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
+                at=self._run.elapsed(),
+                path=self.path,
             )
         )
-        visit = self._run.now.visit
+        visit = self._visit()
         assert visit is not None  # to reserve a call, or to be denied one, ends no visit
         if visit.denied is not None:
             raise CallDenied(visit.denied)
@@ -81,7 +140,7 @@ class AttemptDesk:
             # The run's, which ends by it; an agent must neither take it nor be blamed for it. An interrupt too: raised
             # in a task that an agent has made, it would end the event loop and every other run.
             raise VisitClosed("The journal of this run cannot be stored: return from the agent") from error
-        self._open_visit()
+        self._open()
 
     def settle(self, call: int, usage: Usage | None) -> None:
         """Charge a call for what it used; if that is not known, for its whole reservation.
@@ -91,7 +150,7 @@ class AttemptDesk:
         self._run.check_here()
         reserved = self._unheard.get(call) if usage is None else self._unheard.pop(call, None)
         if self._is_open(call):  # also in the grace of an attempt: to say what was used is not to use more
-            self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed()))
+            self._run.fold(inputs.CallSettled(call=call, usage=usage, at=self._run.elapsed(), path=self.path))
         elif usage is not None and reserved is not None:
             self._came_late(call, reserved, usage)
 
@@ -100,57 +159,90 @@ class AttemptDesk:
         self._run.check_here()
         self._unheard.pop(call, None)
         if self._is_open(call):
-            self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed()))
+            self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed(), path=self.path))
+
+    def _visit(self) -> VisitLog | None:
+        now = self.place
+        return None if now is None else now.visit
 
     def _is_open(self, call: int) -> bool:
         """Return whether a call is still to be charged."""
-        # by the hops that no other visit has: the one that is under way now may have a call of the same number
-        now = self._run.now
-        is_under_way = now.visit is not None and now.hops == self._hops and self._run.lost is None
-        return is_under_way and now.visit is not None and call in now.visit.open
+        visit = self._visit()
+        return visit is not None and call in visit.open and not self._run.is_given_out
 
     def _came_late(self, call: int, reserved: Amount, usage: Usage) -> None:
-        used = self._state.price.amount(
+        used = self.own.price.amount(
             usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens
         )
         beyond = used.beyond(reserved)
         if beyond is not NOTHING:
             self._run.overspend(
                 inputs.Overspent(
-                    source=self._state.state.name,
+                    source=self.own.name,
                     visit=self._hops,
                     call=call,
                     tokens=beyond.tokens,
                     cost=beyond.cost,
                     at=self._run.elapsed(),
+                    path=self._nearest(),
                 )
             )
 
+    def _nearest(self) -> Path:
+        """Return the path of the nearest machine that still runs, from that of the work up."""
+        levels = self._run.levels(self.path)
+        live = [level.now.run_id == run for level, run in zip(levels, self._runs, strict=False)]
+        return self.path[: (live.index(False) if False in live else len(live)) - 1]
+
     def legal(self) -> tuple[Handoff, ...]:
         """Return the handoffs that stay legal once the next call is reserved. The first call was reserved on entry."""
-        self._open_visit()
-        compiled, now = self._run.compiled, self._run.now
-        return legal(compiled, now, holding=next_call(compiled, now))
+        now = self._open()
+        return legal(self.compiled, now, holding=next_call(self.compiled, now))
 
     def most_offered(self) -> Offer:
         """Return the most that a request may offer, whatever its call will reserve."""
-        self._open_visit()
-        return most_offered(self._run.compiled, self._run.now)
+        return most_offered(self.compiled, self._open())
 
     def offered(self, most: Offer) -> Offer:
         """Return what of the most is legal beside what the request's call has reserved; asked as soon as it has."""
-        return offered(self._run.compiled, self._run.now, most)
+        return offered(self.compiled, self.place or self._open(), most)
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""
-        now = self._run.now
-        return self._run.compiled.states[now.state].spec.calls - now.visit.calls if now.visit else 0
+        visit = self._visit()
+        return self.own.spec.calls - visit.calls if visit else 0
 
     def seconds_left(self) -> float:
-        """Return the seconds until the visit's time or the run's deadline is over; 0 if one is, or the attempt is."""
-        now, compiled = self._run.now, self._run.compiled
+        """Return the seconds until the visit's time or the run's deadline is over; 0 if one is, or the attempt is.
+
+        The time and the deadline of each machine that it is inside count too.
+        """
         # a thread that was given up looks here, to see whether to go on: the visit that came after is not its own
-        if self._is_closed or now.visit is None:
+        now = None if self._is_closed else self.place
+        if now is None:
             return 0.0
-        left = min(compiled.deadline_s, visit_ends(compiled, now)) - self._run.elapsed()
+        if self.path:
+            end = min([_end(level.compiled, level.now, level.behind) for level in self._living()])
+        else:
+            end = _end(self.compiled, now)
+        left = end - self._run.elapsed()
         return left if left > 0.0 else 0.0
+
+    def overdue(self) -> Path:
+        """Return the outermost machine whose visit has no time left, when that of the work, which is due, has none.
+
+        What hangs in a part so makes the visit late that it hangs in, which has an edge for it.
+        """
+        if not self.path:
+            return ()
+        levels = self._living()
+        ends = [_end(level.compiled, level.now, level.behind) for level in levels]
+        # by the least of them too: it is the loop that says that time is over, and a run's own clock may be behind it
+        by = max(self._run.elapsed(), min(ends)) + _SAME_S
+        return next(level.now.path for level, end in zip(levels, ends, strict=True) if end <= by)
+
+
+def _end(compiled: CompiledMachine, now: Configuration, behind: float = 0.0) -> float:
+    """Return when the time of a machine's visit is over, or that of the machine, in active seconds of the run."""
+    own, deadline = visit_ends(compiled, now), compiled.deadline_s
+    return behind + (own if own < deadline else deadline)

@@ -1,69 +1,76 @@
-"""A run is driven: what is due is done until nothing is, and however that ends, the end is stored."""
+"""A run is driven: what is due is done until nothing is but what humans are asked; however that ends, it is stored."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ..agents.base import Agent
 from ..errors import is_failure
-from ..kernel.due import due
-from ..kernel.effects import Act
-from ..models.base import Model
-from ..resilience.retry import Retry
-from .attempt import attempt
+from ..kernel.effects import Effect
 from .outlast import outlast
+from .work import Work
 from .writer import Run
 
+Perform = Callable[[Effect], Coroutine[Any, Any, None] | None]
+"""Begins a piece of work. Returns what is to be awaited until it is done; None if it is done."""
 
-async def drive(
-    run: Run,
-    agents: Mapping[str, Agent],
-    models: Mapping[str, Model],
-    *,
-    retry: Retry | None,
-    deps: Any,
-    is_read: bool,
-) -> None:
-    """Do what a run is due, until it has ended.
+
+async def drive(run: Run, perform: Perform, *, is_read: bool) -> None:
+    """Do what a run is due, until it has ended or waits for humans.
 
     Args:
-        agents, models: by state.
         is_read: somebody reads its records as they are made.
 
     Raises what the store raised: if it failed; nothing is folded then, and what is stored can be folded and resumed.
     Raises BaseException: a cancellation by the caller, or whatever of an agent or a guard is no failure of its own. The
         run has landed by then, and its end is stored.
     """
+    work = Work(run)
     try:
-        await run.pause(is_read=is_read)
-        # Asked after the pause, and begun without another `await`: what was due before the store was waited for may be
-        # due no longer.
-        while effects := due(run.now):
-            (act,) = effects
-            assert isinstance(act, Act)  # no machine has children or humans yet
-            await attempt(run, act, agents[act.state], models.get(act.state), retry, deps)
-            await run.pause(is_read=is_read)
-        # A bill that came late may have ended the run in the pause, after what was written there.
-        await run.flush()
+        await _do_all(run, work, perform, is_read=is_read)
+        run.leave()  # without an await since all was stored
     except BaseException as error:
-        if _is_left_alone(run, error):
+        if _is_closed(run, error):
+            run.is_stopping = True
+            run.give_up()
             raise
-        run.cancel(type(error).__name__)
-        later = await _stored(run, error)
-        if later is None or not isinstance(error, asyncio.CancelledError):
+        cancelled = await work.end()
+        raised = error if work.interrupt is None or not is_failure(error) else work.interrupt
+        if run.lost is None or not is_failure(run.lost):  # else a cancellation would end for good what can be resumed
+            run.cancel(type(raised).__name__)
+            cancelled = await _stored(run, raised) or cancelled
+        if raised is not error:
+            raise raised from error
+        if cancelled is None or not isinstance(error, asyncio.CancelledError):
             raise
-        raise later from error
+        raise cancelled from error
     finally:
         run.time.end()
 
 
-def _is_left_alone(run: Run, error: BaseException) -> bool:
-    """Return whether nothing more can be done for a run, not even its end be stored."""
-    if run.lost is not None and is_failure(run.lost):
-        return True  # a cancellation folded now would end a run for good that can be resumed
-    # Of an agent or a guard it is one like any other. Else this coroutine is being closed, and may not wait any more.
+async def _do_all(run: Run, work: Work, perform: Perform, *, is_read: bool) -> None:
+    while True:
+        # Asked after the pause, and begun without another `await`: what was due before the store was waited for may be
+        # due no longer.
+        await run.pause(is_read=is_read)
+        effect = work.next()
+        if effect is None:
+            if not await work.wait():
+                return
+            continue
+        doing = perform(effect)
+        if doing is None:
+            continue
+        if work.is_alone:
+            await doing
+        else:
+            work.begin(effect, doing)
+
+
+def _is_closed(run: Run, error: BaseException) -> bool:
+    """Return whether this coroutine is being closed, and may not wait any more."""
+    # of an agent or a guard, or of a store, it is an interrupt like any other
     return isinstance(error, GeneratorExit) and error is not run.error and error is not run.lost
 
 

@@ -1,26 +1,34 @@
-"""The outcome of an attempt, as an input of the kernel."""
+"""The outcome of an attempt or of the use of a tool, as an input of the kernel."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from ..agents.base import Agent, Reply
+from ..agents.base import Agent, Reply, Round
 from ..define.changes import journaled_changes
 from ..define.context import Context, FieldRef
 from ..define.states import Handoff, State
-from ..errors import CallDenied, ContextError, StepError, WrongType, is_failure
+from ..errors import CallDenied, ContextError, PartFailed, StepError, WrongType, is_failure
 from ..kernel import inputs
 from ..kernel.codec import input_from_json, to_json
+from ..kernel.configuration import Configuration
+from ..kernel.effects import Path
+from ..kernel.engine import CompiledState
 from ..kernel.inputs import Input
 from ..kernel.reasons import Refusal
+from ..kernel.requests import AskHuman, UseTool
 from ..messages import Message
 from ..observe.telling import report
+from .desk import AttemptDesk
 from .failure import described, traced
 from .writer import Run
+
+E = TypeVar("E", inputs.Replied, inputs.Asked, inputs.Answered)
 
 
 class TooLate(Exception):
@@ -33,40 +41,80 @@ class Raised(NamedTuple):
     error: BaseException
 
 
-def take(run: Run, agent: Agent, result: object) -> None:
+def take(
+    run: Run, desk: AttemptDesk, now: Configuration, agent: Agent, result: object, wall: Callable[[], float]
+) -> None:
     """Fold what an attempt came to.
 
     Args:
+        desk: of the attempt, which is still due.
+        now: where its machine stands.
         agent: made it.
-        result: the agent's reply, or whatever else it returned; or `Raised`, or `TooLate`.
+        result: the agent's reply or round, or whatever else it returned; or `Raised`, or `TooLate`.
+        wall: seconds of the epoch.
 
     Raises BaseException: what is no failure of the user's own code, from a guard, a validator or a method of the reply.
     """
     # what an agent returns is a user's object: any method of it may raise, and then the attempt has failed
     try:
-        event = _outcome(run, agent, result)
+        event = _outcome(run, desk, now, agent, result, wall)
     except BaseException as error:
-        event = _failed(run, agent, error)
+        event = _failed(run, desk, agent, error)
     try:
         run.fold(event)
     except BaseException as error:
         run.error = error
         if issubclass(type(error), StepError):  # our mistake: nobody else's code raises one in a step
             raise
-        run.fold(_failed(run, agent, error))
+        run.fold(_failed(run, desk, agent, error))
 
 
-def _outcome(run: Run, agent: Agent, result: object) -> Input:
+def late(run: Run, desk: AttemptDesk, why: TooLate) -> inputs.Failed:
+    """Return what took too long as an input, for the outermost machine whose visit has no time left."""
+    return inputs.Failed(reason="timeout", detail=str(why), at=run.elapsed(), path=desk.overdue())
+
+
+def _outcome(
+    run: Run, desk: AttemptDesk, now: Configuration, agent: Agent, result: object, wall: Callable[[], float]
+) -> Input:
     if isinstance(result, Reply):
-        return replied(run.now.context, run.compiled.states[run.now.state].state, result, at=run.elapsed())
+        return replied(now.context, desk.own.state, result, at=run.elapsed(), path=desk.path)
+    if isinstance(result, Round):
+        return _asked(run, desk, result, wall)
     if isinstance(result, Raised):
-        return _failed(run, agent, result.error)
+        return _failed(run, desk, agent, result.error)
     if isinstance(result, TooLate):
-        return inputs.Failed(reason="timeout", detail=str(result), at=run.elapsed())
-    return _failed(run, agent, WrongType(f"an agent returns a Reply, not {type(result).__name__}"))
+        return late(run, desk, result)
+    return _failed(run, desk, agent, WrongType(f"an agent returns a Reply or a Round, not {type(result).__name__}"))
 
 
-def _failed(run: Run, agent: Agent, error: BaseException) -> inputs.Failed:
+def _asked(run: Run, desk: AttemptDesk, asked: Round, wall: Callable[[], float]) -> inputs.Asked:
+    """Return a round as the journal holds it.
+
+    Raises WrongType: if it cannot be written, or is read as another.
+    """
+    own = desk.own
+    needs_human = any(_needs_human(own, request) for request in asked.requests)
+    expires_s = own.state.expires_s
+    event = inputs.Asked(
+        requests=asked.requests,
+        need=asked.need,
+        is_race=asked.is_race,
+        expires_at=wall() + expires_s if needs_human and expires_s is not None else None,
+        at=run.elapsed(),
+        path=desk.path,
+    )
+    # always: its requests hold mappings that are the agent's own, and may be changed by it
+    return read_back(event, f"the round of {own.name!r}, whose agent is at {own.spec.where},")
+
+
+def _needs_human(own: CompiledState, request: object) -> bool:
+    if isinstance(request, UseTool):
+        return request.name in own.tools and own.tools[request.name].approval
+    return isinstance(request, AskHuman)
+
+
+def _failed(run: Run, desk: AttemptDesk, agent: Agent, error: BaseException) -> inputs.Failed:
     """Return an attempt that raised as an input, and log where.
 
     Raises BaseException: the error itself, if it is no failure of the user's own code.
@@ -74,23 +122,28 @@ def _failed(run: Run, agent: Agent, error: BaseException) -> inputs.Failed:
     run.error = error  # beside the journal, since its text may hold anything: for whoever called, and for nobody else
     if not is_failure(error):
         raise error
-    now, detail = run.now, described(error, agent)
+    at, path = run.elapsed(), desk.path
+    if type(error) is PartFailed:  # ours, and no mistake of anybody's: it says which machine, and where that ended
+        return inputs.Failed(reason="error", detail=str(error), at=at, path=path)
+    detail = described(error, agent)
     if issubclass(type(error), asyncio.CancelledError):
         detail += ": the agent cancelled itself"
     if issubclass(type(error), CallDenied):
-        return inputs.Failed(reason="denied", detail=detail, at=run.elapsed())
-    attempt = now.visit.attempt if now.visit else 0
-    report("run %s: attempt %d in %r failed: %s\n%s", now.run_id, attempt, now.state, detail, traced(error))
-    return inputs.Failed(reason="error", detail=detail, at=run.elapsed())
+        return inputs.Failed(reason="denied", detail=detail, at=at, path=path)
+    now = desk.place
+    attempt = now.visit.attempt if now and now.visit else 0
+    report("run %s: attempt %d in %r failed: %s\n%s", run.now.run_id, attempt, desk.own.name, detail, traced(error))
+    return inputs.Failed(reason="error", detail=detail, at=at, path=path)
 
 
-def replied(context: Context, state: State, reply: Reply, *, at: float) -> inputs.Replied:
+def replied(context: Context, state: State, reply: Reply, *, at: float, path: Path = ()) -> inputs.Replied:
     """Return a reply as the journal holds it. Values that the kernel would refuse are left out, with the reason.
 
     Args:
         context: that of the visit.
         state: whose agent replies.
         at: active seconds of the run.
+        path: the machine in the tree.
 
     Raises WrongType: if a part of it is not what it should be, which no reply of a model can bring about.
     """
@@ -108,8 +161,10 @@ def replied(context: Context, state: State, reply: Reply, *, at: float) -> input
             changes = journaled_changes(context, changes, told=state.spec.proposes)
         except ContextError as error:
             changes, refusal = {}, Refusal("wrong_type", str(error))
-    event = inputs.Replied(handoff=reply.handoff_name, changes=changes, messages=said, refusal=refusal, at=at)
-    return event if _is_plain(event, state) else _read_back(event, state)
+    event = inputs.Replied(
+        handoff=reply.handoff_name, changes=changes, messages=said, refusal=refusal, at=at, path=path
+    )
+    return event if _is_plain(event, state) else read_back(event, _whose(state))
 
 
 def _signed(message: Message, state: str) -> Message:
@@ -144,17 +199,20 @@ def _is_plain(event: inputs.Replied, state: State) -> bool:
     return event.handoff is None or (type(event.handoff) is str and event.handoff.isascii())
 
 
-def _read_back(event: inputs.Replied, state: State) -> inputs.Replied:
-    """Return a reply as it is read back from a journal.
+def read_back(event: E, whose: str) -> E:
+    """Return an input as it is read back from a journal.
+
+    Args:
+        whose: says in a message what it is.
 
     Raises WrongType: if it cannot be written, or is read as another. The kernel would take it, and no resumed run.
     """
     with suppress(Exception):  # of a text that is not Unicode, an object of the user's own, a role that there is not
         read = input_from_json(to_json(event))
-        if isinstance(read, inputs.Replied):
+        if isinstance(read, type(event)):
             return read
     # raised here, and not from what came: that may hold the text which could not be written
-    raise WrongType(f"{_whose(state)} gives what a journal cannot hold: give plain names, texts and messages")
+    raise WrongType(f"{whose} gives what a journal cannot hold: give plain names, texts and messages")
 
 
 def _whose(state: State) -> str:

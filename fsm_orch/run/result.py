@@ -1,11 +1,11 @@
-"""The result of a run: where it ended, how it got there, and what it cost."""
+"""The result of a run: where it ended or waits, how it got there, and what it cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from ..amounts import Usage
 from ..define.context import Context
@@ -18,6 +18,7 @@ from ..kernel.records import HandedOff, Landed, Record
 from ..messages import Message
 from .carried import apart, together
 from .conversation import added_to
+from .waiting import Question
 
 C = TypeVar("C", bound=Context)
 
@@ -42,7 +43,7 @@ class Landing(NamedTuple):
 
 
 _SHOWN = (
-    *("run_id", "thread_id", "state", "context", "messages", "path"),
+    *("run_id", "thread_id", "status", "state", "context", "messages", "path"),
     *("usage", "charged_tokens", "cost_usd", "landing", "seconds"),
 )
 """What is printed of a result: where it went, and why."""
@@ -54,8 +55,10 @@ class RunResult(Generic[C]):
 
     run_id: str
     thread_id: str | None
+    status: Literal["finished", "waiting", "running"]
+    """Whether it has ended, or waits for a human; `running` only of a journal that was cut off and is replayed."""
     state: State | Final
-    """Where it ended: compare with `is`, as in `result.state is Support.answered`."""
+    """Where it ended, or stands: compare with `is`, as in `result.state is Support.answered`."""
     context: C
     usage: Usage
     """What providers reported; a call without believable usage counts as a request of no tokens."""
@@ -66,6 +69,8 @@ class RunResult(Generic[C]):
     seconds: float
     records: tuple[Record, ...]
     journal: tuple[Input, ...]
+    waiting: tuple[Question, ...] = ()
+    """What humans are asked; each is answered by `Runner.resume`."""
     error: BaseException | None = None
     """What the last failed attempt raised, for a debugger. It is in no journal; a log has its traceback alone."""
     said: tuple[Message, ...]
@@ -77,18 +82,18 @@ class RunResult(Generic[C]):
 
     @cached_property
     def path(self) -> tuple[Hop, ...]:
-        """The transitions that were taken, in order."""
+        """The transitions that the run itself took, in order; those inside it are among the records, by their path."""
         return tuple(
             Hop(record.source, record.handoff if isinstance(record, HandedOff) else None, record.target)
             for record in self.records
-            if isinstance(record, HandedOff | Landed)
+            if isinstance(record, HandedOff | Landed) and not record.stamp.path
         )
 
     @cached_property
     def landing(self) -> Landing | None:
         """Why the run was landed; None if it was not."""
         for record in reversed(self.records):
-            if isinstance(record, Landed):
+            if isinstance(record, Landed) and not record.stamp.path:
                 return Landing(record.reason, record.detail)
         return None
 

@@ -1,25 +1,29 @@
 """The runner: does what is due, and folds what the world answers.
 
-It decides nothing. Each attempt of an agent runs in a task of its own, which can be given up without giving up the
-run; each of its calls is booked at the run's single writer.
+It decides nothing. Each piece of work runs in a task of its own, which can be given up without giving up the run; each
+call is booked at the run's single writer. A run that waits for humans is given out as it stands, and resumed when one
+has answered: it is folded from its journal, and does what is due.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
-from typing import Any, Generic, TypedDict, Unpack, cast, overload
+from enum import Enum
+from typing import Any, Final, Generic, TypedDict, Unpack, cast, overload
 
 from ..agents.base import Agent
+from ..agents.human import as_answer
 from ..clock import Clock
 from ..define.definition import Definition
 from ..define.machine import C, D, Machine, definition_of
 from ..define.source import told_apart
 from ..define.states import State
-from ..errors import StartError
+from ..errors import AnswerError, ContextError, StartError
 from ..kernel.begin import started
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
@@ -30,18 +34,27 @@ from ..limits import Limits
 from ..messages import Message
 from ..models.base import Model
 from ..observe.base import Observer
-from ..observe.everywhere import observers_of
 from ..observe.prompted import OnPrompt
 from ..proof.bounds.certificate import Certificate
 from ..resilience.retry import Retry
 from ..store.base import Store
 from . import conversation, given, start
-from .drive import drive
+from .cast import cast_of
+from .driver import Driver
 from .result import RunResult, place
 from .stream import RunStream
+from .waiting import Question, questions
 from .writer import Run
 
 _PATIENT = Retry()
+
+
+class _Nothing(Enum):
+    GIVEN = "nothing given"
+
+
+_NO_ANSWER: Final = _Nothing.GIVEN
+"""None is an answer."""
 
 
 def _random_id() -> str:
@@ -53,10 +66,11 @@ class Runner(Generic[C, D]):
 
     Args:
         machine: the machine's class.
-        model: for agents that name none: `provider:model` or a model. None: the machine's.
+        model: for agents that name none: `provider:model` or a model. None: the machine's, which holds inside it too
+            where a machine there has none of its own.
         limits: instead of the machine's, within which its policies were proved; `assert_policy` proves them in others.
-        agents: instead of the machine's, by state, for tests. What a state declares stays as it is; its calls go to
-            `model`.
+        agents: instead of the machine's, by state, for tests; states of the machines inside it too. What a state
+            declares stays as it is; its calls go to `model`.
         certificate: bounds of every run, made beforehand: `Certificate.load(text)`; it is checked against all of the
             above.
         observers: told of every record, as it is made.
@@ -65,6 +79,7 @@ class Runner(Generic[C, D]):
         store: keeps the journals; None: each result carries its own.
         retry: tries a call again that failed for now, as a further call of its visit; None does not.
         clock: monotonic seconds. None: the event loop's.
+        wall_clock: seconds of the epoch, by which questions to humans expire.
         new_id: makes run ids; random by default.
 
     Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
@@ -86,24 +101,34 @@ class Runner(Generic[C, D]):
         store: Store | None = None,
         retry: Retry | None = _PATIENT,
         clock: Clock | None = None,
+        wall_clock: Clock = time.time,
         new_id: Callable[[], str] = _random_id,
     ) -> None:
         self.definition: Definition = definition_of(machine, "Runner")
-        agents = agents or {}
-        self._models = start.models_of(self.definition, model, agents)
-        self._agents = start.agents_of(self.definition, agents)
-        self._has_prices = all(model.price is not None for model in self._models.values())
+        acting = cast_of(self.definition, model, agents or {})
+        models = acting.all_models()
+        self._has_prices = all(model.price is not None for model in models.values())
         self.certificate = certificate
         self.compiled = start.compiled(
-            self.definition, given.checked_limits(limits) or self.definition.limits, self._models, certificate
+            self.definition, given.checked_limits(limits) or self.definition.limits, models, certificate
         )
-        self._observers = given.checked_observers(observers)
-        self._on_prompt = given.checked_on_prompt(on_prompt)
-        self.store = given.checked_store(store)
-        self._retry = given.checked_retry(retry)
-        self._clock = clock
+        self._driver = Driver(
+            compiled=self.compiled,
+            cast=acting,
+            observers=given.checked_observers(observers),
+            on_prompt=given.checked_on_prompt(on_prompt),
+            store=given.checked_store(store),
+            retry=given.checked_retry(retry),
+            clock=clock,
+            wall_clock=wall_clock,
+        )
         self._new_id = new_id
         self._words = conversation.asked(self.definition)
+
+    @property
+    def store(self) -> Store | None:
+        """Keeps the journals; None: each result carries its own."""
+        return self._driver.store
 
     @overload
     async def run(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
@@ -112,7 +137,7 @@ class Runner(Generic[C, D]):
     async def run(self, context: C, *, deps: D, **options: Unpack[RunOptions]) -> RunResult[C]: ...
 
     async def run(self, context: C, *, deps: Any = None, **options: Unpack[RunOptions]) -> RunResult[C]:
-        """Run to the end; whatever fails on the way, the end is a final state.
+        """Run to the end, or until only humans are waited for; whatever fails on the way, the end is a final state.
 
         Args:
             context: the first snapshot.
@@ -129,7 +154,7 @@ class Runner(Generic[C, D]):
         Raises BaseException: what an agent or a guard raises and is no failure of its own, such as KeyboardInterrupt or
             what `pytest.fail` raises. The run has landed by then and its end is stored.
         """
-        return await self._run(self._started(context, options, deps), deps, self._observers)
+        return await self._run(self._started(context, options, deps), deps)
 
     @overload
     def run_sync(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
@@ -146,7 +171,7 @@ class Runner(Generic[C, D]):
         if _is_loop_running():
             raise RuntimeError("run_sync was called where an event loop is running: await run(...) there")
         with asyncio.Runner() as loop:
-            return loop.run(self._run(first, deps, self._observers))
+            return loop.run(self._run(first, deps))
 
     @overload
     def stream(
@@ -172,8 +197,7 @@ class Runner(Generic[C, D]):
             result = await events.result()
         """
         first, queue = self._started(context, options, deps), asyncio.Queue[Record | None]()
-        observers = (*self._observers, queue.put_nowait)
-        stream = RunStream(queue, lambda: self._run(first, deps, observers, is_read=True))
+        stream = RunStream(queue, lambda: self._run(first, deps, (queue.put_nowait,), is_read=True))
         try:
             yield stream
         finally:
@@ -191,16 +215,85 @@ class Runner(Generic[C, D]):
         Raises StepError: if it is empty, damaged, or of another machine or kernel.
         Raises TypeError: if it is not a journal, such as a result or a run id.
         """
-        inputs = given.journal_of(journal)
-        now, records = fold_recorded(self._compiled_for(inputs), inputs)
-        return self._result(now, records, inputs)
+        events = given.journal_of(journal)
+        compiled = start.compiled_for(self.compiled, events[0] if events else None)
+        now, records = fold_recorded(compiled, events)
+        return self._result(now, records, events, compiled=compiled)
 
-    def _compiled_for(self, journal: Sequence[Input]) -> CompiledMachine:
-        """Return this machine, compiled for the limits that a journal began with."""
-        first = journal[0] if journal else None
-        if not isinstance(first, Started) or first.limits == self.compiled.limits:
-            return self.compiled
-        return CompiledMachine(self.definition, limits=first.limits, prices=self.compiled.prices)
+    @overload
+    async def resume(
+        self: Runner[C, None],
+        run_id: str,
+        answer: object = ...,
+        *,
+        question: Question | str | None = None,
+        who: str | None = None,
+    ) -> RunResult[C]: ...
+
+    @overload
+    async def resume(
+        self,
+        run_id: str,
+        answer: object = ...,
+        *,
+        question: Question | str | None = None,
+        who: str | None = None,
+        deps: D,
+    ) -> RunResult[C]: ...
+
+    async def resume(
+        self,
+        run_id: str,
+        answer: object = _NO_ANSWER,
+        *,
+        question: Question | str | None = None,
+        who: str | None = None,
+        deps: Any = None,
+    ) -> RunResult[C]:
+        """Go on with a stored run: with an answer if it waits for a human, or from where its process ended.
+
+        What was under way when its process ended is done again, under the same key; its calls are charged in full, and
+        a tool that is not repeatable counts as failed. The result is of the whole run; observers are told of what is
+        new. Two processes must not resume one run at once; of two answers the first that is stored counts.
+
+        Args:
+            run_id: of a run that this runner's store knows.
+            answer: to what it asks. A handoff, or values by field, and the handoff under "handoff"; True or False where
+                a tool is to be approved; else JSON.
+            question: which of `result.waiting` is answered, or its key. None: the only one.
+            who: the human who answers; kept in the journal.
+            deps: live objects for agents, as for `run`.
+
+        Raises AnswerError: if the answer does not fit, is late, or another came first; nothing has changed then.
+        Raises StartError: if the store does not know the run, it is under way here, or `deps` are missing.
+        Raises StepError: if it was started on another machine or kernel.
+        Raises as `run` does, else.
+        """
+        given.check_deps(self.definition, deps)
+        if answer is _NO_ANSWER:
+            return self._result_of(await self._driver.resume(run_id, deps))
+        try:
+            told = as_answer(answer)
+        except ContextError as error:
+            raise AnswerError(str(error)) from None
+        return self._result_of(await self._driver.answer(run_id, question, told, who, deps))
+
+    @overload
+    async def expire(self: Runner[C, None], run_id: str) -> RunResult[C]: ...
+
+    @overload
+    async def expire(self, run_id: str, *, deps: D) -> RunResult[C]: ...
+
+    async def expire(self, run_id: str, *, deps: Any = None) -> RunResult[C]:
+        """Let the questions of a waiting run expire whose time is over, and go on; if none is, return where it stands.
+
+        A state whose question has expired is left over `on_timeout`, or the run lands.
+
+        Raises AnswerError: if an answer came first.
+        Raises as `resume` does, else.
+        """
+        given.check_deps(self.definition, deps)
+        return self._result_of(await self._driver.expire(run_id, deps))
 
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
         expected = self.definition.context
@@ -225,14 +318,12 @@ class Runner(Generic[C, D]):
         return first
 
     async def _run(
-        self, first: Started, deps: Any, observers: Sequence[Observer], *, is_read: bool = False
+        self, first: Started, deps: Any, told: Sequence[Observer] = (), *, is_read: bool = False
     ) -> RunResult[C]:
-        # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
-        clock = self._clock or asyncio.get_running_loop().time
-        observers = (*observers, *observers_of(self.definition))
-        run = Run(self.compiled, first, clock=clock, observers=observers, store=self.store, on_prompt=self._on_prompt)
-        await drive(run, self._agents, self._models, retry=self._retry, deps=deps, is_read=is_read)
-        return self._result(run.now, run.records, run.journal, run.error)
+        return self._result_of(await self._driver.run(first, deps, told, is_read=is_read))
+
+    def _result_of(self, run: Run) -> RunResult[C]:
+        return self._result(run.now, run.records, run.journal, run.error, compiled=run.compiled)
 
     def _result(
         self,
@@ -240,10 +331,13 @@ class Runner(Generic[C, D]):
         records: Sequence[Record],
         journal: Sequence[Input],
         error: BaseException | None = None,
+        *,
+        compiled: CompiledMachine,
     ) -> RunResult[C]:
         return RunResult(
             run_id=now.run_id,
             thread_id=now.thread_id,
+            status="finished" if now.status == "finished" else "waiting" if now.is_waiting else "running",
             state=place(self.definition, now),
             context=cast("C", now.context),  # it was started on a C, and every change keeps its class
             usage=now.usage,
@@ -252,6 +346,7 @@ class Runner(Generic[C, D]):
             seconds=now.at,
             records=tuple(records),
             journal=tuple(journal),
+            waiting=questions(compiled, now),
             error=error,
             said=now.messages,
             words=self._words,

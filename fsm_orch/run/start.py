@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,10 +17,11 @@ from ..define.definition import Definition
 from ..define.rules.start import start_objection
 from ..define.source import where_defined
 from ..define.states import State
-from ..errors import CertificateError, ContextError, StartError
+from ..errors import CertificateError, ContextError, StartError, StepError
 from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Input, Started
+from ..kernel.terms import read_prices, read_shares
 from ..limits import Limits
-from ..models import registry
 from ..models.base import Model
 from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.verifier import verify
@@ -32,7 +33,7 @@ def compiled(
     """Compile a machine for runs within limits, on the models of its states.
 
     Args:
-        used: the model of each state whose agent makes calls.
+        used: the model of each state whose agent makes calls, by place in the tree of machines.
         certificate: bounds of every run. None: bounds that count hops alone.
 
     Raises StartError: if no run could start, or the certificate is refuted.
@@ -52,32 +53,28 @@ def compiled(
     return CompiledMachine(definition, limits=limits, prices=known_prices, potential=certificate.potential(definition))
 
 
-def models_of(definition: Definition, default: str | Model | None, agents: Collection[State]) -> dict[str, Model]:
-    """Find the model of each state whose agent makes calls.
+def compiled_for(compiled: CompiledMachine, first: Input | None) -> CompiledMachine:
+    """Return a machine compiled for a run that has begun: with its limits, prices and shares, which it keeps.
 
     Args:
-        default: for agents that name none, and for all in `agents`. None: the machine's.
-        agents: the states whose agents are replaced.
+        compiled: for runs that begin now.
+        first: the first input of its journal.
 
-    Raises StartError: if an agent has no model, or a replaced agent's state belongs to another machine.
-    Raises ModelUnavailable: if a named model cannot be used.
-    Raises TypeError: if a model is not one, such as the class of one.
+    Raises StepError: if what it says of its prices is none.
     """
-    foreign = [state for state in agents if state not in definition.states.values()]
-    if foreign:
-        states = ", ".join(f"{definition.name}.{name}" for name in definition.states)
-        is_twin = getattr(foreign[0], "name", None) in definition.states
-        again = " now: it is another machine's, or this one was defined again" if is_twin else ""
-        raise StartError(f"{foreign[0]!r} is not a state of {definition.name}{again}: give one of {states}")
-    found: dict[str, Model] = {}
-    for name, named in definition.models(default).items():
-        # Agents are replaced in tests: their calls must go to the model that the test gave, and not to the provider
-        # that the state names, where they cost money.
-        wanted = (default or definition.model or named) if definition.states[name] in agents else named
-        if wanted is None:
-            raise StartError(f"State {name!r} needs a model: Runner({definition.name}, model='provider:model')")
-        found[name] = registry.resolve(wanted) if isinstance(wanted, str) else registry.given(wanted)
-    return found
+    if not isinstance(first, Started) or not _is_ours(compiled, first):
+        return compiled  # which says why it cannot be folded
+    if first.limits == compiled.limits and (first.prices, first.shares) == compiled.terms:
+        return compiled
+    try:
+        prices = read_prices(first.prices)
+    except (ValueError, ArithmeticError):
+        raise StepError(f"run {first.run_id} was started at prices that are none") from None
+    return CompiledMachine(compiled.definition, limits=first.limits, prices=prices, shares=read_shares(first.shares))
+
+
+def _is_ours(compiled: CompiledMachine, first: Started) -> bool:
+    return first.digest == compiled.definition.digest and first.shares.keys() == compiled.terms.shares.keys()
 
 
 def _check_start(definition: Definition, limits: Limits, prices: Mapping[str, Price | None]) -> None:

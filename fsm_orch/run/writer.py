@@ -14,10 +14,12 @@ from ..errors import StoreError, VisitError, is_failure
 from ..kernel import inputs
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
+from ..kernel.effects import Effect, Path
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.records import Record
-from ..kernel.step import step
+from ..kernel.step import fold_recorded, step
+from ..kernel.tree import Level, levels
 from ..models.base import Request, Response
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt, Prompted
@@ -25,58 +27,69 @@ from ..observe.telling import named, report, tell
 from ..store.base import Store
 from .active import ActiveTime
 
-_SHARE_S, _SHARE_HOPS = 0.001, 16
-"""For how long a run may have the event loop before others get a turn: seconds and hops, whichever is over first."""
+_SHARE_S, _SHARE_INPUTS = 0.001, 16
+"""For how long a run may have the event loop before others get a turn: seconds and inputs, whichever is over first."""
+
+_BOOKED = frozenset({inputs.CallReserved, inputs.CallSettled, inputs.CallReleased})
+"""What changes nothing of what is due, unless it ends the run."""
 
 
 class Run:
     """The single writer of one run.
 
     Args:
-        started: the first input.
-        observers: told of every record.
+        journal: the first input, or all that were stored of a run that goes on.
+        observers: told of every record that is new.
         store: keeps the journal; None keeps it in the run alone.
+        is_stored: whether the journal comes from the store.
         on_prompt: told of what models were asked and answered; None: nobody is.
     """
 
     def __init__(
         self,
         compiled: CompiledMachine,
-        started: inputs.Started,
+        journal: Sequence[Input],
         *,
         clock: Clock,
         observers: Sequence[Observer] = (),
         store: Store | None = None,
+        is_stored: bool = False,
         on_prompt: OnPrompt | None = None,
     ) -> None:
         self.compiled = compiled
-        self.journal: list[Input] = []
-        self.records: list[Record] = []
         self.error: BaseException | None = None
         """What the last failed attempt raised; never journaled, since it may hold anything."""
-        self.heard = ""
-        """What a model wrote for the last reply; never journaled, and told to it alone, if the reply was refused."""
+        self.heard: dict[str, str] = {}
+        """By visit, what a model wrote for a reply that was refused; never journaled, and told to it alone."""
         self.on_prompt = on_prompt
         self.lost: BaseException | None = None
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
-        self.give_up: Callable[[], object] = _nothing
-        """Ends the attempt that is under way."""
+        self.is_stopping = False
+        """Whether all work was given up, to land the run or to leave it: what it comes to is folded no more."""
+        self.at_work: dict[Effect, Callable[[], object]] = {}
+        """What gives up each piece of work that is waited for."""
+        self.on_change: Callable[[], object] | None = None
+        """Called when something else may be due than before."""
         self._home = _running_loop()
         self._caller = None if self._home is None else asyncio.current_task()
         self._cancellations = self._caller.cancelling() if self._caller else 0
         self._clock = clock
-        self._paused_at, self._paused_after = clock(), 0
-        self.time = ActiveTime(clock, at=started.at, now=self._paused_at)
+        now, records = fold_recorded(compiled, journal)
+        self.now: Configuration = now
+        self.journal: list[Input] = list(journal)
+        self.records: list[Record] = list(records)
+        self._paused_at, self._paused_after = clock(), len(self.journal)
+        self.time = ActiveTime(clock, at=now.at, now=self._paused_at)
         self.elapsed = self.time.elapsed
         """Returns the seconds that the run has been active."""
         self._observers = tuple(observers)
         self._store = store
-        self._stored = 0
+        self._stored = len(self.journal) if is_stored else 0
+        self._is_left = False
         self._storing = asyncio.Lock()
         self._appending: asyncio.Future[BaseException | None] | None = None
-        stepped = step(compiled, None, started)
-        self.now: Configuration = stepped.configuration
-        self._note(started, stepped.records)
+        if self._observers and not is_stored:
+            tell(self._observers, records)
 
     @property
     def is_finished(self) -> bool:
@@ -91,7 +104,18 @@ class Run:
     def is_ending(self) -> bool:
         """Whether nothing may be sent for it any more: it has ended, or cannot be stored, or its caller cancels."""
         # asked of the task: a cancellation arrives a round of the loop after it was wanted, and a request might leave
-        return self.now.status == "finished" or self.lost is not None or self._is_cancelled()
+        if self.now.status == "finished" or self._is_left or self.lost is not None:
+            return True
+        return self._caller is not None and self._caller.cancelling() > self._cancellations
+
+    @property
+    def is_given_out(self) -> bool:
+        """Whether nothing more is folded, although it may not have ended: it waits, or what is stored is resumed."""
+        return self._is_left or self.lost is not None
+
+    def levels(self, path: Path) -> tuple[Level, ...]:
+        """Return the machines on a path, from the run down, as far as they live."""
+        return levels(self.compiled, self.now, path) if path else (Level(self.compiled, self.now, 0.0),)
 
     def check_here(self) -> None:
         """Check that this is the event loop of the run.
@@ -116,19 +140,18 @@ class Run:
         # overwrite what the first had reserved. And the step is first: if it raises, nothing has been journaled.
         stepped = step(self.compiled, self.now, event)
         self.now = stepped.configuration
-        self._note(event, stepped.records)
-
-    def _note(self, event: Input, made: tuple[Record, ...]) -> None:
         self.journal.append(event)
-        self.records += made
+        self.records += stepped.records
         if self._observers:
-            tell(self._observers, made)
+            tell(self._observers, stepped.records)
+        if self.on_change is not None and (type(event) not in _BOOKED or self.is_finished):
+            self.on_change()
 
-    def prompted(self, request: Request, response: Response | None) -> None:
-        """Show what a model was asked and answered to who wants to know."""
+    def prompted(self, state: str, path: Path, request: Request, response: Response | None) -> None:
+        """Show what the model of a state was asked and answered to who wants to know."""
         if self.on_prompt is not None:
             try:
-                self.on_prompt(Prompted(request, response, self.now.run_id, self.now.state))
+                self.on_prompt(Prompted(request, response, self.now.run_id, state, path))
             except BaseException as error:  # a guest, as observers are
                 report("%s raised %s on a prompt", named(self.on_prompt), type(error).__name__)
 
@@ -138,12 +161,12 @@ class Run:
             self.fold(inputs.Cancelled(detail=detail, at=self.elapsed()))
 
     def overspend(self, event: inputs.Overspent) -> None:
-        """Charge what a call used beyond its reservation, which came late, and end the attempt that is under way.
+        """Charge what a call used beyond its reservation, which came late, and end all that is under way.
 
-        Once the run has ended, or its store has failed, nothing is folded: its result was given out, or it can still be
-        resumed. It is told to the observers, and logged.
+        Once the run has ended, waits for somebody, or its store has failed, nothing is folded: its result was given
+        out, or it can still be resumed. It is told to the observers, and logged.
         """
-        if not self.is_finished and self.lost is None:
+        if not self.is_finished and not self.is_given_out:
             self.fold(event)
             if self.is_finished:
                 self.give_up()
@@ -156,24 +179,36 @@ class Run:
             *(self.now.run_id, event.call, event.source, event.tokens, event.cost),
         )
 
+    def give_up(self) -> None:
+        """Give up all that is under way."""
+        for stop in tuple(self.at_work.values()):
+            stop()
+
+    def leave(self) -> None:
+        """Let nothing more happen to it here: its result is given out."""
+        self._is_left = True
+
     async def pause(self, *, is_read: bool) -> None:
         """Store what is journaled, and let others have the event loop if this run has had it for long.
 
         Args:
             is_read: let them have it now: a reader sees where the run stands, and may leave, before it goes on.
         """
-        if not self.is_stored:
+        # Again and again: what others fold meanwhile may be what makes something due, and that must not begin before.
+        while not self.is_stored:
             await self.flush()
         # A chain of plain agents awaits nothing, and would keep the loop to itself. A round of the loop costs about as
-        # much as a hop, so not every hop gives it up. Hops are counted for clocks that stand still, as a test's may.
-        seconds, hops = self._clock(), self.now.hops
-        if is_read or seconds - self._paused_at >= _SHARE_S or hops - self._paused_after >= _SHARE_HOPS:
+        # much as a hop, so not every hop gives it up. Inputs are counted for clocks that stand still, as a test's may.
+        seconds, count = self._clock(), len(self.journal)
+        if is_read or seconds - self._paused_at >= _SHARE_S or count - self._paused_after >= _SHARE_INPUTS:
             await asyncio.sleep(0)
             self.has_paused()
+            while not self.is_stored:
+                await self.flush()
 
     def has_paused(self) -> None:
         """Note that others have had a turn."""
-        self._paused_at, self._paused_after = self._clock(), self.now.hops
+        self._paused_at, self._paused_after = self._clock(), len(self.journal)
 
     async def flush(self) -> None:
         """Store what is journaled and not stored yet, in order, one writer at a time. No time passes meanwhile.
@@ -198,7 +233,9 @@ class Run:
             raise self.lost
         pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
         if pending:
-            self._appending = asyncio.ensure_future(_appended(store, self.now.run_id, self._stored, pending))
+            self._appending = asyncio.ensure_future(
+                _appended(store, self.now.run_id, self._stored, pending, is_finished=self.is_finished)
+            )
             # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have
             # to be appended at an unknown place
             failure = await asyncio.shield(self._appending)
@@ -223,10 +260,12 @@ class Run:
         return self._caller is not None and self._caller.cancelling() > self._cancellations
 
 
-async def _appended(store: Store, run_id: str, start: int, pending: Sequence[Input]) -> BaseException | None:
+async def _appended(
+    store: Store, run_id: str, start: int, pending: Sequence[Input], *, is_finished: bool
+) -> BaseException | None:
     """Append inputs. Return what the store raised: an interrupt, raised in a task, would end the event loop."""
     try:
-        await store.append(run_id, start, pending)
+        await store.append(run_id, start, pending, is_finished=is_finished)
     except BaseException as error:
         return error
     return None
@@ -237,7 +276,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _nothing() -> None:
-    """Do nothing: no attempt is under way."""

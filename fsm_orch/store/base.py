@@ -11,7 +11,7 @@ from ..kernel.inputs import Input
 class Store(Protocol):
     """A store: it keeps the journal of each run, in order."""
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
         """Append inputs to a journal. Once this returns they are kept.
 
         Appending is idempotent: inputs already stored are skipped, since a caller that was cancelled does not know
@@ -26,6 +26,8 @@ class Store(Protocol):
             run_id: names the journal.
             start: the place of the first of these inputs in it, from 0.
             inputs: what to append, in order.
+            is_finished: whether the run ends with them. One that has not may go on at any time, after a crash or when
+                a human answers, so a store that forgets keeps it.
 
         Raises StoreError: if other inputs are stored there (the run id is taken), or `start` leaves a gap.
         """

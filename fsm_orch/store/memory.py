@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from threading import RLock
-from weakref import ref
+from threading import Lock
 
 from ..errors import StoreError
-from ..kernel.inputs import Input, Started
+from ..kernel.inputs import Input
 
 
 class MemoryStore:
-    """A store in memory for the newest runs. A restart loses them.
+    """A store in memory: all runs that have not ended, and the newest of those that have. A restart loses them.
 
     Args:
-        runs: how many it keeps. The run that was appended to longest ago is forgotten first, as soon as nobody holds
-            its first input any more: so no run is forgotten that is still under way.
+        runs: how many runs that have ended it keeps. The one that ended longest ago is forgotten first. A run that has
+            not may still be under way, or wait for a human, and is never forgotten.
 
     Raises ValueError: if `runs` is less than 1.
     """
@@ -25,22 +24,22 @@ class MemoryStore:
         if runs < 1:
             raise ValueError(f"a store keeps 1 run or more, not {runs}")
         self._runs = runs
-        # for runners in several threads; one that its holder may take again, since a run can be forgotten at any moment
-        self._lock = RLock()
-        self._journals: OrderedDict[str, list[Input]] = OrderedDict()
-        self._held: dict[str, tuple[ref[Started], list[Input]]] = {}
-        """Runs beyond those, which somebody holds: the first input, not kept here, and the others."""
+        self._lock = Lock()  # for runners in several threads
+        self._journals: dict[str, list[Input]] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
         """Append inputs to a journal, as `Store.append` does.
 
         Raises StoreError: if other inputs are stored there, or `start` leaves a gap.
         """
         with self._lock:
             self._append(run_id, start, inputs)
+            if is_finished and run_id in self._journals:
+                self._end(run_id)
 
     def _append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
-        journal = self._journal(run_id)
+        journal = self._journals.get(run_id, [])
         # what is kept already is compared, not trusted: a second run under this id must not go on with this journal
         kept = journal[start : start + len(inputs)]
         if start > len(journal) or kept != list(inputs[: len(kept)]):
@@ -48,31 +47,17 @@ class MemoryStore:
                 f"run {run_id!r} has {len(journal)} other inputs: a run id names one run, give each run its own"
             )
         journal.extend(inputs[len(kept) :])
-        if not journal:  # nothing was said of a run that is not known, which takes no place
-            return
-        self._held.pop(run_id, None)
-        self._journals[run_id] = journal
-        self._journals.move_to_end(run_id)
-        while len(self._journals) > self._runs:
-            self._let_go(*self._journals.popitem(last=False))
+        if journal:  # else nothing was said of a run that is not known, which takes no place
+            self._journals[run_id] = journal
+
+    def _end(self, run_id: str) -> None:
+        self._ended[run_id] = None
+        self._ended.move_to_end(run_id)
+        while len(self._ended) > self._runs:
+            oldest, _ = self._ended.popitem(last=False)
+            del self._journals[oldest]
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
         with self._lock:
-            return tuple(self._journal(run_id))
-
-    def _journal(self, run_id: str) -> list[Input]:
-        first, rest = self._held.get(run_id, (None, ()))
-        started = first() if first else None
-        return [started, *rest] if started else self._journals.get(run_id, [])
-
-    def _let_go(self, run_id: str, journal: list[Input]) -> None:
-        """Keep a journal only for as long as somebody holds its first input, as whoever runs the run does."""
-        if journal and isinstance(journal[0], Started):
-            self._held[run_id] = ref(journal[0], lambda gone: self._forget(run_id, gone)), journal[1:]
-
-    def _forget(self, run_id: str, gone: ref[Started]) -> None:
-        with self._lock:
-            first, _ = self._held.get(run_id, (None, ()))
-            if first is gone:  # a run that was appended to again has another
-                del self._held[run_id]
+            return tuple(self._journals.get(run_id, ()))

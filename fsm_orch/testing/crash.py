@@ -31,7 +31,7 @@ class CrashingStore:
         self._writes = writes
         self._keeps = keeps
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
         """Keep inputs, or crash.
 
         Raises Crashed: on the write that crashes, and on every later one.
@@ -42,9 +42,10 @@ class CrashingStore:
             raise Crashed("the store has crashed before")
         if self._writes == -1:
             if kept:
-                await self._store.append(run_id, start, inputs[:kept])
+                is_over = is_finished and kept == len(inputs)
+                await self._store.append(run_id, start, inputs[:kept], is_finished=is_over)
             raise Crashed("the store crashed")
-        await self._store.append(run_id, start, inputs)
+        await self._store.append(run_id, start, inputs, is_finished=is_finished)
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return what is kept of a journal."""

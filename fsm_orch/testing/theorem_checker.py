@@ -38,7 +38,7 @@ class TheoremChecker:
         self.written = set(first_readable(compiled.definition.context))
         self.most: int | None = None
         """The most that the run may be charged by its end, by its last record."""
-        self._theorems = Theorems(compiled.definition, compiled.limits)
+        self._theorems = Theorems(compiled.definition, compiled.limits, compiled.parts)
         self._exits = {handoff.name for state in compiled.definition.states.values() for handoff in state.exits}
 
     def follow(self, event: Input) -> Step:

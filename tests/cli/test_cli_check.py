@@ -24,6 +24,7 @@ BAD = """
         ask = State(LLMAgent("Answer.", reads=(Ticket.answer,)), initial=True)
         answered, human = Final(), Final(fallback=True)
         done = ask.to(answered)
+        lost = ask.to(human, "it cannot be answered")
 """
 
 NOTED = """
@@ -154,7 +155,7 @@ FSM117: 'done' leaves 'ask' without a description
    |
 11 | done = ask.to(answered)
    |
-   = expected: a description on every exit of an LLM agent: it is all that the model sees of it
+   = expected: a description on every exit of a model or a human that has several: it is all that they see of it
    = fix: say when to take it: .to(answered, "when ...")
 """
         in result.stdout

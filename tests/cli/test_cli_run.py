@@ -324,3 +324,88 @@ def test_an_interrupted_run_is_landed(write, tmp_path):
     assert (running.returncode, stdout) == (130, "")
     assert [json.loads(line)["event"] for line in logged] == ["landed", "run_finished"]
     assert (said, closed) == ("fsm-orch: Interrupted: the run was landed", "closed")
+
+
+HUMAN = """
+    from fsm_orch import *
+
+    class Claim(Context):
+        query: str
+        cents: int | None = None
+        urgent: bool = False
+        note: str | None = None
+
+    class Desk(Machine[Claim]):
+        '''Ask.'''
+
+        ask = State(
+            HumanAgent("Pay this?", reads=Claim.query, writes=(Claim.cents, Claim.urgent, Claim.note)), initial=True
+        )
+        paid, declined, human = Final(), Final(), Final(fallback=True)
+        yes, no = ask.to(paid, "pay it"), ask.to(declined, "do not")
+"""
+
+
+def test_a_human_is_asked_in_the_terminal(cli, write):
+    """The question, what it is about and the meaning of each handoff are shown, and each field is asked for."""
+    result = cli.invoke(app, ["run", write(HUMAN), "a cup"], input="yes\n5\ny\n\n")
+
+    assert result.exit_code == 0
+    for said in ("Pay this?  (ask)", "query  a cup", "yes: pay it; no: do not", "handoff [yes/no]: ", "cents: "):
+        assert said in result.stdout
+    assert "ask       yes     → paid" in result.stdout
+    assert "cents   5" in result.stdout
+    assert "urgent  True" in result.stdout
+    assert "note" not in result.stdout.partition("Ended in paid")[2]
+
+
+def test_an_answer_that_does_not_fit_is_asked_for_again(cli, write):
+    """What the form does not take is told on stderr, and the question comes again."""
+    result = cli.invoke(app, ["run", write(HUMAN), "a cup"], input="maybe\n5\nn\n\nno\nmany\nn\n\nno\n5\nn\nlater\n")
+
+    assert result.exit_code == 0
+    assert result.stdout.count("Pay this?") == 3
+    assert "'maybe' does not exist" in result.stderr
+    assert "cents: Input should be a valid integer" in result.stderr
+    assert "Ended in declined" in result.stdout
+
+
+def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, write):
+    """Without a line to read the run is left, with an exit code of its own."""
+    result = cli.invoke(app, ["run", write(HUMAN), "a cup"], input="yes\n")
+
+    assert result.exit_code == 3
+    assert "waits for an answer" in result.stderr
+
+
+def test_as_json_a_question_is_printed(cli, write):
+    """With --json nobody is asked: the object says what the run waits for, and the exit code that it does."""
+    result = cli.invoke(app, ["run", "--json", write(HUMAN), "a cup"])
+    told = json.loads(result.stdout)
+
+    assert (result.exit_code, told["status"], told["state"]) == (3, "waiting", "ask")
+    (question,) = told["waiting"]
+    assert (question["text"], question["shown"]) == ("Pay this?", {"query": "a cup"})
+    assert list(question["form"]["properties"]) == ["handoff", "cents", "urgent", "note"]
+
+
+def test_what_runs_inside_is_shown_below_its_level(cli, write):
+    """A hop of a machine inside stands before the one of the machine around it, marked by its depth."""
+    nested = """
+    class Inner(Machine[Ticket]):
+        look = State(answer, reads=Ticket.query, writes=Ticket.answer, initial=True)
+        found, lost = Final(), Final(fallback=True)
+        flow = look >> found
+
+    class Outer(Machine[Ticket]):
+        work = State(Nested(Inner, writes=Ticket.answer), initial=True)
+        done, human = Final(), Final(fallback=True)
+        end = work >> done
+"""
+    from cli.conftest import DESK
+
+    result = cli.invoke(app, ["run", write(DESK + nested) + ":Outer", "hello"])
+
+    assert result.exit_code == 0
+    lines = [line.split()[:6] for line in result.stdout.splitlines() if "→" in line]
+    assert lines == [["1", "·", "look", "flow", "→", "found"], ["1", "work", "end", "→", "done", "10,000"]]

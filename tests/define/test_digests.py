@@ -20,10 +20,15 @@ from fsm_orch import (
     Context,
     DefinitionError,
     Final,
+    Given,
+    HumanAgent,
     KeywordAgent,
     Limits,
     LLMAgent,
     Machine,
+    Map,
+    Nested,
+    Parallel,
     State,
     Visit,
     Window,
@@ -187,6 +192,123 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
+def toil_and_moil(visit: Visit[Any]) -> dict[object, object]:
+    """Do something."""
+    return {Ticket.answer: "no"}
+
+
+def first_of(values: tuple[Any, ...]) -> object:
+    """Return the first."""
+    return values[0]
+
+
+def branch(field: object = Ticket.answer) -> State:
+    """Make a branch that writes a field."""
+    return State(toil_and_moil, reads=Ticket.query, writes=field)
+
+
+class Line(Context):
+    text: str
+    number: int = 0
+    answer: str | None = None
+
+
+@guard
+def is_long(line: Line) -> bool:
+    return line.number > 3
+
+
+class Each(Machine[Line]):
+    """Something that runs inside."""
+
+    look = State(work, reads=Line.text, writes=(Line.answer, Line.number), initial=True)
+    done, none, human = Final(), Final(), Final(fallback=True)
+    give_up, finish = look.to(none, guard=is_long), look.to(done)
+
+
+class Lines(Ticket):
+    other: Given[str] = ""
+    lines: Given[tuple[str, ...]] = ()
+    more: Given[tuple[str, ...]] = ()
+    results: tuple[str | None, ...] = ()
+
+
+def nested(**options: Any) -> dict[str, Any]:
+    """Change the agent into a machine that runs inside."""
+    return {"agent": Nested(Each, **{"give": {Line.text: Ticket.query}, "writes": Ticket.answer, **options})}
+
+
+def parallel(*branches: Any, **options: Any) -> dict[str, Any]:
+    """Change the agent into branches; without any, into two of one function."""
+    both = branches or (branch(), branch(Ticket.level))
+    return {"agent": Parallel(*both, **options)}
+
+
+def mapped(**options: Any) -> dict[str, Any]:
+    """Change the agent into one that runs for each item."""
+    usual = {"over": Lines.lines, "item": Line.text, "into": Lines.results, "result": Line.answer}
+    return {"context": Lines, "agent": Map(Each, **{**usual, **options})}
+
+
+def with_ends(*, good: str = "done", none: str = "other") -> Definition:
+    """Build a machine that goes on by the end of the one inside it."""
+    finals = {"done": Final(), "other": Final(), "human": Final(fallback=True)}
+    ends = {Each.done: finals[good], Each.none: finals[none]}
+    state = State(Nested(Each, give={Line.text: Ticket.query}, ends=ends), initial=True)
+    body = {**finals, "first": state, "end": state.to(finals["done"]), "to_other": state.to(finals["other"])}
+    made = types.new_class("Support", (Machine[Ticket],), exec_body=lambda ns: ns.update(body))
+    definition: Definition = made.definition
+    return definition
+
+
+def test_where_a_run_goes_from_each_end_is_in_the_digest() -> None:
+    """Two machines that go on otherwise from the ends of the one inside them are two machines."""
+    assert with_ends().digest == with_ends().digest != with_ends(good="other", none="done").digest
+
+
+def test_what_a_part_is_given_is_in_the_digest() -> None:
+    """Two fields that cross the other way round make another machine, though the same ones are read."""
+
+    class Pair(Context):
+        one: str
+        two: str
+
+    class Both(Machine[Pair]):
+        look = State(work, initial=True)
+        done, human = Final(), Final(fallback=True)
+        finish = look.to(done)
+
+    one, two = {Pair.one: Lines.query, Pair.two: Lines.other}, {Pair.two: Lines.query, Pair.one: Lines.other}
+    first, second = (build(context=Lines, agent=Nested(Both, give=given)) for given in (one, two))  # type: ignore[arg-type]
+
+    assert first.states["first"].spec.reads == second.states["first"].spec.reads
+    assert first.digest != second.digest
+
+
+CHANGES += [
+    nested(),
+    nested(take={Ticket.level: Line.number}),
+    nested(writes=(), take={Ticket.answer: Line.text}),
+    {**nested(give={Line.text: Lines.other}), "context": Lines},
+    {**nested(), "context": Lines},
+    {"agent": HumanAgent("Well?")},
+    {"agent": HumanAgent("Is it?")},
+    parallel(),
+    parallel(branch(Ticket.level), branch()),
+    {"agent": Parallel(one=branch(), two=branch(Ticket.level))},
+    parallel(tolerate=True),
+    parallel(join=1, tolerate=True),
+    parallel(branch(), branch(), join="first"),
+    parallel(branch(), branch(), merge={Ticket.answer: first_of}),
+    parallel(branch(), branch(), merge={Ticket.answer: max}),
+    parallel(branch(), Nested(Each, give={Line.text: Ticket.query}, take={Ticket.level: Line.number})),
+    mapped(),
+    mapped(most=3),
+    mapped(over=Lines.more),
+    mapped(result=Line.text),
+]
+
+
 def shown(change: dict[str, Any]) -> str:
     return re.sub(r" at 0x\w+", "", repr(change))  # addresses differ from process to process
 
@@ -228,6 +350,7 @@ OPTIONS_OF_AGENTS: list[dict[str, Any]] = [
     {"asks_human": True},
     {"asks": 1},
     {"must_ask": True},
+    {"writes": (Ticket.answer,), "may_omit": (Ticket.answer,)},
     {"proposes": True},
     {"model": "local:small"},
     {"canonical": {"more": 1}},
@@ -308,6 +431,7 @@ def words_in(part: Any) -> set[str]:
 def test_every_default_is_tried() -> None:
     """Whatever a digest leaves out at its default is in the canonical form of some machine above."""
     told = words_in(routed_machine("a", "b", "c").canonical)
+    told |= words_in(with_ends().canonical)
     for change in CHANGES:
         told |= words_in(build(**change).canonical)
     for option in OPTIONS_OF_AGENTS:

@@ -42,26 +42,33 @@ async def played(moves: list[tuple[str, int]]) -> None:
     loop = asyncio.get_running_loop()
     time = ActiveTime(loop.time, at=0.0, now=loop.time())
     rung, expected = list[tuple[int, float]](), list[tuple[int, float]]()
-    alarm, left, holds, active = 0, 0.0, 0, 0.0
+    alarm, left, holds, active, made = 0, 0.0, 0, 0.0, None
     call_at: Any = loop.call_at
     loop.call_at = lambda when, call, *args, **kind: Bare(call_at(when, call, *args, **kind))  # type: ignore[assignment,method-assign,return-value]
     wrong = list[Any]()  # what a timer raises reaches the loop alone
     loop.set_exception_handler(lambda _, told: wrong.append(told))
 
+    def stop() -> None:
+        nonlocal made
+        if made is not None:
+            time.stop_alarm(made)
+            made = None
+
     def ringing(number: int) -> Callable[[], None]:
         def ring() -> None:
             rung.append((number, loop.time()))
-            time.stop_alarm()
+            stop()
 
         return ring
 
     for number, (move, seconds) in enumerate(moves, 1):
         if move == "set":
             alarm, left = number, seconds + 0.5  # a half: no alarm is due at the very end of a wait
-            time.set_alarm(left, ringing(number))
+            stop()
+            made = time.set_alarm(left, ringing(number))
         elif move == "stop":
             alarm = 0
-            time.stop_alarm()
+            stop()
         elif move == "hold":
             holds += 1
             time.hold()

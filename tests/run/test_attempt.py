@@ -17,6 +17,7 @@ from fsm_orch import Final, Limits, Machine, Message, Reply, Response, Runner, S
 from fsm_orch.agents import VisitClosed
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.kernel import VERSION, inputs
+from fsm_orch.kernel.due import due
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.limits import CallLimits
 from fsm_orch.observe import Record
@@ -33,7 +34,13 @@ def run_of(machine: type[Machine[Any, Any]], limits: Limits | None = None) -> Ru
         kernel=VERSION,
         limits=compiled.limits,
     )
-    return Run(compiled, started, clock=lambda: 0.0)
+    return Run(compiled, [started], clock=lambda: 0.0)
+
+
+def desk_of(run: Run) -> AttemptDesk:
+    """Return the desk of what is due in a run."""
+    (effect,) = due(run.now)
+    return AttemptDesk(run, effect)
 
 
 USES: tuple[Callable[[AttemptDesk], object], ...] = (
@@ -53,7 +60,7 @@ def test_nothing_is_booked_once_an_attempt_has_ended(
 ) -> None:
     """A closed desk, or that of a run that landed, takes nothing: another visit's call may bear the same number."""
     run = run_of(Support)
-    desk = AttemptDesk(run)
+    desk = desk_of(run)
     desk.reserve(5, 5)
     end(run, desk)
     before = list(run.journal)
@@ -67,7 +74,7 @@ def test_nothing_is_booked_once_an_attempt_has_ended(
 @pytest.mark.parametrize("use", [USES[0], USES[3], AttemptDesk.check], ids=["reserve", "legal", "check"])
 def test_an_attempt_that_has_ended_is_told_so(use: Callable[[AttemptDesk], object]) -> None:
     """Who wants to go on at a closed desk gets an exception; who settles a call there has nothing to be told."""
-    desk = AttemptDesk(run_of(Support))
+    desk = desk_of(run_of(Support))
     desk.close()
 
     with pytest.raises(VisitClosed, match="Return from the agent"):
@@ -77,7 +84,7 @@ def test_an_attempt_that_has_ended_is_told_so(use: Callable[[AttemptDesk], objec
 @pytest.mark.parametrize(("limit", "expected"), [(1_700, ("to_billing", "resolved")), (1_699, ("resolved",))])
 def test_the_first_menu_counts_the_first_call_once(limit: int, expected: tuple[str, ...]) -> None:
     """Before the first call its grant of 700 is held already, and billing's 1,000 must fit beside it."""
-    desk = AttemptDesk(run_of(Support, Limits(hops=6, tokens=limit, deadline_s=60)))
+    desk = desk_of(run_of(Support, Limits(hops=6, tokens=limit, deadline_s=60)))
 
     assert expected == tuple(handoff.name for handoff in desk.legal())
 
@@ -85,7 +92,7 @@ def test_the_first_menu_counts_the_first_call_once(limit: int, expected: tuple[s
 @pytest.mark.parametrize(("limit", "expected"), [(1_710, ("to_billing", "resolved")), (1_709, ("resolved",))])
 def test_a_further_menu_counts_the_call_it_is_drawn_for(limit: int, expected: tuple[str, ...]) -> None:
     """After a call of 10 tokens, the next may take 700, and billing's 1,000 must fit beside both."""
-    desk = AttemptDesk(run_of(Support, Limits(hops=6, tokens=limit, deadline_s=60)))
+    desk = desk_of(run_of(Support, Limits(hops=6, tokens=limit, deadline_s=60)))
     desk.settle(desk.reserve(50, 100), Usage(requests=1, input_tokens=10))
 
     assert expected == tuple(handoff.name for handoff in desk.legal())

@@ -148,7 +148,7 @@ class Unfinished:
         (returns_by_name, at(returns_by_name, 0), "changes are keyed by fields, such as Ticket.answer, not by a str"),
         (makes_a_reply, at(makes_a_reply, 1), "the handoff of a reply cannot be a int: give str or Handoff"),
         (asks_nobody, at(asks_nobody, 1), "The agent of 'a' declares no calls, so it has no model"),
-        (Unfinished(), HERE, "an agent returns a Reply, not str"),
+        (Unfinished(), HERE, "an agent returns a Reply or a Round, not str"),
     ],
 )
 def test_our_own_advice_is_told(agent: Any, line: str, text: str) -> None:

@@ -28,7 +28,7 @@ def run_of(
         limits=compiled.limits,
         at=at,
     )
-    return Run(compiled, started, clock=clock, store=store)
+    return Run(compiled, [started], clock=clock, store=store)
 
 
 def test_time_goes_on_from_where_it_started() -> None:
@@ -64,10 +64,10 @@ class Slow(MemoryStore):
         super().__init__()
         self.meanwhile = meanwhile
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input]) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
         await asyncio.sleep(0)
         self.meanwhile()
-        await super().append(run_id, start, inputs)
+        await super().append(run_id, start, inputs, is_finished=is_finished)
 
 
 async def test_two_writers_store_every_input_once() -> None:

@@ -7,9 +7,15 @@ import random
 import types
 from typing import Any, Literal
 
+from support.roads import road
+
 from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch.amounts import FREE
 from fsm_orch.define import Guard
+from fsm_orch.define.agent_spec import AgentSpec
+from fsm_orch.define.parts import Part, ToolSpec
 from fsm_orch.define.policies import Policy, after, at_most, eventually, never
+from fsm_orch.limits import CallLimits
 from fsm_orch.testing import Tape
 
 
@@ -65,39 +71,84 @@ def work(visit: Visit[Traits]) -> None:
     """Stand in for an agent; it is never called."""
 
 
-def drawn(seed: int, *, opaque: tuple[Guard[Traits], ...] = OPAQUE, most: int = 4) -> type[Machine[Traits]]:
+class Asker:
+    """An agent that asks for things, and is never run."""
+
+    def __init__(self, writes: tuple[Any, ...], **spec: Any) -> None:
+        self.spec = AgentSpec(name="Asker", writes=writes, canonical={}, **spec)
+
+    async def act(self, visit: Visit[Traits]) -> Any:
+        """Stand in for what it does."""
+        raise NotImplementedError
+
+
+def _asker(tape: Tape, writes: tuple[Any, ...]) -> Asker:
+    """Draw an agent that plays rounds: a human, a parallel or a map of machines, or a model with tools and machines."""
+    parts = tuple(
+        Part(name=f"part{number}", definition=road({"x": tape.pick([30, 60, 100])}, []), most=1 + tape.below(2))
+        for number in range(1 + tape.below(2))
+    )
+    asks, caps = sum(part.most for part in parts), CallLimits(max_input_tokens=40, max_output_tokens=10)
+    tools = (ToolSpec(name="look"),)
+    kinds: list[dict[str, Any]] = [
+        {"kind": "human", "asks_human": True, "asks": 1, "must_ask": True, "proposes": True},
+        {"kind": "parallel", "parts": parts, "asks": asks, "must_ask": True},
+        {"kind": "map", "parts": parts[:1], "asks": parts[0].most, "must_ask": True},
+        {"kind": "llm", "calls": 1, "call_limits": caps, "parts": parts, "asks": asks, "must_ask": tape.chance(2)},
+        {"kind": "llm", "calls": 2, "call_limits": caps, "parts": parts[:1], "asks": asks, "proposes": True},
+        {
+            "kind": "llm",
+            "calls": 2,
+            "call_limits": caps,
+            "tools": tools,
+            "asks": 2,
+            "must_ask": True,
+        },
+    ]
+    return Asker(writes, **tape.pick(kinds))
+
+
+def drawn(
+    seed: int, *, opaque: tuple[Guard[Traits], ...] = OPAQUE, most: int = 4, rounds: bool = False
+) -> type[Machine[Traits]]:
     """Return the machine of a seed; the same seed makes the same machine everywhere.
 
     Args:
         opaque: guards that read a text.
         most: one in so many machines has some of these guards.
+        rounds: whether some of its agents play rounds.
     """
-    return build(Tape(random.Random(seed).randbytes(200)), opaque, most)
+    return build(Tape(random.Random(seed).randbytes(200)), opaque, most, rounds=rounds)
 
 
-def build(tape: Tape, opaque: tuple[Guard[Traits], ...] = OPAQUE, most: int = 4) -> type[Machine[Traits]]:
+def build(
+    tape: Tape, opaque: tuple[Guard[Traits], ...] = OPAQUE, most: int = 4, *, rounds: bool = False
+) -> type[Machine[Traits]]:
     """Build a machine that the tape decides. It always builds: whatever a rule demands is added."""
     count = tape.pick([2, 3, 3, 4])
     is_cyclic = tape.below(4) > 0
     guards = (*GUARDS, *opaque) if tape.below(4) % most == 0 else GUARDS
-    states = [_state(tape, index, is_cyclic) for index in range(count)]
+    states = [_state(tape, index, is_cyclic, rounds=rounds) for index in range(count)]
     finals = [Final(), Final(sets={Traits.b: tape.chance(2)}), Final(fallback=True, sets={Traits.answer: "default"})]
     handoffs = _handoffs(tape, states, finals, is_cyclic, guards)
-    grant = sum(states[0].spec.call_limits.model_dump().values()) if states[0].spec.calls else 0
+    least = max(map(_least, states))  # or it would not build
     namespace = {
         "__doc__": "A small machine.",
         **{f"s{index}": state for index, state in enumerate(states)},
         **dict(zip(("done", "other", "human"), finals, strict=True)),
         **handoffs,
-        "limits": Limits(hops=count + tape.below(3), tokens=max(grant, tape.pick([10_000, 150, 200, 300, 350]))),
+        "limits": Limits(hops=count + tape.below(3), tokens=max(least, tape.pick([10_000, 150, 200, 300, 350]))),
         "policies": _policies(tape, [*states, *finals[:2], *handoffs.values()], guards),
     }
     return types.new_class("Small", (Machine[Traits],), exec_body=lambda body: body.update(namespace))
 
 
-def _state(tape: Tape, index: int, is_cyclic: bool) -> State:
+def _state(tape: Tape, index: int, is_cyclic: bool, *, rounds: bool) -> State:
     writes = tuple(ref for ref in FIELDS if tape.below(4) == 0)
     visits = 1 + tape.below(2) if is_cyclic else None
+    if rounds and tape.chance(2):
+        expires_s = tape.pick([None, 30.0])
+        return State(_asker(tape, writes), initial=index == 0, max_visits=visits, expires_s=expires_s)
     if tape.below(3) == 0:
         return State(work, initial=index == 0, max_visits=visits, writes=writes)
     agent = LLMAgent(
@@ -108,6 +159,12 @@ def _state(tape: Tape, index: int, is_cyclic: bool) -> State:
         max_output_tokens=10,
     )
     return State(agent, initial=index == 0, max_visits=visits)
+
+
+def _least(state: State) -> int:
+    """Return the tokens without which no run could enter a state and leave it."""
+    onward = [h.target.spec.grant(FREE).tokens if isinstance(h.target, State) else 0 for h in state.exits]
+    return state.spec.grant(FREE).tokens + min(onward, default=0)
 
 
 def _handoffs(

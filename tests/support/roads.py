@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 from typing import Any
 
 from fsm_orch import Context, Final, Limits, Reply, State, Visit
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.definition import Definition
+from fsm_orch.define.parts import Part
 from fsm_orch.define.states import EdgeKind
 from fsm_orch.limits import CallLimits
 
@@ -21,9 +23,10 @@ class Nothing(Context):
 class Idle:
     """An agent that is never called; only its numbers count."""
 
-    def __init__(self, calls: int, grant: int) -> None:
+    def __init__(self, calls: int, grant: int, parts: tuple[Part, ...] = (), **spec: Any) -> None:
         caps = CallLimits(max_input_tokens=grant - grant // 4, max_output_tokens=grant // 4)
-        self.spec = AgentSpec(kind="llm", name="Idle", calls=calls, call_limits=caps, canonical={})
+        spec = {"kind": "llm" if calls else "code", "asks": sum(part.most for part in parts), **spec}
+        self.spec = AgentSpec(name="Idle", calls=calls, call_limits=caps, parts=parts, canonical={}, **spec)
 
     async def act(self, visit: Visit[Any, Any]) -> Reply:
         raise NotImplementedError
@@ -37,6 +40,10 @@ class Stop:
     calls: int = 1
     max_visits: int | None = None
     timeout_s: float | None = None
+    runs: Mapping[str, tuple[Definition, int]] = field(default_factory=dict)
+    """By name, the machines that a visit may run inside it, and how often each."""
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    """What else its agent declares."""
 
 
 Edge = tuple[str, str] | tuple[str, str, EdgeKind]
@@ -47,7 +54,8 @@ def road(stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 
     states: dict[str, State] = {}
     for name, given in stops.items():
         stop = given if isinstance(given, Stop) else Stop(given)
-        agent = Idle(stop.calls, stop.grant)
+        parts = tuple(Part(name=part, definition=inner, most=most) for part, (inner, most) in stop.runs.items())
+        agent = Idle(stop.calls, stop.grant, parts, **stop.spec)
         states[name] = State(agent, initial=not states, max_visits=stop.max_visits, timeout_s=stop.timeout_s)
     finals = {"done": Final(), "human": Final(fallback=True)}
     for name, part in [*states.items(), *finals.items()]:
@@ -69,6 +77,22 @@ def road(stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 
         handoffs=tuple(handoffs),
         limits=Limits(hops=hops, tokens=tokens),
     )
+
+
+def nested(random: Random, *, depth: int) -> Definition:
+    """Draw a machine that may run others inside its visits, so many deep, with limits that nothing comes up to."""
+    stops: dict[str, Stop | int] = {}
+    for number in range(random.randint(1, 3)):
+        calls, visits = random.choice([0, 0, 1, 2]), random.choice([1, 1, 2])
+        runs = {
+            f"part{n}": (nested(random, depth=depth - 1), random.choice([1, 1, 1, 2]))
+            for n in range(random.choice([0, 1, 2, 2]) if depth else 0)
+        }
+        stops[f"s{number}"] = Stop(random.choice([10, 40, 100]), calls, visits, runs=runs)
+    names = [*stops]
+    edges: list[Edge] = list(pairwise(names))
+    edges += [(random.choice(names), random.choice(names)) for _ in range(random.choice([0, 1]))]
+    return road(stops, dict.fromkeys(edges), hops=random.randint(2, 5), tokens=10**6)
 
 
 def _edge(source: State, target: State, kind: EdgeKind = "handoff"):

@@ -12,13 +12,17 @@ from fsm_orch import (
     Given,
     Handoff,
     Hop,
+    HumanAgent,
     KeywordAgent,
     Landing,
     Limits,
     LLMAgent,
     Machine,
+    Map,
     MemoryStore,
     Message,
+    Nested,
+    Parallel,
     Preset,
     Reply,
     Runner,
@@ -236,3 +240,71 @@ def errors_carry_values() -> None:
     except fsm_orch.CallFailed as error:
         assert_type(error.reason, str)
         assert_type(error.unsent, bool)
+
+
+def longest(values: tuple[str, ...]) -> str:
+    return max(values, key=len)
+
+
+class Trip(Context):
+    """What travel desks share."""
+
+    wish: str
+    wishes: Given[tuple[str, ...]] = ()
+    answers: tuple[str | None, ...] = ()
+    flight: str | None = None
+    hotel: str | None = None
+
+
+class Flights(Machine[Ticket]):
+    """A desk that runs inside another."""
+
+    find = State(LLMAgent("Find a flight.", reads=Ticket.query, writes=Ticket.answer), initial=True)
+    booked, sold_out, none = Final(), Final(), Final(fallback=True)
+    found, late = find.to(booked, "there is one"), find.to(sold_out, "there is none")
+
+
+class Travel(Machine[Trip]):
+    """A desk of desks."""
+
+    stay = State(
+        Parallel(
+            LLMAgent("Find a hotel.", reads=Trip.wish, writes=Trip.hotel),
+            State(LLMAgent("Find an inn.", reads=Trip.wish, writes=Trip.hotel), timeout_s=5),
+            Nested(Flights, give={Ticket.query: Trip.wish}, take={Trip.hotel: Ticket.answer}),
+            join=2,
+            tolerate=True,
+            merge={Trip.hotel: longest},
+            mine=LLMAgent("Find a tent.", reads=Trip.wish, writes=Trip.hotel),
+        )
+    )
+    sorry = Final()
+    fly = State(
+        Nested(
+            Flights,
+            give={Ticket.query: Trip.wish},
+            take={Trip.flight: Ticket.answer},
+            ends={Flights.booked: stay, Flights.sold_out: sorry},
+        ),
+        initial=True,
+    )
+    race = State(
+        Parallel(LLMAgent("Say it.", writes=Trip.hotel), LLMAgent("Say it in French.", writes=Trip.hotel), join="first")
+    )
+    each = State(Map(Flights, over=Trip.wishes, item=Ticket.query, into=Trip.answers, result=Ticket.answer, most=3))
+    ask = State(HumanAgent("Book it?", reads=(Trip.flight, Trip.hotel), writes=Trip.hotel), expires_s=60)
+    planned, human = Final(), Final(fallback=True)
+    to_stay, to_sorry = fly.to(stay), fly.to(sorry)
+    flow = stay >> race >> each >> ask
+    yes, no = ask.to(planned, "book it"), ask.to(human, "do not")
+    policies = (never(planned).before(yes), never(each).before(flow))
+
+
+async def a_run_that_waits_is_answered(trip: Trip) -> None:
+    runner = Runner(Travel, store=MemoryStore())
+    result = await runner.run(trip)
+    assert_type(result.status is result.status, bool)
+    for question in result.waiting:
+        assert_type(question.text, str)
+    assert_type(await runner.resume(result.run_id, Travel.yes), RunResult[Trip])
+    assert_type(await runner.resume(result.run_id, {"handoff": Travel.yes, Trip.hotel: "Inn"}), RunResult[Trip])

@@ -9,11 +9,15 @@ from fsm_orch import (
     Context,
     ExamplesAgent,
     Final,
+    HumanAgent,
     KeywordAgent,
     Limits,
     LLMAgent,
     Machine,
+    Map,
     Message,
+    Nested,
+    Parallel,
     Reply,
     Runner,
     ScriptedModel,
@@ -204,3 +208,20 @@ async def results(ticket: Ticket) -> None:
         records.context  # error: a stream has records, then a result
         for record in records:  # error: records arrive
             print(record)
+
+
+class Composed(Machine[Ticket]):
+    """Machines in machines that no checker takes."""
+
+    ask = State(HumanAgent("Well?", read=Ticket.query), initial=True)  # error: unknown keyword
+    silent = State(HumanAgent(3))  # error: a question is a text
+    fly = State(Nested(Ticket))  # error: a context is no machine
+    by_name = State(Nested(Support, ends={"answered": ask}))  # error: ends are final states
+    to_handoff = State(Nested(Support, ends={Support.answered: Support.done}))  # error: ends lead to states
+    misspelt = State(Nested(Support, writes=Ticket.anser))  # error: no such field
+    some = State(Parallel(LLMAgent("A."), LLMAgent("B."), join="some"))  # error: no such join
+    merged = State(Parallel(LLMAgent("A."), LLMAgent("B."), merge={Ticket.answer: 3}))  # error: a merge is a function
+    number = State(Parallel(3, LLMAgent("B.")))  # error: a number is no branch
+    each = State(Map(Support, over=Ticket.query, item=Ticket.query, into=Ticket.answer))  # error: a result is named
+    flow = ask >> "fly"  # error: a chain leads to states
+    onward = ask >> Final() >> 3  # error: and nowhere else

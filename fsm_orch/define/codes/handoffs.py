@@ -90,9 +90,9 @@ CODES = (
     Code(
         code="FSM117",
         title="Handoff without a description",
-        problem="A model chooses this handoff, and nothing describes it.",
-        why="The description is all that the model sees of it, so it would choose by the name alone.",
-        expected="a description on every exit of an LLM agent: it is all that the model sees of it",
+        problem="A model, or a human, chooses this handoff among several, and nothing describes it.",
+        why="The description is all that whoever chooses sees of it, so the name alone would decide.",
+        expected="a description on every exit of a model or a human that has several: it is all that they see of it",
         fix="say when to take it",
         mending="""
               class Desk(Machine[Ticket]):

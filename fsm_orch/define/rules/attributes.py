@@ -10,6 +10,7 @@ from ...limits import Limits
 from .. import codes
 from ..policies import Cause, Policy
 from ..source import where_called
+from ..states import Chain
 
 
 def attributes(declared: Mapping[str, object]) -> Iterator[Finding]:
@@ -26,6 +27,20 @@ def attributes(declared: Mapping[str, object]) -> Iterator[Finding]:
             expected="limits = Limits(...), model = 'provider:model', policies = (never(...),); `definition` is taken",
             fix=do,
         )
+
+
+def twice(declared: Mapping[str, object]) -> Iterator[Finding]:
+    """Find attributes that bear the name of a handoff in a chain."""
+    for name, chain in declared.items():
+        for handoff in chain.handoffs if isinstance(chain, Chain) else ():
+            if handoff.name != name and handoff.name in declared:
+                yield codes.finding(
+                    "FSM114",
+                    where=handoff.where,
+                    problem=f"{handoff.name!r} is a handoff of the chain {name!r}, and another attribute",
+                    expected="other names than those of the handoffs in a chain",
+                    fix="rename the attribute, or the chain",
+                )
 
 
 _Wrong = tuple[object, str, str]

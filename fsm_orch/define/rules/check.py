@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from ...errors import Finding
 from ..definition import Definition
-from . import claims, edges, fields, functions, names, paths, start, states
+from . import claims, edges, fields, functions, names, parts, paths, start, states
 
 Rule = Callable[[Definition], Iterator[Finding]]
 
@@ -37,6 +37,10 @@ _PART_RULES: tuple[Rule, ...] = (
     fields.declared_fields,
     functions.contexts,
     functions.dependencies,
+    parts.crossings,
+    parts.taken,
+    parts.branches,
+    parts.ends,
     names.nameless_functions,
     edges.descriptions,
     states.bounds,
@@ -46,7 +50,7 @@ _PART_RULES: tuple[Rule, ...] = (
 )
 _EDGE_RULES: tuple[Rule, ...] = (names.unnamed_handoffs, edges.duplicates, edges.routes, paths.cycles)
 _END_RULES: tuple[Rule, ...] = (paths.traps,)
-_PATH_RULES: tuple[Rule, ...] = (paths.unreachable, paths.unwritten_reads, start.can_start)
+_PATH_RULES: tuple[Rule, ...] = (paths.unreachable, paths.unwritten_reads, start.can_start, start.no_way_out)
 _RULES: tuple[tuple[tuple[Rule, ...], frozenset[str]], ...] = (
     (_PART_RULES, frozenset()),
     (_EDGE_RULES, frozenset({"FSM118"})),

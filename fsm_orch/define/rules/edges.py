@@ -29,9 +29,10 @@ def duplicates(definition: Definition) -> Iterator[Finding]:
 
 
 def descriptions(definition: Definition) -> Iterator[Finding]:
-    """Yield a finding for each handoff that a model chooses and nothing describes."""
+    """Yield a finding for each handoff that a model, or a human, chooses and nothing describes."""
     for handoff in definition.handoffs:
-        models = [s.name for s in handoff.sources if s.spec.proposes and handoff.kind == "handoff"]
+        # one that stands alone is on no menu
+        models = [s.name for s in handoff.sources if s.spec.proposes and handoff.kind == "handoff" and len(s.exits) > 1]
         if models and not handoff.description.strip():
             yield codes.finding(
                 "FSM117",

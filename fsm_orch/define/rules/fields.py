@@ -153,14 +153,15 @@ def _schema_error(kind: Any, context: type[Context] | None = None) -> str | None
 
 
 def asked(definition: Definition) -> Iterator[Finding]:
-    """Yield a finding for each field that a model writes, and cannot be asked for."""
+    """Yield a finding for each field that a model, or a human, writes, and cannot be asked for."""
     fields = definition.context.__pydantic_fields__
     for state in definition.states.values():
-        for ref in state.spec.writes if state.spec.kind == "llm" else ():
+        for ref in state.spec.writes if state.spec.kind in ("llm", "human") else ():
             why = why_unsayable(fields[ref.name].rebuild_annotation()) if ref.name in fields else None
             if why is not None:
+                who = "model" if state.spec.kind == "llm" else "human"
                 yield codes.finding(
                     "FSM124",
                     where=state.where,
-                    problem=f"the model of {state.name!r} writes {ref!r}, which holds {why}",
+                    problem=f"the {who} of {state.name!r} writes {ref!r}, which holds {why}",
                 )

@@ -11,6 +11,7 @@ from .. import codes
 from ..definition import Definition
 from ..guards import Guard
 from ..source import told_apart
+from ..states import State
 
 
 def contexts(definition: Definition) -> Iterator[Finding]:
@@ -33,18 +34,30 @@ def guards_in_use(definition: Definition) -> Iterator[tuple[str, str, Guard[Any]
 
 def dependencies(definition: Definition) -> Iterator[Finding]:
     """Yield a finding for each function that is annotated for other dependencies."""
+    given = definition.deps
     for state in definition.states.values():
-        wanted, given = state.spec.deps, definition.deps
-        if wanted is None or not _is_foreign(wanted, given):
-            continue
-        yield codes.finding(
-            "FSM112",
-            where=state.spec.where,
-            problem=f"the agent of {state.name!r} is annotated for dependencies {_type_name(wanted)}"
-            + (told_apart(wanted, given) if isinstance(wanted, type) and isinstance(given, type) else ""),
-            expected=f"the dependencies of {definition.name}: {_type_name(given)}",
-            fix=f"declare Machine[{definition.context.__name__}, {_type_name(wanted)}], or annotate the function anew",
-        )
+        for what, wanted in _asked_for(state):
+            if wanted is not None and _is_foreign(wanted, given):
+                yield _unmet(definition, state, what, wanted)
+
+
+def _asked_for(state: State) -> Iterator[tuple[str, Any]]:
+    """Yield the agent of a state and its parts, each with the dependencies that it was declared for."""
+    yield f"the agent of {state.name!r} is annotated for", state.spec.deps
+    for part in state.spec.parts:
+        yield f"{state.name!r} runs {part.name!r}, which has", part.definition.deps
+
+
+def _unmet(definition: Definition, state: State, what: str, wanted: Any) -> Finding:
+    given = definition.deps
+    return codes.finding(
+        "FSM112",
+        where=state.spec.where,
+        problem=f"{what} dependencies {_type_name(wanted)}"
+        + (told_apart(wanted, given) if isinstance(wanted, type) and isinstance(given, type) else ""),
+        expected=f"the dependencies of {definition.name}: {_type_name(given)}",
+        fix=f"declare Machine[{definition.context.__name__}, {_type_name(wanted)}], or annotate the function anew",
+    )
 
 
 def _is_foreign(wanted: object, given: object) -> bool:

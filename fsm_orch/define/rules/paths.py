@@ -76,7 +76,7 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
     for state in definition.states.values():
         for field in sorted((state.spec.read_names & definition.context.__pydantic_fields__.keys()) - first):
             path = shortest_path(
-                _edges_that_do_not_write(definition, field),
+                edges_that_do_not_write(definition, field),
                 definition.initial.name,
                 lambda name, goal=state.name: name == goal,  # type: ignore[misc]
             )
@@ -96,9 +96,10 @@ def _lost(definition: Definition, field: str, path: Sequence[str]) -> str | None
     return writers[-1] if writers else None
 
 
-def _edges_that_do_not_write(definition: Definition, field: str) -> dict[str, list[str]]:
+def edges_that_do_not_write(definition: Definition, field: str) -> dict[str, list[str]]:
+    """Return the edges of a definition over which a field is not written, as a graph."""
     graph: dict[str, list[str]] = {name: [] for name in definition.successors}
     for source, handoff in definition.edges:
-        if handoff.kind != "handoff" or field not in definition.states[source].spec.written_names:
+        if handoff.kind != "handoff" or field not in definition.states[source].spec.sure_names:
             graph[source].append(handoff.target.name)
     return graph

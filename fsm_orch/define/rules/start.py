@@ -10,6 +10,7 @@ from ...limits import Limits
 from .. import codes
 from ..definition import Definition
 from ..graph import shortest_path
+from ..states import State
 
 
 def can_start(definition: Definition) -> Iterator[Finding]:
@@ -27,14 +28,39 @@ def can_start(definition: Definition) -> Iterator[Finding]:
     yield from _too_far(definition)
 
 
+def entry_of(state: State) -> str:
+    """Return what a state reserves money for when it is entered, in words: its first call, or its parts."""
+    spec = state.spec
+    if spec.calls or not spec.parts:
+        return f"the first call of {state.name!r}"
+    parts = [f"{part.most} x {part.name!r}" if part.most > 1 else repr(part.name) for part in spec.parts]
+    return f"what {state.name!r} runs ({', '.join(parts)})"
+
+
+def no_way_out(definition: Definition) -> Iterator[Finding]:
+    """Find states that no run can leave, since what is reserved on entry leaves too little for any exit."""
+    tokens = definition.limits.tokens
+    for state in definition.states.values():
+        grants = [h.target.spec.grant(FREE).tokens if isinstance(h.target, State) else 0 for h in state.exits]
+        own = state.spec.grant(FREE).tokens
+        if own <= tokens and grants and own + min(grants) > tokens:
+            yield codes.finding(
+                "FSM137",
+                where=state.where,
+                problem=f"{entry_of(state)} may take {own:,} tokens, and the cheapest way on {min(grants):,}; a run "
+                f"has {tokens:,}",
+                fix=f"raise the limit to {own + min(grants):,} tokens or more, or lower the caps of the agents",
+            )
+
+
 def _never_entered(definition: Definition) -> Iterator[Finding]:
-    for name, state in definition.states.items():
+    for state in definition.states.values():
         grant = state.spec.grant(FREE).tokens
         if grant > definition.limits.tokens and not state.initial:
             yield codes.finding(
                 "FSM119",
                 where=state.where,
-                problem=f"the first call of {name!r} may take {grant:,} tokens, a run {definition.limits.tokens:,}",
+                problem=f"{entry_of(state)} may take {grant:,} tokens, a run {definition.limits.tokens:,}",
                 expected="states that a run can afford to enter",
                 fix="raise the limit, or lower the caps of its agent",
             )
@@ -64,7 +90,7 @@ def start_objection(definition: Definition, limits: Limits, price: Price = FREE)
         money = "" if limits.cost_usd is None else f" and ${grant.cost / 1_000_000:g}"
         limit = "" if limits.cost_usd is None else f" and ${limits.cost_usd:g}"
         return (
-            f"the first call of {definition.initial.name!r} may take {grant.tokens:,} tokens{money}; "
+            f"{entry_of(definition.initial)} may take {grant.tokens:,} tokens{money}; "
             f"the limit is {limits.tokens:,} tokens{limit}"
         )
     return None

@@ -5,7 +5,7 @@ They are part of the certificate, so a certificate made under other sentences is
 
 from __future__ import annotations
 
-ASSUMPTIONS = (
+_ALWAYS = (
     "providers keep their output caps, and report honest usage",
     "the bound of a call's input tokens covers the provider's template",
     "agents and tools call models only through the metered model of their visit",
@@ -13,3 +13,14 @@ ASSUMPTIONS = (
     "observers answer promptly; waiting for a store is not counted",
     "the models and prices are those named here",
 )
+
+_OF_PARTS = "machines that run inside others are run by this library, each within the limits that it declares"
+
+
+def assumed(*, is_whole: bool) -> tuple[str, ...]:
+    """Return the assumptions of a certificate, one sentence each, always in the same order.
+
+    Args:
+        is_whole: whether some visit runs a machine inside it.
+    """
+    return (*_ALWAYS, _OF_PARTS) if is_whole else _ALWAYS

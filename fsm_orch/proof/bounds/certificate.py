@@ -7,7 +7,8 @@
 For each measure the certificate holds *tolls*: lambda(s), one for each state whose visits can run out. A toll is a
 shadow price: by how much the bound rises if one more visit is allowed, in the units of the measure. It is not money.
 `tolls` derives the bound from them, and `verifier` refuses a certificate in which any number was altered. A
-certificate is valid only for one definition, by its digest, and for the models, prices and limits that it names.
+certificate is valid only for one definition, by its digest, and for the models, prices and limits that it names. It
+holds the certificates of the machines that run inside it, so it can be checked as a whole.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class Certificate(_FrozenModel):
     prices: Mapping[str, Rates]
     """The price of each state's model, by state, where it was given."""
     parts: Mapping[str, Certificate]
-    """The certificates of the machines that visits run inside them, by `state.part`."""
+    """By `state.part`, the certificates of the machines that visits run inside them."""
     bounds: Mapping[Measure, Bound]
     """The bound in each measure; cost is left out if the price of some state was not given."""
     assumptions: tuple[str, ...]
@@ -152,7 +153,7 @@ class Certificate(_FrozenModel):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over its JSON with sorted keys and no spaces, in hex."""
+        """SHA-256 over its JSON with sorted keys and no spaces, in hex: of all that it says, parts included."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

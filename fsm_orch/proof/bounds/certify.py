@@ -14,7 +14,7 @@ from ...define.definition import Definition
 from ...define.worst import within
 from ...errors import CertificateError
 from ...limits import Limits
-from .assumptions import ASSUMPTIONS
+from .assumptions import assumed
 from .certificate import Bound, Certificate, Rates, Witness
 from .program import best_tolls
 from .search import dearest_path
@@ -29,13 +29,15 @@ def certify(
     prices: Mapping[str, Price] | None = None,
     models: Mapping[str, str] | None = None,
 ) -> Certificate:
-    """Bound every run of a definition that has passed its checks, and return the certificate of it.
+    """Bound every run of a definition that has passed its checks, and of all that runs inside it.
+
+    Return the certificate of the whole, which holds those of the parts.
 
     Args:
         limits: the limits of runs; None: the definition's.
-        prices: by state, the price of its model, inside parts by `state.part.state`. Cost is bounded only if every
+        prices: by state, and inside parts by `state.part.state`, the price of its model. Cost is bounded only if every
             state that makes calls has a price.
-        models: by state, and inside parts alike, the name of its model; None: as declared.
+        models: named likewise, the name of its model; None: as declared.
 
     Raises CertificateError: if the limit is 0 hops, so that no run can start; or if a program has to be solved and
         SciPy is not installed.
@@ -54,9 +56,7 @@ def certify(
     }
     declared = definition.models()
     named: Mapping[str, str | None] = declared if models is None else models
-    inner: dict[str, Mapping[Measure, int]] = {
-        place: {measure: bound.bound for measure, bound in part.bounds.items()} for place, part in parts.items()
-    }
+    inner = {place: _run_of(part) for place, part in parts.items()}
     costs = worst_cases(definition, limits, prices, inner)
     numbers = skeleton(definition, limits)
     return Certificate(
@@ -67,8 +67,15 @@ def certify(
         prices={n: Rates(input=prices[n].input, output=prices[n].output) for n in declared if n in prices},
         parts=parts,
         bounds={measure: _bound(definition, numbers, cost) for measure, cost in costs.items()},
-        assumptions=ASSUMPTIONS,
+        assumptions=assumed(is_whole=bool(parts)),
     )
+
+
+def _run_of(part: Certificate) -> dict[Measure, int]:
+    """Return the most that a run of a part is charged: its bound, or its limit if that is less."""
+    limits = {"tokens": part.limits.tokens, "cost": part.limits.cost_micros}
+    most: dict[Measure, int] = {measure: bound.bound for measure, bound in part.bounds.items()}
+    return most | {m: min(most[m], limit) for m, limit in limits.items() if limit is not None and m in most}
 
 
 def _bound(definition: Definition, numbers: Skeleton, cost: Mapping[str, int]) -> Bound:

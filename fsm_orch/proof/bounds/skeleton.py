@@ -74,7 +74,7 @@ def worst_cases(
 
     Args:
         prices: by state, the price of its model.
-        parts: by `state.part`, the bounds of the machines that visits run inside them.
+        parts: by `state.part`, the most that a run of that machine is charged.
     """
     visits = {
         name: _visit(state, limits, prices.get(name), {p.name: parts[f"{name}.{p.name}"] for p in state.spec.parts})
@@ -88,21 +88,20 @@ def _visit(
     state: State, limits: Limits, price: Price | None, parts: Mapping[str, Mapping[Measure, int]]
 ) -> dict[Measure, int]:
     spec, caps = state.spec, state.spec.call_limits
-    call = caps.max_input_tokens + caps.max_output_tokens
-    # every run of every part, and not the dearest alone: of a race the losers are charged too
+    call, calls = caps.max_input_tokens + caps.max_output_tokens, spec.calls
+
+    def of_parts(measure: Measure) -> int:
+        # all of them together, and not the largest: of a race the losers are charged too
+        return sum(part.most * parts[part.name][measure] for part in spec.parts)
+
     visit: dict[Measure, int] = {
-        "tokens": spec.calls * call
-        + sum(p.most * min(p.definition.limits.tokens, parts[p.name]["tokens"]) for p in spec.parts),
-        "hops": 1,
-        "calls": spec.calls + sum(p.most * parts[p.name]["calls"] for p in spec.parts),
+        "tokens": calls * call + of_parts("tokens"),
+        "hops": 1,  # those inside parts are the parts' own
+        "calls": calls + of_parts("calls"),
         # Through its text, since the float 0.1 is a little more than 0.1 and would be rounded up to 101 milliseconds.
         "milliseconds": ceil(Fraction(str(state.seconds(limits))) * 1_000),
     }
-    if (spec.calls == 0 or price is not None) and all("cost" in part for part in parts.values()):
-        own = price.amount(caps.max_input_tokens, caps.max_output_tokens).cost * spec.calls if price is not None else 0
-        visit["cost"] = own + sum(p.most * _cost(p.definition.limits, parts[p.name]["cost"]) for p in spec.parts)
+    if (calls == 0 or price is not None) and all("cost" in part for part in parts.values()):
+        own = spec.grant(price).cost * calls if calls and price is not None else 0
+        visit["cost"] = own + of_parts("cost")
     return visit
-
-
-def _cost(limits: Limits, bound: int) -> int:
-    return bound if limits.cost_micros is None else min(bound, limits.cost_micros)

@@ -3,6 +3,10 @@
 A mistake in shared code would be made twice and noticed by nobody, so even a formula that the maker has too is written
 out once more here. Only data is shared: limits, prices, and the sentences of `assumptions`.
 
+A whole is checked with the certificates of its parts, which it holds: each is verified for the machine that the
+definition names as the part, and only then is its bound believed. A visit is charged its calls, and for each of its
+parts as many runs as the definition allows, each within its bound and its own limits.
+
 It reads two JSON documents, the certificate and the canonical form of the definition (the text that its digest is
 taken of, without what holds its default), and a price table. Of the certificate it uses the tolls lambda, which may be
 any numbers of at least 0, and computes every other number again. For every state s, the most that may follow a visit of
@@ -26,21 +30,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import ceil, floor, lcm
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from ...amounts import FREE, Price
+from ...amounts import Price
 from ...define.definition import Definition
 from ...errors import CertificateError
 from ...limits import Limits
-from .assumptions import ASSUMPTIONS
+from .assumptions import assumed
 
 _MOST_OPEN = 512
 """The most paths of one length that are followed; keep in sync with `search.WIDEST`, or true certificates fail."""
 
 Json = Mapping[str, Any]
-T = TypeVar("T")
 
 
 def verify(
@@ -51,14 +54,14 @@ def verify(
     prices: Mapping[str, Price] | None = None,
     models: Mapping[str, str] | None = None,
 ) -> None:
-    """Check a certificate against what runs will really use; return if every number of it holds.
+    """Check a certificate against what runs will really use; return if every number of it, and of its parts, holds.
 
     Args:
         certificate: a `Certificate`; only its JSON is read.
         limits: the limits of runs; None: the definition's.
-        prices: by state, the price of its model, inside parts by `state.part.state`; cost is bounded only if every
+        prices: by state, and inside parts by `state.part.state`, the price of its model; cost is bounded only if every
             state that makes calls has one.
-        models: by state, and inside parts alike, the name of its model; None: as declared.
+        models: named likewise, the name of its model; None: as declared.
 
     Raises CertificateError: if it was made for another definition, or for other limits, models, prices, parts or
         assumptions; or if a number in it is wrong.
@@ -74,16 +77,18 @@ def _verify(
     models: Mapping[str, str] | None,
 ) -> None:
     canonical, inner = definition.canonical, claim["parts"]
-    claim["limits"] = _limits(claim["limits"])
+    claim = {**claim, "limits": _limits(claim["limits"]), "parts": sorted(inner)}
     for what, fact in _facts(definition, limits, prices, models).items():
         if claim[what] != fact:
             raise CertificateError(f"This certificate was made for other {what}: {claim[what]!r}, not {fact!r}")
-    parts = {f"{name}.{part.name}": part for name, state in definition.states.items() for part in state.spec.parts}
-    if inner.keys() != parts.keys():
-        raise CertificateError(f"This certificate was made for other parts: {[*inner]}, not {[*parts]}")
-    for place, part in parts.items():  # first: a bound that was not verified is no bound
-        own = part.definition
-        _verify(inner[place], own, own.limits, _inside(prices, place), models and _inside(models, place))
+    for name, state in definition.states.items():
+        for part in state.spec.parts:  # named by the digest of the definition, as the canonical form has it
+            place = f"{name}.{part.name}"
+            own = None if models is None else _inside(models, place)
+            try:
+                _verify(inner[place], part.definition, part.definition.limits, _inside(prices, place), own)
+            except CertificateError as error:
+                raise CertificateError(f"In the part {place!r}: {error}") from None
     graph, costs = _graph(canonical, limits.hops), _costs(canonical, limits, prices, inner)
     if claim["bounds"].keys() != costs.keys():
         raise CertificateError(f"This certificate bounds {sorted(claim['bounds'])}; it could bound {sorted(costs)}")
@@ -105,6 +110,7 @@ def _facts(
     if models is None:
         of_machine: Any = canonical.get("model")
         models = {name: agent.get("model", of_machine) for name, agent in agents.items()}
+    places = sorted(f"{n}.{p['name']}" for n, s in canonical["states"].items() for p in s["agent"].get("parts", ()))
     return {
         "version": 1,
         "machine": canonical["machine"],
@@ -116,8 +122,14 @@ def _facts(
             for name in agents
             if name in prices
         },
-        "assumptions": list(ASSUMPTIONS),
+        "parts": places,
+        "assumptions": list(assumed(is_whole=bool(places))),
     }
+
+
+def _inside(named: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return what is named inside a part, by its names there."""
+    return {name[len(place) + 1 :]: of for name, of in named.items() if name.startswith(f"{place}.")}
 
 
 def _limits(claimed: object) -> object:
@@ -130,11 +142,6 @@ def _limits(claimed: object) -> object:
 
 def _written(number: Fraction) -> int | str:
     return number.numerator if number.denominator == 1 else str(number)
-
-
-def _inside(named: Mapping[str, T], place: str) -> dict[str, T]:
-    """Return what is named inside a part, by its names there."""
-    return {name[len(place) + 1 :]: value for name, value in named.items() if name.startswith(f"{place}.")}
 
 
 class _Graph(NamedTuple):
@@ -161,51 +168,47 @@ def _graph(canonical: Json, hops: int) -> _Graph:
     return _Graph(initial, hops, left, onward)
 
 
-class _Runs(NamedTuple):
-    """The runs of a part that a visit may make."""
-
-    most: int
-    certificate: Json
-
-    @property
-    def bounds(self) -> Json:
-        found: Json = self.certificate["bounds"]
-        return found
-
-    @property
-    def limits(self) -> Limits:
-        """The limits of each, which `_verify` has read."""
-        read: Limits = self.certificate["limits"]
-        return read
-
-    def charged(self, measure: str) -> int:
-        """Return the most that they are charged together: each no more than its bound, and than its own limit."""
-        limit = {"tokens": self.limits.tokens, "cost": self.limits.cost_micros}.get(measure)
-        bound: int = self.bounds[measure]["bound"]
-        return self.most * (bound if limit is None else min(bound, limit))
-
-
 def _costs(
     canonical: Json, limits: Limits, prices: Mapping[str, Price], inner: Mapping[str, Json]
 ) -> dict[str, dict[str, int]]:
-    """Return the most that one visit is charged, by measure and state: its calls, and every run of its parts."""
+    """Return the most that one visit is charged, by measure and state.
+
+    Args:
+        inner: the certificates of the parts, which have been verified.
+    """
     costs: dict[str, dict[str, int]] = {m: {} for m in ("tokens", "cost", "hops", "calls", "milliseconds")}
     for name, state in canonical["states"].items():
-        agent, calls = state["agent"], state["agent"].get("calls", 0)
-        runs = [_Runs(part.get("most", 1), inner[f"{name}.{part['name']}"]) for part in agent.get("parts", ())]
-        given, made = agent["call_limits"]["max_input_tokens"], agent["call_limits"]["max_output_tokens"]
-        costs["tokens"][name] = calls * (given + made) + sum(run.charged("tokens") for run in runs)
+        agent, price = state["agent"], prices.get(name)
+        calls, given, made = (
+            agent.get("calls", 0),
+            agent["call_limits"]["max_input_tokens"],
+            agent["call_limits"]["max_output_tokens"],
+        )
+        parts = [(part.get("most", 1), inner[f"{name}.{part['name']}"]) for part in agent.get("parts", ())]
+        costs["tokens"][name] = calls * (given + made) + sum(most * _charged(part, "tokens") for most, part in parts)
         costs["hops"][name] = 1
-        costs["calls"][name] = calls + sum(run.charged("calls") for run in runs)
-        longest = max([limits.visit_s, *(run.limits.deadline_s for run in runs)])
-        seconds = state.get("timeout_s") or (min(longest, limits.deadline_s) if runs else limits.visit_s)
-        # Through its text: the float 0.1 is a little more than 0.1, and would be rounded up to 101 milliseconds.
-        costs["milliseconds"][name] = ceil(1_000 * Fraction(str(seconds)))
-        if (calls == 0 or name in prices) and all("cost" in run.bounds for run in runs):
-            price = prices.get(name, FREE)
-            call = ceil(given * price.input + made * price.output)
-            costs["cost"][name] = calls * call + sum(run.charged("cost") for run in runs)
+        costs["calls"][name] = calls + sum(most * part["bounds"]["calls"]["bound"] for most, part in parts)
+        costs["milliseconds"][name] = _time(state, limits, [part for _, part in parts])
+        if (calls == 0 or price is not None) and all("cost" in part["bounds"] for _, part in parts):
+            call = ceil(given * price.input + made * price.output) if price is not None else 0
+            costs["cost"][name] = calls * call + sum(most * _charged(part, "cost") for most, part in parts)
     return {measure: cost for measure, cost in costs.items() if len(cost) == len(canonical["states"])}
+
+
+def _charged(part: Json, measure: str) -> int:
+    """Return the most that a run of a part is charged: its own ledger stops it at its limit, whatever its bound."""
+    limits = Limits.model_validate(part["limits"])
+    limit, bound = (limits.tokens if measure == "tokens" else limits.cost_micros), part["bounds"][measure]["bound"]
+    return int(bound if limit is None else min(bound, limit))
+
+
+def _time(state: Json, limits: Limits, parts: Sequence[Json]) -> int:
+    """Return the milliseconds of a visit: as declared, else as long as the longest of its parts may take."""
+    seconds = state.get("timeout_s") or limits.visit_s
+    if parts and not state.get("timeout_s"):
+        seconds = min(max(seconds, *(part["limits"]["deadline_s"] for part in parts)), limits.deadline_s)
+    # Through its text: the float 0.1 is a little more than 0.1, and would be rounded up to 101 milliseconds.
+    return ceil(1_000 * Fraction(str(seconds)))
 
 
 def _objection(bound: Json, canonical: Json, graph: _Graph, cost: Mapping[str, int]) -> str | None:

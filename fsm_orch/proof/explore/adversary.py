@@ -3,20 +3,20 @@
 The *full* adversary reserves calls one after another in a visit, each at its maximum. A call uses all of that; where
 the ledger could notice the difference, also nothing. It replies with every declared handoff, with none, and with one
 that is not declared, and writes every combination of the values that guards distinguish. It fails for every reason that
-there can be, asks for each kind of thing that the agent may ask for, once more than it may, and answers well or not;
-lets the deadline pass, and cancels. Four things are left out because they
-lead where others lead already. A reply that cannot be read is refused as an undeclared handoff is. A reply that is late
-ends as a timeout does. A call that is released, or is open when its attempt ends, ends as a settled one does. A call
-that uses more than it has reserved, known in time or late, lands the run as a cancellation does; what it is charged
-beyond its cap is for no proof to bound.
+there can be, lets the deadline pass, and cancels. It asks for rounds of every kind, and for more than the agent may; a
+tool and a human answer well or not, and a part, which is played by its summary, uses all of its share or nothing, and
+ends well or not. Four things are left out because they lead where others lead already. A reply that cannot be read is
+refused as an undeclared handoff is. A reply that is late ends as a timeout does. A call that is released, or is open
+when its attempt ends, ends as a settled one does. A call that uses more than it has reserved, known in time or late,
+lands the run as a cancellation does; what it is charged beyond its cap is for no proof to bound.
 
 The *lean* adversary only ends visits, each way once: by every declared handoff and writing, over each failure edge, and
-by landing; it asks only where nothing may be decided before something was answered. It spends nothing. What calls,
-repairs and rounds do besides is to use something up, and a run that has used up less can do no less. So whatever can
-happen at all happens under the lean adversary.
+by landing. Only where nothing may be decided before something was answered does it ask, for one thing. It spends
+nothing. What calls, repairs and rounds do besides is to use something up, and a run that has used up less can do no
+less. So whatever can happen at all happens under the lean adversary.
 
-The *spending* adversary is lean, and makes calls that use all that they reserve. What runs spend at most is found under
-it where the ledger may deny something.
+The *spending* adversary is lean, and makes calls that use all that they reserve, and runs parts that do so. What runs
+spend at most is found under it where the ledger may deny something.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ...kernel.inputs import Input
 from ...kernel.reasons import FailureReason, Refusal
 from .abstract import Abstraction
 from .replies import Replies
-from .turns import Rounds, asked
+from .turns import Rounds, asked, under_way
 
 IsTight = Callable[[Configuration], bool]
 """Returns whether the ledger may still deny something in the rest of a run."""
@@ -67,13 +67,13 @@ class FullAdversary:
         visit, spec = now.visit, self._machine.states[now.state].spec
         assert visit is not None
         if visit.round is not None:
-            return self._rounds.answers(now)
+            return self._rounds.answers(now, is_tight=self._is_tight(now))
         can_call = visit.calls < spec.calls and visit.denied is None
         stage = "open" if visit.open else "free"
         others = self._others(now.state, stage, visit.calls, can_call, self._is_tight(now))
         if stage == "open":
             return others
-        return chain(self._replies.of(now.state), others, self._rounds.of(now.state))
+        return chain(self._replies.of(now.state), others, self._rounds.every(now))
 
     def stage(self, now: Configuration) -> Hashable:
         """Return how far the visit is, and what was spent where that still decides something."""
@@ -81,7 +81,9 @@ class FullAdversary:
         # deny something, it may deny it to one of two runs that spent differently.
         visit = now.visit
         assert visit is not None
-        within = visit.calls, visit.attempt, visit.failures, visit.denied is not None, bool(visit.open)
+        # Each round makes an attempt, and without calls none is a repair: then their number decides nothing.
+        attempt = visit.attempt if self._machine.states[now.state].spec.calls else 1
+        within = visit.calls, attempt, visit.failures, visit.denied is not None, bool(visit.open)
         return within, asked(visit), _spent(now) if self._is_tight(now) else None
 
     def _listed(self, name: str, stage: str, calls: int, can_call: bool, is_tight: bool) -> tuple[Input, ...]:
@@ -117,16 +119,16 @@ class LeanAdversary:
         visit = now.visit
         assert visit is not None
         if visit.round is not None:
-            return self._rounds.answers(now)
+            return (self._rounds.first_answer(now),)
         if self._machine.states[now.state].spec.must_ask and not visit.is_answered:
-            return chain(self._rounds.of(now.state), self._others(now.state))
+            return chain(self._rounds.asked(now.state), self._others(now.state))
         return chain(self._replies.of(now.state), self._others(now.state))
 
     def stage(self, now: Configuration) -> Hashable:
         """Return how far a round is that must come before; else nothing: a visit is only begun."""
         visit = now.visit
         assert visit is not None
-        return asked(visit)
+        return visit.is_answered, under_way(visit)
 
     def _ends(self, state: CompiledState) -> Iterator[Input]:
         """Yield an input for each failure edge, and one that lands."""
@@ -140,27 +142,37 @@ class LeanAdversary:
 
 
 class SpendingAdversary(LeanAdversary):
-    """The lean adversary, making the calls of each visit first; where the ledger may deny some, also fewer."""
+    """The lean adversary, which first makes the calls of each visit, and then runs its parts, one after the other.
+
+    Where the ledger may deny some, it also makes and runs fewer.
+    """
 
     def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, is_tight: IsTight) -> None:
         super().__init__(compiled, abstraction)
         self._is_tight = is_tight
         self._call = lru_cache(maxsize=None)(lambda name, call: reservation(compiled.states[name], call))
         self._settle = lru_cache(maxsize=None)(
-            lambda name, call: tuple(_settlements(compiled.states[name], call, is_tight=False))
+            lambda name, call: tuple(
+                # of one that used nothing nothing is held any more, when its agent acts again after a round
+                _settlements(compiled.states[name], call, is_tight=bool(compiled.parts[name]))
+            )
         )
 
     def moves(self, now: Configuration) -> Iterable[Input]:
-        """Return the next call, or how it is charged, or every way in which a visit may end."""
+        """Return the next call or part, or how it is charged, or every way in which a visit may end."""
         visit, spec = now.visit, self._machine.states[now.state].spec
         assert visit is not None
         if visit.open:
             settled: Iterable[Input] = self._settle(now.state, visit.calls)
             return settled
-        if visit.round is not None or visit.calls == spec.calls or visit.denied is not None:
+        if visit.round is not None:
+            return self._rounds.spent(now)
+        spending: tuple[Input, ...] = self._rounds.left(now)
+        if visit.calls < spec.calls and visit.denied is None:
+            spending = (self._call(now.state, visit.calls + 1), *(spending if self._is_tight(now) else ()))
+        if not spending:
             return super().moves(now)
-        call = (self._call(now.state, visit.calls + 1),)
-        return chain(call, super().moves(now)) if self._is_tight(now) else call
+        return chain(spending, super().moves(now)) if self._is_tight(now) else spending
 
     def stage(self, now: Configuration) -> Hashable:
         """Return the calls of the visit, and what was spent where that still decides something."""

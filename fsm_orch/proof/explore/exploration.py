@@ -153,9 +153,19 @@ def explore(
         taken=frozenset(first.taken),
         policies=tuple(judged[policy] for policy in policies),
         broken=tuple(broken for found in walks for broken in found.broken()),
-        abstracted=tuple(dict.fromkeys(note for found in walks for note in found.walk.play.abstraction.notes())),
+        abstracted=(
+            *dict.fromkeys(note for found in walks for note in found.walk.play.abstraction.notes()),
+            *_inside(definition),
+        ),
         seconds=clock() - began if clock else None,
     )
+
+
+def _inside(definition: Definition) -> Iterator[str]:
+    """Yield what is said of the machines that run inside, if there are any."""
+    places = [f"{name}.{part.name}" for name, state in definition.states.items() for part in state.spec.parts]
+    if places:
+        yield f"machines inside, taken as anything that uses up to its share and ends well or not: {', '.join(places)}"
 
 
 def _groups(definition: Definition, policies: tuple[Policy, ...]) -> list[tuple[Policy, ...]]:

@@ -7,7 +7,7 @@ positions with the same key have the same future, so only one of them is followe
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 from ...amounts import Amount, Price
@@ -15,7 +15,6 @@ from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.states import EdgeKind
-from ...errors import FsmError
 from ...kernel import inputs
 from ...kernel.begin import started
 from ...kernel.configuration import Configuration
@@ -31,6 +30,8 @@ from .domain import Outcome
 from .liveness import live
 from .memory import NO_MEMORY, Memory, remembered
 from .oracle import GuardOracle, LeafAnswer, Origin
+from .reality import RUN_ID
+from .summary import most_calls, summaries
 from .theorems import Breach, Theorems
 from .visits import VisitsLeft
 
@@ -80,11 +81,15 @@ class Play:
         *,
         against: Against = "full",
     ) -> None:
-        if any(state.spec.parts for state in definition.states.values()):
-            raise FsmError(f"{definition.name} runs machines inside its visits, and those cannot be explored yet")
         self.abstraction = Abstraction(definition, guards(definition, policies))
         self.oracle = GuardOracle(self.abstraction)
-        self.compiled = CompiledMachine(self.abstraction.definition, limits=limits, prices=prices, oracle=self.oracle)
+        self.compiled = CompiledMachine(
+            self.abstraction.definition,
+            limits=limits,
+            prices=prices,
+            oracle=self.oracle,
+            parts=summaries(definition, prices),
+        )
         self.against = against
         self.adversary = self._adversary()
         self.automata = tuple(map(automaton, policies))
@@ -94,7 +99,7 @@ class Play:
         self._worth = remembered(definition, opaque, always)
         self.visits = VisitsLeft(definition, limits)
         # Of the original definition: its guards and edges are what the theorems speak of.
-        self._theorems = Theorems(definition, limits)
+        self._theorems = Theorems(definition, limits, self.compiled.parts)
         worst, cost = _worst_case(self.compiled), limits.cost_micros
         self._may_lack_money = cost is not None and worst.cost > cost
         self.may_run_out = self._may_lack_money or worst.tokens > limits.tokens
@@ -103,6 +108,8 @@ class Play:
         """The values that each final state writes, by final state and field."""
         self.worst_case = {name: state.worst for name, state in self.compiled.states.items()}
         """What a visit of each state is charged at most."""
+        self.most_calls = most_calls(definition)
+        """The requests to models that a visit of each state makes at most, in its parts too."""
         self._kinds: dict[str, EdgeKind] = {handoff.name: handoff.kind for handoff in definition.handoffs}
 
     def _adversary(self) -> Adversary:
@@ -115,7 +122,7 @@ class Play:
     def starts(self) -> Iterator[inputs.Started]:
         """Yield every input that a run can begin with."""
         for context in self.abstraction.starts():
-            yield started(self.compiled, context, run_id="explored")
+            yield started(self.compiled, context, run_id=RUN_ID)
 
     def kind(self, handoff: str) -> EdgeKind:
         """Return what kind of edge a handoff is."""
@@ -137,7 +144,9 @@ class Play:
     ) -> tuple[Successor, tuple[LeafAnswer, ...]]:
         """Take a step once more, with the answers that opaque guards gave before; return those that it recalls too."""
         before, memory = position and position.now.context, self._memory(position)
-        moved, asked = self.oracle.replay(before, memory, _written(event), lambda: self._take(position, event), script)
+        # the theorems were checked when it was taken first
+        run = partial(self._take, position, event, is_checked=False)
+        moved, asked = self.oracle.replay(before, memory, _written(event), run, script)
         return moved, (*self.oracle.recalled, *(answered for answered in asked if not answered.is_idle))
 
     def _memory(self, position: Position | None) -> Memory:
@@ -199,13 +208,15 @@ class Play:
         # There is no such bound of money: where money may run out in some run, every run counts as tight.
         return self.may_run_out and (self._may_lack_money or now.ceiling > self.compiled.limits.tokens)
 
-    def _take(self, position: Position | None, event: Input) -> Successor:
+    def _take(self, position: Position | None, event: Input, *, is_checked: bool = True) -> Successor:
         before, at = (position.now, position.at) if position else (None, ())
         stepped = step(self.compiled, before, event)
         # what happens inside parts is proved of each part by itself
         after, records = stepped.configuration, tuple([r for r in stepped.records if not r.stamp.path])
         hop = _HopContext(self, before, event, records)
-        breaches = self._theorems.breaches(before, event, stepped.records, after, hop.holds)
+        breaches = (
+            self._theorems.breaches(before, event, stepped.records, after, hop.holds) if is_checked else list[Breach]()
+        )
         if before is None:
             initial = self.compiled.definition.initial.name
             at = tuple([automaton.start(initial, hop.holds) for automaton in self.automata])

@@ -20,12 +20,15 @@ from ...errors import ContextError, StepError
 from ...kernel import records
 from ...kernel.begin import started
 from ...kernel.configuration import Configuration
-from ...kernel.engine import CompiledMachine, judged
-from ...kernel.inputs import Input, Replied, Started
+from ...kernel.engine import CompiledMachine, CompiledPart, judged
+from ...kernel.inputs import Asked, Input, Replied, Started
+from ...kernel.requests import Request, RunPart
 from ...kernel.step import step
 from .automata import Automaton, automaton
 from .trace import Trace
 
+RUN_ID = "explored"
+"""Of every run that is explored, and of one that shows that a path is real: the answers of tools bear it."""
 NOTHING = object()
 """Returned where no simple value fits; None would not do, since it is a value."""
 SIMPLE: tuple[object, ...] = (None, "?", 0, 1, 0.5, False, (), "", 100, "2000-01-01")
@@ -83,21 +86,35 @@ def is_real(compiled: CompiledMachine, policy: Policy, trace: Trace) -> bool:
     """
     # Taken by the real kernel and not argued about: validators are the user's code, and nobody can tell what they do.
     context_type = compiled.definition.context
-    inputs = [*(event for leg in trace.legs for event in leg.inputs), *trace.inputs]
+    inputs = [(event, leg.state) for leg in trace.legs for event in leg.inputs]
+    inputs += [(event, trace.state) for event in trace.inputs]
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
     try:
         context = validated(context_type, _filled(context_type, given, trace))
-        first = started(compiled, journaled(context, context_type.__pydantic_fields__), run_id="real")
-        journal = [first, *(_with_simple_values(context_type, event, trace) for event in inputs)]
+        first = started(compiled, journaled(context, context_type.__pydantic_fields__), run_id=RUN_ID)
+        journal = [first, *(_with_simple_values(compiled, event, state, trace) for event, state in inputs)]
         return breaks(compiled, policy, journal)
     except (ContextError, StepError):
         return False
 
 
-def _with_simple_values(context_type: type[Context], event: Input, trace: Trace) -> Input:
+def _with_simple_values(compiled: CompiledMachine, event: Input, state: str, trace: Trace) -> Input:
+    if isinstance(event, Asked):
+        parts = compiled.parts[state]
+        return replace(event, requests=tuple(_simple_request(request, parts) for request in event.requests))
     if not isinstance(event, Replied):
         return event
-    return replace(event, changes=_filled(context_type, event.changes, trace))
+    return replace(event, changes=_filled(compiled.definition.context, event.changes, trace))
+
+
+def _simple_request(request: Request, parts: Mapping[str, CompiledPart]) -> Request:
+    """Return a request of which the part begins with simple values, where a summary stood for it."""
+    if not isinstance(request, RunPart):
+        return request
+    context = parts[request.part].compiled.definition.context
+    required = (name for name, field in context.__pydantic_fields__.items() if field.is_required())
+    found = {name: simplest(context, name) for name in required}
+    return replace(request, context={name: value for name, value in found.items() if value is not NOTHING})
 
 
 def _filled(context_type: type[Context], values: Mapping[str, Any], trace: Trace) -> dict[str, Any]:

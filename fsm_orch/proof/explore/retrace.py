@@ -18,6 +18,7 @@ from .oracle import LeafAnswer
 from .play import Play, Position
 from .trace import Leg, Trace
 from .tree import Label
+from .turns import filled
 
 Calls = Literal["none", "free", "full"]
 """Whether the visits of a path make all of their calls, which use nothing or all that they reserve."""
@@ -36,7 +37,8 @@ def retrace(play: Play, path: Sequence[Label], *, calls: Calls = "none") -> Trac
     for label in path:
         if calls != "none":
             writer.call_all(is_free=calls == "free")
-        writer.take(label)
+        if not writer.has_played(label):
+            writer.take(label)
     return writer.trace(start.context)
 
 
@@ -52,16 +54,26 @@ class _Writer:
         self._charged: list[int] = []
         self._reserved = 0
         self._calls = 0
+        self._filled: int | None = None
+        """The hops after which the last visit began in which all parts were run."""
 
     def call_all(self, *, is_free: bool) -> None:
-        """Make all the calls of a visit that begins, each at its maximum or, once reserved, for nothing."""
+        """Make all the calls of a visit that begins, and run all its parts, each at its most or for nothing."""
         now = self._position and self._position.now
-        if now is None or now.visit is None or now.visit.calls:
+        if now is None or now.visit is None or now.visit.calls or now.visit.asks:
             return
         state = self._play.compiled.states[now.state]
         for call in range(1, state.spec.calls + 1):
             for event in (reservation(state, call), settlement(state, call, is_free=is_free)):
                 self.take(Label(event, (), is_sure=True))
+        for event in filled(state.spec.asks, self._play.compiled.parts[now.state], is_free=is_free):
+            self.take(Label(event, (), is_sure=True))
+            self._filled = self._position.now.hops if self._position else None
+
+    def has_played(self, label: Label) -> bool:
+        """Return whether a step is one of a round which the parts that were run have made needless."""
+        is_of_round = bool(label.event.path) or isinstance(label.event, inputs.Asked | inputs.Answered)
+        return is_of_round and self._position is not None and self._filled == self._position.now.hops
 
     def take(self, label: Label) -> None:
         before = self._position.now if self._position else None

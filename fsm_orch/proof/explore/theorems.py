@@ -1,25 +1,26 @@
 """The theorems T1 to T5, said once more from the design and checked after one step, without any rule of the kernel.
 
+They hold at every level of a run: of each machine that runs inside it too, on its share and by its own time.
+
 Of the kernel only its data is used: inputs, records and configurations. Rules that are shared would hide their own
 mistakes. An exploration asks after every step that it tries, and a `TheoremChecker` after every input of one run.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from ...amounts import NOTHING, Amount
+from ...amounts import NOTHING
 from ...define.definition import Definition
 from ...define.guards import Guard
 from ...kernel import inputs
-from ...kernel.configuration import Ask, Configuration, VisitLog
+from ...kernel.configuration import Configuration
 from ...kernel.effects import Path
+from ...kernel.engine import CompiledPart, judged
 from ...kernel.inputs import Input
 from ...kernel.records import (
     Answered,
-    Approved,
     CallDenied,
     CallReleased,
     CallReserved,
@@ -29,34 +30,24 @@ from ...kernel.records import (
     Overspent,
     Record,
 )
-from ...kernel.requests import RunPart, UseTool
+from ...kernel.requests import RunPart
 from ...limits import Limits
+from .breach import THEOREMS, Breach, Theorem
+from .rounds_kept import asking, clocks, shares
 
-Theorem = Literal["T1", "T2", "T3", "T4", "T5"]
-THEOREMS: dict[Theorem, str] = {
-    "T1": "closure: every transition is a declared handoff whose guard held, or the landing edge",
-    "T2": "termination: no more hops than the limit, no more visits than a state declares, no attempt that never ends",
-    "T3": "budget: settled and reserved together are within the limits",
-    "T4": "deadline: nothing is handed off once it has passed, and no agent called then, or after its visit's time",
-    "T5": "landing: from everywhere the run can be landed in the fallback, within its hops",
-}
-
-
-class Breach(NamedTuple):
-    """A theorem that did not hold after a step."""
-
-    theorem: Theorem
-    detail: str
-    """What was seen instead."""
-
-    def __str__(self) -> str:
-        return f"{self.theorem}: {self.detail}"
+__all__ = ["THEOREMS", "Breach", "Theorem", "Theorems"]
 
 
 class Theorems:
-    """The theorems as they hold for one definition within limits."""
+    """The theorems as they hold for one definition within limits.
 
-    def __init__(self, definition: Definition, limits: Limits) -> None:
+    Args:
+        parts: the machines that run inside it, by state and name.
+    """
+
+    def __init__(
+        self, definition: Definition, limits: Limits, parts: Mapping[str, Mapping[str, CompiledPart]] | None = None
+    ) -> None:
         self._limits, self._most_cost = limits, limits.cost_micros
         self._initial, self._fallback = definition.initial.name, definition.fallback
         self._edges = {(source, handoff.name): handoff for source, handoff in definition.edges}
@@ -64,6 +55,11 @@ class Theorems:
         self._most_visits = {name: limits.hops if s.max_visits is None else s.max_visits for name, s in states}
         self._specs = {name: state.spec for name, state in states}
         self._exits = {(source, handoff.name) for source, handoff in definition.edges if handoff.kind == "handoff"}
+        self._inside = {
+            (state, name): Theorems(part.compiled.definition, part.compiled.limits, part.compiled.parts)
+            for state, inner in (parts or {}).items()
+            for name, part in inner.items()
+        }
         self._most_calls = {name: state.spec.calls for name, state in states}
         self._visit_s = {name: state.seconds(limits) for name, state in states}
 
@@ -84,7 +80,7 @@ class Theorems:
             holds: returns whether a guard holds on the context that the step committed.
         """
         # what happened inside parts is told by records of their own, each with its path
-        records = tuple([record for record in records if record.stamp.path == after.path])
+        every, records = records, tuple([record for record in records if record.stamp.path == after.path])
         return [
             *self._closure(before, records, after, holds),
             *self._termination(after),
@@ -93,7 +89,9 @@ class Theorems:
             *self._books(before, event, records, after),
             *self._deadline(event, records, after),
             *self._landing(event, after),
-            *self._asking(before, records, after),
+            *asking(self._specs, self._exits, before, event, records, after),
+            *clocks(before, event, after),
+            *self._parts(before, event, every, after),
         ]
 
     def _closure(
@@ -163,7 +161,7 @@ class Theorems:
             yield Breach("T3", f"{tokens} tokens and {micros} micro-dollars are settled and reserved")
         if overrun != NOTHING and after.status != "finished":
             yield Breach("T3", f"the run went on after an overrun of {overrun}")
-        held = sum(visit.open.values(), visit.grant) + _shares(visit) if visit else NOTHING
+        held = sum(visit.open.values(), visit.grant) + shares(visit) if visit else NOTHING
         if held != reserved:
             yield Breach("T3", f"the visit holds {held}, and {reserved} is reserved")
         if visit and visit.calls > self._most_calls.get(after.state, 0):
@@ -216,7 +214,8 @@ class Theorems:
         if after.status != "running" or after.at < ends:
             return
         over = "the deadline" if after.at >= deadline else "the visit's time"
-        if isinstance(event, inputs.Replied | inputs.Failed | inputs.Asked | inputs.Answered):
+        is_here = event.path[: len(after.path)] == after.path
+        if is_here and isinstance(event, inputs.Replied | inputs.Failed | inputs.Asked | inputs.Answered):
             yield Breach("T4", f"an agent is called in {after.state!r} after {over}")
         if any(isinstance(record, CallReserved) for record in made):
             yield Breach("T4", f"a call was reserved in {after.state!r} after {over}")
@@ -235,56 +234,48 @@ class Theorems:
                 if getattr(after.context, ref.name) != value:
                     yield Breach("T5", f"landed without the default of {ref!r}")
 
-    def _asking(self, before: Configuration | None, made: tuple[Record, ...], after: Configuration) -> Iterator[Breach]:
-        """T1 to T3 of rounds: what is declared is asked for, and as often; what must come first came."""
-        visit, was = after.visit, before.visit if before else None
-        if before is not None and was is not None:
-            spec = self._specs[before.state]
-            for record in made:
-                is_edge = isinstance(record, HandedOff) and (before.state, record.handoff) in self._exits
-                if is_edge and spec.must_ask and not was.is_answered:
-                    yield Breach("T1", f"{before.state!r} was left though nothing that it must ask for was answered")
-        if visit is None or not visit.asks:
-            return
-        spec, is_same_visit = self._specs[after.state], before is not None and before.hops == after.hops
-        if len(visit.asks) > spec.asks:
-            yield Breach("T2", f"{len(visit.asks)} requests in {after.state!r}, which declares {spec.asks}")
-        runs = Counter(ask.request.part for ask in visit.asks.values() if isinstance(ask.request, RunPart))
-        for part in spec.parts:
-            if runs[part.name] > part.most:
-                yield Breach("T2", f"{runs[part.name]} runs of {part.name!r}, which declares {part.most}")
-        gated = {tool.name for tool in spec.tools if tool.approval}
-        approved = {record.ask for record in made if isinstance(record, Approved)}
-        for number, ask in visit.asks.items():
-            if ask.child is not None:
-                yield from _in_part(number, ask, ask.child)
-            if isinstance(ask.request, UseTool) and ask.request.name in gated and ask.is_open and not ask.is_gated:
-                earlier = was.asks.get(number) if was is not None and is_same_visit else None
-                if number not in approved and (earlier is None or earlier.is_gated):
-                    yield Breach("T1", f"the tool of ask {number} is due in {after.state!r}, and no human approved it")
+    def _parts(
+        self, before: Configuration | None, event: Input, made: tuple[Record, ...], after: Configuration
+    ) -> Iterator[Breach]:
+        """All theorems inside the parts, and T3 of those that ended: each is charged in full where it ran."""
+        is_same = before is not None and before.hops == after.hops
+        was = before.visit.asks if before is not None and before.visit is not None else {}
+        asks = after.visit.asks if after.visit is not None else {}
+        for number, ask in asks.items():
+            if ask.child is not None and isinstance(ask.request, RunPart):
+                earlier = was[number].child if is_same and number in was else None
+                inside = self._inside[after.state, ask.request.part]
+                yield from inside.breaches(earlier, event, made, ask.child, _on(ask.child))
+        ended = {
+            record.ask: record for record in made if isinstance(record, Answered) and record.stamp.path == after.path
+        }
+        for number, ask in was.items():
+            lives_on = is_same and number in asks and asks[number].child is not None
+            if ask.child is not None and not lives_on and number not in ended:
+                yield Breach("T3", f"the part of ask {number} is gone, and nobody says what it was charged")
+        for number, record in ended.items():
+            earlier, path = (was[number].child if number in was else None), (*after.path, number)
+            inner = [told for told in made if told.stamp.path == path]
+            if earlier is None and not inner:  # a tool or a human
+                continue
+            charged = earlier.ledger.settled.tokens if earlier else 0
+            charged += sum(told.tokens for told in inner if isinstance(told, CallSettled | Answered | Overspent))
+            if charged != record.tokens:
+                yield Breach("T3", f"the part of ask {number} was charged {charged}, and is said to be {record.tokens}")
+            held = _held(earlier)
+            for told in inner:
+                if isinstance(told, CallReserved):
+                    held[told.call] = told.input_tokens + told.output_tokens
+                elif isinstance(told, CallSettled | CallReleased):
+                    held.pop(told.call, None)
+            if held:
+                yield Breach("T3", f"calls {sorted(held)} outlived the part of ask {number}")
+            if record.ok and any(isinstance(told, Landed) for told in inner):
+                yield Breach("T5", f"the part of ask {number} was landed, and is said to have ended well")
 
 
-def _shares(visit: VisitLog) -> Amount:
-    """Return what the parts that run hold together."""
-    return sum((ask.share for ask in visit.asks.values() if ask.child is not None), NOTHING) if visit.asks else NOTHING
-
-
-def _in_part(number: int, ask: Ask, child: Configuration) -> Iterator[Breach]:
-    """T2, T3 and T5 of a part: it has its share, no more, and a hop left to land with."""
-    ledger = child.ledger
-    if ledger.limit.tokens != ask.share.tokens:
-        yield Breach("T3", f"the part of ask {number} may spend {ledger.limit}, and was moved {ask.share}")
-    if ledger.settled.tokens - ledger.overrun.tokens + ledger.reserved.tokens > ledger.limit.tokens:
-        yield Breach("T3", f"the part of ask {number} holds {ledger}")
-    if child.visit is None or child.status == "finished":
-        yield Breach("T2", f"the part of ask {number} has ended, and its round does not know")
-    else:
-        held = sum(child.visit.open.values(), child.visit.grant) + _shares(child.visit)
-        if held != ledger.reserved:
-            yield Breach("T3", f"the part of ask {number} holds {held}, and {ledger.reserved} is reserved in it")
-        for inner, asked in child.visit.asks.items():
-            if asked.child is not None:
-                yield from _in_part(inner, asked, asked.child)
+def _on(now: Configuration) -> Callable[[Guard[Any]], bool]:
+    return lambda guard: judged(guard, now.context).holds
 
 
 def _held(now: Configuration | None) -> dict[int, int]:

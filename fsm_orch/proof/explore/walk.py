@@ -249,7 +249,7 @@ class Walk:
             dearest, state = self.tree.charges(source.number), source.position.now.state
             if moved.position.now.hops == source.position.now.hops:
                 return dearest
-            worst, calls = self.play.worst_case[state], self.play.compiled.states[state].spec.calls
+            worst, calls = self.play.worst_case[state], self.play.most_calls[state]
             return Charges(dearest.tokens + worst.tokens, dearest.cost + worst.cost, dearest.calls + calls)
         # By differences, since the position of the source may be that of another path with the same key.
         dearest = self.tree.charges(source.number)

@@ -52,6 +52,7 @@ def findings(
         *ways.forced(definition, exploration),
         *affordable.unpriced(definition, prices, models or {}),
         *affordable.out_of_reach(definition, prices),
+        *affordable.no_way_out(definition, prices),
         *affordable.no_answer_fits(definition, prices),
         *(finding for rule in _RULES for finding in rule(definition)),
         *failures.unaffordable(definition, certificate),

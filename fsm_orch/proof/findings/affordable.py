@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from ...amounts import FREE, Price
+from ...amounts import FREE, NOTHING, Amount, Price
 from ...define import codes
 from ...define.definition import Definition
 from ...define.graph import shortest_path
+from ...define.rules.start import entry_of
+from ...define.worst import shares_in, shares_of
 from ...errors import Finding
 from ..bounds.certificate import Certificate
 from ..bounds.skeleton import Measure
@@ -21,7 +23,7 @@ Prices = Mapping[str, Price]
 
 def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
     """Find states that no run can afford to enter, in hops or in money; FSM119 has looked at their tokens."""
-    limits, start = definition.limits, definition.initial.name
+    limits, start, grants = definition.limits, definition.initial.name, _grants(definition, prices)
     for name, state in definition.states.items():
         path = shortest_path(definition.successors, start, lambda node, goal=name: node == goal)  # type: ignore[misc]
         if path is not None and len(path) > max(limits.hops, 1):
@@ -33,15 +35,41 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
                 "kept for landing, so no run gets there",
                 fix=f"raise the limit, {limits_as_written(limits, hops=len(path))}, or shorten the way",
             )
-        cost = state.spec.grant(prices.get(name, FREE)).cost
+        cost = grants[name].cost
         if limits.cost_micros is not None and cost > limits.cost_micros:
             yield codes.finding(
                 "FSM301",
                 where=state.where,
                 about=state.name,
-                problem=f"the first call of {name!r} may cost {dollars(cost)}, a run {dollars(limits.cost_micros)}",
+                problem=f"{entry_of(state)} may cost {dollars(cost)}, a run {dollars(limits.cost_micros)}",
                 fix="raise the limit, lower the caps of its agent, or give it a cheaper model",
             )
+
+
+def no_way_out(definition: Definition, prices: Prices) -> Iterator[Finding]:
+    """Find states that no run can leave for lack of money; FSM137 has looked at their tokens."""
+    limit, grants = definition.limits.cost_micros, _grants(definition, prices)
+    for name, state in definition.states.items() if limit is not None else ():
+        onward = min((grants.get(handoff.target.name, NOTHING).cost for handoff in state.exits), default=0)
+        own = grants[name].cost
+        if own <= (limit or 0) < own + onward:
+            yield codes.finding(
+                "FSM301",
+                where=state.where,
+                about=name,
+                problem=f"{entry_of(state)} may cost {dollars(own)}, and the cheapest way on {dollars(onward)}; a run "
+                f"has {dollars(limit or 0)}, so it is landed there",
+                fix="raise the limit, lower the caps of the agents, or give them cheaper models",
+            )
+
+
+def _grants(definition: Definition, prices: Prices) -> dict[str, Amount]:
+    """Return what entering each state reserves."""
+    shares = shares_of(definition, prices)
+    return {
+        name: state.spec.grant(prices.get(name, FREE), shares_in(shares, name, state.spec))
+        for name, state in definition.states.items()
+    }
 
 
 def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) -> Iterator[Finding]:
@@ -70,8 +98,8 @@ def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:
     """Find limits that no way to an answer fits into once each of its agents uses one call in full."""
     limits = definition.limits
     for measure, limit in (("tokens", limits.tokens), ("cost", limits.cost_micros)):
-        grants = {name: state.spec.grant(prices.get(name, FREE)) for name, state in definition.states.items()}
-        way = _cheapest_answer(definition, {name: getattr(grant, measure) for name, grant in grants.items()})
+        grants = _grants(definition, prices).items()
+        way = _cheapest_answer(definition, {name: getattr(grant, measure) for name, grant in grants})
         if limit is None or way is None or way.price <= limit:
             continue
         shown = dollars if measure == "cost" else (lambda number: f"{number:,} tokens")

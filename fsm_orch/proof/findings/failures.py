@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ...amounts import FREE
 from ...define import codes
 from ...define.definition import Definition
+from ...define.rules.start import entry_of
 from ...define.states import State
 from ...errors import Finding
 from ..bounds.certificate import Certificate
@@ -53,8 +54,9 @@ def unaffordable(definition: Definition, certificate: Certificate) -> Iterator[F
                 "FSM304",
                 where=handoff.where,
                 about=handoff.name,
-                problem=f"{handoff.name!r} enters {target.name!r}, whose first call may take {grant:,} tokens, and as "
-                f"few as {left:,} may be left: {' -> '.join(spent.path)}",
+                problem=f"{handoff.name!r} enters {target.name!r}, "
+                f"{'whose first call' if target.spec.calls else f'and {entry_of(target)}'} may take {grant:,} tokens, "
+                f"and as few as {left:,} may be left: {' -> '.join(spent.path)}",
                 fix=f"raise the limit, {limits_as_written(limits, tokens=enough)}, or hand failures to code or to a "
                 "final state",
             )

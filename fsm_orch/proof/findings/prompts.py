@@ -10,6 +10,7 @@ from ...define import codes
 from ...define.definition import Definition
 from ...define.states import State
 from ...define.strict import is_recursive
+from ...define.wrapped import working
 from ...errors import Finding
 
 
@@ -30,7 +31,7 @@ def shared(definition: Definition) -> Iterator[Finding]:
 
 def unscoped(definition: Definition) -> Iterator[Finding]:
     """Find models that write fields and are not told what is theirs to answer; one that only routes has its menu."""
-    for state in definition.states.values():
+    for state in working(definition):
         prompt = _prompt(state)
         if prompt and state.spec.writes and not (prompt.does or prompt.must_not):
             written = ", ".join(ref.name for ref in state.spec.writes)
@@ -44,10 +45,10 @@ def unscoped(definition: Definition) -> Iterator[Finding]:
 
 def recursive(definition: Definition) -> Iterator[Finding]:
     """Find fields that a model writes and that contain themselves: not every provider can hold it to them."""
-    fields = definition.context.__pydantic_fields__
-    for name, state in definition.states.items():
+    for state in working(definition):
+        name = state.name
         for ref in state.spec.writes if state.spec.kind == "llm" else ():
-            if is_recursive(fields[ref.name].rebuild_annotation()):
+            if is_recursive(ref.owner.__pydantic_fields__[ref.name].rebuild_annotation()):
                 yield codes.finding(
                     "FSM505",
                     where=state.where,
@@ -63,7 +64,13 @@ def needless_routing(definition: Definition) -> Iterator[Finding]:
     """
     for name, state in definition.states.items():
         exits = state.exits
-        if state.spec.proposes and len(exits) == 1 and not state.spec.writes and len(definition.states) > 1:
+        if (
+            state.spec.calls
+            and state.spec.proposes
+            and len(exits) == 1
+            and not state.spec.writes
+            and len(definition.states) > 1
+        ):
             yield codes.finding(
                 "FSM503",
                 where=state.where,

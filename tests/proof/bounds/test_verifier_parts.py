@@ -1,138 +1,105 @@
-"""A whole is certified with the certificates of the machines that it runs, and each is verified too."""
+"""The verifier checks a whole with the certificates of its parts, and believes none that it has not verified."""
 
-import json
-import random as chance
+import copy
 from fractions import Fraction
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.claims import Document, altered, claim, numbers
-from support.handfed import Asks, Manager, Parent, part
-from support.lanes import in_both_lanes
-from support.nests import nest, tape, world
-from support.random_machines import Facts, Twins
+from support.roads import Stop, nested, road
 
-from fsm_orch import Final, Limits, Machine, State
 from fsm_orch.amounts import Price
-from fsm_orch.errors import CertificateError, StepError
-from fsm_orch.kernel.begin import started
-from fsm_orch.kernel.engine import CompiledMachine
-from fsm_orch.kernel.records import CallReserved
-from fsm_orch.kernel.step import step
-from fsm_orch.limits import CallLimits
-from fsm_orch.proof.bounds.certificate import Certificate
+from fsm_orch.errors import CertificateError
 from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.verifier import verify
 
-ONE = Price(Fraction(1), Fraction(1))
-TEN = Price(Fraction(10), Fraction(10))
+PRICE = Price(Fraction(1, 4), Fraction(2))
 
 
-class Small(Machine[Facts]):
-    """Two calls of 100 tokens, in 150."""
-
-    look = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=50, max_output_tokens=50)), initial=True)
-    done = Final()
-    human = Final(fallback=True)
-    finish = look.to(done)
-    limits = Limits(tokens=150, cost_usd="0.0012", deadline_s=33)
-
-
-class Whole(Machine[Facts]):
-    """A model that may run the small one three times."""
-
-    plan = State(
-        Asks(
-            kind="llm", proposes=True, calls=2, call_limits=CallLimits(max_input_tokens=9, max_output_tokens=1),
-            parts=(part(Small, 3),),
-        ),
-        initial=True,
-    )  # fmt: skip
-    done = Final()
-    human = Final(fallback=True)
-    finish = plan.to(done, "always")
+def priced(definition):
+    """Price every state of a tree of machines, by its place."""
+    found = dict.fromkeys(definition.states, PRICE)
+    for name, state in definition.states.items():
+        for part in state.spec.parts:
+            found |= {f"{name}.{part.name}.{place}": price for place, price in priced(part.definition).items()}
+    return found
 
 
-def test_a_visit_is_its_calls_and_all_runs_of_its_parts():
-    """Each run counts, the losers of a race too, up to its bound or its limit, whichever is less."""
-    found = certify(Whole.definition, prices={"plan": ONE, "plan.small.look": TEN})
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10**6), random=st.randoms(use_true_random=False))
+def test_a_whole_is_believed_as_it_was_made_and_refuted_altered_in_a_number(seed, random):
+    """Whatever runs inside, however deep, no number at any level can be another."""
+    definition = nested(Random(seed), depth=2)
+    prices = priced(definition)
+    if prices and random.random() < 0.3:
+        del prices[random.choice([*prices])]
+    document = claim(definition, prices=prices)
 
-    worst = {measure: bound.worst_case["plan"] for measure, bound in found.bounds.items()}
-    charged = {"tokens": 2 * 10 + 3 * 150, "cost": 2 * 10 + 3 * 1_200, "calls": 2 + 3 * 2}
-    assert {**charged, "hops": 1, "milliseconds": 33_000} == worst
-    assert {"tokens": 200, "cost": 2_000} == {
-        measure: found.parts["plan.small"].bounds[measure].bound for measure in ("tokens", "cost")
-    }
+    verify(Document(document), definition, prices=prices)
 
-
-def test_cost_is_bounded_if_that_of_every_part_is():
-    """A price that is missing inside leaves the whole without a bound on cost; code needs none of its own."""
-    without = certify(Whole.definition, prices={"plan": ONE})
-
-    assert "cost" not in without.bounds
-    verify(without, Whole.definition, prices={"plan": ONE})
-    assert "cost" in certify(Parent.definition, prices={"fan.errand.look": ONE, "fan.closed.look": ONE}).bounds
+    with pytest.raises(CertificateError):
+        verify(altered(document, random.choice([*numbers(document)]), 1), definition, prices=prices)
 
 
-@pytest.mark.parametrize("machine", [Whole, Parent, Manager])
-def test_a_whole_is_believed_as_it_was_made(machine):
-    """It survives JSON; altered in any number, of a part too, it is refuted."""
-    whole = certify(machine.definition)
-    document, random = claim(machine.definition), chance.Random(1)
-
-    verify(Certificate.load(whole.dump()), machine.definition)
-
-    for place in random.sample([*numbers(document)], 12):
-        with pytest.raises(CertificateError):
-            verify(altered(document, place, 1), machine.definition)
+INNER, OTHER = road({"x": 5}, []), road({"x": 6}, [])
+WHOLE = road({"a": Stop(9, runs={"one": (INNER, 1), "two": (OTHER, 1)})}, [])
 
 
-def test_a_part_is_its_own():
-    """A whole is refuted with the certificate of another machine in the place of a part, without one, and with more."""
-    document = claim(Whole.definition)
-    other = claim(Whole.definition, limits=Limits(tokens=151))
-    one_more = {**document["parts"], "plan.other": document["parts"]["plan.small"]}
-    wrong = [({"plan.small": other}, "machine"), ({}, "parts"), (one_more, "parts")]
+def test_the_certificate_of_another_part_is_refused():
+    """A part is known by the digest of its machine: a true certificate of another one is none for it."""
+    document = claim(WHOLE)
+    document["parts"]["a.one"] = copy.deepcopy(document["parts"]["a.two"])
 
-    for parts, what in wrong:
-        with pytest.raises(CertificateError, match=f"made for other {what}"):
-            verify(Document(json.loads(json.dumps(document | {"parts": parts}))), Whole.definition)
+    with pytest.raises(CertificateError, match=r"In the part 'a\.one': .*made for other definition"):
+        verify(Document(document), WHOLE)
 
 
-def test_models_and_prices_of_parts_are_compared():
-    """A whole is refused at other prices of a part's model, or on another one."""
-    prices, models = {"plan.small.look": ONE}, {"plan": "a:b", "plan.small.look": "c:d"}
-    whole = certify(Whole.definition, prices=prices, models=models)
+def test_a_whole_needs_the_certificate_of_each_part():
+    """One that is missing, and one too many, are refused."""
+    missing, strange = claim(WHOLE), claim(WHOLE)
+    del missing["parts"]["a.one"]
+    strange["parts"]["a.three"] = strange["parts"]["a.one"]
 
-    verify(whole, Whole.definition, prices=prices, models=models)
-
-    with pytest.raises(CertificateError, match="made for other prices"):
-        verify(whole, Whole.definition, prices={"plan.small.look": TEN}, models=models)
-    with pytest.raises(CertificateError, match="made for other models"):
-        verify(whole, Whole.definition, prices=prices, models={**models, "plan.small.look": "e:f"})
+    for document in (missing, strange):
+        with pytest.raises(CertificateError, match="made for other parts"):
+            verify(Document(document), WHOLE)
 
 
-@in_both_lanes(few=15, many=120)
-def test_no_run_passes_its_bound(examples):
-    """Random nests are charged, and call, no more than certified; and the kernel moves no part more than its bound."""
-    for seed in range(examples):
-        choices = tape(seed)
-        machine = nest(choices).definition
-        found, compiled = certify(machine), CompiledMachine(machine)
-        verify(found, machine)
-        for place, own in found.parts.items():
-            assert compiled.terms.shares[place].tokens <= own.bounds["tokens"].bound, seed
-        for _ in range(4):
-            now, calls, at = None, 0, 0.0
-            stepped = step(compiled, None, started(compiled, {"count": choices.below(9)}, run_id="r"))
-            for _ in range(150):
-                now = stepped.configuration
-                calls += sum(isinstance(record, CallReserved) for record in stepped.records)
-                if now.status == "finished":
-                    break
-                try:
-                    stepped = step(compiled, now, world(choices, compiled, now, at))
-                except StepError:
-                    continue
-            beyond = now.ledger.overrun.tokens
-            assert now.ledger.settled.tokens - beyond <= found.bounds["tokens"].bound, seed
-            assert calls <= found.bounds["calls"].bound, seed
+def test_a_part_that_claims_too_little_is_found_in_it():
+    """A whole that adds up a false claim of its part is refuted in the part."""
+    document = claim(WHOLE)
+    document["parts"]["a.one"]["bounds"]["tokens"]["bound"] -= 1
+
+    with pytest.raises(CertificateError, match=r"In the part 'a\.one': .*refuted: in tokens"):
+        verify(Document(document), WHOLE)
+
+
+def test_a_part_has_the_limits_that_its_machine_declares():
+    """Limits of the whole may be overridden, and those of a part are its own."""
+    document = claim(WHOLE)
+    document["parts"]["a.one"]["limits"]["tokens"] = 3
+
+    with pytest.raises(CertificateError, match=r"In the part 'a\.one': .*made for other limits"):
+        verify(Document(document), WHOLE)
+
+
+def test_models_of_parts_are_named_by_their_place():
+    """A part that would use another model is refused."""
+    named = {"a": "m:one", "a.one.x": "m:two", "a.two.x": "m:two"}
+    whole = certify(WHOLE, models=named)
+
+    verify(whole, WHOLE, models=named)
+
+    assert whole.parts["a.one"].models == {"x": "m:two"}
+    with pytest.raises(CertificateError, match=r"In the part 'a\.two': .*made for other models"):
+        verify(whole, WHOLE, models=named | {"a.two.x": "m:three"})
+
+
+def test_code_may_run_parts():
+    """A state without any call is charged for what runs in it."""
+    outer = road({"a": Stop(0, calls=0, runs={"one": (INNER, 3)})}, [])
+
+    assert certify(outer).bounds["tokens"].bound == 15
+    verify(certify(outer), outer)

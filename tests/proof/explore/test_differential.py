@@ -20,8 +20,8 @@ from fsm_orch.proof.explore.exploration import Exploration, explore
 
 pytestmark = pytest.mark.slow
 
-COUNT = 60
-MACHINES = [drawn(seed) for seed in range(COUNT)]
+PLAIN, COUNT = 60, 90
+MACHINES = [drawn(seed, rounds=seed >= PLAIN) for seed in range(COUNT)]
 DEFINITIONS = [machine.definition for machine in MACHINES]
 
 
@@ -84,7 +84,7 @@ def test_tlc_agrees(views: Views, number: int) -> None:
 
 
 def test_the_machines_are_worth_it(views: Views) -> None:
-    """Among the machines are cycles, tokens denied, failure edges taken, states out of reach, and every verdict."""
+    """Among the machines are cycles, tokens denied, failure edges, states out of reach, every verdict, and rounds."""
     explored = views.explored
     kinds = Counter(t.kind for e in explored for trace in e.reached.values() for t in trace.legs)
     verdicts = Counter(judged.verdict for e in explored for judged in e.policies)
@@ -94,6 +94,7 @@ def test_the_machines_are_worth_it(views: Views) -> None:
 
     assert all(e.is_complete and not e.broken for e in explored)
     assert sum(shortest_cycle(d.successors) is not None for d in DEFINITIONS) > COUNT / 3
+    assert {s.spec.kind for d in DEFINITIONS for s in d.states.values()} >= {"human", "parallel", "map", "llm", "code"}
     assert min(verdicts[verdict] for verdict in ("holds", "violated")) >= 100
     assert len({(judged.policy.pattern, judged.verdict) for e in explored for judged in e.policies}) > 12
     assert kinds.keys() >= {"handoff", "failure", "timeout", "refusal", "landing"}

@@ -3,10 +3,18 @@
 from dataclasses import replace
 from fractions import Fraction
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State
-from fsm_orch.amounts import Price
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Parallel, State
+from fsm_orch.amounts import FREE, Price
 from fsm_orch.proof.bounds.certify import certify
-from fsm_orch.proof.findings.affordable import dollars, guarded, no_answer_fits, out_of_reach, slack, unpriced
+from fsm_orch.proof.findings.affordable import (
+    dollars,
+    guarded,
+    no_answer_fits,
+    no_way_out,
+    out_of_reach,
+    slack,
+    unpriced,
+)
 
 
 class Ticket(Context):
@@ -168,3 +176,27 @@ def test_money_is_written_exactly():
         "$1",
         "$12.345678",
     ]
+
+
+def test_an_entry_that_leaves_no_money_for_a_way_out_is_found():
+    """What a state reserves and the cheapest state after it must be paid for together, parts included."""
+
+    class Answered(Ticket):
+        answer: str | None = None
+
+    class Two(Machine[Answered]):
+        both = State(
+            Parallel(*(LLMAgent("Answer.", writes=Answered.answer) for _ in range(2)), join="first"), initial=True
+        )
+        after = State(LLMAgent("Go on.", reads=Answered.query))
+        done, human = Final(), Final(fallback=True)
+        flow = both >> after >> done
+        limits = Limits(tokens=20_000, cost_usd="0.0100")
+
+    one = Price(1, 1)  # a micro-dollar a token
+    prices = {"both.answer_1.answer_1": one, "both.answer_2.answer_2": one, "after": one}
+    (finding,) = no_way_out(Two.definition, prices)
+
+    assert (finding.code, finding.about) == ("FSM301", "both")
+    assert "may cost $0.009216, and the cheapest way on $0.002304; a run has $0.01" in finding.problem
+    assert [] == list(no_way_out(Two.definition, {**prices, "after": FREE}))

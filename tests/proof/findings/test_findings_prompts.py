@@ -1,6 +1,6 @@
 """Findings about prompts, scopes and needless orchestration."""
 
-from fsm_orch import Context, Final, LLMAgent, Machine, State, Window
+from fsm_orch import Context, Final, HumanAgent, LLMAgent, Machine, Parallel, State, Window
 from fsm_orch.proof.findings.prompts import needless_routing, recursive, shared, single_agent, unscoped
 
 
@@ -131,3 +131,30 @@ def test_a_machine_of_one_model_is_said_to_be_one_call():
     assert "(100 tokens at most)" in finding.fix
     assert found(needless_routing, Single) == []
     assert found(single_agent, Twins) == []
+
+
+class Branches(Machine[Ticket]):
+    """Two models at once, told the same, of which neither is told what is its job; and a human who only reads."""
+
+    both = State(
+        Parallel(
+            LLMAgent("Answer.", writes=Ticket.answer),
+            LLMAgent("Answer.", writes=Ticket.answer),
+            merge={Ticket.answer: max},
+        ),
+        initial=True,
+    )
+    read = State(HumanAgent("Read it.", reads=Ticket.answer))
+    done, human = Final(), Final(fallback=True)
+    flow = both >> read >> done
+
+
+def test_models_in_branches_need_a_scope_too():
+    """Each model of a branch that writes is found where it stands; two that are told the same may be meant."""
+    assert [came.split()[0] for _, _, came in found(unscoped, Branches)] == ["'answer_1'", "'answer_2'"]
+    assert found(shared, Branches) == []
+
+
+def test_a_human_with_one_way_to_go_is_no_needless_model():
+    """Somebody who is to read something costs no call."""
+    assert found(needless_routing, Branches) == []

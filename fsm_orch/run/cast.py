@@ -1,0 +1,119 @@
+"""The cast of a machine: who acts in its states, and in those of the machines that run inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from ..agents.base import Agent
+from ..define.definition import Definition
+from ..define.states import State
+from ..errors import StartError
+from ..kernel.requests import RunPart
+from ..kernel.tree import Level
+from ..models import registry
+from ..models.base import Model
+from .start import agents_of
+
+Replaced = Mapping[State, Agent | Callable[[Any], Any]]
+"""Agents instead of a machine's own, by state."""
+
+
+class Cast(NamedTuple):
+    """Who acts in the states of one machine."""
+
+    agents: Mapping[str, Agent]
+    models: Mapping[str, Model]
+    """By state, for those whose agents make calls."""
+    parts: Mapping[str, Mapping[str, Cast]]
+    """By state, the cast of each of its parts."""
+
+    def at(self, levels: tuple[Level, ...]) -> Cast:
+        """Return the cast of a machine in the tree: the last on a path from the run down."""
+        cast = self
+        for above, below in pairwise(levels):
+            assert above.now.visit is not None  # a part runs in one
+            request = above.now.visit.asks[below.now.path[-1]].request
+            assert isinstance(request, RunPart)
+            cast = cast.parts[above.now.state][request.part]
+        return cast
+
+    def all_models(self) -> dict[str, Model]:
+        """Return every model in the tree, by place: `state`, or `state.part.state` inside a part."""
+        inside = {
+            f"{state}.{part}.{place}": model
+            for state, parts in self.parts.items()
+            for part, cast in parts.items()
+            for place, model in cast.all_models().items()
+        }
+        return {**self.models, **inside}
+
+
+def cast_of(definition: Definition, default: str | Model | None, replaced: Replaced) -> Cast:
+    """Find who acts in each state of the tree of a machine.
+
+    Args:
+        default: the model of agents that name none, and of all that are replaced. None: that of their machine, or else
+            of the machine around it.
+        replaced: agents for tests, of any machine in the tree.
+
+    Raises StartError: if an agent has no model, or a replaced agent's state belongs to another machine.
+    Raises ModelUnavailable: if a named model cannot be used.
+    Raises TypeError: if a model is not one, such as the class of one, or what replaces an agent is none.
+    """
+    _check_ours(definition, replaced)
+    return _cast(definition, default, None, replaced, "")
+
+
+def _cast(
+    definition: Definition, default: str | Model | None, around: str | None, replaced: Replaced, place: str
+) -> Cast:
+    own = definition.model or around
+    return Cast(
+        agents_of(definition, replaced),
+        _models(definition, default or own, replaced, place),
+        {
+            name: {
+                part.name: _cast(part.definition, default, own, replaced, f"{place}{name}.{part.name}.")
+                for part in state.spec.parts
+            }
+            for name, state in definition.states.items()
+            if state.spec.parts
+        },
+    )
+
+
+def _models(
+    definition: Definition, default: str | Model | None, replaced: Collection[State], place: str
+) -> dict[str, Model]:
+    found: dict[str, Model] = {}
+    for name, named in definition.models(default).items():
+        # Agents are replaced in tests: their calls must go to the model that the test gave, and not to the provider
+        # that the state names, where they cost money.
+        wanted = (default or named) if definition.states[name] in replaced else named
+        if wanted is None:
+            where = f" in {definition.name}" if place else ""
+            how = f"Runner({definition.name}, model='provider:model')" if not place else "model='provider:model'"
+            raise StartError(f"State {place + name!r}{where} needs a model: {how}")
+        found[name] = registry.resolve(wanted) if isinstance(wanted, str) else registry.given(wanted)
+    return found
+
+
+def _check_ours(definition: Definition, replaced: Collection[State]) -> None:
+    tree = list(_machines(definition))
+    ours = {id(state) for machine in tree for state in machine.states.values()}
+    foreign = [state for state in replaced if id(state) not in ours]
+    if foreign:
+        states = ", ".join(f"{machine.name}.{name}" for machine in tree for name in machine.states)
+        is_twin = getattr(foreign[0], "name", None) in definition.states
+        again = " now: it is another machine's, or this one was defined again" if is_twin else ""
+        raise StartError(f"{foreign[0]!r} is not a state of {definition.name}{again}: give one of {states}")
+
+
+def _machines(definition: Definition) -> Iterator[Definition]:
+    """Yield a machine, and those inside it, each once for each place."""
+    yield definition
+    for state in definition.states.values():
+        for part in state.spec.parts:
+            yield from _machines(part.definition)

@@ -1,0 +1,148 @@
+"""The driver: begins runs, and goes on with those that are stored, from one cast, store and clock."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..clock import Clock
+from ..errors import AnswerError, StartError
+from ..kernel import inputs
+from ..kernel.effects import Act, Effect, UseTool
+from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Input, Started
+from ..observe.base import Observer
+from ..observe.everywhere import observers_of
+from ..observe.prompted import OnPrompt
+from ..resilience.retry import Retry
+from ..store.base import Store
+from . import resume, start
+from .attempt import attempt
+from .cast import Cast
+from .drive import Perform, drive
+from .tool import use
+from .waiting import Question, answered, chosen, overdue
+from .writer import Run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Driver:
+    """What drives the runs of one machine. What each argument means is said by `Runner`."""
+
+    compiled: CompiledMachine
+    cast: Cast
+    observers: tuple[Observer, ...]
+    on_prompt: OnPrompt | None
+    store: Store | None
+    retry: Retry | None
+    clock: Clock | None
+    wall_clock: Clock
+    _under_way: set[str] = field(default_factory=set)
+
+    async def run(self, first: Started, deps: Any, told: Sequence[Observer], *, is_read: bool) -> Run:
+        """Drive a run that begins.
+
+        Args:
+            told: observers of this run, besides those of all.
+            is_read: somebody reads its records as they are made.
+        """
+        run = self._made(self.compiled, (first,), told)
+        self._under_way.add(first.run_id)
+        try:
+            await drive(run, self._performing(run, deps), is_read=is_read)
+        finally:
+            self._under_way.discard(first.run_id)
+        return run
+
+    async def resume(self, run_id: str, deps: Any) -> Run:
+        """Go on with a stored run whose process ended, or give it as it is if it waits or has ended."""
+        with self._driving(run_id, StartError):
+            run = await self._loaded(run_id)
+            resume.take_over(run)
+            await drive(run, self._performing(run, deps), is_read=False)
+        return run
+
+    async def answer(
+        self, run_id: str, question: Question | str | None, answer: Any, who: str | None, deps: Any
+    ) -> Run:
+        """Go on with a stored run that waits for a human, with an answer as JSON.
+
+        Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
+        """
+        with self._driving(run_id, AnswerError):
+            run = await self._loaded(run_id)
+            event = answered(
+                run, chosen(run, question), answer, id=_new_id(), who=who, cast=self.cast, now_s=self.wall_clock()
+            )
+            await self._put(run, event)
+            await drive(run, self._performing(run, deps), is_read=False)
+        return run
+
+    async def expire(self, run_id: str, deps: Any) -> Run:
+        """Let the questions expire whose time is over, and go on if there is one.
+
+        Raises AnswerError: if an answer came first.
+        """
+        with self._driving(run_id, StartError):
+            run = await self._loaded(run_id)
+            if overdue(run, self.wall_clock()) is None:
+                return run
+            while (late := overdue(run, self.wall_clock())) is not None:
+                detail = f"nobody answered {late.key!r} in time"
+                await self._put(run, inputs.Failed(reason="timeout", detail=detail, at=run.now.at, path=late.path))
+            await drive(run, self._performing(run, deps), is_read=False)
+        return run
+
+    @contextmanager
+    def _driving(self, run_id: str, error: type[AnswerError | StartError]) -> Iterator[None]:
+        if run_id in self._under_way:
+            raise error(f"run {run_id!r} is under way in this runner: wait until it has ended, or waits")
+        self._under_way.add(run_id)
+        try:
+            yield
+        finally:
+            self._under_way.discard(run_id)
+
+    async def _loaded(self, run_id: str) -> Run:
+        journal = await resume.loaded(self.store, run_id)
+        return self._made(start.compiled_for(self.compiled, journal[0]), journal, (), is_stored=True)
+
+    async def _put(self, run: Run, event: Input) -> None:
+        assert self.store is not None  # the run was loaded from it
+        await resume.put(self.store, run, event)
+
+    def _made(
+        self, compiled: CompiledMachine, journal: Sequence[Input], told: Sequence[Observer], *, is_stored: bool = False
+    ) -> Run:
+        return Run(
+            compiled,
+            journal,
+            # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
+            clock=self.clock or asyncio.get_running_loop().time,
+            observers=(*self.observers, *told, *observers_of(self.compiled.definition)),
+            store=self.store,
+            is_stored=is_stored,
+            on_prompt=self.on_prompt,
+        )
+
+    def _performing(self, run: Run, deps: Any) -> Perform:
+        """Return what begins a piece of work of a run."""
+        ours, retry, wall = self.cast, self.retry, self.wall_clock
+
+        def perform(effect: Effect) -> Coroutine[Any, Any, None] | None:
+            cast = ours.at(run.levels(effect.path)) if effect.path else ours
+            state = effect.state
+            if isinstance(effect, Act):
+                return attempt(run, effect, cast.agents[state], cast.models.get(state), retry, deps, wall)
+            assert isinstance(effect, UseTool)  # what a human is asked is waited for
+            return use(run, effect, cast.agents[state], deps)
+
+        return perform
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)

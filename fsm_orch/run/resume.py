@@ -1,0 +1,72 @@
+"""How a stored run goes on: what a crash left open is closed, and what came from outside is stored before it is folded.
+
+A journal that was cut off after any input goes on. What was under way is due again, under the same keys; what may have
+been billed is charged; what must not be done twice is answered as failed, since nobody knows whether it was done.
+"""
+
+from __future__ import annotations
+
+from ..errors import AnswerError, StartError, StoreError
+from ..kernel import inputs
+from ..kernel.due import due
+from ..kernel.effects import Act, UseTool
+from ..kernel.inputs import Input
+from ..store.base import Store
+from .writer import Run
+
+_UNKNOWN = "outcome unknown: its process ended while it may have been at work"
+
+
+async def loaded(store: Store | None, run_id: str) -> tuple[Input, ...]:
+    """Return the journal of a run that goes on.
+
+    Raises StartError: if there is no store, or it does not know the run.
+    """
+    if store is None:
+        raise StartError("a run goes on from a store, and this runner has none: Runner(..., store=MemoryStore())")
+    journal = await store.load(run_id)
+    if not journal:
+        raise StartError(f"this store knows of no run {run_id!r}: it was never stored, or is forgotten")
+    return journal
+
+
+def take_over(run: Run) -> None:
+    """Close what nobody can be at work on any more."""
+    # A call may have been billed in full. This ends nothing, since a reservation is never charged more than it holds.
+    for effect in due(run.now):
+        if isinstance(effect, Act):
+            visit = run.levels(effect.path)[-1].now.visit
+            for call in () if visit is None else tuple(visit.open):
+                run.fold(inputs.CallSettled(call=call, usage=None, at=run.elapsed(), path=effect.path))
+    while (unknown := _unknown(run)) is not None:
+        run.fold(unknown)
+
+
+def _unknown(run: Run) -> inputs.Answered | None:
+    """Return the answer of a tool that must not be used twice, and may have been; None if there is none left."""
+    for effect in due(run.now):
+        if not isinstance(effect, UseTool):
+            continue
+        place = run.levels(effect.path)[-1]
+        visit, key = place.now.visit, place.now.key_of(effect.ask)
+        request = None if visit is None else visit.asks[effect.ask].request
+        tool = place.compiled.states[effect.state].tools.get(getattr(request, "name", ""))
+        if tool is None or not tool.repeatable:
+            at, path = run.elapsed(), effect.path
+            return inputs.Answered(ask=effect.ask, id=key, ok=False, value=_UNKNOWN, at=at, path=path)
+    return None
+
+
+async def put(store: Store, run: Run, event: Input) -> None:
+    """Store what came from outside, and fold it then: whoever was first in the store has come first.
+
+    Raises AnswerError: if something else was stored meanwhile; nothing is folded then, and nobody is told of it.
+    """
+    run_id, place = run.now.run_id, len(run.journal)
+    try:
+        await store.append(run_id, place, [event])
+    except StoreError as error:
+        if len(await store.load(run_id)) <= place:
+            raise
+        raise AnswerError(f"something else happened to run {run_id!r} first: load what it waits for now") from error
+    run.fold(event)  # which is appended again with what follows, and skipped there

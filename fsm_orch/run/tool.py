@@ -1,0 +1,93 @@
+"""One use of a tool: its result, or why it failed, is what the agent reads that asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, cast, runtime_checkable
+
+from ..agents.base import Agent, Visit
+from ..errors import is_failure
+from ..kernel import inputs
+from ..kernel.effects import UseTool
+from ..kernel.requests import UseTool as Request
+from ..observe.telling import report
+from .attempt import visit_at
+from .desk import AttemptDesk
+from .failure import described, traced
+from .in_time import in_time
+from .outcome import Raised, TooLate, late, read_back
+from .writer import Run
+
+
+@runtime_checkable
+class HasTools(Protocol):
+    """An agent that declares tools, and uses them."""
+
+    def use(self, visit: Visit[Any, Any], request: Request, key: str) -> Any:
+        """Use a tool that was asked for, and return its result as JSON, or an awaitable of it.
+
+        Args:
+            key: the idempotency key of this use.
+
+        What it raises is no failure of the visit: the tool has failed, and its agent is told so.
+        """
+        ...
+
+
+def use(run: Run, effect: UseTool, agent: Agent, deps: Any) -> Coroutine[Any, Any, None]:
+    """Use a tool while its visit has time, and fold what came of it.
+
+    Raises BaseException, where it is awaited: what is no failure of the tool, or what the store raised.
+    """
+    desk = AttemptDesk(run, effect)
+    now, own = desk.place, desk.own
+    assert now is not None  # what is due has a visit
+    assert now.visit is not None
+    request, key = cast("Request", now.visit.asks[effect.ask].request), now.key_of(effect.ask)
+    # it has no model: a tool that asks one is an agent, in a machine of its own
+    visit = visit_at(run, desk, now, None, deps)
+
+    async def used() -> object:
+        if not isinstance(agent, HasTools):
+            raise TypeError(f"the agent of {own.name!r} declares tools and has no method `use`")
+        result = agent.use(visit, request, key)
+        return await result if isinstance(result, Awaitable) else result
+
+    return _used(run, desk, effect, agent, key, used)
+
+
+async def _used(
+    run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: str, act: Callable[[], Awaitable[object]]
+) -> None:
+    if desk.due is None:  # others came first, before the task that this is had its first turn
+        return
+    result = await in_time(run, desk, effect, agent.spec, act, desk.seconds_left(), contextvars.copy_context())
+    run.has_paused()
+    if run.lost is not None:
+        raise run.lost
+    if type(result) is Raised and not is_failure(result.error):
+        run.error = result.error
+        raise result.error
+    if desk.due is None:
+        return
+    if isinstance(result, TooLate):
+        run.fold(late(run, desk, result))
+    else:
+        run.fold(_answered(run, desk, effect, agent, key, result))
+
+
+def _answered(run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: str, result: object) -> inputs.Answered:
+    at, path = run.elapsed(), desk.path
+    if not isinstance(result, Raised):
+        try:
+            event = inputs.Answered(ask=effect.ask, id=key, value=result, at=at, path=path)
+            return read_back(event, f"a tool of {effect.state!r}")
+        except Exception as error:  # what it returned is no JSON
+            result = Raised(error)
+    detail = described(result.error, agent)
+    if issubclass(type(result.error), asyncio.CancelledError):
+        detail += ": the tool cancelled itself"
+    report("run %s: a tool of %r failed: %s\n%s", run.now.run_id, effect.state, detail, traced(result.error))
+    return inputs.Answered(ask=effect.ask, id=key, ok=False, value=f"it failed: {detail}", at=at, path=path)

@@ -1,0 +1,166 @@
+"""What a run waits for: questions to humans, and their answers, each tried before it is folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..define.changes import journaled
+from ..errors import AnswerError, WrongType
+from ..kernel import inputs
+from ..kernel.configuration import Configuration
+from ..kernel.due import due
+from ..kernel.effects import Act, AskHuman, Path
+from ..kernel.engine import CompiledMachine
+from ..kernel.records import AttemptFailed, Refused
+from ..kernel.requests import AskHuman as AskedHuman
+from ..kernel.requests import UseTool
+from ..kernel.tree import levels
+from ..models.unchangeable import unchangeable
+from .attempt import attempt
+from .cast import Cast
+from .outcome import read_back
+from .writer import Run
+
+_APPROVAL: Mapping[str, Any] = unchangeable({"type": "boolean"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a human is asked, or is to approve. It can be kept anywhere and answered at any time, by its key."""
+
+    key: str
+    """Names it among all questions of all runs: `run:hops:ask`, and `run:hops.ask:hops:ask` inside a part."""
+    state: str
+    """The state whose agent asks."""
+    text: str
+    form: Mapping[str, Any] = field(hash=False)
+    """The JSON schema of an answer; empty: any answer will do."""
+    shown: Mapping[str, Any] = field(hash=False, default_factory=dict)
+    """The fields that its agent reads, as JSON: what it is about."""
+    expires_at: float | None = None
+    """When it expires, in seconds of the epoch; None: never."""
+    tool: str | None = None
+    """The tool that is used if this is answered by True; None: it is no approval."""
+    path: Path = ()
+    """The machine in the tree that asks; `()` is the run itself."""
+    ask: int = 0
+    """Its number within the visit."""
+
+
+def questions(compiled: CompiledMachine, now: Configuration) -> tuple[Question, ...]:
+    """Return what humans are asked in a run that waits for nothing else; none if it does not."""
+    if not now.is_waiting:
+        return ()
+    return tuple([_question(compiled, now, effect) for effect in due(now) if isinstance(effect, AskHuman)])
+
+
+def _question(compiled: CompiledMachine, now: Configuration, effect: AskHuman) -> Question:
+    level = levels(compiled, now, effect.path)[-1]
+    place, spec = level.now, level.compiled.states[effect.state].spec
+    assert place.visit is not None  # what is due has one
+    assert place.visit.round is not None
+    request = place.visit.asks[effect.ask].request
+    if isinstance(request, AskedHuman):
+        text, form, tool = request.question, unchangeable(request.form), None
+    else:
+        assert isinstance(request, UseTool)  # no other is gated
+        given = ", ".join(f"{name}={value!r}" for name, value in request.arguments.items())
+        text, form, tool = f"Use {request.name}({given})?", _APPROVAL, request.name
+    return Question(
+        key=place.key_of(effect.ask),
+        state=effect.state,
+        text=text,
+        form=form,
+        shown=unchangeable(journaled(place.context, [ref.name for ref in spec.reads])),
+        expires_at=place.visit.round.expires_at,
+        tool=tool,
+        path=effect.path,
+        ask=effect.ask,
+    )
+
+
+def chosen(run: Run, question: Question | str | None) -> Question:
+    """Return the question that is answered.
+
+    Args:
+        question: it, or its key; None: the only one.
+
+    Raises AnswerError: if the run does not wait for it, or for several and none is named.
+    """
+    asked = questions(run.compiled, run.now)
+    if question is None and len(asked) == 1:
+        return asked[0]
+    key = question.key if isinstance(question, Question) else question
+    found = next((each for each in asked if each.key == key), None)
+    if found is not None:
+        return found
+    told = ", ".join(repr(each.key) for each in asked)
+    waits = f"waits for {told}" if asked else f"waits for no answer, it is {run.now.status} in {run.now.state!r}"
+    named = "no question is named" if key is None else f"{key!r} is not open"
+    raise AnswerError(f"{named}: run {run.now.run_id!r} {waits}")
+
+
+def answered(
+    run: Run, question: Question, answer: Any, *, id: str, who: str | None, cast: Cast, now_s: float
+) -> inputs.Answered:
+    """Return an answer as an input, once it was tried on a copy of the run.
+
+    Args:
+        answer: as JSON.
+        id: names it among all answers.
+        now_s: seconds of the epoch.
+
+    Raises AnswerError: if it came too late, is no JSON, or does not fit.
+    """
+    if question.expires_at is not None and now_s >= question.expires_at:
+        raise AnswerError(f"{question.key!r} has expired: `Runner.expire` lets its run go on")
+    if question.tool is not None and not isinstance(answer, bool):
+        raise AnswerError(f"{question.text} is answered by True or False, not by a {type(answer).__name__}")
+    given = inputs.Answered(ask=question.ask, id=id, value=answer, who=who, at=run.now.at, path=question.path)
+    try:
+        event = read_back(given, "this answer")
+    except WrongType:
+        raise AnswerError("an answer is JSON: None, a bool, a number, a text, a list or a dict of them") from None
+    # A bad answer that was folded would be a refusal for good. And nothing can change while the run waits, so what the
+    # answer leads to can be tried exactly: the kernel is pure, and of the copy nothing is kept.
+    if why := _refusal(run, event, cast):
+        raise AnswerError(f"this answer to {question.key!r} does not fit: {why}")
+    return event
+
+
+def _refusal(run: Run, event: inputs.Answered, cast: Cast) -> str | None:
+    """Return why the agent that asked could not go on with an answer; None if it can, or acts otherwise."""
+    copy = Run(run.compiled, [*run.journal, event], clock=lambda: run.now.at, is_stored=True)
+    before = len(copy.records)
+    act = next((effect for effect in due(copy.now) if isinstance(effect, Act) and effect.path == event.path), None)
+    if act is None:  # its round is not over
+        return None
+    agent = cast.at(copy.levels(act.path)).agents[act.state]
+    if agent.spec.kind != "human":  # it may do anything with the answer, which is not to be done twice
+        return None
+    doing = attempt(copy, act, agent, None, None, None, lambda: 0.0)
+    if doing is not None:
+        doing.close()
+        return None
+    return next(_refusals(copy, act.path, before), None)
+
+
+def _refusals(copy: Run, path: Path, before: int) -> Iterator[str]:
+    for record in copy.records[before:]:
+        if record.stamp.path != path:
+            continue
+        # to take none of the handoffs is an answer too
+        if isinstance(record, AttemptFailed) or (isinstance(record, Refused) and record.reason != "declined"):
+            yield record.detail
+
+
+def overdue(run: Run, now_s: float) -> Question | None:
+    """Return a question that has expired; None if none has.
+
+    Args:
+        now_s: seconds of the epoch.
+    """
+    asked = questions(run.compiled, run.now)
+    return next((each for each in asked if each.expires_at is not None and now_s >= each.expires_at), None)

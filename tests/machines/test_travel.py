@@ -1,0 +1,82 @@
+"""The travel desk: desks inside a desk, and nothing is booked before the traveller confirms."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from fsm_orch import CallFailed, MemoryStore, Runner, RunResult, ScriptedModel
+from fsm_orch.models.local import LocalModel
+from fsm_orch.proof import prove
+from machines.travel import ROOMS, SEATS, Flights, Hotels, Travel, Trip
+
+
+def runner(*script: object) -> Runner[Trip, None]:
+    """Return a runner with a scripted model."""
+    return Runner(Travel, model=ScriptedModel(list(script)), store=MemoryStore())  # type: ignore[arg-type]
+
+
+def path(result: RunResult[Trip]) -> list[str]:
+    """Name the states of a run in the order it stood in them."""
+    return [result.path[0].source, *(hop.target for hop in result.path)]
+
+
+async def test_a_trip_is_booked_when_it_is_confirmed() -> None:
+    """Each desk finds its part, the traveller is shown both, and a yes books them under one key."""
+    own = runner({"city": "Oslo"})
+    waits = await own.run(Trip(wish="fjords"))
+
+    assert waits.waiting[0].shown == {"city": "Oslo", "flight": SEATS["Oslo"], "hotel": ROOMS["Oslo"]}
+    result = await own.resume(waits.run_id, Travel.confirm)
+    assert path(result) == ["fly", "stay", "ask", "book", "booked"]
+    assert result.context.answer == f"Booked under {waits.run_id}:3: {SEATS['Oslo']} to Oslo, and {ROOMS['Oslo']}."
+
+
+async def test_a_sold_out_flight_ends_otherwise() -> None:
+    """Where the desk for flights ends decides where the trip goes: without a seat no hotel is looked for."""
+    result = await runner({"city": "Rome"}).run(Trip(wish="see the Colosseum"))
+
+    assert (path(result), result.landing) == (["fly", "sorry"], None)
+    assert (result.context.city, result.context.flight) == ("Rome", None)
+
+
+@pytest.mark.parametrize("script", [[{"city": "Atlantis"}] * 3, [CallFailed("connection", unsent=True)] * 3])
+async def test_a_desk_that_fails_lands_the_trip(script: list[object]) -> None:
+    """If the inner desk lands, its visit has failed; without a failure edge the trip lands, and says why."""
+    result = await runner(*script).run(Trip(wish="far away"))
+
+    assert (result.state, path(result)) == (Travel.desk, ["fly", "desk"])
+    assert result.landing is not None
+    assert "'Flights' was landed" in result.landing.detail
+    assert result.context.city is None
+
+
+async def test_no_books_nothing() -> None:
+    """On a no the traveller is asked to call."""
+    own = runner({"city": "Oslo"})
+    result = await own.resume((await own.run(Trip(wish="fjords"))).run_id, Travel.cancel)
+
+    assert (result.state, result.context.answer) == (Travel.desk, "Please call us, and we will plan it together.")
+
+
+@pytest.mark.parametrize(("machine", "tokens", "hops"), [(Travel, 4_608, 4), (Flights, 4_608, 2), (Hotels, 0, 1)])
+def test_each_desk_is_proved(machine: type, tokens: int, hops: int) -> None:
+    """No run of any desk takes more than its limits, which are its worst case; the policies hold."""
+    proof = prove(machine)
+
+    assert all(verdict.verdict == "holds" for verdict in proof.policies)
+    assert (proof.bounds.tokens, proof.bounds.hops) == (tokens, hops)
+    assert () == proof.findings
+
+
+@pytest.mark.local
+async def test_the_local_model_plans_a_trip() -> None:
+    """A real model reads where to, among the cities that there are."""
+    with closing(LocalModel()) as model:
+        own = Runner(Travel, model=model, store=MemoryStore())
+        waits = await own.run(Trip(wish="I would love to see Lisbon in May"))
+        result = await own.resume(waits.run_id, Travel.confirm) if waits.waiting else waits
+
+    assert result.context.city in ROOMS
+    assert result.state in (Travel.booked, Travel.sorry)

@@ -1,0 +1,94 @@
+"""Proofs of machines that run others inside their visits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+from support.spoilt_rounds import Asker
+
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, never
+from fsm_orch.cli.page import show_proof
+from fsm_orch.define.parts import Part
+from fsm_orch.proof import prove
+from machines.travel import Travel
+
+
+class Nothing(Context):
+    """No fields."""
+
+
+def work(visit: Any) -> None:
+    """Stand in for an agent."""
+
+
+class Child(Machine[Nothing]):
+    """Look twice, and keep one policy of two."""
+
+    look = State(LLMAgent("Look.", max_input_tokens=90, max_output_tokens=10, calls=1), initial=True)
+    again = State(work)
+    seen = Final()
+    lost = Final(fallback=True)
+    on, done = look.to(again), again.to(seen)
+    limits = Limits(hops=3, tokens=1_000)
+    policies = (never(again).before(on), never(again))
+
+
+class Whole(Machine[Nothing]):
+    """Run it in two states."""
+
+    first = State(
+        Asker(kind="nested", parts=(Part(name="child", definition=Child.definition),), asks=1, must_ask=True),
+        initial=True,
+    )
+    second = State(Asker(kind="map", parts=(Part(name="child", definition=Child.definition, most=2),), asks=2))
+    done = Final()
+    desk = Final(fallback=True)
+    on, end = first.to(second), second.to(done)
+    policies = (never(second).before(on),)
+
+
+def test_a_part_is_proved_by_itself_within_its_share() -> None:
+    """Its policies are judged in it, once for all places in which it runs, on no more than is moved to it."""
+    found = prove(Whole)
+
+    assert list(found.parts) == ["first.child", "second.child"]
+    assert found.parts["first.child"] is found.parts["second.child"]
+    part = found.parts["first.child"].exploration
+    assert [judged.verdict for judged in part.policies] == ["holds", "violated"]
+    assert part.measures.limits.tokens == part.measures.tokens.amount == 100
+    assert found.bounds.tokens == 300
+    assert found.bounds.calls == 3
+
+
+def test_a_whole_is_no_sounder_than_its_parts() -> None:
+    """A policy that is broken inside fails the check of the whole, whose own policies all hold."""
+    found = prove(Whole)
+
+    assert [judged.verdict for judged in found.policies] == ["holds"]
+    assert not found.is_sound()
+    assert prove(Travel).is_sound()
+
+
+def test_the_policies_of_parts_are_printed_with_the_check() -> None:
+    """The page names each place, and says what was judged there, and where to look."""
+    out = Console(record=True, width=120, file=None, quiet=False)
+    with out.capture() as said:
+        show_proof(out, prove(Whole), "machine")
+
+    text = said.get()
+    assert "inside" in text
+    assert "first.child (Child)" in text
+    assert "violated  never(again)" in text
+    assert "fsm-orch check on Child says why" in text
+    assert "machines inside, taken as anything that uses up to its share" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("model", ["openai:gpt-5-mini"])
+def test_money_is_bounded_through_all_levels(model: str) -> None:
+    """The model of a whole is that of agents in its parts which name none, and its price is that of theirs."""
+    found = prove(Whole, model=model)
+
+    assert found.certificate.parts["first.child"].models == {"look": model}
+    assert found.bounds.cost_usd == 3 * prove(Child, model=model).bounds.cost_usd > 0  # type: ignore[operator]
