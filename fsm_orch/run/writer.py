@@ -180,7 +180,7 @@ class Run:
         )
 
     def give_up(self) -> None:
-        """Give up all that is under way."""
+        """Stop waiting for all that is under way, and have it stopped."""
         for stop in tuple(self.at_work.values()):
             stop()
 
