@@ -13,17 +13,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
-from enum import Enum
-from typing import Any, Final, Generic, TypedDict, Unpack, cast, overload
+from typing import Any, TypedDict, Unpack, cast, overload
 
 from ..agents.base import Agent
-from ..agents.human import as_answer
 from ..clock import Clock
 from ..define.definition import Definition
 from ..define.machine import C, D, Machine, definition_of
 from ..define.source import told_apart
 from ..define.states import State
-from ..errors import AnswerError, ContextError, StartError
+from ..errors import StartError
 from ..kernel.begin import started
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
@@ -40,28 +38,21 @@ from ..resilience.retry import Retry
 from ..store.base import Store
 from . import conversation, given, start
 from .cast import cast_of
+from .continuing import Continuing
 from .driver import Driver
 from .result import RunResult, place
 from .stream import RunStream
-from .waiting import Question, questions
+from .waiting import questions
 from .writer import Run
 
 _PATIENT = Retry()
-
-
-class _Nothing(Enum):
-    GIVEN = "nothing given"
-
-
-_NO_ANSWER: Final = _Nothing.GIVEN
-"""None is an answer."""
 
 
 def _random_id() -> str:
     return secrets.token_hex(16)  # as long as a UUID, and made in a fifth of its time
 
 
-class Runner(Generic[C, D]):
+class Runner(Continuing[C, D]):
     """Runs a machine, as often and as concurrently as wanted.
 
     Args:
@@ -219,81 +210,6 @@ class Runner(Generic[C, D]):
         compiled = start.compiled_for(self.compiled, events[0] if events else None)
         now, records = fold_recorded(compiled, events)
         return self._result(now, records, events, compiled=compiled)
-
-    @overload
-    async def resume(
-        self: Runner[C, None],
-        run_id: str,
-        answer: object = ...,
-        *,
-        question: Question | str | None = None,
-        who: str | None = None,
-    ) -> RunResult[C]: ...
-
-    @overload
-    async def resume(
-        self,
-        run_id: str,
-        answer: object = ...,
-        *,
-        question: Question | str | None = None,
-        who: str | None = None,
-        deps: D,
-    ) -> RunResult[C]: ...
-
-    async def resume(
-        self,
-        run_id: str,
-        answer: object = _NO_ANSWER,
-        *,
-        question: Question | str | None = None,
-        who: str | None = None,
-        deps: Any = None,
-    ) -> RunResult[C]:
-        """Go on with a stored run: with an answer if it waits for a human, or from where its process ended.
-
-        What was under way when its process ended is done again, under the same key; its calls are charged in full, and
-        a tool that is not repeatable counts as failed. The result is of the whole run; observers are told of what is
-        new. Two processes must not resume one run at once; of two answers the first that is stored counts.
-
-        Args:
-            run_id: of a run that this runner's store knows.
-            answer: to what it asks. A handoff, or values by field, and the handoff under "handoff"; True or False where
-                a tool is to be approved; else JSON.
-            question: which of `result.waiting` is answered, or its key. None: the only one.
-            who: the human who answers; kept in the journal.
-            deps: live objects for agents, as for `run`.
-
-        Raises AnswerError: if the answer does not fit, is late, or another came first; nothing has changed then.
-        Raises StartError: if the store does not know the run, it is under way here, or `deps` are missing.
-        Raises StepError: if it was started on another machine or kernel.
-        Raises as `run` does, else.
-        """
-        given.check_deps(self.definition, deps)
-        if answer is _NO_ANSWER:
-            return self._result_of(await self._driver.resume(run_id, deps))
-        try:
-            told = as_answer(answer)
-        except ContextError as error:
-            raise AnswerError(str(error)) from None
-        return self._result_of(await self._driver.answer(run_id, question, told, who, deps))
-
-    @overload
-    async def expire(self: Runner[C, None], run_id: str) -> RunResult[C]: ...
-
-    @overload
-    async def expire(self, run_id: str, *, deps: D) -> RunResult[C]: ...
-
-    async def expire(self, run_id: str, *, deps: Any = None) -> RunResult[C]:
-        """Let the questions of a waiting run expire whose time is over, and go on; if none is, return where it stands.
-
-        A state whose question has expired is left over `on_timeout`, or the run lands.
-
-        Raises AnswerError: if an answer came first.
-        Raises as `resume` does, else.
-        """
-        given.check_deps(self.definition, deps)
-        return self._result_of(await self._driver.expire(run_id, deps))
 
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
         expected = self.definition.context

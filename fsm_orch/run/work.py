@@ -115,7 +115,7 @@ class Work:
         return True
 
     async def end(self) -> asyncio.CancelledError | None:
-        """Give up all, and wait for it. Return the last cancellation that came meanwhile."""
+        """Stop all, and wait for it. Return the last cancellation that came meanwhile."""
         self._run.is_stopping = True
         self._run.give_up()
         waiting = [*self._tasks.values(), *self._stopped]

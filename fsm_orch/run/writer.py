@@ -14,6 +14,7 @@ from ..errors import StoreError, VisitError, is_failure
 from ..kernel import inputs
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
+from ..kernel.due import due
 from ..kernel.effects import Effect, Path
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
@@ -31,7 +32,7 @@ _SHARE_S, _SHARE_INPUTS = 0.001, 16
 """For how long a run may have the event loop before others get a turn: seconds and inputs, whichever is over first."""
 
 _BOOKED = frozenset({inputs.CallReserved, inputs.CallSettled, inputs.CallReleased})
-"""What changes nothing of what is due, unless it ends the run."""
+"""What changes nothing of what is due, unless its machine lands."""
 
 
 class Run:
@@ -144,7 +145,8 @@ class Run:
         self.records += stepped.records
         if self._observers:
             tell(self._observers, stepped.records)
-        if self.on_change is not None and (type(event) not in _BOOKED or self.is_finished):
+        # a call that used more than it had reserved makes more than its own record: its machine has landed
+        if self.on_change is not None and (type(event) not in _BOOKED or len(stepped.records) > 1):
             self.on_change()
 
     def prompted(self, state: str, path: Path, request: Request, response: Response | None) -> None:
@@ -161,15 +163,17 @@ class Run:
             self.fold(inputs.Cancelled(detail=detail, at=self.elapsed()))
 
     def overspend(self, event: inputs.Overspent) -> None:
-        """Charge what a call used beyond its reservation, which came late, and end all that is under way.
+        """Charge what a call used beyond its reservation, which came late, and end what is under way where that lands.
 
         Once the run has ended, waits for somebody, or its store has failed, nothing is folded: its result was given
         out, or it can still be resumed. It is told to the observers, and logged.
         """
         if not self.is_finished and not self.is_given_out:
             self.fold(event)
-            if self.is_finished:
-                self.give_up()
+            still = set(due(self.now))
+            for effect, stop in tuple(self.at_work.items()):
+                if effect not in still:
+                    stop()
             return
         record = overspent(self.compiled, self.now, event)
         tell(self._observers, (record,))
@@ -180,7 +184,7 @@ class Run:
         )
 
     def give_up(self) -> None:
-        """Give up all that is under way."""
+        """Stop waiting for all that is under way, and have it stopped."""
         for stop in tuple(self.at_work.values()):
             stop()
 

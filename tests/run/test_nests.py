@@ -149,7 +149,7 @@ def test_the_order_of_branches_decides_nothing(examples: int) -> None:
     """Where all are waited for and none fails, each schedule ends in the same state, context and charge."""
     schedules, orders = (10 if examples < 10 else 200), 0
     for seed in range(examples):
-        nest = machine(seed)
+        nest = machine(seed, depth=1)
         ends, seen = set[Any](), set[Any]()
         for pace in range(schedules):
             result = to_its_end(runner(nest, seed, pace=pace, is_kind=True, store=MemoryStore()), seed, pace)

@@ -1,0 +1,110 @@
+"""What a runner does with runs that are stored: they go on with an answer, from a crash, or when a question expires."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Final, Generic, overload
+
+from ..agents.human import as_answer
+from ..define.definition import Definition
+from ..define.machine import C, D
+from ..errors import AnswerError, ContextError
+from . import given
+from .driver import Driver
+from .result import RunResult
+from .waiting import Question
+from .writer import Run
+
+
+class _Nothing(Enum):
+    GIVEN = "nothing given"
+
+
+_NO_ANSWER: Final = _Nothing.GIVEN
+"""None is an answer."""
+
+
+class Continuing(Generic[C, D]):
+    """The part of a runner that goes on with stored runs."""
+
+    definition: Definition
+    _driver: Driver
+
+    def _result_of(self, run: Run) -> RunResult[C]:
+        """Return what a run came to, or where it waits."""
+        raise NotImplementedError
+
+    @overload
+    async def resume(
+        self: Continuing[C, None],
+        run_id: str,
+        answer: object = ...,
+        *,
+        question: Question | str | None = None,
+        who: str | None = None,
+    ) -> RunResult[C]: ...
+
+    @overload
+    async def resume(
+        self,
+        run_id: str,
+        answer: object = ...,
+        *,
+        question: Question | str | None = None,
+        who: str | None = None,
+        deps: D,
+    ) -> RunResult[C]: ...
+
+    async def resume(
+        self,
+        run_id: str,
+        answer: object = _NO_ANSWER,
+        *,
+        question: Question | str | None = None,
+        who: str | None = None,
+        deps: Any = None,
+    ) -> RunResult[C]:
+        """Go on with a stored run: with an answer if it waits for a human, or from where its process ended.
+
+        What was under way when its process ended is done again, under the same key; its calls are charged in full, and
+        a tool that is not repeatable counts as failed. The result is of the whole run; observers are told of what is
+        new. Two processes must not resume one run at once; of two answers the first that is stored counts.
+
+        Args:
+            run_id: of a run that this runner's store knows.
+            answer: to what it asks. A handoff, or values by field, and the handoff under "handoff"; True or False where
+                a tool is to be approved; else JSON.
+            question: which of `result.waiting` is answered, or its key. None: the only one.
+            who: the human who answers; kept in the journal.
+            deps: live objects for agents, as for `run`.
+
+        Raises AnswerError: if the answer does not fit, is late, or another came first; nothing has changed then.
+        Raises StartError: if the store does not know the run, it is under way here, or `deps` are missing.
+        Raises StepError: if it was started on another machine or kernel.
+        Raises as `run` does, else.
+        """
+        given.check_deps(self.definition, deps)
+        if answer is _NO_ANSWER:
+            return self._result_of(await self._driver.resume(run_id, deps))
+        try:
+            told = as_answer(answer)
+        except ContextError as error:
+            raise AnswerError(str(error)) from None
+        return self._result_of(await self._driver.answer(run_id, question, told, who, deps))
+
+    @overload
+    async def expire(self: Continuing[C, None], run_id: str) -> RunResult[C]: ...
+
+    @overload
+    async def expire(self, run_id: str, *, deps: D) -> RunResult[C]: ...
+
+    async def expire(self, run_id: str, *, deps: Any = None) -> RunResult[C]:
+        """Let the questions of a waiting run expire whose time is over, and go on; if none is, return where it stands.
+
+        A state whose question has expired is left over `on_timeout`, or the run lands.
+
+        Raises AnswerError: if an answer came first.
+        Raises as `resume` does, else.
+        """
+        given.check_deps(self.definition, deps)
+        return self._result_of(await self._driver.expire(run_id, deps))

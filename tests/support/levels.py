@@ -1,0 +1,74 @@
+"""A machine three deep, with a model at each level."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Nested, Parallel, Reply, State, Visit
+
+
+class Text(Context):
+    """What crosses."""
+
+    query: str
+    low: str | None = None
+    middle: str | None = None
+    high: str | None = None
+
+
+class Low(Machine[Text]):
+    """The innermost machine."""
+
+    find = State(LLMAgent("Find it.", reads=Text.query, writes=Text.low), initial=True)
+    done, human = Final(), Final(fallback=True)
+    on = find.to(done)
+    model = "low:model"
+
+
+class Middle(Machine[Text]):
+    """The machine around it."""
+
+    low = State(Nested(Low, writes=Text.low), initial=True)
+    weigh = State(LLMAgent("Weigh it.", reads=Text.low, writes=Text.middle))
+    done, human = Final(), Final(fallback=True)
+    weighs, on = low.to(weigh), weigh.to(done)
+    limits = Limits(tokens=20_000)
+
+
+class High(Machine[Text]):
+    """The machine around both."""
+
+    first = State(Nested(Middle, writes=(Text.low, Text.middle)), initial=True)
+    tell = State(LLMAgent("Tell it.", reads=Text.middle, writes=Text.high))
+    done, human = Final(), Final(fallback=True)
+    tells, on = first.to(tell), tell.to(done)
+    limits = Limits(tokens=40_000)
+
+
+async def slowly(visit: Visit[Text]) -> Reply:
+    """Take 20 s."""
+    await asyncio.sleep(20)
+    return Reply(changes={Text.low: "slowly"})
+
+
+def last(values: tuple[str | None, ...]) -> str | None:
+    """Take the last value."""
+    return values[-1]
+
+
+class Mixed(Machine[Text]):
+    """A model that has 2 s, beside code that takes long."""
+
+    fan = State(
+        Parallel(
+            low=State(LLMAgent("Find it.", reads=Text.query, writes=Text.low), timeout_s=2),
+            code=State(slowly, writes=Text.low, timeout_s=30),
+            join="first",
+            tolerate=True,
+            merge={Text.low: last},
+        ),
+        initial=True,
+        timeout_s=50,
+    )
+    done, human = Final(), Final(fallback=True)
+    on = fan.to(done)
