@@ -73,12 +73,13 @@ def _cell(cell: Any, stem: str, pictures: dict[str, str]) -> Iterator[str]:
         tags = cell.metadata.get("tags", ())
         if "hide-input" not in tags:
             yield from _code(cell.source)
-        for output in cell.outputs if "hide-output" not in tags else ():
+        is_told = "hide-output" not in tags and not _WRITTEN.match(cell.source)  # which prints "Writing ..."
+        for output in cell.outputs if is_told else ():
             yield _output(output, stem, pictures)
 
 
 def _code(source: str) -> Iterator[str]:
-    """Yield code as a reader types it without a notebook: a file with its name, commands as a shell takes them, Python."""
+    """Yield code as it is typed without a notebook: a file with its name, commands for a shell, or Python."""
     if written := _WRITTEN.match(source):
         yield _fenced(source[written.end() :], "python", title=written["file"])
         return

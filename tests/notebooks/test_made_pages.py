@@ -62,7 +62,7 @@ def test_code_is_shown_as_it_is_typed_without_a_notebook(tmp_path: Path) -> None
     """A cell that writes a file has the file's name as its title, and commands are blocks for a shell."""
     page, _ = written(
         tmp_path,
-        v4.new_code_cell("%%writefile desk.py\na = 1"),
+        v4.new_code_cell("%%writefile desk.py\na = 1", outputs=[v4.new_output("stream", text="Writing desk.py\n")]),
         v4.new_code_cell("b = 2\n\n!ls\n!pytest -q | tail -1"),
     )
 
@@ -70,6 +70,7 @@ def test_code_is_shown_as_it_is_typed_without_a_notebook(tmp_path: Path) -> None
     assert "```python\nb = 2\n```\n\n```sh\nls\npytest -q | tail -1\n```" in page
     assert "!" not in page
     assert "%%" not in page
+    assert "Writing" not in page
 
 
 def test_a_picture_becomes_a_file(tmp_path: Path) -> None:
