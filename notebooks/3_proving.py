@@ -531,7 +531,8 @@ rounds, visits = (
     for name in ("cycle", "visits")
 )
 less_lost, less_saved = visits.lost - rounds.lost, visits.cut - rounds.cut
-print(f"six rounds lose {less_lost:,} tokens less, and save {less_saved:,} less")
+print(f"six rounds lose {less_lost:,} tokens less,")
+print(f"and save {less_saved:,} less")
 
 # %% [markdown]
 #
