@@ -1,16 +1,20 @@
 # %% [markdown]
 # # 1. Your first machine
 #
-# In ten minutes you build a small help desk, run it, prove what it can cost, break it on purpose, and test it. In a
-# clone of the repository, with Python 3.11 or newer, this installs what you need, and gets a small language model that
-# runs on your own machine. There is no key and no bill:
+# You build a small help desk, run it, prove what it can cost, break it on purpose, and test it. Reading and running it
+# takes about 25 minutes. In a clone of the repository, with Python 3.11 or newer, this installs what all four notebooks
+# need, and gets two small models that run on your own machine. There is no key and no bill:
 #
 # ```sh
-# pip install -c constraints.txt -e '.[local,test,svg]'
+# python3 -m venv .venv
+# . .venv/bin/activate
+# pip install -c constraints.txt -e '.[local,notebooks]' jupyterlab
 # fsm-orch model get
+# cd notebooks && jupyter lab
 # ```
 #
-# Then work in an empty folder.
+# Without Jupyter: work in `notebooks/`, save each file that is shown, type commands into a terminal, and all else into
+# `python -m asyncio`, which knows `await`.
 #
 # **What we build.** A customer writes, and a model decides what they want. A question is looked up in a list of
 # answers, and comes back to the model if it is not there. Money is paid back, but only to people we know. Whatever goes
@@ -134,20 +138,21 @@ Desk
 # | `tried: Preset[tuple[str, ...]] = ()` | agents only; it begins with its default | from the start |
 # | `answer: str \| None = None` | agents only | once an agent has written it on every path |
 #
-# So a field that is carried round a loop, as `tried` is, is a `Preset`.
+# So a field that is carried round a cycle, as `tried` is, is a `Preset`.
 #
 # ### States and agents
 #
-# One state is the `initial` one. An agent may read what its state says that it `reads`, and write what it `writes`: a
-# field, or several in parentheses. Reading a field that nobody wrote on some path does not build. There are two kinds
-# of agents here:
+# One state is the `initial` one. An agent may read what its state says that it `reads`, and must write all that it
+# `writes` (`None` where it has nothing): a field, or several in parentheses. Reading a field that nobody wrote on some
+# path does not build. There are two kinds of agents here:
 #
 # * A **function** gets a *visit*, which is one stay in its state. `visit.context` has the fields.
 # * A **model** is shown the fields that it reads, and replies with the name of a handoff. It may write too, and should
 #   then be told its job: `LLMAgent("Answer.", does="answer questions on orders", must_not="promise a date",
 #   reads=Ticket.query, writes=Ticket.answer)` is an agent whose reply holds an answer beside the handoff.
 #
-# One final state is the `fallback`. What it `sets` is the default answer of a run that did not get to another end.
+# One final state is the `fallback`. What it `sets` is the default answer of a run that did not get to another end. A
+# declared handoff to the fallback, such as `stranger`, is not a landing.
 #
 # ### Handoffs and guards
 #
@@ -155,8 +160,9 @@ Desk
 # combine: `a & b`, `a | b`, `~a`. A handoff whose guard says no is not legal, and a model is not even offered it.
 #
 # A model chooses among the legal handoffs, by their names and descriptions, so choose names that say what a customer
-# wants. A function does not choose: the first of its handoffs, in the order in which you declare them, whose guard says
-# yes is taken. That is why `found` stands before `back`, and `approved` before `stranger`.
+# wants. A function that names none takes the first of its handoffs, in the order in which you declare them, whose guard
+# says yes; it can name one by `Reply(handoff=...)`. That is why `found` stands before `back`, and `approved` before
+# `stranger`.
 #
 # ### A cycle needs a bound
 #
@@ -237,7 +243,7 @@ await desk.run(Ticket(query="Order #77 broke. Pay me now!"))
 # %% [markdown]
 # ## Run it with a real model
 #
-# `local:smollm2` has 135 million parameters. Another one is for example `model="openai:gpt-5-mini"`, with the extra
+# `local:smollm2` has 135 million parameters. For another, write for example `model="openai:gpt-5-mini"`, with the extra
 # `openai` and your key in the environment.
 
 # %%
@@ -271,12 +277,16 @@ for query in (
 #
 # | it says | it means |
 # |---|---|
-# | digest | names exactly this machine, in whatever is stored about its runs |
+# | digest | a fingerprint of this machine, stored with its runs |
 # | first call, tokens of a visit | a request of `triage` is at most 2,048 + 256 = 2,304 tokens; a visit makes at most 2 |
+# | visits at most, seconds | by `max_visits`, or else the limit of hops; the time of one visit |
 # | at most 9,216 tokens, visiting ... | no run uses more; the path that uses so much is called the *witness* |
 # | slack | the worst run fits the limit, so none is landed for lack of tokens; *guarded*: it does not fit, some may be, and `to make it fit` says what helps |
 # | each further visit adds at most | what raising `max_visits` by one would cost, called the *toll* of a visit |
 # | the limit of hops is not binding | raising it would cost nothing |
+# | cost | dollars, if the price of the model is known |
+# | time | the deadline |
+# | checked edge by edge | the bounds are tested again by code that shares nothing with what found them |
 # | explored | how many different situations runs can be in; all were looked at |
 # | fields tried with every value | `is_known` decides a guard, so runs with each of its values were told apart |
 # | opaque fields | text has too many values to try each, so runs that differ in it alone were not told apart |
@@ -285,11 +295,14 @@ for query in (
 # | T1 closure | every move was a declared handoff whose guard said yes, or the landing |
 # | T2 termination | hops and visits are within their limits |
 # | T3 budget | what was spent, and what is reserved for calls under way, are within the limits of tokens and cost |
-# | T4 deadline | nothing is handed off after the deadline |
+# | T4 deadline | a run is active for at most `deadline_s`, and the time to cancel one attempt |
 # | T5 landing | from everywhere, the run can still be landed |
-# | holds | the policy is true on every path; *violated*: a real run breaks it; *possible*: one may, by an opaque guard |
+# | holds | the policy is true on every path; *violated*: a run breaks it in which agents do what they are allowed to; *possible*: one may, by an opaque guard |
 # | assuming | what the proof rests on and cannot know |
 # | findings | advice: here, that two limits could be lower; `fsm-orch explain FSM303` tells more |
+#
+# T6, that every field which an agent reads was written before, was checked when the class was built. T7 are your
+# policies.
 #
 # ## Break it on purpose
 #
@@ -308,8 +321,8 @@ prove(HastyDesk)
 
 # %% [markdown]
 # Both policies are violated now. For each you see the shortest run that breaks it, a *counterexample*, and the smallest
-# change that mends it. In its table, *reserved* is what was held back for a call before it was sent, and *total* what had
-# been charged. `check` also writes the first one as a test, which fails until you have mended the machine:
+# change that fixes it. In its table, *reserved* is what was held back for a call before it was sent, and *total* what had
+# been charged. `check` also writes the first one as a test, which fails until you have fixed the machine:
 
 # %%
 # !fsm-orch check hasty --counterexample test_hasty.py > hasty.txt
@@ -318,11 +331,14 @@ prove(HastyDesk)
 # %% [markdown]
 # ## Test it
 #
-# Three lines, and none of them calls a model. `RoutingSafety` is a property test, made by
+# Three short tests, and none of them calls a model. `RoutingSafety` is a property test, made by
 # [Hypothesis](https://hypothesis.readthedocs.io). It invents thousands of events: replies of broken JSON, handoffs that
 # do not exist, agents that fail or take too long. After each it asserts T1 to T5, and that nothing was read that nobody
 # wrote (T6). `assert_policy` fails if a policy does not hold on every path, and `assert_bounded` if somebody's change
-# makes the worst run dearer than you promised.
+# makes the worst run more expensive than you promised.
+#
+# None of this calls your functions. A mistake inside one lands the run. Run each path once with a `ScriptedModel`, or
+# `pytest --fsm desk.py --fsm-call-agents`.
 
 # %%
 # %%writefile test_desk.py

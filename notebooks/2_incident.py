@@ -1,15 +1,14 @@
 # %% [markdown]
 # # 2. The incident
 #
-# A shop let a model route two million questions a day. Triage handed each to search, inventory or pricing. Then
-# somebody asked for "something", and triage handed the question to itself, again and again. The bill went from $200 to
-# $4,200 a day. That is the story of
-# [a post-mortem](https://thecodeforge.io/ml-ai/agent-orchestration-patterns/) of May 2026, and the reason why this
-# library exists.
+# [A post-mortem](https://thecodeforge.io/ml-ai/agent-orchestration-patterns/) of May 2026 tells of a shop that let a
+# model route two million queries a day. Triage handed each to search, inventory or pricing. Then somebody asked for
+# "something", and triage handed the query to itself, again and again. The bill went from $200 to $4,200 a day. That is
+# the reason why this library exists.
 #
 # Here we rebuild that system, switch on one guard after another, and count. Then we build it as a machine. Models are
-# scripts in most of this notebook, so that every guard meets the same one. No key is needed, and nothing is sent. To
-# run it yourself: `pip install -c constraints.txt -e '.[notebooks]'`.
+# scripts in most of this notebook, so that every guard meets the same one. No key is needed, and nothing is sent.
+# [Notebook 1](1_first_machine.ipynb) says what to install.
 
 # %%
 from figures.incident import claims, picture, recorded, table
@@ -103,9 +102,9 @@ print(table.as_text([*table.story_rows(), *table.guard_rows()]))
 # %% [markdown]
 # ## The same agents as a machine
 #
-# `machines/incident.py` has the same four agents. Triage has no handoff to itself, the circle through a specialist is
-# bounded, and everybody may say that a question names no product. What can it cost? That is known before any model is
-# called:
+# `machines/incident.py` has the same four agents. Triage has no handoff to itself, the cycle through a specialist is
+# bounded, and everybody has one more handoff, `unclear`, for a query that names no product. What can it cost? That is
+# known before any model is called:
 
 # %%
 # !fsm-orch check machines.incident --model openai:gpt-4o-mini | sed -n 1,22p
@@ -155,9 +154,9 @@ SVG(picture.draw(picture.picture_rows(), table.bound(), picture.ANY))
 print(recorded.local_as_text())
 
 # %% [markdown]
-# It reproduces the incident better than we had wished: not one of the loops came to an end, for clear questions
-# either. As a machine each came to an end within its bound. Mind what that means. The machine *contains* this model,
-# it does not make it clever:
+# It loops more than the story's model did: not one of the loops came to an end, not even for clear questions. As a
+# machine each came to an end within its bound. Mind what that means. The machine *contains* this model, it does not make
+# it clever:
 
 # %%
 for run in recorded.local().runs:
@@ -179,9 +178,10 @@ print(sum(by_hand["input_tokens"]), "tokens of input")
 # That is close to the last row of the picture. What a machine adds to it:
 #
 # - **The bill is known before**, and proved for every reply that a model could give, not measured on some.
-# - **There is an answer at the end**, since every way out of a run leads to a declared state.
-# - **No history is sent again**, unless an agent asks for it, so that a call does not grow dearer than the one before.
-# - **It cannot be forgotten.** A circle without a bound does not build, and a call that was not paid for is not sent.
+# - **There is an answer at the end**, since every run ends in a declared state.
+# - **No history is sent again**, unless an agent asks for it, so that a call does not grow more expensive than the one
+#   before.
+# - **It cannot be forgotten.** A cycle without a bound does not build, and a call that was not paid for is not sent.
 #
 # What it does not add is good judgement: a legal handoff can still be the wrong one. How well a machine routes is
 # measured in notebook 4, and what limits do to real conversations that went wrong in notebook 3.

@@ -4,7 +4,8 @@
 # Notebook 1 built a machine and let `fsm-orch check` judge it. Here is what stands behind that judgement: what is proved,
 # why you can believe it, where proof ends and tests begin, and how far limits get you when real agents fail.
 #
-# Nothing here calls a model that costs anything, and nothing needs a key.
+# Nothing here calls a model that costs anything, and nothing needs a key. [Notebook 1](1_first_machine.ipynb) says what
+# to install.
 #
 # ## A machine with a way back
 #
@@ -103,8 +104,8 @@ for judged in proof.policies:
     print(judged.verdict, judged.policy)
 
 # %% [markdown]
-# These numbers are no averages, and nothing was sampled. Each comes with a **witness**, the dearest path there is, and
-# with **tolls**: by how much the bound rises, at most, if one more visit is allowed.
+# These numbers are no averages, and nothing was sampled. Each comes with a **witness**, the most expensive path there is,
+# and with **tolls**: by how much the bound rises, at most, if one more visit is allowed.
 
 # %%
 for measure in ("tokens", "calls", "hops"):
@@ -166,8 +167,9 @@ for line in explored.abstracted:
 # %% [markdown]
 # Twelve are all there are, because what decides nothing is not told apart. The text of a query decides nothing in this
 # machine, so one query stands for all; `verified` decides something, so both its values were tried. T1 to T5 are what
-# every machine promises: no transition but a declared one whose guard held (T1), an end within the hops and visits (T2),
-# within the tokens (T3), within the time (T4), and always a way to the fallback (T5).
+# every machine promises: no handoff but a declared one whose guard held (T1), an end within the hops and visits (T2),
+# within the tokens (T3), active for at most `deadline_s` and the time to cancel one attempt (T4), and able to reach the
+# fallback at every moment (T5).
 #
 # And the lines below say what all of this rests on. Read them: they are the price of the word "proved".
 
@@ -194,11 +196,11 @@ for judged in broken.policies:
 print("\nshortest path:")
 for leg in found.trace.legs:
     print("  ", leg, dict(leg.changes) or "")
-print("\nrepair:", found.change.edit.words)
+print("\nfix:", found.change.edit.words)
 
 # %% [markdown]
 # The counterexample is a shortest run that breaks the policy: `verify` says no, and `refund` is entered all the same. The
-# repair is the smallest edit that was found; it counts only because it was tried and proved to help, and because runs
+# fix is the smallest edit that was found; it counts only because it was tried and proved to help, and because runs
 # still get wherever they got before.
 #
 # ## Tests
@@ -520,8 +522,19 @@ for name in ("cycle", "tokens", "orchestrator"):
         print(f"{effect.setting:6,} {GUARDS[name].words:28} {better}")
 
 # %% [markdown]
-# The two that no cap beats: six rounds of a cycle lose 44 tokens less than six visits, and save less, too; and a budget of
+# The two that no cap beats: six rounds of a cycle lose a little less than six visits, and save less, too; and a budget of
 # 2,000 tokens loses more than half of the good work.
+
+# %%
+rounds, visits = (
+    next(effect for effect in seen.guards[name] if effect.setting == 6)
+    for name in ("cycle", "visits")
+)
+less_lost, less_saved = visits.lost - rounds.lost, visits.cut - rounds.cut
+print(f"six rounds lose {less_lost:,} tokens less,")
+print(f"and save {less_saved:,} less")
+
+# %% [markdown]
 #
 # **The kernel does what the arithmetic says.** Each recorded run was also made into a machine of its own agents, and
 # played, with `max_visits` or `hops` as its only limit. Where it landed, and what it had spent by then, is the same:
@@ -570,7 +583,7 @@ print(
 # ## What you have now
 #
 # * bounds with a path that reaches them, and what one more visit would add,
-# * policies that hold on every path, or a counterexample and its repair,
+# * policies that hold on every path, or a counterexample and its fix,
 # * property tests for what proofs cannot see, and adversaries for what nobody thinks of,
 # * a certificate that a service checks when it starts, and a journal that an audit folds again,
 # * and a sober view of what limits do: they bound the damage of a failure that something else must prevent.

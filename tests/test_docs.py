@@ -101,9 +101,10 @@ def test_readme_shows_what_its_machine_prints_and_what_is_proved_of_it(monkeypat
     monkeypatch.chdir(tmp_path)
     (machine,) = (block.text for block in blocks(README) if "class Desk" in block.text)
     printed, proved = (block.text for block in blocks(README) if block.language == "text")
+    (asked,) = re.findall(r"`\.venv/bin/fsm-orch (check desk\.py.*?)`", README.read_text(encoding="utf-8"))
     (tmp_path / "desk.py").write_text(machine, encoding="utf-8")
     ran = subprocess.run([sys.executable, "desk.py"], capture_output=True, text=True, check=True)
-    checked = typer.testing.CliRunner().invoke(app, ["check", "desk.py"])
+    checked = typer.testing.CliRunner().invoke(app, asked.split())
 
     assert (printed, 0) == (ran.stdout, checked.exit_code)
     assert timeless(proved) == timeless(checked.stdout.partition("  assuming ")[0])

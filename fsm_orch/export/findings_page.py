@@ -14,7 +14,7 @@ _HEAD = """\
 What keeps a machine from being built, and what `fsm-orch check` finds in one that builds. A code is stable, and never
 used twice. An *error* is certain and breaks a promise. A *warning* needs a decision. A *note* can be left.
 
-This page is written by `fsm-orch explain --markdown`. `fsm-orch explain FSM105` shows one code on a terminal.
+You have a code? `fsm-orch explain FSM105` shows the same in a terminal.
 """
 
 _EXAMPLES = """\

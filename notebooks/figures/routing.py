@@ -169,7 +169,7 @@ def picture() -> str:
     ]
     whole = rates(found["examples"])
     lines = (
-        f"{whole.accuracy.of:,} real questions (CLINC150), {whole.leak.of:,} of them for nobody here; the model was "
+        f"{whole.accuracy.of:,} real queries (CLINC150), {whole.leak.of:,} of them for nobody here; the model was "
         f"asked {MODEL_QUERIES} of them.",
         "Left: each threshold of the examples, and the other routers. Right: all errors, and the time of a decision.",
     )

@@ -148,6 +148,7 @@ class _Row(NamedTuple):
 
     text: Text
     at: float
+    """0: it is there from the beginning."""
     is_typed: bool
 
     def drawn(self, number: int) -> Iterator[str]:
@@ -159,6 +160,9 @@ class _Row(NamedTuple):
         y = _TOP + number * LINE
         spans = "".join(_spans(self.text))
         if not spans:
+            return
+        if not self.at:
+            yield f'<text y="{y:.1f}">{spans}</text>'
             return
         if not self.is_typed:
             yield f'<text y="{y:.1f}" class="o" style="animation-delay:{self.at:.2f}s">{spans}</text>'
@@ -172,14 +176,17 @@ class _Row(NamedTuple):
 
 
 def _rows(recorded: Iterable[Scene]) -> Iterator[_Row]:
-    """Yield the rows, each with its time; an empty one between two commands."""
-    at = 0.4
+    """Yield the rows, each with its time; an empty one between two commands.
+
+    The first command is there from the beginning, so that a picture that does not play is not an empty one.
+    """
+    at = 0.0
     for number, scene in enumerate(recorded):
         if number:
             yield _Row(Text(), at, False)
         typed = Text.assemble(("$ ", "bold green"), (scene.command, "bold"))
         yield _Row(typed, at, True)
-        at += len(typed) * _TYPING_S + 0.35
+        at += (len(typed) * _TYPING_S if at else 0) + 0.35
         for line in scene.output:
             yield _Row(line, at, False)
             at += _LINE_S

@@ -11,6 +11,7 @@ import re
 import shutil
 import textwrap
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ _CODE = re.compile(r"^## (FSM\d+)\n\n\*\*(.+?)\*\* \((.+?)\)$", re.MULTILINE)
 _LINK = re.compile(r"(?P<before>\]\()(?![a-z]+:|/|#)(?P<target>[^)\s]+)")
 _SOURCE = re.compile(r"(?P<before>(?:src|srcset|href)=\")(?![a-z]+:|/|#)(?P<target>[^\"]+)")
 _FENCE = re.compile(r"(^```.*?^```\s*$)", re.MULTILINE | re.DOTALL)
+_WRITTEN = re.compile(r"%%writefile (?P<file>\S+)\n")
 _ROW = re.compile(r"^\|.*$", re.MULTILINE)
 _PIPED = re.compile(r"`[^`\n]+`")
 
@@ -69,10 +71,22 @@ def _cell(cell: Any, stem: str, pictures: dict[str, str]) -> Iterator[str]:
         yield moved(cell.source)
     elif cell.cell_type == "code":
         tags = cell.metadata.get("tags", ())
-        if cell.source.strip() and "hide-input" not in tags:
-            yield _fenced(cell.source, "python")
-        for output in cell.outputs if "hide-output" not in tags else ():
+        if "hide-input" not in tags:
+            yield from _code(cell.source)
+        is_told = "hide-output" not in tags and not _WRITTEN.match(cell.source)  # which prints "Writing ..."
+        for output in cell.outputs if is_told else ():
             yield _output(output, stem, pictures)
+
+
+def _code(source: str) -> Iterator[str]:
+    """Yield code as it is typed without a notebook: a file with its name, commands for a shell, or Python."""
+    if written := _WRITTEN.match(source):
+        yield _fenced(source[written.end() :], "python", title=written["file"])
+        return
+    for is_command, lines in groupby(source.splitlines(), lambda line: line.startswith("!")):
+        text = "\n".join(line.removeprefix("!") for line in lines).strip("\n")
+        if text.strip():
+            yield _fenced(text, "sh" if is_command else "python")
 
 
 def _output(output: Any, stem: str, pictures: dict[str, str]) -> str:
@@ -109,10 +123,15 @@ def _in_one_block(page: str) -> str:
     return "\n".join(line for line in textwrap.dedent(page).splitlines() if line.strip())
 
 
-def _fenced(text: str, language: str, *classes: str) -> str:
-    """Return text as a fenced block, by a fence that the text does not have."""
+def _fenced(text: str, language: str, *classes: str, title: str = "") -> str:
+    """Return text as a fenced block, by a fence that the text does not have.
+
+    Args:
+        title: the file that the text is; empty: none.
+    """
     fence = "`" * max([3, *(len(run) + 1 for run in re.findall(r"`{3,}", text))])
     head = f"{{ .{language} {' '.join(classes)} }}" if classes else language
+    head += f' title="{title}"' if title else ""
     return f"{fence}{head}\n{text.rstrip()}\n{fence}"
 
 

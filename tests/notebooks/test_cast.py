@@ -59,6 +59,15 @@ def test_the_recording_plays_in_order_and_then_stands(shown: str) -> None:
     assert "@media(prefers-reduced-motion:reduce){*{animation:none!important}}" in shown
 
 
+def test_the_recording_begins_with_a_command(shown: str) -> None:
+    """The first command is there before anything plays, and it alone."""
+    rows = [row for row in ElementTree.fromstring(shown).findall(f"{SVG}text") if len(row)]
+    covered = {cover.get("y") for cover in ElementTree.fromstring(shown).findall(f"{SVG}rect[@class='c']")}
+    still = [row for row in rows if not row.get("class") and f"{float(row.get('y', 0)) - 15:.1f}" not in covered]
+
+    assert ["$ fsm-orch run machines.shop"] == ["".join(part.text or "" for part in row)[:28] for row in still]
+
+
 def test_what_is_written_is_recorded_as_a_terminal_shows_it() -> None:
     """Texts, colours, bold and dim are kept, empty lines at the end are not, and seconds are left out."""
     scene = cast.record(r"printf 'a\033[1;32mb\033[0m\033[2mc\033[0m in 0.25 s\n\n<&>\n\n'; test -t 1")

@@ -13,7 +13,8 @@ MODES = (
     "Silent empty output", "Duplicate fan-out", "Hallucinated agent", "Hallucinated parameters", "Wrong tool schema",
     "Misroute",
 )  # fmt: skip
-TEST = re.compile(r"`(tests/[\w/]+\.py::\w+)`")
+TEST = re.compile(r'<code title="(tests/[\w/]+\.py)">(\w+)</code>')
+"""A test: its name is shown, and its file where one points at it."""
 
 
 def rows() -> list[str]:
@@ -39,7 +40,7 @@ def test_what_is_still_to_come_is_said() -> None:
 @pytest.mark.slow
 def test_the_tests_of_the_table_exist() -> None:
     """Every test that the page names is collected by pytest under that name."""
-    named = sorted(set(TEST.findall(PAGE.read_text(encoding="utf-8"))))
+    named = sorted({"::".join(test) for test in TEST.findall(PAGE.read_text(encoding="utf-8"))})
     collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *named]
     done = subprocess.run(collect, cwd=ROOT, capture_output=True, text=True, check=False)
     collected = {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}

@@ -58,6 +58,21 @@ def test_outputs_follow_their_code(tmp_path: Path) -> None:
     assert {} == pictures
 
 
+def test_code_is_shown_as_it_is_typed_without_a_notebook(tmp_path: Path) -> None:
+    """A cell that writes a file has the file's name as its title, and commands are blocks for a shell."""
+    page, _ = written(
+        tmp_path,
+        v4.new_code_cell("%%writefile desk.py\na = 1", outputs=[v4.new_output("stream", text="Writing desk.py\n")]),
+        v4.new_code_cell("b = 2\n\n!ls\n!pytest -q | tail -1"),
+    )
+
+    assert '```python title="desk.py"\na = 1\n```' in page
+    assert "```python\nb = 2\n```\n\n```sh\nls\npytest -q | tail -1\n```" in page
+    assert "!" not in page
+    assert "%%" not in page
+    assert "Writing" not in page
+
+
 def test_a_picture_becomes_a_file(tmp_path: Path) -> None:
     """An SVG is a file beside the page, numbered, and its title is what is read out."""
     svg = "<svg><title>Two\n states</title></svg>"

@@ -86,7 +86,7 @@ def test_routers_are_right_as_often_as_it_says() -> None:
     right = {name: f"{100 * rates.accuracy.rate:.0f} %" for name, rates in routers.items()}
     of = {name: rates.accuracy.of for name, rates in routers.items()}
 
-    assert f"on {of['examples']:,} real questions, examples were right in {right['examples']} of cases" in README
+    assert f"on {of['examples']:,} real queries, examples were right in {right['examples']} of cases" in README
     assert (
         f"and words in {right['words']}; a small local model, on {of['135M model']} of them, in {right['135M model']}"
         in README
