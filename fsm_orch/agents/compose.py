@@ -7,7 +7,7 @@ ledger, from its own initial state, with its own limits; its machine was checked
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ..define.agent_spec import AgentSpec
 from ..define.context import FieldRef, field_refs, given_fields
@@ -300,11 +300,11 @@ class Map(PlainAgent):
         own, came = _one_field("item", item), _one_field("result", result)
         around = owner_of((self._over, self._into))
         given = dict(zip((r.name for r in field_refs(give or {})), field_refs((give or {}).values()), strict=True))
-        crossing = (
-            of_machine(work, reads=(), writes=(), give={}, take={}, ends={})
-            if is_machine(work)
-            else of_work(work, called(work))
-        )
+        if is_machine(work):
+            crossing = of_machine(work, reads=(), writes=(), give={}, take={}, ends={})
+        else:
+            alone = cast("Work", work)
+            crossing = of_work(alone, called(alone))
         context = crossing.definition.context
         needed = [name for name in crossing.give or given_fields(context) if _is_needed(crossing, name)]
         crossed = {name: FieldRef(around, name) for name in needed if name not in given and name != own.name}

@@ -73,9 +73,12 @@ def certify(
 
 def _run_of(part: Certificate) -> dict[Measure, int]:
     """Return the most that a run of a part is charged: its bound, or its limit if that is less."""
-    limits = {"tokens": part.limits.tokens, "cost": part.limits.cost_micros}
-    most: dict[Measure, int] = {measure: bound.bound for measure, bound in part.bounds.items()}
-    return most | {m: min(most[m], limit) for m, limit in limits.items() if limit is not None and m in most}
+    limits: dict[Measure, int | None] = {"tokens": part.limits.tokens, "cost": part.limits.cost_micros}
+    most: dict[Measure, int] = {}
+    for measure, bound in part.bounds.items():
+        limit = limits.get(measure)
+        most[measure] = bound.bound if limit is None else min(bound.bound, limit)
+    return most
 
 
 def _bound(definition: Definition, numbers: Skeleton, cost: Mapping[str, int]) -> Bound:
