@@ -6,6 +6,8 @@ whatever is still done at it is refused.
 
 from __future__ import annotations
 
+import asyncio
+
 from ..amounts import NOTHING, Amount, Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
@@ -29,6 +31,8 @@ class AttemptDesk:
     Raises VisitError: from the same methods, on another thread or event loop than the run's.
     """
 
+    ended: asyncio.Future[None] | None = None
+    """Ends the wait for the work; None while nobody waits."""
     _seen: Configuration | None = None
     _levels: tuple[Level, ...] = ()
     _runs: tuple[str, ...] = ()
@@ -54,6 +58,12 @@ class AttemptDesk:
     def close(self) -> None:
         """Refuse whatever the attempt still does."""
         self._is_closed = True
+
+    def give_up(self) -> None:
+        """Stop waiting for the work, and have it stopped; before it has had its first turn, it never has one."""
+        self._is_closed = True
+        if self.ended is not None and not self.ended.done():
+            self.ended.set_result(None)
 
     def check(self) -> None:
         """Check that the attempt may still make calls, and that this is where it may make them."""
