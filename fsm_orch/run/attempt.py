@@ -88,7 +88,7 @@ async def _awaited(
     Args:
         begun: what a plain agent has begun.
     """
-    if desk.due is None:  # others came first, before the task that this is had its first turn
+    if desk.is_closed:  # others came first, before the task that this is had its first turn
         desk.close()
         if isinstance(begun, Coroutine):
             begun.close()
@@ -128,11 +128,16 @@ def _end(
         return
     take(run, desk, now, agent, result, wall)
     if metered is not None:
+        _remember(run, desk, metered, key, is_reply=issubclass(type(result), _REPLIES))
+
+
+def _remember(run: Run, desk: AttemptDesk, metered: MeteredModel, key: str, *, is_reply: bool) -> None:
+    """Keep what a model wrote, if its reply was refused."""
+    if desk.place is not None:
         # of a reply alone: what an attempt that raised had been told is not what is to be mended
-        is_reply = metered.last is not None and issubclass(type(result), _REPLIES)
         run.heard[key] = metered.last.text if is_reply and metered.last else ""
-        if desk.place is None:  # its visit is over
-            del run.heard[key]
+    elif run.heard:
+        run.heard.pop(key, None)
 
 
 def _begin(agent: PlainAgent, visit: Visit[Any, Any]) -> tuple[object, bool]:

@@ -62,7 +62,7 @@ def use(run: Run, effect: UseTool, agent: Agent, deps: Any) -> Doing:
 async def _used(
     run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: str, act: Callable[[], Awaitable[object]]
 ) -> None:
-    if desk.due is None:  # others came first, before the task that this is had its first turn
+    if desk.is_closed:  # others came first, before the task that this is had its first turn
         return
     result = await in_time(run, desk, effect, agent.spec, act, desk.seconds_left(), contextvars.copy_context())
     run.has_paused()

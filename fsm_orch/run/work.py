@@ -131,6 +131,8 @@ class Work:
         """Stop all, and wait for it. Return the last cancellation that came meanwhile."""
         self._run.is_stopping = True
         self._run.give_up()
+        for each in self._tasks.values():  # those too that have not had their first turn
+            each.desk.give_up()
         waiting = [*(each.task for each in self._tasks.values()), *self._stopped]
         return await outlast(asyncio.gather(*waiting, return_exceptions=True)) if waiting else None
 
