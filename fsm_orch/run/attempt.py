@@ -21,6 +21,7 @@ from .desk import AttemptDesk
 from .held import HELD_S, tell_held
 from .in_time import in_time
 from .outcome import Raised, TooLate, take
+from .work import Doing
 from .writer import Run
 
 _REPLIES = Reply, Round
@@ -28,10 +29,10 @@ _REPLIES = Reply, Round
 
 def attempt(
     run: Run, act: Act, agent: Agent, model: Model | None, retry: Retry | None, deps: Any, wall: Callable[[], float]
-) -> Coroutine[Any, Any, None] | None:
+) -> Doing | None:
     """Let an agent act while its visit has time, and fold its reply or why it failed; do not begin one without time.
 
-    Return what is to be awaited until that is done; None if it is done, as for most plain agents.
+    Return the work that has begun; None if it is done, as for most plain agents.
 
     Args:
         wall: seconds of the epoch, for what expires.
@@ -55,7 +56,7 @@ def attempt(
     context = contextvars.copy_context()
     if not isinstance(agent, PlainAgent):
         ending = partial(_end, run, desk, agent, metered, visit.key, wall)
-        return _awaited(run, desk, act, agent, partial(agent.act, visit), seconds, context, ending)
+        return Doing(desk, _awaited(run, desk, act, agent, partial(agent.act, visit), seconds, context, ending))
     clock = asyncio.get_running_loop().time
     began = clock()
     result, is_begun = context.run(_begin, agent, visit)
@@ -64,9 +65,8 @@ def attempt(
     if is_begun:
         begun = cast("Awaitable[object]", result)
         ending = partial(_end, run, desk, agent, metered, visit.key, wall)
-        return _awaited(
-            run, desk, act, agent, partial(_itself, begun), desk.seconds_left(), context, ending, begun=begun
-        )
+        acting, left = partial(_itself, begun), desk.seconds_left()
+        return Doing(desk, _awaited(run, desk, act, agent, acting, left, context, ending, begun=begun))
     # it held the loop: nothing else can have happened, unless it used its model, which it cannot have waited for
     _end(run, desk, agent, metered, visit.key, wall, result, still=now if run.now is now else None)
     return None
@@ -88,7 +88,7 @@ async def _awaited(
     Args:
         begun: what a plain agent has begun.
     """
-    if desk.due is None:  # others came first, before the task that this is had its first turn
+    if desk.is_closed:  # others came first, before the task that this is had its first turn
         desk.close()
         if isinstance(begun, Coroutine):
             begun.close()
@@ -128,11 +128,16 @@ def _end(
         return
     take(run, desk, now, agent, result, wall)
     if metered is not None:
+        _remember(run, desk, metered, key, is_reply=issubclass(type(result), _REPLIES))
+
+
+def _remember(run: Run, desk: AttemptDesk, metered: MeteredModel, key: str, *, is_reply: bool) -> None:
+    """Keep what a model wrote, if its reply was refused."""
+    if desk.place is not None:
         # of a reply alone: what an attempt that raised had been told is not what is to be mended
-        is_reply = metered.last is not None and issubclass(type(result), _REPLIES)
         run.heard[key] = metered.last.text if is_reply and metered.last else ""
-        if desk.place is None:  # its visit is over
-            del run.heard[key]
+    elif run.heard:
+        run.heard.pop(key, None)
 
 
 def _begin(agent: PlainAgent, visit: Visit[Any, Any]) -> tuple[object, bool]:

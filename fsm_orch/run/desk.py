@@ -6,6 +6,8 @@ whatever is still done at it is refused.
 
 from __future__ import annotations
 
+import asyncio
+
 from ..amounts import NOTHING, Amount, Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
@@ -29,6 +31,8 @@ class AttemptDesk:
     Raises VisitError: from the same methods, on another thread or event loop than the run's.
     """
 
+    ended: asyncio.Future[None] | None = None
+    """Ends the wait for the work; None while nobody waits."""
     _seen: Configuration | None = None
     _levels: tuple[Level, ...] = ()
     _runs: tuple[str, ...] = ()
@@ -40,7 +44,8 @@ class AttemptDesk:
         self._run = run
         self._effect = effect
         self._hops = effect.hops
-        self._is_closed = False
+        self.is_closed = False
+        """Whether whatever is still done here is refused."""
         # of its visit, which may be over, and its machine gone, when the last of its calls is
         self.compiled = run.compiled
         if self.path:
@@ -53,7 +58,13 @@ class AttemptDesk:
 
     def close(self) -> None:
         """Refuse whatever the attempt still does."""
-        self._is_closed = True
+        self.is_closed = True
+
+    def give_up(self) -> None:
+        """Stop waiting for the work, and have it stopped; before it has had its first turn, it never has one."""
+        self.is_closed = True
+        if self.ended is not None and not self.ended.done():
+            self.ended.set_result(None)
 
     def check(self) -> None:
         """Check that the attempt may still make calls, and that this is where it may make them."""
@@ -68,7 +79,7 @@ class AttemptDesk:
             if not levels:
                 return None
             now = levels[-1].now
-        return now if now.hops == self._hops and now.visit is not None else None
+        return now if now.hops == self._hops else None  # the end of a run is a hop too
 
     def _living(self) -> tuple[Level, ...]:
         """Return the machines from the run down to that of the work; none if it is gone."""
@@ -95,7 +106,7 @@ class AttemptDesk:
         """Return the machine, which must still be in that visit."""
         self._run.check_here()
         # the kernel knows only the visit that is under way: a late call would be booked on the one that came after
-        now = None if self._is_closed or self._run.is_ending else self.place
+        now = None if self.is_closed or self._run.is_ending else self.place
         if now is None:
             raise VisitClosed("This visit has ended: its model takes no more calls. Return from the agent")
         return now
@@ -218,7 +229,7 @@ class AttemptDesk:
         The time and the deadline of each machine that it is inside count too.
         """
         # a thread that was given up looks here, to see whether to go on: the visit that came after is not its own
-        now = None if self._is_closed else self.place
+        now = None if self.is_closed else self.place
         if now is None:
             return 0.0
         if self.path:

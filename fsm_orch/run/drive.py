@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from ..errors import is_failure
 from ..kernel.effects import Effect
 from .outlast import outlast
-from .work import Work
+from .work import Doing, Work
 from .writer import Run
 
-Perform = Callable[[Effect], Coroutine[Any, Any, None] | None]
-"""Begins a piece of work. Returns what is to be awaited until it is done; None if it is done."""
+Perform = Callable[[Effect], Doing | None]
+"""Begins a piece of work; returns None if it is done."""
 
 
 async def drive(run: Run, perform: Perform, *, is_read: bool) -> None:
@@ -28,7 +27,22 @@ async def drive(run: Run, perform: Perform, *, is_read: bool) -> None:
     """
     work = Work(run)
     try:
-        await _do_all(run, work, perform, is_read=is_read)
+        while True:
+            # Asked after the pause, and begun without another `await`: what was due before the store was waited for may
+            # be due no longer.
+            await run.pause(is_read=is_read)
+            effect = work.next()
+            if effect is None:
+                if await work.wait():
+                    continue
+                break
+            doing = perform(effect)
+            if doing is None:
+                continue
+            if work.is_alone:
+                await doing.work
+            else:
+                work.begin(effect, doing)
         run.leave()  # without an await since all was stored
     except BaseException as error:
         if _is_closed(run, error):
@@ -47,25 +61,6 @@ async def drive(run: Run, perform: Perform, *, is_read: bool) -> None:
         raise cancelled from error
     finally:
         run.time.end()
-
-
-async def _do_all(run: Run, work: Work, perform: Perform, *, is_read: bool) -> None:
-    while True:
-        # Asked after the pause, and begun without another `await`: what was due before the store was waited for may be
-        # due no longer.
-        await run.pause(is_read=is_read)
-        effect = work.next()
-        if effect is None:
-            if not await work.wait():
-                return
-            continue
-        doing = perform(effect)
-        if doing is None:
-            continue
-        if work.is_alone:
-            await doing
-        else:
-            work.begin(effect, doing)
 
 
 def _is_closed(run: Run, error: BaseException) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,7 @@ from .cast import Cast
 from .drive import Perform, drive
 from .tool import use
 from .waiting import Question, answered, chosen, overdue
+from .work import Doing
 from .writer import Run
 
 
@@ -133,7 +134,7 @@ class Driver:
         """Return what begins a piece of work of a run."""
         ours, retry, wall = self.cast, self.retry, self.wall_clock
 
-        def perform(effect: Effect) -> Coroutine[Any, Any, None] | None:
+        def perform(effect: Effect) -> Doing | None:
             cast = ours.at(run.levels(effect.path)) if effect.path else ours
             state = effect.state
             if isinstance(effect, Act):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from ..define.agent_spec import AgentSpec
 from ..errors import is_failure
@@ -42,11 +41,10 @@ async def in_time(
     loop = asyncio.get_running_loop()
     # Whichever comes first ends the wait: the task, the alarm, or whoever gives it up. `asyncio.timeout` and `wait_for`
     # would wait on for an agent that does not let itself be cancelled, and the run with them.
-    ended: asyncio.Future[None] = loop.create_future()
-    give_up = partial(_signal, ended)
+    ended = desk.ended = loop.create_future()
     task = loop.create_task(_signalling(effect.state, spec, act, ended), context=context)
-    run.at_work[effect] = give_up
-    alarm = run.time.set_alarm(seconds, give_up)
+    run.at_work.add(desk)
+    alarm = run.time.set_alarm(seconds, desk.give_up)
     cancelled = None
     try:
         await ended
@@ -56,8 +54,7 @@ async def in_time(
         # Closed before the agent is stopped: in its grace it may clean up, and sends nothing. And here, for whatever is
         # raised: the agent must not go on working for a run that has landed.
         run.time.stop_alarm(alarm)
-        if run.at_work.get(effect) is give_up:
-            del run.at_work[effect]
+        run.at_work.discard(desk)
         is_late = not task.done()
         desk.close()
         # Once: a second one would interrupt the clean-up that the grace is for. An event loop that is being closed has

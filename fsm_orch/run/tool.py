@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast, runtime_checkable
 
 from ..agents.base import Agent, Visit
@@ -18,6 +18,7 @@ from .desk import AttemptDesk
 from .failure import described, traced
 from .in_time import in_time
 from .outcome import Raised, TooLate, late, read_back
+from .work import Doing
 from .writer import Run
 
 
@@ -36,7 +37,7 @@ class HasTools(Protocol):
         ...
 
 
-def use(run: Run, effect: UseTool, agent: Agent, deps: Any) -> Coroutine[Any, Any, None]:
+def use(run: Run, effect: UseTool, agent: Agent, deps: Any) -> Doing:
     """Use a tool while its visit has time, and fold what came of it.
 
     Raises BaseException, where it is awaited: what is no failure of the tool, or what the store raised.
@@ -55,13 +56,13 @@ def use(run: Run, effect: UseTool, agent: Agent, deps: Any) -> Coroutine[Any, An
         result = agent.use(visit, request, key)
         return await result if isinstance(result, Awaitable) else result
 
-    return _used(run, desk, effect, agent, key, used)
+    return Doing(desk, _used(run, desk, effect, agent, key, used))
 
 
 async def _used(
     run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: str, act: Callable[[], Awaitable[object]]
 ) -> None:
-    if desk.due is None:  # others came first, before the task that this is had its first turn
+    if desk.is_closed:  # others came first, before the task that this is had its first turn
         return
     result = await in_time(run, desk, effect, agent.spec, act, desk.seconds_left(), contextvars.copy_context())
     run.has_paused()

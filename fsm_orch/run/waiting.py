@@ -142,7 +142,7 @@ def _refusal(run: Run, event: inputs.Answered, cast: Cast) -> str | None:
         return None
     doing = attempt(copy, act, agent, None, None, None, lambda: 0.0)
     if doing is not None:
-        doing.close()
+        doing.work.close()
         return None
     return next(_refusals(copy, act.path, before), None)
 

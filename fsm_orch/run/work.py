@@ -7,14 +7,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import is_failure
 from ..kernel.configuration import Configuration
-from ..kernel.due import difference
-from ..kernel.effects import Act, AskHuman, Effect
+from ..kernel.due import difference, due
+from ..kernel.effects import AskHuman, Effect
+from .desk import AttemptDesk
 from .outlast import outlast
 from .writer import Run
+
+
+class Doing(NamedTuple):
+    """A piece of work that has begun."""
+
+    desk: AttemptDesk
+    work: Coroutine[Any, Any, None]
+    """What is to be awaited until it is done."""
+
+
+class _Task(NamedTuple):
+    task: asyncio.Task[None]
+    desk: AttemptDesk
 
 
 class Work:
@@ -27,7 +41,7 @@ class Work:
         self._seen: Configuration | None = None
         self._to_do: dict[Effect, None] = {}
         """What is due and nobody is at work on, in order."""
-        self._tasks: dict[Effect, asyncio.Task[None]] = {}
+        self._tasks: dict[Effect, _Task] = {}
         self._stopped: set[asyncio.Task[None]] = set()
         """Of what was given up: they are in their grace."""
         self._failed: list[BaseException] = []
@@ -49,18 +63,17 @@ class Work:
         if run.lost is not None:
             raise run.lost
         now = run.now
-        visit = now.visit
-        if not self._tasks and not self._to_do:
-            self._seen = None  # nobody is at work: all that is due is to be begun
-            if visit is None:
-                return None
-            if visit.round is None:  # a chain
-                return Act((), now.hops, now.state, visit.attempt)
-        over, begun = difference(self._seen, now)
+        if self._tasks or self._to_do:
+            over, begun = difference(self._seen, now)
+            for effect in over:
+                self._to_do.pop(effect, None)
+                self._stop(effect)
+        else:  # nobody is at work: all that is due is to be begun
+            begun = due(now)
+            if len(begun) == 1:  # a chain
+                self._seen = None
+                return None if isinstance(begun[0], AskHuman) else begun[0]
         self._seen = now
-        for effect in over:
-            self._to_do.pop(effect, None)
-            self._stop(effect)
         self._to_do.update(dict.fromkeys([effect for effect in begun if not isinstance(effect, AskHuman)]))
         if not self._to_do:
             return None
@@ -68,30 +81,30 @@ class Work:
         del self._to_do[effect]
         return effect
 
-    def begin(self, effect: Effect, work: Coroutine[Any, Any, None]) -> None:
+    def begin(self, effect: Effect, doing: Doing) -> None:
         """Do a piece of work beside others, in a task of its own."""
-        self._tasks[effect] = asyncio.get_running_loop().create_task(self._kept(effect, work))
+        task = asyncio.get_running_loop().create_task(self._kept(effect, doing))
+        self._tasks[effect] = _Task(task, doing.desk)
 
-    async def _kept(self, effect: Effect, work: Coroutine[Any, Any, None]) -> None:
+    async def _kept(self, effect: Effect, doing: Doing) -> None:
         try:
-            await work
+            await doing.work
         except BaseException as error:  # raised in a task, an interrupt would end the loop and every other run
             self._failed.append(error)
         finally:
             # what was given up may end when the same is at work again: in another visit of the machine above
-            if self._tasks.get(effect) is asyncio.current_task():
+            now = self._tasks.get(effect)
+            if now is not None and now.desk is doing.desk:
                 del self._tasks[effect]
             self._wake()
 
     def _stop(self, effect: Effect) -> None:
         # by its signal and not by a cancellation: the work itself cancels its agent, once, and waits for its clean-up
-        task = self._tasks.pop(effect, None)
-        if task is not None:
-            self._stopped.add(task)
-            task.add_done_callback(self._stopped.discard)
-        give_up = self._run.at_work.get(effect)
-        if give_up is not None:
-            give_up()
+        found = self._tasks.pop(effect, None)
+        if found is not None:
+            self._stopped.add(found.task)
+            found.task.add_done_callback(self._stopped.discard)
+            found.desk.give_up()
 
     def _wake(self) -> None:
         if self._woken is not None and not self._woken.done():
@@ -118,7 +131,9 @@ class Work:
         """Stop all, and wait for it. Return the last cancellation that came meanwhile."""
         self._run.is_stopping = True
         self._run.give_up()
-        waiting = [*self._tasks.values(), *self._stopped]
+        for each in self._tasks.values():  # those too that have not had their first turn
+            each.desk.give_up()
+        waiting = [*(each.task for each in self._tasks.values()), *self._stopped]
         return await outlast(asyncio.gather(*waiting, return_exceptions=True)) if waiting else None
 
     @property

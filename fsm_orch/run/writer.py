@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from ..clock import Clock
 from ..errors import StoreError, VisitError, is_failure
 from ..kernel import inputs
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
-from ..kernel.due import due
-from ..kernel.effects import Effect, Path
+from ..kernel.effects import Path
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.records import Record
@@ -33,6 +33,19 @@ _SHARE_S, _SHARE_INPUTS = 0.001, 16
 
 _BOOKED = frozenset({inputs.CallReserved, inputs.CallSettled, inputs.CallReleased})
 """What changes nothing of what is due, unless its machine lands."""
+
+
+class AtWork(Protocol):
+    """A piece of work that is waited for."""
+
+    @property
+    def due(self) -> Configuration | None:
+        """Where its machine stands, if what it comes to is still waited for; else None."""
+        ...
+
+    def give_up(self) -> None:
+        """Stop waiting for it, and have it stopped."""
+        ...
 
 
 class Run:
@@ -67,8 +80,8 @@ class Run:
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
         self.is_stopping = False
         """Whether all work was given up, to land the run or to leave it: what it comes to is folded no more."""
-        self.at_work: dict[Effect, Callable[[], object]] = {}
-        """What gives up each piece of work that is waited for."""
+        self.at_work: set[AtWork] = set()
+        """The work that is waited for."""
         self.on_change: Callable[[], object] | None = None
         """Called when something else may be due than before."""
         self._home = _running_loop()
@@ -77,6 +90,7 @@ class Run:
         self._clock = clock
         now, records = fold_recorded(compiled, journal)
         self.now: Configuration = now
+        self._found: tuple[Configuration, Path, tuple[Level, ...]] = now, (), levels(compiled, now, ())
         self.journal: list[Input] = list(journal)
         self.records: list[Record] = list(records)
         self._paused_at, self._paused_after = clock(), len(self.journal)
@@ -116,7 +130,11 @@ class Run:
 
     def levels(self, path: Path) -> tuple[Level, ...]:
         """Return the machines on a path, from the run down, as far as they live."""
-        return levels(self.compiled, self.now, path) if path else (Level(self.compiled, self.now, 0.0),)
+        now, of, found = self._found
+        if now is not self.now or of != path:  # they are asked for several times between two inputs
+            found = levels(self.compiled, self.now, path)
+            self._found = self.now, path, found
+        return found
 
     def check_here(self) -> None:
         """Check that this is the event loop of the run.
@@ -170,10 +188,9 @@ class Run:
         """
         if not self.is_finished and not self.is_given_out:
             self.fold(event)
-            still = set(due(self.now))
-            for effect, stop in tuple(self.at_work.items()):
-                if effect not in still:
-                    stop()
+            for work in tuple(self.at_work):
+                if work.due is None:
+                    work.give_up()
             return
         record = overspent(self.compiled, self.now, event)
         tell(self._observers, (record,))
@@ -185,8 +202,8 @@ class Run:
 
     def give_up(self) -> None:
         """Stop waiting for all that is under way, and have it stopped."""
-        for stop in tuple(self.at_work.values()):
-            stop()
+        for work in tuple(self.at_work):
+            work.give_up()
 
     def leave(self) -> None:
         """Let nothing more happen to it here: its result is given out."""

@@ -55,9 +55,16 @@ def nest(tape: Tape, depth: int = 3, *, is_tight: bool = False) -> type[Machine[
             body[f"lost{index}"] = edge(tape.pick(goals))
     tokens = sum(state.spec.worst_case(FREE).tokens for state in states)
     if is_tight:
-        tokens = max(*(state.spec.grant(FREE).tokens for state in states), tokens * tape.pick([4, 3, 2]) // 4)
+        tokens = tokens * tape.pick([4, 3, 2]) // 4
+    tokens = max(tokens, *map(_least, states))
     body["limits"] = Limits(hops=len(states) + 1, tokens=tokens, deadline_s=tape.pick([60.0, 20.0, 200.0]))
     return types.new_class("Nest", (Machine[Facts],), exec_body=lambda namespace: namespace.update(body))
+
+
+def _least(state: State) -> int:
+    """Return the tokens without which no run could enter a state and leave it, so that its machine would not build."""
+    onward = [h.target.spec.grant(FREE).tokens if isinstance(h.target, State) else 0 for h in state.exits]
+    return state.spec.grant(FREE).tokens + min(onward, default=0)
 
 
 def _state(tape: Tape, depth: int, index: int) -> State:
