@@ -26,7 +26,7 @@ def broken(exploration: Exploration) -> Iterator[Finding]:
                 yield codes.finding(
                     "FSM411",
                     where=judged.policy.where,
-                    problem=f"{judged.policy} is violated: {judged.trace}",
+                    problem=f"{judged.policy} is violated: {judged.trace}{_hanging_on(judged)}",
                     expected=_allowed(judged.policy),
                 )
             case "possible":
@@ -86,6 +86,10 @@ def _look_into(judged: PolicyVerdict) -> str:
 
 
 def _hanging_on(judged: PolicyVerdict) -> str:
+    """Return on what a path hangs: the answers of guards, or validators, and what functions have to propose."""
     assert judged.trace is not None
-    assumed = map(str, judged.trace.assumptions)
-    return f", if {' and '.join(assumed)}" if judged.trace.assumptions else ", if the context's validators allow it"
+    hangs_on = list(map(str, judged.trace.assumptions))
+    if judged.verdict == "possible" and not hangs_on:
+        hangs_on = ["the context's validators allow it"]
+    hangs_on += judged.trace.proposals
+    return f", if {' and '.join(hangs_on)}" if hangs_on else ""
