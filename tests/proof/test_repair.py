@@ -209,6 +209,45 @@ def test_a_guard_of_the_policy_is_a_change(asked: Callable[[State, Guard[Paid]],
     assert str(change) == f"give `big` the guard `guard=is_verified`: {found.policy} holds"
 
 
+class Expense(Context):
+    """What guards of an expense desk read."""
+
+    is_small: bool
+    has_receipt: bool = False
+
+
+@guard
+def small(expense: Expense) -> bool:
+    return expense.is_small
+
+
+@guard
+def receipted(expense: Expense) -> bool:
+    return expense.has_receipt
+
+
+class Paying(Machine[Expense]):
+    """Pay what is small, though nobody asks for a receipt."""
+
+    receipt, pay = State(print, initial=True, writes=Expense.has_receipt), State(print)
+    finished, manager = Final(), Final(fallback=True)
+    ok, too_much = receipt.to(pay, guard=small), receipt.to(manager)
+    paid = pay.to(finished)
+    policies = (never(pay).when(~receipted | ~small),)
+
+
+def test_a_guard_is_suggested_as_one_would_write_it() -> None:
+    """No negation of negations, nothing asked twice, and no parentheses around the whole."""
+    found = explore(Paying.definition)
+    change = to_keep(Paying.definition, Paying.policies[0], found.policies[0].trace, found)
+
+    assert str(Paying.policies[0]) == "never(pay).when(~receipted | ~small)"
+    assert str(change) == f"give `ok` the guard `guard=small & receipted`: {Paying.policies[0]} holds"
+    changed = change.edit.apply(Paying.definition)
+    assert explore(changed).policies[0].verdict == "holds"
+    assert changed.edges[0][1].guard.leaves == 2
+
+
 def test_fewer_hops_leave_every_handoff_in_reach() -> None:
     """Where a lower limit would close a handoff for good, only the higher limit of tokens is left."""
     assert [edit.limits.hops for edit in fewer_hops(Desk.definition)] == [5, 4, 3]

@@ -18,7 +18,7 @@ from itertools import chain, islice, zip_longest
 from typing import Any, NamedTuple
 
 from ...define.definition import Definition
-from ...define.guards import Guard
+from ...define.guards import Guard, negated
 from ...define.policies import Policy
 from ...define.rules.check import check
 from ...errors import CertificateError
@@ -124,13 +124,8 @@ def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edi
     for handoff in taken:
         if handoff.kind == "handoff":
             others = [guard for guard in guards if guard is not handoff.guard]
-            yield from (guard_with(handoff, guard) for guard in (*others, *map(_negated, others)))
+            yield from (guard_with(handoff, guard) for guard in (*others, *map(negated, others)))
     yield from map(drop, taken)
-
-
-def _negated(guard: Guard[Any]) -> Guard[Any]:
-    """Return a guard that holds where another does not, as a user would write it."""
-    return guard.parts[0] if guard.connective == "not" else ~guard
 
 
 def _fewer_visits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edit]:
