@@ -11,6 +11,7 @@ import pytest
 from hypothesis import Phase, settings
 from support.lanes import unit
 
+from fsm_orch.define.wording import to_install
 from fsm_orch.errors import ModelUnavailable
 from fsm_orch.models import weights
 
@@ -60,7 +61,7 @@ def _missing(name: str) -> str | None:
         kind
     ]
     if not all(map(find_spec, packages)):
-        return f"Local models need some packages; run: pip install 'fsm_orch[{extra}]'"
+        return f"Local models need some packages: {to_install(extra)}"
     try:
         weights.locate(name, kind)
     except ModelUnavailable as error:

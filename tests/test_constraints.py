@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
@@ -52,6 +54,22 @@ def test_what_is_declared_is_pinned_within_its_bounds() -> None:
     needed = [*map(Requirement, PROJECT["dependencies"]), *declared("local"), *declared("dev")]
 
     assert [] == [r for r in needed if pins().get(canonicalize_name(r.name), "") not in r.specifier]
+
+
+def test_the_extra_of_the_site_has_what_its_tools_import() -> None:
+    """Whatever makes the pages of the site imports this package, and what `docs` or it declares itself."""
+    tools = ROOT / "notebooks" / "tools"
+    parsed = [ast.parse((tools / name).read_text(encoding="utf-8")) for name in ("pages.py", "docstrings.py")]
+    nodes = [node for tree in parsed for node in ast.walk(tree)]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    others = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names - {PROJECT["name"]}
+    ours = {canonicalize_name(r.name) for r in (*map(Requirement, PROJECT["dependencies"]), *declared("docs"))}
+    # griffe is a part of mkdocstrings' handler for Python, whose extension the second tool is
+    given = ours | ({"griffe"} if "mkdocstrings" in ours else set())
+
+    assert "nbformat" in others
+    assert others - given == set()
 
 
 @pytest.mark.parametrize("needed", ELSEWHERE.values(), ids=ELSEWHERE)

@@ -6,13 +6,19 @@ goes on; one that takes long is warned of. One that blocks is given a thread: `S
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..define.agent_spec import AgentSpec
+from ..define.context import FieldRef
+from ..define.source import where_defined
 from ..define.states import Handoff
 from ..errors import WrongType
+from ..kernel.reasons import Refusal
 from .base import PlainAgent, Reply, Visit, names
 from .thread import in_thread
 
@@ -35,20 +41,43 @@ class CodeAgent(PlainAgent):
             return _threaded(visit, self.function)
         returned = self.function(visit)
         if isinstance(returned, Awaitable):
-            return _awaited(visit, returned)
-        return _reply(visit, returned)
+            return _awaited(visit, returned, self.function)
+        return _reply(visit, returned, self.function)
 
 
 async def _threaded(visit: Visit[Any, Any], function: Callable[[Any], Any]) -> Reply:
     returned = await in_thread(function, visit)
-    return _reply(visit, await returned if isinstance(returned, Awaitable) else returned)
+    return _reply(visit, await returned if isinstance(returned, Awaitable) else returned, function)
 
 
-async def _awaited(visit: Visit[Any, Any], returned: Awaitable[object]) -> Reply:
-    return _reply(visit, await returned)
+async def _awaited(visit: Visit[Any, Any], returned: Awaitable[object], function: Callable[[Any], Any]) -> Reply:
+    return _reply(visit, await returned, function)
 
 
-def _reply(visit: Visit[Any, Any], returned: object) -> Reply:
+def _reply(visit: Visit[Any, Any], returned: object, function: Callable[[Any], Any]) -> Reply:
+    """Return what a function returned as a reply.
+
+    One that writes less than its state declares is refused by the kernel anyhow: only here is it known whose it is.
+    """
+    reply = _read(visit, returned)
+    if reply.refusal is not None or len(reply.changes) >= len(declared := visit.state.spec.written_names):
+        return reply
+    written = {key.name if isinstance(key, FieldRef) else key for key in reply.changes}
+    if not written < declared:  # what it may not write is more to the point
+        return reply
+    return replace(reply, refusal=Refusal("missing_field", _less(returned, function, declared - written, declared)))
+
+
+def _less(returned: object, function: Callable[[Any], Any], missing: Set[str], declared: Set[str]) -> str:
+    """Return what is said of a function that wrote less than its state declares."""
+    did = "returned None" if returned is None else f"did not write {', '.join(sorted(missing))}"
+    file, _, line = where_defined(function).rpartition(":")
+    place = f"{PurePath(file).name}:{line}" if file else line  # the name of a module, where there is no source
+    name = getattr(function, "__name__", type(function).__name__)
+    return f"`{name}` at {place} {did}; its state declares that it writes {', '.join(sorted(declared))}"
+
+
+def _read(visit: Visit[Any, Any], returned: object) -> Reply:
     match returned:
         case None:
             return Reply()

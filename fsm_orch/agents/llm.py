@@ -184,7 +184,7 @@ class LLMAgent:
             parts.append(f"- {NONE_OF_THESE}: none of these fits")
         keys = [*(["handoff"] if menu else []), *self._written]
         if keys:
-            parts.append(f"Reply with one JSON object with the keys {', '.join(keys)}.")
+            parts.append(f"Reply with one JSON object with the key{'s' if keys[1:] else ''} {', '.join(keys)}.")
         return "\n".join(parts)
 
 

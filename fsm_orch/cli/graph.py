@@ -11,6 +11,7 @@ import typer
 
 from .. import discover
 from ..define.definition import Definition
+from ..define.wording import to_install
 from ..export.canonical import canonical
 from ..export.dot import dot
 from ..export.mermaid import mermaid
@@ -35,7 +36,7 @@ def _svg(definition: Definition) -> str:
     try:
         from ..export.svg import svg  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise CommandError("a picture needs Graphviz, which comes with: pip install 'fsm_orch[svg]'") from error
+        raise CommandError(f"a picture needs Graphviz: {to_install('svg')}") from error
     return svg(definition)
 
 

@@ -102,6 +102,23 @@ class Context(BaseModel, metaclass=_ContextMeta):
         variables = cls.__pydantic_generic_metadata__["parameters"]
         return [*unkept_fields(cls, names, variables), *_loosened(cls), *_mismarked(cls), *_hidden(cls)]
 
+    if not TYPE_CHECKING:  # a checker would take it that any attribute may be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            _check_frozen(self, name)
+            super().__setattr__(name, value)
+
+        def __delattr__(self, name: str) -> None:
+            _check_frozen(self, name)
+            super().__delattr__(name)
+
+
+def _check_frozen(context: Context, name: str) -> None:
+    """Raise ContextError if somebody is about to change a field: pydantic's own error does not say what to do."""
+    if name in type(context).__pydantic_fields__:
+        field = f"{type(context).__name__}.{name}"
+        raise ContextError(f"A context is frozen. An agent returns what it changes: return {{{field}: ...}}")
+
 
 C = TypeVar("C", bound=Context)
 

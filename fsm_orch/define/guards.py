@@ -171,6 +171,32 @@ def _composed(
     )
 
 
+def as_written(guard: Guard[Any]) -> str:
+    """Return a guard as a user writes it where it stands alone: without parentheses around the whole."""
+    return repr(guard)[1:-1] if guard.connective in ("all", "any") and guard.canonical is not None else repr(guard)
+
+
+def negated(guard: Guard[Any]) -> Guard[Any]:
+    """Return a guard that holds where another does not and nothing raises, with as few `~` as a user would write."""
+    if guard.connective == "not":
+        return guard.parts[0]
+    # by De Morgan, which asks the same leaves in the same order; where no part is negated it would only add `~`
+    if guard.connective is not None and any(part.connective == "not" for part in guard.parts):
+        return (all_of if guard.connective == "any" else any_of)(*map(negated, guard.parts))
+    return ~guard
+
+
+def both(one: Guard[Any] | None, other: Guard[Any]) -> Guard[Any]:
+    """Return a guard that holds where both do; what both ask is asked once."""
+    conjuncts = [part for guard in (one, other) if guard is not None for part in _conjuncts(guard)]
+    once = tuple(dict.fromkeys(conjuncts))
+    return once[0] if len(once) == 1 else all_of(*once)
+
+
+def _conjuncts(guard: Guard[Any]) -> tuple[Guard[Any], ...]:
+    return guard.parts if guard.connective == "all" else (guard,)
+
+
 def _show(canonical: object) -> str:
     if isinstance(canonical, Mapping):
         ((connective, parts),) = canonical.items()

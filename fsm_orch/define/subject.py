@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .guards import Guard
+from .guards import Guard, as_written
 
 
 class Subject:
@@ -66,4 +66,6 @@ def alternatives(subject: Atom) -> tuple[Atom, ...]:
 
 def listed(atoms: tuple[Atom, ...]) -> str:
     """Return the names of what is joined, as a user writes them: `refund | is_large`."""
+    if len(atoms) == 1 and isinstance(atoms[0], Guard):
+        return as_written(atoms[0])
     return " | ".join(repr(atom) if isinstance(atom, Guard) else atom.name or repr(atom) for atom in atoms)

@@ -1,4 +1,4 @@
-"""How messages count things, list names, say what came, and guess what was meant."""
+"""How messages count things, list names, say what came, guess what was meant, and say what to install."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return the end of a message that guesses what was meant, or nothing if nothing is close."""
     close = difflib.get_close_matches(name, list(candidates), n=1)
     return f": did you mean {close[0]!r}?" if close else ""
+
+
+def to_install(extra: str) -> str:
+    """Return what to do about packages that are missing, for those who have a clone and those who have a wheel."""
+    return f"install the extra `{extra}` of fsm_orch; in a clone: pip install -e '.[{extra}]'"
 
 
 def without_surrogates(text: str) -> str:

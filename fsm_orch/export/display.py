@@ -21,12 +21,9 @@ from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.skeleton import Measure
 from ..proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
 from ..proof.report import Counterexample, Proof
-from ..run.result import RunResult
+from ..run.result import RunResult, cut, used_in_words
 from .diagram import diagram, printable
 from .table import HEADINGS, rows
-
-_MOST_CHARS = 300
-"""The most characters of one value of a context that are shown."""
 
 _MEASURES: tuple[Measure, ...] = ("tokens", "cost", "calls", "hops")
 
@@ -130,12 +127,12 @@ def result_html(result: RunResult[Any]) -> str:
         (str(number), hop.source, hop.handoff or "landing", hop.target, f"{record.stamp.remaining:,}")
         for number, (hop, record) in enumerate(zip(result.path, taken, strict=True), 1)
     ]
-    fields = [(name, _cut(value)) for name, value in shown(result.context).items()]
+    fields = [(name, cut(value)) for name, value in shown(result.context).items()]
     return _joined(
         _heading(end, landing.detail if landing else ""),
         _table(("hop", "state", "handoff", "to", "tokens left"), path),
         _table(("field", "value"), fields),
-        _line(_used(result)),
+        _line(used_in_words(result)),
     )
 
 
@@ -178,17 +175,11 @@ def _findings(proof: Proof) -> Iterator[str]:
         yield _table(("finding", "level", "problem", "fix"), lines)
 
 
-def _used(result: RunResult[Any]) -> str:
-    calls = f"{result.usage.requests} call{'' if result.usage.requests == 1 else 's'}"
-    cost = [] if result.cost_usd is None else [f"${result.cost_usd:f}"]
-    return ", ".join([f"{result.charged_tokens:,} tokens", calls, *cost, f"in {result.seconds:.2f} s"])
-
-
 def _result_text(result: RunResult[Any]) -> str:
     """Return a run in a line."""
     way = "".join(f" -{hop.handoff or 'landing'}-> {hop.target}" for hop in result.path)
     begin = result.path[0].source if result.path else result.state.name
-    return f"<RunResult {begin}{way}; {_used(result)}>"
+    return f"<RunResult {begin}{way}; {used_in_words(result)}>"
 
 
 def _certificate_text(certificate: Certificate) -> str:
@@ -197,11 +188,6 @@ def _certificate_text(certificate: Certificate) -> str:
         f"{measure} {certificate.bounds[measure].bound:,}" for measure in _MEASURES if measure in certificate.bounds
     )
     return f"<Certificate {certificate.machine}: {', '.join(bounds)}>"
-
-
-def _cut(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= _MOST_CHARS else f"{text[:_MOST_CHARS]} … ({len(text):,} characters)"
 
 
 def _joined(*parts: str) -> str:

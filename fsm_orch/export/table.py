@@ -26,7 +26,8 @@ class Row(NamedTuple):
     total: int
     """The tokens that the run had been charged when the visit ended."""
     note: str
-    """What was written, or what the run began with; how the visit failed; and the answers of opaque guards."""
+    """What was written, or what the run began with; how the visit failed; and what the row hangs on: the answers of
+    opaque guards, and a handoff that a function has to propose."""
 
 
 def rows(trace: Trace) -> tuple[Row, ...]:
@@ -81,5 +82,6 @@ def _notes(trace: Trace, leg: Leg) -> Iterator[str]:
         yield f"landed: {leg.landing}"
     elif leg.kind != "handoff":
         yield f"on {leg.kind}"
-    if leg.assumed:
-        yield f"if {' and '.join(map(str, leg.assumed))}"
+    hangs_on = [*map(str, leg.assumed), *([leg.proposal] if leg.proposal else [])]
+    if hangs_on:
+        yield f"if {' and '.join(hangs_on)}"

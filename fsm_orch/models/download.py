@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
+from ..define.wording import to_install
 from ..errors import ModelUnavailable
 from .weights import File, Kind, Weights, find, sha256_of
 
@@ -123,8 +124,7 @@ def _request(entry: Weights, file: File, index: str, part: Path, on_progress: Pr
     try:
         import httpx2  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
-        extra = _EXTRAS[entry.kind]
-        raise ModelUnavailable(f"A download needs a package; run: pip install 'fsm_orch[{extra}]'") from error
+        raise ModelUnavailable(f"A download needs a package: {to_install(_EXTRAS[entry.kind])}") from error
     try:
         # Unlike a call to a model, this follows redirects (an index may send us to its file server) and takes proxies
         # and certificates (SSL_CERT_FILE) from the environment. A sha256 decides whether to trust what comes.

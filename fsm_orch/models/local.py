@@ -27,6 +27,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from ..amounts import FREE, Price, Usage, trusted_usage
+from ..define.wording import to_install
 from ..errors import CallFailed, ModelUnavailable
 from . import forked
 from .base import Request, Response
@@ -367,7 +368,7 @@ def _native() -> Any:
         import httpx2  # noqa: F401, PLC0415 - an extra
         import xllamacpp  # noqa: PLC0415 - an extra, and native
     except ImportError as error:
-        raise ModelUnavailable("Local models need two packages; run: pip install 'fsm_orch[local]'") from error
+        raise ModelUnavailable(f"Local models need two packages: {to_install('local')}") from error
     return xllamacpp
 
 

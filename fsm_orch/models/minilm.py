@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from ..define.wording import to_install
 from ..errors import ModelUnavailable
 from . import forked, weights
 from .embed import Vector, unit
@@ -107,5 +108,5 @@ def _native() -> tuple[Any, Any, Any]:
         import onnxruntime  # noqa: PLC0415 - an extra, and native
         import tokenizers  # noqa: PLC0415 - an extra, and native
     except ImportError as error:
-        raise ModelUnavailable("This embedder needs some packages; run: pip install 'fsm_orch[embed]'") from error
+        raise ModelUnavailable(f"This embedder needs some packages: {to_install('embed')}") from error
     return onnxruntime, tokenizers, numpy

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from ..amounts import Price
 from ..define.callables import is_awaited, takes_one
-from ..define.wording import kind_of
+from ..define.wording import kind_of, to_install
 from ..errors import ModelUnavailable
 from .base import Model
 from .embed import Embedder
@@ -64,9 +64,7 @@ def _opener(adapter: _Adapter) -> Any:
     try:  # here and by name, since an SDK is an extra, and slow to import
         module = import_module(f".{adapter.module}", __package__)
     except ImportError as error:
-        raise ModelUnavailable(
-            f"Models of this provider need some packages; run: pip install 'fsm_orch[{adapter.extra}]'"
-        ) from error
+        raise ModelUnavailable(f"Models of this provider need some packages: {to_install(adapter.extra)}") from error
     return getattr(module, adapter.opener)
 
 

@@ -28,6 +28,7 @@ from .explore.exploration import Exploration, PolicyVerdict, explore
 from .explore.trace import Trace
 from .explore.walk import OnProgress
 from .findings import findings
+from .findings.verdicts import OF_VERDICTS, hanging_on
 from .repair.change import Change, to_keep, to_slacken
 
 __all__ = ["Bounds", "Certificate", "Counterexample", "Proof", "certify", "prove", "verify"]
@@ -113,6 +114,35 @@ class Proof:
         is_shown = _is_shown(self.exploration) and all(part.is_sound for part in self.parts.values())
         failing = {"error", "warning"} if strict else {"error"}
         return is_shown and not any(finding.level in failing for finding in self.findings)
+
+    def __str__(self) -> str:
+        """Return the bounds, each verdict with its counterexample and what closes it, and the findings, in lines."""
+        sound = "is sound" if self.is_sound() else "has something to mend"
+        verdicts = (line for number in range(len(self.policies)) for line in self._verdict(number))
+        return "\n".join([f"{self.definition.name} {sound}: {self._bounds()}", *verdicts, *self._others()])
+
+    def _bounds(self) -> str:
+        bounds = self.bounds
+        cost = f"${bounds.cost_usd:f}, " if bounds.cost_usd else ""
+        return f"at most {bounds.tokens:,} tokens, {cost}{bounds.calls} calls, {bounds.hops} hops, {bounds.seconds:g} s"
+
+    def _verdict(self, number: int) -> Iterator[str]:
+        judged = self.policies[number]
+        yield f"  {judged.verdict:<9} {judged.policy}"
+        for example in self.counterexamples:
+            if example.policy is judged.policy:
+                yield f"            {example.trace}{hanging_on(judged)}"
+                change = f"the smallest change: {example.change}" if example.change else "no small change closes it"
+                yield f"            {change}"
+
+    def _others(self) -> Iterator[str]:
+        """Yield the findings that are not about verdicts, and what would make the worst case fit."""
+        for finding in self.findings:
+            if finding.code not in OF_VERDICTS:
+                yield f"  {finding.level:<9} {finding.code} {finding.problem}"
+                yield f"            fix: {finding.fix}"
+        for change in self.slackening:
+            yield f"  to make it fit: {change}"
 
     def __repr__(self) -> str:
         bounds = self.bounds

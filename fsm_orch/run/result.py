@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from ..amounts import Usage
+from ..define.changes import shown
 from ..define.context import Context
 from ..define.definition import Definition
 from ..define.states import Final, State
@@ -106,6 +107,14 @@ class RunResult(Generic[C]):
         final = self.state if isinstance(self.state, Final) else None
         return added_to(self.journal, self.context, self.said, self.records, final, self.words)
 
+    def __str__(self) -> str:
+        """Return where the run ended, its path, the fields of its context, and what it used, a line each."""
+        ended = f"Ended in {self.state.name}"
+        if self.landing is not None:
+            ended = f"Landed in {self.state.name} ({self.landing.reason}): {self.landing.detail}"
+        fields = (f"  {name}: {_in_a_line(value)}" for name, value in shown(self.context).items())
+        return "\n".join([ended, *(f"  {hop}" for hop in self.path), *fields, used_in_words(self)])
+
     def __repr__(self) -> str:
         return f"RunResult({', '.join(f'{name}={getattr(self, name)!r}' for name in _SHOWN)})"
 
@@ -120,6 +129,28 @@ class RunResult(Generic[C]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, error=together(state["error"]))
+
+
+_MOST_CHARS = 300
+"""The most characters of one value of a context that are shown."""
+
+
+def cut(value: object) -> str:
+    """Return a value as text, cut short if it is long."""
+    text = str(value)
+    return text if len(text) <= _MOST_CHARS else f"{text[:_MOST_CHARS]} … ({len(text):,} characters)"
+
+
+def _in_a_line(value: object) -> str:
+    text = str(value)
+    return cut(text if text.isprintable() else repr(value))
+
+
+def used_in_words(result: RunResult[Any]) -> str:
+    """Return what a run used, in a line."""
+    calls = f"{result.usage.requests} call{'' if result.usage.requests == 1 else 's'}"
+    cost = [] if result.cost_usd is None else [f"${result.cost_usd:f}"]
+    return ", ".join([f"{result.charged_tokens:,} tokens", calls, *cost, f"in {result.seconds:.2f} s"])
 
 
 def place(definition: Definition, now: Configuration) -> State | Final:

@@ -27,9 +27,9 @@ _OF_POLICIES = frozenset({"FSM112", "FSM401", "FSM402"})
 """The findings about policies that hold for an asserted one too. Others do not: its guards need no name, for instance,
 since it is in no digest."""
 _REASONS = {
-    "violated": "breaks it",
-    "possible": "breaks it, if guards that read fields with too many values to try, or validators, let it",
-    "unknown": "not all paths were seen",
+    "violated": "violated:",
+    "possible": "possible, if guards that read fields with too many values to try, or validators, let it:",
+    "unknown": "unknown, since not all paths were seen",
 }
 
 
@@ -165,7 +165,7 @@ def unkept(explored: Exploration) -> list[str]:
 
 
 def _broken(judged: PolicyVerdict) -> Iterator[str]:
-    yield f"  {judged.policy}: {judged.verdict}, {_REASONS[judged.verdict]}"
+    yield f"  {judged.policy}: {_REASONS[judged.verdict]}"
     yield from _shown(judged.trace)
 
 

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
+from hypothesis.errors import ResolutionFailed, Unsatisfiable
 
 from ..agents.base import Agent, Reply, Visit
 from ..define.changes import journaled, validated
-from ..define.context import Context
+from ..define.context import Context, given_fields
 from ..define.definition import Definition
+from ..define.guards import Guard
 from ..define.machine import AnyMachine, definition_of
 from ..define.states import Handoff, State
 from ..define.watched import declared, watched
 from ..errors import ContextError, WrongType
+from ..proof.explore.domain import leaves_of
+from ..proof.explore.reads import may_read
+from ..proof.explore.values import spoken_of
 from ..run.outcome import TooLate, replied
 from ..run.start import agents_of
-from .strategies import given_values, unmade, values
+from .strategies import given_values, values
 
 _OURS = Path(__file__).parents[1]
 
@@ -44,8 +49,9 @@ def assert_agents_act(
     """Assert that code agents act: each is called by itself, and must return a reply that its state declares.
 
     It is called on contexts that are made up by the types of their fields: those that a caller gives, those that its
-    state reads, and such that a guard on a way into the state holds. Whatever the agent does is really done, as often
-    as Hypothesis likes. So what it could pay with, send with or delete with must come from `deps`.
+    state reads, and those that guards on the ways into it may read, such that one of these guards holds. Whatever the
+    agent does is really done, as often as Hypothesis likes. So what it could pay with, send with or delete with must
+    come from `deps`.
 
     Args:
         machine: the machine.
@@ -55,7 +61,7 @@ def assert_agents_act(
 
     Raises AssertionError: if an agent raises, takes longer than its visit may, or returns what its state does not
         declare; names the agent, its line, and the context.
-    Raises hypothesis.errors.ResolutionFailed: if no context can be drawn.
+    Raises hypothesis.errors.ResolutionFailed: if no context is found on which a run enters a state; says why.
     Raises TypeError: if the machine has dependencies, and none are given.
     Raises ValueError: if a state is not the machine's, or its agent is not code.
     """
@@ -78,10 +84,10 @@ def _call_often(
     deps: Callable[[], Any],
     may_raise: type[Exception] | tuple[type[Exception], ...],
 ) -> None:
-    agent = agents_of(definition, {})[state.name]
+    agent, refused = agents_of(definition, {})[state.name], list[str]()
 
     @settings(deadline=None, suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much))
-    @given(_contexts(definition, state))
+    @given(_contexts(definition, state, refused))
     def acts(context: Context) -> None:
         wrong = _wrong(definition, state, agent, context, deps, may_raise)
         assert wrong is None, f"{definition.name}.{state.name}: {state.spec.name} {wrong}\n  on {context!r}"
@@ -89,26 +95,55 @@ def _call_often(
     try:
         acts()
     except Unsatisfiable as error:
-        raise unmade(f"a visit of {definition.name}.{state.name}", ["no guard on a way into it held"]) from error
+        raise _never_entered(definition, state, refused) from error
 
 
-def _contexts(definition: Definition, state: State) -> st.SearchStrategy[Context | None]:
-    """Draw contexts on which a run may enter a state."""
+def _never_entered(definition: Definition, state: State, refused: list[str]) -> ResolutionFailed:
+    """Return the error that says why no context was found on which a run enters a state, and what to do."""
+    why = Counter(refused).most_common(1)[0][0] if refused else "none was drawn"
+    return ResolutionFailed(
+        f"Hypothesis found no context on which a run of {definition.name} enters {state.name!r}: {why}. "
+        "If no run does, `fsm-orch check` says so. If some do, make their values likely: give a field that decides it "
+        "a type of its own, and register that in a conftest.py: hypothesis.strategies.register_type_strategy(TheType, "
+        "...). Or name the states to call, without this one"
+    )
+
+
+def _contexts(definition: Definition, state: State, refused: list[str]) -> st.SearchStrategy[Context | None]:
+    """Draw contexts on which a run may enter a state; note in `refused` why others were not taken."""
     context_type, ways = definition.context, [way for _, way in definition.edges if way.target is state]
-    written = st.fixed_dictionaries({name: values(context_type, name) for name in sorted(state.spec.read_names)})
-    drawn = st.builds(lambda given, read: {**given, **read}, given_values(context_type), written)
+    leaves = leaves_of(way.guard for way in ways)
+    written = frozenset[str]().union(*(one.spec.written_names for one in definition.states.values()))
+    # a field that nobody gives or writes keeps its default in every run
+    asked = frozenset[str]().union(*(may_read(leaf, context_type) for leaf in leaves)) & (
+        written | given_fields(context_type)
+    )
+    fields = {name: values(context_type, name) for name in sorted(state.spec.read_names)}
+    fields |= {name: _values_for(context_type, name, leaves) for name in sorted(asked)}
+    drawn = st.builds(lambda given, more: {**given, **more}, given_values(context_type), st.fixed_dictionaries(fields))
 
     def is_way_in(context: Context | None) -> bool:
-        return context is not None and (state.initial or any(_is_open(way, context) for way in ways))
+        if context is None or state.initial or any(_is_open(way, context) for way in ways):
+            return context is not None
+        refused.append(f"no guard on a way into it held ({', '.join(f'{way.name}: {way.guard!r}' for way in ways)})")
+        return False
 
-    return drawn.map(partial(_made, context_type)).filter(is_way_in)
+    return drawn.map(partial(_made, context_type, refused)).filter(is_way_in)
 
 
-def _made(context_type: type[Context], drawn: Mapping[str, Any]) -> Context | None:
+def _values_for(context_type: type[Context], name: str, leaves: Iterable[Guard[Any]]) -> st.SearchStrategy[Any]:
+    """Draw values of a field that guards may read: some of any kind, and some that these guards speak of."""
+    spoken = spoken_of(context_type, name, leaves)
+    return st.sampled_from(spoken) | values(context_type, name) if spoken else values(context_type, name)
+
+
+def _made(context_type: type[Context], refused: list[str], drawn: Mapping[str, Any]) -> Context | None:
     """Return a context as a run holds it, read back from JSON; None if it is not one."""
-    with suppress(ContextError):
+    try:
         return validated(context_type, journaled(validated(context_type, drawn), drawn))
-    return None
+    except ContextError as error:
+        refused.append(str(error).rstrip("."))
+        return None
 
 
 def _is_open(way: Handoff, context: Context) -> bool:

@@ -109,7 +109,9 @@ def _what_is_missing(what: str, error: ModuleNotFoundError) -> str:
     """Return what to install; a module that is missing for another reason is raised again."""
     if error.name not in ("hypothesis", "vcr"):
         raise error
-    return f"{what} needs {error.name}: pip install 'fsm_orch[test]'"
+    from fsm_orch.define.wording import to_install  # noqa: PLC0415 - not for those who do not ask
+
+    return f"{what} needs {error.name}: {to_install('test')}"
 
 
 @pytest.fixture

@@ -54,6 +54,100 @@ class Later(Machine[Facts]):
     first = work.to(done)
 
 
+class Pair(Context):
+    """What a function writes, or forgets."""
+
+    pick: str
+    left: str | None = None
+    right: str | None = None
+
+
+def forgets(visit: Visit[Pair]) -> Any:
+    """Write less than its state declares, in every form there is."""
+    half = {Pair.left: "l"}
+    return {
+        "none": None,
+        "half": half,
+        "reply": Reply(changes=half),
+        "names": Reply(changes={"left": "l"}),
+        "handoff": Forgetful.on,
+        "stray": Reply(changes={"pick": "p"}),
+    }[visit.context.pick]
+
+
+async def forgets_later(visit: Visit[Pair]) -> Any:
+    return forgets(visit)
+
+
+def assigns(visit: Visit[Pair]) -> Any:
+    visit.context.left = "l"  # type: ignore[misc]
+
+
+class Forgetful(Machine[Pair]):
+    """A state that is to write two fields."""
+
+    work = State(forgets, initial=True, reads=Pair.pick, writes=(Pair.left, Pair.right))
+    done, human = Final(), Final(fallback=True)
+    on = work.to(done)
+
+
+class ForgetfulLater(Machine[Pair]):
+    """The same, in a coroutine."""
+
+    work = State(forgets_later, initial=True, reads=Pair.pick, writes=(Pair.left, Pair.right))
+    done, human = Final(), Final(fallback=True)
+    on = work.to(done)
+
+
+class Assigning(Machine[Pair]):
+    """A state whose agent takes the context for a place to write in."""
+
+    work = State(assigns, initial=True, reads=Pair.pick, writes=Pair.left)
+    done, human = Final(), Final(fallback=True)
+    on = work.to(done)
+
+
+@pytest.mark.parametrize(
+    ("pick", "did"),
+    [
+        ("none", "returned None"),
+        ("half", "did not write right"),
+        ("reply", "did not write right"),
+        ("names", "did not write right"),
+        ("handoff", "did not write left, right"),
+    ],
+)
+def test_who_writes_less_is_named(pick: str, did: str) -> None:
+    """A function that writes less than its state declares is landed with its name, its line, and what is missing."""
+    line = forgets.__code__.co_firstlineno
+    landing = Runner(Forgetful).run_sync(Pair(pick=pick)).landing
+
+    assert landing is not None
+    assert f"`forgets` at test_code.py:{line} {did}; its state declares that it writes left, right" in landing.detail
+    if pick != "handoff":  # which is of another machine there
+        later = Runner(ForgetfulLater).run_sync(Pair(pick=pick)).landing
+        assert later is not None
+        assert landing.detail.replace("forgets", "forgets_later").split(":")[0] in later.detail
+
+
+def test_who_writes_what_it_may_not_is_told_that() -> None:
+    """A field that is not declared is named before those that are missing."""
+    landing = Runner(Forgetful).run_sync(Pair(pick="stray")).landing
+
+    assert landing is not None
+    assert "pick: not declared by this agent" in landing.detail
+
+
+def test_who_assigns_to_the_context_is_told_what_to_return() -> None:
+    """The landing names the line, and what to write instead."""
+    landing = Runner(Assigning).run_sync(Pair(pick="x")).landing
+
+    line = assigns.__code__.co_firstlineno + 1
+    told = f"ContextError at test_code.py:{line}: A context is frozen. An agent returns what it changes: "
+    assert landing is not None
+    assert landing.detail == told + "return {Pair.left: ...}"
+
+
 def nothing(visit: Visit[Facts]) -> None:
     """Write nothing and choose nothing."""
 

@@ -87,7 +87,7 @@ def test_the_prompt_shows_scope_menu_and_only_what_it_reads() -> None:
             "Choose one handoff:",
             "- to_billing: invoices, payments, refunds",
             "- resolved: nothing to do",
-            "Reply with one JSON object with the keys handoff.",
+            "Reply with one JSON object with the key handoff.",
         ]
     )
     assert request.messages[-1] == Message(role="user", content='{"query":"hi"}')

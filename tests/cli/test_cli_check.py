@@ -80,6 +80,7 @@ def test_a_machine_that_builds_shows_what_is_proved(cli, ask):
     assert re.search(r"explored all runs: [\d,]+ configurations, [\d,]+ steps, 1 hop deep in \d+\.\d\d s", said)
     assert "held T1 closure; T2 termination; T3 budget; T4 deadline; T5 landing" in said
     assert "assuming providers keep their output caps" in said
+    assert "guards are pure: what they answer depends on the context alone" in said
     assert "findings 1 warning, 1 note" in said
 
 
@@ -480,7 +481,7 @@ def test_without_scipy_it_is_said_what_to_install(machines):
 
     if machines == "machines.shop":
         assert done.returncode == 2
-        assert "pip install 'fsm_orch[proof]'" in done.stderr
+        assert "pip install -e '.[proof]'" in done.stderr
         assert done.stderr.count("\n") == 1
     else:
         assert done.returncode == 0

@@ -90,7 +90,7 @@ def test_a_picture_without_its_package_says_what_to_install(cli, desk, monkeypat
     result = cli.invoke(app, ["graph", desk, "--format", "svg"])
 
     assert result.exit_code == 2
-    assert "pip install 'fsm_orch[svg]'" in result.stderr
+    assert "pip install -e '.[svg]'" in result.stderr
 
 
 def test_a_picture_is_a_document(cli, desk):

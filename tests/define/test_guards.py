@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch import Context, all_of, any_of, guard, not_
+from fsm_orch import Context, all_of, any_of, guard, never, not_
 from fsm_orch.define import Guard
-from fsm_orch.define.guards import as_bool
+from fsm_orch.define.guards import as_bool, as_written, both, negated
 
 
 class Flags(Context):
@@ -94,6 +94,35 @@ def test_composition_is_boolean_algebra(tree: Any, a: bool, b: bool, c: bool) ->
     flags = Flags(a=a, b=b, c=c)
 
     assert truth(tree, flags) is build(tree)(flags)
+
+
+def said(guard: Guard[Flags], flags: Flags) -> bool | str:
+    try:
+        return guard(flags)
+    except RuntimeError:
+        return "raises"
+
+
+@given(trees, trees, st.booleans(), st.booleans())
+def test_what_is_written_shorter_means_the_same(tree: Any, other: Any, a: bool, b: bool) -> None:
+    """A negation pushed inwards, and two guards joined without repetition, answer and raise as the plain ones do."""
+    flags = Flags(a=a, b=b)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ATOMS, "c", breaks)
+        one, two = build(tree), build(other)
+
+    assert said(negated(one), flags) == said(~one, flags)
+    assert said(both(one, two), flags) == said(one & two, flags)
+    assert said(both(None, two), flags) == said(two, flags)
+
+
+def test_a_guard_is_written_as_a_user_would() -> None:
+    """A negation of negations is none, and what stands alone has no parentheses."""
+    assert as_written(negated(~is_a | ~is_b)) == "is_a & is_b"
+    assert as_written(negated(is_a | is_b)) == "~(is_a | is_b)"
+    assert as_written(both(is_a & is_b, is_b & ~is_c)) == "is_a & is_b & ~is_c"
+    assert as_written(is_a) == "is_a"
+    assert str(never(is_a | is_b).after((is_a & is_b) | is_c)) == "never(is_a | is_b).after((is_a & is_b) | is_c)"
 
 
 @given(st.lists(st.sampled_from(list(ATOMS))), st.booleans(), st.booleans(), st.booleans())

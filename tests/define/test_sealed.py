@@ -301,6 +301,20 @@ def test_a_result_shows_where_it_went_and_why() -> None:
     assert repr(result.landing) in repr(result)
     assert repr(result.context) in repr(result)
     assert "records=" not in repr(result)
+    assert "\n" not in repr(result)
+
+
+def test_a_result_is_printed_to_be_read() -> None:
+    """A line each for its end, its hops, its fields, and what it used; no text of a user breaks a line."""
+    result = runner().run_sync(Query(text="one\ntwo \x1b[31m" + "x" * 5_000))
+    ended, *lines, used = str(result).splitlines()
+    well = runner().run_sync(Query(text="x"))
+
+    assert ended.startswith(f"Landed in {result.state.name} (denied): CallDenied at test_sealed.py:")
+    assert lines[: len(result.path)] == [f"  {hop}" for hop in result.path]
+    assert any(line.startswith("  text: 'one\\ntwo \\x1b[31mxxx") and len(line) < 400 for line in lines)
+    assert used.startswith(f"{result.charged_tokens:,} tokens, 0 calls")
+    assert str(well).splitlines()[0] == f"Ended in {well.state.name}"
 
 
 def _local() -> type[Exception]:

@@ -125,5 +125,5 @@ def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "fsm_orch.models.anthropic")
     monkeypatch.setitem(sys.modules, "anthropic", None)
 
-    with pytest.raises(ModelUnavailable, match=r"pip install 'fsm_orch\[anthropic\]'"):
+    with pytest.raises(ModelUnavailable, match=r"pip install -e '\.\[anthropic\]'"):
         resolve("anthropic:claude-haiku-4-5")

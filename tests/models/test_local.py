@@ -421,7 +421,7 @@ async def test_broken_weights(broken: str) -> None:
 def test_missing_library(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the native library, the message names the extra."""
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    with pytest.raises(ModelUnavailable, match=re.escape("pip install 'fsm_orch[local]'")):
+    with pytest.raises(ModelUnavailable, match=re.escape("pip install -e '.[local]'")):
         LocalModel(broken)
 
 

@@ -44,7 +44,7 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
         registry.embedder("minilm")
     monkeypatch.setattr("fsm_orch.models.weights.locate", lambda name, kind: ())
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModelUnavailable, match=r"run: pip install 'fsm_orch\[embed\]'"):
+    with pytest.raises(ModelUnavailable, match=r"pip install -e '\.\[embed\]'"):
         registry.embedder("minilm")
 
 

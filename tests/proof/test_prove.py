@@ -85,6 +85,24 @@ def test_a_proof_is_shown_in_a_line() -> None:
     assert "\n" not in repr(proof)
 
 
+def test_a_proof_is_printed_to_be_read() -> None:
+    """What no run exceeds, each verdict with its path and what closes it, and each finding with its fix, in lines."""
+    first, holds, violated, path, change, *others = str(prove(Slip)).splitlines()
+
+    assert first == "Slip has something to mend: at most 0 tokens, 0 calls, 2 hops, 20 s"
+    assert holds == "  holds     never(pay).before(check)"
+    assert violated == "  violated  never(pay).when(~is_paid)"
+    assert path == "            check -on-> pay"
+    assert (
+        change
+        == "            the smallest change: give `on` the guard `guard=is_paid`: never(pay).when(~is_paid) holds"
+    )
+    codes = [finding.code for finding in prove(Slip).findings if finding.code != "FSM411"]
+    assert [line.split()[1] for line in others[::2]] == codes
+    assert all(line.startswith("            fix: ") for line in others[1::2])
+    assert str(prove(ByModel)).startswith("ByModel is sound: at most ")
+
+
 def test_running_loads_no_prover() -> None:
     """`import fsm_orch` loads what a runner verifies certificates with, and nothing that makes or explores."""
     program = "import sys, fsm_orch; print(*[m for m in sys.modules if m.startswith('fsm_orch.proof')])"
@@ -114,6 +132,16 @@ class Till(Machine[Bill]):
     count = State(tell, initial=True)
     done, human = Final(), Final(fallback=True)
     over = count.to(done)
+
+
+class Slip(Machine[Bill]):
+    """Check, and pay whatever was found."""
+
+    check, pay = State(tell, initial=True), State(tell)
+    done, human = Final(), Final(fallback=True)
+    on, off = check.to(pay), check.to(human)
+    over = pay.to(done)
+    policies = (never(pay).before(check), never(pay).when(~is_paid))
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 from support.selling import Desk, Order, Paid, is_paid, judged, work
 
-from fsm_orch import Final, Limits, Machine, State, guard, never
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, after, guard, never
 from fsm_orch.define.guards import Guard
 from fsm_orch.define.policies import Policy
 from fsm_orch.define.rules.check import check
 from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.explore.exploration import explore
+from fsm_orch.proof.findings import of_definition
 from fsm_orch.proof.repair.change import to_keep, to_slacken
 from fsm_orch.proof.repair.edits import Edit, drop, fewer_hops, fewer_visits, guard_with
 from machines import helpdesk
@@ -54,6 +55,65 @@ def test_no_change_closes_a_handoff_in_disguise() -> None:
     change = to_keep(Detour.definition, Detour.policies[0], found.policies[0].trace, found)
 
     assert str(change) == "remove the handoff `late`: never(send).after(look) holds"
+
+
+class Claim(Context):
+    """What an expense desk shares."""
+
+    text: str
+    has_receipt: bool = False
+    answer: str | None = None
+
+
+@guard
+def is_receipted(claim: Claim) -> bool:
+    return claim.has_receipt
+
+
+class Expenses(Machine[Claim]):
+    """Answer from the handbook, which may lead back; or pay, or ask a manager."""
+
+    desk = State(LLMAgent("Decide.", reads=Claim.text), initial=True, max_visits=2)
+    handbook = State(print, reads=Claim.text, writes=Claim.answer)
+    receipt = State(print, reads=Claim.text, writes=Claim.has_receipt)
+    finished, manager = Final(), Final(fallback=True)
+    claim_money = desk.to(receipt, "money")
+    ask_rule = desk.to(handbook, "a rule")
+    again = handbook.to(desk)
+    paid = receipt.to(finished, guard=is_receipted)
+    too_much = receipt.to(manager)
+    policies = (after(handbook).eventually(finished),)
+
+
+def test_no_change_is_hollow() -> None:
+    """An edit after which the policy holds because runs are landed, which excuses them, is none."""
+    found = explore(Expenses.definition)
+    (judged,) = found.policies
+    hollow = drop(Expenses.too_much).apply(Expenses.definition)
+
+    assert judged.verdict == "violated"
+    assert explore(hollow).policies[0].verdict == "holds"
+    assert any(finding.code == "FSM203" for finding in of_definition(hollow))
+    assert to_keep(Expenses.definition, Expenses.policies[0], judged.trace, found) is None
+
+
+def test_no_change_leaves_a_final_state_to_landings() -> None:
+    """The fallback can always be landed in, but what runs entered by a handoff they must still enter by one."""
+
+    class Asked(Machine[Claim]):
+        """Ask a manager, or not."""
+
+        look, check = State(print, initial=True), State(print)
+        finished, manager = Final(), Final(fallback=True)
+        to_check, done = look.to(check), look.to(finished)
+        ask, passed = check.to(manager), check.to(finished)
+        policies = (never(ask), never(to_check))
+
+    found = explore(Asked.definition)
+    of_ask, of_check = found.policies
+
+    assert to_keep(Asked.definition, of_ask.policy, of_ask.trace, found) is None
+    assert to_keep(Asked.definition, of_check.policy, of_check.trace, found) is None
 
 
 def test_no_change_is_told_of_what_was_not_explored_whole() -> None:
@@ -147,6 +207,45 @@ def test_a_guard_of_the_policy_is_a_change(asked: Callable[[State, Guard[Paid]],
 
     assert found.verdict == "violated"
     assert str(change) == f"give `big` the guard `guard=is_verified`: {found.policy} holds"
+
+
+class Expense(Context):
+    """What guards of an expense desk read."""
+
+    is_small: bool
+    has_receipt: bool = False
+
+
+@guard
+def small(expense: Expense) -> bool:
+    return expense.is_small
+
+
+@guard
+def receipted(expense: Expense) -> bool:
+    return expense.has_receipt
+
+
+class Paying(Machine[Expense]):
+    """Pay what is small, though nobody asks for a receipt."""
+
+    receipt, pay = State(print, initial=True, writes=Expense.has_receipt), State(print)
+    finished, manager = Final(), Final(fallback=True)
+    ok, too_much = receipt.to(pay, guard=small), receipt.to(manager)
+    paid = pay.to(finished)
+    policies = (never(pay).when(~receipted | ~small),)
+
+
+def test_a_guard_is_suggested_as_one_would_write_it() -> None:
+    """No negation of negations, nothing asked twice, and no parentheses around the whole."""
+    found = explore(Paying.definition)
+    change = to_keep(Paying.definition, Paying.policies[0], found.policies[0].trace, found)
+
+    assert str(Paying.policies[0]) == "never(pay).when(~receipted | ~small)"
+    assert str(change) == f"give `ok` the guard `guard=small & receipted`: {Paying.policies[0]} holds"
+    changed = change.edit.apply(Paying.definition)
+    assert explore(changed).policies[0].verdict == "holds"
+    assert changed.edges[0][1].guard.leaves == 2
 
 
 def test_fewer_hops_leave_every_handoff_in_reach() -> None:

@@ -9,13 +9,14 @@ from typing import Literal
 import pytest
 from support.selling import Desk, judged
 
-from fsm_orch import Context, Final, Machine, State, guard, never
+from fsm_orch import Context, Final, LLMAgent, Machine, State, guard, never
 from fsm_orch.export.as_test import pytest_source
 from fsm_orch.export.drawing import drawn
 from fsm_orch.export.mermaid import mermaid
 from fsm_orch.export.table import rows, table
 from fsm_orch.kernel import inputs
 from fsm_orch.proof.explore.exploration import explore
+from fsm_orch.proof.report import prove
 
 
 class Money(Context):
@@ -66,6 +67,43 @@ def test_a_table_notes_failures_and_assumptions() -> None:
     assert "if " not in rows(big)[-1].note
     assert rows(lost)[-1].note.startswith("on failure")
     assert "paid=True" in rows(explore(Desk.definition, policies=(never(Desk.to_send),)).policies[0].trace)[-1].note
+
+
+class Careless(Machine[Money]):
+    """A function that may skip its check, by a handoff that it would have to propose."""
+
+    look, check = State(print, initial=True), State(print)
+    yes, human = Final(), Final(fallback=True)
+    to_check = look.to(check)
+    extra = look.to(yes)
+    small, ok = check.to(human, guard=is_small), check.to(yes)
+    policies = (never(extra), never(ok), never(small), never(yes).before(check))
+
+
+def test_a_handoff_that_must_be_proposed_is_said_to_be() -> None:
+    """Guards alone would take another: so the row and the finding name the function; else nobody is named."""
+    verdicts = explore(Careless.definition).policies
+
+    extra, ok, small, skipped = (rows(judged.trace)[-1].note for judged in verdicts)
+    assert extra == skipped == "if `print` proposes `extra`"
+    assert "proposes" not in ok + small  # `small` may be closed, and what a menu was drawn by binds nobody
+    said = [finding.problem for finding in prove(Careless).findings if finding.code == "FSM411"]
+    assert said[0] == "never(extra) is violated: look -extra-> yes, if `print` proposes `extra`"
+    assert "proposes" not in said[1] + said[2]
+
+
+def test_a_model_proposes_whatever_it_does() -> None:
+    """A model is not said to have to propose what it takes: it always does."""
+
+    class Asked(Machine[Money]):
+        """Ask."""
+
+        look = State(LLMAgent("Look."), initial=True)
+        yes, human = Final(), Final(fallback=True)
+        ok, no = look.to(yes, "yes"), look.to(human, "no")
+        policies = (never(no),)
+
+    assert rows(explore(Asked.definition).policies[0].trace)[-1].note == ""
 
 
 def test_a_table_shows_what_a_run_begins_with() -> None:

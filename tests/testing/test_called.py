@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.shown import ROOT, blocks
 
 from fsm_orch import Context, Final, Given, Handoff, LLMAgent, Machine, Reply, State, Visit, guard
 from fsm_orch.testing import assert_agents_act
@@ -158,11 +160,57 @@ def test_contexts_keep_what_guards_promise() -> None:
     assert_agents_act(machine(unpaid, way=is_paid))
 
 
+@guard
+def is_gift(order: Order) -> bool:
+    return order.word == "wrapped as a gift" and order.amount > 90_000
+
+
+def blind(visit: Visit[Order]) -> Any:
+    """Read nothing, and so nothing of what the guard before it reads."""
+    return {Order.paid: True}
+
+
+class Gifts(Machine[Order]):
+    """Look, then act behind guards on fields that the state behind them does not read."""
+
+    look = State(LLMAgent("Look.", reads=Order.query, writes=(Order.word, Order.paid)), initial=True)
+    wrap = State(blind, writes=Order.paid)
+    send = State(blind, writes=Order.paid)
+    done, human = Final(), Final(fallback=True)
+    gift = look.to(wrap, "a gift", guard=is_gift)
+    plain = look.to(send, "no gift", guard=is_paid & ~is_gift)
+    ended = (wrap | send).to(done)
+
+
+def test_a_guard_may_read_what_the_state_behind_it_does_not() -> None:
+    """A state is entered by values that guards before it ask for, a bool or a text that only their code names."""
+    assert_agents_act(Gifts)
+
+
+@pytest.mark.parametrize("shown", [ROOT / "README.md", ROOT / "notebooks" / "1_first_machine.py"], ids=lambda p: p.name)
+def test_the_machines_that_are_shown_act(shown: Path) -> None:
+    """The code agents of the machines that README and the first notebook show pass."""
+    desk: dict[str, Any] = {"__name__": "desk"}
+    exec(compile(_desk(shown), "desk.py", "exec", dont_inherit=True), desk)
+
+    assert_agents_act(desk["Desk"])
+
+
+def _desk(shown: Path) -> str:
+    if shown.suffix == ".md":
+        return next(block.text for block in blocks(shown) if "class Desk" in block.text)
+    cells = shown.read_text(encoding="utf-8").split("# %%\n")
+    (cell,) = (cell for cell in cells if cell.startswith("# %%writefile desk.py\n"))
+    return cell.partition("# %% [markdown]")[0]
+
+
 def test_an_agent_that_is_never_reached_is_not_called() -> None:
     """Where no context passes a guard, that is said."""
     from hypothesis.errors import ResolutionFailed
 
-    with pytest.raises(ResolutionFailed, match=r"Shop\.act: no guard on a way into it held"):
+    with pytest.raises(
+        ResolutionFailed, match=r"enters 'act': no guard on a way into it held \(on: is_never\)\. If no"
+    ):
         assert_agents_act(machine(fine, way=is_never))
 
 

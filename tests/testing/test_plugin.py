@@ -189,7 +189,7 @@ def test_what_is_missing_is_told(project: pytest.Pytester) -> None:
     """Without Hypothesis the session ends with what to install; any other module that is missing is no such case."""
     entry = Path(__file__).parents[2] / "fsm_orch" / "testing" / "entry.py"
     (project.path / "entry.py").write_text(entry.read_text())
-    for name, expected in (("hypothesis", "*pip install 'fsm_orch?test?'*"), ("attrs", "*No module named 'attrs'*")):
+    for name, expected in (("hypothesis", "*pip install -e '.?test?'*"), ("attrs", "*No module named 'attrs'*")):
         missing = f'raise ModuleNotFoundError("No module named {name!r}", name={name!r})'
         (project.path / "hypothesis.py").write_text(missing)
 
@@ -285,7 +285,8 @@ def test_a_cassette_needs_its_recorder(project: pytest.Pytester) -> None:
     result = run(project)
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["fsm_cassette needs vcr: pip install 'fsm_orch?test?'"])
+    told = "fsm_cassette needs vcr: install the extra `test` of fsm_orch; in a clone: pip install -e '.?test?'"
+    result.stdout.fnmatch_lines([told])
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ _ALWAYS = (
     "providers keep their output caps, and report honest usage",
     "the bound of a call's input tokens covers the provider's template",
     "agents and tools call models only through the metered model of their visit",
+    "guards are pure: what they answer depends on the context alone",
     "agents stop promptly when cancelled; sync functions cannot be cancelled, and return while visit and run have time",
     "observers answer promptly; waiting for a store is not counted",
     "the models and prices are those named here",

@@ -21,6 +21,7 @@ from fractions import Fraction
 from typing import Any
 
 from ...define.graph import reachable
+from ...define.wording import to_install
 from ...errors import CertificateError
 from .skeleton import Skeleton
 
@@ -92,7 +93,7 @@ def _minimise(goal: Terms, rows: Sequence[tuple[Terms, float]]) -> dict[Hashable
         from scipy.optimize import linprog  # noqa: PLC0415 - an extra, and slow to import
         from scipy.sparse import coo_array  # noqa: PLC0415
     except ImportError as error:
-        raise CertificateError("making a certificate needs SciPy; run: pip install 'fsm_orch[proof]'") from error
+        raise CertificateError(f"making a certificate needs SciPy: {to_install('proof')}") from error
     columns: defaultdict[Hashable, int] = defaultdict(lambda: len(columns))
     # `linprog` bounds rows from above, and ours are bounded from below: both sides change their sign.
     entries = [(-factor, row, columns[name]) for row, (terms, _) in enumerate(rows) for name, factor in terms]

@@ -70,7 +70,10 @@ def verdict_in_words(certificate: Certificate, measure: Literal["tokens", "cost"
         lack = "tokens" if measure == "tokens" else "money"
         return f"slack: within the limit of {shown(limit, measure)}, so no run is ever cut short for lack of {lack}"
     beyond = certificate.bounds[measure].bound - limit
-    return f"guarded: {shown(beyond, measure)} above the limit of {shown(limit, measure)}, so a run may be cut short"
+    return (
+        f"guarded: {shown(beyond, measure)} above the limit of {shown(limit, measure)}, so a run may be cut short and "
+        "landed; leave it if that is meant, else make it fit, and have require_slack keep it so"
+    )
 
 
 def tolls_in_words(certificate: Certificate, measure: Measure) -> Iterator[str]:

@@ -120,8 +120,15 @@ class Abstraction:
                 for name, values in self.domain.finite.items()
             )
             notes.append(f"fields tried with every value that guards distinguish: {fields}")
-        if self.domain.opaque:
-            notes.append(f"opaque fields, whose values were not looked into: {', '.join(self.domain.opaque)}")
+        asked = frozenset[str]().union(*self.may_read.values())
+        opaque = [name for name in self.domain.opaque if name in asked]
+        unread = [name for name in self.domain.opaque if name not in asked]
+        if opaque:
+            notes.append(
+                f"opaque fields, which guards may read and whose values were not all tried: {', '.join(opaque)}"
+            )
+        if unread:
+            notes.append(f"fields that no guard reads, so that their values decide nothing: {', '.join(unread)}")
         if self.opaque_leaves:
             shown = ", ".join(map(repr, self.opaque_leaves))
             notes.append(f"opaque guards, tried with every answer until what they read is written: {shown}")

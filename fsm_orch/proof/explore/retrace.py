@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
+from ...define.guards import Guard
 from ...kernel import inputs, records
 from ...kernel.configuration import Configuration
 from ...kernel.inputs import Input
@@ -51,6 +54,8 @@ class _Writer:
         self._legs: list[Leg] = []
         self._inputs: list[Input] = []
         self._answered: list[LeafAnswer] = []
+        self._assumed: set[Guard[Any]] = set()
+        """The opaque guards on whose answers the path depends so far."""
         self._charged: list[int] = []
         self._reserved = 0
         self._calls = 0
@@ -81,12 +86,13 @@ class _Writer:
         # Where every answer leads to the same, the path does not depend on the one that was chosen.
         if not label.is_sure:
             self._answered += answered
+            self._assumed |= {one.leaf for one in answered}
         if before is not None:
             self._inputs.append(label.event)
-        self._position = moved.position
+        begun, self._position = self._position, moved.position
         for record in moved.records:
             if isinstance(record, records.HandedOff | records.Landed):
-                self._end_leg(record, label.event, moved.position.now)
+                self._end_leg(begun, record, label.event, moved.position.now)
             else:
                 self._count(record)
 
@@ -114,7 +120,9 @@ class _Writer:
         elif isinstance(record, records.CallReserved):
             self._calls += 1
 
-    def _end_leg(self, record: records.HandedOff | records.Landed, event: Input, now: Configuration) -> None:
+    def _end_leg(
+        self, begun: Position | None, record: records.HandedOff | records.Landed, event: Input, now: Configuration
+    ) -> None:
         edge = record if isinstance(record, records.HandedOff) else None
         self._legs.append(
             Leg(
@@ -133,6 +141,24 @@ class _Writer:
                 settled=now.ledger.settled.tokens,
                 cost=now.ledger.settled.cost,
                 assumed=tuple(answered.assumption for answered in self._answered),
+                proposer=self._proposer(begun, edge.handoff, event) if edge else None,
             )
         )
         self._inputs, self._answered, self._charged, self._reserved = [], [], [], 0
+
+    def _proposer(self, begun: Position | None, handoff: str, event: Input) -> str | None:
+        """Return the function that has to propose a handoff; None if guards may take it, or nobody else chooses."""
+        if begun is None or not isinstance(event, inputs.Replied) or event.handoff != handoff:
+            return None
+        spec = self._play.compiled.states[begun.now.state].spec
+        if spec.kind != "code" or spec.proposes:  # a model and a router propose whatever they do
+            return None
+        by_itself = self._play.take(self._unbound(begun), replace(event, handoff=None))
+        taken = (record for moved, _ in by_itself for record in moved.records if isinstance(record, records.HandedOff))
+        return None if any(record.handoff == handoff for record in taken) else spec.name
+
+    def _unbound(self, position: Position) -> Position:
+        """Return a position without what opaque guards have answered there, but for that on which the path depends."""
+        # the menu of a visit asks its guards too, and one of their answers was chosen though any leads on
+        answers = frozenset((leaf, outcome) for leaf, outcome in position.memory.answers if leaf in self._assumed)
+        return position._replace(memory=position.memory._replace(answers=answers))

@@ -56,6 +56,13 @@ class Leg:
     """The micro-dollars that the run had been charged when the visit ended."""
     assumed: tuple[Assumption, ...] = ()
     """The answers of opaque guards on which this visit depends, and the entry into the next one."""
+    proposer: str | None = None
+    """The function that has to propose the handoff, since guards alone would take another; None if there is none."""
+
+    @property
+    def proposal(self) -> str:
+        """What the leg hangs on, if its function has to propose the handoff; else empty."""
+        return "" if self.proposer is None else f"`{self.proposer}` proposes `{self.handoff}`"
 
     def __str__(self) -> str:
         return f"{self.state} -{self.handoff or f'landing ({self.landing})'}-> {self.target}"
@@ -94,6 +101,11 @@ class Trace:
         """The answers of opaque guards on which the path depends, in order, each once."""
         legs = [assumption for leg in self.legs for assumption in leg.assumed]
         return tuple(dict.fromkeys((*legs, *self.assumed)))
+
+    @property
+    def proposals(self) -> tuple[str, ...]:
+        """What functions have to propose on it, in order, each once: by guards alone they would go elsewhere."""
+        return tuple(dict.fromkeys(leg.proposal for leg in self.legs if leg.proposal))
 
     @property
     def is_sure(self) -> bool:

@@ -62,8 +62,8 @@ def with_values(
     """
     read = frozenset[str]().union(*may_read.values())
     slots = [slot for slot in _slots(context_type, trace) if slot.name in read]
-    constants = list(dict.fromkeys((type(value), value) for leaf in may_read for value in _constants(leaf)))
-    options = [_options(context_type, slot.name, [value for _, value in constants]) for slot in slots]
+    constants = _spoken_of(may_read)
+    options = [_fitting(context_type, slot.name, (*constants, *SIMPLE, *_FAR)) for slot in slots]
     for chosen in islice(_nearest_first(options), MOST_TRIED):
         filled = _filled(trace, dict(zip(slots, chosen, strict=True)))
         if is_real(filled):
@@ -131,11 +131,21 @@ def _filled(trace: Trace, values: Mapping[_Slot, object]) -> Trace:
     )
 
 
-def _options(context_type: type[Context], name: str, constants: Iterable[object]) -> list[object]:
-    """Return the values to try on a field: those that guards speak of, then simple ones; all that the field accepts."""
+def spoken_of(context_type: type[Context], name: str, leaves: Iterable[Guard[Any]]) -> list[object]:
+    """Return the values that guards speak of, and those just beside them, as far as a field accepts them."""
+    return _fitting(context_type, name, _spoken_of(leaves))
+
+
+def _spoken_of(leaves: Iterable[Guard[Any]]) -> list[object]:
+    found = dict.fromkeys((type(value), value) for leaf in leaves for value in _constants(leaf))
+    return [value for _, value in found]
+
+
+def _fitting(context_type: type[Context], name: str, options: Iterable[object]) -> list[object]:
+    """Return what a field makes of those values that it accepts, each once, in their order."""
     adapter = TypeAdapter(context_type.__pydantic_fields__[name].rebuild_annotation(), config=context_type.model_config)
     found: dict[str, object] = {}
-    for value in (*constants, *SIMPLE, *_FAR):
+    for value in options:
         with suppress(Exception):  # a validator is user code: whatever it raises is a no
             held = adapter.validate_python(value)
             if is_plain(held):

@@ -16,7 +16,7 @@ from ..bounds.certificate import Certificate
 from ..explore.exploration import Exploration
 from . import affordable, failures, prompts, verdicts, ways
 
-_RULES: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
+_OF_DEFINITIONS: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     ways.never_open,
     ways.overlapping,
     ways.dead_ends,
@@ -26,6 +26,11 @@ _RULES: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     prompts.needless_routing,
     prompts.single_agent,
 )
+
+
+def of_definition(definition: Definition) -> Iterator[Finding]:
+    """Find what needs no proof, but a definition alone."""
+    return (finding for rule in _OF_DEFINITIONS for finding in rule(definition))
 
 
 def findings(
@@ -54,7 +59,7 @@ def findings(
         *affordable.out_of_reach(definition, prices),
         *affordable.no_way_out(definition, prices),
         *affordable.no_answer_fits(definition, prices),
-        *(finding for rule in _RULES for finding in rule(definition)),
+        *of_definition(definition),
         *failures.unaffordable(definition, certificate),
         *affordable.slack(definition, certificate),
         *(affordable.guarded(definition, certificate) if require_slack else ()),

@@ -18,6 +18,10 @@ from ..explore.reads import may_read
 _EXCUSED = "; a landing excuses what was still to come"
 
 
+OF_VERDICTS = frozenset({"FSM411", "FSM412", "FSM413"})
+"""The codes that say no more than the verdict on a policy does."""
+
+
 def broken(exploration: Exploration) -> Iterator[Finding]:
     """Find policies that do not hold, each with the shortest path that breaks it."""
     for judged in exploration.policies:
@@ -26,14 +30,14 @@ def broken(exploration: Exploration) -> Iterator[Finding]:
                 yield codes.finding(
                     "FSM411",
                     where=judged.policy.where,
-                    problem=f"{judged.policy} is violated: {judged.trace}",
+                    problem=f"{judged.policy} is violated: {judged.trace}{hanging_on(judged)}",
                     expected=_allowed(judged.policy),
                 )
             case "possible":
                 yield codes.finding(
                     "FSM412",
                     where=judged.policy.where,
-                    problem=f"{judged.policy} may be violated: {judged.trace}{_hanging_on(judged)}",
+                    problem=f"{judged.policy} may be violated: {judged.trace}{hanging_on(judged)}",
                     expected=_allowed(judged.policy),
                     fix=f"{_look_into(judged)}; or close that path",
                 )
@@ -85,7 +89,11 @@ def _look_into(judged: PolicyVerdict) -> str:
     return "run the test that --counterexample writes: it searches for values that the context's validators let pass"
 
 
-def _hanging_on(judged: PolicyVerdict) -> str:
+def hanging_on(judged: PolicyVerdict) -> str:
+    """Return on what a path hangs: the answers of guards, or validators, and what functions have to propose."""
     assert judged.trace is not None
-    assumed = map(str, judged.trace.assumptions)
-    return f", if {' and '.join(assumed)}" if judged.trace.assumptions else ", if the context's validators allow it"
+    hangs_on = list(map(str, judged.trace.assumptions))
+    if judged.verdict == "possible" and not hangs_on:
+        hangs_on = ["the context's validators allow it"]
+    hangs_on += judged.trace.proposals
+    return f", if {' and '.join(hangs_on)}" if hangs_on else ""

@@ -3,8 +3,10 @@
 For a policy three edits are tried: fewer visits, a guard that the machine or the policy already has, and one handoff
 less. For the worst case: fewer visits, and fewer hops. An edit counts only if the machine still builds. An edit for a
 policy must also leave the rest as it was: runs reach all states that they reached, and take all handoffs that they
-took, except one that the edit removes. A handoff that gets a guard must still be taken where code proposes nothing, or
-the guard has closed the door that it was to mend. Where no edit helps, none is suggested.
+took, except one that the edit removes. What they could enter by a handoff they still can: a landing excuses a run from
+much, and an edit that leaves it no way but to land is hollow. So no edit may bring a new warning either. A handoff that
+gets a guard must still be taken where code proposes nothing, or the guard has closed the door that it was to mend.
+Where no edit helps, none is suggested.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from itertools import chain, islice, zip_longest
 from typing import Any, NamedTuple
 
 from ...define.definition import Definition
-from ...define.guards import Guard
+from ...define.guards import Guard, negated
 from ...define.policies import Policy
 from ...define.rules.check import check
 from ...errors import CertificateError
@@ -24,6 +26,7 @@ from ..bounds.certificate import Certificate
 from ..bounds.certify import certify
 from ..explore.exploration import Exploration, explore
 from ..explore.trace import Trace
+from ..findings import of_definition
 from .edits import Edit, drop, fewer_hops, fewer_visits, guard_with, more_tokens
 
 _MOST_TRIES = 30
@@ -64,7 +67,13 @@ def to_keep(definition: Definition, policy: Policy, trace: Trace, before: Explor
         # By its number: the changed definition has states of its own, and its policies speak of those.
         after = _explored(changed, (changed.policies[number],))
         holds = after.is_complete and after.policies[0].verdict == "holds"
-        if holds and _keeps(before, after, edit.dropped) and _is_open(definition, changed, edit):
+        if (
+            holds
+            and _keeps(before, after, edit.dropped)
+            and _entered(definition, before) <= _entered(changed, after)
+            and _warnings(changed) <= _warnings(definition)
+            and _is_open(definition, changed, edit)
+        ):
             return Change(edit, f"{policy} holds")
     return None
 
@@ -72,6 +81,16 @@ def to_keep(definition: Definition, policy: Policy, trace: Trace, before: Explor
 def _keeps(before: Exploration, after: Exploration, dropped: str | None) -> bool:
     """Return whether runs still reach all states and take all handoffs that they did, except one that was dropped."""
     return before.reached.keys() <= after.reached.keys() and before.taken - after.taken <= {dropped}
+
+
+def _entered(definition: Definition, explored: Exploration) -> set[str]:
+    """Return the states and final states that runs enter by a handoff, and not by landing alone."""
+    return {handoff.target.name for handoff in definition.handoffs if handoff.name in explored.taken}
+
+
+def _warnings(definition: Definition) -> set[tuple[str, str]]:
+    """Return what a definition is warned of: the code, and what it is about."""
+    return {(one.code, one.about or one.where) for one in of_definition(definition) if one.level != "note"}
 
 
 def _is_open(definition: Definition, changed: Definition, edit: Edit) -> bool:
@@ -105,13 +124,8 @@ def _edits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edi
     for handoff in taken:
         if handoff.kind == "handoff":
             others = [guard for guard in guards if guard is not handoff.guard]
-            yield from (guard_with(handoff, guard) for guard in (*others, *map(_negated, others)))
+            yield from (guard_with(handoff, guard) for guard in (*others, *map(negated, others)))
     yield from map(drop, taken)
-
-
-def _negated(guard: Guard[Any]) -> Guard[Any]:
-    """Return a guard that holds where another does not, as a user would write it."""
-    return guard.parts[0] if guard.connective == "not" else ~guard
 
 
 def _fewer_visits(definition: Definition, policy: Policy, trace: Trace) -> Iterator[Edit]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...define.definition import Definition
 from ...define.graph import shortest_path
-from ...define.guards import Guard
+from ...define.guards import Guard, as_written, both
 from ...define.policies import Policy
 from ...define.sealed import remade
 from ...define.states import Final, Handoff, State
@@ -31,7 +31,7 @@ class Edit:
     dropped: str | None = None
     """The name of a handoff to remove."""
     guarded: tuple[str, Guard[Any]] | None = None
-    """The name of a handoff, and a guard that it gets in addition to its own."""
+    """The name of a handoff, and the whole of its new guard."""
 
     def apply(self, definition: Definition) -> Definition:
         """Return the changed definition."""
@@ -65,7 +65,7 @@ class Edit:
             target=handoff.target if isinstance(handoff.target, Final) else states[handoff.target.name],
         )
         if self.guarded is not None and self.guarded[0] == handoff.name:
-            made.guard = self.guarded[1] if handoff.guard is None else handoff.guard & self.guarded[1]
+            made.guard = self.guarded[1]
         return made
 
 
@@ -108,8 +108,8 @@ def more_tokens(definition: Definition, tokens: int) -> Edit:
 
 def guard_with(handoff: Handoff, guard: Guard[Any]) -> Edit:
     """Return the edit that gives a handoff a guard in addition to its own."""
-    whole = repr(guard) if handoff.guard is None else f"{handoff.guard!r} & {guard!r}"
-    return Edit(words=f"give `{handoff.name}` the guard `guard={whole}`", guarded=(handoff.name, guard))
+    whole = both(handoff.guard, guard)
+    return Edit(words=f"give `{handoff.name}` the guard `guard={as_written(whole)}`", guarded=(handoff.name, whole))
 
 
 def drop(handoff: Handoff) -> Edit:

@@ -51,7 +51,7 @@ def test_no_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in [module for module in sys.modules if module.startswith("fsm_orch.models.openai")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(ModelUnavailable, match=r"pip install 'fsm_orch\[openai\]'"):
+    with pytest.raises(ModelUnavailable, match=r"pip install -e '\.\[openai\]'"):
         resolve(name)
 
 

@@ -81,7 +81,7 @@ def test_no_solver_no_prices(monkeypatch):
     """Where SciPy is needed and not there, the message says what to install."""
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
 
-    with pytest.raises(CertificateError, match=r"run: pip install 'fsm_orch\[proof\]'"):
+    with pytest.raises(CertificateError, match=r"pip install -e '\.\[proof\]'"):
         best_tolls(*reduced(PING_PONG))
 
 

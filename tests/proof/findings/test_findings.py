@@ -102,7 +102,7 @@ def test_a_finding_hides_none_about_another_part_of_its_line():
 def test_a_note_hides_no_warning(monkeypatch):
     """A note about a handoff that no run takes is told beside it."""
     note = codes.finding("FSM503", where=OneLine.paid.where, problem="so so", about="paid", level="note")
-    monkeypatch.setattr(findings, "_RULES", (lambda definition: iter([note]),))
+    monkeypatch.setattr(findings, "_OF_DEFINITIONS", (lambda definition: iter([note]),))
 
     found = [(finding.code, finding.about) for finding in prove(OneLine).findings]
 

@@ -251,7 +251,7 @@ def test_a_policy_whose_guard_never_holds_is_found_where_it_is_declared():
 
     assert told_never(broken, idle, never(is_vip | is_used)) == [
         ("the guard of never(is_misspelt) never holds: is_misspelt (AttributeError in is_misspelt)", "error"),
-        ("the guard of at_most(1, (is_vip & ~is_vip)) never holds: (is_vip & ~is_vip)", "warning"),
+        ("the guard of at_most(1, is_vip & ~is_vip) never holds: (is_vip & ~is_vip)", "warning"),
     ]
     (finding,) = never_open(replace(desk(is_vip, None), policies=(broken,)))
     assert (finding.where, finding.fix) == (broken.where, "mend the guard, or remove the policy")
