@@ -120,3 +120,18 @@ def test_dependencies_that_may_fit_are_welcome(agent: str, path: Path) -> None:
     source = machine(a=f"State({agent}, initial=True)", context="Ticket, Till", before=SHOP)
 
     assert () == check(load(path, source).M.definition)
+
+
+def test_none_are_dependencies_of_any_kind(path: Path) -> None:
+    """What takes any object as its dependencies takes none too, be it a function or a machine that runs inside."""
+    before = """
+def alone(visit: Visit[Ticket, object]):
+    return None
+
+class Inner(Machine[Ticket, object]):
+    work = State(alone, initial=True)
+    done, human = Final(), Final(fallback=True)
+    end = work.to(done)
+"""
+    for a in ("State(alone, initial=True)", "State(Nested(Inner, writes=()), initial=True)"):
+        assert () == check(load(path, machine(a=a, before=before)).M.definition)
