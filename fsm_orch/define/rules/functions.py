@@ -63,7 +63,7 @@ def _unmet(definition: Definition, state: State, what: str, wanted: Any) -> Find
 def _is_foreign(wanted: object, given: object) -> bool:
     """Return whether dependencies certainly do not fit; protocols and generics are left to type checkers."""
     if given is None:
-        return type(None) not in typing.get_args(wanted)
+        return wanted is not object and type(None) not in typing.get_args(wanted)
     if not isinstance(wanted, type) or not isinstance(given, type) or getattr(wanted, "_is_protocol", False):
         return False
     return not issubclass(given, wanted)
