@@ -20,7 +20,7 @@ from fsm_orch.agents import Changes
 
 City = Literal["Lisbon", "Oslo", "Rome", "Vienna"]
 SEATS = {"Lisbon": "TP 571, 07:10", "Oslo": "SK 2652, 10:20", "Vienna": "OS 226, 18:05"}  # no seat to Rome is left
-ROOMS = {"Lisbon": "Pensao Luz", "Oslo": "Hotel Fjord", "Rome": "Albergo Sole", "Vienna": "Pension Donau"}
+ROOMS = {"Lisbon": "Pensao Luz", "Oslo": "Hotel Nord", "Rome": "Albergo Sole", "Vienna": "Pension Donau"}
 
 
 class Trip(Context):

@@ -7,7 +7,7 @@ ledger, from its own initial state, with its own limits; its machine was checked
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from ..define.agent_spec import AgentSpec
 from ..define.context import FieldRef, field_refs, given_fields
@@ -300,11 +300,7 @@ class Map(PlainAgent):
         own, came = _one_field("item", item), _one_field("result", result)
         around = owner_of((self._over, self._into))
         given = dict(zip((r.name for r in field_refs(give or {})), field_refs((give or {}).values()), strict=True))
-        if is_machine(work):
-            crossing = of_machine(work, reads=(), writes=(), give={}, take={}, ends={})
-        else:
-            alone = cast("Work", work)
-            crossing = of_work(alone, called(alone))
+        crossing = _each(work)
         context = crossing.definition.context
         needed = [name for name in crossing.give or given_fields(context) if _is_needed(crossing, name)]
         crossed = {name: FieldRef(around, name) for name in needed if name not in given and name != own.name}
@@ -360,6 +356,14 @@ class Map(PlainAgent):
             )
         requests = tuple(request(self._part, {**held, self._over.name: item}) for item in items)
         return Round(requests, need=len(requests))
+
+
+def _each(work: object) -> Crossing:
+    """Return how a machine, or an agent wrapped in one, runs for each item."""
+    if is_machine(work):
+        return of_machine(work, reads=(), writes=(), give={}, take={}, ends={})
+    agent: Any = work  # `called` refuses what is none
+    return of_work(agent, called(agent))
 
 
 def _is_needed(crossing: Crossing, name: str) -> bool:
