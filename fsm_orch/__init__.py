@@ -9,6 +9,7 @@ import sys as _sys
 
 from .agents.base import Reply, Visit
 from .agents.compose import Map, Nested, Parallel
+from .agents.examples import ExamplesAgent
 from .agents.human import HumanAgent
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
@@ -39,6 +40,7 @@ __all__ = [
     "Certificate",
     "Context",
     "DefinitionError",
+    "ExamplesAgent",
     "Final",
     "FsmError",
     "Given",

@@ -73,6 +73,6 @@ class FrontDesk(Machine[Query]):
     # the budget and the timeout of the post-mortem; the proof says that a run needs a quarter of that budget
     limits = Limits(hops=4, tokens=10_000, cost_usd="0.001", deadline_s=10, visit_s=5)
     policies = (
-        at_most(1, back),  # the loop of the story needed fourteen
+        at_most(1, back),  # the loop of the story went round 18 times
         never(answered).before(search | inventory | pricing),  # triage itself tells a customer nothing
     )

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterable
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -30,12 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Take the tests of the local model as slow, and skip them where it cannot run, saying what is missing."""
-    missing = _missing()
+    """Take the tests of local models as slow, and skip them where those cannot run, saying what is missing."""
     for item in items:
-        if item.get_closest_marker("local"):
+        for mark in item.iter_markers("local"):
             item.add_marker("slow")
-            if missing is not None:
+            for missing in filter(None, map(_missing, mark.args or ("smollm2",))):
                 item.add_marker(pytest.mark.skip(reason=missing))
 
 
@@ -52,12 +52,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log)
 
 
-def _missing() -> str | None:
-    if find_spec("xllamacpp") is None:
-        return "Local models need a package; run: pip install 'fsm_orch[local]'"
+@cache
+def _missing(name: str) -> str | None:
+    """Return what keeps a local model from running, and what to do; None if nothing does."""
+    kind = weights.find(name).kind
+    extra, packages = {"language": ("local", ["xllamacpp"]), "embedding": ("embed", ["onnxruntime", "tokenizers"])}[
+        kind
+    ]
+    if not all(map(find_spec, packages)):
+        return f"Local models need some packages; run: pip install 'fsm_orch[{extra}]'"
     try:
-        for name in weights.CATALOGUE:
-            weights.locate(name)
+        weights.locate(name, kind)
     except ModelUnavailable as error:
         return str(error)
     return None

@@ -43,9 +43,11 @@ OUTLETS = {
     "anthropic": ["models/anthropic.py"],
     "genai_prices": ["models/prices.py"],
     "msgspec": ["*"],
-    "httpx2": ["models/http.py", "models/local.py", "models/once.py", "models/weights.py"],
+    "httpx2": ["models/http.py", "models/local.py", "models/once.py", "models/download.py"],
     "hypothesis": ["testing/*"],
     "importlib": ["cli/__init__.py", "discover.py", "models/registry.py"],
+    "numpy": ["models/minilm.py"],
+    "onnxruntime": ["models/minilm.py"],
     "openai": ["models/openai/*"],
     "orjson": ["cli/*"],
     "pickle": [],
@@ -59,6 +61,7 @@ OUTLETS = {
     "scipy": ["proof/bounds/program.py"],
     "structlog": ["cli/*", "observe/log.py"],
     "tenacity": ["resilience/retry.py"],
+    "tokenizers": ["models/minilm.py"],
     "transitions": ["kernel/engine.py"],
     "typer": ["cli/*"],
     "typing_extensions": ["*"],
@@ -73,11 +76,14 @@ HEAVY = {
     "genai_prices",
     "httpx2",
     "hypothesis",
+    "numpy",
+    "onnxruntime",
     "openai",
     "pygraphviz",
     "pytest",
     "rich",
     "scipy",
+    "tokenizers",
     "typer",
     "vcr",
     "xllamacpp",
@@ -169,7 +175,7 @@ def cases(suite: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
 
 def is_slow(suite: ast.Module, test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Return whether the fast lane leaves out a test with all its parameters; one of the local model is always slow."""
-    marks = {ast.unparse(mark) for mark in test.decorator_list}
+    marks = {ast.unparse(getattr(mark, "func", mark)) for mark in test.decorator_list}
     for node in suite.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
             marks |= {ast.unparse(mark) for mark in ast.walk(node.value) if isinstance(mark, ast.Attribute)}

@@ -3,8 +3,11 @@
 from ..define.agent_spec import AgentSpec
 from ..errors import ContextError, PartFailed, VisitClosed, VisitError
 from ..limits import CallLimits
+from ..models.embed import Embedder
 from .base import Agent, Changes, PlainAgent, Reply, Round, Visit
+from .centroids import Centroids, dump_centroids, load_centroids
 from .compose import Map, Nested, Parallel
+from .examples import ExamplesAgent, Nearest
 from .human import HumanAgent
 from .keyword import KeywordAgent
 from .llm import LLMAgent
@@ -14,12 +17,16 @@ __all__ = [
     "Agent",
     "AgentSpec",
     "CallLimits",
+    "Centroids",
     "Changes",
     "ContextError",
+    "Embedder",
+    "ExamplesAgent",
     "HumanAgent",
     "KeywordAgent",
     "LLMAgent",
     "Map",
+    "Nearest",
     "Nested",
     "Parallel",
     "PartFailed",
@@ -30,4 +37,6 @@ __all__ = [
     "VisitClosed",
     "VisitError",
     "Window",
+    "dump_centroids",
+    "load_centroids",
 ]

@@ -193,6 +193,12 @@ class Agent(Protocol):
 class PlainAgent:
     """An agent that acts at once: it needs no task of its own until there is something to wait for."""
 
+    def prepare(self) -> None:
+        """Load what the agent needs to act; called when a runner is made, where it may block. By default nothing.
+
+        Raises ModelUnavailable: if something cannot be loaded; no runner is made then.
+        """
+
     def begin(self, visit: Visit[Any, Any]) -> Reply | Round | Awaitable[Reply | Round]:
         """Act, and return the reply or the round, or return an awaitable of it."""
         raise NotImplementedError

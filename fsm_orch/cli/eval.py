@@ -21,10 +21,11 @@ from ..evaluate.routes import Probe, Route, Routing, Share, alone, handed_on, ro
 from ..kernel.records import VisitStarted
 from ..models import registry
 from ..run.runner import Runner
-from . import queries, start
+from . import files, queries, start
+from .curve import tradeoff
 from .queries import Query
 from .run import DEFAULT_MODEL, ModelName
-from .scores import Scores, print_json, show
+from .scores import TITLE, Scores, picture, print_json, show
 from .show import CommandError, complain, complaints, console
 
 AnyRunner = Runner[Any, Any]
@@ -53,41 +54,85 @@ def evaluate(
     full: Annotated[bool, typer.Option("--full", help="Let runs end, instead of leaving them once routed.")] = False,
     probe: Annotated[int, typer.Option(min=0, metavar="N", help="Ask each specialist N questions of others.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Runs at the same time.")] = 1,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE[:Machine]", help="Measure another machine on the same queries, too; may be repeated."
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.svg", dir_okay=False, help="Draw the errors, and how a threshold trades them."),
+    ] = None,
+    force: files.Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Run queries whose right states are known through a machine, and show where it routed them.
 
     A query fills the context's only required str field. It is routed to the first state it enters that some row
     expects. The run is left there, before the agent of that state acts. A probe asks each specialist that is a model N
-    questions of others, which it should hand on, and N of its own, which it should not.
+    questions of others, which it should hand on, and N of its own, which it should not. Where an ExamplesAgent routes,
+    it is shown what each of its thresholds would do.
 
     Exit codes: 0 measured, however well the machine routes; 2 could not start; 130 interrupted.
     """
     stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
     with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
-        machine = discover.machine(target, Path.cwd())
-        named = model or machine.definition.model or DEFAULT_MODEL
+        if plot is not None:
+            files.check_writable(plot, _PICTURE, force=force)
+        machines = [discover.machine(name, Path.cwd()) for name in (target, *(beside or ()))]
         given = queries.read(data, text=text, expect=expect, split=split)
-        labels = queries.labels(given, machine.definition)
         chosen = queries.sample(given, limit, seed)
-        exams = _exams(machine, named, given, labels, probe, seed) if probe else []
+        source = data.name if split is None else f"{data.name} ({split})"
+        measurement = _Measurement(source, given, chosen, fields, model, full, concurrency)
+        scores, *others = [
+            measurement.of(machine, probe=0 if number else probe, seed=seed) for number, machine in enumerate(machines)
+        ]
+        if plot is not None:
+            files.write(plot, picture(scores, others).encode())
+        if as_json:
+            print_json(stdout, scores, others)
+        else:
+            show(console(), scores, others)
+
+
+_PICTURE = files.beginning("a picture of how machines route", "<svg", f"<title>{TITLE}</title>")
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    """What the measurements of all machines have in common."""
+
+    source: str
+    given: Sequence[Query]
+    chosen: Sequence[Query]
+    fields: str
+    model: str | None
+    is_full: bool
+    at_once: int
+
+    def of(self, machine: AnyMachine, *, probe: int, seed: int) -> Scores:
+        """Measure a machine."""
+        definition = machine.definition
+        named = self.model or definition.model or DEFAULT_MODEL
+        labels = queries.labels(self.given, definition)
+        exams = _exams(machine, named, self.given, labels, probe, seed) if probe else []
         runner = AnyRunner(machine, model=named)
         with start.dependencies(machine) as deps, _interruptible():
-            trial = _Trial(labels, fields, deps, concurrency)
-            routing, probes = asyncio.run(trial.measure(runner, chosen, exams, leave_at=() if full else labels))
-        scores = Scores(
-            definition=machine.definition,
-            source=data.name if split is None else f"{data.name} ({split})",
-            model=named,
+            trial = _Trial(labels, self.fields, deps, self.at_once)
+            leave_at = () if self.is_full else labels
+            routing, probes = asyncio.run(trial.measure(runner, self.chosen, exams, leave_at=leave_at))
+        contexts = [start.context(definition.context, query.text, self.fields) for query in self.chosen]
+        return Scores(
+            definition=definition,
+            source=self.source,
+            model=named if any(route.calls for route in routing.routes) or probes else None,
             routing=routing,
-            is_full=full,
+            tradeoff=tradeoff(definition, routing, contexts),
+            is_full=self.is_full,
             is_priced=_is_priced(machine, named),
             probes=probes,
         )
-        if as_json:
-            print_json(stdout, scores)
-        else:
-            show(console(), scores)
 
 
 @dataclass(frozen=True)

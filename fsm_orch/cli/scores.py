@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TextIO
@@ -15,8 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ..define.definition import Definition
+from ..evaluate.picture import Router, draw
 from ..evaluate.routes import Probe, Routing, Share
+from .curve import Tradeoff
 from .show import columns, hanging, safe
+
+TITLE = "How it routes, and what goes wrong"
+"""Of pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +31,11 @@ class Scores:
     definition: Definition
     source: str
     """Where the queries come from."""
-    model: str
-    """The model of agents that name none."""
+    model: str | None
+    """The model of agents that name none; None if no model was asked."""
     routing: Routing
+    tradeoff: Tradeoff | None
+    """What each threshold of an examples agent would do; None if there is none, or the runs do not tell."""
     is_full: bool
     """Whether each run went to its end; False: it was left once it was routed."""
     is_priced: bool
@@ -76,27 +83,61 @@ def _ordered(labels: tuple[str, ...], names: Iterable[str]) -> tuple[str, ...]:
     return (*labels, *sorted(set(names) - set(labels)))
 
 
-def show(out: Console, scores: Scores) -> None:
+def picture(scores: Scores, others: Sequence[Scores]) -> str:
+    """Draw how machines route, as SVG."""
+    rates = scores.routing.rates
+    lines = [f"{rates.accuracy.of:,} queries of {safe(scores.source)}, {rates.leak.of:,} of them for nobody here."]
+    return draw([_router(each) for each in (scores, *others)], title=TITLE, lines=lines)
+
+
+def _router(scores: Scores) -> Router:
+    found = scores.tradeoff
+    name = scores.definition.name
+    if found is None:
+        return Router(name, scores.routing.rates)
+    return Router(name, scores.routing.rates, curve=found.curve, threshold=found.threshold)
+
+
+def show(out: Console, scores: Scores, others: Sequence[Scores]) -> None:
     """Write the page."""
     routing = scores.routing
     name = Text(scores.definition.name, style="bold")
-    name.append(f"  {len(routing.routes):,} queries of {safe(scores.source)}, {safe(scores.model)}", "not bold dim")
+    name.append(f"  {len(routing.routes):,} queries of {safe(scores.source)}, {_asked(scores)}", "not bold dim")
     out.print(name)
     out.print()
     out.print(_matrix(scores))
     out.print()
     outside = ", ".join(name for name in scores.expected if name not in routing.labels)
-    _print_share(out, "accuracy", routing.accuracy, "queries")
-    _print_share(out, "misroute", routing.misroute, "in scope")
-    _print_share(out, "false fallback", routing.false_fallback, "in scope")
-    _print_share(out, "leak", routing.leak, f"out of scope ({safe(outside)})" if outside else "out of scope")
+    _print_share(out, "accuracy", routing.rates.accuracy, "queries")
+    _print_share(out, "misroute", routing.rates.misroute, "in scope")
+    _print_share(out, "false fallback", routing.rates.false_fallback, "in scope")
+    _print_share(out, "leak", routing.rates.leak, f"out of scope ({safe(outside)})" if outside else "out of scope")
     out.print()
     for label, text in _lines(scores):
         out.print(hanging(out, f"  {label:<16}", text))
     if scores.probes:
         out.print()
         out.print(_probes(scores.probes))
+    if others:
+        out.print()
+        out.print(_comparison((scores, *others)))
     out.print()
+
+
+def _asked(scores: Scores) -> str:
+    return "no model was asked" if scores.model is None else safe(scores.model)
+
+
+def _comparison(measured: Iterable[Scores]) -> Table:
+    table = columns()
+    table.add_column("  machine")
+    for heading in ("accuracy", "misroute", "false fallback", "leak", "decision"):
+        table.add_column(heading, justify="right")
+    for each in measured:
+        rates, median = each.routing.rates, _seconds(each.routing.seconds(0.5))
+        shares = (rates.accuracy, rates.misroute, rates.false_fallback, rates.leak)
+        table.add_row(f"  {safe(each.definition.name)}", *map(_percent, shares), median)
+    return table
 
 
 def _matrix(scores: Scores) -> Table:
@@ -131,6 +172,7 @@ def _lines(scores: Scores) -> list[tuple[str, str]]:
     ends = Counter(route.ended for route in routing.routes if route.ended)
     left = "each run to its end" if scores.is_full else "runs were left where they were routed, before an agent acted"
     return [
+        *([("threshold", _threshold(scores.tradeoff))] if scores.tradeoff else []),
         *((reason, _counts(counts)) for reason, counts in scores.reasons.items()),
         *([("ended", _counts(ends))] if scores.is_full else []),
         ("tokens", f"{tokens['used']:,} used of {tokens['reserved']:,} reserved in {tokens['calls']:,} calls"),
@@ -138,6 +180,14 @@ def _lines(scores: Scores) -> list[tuple[str, str]]:
         ("decision", f"{_seconds(routing.seconds(0.5))} median, {_seconds(routing.seconds(0.95))} 95th percentile"),
         ("counted", left),
     ]
+
+
+def _threshold(found: Tradeoff) -> str:
+    best = found.curve.best()
+    return (
+        f"{found.threshold:g} of {found.state}; on these queries {best.threshold:g} makes the fewest errors, and is "
+        f"right with {_percent(best.rates.accuracy)}"
+    )
 
 
 def _counts(counts: Counter[str]) -> str:
@@ -158,9 +208,10 @@ def _probes(probes: Iterable[Probe]) -> Table:
     return table
 
 
-def print_json(out: TextIO, scores: Scores) -> None:
+def print_json(out: TextIO, scores: Scores, others: Sequence[Scores]) -> None:
     """Write the results as one JSON object."""
-    typer.echo(orjson.dumps(_as_json(scores)), file=out)
+    shown = _as_json(scores) | ({"beside": [_as_json(other) for other in others]} if others else {})
+    typer.echo(orjson.dumps(shown), file=out)
 
 
 def _as_json(scores: Scores) -> dict[str, Any]:
@@ -177,19 +228,39 @@ def _as_json(scores: Scores) -> dict[str, Any]:
             expected: {reached: matrix[expected, reached] for reached in scores.reached if matrix[expected, reached]}
             for expected in scores.expected
         },
-        "accuracy": _share(routing.accuracy),
-        "misroute": _share(routing.misroute),
-        "false_fallback": _share(routing.false_fallback),
-        "leak": _share(routing.leak),
+        "accuracy": _share(routing.rates.accuracy),
+        "misroute": _share(routing.rates.misroute),
+        "false_fallback": _share(routing.rates.false_fallback),
+        "leak": _share(routing.rates.leak),
         **scores.reasons,
         "ended": Counter(route.ended for route in routing.routes if route.ended) if scores.is_full else None,
         "tokens": scores.tokens,
         "cost_usd": None if scores.cost_usd is None else float(scores.cost_usd),
         "seconds": {"median": routing.seconds(0.5), "p95": routing.seconds(0.95)},
+        "tradeoff": None if scores.tradeoff is None else _tradeoff(scores.tradeoff),
         "probes": [
             {"label": probe.label, "foreign": _share(probe.foreign), "own": _share(probe.own)}
             for probe in scores.probes
         ],
+    }
+
+
+def _tradeoff(found: Tradeoff) -> dict[str, Any]:
+    """Return a curve as JSON: counts alone, since what they are of is the same at each threshold."""
+    points = [
+        {
+            "threshold": point.threshold,
+            "misroute": point.rates.misroute.count,
+            "false_fallback": point.rates.false_fallback.count,
+            "leak": point.rates.leak.count,
+        }
+        for point in found.curve.points
+    ]
+    return {
+        "state": found.state,
+        "threshold": found.threshold,
+        "best": found.curve.best().threshold,
+        "points": points,
     }
 
 

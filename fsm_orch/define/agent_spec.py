@@ -14,7 +14,7 @@ from .parts import Join, Part, ToolSpec
 from .sealed import read_only
 from .wording import kind_of
 
-AgentKind = Literal["llm", "code", "keyword", "human", "nested", "parallel", "map"]
+AgentKind = Literal["llm", "code", "keyword", "examples", "human", "nested", "parallel", "map"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

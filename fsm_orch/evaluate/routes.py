@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import types
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, cast
@@ -51,6 +51,47 @@ class Share:
         return self.count / self.of if self.of else None
 
 
+def verdict(expected: str, reached: str, labels: Collection[str]) -> RouteVerdict:
+    """Return what a query that reached a state says of the routing.
+
+    Args:
+        expected: the label that it should reach; any other word: none of the labels.
+        reached: the label that it reached; any other word: none of the labels.
+        labels: names of states.
+    """
+    is_routed = reached in labels
+    if expected not in labels:
+        return "leak" if is_routed else "right"
+    if reached == expected:
+        return "right"
+    return "misroute" if is_routed else "false_fallback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """How often a routing was right, and each way in which it was wrong: told together, as each buys the others."""
+
+    accuracy: Share
+    """Queries that reached their label, or no label if none was expected."""
+    misroute: Share
+    """Queries in scope that reached another's label."""
+    false_fallback: Share
+    """Queries in scope that reached no label."""
+    leak: Share
+    """Queries out of scope that reached a label."""
+
+    @classmethod
+    def of(cls, verdicts: Mapping[RouteVerdict, int], in_scope: int) -> Rates:
+        """Make the rates of queries, so many of which are in scope, from how often each verdict was given."""
+        count = sum(verdicts.values())
+        return cls(
+            accuracy=Share(verdicts.get("right", 0), count),
+            misroute=Share(verdicts.get("misroute", 0), in_scope),
+            false_fallback=Share(verdicts.get("false_fallback", 0), in_scope),
+            leak=Share(verdicts.get("leak", 0), count - in_scope),
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """What one run did with its query."""
@@ -58,6 +99,8 @@ class Route:
     expected: str
     reached: str
     """The first label that it entered; without one, the state in which it ended."""
+    path: tuple[str, ...]
+    """The states that it entered up to there, in their order."""
     seconds: float
     """The time until it entered that state."""
     ended: str | None
@@ -82,13 +125,14 @@ def route(expected: str, records: Sequence[Record], labels: Collection[str]) -> 
         records: the first records of the run, at least one.
         labels: names of states.
     """
-    entered = (r for r in records if isinstance(r, VisitStarted) and r.stamp.state in labels)
-    decided = next(entered, records[-1]).stamp
+    entered = [r.stamp for r in records if isinstance(r, VisitStarted)]
+    decided = next((stamp for stamp in entered if stamp.state in labels), records[-1].stamp)
     admitted = [r for r in records if isinstance(r, CallReserved)]
     charged = [r for r in records if isinstance(r, CallSettled | Overspent)]
     return Route(
         expected=expected,
         reached=decided.state,
+        path=tuple(stamp.state for stamp in entered[: entered.index(decided) + 1 if decided in entered else None]),
         seconds=decided.at,
         ended=next((r.stamp.state for r in records if isinstance(r, RunFinished)), None),
         landing=next((r.reason for r in records if isinstance(r, Landed)), None),
@@ -114,46 +158,19 @@ class Routing:
         return Counter((route.expected, route.reached) for route in self.routes)
 
     @cached_property
-    def verdicts(self) -> Counter[RouteVerdict]:
-        return Counter(self._verdict(route) for route in self.routes)
-
-    def _verdict(self, route: Route) -> RouteVerdict:
-        is_routed = route.reached in self.labels
-        if route.expected not in self.labels:
-            return "leak" if is_routed else "right"
-        if route.reached == route.expected:
-            return "right"
-        return "misroute" if is_routed else "false_fallback"
+    def rates(self) -> Rates:
+        """How often the routing was right, and each way in which it was wrong."""
+        return Rates.of(Counter(verdict(r.expected, r.reached, self.labels) for r in self.routes), self.in_scope)
 
     @property
     def in_scope(self) -> int:
         """The number of queries that should reach a label."""
         return sum(route.expected in self.labels for route in self.routes)
 
-    @property
-    def accuracy(self) -> Share:
-        """Queries that reached their label, or no label if none was expected."""
-        return Share(self.verdicts["right"], len(self.routes))
-
-    @property
-    def misroute(self) -> Share:
-        """Queries in scope that reached another's label."""
-        return Share(self.verdicts["misroute"], self.in_scope)
-
-    @property
-    def false_fallback(self) -> Share:
-        """Queries in scope that reached no label."""
-        return Share(self.verdicts["false_fallback"], self.in_scope)
-
-    @property
-    def leak(self) -> Share:
-        """Queries out of scope that reached a label."""
-        return Share(self.verdicts["leak"], len(self.routes) - self.in_scope)
-
     def right(self, expected: str) -> Share:
         """Return the share of queries with this expectation that went where they should."""
         own = [route for route in self.routes if route.expected == expected]
-        return Share(sum(self._verdict(route) == "right" for route in own), len(own))
+        return Share(sum(verdict(r.expected, r.reached, self.labels) == "right" for r in own), len(own))
 
     def seconds(self, quantile: float) -> float | None:
         """Return a quantile of the time to a decision, by nearest rank; None if there are no runs.

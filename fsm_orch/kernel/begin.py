@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ..amounts import Allowance, Usage
 from ..define.changes import fields_set_early, validated, why_early
 from ..define.context import Context
+from ..define.definition import Definition
 from ..errors import ContextError, StepError
 from ..messages import Message
 from . import VERSION, inputs
@@ -17,6 +18,8 @@ from .configuration import Configuration
 from .course import Course, Step
 from .engine import CompiledMachine
 from .ledger import Ledger
+from .potential import Potential
+from .terms import read_prices, read_shares
 
 
 def started(
@@ -46,6 +49,18 @@ def started(
         prices=compiled.terms.prices.copy(),
         shares=compiled.terms.shares.copy(),
     )
+
+
+def compiled_as(definition: Definition, event: inputs.Started, potential: Potential | None = None) -> CompiledMachine:
+    """Compile a machine for the run that an input began: within its limits, at its prices and with its shares.
+
+    Raises StepError: if a price in it is none, or the share of a part is not in it.
+    """
+    try:
+        prices, shares = read_prices(event.prices), read_shares(event.shares)
+        return CompiledMachine(definition, limits=event.limits, prices=prices, shares=shares, potential=potential)
+    except (ValueError, KeyError) as error:
+        raise StepError(f"run {event.run_id} was not started on {definition.name}: {error}") from None
 
 
 def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:

@@ -52,17 +52,18 @@ def step(compiled: CompiledMachine, now: Configuration | None, event: Input) -> 
 def _take_inside(course: Course, event: Input, path: Path) -> None:
     """Take an input to the machine that it is for; whatever ends there is merged on the way back."""
     # The path travels beside the input: to rewrite the input at each level took 10 us.
-    inside = course.inside(path[0])
+    number, deeper = path[0], path[1:]
+    inside = course.inside(number)
     if inside is None:
         if not isinstance(event, inputs.Overspent):
             raise StepError(f"{event.kind!r} is for machine {event.path}, which is not running")
         _take(course, event)  # that machine has ended: here is the nearest one above it that lives
         return
-    if len(path) > 1:
-        _take_inside(inside.course, event, path[1:])
+    if deeper:
+        _take_inside(inside.course, event, deeper)
     else:
         _take(inside.course, event)
-    course.book(asks.keep(course.compiled, course.now, path[0], inside.course.now, since=inside.since))
+    course.book(asks.keep(course.compiled, course.now, number, inside.course.now, since=inside.since))
     rounds.go_on(course)
 
 

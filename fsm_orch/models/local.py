@@ -62,14 +62,16 @@ class LocalModel:
         model: its name in the catalogue.
         grammar: False leaves replies unconstrained, to measure how often they are illegal then.
 
-    Raises ModelUnavailable: if the name is unknown, its weights are not in the cache, or `xllamacpp` is missing.
+    Raises ModelUnavailable: if the name is unknown or no language model's, its weights are not in the cache, or
+        `xllamacpp` is missing.
     """
 
     price: Price | None = FREE
 
     def __init__(self, model: str = "smollm2", *, grammar: bool = True) -> None:
         self.name = f"local:{model}"
-        self._weights = _Weights(model, locate(model))
+        (path,) = locate(model, "language")
+        self._weights = _Weights(model, path)
         self._is_constrained = grammar
         _native()
 

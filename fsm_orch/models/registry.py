@@ -1,4 +1,4 @@
-"""Models by name: `provider:model`. Each provider is imported when it is first named, and not before."""
+"""Models by name, `provider:model`, and embedders. What is named is imported when it is first named, and not before."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..define.callables import is_awaited, takes_one
 from ..define.wording import kind_of
 from ..errors import ModelUnavailable
 from .base import Model
+from .embed import Embedder
 
 
 class _Adapter(NamedTuple):
@@ -32,6 +33,9 @@ _ADAPTERS: Mapping[str, _Adapter] = {
 }
 
 
+_EMBEDDERS: Mapping[str, _Adapter] = {"minilm": _Adapter("minilm", "MiniLM", extra="embed")}
+
+
 def resolve(name: str) -> Model:
     """Return the model of a name.
 
@@ -41,15 +45,29 @@ def resolve(name: str) -> Model:
     Raises ModelUnavailable: if the provider or the model is unknown, or something it needs is missing.
     """
     provider, _, model = checked(name).partition(":")
-    adapter = _ADAPTERS[provider]
+    opener: Callable[[str], Model] = _opener(_ADAPTERS[provider])
+    return opener(model)
+
+
+def embedder(name: str) -> Embedder:
+    """Return the embedder of a name.
+
+    Raises ModelUnavailable: if it is unknown, or something it needs is missing.
+    """
+    if name not in _EMBEDDERS:
+        raise ModelUnavailable(f"No embedder {name!r}. Known: {', '.join(_EMBEDDERS)}; or give one of your own")
+    opener: Callable[[], Embedder] = _opener(_EMBEDDERS[name])
+    return opener()
+
+
+def _opener(adapter: _Adapter) -> Any:
     try:  # here and by name, since an SDK is an extra, and slow to import
         module = import_module(f".{adapter.module}", __package__)
     except ImportError as error:
         raise ModelUnavailable(
             f"Models of this provider need some packages; run: pip install 'fsm_orch[{adapter.extra}]'"
         ) from error
-    opener: Callable[[str], Model] = getattr(module, adapter.opener)
-    return opener(model)
+    return getattr(module, adapter.opener)
 
 
 def checked(name: str) -> str:

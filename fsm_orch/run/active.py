@@ -100,11 +100,12 @@ class Alarm:
         self._loop = asyncio.get_running_loop()
         self._due = self._held_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # kept here: a timer of uvloop does not always know
 
     def set(self, seconds: float, ring: Callable[[], object]) -> None:
         """Ring in so many seconds, those left out in which time is held."""
         self.ring, self._due, self._held_s = ring, self._loop.time() + seconds, self._time.held_s()
-        if self._timer is not None and self._timer.when() > self._due:
+        if self._timer_at > self._due:
             self.end()
         if self._timer is None:
             self.go_on()
@@ -112,7 +113,8 @@ class Alarm:
     def go_on(self) -> None:
         """See to it that a timer runs, if one is needed."""
         if self._timer is None and self.ring is not None:
-            self._timer = self._loop.call_at(self._when(), self._ran_out)
+            self._timer_at = self._when()
+            self._timer = self._loop.call_at(self._timer_at, self._ran_out)
 
     def end(self) -> None:
         """Let go of the timer."""
@@ -124,14 +126,12 @@ class Alarm:
         return self._due + (self._time.held_s() - self._held_s)
 
     def _ran_out(self) -> None:
-        assert self._timer is not None
-        is_early = self._timer.when() < self._when()
         self._timer = None
         if self.ring is None:
             return  # whoever sets it again makes a new timer
         if self._time.is_held:
             self._time.wait(self)
-        elif is_early:
+        elif self._timer_at < self._when():  # too early
             self.go_on()
         else:
             self.ring()

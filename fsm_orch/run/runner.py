@@ -75,7 +75,7 @@ class Runner(Continuing[C, D]):
 
     Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
         limit with a model of unknown price, an agent for another machine's state, or a certificate that is refuted.
-    Raises ModelUnavailable: if a named model cannot be had.
+    Raises ModelUnavailable: if a named model cannot be had, or what an agent loads, such as an embedder.
     Raises TypeError: if an argument is of a wrong kind, such as the text of a certificate or the class of a store.
     """
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from ..agents.base import Agent
+from ..agents.base import Agent, PlainAgent
 from ..agents.code import CodeAgent
 from ..amounts import FREE, Price
 from ..define.agent_spec import HasSpec, spec_of
@@ -113,8 +113,15 @@ def _check_certificate(
 
 
 def agents_of(definition: Definition, agents: Mapping[State, Agent | Callable[[Any], Any]]) -> dict[str, Agent]:
-    """Return the agent of each state: its own, unless it is replaced."""
-    return {name: _agent(state, agents.get(state, state.agent)) for name, state in definition.states.items()}
+    """Return the agent of each state: its own, unless it is replaced. What they need is loaded.
+
+    Raises ModelUnavailable: if it cannot be loaded.
+    """
+    found = {name: _agent(state, agents.get(state, state.agent)) for name, state in definition.states.items()}
+    for agent in found.values():
+        if isinstance(agent, PlainAgent):
+            agent.prepare()
+    return found
 
 
 def _agent(state: State, agent: object) -> Agent:

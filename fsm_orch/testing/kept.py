@@ -11,36 +11,34 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample, Unsatisfiable
 from pydantic import ValidationError
 
-from ..amounts import FREE, Price
 from ..define.changes import describe
 from ..define.machine import AnyMachine
 from ..define.policies import Policy
 from ..kernel import inputs
-from ..kernel.engine import CompiledMachine
+from ..kernel.begin import compiled_as
 from ..proof.explore import reality
 from ..run.result import RunResult
 from .asserts import check_policies
 from .strategies import unmade
 
 
-def assert_kept(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, price: Price = FREE) -> None:
+def assert_kept(machine: AnyMachine, policy: Policy, result: RunResult[Any]) -> None:
     """Assert that a run kept a policy.
 
     Args:
         machine: the machine of the run.
         policy: a policy of that machine.
         result: the run.
-        price: what tokens cost in it, in every state.
 
     Raises AssertionError: if it did not; the message shows its path.
     Raises DefinitionError: if the policy names parts of another machine.
     Raises TypeError: if `policy` is not a policy.
     """
     way = " ".join(str(hop) if number == 0 else str(hop).partition(" ")[2] for number, hop in enumerate(result.path))
-    assert not breaks(machine, policy, result, price=price), f"{policy} is broken: {way}"
+    assert not breaks(machine, policy, result), f"{policy} is broken: {way}"
 
 
-def breaks(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, price: Price = FREE) -> bool:
+def breaks(machine: AnyMachine, policy: Policy, result: RunResult[Any]) -> bool:
     """Return whether a run broke a policy; arguments as in `assert_kept`.
 
     Raises DefinitionError: if the policy names parts of another machine.
@@ -48,7 +46,7 @@ def breaks(machine: AnyMachine, policy: Policy, result: RunResult[Any], *, price
     """
     check_policies(machine, policy)
     definition, started = machine.definition, cast("inputs.Started", result.journal[0])
-    compiled = CompiledMachine(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
+    compiled = compiled_as(definition, started)
     return reality.breaks(compiled, policy, result.journal)
 
 

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from ..amounts import FREE, Price
 from ..define.machine import AnyMachine, definition_of
 from ..define.states import State
 from ..kernel import inputs
-from ..kernel.engine import CompiledMachine
+from ..kernel.begin import compiled_as
 from ..kernel.step import fold_recorded
 from ..proof.bounds.certify import certify
 from ..proof.explore.exploration import Exploration, explore
@@ -111,19 +110,18 @@ def agents_act(machine: AnyMachine, *, state: State, deps: Callable[[], object])
     assert_agents_act(machine, state, deps=deps)
 
 
-def assert_replays(machine: AnyMachine, result: RunResult[Any], *, price: Price = FREE) -> None:
+def assert_replays(machine: AnyMachine, result: RunResult[Any]) -> None:
     """Assert that the journal of a run leads to where the run ended, with T1 to T6 after every input.
 
     Args:
         machine: the machine of the run.
         result: the run.
-        price: what tokens cost in it, in every state.
 
     Raises AssertionError: if it does not.
     """
     started, definition = result.journal[0], machine.definition
     assert isinstance(started, inputs.Started), "a journal begins with how the run was started"
-    compiled = CompiledMachine(definition, limits=started.limits, prices=dict.fromkeys(definition.states, price))
+    compiled = compiled_as(definition, started)
     end = TheoremChecker(compiled).follow_all(result.journal)
     again, records = fold_recorded(compiled, result.journal)
     assert end == again, "replay: the journal leads elsewhere the second time"

@@ -7,6 +7,7 @@ sensible or not. Guards and validators are the machine's own. After every input 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar, TypeVar, get_args
 
 from hypothesis import assume, note
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from msgspec.structs import replace
 
-from ..amounts import Price, Usage
+from ..amounts import Amount, Price, Usage
 from ..define.agent_spec import AgentSpec
 from ..define.changes import journaled
+from ..define.context import Context, given_fields
 from ..define.machine import AnyMachine, definition_of
 from ..define.states import State
 from ..errors import StepError
@@ -24,15 +26,19 @@ from ..kernel import inputs
 from ..kernel.begin import started
 from ..kernel.codec import input_from_json, to_json
 from ..kernel.configuration import Configuration
+from ..kernel.due import due
+from ..kernel.effects import Act, AskHuman
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.legal import legal
 from ..kernel.reasons import FailureReason, Refusal, RefusalReason
-from ..kernel.requests import AskHuman
+from ..kernel.requests import AskHuman as HumanRequest
+from ..kernel.requests import Request, RunPart, UseTool
 from ..kernel.step import fold, journal_digest
+from ..kernel.tree import Level, levels
 from ..limits import Limits
 from ..run.outcome import replied
-from .strategies import contexts, fitting, replies
+from .strategies import contexts, fitting, replies_in, starts
 from .theorem_checker import TheoremChecker
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,6 +72,21 @@ _RARELY = st.integers(0, 9)
 """The luck of a step: rare things happen at 0, which Hypothesis draws once in about ten times."""
 
 
+def _requests(spec: AgentSpec) -> st.SearchStrategy[Request]:
+    """Draw one thing that an agent may ask for, or a tool that there is not."""
+    found: list[st.SearchStrategy[Request]] = [
+        st.sampled_from([*(tool.name for tool in spec.tools), "nothing"]).map(lambda name: UseTool(name=name))
+    ]
+    if spec.asks_human:
+        found.append(st.just(HumanRequest(question="May I?")))
+    found += [starts(part.definition.context).map(partial(_run, part.name)) for part in spec.parts]
+    return st.one_of(found)
+
+
+def _run(part: str, context: Context) -> RunPart:
+    return RunPart(part=part, context=journaled(context, given_fields(type(context))))
+
+
 def _is(*statuses: str) -> Callable[[F], F]:
     """Return the mark of a rule that applies only while the run has one of these statuses."""
     return precondition(lambda suite: suite.status in statuses)
@@ -82,6 +103,7 @@ class _Suite(RuleBasedStateMachine):
         self.checker = TheoremChecker(self.compiled)
         self.journal: list[Input] = []
         self.at = 0.0
+        self.turn = 0
 
     @property
     def now(self) -> Configuration:
@@ -93,8 +115,15 @@ class _Suite(RuleBasedStateMachine):
         return self.checker.now.status if self.checker.now else "unborn"
 
     @property
+    def here(self) -> Level:
+        """The machine of the tree for whose agent the rules speak: one whose agent is due to act, or the run itself."""
+        acting = [effect.path for effect in due(self.now) if isinstance(effect, Act)]
+        return levels(self.compiled, self.now, acting[self.turn % len(acting)] if acting else ())[-1]
+
+    @property
     def state(self) -> State:
-        return self.compiled.definition.states[self.now.state]
+        compiled, now, _ = self.here
+        return compiled.definition.states[now.state]
 
     @property
     def spec(self) -> AgentSpec:
@@ -117,6 +146,10 @@ class _Suite(RuleBasedStateMachine):
         note(f"  {event.kind}: at {self.now.state!r} after {self.now.hops} hops, {spent}{landing}")
         if self.status == "finished":
             self.replay()
+
+    def follow_here(self, event: Input) -> None:
+        """Take an input for the machine for whose agent the rules speak."""
+        self.follow(replace(event, path=self.here.now.path))
 
     def replay(self) -> None:
         """Assert that the journal leads to where the run stands, also after a trip through JSON."""
@@ -150,9 +183,11 @@ class _Suite(RuleBasedStateMachine):
     @_is("running")
     @rule(luck=_RARELY)
     def cancel(self, luck: int) -> None:
-        """Cancel, once in a while."""
+        """Cancel, once in a while: the run, or a part of it alone."""
         if luck == 0:
             self.follow(inputs.Cancelled(at=self.at))
+        elif luck == 1 and self.here.now.path:
+            self.follow_here(inputs.Cancelled(at=self.at))
 
     @rule(part=st.sampled_from([0.01, 0.3, 1.1]), luck=_RARELY)
     def wait(self, part: float, luck: int) -> None:
@@ -166,58 +201,71 @@ class _Suite(RuleBasedStateMachine):
     @rule(data=st.data())
     def reply(self, data: st.DataObject) -> None:
         """Reply, by the rules or not."""
-        said = data.draw(replies(self.machine, self.now), label="reply")
-        self.follow(replied(self.now.context, self.state, said, at=self.at))
+        compiled, now, _ = self.here
+        said = data.draw(replies_in(compiled.definition, self.state), label="reply")
+        self.follow_here(replied(now.context, self.state, said, at=self.at))
 
     @_is("running")
     @rule(data=st.data())
     def reply_from_the_menu(self, data: st.DataObject) -> None:
         """Reply by the rules, with a handoff from the menu; without this rule runs would end early."""
-        names = [handoff.name for handoff in legal(self.compiled, self.now)]
-        said = data.draw(fitting(self.machine, self.now, names), label="reply")
-        self.follow(replied(self.now.context, self.state, said, at=self.at))
+        compiled, now, _ = self.here
+        names = [handoff.name for handoff in legal(compiled, now)]
+        said = data.draw(fitting(compiled.definition, self.state, names), label="reply")
+        self.follow_here(replied(now.context, self.state, said, at=self.at))
 
     @_is("running")
     @rule(data=st.data())
     def press_on(self, data: st.DataObject) -> None:
         """Reply by the rules with a handoff to another state, if there is one: limits are reached only by long runs."""
-        states = self.compiled.definition.states
-        names = [h.name for h in self.compiled.states[self.now.state].exits if h.target.name in states]
+        compiled, now, _ = self.here
+        states = compiled.definition.states
+        names = [handoff.name for handoff in self.state.exits if handoff.target.name in states]
         if names:
-            said = data.draw(fitting(self.machine, self.now, names), label="reply")
-            self.follow(
-                replied(self.now.context, self.state, replace(said, handoff=said.handoff or names[0]), at=self.at)
-            )
+            said = data.draw(fitting(compiled.definition, self.state, names), label="reply")
+            said = replace(said, handoff=said.handoff or names[0])
+            self.follow_here(replied(now.context, self.state, said, at=self.at))
 
     @_is("running")
     @rule(reason=st.sampled_from(["not_json", "truncated", "two_decisions", "declined"]), luck=_RARELY)
     def babble(self, reason: RefusalReason, luck: int) -> None:
         """Reply what nobody can read, once in a while."""
         if luck < 3:
-            self.follow(inputs.Replied(refusal=Refusal(reason, "unreadable"), at=self.at))
+            self.follow_here(inputs.Replied(refusal=Refusal(reason, "unreadable"), at=self.at))
 
     @_is("running")
     @rule(reason=st.sampled_from(get_args(FailureReason)), luck=_RARELY)
     def fail(self, reason: FailureReason, luck: int) -> None:
         """Fail, once in a while."""
         if luck < 3:
-            self.follow(inputs.Failed(reason=reason, at=self.at))
+            self.follow_here(inputs.Failed(reason=reason, at=self.at))
 
     @_is("running")
-    @rule()
-    def pause(self) -> None:
-        """Ask a human."""
-        if self.spec.asks_human:
-            self.follow(inputs.Asked(requests=(AskHuman(question="May I?"),), at=self.at))
+    @rule(data=st.data())
+    def ask_for(self, data: st.DataObject) -> None:
+        """Ask for a round of tools, parts and humans, mostly no more of them than are declared."""
+        if not self.spec.asks:
+            return
+        wanted = data.draw(st.lists(_requests(self.spec), max_size=self.spec.asks + 1), label="requests")
+        need, is_race = data.draw(st.integers(0, len(wanted)), label="need"), data.draw(st.booleans(), label="race")
+        self.follow_here(inputs.Asked(requests=tuple(wanted), need=need, is_race=is_race and need > 0, at=self.at))
 
     @_is("running")
-    @rule()
-    def resume(self) -> None:
-        """Answer as the human."""
-        visit = self.now.visit
-        if visit is not None and visit.round is not None:
-            number = visit.round.first
-            self.follow(inputs.Answered(ask=number, id="somebody", value="yes", at=self.at))
+    @rule(which=st.integers(0, 31), is_good=st.booleans())
+    def answer(self, which: int, is_good: bool) -> None:
+        """Answer as a tool or as a human, whoever is asked."""
+        asked = [effect for effect in due(self.now) if not isinstance(effect, Act)]
+        if asked:
+            effect = asked[which % len(asked)]
+            own = levels(self.compiled, self.now, effect.path)[-1].now.key_of(effect.ask)
+            by = "somebody" if isinstance(effect, AskHuman) else own
+            self.follow(inputs.Answered(ask=effect.ask, id=by, ok=is_good, value=True, at=self.at, path=effect.path))
+
+    @_is("running")
+    @rule(turn=st.integers(0, 31))
+    def take_turns(self, turn: int) -> None:
+        """Speak for another agent, where several are at work."""
+        self.turn = turn
 
     # --- the model ---
 
@@ -226,10 +274,10 @@ class _Suite(RuleBasedStateMachine):
     def ask(self, part: float) -> None:
         """Reserve a call: the agent's whole input cap, less, or more."""
         if self.spec.calls:
-            caps, visit = self.spec.call_limits, self.now.visit
+            caps, visit = self.spec.call_limits, self.here.now.visit
             tokens = int(part * caps.max_input_tokens)
             number = visit.calls + 1 if visit else 1
-            self.follow(
+            self.follow_here(
                 inputs.CallReserved(call=number, input_tokens=tokens, output_tokens=caps.max_output_tokens, at=self.at)
             )
 
@@ -237,27 +285,33 @@ class _Suite(RuleBasedStateMachine):
     @rule(part=st.sampled_from([1.0, 1.0, 1.0, 0.0, 0.5, None]), lies=_RARELY, oldest=st.booleans())
     def settle(self, part: float | None, lies: int, oldest: bool) -> None:
         """End an open call, with usage that is true, unknown or, once in a while, too high."""
-        held = self.now.visit.open if self.now.visit else {}
+        held = self._open_calls
         if held:
             call = min(held) if oldest else max(held)
             tokens = None if part is None else int(part * held[call].tokens) + (1_000 if lies == 0 else 0)
             used = None if tokens is None else Usage(requests=1, input_tokens=tokens)
-            self.follow(inputs.CallSettled(call=call, usage=used, at=self.at))
+            self.follow_here(inputs.CallSettled(call=call, usage=used, at=self.at))
 
     @_is("running")
     @rule()
     def release(self) -> None:
         """Release a call that was not sent."""
-        held = self.now.visit.open if self.now.visit else {}
+        held = self._open_calls
         if held:
-            self.follow(inputs.CallReleased(call=min(held), at=self.at))
+            self.follow_here(inputs.CallReleased(call=min(held), at=self.at))
 
     @_is("running")
     @rule(tokens=st.sampled_from([1, 700, 0]), cost=st.sampled_from([0, 9]), luck=_RARELY)
     def overspend(self, tokens: int, cost: int, luck: int) -> None:
         """Report, once in a while, that a call of before used more than it was charged."""
         if luck == 0:
-            self.follow(inputs.Overspent(source=self.now.state, visit=0, call=1, tokens=tokens, cost=cost, at=self.at))
+            state = self.here.now.state
+            self.follow_here(inputs.Overspent(source=state, visit=0, call=1, tokens=tokens, cost=cost, at=self.at))
+
+    @property
+    def _open_calls(self) -> Mapping[int, Amount]:
+        visit = self.here.now.visit
+        return visit.open if visit else {}
 
     # --- a damaged journal ---
 

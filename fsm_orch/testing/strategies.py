@@ -22,6 +22,7 @@ from ..agents.llm import LLMAgent
 from ..amounts import FREE, Price
 from ..define.changes import describe, validated
 from ..define.context import Context, given_fields
+from ..define.definition import Definition
 from ..define.machine import AnyMachine, C, Machine
 from ..define.states import State
 from ..errors import ContextError, StartError
@@ -53,6 +54,11 @@ def contexts(machine: type[Machine[C, Any]]) -> SearchStrategy[C]:
         type to register.
     """
     context: type[C] = machine.definition.context  # type: ignore[assignment]
+    return starts(context)
+
+
+def starts(context: type[C]) -> SearchStrategy[C]:
+    """Draw contexts of a class that a run can start on; see `contexts`."""
     return st.deferred(lambda: _fitting_contexts(context))
 
 
@@ -195,10 +201,14 @@ def replies(machine: AnyMachine, state: State | Configuration) -> SearchStrategy
         machine: the machine.
         state: a state, or the configuration of a run, for the state in which it stands.
     """
-    here = _place(machine, state)
-    context = machine.definition.context
+    return replies_in(machine.definition, _place(machine, state))
+
+
+def replies_in(definition: Definition, here: State) -> SearchStrategy[Reply]:
+    """Draw replies of the agent of a state, of a part too; see `replies`."""
+    context = definition.context
     exits = [handoff.name for handoff in here.exits]
-    wrong = [handoff.name for handoff in machine.definition.handoffs] + [here.name, "*land*", "nowhere"]
+    wrong = [handoff.name for handoff in definition.handoffs] + [here.name, "*land*", "nowhere"]
     some = {name: values(context, name) for name in sorted(here.spec.written_names)}
     names = st.sampled_from(sorted(context.__pydantic_fields__))
     broken = st.builds(
@@ -206,17 +216,16 @@ def replies(machine: AnyMachine, state: State | Configuration) -> SearchStrategy
         handoff=st.none() | st.sampled_from([*exits, *wrong]),
         changes=st.fixed_dictionaries({}, optional=some) | st.dictionaries(names, st.booleans() | st.text()),
     )
-    well = fitting(machine, state, exits)
+    well = fitting(definition, here, exits)
     return st.one_of(well, well, well, broken)
 
 
-def fitting(machine: AnyMachine, state: State | Configuration, handoffs: Sequence[str]) -> SearchStrategy[Reply]:
+def fitting(definition: Definition, here: State, handoffs: Sequence[str]) -> SearchStrategy[Reply]:
     """Draw replies that write what the agent of a state declares, and propose one of some handoffs.
 
     If the agent need not propose a handoff, some replies propose none.
     """
-    here = _place(machine, state)
-    context = machine.definition.context
+    context = definition.context
     has_to = here.spec.proposes and len(here.exits) > 1
     proposed = st.sampled_from(list(handoffs)) if handoffs else st.none()
     changes = st.fixed_dictionaries({name: values(context, name) for name in sorted(here.spec.written_names)})

@@ -47,6 +47,8 @@ def test_a_decision_is_read(text: str) -> None:
         ("trailing_text", f"{GOOD} 3"),
         ("trailing_text", f"{GOOD}}}"),
         ("trailing_text", f"{GOOD} [1]"),
+        pytest.param("trailing_text", GOOD + "[" * 100_000, id="trailing_text-very deep"),
+        ("trailing_text", f'{GOOD} {{"handoff": "done", "handoff": "done"}}'),
         ("two_decisions", GOOD + GOOD),
         ("two_decisions", f'{GOOD}\n{{"handoff": "to_billing"}}'),
         ("duplicate_key", '{"handoff": "done", "handoff": "to_billing", "answer": "yes", "count": 2}'),

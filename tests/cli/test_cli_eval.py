@@ -99,7 +99,7 @@ def test_shows_where_queries_went(cli, front, data, script):
 
     said = words(result.stdout)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "Front 8 queries of queries.csv (test), local:smollm2" in said
+    assert "Front 8 queries of queries.csv (test), no model was asked" in said
     assert "expected \\ reached billing search human right" in said
     assert "billing 1 1 2 25.0 %" in said
     assert "search - 2 - 100.0 %" in said

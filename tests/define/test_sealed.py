@@ -290,6 +290,7 @@ def test_what_is_made_when_it_is_read_is_in_every_copy(way: str, is_read: bool) 
     assert again == result
     assert parts == [getattr(again, part) for part in MADE]
     assert again == result
+    assert (again is result) == (way != "pickle")  # nothing in it changes
 
 
 def test_a_result_shows_where_it_went_and_why() -> None:

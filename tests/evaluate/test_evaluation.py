@@ -49,6 +49,7 @@ def a_route(expected: str, reached: str, seconds: float = 0.0) -> Route:
     return Route(
         expected=expected,
         reached=reached,
+        path=(),
         seconds=seconds,
         ended=None,
         landing=None,
@@ -77,11 +78,11 @@ routings = st.builds(
 @given(routings)
 def test_every_run_is_right_or_wrong_in_one_way(routing: Routing) -> None:
     """Right, misrouted, sent to the fallback wrongly or leaked: together they are all runs."""
-    shares = (routing.accuracy, routing.misroute, routing.false_fallback, routing.leak)
+    shares = (routing.rates.accuracy, routing.rates.misroute, routing.rates.false_fallback, routing.rates.leak)
 
-    assert sum(share.count for share in shares) == len(routing.routes) == routing.accuracy.of
-    assert routing.misroute.of == routing.false_fallback.of == routing.in_scope
-    assert routing.in_scope + routing.leak.of == len(routing.routes)
+    assert sum(share.count for share in shares) == len(routing.routes) == routing.rates.accuracy.of
+    assert routing.rates.misroute.of == routing.rates.false_fallback.of == routing.in_scope
+    assert routing.in_scope + routing.rates.leak.of == len(routing.routes)
 
 
 @given(routings)
@@ -92,9 +93,9 @@ def test_rates_follow_from_the_matrix(routing: Routing) -> None:
     def count(*, is_in: bool, is_routed: bool) -> int:
         return sum(n for (e, r), n in cells if (e in LABELS) == is_in and (r in LABELS) == is_routed and e != r)
 
-    assert routing.misroute.count == count(is_in=True, is_routed=True)
-    assert routing.false_fallback.count == count(is_in=True, is_routed=False)
-    assert routing.leak.count == count(is_in=False, is_routed=True)
+    assert routing.rates.misroute.count == count(is_in=True, is_routed=True)
+    assert routing.rates.false_fallback.count == count(is_in=True, is_routed=False)
+    assert routing.rates.leak.count == count(is_in=False, is_routed=True)
 
 
 @given(routings)
@@ -103,7 +104,7 @@ def test_rows_add_up(routing: Routing) -> None:
     rows = [routing.right(expected) for expected in {route.expected for route in routing.routes}]
 
     assert sum(row.of for row in rows) == routing.matrix.total() == len(routing.routes)
-    assert sum(row.count for row in rows) == routing.accuracy.count
+    assert sum(row.count for row in rows) == routing.rates.accuracy.count
 
 
 @given(routings)
@@ -124,9 +125,9 @@ def test_nothing_of_nothing_is_no_rate() -> None:
     """Without queries out of scope there is no leak to speak of, neither of 0 % nor of any other rate."""
     routing = Routing(LABELS, (a_route("billing", "billing"), a_route("billing", "human")))
 
-    assert routing.leak == Share(0, 0)
-    assert routing.leak.rate is None
-    assert routing.accuracy.rate == 0.5
+    assert routing.rates.leak == Share(0, 0)
+    assert routing.rates.leak.rate is None
+    assert routing.rates.accuracy.rate == 0.5
 
 
 async def test_a_route_is_read_from_records() -> None:
@@ -139,6 +140,7 @@ async def test_a_route_is_read_from_records() -> None:
     assert (read.refusals, read.failures, read.calls) == (("not_json",), (), 3)
     assert read.used == result.charged_tokens < read.reserved
     assert 0 <= read.seconds <= result.seconds
+    assert ("triage", "billing") == read.path
 
 
 async def test_records_of_a_part_are_a_part() -> None:
@@ -156,7 +158,8 @@ async def test_without_a_label_a_run_reached_its_end() -> None:
     """A query that no label was found for stands where its run ended."""
     result = await Runner(Front, model=ScriptedModel([])).run(Ticket(query="hello"))
 
-    assert route("billing", result.records, LABELS).reached == "human"
+    read = route("billing", result.records, LABELS)
+    assert ("human", ("triage",)) == (read.reached, read.path)
 
 
 def test_a_question_is_handed_on_by_some_exits() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from support.handfed import ASKING, FORKS, SUPPORT, Play, answer, ask, fail, reply, reserve
 
+from fsm_orch import Limits
 from fsm_orch.kernel import records
+from fsm_orch.kernel.engine import CompiledMachine
 
 
 @pytest.mark.parametrize(("at", "retried"), [(9.9, True), (10.0, False), (11.0, False)])
@@ -34,6 +36,15 @@ def test_a_reply_is_repaired_in_the_visits_time(at: float, repaired: bool) -> No
 def test_a_call_is_admitted_in_the_visits_time(at: float, reason: list[str]) -> None:
     """No request leaves once the visit's time is over."""
     play = Play(SUPPORT, reserve(1, 5, 5, at=at))
+
+    assert reason == [denied.reason for denied in play.records(records.CallDenied)]
+
+
+@pytest.mark.parametrize(("at", "reason"), [(2.9, []), (3.0, ["deadline"])])
+def test_a_call_is_admitted_in_the_runs_time(at: float, reason: list[str]) -> None:
+    """No request leaves once the run's time is over, though its visit has time left."""
+    hurried = CompiledMachine(SUPPORT.definition, limits=Limits(hops=6, deadline_s=3))
+    play = Play(hurried, reserve(1, 5, 5, at=at))
 
     assert reason == [denied.reason for denied in play.records(records.CallDenied)]
 

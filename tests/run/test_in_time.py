@@ -186,6 +186,19 @@ def test_an_agent_is_not_begun_late() -> None:
     assert ("timeout", "the visit's time was over before its agent could begin") == tuple(result.landing)
 
 
+def test_an_agent_that_took_too_long_has_no_seconds_left() -> None:
+    """An agent that works on after its time sees 0, not less: what it hands on as a timeout is none below that."""
+    clock, left = Clock(VISIT_S + 1), list[float]()
+
+    def act(visit: Visit[Ticket]) -> None:
+        clock.work(visit.seconds_left())
+        left.append(visit.seconds_left())
+
+    runner(clock, Code, act).run_sync(Ticket(query="x"))
+
+    assert ([VISIT_S], [0.0]) == (clock.left, left)
+
+
 async def test_a_call_is_denied_once_its_visit_is_over() -> None:
     """An agent that asks its model after the time of its visit is denied, though nobody could interrupt it."""
     clock, sent = Clock(0.7), list[Request]()

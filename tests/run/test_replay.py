@@ -43,6 +43,20 @@ def test_a_journal_is_replayed_within_its_own_limits() -> None:
     assert replace(live, error=None) == replayed
 
 
+def test_a_path_ends_with_the_landing() -> None:
+    """Each hop says where it led and by which handoff; the landing was by none, and is told once more with its why."""
+    model = ScriptedModel([{"handoff": "to_billing"}, {"handoff": "none_of_these"}])
+
+    landed = Runner(Support, model=model).run_sync(Ticket(query="x"))
+    went = Runner(Support, model=ScriptedModel([{"handoff": "resolved"}])).run_sync(Ticket(query="x"))
+
+    assert landed.landing is not None
+    assert (("triage", "to_billing", "billing"), ("billing", None, "human")) == landed.path
+    assert ("declined", "none of the handoffs of 'billing' was taken") == landed.landing
+    assert ["triage -to_billing-> billing", "billing -landing-> human"] == [str(hop) for hop in landed.path]
+    assert ((("triage", "resolved", "answered"),), None) == (went.path, went.landing)
+
+
 def test_a_journal_cut_off_says_where_the_run_stood() -> None:
     """Each prefix of a journal is a moment of its run: the path grows hop by hop, and only the whole has an end."""
     live = Runner(Support, model=ScriptedModel([{"handoff": "to_billing"}] * 9)).run_sync(Ticket(query="x"))

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec import structs
 from support.desk import Support, Ticket
+from support.handfed import Manager, Parent
 from support.spoilt import FAULTS, LIMITS, Fault, lied, moved, retold, spoilt
 
 from fsm_orch import Final, Limits, Machine, Message, State, Usage, Visit, guard
@@ -36,6 +37,12 @@ TestSupport.settings = QUICK
 @pytest.mark.parametrize("machine", [ShopFloor])
 def test_a_machine_of_ours_is_safe(machine: type[Machine[Any, Any]]) -> None:
     """The suite passes on a machine with tools, tables and a model."""
+    run_state_machine_as_test(RoutingSafety(machine), settings=QUICK)
+
+
+@pytest.mark.parametrize("machine", [Parent, Manager])
+def test_a_tree_of_machines_is_safe(machine: type[Machine[Any, Any]]) -> None:
+    """The suite speaks for every agent of the tree, asks for tools, parts and humans, and answers for them."""
     run_state_machine_as_test(RoutingSafety(machine), settings=QUICK)
 
 

@@ -7,6 +7,7 @@ from typing import assert_type
 import fsm_orch
 from fsm_orch import (
     Context,
+    ExamplesAgent,
     Final,
     Given,
     Handoff,
@@ -146,6 +147,14 @@ class Refunds(Machine[Ticket, Shop]):
     """A machine whose agents need a shop."""
 
     route = State(KeywordAgent(Ticket.query, {}, otherwise=Final()), initial=True)
+    alike = State(
+        ExamplesAgent(
+            Ticket.query,
+            {route: ("find a dress", "buy a dress"), Final(): {"late": "where is it?", "broken": ["it broke"]}},
+            otherwise=route,
+            threshold=0.4,
+        )
+    )
     ask = State(ask_shop, writes=(Ticket.answer,))
     answered = Final()
     human = Final(fallback=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from fsm_orch import (
     Context,
+    ExamplesAgent,
     Final,
     KeywordAgent,
     Limits,
@@ -118,6 +119,9 @@ def declarations() -> None:
     LLMAgent("Ask.", must=("search",))  # error: unknown keyword
     KeywordAgent(Ticket.query, {"search": ("find",)}, otherwise=Support.human)  # error: words are for states
     KeywordAgent(Ticket.query, {Support.search: ("find",)})  # error: otherwise is required
+    ExamplesAgent(Ticket.query, {"search": "find"}, otherwise=Support.human, threshold=0.4)  # error: for states
+    ExamplesAgent(Ticket.query, {Support.search: "find"}, otherwise=Support.human)  # error: a threshold is required
+    ExamplesAgent(Ticket.query, {Support.search: 3}, otherwise=Support.human, threshold=0.4)  # error: texts
     Limits(hop=3)  # error: unknown limit
     Limits(hops="three")  # error: a number
     Message(role="agent", content="hello")  # error: no such role

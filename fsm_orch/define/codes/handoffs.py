@@ -108,7 +108,7 @@ CODES = (
     Code(
         code="FSM121",
         title="Route without one handoff",
-        problem="A keyword agent names a state to which no handoff leads, or several do.",
+        problem="An agent that routes by words or examples names a state to which no handoff leads, or several do.",
         why="The agent proposes a state, and a run moves by handoffs alone, so it must be clear which one is meant.",
         expected="exactly one handoff to each state it routes to",
         fix="declare one handoff to that state",

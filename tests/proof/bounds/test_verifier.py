@@ -253,11 +253,10 @@ def test_a_search_that_is_too_wide_is_not_made(monkeypatch):
         ({"prices": {**PRICES, "billing": Price(Fraction(1, 4), Fraction(9, 4))}}, "prices"),
         ({"prices": {"triage": PRICES["triage"]}}, "prices"),
         ({"prices": None}, "prices"),
-        ({"parts": {"triage": ()}}, "parts"),
     ],
 )
 def test_it_is_bound_to_what_it_was_made_for(other, what):
-    """A certificate is refused for other limits, models, prices or parts, and the message says which."""
+    """A certificate is refused for other limits, models or prices, and the message says which."""
     made_for = {"models": {"triage": "openai:a", "billing": "openai:b"}, "prices": PRICES}
     certificate = certify(Support.definition, **made_for)
     verify(certificate, Support.definition, **made_for)

@@ -1,101 +1,138 @@
-"""The checker adds up the certificates of machines that run inside visits, and believes only those it is given."""
+"""A whole is certified with the certificates of the machines that it runs, and each is verified too."""
 
 import json
+import random as chance
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support.claims import Document, altered, claim, numbers
-from support.roads import GAP, Stop, drawn, road
+from support.handfed import Asks, Manager, Parent, part
+from support.lanes import in_both_lanes
+from support.nests import nest, tape, world
+from support.random_machines import Facts, Twins
 
-from fsm_orch import Limits
+from fsm_orch import Final, Limits, Machine, State
 from fsm_orch.amounts import Price
-from fsm_orch.errors import CertificateError
-from fsm_orch.proof.bounds.assumptions import assumed
+from fsm_orch.errors import CertificateError, StepError
+from fsm_orch.kernel.begin import started
+from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.kernel.records import CallReserved
+from fsm_orch.kernel.step import step
+from fsm_orch.limits import CallLimits
+from fsm_orch.proof.bounds.certificate import Certificate
 from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.verifier import verify
 
-PRICE = Price(Fraction(1, 4), Fraction(2))
+ONE = Price(Fraction(1), Fraction(1))
+TEN = Price(Fraction(10), Fraction(10))
 
 
-def test_parts_are_those_of_states():
-    """A part in the place of a call of no state is refused, by whoever makes a certificate and whoever checks one."""
-    part = certify(road({"p": 5}, []))
-    document = claim(GAP)
-    document["parts"], document["assumptions"] = {"z": [part.digest]}, list(assumed(["z"]))
+class Small(Machine[Facts]):
+    """Two calls of 100 tokens, in 150."""
 
-    with pytest.raises(CertificateError, match="'z'"):
-        certify(GAP, parts={"z": (part,)})
-    with pytest.raises(CertificateError, match="'z'"):
-        verify(Document(document), GAP, parts={"z": (part,)})
+    look = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=50, max_output_tokens=50)), initial=True)
+    done = Final()
+    human = Final(fallback=True)
+    finish = look.to(done)
+    limits = Limits(tokens=150, cost_usd="0.0012", deadline_s=33)
 
 
-@pytest.fixture(scope="module")
-def known():
-    """Parts with and without a bound on cost, of which some need more than the share of a call."""
-    machines = [road({"x": Stop(grant, calls=calls)}, []) for grant, calls in ((10, 3), (300, 2), (5_000, 1))]
-    return [certify(m, prices={"x": price} if price else None) for m in machines for price in (PRICE, None)]
+class Whole(Machine[Facts]):
+    """A model that may run the small one three times."""
+
+    plan = State(
+        Asks(
+            kind="llm", proposes=True, calls=2, call_limits=CallLimits(max_input_tokens=9, max_output_tokens=1),
+            parts=(part(Small, 3),),
+        ),
+        initial=True,
+    )  # fmt: skip
+    done = Final()
+    human = Final(fallback=True)
+    finish = plan.to(done, "always")
 
 
-@settings(max_examples=40)
-@given(random=st.randoms(use_true_random=False))
-def test_a_whole_adds_up_its_parts(known, random):
-    """Whatever runs in the place of its calls, a whole is believed as it was made, and refuted altered in a number."""
-    definition = drawn(random, states=random.randint(1, 3), hops=random.randint(1, 4))
-    prices = {name: PRICE for name in definition.states if random.random() < 0.9}
-    pool = random.choice([known, known[::2]])
-    parts = {n: random.choices(pool, k=random.randint(0, s.spec.calls)) for n, s in definition.states.items()}
-    document = claim(definition, prices=prices, parts=parts)
+def test_a_visit_is_its_calls_and_all_runs_of_its_parts():
+    """Each run counts, the losers of a race too, up to its bound or its limit, whichever is less."""
+    found = certify(Whole.definition, prices={"plan": ONE, "plan.small.look": TEN})
 
-    verify(Document(document), definition, prices=prices, parts=parts)
-
-    with pytest.raises(CertificateError):
-        verify(altered(document, random.choice([*numbers(document)]), 1), definition, prices=prices, parts=parts)
+    worst = {measure: bound.worst_case["plan"] for measure, bound in found.bounds.items()}
+    charged = {"tokens": 2 * 10 + 3 * 150, "cost": 2 * 10 + 3 * 1_200, "calls": 2 + 3 * 2}
+    assert {**charged, "hops": 1, "milliseconds": 33_000} == worst
+    assert {"tokens": 200, "cost": 2_000} == {
+        measure: found.parts["plan.small"].bounds[measure].bound for measure in ("tokens", "cost")
+    }
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"limits": Limits(cost_usd="0.05")},
-        {"models": {"prüfung": "openai:größer"}},
-        {"models": {"prüfung": "openai:\ud800"}},
-    ],
-    ids=["money", "beyond ASCII", "half a surrogate pair"],
-)
-def test_a_part_is_named_by_all_that_it_says(said):
-    """A whole names its parts by digests that both sides take alike, whatever is written in them."""
-    inner, outer = road({"prüfung": 1}, []), road({"a": 9}, [])
-    part, other = certify(inner, **said), certify(inner)
-    whole = certify(outer, parts={"a": (part,)})
+def test_cost_is_bounded_if_that_of_every_part_is():
+    """A price that is missing inside leaves the whole without a bound on cost; code needs none of its own."""
+    without = certify(Whole.definition, prices={"plan": ONE})
 
-    verify(whole, outer, parts={"a": (part,)})
-
-    with pytest.raises(CertificateError, match="made for other parts"):
-        verify(whole, outer, parts={"a": (other,)})
+    assert "cost" not in without.bounds
+    verify(without, Whole.definition, prices={"plan": ONE})
+    assert "cost" in certify(Parent.definition, prices={"fan.errand.look": ONE, "fan.closed.look": ONE}).bounds
 
 
-def test_a_wrong_part_is_refuted():
-    """A whole is refused with parts of another certificate, and with parts for which its state has no calls."""
-    part, other = certify(road({"x": 1}, [])), certify(road({"x": 2}, []))
-    outer = road({"a": Stop(9, calls=1)}, [])
-    whole = certify(outer, parts={"a": (part,)})
+@pytest.mark.parametrize("machine", [Whole, Parent, Manager])
+def test_a_whole_is_believed_as_it_was_made(machine):
+    """It survives JSON; altered in any number, of a part too, it is refuted."""
+    whole = certify(machine.definition)
+    document, random = claim(machine.definition), chance.Random(1)
 
-    with pytest.raises(CertificateError, match="made for other parts"):
-        verify(whole, outer, parts={"a": (other,)})
-    with pytest.raises(CertificateError, match="made for other parts"):
-        verify(whole, outer)
-    document = json.loads(whole.dump())
-    document["parts"] = {"a": [part.digest] * 2}
-    with pytest.raises(CertificateError, match="'a' makes 1 calls, and cannot run 2 parts"):
-        verify(Document(document), outer, parts={"a": (part, part)})
+    verify(Certificate.load(whole.dump()), machine.definition)
+
+    for place in random.sample([*numbers(document)], 12):
+        with pytest.raises(CertificateError):
+            verify(altered(document, place, 1), machine.definition)
 
 
-def test_code_runs_no_parts():
-    """A part in a state without any call is refuted."""
-    part, outer = certify(road({"x": 1}, [])), road({"a": Stop(0, calls=0)}, [])
-    document = claim(outer)
-    document["parts"], document["assumptions"] = {"a": [part.digest]}, list(assumed(["a"]))
+def test_a_part_is_its_own():
+    """A whole is refuted with the certificate of another machine in the place of a part, without one, and with more."""
+    document = claim(Whole.definition)
+    other = claim(Whole.definition, limits=Limits(tokens=151))
+    one_more = {**document["parts"], "plan.other": document["parts"]["plan.small"]}
+    wrong = [({"plan.small": other}, "machine"), ({}, "parts"), (one_more, "parts")]
 
-    with pytest.raises(CertificateError, match="'a' makes 0 calls, and cannot run 1 parts"):
-        verify(Document(document), outer, parts={"a": (part,)})
+    for parts, what in wrong:
+        with pytest.raises(CertificateError, match=f"made for other {what}"):
+            verify(Document(json.loads(json.dumps(document | {"parts": parts}))), Whole.definition)
+
+
+def test_models_and_prices_of_parts_are_compared():
+    """A whole is refused at other prices of a part's model, or on another one."""
+    prices, models = {"plan.small.look": ONE}, {"plan": "a:b", "plan.small.look": "c:d"}
+    whole = certify(Whole.definition, prices=prices, models=models)
+
+    verify(whole, Whole.definition, prices=prices, models=models)
+
+    with pytest.raises(CertificateError, match="made for other prices"):
+        verify(whole, Whole.definition, prices={"plan.small.look": TEN}, models=models)
+    with pytest.raises(CertificateError, match="made for other models"):
+        verify(whole, Whole.definition, prices=prices, models={**models, "plan.small.look": "e:f"})
+
+
+@in_both_lanes(few=15, many=120)
+def test_no_run_passes_its_bound(examples):
+    """Random nests are charged, and call, no more than certified; and the kernel moves no part more than its bound."""
+    for seed in range(examples):
+        choices = tape(seed)
+        machine = nest(choices).definition
+        found, compiled = certify(machine), CompiledMachine(machine)
+        verify(found, machine)
+        for place, own in found.parts.items():
+            assert compiled.terms.shares[place].tokens <= own.bounds["tokens"].bound, seed
+        for _ in range(4):
+            now, calls, at = None, 0, 0.0
+            stepped = step(compiled, None, started(compiled, {"count": choices.below(9)}, run_id="r"))
+            for _ in range(150):
+                now = stepped.configuration
+                calls += sum(isinstance(record, CallReserved) for record in stepped.records)
+                if now.status == "finished":
+                    break
+                try:
+                    stepped = step(compiled, now, world(choices, compiled, now, at))
+                except StepError:
+                    continue
+            beyond = now.ledger.overrun.tokens
+            assert now.ledger.settled.tokens - beyond <= found.bounds["tokens"].bound, seed
+            assert calls <= found.bounds["calls"].bound, seed

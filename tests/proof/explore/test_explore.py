@@ -78,7 +78,7 @@ def replayed(compiled: CompiledMachine, trace: Trace) -> Configuration:
 @given(tapes(), st.integers(0, 255))
 @settings(deadline=None, max_examples=25)
 def test_random_machines_keep_the_theorems(plan: Tape, choice: int) -> None:
-    """T1 to T5 hold after every step of machines with failure edges, attempts, pauses and guards that raise."""
+    """T1 to T5 hold after every step of machines with failure edges, attempts, questions and guards that raise."""
     limits = tight(Tape(bytes([choice, choice // 7, choice // 49])))
     machine = build(plan)
 

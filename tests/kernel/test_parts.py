@@ -1,0 +1,260 @@
+"""Parts: machines that run inside a round, on shares of the ledger and by a time of their own."""
+
+from __future__ import annotations
+
+import pytest
+from support.handfed import (
+    MANAGER,
+    PARENT,
+    Play,
+    Row,
+    answer,
+    ask,
+    cancel,
+    case,
+    fail,
+    inside,
+    reply,
+    reserve,
+    run,
+    settle,
+    use,
+)
+
+from fsm_orch import Limits
+from fsm_orch.kernel import inputs
+from fsm_orch.kernel.effects import Act
+from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.kernel.tree import Level, levels
+
+ERRANDS = ask(run("errand"), run("errand"))
+DONE = reply("finish", note="n")
+NOTHING = inputs.Asked(requests=(), at=0)
+
+
+def level(play: Play, *path: int) -> Level:
+    """Return where a machine in the tree stands."""
+    return levels(play.compiled, play.now, path)[-1]
+
+
+def key(number: int) -> str:
+    """Return the key of a tool in the first visit, which its answer bears."""
+    return f"r:0:{number}"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        case(
+            "entering reserves all parts",
+            PARENT,
+            tokens=(0, 340),
+        ),
+        case(
+            "asking moves their shares, and gives the rest back",
+            PARENT,
+            ERRANDS,
+            tokens=(0, 200),
+            kinds=["asked", "run_started", "visit_started", "run_started", "visit_started"],
+            due=(Act((1,), 0, "look", 1), Act((2,), 0, "look", 1)),
+        ),
+        case(
+            "asking charges what the attempt left open, and frees its grant",
+            MANAGER,
+            reserve(1, 50, 40),
+            ask(run("errand")),
+            tokens=(90, 100),
+        ),
+        case(
+            "a part that ends gives back what it did not use, in that very step",
+            PARENT,
+            ERRANDS,
+            inside(1, reserve(1, 40, 40)),
+            inside(1, settle(1, 30)),
+            inside(1, DONE),
+            tokens=(30, 100),
+            asks=["finished", None],
+            kinds=["handed_off", "run_finished", "answered"],
+        ),
+        case(
+            "what its calls used is the run's usage too",
+            PARENT,
+            ask(run("errand")),
+            inside(1, reserve(1, 40, 40)),
+            inside(1, settle(1, 30)),
+            inside(1, DONE),
+            tokens=(30, 0),
+            due=(Act((), 0, "fan", 2),),
+        ),
+        case(
+            "a round that cannot be paid has not begun",
+            CompiledMachine(MANAGER.definition, limits=Limits(tokens=260)),
+            reserve(1, 60, 40),
+            ask(run("errand"), run("errand")),
+            failed="denied",
+            kinds=["call_settled", "attempt_failed", "landed", "run_finished"],
+            landing="denied",
+            tokens=(100, 0),
+        ),
+        case(
+            "a part that nothing is legal in has failed as it begins",
+            PARENT,
+            ask(run("closed"), run("errand")),
+            asks=["finished", None],
+            values=[{"state": "human", "landing": "no_handoff"}, None],
+            tokens=(0, 100),
+        ),
+        case(
+            "and may be all of its round",
+            PARENT,
+            ask(run("closed")),
+            due=(Act((), 0, "fan", 2),),
+            tokens=(0, 0),
+        ),
+        case(
+            "a part that is charged more than its share lands the run",
+            PARENT,
+            ask(run("errand"), use("look_up")),
+            inside(1, reserve(1, 50, 50)),
+            inside(1, settle(1, 170)),
+            landing="overrun",
+            tokens=(170, 0),
+        ),
+        case(
+            "one that is charged more than a call reserved, within its share, has failed alone",
+            PARENT,
+            ask(run("errand"), use("look_up")),
+            inside(1, reserve(1, 10, 10)),
+            inside(1, settle(1, 30)),
+            values=[{"state": "human", "landing": "overrun"}, None],
+            tokens=(30, 0),
+            under_way=True,
+        ),
+        case(
+            "a cancellation lands the whole tree, and charges what is open in full",
+            PARENT,
+            ask(run("errand"), run("approval"), use("look_up"), use("pay")),
+            inside(1, reserve(1, 50, 50)),
+            inside(2, ask()),
+            cancel(),
+            landing="cancelled",
+            tokens=(100, 0),
+            kinds=[
+                *["call_settled", "landed", "run_finished", "answered"],
+                *["answered", "landed", "run_finished", "answered"],
+                *["answered", "answered", "landed", "run_finished"],
+            ],
+        ),
+        case(
+            "a visit that fails ends its round first, and takes its edge",
+            PARENT,
+            ask(run("errand")),
+            inside(1, reserve(1, 50, 50)),
+            fail("timeout", at=20),
+            taken="over",
+            tokens=(100, 0),
+        ),
+    ],
+)
+def test_money(row: Row) -> None:
+    """Shares are moved in one step, and come back in the step in which a part ends."""
+    row()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        case("of all, the first", PARENT, ERRANDS, inside(1, DONE), under_way=True),
+        case("of all, both", PARENT, ERRANDS, inside(2, DONE), inside(1, DONE), asks=["finished"] * 2, under_way=False),
+        case(
+            "where both must succeed, one failure is the end",
+            PARENT,
+            ask(run("errand"), run("errand"), need=2),
+            inside(1, cancel()),
+            asks=["finished", "unneeded"],
+            values=[{"state": "human", "landing": "cancelled"}, "it was no longer needed"],
+            attempt=2,
+        ),
+        case(
+            "where none must, all are waited for",
+            PARENT,
+            ERRANDS,
+            inside(1, cancel()),
+            under_way=True,
+        ),
+        case(
+            "a race is over with its winner",
+            PARENT,
+            ask(run("errand"), run("errand"), use("pay"), need=1, race=True),
+            inside(2, DONE),
+            asks=["unneeded", "finished", "unneeded"],
+            attempt=2,
+        ),
+        case(
+            "but not with a loser",
+            PARENT,
+            ask(run("errand"), run("errand"), need=1, race=True),
+            inside(2, cancel()),
+            asks=[None, "finished"],
+        ),
+        case(
+            "of which two are wanted, two",
+            PARENT,
+            ask(*[use("look_up")] * 3, need=2, race=True),
+            answer(1, id=key(1)),
+            answer(3, id=key(3)),
+            asks=["answered", "unneeded", "answered"],
+        ),
+        case(
+            "or two losers of three",
+            PARENT,
+            ask(*[use("look_up")] * 3, need=2, race=True),
+            answer(1, ok=False, id=key(1)),
+            answer(3, ok=False, id=key(3)),
+            asks=["answered", "unneeded", "answered"],
+            attempt=2,
+        ),
+        case(
+            "a part that ends in its fallback has failed",
+            PARENT,
+            ask(run("approval"), use("look_up"), need=2),
+            inside(1, ask()),
+            inside(1, answer(value="no")),
+            inside(1, reply("no")),
+            values=[{"state": "human", "landing": None}, "it was no longer needed"],
+        ),
+    ],
+)
+def test_when_a_round_is_over(row: Row) -> None:
+    """It is over when nothing is open, enough of a race has succeeded, or enough is no longer possible."""
+    row()
+
+
+def test_what_a_part_leaves_is_json() -> None:
+    """An agent is told the end of its part and its context, as JSON."""
+    play = Play(PARENT, ask(run("errand", count=3)), inside(1, DONE))
+
+    assert [
+        {"state": "done", "context": {"a": False, "b": False, "count": 3, "note": "n", "answer": None}}
+    ] == play.seen("values")
+
+
+def test_a_part_does_not_age_while_it_waits() -> None:
+    """While one branch works, the time of another stands still in which only a human is due."""
+    play = Play(PARENT, ask(run("approval"), run("errand"), at=1), inside(1, ask(), at=3))
+
+    play.feed(inside(2, reserve(1, 9, 9), at=4))
+    play.feed(inside(1, answer(), at=15))  # its visits have 8 seconds
+    waited = level(play, 1)
+    play.feed(inside(1, reply("yes"), at=17))
+
+    assert (2.0, 13.0) == (waited.now.at, waited.behind)
+    assert "done" == play.seen("values")[0]["state"]
+
+
+def test_a_parts_time_is_its_own() -> None:
+    """It begins at 0 when it is asked for, and its deadline and visits are judged by it."""
+    play = Play(PARENT, ask(run("errand"), use("look_up"), at=4), inside(1, reply("finish", note="n"), at=15))
+
+    assert [{"state": "human", "landing": "timeout"}, None] == play.seen("values")
+    assert 15 == play.now.at
