@@ -131,7 +131,7 @@ class Alarm:
             return  # whoever sets it again makes a new timer
         if self._time.is_held:
             self._time.wait(self)
-        elif self._timer_at < self._when():
+        elif self._timer_at < self._when():  # too early
             self.go_on()
         else:
             self.ring()

@@ -51,6 +51,7 @@ class AttemptDesk:
         if self.path:
             found = run.levels(self.path)
             self.compiled, self._runs = found[-1].compiled, tuple([level.now.run_id for level in found])
+            self._seen, self._levels = run.now, found
         self.own: CompiledState = self.compiled.states[effect.state]
         """The state that the work is in."""
         self._unheard: dict[int, Amount] = {}

@@ -43,16 +43,17 @@ async def played(moves: list[tuple[str, int]]) -> None:
     time = ActiveTime(loop.time, at=0.0, now=loop.time())
     rung, expected = list[tuple[int, float]](), list[tuple[int, float]]()
     alarm, left, holds, active, made = 0, 0.0, 0, 0.0, None
-    call_at: Any = loop.call_at
-    loop.call_at = lambda when, call, *args, **kind: Bare(call_at(when, call, *args, **kind))  # type: ignore[assignment,method-assign,return-value]
-    wrong = list[Any]()  # what a timer raises reaches the loop alone
-    loop.set_exception_handler(lambda _, told: wrong.append(told))
 
     def stop() -> None:
         nonlocal made
         if made is not None:
             time.stop_alarm(made)
             made = None
+
+    call_at: Any = loop.call_at
+    loop.call_at = lambda when, call, *args, **kind: Bare(call_at(when, call, *args, **kind))  # type: ignore[assignment,method-assign,return-value]
+    wrong = list[Any]()  # what a timer raises reaches the loop alone
+    loop.set_exception_handler(lambda _, told: wrong.append(told))
 
     def ringing(number: int) -> Callable[[], None]:
         def ring() -> None:
