@@ -289,7 +289,8 @@ for query in (
 # | checked edge by edge | the bounds are tested again by code that shares nothing with what found them |
 # | explored | how many different situations runs can be in; all were looked at |
 # | fields tried with every value | `is_known` decides a guard, so runs with each of its values were told apart |
-# | opaque fields | text has too many values to try each, so runs that differ in it alone were not told apart |
+# | opaque fields | a guard reads them, and they have too many values to try each, such as text |
+# | fields that no guard reads | runs that differ in them alone were not told apart |
 # | opaque guards | those that read such a field; both answers were tried |
 # | fields that begin with their defaults | `is_known` is False until an agent writes it, since no caller may |
 # | T1 closure | every move was a declared handoff whose guard said yes, or the landing |
