@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from support.branches import STOPPED, All, First, Trip
-from support.levels import High, Low, Middle, Mixed, Text
+from support.levels import High, Lap, Laps, Low, Middle, Mixed, Text, Two
 
 from fsm_orch import MemoryStore, Reply, Response, Runner, ScriptedModel, StartError, Usage
 from fsm_orch.amounts import FREE
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
-from fsm_orch.models import registry
+from fsm_orch.models import Request, registry
 from fsm_orch.observe import Prompted, Record
 from fsm_orch.testing import TheoremChecker, virtual_time
 
@@ -85,6 +85,61 @@ async def test_a_refused_reply_is_repaired_inside() -> None:
     first, again, *others = prompts
     assert "nonsense" in repr(again.request.messages)
     assert not any("nonsense" in repr(each.request.messages) for each in (first, *others))
+
+
+class Wrong:
+    """A model that says nonsense of its own to each agent at first."""
+
+    name = "wrong:stub"
+    price = FREE
+
+    def __init__(self) -> None:
+        self.asked = list[Request]()
+
+    async def count(self, request: Request) -> int:
+        return 10
+
+    async def complete(self, request: Request) -> Response:
+        self.asked.append(request)
+        await asyncio.sleep(0)
+        (name,) = request.schema["properties"] if request.schema else ("",)
+        is_first = sum(name in (one.schema or {})["properties"] for one in self.asked) == 1
+        text = f"nonsense of {name}" if is_first else f'{{"{name}": "x"}}'
+        return Response(text=text, usage=Usage(requests=1, input_tokens=5, output_tokens=5))
+
+
+async def test_each_branch_is_shown_its_own_mistake() -> None:
+    """Two models that are refused at once are each told what they said, and not what the other did."""
+    model = Wrong()
+    result = await Runner(Two, model=model).run(Text(query="x"))
+
+    assert ("x", "x") == (result.context.low, result.context.middle)
+    for request in model.asked[2:]:
+        (name,) = (request.schema or {})["properties"]
+        assert {name} == {each for each in ("low", "middle") if f"nonsense of {each}" in repr(request.messages)}
+
+
+async def test_a_call_that_was_under_way_in_a_crash_is_charged_first() -> None:
+    """At its level, in full, before anything else; then its agent is due again, in the same attempt."""
+    whole = await Runner(High, model=scripted("1", "2", "3")).run(Text(query="x"), run_id="r")
+    cut = next(place for place, event in enumerate(whole.journal) if isinstance(event, inputs.CallReserved)) + 1
+    store = MemoryStore()
+    await store.append("r", 0, whole.journal[:cut])
+    result = await Runner(High, model=scripted("1", "2", "3"), store=store).resume("r")
+
+    settled, again = result.journal[cut : cut + 2]
+    assert (inputs.CallSettled(call=1, usage=None, at=settled.at, path=(1, 1)), High.done) == (settled, result.state)
+    assert isinstance(again, inputs.CallReserved)
+    assert (2, (1, 1)) == (again.call, again.path)
+
+
+def test_a_loser_never_books_on_the_machine_that_came_after() -> None:
+    """In its grace it tells its usage at a path under which another run of the same part makes the same call."""
+    with virtual_time() as loop:
+        result = loop.run(Runner(Laps, model=Late(1.5, 5)).run(Lap(query="x")))
+
+    told = [(event.at, event.path) for event in result.journal if isinstance(event, inputs.CallSettled)]
+    assert (Laps.done, 2.0, []) == (result.state, result.seconds, told)
 
 
 class Late:

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 from support.lanes import in_both_lanes
-from support.players import answered, machine, runner
+from support.players import Provider, answered, machine, runner
 from support.random_machines import Facts
 
 from fsm_orch import MemoryStore, Runner, RunResult
+from fsm_orch.kernel.due import due
+from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.records import CallSettled
 from fsm_orch.kernel.step import fold
+from fsm_orch.kernel.tree import levels
 from fsm_orch.observe import Record
 from fsm_orch.testing import TheoremChecker, virtual_time
 
@@ -128,6 +131,10 @@ class Slow(MemoryStore):
         super().__init__()
         self._chance = random.Random(seed)
 
+    def stored(self) -> Sequence[Input]:
+        """Return what is stored at this moment."""
+        return tuple(self._journals["r"])
+
     async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
         await asyncio.sleep(self._chance.random() * self._chance.choice([0, 0.1, 2]))
         await super().append(run_id, start, inputs, is_finished=is_finished)
@@ -135,12 +142,21 @@ class Slow(MemoryStore):
 
 @in_both_lanes(few=30, many=300)
 def test_a_slow_store_begins_nothing_that_is_due_no_longer(examples: int) -> None:
-    """However long each write takes, and whatever is decided meanwhile, every run ends, and is stored whole."""
+    """However long each write takes, what begins is due by what is stored; every run ends, and is stored whole."""
     for seed in range(examples):
-        store = Slow(seed)
-        result = to_its_end(runner(machine(seed), seed, pace=seed, store=store), seed)
+        nest, store, early = machine(seed), Slow(seed), list[str]()
+        compiled = Runner(nest, model=Provider(seed, is_kind=True)).compiled
 
-        assert "finished" == result.status, seed
+        def begins(
+            key: str, compiled: CompiledMachine = compiled, store: Slow = store, early: list[str] = early
+        ) -> None:
+            now = fold(compiled, store.stored())
+            if key not in [levels(compiled, now, effect.path)[-1].now.key for effect in due(now)]:
+                early.append(key)
+
+        result = to_its_end(runner(nest, seed, pace=seed, store=store, begins=begins), seed)
+
+        assert ("finished", []) == (result.status, early), seed
         assert result.journal == asyncio.run(store.load("r")), seed
 
 

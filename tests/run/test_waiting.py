@@ -10,7 +10,7 @@ import pytest
 from support.asking import DONE, Both, Claim, Pair, Refunds, clerk
 
 from fsm_orch import MemoryStore, Runner, RunResult, StartError
-from fsm_orch.errors import AnswerError
+from fsm_orch.errors import AnswerError, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.observe import Record
@@ -140,6 +140,29 @@ async def test_of_answers_that_come_at_once_one_wins() -> None:
     assert 4 == sum(isinstance(one, AnswerError) for one in came)
     assert ["r:1"] == DONE
     assert 1 == sum(map(bool, told))
+
+
+class Broken(MemoryStore):
+    """A store that takes no more writes."""
+
+    is_broken = False
+
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+        if self.is_broken:
+            raise StoreError("no more")
+        await super().append(run_id, start, inputs, is_finished=is_finished)
+
+
+async def test_a_store_that_fails_is_no_other_answer() -> None:
+    """What it raises is raised, and the run waits on."""
+    store = Broken()
+    await waiting(store)
+    store.is_broken = True
+    with pytest.raises(StoreError, match="no more"):
+        await Runner(Refunds, store=store).resume("r", YES)
+    store.is_broken = False
+
+    assert Refunds.paid is (await Runner(Refunds, store=store).resume("r", YES)).state
 
 
 async def test_a_question_is_answered_once() -> None:

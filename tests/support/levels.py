@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Nested, Parallel, Reply, State, Visit
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Nested, Parallel, Preset, Reply, State, Visit, guard
 
 
 class Text(Context):
@@ -72,3 +72,60 @@ class Mixed(Machine[Text]):
     )
     done, human = Final(), Final(fallback=True)
     on = fan.to(done)
+
+
+class Two(Machine[Text]):
+    """Two models at once."""
+
+    fan = State(
+        Parallel(
+            low=LLMAgent("Find the low.", reads=Text.query, writes=Text.low),
+            middle=LLMAgent("Find the middle.", reads=Text.query, writes=Text.middle),
+        ),
+        initial=True,
+    )
+    done, human = Final(), Final(fallback=True)
+    on = fan.to(done)
+
+
+class Lap(Context):
+    """How often it went round."""
+
+    query: str
+    laps: Preset[int] = 0
+    low: str | None = None
+
+
+async def quickly(visit: Visit[Lap]) -> Reply:
+    """Take a second."""
+    await asyncio.sleep(1)
+    return Reply(changes={Lap.low: "quickly"})
+
+
+def count(visit: Visit[Lap]) -> Reply:
+    """Count the laps."""
+    return Reply(changes={Lap.laps: visit.context.laps + 1})
+
+
+@guard
+def is_second(lap: Lap) -> bool:
+    return lap.laps >= 2
+
+
+class Laps(Machine[Lap]):
+    """A race, twice: its model is always the slower one."""
+
+    fan = State(
+        Parallel(
+            code=State(quickly, writes=Lap.low),
+            low=LLMAgent("Find it.", reads=Lap.query, writes=Lap.low),
+            join="first",
+        ),
+        initial=True,
+        max_visits=2,
+    )
+    lap = State(count, reads=Lap.laps, writes=Lap.laps)
+    done, human = Final(), Final(fallback=True)
+    on = fan.to(lap)
+    end, again = lap.to(done, guard=is_second), lap.to(fan)
+    limits = Limits(tokens=30_000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from support.nests import nest, tape
@@ -61,15 +61,20 @@ class Player:
         seed: decides what each visit does.
         pace: decides how long everything takes.
         is_kind: nothing fails or is late, and no round is decided before its end.
+        begins: called with the key of each visit whose agent begins.
     """
 
-    def __init__(self, state: State, seed: int, pace: random.Random, *, is_kind: bool) -> None:
+    def __init__(
+        self, state: State, seed: int, pace: random.Random, *, is_kind: bool, begins: Callable[[str], object]
+    ) -> None:
         self.spec = state.spec
         self._seed = seed
         self._pace = pace
         self._is_kind = is_kind
+        self._begins = begins
 
     async def act(self, visit: Visit[Any]) -> Reply | Round:
+        self._begins(visit.key)
         chance = chance_of(self._seed, visit.key, visit.attempt)
         await self._takes_time(chance)
         if self.spec.calls and chance.random() < 0.7:
@@ -144,7 +149,13 @@ def machine(seed: int, depth: int = 3) -> type[Machine[Any]]:
 
 
 def runner(
-    machine: type[Machine[Any]], seed: int, *, pace: int = 0, is_kind: bool = False, **options: Any
+    machine: type[Machine[Any]],
+    seed: int,
+    *,
+    pace: int = 0,
+    is_kind: bool = False,
+    begins: Callable[[str], object] = len,
+    **options: Any,
 ) -> Runner[Any, Any]:
     """Return a runner whose states, all the way down, are played.
 
@@ -153,7 +164,9 @@ def runner(
         pace: decides how long it takes.
     """
     speed = chance_of("pace", pace)
-    players = {state: Player(state, seed, speed, is_kind=is_kind) for state in all_states(machine.definition)}
+    players = {
+        state: Player(state, seed, speed, is_kind=is_kind, begins=begins) for state in all_states(machine.definition)
+    }
     return Runner(machine, model=Provider(pace, is_kind=is_kind), agents=players, **options)
 
 
