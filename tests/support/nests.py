@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import types
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from support.handfed import TOOLS, Asks, part
@@ -61,6 +62,19 @@ def nest(tape: Tape, depth: int = 3, *, is_tight: bool = False) -> type[Machine[
     return types.new_class("Nest", (Machine[Facts],), exec_body=lambda namespace: namespace.update(body))
 
 
+def _inner(tape: Tape, depth: int) -> type[Machine[Facts]]:
+    """Return what runs inside: of one that holds others a new one, of small ones one of a hundred.
+
+    Nine of ten machines in a nest are small, and to check a class takes longer than to play a run of it.
+    """
+    return nest(tape, depth) if depth > 1 else _small(depth, tape.below(100))
+
+
+@cache
+def _small(depth: int, number: int) -> type[Machine[Facts]]:
+    return nest(tape(number), depth)
+
+
 def _least(state: State) -> int:
     """Return the tokens without which no run could enter a state and leave it, so that its machine would not build."""
     onward = [h.target.spec.grant(FREE).tokens if isinstance(h.target, State) else 0 for h in state.exits]
@@ -73,7 +87,7 @@ def _state(tape: Tape, depth: int, index: int) -> State:
     writes = (Facts.note,) if tape.chance(2) else ()
     if depth and not tape.chance(4):
         parts = tuple(
-            part(nest(tape, depth - 1), 1 + tape.below(2), name=f"p{number}") for number in range(1 + tape.below(3))
+            part(_inner(tape, depth - 1), 1 + tape.below(2), name=f"p{number}") for number in range(1 + tape.below(3))
         )
         asks = sum(each.most for each in parts) + tape.below(3)
         options: dict[str, Any] = {"parts": parts, "asks": asks, "writes": writes, "tools": TOOLS, "attempts": 2}
