@@ -210,22 +210,20 @@ class Run:
         self._is_left = True
 
     async def pause(self, *, is_read: bool) -> None:
-        """Store what is journaled, and let others have the event loop if this run has had it for long.
+        """Let others have the event loop if this run has had it for long, and store all that is journaled.
 
         Args:
             is_read: let them have it now: a reader sees where the run stands, and may leave, before it goes on.
         """
-        # Again and again: what others fold meanwhile may be what makes something due, and that must not begin before.
-        while not self.is_stored:
-            await self.flush()
         # A chain of plain agents awaits nothing, and would keep the loop to itself. A round of the loop costs about as
         # much as a hop, so not every hop gives it up. Inputs are counted for clocks that stand still, as a test's may.
         seconds, count = self._clock(), len(self.journal)
         if is_read or seconds - self._paused_at >= _SHARE_S or count - self._paused_after >= _SHARE_INPUTS:
             await asyncio.sleep(0)
             self.has_paused()
-            while not self.is_stored:
-                await self.flush()
+        # Last, and again and again: what others fold meanwhile may make something due, which must not begin before.
+        while not self.is_stored:
+            await self.flush()
 
     def has_paused(self) -> None:
         """Note that others have had a turn."""
