@@ -11,7 +11,7 @@ from support.provider import KEY
 from support.provider_faults import FAULTS
 
 from fsm_orch.kernel import records
-from fsm_orch.run.attempt import GRACE_S
+from fsm_orch.run.in_time import GRACE_S
 
 
 def rows() -> list[object]:
