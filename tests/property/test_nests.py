@@ -136,7 +136,6 @@ def spent(now: Configuration) -> int:
 @in_both_lanes(few=6, many=33)
 def test_the_order_of_branches_decides_nothing(examples: int) -> None:
     """Where all are waited for and none fails, every schedule ends in one state, with one context and one charge."""
-    schedules = 20
     different = 0
     for seed in range(examples):
         compiled = CompiledMachine(nest(tape(seed)).definition)
