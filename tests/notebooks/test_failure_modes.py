@@ -31,10 +31,10 @@ def test_every_mode_has_a_row() -> None:
 
 
 def test_what_is_still_to_come_is_said() -> None:
-    """Tools and parallel agents are not there yet, and the rows that need them say so."""
+    """Tools that a model calls are not there yet, and the rows that need them say so."""
     pending = {re.findall(r"\*\*(.+?)\*\*", row)[0] for row in rows() if "still to come" in row}
 
-    assert {"Duplicate fan-out", "Hallucinated parameters", "Wrong tool schema"} == pending
+    assert {"Hallucinated parameters", "Wrong tool schema"} == pending
 
 
 @pytest.mark.slow
