@@ -463,7 +463,7 @@ from fsm_orch import to_json
 from fsm_orch.store import input_from_json
 
 lines = [to_json(event) for event in result.journal]
-print(len(lines), "inputs, the fourth:", lines[3].decode()[:49], "...")
+print(len(lines), "inputs, the fourth:", lines[3].decode()[:40], "...")
 
 journal = [input_from_json(line) for line in lines]
 again = runner.replay(journal)
