@@ -92,7 +92,7 @@ def first_part(desk: Runner[Any, Any]) -> RunResult[Any]:
         return loop.run(desk.run(Facts(), run_id="r"))
 
 
-@in_both_lanes(few=5, many=60)
+@in_both_lanes(few=5, many=20)
 def test_a_journal_cut_after_any_input_goes_on(examples: int) -> None:
     """Wherever a process ended, a new runner goes on from what it had stored, to a declared end."""
     for seed in range(examples):
@@ -140,7 +140,7 @@ class Slow(MemoryStore):
         await super().append(run_id, start, inputs, is_finished=is_finished)
 
 
-@in_both_lanes(few=30, many=300)
+@in_both_lanes(few=30, many=60)
 def test_a_slow_store_begins_nothing_that_is_due_no_longer(examples: int) -> None:
     """However long each write takes, what begins is due by what is stored; every run ends, and is stored whole."""
     for seed in range(examples):
@@ -163,7 +163,7 @@ def test_a_slow_store_begins_nothing_that_is_due_no_longer(examples: int) -> Non
 @in_both_lanes(few=4, many=33)
 def test_the_order_of_branches_decides_nothing(examples: int) -> None:
     """Where all are waited for and none fails, each schedule ends in the same state, context and charge."""
-    schedules, orders = (10 if examples < 10 else 200), 0
+    schedules, orders = (10 if examples < 10 else 20), 0
     for seed in range(examples):
         nest = machine(seed, depth=1)
         ends, seen = set[Any](), set[Any]()
