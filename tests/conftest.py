@@ -63,7 +63,7 @@ def _missing(name: str) -> str | None:
     if not all(map(find_spec, packages)):
         return f"Local models need some packages: {to_install(extra)}"
     try:
-        weights.locate(name, kind)
+        weights.paths_of(name, kind)
     except ModelUnavailable as error:
         return str(error)
     return None

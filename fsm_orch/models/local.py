@@ -71,8 +71,7 @@ class LocalModel:
 
     def __init__(self, model: str = "smollm2", *, grammar: bool = True) -> None:
         self.name = f"local:{model}"
-        (path,) = locate(model, "language")
-        self._weights = _Weights(model, path)
+        self._weights = _Weights(model, locate(model))
         self._is_constrained = grammar
         _native()
 

@@ -35,7 +35,7 @@ class MiniLM:
     name = NAME
 
     def __init__(self) -> None:
-        weights.locate(NAME, "embedding")
+        weights.paths_of(NAME, "embedding")
         _native()
 
     def embed(self, texts: Sequence[str]) -> tuple[Vector, ...]:

@@ -153,7 +153,16 @@ def find(name: str) -> Weights:
     return CATALOGUE[name]
 
 
-def locate(name: str, kind: Kind) -> tuple[Path, ...]:
+def locate(name: str) -> Path:
+    """Return the path of the weights of a language model, which are one file.
+
+    Raises ModelUnavailable: as `paths_of` does.
+    """
+    (path,) = paths_of(name, "language")
+    return path
+
+
+def paths_of(name: str, kind: Kind) -> tuple[Path, ...]:
     """Return the paths of the weights of a name, in the order of the catalogue.
 
     Raises ModelUnavailable: if the name is unknown or a model of another kind, or its weights are not in the cache.

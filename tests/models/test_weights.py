@@ -28,10 +28,10 @@ def file(cache: Path) -> Path:
 
 def test_locate(file: Path) -> None:
     """Weights are located where they are; where they are not, the message names the command."""
-    assert (file,) == weights.locate("tiny", "language")
+    assert ((file,), file) == (weights.paths_of("tiny", "language"), weights.locate("tiny"))
     file.unlink()
     with pytest.raises(ModelUnavailable, match="run: fsm-orch model get tiny"):
-        weights.locate("tiny", "language")
+        weights.paths_of("tiny", "language")
 
 
 CHANGED = r"tiny\.gguf is not the file of the catalogue.*fsm-orch model get tiny"
@@ -69,7 +69,7 @@ def test_another_size_is_told(file: Path, content: bytes) -> None:
     """Weights that were cut off or went on are not loaded, and are told as changed and not as missing."""
     file.write_bytes(content)
 
-    for ask in (lambda: load(file), lambda: weights.locate("tiny", "language")):
+    for ask in (lambda: load(file), lambda: weights.paths_of("tiny", "language")):
         with pytest.raises(ModelUnavailable, match=CHANGED):
             ask()
 
@@ -113,7 +113,7 @@ def test_missing_weights_are_told(file: Path) -> None:
         load(file)
 
 
-@pytest.mark.parametrize("ask", [weights.find, lambda name: weights.locate(name, "language"), download, weights.read])
+@pytest.mark.parametrize("ask", [weights.find, lambda name: weights.paths_of(name, "language"), download, weights.read])
 def test_unknown_name(ask: Callable[[str], object]) -> None:
     """An unknown name is answered with the known ones."""
     with pytest.raises(ModelUnavailable, match=r"No local model 'llama'\. Known: smollm2, minilm, tiny"):
@@ -132,7 +132,7 @@ def test_a_model_of_another_kind_is_refused() -> None:
     with pytest.raises(
         ModelUnavailable, match="'tiny' is a language model, and an embedding model is needed here: minilm"
     ):
-        weights.locate("tiny", "embedding")
+        weights.paths_of("tiny", "embedding")
 
 
 @pytest.mark.parametrize("file", [TINY_FILE, SECOND_FILE], ids=lambda file: file.name)
@@ -148,7 +148,7 @@ def test_each_file_is_checked(cache: Path, file: File, monkeypatch: pytest.Monke
     with pytest.raises(ModelUnavailable, match=rf"{file.name} is not the file.*fsm-orch model get tiny"):
         weights.read("tiny")
     file.path.unlink()
-    for ask in (lambda: weights.read("tiny"), lambda: weights.locate("tiny", "language")):
+    for ask in (lambda: weights.read("tiny"), lambda: weights.paths_of("tiny", "language")):
         with pytest.raises(ModelUnavailable, match=rf"not at .*{file.name}; run: fsm-orch model get tiny"):
             ask()
     assert not CATALOGUE["tiny"].is_present
