@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from .routes import Rates, Share
 from .thresholds import Curve, Point
@@ -160,13 +161,9 @@ def _apart(heights: Sequence[float], *, middle: float) -> list[float]:
 
 def _legend() -> Iterator[str]:
     at = 492.0
-    for (_, colour), (words, width) in zip(
-        _PARTS,
-        (("right", 58), ("sent away, though ours", 163), ("let in, though not ours", 159), ("misrouted", 0)),
-        strict=True,
-    ):
-        yield _block(at, _TOP - 33, 11, 11, colour) + _text(at + 16, _TOP - 23, words, size=12)
-        at += width
+    for part in _PARTS:
+        yield _block(at, _TOP - 33, 11, 11, part.colour) + _text(at + 16, _TOP - 23, part.words, size=12)
+        at += part.width
 
 
 def _bars(routers: Sequence[Router]) -> Iterator[str]:
@@ -174,8 +171,8 @@ def _bars(routers: Sequence[Router]) -> Iterator[str]:
     for number, router in enumerate(routers):
         y, x = _TOP + _ROW * number, float(_RIGHT)
         yield _text(_RIGHT - 10, y + 19, router.name, size=13, anchor="end")
-        for share, colour in _shares(router.rates):
-            yield _block(x, y, _LENGTH * share, 28, colour)
+        for part, share in zip(_PARTS, _shares(router.rates), strict=True):
+            yield _block(x, y, _LENGTH * share, 28, part.colour)
             x += _LENGTH * share
         yield _text(
             _RIGHT + 8, y + 19, f"{100 * _rate(router.rates.accuracy):.1f}%", size=13, weight=700, fill="#ffffff"
@@ -185,15 +182,14 @@ def _bars(routers: Sequence[Router]) -> Iterator[str]:
 
 def _band(curve: Curve, router: Router, top: int) -> Iterator[str]:
     """Yield all queries, by what became of them, for each threshold from 0 to 1."""
-    steps = [(_RIGHT + _LENGTH * point.threshold, _shares(point.rates)) for point in curve.points]
-    floors = [0.0] * len(steps)
-    for part, (_, colour) in enumerate(_PARTS):
-        ceilings = [floor + shares[part][0] for floor, (_, shares) in zip(floors, steps, strict=True)]
-        edge = [(x, ceiling) for (x, _), ceiling in zip(steps, ceilings, strict=True)]
-        edge += [(x, floor) for (x, _), floor in reversed(list(zip(steps, floors, strict=True)))]
-        places = " ".join(f"{x:.1f},{top + _BAND * (1 - share):.1f}" for x, share in edge)
-        yield f'<polygon points="{places}" fill="{colour}"/>'
-        floors = ceilings
+    steps = [
+        (_RIGHT + _LENGTH * point.threshold, list(accumulate(_shares(point.rates), initial=0.0)))
+        for point in curve.points
+    ]
+    for number, part in enumerate(_PARTS):
+        lower, upper = ([(x, levels[edge]) for x, levels in steps] for edge in (number, number + 1))
+        places = " ".join(f"{x:.1f},{top + _BAND * (1 - share):.1f}" for x, share in [*upper, *reversed(lower)])
+        yield f'<polygon points="{places}" fill="{part.colour}"/>'
     yield _text(_RIGHT - 10, top + 14, router.name, size=13, anchor="end")
     yield _text(_RIGHT - 10, top + 31, "by threshold", size=12, anchor="end", faint=True)
     for step in range(6):
@@ -206,13 +202,30 @@ def _band(curve: Curve, router: Router, top: int) -> Iterator[str]:
         yield _text(x, top - 12, f"{router.threshold:g}", size=13, weight=700, anchor="middle")
 
 
-_PARTS = (("accuracy", RIGHT), ("false_fallback", NEEDLESS), ("leak", LEAK), ("misroute", WRONG))
-"""Of a bar, from the left, and their colours."""
+class _Part(NamedTuple):
+    """A part of a bar."""
+
+    rate: str
+    """The name of its rate."""
+    colour: str
+    words: str
+    """What the legend says of it."""
+    width: int
+    """Pixels in the legend; of the last one it does not matter."""
 
 
-def _shares(rates: Rates) -> list[tuple[float, str]]:
-    """Return the parts of all queries, which add up to 1, with their colours."""
-    return [(getattr(rates, name).count / max(1, rates.accuracy.of), colour) for name, colour in _PARTS]
+_PARTS = (
+    _Part("accuracy", RIGHT, "right", 58),
+    _Part("false_fallback", NEEDLESS, "sent away, though ours", 163),
+    _Part("leak", LEAK, "let in, though not ours", 159),
+    _Part("misroute", WRONG, "misrouted", 0),
+)
+"""From the left."""
+
+
+def _shares(rates: Rates) -> list[float]:
+    """Return the parts of all queries, which add up to 1."""
+    return [getattr(rates, part.rate).count / max(1, rates.accuracy.of) for part in _PARTS]
 
 
 def _colours(routers: Sequence[Router]) -> list[str]:
