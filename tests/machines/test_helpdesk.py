@@ -10,6 +10,7 @@ from itertools import combinations
 
 import pytest
 from benchmarks.shop_queries import DATA, FILE
+from support.walked import path
 from typer.testing import CliRunner
 
 from fsm_orch import Machine, Runner, RunResult, ScriptedModel
@@ -30,11 +31,6 @@ async def ask(machine: type[Machine[Question]], text: str, *script: object) -> t
     """Run one question with scripted models; gives the requests they had too."""
     model = ScriptedModel([{"handoff": line} if isinstance(line, str) else line for line in script])  # type: ignore[misc]
     return await Runner(machine, model=model).run(Question(text=text)), len(model.requests)
-
-
-def path(result: RunResult[Question]) -> list[str]:
-    """Name the states of a run in the order it stood in them."""
-    return [result.path[0].source, *(hop.target for hop in result.path)]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from contextlib import closing
 from itertools import pairwise
 
 import pytest
+from support.walked import path
 
 from fsm_orch import CallFailed, Runner, RunResult, ScriptedModel
 from fsm_orch.kernel.records import Refused
@@ -27,11 +28,6 @@ async def ask(*script: object) -> tuple[RunResult[Query], int]:
     """Run a vague question with a scripted model; gives the requests it had too."""
     model = ScriptedModel([{"handoff": line} if isinstance(line, str) else line for line in script])  # type: ignore[misc]
     return await Runner(FrontDesk, model=model).run(Query(text="recommend something")), len(model.requests)
-
-
-def path(result: RunResult[Query]) -> list[str]:
-    """Name the states of a run in the order it stood in them."""
-    return [result.path[0].source, *(hop.target for hop in result.path)]
 
 
 @pytest.mark.parametrize("specialist", SPECIALISTS)

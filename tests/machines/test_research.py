@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
+from support.walked import path
 
 from fsm_orch import CallFailed, Runner, RunResult, ScriptedModel
 from fsm_orch.kernel.records import Answered, Asked
@@ -21,11 +22,6 @@ async def ask(*script: object) -> tuple[RunResult[Report], ScriptedModel]:
     """Ask one question with a scripted model."""
     model = ScriptedModel(list(script))  # type: ignore[arg-type]
     return await Runner(Research, model=model).run(QUESTION), model
-
-
-def path(result: RunResult[Report]) -> list[str]:
-    """Name the states of a run in the order it stood in them."""
-    return [result.path[0].source, *(hop.target for hop in result.path)]
 
 
 async def test_three_sources_are_read_at_once() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.walked import path
 
 from fsm_orch import CallFailed, Runner, RunResult, ScriptedModel, StartError
 from fsm_orch.kernel import records
@@ -31,11 +32,6 @@ async def ask(shop: Shop, text: str, *script: str | Exception) -> tuple[RunResul
     """Run one query with a router that proposes these handoffs, or raises, one a call."""
     model = ScriptedModel([{"handoff": line} if isinstance(line, str) else line for line in script])
     return await Runner(ShopFloor, model=model).run(Query(text=text), deps=shop), model
-
-
-def path(result: RunResult[Query]) -> list[str]:
-    """Name the states of a run in the order it stood in them."""
-    return [result.path[0].source, *(hop.target for hop in result.path)]
 
 
 @pytest.mark.parametrize(

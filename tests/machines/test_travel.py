@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
+from support.walked import path
 
-from fsm_orch import CallFailed, MemoryStore, Runner, RunResult, ScriptedModel
+from fsm_orch import CallFailed, MemoryStore, Runner, ScriptedModel
 from fsm_orch.models.local import LocalModel
 from fsm_orch.proof import prove
 from machines.travel import ROOMS, SEATS, Flights, Hotels, Travel, Trip
@@ -15,11 +16,6 @@ from machines.travel import ROOMS, SEATS, Flights, Hotels, Travel, Trip
 def runner(*script: object) -> Runner[Trip, None]:
     """Return a runner with a scripted model."""
     return Runner(Travel, model=ScriptedModel(list(script)), store=MemoryStore())  # type: ignore[arg-type]
-
-
-def path(result: RunResult[Trip]) -> list[str]:
-    """Name the states of a run in the order it stood in them."""
-    return [result.path[0].source, *(hop.target for hop in result.path)]
 
 
 async def test_a_trip_is_booked_when_it_is_confirmed() -> None:
