@@ -9,7 +9,8 @@ from contextlib import closing
 from itertools import combinations
 
 import pytest
-from benchmarks.shop_queries import DATA, FILE
+from benchmarks.shop_queries import FILE
+from support.data import data
 from support.walked import path
 from typer.testing import CliRunner
 
@@ -35,11 +36,8 @@ async def ask(machine: type[Machine[Question]], text: str, *script: object) -> t
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, str]]:
-    try:
-        with (DATA / FILE).open(newline="", encoding="utf-8") as lines:
-            return [row for row in csv.DictReader(lines) if row["split"] == "test"]
-    except OSError:
-        pytest.skip(f"no {FILE} in {DATA}: set FSM_ORCH_DATA")
+    with data(FILE).open(newline="", encoding="utf-8") as lines:
+        return [row for row in csv.DictReader(lines) if row["split"] == "test"]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +129,7 @@ def test_the_local_model_routes_within_the_definition(monkeypatch) -> None:
     """A real model sends real queries to specialists or to a human, rightly or not, and within its budget."""
     with closing(LocalModel()) as model:
         monkeypatch.setattr(registry, "resolve", lambda name: model)
-        arguments = ["--data", str(DATA / FILE), "--split", "test", "--limit", "10", "--json"]
+        arguments = ["--data", str(data(FILE)), "--split", "test", "--limit", "10", "--json"]
         shown = CliRunner().invoke(app, ["eval", "machines.helpdesk:ByModel", *arguments])
 
     figures = json.loads(shown.stdout)

@@ -6,8 +6,9 @@ import csv
 import math
 
 import pytest
-from benchmarks.shop_queries import DATA, FILE
+from benchmarks.shop_queries import FILE
 from figures import routing
+from support.data import data
 
 from fsm_orch import ExamplesAgent, Runner, ScriptedModel
 from fsm_orch.agents.centroids import cosine, dump_centroids
@@ -23,11 +24,8 @@ AGENT = ByExamples.triage.agent
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, str]]:
-    try:
-        with (DATA / FILE).open(newline="", encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
-    except OSError:
-        pytest.skip(f"no {FILE} in {DATA}: set FSM_ORCH_DATA")
+    with data(FILE).open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
 
 
 def test_what_is_stored_is_a_centroid_of_each_intent() -> None:
@@ -103,7 +101,7 @@ def test_the_stored_centroids_are_those_of_the_train_split(rows: list[dict[str, 
 def test_the_threshold_is_the_best_on_held_out_queries(rows: list[dict[str, str]]) -> None:
     """On the validation split no threshold makes fewer errors by more than a few; processors differ in last digits."""
     assert rows
-    best = routing.threshold(DATA / FILE)
+    best = routing.threshold(data(FILE))
 
     assert math.isclose(THRESHOLD, best.threshold, abs_tol=0.02)
     assert (best.rates.accuracy.rate or 0) > 0.97

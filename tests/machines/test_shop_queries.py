@@ -7,8 +7,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from benchmarks.shop_queries import DATA, FILE, Tally, run_all, sample
+from benchmarks.shop_queries import FILE, Tally, run_all, sample
 from msgspec import structs
+from support.data import data
 
 from fsm_orch import ModelUnavailable, Runner, RunResult, ScriptedModel
 from fsm_orch.kernel import records
@@ -23,10 +24,7 @@ WRONG = ["to_billing", "back", "answered", ""]
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    try:
-        return sample(DATA, 200)
-    except OSError:
-        pytest.skip(f"no {FILE} in {DATA}: set FSM_ORCH_DATA")
+    return sample(data(FILE).parent, 200)
 
 
 def erratic() -> ScriptedModel:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-from benchmarks.shop_queries import DATA, FILE
+from benchmarks.shop_queries import FILE
 from figures import routing
+from support.data import data
 
 from fsm_orch.evaluate.thresholds import Costs
 from machines.helpdesk import THRESHOLD
@@ -66,9 +67,7 @@ def test_what_the_notebook_says_of_the_routers() -> None:
 @pytest.mark.local("minilm")
 def test_the_recorded_figures_are_measured_again() -> None:
     """Where the data is, `fsm-orch eval` measures what is recorded, but for the last digits of another processor."""
-    if not (DATA / FILE).exists():
-        pytest.skip(f"no {FILE} in {DATA}: set FSM_ORCH_DATA")
-    found = routing.measured(DATA / FILE, routing.ROUTERS["examples"])
+    found = routing.measured(data(FILE), routing.ROUTERS["examples"])
     recorded = ROUTERS["examples"]
 
     assert recorded["queries"] == found["queries"]
@@ -83,9 +82,7 @@ def test_the_recorded_figures_are_measured_again() -> None:
 @pytest.mark.slow
 def test_words_are_measured_again() -> None:
     """Where the data is, words do to the letter what is recorded."""
-    if not (DATA / FILE).exists():
-        pytest.skip(f"no {FILE} in {DATA}: set FSM_ORCH_DATA")
-    found = routing.measured(DATA / FILE, routing.ROUTERS["words"])
+    found = routing.measured(data(FILE), routing.ROUTERS["words"])
 
     assert [ROUTERS["words"][kind] for kind in ("accuracy", "misroute", "false_fallback", "leak")] == [
         found[kind] for kind in ("accuracy", "misroute", "false_fallback", "leak")
