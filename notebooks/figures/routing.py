@@ -49,6 +49,8 @@ ROUTERS = {
 """What is measured: the names that readers see, and the machines."""
 ASKING = ("words, then a 135M model", "135M model")
 """Those that ask a language model."""
+RATES = ("accuracy", "misroute", "false_fallback", "leak")
+"""The rates of a router, as its figures name them."""
 
 
 def rows(data: Path, split: str) -> list[dict[str, str]]:
@@ -86,8 +88,7 @@ def measured(data: Path, machine: str, *, limit: int | None = None) -> dict[str,
     command += ["--split", "test", "--json", *([] if limit is None else ["--limit", str(limit)])]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     found = json.loads(done.stdout)
-    kept = ("queries", "model", "accuracy", "misroute", "false_fallback", "leak", "tokens", "tradeoff")
-    return {name: found[name] for name in kept}
+    return {name: found[name] for name in ("queries", "model", *RATES, "tokens", "tradeoff")}
 
 
 def milliseconds(data: Path, machine: str, *, batches: int) -> float:
@@ -139,8 +140,7 @@ def recorded() -> dict[str, Any]:
 
 def rates(figures: Mapping[str, Any]) -> Rates:
     """Return the rates of a router, from its figures."""
-    names = ("accuracy", "misroute", "false_fallback", "leak")
-    return Rates(**{name: Share(figures[name]["count"], figures[name]["of"]) for name in names})
+    return Rates(**{name: Share(figures[name]["count"], figures[name]["of"]) for name in RATES})
 
 
 def curve(figures: Mapping[str, Any]) -> Curve:
@@ -163,7 +163,7 @@ def picture() -> str:
             rates(figures),
             curve=curve(figures) if name == "examples" else None,
             threshold=figures["tradeoff"]["threshold"] if name == "examples" else None,
-            note=_shown(figures["milliseconds"]),
+            note=f"{_shown(figures['milliseconds'])} ms",
         )
         for name, figures in found.items()
     ]
@@ -180,15 +180,14 @@ def table() -> str:
     """Return what was recorded as a table in Markdown."""
     lines = ["| router | queries | right | misroute | false fallback | leak | ms |", "|---|--:|--:|--:|--:|--:|--:|"]
     for name, figures in recorded()["routers"].items():
-        shares = (figures[key] for key in ("accuracy", "misroute", "false_fallback", "leak"))
-        cells = (f"{100 * share['rate']:.1f} %" for share in shares)
-        took = _shown(figures["milliseconds"]).removesuffix(" ms")
+        cells = (f"{100 * figures[key]['rate']:.1f} %" for key in RATES)
+        took = _shown(figures["milliseconds"])
         lines.append(f"| {name} | {figures['queries']:,} | {' | '.join(cells)} | {took} |")
     return "\n".join(lines)
 
 
 def _shown(milliseconds: float) -> str:
-    return f"{milliseconds:,.1f} ms" if milliseconds < 100 else f"{milliseconds:,.0f} ms"
+    return f"{milliseconds:,.1f}" if milliseconds < 100 else f"{milliseconds:,.0f}"
 
 
 def main(what: str, data: str) -> None:
