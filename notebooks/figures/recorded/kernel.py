@@ -20,6 +20,7 @@ from .guards import GUARDS, Guard
 from .runs import Recorded
 
 AMPLE = Limits(hops=1_000, tokens=10_000_000, deadline_s=1e6, visit_s=1e5)
+AMPLE_VISITS = 1_000
 """Limits that no recorded run comes near, so that one limit can be tried at a time."""
 
 
@@ -29,7 +30,7 @@ class Task(Context):
     text: str
 
 
-def machine_of(run: Recorded, *, max_visits: int = 1_000) -> type[Machine[Task]]:
+def machine_of(run: Recorded, *, max_visits: int = AMPLE_VISITS) -> type[Machine[Task]]:
     """Return the machine of a recorded run.
 
     Args:
@@ -85,14 +86,14 @@ def _handoff(machine: type[Machine[Task]], name: str) -> Handoff:
     return next(handoff for handoff in machine.definition.handoffs if handoff.name == name)
 
 
-def played(run: Recorded, *, handoffs: int | None = None, max_visits: int | None = None) -> RunResult[Task]:
+def played(run: Recorded, *, handoffs: int | None = None, max_visits: int = AMPLE_VISITS) -> RunResult[Task]:
     """Play a recorded run under one limit.
 
     Args:
         handoffs: the most handoffs between agents; a machine counts the last hop, into a final state, too.
         max_visits: the most visits of one agent.
     """
-    machine = machine_of(run) if max_visits is None else machine_of(run, max_visits=max_visits)
+    machine = machine_of(run, max_visits=max_visits)
     limits = AMPLE if handoffs is None else AMPLE.model_copy(update={"hops": handoffs + 1})
     return play(machine, Task(text="?"), turns_of(run, machine), limits=limits)
 
