@@ -7,10 +7,10 @@ import griffe
 import nbformat
 import pytest
 from support.shown import ROOT
+from tools.docstrings import rewritten
+from tools.pages import findings, make, moved, notebook
 
 from fsm_orch.define.codes import CODES
-from notebooks.tools.docstrings import rewritten
-from notebooks.tools.pages import findings, make, moved, notebook
 
 v4 = nbformat.v4
 

@@ -12,8 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from support.shown import ROOT
-
-from notebooks.tools.pages import make
+from tools.pages import make
 
 pytestmark = pytest.mark.slow
 
