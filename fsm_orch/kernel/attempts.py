@@ -37,14 +37,8 @@ def take_failure(course: Course, reason: FailureReason, detail: str) -> None:
     """
     if course.visit.round is not None and reason != "timeout":
         raise StepError(f"no agent of {course.now.state!r} is at work, so none has failed: its round is not over")
-    if land_if_over(course):
-        return
-    if reason == "timeout" and not course.own.may_time_out:
-        # Its timer is the run's own, and the proof says that its edge is never taken. A clock that is a moment behind
-        # the timer must not make it otherwise.
-        course.land("deadline")
-        return
-    end_attempt(course, reason, detail)
+    if not land_if_over(course):
+        end_attempt(course, reason, detail)
 
 
 def land_if_over(course: Course) -> bool:
@@ -165,7 +159,15 @@ def refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
 
 
 def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
-    """Try again if the agent raised, declares more attempts and has time for one, else fail the visit."""
+    """Try again if the agent raised, declares more attempts and has time for one, else fail the visit.
+
+    What comes too late for a visit that cannot time out lands the run.
+    """
+    if reason == "timeout" and not course.own.may_time_out:
+        # Its time is the run's own, or a human's, and the proof says that its edge is never taken. A clock that is a
+        # moment behind the timer, or an event loop that was held, must not make it otherwise.
+        course.land("deadline")
+        return
     visit = course.visit
     # what timed out, or died, may have had its effect on the world already; what was denied would be denied again
     is_retried = reason == "error" and visit.failures + 1 < course.own.spec.attempts and course.has_time

@@ -14,7 +14,6 @@ from ..errors import StepError
 from . import inputs, records
 from .configuration import Configuration, VisitLog
 from .engine import CompiledMachine
-from .ledger import Ledger
 from .legal import visit_ends
 from .reasons import DenialReason
 from .records import Record, Stamp
@@ -61,34 +60,22 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
     amount = compiled.states[now.state].price.amount(event.input_tokens, event.output_tokens)
     reason = _denial(compiled, now, event.call, amount)
     if reason is not None:
-        return _deny(compiled, now, event.call, reason)
+        # remembered: what was denied is not asked for again, neither as it was nor in smaller pieces
+        denied = replace(now, visit=replace(visit_of(now), denied=reason))
+        return Books(denied, (records.CallDenied(stamp=stamp(compiled, denied), call=event.call, reason=reason),))
     # Check and reservation are one synchronous step. With an `await` between them, two calls of one visit could both
     # pass the check while there is room for one, and together exceed the limit.
-    ledger = now.ledger.reserve(amount, instead_of=visit_of(now).grant)  # which the first call takes over
-    return _reserved(compiled, now, event.call, amount, ledger, event.input_tokens, event.output_tokens)
-
-
-def _deny(compiled: CompiledMachine, now: Configuration, call: int, reason: DenialReason) -> Books:
-    # remembered: what was denied is not asked for again, neither as it was nor in smaller pieces
-    denied = replace(now, visit=replace(visit_of(now), denied=reason))
-    return Books(denied, (records.CallDenied(stamp=stamp(compiled, denied), call=call, reason=reason),))
-
-
-def _reserved(
-    compiled: CompiledMachine,
-    now: Configuration,
-    call: int,
-    amount: Amount,
-    ledger: Ledger,
-    input_tokens: int,
-    output_tokens: int,
-) -> Books:
     visit = visit_of(now)
     admitted = replace(
-        now, ledger=ledger, visit=replace(visit, calls=call, grant=NOTHING, open={**visit.open, call: amount})
+        now,
+        ledger=now.ledger.reserve(amount, instead_of=visit.grant),  # which the first call takes over
+        visit=replace(visit, calls=event.call, grant=NOTHING, open={**visit.open, event.call: amount}),
     )
     record = records.CallReserved(
-        stamp=stamp(compiled, admitted), call=call, input_tokens=input_tokens, output_tokens=output_tokens
+        stamp=stamp(compiled, admitted),
+        call=event.call,
+        input_tokens=event.input_tokens,
+        output_tokens=event.output_tokens,
     )
     return Books(admitted, (record,))
 
@@ -139,21 +126,15 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
         usage=now.usage + (usage or Usage(requests=1)),  # it was sent, even if nobody says what it used
         visit=_without(now, call),
     )
-    return _charged(compiled, charged, call, held, used, usage)
-
-
-def _charged(
-    compiled: CompiledMachine, now: Configuration, call: int, held: Amount, used: Amount, usage: Usage | None
-) -> Books:
     record = records.CallSettled(
-        stamp=stamp(compiled, now),
+        stamp=stamp(compiled, charged),
         call=call,
         usage=usage,
         tokens=used.tokens,
         cost=used.cost,
         overrun=used.beyond(held).tokens,
     )
-    return Books(now, (record,))
+    return Books(charged, (record,))
 
 
 def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:

@@ -158,7 +158,7 @@ class Configuration(Struct, frozen=True):
 
     def key_of(self, ask: int) -> str:
         """Return the idempotency key of a tool that is used in the visit."""
-        return f"{self.run_id}:{self.hops}:{ask}"
+        return f"{self.key}:{ask}"
 
     @property
     def is_waiting(self) -> bool:

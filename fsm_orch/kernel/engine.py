@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -206,24 +206,19 @@ class CompiledMachine(Sealed):
     @property
     def prices(self) -> dict[str, Price]:
         """What the model of each state costs, inside parts by `state.part.state`."""
-        inner = {
-            f"{name}.{part}.{place}": price
-            for name, parts in self.parts.items()
-            for part, inside in parts.items()
-            for place, price in inside.compiled.prices.items()
-        }
-        return {name: state.price for name, state in self.states.items()} | inner
+        return {place: state.price for place, state in self._all_states()}
 
     def _charging(self) -> dict[str, Price]:
         """Return the prices at which something can be charged: those of states that make calls, and not for nothing."""
-        inner = {
-            f"{name}.{part}.{place}": price
-            for name, parts in self.parts.items()
-            for part, inside in parts.items()
-            for place, price in inside.compiled._charging().items()
-        }
-        own = {name: state.price for name, state in self.states.items() if state.spec.calls and state.price != FREE}
-        return own | inner
+        return {place: state.price for place, state in self._all_states() if state.spec.calls and state.price != FREE}
+
+    def _all_states(self) -> Iterator[tuple[str, CompiledState]]:
+        """Yield every state in the tree by its place: `state`, or `state.part.state` inside a part."""
+        yield from self.states.items()
+        for name, parts in self.parts.items():
+            for part, inside in parts.items():
+                for place, state in inside.compiled._all_states():
+                    yield f"{name}.{part}.{place}", state
 
     def _compile(self) -> transitions.Machine:
         definition = self.definition

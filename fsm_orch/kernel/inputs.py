@@ -22,7 +22,7 @@ from .tagged import Seconds, Tagged
 from .terms import Rate, Share
 
 
-class Started(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="started", weakref=True):
+class Started(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="started"):
     """A run began.
 
     States and parts are named by where they are in the tree of machines: `billing`, the part `fares` of a state as

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from ..agents.base import Agent, PlainAgent, Reply, Round, Visit
 from ..define.watched import watched
-from ..errors import is_failure
 from ..kernel.configuration import Configuration
 from ..kernel.effects import Act
 from ..models.base import Model
@@ -20,7 +19,7 @@ from .conversation import seen_by
 from .desk import AttemptDesk
 from .held import HELD_S, tell_held
 from .in_time import in_time
-from .outcome import Raised, TooLate, take
+from .outcome import Raised, TooLate, check, take
 from .work import Doing
 from .writer import Run
 
@@ -117,12 +116,7 @@ def _end(
         still: where its machine stands, if that is known.
     """
     desk.close()
-    if run.lost is not None:  # the store's failure, whatever the agent made of it
-        raise run.lost
-    # `type`, not `isinstance`, which asks an object of the agent's for its class, and may be raised anything
-    if type(result) is Raised and not is_failure(result.error):
-        run.error = result.error
-        raise result.error
+    check(run, result)
     now = still or desk.due
     if now is None:  # a call that used more than it had reserved has landed the run already, or a race is decided
         return

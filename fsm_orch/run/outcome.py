@@ -69,6 +69,19 @@ def take(
         run.fold(_failed(run, desk, agent, error))
 
 
+def check(run: Run, result: object) -> None:
+    """Check that what a piece of work came to is for its agent, and does not end the run.
+
+    Raises BaseException: what the store raised, or what is no failure of the user's own code.
+    """
+    if run.lost is not None:  # whatever the agent made of it
+        raise run.lost
+    # `type`, not `isinstance`, which asks an object of the agent's for its class, and may be raised anything
+    if type(result) is Raised and not is_failure(result.error):
+        run.error = result.error
+        raise result.error
+
+
 def late(run: Run, desk: AttemptDesk, why: TooLate) -> inputs.Failed:
     """Return what took too long as an input, for the outermost machine whose visit has no time left."""
     return inputs.Failed(reason="timeout", detail=str(why), at=run.elapsed(), path=desk.overdue())

@@ -17,10 +17,10 @@ from ..define.definition import Definition
 from ..define.rules.start import start_objection
 from ..define.source import where_defined
 from ..define.states import State
-from ..errors import CertificateError, ContextError, StartError, StepError
+from ..errors import CertificateError, ContextError, StartError
+from ..kernel.begin import compiled_as
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
-from ..kernel.terms import read_prices, read_shares
 from ..limits import Limits
 from ..models.base import Model
 from ..proof.bounds.certificate import Certificate
@@ -60,17 +60,13 @@ def compiled_for(compiled: CompiledMachine, first: Input | None) -> CompiledMach
         compiled: for runs that begin now.
         first: the first input of its journal.
 
-    Raises StepError: if what it says of its prices is none.
+    Raises StepError: if a price in it is none.
     """
     if not isinstance(first, Started) or not _is_ours(compiled, first):
         return compiled  # which says why it cannot be folded
     if first.limits == compiled.limits and (first.prices, first.shares) == compiled.terms:
         return compiled
-    try:
-        prices = read_prices(first.prices)
-    except (ValueError, ArithmeticError):
-        raise StepError(f"run {first.run_id} was started at prices that are none") from None
-    return CompiledMachine(compiled.definition, limits=first.limits, prices=prices, shares=read_shares(first.shares))
+    return compiled_as(compiled.definition, first)
 
 
 def _is_ours(compiled: CompiledMachine, first: Started) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast, runtime_checkable
 
 from ..agents.base import Agent, Visit
-from ..errors import is_failure
 from ..kernel import inputs
 from ..kernel.effects import UseTool
 from ..kernel.requests import UseTool as Request
@@ -17,7 +16,7 @@ from .attempt import visit_at
 from .desk import AttemptDesk
 from .failure import described, traced
 from .in_time import in_time
-from .outcome import Raised, TooLate, late, read_back
+from .outcome import Raised, TooLate, check, late, read_back
 from .work import Doing
 from .writer import Run
 
@@ -66,14 +65,10 @@ async def _used(
         return
     result = await in_time(run, desk, effect, agent.spec, act, desk.seconds_left(), contextvars.copy_context())
     run.has_paused()
-    if run.lost is not None:
-        raise run.lost
-    if type(result) is Raised and not is_failure(result.error):
-        run.error = result.error
-        raise result.error
+    check(run, result)
     if desk.due is None:
         return
-    if isinstance(result, TooLate):
+    if type(result) is TooLate:
         run.fold(late(run, desk, result))
     else:
         run.fold(_answered(run, desk, effect, agent, key, result))
@@ -81,12 +76,13 @@ async def _used(
 
 def _answered(run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: str, result: object) -> inputs.Answered:
     at, path = run.elapsed(), desk.path
-    if not isinstance(result, Raised):
+    if type(result) is not Raised:
         try:
             event = inputs.Answered(ask=effect.ask, id=key, value=result, at=at, path=path)
             return read_back(event, f"a tool of {effect.state!r}")
-        except Exception as error:  # what it returned is no JSON
+        except BaseException as error:  # what it returned is no JSON, or a user's object that raises anything
             result = Raised(error)
+            check(run, result)
     detail = described(result.error, agent)
     if issubclass(type(result.error), asyncio.CancelledError):
         detail += ": the tool cancelled itself"

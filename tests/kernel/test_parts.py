@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.handfed import (
+    ERRANDS,
     MANAGER,
     PARENT,
     Play,
@@ -14,6 +15,7 @@ from support.handfed import (
     case,
     fail,
     inside,
+    key,
     reply,
     reserve,
     run,
@@ -22,24 +24,11 @@ from support.handfed import (
 )
 
 from fsm_orch import Limits
-from fsm_orch.kernel import inputs
 from fsm_orch.kernel.effects import Act
 from fsm_orch.kernel.engine import CompiledMachine
-from fsm_orch.kernel.tree import Level, levels
+from fsm_orch.kernel.tree import levels
 
-ERRANDS = ask(run("errand"), run("errand"))
 DONE = reply("finish", note="n")
-NOTHING = inputs.Asked(requests=(), at=0)
-
-
-def level(play: Play, *path: int) -> Level:
-    """Return where a machine in the tree stands."""
-    return levels(play.compiled, play.now, path)[-1]
-
-
-def key(number: int) -> str:
-    """Return the key of a tool in the first visit, which its answer bears."""
-    return f"r:0:{number}"
 
 
 @pytest.mark.parametrize(
@@ -245,7 +234,7 @@ def test_a_part_does_not_age_while_it_waits() -> None:
 
     play.feed(inside(2, reserve(1, 9, 9), at=4))
     play.feed(inside(1, answer(), at=15))  # its visits have 8 seconds
-    waited = level(play, 1)
+    waited = levels(play.compiled, play.now, (1,))[-1]
     play.feed(inside(1, reply("yes"), at=17))
 
     assert (2.0, 13.0) == (waited.now.at, waited.behind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.handfed import (
     ASKING,
+    ERRANDS,
     MANAGER,
     MAP,
     PARENT,
@@ -16,6 +17,7 @@ from support.handfed import (
     case,
     fail,
     inside,
+    key,
     release,
     reply,
     reserve,
@@ -29,21 +31,8 @@ from fsm_orch.kernel import inputs
 from fsm_orch.kernel.effects import Act, AskHuman, UseTool
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.requests import AskHuman as AskRequest
-from fsm_orch.kernel.tree import Level, levels
 
-ERRANDS = ask(run("errand"), run("errand"))
-DONE = reply("finish", note="n")
 NOTHING = inputs.Asked(requests=(), at=0)
-
-
-def level(play: Play, *path: int) -> Level:
-    """Return where a machine in the tree stands."""
-    return levels(play.compiled, play.now, path)[-1]
-
-
-def key(number: int) -> str:
-    """Return the key of a tool in the first visit, which its answer bears."""
-    return f"r:0:{number}"
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Visit, never
+from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, never
 from fsm_orch.export.finite import finite_model
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.begin import started
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.reasons import FailureReason
+from fsm_orch.kernel.requests import AskHuman
 from fsm_orch.kernel.step import fold
 from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.proof.explore.play import Play
@@ -40,6 +41,18 @@ class Desk(Machine[Query]):
     finish = (look | late | lost).to(done)
     too_late, gone = (wait | look).on_timeout(late), (wait | look).on_failure(lost)
     limits = Limits(deadline_s=5, visit_s=4.9)
+    policies = (never(late),)
+
+
+class Patient(Machine[Query]):
+    """Ask somebody who may take as long as they like."""
+
+    wait = State(HumanAgent("May it be done?"), initial=True)
+    late = State(work)
+    done, human = Final(), Final(fallback=True)
+    yes, too_late = wait.to(done, "it may"), wait.on_timeout(late)
+    finish = late.to(done)
+    limits = Limits(visit_s=5)
     policies = (never(late),)
 
 
@@ -73,6 +86,33 @@ def test_the_edge_is_taken_only_where_the_proof_takes_it(
         assert later == "human"
     elif first < deadline_s:
         assert at_once == ("late", None)
+
+
+def asked(at: float) -> inputs.Asked:
+    """Say that the agent asks a human."""
+    return inputs.Asked(requests=(AskHuman(question="May it be done?"),), at=at)
+
+
+def yes(at: float) -> inputs.Answered:
+    """Say what the human answers."""
+    return inputs.Answered(ask=1, id="a", value="yes", at=at)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [inputs.Failed(reason="timeout", at=6.0)],
+        [inputs.Replied(handoff="yes", at=6.0)],
+        [asked(6.0)],
+        [asked(0.0), yes(6.0)],
+        [asked(0.0), yes(0.0), inputs.Replied(handoff="yes", at=6.0)],
+    ],
+    ids=["failed", "replied", "asked", "answered", "replied to the answer"],
+)
+def test_what_comes_late_takes_no_edge_that_the_proof_does_not_take(events: list[inputs.Input]) -> None:
+    """While a human is waited for no time passes, and what comes late all the same lands the run."""
+    assert ["holds"] == [judged.verdict for judged in explore(Patient.definition).policies]
+    assert ("human", "deadline") == after(CompiledMachine(Patient.definition), *events)
 
 
 @pytest.mark.parametrize(("visit_s", "verdict"), [(4.9, "violated"), (5, "holds"), (10, "holds")])

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import pytest
+from support.asking import Claim, Clerk, clerk
 from support.desk import Ticket
 
 from fsm_orch import (
@@ -26,6 +27,7 @@ from fsm_orch import (
 )
 from fsm_orch.agents import AgentSpec
 from fsm_orch.amounts import FREE
+from fsm_orch.define.parts import ToolSpec
 from fsm_orch.errors import CallFailed, StepError
 from fsm_orch.limits import CallLimits
 from fsm_orch.models import Request
@@ -180,6 +182,28 @@ async def test_a_reply_that_cannot_be_looked_at_fails_its_attempt() -> None:
         return Unseen()
 
     assert_failed(await run(replies, response=Response(text="x", usage=None)), "ValueError at")
+
+
+@pytest.mark.parametrize(("error", "named"), [(ValueError, "WrongType"), (SystemExit, "SystemExit")])
+async def test_a_result_of_a_tool_that_cannot_be_looked_at_fails_the_tool(
+    error: type[BaseException], named: str
+) -> None:
+    """Its agent reads that the tool has failed, as it does of any other result that is no JSON."""
+
+    class Result:
+        @property  # type: ignore[misc]
+        def __class__(self) -> Any:
+            raise error
+
+    class Uses(Clerk):
+        async def use(self, visit: Visit[Claim], request: Any, key: str) -> Any:
+            return Result()
+
+    machine: Any = clerk("works")
+    runner = Runner(machine, agents={machine.work: Uses(ToolSpec(name="works"))})
+    result = await runner.run(Claim(query="x"))
+
+    assert result.context.note.startswith(f"answered False it failed: {named} at ")
 
 
 class Changes(dict[Any, Any]):

@@ -7,12 +7,10 @@ import random
 import types
 from typing import Any, Literal
 
-from support.roads import road
+from support.roads import Asker, least, road
 
 from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, State, Visit, guard
-from fsm_orch.amounts import FREE
 from fsm_orch.define import Guard
-from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.parts import Part, ToolSpec
 from fsm_orch.define.policies import Policy, after, at_most, eventually, never
 from fsm_orch.limits import CallLimits
@@ -71,17 +69,6 @@ def work(visit: Visit[Traits]) -> None:
     """Stand in for an agent; it is never called."""
 
 
-class Asker:
-    """An agent that asks for things, and is never run."""
-
-    def __init__(self, writes: tuple[Any, ...], **spec: Any) -> None:
-        self.spec = AgentSpec(name="Asker", writes=writes, canonical={}, **spec)
-
-    async def act(self, visit: Visit[Traits]) -> Any:
-        """Stand in for what it does."""
-        raise NotImplementedError
-
-
 def _asker(tape: Tape, writes: tuple[Any, ...]) -> Asker:
     """Draw an agent that plays rounds: a human, a parallel or a map of machines, or a model with tools and machines."""
     parts = tuple(
@@ -105,7 +92,7 @@ def _asker(tape: Tape, writes: tuple[Any, ...]) -> Asker:
             "must_ask": True,
         },
     ]
-    return Asker(writes, **tape.pick(kinds))
+    return Asker(writes=writes, **tape.pick(kinds))
 
 
 def drawn(
@@ -131,13 +118,13 @@ def build(
     states = [_state(tape, index, is_cyclic, rounds=rounds) for index in range(count)]
     finals = [Final(), Final(sets={Traits.b: tape.chance(2)}), Final(fallback=True, sets={Traits.answer: "default"})]
     handoffs = _handoffs(tape, states, finals, is_cyclic, guards)
-    least = max(map(_least, states))  # or it would not build
+    needed = max(map(least, states))  # or it would not build
     namespace = {
         "__doc__": "A small machine.",
         **{f"s{index}": state for index, state in enumerate(states)},
         **dict(zip(("done", "other", "human"), finals, strict=True)),
         **handoffs,
-        "limits": Limits(hops=count + tape.below(3), tokens=max(least, tape.pick([10_000, 150, 200, 300, 350]))),
+        "limits": Limits(hops=count + tape.below(3), tokens=max(needed, tape.pick([10_000, 150, 200, 300, 350]))),
         "policies": _policies(tape, [*states, *finals[:2], *handoffs.values()], guards),
     }
     return types.new_class("Small", (Machine[Traits],), exec_body=lambda body: body.update(namespace))
@@ -159,12 +146,6 @@ def _state(tape: Tape, index: int, is_cyclic: bool, *, rounds: bool) -> State:
         max_output_tokens=10,
     )
     return State(agent, initial=index == 0, max_visits=visits)
-
-
-def _least(state: State) -> int:
-    """Return the tokens without which no run could enter a state and leave it."""
-    onward = [h.target.spec.grant(FREE).tokens if isinstance(h.target, State) else 0 for h in state.exits]
-    return state.spec.grant(FREE).tokens + min(onward, default=0)
 
 
 def _handoffs(

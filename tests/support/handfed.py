@@ -285,6 +285,15 @@ def inside(path: Path | int, event: Input, *, at: float = 0) -> Input:
     return replace(event, path=path if isinstance(path, tuple) else (path,), at=at)
 
 
+def key(number: int) -> str:
+    """Return the key of a tool in the first visit, which its answer bears."""
+    return f"r:0:{number}"
+
+
+ERRANDS = ask(run("errand"), run("errand"))
+"""Two runs of a part at once."""
+
+
 # --- runs -------------------------------------------------------------------------------------------------------
 
 

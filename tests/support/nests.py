@@ -10,6 +10,7 @@ from typing import Any
 
 from support.handfed import TOOLS, Asks, part
 from support.random_machines import Facts, Twins
+from support.roads import least
 
 from fsm_orch import Final, Limits, LLMAgent, Machine, State, Usage, Visit
 from fsm_orch.amounts import FREE
@@ -57,7 +58,7 @@ def nest(tape: Tape, depth: int = 3, *, is_tight: bool = False) -> type[Machine[
     tokens = sum(state.spec.worst_case(FREE).tokens for state in states)
     if is_tight:
         tokens = tokens * tape.pick([4, 3, 2]) // 4
-    tokens = max(tokens, *map(_least, states))
+    tokens = max(tokens, *map(least, states))
     body["limits"] = Limits(hops=len(states) + 1, tokens=tokens, deadline_s=tape.pick([60.0, 20.0, 200.0]))
     return types.new_class("Nest", (Machine[Facts],), exec_body=lambda namespace: namespace.update(body))
 
@@ -73,12 +74,6 @@ def _inner(tape: Tape, depth: int) -> type[Machine[Facts]]:
 @cache
 def _small(depth: int, number: int) -> type[Machine[Facts]]:
     return nest(tape(number), depth)
-
-
-def _least(state: State) -> int:
-    """Return the tokens without which no run could enter a state and leave it, so that its machine would not build."""
-    onward = [h.target.spec.grant(FREE).tokens if isinstance(h.target, State) else 0 for h in state.exits]
-    return state.spec.grant(FREE).tokens + min(onward, default=0)
 
 
 def _state(tape: Tape, depth: int, index: int) -> State:

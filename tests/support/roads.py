@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from fsm_orch import Context, Final, Limits, Reply, State, Visit
+from fsm_orch.amounts import FREE
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.parts import Part
@@ -18,6 +19,22 @@ from fsm_orch.limits import CallLimits
 
 class Nothing(Context):
     """The context of these machines, without fields."""
+
+
+class Asker:
+    """An agent that is explored, and never run."""
+
+    def __init__(self, **spec: Any) -> None:
+        self.spec = AgentSpec(name="Asker", canonical={}, **spec)
+
+    async def act(self, visit: Visit[Any, Any]) -> Any:
+        raise NotImplementedError
+
+
+def least(state: State) -> int:
+    """Return the tokens without which no run could enter a state and leave it, so that its machine would not build."""
+    onward = [h.target.spec.grant(FREE).tokens if isinstance(h.target, State) else 0 for h in state.exits]
+    return state.spec.grant(FREE).tokens + min(onward, default=0)
 
 
 class Idle:

@@ -7,30 +7,14 @@ from typing import Any, NamedTuple
 
 import pytest
 from msgspec.structs import replace
-from support.roads import road
+from support.roads import Asker, Nothing, road
 
-from fsm_orch import Context, Final, Limits, Machine, State
+from fsm_orch import Final, Limits, Machine, State
 from fsm_orch.amounts import NOTHING
-from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.parts import Part, ToolSpec
 from fsm_orch.kernel import asks, attempts, configuration, course, rounds
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.ledger import Ledger
-
-
-class Nothing(Context):
-    """No fields."""
-
-
-class Asker:
-    """An agent that is explored, and never run."""
-
-    def __init__(self, **spec: Any) -> None:
-        self.spec = AgentSpec(name="Asker", canonical={}, **spec)
-
-    async def act(self, visit: Any) -> Any:
-        raise NotImplementedError
-
 
 FARE = road({"find": 300}, [])
 TOOLS = (ToolSpec(name="look"), ToolSpec(name="pay", approval=True))

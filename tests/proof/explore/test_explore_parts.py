@@ -6,11 +6,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from support.roads import Stop, nested, road
+from support.roads import Asker, Nothing, Stop, nested, road
 
-from fsm_orch import Context, Final, Limits, Machine, State, never
+from fsm_orch import Final, Limits, Machine, State, never
 from fsm_orch.amounts import FREE, Amount
-from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.definition import Definition
 from fsm_orch.define.parts import Part, ToolSpec
 from fsm_orch.kernel.inputs import Answered, Asked
@@ -99,20 +98,6 @@ def test_a_summary_takes_its_share_and_no_more() -> None:
 
     assert found.states["inside"].grant == found.states["inside"].worst == Amount(300, 7)
     assert found.limits.tokens == 300
-
-
-class Nothing(Context):
-    """No fields."""
-
-
-class Asker:
-    """An agent that is explored, and never run."""
-
-    def __init__(self, **spec: Any) -> None:
-        self.spec = AgentSpec(name="Asker", canonical={}, **spec)
-
-    async def act(self, visit: Any) -> Any:
-        raise NotImplementedError
 
 
 def work(visit: Any) -> None:
