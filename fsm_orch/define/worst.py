@@ -57,6 +57,20 @@ def shares_in(shares: Mapping[str, Amount], state: str, spec: Any) -> dict[str, 
     return {part.name: shares[f"{state}.{part.name}"] for part in spec.parts}
 
 
+def grants(definition: Any, prices: Mapping[str, Price]) -> dict[str, Amount]:
+    """Return what entering each state reserves.
+
+    Args:
+        definition: a `Definition`.
+        prices: as for `share_of`.
+    """
+    shares = shares_of(definition, prices)
+    return {
+        name: state.spec.grant(prices.get(name, FREE), shares_in(shares, name, state.spec))
+        for name, state in definition.states.items()
+    }
+
+
 def _share(definition: Any, prices: Mapping[str, Price], shares: Mapping[str, Amount]) -> Amount:
     worst = {
         name: state.spec.worst_case(prices.get(name, FREE), shares_in(shares, name, state.spec))

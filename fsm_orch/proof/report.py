@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..amounts import FREE, Amount, Price
+from ..amounts import Amount, Price
 from ..define.definition import Definition
 from ..define.machine import AnyMachine, definition_of
 from ..define.policies import Policy
@@ -184,7 +184,7 @@ def prove(
     """
     definition = machine if isinstance(machine, Definition) else definition_of(machine, "prove")
     models, prices = _named_and_priced(definition, model)
-    reason = start_objection(definition, definition.limits, prices.get(definition.initial.name, FREE))
+    reason = start_objection(definition, definition.limits, prices)
     if reason is not None:
         raise StartError(f"{definition.name} cannot start: {reason}")
     certificate = certify(definition, prices=prices, models=models)
