@@ -26,13 +26,14 @@ from ...limits import Limits
 from .abstract import Abstraction
 from .adversary import Adversary, FullAdversary, LeanAdversary, SpendingAdversary
 from .automata import automaton, guards
+from .breach import Breach
 from .domain import Outcome
 from .liveness import live
 from .memory import NO_MEMORY, Memory, remembered
 from .oracle import GuardOracle, LeafAnswer, Origin
 from .reality import RUN_ID
 from .summary import most_calls, summaries
-from .theorems import Breach, Theorems
+from .theorems import Theorems
 from .visits import VisitsLeft
 
 Against = Literal["full", "lean", "tame", "spending"]

@@ -32,10 +32,8 @@ from ...kernel.records import (
 )
 from ...kernel.requests import RunPart
 from ...limits import Limits
-from .breach import THEOREMS, Breach, Theorem
+from .breach import Breach
 from .rounds_kept import asking, clocks, shares
-
-__all__ = ["THEOREMS", "Breach", "Theorem", "Theorems"]
 
 
 class Theorems:
