@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..amounts import FREE, NOTHING, Amount, Price
+from ..amounts import FREE, Amount, Price
 from ..limits import Limits
 
 _WIDEST = 512
@@ -88,8 +88,6 @@ def worst_run(definition: Any, limits: Limits, visits: Mapping[str, Amount]) -> 
         definition: a `Definition`.
         visits: the most that a visit of each state is charged.
     """
-    if all(amount is NOTHING for amount in visits.values()):
-        return NOTHING
     tokens = _dearest(definition, limits.hops, {name: amount.tokens for name, amount in visits.items()})
     cost = _dearest(definition, limits.hops, {name: amount.cost for name, amount in visits.items()})
     return Amount(tokens, cost)

@@ -80,8 +80,8 @@ def most_calls(definition: Definition) -> dict[str, int]:
 
 
 def _calls(part: Definition) -> int:
-    """Return the most requests to models of a run of a machine: counted as money is, along its dearest path."""
-    each = {name: Amount(calls) if calls else NOTHING for name, calls in most_calls(part).items()}
+    """Return the most requests to models of a run of a machine: counted as tokens are, along its dearest path."""
+    each = {name: Amount(calls) for name, calls in most_calls(part).items()}
     return worst_run(part, part.limits, each).tokens
 
 
