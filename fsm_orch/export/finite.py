@@ -101,6 +101,11 @@ class FiniteState:
     writes: tuple[Variable, ...]
     """The variables that a reply may change."""
 
+    @property
+    def may_spend_inside(self) -> bool:
+        """Whether a visit may be charged anything for its parts."""
+        return len(self.spent_inside) > 1
+
 
 @dataclass(frozen=True)
 class Occurrence:
