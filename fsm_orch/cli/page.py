@@ -14,8 +14,8 @@ from ..define.states import State
 from ..export.table import HEADINGS, rows
 from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
+from ..proof.explore.breach import THEOREMS
 from ..proof.explore.exploration import Exploration
-from ..proof.explore.theorems import THEOREMS
 from ..proof.report import Counterexample, Proof
 from .show import columns, hanging, place, safe, show_each
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..amounts import FREE, NOTHING, Amount, Price
+from ..amounts import FREE, Amount, Price
 from ..limits import Limits
 
 _WIDEST = 512
@@ -57,6 +57,20 @@ def shares_in(shares: Mapping[str, Amount], state: str, spec: Any) -> dict[str, 
     return {part.name: shares[f"{state}.{part.name}"] for part in spec.parts}
 
 
+def grants(definition: Any, prices: Mapping[str, Price]) -> dict[str, Amount]:
+    """Return what entering each state reserves.
+
+    Args:
+        definition: a `Definition`.
+        prices: as for `share_of`.
+    """
+    shares = shares_of(definition, prices)
+    return {
+        name: state.spec.grant(prices.get(name, FREE), shares_in(shares, name, state.spec))
+        for name, state in definition.states.items()
+    }
+
+
 def _share(definition: Any, prices: Mapping[str, Price], shares: Mapping[str, Amount]) -> Amount:
     worst = {
         name: state.spec.worst_case(prices.get(name, FREE), shares_in(shares, name, state.spec))
@@ -74,8 +88,6 @@ def worst_run(definition: Any, limits: Limits, visits: Mapping[str, Amount]) -> 
         definition: a `Definition`.
         visits: the most that a visit of each state is charged.
     """
-    if all(amount is NOTHING for amount in visits.values()):
-        return NOTHING
     tokens = _dearest(definition, limits.hops, {name: amount.tokens for name, amount in visits.items()})
     cost = _dearest(definition, limits.hops, {name: amount.cost for name, amount in visits.items()})
     return Amount(tokens, cost)

@@ -4,8 +4,8 @@ A *model checker*, such as SPIN or TLC, is a program that explores every run of 
 decides how a run moves: states with the tokens of their calls, edges, the finite fields that some guard reads, and
 guards as decision trees over these. A leaf of a guard that reads any other field is *opaque*: it is modelled by a
 variable of its own, whose value is its answer and may change whenever an agent writes a field that it may read. What is
-legal is not part of the model: each language states those rules itself. Machines that run inside a visit are sums of
-money to the model, each run nothing or all of its share: how they end is told to an agent, which may do anything.
+legal is not part of the model: each language states those rules itself. To the model, machines that run inside a visit
+are sums of tokens: each run takes nothing, or all of its share. How it ends is told to an agent, which may do anything.
 """
 
 from __future__ import annotations
@@ -100,6 +100,11 @@ class FiniteState:
     """Its failure edges."""
     writes: tuple[Variable, ...]
     """The variables that a reply may change."""
+
+    @property
+    def may_spend_inside(self) -> bool:
+        """Whether a visit may be charged anything for its parts."""
+        return len(self.spent_inside) > 1
 
 
 @dataclass(frozen=True)

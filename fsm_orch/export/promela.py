@@ -104,7 +104,7 @@ class _Writer:
         yield "bool landed;"
         if any(place.least for place in self.model.places):
             yield "bool may_reply;            /* whether what must be asked for before a reply can be paid */"
-        if any(len(place.spent_inside) > 1 for place in self.model.places):
+        if any(place.may_spend_inside for place in self.model.places):
             yield "bool is_stuck;             /* whether what ran in a visit left too little for any handoff */"
         yield from (f"int {self.visits[place.name]};" for place in self._counted())
         for variable, name in self.variable.items():
@@ -210,7 +210,7 @@ class _Writer:
         yield from self._reply(place)
         for edge in place.failures:
             # else the agent has to act again first, and where nothing is legal then, the run has been landed
-            may_fail = "!is_stuck" if len(place.spent_inside) > 1 and not edge.is_interrupt else "true"
+            may_fail = "!is_stuck" if place.may_spend_inside and not edge.is_interrupt else "true"
             yield f"      :: {_all(self._legal(edge, 0), may_fail)} ->  /* on {edge.kind} */"
             yield f"         {self._hand_off(place, edge)}"
         # Possible in every visit: the run may be cancelled or reach its deadline, and the model has no clock.
@@ -219,12 +219,12 @@ class _Writer:
         yield "   :: else -> land()  /* nothing is legal on entry: no call is made */"
         # Reset, or SPIN would tell states apart by what was written last, which nothing reads any more.
         reset = [*(_written(self.variable[v]) for v in place.writes), *(["may_reply"] if place.least else [])]
-        reset += ["is_stuck"] if len(place.spent_inside) > 1 else []
+        reset += ["is_stuck"] if place.may_spend_inside else []
         yield "   fi" + "".join(f"; {name} = 0" for name in reset)
 
     def _runs(self, place: FiniteState) -> Iterator[str]:
         """Yield what machines inside the visit are charged: nothing, or the shares of some of their runs."""
-        if len(place.spent_inside) == 1:
+        if not place.may_spend_inside:
             return
         yield "      if  /* machines that run inside */"
         yield "      :: true -> skip"

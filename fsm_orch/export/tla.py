@@ -185,7 +185,7 @@ class _Writer:
         places = self.model.places
         yield from _cases("Calls(s)", "s", ((p.name, str(p.calls)) for p in places if p.calls), "0")
         yield from _cases("Grant(s)", "s", ((p.name, str(p.grant)) for p in places if p.grant), "0")
-        inside = ((p.name, "{" + ", ".join(map(str, p.spent_inside)) + "}") for p in places if len(p.spent_inside) > 1)
+        inside = ((p.name, "{" + ", ".join(map(str, p.spent_inside)) + "}") for p in places if p.may_spend_inside)
         yield from _cases("Inside(s)", "s", inside, "{0}")
         yield from _cases("Least(s)", "s", ((p.name, str(p.least)) for p in places if p.least), "0")
         limited = ((p.name, str(p.max_visits)) for p in places if p.max_visits is not None)

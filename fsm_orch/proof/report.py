@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..amounts import FREE, Amount, Price
+from ..amounts import Amount, Price
 from ..define.definition import Definition
 from ..define.machine import AnyMachine, definition_of
 from ..define.policies import Policy
@@ -118,7 +118,7 @@ class Proof:
     def __str__(self) -> str:
         """Return the bounds, each verdict with its counterexample and what closes it, and the findings, in lines."""
         sound = "is sound" if self.is_sound() else "has something to mend"
-        verdicts = (line for number in range(len(self.policies)) for line in self._verdict(number))
+        verdicts = (line for judged in self.policies for line in self._verdict(judged))
         return "\n".join([f"{self.definition.name} {sound}: {self._bounds()}", *verdicts, *self._others()])
 
     def _bounds(self) -> str:
@@ -126,8 +126,7 @@ class Proof:
         cost = f"${bounds.cost_usd:f}, " if bounds.cost_usd else ""
         return f"at most {bounds.tokens:,} tokens, {cost}{bounds.calls} calls, {bounds.hops} hops, {bounds.seconds:g} s"
 
-    def _verdict(self, number: int) -> Iterator[str]:
-        judged = self.policies[number]
+    def _verdict(self, judged: PolicyVerdict) -> Iterator[str]:
         yield f"  {judged.verdict:<9} {judged.policy}"
         for example in self.counterexamples:
             if example.policy is judged.policy:
@@ -184,7 +183,7 @@ def prove(
     """
     definition = machine if isinstance(machine, Definition) else definition_of(machine, "prove")
     models, prices = _named_and_priced(definition, model)
-    reason = start_objection(definition, definition.limits, prices.get(definition.initial.name, FREE))
+    reason = start_objection(definition, definition.limits, prices)
     if reason is not None:
         raise StartError(f"{definition.name} cannot start: {reason}")
     certificate = certify(definition, prices=prices, models=models)
@@ -199,7 +198,7 @@ def prove(
         findings=findings(definition, certificate, explored, prices=prices, models=models, require_slack=require_slack),
         counterexamples=tuple(_counterexamples(definition, explored)),
         slackening=to_slacken(definition, certificate),
-        parts=dict(_parts(definition, prices, shares_of(definition, prices), max_configurations, {}, "")),
+        parts=dict(_parts(definition, prices, shares_of(definition, prices), max_configurations, {})),
     )
 
 
@@ -213,7 +212,6 @@ def _parts(
     shares: Mapping[str, Amount],
     room: int,
     known: _Known,
-    above: str,
 ) -> Iterator[tuple[str, PartProof]]:
     """Yield what is proved of each part by itself, with its place."""
     for state in definition.states.values():
@@ -226,8 +224,9 @@ def _parts(
                     part.definition, limits=_on_share(part.definition, share), prices=own, max_configurations=room
                 )
                 known[key] = PartProof(definition=part.definition, exploration=explored)
-            yield above + place, known[key]
-            yield from _parts(part.definition, own, within(shares, place), room, known, f"{above}{place}.")
+            yield place, known[key]
+            for deeper, proof in _parts(part.definition, own, within(shares, place), room, known):
+                yield f"{place}.{deeper}", proof
 
 
 def _on_share(definition: Definition, share: Amount) -> Limits:

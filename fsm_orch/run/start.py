@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 from ..agents.base import Agent, PlainAgent
 from ..agents.code import CodeAgent
-from ..amounts import FREE, Price
+from ..amounts import Price
 from ..define.agent_spec import HasSpec, spec_of
 from ..define.callables import is_async, why_no_agent
 from ..define.changes import fields_set_early, journaled_start, why_early
@@ -40,8 +40,8 @@ def compiled(
     Raises TypeError: if `certificate` is not a `Certificate` (for example its JSON text).
     """
     prices = {name: model.price for name, model in used.items()}
-    _check_start(definition, limits, prices)
     known_prices = {name: price for name, price in prices.items() if price is not None}
+    _check_start(definition, limits, known_prices, unpriced=[name for name in used if name not in known_prices])
     if certificate is None:
         return CompiledMachine(definition, limits=limits, prices=known_prices)
     if not isinstance(certificate, Certificate):
@@ -73,15 +73,16 @@ def _is_ours(compiled: CompiledMachine, first: Started) -> bool:
     return first.digest == compiled.definition.digest and first.shares.keys() == compiled.terms.shares.keys()
 
 
-def _check_start(definition: Definition, limits: Limits, prices: Mapping[str, Price | None]) -> None:
+def _check_start(
+    definition: Definition, limits: Limits, prices: Mapping[str, Price], *, unpriced: Sequence[str]
+) -> None:
     # fail closed: with a cost limit, a call at an unknown price could not be refused in time
-    unpriced = [name for name, price in prices.items() if price is None]
     if limits.cost_usd is not None and unpriced:
         raise StartError(
             f"The price of the model of {', '.join(map(repr, unpriced))} is not known, so a cost limit of "
             f"${limits.cost_usd} cannot be kept: use a model with a known price, or limit tokens alone"
         )
-    reason = start_objection(definition, limits, prices.get(definition.initial.name) or FREE)
+    reason = start_objection(definition, limits, prices)
     if reason is not None:
         raise StartError(f"{definition.name} cannot start: {reason}")
 

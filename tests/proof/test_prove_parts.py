@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from rich.console import Console
 from support.spoilt_rounds import Asker
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, never
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, StartError, State, never
+from fsm_orch.amounts import Price
 from fsm_orch.cli.page import show_proof
 from fsm_orch.define.parts import Part
 from fsm_orch.proof import prove
@@ -92,3 +94,22 @@ def test_money_is_bounded_through_all_levels(model: str) -> None:
 
     assert found.certificate.parts["first.child"].models == {"look": model}
     assert found.bounds.cost_usd == 3 * prove(Child, model=model).bounds.cost_usd > 0  # type: ignore[operator]
+
+
+class Costly(Machine[Nothing]):
+    """Begin by running a part that costs more than there is."""
+
+    first = State(Asker(kind="nested", parts=(Part(name="child", definition=Child.definition),), asks=1), initial=True)
+    done = Final()
+    desk = Final(fallback=True)
+    end = first.to(done)
+    limits = Limits(cost_usd="0.000001")
+
+
+@pytest.mark.parametrize("start", [prove, Runner])
+def test_a_part_that_money_cannot_pay_is_an_objection_to_the_start(start: Callable[..., Any]) -> None:
+    """What the parts of the first state may cost is held against the limit, before a run and before a proof."""
+    said = r"Costly cannot start: what 'first' runs \('child'\) may take 100 tokens and \$0\.\d+; the limit is"
+
+    with pytest.raises(StartError, match=said):
+        start(Costly, model=ScriptedModel([], price=Price("25", "200")))

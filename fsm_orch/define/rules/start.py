@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ...amounts import FREE, Allowance, Price
 from ...errors import Finding
@@ -11,6 +11,7 @@ from .. import codes
 from ..definition import Definition
 from ..graph import shortest_path
 from ..states import State
+from ..worst import grants
 
 
 def can_start(definition: Definition) -> Iterator[Finding]:
@@ -81,16 +82,20 @@ def _too_far(definition: Definition) -> Iterator[Finding]:
         )
 
 
-def start_objection(definition: Definition, limits: Limits, price: Price = FREE) -> str | None:
-    """Return why no run could start within limits, at the price of the initial state's model; None if one can."""
-    grant = definition.initial.spec.grant(price)
+def start_objection(definition: Definition, limits: Limits, prices: Mapping[str, Price] | None = None) -> str | None:
+    """Return why no run could start within limits; None if one can.
+
+    Args:
+        prices: what models cost, by state, and inside parts by `state.part.state`; None: nothing.
+    """
+    initial = definition.initial
+    grant = initial.spec.grant(FREE) if prices is None else grants(definition, prices)[initial.name]
     if limits.hops < 1:
         return f"a run needs at least 1 hop, to land; the limit is {limits.hops}"
     if not Allowance(limits.tokens, limits.cost_micros).covers(grant):
         money = "" if limits.cost_usd is None else f" and ${grant.cost / 1_000_000:g}"
         limit = "" if limits.cost_usd is None else f" and ${limits.cost_usd:g}"
         return (
-            f"{entry_of(definition.initial)} may take {grant.tokens:,} tokens{money}; "
-            f"the limit is {limits.tokens:,} tokens{limit}"
+            f"{entry_of(initial)} may take {grant.tokens:,} tokens{money}; the limit is {limits.tokens:,} tokens{limit}"
         )
     return None

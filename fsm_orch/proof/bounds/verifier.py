@@ -43,6 +43,9 @@ from .assumptions import assumed
 _MOST_OPEN = 512
 """The most paths of one length that are followed; keep in sync with `search.WIDEST`, or true certificates fail."""
 
+_SINGLE = frozenset({"version", "machine", "definition"})
+"""What a certificate is made for one of; of the rest, such as limits, it is made for several."""
+
 Json = Mapping[str, Any]
 
 
@@ -80,7 +83,8 @@ def _verify(
     claim = {**claim, "limits": _limits(claim["limits"]), "parts": sorted(inner)}
     for what, fact in _facts(definition, limits, prices, models).items():
         if claim[what] != fact:
-            raise CertificateError(f"This certificate was made for other {what}: {claim[what]!r}, not {fact!r}")
+            other = "another" if what in _SINGLE else "other"
+            raise CertificateError(f"This certificate was made for {other} {what}: {claim[what]!r}, not {fact!r}")
     for name, state in definition.states.items():
         for part in state.spec.parts:  # named by the digest of the definition, as the canonical form has it
             place = f"{name}.{part.name}"

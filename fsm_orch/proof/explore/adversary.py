@@ -153,7 +153,7 @@ class SpendingAdversary(LeanAdversary):
         self._call = lru_cache(maxsize=None)(lambda name, call: reservation(compiled.states[name], call))
         self._settle = lru_cache(maxsize=None)(
             lambda name, call: tuple(
-                # of one that used nothing nothing is held any more, when its agent acts again after a round
+                # a call that used nothing leaves nothing reserved when its agent acts again after a round
                 _settlements(compiled.states[name], call, is_tight=bool(compiled.parts[name]))
             )
         )

@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterator
 
 from ...kernel.inputs import Input
 from .adversary import FullAdversary
+from .breach import Breach, Theorem
 from .memory import NO_MEMORY
 from .play import Play, Position, Successor
-from .theorems import Breach, Theorem
 
 _MOST_STEPS = 2_000
 """The most steps that are taken in one kind of visit."""

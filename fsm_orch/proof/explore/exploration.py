@@ -25,12 +25,12 @@ from ...limits import Limits
 from . import bare
 from .audit import Audit
 from .automata import Verdict, guards
+from .breach import THEOREMS, Breach, Theorem
 from .domain import Domain, leaves_of
 from .measures import Measures
 from .play import Play
 from .reality import is_real
 from .retrace import retrace
-from .theorems import THEOREMS, Breach, Theorem
 from .trace import Trace
 from .tree import ROOT, Way
 from .values import with_values

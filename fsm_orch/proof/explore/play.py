@@ -15,6 +15,7 @@ from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.states import EdgeKind
+from ...define.worst import shares_of
 from ...kernel import inputs
 from ...kernel.begin import started
 from ...kernel.configuration import Configuration
@@ -26,13 +27,14 @@ from ...limits import Limits
 from .abstract import Abstraction
 from .adversary import Adversary, FullAdversary, LeanAdversary, SpendingAdversary
 from .automata import automaton, guards
+from .breach import Breach
 from .domain import Outcome
 from .liveness import live
 from .memory import NO_MEMORY, Memory, remembered
 from .oracle import GuardOracle, LeafAnswer, Origin
 from .reality import RUN_ID
 from .summary import most_calls, summaries
-from .theorems import Breach, Theorems
+from .theorems import Theorems
 from .visits import VisitsLeft
 
 Against = Literal["full", "lean", "tame", "spending"]
@@ -83,12 +85,14 @@ class Play:
     ) -> None:
         self.abstraction = Abstraction(definition, guards(definition, policies))
         self.oracle = GuardOracle(self.abstraction)
+        shares = shares_of(definition, prices)
         self.compiled = CompiledMachine(
             self.abstraction.definition,
             limits=limits,
             prices=prices,
             oracle=self.oracle,
-            parts=summaries(definition, prices),
+            shares=shares,
+            parts=summaries(definition, shares),
         )
         self.against = against
         self.adversary = self._adversary()

@@ -73,7 +73,7 @@ class _Writer:
                 self.take(Label(event, (), is_sure=True))
         for event in filled(state.spec.asks, self._play.compiled.parts[now.state], is_free=is_free):
             self.take(Label(event, (), is_sure=True))
-            self._filled = self._position.now.hops if self._position else None
+            self._filled = now.hops
 
     def has_played(self, label: Label) -> bool:
         """Return whether a step is one of a round which the parts that were run have made needless."""
@@ -147,7 +147,7 @@ class _Writer:
         self._inputs, self._answered, self._charged, self._reserved = [], [], [], 0
 
     def _proposer(self, begun: Position | None, handoff: str, event: Input) -> str | None:
-        """Return the function that has to propose a handoff; None if guards may take it, or nobody else chooses."""
+        """Return the function that must propose a handoff; None if guards alone may take it, or no function chooses."""
         if begun is None or not isinstance(event, inputs.Replied) or event.handoff != handoff:
             return None
         spec = self._play.compiled.states[begun.now.state].spec

@@ -165,8 +165,7 @@ def clocks(before: Configuration | None, event: Input, after: Configuration) -> 
         yield Breach("T4", f"time ran backwards, from {before.at} to {after.at}")
     if after.visit is None:
         return
-    is_same = before is not None and before.visit is not None and before.hops == after.hops
-    was = before.visit.asks if is_same and before is not None and before.visit is not None else {}
+    was = before.visit.asks if before and before.visit and before.hops == after.hops else {}
     for number, ask in after.visit.asks.items():
         child = ask.child
         if child is None or event.path[: len(child.path)] != child.path:

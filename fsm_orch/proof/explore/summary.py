@@ -19,7 +19,7 @@ from ...define.context import Context
 from ...define.definition import Definition
 from ...define.guards import guard
 from ...define.states import Final, Handoff, State
-from ...define.worst import shares_of, worst_run
+from ...define.worst import worst_run
 from ...kernel.engine import CompiledMachine
 from ...limits import CallLimits, Limits
 
@@ -57,13 +57,12 @@ def _spec(share: Amount) -> AgentSpec:
     return AgentSpec(kind="llm" if calls else "code", name="summary", calls=calls, call_limits=caps, canonical={})
 
 
-def summaries(definition: Definition, prices: Mapping[str, Price]) -> Mapping[str, Mapping[str, CompiledMachine]]:
+def summaries(definition: Definition, shares: Mapping[str, Amount]) -> Mapping[str, Mapping[str, CompiledMachine]]:
     """Return a summary in the place of each part of a definition, by state and part; states without parts are left out.
 
     Args:
-        prices: what models cost, by state, and inside parts by `state.part.state`.
+        shares: what is moved to a run of each part, by `state.part`.
     """
-    shares = shares_of(definition, prices)
     return {
         name: {part.name: summary(part.definition, shares[f"{name}.{part.name}"]) for part in state.spec.parts}
         for name, state in definition.states.items()
@@ -80,8 +79,8 @@ def most_calls(definition: Definition) -> dict[str, int]:
 
 
 def _calls(part: Definition) -> int:
-    """Return the most requests to models of a run of a machine: counted as money is, along its dearest path."""
-    each = {name: Amount(calls) if calls else NOTHING for name, calls in most_calls(part).items()}
+    """Return the most requests to models of a run of a machine: counted as tokens are, along its dearest path."""
+    each = {name: Amount(calls) for name, calls in most_calls(part).items()}
     return worst_run(part, part.limits, each).tokens
 
 

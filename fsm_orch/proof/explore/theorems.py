@@ -32,10 +32,8 @@ from ...kernel.records import (
 )
 from ...kernel.requests import RunPart
 from ...limits import Limits
-from .breach import THEOREMS, Breach, Theorem
+from .breach import Breach
 from .rounds_kept import asking, clocks, shares
-
-__all__ = ["THEOREMS", "Breach", "Theorem", "Theorems"]
 
 
 class Theorems:
@@ -91,7 +89,8 @@ class Theorems:
             *self._landing(event, after),
             *asking(self._specs, self._exits, before, event, records, after),
             *clocks(before, event, after),
-            *self._parts(before, event, every, after),
+            *self._inside_parts(before, event, every, after),
+            *self._ended_parts(before, every, after),
         ]
 
     def _closure(
@@ -234,23 +233,28 @@ class Theorems:
                 if getattr(after.context, ref.name) != value:
                     yield Breach("T5", f"landed without the default of {ref!r}")
 
-    def _parts(
+    def _inside_parts(
         self, before: Configuration | None, event: Input, made: tuple[Record, ...], after: Configuration
     ) -> Iterator[Breach]:
-        """All theorems inside the parts, and T3 of those that ended: each is charged in full where it ran."""
-        is_same = before is not None and before.hops == after.hops
-        was = before.visit.asks if before is not None and before.visit is not None else {}
-        asks = after.visit.asks if after.visit is not None else {}
-        for number, ask in asks.items():
+        """Yield what was broken inside the parts, for which all theorems hold too."""
+        was = before.visit.asks if before and before.visit and before.hops == after.hops else {}
+        for number, ask in after.visit.asks.items() if after.visit else ():
             if ask.child is not None and isinstance(ask.request, RunPart):
-                earlier = was[number].child if is_same and number in was else None
+                earlier = was[number].child if number in was else None
                 inside = self._inside[after.state, ask.request.part]
                 yield from inside.breaches(earlier, event, made, ask.child, _on(ask.child))
+
+    def _ended_parts(
+        self, before: Configuration | None, made: tuple[Record, ...], after: Configuration
+    ) -> Iterator[Breach]:
+        """T3 of the parts that ended: each is charged in full where it ran; and T5: none that was landed ended well."""
+        was = before.visit.asks if before and before.visit else {}
+        asks = after.visit.asks if after.visit and before and before.hops == after.hops else {}
         ended = {
             record.ask: record for record in made if isinstance(record, Answered) and record.stamp.path == after.path
         }
         for number, ask in was.items():
-            lives_on = is_same and number in asks and asks[number].child is not None
+            lives_on = number in asks and asks[number].child is not None
             if ask.child is not None and not lives_on and number not in ended:
                 yield Breach("T3", f"the part of ask {number} is gone, and nobody says what it was charged")
         for number, record in ended.items():

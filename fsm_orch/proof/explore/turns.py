@@ -78,9 +78,9 @@ class Rounds:
             return ()
         runs = [ask.request.part for ask in visit.asks.values() if isinstance(ask.request, RunPart)]
         names = [part.name for part in spec.parts]
-        at = names.index(runs[-1]) if runs else 0
-        last = runs.count(names[at]) < spec.parts[at].most
-        return self._asks(now.state)[at if last else at + 1 : len(names)]
+        last = names.index(runs[-1]) if runs else 0
+        may_run_again = runs.count(names[last]) < spec.parts[last].most
+        return self._asks(now.state)[last if may_run_again else last + 1 : len(names)]
 
     def answers(self, now: Configuration, *, is_tight: bool) -> Iterator[Input]:
         """Yield all that may come of the round that is under way."""
@@ -98,21 +98,17 @@ class Rounds:
 
     def first_answer(self, now: Configuration) -> Input:
         """Return one answer to the first thing that is open, which spends nothing: a part lands."""
-        log, visit = _round(now)
-        number = next(number for number in log.numbers if visit.asks[number].is_open)
-        ask = visit.asks[number]
+        number, ask = _first_open(now)
         if ask.child is not None:
             return self._lands(number)
         return self._answers(number, ask.is_asking_human, now.key_of(number))[0]
 
     def spent(self, now: Configuration) -> Iterable[Input]:
         """Return what the first thing that is open may do: a part spends all of its share or nothing, and lands."""
-        log, visit = _round(now)
-        number = next(number for number in log.numbers if visit.asks[number].is_open)
-        child = visit.asks[number].child
-        part = None if child is None else _stands(number, child)
-        if part is None:
+        number, ask = _first_open(now)
+        if ask.child is None:
             return (self.first_answer(now),)
+        part = _stands(number, ask.child)
         if part.stands == "done":  # and the visit may time out now, before its agent acts again
             late = self._ends(now.state)[:1] if self._machine.states[now.state].may_time_out else ()
             return (self._lands(number), *late)
@@ -196,9 +192,9 @@ def under_way(visit: VisitLog) -> Hashable:
     if log is None:
         return None
     stand = [_standing(number, visit.asks[number]) for number in log.numbers]
-    if log.is_race:  # in which they move in any order: those that stand alike are alike
-        return log.need, log.is_race, log.succeeded, log.failed, frozenset(Counter(stand).items())
-    return log.need, log.is_race, log.succeeded, log.failed, tuple(stand)
+    # in a race they move in any order: those that stand alike are alike
+    stands = frozenset(Counter(stand).items()) if log.is_race else tuple(stand)
+    return log.need, log.is_race, log.succeeded, log.failed, stands
 
 
 def _standing(number: int, ask: Ask) -> Hashable:
@@ -214,6 +210,12 @@ def _round(now: Configuration) -> tuple[RoundLog, VisitLog]:
     assert visit is not None
     assert visit.round is not None
     return visit.round, visit
+
+
+def _first_open(now: Configuration) -> tuple[int, Ask]:
+    log, visit = _round(now)
+    number = next(number for number in log.numbers if visit.asks[number].is_open)
+    return number, visit.asks[number]
 
 
 def _stands(number: int, child: Configuration) -> _Part:

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from ...define.context import Context
 from ...kernel import records
 from ...kernel.inputs import Input
+from .breach import Breach, Theorem
 from .domain import Outcome
 from .play import Play, Position, Successor, passed_through
-from .theorems import Breach, Theorem
 from .tree import ROOT, Charges, Label, SearchTree
 
 OnProgress = Callable[[int, int], object]

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from ...amounts import FREE, NOTHING, Amount, Price
+from ...amounts import NOTHING, Price
 from ...define import codes
 from ...define.definition import Definition
 from ...define.graph import shortest_path
 from ...define.rules.start import entry_of
-from ...define.worst import shares_in, shares_of
+from ...define.worst import grants
 from ...errors import Finding
 from ..bounds.certificate import Certificate
 from ..bounds.skeleton import Measure
@@ -23,7 +23,7 @@ Prices = Mapping[str, Price]
 
 def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
     """Find states that no run can afford to enter, in hops or in money; FSM119 has looked at their tokens."""
-    limits, start, grants = definition.limits, definition.initial.name, _grants(definition, prices)
+    limits, start, entering = definition.limits, definition.initial.name, grants(definition, prices)
     for name, state in definition.states.items():
         path = shortest_path(definition.successors, start, lambda node, goal=name: node == goal)  # type: ignore[misc]
         if path is not None and len(path) > max(limits.hops, 1):
@@ -35,7 +35,7 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
                 "kept for landing, so no run gets there",
                 fix=f"raise the limit, {limits_as_written(limits, hops=len(path))}, or shorten the way",
             )
-        cost = grants[name].cost
+        cost = entering[name].cost
         if limits.cost_micros is not None and cost > limits.cost_micros:
             yield codes.finding(
                 "FSM301",
@@ -48,10 +48,10 @@ def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
 
 def no_way_out(definition: Definition, prices: Prices) -> Iterator[Finding]:
     """Find states that no run can leave for lack of money; FSM137 has looked at their tokens."""
-    limit, grants = definition.limits.cost_micros, _grants(definition, prices)
+    limit, entering = definition.limits.cost_micros, grants(definition, prices)
     for name, state in definition.states.items() if limit is not None else ():
-        onward = min((grants.get(handoff.target.name, NOTHING).cost for handoff in state.exits), default=0)
-        own = grants[name].cost
+        onward = min((entering.get(handoff.target.name, NOTHING).cost for handoff in state.exits), default=0)
+        own = entering[name].cost
         if own <= (limit or 0) < own + onward:
             yield codes.finding(
                 "FSM301",
@@ -61,15 +61,6 @@ def no_way_out(definition: Definition, prices: Prices) -> Iterator[Finding]:
                 f"has {dollars(limit or 0)}, so it is landed there",
                 fix="raise the limit, lower the caps of the agents, or give them cheaper models",
             )
-
-
-def _grants(definition: Definition, prices: Prices) -> dict[str, Amount]:
-    """Return what entering each state reserves."""
-    shares = shares_of(definition, prices)
-    return {
-        name: state.spec.grant(prices.get(name, FREE), shares_in(shares, name, state.spec))
-        for name, state in definition.states.items()
-    }
 
 
 def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) -> Iterator[Finding]:
@@ -96,10 +87,9 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
 
 def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:
     """Find limits that no way to an answer fits into once each of its agents uses one call in full."""
-    limits = definition.limits
+    limits, entering = definition.limits, grants(definition, prices)
     for measure, limit in (("tokens", limits.tokens), ("cost", limits.cost_micros)):
-        grants = _grants(definition, prices).items()
-        way = _cheapest_answer(definition, {name: getattr(grant, measure) for name, grant in grants})
+        way = _cheapest_answer(definition, {name: getattr(grant, measure) for name, grant in entering.items()})
         if limit is None or way is None or way.price <= limit:
             continue
         shown = dollars if measure == "cost" else (lambda number: f"{number:,} tokens")

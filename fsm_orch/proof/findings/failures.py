@@ -50,13 +50,13 @@ def unaffordable(definition: Definition, certificate: Certificate) -> Iterator[F
         grant, left = target.spec.grant(FREE).tokens, limits.tokens - spent.tokens
         if grant > left:
             enough = min(bound, unlimited[source, target.name].tokens + grant)
+            what = "whose first call" if target.spec.calls else f"and {entry_of(target)}"
             yield codes.finding(
                 "FSM304",
                 where=handoff.where,
                 about=handoff.name,
-                problem=f"{handoff.name!r} enters {target.name!r}, "
-                f"{'whose first call' if target.spec.calls else f'and {entry_of(target)}'} may take {grant:,} tokens, "
-                f"and as few as {left:,} may be left: {' -> '.join(spent.path)}",
+                problem=f"{handoff.name!r} enters {target.name!r}, {what} may take {grant:,} tokens, and as few as "
+                f"{left:,} may be left: {' -> '.join(spent.path)}",
                 fix=f"raise the limit, {limits_as_written(limits, tokens=enough)}, or hand failures to code or to a "
                 "final state",
             )

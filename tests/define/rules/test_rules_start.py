@@ -82,9 +82,9 @@ def test_a_start_without_a_cost_limit_mentions_none(path: Path) -> None:
 def test_a_start_that_money_cannot_pay_is_told_in_dollars(path: Path) -> None:
     """With the price of its model, the first call is held against the limit of money as well."""
     definition = load(path, machine(a=MODEL)).M.definition
-    limits, price = Limits(cost_usd="0.001"), Price(Fraction(1), Fraction(1))
+    limits, prices = Limits(cost_usd="0.001"), {"a": Price(Fraction(1), Fraction(1))}
 
-    assert start_objection(definition, limits, price) == (
+    assert start_objection(definition, limits, prices) == (
         "the first call of 'a' may take 2,304 tokens and $0.002304; the limit is 10,000 tokens and $0.001"
     )
-    assert start_objection(definition, Limits(cost_usd="0.002304"), price) is None
+    assert start_objection(definition, Limits(cost_usd="0.002304"), prices) is None

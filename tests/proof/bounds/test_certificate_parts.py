@@ -13,7 +13,7 @@ from fsm_orch.proof.bounds.certificate import Certificate
 from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.verifier import verify
 
-ONE, TWO, FREE = (Price(Fraction(n), Fraction(n)) for n in (1, 2, 0))
+ONE, TWO = (Price(Fraction(n), Fraction(n)) for n in (1, 2))
 INNER = road({"x": Stop(100, calls=2)}, [])
 OTHER = road({"y": Stop(30, calls=1), "z": 5}, [("y", "z")])
 WHOLE = road({"a": Stop(1_000, calls=3, runs={"one": (INNER, 2), "two": (OTHER, 1)}), "b": Stop(10)}, [("a", "b")])

@@ -72,7 +72,7 @@ def test_what_is_refuted_does_not_start():
 
     with pytest.raises(StartError, match=r"refuted: in tokens, bound is 8200, not 8199"):
         runner(lower)
-    with pytest.raises(StartError, match="made for other machine"):
+    with pytest.raises(StartError, match="made for another machine"):
         runner(certify(Short.definition))
 
 
@@ -88,7 +88,7 @@ def test_a_certificate_of_another_definition_says_what_to_do():
     """It is made again; and since a digest has the names of functions, an import by another name is a reason too."""
     certificate = certify(Support.definition, **MADE_FOR).model_copy(update={"definition": "32b7"})
 
-    with pytest.raises(StartError, match="made for other definition: '32b7'") as refused:
+    with pytest.raises(StartError, match="made for another definition: '32b7'") as refused:
         runner(certificate)
 
     assert "fsm-orch check MODULE --certificate FILE" in str(refused.value)

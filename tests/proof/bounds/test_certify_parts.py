@@ -91,10 +91,10 @@ def test_a_part_is_its_own():
     document = claim(Whole.definition)
     other = claim(Whole.definition, limits=Limits(tokens=151))
     one_more = {**document["parts"], "plan.other": document["parts"]["plan.small"]}
-    wrong = [({"plan.small": other}, "machine"), ({}, "parts"), (one_more, "parts")]
+    wrong = [({"plan.small": other}, "another machine"), ({}, "other parts"), (one_more, "other parts")]
 
     for parts, what in wrong:
-        with pytest.raises(CertificateError, match=f"made for other {what}"):
+        with pytest.raises(CertificateError, match=f"made for {what}"):
             verify(Document(json.loads(json.dumps(document | {"parts": parts}))), Whole.definition)
 
 

@@ -302,7 +302,7 @@ def test_it_is_bound_to_its_definition():
     """A certificate is refused for a definition of another digest, even if nothing in it changes a bound."""
     mine, other = (road({"a": 1}, [], tokens=tokens) for tokens in (10, 11))
 
-    with pytest.raises(CertificateError, match="made for other definition"):
+    with pytest.raises(CertificateError, match="made for another definition"):
         verify(certify(mine), other, limits=mine.limits)
 
 

@@ -52,7 +52,7 @@ def test_the_certificate_of_another_part_is_refused():
     document = claim(WHOLE)
     document["parts"]["a.one"] = copy.deepcopy(document["parts"]["a.two"])
 
-    with pytest.raises(CertificateError, match=r"In the part 'a\.one': .*made for other definition"):
+    with pytest.raises(CertificateError, match=r"In the part 'a\.one': .*made for another definition"):
         verify(Document(document), WHOLE)
 
 

@@ -7,8 +7,8 @@ from pydantic import field_validator
 
 from fsm_orch import Context, Final, Machine, State, eventually, guard, never
 from fsm_orch.kernel.inputs import Cancelled
+from fsm_orch.proof.explore.breach import Breach
 from fsm_orch.proof.explore.exploration import BrokenTheorem, explore
-from fsm_orch.proof.explore.theorems import Breach
 from fsm_orch.proof.findings.verdicts import broken, too_late
 from fsm_orch.proof.report import prove
 
