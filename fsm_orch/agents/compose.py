@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from ..define.agent_spec import AgentSpec
-from ..define.context import FieldRef, field_refs, given_fields
+from ..define.context import Context, FieldRef, field_refs
 from ..define.defaults import said
 from ..define.machine import AnyMachine, is_machine
 from ..define.parts import Join, Part
@@ -300,10 +300,8 @@ class Map(PlainAgent):
         own, came = _one_field("item", item), _one_field("result", result)
         around = owner_of((self._over, self._into))
         given = dict(zip((r.name for r in field_refs(give or {})), field_refs((give or {}).values()), strict=True))
-        crossing = _each(work)
-        context = crossing.definition.context
-        needed = [name for name in crossing.give or given_fields(context) if _is_needed(crossing, name)]
-        crossed = {name: FieldRef(around, name) for name in needed if name not in given and name != own.name}
+        crossing = _each(work, around)
+        crossed = {name: FieldRef(around, name) for name in crossing.give if name not in given and name != own.name}
         self._part = Part(
             name=crossing.name,
             definition=crossing.definition,
@@ -358,16 +356,15 @@ class Map(PlainAgent):
         return Round(requests, need=len(requests))
 
 
-def _each(work: object) -> Crossing:
-    """Return how a machine, or an agent wrapped in one, runs for each item."""
+def _each(work: AnyMachine | Work, around: type[Context]) -> Crossing:
+    """Return how a machine, or an agent wrapped in one, runs for each item, given what it requires."""
     if is_machine(work):
-        return of_machine(work, reads=(), writes=(), give={}, take={}, ends={})
+        # in the order in which they are declared: what is read is in the digest, in its order
+        fields = work.definition.context.__pydantic_fields__.items()
+        required = tuple(FieldRef(around, name) for name, field in fields if field.is_required())
+        return of_machine(work, reads=required, writes=(), give={}, take={}, ends={})
     agent: Any = work  # `called` refuses what is none
     return of_work(agent, called(agent))
-
-
-def _is_needed(crossing: Crossing, name: str) -> bool:
-    return name in crossing.give or crossing.definition.context.__pydantic_fields__[name].is_required()
 
 
 def _one_field(word: str, given: object) -> FieldRef:
