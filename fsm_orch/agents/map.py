@@ -14,7 +14,7 @@ from ..define.source import where_called
 from ..define.wrapped import Work, owner_of
 from ..errors import ContextError, VisitError
 from .base import PlainAgent, Reply, Round, Visit
-from .crossing import Crossing, called, failed, given_from, of_machine, of_work, request
+from .crossing import Crossing, by_name, called, failed, given_from, of_machine, of_work, request
 
 
 class Map(PlainAgent):
@@ -54,7 +54,7 @@ class Map(PlainAgent):
         self._over, self._into = _one_field("over", over), _one_field("into", into)
         own, came = _one_field("item", item), _one_field("result", result)
         around = owner_of((self._over, self._into))
-        given = dict(zip((r.name for r in field_refs(give or {})), field_refs((give or {}).values()), strict=True))
+        given = by_name(give or {}, "give")
         crossing = _each(work, around)
         crossed = {name: FieldRef(around, name) for name in crossing.give if name not in given and name != own.name}
         self._part = Part(
