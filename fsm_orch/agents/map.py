@@ -13,6 +13,7 @@ from ..define.parts import Part
 from ..define.source import where_called
 from ..define.wrapped import Work, owner_of
 from ..errors import ContextError, VisitError
+from ..kernel.requests import RunPart
 from .base import PlainAgent, Reply, Round, Visit
 from .crossing import Crossing, by_name, called, failed, given_from, of_machine, of_work, request
 
@@ -54,17 +55,18 @@ class Map(PlainAgent):
         self._over, self._into = _one_field("over", over), _one_field("into", into)
         own, came = _one_field("item", item), _one_field("result", result)
         around = owner_of((self._over, self._into))
-        given = by_name(give or {}, "give")
+        named = by_name(give or {}, "give")
         crossing = _each(work, around)
-        crossed = {name: FieldRef(around, name) for name in crossing.give if name not in given and name != own.name}
+        besides = {**{name: FieldRef(around, name) for name in crossing.give if name not in named}, **named}
         self._part = Part(
             name=crossing.name,
             definition=crossing.definition,
             most=most,
-            given={**crossed, **given, own.name: self._over},
+            # the item last, by which a rule knows it
+            given={**{name: ref for name, ref in besides.items() if name != own.name}, own.name: self._over},
             taken={self._into.name: came.name},
         )
-        self._own, self._came, self._most = own.name, came.name, most
+        self._item, self._came = own.name, came.name
         self._spec = AgentSpec(
             kind="map",
             name=f"Map({crossing.name})",
@@ -102,12 +104,14 @@ class Map(PlainAgent):
     def _round(self, visit: Visit[Any, Any]) -> Round:
         held = given_from(visit, self._spec.reads)
         items = held[self._over.name]
-        if len(items) > self._most:
+        most = self._part.most
+        if len(items) > most:
             raise VisitError(
-                f"{visit.state.name!r} maps over {len(items):,} items, and {self._most:,} is the most: raise most=, or "
+                f"{visit.state.name!r} maps over {len(items):,} items, and {most:,} is the most: raise most=, or "
                 "hand it fewer"
             )
-        requests = tuple(request(self._part, {**held, self._over.name: item}) for item in items)
+        given = request(self._part, held).context  # only the item differs, and another field may be given them all
+        requests = tuple(RunPart(part=self._part.name, context={**given, self._item: item}) for item in items)
         return Round(requests, need=len(requests))
 
 

@@ -438,3 +438,29 @@ async def test_a_child_is_given_more_than_its_item() -> None:
         Tell, over=Report.urls, item=Asked.url, into=Report.notes, result=Asked.note, give={Asked.why: Report.topic}
     )
     assert (await run(agent, urls=("a", "b"))).context.notes == ("a tea tea", "b tea tea")
+
+
+@pytest.mark.parametrize("is_item_given", [False, True])
+async def test_beside_its_item_a_child_may_be_given_all_of_them(is_item_given: bool) -> None:
+    """The item alone differs from run to run, and nothing else is given in its place."""
+
+    class Part(Context):
+        """An address among others."""
+
+        url: str
+        others: tuple[str, ...]
+        note: str | None = None
+
+    def count(visit: Visit[Part]) -> Changes:
+        return {Part.note: f"{visit.context.url} of {len(visit.context.others)}"}
+
+    class Count(Machine[Part]):
+        """Count the others."""
+
+        look = State(count, reads=(Part.url, Part.others), writes=Part.note, initial=True)
+        done, none = Final(), Final(fallback=True)
+        flow = look >> done
+
+    given = {**({Part.url: Report.topic} if is_item_given else {}), Part.others: Report.urls}
+    agent = Map(Count, over=Report.urls, item=Part.url, into=Report.notes, result=Part.note, give=given)
+    assert (await run(agent, urls=("a", "b"))).context.notes == ("a of 2", "b of 2")
