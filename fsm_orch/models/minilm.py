@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from ..define.wording import to_install
+from ..define.wording import to_install, without_surrogates
 from ..errors import ModelUnavailable
 from . import forked, weights
 from .embed import Vector, unit
@@ -67,7 +67,7 @@ class _Network:
     def vector(self, text: str) -> Vector:
         """Return the vector of a text."""
         # a lone surrogate has no bytes, and the tokenizer no word for it
-        ids = self._tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8")).ids
+        ids = self._tokenizer.encode(without_surrogates(text)).ids
         given = self._numpy.array([ids], dtype="int64")
         ones = self._numpy.ones_like(given)
         with self._turn:
