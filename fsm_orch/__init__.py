@@ -8,11 +8,13 @@ theirs in `fsm_orch.models`, `.agents`, `.store` and `.observe`; proofs are in `
 import sys as _sys
 
 from .agents.base import Reply, Visit
-from .agents.compose import Map, Nested, Parallel
 from .agents.examples import ExamplesAgent
 from .agents.human import HumanAgent
 from .agents.keyword import KeywordAgent
 from .agents.llm import LLMAgent
+from .agents.map import Map
+from .agents.nested import Nested
+from .agents.parallel import Parallel
 from .agents.window import Window
 from .amounts import Price, Usage
 from .define.context import Context

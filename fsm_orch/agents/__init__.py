@@ -6,11 +6,13 @@ from ..limits import CallLimits
 from ..models.embed import Embedder
 from .base import Agent, Changes, PlainAgent, Reply, Round, Visit
 from .centroids import Centroids, dump_centroids, load_centroids
-from .compose import Map, Nested, Parallel
 from .examples import ExamplesAgent, Nearest
 from .human import HumanAgent
 from .keyword import KeywordAgent
 from .llm import LLMAgent
+from .map import Map
+from .nested import Nested
+from .parallel import Parallel
 from .window import Window
 
 __all__ = [

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..define.agent_spec import AgentSpec
+from ..define.callables import short_name
 from ..define.context import FieldRef
 from ..define.source import where_defined
 from ..define.states import Handoff
@@ -73,8 +74,7 @@ def _less(returned: object, function: Callable[[Any], Any], missing: Set[str], d
     did = "returned None" if returned is None else f"did not write {', '.join(sorted(missing))}"
     file, _, line = where_defined(function).rpartition(":")
     place = f"{PurePath(file).name}:{line}" if file else line  # the name of a module, where there is no source
-    name = getattr(function, "__name__", type(function).__name__)
-    return f"`{name}` at {place} {did}; its state declares that it writes {', '.join(sorted(declared))}"
+    return f"`{short_name(function)}` at {place} {did}; its state declares that it writes {', '.join(sorted(declared))}"
 
 
 def _read(visit: Visit[Any, Any], returned: object) -> Reply:

@@ -69,7 +69,7 @@ def of_machine(machine: Any, *, reads: object, writes: object, give: object, tak
     if not is_machine(machine):
         raise TypeError(f"Nested takes the class of a machine, not {kind_of(machine)}")
     definition = machine.definition
-    given, taken = _by_name(give, "give"), _by_ref(take, "take")
+    given, taken = by_name(give, "give"), _by_ref(take, "take")
     named, written = None if reads is None else field_refs(reads), field_refs(writes)
     refs = (*(named or ()), *written, *taken, *given.values())
     around = owner_of(refs) if refs else definition.context
@@ -125,7 +125,12 @@ def _mapping(given: object, word: str) -> dict[Any, Any]:
     return dict(given)
 
 
-def _by_name(given: object, word: str) -> dict[str, FieldRef]:
+def by_name(given: object, word: str) -> dict[str, FieldRef]:
+    """Return what a user gives, field by field: by the name of one, the other.
+
+    Raises TypeError: if it is no mapping.
+    Raises ContextError: if it holds something else than fields.
+    """
     pairs = _mapping(given, word)
     return dict(zip((ref.name for ref in field_refs(pairs)), field_refs(pairs.values()), strict=True))
 

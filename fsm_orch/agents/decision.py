@@ -22,6 +22,9 @@ from ..define.strict import Said, said, with_places
 from ..kernel.reasons import Refusal
 from ..models.unchangeable import unchangeable
 
+MEANS_NONE = "none of these fits"
+"""What whoever chooses is told of the way to decline."""
+
 
 class Decision(Struct, frozen=True):
     """What a model decided."""

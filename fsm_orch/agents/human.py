@@ -22,7 +22,7 @@ from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
 from ..kernel.requests import AskHuman
 from .base import PlainAgent, Reply, Round, Visit
-from .decision import form
+from .decision import MEANS_NONE, form
 
 
 class HumanAgent(PlainAgent):
@@ -103,12 +103,9 @@ class HumanAgent(PlainAgent):
         schema: dict[str, Any] = copy.deepcopy(dict(made.schema))
         if names:
             meant = {handoff.name: handoff.description for handoff in offer.handoffs}
-            told = [f"{name}: {meant.get(name) or _MEANS_NONE}" for name in made.legal]
+            told = [f"{name}: {meant.get(name) or MEANS_NONE}" for name in made.legal]
             schema["properties"]["handoff"]["description"] = "; ".join(told)
         return schema
-
-
-_MEANS_NONE = "none of these fits"
 
 
 def _choices(exits: Sequence[Handoff]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from ..messages import Message
 from ..models.base import Response
 from ..models.metered import Said
 from .base import Reply, Visit
-from .decision import Form, form
+from .decision import MEANS_NONE, Form, form
 from .window import Window
 
 _MOST_MENUS = 256
@@ -181,7 +181,7 @@ class LLMAgent:
             parts.append("Choose one handoff:")
             parts += [f"- {handoff.name}: {handoff.description}" for handoff in menu]
         if may_decline:  # or a critic whose rounds are used up would be left with nothing but to approve
-            parts.append(f"- {NONE_OF_THESE}: none of these fits")
+            parts.append(f"- {NONE_OF_THESE}: {MEANS_NONE}")
         keys = [*(["handoff"] if menu else []), *self._written]
         if keys:
             parts.append(f"Reply with one JSON object with the key{'s' if keys[1:] else ''} {', '.join(keys)}.")

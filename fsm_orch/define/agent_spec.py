@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..amounts import NOTHING, Amount, Price
 from ..limits import CallLimits
-from .callables import is_awaited, takes_one
+from .callables import is_awaited, short_name, takes_one
 from .context import Context, FieldRef
 from .parts import Join, Part, ToolSpec
 from .sealed import read_only
@@ -165,7 +165,7 @@ def function_spec(
     """Describe a plain function as an agent; `name` is its qualified name, None for a lambda."""
     return AgentSpec(
         kind="code",
-        name=getattr(function, "__name__", type(function).__name__),
+        name=short_name(function),
         reads=reads,
         writes=writes,
         attempts=attempts,

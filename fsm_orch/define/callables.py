@@ -1,10 +1,16 @@
-"""What is known of a function before it is called: whether it can be awaited, and whether it takes what it is given."""
+"""What is known of a function before it is called: its name, whether it can be awaited, and what it takes."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
 from typing import Any
+
+
+def short_name(function: Callable[..., Any]) -> str:
+    """Return the name of a function, or of the class of an instance that can be called."""
+    name: str = getattr(function, "__name__", type(function).__name__)
+    return name
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -40,7 +46,7 @@ def why_no_agent(function: object) -> str | None:
     """Return what keeps something from acting in a state as a function of the visit; None if nothing does."""
     if isinstance(function, type) or not callable(function):
         return f"a state holds an agent or a function of the visit, not {function!r}"
-    name = getattr(function, "__name__", type(function).__name__)
+    name = short_name(function)
     if not takes_one(function):
         return f"{name} is called with the visit alone, which does not fit: write def {name}(visit)"
     called = (function, inspect.unwrap(function), type(function).__call__)

@@ -10,7 +10,7 @@ from ..agents.base import Agent, PlainAgent
 from ..agents.code import CodeAgent
 from ..amounts import Price
 from ..define.agent_spec import HasSpec, spec_of
-from ..define.callables import is_async, why_no_agent
+from ..define.callables import is_async, short_name, why_no_agent
 from ..define.changes import fields_set_early, journaled_start, why_early
 from ..define.context import Context
 from ..define.definition import Definition
@@ -129,7 +129,7 @@ def _agent(state: State, agent: object) -> Agent:
         raise TypeError(why)
     # an async function may stand in for a plain one in a test
     function = cast("Any", agent)
-    name = getattr(function, "__name__", type(function).__name__)
+    name = short_name(function)
     spec = state.spec if agent is state.agent else replace(state.spec, name=name, where=where_defined(function))
     return CodeAgent(function, spec, thread=state.thread and not is_async(function))
 

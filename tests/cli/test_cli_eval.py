@@ -1,12 +1,12 @@
 """`fsm-orch eval`."""
 
-import json
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 from support.interrupted import begun
+from support.measured import SPECIALISTS, figures, words
 
 from fsm_orch import ScriptedModel
 from fsm_orch.cli import app
@@ -14,16 +14,9 @@ from fsm_orch.models import registry
 
 SCRIPT = Path(sys.executable).with_name("fsm-orch")
 
-FRONT = """
-    from fsm_orch import *
-
-    class Ticket(Context):
-        query: str
-        answer: str | None = None
-
-    def specialist(topic):
-        return State(LLMAgent(f"Answer about {topic}.", reads=(Ticket.query,), writes=(Ticket.answer,)))
-
+FRONT = (
+    SPECIALISTS
+    + """
     class Front(Machine[Ticket]):
         '''Two specialists behind a triage by words.'''
 
@@ -37,6 +30,7 @@ FRONT = """
         done = (billing | search).to(answered, "it is answered")
         not_mine = (billing | search).to(human, "not mine")
 """
+)
 """Only its specialists are models."""
 
 QUERIES = """\
@@ -80,17 +74,6 @@ def script(monkeypatch):
 
     say()
     return say
-
-
-def figures(cli, *arguments):
-    """Run with --json, and give the object."""
-    result = cli.invoke(app, ["eval", *arguments, "--json"])
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def words(text):
-    return " ".join(text.split())
 
 
 def test_shows_where_queries_went(cli, front, data, script):

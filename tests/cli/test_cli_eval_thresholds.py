@@ -1,21 +1,13 @@
 """`fsm-orch eval` where examples route: what each threshold would do, machines beside each other, and the picture."""
 
-import json
-
 import pytest
+from support.measured import SPECIALISTS, figures, words
 
 from fsm_orch.cli import app
 
-FRONT = """
-    from fsm_orch import *
-
-    class Ticket(Context):
-        query: str
-        answer: str | None = None
-
-    def specialist(topic):
-        return State(LLMAgent(f"Answer about {topic}.", reads=(Ticket.query,), writes=(Ticket.answer,)))
-
+FRONT = (
+    SPECIALISTS
+    + """
     class Letters:
         name = "letters"
         def embed(self, texts):
@@ -45,6 +37,7 @@ FRONT = """
         to_human = triage.to(human)
         done = (billing | search).to(answered, "it is answered")
 """
+)
 
 ROUTER = """answered, human = Final(), Final(fallback=True)
         router = State(KeywordAgent(Ticket.query, {search: "dress"}, otherwise=human))
@@ -72,17 +65,6 @@ def data(tmp_path) -> str:
     path = tmp_path / "queries.csv"
     path.write_text(QUERIES, encoding="utf-8")
     return str(path)
-
-
-def figures(cli, *arguments):
-    """Run with --json, and give the object."""
-    result = cli.invoke(app, ["eval", *arguments, "--json"])
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def words(text):
-    return " ".join(text.split())
 
 
 def test_each_threshold_is_counted(cli, both, data):

@@ -1,19 +1,15 @@
-"""The runner: whole paths through a real machine, with a scripted model and a virtual clock."""
+"""The runner: whole paths through a real machine, with a scripted model."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import pytest
-from support.desk import BILLING, REFUND, Support, Ticket
-from support.random_machines import Twins
+from support.desk import BILLING, REFUND, Support, Ticket, runner
 
 from fsm_orch import (
-    CallFailed,
     Context,
     Final,
     Hop,
@@ -28,22 +24,13 @@ from fsm_orch import (
     ScriptedModel,
     StartError,
     State,
-    Usage,
     Visit,
 )
-from fsm_orch.agents import VisitClosed
 from fsm_orch.agents.base import Reply
 from fsm_orch.amounts import Price
 from fsm_orch.kernel import records
-from fsm_orch.kernel.step import fold
-from fsm_orch.limits import CallLimits
-from fsm_orch.testing import Tape
 
 DEFAULT_ANSWER = "A colleague will get back to you."
-
-
-def runner(*script: Any, **options: Any) -> Runner[Ticket, None]:
-    return Runner(Support, model=ScriptedModel(script), **options)
 
 
 async def test_a_run_follows_its_handoffs_to_an_answer() -> None:
@@ -87,17 +74,6 @@ async def test_a_refused_reply_is_repaired_by_telling_why() -> None:
     assert [r.reason for r in result.records if isinstance(r, records.Refused)] == ["unknown_handoff"]
 
 
-async def test_calls_are_spent_then_the_run_lands() -> None:
-    """Two unreadable replies spend the visit's two calls; the fallback brings the default answer."""
-    result = await runner("what?", "pardon?").run(Ticket(query="hello"))
-
-    assert result.state is Support.human
-    assert result.landing is not None
-    assert result.landing.reason == "refusal"
-    assert result.context.answer == DEFAULT_ANSWER
-    assert result.usage.requests == 2
-
-
 async def test_only_what_is_legal_is_on_the_menu() -> None:
     """A state that has no visit left is not offered, neither in the schema nor in the prompt."""
     back = {"handoff": "back", "invoice": None, "answer": None}
@@ -124,29 +100,6 @@ async def test_a_failure_edge_keeps_the_context_of_entry() -> None:
     assert isinstance(result.error, RuntimeError)
 
 
-@pytest.mark.looptime
-async def test_a_hanging_agent_times_out_into_its_edge() -> None:
-    """A visit that outlives its time is given up, and its timeout edge is taken."""
-    done = {"handoff": "done", "invoice": None, "answer": "Later."}
-
-    result = await runner(BILLING, REFUND, done).run(Ticket(query="hang"))
-
-    assert Hop("verify", "unsure", "billing") in result.path
-    assert 10 <= result.seconds < 12
-
-
-@pytest.mark.looptime
-async def test_the_deadline_lands_a_run() -> None:
-    """A run is active for its deadline and no longer, whatever its agents do."""
-    limits = Limits(hops=6, deadline_s=4)
-
-    result = await runner(BILLING, REFUND, limits=limits).run(Ticket(query="hang"))
-
-    assert result.landing is not None
-    assert result.landing.reason == "deadline"
-    assert 4 <= result.seconds < 4.5
-
-
 async def test_messages_of_foreign_errors_stay_out_of_the_journal() -> None:
     """An agent's exception is named with its place; its message, which may hold secrets, is only on the result."""
     result = await runner(BILLING, REFUND).run(Ticket(query="crash"))
@@ -165,130 +118,6 @@ async def test_undeclared_writes_are_refused_and_code_is_not_repaired() -> None:
     assert result.context.answer == DEFAULT_ANSWER
 
 
-@pytest.mark.looptime
-async def test_a_callers_cancellation_lands_the_run_and_is_raised_again() -> None:
-    """Cancelling settles the ledger in full, lands, stores the whole journal, and still cancels."""
-    store = MemoryStore()
-    slow = Runner(Support, model=ScriptedModel([BILLING], delay_s=5), store=store)
-    task = asyncio.create_task(slow.run(Ticket(query="hello"), run_id="r1"))
-    await asyncio.sleep(1)
-
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-    end = fold(slow.compiled, await store.load("r1"))
-    assert (end.status, end.landing, end.state) == ("finished", "cancelled", "human")
-    assert end.ledger.reserved.tokens == 0
-    assert end.ledger.settled.tokens > 0
-
-
-class Stubborn:
-    """An agent that will not be cancelled, and calls its model once its visit is over."""
-
-    spec = LLMAgent("x", max_input_tokens=10, max_output_tokens=10).spec
-    heard: Sequence[str] = ()
-
-    async def act(self, visit: Visit[Ticket]) -> Any:
-        for _ in range(3):
-            try:
-                await asyncio.sleep(100)
-            except asyncio.CancelledError:
-                continue
-        try:
-            await visit.model.ask(())
-        except VisitClosed as error:
-            Stubborn.heard = (*Stubborn.heard, str(error))
-            raise
-
-
-class Obstinate(Machine[Ticket]):
-    """One agent that does not let go."""
-
-    work = State(Stubborn(), initial=True)
-    done = Final()
-    human = Final(fallback=True)
-    to_done = work.to(done, "always")
-
-
-@pytest.mark.looptime
-async def test_an_agent_that_ignores_cancellation_is_abandoned() -> None:
-    """After its time and a short grace the run goes on without it, and its model is dead."""
-    result = await Runner(Obstinate, model=ScriptedModel(["late"])).run(Ticket(query="x"))
-
-    assert result.seconds == pytest.approx(11, abs=0.1)
-    assert result.landing is not None
-    assert result.landing.reason == "timeout"
-
-    await asyncio.sleep(500)
-
-    assert len(Stubborn.heard) == 1
-
-
-async def test_usage_beyond_its_reservation_is_charged_and_lands() -> None:
-    """An overrun is charged in full, never clamped; no further call is made."""
-    lying = Response(text='{"handoff": "to_billing"}', usage=Usage(requests=1, input_tokens=9, output_tokens=50_000))
-
-    result = await runner(lying, REFUND).run(Ticket(query="hello"))
-
-    assert result.landing is not None
-    assert result.landing.reason == "overrun"
-    assert result.charged_tokens == 50_009
-    assert result.usage.requests == 1
-
-
-async def test_unknown_usage_charges_the_reservation() -> None:
-    """Without counts that can be believed, the whole reservation is charged."""
-    silent = Response(text='{"handoff": "resolved"}', usage=None)
-
-    result = await runner(silent).run(Ticket(query="hello"))
-
-    (admitted,) = [r for r in result.records if isinstance(r, records.CallReserved)]
-    assert admitted.input_tokens + 100 == result.charged_tokens
-
-
-@pytest.mark.parametrize(("unsent", "charged"), [(True, 0), (False, 1)])
-async def test_only_what_was_provably_unsent_is_free(unsent: bool, charged: int) -> None:
-    """A failed request is charged in full unless it provably cost nothing."""
-    result = await runner(CallFailed("connection", unsent=unsent)).run(Ticket(query="hello"))
-
-    assert min(1, result.charged_tokens) == charged
-    assert result.landing is not None
-    assert result.landing.reason == "failure"
-
-
-async def test_an_input_above_its_cap_is_denied_before_it_is_sent() -> None:
-    """A prompt that may be larger than the agent's cap is never sent, and costs nothing."""
-    model = ScriptedModel([BILLING])
-
-    result = await Runner(Support, model=model).run(Ticket(query="x" * 5_000))
-
-    assert model.requests == []
-    assert result.charged_tokens == 0
-    assert result.landing is not None
-    assert result.landing.reason == "denied"
-
-
-class Pair(Machine[Ticket, Tape]):
-    """An agent that makes two calls at once, of which its caps allow both and a tight run only one."""
-
-    work = State(Twins(calls=2, writes=(), limits=CallLimits(max_input_tokens=0, max_output_tokens=100)), initial=True)
-    done = Final()
-    human = Final(fallback=True)
-    to_done = work.to(done)
-
-
-@pytest.mark.parametrize(("tokens", "sent"), [(200, 2), (199, 1)])
-async def test_two_calls_at_once_reserve_from_one_ledger(tokens: int, sent: int) -> None:
-    """Of two concurrent calls the second goes out only if both could be paid, to the token."""
-    model = ScriptedModel(["one", "two"], delay_s=0.001)
-
-    result = await Runner(Pair, model=model, limits=Limits(tokens=tokens)).run(Ticket(query="x"), deps=Tape(b"\1"))
-
-    assert len(model.requests) == sent
-    assert max(r.stamp.settled + r.stamp.reserved for r in result.records) <= tokens
-
-
 async def test_stream_gives_records_as_they_happen() -> None:
     """The stream shows a hop before the next agent is asked, and then the result."""
     model = ScriptedModel([BILLING, lambda request: seen.append("asked billing") or REFUND])
@@ -302,35 +131,6 @@ async def test_stream_gives_records_as_they_happen() -> None:
     assert seen.index("to_billing") < seen.index("to_verify")
     assert "asked billing" in seen
     assert result.state is Support.answered
-
-
-@pytest.mark.looptime
-async def test_leaving_a_stream_early_lands_the_run() -> None:
-    """A stream that nobody reads on does not go on spending."""
-    store = MemoryStore()
-    slow = Runner(Support, model=ScriptedModel([BILLING, REFUND], delay_s=5), store=store)
-
-    async with slow.stream(Ticket(query="please"), run_id="r1") as stream:
-        async for _ in stream:
-            break
-
-    assert fold(slow.compiled, await store.load("r1")).landing == "cancelled"
-
-
-@pytest.mark.slow
-@pytest.mark.looptime
-async def test_a_thousand_runs_share_one_loop() -> None:
-    """Runs that wait, wait together: a thousand take no longer than one."""
-
-    async def one(number: int) -> str | None:
-        model = ScriptedModel([BILLING, REFUND | {"invoice": f"I{number}"}], delay_s=5)
-        return (await Runner(Support, model=model).run(Ticket(query="please"))).context.answer
-
-    began = asyncio.get_running_loop().time()
-    answers = await asyncio.gather(*(one(number) for number in range(1_000)))
-
-    assert [f"Refunded I{number}." for number in range(1_000)] == answers
-    assert asyncio.get_running_loop().time() - began < 11
 
 
 async def test_the_store_has_the_reservation_before_the_request_goes_out() -> None:
@@ -402,26 +202,6 @@ async def test_undeclared_reads_are_refused() -> None:
     assert result.landing.detail.endswith(
         ": The agent of 'work' read 'query', but declares to read: none. Add it to `reads`"
     )
-
-
-async def test_cost_is_exact_and_limited() -> None:
-    """Money is reserved and charged in whole micro-dollars, and a call that could exceed the limit is not made."""
-    price = Price(Fraction(3), Fraction(15))
-    limits = Limits(hops=6, cost_usd=Decimal("0.004"))
-    model = ScriptedModel([BILLING, REFUND], price=price)
-
-    result = await Runner(Support, model=model, limits=limits).run(Ticket(query="please"))
-
-    usage = result.usage
-    assert result.cost_usd == Decimal(usage.input_tokens * 3 + usage.output_tokens * 15) / 1_000_000
-    assert [r.reason for r in result.records if isinstance(r, records.Refused)][:1] == ["budget"]
-
-
-async def test_an_unknown_price_has_no_cost() -> None:
-    """Where a price is not known the result says so instead of inventing one."""
-    result = await Runner(Support, model=ScriptedModel([{"handoff": "resolved"}], price=None)).run(Ticket(query="x"))
-
-    assert result.cost_usd is None
 
 
 @pytest.mark.parametrize(

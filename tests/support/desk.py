@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, State, Visit, guard
 from fsm_orch.agents.base import Reply
 
 
@@ -79,3 +79,8 @@ class Support(Machine[Ticket]):
 
 BILLING = {"handoff": "to_billing"}
 REFUND = {"handoff": "to_verify", "invoice": "I7", "answer": None}
+
+
+def runner(*script: Any, **options: Any) -> Runner[Ticket, None]:
+    """Make a runner of the machine on a script of its models' replies."""
+    return Runner(Support, model=ScriptedModel(script), **options)

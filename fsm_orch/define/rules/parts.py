@@ -35,7 +35,7 @@ def _misfits(definition: Definition, state: State, part: Part) -> Iterator[tuple
     for own in (*part.given, *part.taken.values()):
         if own not in known:
             yield f"{context.__name__} has no field {own!r}", f"name one of its fields{did_you_mean(own, known)}"
-    for own in known.keys() & part.given.keys() - may_give:
+    for own in [own for own in known if own in part.given and own not in may_give]:
         yield f"{context.__name__}.{own} is not the caller's to set", f"mark it, {own}: Given[...], or do not give it"
     for own in known:
         if known[own].is_required() and own not in part.given:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.declared import case, load, machine, shows
-
-from fsm_orch.define.crossed import item_of, why_misfit
 
 INNER = """
 class Inner(Machine[Other]):
@@ -203,39 +200,3 @@ def test_what_a_good_end_sets_is_written(path: Path) -> None:
     more = "\n    skip = Final(sets={Other.thing: ''})\n    late = b.on_failure(skip)\n"
 
     assert load(path, machine(a=nested("take={Ticket.answer: Other.thing}"), before=f"{INNER}{more}")).M
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "why"),
-    [
-        (str, str, None),
-        (str | None, str, None),
-        (int, float, None),
-        (bool, int, None),
-        (tuple[str, ...], tuple[str | None, ...], None),
-        (int, int | str, None),
-        (int, str, "int"),
-        (str, int, "str"),
-        (int | str, int, "str"),
-        (tuple[str, ...], tuple[int, ...], "tuple[str, ...]"),
-        (tuple[str, ...], str, "tuple[str, ...]"),
-    ],
-)
-def test_what_one_field_holds_another_may_hold(source: Any, target: Any, why: str | None) -> None:
-    """Values cross where each kind of them is one that the other field holds, None aside."""
-    assert why == why_misfit(source, target)
-
-
-@pytest.mark.parametrize(
-    ("annotation", "item"),
-    [
-        (tuple[str, ...], str),
-        (tuple[str, ...] | None, str),
-        (frozenset[int], int),
-        (tuple[str, int], None),
-        (str, None),
-    ],
-)
-def test_what_a_map_goes_over_has_items_of_one_kind(annotation: Any, item: Any) -> None:
-    """Tuples of any length and frozen sets have items, and nothing else has."""
-    assert item == item_of(annotation)
