@@ -16,7 +16,7 @@ from ..define.agent_spec import AgentSpec
 from ..define.context import Context, FieldRef, field_refs
 from ..define.defaults import said
 from ..define.source import where_called
-from ..define.states import Handoff
+from ..define.states import Handoff, State
 from ..errors import ContextError
 from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
@@ -113,26 +113,40 @@ def _choices(exits: Sequence[Handoff]) -> tuple[str, ...]:
     return tuple(handoff.name for handoff in exits) if len(exits) > 1 else ()
 
 
-def as_answer(answer: object) -> Any:
+def as_answer(answer: object, state: State, context: type[Context]) -> Any:
     """Return an answer to a human's question as JSON, from what a user gives.
 
     Args:
         answer: a handoff alone, `Refunds.yes`; or values by field or by name, and the handoff, or its name, under
             "handoff": `{"handoff": Refunds.yes, Claim.cents: 4_900}`; or whatever JSON, which stays what it is.
+        state: in which it is asked.
+        context: the class of its context.
 
-    Raises ContextError: if it holds what cannot be written as JSON, or names one thing twice.
+    Raises ContextError: if it holds what cannot be written as JSON, names one thing twice, or is a handoff or a field
+        of another machine.
     """
-    if isinstance(answer, Handoff):
-        return {"handoff": answer.name}
     try:
+        if isinstance(answer, Handoff):
+            return {"handoff": _own(answer, state)}
         if not isinstance(answer, Mapping):
             return to_jsonable_python(answer)
         named: dict[str, Any] = {}
         for key, value in answer.items():
             name = key.name if isinstance(key, FieldRef) else key
+            if isinstance(key, FieldRef) and not issubclass(context, key.owner):
+                raise ContextError(f"{key!r} is no field of the {context.__name__} of {state.name!r}")
             if not isinstance(name, str) or name in named:
                 raise ContextError(f"an answer has one value for each field, not {key!r} in its place or beside it")
-            named[name] = value.name if isinstance(value, Handoff) else to_jsonable_python(value)
-    except (ValueError, TypeError) as error:
+            named[name] = _own(value, state) if isinstance(value, Handoff) else to_jsonable_python(value)
+    except ContextError:
+        raise
+    except Exception as error:  # it is a caller's object, whose methods may raise anything
         raise ContextError(f"this answer is no JSON ({type(error).__name__}): give plain values") from None
     return named
+
+
+def _own(handoff: Handoff, state: State) -> str:
+    # by identity, not by name: the journal holds the name alone, and another machine's handoff may bear the same one
+    if handoff not in state.handoffs:
+        raise ContextError(f"{handoff!r} does not leave {state.name!r}")
+    return handoff.name

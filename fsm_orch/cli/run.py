@@ -31,6 +31,8 @@ from .show import complain, complaints, console
 
 WAITS = 3
 """The exit code of a run that waits for a human."""
+INTERRUPTED = 130
+"""The exit code of a run that Ctrl-C has ended, or left."""
 DEFAULT_MODEL = "local:smollm2"
 """The model of agents that name none, in a machine that names none; it needs no key and no network."""
 
@@ -69,7 +71,7 @@ def run(
     --json, or if nobody is at the terminal, it is printed instead, and the run is left.
 
     Exit codes: 0 the run ended, possibly by a landing (see "landing" in --json); 2 it could not start; 3 it waits for a
-    human; 130 it was interrupted, and landed.
+    human; 130 it was interrupted: it has landed, unless it waits for a human.
     """
     stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
     with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
@@ -104,14 +106,18 @@ def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: b
         except EOFError:
             complain("The run waits for an answer, and nobody is at the terminal")
             return result
+        except KeyboardInterrupt:
+            complain("Interrupted: the run waits for an answer")  # nothing was under way, so nothing has landed
+            raise typer.Exit(INTERRUPTED) from None
         told = len(result.records)
         try:
             result = asyncio.run(runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps))
         except AnswerError as error:
             complain(str(error))
-            continue
-        out.print()
-        path.write(result.records[told:])
+            result = asyncio.run(runner.expire(result.run_id, deps=deps))  # which does nothing unless it came too late
+        if len(result.records) > told:
+            out.print()
+            path.write(result.records[told:])
     show_result(out, context, result, runner.definition.limits.tokens)
     return result
 
@@ -129,7 +135,7 @@ def _landed_if_interrupted() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         complain("Interrupted: the run was landed")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _event_log() -> Observer:

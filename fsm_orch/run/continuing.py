@@ -5,10 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final, Generic, overload
 
-from ..agents.human import as_answer
 from ..define.definition import Definition
 from ..define.machine import C, D
-from ..errors import AnswerError, ContextError
 from . import given
 from .driver import Driver
 from .result import RunResult
@@ -81,16 +79,15 @@ class Continuing(Generic[C, D]):
         Raises AnswerError: if the answer does not fit, is late, or another came first; nothing has changed then.
         Raises StartError: if the store does not know the run, it is under way here, or `deps` are missing.
         Raises StepError: if it was started on another machine or kernel.
+        Raises asyncio.CancelledError: if the caller cancels. Once the run goes on it has landed by then. Before that
+            nothing has changed, unless the answer was on its way to the store: it is kept, and the run is resumed.
         Raises as `run` does, else.
         """
         given.check_deps(self.definition, deps)
         if answer is _NO_ANSWER:
             return self._result_of(await self._driver.resume(run_id, deps))
-        try:
-            told = as_answer(answer)
-        except ContextError as error:
-            raise AnswerError(str(error)) from None
-        return self._result_of(await self._driver.answer(run_id, question, told, who, deps))
+        given.check_who(who)
+        return self._result_of(await self._driver.answer(run_id, question, answer, who, deps))
 
     @overload
     async def expire(self: Continuing[C, None], run_id: str) -> RunResult[C]: ...

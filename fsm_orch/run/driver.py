@@ -52,11 +52,13 @@ class Driver:
             is_read: somebody reads its records as they are made.
         """
         run = self._made(self.compiled, (first,), told)
+        is_first = first.run_id not in self._under_way  # a second run under one id is refused by the store
         self._under_way.add(first.run_id)
         try:
             await drive(run, self._performing(run, deps), is_read=is_read)
         finally:
-            self._under_way.discard(first.run_id)
+            if is_first:
+                self._under_way.discard(first.run_id)
         return run
 
     async def resume(self, run_id: str, deps: Any) -> Run:
@@ -70,7 +72,7 @@ class Driver:
     async def answer(
         self, run_id: str, question: Question | str | None, answer: Any, who: str | None, deps: Any
     ) -> Run:
-        """Go on with a stored run that waits for a human, with an answer as JSON.
+        """Go on with a stored run that waits for a human, with an answer.
 
         Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
         """

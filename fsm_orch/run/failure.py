@@ -46,7 +46,7 @@ def described(error: BaseException, agent: Agent) -> str:
 def _described(error: BaseException, agent: Agent, depth: int) -> str:
     # any other text may hold secrets, and this goes into the journal and into logs
     lines = _lines(error)
-    text = f": {error}" if _is_our_text(error, lines) else ""
+    text = f": {error}" if is_our_text(error) else ""
     inside = ", ".join(_described(part, agent, depth - 1) for part in parts_of(error)[:_MOST_PARTS] if depth)
     return f"{type(error).__name__} at {_users(lines, agent)}{f' ({inside})' if inside else ''}{text}"
 
@@ -64,7 +64,7 @@ def _traced(error: BaseException, seen: set[int], depth: int) -> Iterator[str]:
         lines = _lines(one)
         for file, line, function in lines:
             yield f'  File "{file}", line {line}, in {function}'
-        yield f"{type(one).__name__}: {one}" if _is_our_text(one, lines) else type(one).__name__
+        yield f"{type(one).__name__}: {one}" if is_our_text(one) else type(one).__name__
         for part in parts_of(one)[:_MOST_PARTS] if depth else ():
             if id(part) not in seen:
                 yield from (f"  {line}" for line in _traced(part, seen, depth - 1))
@@ -97,9 +97,10 @@ def _lines(error: BaseException) -> list[_Line]:
     return lines
 
 
-def _is_our_text(error: BaseException, lines: list[_Line]) -> bool:
+def is_our_text(error: BaseException) -> bool:
     """Return whether this library wrote the text of an error: its class is ours, and so is the line that raised it."""
     # A `CallFailed` is raised by adapters, a user's own too; what it says of a call holds neither prompts nor keys.
+    lines = _lines(error)
     is_our_class = issubclass(type(error), FsmError) and type(error).__module__.partition(".")[0] == "fsm_orch"
     return is_our_class and (type(error) is CallFailed or not lines or _owner(lines[-1]) == "us")
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from ..define.definition import Definition
 from ..define.wording import kind_of
-from ..errors import StartError, StepError
+from ..errors import AnswerError, StartError, StepError
 from ..kernel.codec import to_json
 from ..kernel.inputs import Input, Started
 from ..limits import Limits
@@ -134,6 +134,15 @@ def check_first(first: Started) -> None:
             to_json(first)
         except StepError as error:
             raise StartError(f"this conversation cannot be journaled: {error}") from None
+
+
+def check_who(who: object) -> None:
+    """Check the name of a human who answers.
+
+    Raises AnswerError: if it is no text that UTF-8 can encode.
+    """
+    if who is not None and not _is_text(who):
+        raise AnswerError(f"who= takes text that UTF-8 can encode, and this {type(who).__name__} is none")
 
 
 def _is_text(held: object) -> bool:

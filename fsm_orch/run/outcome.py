@@ -25,7 +25,7 @@ from ..kernel.requests import AskHuman, UseTool
 from ..messages import Message
 from ..observe.telling import report
 from .desk import AttemptDesk
-from .failure import described, traced
+from .failure import described, is_our_text, traced
 from .writer import Run
 
 E = TypeVar("E", inputs.Replied, inputs.Asked, inputs.Answered)
@@ -136,7 +136,8 @@ def _failed(run: Run, desk: AttemptDesk, agent: Agent, error: BaseException) -> 
     if not is_failure(error):
         raise error
     at, path = run.elapsed(), desk.path
-    if type(error) is PartFailed:  # ours, and no mistake of anybody's: it says which machine, and where that ended
+    # of our own raising it is no mistake of anybody's: it says which machine, and where that ended
+    if type(error) is PartFailed and is_our_text(error):
         return inputs.Failed(reason="error", detail=str(error), at=at, path=path)
     detail = described(error, agent)
     if issubclass(type(error), asyncio.CancelledError):

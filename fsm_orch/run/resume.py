@@ -6,13 +6,17 @@ been billed is charged; what must not be done twice is answered as failed, since
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 from ..errors import AnswerError, StartError, StoreError
 from ..kernel import inputs
 from ..kernel.due import due
 from ..kernel.effects import Act, UseTool
 from ..kernel.inputs import Input
 from ..store.base import Store
-from .writer import Run
+from .outlast import outlast
+from .writer import Run, told, tried
 
 _UNKNOWN = "outcome unknown: its process ended while it may have been at work"
 
@@ -24,7 +28,7 @@ async def loaded(store: Store | None, run_id: str) -> tuple[Input, ...]:
     """
     if store is None:
         raise StartError("a run goes on from a store, and this runner has none: Runner(..., store=MemoryStore())")
-    journal = await store.load(run_id)
+    journal = await _load(store, run_id)
     if not journal:
         raise StartError(f"this store knows of no run {run_id!r}: it was never stored, or is forgotten")
     return journal
@@ -60,13 +64,47 @@ def _unknown(run: Run) -> inputs.Answered | None:
 async def put(store: Store, run: Run, event: Input) -> None:
     """Store what came from outside, and fold it then: whoever was first in the store has come first.
 
+    A caller that cancels does not cut the store off: it would not know whether this is kept.
+
     Raises AnswerError: if something else was stored meanwhile; nothing is folded then, and nobody is told of it.
+    Raises what the store raises: an exit or a cancellation as a StoreError.
     """
     run_id, place = run.now.run_id, len(run.journal)
-    try:
-        await store.append(run_id, place, [event])
-    except StoreError as error:
-        if len(await store.load(run_id)) <= place:
-            raise
-        raise AnswerError(f"something else happened to run {run_id!r} first: load what it waits for now") from error
+    appending = asyncio.ensure_future(tried(partial(store.append, run_id, place, (event,))))
+    cancelled = await outlast(appending)
+    failure = asyncio.CancelledError() if appending.cancelled() else appending.result()
+    if cancelled is not None:
+        raise cancelled
+    if failure is not None:
+        await _check_kept(store, run_id, place, event, told(run_id, failure))
     run.fold(event)  # which is appended again with what follows, and skipped there
+
+
+async def _check_kept(store: Store, run_id: str, place: int, event: Input, failure: BaseException) -> None:
+    """Check that a store that failed has kept an input nevertheless.
+
+    Raises AnswerError: if it has kept another in its place.
+    Raises the failure: if it has kept none, or nobody can say.
+    """
+    kept = (await _load(store, run_id))[place:] if isinstance(failure, StoreError) else ()
+    if not kept:
+        raise failure
+    if kept[0] != event:
+        raise AnswerError(f"something else happened to run {run_id!r} first: load what it waits for now") from failure
+
+
+async def _load(store: Store, run_id: str) -> tuple[Input, ...]:
+    """Return what a store knows of a run.
+
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    caller = asyncio.current_task()
+    cancellations = caller.cancelling() if caller else 0
+    try:
+        return await store.load(run_id)
+    except BaseException as error:
+        failure = told(run_id, error)
+        is_callers = isinstance(error, asyncio.CancelledError) and caller and caller.cancelling() > cancellations
+        if failure is error or is_callers:
+            raise
+        raise failure from error

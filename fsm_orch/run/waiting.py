@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..agents.human import HumanAgent, as_answer
 from ..define.changes import journaled
-from ..errors import AnswerError, WrongType
+from ..errors import AnswerError, ContextError, WrongType
 from ..kernel import inputs
 from ..kernel.configuration import Configuration
 from ..kernel.due import due
@@ -108,7 +109,7 @@ def answered(
     """Return an answer as an input, once it was tried on a copy of the run.
 
     Args:
-        answer: as JSON.
+        answer: as users give it.
         id: names it among all answers.
         now_s: seconds of the epoch.
 
@@ -118,7 +119,12 @@ def answered(
         raise AnswerError(f"{question.key!r} has expired: `Runner.expire` lets its run go on")
     if question.tool is not None and not isinstance(answer, bool):
         raise AnswerError(f"{question.text} is answered by True or False, not by a {type(answer).__name__}")
-    given = inputs.Answered(ask=question.ask, id=id, value=answer, who=who, at=run.now.at, path=question.path)
+    machine = run.levels(question.path)[-1].compiled
+    try:
+        told = as_answer(answer, machine.states[question.state].state, machine.definition.context)
+    except ContextError as error:
+        raise AnswerError(str(error)) from None
+    given = inputs.Answered(ask=question.ask, id=id, value=told, who=who, at=run.now.at, path=question.path)
     try:
         event = read_back(given, "this answer")
     except WrongType:
@@ -138,7 +144,7 @@ def _refusal(run: Run, event: inputs.Answered, cast: Cast) -> str | None:
     if act is None:  # its round is not over
         return None
     agent = cast.at(copy.levels(act.path)).agents[act.state]
-    if agent.spec.kind != "human":  # it may do anything with the answer, which is not to be done twice
+    if not isinstance(agent, HumanAgent):  # it may do anything with the answer, which is not to be done twice
         return None
     doing = attempt(copy, act, agent, None, None, None, lambda: 0.0)
     if doing is not None:

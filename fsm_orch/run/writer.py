@@ -7,7 +7,8 @@ before anything else can happen, however many calls a visit has under way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from ..clock import Clock
@@ -253,7 +254,7 @@ class Run:
         pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
         if pending:
             self._appending = asyncio.ensure_future(
-                _appended(store, self.now.run_id, self._stored, pending, is_finished=self.is_finished)
+                tried(partial(store.append, self.now.run_id, self._stored, pending, is_finished=self.is_finished))
             )
             # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have
             # to be appended at an unknown place
@@ -267,11 +268,7 @@ class Run:
         """Stop a run whose store failed. Return what to raise: an Exception, or the store's interrupt."""
         if isinstance(failure, asyncio.CancelledError) and self._is_cancelled():
             return failure  # the event loop is being closed, and cancels all that it finds
-        if is_failure(failure) and not isinstance(failure, Exception):
-            # an exit would end the program of whoever runs it, and a cancellation would be one that nobody asked for
-            lost = StoreError(f"run {self.now.run_id!r} could not be stored: the store raised {type(failure).__name__}")
-            lost.__cause__, failure = failure, lost
-        self.lost = failure
+        self.lost = failure = told(self.now.run_id, failure)
         self.give_up()
         return failure
 
@@ -279,15 +276,23 @@ class Run:
         return self._caller is not None and self._caller.cancelling() > self._cancellations
 
 
-async def _appended(
-    store: Store, run_id: str, start: int, pending: Sequence[Input], *, is_finished: bool
-) -> BaseException | None:
-    """Append inputs. Return what the store raised: an interrupt, raised in a task, would end the event loop."""
+async def tried(storing: Callable[[], Awaitable[object]]) -> BaseException | None:
+    """Have a store store something. Return what it raised: an interrupt, raised in a task, would end the event loop."""
     try:
-        await store.append(run_id, start, pending, is_finished=is_finished)
+        await storing()
     except BaseException as error:
         return error
     return None
+
+
+def told(run_id: str, failure: BaseException) -> BaseException:
+    """Return what a store raised as it is told to whoever called: a StoreError for an exit or a cancellation."""
+    if isinstance(failure, Exception) or not is_failure(failure):
+        return failure
+    # an exit would end the program of whoever runs it, and a cancellation would be one that nobody asked for
+    error = StoreError(f"run {run_id!r} could not be stored, or loaded: the store raised {type(failure).__name__}")
+    error.__cause__ = failure
+    return error
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

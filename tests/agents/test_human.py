@@ -142,14 +142,14 @@ async def test_none_of_these_is_an_answer() -> None:
 )
 def test_an_answer_is_written_as_users_write_replies(given: object, json: object) -> None:
     """Handoffs and fields stand for their names, and all else is JSON as it is."""
-    assert as_answer(given) == json
+    assert as_answer(given, Desk.ask, Claim) == json
 
 
 @pytest.mark.parametrize("given", [object(), {"cents": object()}, {3: 4}, {Claim.cents: 1, "cents": 2}])
 def test_what_is_no_json_is_no_answer(given: object) -> None:
     """What cannot be kept, or names one field twice, is refused before anything else."""
     with pytest.raises(ContextError):
-        as_answer(given)
+        as_answer(given, Desk.ask, Claim)
 
 
 @given(

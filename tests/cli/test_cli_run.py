@@ -378,6 +378,33 @@ def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, write):
     assert "waits for an answer" in result.stderr
 
 
+def test_a_question_that_has_expired_is_not_asked_again(cli, write):
+    """An answer that comes too late is told, and the run goes on over `on_timeout`."""
+    late = """
+        late = ask.on_timeout(human)
+"""
+    module = write(HUMAN.replace("initial=True", "initial=True, expires_s=1e-6") + late)
+    result = cli.invoke(app, ["run", module, "a cup"], input="yes\n5\ny\n\n")
+
+    assert result.exit_code == 0
+    assert "has expired" in result.stderr
+    assert "ask       late    → human" in result.stdout
+
+
+def test_an_interrupt_at_a_question_leaves_the_run_waiting(cli, write, monkeypatch):
+    """Ctrl-C lands only what is under way: of a run that waits it is said that it does."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fsm_orch.cli.run.answer_to", interrupted)
+    result = cli.invoke(app, ["run", write(HUMAN), "a cup"])
+
+    assert result.exit_code == 130
+    assert "Interrupted: the run waits for an answer" in result.stderr
+    assert "landed" not in result.stderr
+
+
 def test_as_json_a_question_is_printed(cli, write):
     """With --json nobody is asked: the object says what the run waits for, and the exit code that it does."""
     result = cli.invoke(app, ["run", "--json", write(HUMAN), "a cup"])

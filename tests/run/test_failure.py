@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fsm_orch import Context, Final, LLMAgent, Machine, Reply, Runner, ScriptedModel, State, Visit
-from fsm_orch.errors import CallFailed, VisitError
+from fsm_orch.errors import CallFailed, PartFailed, VisitError
 
 HERE = Path(__file__).name
 Agent = Callable[[Visit[Any, Any]], Any]
@@ -270,3 +270,13 @@ def test_a_module_without_a_file_is_the_users() -> None:
 
     assert "ZeroDivisionError at <stdin>:2" == detail(module.act)
     assert "fsm_orch" in sys.modules
+
+
+def test_a_users_word_of_a_part_is_no_text_of_ours() -> None:
+    """A `PartFailed` that an agent raises itself may say anything: it is told like any other error."""
+
+    def agent(visit: Any) -> None:
+        raise PartFailed("secret")
+
+    told = detail(agent)
+    assert told == f"PartFailed at {at(agent, 1)}"

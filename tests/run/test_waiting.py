@@ -306,6 +306,11 @@ async def test_a_tool_whose_process_ended_is_used_again_if_it_may_be(is_repeatab
 class Later(MemoryStore):
     """A store that lets others go first."""
 
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+        await super().append(run_id, start, inputs, is_finished=is_finished)
+        for _ in range(9):
+            await asyncio.sleep(0)
+
     async def load(self, run_id: str) -> tuple[Input, ...]:
         await asyncio.sleep(0)
         return await super().load(run_id)
@@ -323,3 +328,16 @@ async def test_a_run_under_way_is_not_resumed() -> None:
         with pytest.raises(error, match="run 'r' is under way in this runner"):
             await refused
     assert Refunds.paid is (await under_way).state
+
+
+async def test_a_run_under_way_is_not_resumed_while_another_fails_under_its_id() -> None:
+    """A second run under one id is refused by the store, and the first is still known to be under way."""
+    runner = Runner(Refunds, store=Later())
+    under_way = asyncio.create_task(runner.run(Claim(query="x"), run_id="r"))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreError, match="a run id names one run"):
+        await runner.run(Claim(query="y"), run_id="r")
+
+    with pytest.raises(StartError, match="run 'r' is under way in this runner"):
+        await runner.resume("r")
+    assert "waiting" == (await under_way).status
