@@ -98,7 +98,8 @@ class Continuing(Generic[C, D]):
     async def expire(self, run_id: str, *, deps: Any = None) -> RunResult[C]:
         """Let the questions of a waiting run expire whose time is over, and go on; if none is, return where it stands.
 
-        A state whose question has expired is left over `on_timeout`, or the run lands.
+        A state whose question has expired is left over `on_timeout`, or the run lands. Two processes must not let the
+        questions of one run expire at once: both would go on.
 
         Raises AnswerError: if an answer came first.
         Raises as `resume` does, else.
