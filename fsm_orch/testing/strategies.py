@@ -19,6 +19,9 @@ from pydantic_core import to_jsonable_python
 
 from ..agents.base import Reply
 from ..agents.llm import LLMAgent
+from ..agents.map import Map
+from ..agents.nested import Nested
+from ..agents.parallel import Parallel
 from ..amounts import FREE, Price
 from ..define.changes import describe, validated
 from ..define.context import Context, given_fields
@@ -36,6 +39,9 @@ from .adversaries import ATTACKS, AdversarialModel, Attack
 from .agents import AdversarialAgent
 from .clock import virtual_time
 from .tape import Tape
+
+_OWN = (LLMAgent, Nested, Parallel, Map)
+"""Agents that have no effects of their own."""
 
 
 def tapes(*, min_size: int = 40, max_size: int = 160) -> SearchStrategy[Tape]:
@@ -245,8 +251,8 @@ def runs(
 ) -> SearchStrategy[RunResult[C]]:
     """Draw whole runs, made by the real runner on virtual time: any context, any agents, a model that misbehaves.
 
-    LLM agents are the machine's own, on an adversarial model. Adversaries stand in for all others, so that no agent of
-    the machine has effects, and no dependencies are needed.
+    LLM agents are the machine's own, on an adversarial model, and so are those that run machines inside them.
+    Adversaries stand in for all others, inside too, so that no agent has effects, and no dependencies are needed.
 
     Args:
         machine: the machine.
@@ -261,14 +267,23 @@ def runs(
         pool = _pool(draw, machine)
         model = AdversarialModel(tape, attacks=attacks, machine=machine, values=pool, price=price)
         stand_in = AdversarialAgent(tape, values=pool)
-        states = machine.definition.states.values()
-        agents = {state: state.agent if isinstance(state.agent, LLMAgent) else stand_in for state in states}
+        agents = {
+            state: state.agent if isinstance(state.agent, _OWN) else stand_in for state in _tree(machine.definition)
+        }
         runner: Runner[C, Any] = Runner(machine, model=model, limits=limits, agents=agents, retry=Retry(jitter_s=0))
         deps = None if machine.definition.deps is None else object()
         with virtual_time() as loop:
             return loop.run(runner.run(context, deps=deps, run_id="drawn"))
 
     return drawn()
+
+
+def _tree(definition: Definition) -> Iterator[State]:
+    """Yield the states of a machine, and of all that run inside it."""
+    for state in definition.states.values():
+        yield state
+        for part in state.spec.parts:
+            yield from _tree(part.definition)
 
 
 def _pool(draw: st.DrawFn, machine: AnyMachine) -> dict[str, list[Any]]:
