@@ -62,8 +62,9 @@ class Map(PlainAgent):
             name=crossing.name,
             definition=crossing.definition,
             most=most,
-            # the item last, by which a rule knows it
+            # the item last: what is read is in the digest, in its order
             given={**{name: ref for name, ref in besides.items() if name != own.name}, own.name: self._over},
+            item=own.name,
             taken={self._into.name: came.name},
         )
         self._item, self._came = own.name, came.name

@@ -15,7 +15,7 @@ from .worst import share_of
 class Part:
     """A machine that visits of a state may run inside them.
 
-    Raises ValueError: if `name` is no identifier, or `most` is below 1.
+    Raises ValueError: if `name` is no identifier, `most` is below 1, or `item` is not given anything.
     """
 
     name: str
@@ -25,6 +25,8 @@ class Part:
     """How often one visit runs it at most."""
     given: Mapping[str, FieldRef] = field(default_factory=dict)
     """What it is started with: each of its fields, and the field of the machine around it that it is given."""
+    item: str | None = None
+    """Of a map: the one of its own fields that is given an item of the field around it, and not all of that field."""
     taken: Mapping[str, str] = field(default_factory=dict)
     """What is taken from it when it has ended well: each field of the machine around it, and the field of its own."""
     ends: Mapping[Any, Any] = field(default_factory=dict)
@@ -38,6 +40,8 @@ class Part:
             raise ValueError(f"a part is named by an identifier, such as 'fares', not {self.name!r}")
         if self.most < 1:
             raise ValueError(f"part {self.name!r} may run {self.most} times: give 1 or more, or leave it out")
+        if self.item is not None and self.item not in self.given:
+            raise ValueError(f"part {self.name!r} is given no {self.item!r}, which is to be its item: name it in given=")
         object.__setattr__(self, "share", share_of(self.definition))
 
 

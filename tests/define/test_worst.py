@@ -115,5 +115,7 @@ def test_what_is_no_part_is_refused() -> None:
         Part(name="a.b", definition=Small.definition)
     with pytest.raises(ValueError, match="may run 0 times"):
         Part(name="a", definition=Small.definition, most=0)
+    with pytest.raises(ValueError, match="given no 'url', which is to be its item"):
+        Part(name="a", definition=Small.definition, item="url")
     with pytest.raises(ValueError, match="two parts or tools named small"):
         Asks(parts=(part(Small),), tools=(ToolSpec(name="small"),))

@@ -43,7 +43,7 @@ def _misfits(definition: Definition, state: State, part: Part) -> Iterator[tuple
     for own, ref in part.given.items():
         if own in known and ref.name in around:
             given = around[ref.name].annotation
-            held = item_of(given) if is_each and own == _item(part) else given
+            held = item_of(given) if own == part.item else given
             yield from _pair(repr(ref), held, f"{context.__name__}.{own}", known[own].annotation)
     for name, own in part.taken.items():
         if own in known and name in around:
@@ -51,11 +51,6 @@ def _misfits(definition: Definition, state: State, part: Part) -> Iterator[tuple
             taken = f"{definition.context.__name__}.{name}"
             into = item_of(into) if is_each else into
             yield from _pair(f"{context.__name__}.{own}", known[own].annotation, taken, into)
-
-
-def _item(part: Part) -> str:
-    """Return the field of a part that a map gives its items to; it names it last."""
-    return list(part.given)[-1]
 
 
 def _pair(source: str, held: Any, target: str, wanted: Any) -> Iterator[tuple[str, str | None]]:
