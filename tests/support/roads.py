@@ -173,3 +173,13 @@ GAP = road(
     {"a": Stop(20, max_visits=1), "b": Stop(30, max_visits=2), "c": 20}, [("a", "b"), ("a", "c"), ("b", "b")], hops=5
 )
 """The worst case is 80, but no tolls prove less than 90: half a run may go round b four times, and half to c."""
+
+
+def crowd(*, states: int = 13, hops: int = 8, dear: int = 700, tokens: int = 10**6) -> Definition:
+    """Return a machine of so many paths that its worst case is counted by hops alone, which is more than it can be.
+
+    Every state leads to every other and has one visit; one of them is dear.
+    """
+    names = [f"s{number}" for number in range(states)]
+    stops = {name: Stop(dear if name == "s1" else 10 + number, max_visits=1) for number, name in enumerate(names)}
+    return road(stops, [(a, b) for a in names for b in names if a != b], hops=hops, tokens=tokens)

@@ -5,24 +5,30 @@ import random as chance
 from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.claims import Document, altered, claim, numbers
 from support.handfed import Asks, Manager, Parent, part
 from support.lanes import in_both_lanes
 from support.nests import nest, tape, world
 from support.random_machines import Facts, Twins
+from support.roads import Stop, crowd, nested, road
 
 from fsm_orch import Final, Limits, Machine, State
 from fsm_orch.amounts import Price
 from fsm_orch.errors import CertificateError, StepError
+from fsm_orch.kernel import inputs
 from fsm_orch.kernel.begin import started
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.records import CallReserved
+from fsm_orch.kernel.requests import RunPart
 from fsm_orch.kernel.step import step
 from fsm_orch.limits import CallLimits
 from fsm_orch.proof.bounds.certificate import Certificate
 from fsm_orch.proof.bounds.certify import certify
 from fsm_orch.proof.bounds.verifier import verify
 
+CROWD = crowd(states=11, hops=6)
 ONE = Price(Fraction(1), Fraction(1))
 TEN = Price(Fraction(10), Fraction(10))
 
@@ -109,6 +115,35 @@ def test_models_and_prices_of_parts_are_compared():
         verify(whole, Whole.definition, prices={"plan.small.look": TEN}, models=models)
     with pytest.raises(CertificateError, match="made for other models"):
         verify(whole, Whole.definition, prices=prices, models={**models, "plan.small.look": "e:f"})
+
+
+@given(seed=st.integers(0, 10**6), most=st.integers(1, 3), less=st.integers(0, 200), is_crowd=st.booleans())
+@settings(max_examples=12, deadline=None)
+def test_what_is_certified_is_enough_for_what_the_kernel_moves(seed, most, less, is_crowd):
+    """With the bound as its limit a machine can start, and run all its parts at once: however its shares are counted."""
+    inner = CROWD if is_crowd else nested(chance.Random(seed), depth=1)
+    machine = road({"a": Stop(0, 0, runs={"inner": (inner, most)}), "b": 7}, [("a", "b")], tokens=10**7)
+    bound = certify(machine).bounds["tokens"].bound
+    compiled = CompiledMachine(machine, limits=Limits(hops=8, tokens=max(1, bound - less)))
+    certificate = certify(machine, limits=compiled.limits)
+    verify(certificate, machine, limits=compiled.limits)
+
+    assert most * compiled.terms.shares["a.inner"].tokens <= certificate.bounds["tokens"].worst_case["a"]
+    if certificate.verdict("tokens") == "slack":
+        now = step(compiled, None, started(compiled, {}, run_id="r")).configuration
+        runs = tuple(RunPart(part="inner") for _ in range(most))
+        now = step(compiled, now, inputs.Asked(requests=runs, at=0.0)).configuration
+        assert (most, now.visit and 1) == (len(now.visit.asks), 1)
+
+
+def test_a_share_counted_by_hops_is_certified_as_it_is_moved():
+    """Of a machine of very many paths the share is more than the bound; the whole is bounded by what is moved."""
+    whole = road({"a": Stop(0, 0, runs={"inner": (CROWD, 1)})}, [])
+    found = certify(whole)
+    share = CompiledMachine(whole).terms.shares["a.inner"].tokens
+
+    verify(found, whole)
+    assert found.parts["a.inner"].bounds["tokens"].bound < share == found.bounds["tokens"].bound
 
 
 @in_both_lanes(few=15, many=120)
