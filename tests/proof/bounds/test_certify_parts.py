@@ -120,7 +120,7 @@ def test_models_and_prices_of_parts_are_compared():
 @given(seed=st.integers(0, 10**6), most=st.integers(1, 3), less=st.integers(0, 200), is_crowd=st.booleans())
 @settings(max_examples=12, deadline=None)
 def test_what_is_certified_is_enough_for_what_the_kernel_moves(seed, most, less, is_crowd):
-    """With the bound as its limit a machine can start, and run all its parts at once: however its shares are counted."""
+    """Within its bound a machine can start, and run all its parts at once: however its shares are counted."""
     inner = CROWD if is_crowd else nested(chance.Random(seed), depth=1)
     machine = road({"a": Stop(0, 0, runs={"inner": (inner, most)}), "b": 7}, [("a", "b")], tokens=10**7)
     bound = certify(machine).bounds["tokens"].bound
