@@ -1,25 +1,35 @@
 """Play a path of a machine, turn by turn: the machine is real, and its agents say and spend what a script tells them.
 
 A path is a list of turns, one for each visit. Time passes only as the turns say, so even a timeout is tested at once.
+Where an agent must ask before it decides, the least is asked that will do, and answered: a human says yes, a machine
+inside fails without having done anything, and a map has no items. What came of it is the turn's to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ..agents.base import Changes, Reply, Visit
+from ..agents.base import Changes, Reply, Round, Visit
+from ..agents.crossing import given_from, request
 from ..amounts import FREE, Price, Usage
+from ..define.agent_spec import AgentSpec
 from ..define.context import Context
+from ..define.definition import Definition
 from ..define.machine import C, Machine, definition_of
+from ..define.parts import Part
 from ..define.states import Handoff, State
 from ..errors import CallDenied, VisitError
 from ..kernel.reasons import Refusal
+from ..kernel.requests import AskHuman, RunPart, UseTool
 from ..limits import CallLimits, Limits
 from ..models.base import Request, Response
+from ..proof.explore.reality import simple_fields
 from ..run.result import RunResult
 from ..run.runner import Runner
+from ..store.memory import MemoryStore
 
 Failing = Literal["error", "timeout", "denied", "refusal"]
 _MOMENT_S = 1e-6
@@ -87,12 +97,63 @@ def play(
         machine,
         model=script,
         limits=limits,
-        agents=dict.fromkeys(definition.states.values(), script.act),
+        agents={
+            **{state: _Scripted(script, state.spec) for state in definition.states.values()},
+            **dict.fromkeys(_inside(definition), _fail),
+        },
+        store=MemoryStore(),
         retry=None,
         clock=script.clock,
         new_id=lambda: "played",
     )
-    return runner.run_sync(context, deps=None if definition.deps is None else object())
+    deps = None if definition.deps is None else object()
+    result = runner.run_sync(context, deps=deps)
+    while result.waiting:
+        result = asyncio.run(runner.resume(result.run_id, True, question=result.waiting[0], deps=deps))
+    return result
+
+
+def _inside(definition: Definition) -> Iterator[State]:
+    """Yield the states of all machines that run inside a machine."""
+    for state in definition.states.values():
+        for part in state.spec.parts:
+            yield from part.definition.states.values()
+            yield from _inside(part.definition)
+
+
+def _fail(visit: Visit[Context, Any]) -> Reply:
+    raise VisitError(f"what runs inside a played path does nothing, and {visit.state.name!r} has failed")
+
+
+def _least_round(visit: Visit[Context, Any]) -> Round:
+    """Return the least that an agent may ask for which must ask."""
+    spec = visit.state.spec
+    if spec.kind == "map":
+        return Round(())
+    if spec.asks_human:
+        return Round((AskHuman(question=f"played: {visit.state.name}"),))
+    if spec.tools:
+        return Round((UseTool(name=min(spec.tools, key=lambda tool: tool.approval).name),))
+    return Round((_run(visit, min(spec.parts, key=lambda part: part.share.tokens)),))
+
+
+def _run(visit: Visit[Context, Any], part: Part) -> RunPart:
+    known = request(part, given_from(visit, part.given.values())).context
+    return RunPart(part=part.name, context={**simple_fields(part.definition.context), **known})
+
+
+@dataclass(frozen=True)
+class _Scripted:
+    """The agent of one state."""
+
+    script: _Script
+    spec: AgentSpec
+
+    async def act(self, visit: Visit[Context, Any]) -> Reply | Round:
+        return await self.script.act(visit)
+
+    async def use(self, visit: Visit[Context, Any], used: UseTool, key: str) -> None:
+        """Use a tool, which does nothing."""
 
 
 class _Script:
@@ -112,7 +173,7 @@ class _Script:
     def clock(self) -> float:
         return self._now_s
 
-    async def act(self, visit: Visit[Context, Any]) -> Reply:
+    async def act(self, visit: Visit[Context, Any]) -> Reply | Round:
         if visit.key != self._visit:
             self._visit, self._turn = visit.key, next(self._turns, None)
             self._uses = list(self._turn.tokens) if self._turn else []
@@ -123,6 +184,8 @@ class _Script:
             raise VisitError(f"the run is at {visit.state.name!r}, and {expected}")
         while self._uses:
             await visit.model.ask(())
+        if turn.fails is None and visit.state.spec.must_ask and not visit.is_answered:
+            return _least_round(visit)
         self._now_s += turn.seconds
         if turn.fails is None:
             return Reply(handoff=turn.handoff, changes=turn.changes)

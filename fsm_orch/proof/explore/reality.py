@@ -111,10 +111,14 @@ def _simple_request(request: Request, parts: Mapping[str, CompiledPart]) -> Requ
     """Return a request of which the part begins with simple values, where a summary stood for it."""
     if not isinstance(request, RunPart):
         return request
-    context = parts[request.part].compiled.definition.context
+    return replace(request, context=simple_fields(parts[request.part].compiled.definition.context))
+
+
+def simple_fields(context: type[Context]) -> dict[str, object]:
+    """Return a simple value for each field that a context requires; one that no simple value fits is left out."""
     required = (name for name, field in context.__pydantic_fields__.items() if field.is_required())
     found = {name: simplest(context, name) for name in required}
-    return replace(request, context={name: value for name, value in found.items() if value is not NOTHING})
+    return {name: value for name, value in found.items() if value is not NOTHING}
 
 
 def _filled(context_type: type[Context], values: Mapping[str, Any], trace: Trace) -> dict[str, Any]:
