@@ -41,7 +41,9 @@ class Part:
         if self.most < 1:
             raise ValueError(f"part {self.name!r} may run {self.most} times: give 1 or more, or leave it out")
         if self.item is not None and self.item not in self.given:
-            raise ValueError(f"part {self.name!r} is given no {self.item!r}, which is to be its item: name it in given=")
+            raise ValueError(
+                f"part {self.name!r} is given no {self.item!r}, which is to be its item: name it in given="
+            )
         object.__setattr__(self, "share", share_of(self.definition))
 
 

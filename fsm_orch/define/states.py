@@ -19,6 +19,7 @@ from .guards import Guard
 from .sealed import Sealed
 from .source import qualified_name, where_called, where_defined
 from .subject import Atom, Subject
+from .used import Used, tool_name
 
 EdgeKind = Literal["handoff", "failure", "timeout", "refusal"]
 NONE_OF_THESE = "none_of_these"
@@ -191,6 +192,16 @@ class State(_Declared, _Source):
     @property
     def _states(self) -> tuple[State, ...]:
         return (self,)
+
+    def tool(self, tool: object) -> Used:
+        """Return the use of a tool here, for policies: `never(billing.tool(refund)).before(yes)`.
+
+        Args:
+            tool: one that its agent declares, or its function.
+
+        Raises TypeError: if it has no name.
+        """
+        return Used(self, tool_name(tool))
 
     def seconds(self, limits: Limits) -> float:
         """Return the seconds of one visit, in runs with these limits."""

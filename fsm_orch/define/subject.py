@@ -1,4 +1,4 @@
-"""What a policy can speak of: a state, a final state, a handoff, a guard, or several joined by `|`."""
+"""What a policy can speak of: a state, a final state, a handoff, the use of a tool, a guard, or several joined by `|`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ class Subject:
     """What a policy can speak of: a state, a final state, a handoff, or several joined by `|`, guards among them."""
 
     __slots__ = ()
-    name: str = ""
-    """The attribute of its machine; a join has none."""
+
+    @property
+    def name(self) -> str:
+        """The attribute of its machine; a join has none."""
+        return ""
 
     @property
     def alternatives(self) -> tuple[Subject | Guard[Any], ...]:
@@ -61,7 +64,7 @@ def alternatives(subject: Atom) -> tuple[Atom, ...]:
         return (subject,)
     if isinstance(subject, Subject):
         return subject.alternatives
-    raise TypeError(f"a policy speaks of states, final states, handoffs and guards, not of {subject!r}")
+    raise TypeError(f"a policy speaks of states, final states, handoffs, tools and guards, not of {subject!r}")
 
 
 def listed(atoms: tuple[Atom, ...]) -> str:

@@ -2,7 +2,7 @@
 
 A path is a list of turns, one for each visit. Time passes only as the turns say, so even a timeout is tested at once.
 Where an agent must ask before it decides, the least is asked that will do, and answered: a human says yes, a machine
-inside fails without having done anything, and a map has no items. What came of it is the turn's to say.
+inside fails without having done anything, a map has no items, and of a tool no use is approved. What came of it is the turn's to say.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..define.definition import Definition
 from ..define.machine import C, Machine, definition_of
 from ..define.parts import Part
 from ..define.states import Handoff, State
+from ..define.used import tool_name
 from ..errors import CallDenied, VisitError
 from ..kernel.reasons import Refusal
 from ..kernel.requests import AskHuman, RunPart, UseTool
@@ -52,6 +53,10 @@ class Turn:
     tokens: Sequence[int | None] = ()
     """What each of its calls uses; None: the provider reports nothing, so that the whole reservation is charged. Every
     call reserves as much as its agent's caps allow."""
+    uses: Sequence[object] = ()
+    """The tools that it uses first, one after the other; a human approves those that must be."""
+    declines: Sequence[object] = ()
+    """The tools that it asks for after these, and may not use: a human says no."""
     fails: Failing | None = None
     """What it does instead of replying: raise, take too long, be denied a call, or reply what is refused for good."""
     seconds: float = 0.0
@@ -109,7 +114,8 @@ def play(
     deps = None if definition.deps is None else object()
     result = runner.run_sync(context, deps=deps)
     while result.waiting:
-        result = asyncio.run(runner.resume(result.run_id, True, question=result.waiting[0], deps=deps))
+        answer = script.is_approving if result.waiting[0].tool else True
+        result = asyncio.run(runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps))
     return result
 
 
@@ -142,6 +148,10 @@ def _run(visit: Visit[Context, Any], part: Part) -> RunPart:
     return RunPart(part=part.name, context={**simple_fields(part.definition.context), **known})
 
 
+def _tools(turn: Turn) -> list[tuple[str, bool]]:
+    return [(tool_name(tool), True) for tool in turn.uses] + [(tool_name(tool), False) for tool in turn.declines]
+
+
 @dataclass(frozen=True)
 class _Scripted:
     """The agent of one state."""
@@ -168,6 +178,9 @@ class _Script:
         self._visit = ""
         self._turn: Turn | None = None
         self._uses: list[int | None] = []
+        self._asks: list[tuple[str, bool]] = []
+        """The tools that are still to be asked for, and whether a human approves them."""
+        self.is_approving = False
         self._caps = CallLimits()
 
     def clock(self) -> float:
@@ -177,6 +190,7 @@ class _Script:
         if visit.key != self._visit:
             self._visit, self._turn = visit.key, next(self._turns, None)
             self._uses = list(self._turn.tokens) if self._turn else []
+            self._asks = [] if self._turn is None else _tools(self._turn)
             self._caps = visit.state.spec.call_limits
         turn = self._turn
         if turn is None or turn.state is not visit.state:
@@ -184,6 +198,10 @@ class _Script:
             raise VisitError(f"the run is at {visit.state.name!r}, and {expected}")
         while self._uses:
             await visit.model.ask(())
+        if self._asks:
+            tool, self.is_approving = self._asks.pop(0)
+            return Round((UseTool(name=tool),))
+        self.is_approving = False
         if turn.fails is None and visit.state.spec.must_ask and not visit.is_answered:
             return _least_round(visit)
         self._now_s += turn.seconds
