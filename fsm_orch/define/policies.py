@@ -4,16 +4,17 @@
     never(leak)                         absence
     never(search).after(paid)           absence after
     never(small).when(is_large)         absence when: at one moment, on what the hop left
-    never(till.tool(refund)).before(yes)        the use of a tool
     at_most(2, search)                  bounded existence
     eventually(answered | human)        existence: every run passes through one of them
     after(order).eventually(shipped)    response
+    never(till.tool(refund))            the use of a tool: it stands where a state does, in each of these
 
 These are the specification patterns of Dwyer, Avrunin and Corbett (ICSE 1999), one way to write each, and `when`. They
 speak of the *moments* of a run. Every hop has two: its handoff is taken; then a state or final state is entered, and
 guards hold on the context that the hop left. A run begins with the second. What falls into one moment counts as before,
 as after and as following. In a visit, each use of a tool is a moment too: from it on the tool is due, approved if it
-has to be, whatever comes of it. Of several that are asked for at once, the first asked for comes first. To `when` a hop is one moment: its handoff is taken while guards hold on what it left.
+has to be, whatever comes of it. Of several that are asked for at once, the first asked for comes first. To `when` a hop
+is one moment: its handoff is taken while guards hold on what it left.
 
 A landing excuses a run from what was still to come, and is not a moment itself, unless a policy is strict. It never
 excuses what has happened: a refund without verification stays one, wherever the run ends.
@@ -121,7 +122,8 @@ def never(subject: Atom, *, strict: bool = False) -> Never:
     """Forbid something, at any time; `.before(y)`, `.after(y)` and `.when(guard)` forbid it at some times alone.
 
     Args:
-        subject: a state, a final state, a handoff, a tool (`till.tool(refund)`) or a guard; several joined by `|` are any of them.
+        subject: a state, a final state, a handoff, a tool (`till.tool(refund)`) or a guard; several joined by `|` are
+            any of them.
         strict: judge a landed run like any other.
     """
     return Never("absence", alternatives(subject), strict=strict, where=where_called())

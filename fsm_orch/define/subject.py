@@ -1,4 +1,4 @@
-"""What a policy can speak of: a state, a final state, a handoff, the use of a tool, a guard, or several joined by `|`."""
+"""What a policy can speak of: a state, a final state, a handoff, a tool, a guard, or several joined by `|`."""
 
 from __future__ import annotations
 

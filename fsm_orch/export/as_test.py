@@ -141,7 +141,7 @@ class _Writer:
         yield f"Turn({', '.join(said)})"
 
     def last_turn(self) -> Iterator[str]:
-        """Yield the source of the turn in which the path ends with the use of a tool; what follows it matters no more."""
+        """Yield the source of the turn in which the path ends with the use of a tool; what follows does not matter."""
         if self._trace.uses:
             said = [f"{self._definition.name}.{self._trace.state}", 'fails="error"', *_asked(self._trace)]
             yield f"Turn({', '.join(said)})"

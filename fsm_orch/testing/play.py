@@ -2,7 +2,8 @@
 
 A path is a list of turns, one for each visit. Time passes only as the turns say, so even a timeout is tested at once.
 Where an agent must ask before it decides, the least is asked that will do, and answered: a human says yes, a machine
-inside fails without having done anything, a map has no items, and of a tool no use is approved. What came of it is the turn's to say.
+inside fails without having done anything, a map has no items, and of a tool no use is approved. What came of it is the
+turn's to say.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def test_what_is_no_part_is_refused(wrong: Any) -> None:
         never(Desk.refund).before,
         never(Desk.refund).after,
     ):
-        with pytest.raises(TypeError, match="speaks of states, final states, handoffs and guards, not of"):
+        with pytest.raises(TypeError, match="speaks of states, final states, handoffs, tools and guards, not of"):
             write(wrong)
     for part in (Desk.refund, Desk.refund | Desk.verify, Desk.human, Desk.done, is_verified):
         with pytest.raises(TypeError):

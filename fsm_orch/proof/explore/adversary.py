@@ -11,10 +11,11 @@ when its attempt ends, ends as a settled one does. A call that uses more than it
 lands the run as a cancellation does; what it is charged beyond its cap is for no proof to bound.
 
 The *lean* adversary only ends visits, each way once: by every declared handoff and writing, over each failure edge, and
-by landing. Only where nothing may be decided before something was answered does it ask, for one thing; and where a policy
-speaks of its tools, for one of them after the other, as often as it may, and a human says yes or no. It spends nothing.
-Rounds of several tools begin them in some order, which is the order of rounds of one. What calls, repairs and rounds do besides is to use something up, and a run that has used up less can do no
-less. So whatever can happen at all happens under the lean adversary.
+by landing. Only where nothing may be decided before something was answered does it ask, for one thing; and where a
+policy speaks of its tools, for one of these after the other, as often as it may, and a human says yes or no. A round of
+several tools begins them in some order, and so do as many rounds of one. It spends nothing. What calls, repairs and
+rounds do besides is to use something up, and a run that has used up less can do no less. So whatever can happen at all
+happens under the lean adversary.
 
 The *spending* adversary is lean, and makes calls that use all that they reserve, and runs parts that do so. What runs
 spend at most is found under it where the ledger may deny something.

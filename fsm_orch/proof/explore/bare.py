@@ -1,8 +1,8 @@
 """The bare graph of a machine: policies that hold on all of its paths, whatever guards answer and agents do.
 
-On this graph guards answer anything at every moment, tools are used as often as may be, and nothing runs out. Every run's hops are one of its paths, since
-guards, limits and failures only take paths away. So a policy that holds on all its paths holds for all runs. One that
-does not may hold all the same, and is left to the exploration.
+On this graph guards answer anything at every moment, tools are used as often as may be, and nothing runs out. Every
+run's hops and uses are one of its paths, since guards, limits and failures only take paths away. So a policy that holds
+on all its paths holds for all runs. One that does not may hold all the same, and is left to the exploration.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def test_a_path_says_which_tools_it_uses() -> None:
 
 
 def test_turns_use_tools() -> None:
-    """A turn uses its tools one after the other, approved by a human where they must be; what is declined is not used."""
+    """A turn uses its tools one after the other, once a human has approved it; what is declined is not used."""
     to_till = [
         Turn(Shop.desk, Shop.to_check),
         Turn(Shop.check, Shop.verified, {Order.verified: True}),
