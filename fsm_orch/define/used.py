@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from .agent_spec import AgentSpec
 from .subject import Subject
 
-if TYPE_CHECKING:
-    from .states import State
+
+class Place(Protocol):
+    """A state, as far as a use of its tools needs it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def spec(self) -> AgentSpec: ...
 
 
 class Used(Subject):
@@ -15,7 +23,7 @@ class Used(Subject):
 
     __slots__ = ("state", "tool")
 
-    def __init__(self, state: State, tool: str) -> None:
+    def __init__(self, state: Place, tool: str) -> None:
         self.state = state
         self.tool = tool
 

@@ -46,7 +46,8 @@ def _most(definition: Definition, atom: Atom, hops: int) -> int:
             return min(left, _most(definition, atom.target, hops) - begun)
         case Final():
             return 1
-        case Used(state=state):
+        case Used(state=place):
+            state = definition.states[place.name]
             return _most(definition, state, hops) * state.spec.asks
         case _:  # a guard, which may hold after every hop, and at the start
             return hops + 1
