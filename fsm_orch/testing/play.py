@@ -178,7 +178,7 @@ class _Script:
         self._now_s = 0.0
         self._visit = ""
         self._turn: Turn | None = None
-        self._uses: list[int | None] = []
+        self._spends: list[int | None] = []
         self._asks: list[tuple[str, bool]] = []
         """The tools that are still to be asked for, and whether a human approves them."""
         self.is_approving = False
@@ -190,14 +190,14 @@ class _Script:
     async def act(self, visit: Visit[Context, Any]) -> Reply | Round:
         if visit.key != self._visit:
             self._visit, self._turn = visit.key, next(self._turns, None)
-            self._uses = list(self._turn.tokens) if self._turn else []
+            self._spends = list(self._turn.tokens) if self._turn else []
             self._asks = [] if self._turn is None else _tools(self._turn)
             self._caps = visit.state.spec.call_limits
         turn = self._turn
         if turn is None or turn.state is not visit.state:
             expected = f"the turn is that of {turn.state.name!r}" if turn else "no turn is left"
             raise VisitError(f"the run is at {visit.state.name!r}, and {expected}")
-        while self._uses:
+        while self._spends:
             await visit.model.ask(())
         if self._asks:
             tool, self.is_approving = self._asks.pop(0)
@@ -226,7 +226,7 @@ class _Script:
         return self._caps.max_input_tokens
 
     async def complete(self, request: Request) -> Response:  # noqa: ARG002
-        used = self._uses.pop(0)
+        used = self._spends.pop(0)
         if used is None:
             return Response(text="", usage=None)
         read = min(used, self._caps.max_input_tokens)
