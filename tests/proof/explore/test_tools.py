@@ -10,7 +10,7 @@ import pytest
 from support import clerks
 from support.clerks import VERDICTS, Clerk, Order, Shop, look_up, refund, work
 
-from fsm_orch import Final, Machine, State, never
+from fsm_orch import Final, HumanAgent, Machine, Nested, State, at_most, eventually, never
 from fsm_orch.define.policies import Policy
 from fsm_orch.errors import DefinitionError
 from fsm_orch.export.as_test import pytest_source
@@ -153,3 +153,60 @@ def test_a_tool_in_a_policy_is_in_the_digest() -> None:
 
     assert one.canonical != other.canonical
     assert ["till.tool(refund)"] == one.canonical["subject"]
+
+
+class Till(Machine[Order]):
+    """A till inside another machine, whose clerk needs approval."""
+
+    pay = State(Clerk(refund, gated=(refund,)), initial=True)
+    done, human = Final(), Final(fallback=True)
+    end = pay.to(done)
+    policies = (at_most(2, pay.tool(refund)), at_most(1, pay.tool(refund)))
+
+
+class Whole(Machine[Order]):
+    """A human lets the till be opened, and a tool be used."""
+
+    ask = State(HumanAgent("Open it?", reads=Order.query), initial=True)
+    inside = State(Nested(Till, reads=Order.query))
+    billing = State(Clerk(look_up, refund, gated=(refund,)))
+    done, human = Final(), Final(fallback=True)
+    yes, no = ask.to(inside, "yes"), ask.to(billing, "no")
+    on, end = inside.to(billing), billing.to(done)
+    policies = (never(billing.tool(refund)).before(yes), never(billing.tool(refund)).before(yes | no))
+
+
+def test_tools_are_proved_at_every_level() -> None:
+    """A policy about tools is proved of a machine inside another too, and behind humans and nested machines."""
+    proof = prove(Whole)
+
+    assert ["violated", "holds"] == [judged.verdict for judged in proof.policies]
+    inside = proof.parts["inside.Till"].exploration
+    assert ["holds", "violated"] == [judged.verdict for judged in inside.policies]
+    assert not proof.exploration.broken
+    assert not inside.broken
+    assert "ask -no-> billing (uses refund)" in str(proof)
+
+
+def test_no_more_is_explored_where_no_policy_speaks_of_tools() -> None:
+    """The lean adversary leaves tools out then: what they do besides a policy's moments opens nothing."""
+    silent = explore(Whole.definition, policies=(never(Whole.human),))
+    spoken = explore(Whole.definition)
+
+    assert silent.configurations < spoken.configurations
+    assert silent.reached.keys() == spoken.reached.keys()
+    assert silent.taken == spoken.taken
+
+
+class Expiring(Machine[Order]):
+    """A tool that must be asked for, and whose approval may expire."""
+
+    pay = State(Clerk(refund, gated=(refund,), must_ask=True), initial=True, expires_s=60)
+    done, gone, human = Final(), Final(), Final(fallback=True)
+    end, late = pay.to(done), pay.on_timeout(gone)
+    policies = (never(late), eventually(pay.tool(refund) | gone), never(late).after(pay.tool(refund)), never(done))
+
+
+def test_an_approval_may_expire() -> None:
+    """The edge of a timeout is played before, after and instead of a use; a no is an answer, and the state is left."""
+    assert ["violated"] * 4 == [judged.verdict for judged in explore(Expiring.definition).policies]
