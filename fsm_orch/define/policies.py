@@ -167,4 +167,4 @@ def after(cause: Atom) -> Cause:
 
 
 def _canonical(atom: Atom) -> Any:
-    return {"guard": atom.canonical} if isinstance(atom, Guard) else atom.name
+    return {"guard": atom.canonical} if isinstance(atom, Guard) else atom.title

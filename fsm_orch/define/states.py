@@ -30,7 +30,6 @@ class _Declared(Sealed, Subject):
     """Something that learns its name and owner from the class it is an attribute of."""
 
     __slots__ = ("_machine", "_owners", "name", "where")
-    name: str
 
     def __init__(self) -> None:
         self.name = ""
@@ -296,7 +295,6 @@ class Chain(Subject):
     """
 
     __slots__ = ("handoffs", "name")
-    name: str
 
     def __init__(self, handoffs: tuple[Handoff, ...]) -> None:
         self.handoffs = handoffs

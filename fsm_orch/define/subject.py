@@ -11,11 +11,13 @@ class Subject:
     """What a policy can speak of: a state, a final state, a handoff, or several joined by `|`, guards among them."""
 
     __slots__ = ()
+    name: str = ""
+    """The attribute of its machine; a join has none, nor has the use of a tool."""
 
     @property
-    def name(self) -> str:
-        """The attribute of its machine; a join has none."""
-        return ""
+    def title(self) -> str:
+        """What policies call it."""
+        return self.name
 
     @property
     def alternatives(self) -> tuple[Subject | Guard[Any], ...]:
@@ -71,4 +73,4 @@ def listed(atoms: tuple[Atom, ...]) -> str:
     """Return the names of what is joined, as a user writes them: `refund | is_large`."""
     if len(atoms) == 1 and isinstance(atoms[0], Guard):
         return as_written(atoms[0])
-    return " | ".join(repr(atom) if isinstance(atom, Guard) else atom.name or repr(atom) for atom in atoms)
+    return " | ".join(repr(atom) if isinstance(atom, Guard) else atom.title or repr(atom) for atom in atoms)

@@ -28,13 +28,13 @@ class Used(Subject):
         self.tool = tool
 
     @property
-    def name(self) -> str:
-        """What it is called; no state or handoff can have such a name."""
+    def title(self) -> str:
+        """What policies call it; no state or handoff can have such a name."""
         # asked for, and not kept: in the body of its class a state has no name yet
         return use_name(self.state.name, self.tool)
 
     def __repr__(self) -> str:
-        return f"<Use of {self.name}>"
+        return f"<Use of {self.title}>"
 
 
 def use_name(state: str, tool: str) -> str:

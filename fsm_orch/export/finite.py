@@ -306,7 +306,7 @@ class _ModelBuilder:
         return Occurrence(
             handoffs=tuple(handoff.name for handoff in self.definition.handoffs if handoff.name in names),
             places=tuple(n for n in (*self.definition.states, *self.definition.finals) if n in names),
-            uses=tuple(atom.name for atom in atoms if isinstance(atom, Used)),
+            uses=tuple(atom.title for atom in atoms if isinstance(atom, Used)),
             guards=tuple(self._tree(atom, frozenset()) for atom in atoms if isinstance(atom, Guard)),
         )
 

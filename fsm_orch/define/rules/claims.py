@@ -22,7 +22,7 @@ def policies(definition: Definition) -> Iterator[Finding]:
             if isinstance(atom, Used) and id(atom.state) in own:
                 yield from _undeclared(policy, atom)
             elif not isinstance(atom, Guard) and id(atom) not in own:
-                about = atom.name if isinstance(atom, Used) else repr(atom)
+                about = atom.title if isinstance(atom, Used) else repr(atom)
                 yield codes.finding(
                     "FSM401",
                     where=policy.where,

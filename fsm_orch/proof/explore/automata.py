@@ -1,10 +1,10 @@
 """Policies as automata: each reads the moments of a run one by one and notices when its policy is broken.
 
 The states of an automaton are numbers, and it begins at 0. A *moment* is that a state is entered, a handoff is taken,
-or a tool is used. At each moment it moves by whether the two sides of the policy happen: its subject, and what the subject
-is set against, called the other. Once broken, an automaton stays broken: what has happened is not taken back. A policy
-that is *due* still waits for something. It is broken if the run ends then, unless the run was landed and the policy is
-not strict.
+or a tool is used. At each moment it moves by whether the two sides of the policy happen: its subject, and what the
+subject is set against, called the other. Once broken, an automaton stays broken: what has happened is not taken back. A
+policy that is *due* still waits for something. It is broken if the run ends then, unless the run was landed and the
+policy is not strict.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def automaton(policy: Policy) -> Automaton:
 
 def _side(atoms: tuple[Atom, ...]) -> Side:
     return Side(
-        frozenset(atom.name for atom in atoms if not isinstance(atom, Guard)),
+        frozenset(atom.title for atom in atoms if not isinstance(atom, Guard)),
         tuple(atom for atom in atoms if isinstance(atom, Guard)),
     )
 
