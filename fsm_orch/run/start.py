@@ -80,7 +80,7 @@ def _check_start(
     if limits.cost_usd is not None and unpriced:
         raise StartError(
             f"The price of the model of {', '.join(map(repr, unpriced))} is not known, so a cost limit of "
-            f"${limits.cost_usd} cannot be kept: use a model with a known price, or limit tokens alone"
+            f"${limits.cost_usd:f} cannot be kept: use a model with a known price, or limit tokens alone"
         )
     reason = start_objection(definition, limits, prices)
     if reason is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ...amounts import FREE, Allowance, Price
+from ...amounts import FREE, Allowance, Price, in_words
 from ...errors import Finding
 from ...limits import Limits
 from .. import codes
@@ -92,10 +92,7 @@ def start_objection(definition: Definition, limits: Limits, prices: Mapping[str,
     grant = initial.spec.grant(FREE) if prices is None else grants(definition, prices)[initial.name]
     if limits.hops < 1:
         return f"a run needs at least 1 hop, to land; the limit is {limits.hops}"
-    if not Allowance(limits.tokens, limits.cost_micros).covers(grant):
-        money = "" if limits.cost_usd is None else f" and ${grant.cost / 1_000_000:g}"
-        limit = "" if limits.cost_usd is None else f" and ${limits.cost_usd:g}"
-        return (
-            f"{entry_of(initial)} may take {grant.tokens:,} tokens{money}; the limit is {limits.tokens:,} tokens{limit}"
-        )
+    limit = Allowance(limits.tokens, limits.cost_micros)
+    if not limit.covers(grant):
+        return f"{entry_of(initial)} may take {in_words(grant, limit)}; the limit is {in_words(limit, limit)}"
     return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from ...amounts import NOTHING, Price
+from ...amounts import NOTHING, Price, dollars
 from ...define import codes
 from ...define.definition import Definition
 from ...define.graph import shortest_path
@@ -81,7 +81,7 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
             where=definition.states[states[0]].where,
             about=states[0],
             problem=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost "
-            f"limit of ${definition.limits.cost_usd} cannot be kept: no run starts",
+            f"limit of ${definition.limits.cost_usd:f} cannot be kept: no run starts",
         )
 
 
@@ -167,8 +167,3 @@ def _limited(definition: Definition) -> Iterator[tuple[Measure, int]]:
 
 def _shown(amount: int, measure: Measure) -> str:
     return dollars(amount) if measure == "cost" else f"{amount:,}"
-
-
-def dollars(micros: int) -> str:
-    """Write micro-dollars as dollars, exactly."""
-    return f"${micros / 1_000_000:.6f}".rstrip("0").rstrip(".")
