@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from .guards import Guard, as_written
 
@@ -21,6 +21,13 @@ class Subject:
 
     def __or__(self, other: Subject | Guard[Any]) -> Subject:
         return _joined(self, other)
+
+    def __bool__(self) -> NoReturn:
+        # as of a guard: `never(a or b)` would be `never(a)`, in silence
+        raise TypeError(
+            "states and handoffs are neither true nor false: join them with |, not with and, or, not; whether there is "
+            "one is asked with `is None`"
+        )
 
     def __ror__(self, other: Guard[Any]) -> Subject:
         return _joined(other, self)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 
@@ -161,3 +162,40 @@ def test_at_most_takes_a_number(times: Any) -> None:
     """What is not to happen at all is never; anything but a number is a slip."""
     with pytest.raises(ValueError, match="whole number from 1"):
         at_most(times, Desk.refund)
+
+
+JOINED_BY_WORDS: dict[str, Callable[[], Any]] = {
+    "states": lambda: never(Desk.verify or Desk.refund),
+    "finals": lambda: eventually(Desk.answered and Desk.human),
+    "handoffs": lambda: after(Desk.approved or Desk.done),
+    "joins": lambda: never((Desk.verify | Desk.refund) or Desk.human),
+    "not": lambda: eventually(cast("Any", not Desk.verify)),
+    "a state and a guard": lambda: at_most(1, Desk.verify and is_verified),
+}
+
+
+@pytest.mark.parametrize("written", JOINED_BY_WORDS.values(), ids=JOINED_BY_WORDS.keys())
+def test_what_is_joined_by_words_is_refused(written: Callable[[], Any]) -> None:
+    """`never(a or b)` would be `never(a)` in silence: nothing a policy speaks of has a truth; it is said how to join."""
+    with pytest.raises(
+        TypeError, match=r"^states and handoffs are neither true nor false: join them with \|, not with"
+    ):
+        written()
+
+
+def test_policies_are_listed_not_joined_by_words() -> None:
+    """`(one and other,)` would be the other alone in silence: a policy has no truth either."""
+    one, other, half = never(Desk.refund), eventually(Desk.answered), after(Desk.done)
+    wrong: tuple[Callable[[], Any], ...] = (lambda: one and other, lambda: other or one, lambda: half and one)
+
+    for written in wrong:
+        with pytest.raises(TypeError, match=r"^a policy is neither true nor false: list policies, "):
+            written()
+
+
+def test_a_state_is_still_found_and_compared() -> None:
+    """What has no truth can be looked up, compared and tested for None all the same."""
+    assert Desk.refund in (Desk.verify, Desk.refund)
+    assert Desk.refund != Desk.verify
+    assert Desk.refund is not None
+    assert {Desk.refund: 1} == {Desk.refund: 1}
