@@ -225,7 +225,7 @@ class Runner(Continuing[C, D]):
         first = started(
             self.compiled,
             start.initial_values(context),
-            run_id=options.get("run_id") or self._new_id(),
+            run_id=self._new_id() if options.get("run_id") is None else options["run_id"],
             messages=given.messages_of(options.get("messages", ())),
             thread_id=options.get("thread_id"),
             trace_id=options.get("trace_id"),

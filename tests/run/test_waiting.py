@@ -341,3 +341,14 @@ async def test_a_run_under_way_is_not_resumed_while_another_fails_under_its_id()
     with pytest.raises(StartError, match="run 'r' is under way in this runner"):
         await runner.resume("r")
     assert "waiting" == (await under_way).status
+
+
+@pytest.mark.parametrize("wrong", [["r"], 5, None, b"r", {}, "\ud800"])
+async def test_a_run_that_goes_on_is_named_by_a_text(wrong: Any) -> None:
+    """Whatever else is given in its place is refused in words, where a run is resumed, answered or let expire."""
+    runner = Runner(Refunds, store=MemoryStore())
+    why = f"^run_id= takes text that UTF-8 can encode, and this {type(wrong).__name__} is none$"
+
+    for refused in (runner.resume(wrong), runner.resume(wrong, YES), runner.expire(wrong)):
+        with pytest.raises(StartError, match=why):
+            await refused
