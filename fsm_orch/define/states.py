@@ -121,6 +121,9 @@ class _Sources(_Source):
     def _states(self) -> tuple[State, ...]:
         return self._joined
 
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self._joined))
+
 
 class State(_Declared, _Source):
     """A state, and the agent that works in it.
@@ -262,7 +265,7 @@ class Handoff(_Declared):
         self.guard = guard
         self.kind: EdgeKind = kind
         if not isinstance(target, State | Final):
-            raise TypeError(f"a handoff leads to a State or a Final, not to {target!r}")
+            raise TypeError(f"a handoff leads to one State or Final, not to {target!r}")
         _check_description(description, kind)
         if guard is not None and not isinstance(guard, Guard):
             raise TypeError(f"{guard!r} is not a guard: decorate the function with @guard")

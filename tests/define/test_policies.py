@@ -176,7 +176,7 @@ JOINED_BY_WORDS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("written", JOINED_BY_WORDS.values(), ids=JOINED_BY_WORDS.keys())
 def test_what_is_joined_by_words_is_refused(written: Callable[[], Any]) -> None:
-    """`never(a or b)` would be `never(a)` in silence: nothing a policy speaks of has a truth; it is said how to join."""
+    """`never(a or b)` would be `never(a)` in silence: nothing that a policy speaks of is true or false."""
     with pytest.raises(
         TypeError, match=r"^states and handoffs are neither true nor false: join them with \|, not with"
     ):
