@@ -94,8 +94,9 @@ class Driver:
         """
         with self._driving(run_id, StartError):
             run = await self._loaded(run_id)
-            if overdue(run, self.wall_clock()) is None:
+            if not run.now.is_waiting or overdue(run, self.wall_clock()) is None:
                 return run
+            # all of them before anything is done: what the first has led to may be work, beside which others are late
             while (late := overdue(run, self.wall_clock())) is not None:
                 detail = f"nobody answered {late.key!r} in time"
                 await self._put(run, inputs.Failed(reason="timeout", detail=detail, at=run.now.at, path=late.path))

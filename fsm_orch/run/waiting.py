@@ -52,8 +52,11 @@ class Question:
 
 def questions(compiled: CompiledMachine, now: Configuration) -> tuple[Question, ...]:
     """Return what humans are asked in a run that waits for nothing else; none if it does not."""
-    if not now.is_waiting:
-        return ()
+    return _open(compiled, now) if now.is_waiting else ()
+
+
+def _open(compiled: CompiledMachine, now: Configuration) -> tuple[Question, ...]:
+    """Return what humans are asked in a run, whatever else is due in it."""
     return tuple([_question(compiled, now, effect) for effect in due(now) if isinstance(effect, AskHuman)])
 
 
@@ -195,10 +198,10 @@ def _refusals(copy: Run, path: Path, before: int) -> Iterator[str]:
 
 
 def overdue(run: Run, now_s: float) -> Question | None:
-    """Return a question that has expired; None if none has.
+    """Return a question that has expired, be it that work is due beside it; None if none has.
 
     Args:
         now_s: seconds of the epoch.
     """
-    asked = questions(run.compiled, run.now)
+    asked = _open(run.compiled, run.now)
     return next((each for each in asked if each.expires_at is not None and now_s >= each.expires_at), None)
