@@ -11,7 +11,7 @@ from .. import codes
 from ..definition import Definition
 from ..graph import shortest_path
 from ..states import State
-from ..worst import grants
+from ..worst import grants, machines_in, within
 
 
 def can_start(definition: Definition) -> Iterator[Finding]:
@@ -83,11 +83,26 @@ def _too_far(definition: Definition) -> Iterator[Finding]:
 
 
 def start_objection(definition: Definition, limits: Limits, prices: Mapping[str, Price] | None = None) -> str | None:
-    """Return why no run could start within limits; None if one can.
+    """Return why no run could start within limits, or none of a machine inside; None if all can.
 
     Args:
         prices: what models cost, by state, and inside parts by `state.part.state`; None: nothing.
     """
+    own = _objection(definition, limits, prices)
+    if own is not None or prices is None:
+        return own
+    for place, inner in machines_in(definition):
+        # of its tokens and hops it was asked when its class was built
+        if inner.limits.cost_micros is None:
+            continue
+        reason = _objection(inner, inner.limits, within(prices, place))
+        if reason is not None:
+            state, _, part = place.rpartition(".")
+            return f"{state!r} runs {part!r}, which cannot: {reason}"
+    return None
+
+
+def _objection(definition: Definition, limits: Limits, prices: Mapping[str, Price] | None) -> str | None:
     initial = definition.initial
     grant = initial.spec.grant(FREE) if prices is None else grants(definition, prices)[initial.name]
     if limits.hops < 1:
