@@ -36,6 +36,10 @@ class _Declared(Sealed, Subject):
         self._machine: type | None = None
         self._owners: list[str] = []
 
+    def __bool__(self) -> bool:
+        # only while its class is declared, where policies are: later it is asked of what may be a handoff or None
+        return self.is_sealed or super().__bool__()
+
     def __set_name__(self, owner: type, name: str) -> None:
         if not self.name:  # a part of another machine keeps its name, and gets FSM118 here
             self.name, self._machine = name, owner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from .guards import Guard, as_written
 
@@ -22,12 +22,9 @@ class Subject:
     def __or__(self, other: Subject | Guard[Any]) -> Subject:
         return _joined(self, other)
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:
         # as of a guard: `never(a or b)` would be `never(a)`, in silence
-        raise TypeError(
-            "states and handoffs are neither true nor false: join them with |, not with and, or, not; whether there is "
-            "one is asked with `is None`"
-        )
+        raise TypeError("join states and handoffs with |, not with and, or, not")
 
     def __ror__(self, other: Guard[Any]) -> Subject:
         return _joined(other, self)
