@@ -36,6 +36,7 @@ def within_its_limits(now: Configuration, compiled: CompiledMachine) -> None:
     """Assert that the books are exact here and in all machines inside, in money as in tokens."""
     ledger, visit = now.ledger, now.visit
     assert ledger.limit.covers(ledger.held - ledger.overrun), now.path
+    assert 0 == ledger.overrun.cost or ledger.limit.cost is not None, now.path
     held = NOTHING if visit is None else sum(visit.open.values(), visit.grant)
     for ask in {} if visit is None else visit.asks.values():
         if ask.child is None or not isinstance(ask.request, RunPart):
