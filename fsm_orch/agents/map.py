@@ -36,7 +36,7 @@ class Map(PlainAgent):
         give: what each run is given besides, under another name: its field, and the field around it. By the same name
             it is given all that it requires.
 
-    Raises TypeError: if it is given something else than these.
+    Raises TypeError: if it is given something else than these, or `most` is no whole number.
     Raises ContextError: if `over`, `item`, `into` or `result` is not one field.
     Raises ValueError: if `most` is below 1.
     """

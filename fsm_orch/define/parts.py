@@ -8,6 +8,7 @@ from typing import Any
 
 from ..amounts import Amount
 from .context import FieldRef
+from .wording import kind_of
 from .worst import share_of
 
 
@@ -16,6 +17,7 @@ class Part:
     """A machine that visits of a state may run inside them.
 
     Raises ValueError: if `name` is no identifier, `most` is below 1, or `item` is not given anything.
+    Raises TypeError: if `most` is no whole number.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Part:
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise ValueError(f"a part is named by an identifier, such as 'fares', not {self.name!r}")
+        if type(self.most) is not int:  # True would be 1, and of 2.5 runs nobody could say how many they are
+            raise TypeError(f"part {self.name!r} may run a whole number of times, not {kind_of(self.most)}")
         if self.most < 1:
             raise ValueError(f"part {self.name!r} may run {self.most} times: give 1 or more, or leave it out")
         if self.item is not None and self.item not in self.given:

@@ -23,7 +23,7 @@ excuses what has happened: a refund without verification stays one, wherever the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from .defaults import said
 from .guards import Guard
@@ -33,6 +33,8 @@ from .subject import Atom, alternatives, listed
 Pattern = Literal[
     "absence", "absence_after", "absence_when", "precedence", "existence", "response", "bounded_existence"
 ]
+
+_NO_TRUTH = "a policy is neither true nor false: list policies, (one, other), instead of and, or, not"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ class Policy:
             times=self.times,
             strict=self.strict,
         )
+
+    def __bool__(self) -> NoReturn:
+        # as of a guard: `policies = (one and other,)` would be the other alone, in silence
+        raise TypeError(_NO_TRUTH)
 
     def __str__(self) -> str:
         subject, other = listed(self.subject), listed(self.other)
@@ -148,6 +154,9 @@ def eventually(subject: Atom, *, strict: bool = False) -> Policy:
 
 class Cause:
     """The first half of `after(x).eventually(y)`; not a policy yet."""
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(_NO_TRUTH)
 
     def __init__(self, cause: tuple[Atom, ...], where: str) -> None:
         self._cause = cause

@@ -37,6 +37,10 @@ class _Declared(Sealed, Subject):
         self._machine: type | None = None
         self._owners: list[str] = []
 
+    def __bool__(self) -> bool:
+        # only while its class is declared, where policies are: later it is asked of what may be a handoff or None
+        return self.is_sealed or super().__bool__()
+
     def __set_name__(self, owner: type, name: str) -> None:
         if not self.name:  # a part of another machine keeps its name, and gets FSM118 here
             self.name, self._machine = name, owner
@@ -121,6 +125,9 @@ class _Sources(_Source):
     @property
     def _states(self) -> tuple[State, ...]:
         return self._joined
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self._joined))
 
 
 class State(_Declared, _Source):
@@ -273,7 +280,7 @@ class Handoff(_Declared):
         self.guard = guard
         self.kind: EdgeKind = kind
         if not isinstance(target, State | Final):
-            raise TypeError(f"a handoff leads to a State or a Final, not to {target!r}")
+            raise TypeError(f"a handoff leads to one State or Final, not to {target!r}")
         _check_description(description, kind)
         if guard is not None and not isinstance(guard, Guard):
             raise TypeError(f"{guard!r} is not a guard: decorate the function with @guard")

@@ -27,6 +27,10 @@ class Subject:
     def __or__(self, other: Subject | Guard[Any]) -> Subject:
         return _joined(self, other)
 
+    def __bool__(self) -> bool:
+        # as of a guard: `never(a or b)` would be `never(a)`, in silence
+        raise TypeError("join states and handoffs with |, not with and, or, not")
+
     def __ror__(self, other: Guard[Any]) -> Subject:
         return _joined(other, self)
 

@@ -280,7 +280,7 @@ class _ModelBuilder:
     def _is_interrupt(self, state: State, edge: Handoff) -> bool:
         """Return whether a failure edge is that of a visit which times out."""
         edges = state.failure_edges
-        return state.may_time_out(self.definition.limits) and edge is (edges.get("timeout") or edges.get("failure"))
+        return state.may_time_out(self.definition.limits) and edge is edges.get("timeout", edges.get("failure"))
 
     def _edge(self, handoff: Handoff, written: frozenset[str], *, is_interrupt: bool = False) -> FiniteEdge:
         guard = handoff.guard

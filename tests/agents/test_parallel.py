@@ -128,3 +128,35 @@ def test_branches_of_one_name_are_numbered() -> None:
     ).spec.parts
 
     assert [part.name for part in parts] == ["rest_1", "rest_2", "Flights", "news", "mine"]
+
+
+async def later(values: tuple[Any, ...]) -> str:
+    """Join what branches wrote, too late."""
+    return "".join(values)
+
+
+def of_two(one: str, other: str) -> str:
+    """Join two values."""
+    return one + other
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"merge": [joined]}, r"merge= takes a mapping, not a list: merge=\{one: other\}"),
+        ({"merge": joined}, "merge= takes a mapping, not "),
+        ({"merge": {Report.news: 5}}, "merge= takes functions, not an int"),
+        ({"merge": {Report.news: later}}, r"merge= takes plain functions, and later is async: write def later\(values"),
+        (
+            {"merge": {Report.news: of_two}},
+            r"of_two is called with the values of the branches, as one tuple: write def",
+        ),
+        ({"tolerate": "no"}, "tolerate= takes True or False, not "),
+        ({"tolerate": 1}, "tolerate= takes True or False, not "),
+        ({"join": True}, "join= takes 'all', 'first' or a number of branches, not True"),
+    ],
+)
+def test_what_brings_branches_together_is_of_its_kind(options: dict[str, Any], why: str) -> None:
+    """What could never make a value, or would say the opposite of what is meant, is an error where it is written."""
+    with pytest.raises(TypeError, match=f"^{why}"):
+        Parallel(writer(Report.news, "one"), writer(Report.news, "two"), **options)

@@ -16,6 +16,23 @@ from ..states import Final, State
 from ..wording import did_you_mean, quoted
 from .paths import edges_that_do_not_write
 
+MOST_DEEP = 32
+"""Machines that stand inside each other at most. A step goes down and up again, some five frames a level."""
+
+
+def depth(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each state in which machines stand too deep inside each other."""
+    for state in definition.states.values():
+        for part in state.spec.parts:
+            deep = 1 + part.definition.depth
+            if deep > MOST_DEEP:
+                yield codes.finding(
+                    "FSM138",
+                    where=state.where,
+                    problem=f"{state.name!r} runs {part.name!r}: {deep} machines would stand inside each other, and "
+                    f"{MOST_DEEP} is the most",
+                )
+
 
 def crossings(definition: Definition) -> Iterator[Finding]:
     """Yield a finding for each field that cannot cross into a part, or out of it; agents of users' own say nothing."""

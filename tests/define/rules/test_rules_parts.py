@@ -19,6 +19,20 @@ class Inner(Machine[Other]):
     to_found = b.to(found)
 """
 
+DEEP = """
+def around(inner):
+    class Deep(Machine[Ticket]):
+        run = State(Nested(inner) if inner else work, initial=True)
+        found, lost = Final(), Final(fallback=True)
+        flow = run >> found
+
+    return Deep
+
+Deep = None
+for _ in range(32):
+    Deep = around(Deep)
+"""
+
 
 def writer(field: str = "answer") -> str:
     """Write a branch that writes a field."""
@@ -46,6 +60,18 @@ def nested(options: str, found: str = "") -> str:
     skip = Final()
     late = b.on_failure(skip)
 """,
+        ),
+        case(
+            "32 machines stand inside each other at most",
+            "'a' runs 'Deep': 33 machines would stand inside each other, and 32 is the most",
+            a="State(Nested(Deep), initial=True)  # FSM138",
+            before=DEEP,
+        ),
+        case(
+            "branches are machines too",
+            "'a' runs 'deep': 33 machines would stand inside each other, and 32 is the most",
+            a="State(Parallel(deep=Nested(Deep), flat=work), initial=True)  # FSM138",
+            before=DEEP,
         ),
         case(
             "fields of the part are fields of its context",
