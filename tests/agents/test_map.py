@@ -38,7 +38,7 @@ async def test_more_items_than_the_most_fail_by_both_numbers() -> None:
 
 
 async def test_one_failed_item_fails_the_map() -> None:
-    """If one run fails the others are ended, before and after it, and nothing is collected: the error is of that run."""
+    """If one run fails the others are ended, before and after it, and nothing is collected: the error is its own."""
 
     async def slow(visit: Visit[Page]) -> Changes:
         await asyncio.sleep(0 if visit.context.url == "bad" else 30)
