@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.branches import STOPPED, All, First, Trip
-from support.levels import High, Lap, Laps, Low, Middle, Mixed, Text, Two
+from support.levels import Around, High, Lap, Laps, Low, Middle, Mixed, Text, Two
 
 from fsm_orch import MemoryStore, Reply, Response, Runner, ScriptedModel, StartError, Usage
 from fsm_orch.amounts import FREE
@@ -59,6 +59,9 @@ async def test_each_level_uses_its_own_model(monkeypatch: pytest.MonkeyPatch) ->
     asked.clear()
     Runner(High, model="high:model")
     assert ["high:model"] * 3 == asked
+    asked.clear()
+    Runner(Around)
+    assert ["around:model"] * 2 == asked
 
 
 async def test_an_agent_is_replaced_at_any_level() -> None:
@@ -180,6 +183,17 @@ def test_usage_that_comes_late_is_charged_where_somebody_lives(used: int, second
     landing = None if result.landing is None else result.landing.reason
     assert ("overrun" if used > 256 else None, seconds if used > 256 else 20.0) == (landing, result.seconds)
     assert (10 + used if used > 256 or seconds < 3 else 266) == now.ledger.settled.tokens
+
+
+def test_usage_that_comes_late_is_charged_to_its_own_machine_while_that_lives() -> None:
+    """Though its visit is over: it lands that machine, and the machine around it hears of that."""
+    with virtual_time() as loop:
+        runner = Runner(Around, model=Late(9.0, 5_000))
+        result = loop.run(runner.run(Text(query="x")))
+
+    TheoremChecker(runner.compiled).follow_all(result.journal)
+    (late,) = [event for event in result.journal if isinstance(event, inputs.Overspent)]
+    assert (("find", 0, (1,)), 9.0) == ((late.source, late.visit, late.path), result.seconds)
 
 
 class Fails(MemoryStore):

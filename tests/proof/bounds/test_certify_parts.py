@@ -1,4 +1,4 @@
-"""A whole is certified with the machines that its visits run: what they add to each bound, and what the document holds."""
+"""A whole is certified with the machines that its visits run: what they add to each bound, and what is written."""
 
 from fractions import Fraction
 
@@ -27,7 +27,7 @@ PRICED = {"a": TWO, "b": ONE, "a.one.x": ONE, "a.two.y": TWO, "a.two.z": ONE}
 
 
 def test_a_visit_is_charged_its_calls_and_all_runs_of_its_parts():
-    """The worst case of a visit is its calls at their most, and each part as often as it may run, losers of races too."""
+    """The worst case of a visit is its calls at their most, and each part as often as it may run, losers too."""
     whole = certify(WHOLE, prices=PRICED)
 
     assert whole.bounds["tokens"].worst_case == {"a": 3_000 + 2 * 200 + 35, "b": 10}
@@ -64,7 +64,7 @@ def test_a_visit_takes_as_long_as_the_longest_part_may():
 
 
 def test_cost_is_bounded_if_that_of_every_part_is():
-    """A price that is missing inside leaves the whole without a bound; a state that makes no calls needs none itself."""
+    """A price that is missing inside leaves the whole without a bound; a state without calls needs none itself."""
     outer = road({"a": Stop(100, calls=0, runs={"one": (INNER, 1)})}, [])
     priced, without = certify(outer, prices={"a.one.x": TWO}), certify(outer, prices={"a": ONE})
 
