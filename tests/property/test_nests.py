@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
 from support.lanes import in_both_lanes
 from support.nests import doing, nest, tape, world
 
 from fsm_orch.errors import StepError
-from fsm_orch.kernel import inputs
+from fsm_orch.kernel import asks, inputs
 from fsm_orch.kernel.begin import started
 from fsm_orch.kernel.codec import input_from_json, to_json
-from fsm_orch.kernel.configuration import Configuration
+from fsm_orch.kernel.configuration import Ask, Configuration
 from fsm_orch.kernel.due import difference, due
 from fsm_orch.kernel.effects import AskHuman, Path
 from fsm_orch.kernel.engine import CompiledMachine
@@ -161,6 +162,21 @@ def test_a_cancellation_lands_the_whole_tree(examples: int) -> None:
         charged = now.ledger.settled.tokens + spent(now) + calls_under(now)
         assert (charged, 0) == (end.ledger.settled.tokens, end.ledger.reserved.tokens), seed
     assert deep > examples / 10
+
+
+@pytest.mark.parametrize("wrong", [-0.05, 0.05])
+def test_a_part_whose_time_is_not_the_runs_is_found(wrong: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The theorems are told of a clock that is slow, and of one that is fast."""
+    clock = asks.clock
+
+    def spoilt(now: Configuration, ask: Ask, child: Configuration) -> tuple[float, float]:
+        at, since = clock(now, ask, child)
+        return (at if child.is_waiting else max(0.0, at + wrong)), since
+
+    monkeypatch.setattr(asks, "clock", spoilt)
+
+    with pytest.raises(AssertionError, match=r"T4.* s in the part"):
+        [played(seed) for seed in range(40)]
 
 
 def calls_under(now: Configuration) -> int:

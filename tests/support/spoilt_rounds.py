@@ -14,7 +14,6 @@ from fsm_orch import Final, Limits, Machine, State
 from fsm_orch.amounts import NOTHING
 from fsm_orch.define.parts import Part, ToolSpec
 from fsm_orch.kernel import asks, attempts, configuration, course, rounds
-from fsm_orch.kernel.booking import Books
 from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.ledger import Ledger
 
@@ -113,15 +112,10 @@ def _widened(misfit: Any, **changes: Any) -> Any:
     return widened
 
 
-def _unmerged(patch: pytest.MonkeyPatch) -> None:
-    def kept(compiled: Any, now: Configuration, number: int, child: Configuration, **options: Any) -> Any:
-        if child.status != "finished":
-            return asks.keep(compiled, now, number, child, **options)
-        assert now.visit is not None
-        return Books(asks.put(now, number, replace(now.visit.asks[number], child=child)))
-
-    # where parts begin alone
-    patch.setattr(rounds, "asks", SimpleNamespace(keep=kept, approve=asks.approve, conclude=asks.conclude))
+def _flattering_at_first(patch: pytest.MonkeyPatch) -> None:
+    # where parts begin, and nowhere else
+    named = SimpleNamespace(keep=_flattering(asks.keep), approve=asks.approve, conclude=asks.conclude)
+    patch.setattr(rounds, "asks", named)
 
 
 def _all_over_again(self: Any, number: int) -> None:
@@ -204,6 +198,6 @@ PLANTED: dict[str, Planted] = {
         _put(course.Course, "close_visit", _close_everything),
     ),
     "parts left at the end": Planted("T3", "is reserved|is gone", _put(course.Course, "close_visit", _left_alone)),
-    "a part that ends as it begins not merged": Planted("T2", "has ended, and its round does not know", _unmerged),
+    "part that lands as it begins called good": Planted("T5", "was landed", _flattering_at_first),
     "time of the run in a part": Planted("T4", "s in the part", _put(asks, "clock", _timeless)),
 }
