@@ -11,7 +11,7 @@ import pytest
 from support.branches import STOPPED, All, First, Trip
 from support.levels import Around, High, Lap, Laps, Low, Middle, Mixed, Text, Two
 
-from fsm_orch import MemoryStore, Reply, Response, Runner, ScriptedModel, StartError, Usage
+from fsm_orch import MemoryStore, Reply, Response, Runner, RunResult, ScriptedModel, StartError, Usage
 from fsm_orch.amounts import FREE
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
@@ -143,6 +143,42 @@ def test_a_loser_never_books_on_the_machine_that_came_after() -> None:
 
     told = [(event.at, event.path) for event in result.journal if isinstance(event, inputs.CallSettled)]
     assert (Laps.done, 2.0, []) == (result.state, result.seconds, told)
+
+
+class Tidy:
+    """A model that takes long, and half a second to clean up."""
+
+    name = "tidy:stub"
+    price = FREE
+
+    def __init__(self) -> None:
+        self.stopped = list[float]()
+
+    async def count(self, request: Any) -> int:
+        return 10
+
+    async def complete(self, request: Any) -> Response:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            self.stopped.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(0.5)
+        raise NotImplementedError
+
+
+def test_a_loser_that_cleans_up_leaves_the_one_that_came_after() -> None:
+    """It ends while the same is at work again, in the next visit; that one is stopped in its turn, and waited for."""
+    model = Tidy()
+
+    async def running() -> RunResult[Lap]:
+        result = await Runner(Laps, model=model).run(Lap(query="x"))
+        assert {asyncio.current_task()} == asyncio.all_tasks()
+        return result
+
+    with virtual_time() as loop:
+        result = loop.run(running())
+
+    assert (Laps.done, [1.0, 2.0]) == (result.state, model.stopped)
 
 
 class Late:
