@@ -102,10 +102,7 @@ def test_what_changes_of_what_is_due_is_told_apart(examples: int) -> None:
 
 @in_both_lanes(few=30, many=300)
 def test_each_visit_has_a_key_of_its_own(examples: int) -> None:
-    """At whatever level, no key is used for two visits, or the second payment would be taken for the first.
-
-    What is recorded at any level bears the thread and the trace of the run.
-    """
+    """At whatever level no key is used for two visits; what is recorded bears the thread and the trace of the run."""
     used_again = 0
     for seed in range(examples):
         checker, journal = played(seed)
@@ -118,6 +115,7 @@ def test_each_visit_has_a_key_of_its_own(examples: int) -> None:
             for effect in due(now):
                 place = levels(checker.compiled, now, effect.path)[-1].now
                 visit = (place.path, visits[place.path])
+                # or the second payment would be taken for the first
                 assert visit == keys.setdefault(place.key, visit), seed
         used_again += any(key.count(":") > 1 and count > 1 for key, (_, count) in keys.items())
     assert used_again > examples / 10

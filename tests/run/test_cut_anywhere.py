@@ -156,10 +156,7 @@ def gone_on(kind: Kind, journal: Sequence[Input] = ()) -> RunResult[Any]:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_run_cut_after_any_input_comes_to_the_same_end(name: str) -> None:
-    """The same state, context and hops, whenever its process ended; a lost call is charged, and nothing stays reserved.
-
-    Only a tool that may have been used, and must not be used twice, is answered otherwise: its outcome is unknown.
-    """
+    """The same state, context and hops; a lost call is charged, and of what must not be done twice nobody knows."""
     kind = KINDS[name]
     whole, compiled = gone_on(kind), Runner(kind.machine, model=ByForm()).compiled
     assert (whole.status, whole.landing) == ("finished", None)
