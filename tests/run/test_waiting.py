@@ -222,6 +222,32 @@ async def test_a_question_expires_over_on_timeout() -> None:
         await runner.resume("r", YES)
 
 
+async def test_all_questions_whose_time_is_over_expire_at_once() -> None:
+    """One call of `expire` lets each of them go its way, and the run does not wait for those that are left behind."""
+
+    class Late(Machine[Pair]):
+        """Two humans who have a minute."""
+
+        ask = State(
+            Parallel(
+                one=State(HumanAgent("?", reads=Pair.query, writes=Pair.one), expires_s=60),
+                two=State(HumanAgent("?", reads=Pair.query, writes=Pair.two), expires_s=60),
+                join=1,
+                tolerate=True,
+            ),
+            initial=True,
+        )
+        done, nobody, human = Final(), Final(), Final(fallback=True)
+        on, failed = ask.to(done), ask.on_failure(nobody)
+
+    store, now = MemoryStore(), [0.0]
+    runner = Runner(Late, store=store, wall_clock=lambda: now[0])
+    assert 2 == len((await runner.run(Pair(query="x"), run_id="r")).waiting)
+    now[0] = 60.0
+
+    assert Late.nobody is (await runner.expire("r")).state
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 async def test_branches_that_wait_are_answered_in_any_order(order: tuple[int, int]) -> None:
     """Each question by its key; an answer without one is refused where there are two."""

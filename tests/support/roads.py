@@ -66,8 +66,14 @@ class Stop:
 Edge = tuple[str, str] | tuple[str, str, EdgeKind]
 
 
-def road(stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 8, tokens: int = 10_000) -> Definition:
-    """Return a definition. Its first state is the initial one, and every state has an exit to a final state."""
+def road(
+    stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 8, tokens: int = 10_000, **limits: Any
+) -> Definition:
+    """Return a definition. Its first state is the initial one, and every state has an exit to a final state.
+
+    Args:
+        limits: further limits of its runs.
+    """
     states: dict[str, State] = {}
     for name, given in stops.items():
         stop = given if isinstance(given, Stop) else Stop(given)
@@ -92,7 +98,7 @@ def road(stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 
         states=states,
         finals=finals,
         handoffs=tuple(handoffs),
-        limits=Limits(hops=hops, tokens=tokens),
+        limits=Limits(hops=hops, tokens=tokens, **limits),
     )
 
 
