@@ -192,5 +192,6 @@ def _handoff(handoff: Handoff) -> dict[str, Any]:
 
 def _limits(limits: Limits | CallLimits) -> dict[str, Any]:
     """Return limits whole, since a default is a promise too; $0.05 is the same as $0.050."""
-    held = {name: getattr(limits, name) for name in type(limits).__pydantic_fields__}
+    # but for those of threads, which came later: where they are None they are left out
+    held = limits.model_dump()
     return {name: f"{value.normalize():f}" if isinstance(value, Decimal) else value for name, value in held.items()}

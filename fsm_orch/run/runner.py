@@ -231,6 +231,7 @@ class Runner(Continuing[C, D]):
             trace_id=options.get("trace_id"),
         )
         given.check_first(first)
+        given.check_thread(first, self.store)
         return first
 
     async def _run(

@@ -77,10 +77,11 @@ def _check_start(
     definition: Definition, limits: Limits, prices: Mapping[str, Price], *, unpriced: Sequence[str]
 ) -> None:
     # fail closed: with a cost limit, a call at an unknown price could not be refused in time
-    if limits.cost_usd is not None and unpriced:
+    dollars = limits.thread_cost_usd if limits.cost_usd is None else limits.cost_usd
+    if dollars is not None and unpriced:
         raise StartError(
             f"The price of the model of {', '.join(map(repr, unpriced))} is not known, so a cost limit of "
-            f"${limits.cost_usd} cannot be kept: use a model with a known price, or limit tokens alone"
+            f"${dollars} cannot be kept: use a model with a known price, or limit tokens alone"
         )
     reason = start_objection(definition, limits, prices)
     if reason is not None:

@@ -152,8 +152,8 @@ async def test_a_models_value_cannot_crash_a_validator_into_the_run() -> None:
 class SlowStore(MemoryStore):
     """Keeps at once, and takes a while to say so."""
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
+        await super().append(run_id, start, inputs, **options)
         await asyncio.sleep(0.5)
 
 

@@ -98,4 +98,11 @@ def start_objection(definition: Definition, limits: Limits, prices: Mapping[str,
         return (
             f"{entry_of(initial)} may take {grant.tokens:,} tokens{money}; the limit is {limits.tokens:,} tokens{limit}"
         )
+    for_thread = Allowance(
+        grant.tokens if limits.thread_tokens is None else limits.thread_tokens, limits.thread_cost_micros
+    )
+    if not for_thread.covers(grant):
+        return (
+            f"{entry_of(initial)} may take {grant.tokens:,} tokens and ${grant.cost / 1_000_000:g}, more than a thread"
+        )
     return None
