@@ -14,7 +14,9 @@ from msgspec.structs import replace
 
 from ..amounts import Amount
 from ..errors import TooLittleLeft
+from ..kernel.begin import begin
 from ..kernel.configuration import Configuration
+from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Started
 from ..limits import Limits
 from ..store.base import Hold, Store
@@ -32,7 +34,7 @@ def account_of(first: Started) -> str | None:
     return None if first.thread_id is None or not first.limits.has_thread else _name(first.thread_id)
 
 
-async def begun(store: Store, first: Started, account: str) -> Started:
+async def begun(store: Store, compiled: CompiledMachine, first: Started, account: str) -> Started:
     """Move to a run what it may take of its thread, and store its beginning. Return the beginning as it was stored.
 
     Raises what the store raises.
@@ -41,13 +43,12 @@ async def begun(store: Store, first: Started, account: str) -> Started:
     while True:
         left = _left(limits, await store.taken(account))
         moved = replace(first, tokens=_moved(limits.tokens, left.tokens), cost=_moved(limits.cost_micros, left.cost))
-        tokens = limits.tokens if moved.tokens is None else moved.tokens
-        cost = limits.cost_micros if moved.cost is None else moved.cost
-        hold = Hold(
-            account, Amount(tokens, cost or 0), most_tokens=limits.thread_tokens, most_cost=limits.thread_cost_micros
-        )
+        now = begin(compiled, moved).configuration
+        takes = Hold(account, _moved_to(now), most_tokens=limits.thread_tokens, most_cost=limits.thread_cost_micros)
+        # one that lands at once has its end in the same input, and gives back in the same transaction
+        holds = (takes, given_back(account, now)) if now.status == "finished" else (takes,)
         try:
-            await store.append(first.run_id, 0, (moved,), holds=(hold,))
+            await store.append(first.run_id, 0, (moved,), holds=holds)
         except TooLittleLeft:  # another run of the thread came first, which has taken a part
             continue
         return moved
@@ -55,8 +56,7 @@ async def begun(store: Store, first: Started, account: str) -> Started:
 
 def given_back(account: str, now: Configuration) -> Hold:
     """Return what the end of a run moves: what it had taken comes back, and what it was charged stays."""
-    ledger = now.ledger
-    return Hold(account, takes=ledger.settled, gives=Amount(ledger.limit.tokens, ledger.limit.cost or 0))
+    return Hold(account, takes=now.ledger.settled, gives=_moved_to(now))
 
 
 async def left_of(store: Store, limits: Limits, thread_id: str) -> ThreadLeft:
@@ -76,6 +76,10 @@ def _left(limits: Limits, taken: Amount) -> _Left:
     return _Left(
         None if tokens is None else max(0, tokens - taken.tokens), None if cost is None else max(0, cost - taken.cost)
     )
+
+
+def _moved_to(now: Configuration) -> Amount:
+    return Amount(now.ledger.limit.tokens, now.ledger.limit.cost or 0)
 
 
 def _moved(limit: int | None, left: int | None) -> int | None:

@@ -74,7 +74,7 @@ class Driver:
         if account is None:
             return first, None
         assert self.store is not None  # a run of a thread with limits is refused without one
-        storing = asyncio.ensure_future(_told(begun(self.store, first, account), first.run_id))
+        storing = asyncio.ensure_future(_told(begun(self.store, self.compiled, first, account), first.run_id))
         cancelled = await outlast(storing)
         stored = storing.result()
         if isinstance(stored, BaseException):

@@ -92,17 +92,13 @@ def start_objection(definition: Definition, limits: Limits, prices: Mapping[str,
     grant = initial.spec.grant(FREE) if prices is None else grants(definition, prices)[initial.name]
     if limits.hops < 1:
         return f"a run needs at least 1 hop, to land; the limit is {limits.hops}"
-    if not Allowance(limits.tokens, limits.cost_micros).covers(grant):
-        money = "" if limits.cost_usd is None else f" and ${grant.cost / 1_000_000:g}"
-        limit = "" if limits.cost_usd is None else f" and ${limits.cost_usd:g}"
-        return (
-            f"{entry_of(initial)} may take {grant.tokens:,} tokens{money}; the limit is {limits.tokens:,} tokens{limit}"
-        )
-    for_thread = Allowance(
-        grant.tokens if limits.thread_tokens is None else limits.thread_tokens, limits.thread_cost_micros
-    )
-    if not for_thread.covers(grant):
-        return (
-            f"{entry_of(initial)} may take {grant.tokens:,} tokens and ${grant.cost / 1_000_000:g}, more than a thread"
-        )
+    thread_tokens = limits.tokens if limits.thread_tokens is None else limits.thread_tokens
+    for whose, tokens, cost, usd in (
+        ("the limit is", limits.tokens, limits.cost_micros, limits.cost_usd),
+        ("a thread has", thread_tokens, limits.thread_cost_micros, limits.thread_cost_usd),
+    ):
+        if not Allowance(tokens, cost).covers(grant):
+            money = "" if usd is None else f" and ${grant.cost / 1_000_000:g}"
+            limit = "" if usd is None else f" and ${usd:g}"
+            return f"{entry_of(initial)} may take {grant.tokens:,} tokens{money}; {whose} {tokens:,} tokens{limit}"
     return None
