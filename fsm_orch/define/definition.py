@@ -65,6 +65,12 @@ class Definition:
         return next(state for state in self.states.values() if state.initial)
 
     @cached_property
+    def starts(self) -> tuple[str, ...]:
+        """Every state that a run can start in: the initial one, then those declared as entries."""
+        entries = (name for name, state in self.states.items() if state.entry)
+        return tuple(dict.fromkeys((self.initial.name, *entries)))
+
+    @cached_property
     def fallback(self) -> Final:
         return next(final for final in self.finals.values() if final.fallback)
 
@@ -133,7 +139,8 @@ class Definition:
 
     def _line(self, state: str) -> str:
         exits = (f"{h.name} -> {h.target.name}" for h in self.states[state].handoffs)
-        mark = "* " if self.states[state].initial else "  "
+        own = self.states[state]
+        mark = "* " if own.initial else "+ " if own.entry else "  "
         return f"{mark}{state} [{self.states[state].spec.name}]: {', '.join(exits)}"
 
 
@@ -141,6 +148,7 @@ def _state(state: State) -> dict[str, Any]:
     return said(
         agent=_agent(state),
         initial=state.initial,
+        entry=state.entry,
         max_visits=state.max_visits,
         timeout_s=_seconds(state.timeout_s),
         expires_s=_seconds(state.expires_s),

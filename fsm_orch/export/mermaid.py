@@ -36,7 +36,7 @@ def mermaid(definition: Definition) -> str:
             f"  subgraph machine[{_label(drawn.title)}]",
             '    start(("start"))',
             *(f"    {_node(node)}" for node in drawn.nodes),
-            f"    start --> {drawn.initial}",
+            *(f"    start --> {start}" for start in drawn.starts),
             *(f"    {_edge(arrow)}" for arrow in drawn.arrows),
             "  end",
             *_styles(drawn),

@@ -18,6 +18,7 @@ from ..errors import CallDenied, VisitError
 from ..kernel.reasons import Refusal
 from ..limits import CallLimits, Limits
 from ..models.base import Request, Response
+from ..run.first import RunOptions
 from ..run.result import RunResult
 from ..run.runner import Runner
 
@@ -61,6 +62,7 @@ def play(
     context: C,
     turns: Iterable[Turn],
     *,
+    start: State | None = None,
     limits: Limits | None = None,
     price: Price = FREE,
 ) -> RunResult[C]:
@@ -75,6 +77,7 @@ def play(
         machine: the machine.
         context: what the run starts on.
         turns: one for each visit, in order.
+        start: where the run starts; None: in the initial state.
         limits: instead of the machine's.
         price: what tokens cost, in every state.
 
@@ -92,7 +95,8 @@ def play(
         clock=script.clock,
         new_id=lambda: "played",
     )
-    return runner.run_sync(context, deps=None if definition.deps is None else object())
+    where: RunOptions = {} if start is None else {"start": start}
+    return runner.run_sync(context, deps=None if definition.deps is None else object(), **where)
 
 
 class _Script:

@@ -45,8 +45,9 @@ def breaks(compiled: CompiledMachine, policy: Policy, journal: Iterable[Input]) 
     for event in journal:
         before, stepped = now, step(compiled, now, event)
         now = stepped.configuration
-        if isinstance(event, Started):  # the initial state, although the run may have landed in the same step
-            at = follower.start(definition.initial.name, _holds(validated(definition.context, event.context)))
+        if isinstance(event, Started):  # where it started, although the run may have landed in the same step
+            first = event.state or definition.initial.name
+            at = follower.start(first, _holds(validated(definition.context, event.context)))
         for record in stepped.records:
             if isinstance(record, records.HandedOff | records.Landed) and not record.stamp.path:
                 at = _moved(follower, at, record, _after_hop(before or now, event, record, now))
@@ -91,7 +92,8 @@ def is_real(compiled: CompiledMachine, policy: Policy, trace: Trace) -> bool:
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
     try:
         context = validated(context_type, _filled(context_type, given, trace))
-        first = started(compiled, journaled(context, context_type.__pydantic_fields__), run_id=RUN_ID)
+        fields = journaled(context, context_type.__pydantic_fields__)
+        first = started(compiled, fields, run_id=RUN_ID, state=trace.path[0])
         journal = [first, *(_with_simple_values(compiled, event, state, trace) for event, state in inputs)]
         return breaks(compiled, policy, journal)
     except (ContextError, StepError):
