@@ -14,8 +14,7 @@ def drawn(definition: Definition, trace: Trace) -> str:
     """Return a definition as a mermaid flowchart in which the path of a trace is marked, its start included."""
     ids = {name: f"n{number}" for number, name in enumerate((*definition.states, *definition.finals))}
     taken = {(ids[leg.state], leg.handoff) for leg in trace.legs}
-    arrows, starts = diagram(definition).arrows, definition.starts
-    marked = [
-        n for n, arrow in enumerate(arrows, len(starts)) if (arrow.source, next(iter(arrow.lines), None)) in taken
-    ]
+    starts = definition.starts
+    arrows = enumerate(diagram(definition).arrows, len(starts))
+    marked = [n for n, arrow in arrows if (arrow.source, next(iter(arrow.lines), None)) in taken]
     return f"{mermaid(definition)}  linkStyle {','.join(map(str, [starts.index(trace.path[0]), *marked]))} {_MARK}\n"

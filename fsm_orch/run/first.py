@@ -65,10 +65,10 @@ def first_input(compiled: CompiledMachine, context: Any, options: RunOptions, *,
         start.initial_values(context),
         run_id=options.get("run_id") or run_id,
         messages=given.messages_of(options.get("messages", ()) if before is None else before.messages),
-        thread_id=options.get("thread_id") or (before and before.thread_id),
+        thread_id=options.get("thread_id") or (None if before is None else before.thread_id),
         trace_id=options.get("trace_id"),
         state=_where(definition, options.get("start")),
-        after=before and before.run_id,
+        after=None if before is None else before.run_id,
     )
     given.check_first(first)
     return first

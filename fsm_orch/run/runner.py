@@ -209,8 +209,8 @@ class Runner(Continuing[C, D]):
         return self._result(now, records, events, compiled=compiled)
 
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
-        given.check_deps(self.definition, deps)
         first = first_input(self.compiled, context, options, run_id=self._new_id())
+        given.check_deps(self.definition, deps)
         given.check_thread(first, self.store)
         return first
 
