@@ -42,7 +42,11 @@ class Limits(BaseModel):
     """Seconds of one visit, unless its state says `timeout_s`."""
     # left out of digests and journals where they are not said, which are so what they were without them
     thread_tokens: Count | None = Field(default=None, exclude_if=_is_none)
-    """Tokens that all runs of a thread may take together; None: not limited. Kept by the runner's store."""
+    """Tokens that all runs of a thread may take together; None: not limited. The runner's store keeps what they took.
+
+    A run is moved its own limit, or what is left if that is less; one that cannot pay its first call is landed. Hops,
+    visits, calls and policies are those of each run.
+    """
     thread_cost_usd: Dollars | None = Field(default=None, exclude_if=_is_none)
     """Dollars that all runs of a thread may take together; None: not limited. A run without `cost_usd` takes all that
     is left until it ends."""

@@ -69,7 +69,9 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
     Args:
         models: by state; a state that is not named has no model yet.
     """
-    if definition.limits.cost_usd is None:
+    limits = definition.limits
+    dollars = limits.thread_cost_usd if limits.cost_usd is None else limits.cost_usd
+    if dollars is None:
         return
     using: dict[str, list[str]] = {}
     for state, model in models.items():
@@ -81,7 +83,7 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
             where=definition.states[states[0]].where,
             about=states[0],
             problem=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost "
-            f"limit of ${definition.limits.cost_usd} cannot be kept: no run starts",
+            f"limit of ${dollars} cannot be kept: no run starts",
         )
 
 
