@@ -31,7 +31,7 @@ from fsm_orch import (
 )
 from fsm_orch.amounts import Amount, Price
 from fsm_orch.define.states import Handoff
-from fsm_orch.errors import StartError, VisitClosed
+from fsm_orch.errors import StartError, StoreError, VisitClosed
 from fsm_orch.kernel.inputs import Input, Started
 from fsm_orch.testing import CrashingStore, TheoremChecker, virtual_time
 
@@ -293,3 +293,36 @@ def test_the_sum_of_a_thread_never_passes_its_limit(
     with virtual_time() as loop:
         most, overrun = loop.run(all_of_them())
     assert most <= limit + overrun
+
+
+@pytest.mark.looptime
+async def test_a_run_that_is_cancelled_while_its_money_is_moved_gives_it_back() -> None:
+    """The store is not cut off as it moves money: the run has begun then, lands at once, and its end is stored."""
+
+    class Slow(MemoryStore):
+        async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
+            await super().append(run_id, start, inputs, **options)
+            await asyncio.sleep(1)
+
+    store, model = Slow(), ScriptedModel([RESOLVED])
+    runner = Runner(Support, model=model, store=store, limits=limited(1_000))
+    running = asyncio.ensure_future(runner.run(Ticket(query="x"), run_id="r", thread_id="t"))
+    await asyncio.sleep(0.5)
+    assert Amount(1_000) == await store.taken("thread:t")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert ("human", []) == (runner.replay(await store.load("r")).state.name, model.requests)
+    assert Amount() == await store.taken("thread:t")
+
+
+async def test_a_store_that_fails_as_money_is_moved_begins_nothing() -> None:
+    """What the store raises is raised, nothing is sent, and the run id can be used again."""
+    model = ScriptedModel([RESOLVED])
+    runner = Runner(Support, model=model, store=CrashingStore(MemoryStore(), writes=0), limits=limited(1_000))
+    with pytest.raises(StoreError, match="the store crashed"):
+        await runner.run(Ticket(query="x"), run_id="r", thread_id="t")
+
+    assert not model.requests
+    assert "r" not in runner._driver._under_way
