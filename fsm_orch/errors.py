@@ -8,6 +8,7 @@ FsmError
 ├── ContextError         a field was read, written or named against its declaration
 ├── StepError            an input does not fit the configuration (a damaged journal, or our mistake)
 ├── StoreError           a journal cannot be kept: its run id is taken, or a part of it is missing
+│   └── TooLittleLeft    an account, such as a thread's, has too little left for what an append takes
 ├── AnswerError          an answer does not fit what a run waits for, or another came first; nothing has changed
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
 ├── VisitError           raised in an agent that exceeds what its visit allows
@@ -111,6 +112,10 @@ class StepError(FsmError):
 
 class StoreError(FsmError):
     """A journal cannot be kept: its run id is taken, or a part of it is missing."""
+
+
+class TooLittleLeft(StoreError):
+    """An account, such as a thread's, has too little left for what an append takes. Nothing of it was stored."""
 
 
 class AnswerError(FsmError):

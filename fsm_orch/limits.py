@@ -15,8 +15,15 @@ MOST_HOPS = 10_000
 Count = Annotated[int, Field(ge=0, strict=True)]
 
 
+Dollars = Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Limits(BaseModel):
-    """The bounds of one run of a machine.
+    """The bounds of one run of a machine, and of all runs of one thread together.
 
     Raises pydantic.ValidationError: if a number is negative, not finite or not of its type, or hops are above 10,000.
     """
@@ -27,14 +34,24 @@ class Limits(BaseModel):
     """Transitions at most, up to 10,000; the last one is kept for a final state or a landing."""
     tokens: Count = 10_000
     """Input and output tokens at most, settled and reserved together."""
-    cost_usd: Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)] | None = None
+    cost_usd: Dollars | None = None
     """Dollars at most; None: not limited. With a limit, no run starts on a model of unknown price."""
     deadline_s: Seconds = 60.0
     """Seconds that a run may be active; waiting for a human does not count."""
     visit_s: Seconds = 10.0
     """Seconds of one visit, unless its state says `timeout_s`."""
+    # left out of digests and journals where they are not said, which are so what they were without them
+    thread_tokens: Count | None = Field(default=None, exclude_if=_is_none)
+    """Tokens that all runs of a thread may take together; None: not limited. The runner's store keeps what they took.
 
-    # for type checkers alone: pydantic takes `cost_usd` as text too, which the signature it derives does not say
+    A run is moved its own limit, or what is left if that is less; one that cannot pay its first call is landed. Hops,
+    visits, calls and policies are those of each run.
+    """
+    thread_cost_usd: Dollars | None = Field(default=None, exclude_if=_is_none)
+    """Dollars that all runs of a thread may take together; None: not limited. A run without `cost_usd` takes all that
+    is left until it ends."""
+
+    # for type checkers alone: pydantic takes dollars as text too, which the signature it derives does not say
     if TYPE_CHECKING:
 
         def __init__(
@@ -45,15 +62,29 @@ class Limits(BaseModel):
             cost_usd: Decimal | str | None = None,
             deadline_s: float = 60.0,
             visit_s: float = 10.0,
+            thread_tokens: int | None = None,
+            thread_cost_usd: Decimal | str | None = None,
         ) -> None: ...
 
     @property
     def cost_micros(self) -> int | None:
         """The value of `cost_usd` in whole micro-dollars; None: not limited."""
-        if self.cost_usd is None:
-            return None
-        # down, as costs are rounded up: charges within this number are within the dollars that were declared
-        return int(Fraction(self.cost_usd) * 1_000_000)
+        return _micros(self.cost_usd)
+
+    @property
+    def thread_cost_micros(self) -> int | None:
+        """The value of `thread_cost_usd` in whole micro-dollars; None: not limited."""
+        return _micros(self.thread_cost_usd)
+
+    @property
+    def has_thread(self) -> bool:
+        """Whether the runs of a thread are limited together."""
+        return self.thread_tokens is not None or self.thread_cost_usd is not None
+
+
+def _micros(dollars: Decimal | None) -> int | None:
+    # down, as costs are rounded up: charges within this number are within the dollars that were declared
+    return None if dollars is None else int(Fraction(dollars) * 1_000_000)
 
 
 class CallLimits(BaseModel):

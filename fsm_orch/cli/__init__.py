@@ -1,4 +1,4 @@
-"""The command line, `fsm-orch`: run, check, measure and draw the machines of a module, and explain findings.
+"""The command line, `fsm-orch`: run, chat, check, measure and draw machines, and explain findings.
 
 Exit codes: 0 done, also if a run landed; 1 a machine does not build, or a check found an error; 2 nothing could be
 done, or its output could not be written, and one line on stderr says why; 130 interrupted.
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import check, explain, graph, model, run
+from . import chat, check, explain, graph, model, run
 from .eval import evaluate
 from .group import Commands
 
@@ -41,6 +41,7 @@ def main(
 
 
 app.command(name="run")(run.run)
+app.command(name="chat")(chat.chat)
 app.command(name="check")(check.check)
 app.command(name="explain")(explain.explain)
 app.command(name="graph")(graph.graph)

@@ -71,7 +71,7 @@ def _row(definition: Definition, state: State) -> tuple[str, ...]:
     runs = [f"{part.most} x {part.name} {part.share.tokens:,}" for part in spec.parts]
     calls = [f"{spec.calls} x {grant:,}"] if spec.calls else []
     return (
-        f"{'*' if state.initial else ' '} {state.name}",
+        f"{'*' if state.initial else '+' if state.entry else ' '} {state.name}",
         spec.name,
         f"{grant:,}" if spec.calls else "-",
         f"{' + '.join([*calls, *runs])} = {worst:,}" if worst else "-",

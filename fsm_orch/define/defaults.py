@@ -19,6 +19,7 @@ DEFAULTS: Mapping[str, object] = {
     "model": None,
     # of a state
     "initial": False,
+    "entry": False,
     "max_visits": None,
     "timeout_s": None,
     "expires_s": None,

@@ -65,6 +65,12 @@ class Definition:
         return next(state for state in self.states.values() if state.initial)
 
     @cached_property
+    def starts(self) -> tuple[str, ...]:
+        """Every state that a run can start in: the initial one, then those declared as entries."""
+        entries = (name for name, state in self.states.items() if state.entry)
+        return tuple(dict.fromkeys((self.initial.name, *entries)))
+
+    @cached_property
     def fallback(self) -> Final:
         return next(final for final in self.finals.values() if final.fallback)
 
@@ -139,7 +145,8 @@ class Definition:
 
     def _line(self, state: str) -> str:
         exits = (f"{h.name} -> {h.target.name}" for h in self.states[state].handoffs)
-        mark = "* " if self.states[state].initial else "  "
+        own = self.states[state]
+        mark = "* " if own.initial else "+ " if own.entry else "  "
         return f"{mark}{state} [{self.states[state].spec.name}]: {', '.join(exits)}"
 
 
@@ -147,6 +154,7 @@ def _state(state: State) -> dict[str, Any]:
     return said(
         agent=_agent(state),
         initial=state.initial,
+        entry=state.entry,
         max_visits=state.max_visits,
         timeout_s=_seconds(state.timeout_s),
         expires_s=_seconds(state.expires_s),
@@ -198,5 +206,6 @@ def _handoff(handoff: Handoff) -> dict[str, Any]:
 
 def _limits(limits: Limits | CallLimits) -> dict[str, Any]:
     """Return limits whole, since a default is a promise too; $0.05 is the same as $0.050."""
-    held = {name: getattr(limits, name) for name in type(limits).__pydantic_fields__}
+    # but for those of threads, which came later: where they are None they are left out
+    held = limits.model_dump()
     return {name: f"{value.normalize():f}" if isinstance(value, Decimal) else value for name, value in held.items()}

@@ -13,14 +13,14 @@ N = TypeVar("N", bound=Hashable)
 Graph = Mapping[N, Collection[N]]
 
 
-def shortest_path(graph: Graph[N], start: N, is_goal: Callable[[N], bool]) -> tuple[N, ...] | None:
-    """Return a path with the fewest edges from `start` to a goal, both ends included; None if there is none."""
-    came_from: dict[N, N] = {start: start}
-    queue = deque([start])
+def shortest_path(graph: Graph[N], starts: Iterable[N], is_goal: Callable[[N], bool]) -> tuple[N, ...] | None:
+    """Return a path with the fewest edges from one of `starts` to a goal, both ends included; None if there is none."""
+    came_from: dict[N, N] = {start: start for start in starts}
+    queue = deque(came_from)
     while queue:
         node = queue.popleft()
         if is_goal(node):
-            return _trace(came_from, start, node)
+            return _trace(came_from, node)
         for successor in graph[node]:
             if successor not in came_from:
                 came_from[successor] = node
@@ -28,9 +28,9 @@ def shortest_path(graph: Graph[N], start: N, is_goal: Callable[[N], bool]) -> tu
     return None
 
 
-def _trace(came_from: Mapping[N, N], start: N, node: N) -> tuple[N, ...]:
+def _trace(came_from: Mapping[N, N], node: N) -> tuple[N, ...]:
     path = [node]
-    while path[-1] != start:
+    while came_from[path[-1]] != path[-1]:
         path.append(came_from[path[-1]])
     return tuple(reversed(path))
 
@@ -70,7 +70,7 @@ def shortest_cycle(graph: Graph[N]) -> tuple[N, ...] | None:
     best: tuple[N, ...] | None = None
     for node in graph:
         for successor in graph[node]:
-            way_back = shortest_path(graph, successor, lambda n, home=node: n == home)  # type: ignore[misc]
+            way_back = shortest_path(graph, [successor], lambda n, home=node: n == home)  # type: ignore[misc]
             if way_back is not None and (best is None or len(way_back) < len(best) - 1):
                 best = (node, *way_back)
     return best

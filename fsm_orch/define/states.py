@@ -135,7 +135,8 @@ class State(_Declared, _Source):
 
     Args:
         agent: an agent, or a plain function of the visit (sync or async).
-        initial: whether runs start here; exactly one state of a machine does.
+        initial: whether runs start here unless they say otherwise; exactly one state of a machine does.
+        entry: whether a run may start here too: `run(context, start=Support.billing)`. What its agent reads is given.
         max_visits: visits at most in one run; None: the hop limit. A cycle needs it on one of its states.
         timeout_s: seconds of one visit; None: the machine's `visit_s`, or the longest deadline of its parts.
         expires_s: seconds after which what a human is asked in it expires, over `on_timeout`; None: never.
@@ -148,13 +149,14 @@ class State(_Declared, _Source):
         for an async function, or an own agent is none: see `AgentSpec`.
     """
 
-    __slots__ = ("agent", "expires_s", "handoffs", "initial", "max_visits", "spec", "thread", "timeout_s")
+    __slots__ = ("agent", "entry", "expires_s", "handoffs", "initial", "max_visits", "spec", "thread", "timeout_s")
 
     def __init__(
         self,
         agent: HasSpec | Callable[[Any], Any],
         *,
         initial: bool = False,
+        entry: bool = False,
         max_visits: int | None = None,
         timeout_s: float | None = None,
         expires_s: float | None = None,
@@ -166,6 +168,7 @@ class State(_Declared, _Source):
         super().__init__()
         self.agent = agent
         self.initial = initial
+        self.entry = entry
         self.max_visits = max_visits
         self.timeout_s = timeout_s
         self.expires_s = expires_s

@@ -7,7 +7,7 @@ alone allow, which is more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..amounts import FREE, Amount, Price
@@ -111,16 +111,20 @@ def _dearest(definition: Any, hops: int, charged: Mapping[str, int]) -> int:
     """Return the charge of the dearest path, or of the dearest that the hops allow where too many paths differ."""
     if not any(charged.values()):
         return 0
-    initial = definition.initial.name
+    starts = definition.starts
+    # a first visit is taken off only where it is surely made
     most = {
-        name: hops if state.max_visits is None else state.max_visits - (name == initial)
+        name: hops if state.max_visits is None else state.max_visits - ((name,) == starts)
         for name, state in definition.states.items()
     }
     onward = {name: [t for t in definition.successors[name] if most.get(t, 0) > 0] for name in most}
-    scarce = frozenset(name for name, left in most.items() if 0 < left < hops - 1)
+    scarce = frozenset(name for name, left in most.items() if 0 < left < hops - (len(starts) == 1))
     # what was seen is kept sorted: only how often decides what may follow
-    paths: dict[tuple[str, tuple[str, ...]], int] = {(initial, ()): charged[initial]}
-    best = charged[initial]
+    is_counted = len(starts) > 1
+    paths: dict[tuple[str, tuple[str, ...]], int] = {
+        (start, (start,) if is_counted and start in scarce else ()): charged[start] for start in starts
+    }
+    best = max(paths.values())
     for _ in range(hops - 1):
         longer: dict[tuple[str, tuple[str, ...]], int] = {}
         for (state, seen), amount in paths.items():
@@ -132,13 +136,13 @@ def _dearest(definition: Any, hops: int, charged: Mapping[str, int]) -> int:
         if not longer:
             break
         if len(longer) > _WIDEST:
-            return _by_hops(initial, onward, charged, hops)
+            return _by_hops(starts, onward, charged, hops)
         best, paths = max(best, *longer.values()), longer
     return best
 
 
-def _by_hops(initial: str, onward: Mapping[str, list[str]], charged: Mapping[str, int], hops: int) -> int:
+def _by_hops(starts: Iterable[str], onward: Mapping[str, list[str]], charged: Mapping[str, int], hops: int) -> int:
     follow = dict.fromkeys(charged, 0)
     for _ in range(hops - 1):
         follow = {name: max((charged[t] + follow[t] for t in onward[name]), default=0) for name in charged}
-    return charged[initial] + follow[initial]
+    return max(charged[start] + follow[start] for start in starts)

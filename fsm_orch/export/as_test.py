@@ -44,7 +44,8 @@ def pytest_source(
     """
     writer = _Writer(definition, trace, is_real=is_real)
     turns = [*(line for leg in trace.legs for line in writer.turn(leg)), *writer.last_turn()]
-    played = [f"{definition.name},", f"{writer.start()},", "[", *(f"    {turn}," for turn in turns), "],"]
+    entry = [] if trace.path[0] == definition.initial.name else [f"start={definition.name}.{trace.path[0]},"]
+    played = [f"{definition.name},", f"{writer.start()},", "[", *(f"    {turn}," for turn in turns), "],", *entry]
     kept = f"{definition.name}, {definition.name}.policies[{definition.policies.index(policy)}], result"
     play = ["play(", *(f"    {line}" for line in played), ")"]
     name = re.sub(r"\W+", "_", str(policy)).strip("_").lower()

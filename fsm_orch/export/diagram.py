@@ -48,7 +48,8 @@ class Diagram:
     """The nodes and arrows of a machine."""
 
     title: tuple[str, ...]
-    initial: str
+    starts: tuple[str, ...]
+    """The nodes that runs start in, the initial state first."""
     nodes: tuple[Node, ...]
     arrows: tuple[Arrow, ...]
 
@@ -59,7 +60,7 @@ def diagram(definition: Definition) -> Diagram:
     ids = {name: f"n{number}" for number, name in enumerate((*definition.states, *definition.finals))}
     return Diagram(
         title=_printable(definition.name, _limits(definition.limits)),
-        initial=ids[definition.initial.name],
+        starts=tuple([ids[name] for name in definition.starts]),
         nodes=(
             *(Node(ids[name], "state", _state_lines(state)) for name, state in definition.states.items()),
             *(Node(ids[name], *_final(final)) for name, final in definition.finals.items()),

@@ -88,7 +88,7 @@ def definition_html(definition: Definition) -> str:
     return _joined(
         _heading(drawn.title[0], drawn.title[1]),
         _table(("state", "handoff", "to", ""), turns),
-        _line(f"starts in {definition.initial.name}; whatever fails lands in {definition.fallback.name}"),
+        _line(f"starts in {' or '.join(definition.starts)}; whatever fails lands in {definition.fallback.name}"),
     )
 
 

@@ -33,7 +33,7 @@ def dot(definition: Definition) -> str:
             '  edge [fontname="Helvetica", fontsize=11]',
             '  start [shape=point, label=""]',
             *(f"  {_node(node)}" for node in drawn.nodes),
-            f"  start -> {drawn.initial}",
+            *(f"  start -> {start}" for start in drawn.starts),
             *(f"  {_edge(arrow)}" for arrow in drawn.arrows),
             "}",
             "",

@@ -14,6 +14,7 @@ def drawn(definition: Definition, trace: Trace) -> str:
     """Return a definition as a mermaid flowchart in which the path of a trace is marked, its start included."""
     ids = {name: f"n{number}" for number, name in enumerate((*definition.states, *definition.finals))}
     taken = {(ids[leg.state], leg.handoff) for leg in trace.legs}
-    arrows = diagram(definition).arrows
-    marked = [n for n, arrow in enumerate(arrows, 1) if (arrow.source, next(iter(arrow.lines), None)) in taken]
-    return f"{mermaid(definition)}  linkStyle {','.join(map(str, [0, *marked]))} {_MARK}\n"
+    starts = definition.starts
+    arrows = enumerate(diagram(definition).arrows, len(starts))
+    marked = [n for n, arrow in arrows if (arrow.source, next(iter(arrow.lines), None)) in taken]
+    return f"{mermaid(definition)}  linkStyle {','.join(map(str, [starts.index(trace.path[0]), *marked]))} {_MARK}\n"

@@ -149,7 +149,8 @@ class FiniteModel:
     digest: str
     hops: int
     tokens: int
-    initial: str
+    starts: tuple[str, ...]
+    """The places that runs start in, the initial one first."""
     fallback: str
     places: tuple[FiniteState, ...]
     finals: Mapping[str, tuple[tuple[Variable, tuple[object, ...]], ...]]
@@ -216,7 +217,7 @@ class _ModelBuilder:
             digest=definition.digest,
             hops=limits.hops,
             tokens=limits.tokens,
-            initial=definition.initial.name,
+            starts=definition.starts,
             fallback=definition.fallback.name,
             places=tuple(map(self._place, definition.states.values())),
             finals={name: tuple(self._sets(final.sets)) for name, final in definition.finals.items()},

@@ -36,7 +36,7 @@ def mermaid(definition: Definition) -> str:
             f"  subgraph machine[{_label(drawn.title)}]",
             '    start(("start"))',
             *(f"    {_node(node)}" for node in drawn.nodes),
-            f"    start --> {drawn.initial}",
+            *(f"    start --> {start}" for start in drawn.starts),
             *(f"    {_edge(arrow)}" for arrow in drawn.arrows),
             "  end",
             *_styles(drawn),
@@ -56,10 +56,12 @@ def _edge(arrow: Arrow) -> str:
 
 
 def _styles(drawn: Diagram) -> list[str]:
-    """Return the lines that colour edges; mermaid numbers edges as they come, and number 0 leads from the start."""
+    """Return the lines that colour edges; mermaid numbers edges as they come, those from the start first."""
     styles: list[tuple[ArrowKind, str]] = [("failure", _FAILURE_STYLE), ("landing", _LANDING_STYLE)]
     numbers = {
-        kind: ",".join(str(number) for number, arrow in enumerate(drawn.arrows, 1) if arrow.kind == kind)
+        kind: ",".join(
+            str(number) for number, arrow in enumerate(drawn.arrows, len(drawn.starts)) if arrow.kind == kind
+        )
         for kind, _ in styles
     }
     return [f"  linkStyle {numbers[kind]} {style}" for kind, style in styles if numbers[kind]]

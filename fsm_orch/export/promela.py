@@ -96,7 +96,7 @@ class _Writer:
         yield from (f"#define {name} {number}" for (_, number), name in self.value.items())
 
     def _variables(self) -> Iterator[str]:
-        yield f"short state = {self.at[self.model.initial]};"
+        yield f"short state = {self.at[self.model.starts[0]]};"
         yield "short took;                 /* the handoff that was taken last, while policies look at it */"
         yield "int hops;"
         yield "int settled;                /* tokens charged */"
@@ -184,6 +184,8 @@ class _Writer:
     def _process(self) -> Iterator[str]:
         yield "active proctype machine() {"
         yield from (f"  {self._choice(name, v, v.starts)};" for v, name in self.variable.items())
+        if len(self.model.starts) > 1:
+            yield "  if " + " ".join(f":: state = {self.at[name]}" for name in self.model.starts) + " fi;"
         yield "  do"
         yield "  :: atomic {"
         yield "       look();"

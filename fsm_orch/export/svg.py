@@ -36,13 +36,13 @@ def svg(definition: Definition) -> str:
     numbers = {node.id: number for number, node in enumerate(drawn.nodes, 1)}
     sizes = [Size(_START, _START), *(_size(node.lines, padding=10) for node in drawn.nodes)]
     edges = [(numbers[a.source], numbers[a.target], _size(a.lines) if a.lines else None) for a in drawn.arrows]
-    layout = laid_out(sizes, [(0, numbers[drawn.initial], None), *edges])
+    layout = laid_out(sizes, [*((0, numbers[start], None) for start in drawn.starts), *edges])
     title = _size(drawn.title)
     width, top = max(layout.size.width, title.width) + 2 * _MARGIN, title.height + 2 * _MARGIN
     height = layout.size.height + top + _MARGIN
     left = (width - layout.size.width) / 2
     start, *places = layout.nodes
-    first, *lines = layout.lines
+    begins, lines = layout.lines[: len(drawn.starts)], layout.lines[len(drawn.starts) :]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="fsm-orch" width="{width:.0f}" height="{height:.0f}" '
@@ -51,7 +51,7 @@ def svg(definition: Definition) -> str:
             *_texts(drawn.title, Point(width / 2, top / 2), _LABEL["handoff"]),
             f'<g transform="translate({left:.1f} {top:.1f})">',
             f'<circle cx="{start.x:.1f}" cy="{start.y:.1f}" r="{_START / 2}" fill="{_STROKE["handoff"]}"/>',
-            *_curve(first, "handoff"),
+            *(part for line in begins for part in _curve(line, "handoff")),
             *(part for arrow, line in zip(drawn.arrows, lines, strict=True) for part in _arrow(arrow, line)),
             *(p for n, size, at in zip(drawn.nodes, sizes[1:], places, strict=True) for p in _node(n, size, at)),
             "</g>",

@@ -126,9 +126,9 @@ Visit ==
 Ended == state \in Finals /\ UNCHANGED vars
 
 Init ==
-    /\ state = Initial
+    /\ state \in Initial
     /\ hops = 0
-    /\ visits = [s \in States |-> IF s = Initial THEN 1 ELSE 0]
+    /\ visits = [s \in States |-> IF s = state THEN 1 ELSE 0]
     /\ settled = 0
     /\ context \in Starts
     /\ landed = FALSE
@@ -186,7 +186,7 @@ class _Writer:
         yield ""
         yield f"States == {_set(place.name for place in model.places)}"
         yield f"Finals == {_set(model.finals)}"
-        yield f"Initial == {_quoted(model.initial)}"
+        yield f"Initial == {_set(model.starts)}"
         yield f"Fallback == {_quoted(model.fallback)}"
         yield ""
         yield from self._tables()

@@ -1,4 +1,4 @@
-"""How a run begins: on the definition, kernel, limits, prices and shares that it names, in the initial state."""
+"""How a run begins: on the definition, kernel, limits, prices and shares that it names, where runs may start."""
 
 from __future__ import annotations
 
@@ -31,12 +31,16 @@ def started(
     messages: tuple[Message, ...] = (),
     thread_id: str | None = None,
     trace_id: str | None = None,
+    state: str | None = None,
+    after: str | None = None,
 ) -> inputs.Started:
     """Return the input that begins a run of a machine.
 
     Args:
         context: the first values of its fields, as JSON.
         trace_id: None: the run id.
+        state: where it starts; None: in the initial state.
+        after: the run of its thread that came before it.
     """
     return inputs.Started(
         run_id=run_id,
@@ -46,6 +50,8 @@ def started(
         trace_id=trace_id,
         digest=compiled.definition.digest,
         kernel=VERSION,
+        state=None if state == compiled.definition.initial.name else state,
+        after=after,
         limits=compiled.limits.model_copy(),  # a model of pydantic has a `__dict__`, and journals are handed out
         prices=compiled.terms.prices.copy(),
         shares=compiled.terms.shares.copy(),
@@ -65,7 +71,7 @@ def compiled_as(definition: Definition, event: inputs.Started, potential: Potent
 
 
 def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:
-    """Begin a run and enter its initial state; one that was moved too little to enter that is landed.
+    """Begin a run and enter the state that it starts in; one that was moved too little to enter that is landed.
 
     Raises StepError: if it was started on something else than this, its limits admit no entry into that, or its context
         does not fit.
@@ -75,7 +81,8 @@ def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:
     if differs := _differences(compiled, event):
         raise StepError(f"run {event.run_id} was started {'; '.join(differs)}: fold it on what it was started on")
     whole = Allowance(limits.tokens, limits.cost_micros)
-    grant = compiled.states[definition.initial.name].grant
+    start = event.state or definition.initial.name
+    grant = compiled.states[start].grant
     # at every moment a run can pay for its next call and for its landing, at this first one too
     if limits.hops < 1 or not whole.covers(grant):
         raise StepError(
@@ -90,7 +97,7 @@ def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:
     if set_early := fields_set_early(context):
         why = why_early(definition.context, set_early)
         raise StepError(f"run {event.run_id} cannot start with {', '.join(set_early)} set: {why}")
-    now = _first(compiled, context, Ledger(_moved(whole, event)), run_id=event.run_id)
+    now = _first(compiled, context, Ledger(_moved(whole, event)), run_id=event.run_id, state=start)
     return _enter(
         compiled,
         replace(
@@ -111,18 +118,18 @@ def begin_part(above: Configuration, ask: int, compiled: CompiledMachine, contex
         context: a first context that has been checked.
         ledger: its share.
     """
-    now = _first(compiled, context, ledger, run_id=f"{above.key}.{ask}")
+    start = compiled.definition.initial.name
+    now = _first(compiled, context, ledger, run_id=f"{above.key}.{ask}", state=start)
     return _enter(compiled, replace(now, thread_id=above.thread_id, trace_id=above.trace_id, path=(*above.path, ask)))
 
 
-def _first(compiled: CompiledMachine, context: Context, ledger: Ledger, *, run_id: str) -> Configuration:
-    initial = compiled.definition.initial.name
+def _first(compiled: CompiledMachine, context: Context, ledger: Ledger, *, run_id: str, state: str) -> Configuration:
     return Configuration(
         run_id=run_id,
         thread_id=None,
         trace_id=run_id,
         status="running",
-        state=initial,
+        state=state,
         context=context,
         messages=(),
         visits={},
@@ -130,20 +137,20 @@ def _first(compiled: CompiledMachine, context: Context, ledger: Ledger, *, run_i
         ledger=ledger,
         usage=Usage(),
         # for the stamp of `RunStarted`, which is made before the first visit is entered and counted
-        ceiling=compiled.potential.ahead(initial, 0, {initial: 1}),
+        ceiling=compiled.potential.ahead(state, 0, {state: 1}),
         at=0.0,
         visit=None,
     )
 
 
 def _enter(compiled: CompiledMachine, now: Configuration) -> Step:
-    initial, course = compiled.states[now.state], Course(compiled, now)
+    first, course = compiled.states[now.state], Course(compiled, now)
     course.record_start()
-    if now.ledger.affords(initial.grant):
-        course.enter(initial)
+    if now.ledger.affords(first.grant):
+        course.enter(first)
     else:
         moved = in_words(now.ledger.limit, now.ledger.limit)
-        course.land("budget", f"it was moved {moved}, which do not pay {entry_of(initial.state)}")
+        course.land("budget", f"it was moved {moved}, which do not pay {entry_of(first.state)}")
     return course.done()
 
 
@@ -176,8 +183,8 @@ def _differences(compiled: CompiledMachine, event: inputs.Started) -> list[str]:
         differs.append(f"at prices that are others here: of {_others(event.prices, prices)}")
     if event.shares != shares:
         differs.append(f"with shares that are others here: of {_others(event.shares, shares)}")
-    if event.state not in (None, definition.initial.name):
-        differs.append(f"in {event.state!r}, and runs start in {definition.initial.name!r}")
+    if event.state is not None and event.state not in definition.starts:
+        differs.append(f"in {event.state!r}, and runs start in {' or '.join(map(repr, definition.starts))}")
     if event.shut:
         differs.append("while states were shut, and this kernel knows of no gates")
     return differs

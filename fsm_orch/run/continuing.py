@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, overload
 from ..define.definition import Definition
 from ..define.machine import C, D
 from . import given
+from .account import ThreadLeft, left_of
 from .driver import Driver
 from .result import RunResult
 from .waiting import Question
@@ -98,6 +99,16 @@ class Continuing(Generic[C, D]):
             return self._result_of(await self._driver.resume(run_id, deps))
         given.check_answer(id=id, who=who)
         return self._result_of(await self._driver.answer(run_id, question, answer, id, who, deps))
+
+    async def thread_left(self, thread_id: str) -> ThreadLeft:
+        """Return what the runs of a thread may still take of its limits, now that others may be under way.
+
+        None is what is not limited; nothing is limited without a store.
+        """
+        limits, store = self._driver.compiled.limits, self._driver.store
+        if store is None or not limits.has_thread:
+            return ThreadLeft(None, None)
+        return await left_of(store, limits, thread_id)
 
     @overload
     async def expire(self: Continuing[C, None], run_id: str) -> RunResult[C]: ...

@@ -15,11 +15,12 @@ Perform = Callable[[Effect], Doing | None]
 """Begins a piece of work; returns None if it is done."""
 
 
-async def drive(run: Run, perform: Perform, *, is_read: bool) -> None:
+async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio.CancelledError | None = None) -> None:
     """Do what a run is due, until it has ended or waits for humans.
 
     Args:
         is_read: somebody reads its records as they are made.
+        cancelled: what came of its caller while its beginning was stored; it lands at once.
 
     Raises what the store raised: if it failed; nothing is folded then, and what is stored can be folded and resumed.
     Raises BaseException: a cancellation by the caller, or whatever of an agent or a guard is no failure of its own. The
@@ -27,6 +28,8 @@ async def drive(run: Run, perform: Perform, *, is_read: bool) -> None:
     """
     work = Work(run)
     try:
+        if cancelled is not None:
+            raise cancelled
         while True:
             # Asked after the pause, and begun without another `await`: what was due before the store was waited for may
             # be due no longer.
@@ -49,16 +52,16 @@ async def drive(run: Run, perform: Perform, *, is_read: bool) -> None:
             run.is_stopping = True
             run.give_up()
             raise
-        cancelled = await work.end()
+        later = await work.end()
         raised = error if work.interrupt is None or not is_failure(error) else work.interrupt
         if run.lost is None or not is_failure(run.lost):  # else a cancellation would end for good what can be resumed
             run.cancel(type(raised).__name__)
-            cancelled = await _stored(run, raised) or cancelled
+            later = await _stored(run, raised) or later
         if raised is not error:
             raise raised from error
-        if cancelled is None or not isinstance(error, asyncio.CancelledError):
+        if later is None or not isinstance(error, asyncio.CancelledError):
             raise
-        raise cancelled from error
+        raise later from error
     finally:
         run.time.end()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,13 +21,16 @@ from ..observe.prompted import OnPrompt
 from ..resilience.retry import Retry
 from ..store.base import Store
 from . import resume, start
+from .account import account_of, begun
 from .attempt import attempt
 from .cast import Cast
 from .drive import Perform, drive
+from .outlast import outlast
 from .tool import use
 from .waiting import Question, answered, chosen, is_given_already, overdue
 from .work import Doing
 from .writer import Run
+from .writer import told as as_told
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,15 +54,32 @@ class Driver:
             told: observers of this run, besides those of all.
             is_read: somebody reads its records as they are made.
         """
-        run = self._made(self.compiled, (first,), told)
         is_first = first.run_id not in self._under_way  # a second run under one id is refused by the store
         self._under_way.add(first.run_id)
         try:
-            await drive(run, self._performing(run, deps), is_read=is_read)
+            first, cancelled = await self._begun(first)
+            run = self._made(self.compiled, (first,), told)
+            await drive(run, self._performing(run, deps), is_read=is_read, cancelled=cancelled)
         finally:
             if is_first:
                 self._under_way.discard(first.run_id)
         return run
+
+    async def _begun(self, first: Started) -> tuple[Started, asyncio.CancelledError | None]:
+        """Move to a run what it may take of its thread. Return its beginning, and what its caller cancelled meanwhile.
+
+        A caller does not cut the store off: money may have been moved, which only the end of the run gives back.
+        """
+        account = account_of(first)
+        if account is None:
+            return first, None
+        assert self.store is not None  # a run of a thread with limits is refused without one
+        storing = asyncio.ensure_future(_told(begun(self.store, self.compiled, first, account), first.run_id))
+        cancelled = await outlast(storing)
+        stored = storing.result()
+        if isinstance(stored, BaseException):
+            raise stored
+        return stored, cancelled
 
     async def resume(self, run_id: str, deps: Any) -> Run:
         """Go on with a stored run whose process ended, or give it as it is if it waits or has ended."""
@@ -148,6 +168,14 @@ class Driver:
             return use(run, effect, cast.agents[state], deps)
 
         return perform
+
+
+async def _told(beginning: Awaitable[Started], run_id: str) -> Started | BaseException:
+    """Return what is begun, or what the store raised: an interrupt, raised in a task, would end the event loop."""
+    try:
+        return await beginning
+    except BaseException as error:
+        return as_told(run_id, error)
 
 
 def _new_id() -> str:

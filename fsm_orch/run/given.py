@@ -17,6 +17,7 @@ from ..observe.base import Observer
 from ..observe.prompted import OnPrompt
 from ..resilience.retry import Retry
 from ..store.base import Store
+from .account import account_of
 from .result import RunResult
 
 
@@ -137,6 +138,18 @@ def check_first(first: Started) -> None:
             to_json(first)
         except StepError as error:
             raise StartError(f"this conversation cannot be journaled: {error}") from None
+
+
+def check_thread(first: Started, store: Store | None) -> None:
+    """Check that the limits of a thread can be kept.
+
+    Raises StartError: if no store keeps what its runs have taken.
+    """
+    if account_of(first) is not None and not hasattr(store, "charge"):
+        raise StartError(
+            "the limits of a thread are kept by a store, and this runner has none that does: "
+            "Runner(..., store=MemoryStore())"
+        )
 
 
 def check_run_id(run_id: object) -> None:

@@ -70,7 +70,8 @@ async def put(store: Store, run: Run, event: Input) -> None:
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
     run_id, place = run.now.run_id, len(run.journal)
-    appending = asyncio.ensure_future(tried(partial(store.append, run_id, place, (event,))))
+    append = partial(store.append, run_id, place, (event,), holds=run.holds_of(event))
+    appending = asyncio.ensure_future(tried(append))
     cancelled = await outlast(appending)
     failure = asyncio.CancelledError() if appending.cancelled() else appending.result()
     if cancelled is not None:

@@ -13,23 +13,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
-from typing import Any, TypedDict, Unpack, cast, overload
+from typing import Any, Unpack, cast, overload
 
 from ..agents.base import Agent
 from ..clock import Clock
 from ..define.definition import Definition
 from ..define.machine import C, D, Machine, definition_of
-from ..define.source import told_apart
 from ..define.states import State
-from ..errors import StartError
-from ..kernel.begin import started
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
 from ..kernel.step import fold_recorded
 from ..limits import Limits
-from ..messages import Message
 from ..models.base import Model
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt
@@ -40,6 +36,7 @@ from . import conversation, given, start
 from .cast import cast_of
 from .continuing import Continuing
 from .driver import Driver
+from .first import RunOptions, first_input
 from .result import RunResult, place
 from .stream import RunStream
 from .waiting import questions
@@ -212,26 +209,9 @@ class Runner(Continuing[C, D]):
         return self._result(now, records, events, compiled=compiled)
 
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
-        expected = self.definition.context
-        if type(context) is not expected:
-            twin = told_apart(expected, type(context))
-            raise StartError(
-                f"{self.definition.name} runs on a {expected.__name__}, not on a {type(context).__name__}{twin}"
-            )
+        first = first_input(self.compiled, context, options, run_id=self._new_id())
         given.check_deps(self.definition, deps)
-        unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
-        if unknown:
-            raise TypeError(f"a run takes {', '.join(RunOptions.__annotations__)}, not {', '.join(unknown)}")
-        named = options.get("run_id")
-        first = started(
-            self.compiled,
-            start.initial_values(context),
-            run_id=self._new_id() if named is None else named,
-            messages=given.messages_of(options.get("messages", ())),
-            thread_id=options.get("thread_id"),
-            trace_id=options.get("trace_id"),
-        )
-        given.check_first(first)
+        given.check_thread(first, self.store)
         return first
 
     async def _run(
@@ -268,19 +248,6 @@ class Runner(Continuing[C, D]):
             said=now.messages,
             words=self._words,
         )
-
-
-class RunOptions(TypedDict, total=False):
-    """What can be said of one run besides its context and dependencies."""
-
-    messages: Sequence[Message]
-    """The conversation so far, such as the messages of the run before; none by default."""
-    run_id: str
-    """Names this run; random by default."""
-    thread_id: str
-    """Names the conversation that this run is part of."""
-    trace_id: str
-    """Ties this run to a trace of the caller's; the run id by default."""
 
 
 def _is_loop_running() -> bool:

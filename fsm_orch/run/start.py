@@ -80,12 +80,15 @@ def _check_start(
     inside = [(f"{place}.", inner.limits) for place, inner in machines_in(definition)]
     for place, within in [("", limits), *inside]:
         unbounded = [name for name in unpriced if name.startswith(place)]
+        dollars = within.cost_usd
+        if dollars is None and not place:  # threads are of whole runs
+            dollars = within.thread_cost_usd
         # fail closed: with a cost limit, a call at an unknown price could not be refused in time
-        if within.cost_usd is not None and unbounded:
+        if dollars is not None and unbounded:
             whose = f" of {place[:-1]!r}" if place else ""
             raise StartError(
                 f"The price of the model of {', '.join(map(repr, unbounded))} is not known, so a cost limit of "
-                f"${within.cost_usd:f}{whose} cannot be kept: use a model with a known price, or limit tokens alone"
+                f"${dollars:f}{whose} cannot be kept: use a model with a known price, or limit tokens alone"
             )
     reason = start_objection(definition, limits, prices)
     if reason is not None:

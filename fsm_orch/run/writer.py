@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+from ..amounts import Amount
 from ..clock import Clock
 from ..errors import StoreError, VisitError, is_failure
 from ..kernel import inputs
@@ -26,7 +27,8 @@ from ..models.base import Request, Response
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt, Prompted
 from ..observe.telling import named, report, tell
-from ..store.base import Store
+from ..store.base import Hold, Store
+from .account import account_of, given_back
 from .active import ActiveTime
 
 _SHARE_S, _SHARE_INPUTS = 0.001, 16
@@ -101,6 +103,7 @@ class Run:
         self._observers = tuple(observers)
         self._store = store
         self._stored = len(self.journal) if is_stored else 0
+        self._account = account_of(journal[0]) if store and isinstance(journal[0], inputs.Started) else None
         self._is_left = False
         self._storing = asyncio.Lock()
         self._appending: asyncio.Future[BaseException | None] | None = None
@@ -197,9 +200,14 @@ class Run:
         tell(self._observers, (record,))
         report(
             "run %s had ended when call %d of %r turned out to have used %d tokens and %d micro-dollars "
-            "more than it had reserved: they are charged to nobody",
-            *(self.now.run_id, event.call, event.source, event.tokens, event.cost),
+            "more than it had reserved: they are charged to %s",
+            *(self.now.run_id, event.call, event.source, event.tokens, event.cost, self._account or "nobody"),
         )
+        if self._account is not None and self._store is not None:
+            charge = partial(self._store.charge, self._account, Amount(event.tokens, event.cost))
+            charging = asyncio.ensure_future(_charged(charge, self._account))
+            _CHARGING.add(charging)
+            charging.add_done_callback(_CHARGING.discard)
 
     def give_up(self) -> None:
         """Stop waiting for all that is under way, and have it stopped."""
@@ -253,9 +261,9 @@ class Run:
             raise self.lost
         pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
         if pending:
-            self._appending = asyncio.ensure_future(
-                tried(partial(store.append, self.now.run_id, self._stored, pending, is_finished=self.is_finished))
-            )
+            append = partial(store.append, self.now.run_id, self._stored, pending)
+            how = partial(append, is_finished=self.is_finished, holds=self._holds(self.now))
+            self._appending = asyncio.ensure_future(tried(how))
             # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have
             # to be appended at an unknown place
             failure = await asyncio.shield(self._appending)
@@ -263,6 +271,14 @@ class Run:
             if failure is not None:
                 raise self._lose(failure)
             self._stored += len(pending)  # not `len(self.journal)`: inputs may have been folded meanwhile
+
+    def _holds(self, then: Configuration) -> tuple[Hold, ...]:
+        """Return what moves in the append with which a run comes to a configuration."""
+        return () if self._account is None or then.status != "finished" else (given_back(self._account, then),)
+
+    def holds_of(self, event: Input) -> tuple[Hold, ...]:
+        """Return what moves in the append of an input that is stored before it is folded."""
+        return () if self._account is None else self._holds(step(self.compiled, self.now, event).configuration)
 
     def _lose(self, failure: BaseException) -> BaseException:
         """Stop a run whose store failed. Return what to raise: an Exception, or the store's interrupt."""
@@ -274,6 +290,16 @@ class Run:
 
     def _is_cancelled(self) -> bool:
         return self._caller is not None and self._caller.cancelling() > self._cancellations
+
+
+_CHARGING: set[asyncio.Future[None]] = set()
+"""What is charged to threads after the end of a run; an event loop alone would forget it."""
+
+
+async def _charged(charge: Callable[[], Awaitable[object]], account: str) -> None:
+    failure = await tried(charge)
+    if failure is not None:
+        report("%s could not be charged: the store raised %s", account, type(failure).__name__)
 
 
 async def tried(storing: Callable[[], Awaitable[object]]) -> BaseException | None:

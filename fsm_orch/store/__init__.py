@@ -1,9 +1,9 @@
 """Stores: where the journals of runs are kept."""
 
-from ..errors import StoreError
+from ..errors import StoreError, TooLittleLeft
 from ..kernel.codec import input_from_json, to_json
 from ..kernel.inputs import Input
-from .base import Store
+from .base import Hold, Store
 from .memory import MemoryStore
 
-__all__ = ["Input", "MemoryStore", "Store", "StoreError", "input_from_json", "to_json"]
+__all__ = ["Hold", "Input", "MemoryStore", "Store", "StoreError", "TooLittleLeft", "input_from_json", "to_json"]

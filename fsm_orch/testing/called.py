@@ -123,7 +123,7 @@ def _contexts(definition: Definition, state: State, refused: list[str]) -> st.Se
     drawn = st.builds(lambda given, more: {**given, **more}, given_values(context_type), st.fixed_dictionaries(fields))
 
     def is_way_in(context: Context | None) -> bool:
-        if context is None or state.initial or any(_is_open(way, context) for way in ways):
+        if context is None or state.name in definition.starts or any(_is_open(way, context) for way in ways):
             return context is not None
         refused.append(f"no guard on a way into it held ({', '.join(f'{way.name}: {way.guard!r}' for way in ways)})")
         return False

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from ..amounts import Amount
 from ..errors import StoreError
 from ..kernel.inputs import Input
-from ..store.base import Store
+from ..store.base import Hold, Store
 
 
 class Crashed(StoreError):
@@ -31,7 +32,15 @@ class CrashingStore:
         self._writes = writes
         self._keeps = keeps
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(
+        self,
+        run_id: str,
+        start: int,
+        inputs: Sequence[Input],
+        *,
+        is_finished: bool = False,
+        holds: Sequence[Hold] = (),
+    ) -> None:
         """Keep inputs, or crash.
 
         Raises Crashed: on the write that crashes, and on every later one.
@@ -42,11 +51,22 @@ class CrashingStore:
             raise Crashed("the store has crashed before")
         if self._writes == -1:
             if kept:
-                is_over = is_finished and kept == len(inputs)
-                await self._store.append(run_id, start, inputs[:kept], is_finished=is_over)
+                is_whole = kept == len(inputs)  # else it is as if an earlier write had been told to keep less
+                moved = holds if is_whole else ()
+                await self._store.append(
+                    run_id, start, inputs[:kept], is_finished=is_finished and is_whole, holds=moved
+                )
             raise Crashed("the store crashed")
-        await self._store.append(run_id, start, inputs, is_finished=is_finished)
+        await self._store.append(run_id, start, inputs, is_finished=is_finished, holds=holds)
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return what is kept of a journal."""
         return await self._store.load(run_id)
+
+    async def charge(self, account: str, amount: Amount) -> None:
+        """Charge an account; this counts as no write."""
+        await self._store.charge(account, amount)
+
+    async def taken(self, account: str) -> Amount:
+        """Return what is taken of an account."""
+        return await self._store.taken(account)

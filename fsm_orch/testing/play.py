@@ -29,6 +29,7 @@ from ..kernel.requests import AskHuman, RunPart, UseTool
 from ..limits import CallLimits, Limits
 from ..models.base import Request, Response
 from ..proof.explore.reality import simple_fields
+from ..run.first import RunOptions
 from ..run.result import RunResult
 from ..run.runner import Runner
 from ..store.memory import MemoryStore
@@ -77,6 +78,7 @@ def play(
     context: C,
     turns: Iterable[Turn],
     *,
+    start: State | None = None,
     limits: Limits | None = None,
     price: Price = FREE,
 ) -> RunResult[C]:
@@ -91,6 +93,7 @@ def play(
         machine: the machine.
         context: what the run starts on.
         turns: one for each visit, in order.
+        start: where the run starts; None: in the initial state.
         limits: instead of the machine's.
         price: what tokens cost, in every state.
 
@@ -113,7 +116,8 @@ def play(
         new_id=lambda: "played",
     )
     deps = None if definition.deps is None else object()
-    result = runner.run_sync(context, deps=deps)
+    where: RunOptions = {} if start is None else {"start": start}
+    result = runner.run_sync(context, deps=deps, **where)
     while result.waiting:
         answer = script.is_approving if result.waiting[0].tool else True
         result = asyncio.run(runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps))

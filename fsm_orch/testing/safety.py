@@ -168,10 +168,12 @@ class _Suite(RuleBasedStateMachine):
 
     @initialize(data=st.data())
     def start(self, data: st.DataObject) -> None:
-        """Start a run on any context."""
+        """Start a run on any context, wherever runs may start."""
         context = data.draw(contexts(self.machine), label="context")
         self.checker, self.journal, self.at = TheoremChecker(self.compiled), [], 0.0
-        self.follow(started(self.compiled, journaled(context, type(context).__pydantic_fields__), run_id="r"))
+        fields, starts = journaled(context, type(context).__pydantic_fields__), self.compiled.definition.starts
+        state = data.draw(st.sampled_from(starts), label="start") if len(starts) > 1 else None
+        self.follow(started(self.compiled, fields, run_id="r", state=state))
         assume(self.checker.now is not None)  # limits that admit no start are told by the runner
 
     @_is("finished")

@@ -164,3 +164,15 @@ class AgentTwo:
 def test_agents_of_other_classes_have_other_digests() -> None:
     """Two agents of a user's own classes are told apart, though they say the same of reads, writes and calls."""
     assert build(agent=AgentOne()).digest != build(agent=AgentTwo()).digest  # type: ignore[arg-type]
+
+
+def test_what_is_said_of_threads_is_in_the_digest() -> None:
+    """Limits of threads, and where runs may start besides, make digests of their own; unsaid they are in none."""
+    plain, tokens, dollars = (
+        build(limits=limits) for limits in (Limits(), Limits(thread_tokens=10_000), Limits(thread_cost_usd="0.50"))
+    )
+
+    assert 3 == len({plain.digest, tokens.digest, dollars.digest})
+    assert {"hops", "tokens", "cost_usd", "deadline_s", "visit_s"} == plain.canonical["limits"].keys()
+    assert "0.5" == dollars.canonical["limits"]["thread_cost_usd"]
+    assert build(state_options={"entry": True}).digest != plain.digest == build(state_options={"entry": False}).digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ def told(file: Path) -> tuple[int, str]:
         timeout=120,
         check=False,
         cwd=file.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # where this test's own imports come from
     )
     return ran.returncode, ran.stdout + ran.stderr
 

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, guard, never
+from fsm_orch.export.as_test import pytest_source
 from fsm_orch.export.diagram import diagram
 from fsm_orch.export.dot import dot
+from fsm_orch.export.drawing import drawn as path_drawn
 from fsm_orch.export.mermaid import mermaid
 from fsm_orch.export.svg import svg
+from fsm_orch.proof import prove
 
 DOT = shutil.which("dot")
 needs_dot = pytest.mark.skipif(DOT is None, reason="Graphviz is not installed")
@@ -250,3 +253,40 @@ def test_a_picture_shows_a_description_as_it_is(text):
     definition = described(text)
 
     assert " ".join(diagram(definition).arrows[0].lines[1].split()) in shown_by_svg(definition)
+
+
+class Doors(Machine[Ticket]):
+    """Two ways in."""
+
+    front, side = State(act, initial=True), State(act, entry=True)
+    done, human = Final(), Final(fallback=True)
+    on, end = front.to(side), side.to(done)
+    policies = (never(side).before(front),)
+
+
+def test_every_start_is_drawn() -> None:
+    """An arrow leads from the start to each state that runs may start in, in every language."""
+    drawn = diagram(Doors.definition)
+
+    assert ("n0", "n1") == drawn.starts
+    text = mermaid(Doors.definition)
+    assert {"    start --> n0", "    start --> n1", "  linkStyle 4,5 stroke:#c77700"} <= set(text.splitlines())
+    assert {"  start -> n0", "  start -> n1"} <= set(dot(Doors.definition).splitlines())
+
+
+def test_a_counterexample_from_an_entry_starts_there() -> None:
+    """Its test says where the run starts, and fails on the machine; its drawing marks that arrow."""
+    (judged,) = prove(Doors).exploration.policies
+    assert judged.trace is not None
+
+    source = pytest_source(Doors.definition, Doors.policies[0], judged.trace, module="doors")
+
+    assert "start=Doors.side," in source
+    assert "linkStyle 1 stroke-width" in path_drawn(Doors.definition, judged.trace)
+
+
+def test_every_start_is_in_the_picture() -> None:
+    """The SVG has a curve from the start to each of them, beside those of handoffs and landings."""
+    root = ElementTree.fromstring(svg(Doors.definition))
+
+    assert 2 + 2 + 2 == len(root.findall(".//{*}path"))

@@ -30,8 +30,8 @@ def compiled(plan: Tape) -> CompiledMachine:
     return CompiledMachine(machine.definition, limits=limits)
 
 
-def started(compiled: CompiledMachine) -> inputs.Started:
-    return begin.started(compiled, {}, run_id="r")
+def started(compiled: CompiledMachine, tape: Tape) -> inputs.Started:
+    return begin.started(compiled, {}, run_id="r", state=tape.pick(compiled.definition.starts))
 
 
 def any_input(tape: Tape, compiled: CompiledMachine, now: Configuration, at: float) -> Input:
@@ -98,7 +98,7 @@ def _reply(tape: Tape, compiled: CompiledMachine, now: Configuration, at: float)
 def played(compiled: CompiledMachine, tape: Tape, inputs: int = 40) -> tuple[TheoremChecker, list[Input]] | None:
     """Play inputs off a tape under a checker, leaving out those the kernel does not admit; None if none starts."""
     checker = TheoremChecker(compiled)
-    journal: list[Input] = [started(compiled)]
+    journal: list[Input] = [started(compiled, tape)]
     try:
         checker.follow(journal[0])
     except StepError:

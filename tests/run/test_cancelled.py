@@ -44,9 +44,9 @@ class Slow(MemoryStore):
         super().__init__()
         self._seconds = seconds
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         await asyncio.sleep(self._seconds())
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+        await super().append(run_id, start, inputs, **options)
         await asyncio.sleep(self._seconds())
 
 

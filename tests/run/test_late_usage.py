@@ -190,9 +190,9 @@ async def test_a_bill_that_comes_after_the_end_is_told(caplog: pytest.LogCapture
 class Slow(MemoryStore):
     """A store that takes a second for each write."""
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         await asyncio.sleep(1)
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+        await super().append(run_id, start, inputs, **options)
 
 
 @pytest.mark.looptime

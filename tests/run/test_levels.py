@@ -239,12 +239,12 @@ class Fails(MemoryStore):
         super().__init__()
         self.left = at
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         await asyncio.sleep(0.01)
         self.left -= 1
         if self.left == 0:
             raise OSError("disk full")
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+        await super().append(run_id, start, inputs, **options)
 
 
 @pytest.mark.parametrize("at", range(1, 6))

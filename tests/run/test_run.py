@@ -64,10 +64,10 @@ class Slow(MemoryStore):
         super().__init__()
         self.meanwhile = meanwhile
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         await asyncio.sleep(0)
         self.meanwhile()
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+        await super().append(run_id, start, inputs, **options)
 
 
 async def test_two_writers_store_every_input_once() -> None:

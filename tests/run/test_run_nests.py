@@ -135,9 +135,9 @@ class Slow(MemoryStore):
         """Return what is stored at this moment."""
         return tuple(self._journals["r"])
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         await asyncio.sleep(self._chance.random() * self._chance.choice([0, 0.1, 2]))
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+        await super().append(run_id, start, inputs, **options)
 
 
 @in_both_lanes(few=30, many=60)

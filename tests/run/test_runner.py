@@ -154,7 +154,7 @@ async def test_a_store_that_fails_stops_the_run() -> None:
     """A run whose journal cannot be kept does not go on; the error is raised."""
 
     class Full(MemoryStore):
-        async def append(self, run_id: str, start: int, inputs: Any, *, is_finished: bool = False) -> None:
+        async def append(self, run_id: str, start: int, inputs: Any, **options: Any) -> None:
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):

@@ -31,10 +31,10 @@ class Hiccup(MemoryStore):
         self._error = error
         self._keeps = keeps
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         self.writes += 1
         if self.writes != self._at or self._keeps:
-            await super().append(run_id, start, inputs, is_finished=is_finished)
+            await super().append(run_id, start, inputs, **options)
         if self.writes == self._at:
             raise self._error
 
@@ -190,9 +190,9 @@ class Slow(MemoryStore):
         super().__init__()
         self._seconds = seconds
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         await asyncio.sleep(self._seconds)
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+        await super().append(run_id, start, inputs, **options)
 
 
 @pytest.mark.looptime
@@ -235,7 +235,7 @@ async def test_a_store_that_fails_does_not_hide_a_cancellation() -> None:
     """A caller that cancels gets its cancellation, with a note of what else went wrong."""
 
     class Broken(MemoryStore):
-        async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+        async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
             if any(isinstance(event, Cancelled) for event in inputs):
                 raise OSError("disk full")
 
@@ -281,9 +281,9 @@ async def test_a_store_may_use_up_what_it_is_given() -> None:
     class Takes(MemoryStore):
         given = 0
 
-        async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+        async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
             Takes.given += len(inputs)
-            await super().append(run_id, start, list(inputs), is_finished=is_finished)
+            await super().append(run_id, start, list(inputs), **options)
             if isinstance(inputs, list):
                 inputs.clear()
 

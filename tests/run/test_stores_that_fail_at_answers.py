@@ -30,10 +30,10 @@ class Faulty(MemoryStore):
         self.faults = dict[str, BaseException]()
         self.keeps = False
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         error = self.faults.pop("append", None)
         if error is None or self.keeps:
-            await super().append(run_id, start, inputs, is_finished=is_finished)
+            await super().append(run_id, start, inputs, **options)
         if error is not None:
             raise error
 
@@ -91,14 +91,14 @@ class Slow(MemoryStore):
         self.begun, self.go = asyncio.Event(), asyncio.Event()
         self.is_cut_off = False
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         self.begun.set()
         try:
             await self.go.wait()
         except asyncio.CancelledError:
             self.is_cut_off = True
             raise
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+        await super().append(run_id, start, inputs, **options)
 
 
 async def test_a_caller_that_cancels_does_not_cut_it_off() -> None:

@@ -132,9 +132,9 @@ class Meeting(MemoryStore):
             await self.meet.wait()
         return journal
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         self.is_meeting = False
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+        await super().append(run_id, start, inputs, **options)
 
 
 async def test_of_answers_that_come_at_once_one_wins() -> None:
@@ -159,10 +159,10 @@ class Broken(MemoryStore):
 
     is_broken = False
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
         if self.is_broken:
             raise StoreError("no more")
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+        await super().append(run_id, start, inputs, **options)
 
 
 async def test_a_store_that_fails_is_no_other_answer() -> None:
@@ -344,8 +344,8 @@ async def test_a_tool_whose_process_ended_is_used_again_if_it_may_be(is_repeatab
 class Later(MemoryStore):
     """A store that lets others go first."""
 
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], *, is_finished: bool = False) -> None:
-        await super().append(run_id, start, inputs, is_finished=is_finished)
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
+        await super().append(run_id, start, inputs, **options)
         for _ in range(9):
             await asyncio.sleep(0)
 

@@ -63,11 +63,10 @@ class Desk:
 
     def runs(self) -> Iterator[Run]:
         """Yield every run."""
-        initial = self.definition.initial
-        for a in (False, True):
-            context = Flags(a=a)
-            start = ((frozenset({initial.name}), context),)
-            yield from self._visit(initial, context, 0, {}, 0, start, (initial.name,))
+        for name, a in product(self.definition.starts, (False, True)):
+            first, context = self.definition.states[name], Flags(a=a)
+            start = ((frozenset({name}), context),)
+            yield from self._visit(first, context, 0, {}, 0, start, (name,))
 
     def _visit(
         self,
@@ -223,13 +222,13 @@ def desks(draw: st.DrawFn) -> Desk:
 
 def _state(draw: st.DrawFn, number: int) -> State:
     writes = draw(st.sampled_from([(), (), (Flags.a,), (Flags.b,), (Flags.a, Flags.b)]))
-    visits = draw(st.sampled_from([None, 1, 2]))
+    visits, is_entry = draw(st.sampled_from([None, 1, 2])), draw(st.integers(0, 3)) == 3
     if draw(st.booleans()):
-        return State(_act, initial=number == 0, max_visits=visits, writes=writes)
+        return State(_act, initial=number == 0, entry=is_entry, max_visits=visits, writes=writes)
     caps = draw(st.sampled_from([4, 9, 19]))
     calls = draw(st.integers(1, 2))
     agent = LLMAgent("x", writes=writes, calls=calls, max_input_tokens=caps, max_output_tokens=1)
-    return State(agent, initial=number == 0, max_visits=visits)
+    return State(agent, initial=number == 0, entry=is_entry, max_visits=visits)
 
 
 def _act(visit: Any) -> None:

@@ -147,13 +147,17 @@ def build(
     finals = [Final(), Final(sets={Traits.b: tape.chance(2)}), Final(fallback=True, sets={Traits.answer: "default"})]
     handoffs = _handoffs(tape, states, finals, is_cyclic, guards)
     needed = max(map(least, states))  # or it would not build
+    limits = Limits(hops=count + tape.below(3), tokens=max(needed, tape.pick([10_000, 150, 200, 300, 350])))
+    policies = _policies(tape, [*states, *finals[:2], *handoffs.values(), *uses], guards)
+    for state in states[1:]:
+        state.entry = tape.chance(6)
     namespace = {
         "__doc__": "A small machine.",
         **{f"s{index}": state for index, state in enumerate(states)},
         **dict(zip(("done", "other", "human"), finals, strict=True)),
         **handoffs,
-        "limits": Limits(hops=count + tape.below(3), tokens=max(needed, tape.pick([10_000, 150, 200, 300, 350]))),
-        "policies": _policies(tape, [*states, *finals[:2], *handoffs.values(), *uses], guards),
+        "limits": limits,
+        "policies": policies,
     }
     return types.new_class("Small", (Machine[Traits],), exec_body=lambda body: body.update(namespace))
 

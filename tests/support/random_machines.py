@@ -179,6 +179,8 @@ def build(tape: Tape) -> type[Machine[Facts, Tape]]:
             ends: list[State | Final] = [*states, done, other]
             handoffs[f"f{index}"] = edge(tape.pick(ends))
     join(count - 1, count + 1, tape.below(len(GUARDS)))
+    for state in states[1:]:
+        state.entry = tape.chance(4)
     namespace = {
         "__doc__": "A random machine.",
         **{f"s{index}": state for index, state in enumerate(states)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -67,7 +67,13 @@ Edge = tuple[str, str] | tuple[str, str, EdgeKind]
 
 
 def road(
-    stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 8, tokens: int = 10_000, **limits: Any
+    stops: Mapping[str, Stop | int],
+    edges: Iterable[Edge],
+    *,
+    hops: int = 8,
+    tokens: int = 10_000,
+    entries: Collection[str] = (),
+    **limits: Any,
 ) -> Definition:
     """Return a definition. Its first state is the initial one, and every state has an exit to a final state.
 
@@ -79,7 +85,10 @@ def road(
         stop = given if isinstance(given, Stop) else Stop(given)
         parts = tuple(Part(name=part, definition=inner, most=most) for part, (inner, most) in stop.runs.items())
         agent = Idle(stop.calls, stop.grant, parts, **stop.spec)
-        states[name] = State(agent, initial=not states, max_visits=stop.max_visits, timeout_s=stop.timeout_s)
+        is_first, is_entry = not states, name in entries
+        states[name] = State(
+            agent, initial=is_first, entry=is_entry, max_visits=stop.max_visits, timeout_s=stop.timeout_s
+        )
     finals = {"done": Final(), "human": Final(fallback=True)}
     for name, part in [*states.items(), *finals.items()]:
         part.name = name
@@ -123,8 +132,12 @@ def _edge(source: State, target: State, kind: EdgeKind = "handoff"):
     return make.get(kind, source.on_refusal)(target)
 
 
-def drawn(random: Random, *, states: int, hops: int, degree: int = 3) -> Definition:
-    """Draw a definition in which every state can be reached, and many states can run out of visits."""
+def drawn(random: Random, *, states: int, hops: int, degree: int = 3, has_entries: bool = False) -> Definition:
+    """Draw a definition in which every state can be reached, and many states can run out of visits.
+
+    Args:
+        has_entries: whether runs of half of them may start in some other states too.
+    """
     names = [f"s{number}" for number in range(states)]
     visits = [1, 1, 2, 2, 3, None]
     stops = {
@@ -142,12 +155,15 @@ def drawn(random: Random, *, states: int, hops: int, degree: int = 3) -> Definit
     kinds: list[EdgeKind] = ["handoff", "handoff", "handoff", "failure", "timeout", "refusal"]
     for _ in range(random.randint(0, states * degree)):
         edges.setdefault((random.choice(names), random.choice(names)), random.choice(kinds))
-    return road(stops, [(*pair, kind) for pair, kind in edges.items()], hops=hops, tokens=random.choice([100, 9_000]))
+    tokens = random.choice([100, 9_000])
+    has_entries = has_entries and random.random() < 0.5
+    entries = [name for name in names if random.random() < 0.4] if has_entries else []
+    return road(stops, [(*pair, kind) for pair, kind in edges.items()], hops=hops, tokens=tokens, entries=entries)
 
 
 def small(random: Random) -> Definition:
-    """Draw a definition of up to 7 states, small enough to list its paths."""
-    return drawn(random, states=random.randint(1, 7), hops=random.randint(1, 8))
+    """Draw a definition of up to 7 states, small enough to list its paths, of which half have several starts."""
+    return drawn(random, states=random.randint(1, 7), hops=random.randint(1, 8), has_entries=True)
 
 
 def paths(definition: Definition) -> Iterator[tuple[str, ...]]:
@@ -166,7 +182,8 @@ def paths(definition: Definition) -> Iterator[tuple[str, ...]]:
             if (path[-1], name) in edges and path.count(name) < most and hops + 2 <= definition.limits.hops:
                 yield from on((*path, name))
 
-    yield from on((definition.initial.name,))
+    for start in definition.starts:
+        yield from on((start,))
 
 
 def charged(definition: Definition, path: Iterable[str]) -> int:

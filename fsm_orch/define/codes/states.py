@@ -90,7 +90,7 @@ CODES = (
     Code(
         code="FSM110",
         title="Read that some path did not write",
-        problem="An agent reads a field, and on some path to it nobody wrote that field.",
+        problem="An agent reads a field that nobody wrote on some path to it; a run may start there (entry=True).",
         why="On that path the agent would work from a default as if it were a result.",
         expected="fields that are written on every path, required, or marked Given or Preset",
         fix="write the field on that path, remove its default, mark it Preset, or do not read it",

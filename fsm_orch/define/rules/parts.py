@@ -102,7 +102,9 @@ def _path_without(definition: Definition, field: str) -> tuple[str, ...] | None:
         for name, final in definition.finals.items()
         if not final.fallback and field not in {ref.name for ref in final.sets}
     }
-    return shortest_path(edges_that_do_not_write(definition, field), definition.initial.name, lambda name: name in ends)
+    return shortest_path(
+        edges_that_do_not_write(definition, field), [definition.initial.name], lambda name: name in ends
+    )
 
 
 def branches(definition: Definition) -> Iterator[Finding]:

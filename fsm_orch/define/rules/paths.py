@@ -14,18 +14,19 @@ from ..context import first_readable
 from ..definition import Definition
 from ..graph import reachable, reversed_graph, shortest_cycle, shortest_path, without
 from ..states import Final
+from ..wording import quoted
 
 
 def unreachable(definition: Definition) -> Iterator[Finding]:
     """Find states that no path leads to."""
-    reached = reachable(definition.successors, [definition.initial.name])
+    reached = reachable(definition.successors, definition.starts)
     for name, part in (*definition.states.items(), *definition.finals.items()):
         if name not in reached and not (isinstance(part, Final) and part.fallback):
             yield codes.finding(
                 "FSM103",
                 where=part.where,
                 problem=f"no path leads to {name!r}",
-                expected=f"states that can be reached from {definition.initial.name!r}",
+                expected=f"states that can be reached from {quoted(definition.starts)}",
             )
 
 
@@ -77,10 +78,17 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
         for field in sorted((state.spec.read_names & definition.context.__pydantic_fields__.keys()) - first):
             path = shortest_path(
                 edges_that_do_not_write(definition, field),
-                definition.initial.name,
+                definition.starts,
                 lambda name, goal=state.name: name == goal,  # type: ignore[misc]
             )
-            if path is not None:
+            if path == (state.name,) and not state.initial:
+                yield codes.finding(
+                    "FSM110",
+                    where=state.where,
+                    problem=f"{state.name!r} reads {field!r}, and a run may start there (entry=True), before anything "
+                    "writes it",
+                )
+            elif path is not None:
                 lost = _lost(definition, field, path)
                 why = f" ({lost})" if lost else ""
                 yield codes.finding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ...amounts import FREE, Allowance, Price, in_words
+from ...amounts import FREE, Allowance, Amount, Price, in_words
 from ...errors import Finding
 from ...limits import Limits
 from .. import codes
@@ -57,7 +57,7 @@ def no_way_out(definition: Definition) -> Iterator[Finding]:
 def _never_entered(definition: Definition) -> Iterator[Finding]:
     for state in definition.states.values():
         grant = state.spec.grant(FREE).tokens
-        if grant > definition.limits.tokens and not state.initial:
+        if grant > definition.limits.tokens and state.name not in definition.starts:
             yield codes.finding(
                 "FSM119",
                 where=state.where,
@@ -70,8 +70,10 @@ def _never_entered(definition: Definition) -> Iterator[Finding]:
 def _too_far(definition: Definition) -> Iterator[Finding]:
     """Find limits within which no run reaches an end other than the fallback, as each state must (`traps`)."""
     ends = {name for name, final in definition.finals.items() if not final.fallback}
-    path = shortest_path(definition.successors, definition.initial.name, lambda name: name in ends)
-    if path is not None and len(path) - 1 > definition.limits.hops >= 1:
+    for start in definition.starts:
+        path = shortest_path(definition.successors, [start], lambda name: name in ends)
+        if path is None or not len(path) - 1 > definition.limits.hops >= 1:
+            continue
         yield codes.finding(
             "FSM119",
             where=definition.where,
@@ -103,11 +105,23 @@ def start_objection(definition: Definition, limits: Limits, prices: Mapping[str,
 
 
 def _objection(definition: Definition, limits: Limits, prices: Mapping[str, Price] | None) -> str | None:
-    initial = definition.initial
-    grant = initial.spec.grant(FREE) if prices is None else grants(definition, prices)[initial.name]
     if limits.hops < 1:
         return f"a run needs at least 1 hop, to land; the limit is {limits.hops}"
-    limit = Allowance(limits.tokens, limits.cost_micros)
-    if not limit.covers(grant):
-        return f"{entry_of(initial)} may take {in_words(grant, limit)}; the limit is {in_words(limit, limit)}"
+    for name in definition.starts:
+        state = definition.states[name]
+        grant = state.spec.grant(FREE) if prices is None else grants(definition, prices)[name]
+        if reason := _unpaid(state, grant, limits):
+            return reason
+    return None
+
+
+def _unpaid(state: State, grant: Amount, limits: Limits) -> str | None:
+    """Return why the entry of a state cannot be paid at the start of a run; None if it can."""
+    thread_tokens = limits.tokens if limits.thread_tokens is None else limits.thread_tokens
+    for whose, limit in (
+        ("the limit is", Allowance(limits.tokens, limits.cost_micros)),
+        ("a thread has", Allowance(thread_tokens, limits.thread_cost_micros)),
+    ):
+        if not limit.covers(grant):
+            return f"{entry_of(state)} may take {in_words(grant, limit)}; {whose} {in_words(limit, limit)}"
     return None

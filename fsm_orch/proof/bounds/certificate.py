@@ -70,7 +70,7 @@ class Witness(_FrozenModel):
     """A path that shows how near runs come to a bound; guards and the limits of tokens and cost are ignored."""
 
     states: tuple[str, ...]
-    """The states it visits, the initial state first."""
+    """The states it visits, one where runs start first."""
     handoffs: tuple[str, ...]
     """The handoffs or failure edges between them, one fewer; where several join two states, the first declared."""
     amount: int
@@ -87,10 +87,12 @@ class Bound(_FrozenModel):
     witness: Witness
     """The most expensive path if `is_exact`, else the most expensive one that was found."""
     total: Exact
-    """The bound that the tolls alone prove: worst case of the initial state + `to_come` + the toll of every visit
-    left; `bound` is its whole part, or lower where a search proved more."""
+    """The bound that the tolls alone prove: worst case of the first visit + `to_come` + the toll of every visit left;
+    `bound` is its whole part, or lower where a search proved more. Of several starts no first visit is sure: all visits
+    are left then, and the toll of the first is taken off."""
     to_come: Exact
-    """The most that may follow the first visit, with the toll of each visit made taken off: pi(initial, 0)."""
+    """The most that may follow the first visit, of the dearest start, with the toll of each visit made taken off:
+    pi(start, 0)."""
     per_visit: Mapping[str, Exact]
     """lambda, by state: allowing one more visit of it raises the bound by at most this much. Only states whose visits
     can run out before the hops do have one."""

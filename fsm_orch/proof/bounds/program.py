@@ -1,7 +1,8 @@
 """The tolls at which the bound is lowest, found by a linear program; the only module that imports SciPy.
 
-    minimise    pi(initial, 0) + sum left(s) * lambda(s)
+    minimise    pi(initial, 0) + sum left(s) * lambda(s), or z + sum left(s) * lambda(s) of several starts
     subject to  pi(s, h) - pi(t, h + 1) + lambda(t) >= c(t)    on every edge s -> t, after every h it can be taken at
+                z - pi(s, 0) + lambda(s) >= c(s)               for each of several starts s
                 pi >= 0, lambda >= 0
 
 Here c(t) is the worst case of a visit of t, left(s) the visits of s that remain once the run has begun, and pi(s, h),
@@ -16,7 +17,7 @@ the best ones. The bound is then computed from them hop by hop, as from any othe
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -35,7 +36,8 @@ _TIE_BREAK = 1e-6
 """Added to the weight of every toll, so that a toll which does not change the bound comes out as 0."""
 
 Terms = tuple[tuple[Hashable, float], ...]
-"""Variables with their factors. A toll is named by its state, a potential by a tuple, the toll of a hop by None."""
+"""Variables with their factors. A toll is named by its state, a potential by a tuple, z by the empty one, the toll of a
+hop by None."""
 
 
 def best_tolls(
@@ -64,20 +66,34 @@ def best_tolls(
 def _layered(skeleton: Skeleton) -> tuple[Terms, list[tuple[Terms, str]]]:
     """Return the goal and the rows of the program with a potential (s, h) for each state reachable by h hops."""
     rows: list[tuple[Terms, str]] = []
-    reached = {skeleton.initial}
+    goal, first = _goal(skeleton, lambda start: (((start, 0), -1),))
+    rows += first
+    reached = set(skeleton.starts)
     for h in range(skeleton.hops - 1):
         edges = [(s, t) for s in sorted(reached) for t in skeleton.onward[s]]
         rows += [((((s, h), 1), ((t, h + 1), -1), *_toll(skeleton, t)), t) for s, t in edges]
         reached = {t for _, t in edges}
-    return (((skeleton.initial, 0), 1),), rows
+    return goal or (((skeleton.starts[0], 0), 1),), rows
 
 
 def _flat(skeleton: Skeleton) -> tuple[Terms, list[tuple[Terms, str]]]:
     """Return the goal and the rows of the program with one potential (s,) for each reachable state, and mu."""
-    reached = sorted(reachable(skeleton.onward, [skeleton.initial]))
+    reached = sorted(reachable(skeleton.onward, skeleton.starts))
     edges = [(s, t) for s in reached for t in skeleton.onward[s]]
     rows = [((((s,), 1), ((t,), -1), (None, 1), *_toll(skeleton, t)), t) for s, t in edges]
-    return (((skeleton.initial,), 1), (None, skeleton.hops - 1)), rows
+    goal, first = _goal(skeleton, lambda start: (((start,), -1), (None, 1 - skeleton.hops)))
+    return goal or (((skeleton.starts[0],), 1), (None, skeleton.hops - 1)), [*rows, *first]
+
+
+def _goal(skeleton: Skeleton, less: Callable[[str], Terms]) -> tuple[Terms, list[tuple[Terms, str]]]:
+    """Return what is minimised beside the tolls, with its rows; nothing where there is one start.
+
+    Args:
+        less: returns what pi(start, 0) takes off.
+    """
+    if skeleton.has_one_start:
+        return (), []
+    return (((), 1),), [((((), 1), *less(start), *_toll(skeleton, start)), start) for start in skeleton.starts]
 
 
 def _toll(skeleton: Skeleton, state: str) -> Terms:

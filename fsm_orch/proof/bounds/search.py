@@ -22,7 +22,7 @@ class SearchResult(NamedTuple):
     """A path that a run can take; guards and the limits of tokens and cost are ignored."""
 
     states: tuple[str, ...]
-    """The states it visits, the initial state first."""
+    """The states it visits, in order."""
     amount: int
     """The most that its visits are charged together."""
     is_dearest: bool
@@ -34,9 +34,9 @@ class _Path(NamedTuple):
     before: _Path | None
     amount: int
     gained: int
-    """The sum of c - lambda over its visits after the first, times `Tolls.unit`."""
+    """What its first visit has begun with, and the sum of c - lambda over those after it, times `Tolls.unit`."""
     seen: tuple[str, ...] = ()
-    """The scarce states it visited after its first visit, sorted, once for each visit."""
+    """The scarce states it visited, sorted, once for each visit that is counted among those that are left."""
 
 
 def dearest_path(tolls: Tolls, *, widest: int = WIDEST) -> SearchResult:
@@ -45,18 +45,23 @@ def dearest_path(tolls: Tolls, *, widest: int = WIDEST) -> SearchResult:
     Args:
         widest: the most paths of one length that are followed.
     """
-    initial = tolls.skeleton.initial
-    start = best = _Path(initial, None, tolls.worst_case[initial], 0)
+    starts = [_begun(tolls, state) for state in tolls.skeleton.starts]
+    best = max(starts, key=lambda path: path.amount)
     width, is_dearest = 1, False
     while not is_dearest and width <= widest:
-        best, is_dearest = _sweep(tolls, start, best, width)
+        best, is_dearest = _sweep(tolls, starts, best, width)
         width *= 8
     return SearchResult(_states(best), best.amount, is_dearest)
 
 
-def _sweep(tolls: Tolls, start: _Path, best: _Path, width: int) -> tuple[_Path, bool]:
+def _begun(tolls: Tolls, state: str) -> _Path:
+    is_counted = not tolls.skeleton.has_one_start and state in tolls.skeleton.scarce
+    return _Path(state, None, tolls.worst_case[state], tolls.begun(state), (state,) if is_counted else ())
+
+
+def _sweep(tolls: Tolls, starts: list[_Path], best: _Path, width: int) -> tuple[_Path, bool]:
     """Follow at most `width` paths of each length; return the best, and whether surely none is more expensive."""
-    paths, is_dearest = [start], True
+    paths, is_dearest = starts, True
     for hops in range(1, tolls.skeleton.hops):
         longer = _longer(tolls, paths)
         best = max(best, *longer, key=lambda path: path.amount) if longer else best

@@ -1,9 +1,9 @@
 """The skeleton of a machine: its states and edges as plain numbers, without guards, contexts or agents.
 
-A run visits the initial state after 0 hops, and each visit ends with one hop. A state can be entered after h hops only
-if h + 1 <= hops, because the last hop is kept for landing. So a run makes at most `hops` visits, and each is charged at
-most its worst case. Guards are ignored: a handoff whose guard never holds counts as possible. That can only add paths,
-so a bound of the skeleton is a bound of every run.
+A run visits one of the states to start in after 0 hops, and each visit ends with one hop. A state can be entered after
+h hops only if h + 1 <= hops, because the last hop is kept for landing. So a run makes at most `hops` visits, and each
+is charged at most its worst case. Guards are ignored: a handoff whose guard never holds counts as possible. That can
+only add paths, so a bound of the skeleton is a bound of every run.
 """
 
 from __future__ import annotations
@@ -30,18 +30,25 @@ MEASURES: tuple[Measure, ...] = ("tokens", "cost", "hops", "calls", "millisecond
 class Skeleton:
     """The states that runs can visit, and how often."""
 
-    initial: str
+    starts: tuple[str, ...]
+    """The states that a run can visit first."""
     onward: Mapping[str, tuple[str, ...]]
     """By state, the states that its handoffs and failure edges lead to, each once, in order of declaration."""
     visits_left: Mapping[str, int]
-    """By state, how often it can be entered once the run has begun; the hop limit if it declares no `max_visits`."""
+    """By state, how often it can be entered, the first visit of a run not counted where it has only one to begin with;
+    the hop limit if it declares no `max_visits`."""
     hops: int
     """The most hops of a run, the landing included."""
+
+    @property
+    def has_one_start(self) -> bool:
+        """Whether all runs begin with a visit of the same state, which is then taken off the visits that are left."""
+        return len(self.starts) == 1
 
     @cached_property
     def scarce(self) -> frozenset[str]:
         """The states whose visits can run out before the hops do; only these have a toll."""
-        return frozenset(state for state, left in self.visits_left.items() if 0 < left < self.hops - 1)
+        return frozenset(state for state, left in self.visits_left.items() if 0 < left < self.hops - self.has_one_start)
 
     @cached_property
     def edges(self) -> int:
@@ -55,13 +62,13 @@ def skeleton(definition: Definition, limits: Limits) -> Skeleton:
     Args:
         limits: the limits of runs, of which only `hops` is read.
     """
-    initial = definition.initial.name
+    starts = definition.starts
     left = {
-        name: limits.hops if state.max_visits is None else state.max_visits - (name == initial)
+        name: limits.hops if state.max_visits is None else state.max_visits - ((name,) == starts)
         for name, state in definition.states.items()
     }
     onward = {name: tuple(t for t in definition.successors[name] if left.get(t, 0) > 0) for name in left}
-    return Skeleton(initial, onward, left, limits.hops)
+    return Skeleton(starts, onward, left, limits.hops)
 
 
 def worst_cases(

@@ -11,6 +11,11 @@ first and the last, and no run is charged more than
 
     c(initial) + pi(initial, 0) + sum left(s) * lambda(s)
 
+Where a machine has several states to start in, none of them is surely visited, so left(s) counts first visits too. The
+toll of a first visit is then refunded like any other, and the bound is
+
+    max over starts s of (c(s) - lambda(s) + pi(s, 0)) + sum left(s) * lambda(s)
+
 This is the Lagrangian relaxation of the limits of visits: a limit is dropped, and a toll is paid on what it limited
 (Fisher, "The Lagrangian relaxation method", Management Science 27, 1981). `program` finds the tolls at which the bound
 is lowest. Everything here is exact arithmetic.
@@ -68,35 +73,49 @@ class Tolls:
 
     @cached_property
     def to_come(self) -> Fraction:
-        """The most that may follow the first visit, the tolls taken off: pi(initial, 0)."""
-        return self.pi(self.skeleton.initial, 0)
+        """The most that may follow the first visit of the dearest start, the tolls taken off: pi(start, 0)."""
+        _, to_come = max((self.begun(s) + pi, pi) for s, pi in self._starts(self.skeleton.hops - 1))
+        return Fraction(to_come, self.unit)
 
     @cached_property
-    def up_front(self) -> Fraction:
-        """The worst case of the first visit, and the toll of every visit that is left after it."""
-        paid = sum((self.skeleton.visits_left[s] * toll for s, toll in self.per_visit.items()), Fraction(0))
-        return self.worst_case[self.skeleton.initial] + paid
+    def paid(self) -> Fraction:
+        """The toll of every visit that is left, up front."""
+        return sum((self.skeleton.visits_left[s] * toll for s, toll in self.per_visit.items()), Fraction(0))
+
+    def begun(self, start: str) -> int:
+        """Return what the first visit of a run adds to the tolls that are paid, times `unit`."""
+        if self.skeleton.has_one_start:  # its visit is not among those that are left, and paid no toll
+            return self.worst_case[start] * self.unit
+        return self.gain[start]
 
     @property
     def total(self) -> Fraction:
         """The bound. A run is charged whole units, so the whole part of it is a bound too."""
-        return self.up_front + self.to_come
+        return self._total(self.skeleton.hops - 1)
 
     @property
     def per_hop(self) -> Fraction:
         """By how much one more hop would raise the bound, at these tolls."""
-        return Fraction(self.layers[-1][self.skeleton.initial], self.unit) - self.to_come
+        return self._total(self.skeleton.hops) - self.total
+
+    def _total(self, more: int) -> Fraction:
+        """Return the bound where so many visits may follow the first."""
+        return self.paid + Fraction(max(self.begun(s) + pi for s, pi in self._starts(more)), self.unit)
+
+    def _starts(self, more: int) -> list[tuple[str, int]]:
+        """Return pi of each start, times `unit`, where so many visits may follow."""
+        return [(start, self.layers[more][start]) for start in self.skeleton.starts]
 
     def reach(self, gained: int, state: str, hops: int) -> int:
         """Bound what any continuation of a path is charged in all.
 
         Args:
-            gained: the sum of `gain` over the visits of the path after its first.
+            gained: what its first visit has `begun` with, and the sum of `gain` over those after it.
             state: where the path stands.
             hops: how many it has taken.
         """
-        return (self._up_front + gained + self.layers[self.skeleton.hops - 1 - hops][state]) // self.unit
+        return (self._paid + gained + self.layers[self.skeleton.hops - 1 - hops][state]) // self.unit
 
     @cached_property
-    def _up_front(self) -> int:
-        return int(self.up_front * self.unit)
+    def _paid(self) -> int:
+        return int(self.paid * self.unit)

@@ -20,7 +20,10 @@ along a run the potentials cancel, and no run is charged more than
 
     c(initial) + pi(initial, H - 1) + sum left(s) * lambda(s)
 
-where H is the hop limit and left(s) the visits of s that remain once the run has begun (see `tolls`).
+where H is the hop limit and left(s) the visits of s that remain once the run has begun (see `tolls`). Where runs start
+in several states, no first visit is sure, so left(s) counts all visits of s, and the bound is
+
+    max over starts s of (c(s) - lambda(s) + pi(s, H - 1)) + sum left(s) * lambda(s)
 
 The witness is walked edge by edge. A bound lower than that sum is accepted if it is what the witness is charged, and no
 path that the tolls leave possible is charged more.
@@ -154,25 +157,25 @@ def _written(number: Fraction) -> int | str:
 class _Graph(NamedTuple):
     """The states that runs can visit, and how often."""
 
-    initial: str
+    starts: Sequence[str]
     hops: int
     left: Mapping[str, int]
-    """By state, how often it can be entered once the run has begun."""
+    """By state, how often it can be entered: of a single start, once the run has begun."""
     onward: Mapping[str, Sequence[str]]
     """By state, the states that its edges lead to; final states, and states that cannot be entered, are left out."""
 
 
 def _graph(canonical: Json, hops: int) -> _Graph:
     states = canonical["states"]
-    initial = next(name for name, state in states.items() if state.get("initial"))
+    starts = [name for name, state in states.items() if state.get("initial") or state.get("entry")]
     visits = {name: state.get("max_visits") for name, state in states.items()}
-    left = {name: hops if most is None else most - (name == initial) for name, most in visits.items()}
+    left = {name: hops if most is None else most - (starts == [name]) for name, most in visits.items()}
     onward: dict[str, list[str]] = {name: [] for name in states}
     for handoff in canonical["handoffs"]:  # of every kind: failure edges too
         for source in handoff["sources"]:
             if left.get(handoff["target"], 0) > 0:
                 onward[source].append(handoff["target"])
-    return _Graph(initial, hops, left, onward)
+    return _Graph(starts, hops, left, onward)
 
 
 def _costs(
@@ -241,22 +244,28 @@ def _objection(bound: Json, canonical: Json, graph: _Graph, cost: Mapping[str, i
     for _ in range(graph.hops):
         # 0 because a run may end here: any run can be landed after any visit.
         layers.append({s: max([0, *(gain[t] + layers[-1][t] for t in ways)]) for s, ways in graph.onward.items()})
-    to_come, after_one_more = (Fraction(layers[n][graph.initial], unit) for n in (graph.hops - 1, graph.hops))
     paid = sum(graph.left[state] * of for state, of in toll.items())
-    total = cost[graph.initial] + to_come + paid
+    is_single = len(graph.starts) == 1  # whose first visit is not among those left, and paid no toll
+    begun = {s: cost[s] * unit if is_single else gain[s] for s in graph.starts}
+    reach = {
+        n: max((begun[s] + layers[n][s], layers[n][s]) for s in graph.starts) for n in (graph.hops - 1, graph.hops)
+    }
+    most, of_most = reach[graph.hops - 1]
+    to_come, total = Fraction(of_most, unit), paid + Fraction(most, unit)
+    after_one_more = paid + Fraction(reach[graph.hops][0], unit)
     # A witness that no run can take would make a bound look exact that is not, so its edges and visits are looked up.
     reached = _walk(bound["witness"], canonical, graph, cost)
     if reached is None:
         return f"no run can take its witness: {bound['witness']}"
     is_exact = reached == floor(total) or (
-        bound["is_exact"] and _is_dearest(reached, graph, cost, gain, layers, unit, cost[graph.initial] + paid)
+        bound["is_exact"] and _is_dearest(reached, graph, cost, gain, layers, unit, paid, begun)
     )
     # Every number is computed here and compared, the ones for readers too: a certificate is right in all or refused.
     facts = {
         "worst_case": cost,
         "to_come": _written(to_come),
         "total": _written(total),
-        "per_hop": _written(after_one_more - to_come),
+        "per_hop": _written(after_one_more - total),
         "witness": {**bound["witness"], "amount": reached},
         "is_exact": is_exact,
         "bound": reached if is_exact else floor(total),
@@ -267,12 +276,14 @@ def _objection(bound: Json, canonical: Json, graph: _Graph, cost: Mapping[str, i
 def _walk(witness: Json, canonical: Json, graph: _Graph, cost: Mapping[str, int]) -> int | None:
     """Return what a path is charged, or None if it is not a path of this graph within the limits of hops and visits."""
     states, handoffs = witness["states"], witness["handoffs"]
+    counted = states[1:] if len(graph.starts) == 1 else states
     edges = {(h["name"], source, h["target"]) for h in canonical["handoffs"] for source in h["sources"]}
     is_path = (
-        states[:1] == [graph.initial]
+        bool(states)
+        and states[0] in graph.starts
         and len(states) == len(handoffs) + 1 <= graph.hops
         and edges.issuperset(zip(handoffs, states, states[1:], strict=False))
-        and all(states[1:].count(state) <= graph.left.get(state, 0) for state in states[1:])
+        and all(counted.count(state) <= graph.left.get(state, 0) for state in counted)
     )
     return sum(cost[state] for state in states) if is_path else None
 
@@ -288,25 +299,30 @@ def _is_dearest(
     gain: Mapping[str, int],
     layers: Sequence[Mapping[str, int]],
     unit: int,
-    start: Fraction | int,
+    paid: Fraction | int,
+    begun: Mapping[str, int],
 ) -> bool:
     """Search for a path that is charged more than `reached`; return True only if there surely is none.
 
     Args:
         gain: by state, its worst case less its toll, times the unit.
         layers: pi times the unit, by the number of visits that may follow.
-        start: the worst case of the first visit and the toll of every visit that is left after it.
+        paid: the toll of every visit that is left.
+        begun: by start, what its visit adds to that, times the unit.
     """
     # Of paths that stand in the same state after the same visits, the most expensive is enough: whatever can follow one
     # can follow the others. Visits are counted only where they can run out.
-    paths: _Paths = {(graph.initial, ()): (cost[graph.initial], 0)}
+    last = graph.hops - (len(graph.starts) == 1)
+    paths: _Paths = {
+        (s, (s,) if len(graph.starts) > 1 and graph.left[s] < last else ()): (cost[s], of) for s, of in begun.items()
+    }
     for n in range(graph.hops - 2, -1, -1):
         longer: _Paths = {}
         for (state, seen), (charged, gained) in paths.items():
             for t in graph.onward[state]:
                 path = charged + cost[t], gained + gain[t]
-                key = t, tuple(sorted((*seen, t))) if graph.left[t] < graph.hops - 1 else seen
-                if seen.count(t) < graph.left[t] and floor(start + Fraction(path[1] + layers[n][t], unit)) > reached:
+                key = t, tuple(sorted((*seen, t))) if graph.left[t] < last else seen
+                if seen.count(t) < graph.left[t] and floor(paid + Fraction(path[1] + layers[n][t], unit)) > reached:
                     longer[key] = max(longer.get(key, path), path)
         # Giving up is safe: the bound is then held to be inexact, and a certificate that says otherwise is refused.
         if len(longer) > _MOST_OPEN or any(charged > reached for charged, _ in longer.values()):

@@ -68,7 +68,9 @@ def verdict_in_words(certificate: Certificate, measure: Literal["tokens", "cost"
     limit = limits.tokens if measure == "tokens" else limits.cost_micros or 0
     if verdict == "slack":
         lack = "tokens" if measure == "tokens" else "money"
-        return f"slack: within the limit of {shown(limit, measure)}, so no run is ever cut short for lack of {lack}"
+        unless = ", unless its thread has less left" if limits.has_thread else ""
+        within = f"within the limit of {shown(limit, measure)}"
+        return f"slack: {within}, so no run is ever cut short for lack of {lack}{unless}"
     beyond = certificate.bounds[measure].bound - limit
     return (
         f"guarded: {shown(beyond, measure)} above the limit of {shown(limit, measure)}, so a run may be cut short and "

@@ -56,7 +56,7 @@ class Automaton(NamedTuple):
     other: Side
 
     def start(self, place: str, holds: Holds) -> int:
-        """Return the state of the automaton once a run has entered its initial state."""
+        """Return the state of the automaton once a run has entered the state that it starts in."""
         return self._moment(0, place, holds)
 
     def hop(self, at: int, handoff: str, place: str, holds: Holds) -> int:

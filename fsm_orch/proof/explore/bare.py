@@ -40,8 +40,8 @@ def _most(definition: Definition, atom: Atom, hops: int) -> int:
         case State():
             return hops if atom.max_visits is None else min(atom.max_visits, hops)
         case Handoff():
-            # a visit ends with one hop at most, and the first visit of the initial state began without one
-            begun = isinstance(atom.target, State) and atom.target is definition.initial
+            # a visit ends with one hop at most, and the first visit of the only state to start in began without one
+            begun = isinstance(atom.target, State) and (atom.target.name,) == definition.starts
             left = sum(_most(definition, source, hops) for source in atom.sources)
             return min(left, _most(definition, atom.target, hops) - begun)
         case Final():
@@ -73,8 +73,8 @@ class _Graph:
     def breaks(self) -> Iterator[bool]:
         """Yield, for each place of the product that some path reaches, whether the policy is broken there."""
         follower, definition = self._automaton, self._definition
-        start = definition.initial.name
-        front = list(dict.fromkeys((start, follower.start(start, holds)) for holds in self._answers))
+        first = product(definition.starts, self._answers)
+        front = list(dict.fromkeys((start, follower.start(start, holds)) for start, holds in first))
         seen = set(front)
         while front:
             place, at = front.pop()

@@ -129,7 +129,8 @@ class Play:
     def starts(self) -> Iterator[inputs.Started]:
         """Yield every input that a run can begin with."""
         for context in self.abstraction.starts():
-            yield started(self.compiled, context, run_id=RUN_ID)
+            for state in self.compiled.definition.starts:
+                yield started(self.compiled, context, run_id=RUN_ID, state=state)
 
     def kind(self, handoff: str) -> EdgeKind:
         """Return what kind of edge a handoff is."""
@@ -225,8 +226,9 @@ class Play:
             self._theorems.breaches(before, event, stepped.records, after, hop.holds) if is_checked else list[Breach]()
         )
         if before is None:
-            initial = self.compiled.definition.initial.name
-            at = tuple([automaton.start(initial, hop.holds) for automaton in self.automata])
+            assert isinstance(event, inputs.Started)  # a journal begins with it
+            first = event.state or self.compiled.definition.initial.name
+            at = tuple([automaton.start(first, hop.holds) for automaton in self.automata])
         for tool in begun(before, after) if self._spoken else ():
             used = use_name(after.state, tool)
             at = tuple([a.use(n, used, hop.holds) for a, n in zip(self.automata, at, strict=True)])

@@ -47,8 +47,9 @@ def breaks(compiled: CompiledMachine, policy: Policy, journal: Iterable[Input]) 
     for event in journal:
         before, stepped = now, step(compiled, now, event)
         now = stepped.configuration
-        if isinstance(event, Started):  # the initial state, although the run may have landed in the same step
-            at = follower.start(definition.initial.name, _holds(validated(definition.context, event.context)))
+        if isinstance(event, Started):  # where it started, although the run may have landed in the same step
+            first = event.state or definition.initial.name
+            at = follower.start(first, _holds(validated(definition.context, event.context)))
         for tool in begun(before, now):
             at = follower.use(at, use_name(now.state, tool), _holds(now.context))
         for record in stepped.records:
@@ -95,7 +96,8 @@ def is_real(compiled: CompiledMachine, policy: Policy, trace: Trace) -> bool:
     given = {name: value for name, value in trace.start.items() if name in given_fields(context_type)}
     try:
         context = validated(context_type, _filled(context_type, given, trace))
-        first = started(compiled, journaled(context, context_type.__pydantic_fields__), run_id=RUN_ID)
+        fields = journaled(context, context_type.__pydantic_fields__)
+        first = started(compiled, fields, run_id=RUN_ID, state=trace.path[0])
         journal = [first, *(_with_simple_values(compiled, event, state, trace) for event, state in inputs)]
         return breaks(compiled, policy, journal)
     except (ContextError, StepError):

@@ -47,7 +47,7 @@ class Theorems:
         self, definition: Definition, limits: Limits, parts: Mapping[str, Mapping[str, CompiledPart]] | None = None
     ) -> None:
         self._limits, self._most_cost = limits, limits.cost_micros
-        self._initial, self._fallback = definition.initial.name, definition.fallback
+        self._starts, self._fallback = definition.starts, definition.fallback
         self._edges = {(source, handoff.name): handoff for source, handoff in definition.edges}
         states = definition.states.items()
         self._most_visits = {name: limits.hops if s.max_visits is None else s.max_visits for name, s in states}
@@ -80,7 +80,7 @@ class Theorems:
         # what happened inside parts is told by records of their own, each with its path
         every, records = records, tuple([record for record in records if record.stamp.path == after.path])
         return [
-            *self._closure(before, records, after, holds),
+            *self._closure(before, event, records, after, holds),
             *self._termination(after),
             *self._progress(before, event, records, after),
             *self._budget(after),
@@ -96,12 +96,16 @@ class Theorems:
     def _closure(
         self,
         before: Configuration | None,
+        event: Input,
         made: tuple[Record, ...],
         after: Configuration,
         holds: Callable[[Guard[Any]], bool],
     ) -> Iterator[Breach]:
         """T1: the records lead from where the run stood to where it stands, by declared edges whose guards held."""
-        place, hops = (before.state, before.hops) if before else (self._initial, 0)
+        first = (event.state if isinstance(event, inputs.Started) else None) or self._starts[0]
+        if before is None and first not in self._starts:
+            yield Breach("T1", f"the run started in {first!r}, where none may")
+        place, hops = (before.state, before.hops) if before else (first, 0)
         edges = self._edges if before else {}  # a start may land, and takes no handoff
         for record in made:
             if isinstance(record, HandedOff):

@@ -23,9 +23,9 @@ Prices = Mapping[str, Price]
 
 def out_of_reach(definition: Definition, prices: Prices) -> Iterator[Finding]:
     """Find states that no run can afford to enter, in hops or in money; FSM119 has looked at their tokens."""
-    limits, start, entering = definition.limits, definition.initial.name, grants(definition, prices)
+    limits, entering = definition.limits, grants(definition, prices)
     for name, state in definition.states.items():
-        path = shortest_path(definition.successors, start, lambda node, goal=name: node == goal)  # type: ignore[misc]
+        path = shortest_path(definition.successors, definition.starts, lambda node, goal=name: node == goal)  # type: ignore[misc]
         if path is not None and len(path) > max(limits.hops, 1):
             yield codes.finding(
                 "FSM301",
@@ -71,7 +71,10 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
     """
     machines = {f"{place}.": inner for place, inner in machines_in(definition)}
     for place, machine in {"": definition, **machines}.items():
-        if machine.limits.cost_usd is None:
+        dollars = machine.limits.cost_usd
+        if dollars is None and not place:  # threads are of whole runs
+            dollars = machine.limits.thread_cost_usd
+        if dollars is None:
             continue
         using: dict[str, list[str]] = {}
         for state, model in models.items():
@@ -85,7 +88,7 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
                 where=machines.get(f"{holder}.", definition).states[name].where,
                 about=states[0],
                 problem=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost "
-                f"limit of ${machine.limits.cost_usd:f}{whose} cannot be kept: no run starts",
+                f"limit of ${dollars:f}{whose} cannot be kept: no run starts",
             )
 
 
@@ -93,17 +96,19 @@ def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:
     """Find limits that no way to an answer fits into once each of its agents uses one call in full."""
     limits, entering = definition.limits, grants(definition, prices)
     for measure, limit in (("tokens", limits.tokens), ("cost", limits.cost_micros)):
-        way = _cheapest_answer(definition, {name: getattr(grant, measure) for name, grant in entering.items()})
-        if limit is None or way is None or way.price <= limit:
-            continue
+        price = {name: getattr(grant, measure) for name, grant in entering.items()}
         shown = dollars if measure == "cost" else (lambda number: f"{number:,} tokens")
-        yield codes.finding(
-            "FSM302",
-            where=definition.where,
-            problem=f"the cheapest path to an answer needs {shown(way.price)} if each of its agents uses one call in "
-            f"full, the limit is {shown(limit)}: {' -> '.join(way.path)}",
-            fix=f"raise the limit to {shown(way.price)}, or lower the caps of the agents on that path",
-        )
+        for start in definition.starts:
+            way = _cheapest_answer(definition, price, start)
+            if limit is None or way is None or way.price <= limit:
+                continue
+            yield codes.finding(
+                "FSM302",
+                where=definition.where,
+                problem=f"the cheapest path to an answer needs {shown(way.price)} if each of its agents uses one call "
+                f"in full, the limit is {shown(limit)}: {' -> '.join(way.path)}",
+                fix=f"raise the limit to {shown(way.price)}, or lower the caps of the agents on that path",
+            )
 
 
 class _Way(NamedTuple):
@@ -111,9 +116,8 @@ class _Way(NamedTuple):
     path: tuple[str, ...]
 
 
-def _cheapest_answer(definition: Definition, price: Mapping[str, int]) -> _Way | None:
-    """Find the cheapest path to a final state that is not the fallback, hop by hop, within the limit of hops."""
-    start = definition.initial.name
+def _cheapest_answer(definition: Definition, price: Mapping[str, int], start: str) -> _Way | None:
+    """Find the cheapest path from a start to an end other than the fallback, within the limit of hops."""
     layer = {start: _Way(price[start], (start,))}
     best: _Way | None = None
     for _ in range(definition.limits.hops):

@@ -81,9 +81,12 @@ class _TooManyError(Exception):
 
 def _layers(definition: Definition, counted: tuple[str, ...]) -> _Worst:
     """Go hop by hop; a place is a state with the visits, of the states counted, that led to it."""
-    start, hops = definition.initial.name, definition.limits.hops
+    hops = definition.limits.hops
     worst: _Worst = {}
-    layer = {(start, _visited(counted, (0,) * len(counted), start)): _left(definition, start, Spent(0, ()))}
+    layer = {
+        (start, _visited(counted, (0,) * len(counted), start)): _left(definition, start, Spent(0, ()))
+        for start in definition.starts
+    }
     for _ in range(hops - 1):  # a failure edge into a state needs two hops: its own and the one that lands
         onward: dict[tuple[str, tuple[int, ...]], Spent] = {}
         for (name, visits), spent in layer.items():

@@ -230,7 +230,7 @@ def dead_ends(definition: Definition) -> Iterator[Finding]:
 def _closed(definition: Definition, domain: Domain, state: State, exits: Sequence[Handoff]) -> Case | None:
     """Find a case in which no exit is open, though the state can be entered in it."""
     guards = tuple(handoff.guard for handoff in exits)
-    entries: list[Guard[Any] | None] = [None] if state.initial else []
+    entries: list[Guard[Any] | None] = [None] if state.name in definition.starts else []
     for handoff in definition.handoffs:
         if handoff.target is state:
             is_kept = not domain.read_by([handoff.guard]) & state.spec.written_names

@@ -98,9 +98,9 @@ def fewer_hops(definition: Definition) -> Iterator[Edit]:
     """Yield edits that lower the limit of hops, the smallest change first, down to what the longest way needs."""
     # Each handoff must still be possible: a run needs the hops to its source, one for the handoff, and one more to land
     # if it leads to a state.
-    start, needed = definition.initial.name, 1
+    needed = 1
     for source, handoff in definition.edges:
-        path = shortest_path(definition.successors, start, lambda node, end=source: node == end)  # type: ignore[misc]
+        path = shortest_path(definition.successors, definition.starts, lambda node, end=source: node == end)  # type: ignore[misc]
         needed = max(needed, len(path or ()) + isinstance(handoff.target, State))
     for hops in range(definition.limits.hops - 1, needed - 1, -1):
         limits = definition.limits.model_copy(update={"hops": hops})

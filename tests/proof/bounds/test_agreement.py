@@ -29,7 +29,7 @@ def explored(definition, limits):
 def test_they_agree_where_nothing_but_hops_and_visits_limits(seed):
     """Without guards and with more tokens than any run takes, the worst run explored is the worst case certified."""
     random = Random(seed)
-    definition = roads.drawn(random, states=random.randint(1, 5), hops=random.randint(1, 6))
+    definition = roads.drawn(random, states=random.randint(1, 5), hops=random.randint(1, 6), has_entries=True)
     roomy = Limits(hops=definition.limits.hops, tokens=10**6)
 
     bounds = certify(definition, limits=roomy).bounds

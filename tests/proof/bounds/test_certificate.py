@@ -60,6 +60,7 @@ def test_what_is_ahead_never_rises(random):
     certificate = certify(definition)
     potential = certificate.potential(definition)
 
+    first = []
     for path in paths(definition):
         ceilings = [
             charged(definition, path[:hops])
@@ -68,7 +69,8 @@ def test_what_is_ahead_never_rises(random):
         ]
         assert all(after <= before for before, after in pairwise(ceilings))
         assert charged(definition, path) <= ceilings[-1]
-        assert ceilings[0] - 1 < certificate.bounds["tokens"].total <= ceilings[0]
+        first.append(ceilings[0])
+    assert max(first) - 1 < certificate.bounds["tokens"].total <= max(first)
 
 
 def test_cost_is_bounded_where_every_price_is_known():

@@ -93,6 +93,7 @@ def test_the_machines_are_worth_it(views: Views) -> None:
     roomy = [explore(d, limits=d.limits.model_copy(update={"tokens": 10_000}), policies=()) for _, d in tight]
 
     assert all(e.is_complete and not e.broken for e in explored)
+    assert sum(len(d.starts) > 1 for d in DEFINITIONS) > COUNT / 6
     assert sum(shortest_cycle(d.successors) is not None for d in DEFINITIONS) > COUNT / 3
     assert {s.spec.kind for d in DEFINITIONS for s in d.states.values()} >= {"human", "parallel", "map", "llm", "code"}
     assert min(verdicts[verdict] for verdict in ("holds", "violated")) >= 100

@@ -68,7 +68,12 @@ def test_traces_are_real_runs(desk: Desk, data: st.DataObject) -> None:
 def replayed(compiled: CompiledMachine, trace: Trace) -> Configuration:
     """Fold what happened on a trace."""
     started = inputs.Started(
-        run_id="r", context=trace.start, digest=compiled.definition.digest, kernel=VERSION, limits=compiled.limits
+        run_id="r",
+        context=trace.start,
+        digest=compiled.definition.digest,
+        kernel=VERSION,
+        limits=compiled.limits,
+        state=trace.path[0],
     )
     said = [event for turn in trace.legs for event in turn.inputs]
     return fold(compiled, [started, *said, *trace.inputs])

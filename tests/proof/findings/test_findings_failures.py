@@ -151,7 +151,8 @@ def spent_by_walking(definition):
                 if visits.get(target, 0) < left and spent + end + state.spec.grant(FREE).tokens <= limit:
                     walk(target, hops + 1, visits, spent + end)
 
-    walk(definition.initial.name, 0, {}, 0)
+    for start in definition.starts:
+        walk(start, 0, {}, 0)
     return worst
 
 

@@ -1,0 +1,91 @@
+"""The account of a thread: what its runs take of its limits when they begin, and what they leave when they end.
+
+A thread is to its runs what a parent is to its children: what a run may spend is moved to it in the transaction that
+stores its beginning, and what it was not charged comes back in the one that stores its end. So the sum of all runs
+stays within the limits, however many of them are under way at once. Only overruns go beyond them.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from ..amounts import Amount
+from ..errors import TooLittleLeft
+from ..kernel.begin import begin
+from ..kernel.configuration import Configuration
+from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Started
+from ..limits import Limits
+from ..store.base import Hold, Store
+
+
+class ThreadLeft(NamedTuple):
+    """What the runs of a thread may still take; None: that is not limited."""
+
+    tokens: int | None
+    cost_usd: Decimal | None
+
+
+def account_of(first: Started) -> str | None:
+    """Return the account that a run takes from; None if it is of no thread, or its threads have no limits."""
+    return None if first.thread_id is None or not first.limits.has_thread else _name(first.thread_id)
+
+
+async def begun(store: Store, compiled: CompiledMachine, first: Started, account: str) -> Started:
+    """Move to a run what it may take of its thread, and store its beginning. Return the beginning as it was stored.
+
+    Raises what the store raises.
+    """
+    limits = first.limits
+    while True:
+        left = _left(limits, await store.taken(account))
+        moved = replace(first, tokens=_moved(limits.tokens, left.tokens), cost=_moved(limits.cost_micros, left.cost))
+        now = begin(compiled, moved).configuration
+        takes = Hold(account, _moved_to(now), most_tokens=limits.thread_tokens, most_cost=limits.thread_cost_micros)
+        # one that lands at once has its end in the same input, and gives back in the same transaction
+        holds = (takes, given_back(account, now)) if now.status == "finished" else (takes,)
+        try:
+            await store.append(first.run_id, 0, (moved,), holds=holds)
+        except TooLittleLeft:  # another run of the thread came first, which has taken a part
+            continue
+        return moved
+
+
+def given_back(account: str, now: Configuration) -> Hold:
+    """Return what the end of a run moves: what it had taken comes back, and what it was charged stays."""
+    return Hold(account, takes=now.ledger.settled, gives=_moved_to(now))
+
+
+async def left_of(store: Store, limits: Limits, thread_id: str) -> ThreadLeft:
+    """Return what the runs of a thread may still take."""
+    left = _left(limits, await store.taken(_name(thread_id)))
+    return ThreadLeft(left.tokens, None if left.cost is None else Decimal(left.cost) / 1_000_000)
+
+
+class _Left(NamedTuple):
+    tokens: int | None
+    cost: int | None
+    """Micro-dollars."""
+
+
+def _left(limits: Limits, taken: Amount) -> _Left:
+    tokens, cost = limits.thread_tokens, limits.thread_cost_micros
+    return _Left(
+        None if tokens is None else max(0, tokens - taken.tokens), None if cost is None else max(0, cost - taken.cost)
+    )
+
+
+def _moved_to(now: Configuration) -> Amount:
+    return Amount(now.ledger.limit.tokens, now.ledger.limit.cost or 0)
+
+
+def _moved(limit: int | None, left: int | None) -> int | None:
+    """Return what is moved to a run; None if that is its limit."""
+    return left if left is not None and (limit is None or left < limit) else None
+
+
+def _name(thread_id: str) -> str:
+    return f"thread:{thread_id}"

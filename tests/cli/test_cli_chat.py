@@ -1,0 +1,142 @@
+"""`fsm-orch chat`: each line starts the next run of a thread, or answers a run that waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsm_orch import ScriptedModel
+from fsm_orch.cli import app
+from fsm_orch.models import registry
+
+TALK = """
+    from fsm_orch import *
+
+    class Ticket(Context):
+        query: str
+        mood: Given[str] = "calm"
+        answer: str | None = None
+
+    class Talk(Machine[Ticket]):
+        '''Talk.'''
+
+        reply = State(
+            LLMAgent(
+                "Answer.", reads=Ticket.query, writes=(Ticket.answer, Ticket.mood), calls=1,
+                max_input_tokens=900, max_output_tokens=100,
+            ),
+            initial=True,
+        )
+        said = Final()
+        human = Final(fallback=True, sets={Ticket.answer: "Later."})
+        done = reply.to(said)
+        limits = Limits(tokens=1_000, thread_tokens=2_500)
+"""
+"""A machine whose runs are a thread."""
+
+HUMAN = """
+    from fsm_orch import *
+
+    class Ticket(Context):
+        query: str
+        answer: str | None = None
+
+    class Desk(Machine[Ticket]):
+        '''Ask back.'''
+
+        back = State(HumanAgent("What do you mean?", reads=Ticket.query, writes=Ticket.query), initial=True)
+        sure = State(HumanAgent("Sure?"))
+        reply = State(LLMAgent("Answer.", reads=Ticket.query, writes=Ticket.answer))
+        said, human = Final(), Final(fallback=True)
+        on = back.to(sure)
+        yes, no = sure.to(reply, "answer it"), sure.to(human, "leave it")
+        done = reply.to(said)
+"""
+"""A machine whose runs ask the person."""
+
+
+@pytest.fixture
+def model(monkeypatch):
+    """Let every name of a model mean one script, which is filled in later."""
+    lines: list = []
+    made = ScriptedModel(iter(lines))
+    monkeypatch.setattr(registry, "resolve", lambda name: made)
+    return made, lines
+
+
+def test_each_line_is_a_run_of_one_thread(cli, write, model):
+    """Lines are answered in turn, each run sees the one before it, and what the thread has left is shown."""
+    made, lines = model
+    lines += [{"answer": "First.", "mood": "cross"}, {"answer": "Second.", "mood": "cross"}]
+
+    result = cli.invoke(app, ["chat", write(TALK)], input="one\n\ntwo\n/quit\nthree\n")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("Talk  Talk.\n/quit ends it\n")
+    left = [
+        int(line.split()[3].replace(",", "")) for line in result.stdout.splitlines() if "left of this thread" in line
+    ]
+    assert [2_500, *left] == sorted([2_500, *left], reverse=True)
+    assert 2 == len(left) == len(made.requests)
+    said = [message.content for message in made.requests[1].messages]
+    assert any("one" in text for text in said)
+    assert any("First." in text for text in said)
+    assert result.stdout.index("First.") < result.stdout.index("Second.")
+
+
+def test_it_ends_with_its_input(cli, write, model):
+    """Where no line is left the conversation is over, which is no error."""
+    result = cli.invoke(app, ["chat", write(TALK)], input="")
+
+    assert (0, "") == (result.exit_code, result.stderr)
+
+
+def test_it_says_when_the_money_is_used_up(cli, write, model):
+    """A thread that cannot pay the first call of another run is over, and it is said with both numbers."""
+    _, lines = model
+    lines += [{"answer": f"{number}" * 90, "mood": "calm"} for number in range(9)]
+
+    result = cli.invoke(app, ["chat", write(TALK)], input="x\n" * 99)
+
+    assert result.exit_code == 0, result.output
+    assert "This thread is used up: " in result.stdout
+    assert "the first call of a run may take 1,000 tokens" in " ".join(result.stdout.split())
+
+
+def test_a_run_that_waits_is_answered_by_the_next_line(cli, write, model):
+    """A question with one text is answered by a line; one with a choice alone is asked for it; and the run goes on."""
+    made, lines = model
+    lines.append({"answer": "Blue."})
+
+    result = cli.invoke(app, ["chat", write(HUMAN)], input="which\nthe colour\nso\nmaybe\nso\nyes\n/quit\n")
+
+    assert result.exit_code == 0, result.output
+    assert "waits in back" in result.stdout
+    assert "What do you mean?" in result.stdout
+    assert "fsm-orch: " in result.stderr  # "maybe" is no handoff
+    assert "Blue." in result.stdout
+    assert "ended in said" in result.stdout
+    assert "the colour" in made.requests[0].messages[-1].content
+
+
+def test_what_it_cannot_do_is_told(cli, write, model):
+    """A context that no line fills is told once for a line, and the conversation goes on."""
+    source = TALK.replace("query: str\n", "query: str\n        other: str\n").replace(
+        "reads=Ticket.query", "reads=(Ticket.query, Ticket.other)"
+    )
+
+    result = cli.invoke(app, ["chat", write(source)], input="one\n")
+    assert (0, 1) == (result.exit_code, result.stderr.count("only required str field")), result.output
+
+    assert 2 == cli.invoke(app, ["chat", "no_such_module"]).exit_code
+
+
+def test_an_interrupt_ends_it(cli, write, model, monkeypatch):
+    """Ctrl-C at the prompt ends the conversation with a line and the exit code of an interrupt."""
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rich.console.Console.input", interrupted)
+    result = cli.invoke(app, ["chat", write(TALK)])
+
+    assert (130, "fsm-orch: Interrupted: the conversation is over\n") == (result.exit_code, result.stderr)
