@@ -268,7 +268,9 @@ async def test_unknown_options_are_refused() -> None:
     """A limit given where none is taken is an error, not a wish."""
     runner = Runner(Support, model=ScriptedModel([]))
 
-    with pytest.raises(TypeError, match="a run takes messages, run_id, thread_id, trace_id, start, after, not limits, timeout"):
+    with pytest.raises(
+        TypeError, match="a run takes messages, run_id, thread_id, trace_id, start, after, not limits, timeout"
+    ):
         await runner.run(Ticket(query="x"), limits=Limits(hops=1), timeout=1)  # type: ignore[call-overload]
 
 
