@@ -161,7 +161,7 @@ class _Chat:
         return f"{_in_words(left)} left of this thread"
 
     def _is_used_up(self) -> bool:
-        """Return whether the thread cannot pay the first call of another run."""
+        """Return whether the thread cannot pay the first call of another run, and say so."""
         if self._last is not None and self._last.waiting:
             return False
         left, compiled = asyncio.run(self._runner.thread_left(self._thread)), self._runner.compiled

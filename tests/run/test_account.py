@@ -100,10 +100,11 @@ async def test_threads_are_apart() -> None:
     """What one thread took is not missing in another, nor for a run of no thread."""
     store = MemoryStore()
     runner = Runner(Support, model=ScriptedModel([RESOLVED] * 3), store=store, limits=limited(GRANT))
-    results = [await runner.run(Ticket(query="x"), **of) for of in ({"thread_id": "a"}, {"thread_id": "b"}, {})]
+    results = [await runner.run(Ticket(query="x"), thread_id=thread) for thread in ("a", "b")]
+    apart = await runner.run(Ticket(query="x"))
 
-    assert [None] * 3 == [result.landing for result in results]
-    assert None is first_of(results[2].journal).tokens
+    assert [None] * 3 == [result.landing for result in (*results, apart)]
+    assert None is first_of(apart.journal).tokens
 
 
 async def test_money_is_kept_like_tokens() -> None:
@@ -121,7 +122,7 @@ async def test_money_is_kept_like_tokens() -> None:
     assert first.cost_usd == Decimal(first.charged_tokens) / 1_000_000
     assert second.landing is not None
     assert "budget" == second.landing.reason
-    assert Decimal("0.001") - first.cost_usd == (await runner.thread_left("t")).cost_usd
+    assert Decimal(1_000 - first.charged_tokens) / 1_000_000 == (await runner.thread_left("t")).cost_usd
     assert (1_000, 1_000 - first.charged_tokens) == (first_of(first.journal).cost, first_of(second.journal).cost)
 
 

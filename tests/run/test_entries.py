@@ -174,13 +174,13 @@ def test_a_first_visit_is_taken_off_no_sum() -> None:
 
 
 @settings(max_examples=30)
-@given(MACHINES, st.integers(0, 10))
-def test_no_run_from_any_start_passes_the_bound(machine: type[Machine[Any, Tape]], spare: int) -> None:
+@given(MACHINES, st.integers(1, 6))
+def test_no_run_from_any_start_passes_the_bound(machine: type[Machine[Any, Tape]], hops: int) -> None:
     """From every start of a random machine, what may still be charged is within its certificate from the first step."""
-    definition = machine.definition
-    certificate = certify(definition)
-    verify(certificate, definition)
-    compiled = CompiledMachine(definition, potential=certificate.potential(definition))
+    definition, limits = machine.definition, Limits(hops=hops, tokens=10_000)
+    certificate = certify(definition, limits=limits)
+    verify(certificate, definition, limits=limits)
+    compiled = CompiledMachine(definition, limits=limits, potential=certificate.potential(definition))
     for state in definition.starts:
         now = step(compiled, None, started(compiled, {}, run_id="r", state=state)).configuration
         assert now.ceiling <= certificate.bounds["tokens"].total
