@@ -123,7 +123,8 @@ class Course:
         )
         if len(open_now) < len(drawn):
             for handoff, against in drawn:
-                self.note_guard(handoff, against)
+                if against is not None:
+                    self.note_guard(handoff, against)
         self._land_if_idle(open_now)
 
     def act_again(self) -> None:
@@ -246,8 +247,8 @@ class Course:
         """Change the log of the visit that is under way."""
         self.now = replace(self.now, visit=replace(self.visit, **changes))
 
-    def note_guard(self, handoff: Handoff, against: Objection | None) -> None:
+    def note_guard(self, handoff: Handoff, against: Objection) -> None:
         """Record a guard that raised."""
         # it counts as false, so without a record a broken guard would look like one that says no
-        if against is not None and against.is_raised:
+        if against.is_raised:
             self.records.append(records.GuardRaised(stamp=self.stamp, handoff=handoff.name, detail=against.detail))

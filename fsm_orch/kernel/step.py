@@ -71,7 +71,8 @@ _OF_AGENTS = inputs.Replied | inputs.Asked | inputs.CallReserved
 
 
 def _take(course: Course, event: Input) -> None:
-    if course.visit.round is not None and isinstance(event, _OF_AGENTS):
+    visit = course.now.visit
+    if visit is not None and visit.round is not None and isinstance(event, _OF_AGENTS):
         raise StepError(f"{event.kind!r} came from {course.now.state!r}, whose agent is not at work: its round is open")
     match event:  # the most frequent first
         case inputs.Replied():
