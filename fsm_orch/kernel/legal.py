@@ -85,10 +85,9 @@ def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
 def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer:
     """Return what a request may offer now that its call is reserved: of the most, what can be entered still.
 
-    Guards are not asked again, where nothing is used up: within a visit the context does not change.
+    Of a most where nothing is used up that is all of it, so nobody needs to ask: within a visit the context does not
+    change, and nothing can be used up whatever its calls take.
     """
-    if not most.is_used_up:  # then nothing can be, whatever the calls of this visit take
-        return most
     still = tuple(
         [
             handoff

@@ -12,7 +12,7 @@ from ..amounts import NOTHING, Amount, Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
-from ..kernel.configuration import Configuration, VisitLog
+from ..kernel.configuration import Configuration
 from ..kernel.effects import Act, Effect, Path
 from ..kernel.engine import CompiledMachine, CompiledState
 from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends
@@ -67,10 +67,6 @@ class AttemptDesk:
         if self.ended is not None and not self.ended.done():
             self.ended.set_result(None)
 
-    def check(self) -> None:
-        """Check that the attempt may still make calls, and that this is where it may make them."""
-        self._open()
-
     @property
     def place(self) -> Configuration | None:
         """The machine that the work is for, in the visit that it is for; None if that is over."""
@@ -103,8 +99,8 @@ class AttemptDesk:
             return now if visit.round is None and visit.attempt == effect.attempt else None
         return now if effect.ask in visit.asks and visit.asks[effect.ask].is_open else None
 
-    def _open(self) -> Configuration:
-        """Return the machine, which must still be in that visit."""
+    def check(self) -> Configuration:
+        """Return the machine, if the attempt may still make calls, and may make them here."""
         self._run.check_here()
         # the kernel knows only the visit that is under way: a late call would be booked on the one that came after
         now = None if self.is_closed or self._run.is_ending else self.place
@@ -119,7 +115,7 @@ class AttemptDesk:
         """
         # A plain function, on purpose: an `await` between the number, the check and the reservation would let two
         # calls of this visit take the same number, or both pass a check that has room for one.
-        visit = self._open().visit
+        visit = self.check().visit
         assert visit is not None  # it is under way
         call = visit.calls + 1
         self._run.fold(
@@ -131,8 +127,10 @@ class AttemptDesk:
                 path=self.path,
             )
         )
-        visit = self._visit()
-        assert visit is not None  # to reserve a call, or to be denied one, ends no visit
+        now = self.place
+        assert now is not None  # to reserve a call, or to be denied one, ends no visit
+        assert now.visit is not None
+        visit = now.visit
         if visit.denied is not None:
             raise CallDenied(visit.denied)
         self._unheard[call] = visit.open[call]
@@ -152,7 +150,7 @@ class AttemptDesk:
             # The run's, which ends by it; an agent must neither take it nor be blamed for it. An interrupt too: raised
             # in a task that an agent has made, it would end the event loop and every other run.
             raise VisitClosed("The journal of this run cannot be stored: return from the agent") from error
-        self._open()
+        self.check()
 
     def settle(self, call: int, usage: Usage | None) -> None:
         """Charge a call for what it used; if that is not known, for its whole reservation.
@@ -173,13 +171,10 @@ class AttemptDesk:
         if self._is_open(call):
             self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed(), path=self.path))
 
-    def _visit(self) -> VisitLog | None:
-        now = self.place
-        return None if now is None else now.visit
-
     def _is_open(self, call: int) -> bool:
         """Return whether a call is still to be charged."""
-        visit = self._visit()
+        now = self.place
+        visit = None if now is None else now.visit
         return visit is not None and call in visit.open and not self._run.is_given_out
 
     def _came_late(self, call: int, reserved: Amount, usage: Usage) -> None:
@@ -208,21 +203,21 @@ class AttemptDesk:
 
     def legal(self) -> tuple[Handoff, ...]:
         """Return the handoffs that stay legal once the next call is reserved. The first call was reserved on entry."""
-        now = self._open()
+        now = self.check()
         return legal(self.compiled, now, holding=next_call(self.compiled, now))
 
     def most_offered(self) -> Offer:
         """Return the most that a request may offer, whatever its call will reserve."""
-        return most_offered(self.compiled, self._open())
+        return most_offered(self.compiled, self.check())
 
     def offered(self, most: Offer) -> Offer:
         """Return what of the most is legal beside what the request's call has reserved; asked as soon as it has."""
-        return offered(self.compiled, self.place or self._open(), most)
+        return offered(self.compiled, self.check(), most)
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""
-        visit = self._visit()
-        return self.own.spec.calls - visit.calls if visit else 0
+        now = self.place
+        return self.own.spec.calls - now.visit.calls if now and now.visit else 0
 
     def seconds_left(self) -> float:
         """Return the seconds until the visit's time or the run's deadline is over; 0 if one is, or the attempt is.
