@@ -63,7 +63,8 @@ def _take_inside(course: Course, event: Input, path: Path) -> None:
         _take_inside(inside.course, event, deeper)
     else:
         _take(inside.course, event)
-    course.book(asks.keep(course.compiled, course.now, number, inside.course.now, since=inside.since))
+    child = inside.course.now
+    course.book(asks.keep(course.compiled, course.now, number, child, ask=inside.ask, since=inside.since))
     rounds.go_on(course)
 
 

@@ -16,7 +16,7 @@ from ..kernel.configuration import Configuration
 from ..kernel.effects import Act, Effect, Path
 from ..kernel.engine import CompiledMachine, CompiledState
 from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends
-from ..kernel.tree import Level
+from ..kernel.tree import machine_at
 from .writer import Run
 
 _SAME_S = 1e-9
@@ -33,10 +33,11 @@ class AttemptDesk:
 
     ended: asyncio.Future[None] | None = None
     """Ends the wait for the work; None while nobody waits."""
-    _seen: Configuration | None = None
-    _levels: tuple[Level, ...] = ()
     _runs: tuple[str, ...] = ()
     """Of the machines on the path, from the run down; none for the run's own."""
+    _seen: Configuration | None = None
+    _found: Configuration | None = None
+    """The machine in the tree as the run was last seen."""
 
     def __init__(self, run: Run, effect: Effect) -> None:
         self.path = effect.path
@@ -51,7 +52,7 @@ class AttemptDesk:
         if self.path:
             found = run.levels(self.path)
             self.compiled, self._runs = found[-1].compiled, tuple([level.now.run_id for level in found])
-            self._seen, self._levels = run.now, found
+            self._seen, self._found = run.now, found[-1].now
         self.own: CompiledState = self.compiled.states[effect.state]
         """The state that the work is in."""
         self._unheard: dict[int, Amount] = {}
@@ -72,21 +73,13 @@ class AttemptDesk:
         """The machine that the work is for, in the visit that it is for; None if that is over."""
         now = self._run.now
         if self.path:
-            levels = self._living()
-            if not levels:
-                return None
-            now = levels[-1].now
-        return now if now.hops == self._hops else None  # the end of a run is a hop too
-
-    def _living(self) -> tuple[Level, ...]:
-        """Return the machines from the run down to that of the work; none if it is gone."""
-        now = self._run.now
-        if now is not self._seen:  # looked for once after each input
-            levels = self._run.levels(self.path)
+            if now is not self._seen:  # looked for once after each input
+                self._seen, self._found = now, machine_at(now, self.path)
             # by its run: another visit may run another machine under the same path
-            is_it = len(levels) == len(self._runs) and levels[-1].now.run_id == self._runs[-1]
-            self._seen, self._levels = now, levels if is_it else ()
-        return self._levels
+            if self._found is None or self._found.run_id != self._runs[-1]:
+                return None
+            now = self._found
+        return now if now.hops == self._hops else None  # the end of a run is a hop too
 
     @property
     def due(self) -> Configuration | None:
@@ -229,7 +222,7 @@ class AttemptDesk:
         if now is None:
             return 0.0
         if self.path:
-            end = min([_end(level.compiled, level.now, level.behind) for level in self._living()])
+            end = min([_end(level.compiled, level.now, level.behind) for level in self._run.levels(self.path)])
         else:
             end = _end(self.compiled, now)
         left = end - self._run.elapsed()
@@ -242,7 +235,7 @@ class AttemptDesk:
         """
         if not self.path:
             return ()
-        levels = self._living()
+        levels = self._run.levels(self.path)
         ends = [_end(level.compiled, level.now, level.behind) for level in levels]
         # by the least of them too: it is the loop that says that time is over, and a run's own clock may be behind it
         by = max(self._run.elapsed(), min(ends)) + _SAME_S
