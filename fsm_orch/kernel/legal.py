@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..amounts import NOTHING, Amount
@@ -57,7 +58,7 @@ def legal(compiled: CompiledMachine, now: Configuration, *, holding: Amount = NO
     return _open(menu(compiled, now, holding))
 
 
-class Offer(NamedTuple):
+class Offer(Struct, frozen=True):
     """What a request may offer to a model that is to choose."""
 
     handoffs: tuple[Handoff, ...]
