@@ -125,7 +125,7 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
         usage=usage,
         tokens=used.tokens,
         cost=used.cost,
-        overrun=used.beyond(held).tokens,
+        overrun=charged.ledger.overrun.tokens - now.ledger.overrun.tokens,
     )
     return Books(charged, (record,))
 

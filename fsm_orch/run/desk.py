@@ -33,6 +33,8 @@ class AttemptDesk:
 
     ended: asyncio.Future[None] | None = None
     """Ends the wait for the work; None while nobody waits."""
+    is_closed = False
+    """Whether whatever is still done here is refused."""
     _runs: tuple[str, ...] = ()
     """Of the machines on the path, from the run down; none for the run's own."""
     _seen: Configuration | None = None
@@ -45,8 +47,6 @@ class AttemptDesk:
         self._run = run
         self._effect = effect
         self._hops = effect.hops
-        self.is_closed = False
-        """Whether whatever is still done here is refused."""
         # of its visit, which may be over, and its machine gone, when the last of its calls is
         self.compiled = run.compiled
         if self.path:
