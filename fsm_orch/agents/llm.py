@@ -121,7 +121,7 @@ class LLMAgent:
         """
         exits = visit.exits if len(visit.exits) > 1 else ()
         # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
-        context: type[Context] = visit.context.__class__
+        context = visit.context.__class__
         drawn: Form | None = None
 
         def draw(offer: Offer, *, number: int = 0) -> Said:
