@@ -85,7 +85,7 @@ def _check_unicode(content: str) -> None:
 
 
 def _are_calls(calls: object) -> bool:
-    return isinstance(calls, tuple) and all(isinstance(call, ToolCall) for call in calls)
+    return isinstance(calls, tuple) and (not calls or all(isinstance(call, ToolCall) for call in calls))
 
 
 def _shows(content: str, fields: object) -> bool:

@@ -103,7 +103,7 @@ class Reply(Struct, frozen=True):
     # checked at run time: agents are written by users, whose types nobody may have checked; here the error still
     # points at the line that made the reply
     def __post_init__(self) -> None:
-        if self.__class__ is Reply and _says_little(self):
+        if self.__class__ is Reply and _is_plain(self):
             return
         for name, kinds in _KINDS.items():
             if not isinstance(getattr(self, name), kinds):
@@ -140,13 +140,16 @@ class Round(Struct, frozen=True):
     """Whether the round is over as soon as it has them."""
 
 
-def _says_little(reply: Reply) -> bool:
+def _is_plain(reply: Reply) -> bool:
     """Return whether a reply has nothing in it that could be wrong, as most have: then it is not looked into."""
     # by their types and not by `==`, which is the user's
-    if type(reply.changes) is not dict or type(reply.messages) is not tuple:
-        return False
-    is_empty = not reply.changes and not reply.messages and reply.refusal is None
-    return is_empty and (reply.handoff is None or type(reply.handoff) is str)
+    handoff, changes, messages = reply.handoff, reply.changes, reply.messages
+    return (
+        (handoff is None or type(handoff) is str)
+        and (type(changes) is dict and (not changes or {*map(type, changes)} == {str}))
+        and (type(messages) is tuple and not messages)
+        and reply.refusal is None
+    )
 
 
 _KINDS: dict[str, tuple[type, ...]] = {

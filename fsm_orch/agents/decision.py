@@ -63,13 +63,14 @@ class Form:
         """
         if self.schema is None:
             return _CUT_OFF if is_truncated else Decision(None, {})
+        text = text.strip()
         read = _one_object(text, _PLACED if self.has_places else _PLAIN)
         if isinstance(read, Refusal):
             return _CUT_OFF if is_truncated and read.reason in ("not_json", "truncated") else read
         if self.declared and read.get("handoff") == NONE_OF_THESE:
             return Decision(NONE_OF_THESE, {})  # whatever else it says: nothing is written without a handoff
         try:
-            reply = self.reader.model_validate_json(json.dumps(read) if self.has_places else text.strip(), strict=True)
+            reply = self.reader.model_validate_json(json.dumps(read) if self.has_places else text, strict=True)
         except ValidationError as error:
             return _misfit(error)
         except UnicodeEncodeError as error:
@@ -151,8 +152,11 @@ _PLACED = json.JSONDecoder(object_pairs_hook=lambda pairs: with_places(_unique(p
 
 
 def _one_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any] | Refusal:
-    """Return the one JSON object without duplicate keys that a text is, or why it is none."""
-    text = text.strip()
+    """Return the one JSON object without duplicate keys that a text is, or why it is none.
+
+    Args:
+        text: without white space around it.
+    """
     if not text:
         return Refusal("not_json", "The reply was empty. Reply with one JSON object and nothing else.")
     try:
@@ -165,12 +169,10 @@ def _one_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any] | Refusa
         return _NOT_JSON
     if not isinstance(value, dict):
         return Refusal("wrong_type", "The reply was not a JSON object. Reply with one JSON object.")
-    return _rest(text[end:].strip()) or value
+    return value if end == len(text) else _rest(text[end:].strip())
 
 
-def _rest(rest: str) -> Refusal | None:
-    if not rest:
-        return None
+def _rest(rest: str) -> Refusal:
     with suppress(ValueError, RecursionError, _DuplicateKey):
         if isinstance(_PLAIN.raw_decode(rest)[0], dict):
             return Refusal("two_decisions", "The reply held two decisions. Reply with exactly one JSON object.")

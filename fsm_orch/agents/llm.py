@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import dropwhile
 from typing import Any
@@ -22,7 +22,7 @@ from ..kernel.reasons import Refusal
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
-from ..models.metered import Said
+from ..models.metered import Draw, Said
 from .base import Reply, Visit
 from .decision import MEANS_NONE, Form, form
 from .window import Window
@@ -120,6 +120,8 @@ class LLMAgent:
         Raises VisitError: if no handoff is legal any more.
         """
         exits = visit.exits if len(visit.exits) > 1 else ()
+        # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
+        context = visit.context.__class__
         drawn: Form | None = None
 
         def draw(offer: Offer, *, number: int = 0) -> Said:
@@ -127,14 +129,15 @@ class LLMAgent:
             nonlocal drawn
             if not offer.handoffs:
                 raise VisitError("nothing is legal any more, so there is nothing to ask the model")
-            # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
             menu, may_decline = (offer.handoffs, offer.is_used_up) if exits else ((), False)
-            drawn, instructions = self._asked(visit.context.__class__, exits, menu, may_decline)
-            prompt = self._prompt(visit, instructions)
+            drawn, instructions = self._asked(context, exits, menu, may_decline)
+            prompt = self._prompt(visit, context, instructions)
             return (self._repairs(visit, prompt)[number] if visit.refusals else prompt), drawn.schema
 
-        shorter = range(1, len(self._repairs(visit, ()))) if visit.refusals else ()
-        response = await visit.model.ask_drawn(draw, shorter=[partial(draw, number=number) for number in shorter])
+        shorter: Sequence[Draw] = ()
+        if visit.refusals:
+            shorter = [partial(draw, number=number) for number in range(1, len(self._repairs(visit, ())))]
+        response = await visit.model.ask_drawn(draw, shorter=shorter)
         assert drawn is not None  # no reply comes before a request was drawn
         return _read(drawn, response, visit.state.name)
 
@@ -146,9 +149,9 @@ class LLMAgent:
         instructions = Message(role="system", content=self._instruct(menu, may_decline=may_decline))
         return form(context, self._written, *names, may_decline=may_decline), instructions
 
-    def _prompt(self, visit: Visit[Any, Any], instructions: Message) -> tuple[Message, ...]:
+    def _prompt(self, visit: Visit[Any, Any], context: type[Context], instructions: Message) -> tuple[Message, ...]:
         fields = {ref.name: getattr(visit.context, ref.name) for ref in self._spec.reads}
-        asked = Message(role="user", content=_as_text(visit.context.__class__, fields))
+        asked = Message(role="user", content=_as_text(context, fields))
         if not visit.messages:
             return instructions, asked
         view = self._window.view(visit.messages, agent=visit.state.name)

@@ -55,7 +55,7 @@ def conclude(
     """
     ask = visit_of(now).asks[number]
     closed = replace(ask, end=end, ok=ok, value=value, id=id, who=who, child=None, is_gated=False)
-    now = put(now, number, closed)
+    now = put(now, number, ask, closed)
     record = records.Answered(
         stamp=stamp(compiled, now), ask=number, end=end, ok=ok, who=who, tokens=charged.tokens, cost=charged.cost
     )
@@ -64,7 +64,8 @@ def conclude(
 
 def approve(compiled: CompiledMachine, now: Configuration, number: int, *, id: str, who: str | None) -> Books:
     """Let a tool be used that a human had to approve."""
-    now = put(now, number, replace(visit_of(now).asks[number], is_gated=False, id=id, who=who))
+    ask = visit_of(now).asks[number]
+    now = put(now, number, ask, replace(ask, is_gated=False, id=id, who=who))
     return Books(now, (records.Approved(stamp=stamp(compiled, now), ask=number, who=who),))
 
 
@@ -74,18 +75,19 @@ def keep(
     number: int,
     child: Configuration,
     *,
+    ask: Ask,
     since: float,
     is_needed: bool = True,
 ) -> Books:
     """Keep where a part stands. One that has ended gives back what is left of its share, and its end is its answer.
 
     Args:
+        ask: which runs it, as it stands.
         since: by how much its time is behind that of the machine that runs it.
         is_needed: whether its end tells its agent anything.
     """
-    ask = visit_of(now).asks[number]
     if child.status != "finished":
-        return Books(put(now, number, replace(ask, child=child, since=since)))
+        return Books(put(now, number, ask, replace(ask, child=child, since=since)))
     merged = replace(now, ledger=now.ledger.merge(ask.share, child.ledger), usage=now.usage + child.usage)
     charged = child.ledger.settled
     if not is_needed:
@@ -99,16 +101,18 @@ def keep(
     return conclude(compiled, merged, number, "finished", ok=False, value=failed, charged=charged)
 
 
-def put(now: Configuration, number: int, ask: Ask) -> Configuration:
-    """Return a configuration in which an ask of its round is another."""
+def put(now: Configuration, number: int, was: Ask, ask: Ask) -> Configuration:
+    """Return a configuration in which an ask of its round is another than it was."""
     visit = visit_of(now)
-    was, log = visit.asks[number], visit.round
+    log, held = visit.round, visit.asks.put(number, ask)
     assert log is not None  # outside of a round nothing is open
-    waiting, over = _waits(ask) - _waits(was), was.is_open and not ask.is_open
-    if waiting or over:
-        log = _counted(log, ask, waiting, over)
+    waiting, over = _waits(ask) - _waits(was), was.end is None and ask.end is not None
+    if not waiting and not over:
+        return replace(now, visit=replace(visit, asks=held))
     is_answered = visit.is_answered or (over and ask.end != "unneeded")
-    return replace(now, visit=replace(visit, asks=visit.asks.put(number, ask), round=log, is_answered=is_answered))
+    return replace(
+        now, visit=replace(visit, asks=held, round=_counted(log, ask, waiting, over), is_answered=is_answered)
+    )
 
 
 def _counted(log: RoundLog, ask: Ask, waiting: int, over: bool) -> RoundLog:
@@ -121,4 +125,6 @@ def _counted(log: RoundLog, ask: Ask, waiting: int, over: bool) -> RoundLog:
 
 
 def _waits(ask: Ask) -> bool:
-    return ask.is_open and (ask.is_asking_human or (ask.child is not None and ask.child.is_waiting))
+    if ask.child is not None:  # of a part while it runs
+        return ask.child.is_waiting
+    return ask.end is None and ask.is_asking_human

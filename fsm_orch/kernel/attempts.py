@@ -9,6 +9,7 @@ a visit that fails takes its failure edge if that is legal, else the run lands
 from __future__ import annotations
 
 from ..amounts import NOTHING
+from ..define.agent_spec import AgentSpec
 from ..define.changes import changed
 from ..define.context import Context
 from ..define.states import NONE_OF_THESE, EdgeKind, Handoff
@@ -65,15 +66,16 @@ def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
     """Check a reply and commit it. Return why it is refused, or None."""
     # At any time, and not only where something is used up: nothing may open because something else has closed, or a
     # run that has spent less could do less. Whoever is to choose may always say no.
-    if reply.handoff == NONE_OF_THESE and course.own.spec.proposes:
+    spec = course.own.spec
+    if reply.handoff == NONE_OF_THESE and spec.proposes:
         return Refusal("declined", f"none of the handoffs of {course.now.state!r} was taken")
-    if course.own.spec.must_ask and not course.visit.is_answered:
+    if spec.must_ask and not course.visit.is_answered:
         return Refusal("must_ask", "it is too early to decide: first ask for what this state must ask for")
-    misfit = _misfit(course, reply)
+    misfit = _misfit(spec, reply)
     if misfit is not None:
         return misfit
     try:
-        context = changed(course.now.context, reply.changes, told=course.own.spec.proposes)
+        context = changed(course.now.context, reply.changes, told=spec.proposes)
     except ContextError as error:
         return Refusal("wrong_type", str(error))
     chosen = _chosen(course, reply.handoff, context)
@@ -85,8 +87,8 @@ def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
         return chosen
     # judged again: since the menu was drawn the agent has written what guards read, and time and money have moved
     against = objection(course.compiled, course.now, chosen, written=context)
-    course.note_guard(chosen, against)
     if against is not None:
+        course.note_guard(chosen, against)
         return Refusal(against.reason, f"{chosen.name!r} is not legal now: {against.detail}")
     # The decision is made. Firing asks the guard once more, to catch one that is not pure.
     if not course.move(chosen, reply, context):
@@ -94,12 +96,12 @@ def _accept(course: Course, reply: inputs.Replied) -> Refusal | None:
     return None
 
 
-def _misfit(course: Course, reply: inputs.Replied) -> Refusal | None:
+def _misfit(spec: AgentSpec, reply: inputs.Replied) -> Refusal | None:
     """Return why the fields of a reply are not exactly those that its agent declares; None if they are."""
-    declared, written = course.own.spec.written_names, reply.changes.keys()
+    declared, written = spec.written_names, reply.changes.keys()
     if declared == written:
         return None
-    sure = course.own.spec.sure_names
+    sure = spec.sure_names
     if written - declared:
         names = ", ".join(sorted(written - declared))
         return Refusal("undeclared_write", f"{names}: not declared by this agent, which writes {sorted(declared)}")

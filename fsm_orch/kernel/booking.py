@@ -13,7 +13,7 @@ from ..amounts import NOTHING, Amount, Usage, is_count
 from ..errors import StepError
 from . import inputs, records
 from .configuration import Configuration, VisitLog
-from .engine import CompiledMachine
+from .engine import CompiledMachine, CompiledState
 from .legal import visit_ends
 from .reasons import DenialReason
 from .records import Record, Stamp
@@ -28,7 +28,7 @@ class Books(Struct, frozen=True):
 
 def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
     """Return where and when a record is made, and how the ledger stands."""
-    state, ledger = compiled.states.get(now.state), now.ledger
+    name, ledger = now.state, now.ledger
     settled, reserved, remaining = ledger.settled.tokens, ledger.reserved.tokens, ledger.remaining
     ahead = 0 if now.status == "finished" else now.ceiling - settled - reserved
     return Stamp(
@@ -36,8 +36,8 @@ def stamp(compiled: CompiledMachine, now: Configuration) -> Stamp:
         thread_id=now.thread_id,
         trace_id=now.trace_id,
         at=now.at,
-        state=now.state,
-        agent=state.spec.name if state else None,
+        state=name,
+        agent=compiled.agents.get(name),
         hops=now.hops,
         path=now.path,
         settled=settled,
@@ -57,15 +57,15 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
         raise StepError(
             f"call {event.call} would reserve {event.input_tokens} + {event.output_tokens} tokens: both are 0 or more"
         )
-    amount = compiled.states[now.state].price.amount(event.input_tokens, event.output_tokens)
-    reason = _denial(compiled, now, event.call, amount)
+    visit, own = visit_of(now), compiled.states[now.state]
+    amount = own.price.amount(event.input_tokens, event.output_tokens)
+    reason = _denial(compiled, now, visit, own, event.call, amount)
     if reason is not None:
         # remembered: what was denied is not asked for again, neither as it was nor in smaller pieces
-        denied = replace(now, visit=replace(visit_of(now), denied=reason))
+        denied = replace(now, visit=replace(visit, denied=reason))
         return Books(denied, (records.CallDenied(stamp=stamp(compiled, denied), call=event.call, reason=reason),))
     # Check and reservation are one synchronous step. With an `await` between them, two calls of one visit could both
     # pass the check while there is room for one, and together exceed the limit.
-    visit = visit_of(now)
     admitted = replace(
         now,
         ledger=now.ledger.reserve(amount, instead_of=visit.grant),  # which the first call takes over
@@ -80,12 +80,13 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
     return Books(admitted, (record,))
 
 
-def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Amount) -> DenialReason | None:
+def _denial(
+    compiled: CompiledMachine, now: Configuration, visit: VisitLog, own: CompiledState, call: int, amount: Amount
+) -> DenialReason | None:
     """Return why a reservation is denied, or None. Call by call, a visit stays within `calls` times its grant.
 
     Raises StepError: if it is not the next call of the visit.
     """
-    visit, own = visit_of(now), compiled.states[now.state]
     # the caller numbers its calls, so that a journal with one lost or doubled does not fold
     if call != visit.calls + 1:
         raise StepError(f"call {call} cannot be reserved: the next call of this visit is {visit.calls + 1}")
@@ -98,7 +99,7 @@ def _denial(compiled: CompiledMachine, now: Configuration, call: int, amount: Am
         return "call_limits"
     if not now.ledger.affords(amount, instead_of=visit.grant):
         return "budget"
-    if now.at >= min(visit_ends(compiled, now), compiled.deadline_s):
+    if now.at >= visit_ends(compiled, now) or now.at >= compiled.deadline_s:
         return "deadline"
     return None
 
@@ -108,23 +109,15 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
 
     Raises StepError: if it is not open, or its usage is negative.
     """
-    held = _held(now, call)
-    if usage is None:
-        used = held  # it may have been billed in full; with less, the bill could pass the limit unseen
-    # not left to the sum: a negative count beside a large one would add up to something plausible
-    elif min(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens) < 0:
-        raise StepError(f"call {call} reports {usage}: counts are never negative")
-    elif usage.cached_input_tokens > usage.input_tokens:
-        raise StepError(f"call {call} reports {usage}: what came from a cache is a part of the input")
-    else:
-        used = compiled.states[now.state].price.amount(
-            usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens
-        )
+    visit = visit_of(now)
+    held = _held(visit, call)
+    # what is not known may have been billed in full; with less, the bill could pass the limit unseen
+    used = held if usage is None else _used(compiled, now, call, usage)
     charged = replace(
         now,
         ledger=now.ledger.settle(held, used),
         usage=now.usage + (usage or Usage(requests=1)),  # it was sent, even if nobody says what it used
-        visit=_without(now, call),
+        visit=_without(visit, call),
     )
     record = records.CallSettled(
         stamp=stamp(compiled, charged),
@@ -132,9 +125,20 @@ def settle(compiled: CompiledMachine, now: Configuration, call: int, usage: Usag
         usage=usage,
         tokens=used.tokens,
         cost=used.cost,
-        overrun=used.beyond(held).tokens,
+        overrun=charged.ledger.overrun.tokens - now.ledger.overrun.tokens,
     )
     return Books(charged, (record,))
+
+
+def _used(compiled: CompiledMachine, now: Configuration, call: int, usage: Usage) -> Amount:
+    # not left to the sum: a negative count beside a large one would add up to something plausible
+    if usage.input_tokens < 0 or usage.output_tokens < 0 or usage.cached_input_tokens < 0:
+        raise StepError(f"call {call} reports {usage}: counts are never negative")
+    if usage.cached_input_tokens > usage.input_tokens:
+        raise StepError(f"call {call} reports {usage}: what came from a cache is a part of the input")
+    return compiled.states[now.state].price.amount(
+        usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens
+    )
 
 
 def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
@@ -143,7 +147,8 @@ def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
     Raises StepError: if it is not open.
     """
     # `calls` is not lowered: a request that can never be sent could be tried without end
-    freed = replace(now, ledger=now.ledger.release(_held(now, call)), visit=_without(now, call))
+    visit = visit_of(now)
+    freed = replace(now, ledger=now.ledger.release(_held(visit, call)), visit=_without(visit, call))
     return Books(freed, (records.CallReleased(stamp=stamp(compiled, freed), call=call),))
 
 
@@ -190,13 +195,12 @@ def visit_of(now: Configuration) -> VisitLog:
     return now.visit
 
 
-def _held(now: Configuration, call: int) -> Amount:
-    held = visit_of(now).open.get(call)
+def _held(visit: VisitLog, call: int) -> Amount:
+    held = visit.open.get(call)
     if held is None:
-        raise StepError(f"call {call} is not open. Open calls: {sorted(visit_of(now).open)}")
+        raise StepError(f"call {call} is not open. Open calls: {sorted(visit.open)}")
     return held
 
 
-def _without(now: Configuration, call: int) -> VisitLog:
-    visit = visit_of(now)
+def _without(visit: VisitLog, call: int) -> VisitLog:
     return replace(visit, open={other: held for other, held in visit.open.items() if other != call})

@@ -94,7 +94,8 @@ class RoundLog(Struct, frozen=True, gc=False):
     @property
     def is_over(self) -> bool:
         """Whether nothing is open, enough of a race has succeeded, or enough is no longer possible."""
-        return self.open == 0 or (self.is_race and self.succeeded >= self.need) or self.total - self.failed < self.need
+        possible = self.total - self.failed
+        return possible == self.succeeded or possible < self.need or (self.is_race and self.succeeded >= self.need)
 
 
 # Structs rather than frozen dataclasses: a step makes these values several times, and a struct is made in C.
@@ -163,5 +164,5 @@ class Configuration(Struct, frozen=True):
     @property
     def is_waiting(self) -> bool:
         """Whether all that is due is a human's. Then its time stands still."""
-        under_way = None if self.visit is None else self.visit.round
-        return under_way is not None and under_way.waiting == under_way.open
+        log = None if self.visit is None else self.visit.round
+        return log is not None and log.waiting == log.total - log.succeeded - log.failed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from ..define.changes import overwritten
 from ..define.context import Context
 from ..define.states import Final, Handoff
 from . import asks, booking, inputs, records
-from .configuration import Configuration, VisitLog
+from .configuration import Ask, Configuration, VisitLog
 from .engine import CompiledMachine, CompiledPart, CompiledState
 from .legal import Objection, legal, menu, next_call, visit_ends
 from .reasons import LandingReason
@@ -29,10 +29,12 @@ class Step(Struct, frozen=True):
     records: tuple[Record, ...]
 
 
-class Inside(NamedTuple):
+class Inside(Struct, frozen=True):
     """A part, in the course of a step of the machine that runs it."""
 
     course: Course
+    ask: Ask
+    """Which runs it, before the step."""
     since: float
     """By how much its time is behind that of the machine."""
 
@@ -123,7 +125,8 @@ class Course:
         )
         if len(open_now) < len(drawn):
             for handoff, against in drawn:
-                self.note_guard(handoff, against)
+                if against is not None:
+                    self.note_guard(handoff, against)
         self._land_if_idle(open_now)
 
     def act_again(self) -> None:
@@ -230,24 +233,30 @@ class Course:
             self.book(asks.conclude(self.compiled, self.now, number, "unneeded", ok=False, value=asks.UNNEEDED))
         else:
             part.course.land("cancelled", asks.UNNEEDED)
-            self.book(asks.keep(self.compiled, self.now, number, part.course.now, since=part.since, is_needed=False))
+            ended = part.course.now
+            self.book(
+                asks.keep(self.compiled, self.now, number, ended, ask=part.ask, since=part.since, is_needed=False)
+            )
 
     def inside(self, number: int) -> Inside | None:
         """Return the course of a part that runs in this visit, at its time; None if there is none."""
-        visit = self.now.visit
-        ask = None if visit is None else visit.asks.get(number)
+        now = self.now
+        ask = None if now.visit is None else now.visit.asks.get(number)
         if ask is None or ask.child is None:
             return None
-        at, since = asks.clock(self.now, ask, ask.child)
-        child = ask.child if at == ask.child.at else replace(ask.child, at=at)
-        return Inside(Course(asks.part_of(self.compiled, self.now, ask).compiled, child, self.records), since)
+        child = ask.child
+        at, since = asks.clock(now, ask, child)
+        part = asks.part_of(self.compiled, now, ask)
+        return Inside(
+            Course(part.compiled, child if at == child.at else replace(child, at=at), self.records), ask, since
+        )
 
     def set_visit(self, **changes: Any) -> None:
         """Change the log of the visit that is under way."""
         self.now = replace(self.now, visit=replace(self.visit, **changes))
 
-    def note_guard(self, handoff: Handoff, against: Objection | None) -> None:
+    def note_guard(self, handoff: Handoff, against: Objection) -> None:
         """Record a guard that raised."""
         # it counts as false, so without a record a broken guard would look like one that says no
-        if against is not None and against.is_raised:
+        if against.is_raised:
             self.records.append(records.GuardRaised(stamp=self.stamp, handoff=handoff.name, detail=against.detail))

@@ -24,10 +24,10 @@ def due(now: Configuration) -> tuple[Effect, ...]:
 
 
 def _of(now: Configuration, number: int, ask: Ask) -> tuple[Effect, ...]:
+    if ask.child is not None:  # of a part while it runs
+        return due(ask.child)
     if not ask.is_open or now.visit is None:
         return ()
-    if ask.child is not None:
-        return due(ask.child)
     kind = AskHuman if ask.is_asking_human else UseTool
     return (kind(now.path, now.hops, now.state, now.visit.attempt, number),)
 

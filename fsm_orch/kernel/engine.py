@@ -191,6 +191,7 @@ class CompiledMachine(Sealed):
                 for handoff in definition.handoffs
             }
         )
+        self.agents: Mapping[str, str] = {name: state.spec.name for name, state in self.states.items()}
         self.most_hops, self.deadline_s = self.limits.hops, self.limits.deadline_s
         self.terms: Terms = terms(self._charging(), shares)
         self.holds: Oracle = oracle or _ask_guard

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..amounts import NOTHING, Amount, in_words
@@ -58,7 +59,7 @@ def legal(compiled: CompiledMachine, now: Configuration, *, holding: Amount = NO
     return _open(menu(compiled, now, holding))
 
 
-class Offer(NamedTuple):
+class Offer(Struct, frozen=True):
     """What a request may offer to a model that is to choose."""
 
     handoffs: tuple[Handoff, ...]
@@ -86,10 +87,9 @@ def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
 def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer:
     """Return what a request may offer now that its call is reserved: of the most, what can be entered still.
 
-    Guards are not asked again, where nothing is used up: within a visit the context does not change.
+    Of a most where nothing is used up that is all of it, so nobody needs to ask: within a visit the context does not
+    change, and nothing can be used up whatever its calls take.
     """
-    if not most.is_used_up:  # then nothing can be, whatever the calls of this visit take
-        return most
     still = tuple(
         [
             handoff

@@ -6,7 +6,7 @@ A visit may have a thousand asks, each of which changes several times. Copied wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -25,9 +25,13 @@ class Numbered(Mapping[int, T]):
         self._chunks = tuple([held[start : start + _CHUNK] for start in range(0, len(held), _CHUNK)])
 
     def __getitem__(self, number: int) -> T:
-        if not 1 <= number <= self._count:
-            raise KeyError(number)
-        return self._chunks[(number - 1) // _CHUNK][(number - 1) % _CHUNK]
+        if 0 < number <= self._count:
+            return self._chunks[(number - 1) // _CHUNK][(number - 1) % _CHUNK]
+        raise KeyError(number)
+
+    def get(self, key: int, default: Any = None) -> Any:
+        # asked for most often: the inherited one raises and catches an error where nothing has the number
+        return self._chunks[(key - 1) // _CHUNK][(key - 1) % _CHUNK] if 0 < key <= self._count else default
 
     def __len__(self) -> int:
         return self._count
@@ -46,11 +50,13 @@ class Numbered(Mapping[int, T]):
         if not 1 <= number <= self._count:
             raise KeyError(number)
         at, within = divmod(number - 1, _CHUNK)
-        chunk = list(self._chunks[at])
-        chunk[within] = value
         chunks = list(self._chunks)
+        chunk = list(chunks[at])
+        chunk[within] = value
         chunks[at] = tuple(chunk)
-        return self._made(tuple(chunks), self._count)
+        made: Numbered[T] = Numbered.__new__(Numbered)
+        made._chunks, made._count = tuple(chunks), self._count
+        return made
 
     def add(self, values: Iterable[T]) -> Numbered[T]:
         """Return a copy with more values, under the next numbers."""
@@ -66,9 +72,3 @@ class Numbered(Mapping[int, T]):
             for within, value in enumerate(chunk):
                 if within >= len(was) or value is not was[within]:
                     yield at * _CHUNK + within + 1
-
-    @classmethod
-    def _made(cls, chunks: tuple[tuple[T, ...], ...], count: int) -> Numbered[T]:
-        made: Numbered[T] = cls.__new__(cls)
-        made._chunks, made._count = chunks, count
-        return made

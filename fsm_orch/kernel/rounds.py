@@ -155,7 +155,8 @@ def _begin(course: Course, event: inputs.Asked, starts: Sequence[_Start | None])
             made = begin_part(course.now, number, start.part.compiled, start.context, own)
             course.records += made.records
             # one in which nothing was legal has ended already, and gives its share back
-            course.book(asks.keep(course.compiled, course.now, number, made.configuration, since=now.at))
+            own_ask, child = course.visit.asks[number], made.configuration
+            course.book(asks.keep(course.compiled, course.now, number, child, ask=own_ask, since=now.at))
 
 
 def _begun(course: Course, request: Request, start: _Start | None) -> Ask:

@@ -63,7 +63,8 @@ def _take_inside(course: Course, event: Input, path: Path) -> None:
         _take_inside(inside.course, event, deeper)
     else:
         _take(inside.course, event)
-    course.book(asks.keep(course.compiled, course.now, number, inside.course.now, since=inside.since))
+    child = inside.course.now
+    course.book(asks.keep(course.compiled, course.now, number, child, ask=inside.ask, since=inside.since))
     rounds.go_on(course)
 
 
@@ -71,7 +72,8 @@ _OF_AGENTS = inputs.Replied | inputs.Asked | inputs.CallReserved
 
 
 def _take(course: Course, event: Input) -> None:
-    if course.visit.round is not None and isinstance(event, _OF_AGENTS):
+    visit = course.now.visit
+    if visit is not None and visit.round is not None and isinstance(event, _OF_AGENTS):
         raise StepError(f"{event.kind!r} came from {course.now.state!r}, whose agent is not at work: its round is open")
     match event:  # the most frequent first
         case inputs.Replied():

@@ -21,7 +21,7 @@ class Desk(Protocol):
     Raises VisitClosed: from `check`, `reserve`, `written` and what draws a menu, once the attempt has ended.
     """
 
-    def check(self) -> None:
+    def check(self) -> object:
         """Check that calls may still be made, and may be made on this thread and event loop."""
         ...
 
@@ -41,7 +41,7 @@ class Desk(Protocol):
         ...
 
     def offered(self, most: Offer) -> Offer:
-        """Return what of the most is legal beside what the request's call has reserved."""
+        """Return what of the most, something being used up, is legal beside what the request's call has reserved."""
         ...
 
     def calls_left(self) -> int:
@@ -149,6 +149,8 @@ class MeteredModel:
         number, bound = await self._fitting(requests)
 
         def drawn() -> Request:
+            if not most.is_used_up:  # then nothing will be by this call
+                return requests[number]
             offered = self._desk.offered(most)
             return requests[number] if offered == most else self._request(draws[number](offered))
 

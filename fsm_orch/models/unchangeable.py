@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 def unchangeable(value: Any) -> Any:
     """Return JSON that cannot be changed, all the way down; what is so already is not copied."""
-    if isinstance(value, _Dict | _List):
+    if isinstance(value, _FIXED):
         return value
     if isinstance(value, Mapping):
         return _Dict((key, unchangeable(held)) for key, held in value.items())
@@ -39,3 +39,6 @@ class _List(list[Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return list, (list(self),)
+
+
+_FIXED = _Dict, _List

@@ -42,7 +42,7 @@ def attempt(
     # The desk closes before anything is folded. What the attempt still does afterwards is refused there, so an agent
     # that was given up can neither spend nor write.
     desk = AttemptDesk(run, act)
-    now = desk.place if act.path else run.now
+    before, now = run.now, desk.place if act.path else run.now
     assert now is not None  # what is due has a visit
     metered = None if model is None else _metered(run, desk, model, retry)
     visit = visit_at(run, desk, now, metered, deps)
@@ -67,7 +67,7 @@ def attempt(
         acting, left = partial(_itself, begun), desk.seconds_left()
         return Doing(desk, _awaited(run, desk, act, agent, acting, left, context, ending, begun=begun))
     # it held the loop: nothing else can have happened, unless it used its model, which it cannot have waited for
-    _end(run, desk, agent, metered, visit.key, wall, result, still=now if run.now is now else None)
+    _end(run, desk, agent, metered, visit.key, wall, result, still=now if run.now is before else None)
     return None
 
 

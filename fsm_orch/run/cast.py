@@ -10,7 +10,6 @@ from ..agents.base import Agent
 from ..define.definition import Definition
 from ..define.states import State
 from ..errors import StartError
-from ..kernel.requests import RunPart
 from ..kernel.tree import Level
 from ..models import registry
 from ..models.base import Model
@@ -33,10 +32,7 @@ class Cast(NamedTuple):
         """Return the cast of a machine in the tree: the last on a path from the run down."""
         cast = self
         for above, below in pairwise(levels):
-            assert above.now.visit is not None  # a part runs in one
-            request = above.now.visit.asks[below.now.path[-1]].request
-            assert isinstance(request, RunPart)
-            cast = cast.parts[above.now.state][request.part]
+            cast = cast.parts[above.now.state][below.part]
         return cast
 
     def all_models(self) -> dict[str, Model]:

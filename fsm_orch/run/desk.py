@@ -12,11 +12,11 @@ from ..amounts import NOTHING, Amount, Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
-from ..kernel.configuration import Configuration, VisitLog
+from ..kernel.configuration import Configuration
 from ..kernel.effects import Act, Effect, Path
 from ..kernel.engine import CompiledMachine, CompiledState
 from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends
-from ..kernel.tree import Level
+from ..kernel.tree import machine_at
 from .writer import Run
 
 _SAME_S = 1e-9
@@ -33,10 +33,13 @@ class AttemptDesk:
 
     ended: asyncio.Future[None] | None = None
     """Ends the wait for the work; None while nobody waits."""
-    _seen: Configuration | None = None
-    _levels: tuple[Level, ...] = ()
+    is_closed = False
+    """Whether whatever is still done here is refused."""
     _runs: tuple[str, ...] = ()
     """Of the machines on the path, from the run down; none for the run's own."""
+    _seen: Configuration | None = None
+    _found: Configuration | None = None
+    """The machine in the tree as the run was last seen."""
 
     def __init__(self, run: Run, effect: Effect) -> None:
         self.path = effect.path
@@ -44,14 +47,12 @@ class AttemptDesk:
         self._run = run
         self._effect = effect
         self._hops = effect.hops
-        self.is_closed = False
-        """Whether whatever is still done here is refused."""
         # of its visit, which may be over, and its machine gone, when the last of its calls is
         self.compiled = run.compiled
         if self.path:
             found = run.levels(self.path)
             self.compiled, self._runs = found[-1].compiled, tuple([level.now.run_id for level in found])
-            self._seen, self._levels = run.now, found
+            self._seen, self._found = run.now, found[-1].now
         self.own: CompiledState = self.compiled.states[effect.state]
         """The state that the work is in."""
         self._unheard: dict[int, Amount] = {}
@@ -67,30 +68,18 @@ class AttemptDesk:
         if self.ended is not None and not self.ended.done():
             self.ended.set_result(None)
 
-    def check(self) -> None:
-        """Check that the attempt may still make calls, and that this is where it may make them."""
-        self._open()
-
     @property
     def place(self) -> Configuration | None:
         """The machine that the work is for, in the visit that it is for; None if that is over."""
         now = self._run.now
         if self.path:
-            levels = self._living()
-            if not levels:
-                return None
-            now = levels[-1].now
-        return now if now.hops == self._hops else None  # the end of a run is a hop too
-
-    def _living(self) -> tuple[Level, ...]:
-        """Return the machines from the run down to that of the work; none if it is gone."""
-        now = self._run.now
-        if now is not self._seen:  # looked for once after each input
-            levels = self._run.levels(self.path)
+            if now is not self._seen:  # looked for once after each input
+                self._seen, self._found = now, machine_at(now, self.path)
             # by its run: another visit may run another machine under the same path
-            is_it = len(levels) == len(self._runs) and levels[-1].now.run_id == self._runs[-1]
-            self._seen, self._levels = now, levels if is_it else ()
-        return self._levels
+            if self._found is None or self._found.run_id != self._runs[-1]:
+                return None
+            now = self._found
+        return now if now.hops == self._hops else None  # the end of a run is a hop too
 
     @property
     def due(self) -> Configuration | None:
@@ -103,8 +92,8 @@ class AttemptDesk:
             return now if visit.round is None and visit.attempt == effect.attempt else None
         return now if effect.ask in visit.asks and visit.asks[effect.ask].is_open else None
 
-    def _open(self) -> Configuration:
-        """Return the machine, which must still be in that visit."""
+    def check(self) -> Configuration:
+        """Return the machine, if the attempt may still make calls, and may make them here."""
         self._run.check_here()
         # the kernel knows only the visit that is under way: a late call would be booked on the one that came after
         now = None if self.is_closed or self._run.is_ending else self.place
@@ -119,7 +108,7 @@ class AttemptDesk:
         """
         # A plain function, on purpose: an `await` between the number, the check and the reservation would let two
         # calls of this visit take the same number, or both pass a check that has room for one.
-        visit = self._open().visit
+        visit = self.check().visit
         assert visit is not None  # it is under way
         call = visit.calls + 1
         self._run.fold(
@@ -131,8 +120,10 @@ class AttemptDesk:
                 path=self.path,
             )
         )
-        visit = self._visit()
-        assert visit is not None  # to reserve a call, or to be denied one, ends no visit
+        now = self.place
+        assert now is not None  # to reserve a call, or to be denied one, ends no visit
+        assert now.visit is not None
+        visit = now.visit
         if visit.denied is not None:
             raise CallDenied(visit.denied)
         self._unheard[call] = visit.open[call]
@@ -152,7 +143,7 @@ class AttemptDesk:
             # The run's, which ends by it; an agent must neither take it nor be blamed for it. An interrupt too: raised
             # in a task that an agent has made, it would end the event loop and every other run.
             raise VisitClosed("The journal of this run cannot be stored: return from the agent") from error
-        self._open()
+        self.check()
 
     def settle(self, call: int, usage: Usage | None) -> None:
         """Charge a call for what it used; if that is not known, for its whole reservation.
@@ -173,13 +164,10 @@ class AttemptDesk:
         if self._is_open(call):
             self._run.fold(inputs.CallReleased(call=call, at=self._run.elapsed(), path=self.path))
 
-    def _visit(self) -> VisitLog | None:
-        now = self.place
-        return None if now is None else now.visit
-
     def _is_open(self, call: int) -> bool:
         """Return whether a call is still to be charged."""
-        visit = self._visit()
+        now = self.place
+        visit = None if now is None else now.visit
         return visit is not None and call in visit.open and not self._run.is_given_out
 
     def _came_late(self, call: int, reserved: Amount, usage: Usage) -> None:
@@ -208,21 +196,21 @@ class AttemptDesk:
 
     def legal(self) -> tuple[Handoff, ...]:
         """Return the handoffs that stay legal once the next call is reserved. The first call was reserved on entry."""
-        now = self._open()
+        now = self.check()
         return legal(self.compiled, now, holding=next_call(self.compiled, now))
 
     def most_offered(self) -> Offer:
         """Return the most that a request may offer, whatever its call will reserve."""
-        return most_offered(self.compiled, self._open())
+        return most_offered(self.compiled, self.check())
 
     def offered(self, most: Offer) -> Offer:
         """Return what of the most is legal beside what the request's call has reserved; asked as soon as it has."""
-        return offered(self.compiled, self.place or self._open(), most)
+        return offered(self.compiled, self.check(), most)
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""
-        visit = self._visit()
-        return self.own.spec.calls - visit.calls if visit else 0
+        now = self.place
+        return self.own.spec.calls - now.visit.calls if now and now.visit else 0
 
     def seconds_left(self) -> float:
         """Return the seconds until the visit's time or the run's deadline is over; 0 if one is, or the attempt is.
@@ -234,7 +222,7 @@ class AttemptDesk:
         if now is None:
             return 0.0
         if self.path:
-            end = min([_end(level.compiled, level.now, level.behind) for level in self._living()])
+            end = min([_end(level.compiled, level.now, level.behind) for level in self._run.levels(self.path)])
         else:
             end = _end(self.compiled, now)
         left = end - self._run.elapsed()
@@ -247,7 +235,7 @@ class AttemptDesk:
         """
         if not self.path:
             return ()
-        levels = self._living()
+        levels = self._run.levels(self.path)
         ends = [_end(level.compiled, level.now, level.behind) for level in levels]
         # by the least of them too: it is the loop that says that time is over, and a run's own clock may be behind it
         by = max(self._run.elapsed(), min(ends)) + _SAME_S

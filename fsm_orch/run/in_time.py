@@ -61,7 +61,8 @@ async def in_time(
         # cancelled the agent too; an agent may also have cancelled itself, and gone on.
         if is_late and not (cancelled is not None and task.cancelling()):
             task.cancel()
-    cancelled = await _grace(task) or cancelled
+    if is_late:
+        cancelled = await _grace(task) or cancelled
     came = task.result() if task.done() and not task.cancelled() else Raised(asyncio.CancelledError())
     if type(came) is Raised and not is_failure(came.error):
         return came  # also if it was cancelled or is late: an interrupt out of a clean-up is for the caller
@@ -91,8 +92,6 @@ def _signal(ended: asyncio.Future[None]) -> None:
 
 async def _grace(task: asyncio.Task[object]) -> asyncio.CancelledError | None:
     """Wait for a cancelled task a little, then abandon it. Return the last cancellation that came meanwhile."""
-    if task.done():
-        return None
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     timer = asyncio.get_running_loop().call_later(GRACE_S, _signal, over)
     task.add_done_callback(lambda _: _signal(over))

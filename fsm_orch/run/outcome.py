@@ -167,7 +167,8 @@ def replied(context: Context, state: State, reply: Reply, *, at: float, path: Pa
         raise WrongType(f"{reply.handoff!r} does not leave {state.name!r}: return one of {ours}")
     changes, refusal = _by_name(context, state, reply) if reply.changes else {}, reply.refusal
     said = tuple([_signed(message, state.name) for message in reply.messages]) if reply.messages else ()
-    if not changes.keys() <= state.spec.written_names:
+    is_declared = changes.keys() <= state.spec.written_names
+    if not is_declared:
         changes = dict.fromkeys(changes)  # the names alone, for which the kernel refuses it
     elif changes and refusal is None:
         # as JSON already now: the live run folds the very values that a resumed one will read back
@@ -175,10 +176,11 @@ def replied(context: Context, state: State, reply: Reply, *, at: float, path: Pa
             changes = journaled_changes(context, changes, told=state.spec.proposes)
         except ContextError as error:
             changes, refusal = {}, Refusal("wrong_type", str(error))
-    event = inputs.Replied(
-        handoff=reply.handoff_name, changes=changes, messages=said, refusal=refusal, at=at, path=path
-    )
-    return event if _is_plain(event, state) else read_back(event, _whose(state))
+    name = reply.handoff_name
+    event = inputs.Replied(handoff=name, changes=changes, messages=said, refusal=refusal, at=at, path=path)
+    # most replies hold nothing that can fail to be journaled, and are not written to find out
+    is_plain = is_declared and said == () and refusal is None and (name is None or _is_ascii(name))
+    return event if is_plain else read_back(event, _whose(state))
 
 
 def _signed(message: Message, state: str) -> Message:
@@ -206,11 +208,8 @@ def _by_name(context: Context, state: State, reply: Reply) -> dict[str, Any]:
     return named
 
 
-def _is_plain(event: inputs.Replied, state: State) -> bool:
-    """Return whether nothing in a reply can fail to be journaled. Most are plain, and are not written to find out."""
-    if event.messages != () or event.refusal is not None or not event.changes.keys() <= state.spec.written_names:
-        return False
-    return event.handoff is None or (type(event.handoff) is str and event.handoff.isascii())
+def _is_ascii(name: object) -> bool:
+    return type(name) is str and name.isascii()
 
 
 def read_back(event: E, whose: str) -> E:

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from ..errors import is_failure
 from ..kernel.configuration import Configuration
 from ..kernel.due import difference, due
@@ -18,7 +20,7 @@ from .outlast import outlast
 from .writer import Run
 
 
-class Doing(NamedTuple):
+class Doing(Struct, frozen=True):
     """A piece of work that has begun."""
 
     desk: AttemptDesk

@@ -104,7 +104,8 @@ class Run:
         self._store = store
         self._stored = len(self.journal) if is_stored else 0
         self._account = account_of(journal[0]) if store and isinstance(journal[0], inputs.Started) else None
-        self._is_left = False
+        self.is_given_out = False
+        """Whether nothing more is folded, although it may not have ended: it waits, or what is stored is resumed."""
         self._storing = asyncio.Lock()
         self._appending: asyncio.Future[BaseException | None] | None = None
         if self._observers and not is_stored:
@@ -123,14 +124,9 @@ class Run:
     def is_ending(self) -> bool:
         """Whether nothing may be sent for it any more: it has ended, or cannot be stored, or its caller cancels."""
         # asked of the task: a cancellation arrives a round of the loop after it was wanted, and a request might leave
-        if self.now.status == "finished" or self._is_left or self.lost is not None:
+        if self.now.status == "finished" or self.is_given_out:
             return True
         return self._caller is not None and self._caller.cancelling() > self._cancellations
-
-    @property
-    def is_given_out(self) -> bool:
-        """Whether nothing more is folded, although it may not have ended: it waits, or what is stored is resumed."""
-        return self._is_left or self.lost is not None
 
     def levels(self, path: Path) -> tuple[Level, ...]:
         """Return the machines on a path, from the run down, as far as they live."""
@@ -216,7 +212,7 @@ class Run:
 
     def leave(self) -> None:
         """Let nothing more happen to it here: its result is given out."""
-        self._is_left = True
+        self.is_given_out = True
 
     async def pause(self, *, is_read: bool) -> None:
         """Let others have the event loop if this run has had it for long, and store all that is journaled.
@@ -285,6 +281,7 @@ class Run:
         if isinstance(failure, asyncio.CancelledError) and self._is_cancelled():
             return failure  # the event loop is being closed, and cancels all that it finds
         self.lost = failure = told(self.now.run_id, failure)
+        self.is_given_out = True
         self.give_up()
         return failure
 

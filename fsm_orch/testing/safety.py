@@ -122,7 +122,7 @@ class _Suite(RuleBasedStateMachine):
 
     @property
     def state(self) -> State:
-        compiled, now, _ = self.here
+        compiled, now, *_ = self.here
         return compiled.definition.states[now.state]
 
     @property
@@ -203,7 +203,7 @@ class _Suite(RuleBasedStateMachine):
     @rule(data=st.data())
     def reply(self, data: st.DataObject) -> None:
         """Reply, by the rules or not."""
-        compiled, now, _ = self.here
+        compiled, now, *_ = self.here
         said = data.draw(replies_in(compiled.definition, self.state), label="reply")
         self.follow_here(replied(now.context, self.state, said, at=self.at))
 
@@ -211,7 +211,7 @@ class _Suite(RuleBasedStateMachine):
     @rule(data=st.data())
     def reply_from_the_menu(self, data: st.DataObject) -> None:
         """Reply by the rules, with a handoff from the menu; without this rule runs would end early."""
-        compiled, now, _ = self.here
+        compiled, now, *_ = self.here
         names = [handoff.name for handoff in legal(compiled, now)]
         said = data.draw(fitting(compiled.definition, self.state, names), label="reply")
         self.follow_here(replied(now.context, self.state, said, at=self.at))
@@ -220,7 +220,7 @@ class _Suite(RuleBasedStateMachine):
     @rule(data=st.data())
     def press_on(self, data: st.DataObject) -> None:
         """Reply by the rules with a handoff to another state, if there is one: limits are reached only by long runs."""
-        compiled, now, _ = self.here
+        compiled, now, *_ = self.here
         states = compiled.definition.states
         names = [handoff.name for handoff in self.state.exits if handoff.target.name in states]
         if names:

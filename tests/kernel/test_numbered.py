@@ -27,6 +27,7 @@ def test_it_is_a_mapping_that_leaves_itself_as_it_was(
         assert was == dict(before)
 
     assert meant == held == Numbered(meant.values())
+    assert list(meant.values()) == [held.get(number) for number in meant]
     assert {*meant.items(), *enumerate(more, start=len(meant) + 1)} == set(held.add(more).items())
     assert (len(meant), list(meant)) == (len(held), list(held))
     assert str(meant) in repr(held)
@@ -57,6 +58,7 @@ def test_other_numbers_hold_nothing(number: int) -> None:
     """Numbers count from 1: there is no 0, and none is counted from the end."""
     with pytest.raises(KeyError):
         Numbered("ab")[number]
+    assert (None, "c") == (Numbered("ab").get(number), Numbered("ab").get(number, "c"))
     assert number not in Numbered("ab")
 
 

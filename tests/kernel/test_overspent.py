@@ -17,7 +17,7 @@ from fsm_orch.kernel import inputs, records
 from fsm_orch.kernel.begin import started as begun
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.step import step
-from fsm_orch.kernel.tree import levels
+from fsm_orch.kernel.tree import levels, machine_at
 from fsm_orch.limits import CallLimits
 from fsm_orch.testing import TheoremChecker
 
@@ -138,6 +138,7 @@ def test_a_part_of_a_part_is_charged() -> None:
     now = checker.follow(late(40, path=(1, 1))).configuration
 
     middle = levels(machine, now, (1,))[-1].now
+    assert middle is machine_at(now, (1,))
     assert middle.visit is not None
     assert (0, 40) == (now.ledger.settled.tokens, middle.ledger.settled.tokens)
     assert "finished" == middle.visit.asks[1].end

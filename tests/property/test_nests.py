@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from fsm_orch.kernel.effects import AskHuman, Path
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.step import fold, step
-from fsm_orch.kernel.tree import levels
+from fsm_orch.kernel.tree import levels, machine_at
 from fsm_orch.testing import TheoremChecker
 
 
@@ -59,6 +60,26 @@ def test_books_are_exact_at_every_level_after_every_input(examples: int) -> None
             assert 0 == now.ledger.reserved.tokens, seed
         ends.add(now.landing or now.state)
     assert {"done", "other", "cancelled"} <= ends
+
+
+@in_both_lanes(few=15, many=100)
+def test_a_machine_is_found_at_its_path(examples: int) -> None:
+    """It is the last of the levels on its path, named by its part; where none is, nothing is found."""
+    deepest = 0
+    for seed in range(examples):
+        checker, journal = played(seed, most=60)
+        now: Configuration | None = None
+        for event in journal:
+            now = step(checker.compiled, now, event).configuration
+            for path in {effect.path for effect in due(now)} | {event.path}:
+                found = levels(checker.compiled, now, path)
+                is_whole = len(found) == len(path) + 1
+                assert (found[-1].now if is_whole else None) is machine_at(now, path), (seed, path)
+                assert all(below.now.path[-1] in path for below in found[1:])
+                for above, below in pairwise(found):
+                    assert above.compiled.parts[above.now.state][below.part].compiled is below.compiled
+                deepest = max(deepest, len(found) - 1)
+    assert deepest >= 2
 
 
 @in_both_lanes(few=15, many=150)

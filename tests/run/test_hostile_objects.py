@@ -28,7 +28,7 @@ from fsm_orch import (
 from fsm_orch.agents import AgentSpec
 from fsm_orch.amounts import FREE
 from fsm_orch.define.parts import ToolSpec
-from fsm_orch.errors import CallFailed, StepError
+from fsm_orch.errors import CallFailed, StepError, WrongType
 from fsm_orch.limits import CallLimits
 from fsm_orch.models import Request
 from fsm_orch.store import input_from_json
@@ -280,3 +280,23 @@ async def test_an_agent_that_cancelled_itself_once_is_still_stopped() -> None:
 
     assert result.landing is not None
     assert ("timeout", [10.0]) == (result.landing.reason, told)
+
+
+def test_a_reply_refuses_a_key_that_is_no_field_where_it_is_made() -> None:
+    """Changes that are keyed by anything but fields and names are an error at the line that makes the reply."""
+    for key in (1, None, b"answer"):
+        with pytest.raises(WrongType, match="the changes of a reply are keyed by fields"):
+            Reply(changes={"answer": "x", key: "y"})
+
+
+async def test_an_undeclared_name_that_no_journal_can_hold_fails_its_attempt() -> None:
+    """It is not folded, declared or not: what is stored can be written."""
+
+    async def work(visit: Visit[Ticket]) -> Reply:
+        return Reply(changes={"\ud800": "x"})
+
+    result = await Runner(Desk, agents={Desk.work: Own(work)}, model=Answers(None)).run(Ticket(query="x"))
+
+    assert result.landing is not None
+    assert "failure" == result.landing.reason
+    assert [input_from_json(to_json(event)) for event in result.journal] == list(result.journal)

@@ -165,7 +165,7 @@ def _hostile(tape: Tape, level: Level, at: float) -> Input:
 
 def _acting(tape: Tape, level: Level, at: float, *, is_kind: bool) -> Input:
     """Return what an agent does that is due to act: it calls, asks, or replies."""
-    compiled, now, _ = level
+    compiled, now, *_ = level
     visit, spec = now.visit, compiled.definition.states[now.state].spec
     assert visit is not None
     if visit.open and not tape.chance(4):
@@ -192,7 +192,7 @@ def _acting(tape: Tape, level: Level, at: float, *, is_kind: bool) -> Input:
 
 def _requests(tape: Tape, level: Level) -> Iterator[Request]:
     """Yield what is asked for in a round: as much as is declared at most, or once in a while more."""
-    compiled, now, _ = level
+    compiled, now, *_ = level
     visit, spec = now.visit, compiled.definition.states[now.state].spec
     assert visit is not None
     runs = [each.request.part for each in visit.asks.values() if isinstance(each.request, RunPart)]
@@ -210,7 +210,7 @@ def _requests(tape: Tape, level: Level) -> Iterator[Request]:
 
 
 def _reply(tape: Tape, level: Level, at: float, *, is_kind: bool) -> Input:
-    compiled, now, _ = level
+    compiled, now, *_ = level
     own = compiled.states[now.state]
     if not is_kind and tape.chance(12):
         return inputs.Replied(refusal=Refusal("not_json", "unreadable"), at=at, path=now.path)
