@@ -34,6 +34,7 @@ from .resilience.retry import Retry
 from .run.result import Hop, Landing, RunResult
 from .run.runner import Runner
 from .run.stream import RunStream
+from .settings import ModelSettings
 from .store.memory import MemoryStore
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Map",
     "MemoryStore",
     "Message",
+    "ModelSettings",
     "ModelUnavailable",
     "Nested",
     "Parallel",

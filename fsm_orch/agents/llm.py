@@ -15,7 +15,7 @@ from ..define.defaults import said
 from ..define.ordered import in_one_order
 from ..define.source import phrases, where_called
 from ..define.states import NONE_OF_THESE, Handoff
-from ..define.wording import without_surrogates
+from ..define.wording import kind_of, without_surrogates
 from ..errors import VisitError
 from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
@@ -23,6 +23,7 @@ from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
 from ..models.metered import Said
+from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Reply, Visit
 from .decision import MEANS_NONE, Form, form
 from .window import Window
@@ -49,6 +50,7 @@ class LLMAgent:
             to this agent is legal. Where a model's tokenizer is not known its input is bounded by bytes, about four
             a token, so an input cap leaves room for that.
         window: how much of the conversation it sees.
+        settings: how its model is to answer; what is not set is the provider's own.
 
     What it decides goes into the context. Only free text, where there is nothing to decide, becomes a message. So no
     field reaches an agent that does not read it.
@@ -73,6 +75,7 @@ class LLMAgent:
         max_input_tokens: int = 2_048,
         max_output_tokens: int = 256,
         window: Window | None = None,
+        settings: ModelSettings = AS_THEY_ARE,
     ) -> None:
         if not instructions.strip() or calls < 1 or max_output_tokens < 1:
             raise ValueError(
@@ -95,6 +98,7 @@ class LLMAgent:
             writes=field_refs(writes),
             calls=calls,
             call_limits=CallLimits(max_input_tokens=max_input_tokens, max_output_tokens=max_output_tokens),
+            settings=_checked(settings),
             proposes=True,
             model=model,
             canonical=said(
@@ -186,6 +190,12 @@ class LLMAgent:
         if keys:
             parts.append(f"Reply with one JSON object with the key{'s' if keys[1:] else ''} {', '.join(keys)}.")
         return "\n".join(parts)
+
+
+def _checked(settings: object) -> ModelSettings:
+    if not isinstance(settings, ModelSettings):
+        raise TypeError(f"settings= takes ModelSettings(temperature=0.2), not {kind_of(settings)}")
+    return settings
 
 
 def _as_text(context: type[Context], fields: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ DEFAULTS: Mapping[str, object] = {
     "writes": [],
     "may_omit": [],
     "calls": 0,
+    "settings": {},
     "attempts": 1,
     "parts": [],
     "tools": [],

@@ -11,6 +11,7 @@ from ..kernel.legal import Offer
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
+from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Model, Request, Response
 from .unchangeable import unchangeable
 
@@ -75,6 +76,7 @@ class MeteredModel:
         model: the adapter.
         desk: where calls are booked.
         limits: the caps of one call.
+        settings: how the model is to answer.
         retry: how transient failures are retried; each retry counts as one of the visit's calls. None: never.
         on_prompt: told of every request that was sent, and its response; None if it failed. It never raises.
     """
@@ -85,12 +87,14 @@ class MeteredModel:
         desk: Desk,
         limits: CallLimits,
         *,
+        settings: ModelSettings = AS_THEY_ARE,
         retry: Retry | None = None,
         on_prompt: Callable[[Request, Response | None], None] | None = None,
     ) -> None:
         self._model = model
         self._desk = desk
         self._limits = limits
+        self._settings = settings
         self._retry = retry
         self._on_prompt = on_prompt
         self.last: Response | None = None
@@ -157,7 +161,12 @@ class MeteredModel:
     def _request(self, said: Said) -> Request:
         messages, schema = said
         # unchangeable, or what an adapter does to it reaches the caller's own, and the next request
-        return Request(messages=messages, schema=unchangeable(schema), max_output_tokens=self._limits.max_output_tokens)
+        return Request(
+            messages=messages,
+            schema=unchangeable(schema),
+            max_output_tokens=self._limits.max_output_tokens,
+            settings=self._settings,
+        )
 
     async def _try(self, bound: int, drawn: Callable[[], Request]) -> Response:
         """Send a request, and again as long as it fails for now and that is worth it.

@@ -149,7 +149,8 @@ def _itself(begun: Awaitable[object]) -> Awaitable[object]:
 
 def _metered(run: Run, desk: AttemptDesk, model: Model, retry: Retry | None) -> MeteredModel:
     on_prompt = partial(run.prompted, desk.own.name, desk.path) if run.on_prompt else None
-    return MeteredModel(model, desk, desk.own.spec.call_limits, retry=retry, on_prompt=on_prompt)
+    spec = desk.own.spec
+    return MeteredModel(model, desk, spec.call_limits, settings=spec.settings, retry=retry, on_prompt=on_prompt)
 
 
 def visit_at(

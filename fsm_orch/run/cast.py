@@ -14,6 +14,7 @@ from ..kernel.requests import RunPart
 from ..kernel.tree import Level
 from ..models import registry
 from ..models.base import Model
+from ..settings import ModelSettings
 from .start import agents_of
 
 Replaced = Mapping[State, Agent | Callable[[Any], Any]]
@@ -58,7 +59,8 @@ def cast_of(definition: Definition, default: str | Model | None, replaced: Repla
             of the machine around it.
         replaced: agents for tests, of any machine in the tree.
 
-    Raises StartError: if an agent has no model, or a replaced agent's state belongs to another machine.
+    Raises StartError: if an agent has no model, or settings that its model does not take, or a replaced agent's state
+        belongs to another machine.
     Raises ModelUnavailable: if a named model cannot be used.
     Raises TypeError: if a model is not one, such as the class of one, or what replaces an agent is none.
     """
@@ -97,7 +99,16 @@ def _models(
             how = f"Runner({definition.name}, model='provider:model')" if not place else "model='provider:model'"
             raise StartError(f"State {place + name!r}{where} needs a model: {how}")
         found[name] = registry.resolve(wanted) if isinstance(wanted, str) else registry.given(wanted)
+        _check_settings(place + name, found[name], definition.states[name].spec.settings)
     return found
+
+
+def _check_settings(place: str, model: Model, settings: ModelSettings) -> None:
+    if why := registry.objection(model, settings):
+        raise StartError(
+            f"State {place!r} has settings that {model.name!r} does not take ({why}): leave them out of its "
+            "ModelSettings, or name another model"
+        )
 
 
 def _check_ours(definition: Definition, replaced: Collection[State]) -> None:

@@ -20,6 +20,7 @@ from ..limits import CallLimits, Limits
 from ..models.base import Request, Response
 from ..run.result import RunResult
 from ..run.runner import Runner
+from ..settings import ModelSettings
 
 Failing = Literal["error", "timeout", "denied", "refusal"]
 _MOMENT_S = 1e-6
@@ -139,6 +140,10 @@ class _Script:
                 return Reply()
             case "refusal":
                 return Reply(refusal=Refusal("model_refusal", "the turn says that it is refused"))
+
+    def objection(self, settings: ModelSettings) -> str | None:  # noqa: ARG002
+        """Return None: it spends what its turns say, whatever is set."""
+        return None
 
     async def count(self, request: Request) -> int:  # noqa: ARG002
         return self._caps.max_input_tokens
