@@ -28,6 +28,7 @@ from .kernel.codec import to_json
 from .limits import Limits
 from .messages import Message
 from .models.base import Response
+from .models.fallback import Fallback
 from .models.scripted import ScriptedModel
 from .proof.bounds.certificate import Certificate
 from .resilience.retry import Retry
@@ -44,6 +45,7 @@ __all__ = [
     "Context",
     "DefinitionError",
     "ExamplesAgent",
+    "Fallback",
     "Final",
     "FsmError",
     "Given",

@@ -22,6 +22,7 @@ from ..kernel.reasons import Refusal
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
+from ..models.fallback import Fallback
 from ..models.metered import Said
 from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Reply, Visit
@@ -44,7 +45,7 @@ class LLMAgent:
         must_not: what it leaves to others, one phrase or several.
         reads: the fields it sees, one or several; all others are hidden from it.
         writes: the fields that each of its replies writes, one or several, all of them.
-        model: `provider:model`; None: the runner's.
+        model: `provider:model`, or a `Fallback` of several; None: the runner's.
         calls: requests that one visit makes at most, repairs included.
         max_input_tokens, max_output_tokens: the caps of one request. Both together are reserved before a handoff
             to this agent is legal. Where a model's tokenizer is not known its input is bounded by bytes, about four
@@ -70,7 +71,7 @@ class LLMAgent:
         must_not: str | Iterable[str] = (),
         reads: object = (),
         writes: object = (),
-        model: str | None = None,
+        model: str | Fallback | None = None,
         calls: int = 2,
         max_input_tokens: int = 2_048,
         max_output_tokens: int = 256,
@@ -82,6 +83,8 @@ class LLMAgent:
                 f"an LLMAgent needs instructions, 1 call or more and 1 token of output or more, "
                 f"not {instructions!r}, {calls} and {max_output_tokens}"
             )
+        if isinstance(model, Fallback):
+            model = model.by_name
         if model is not None and not isinstance(model, str):
             raise TypeError(
                 f"an agent names its model as 'provider:model', not by a {type(model).__name__}: "

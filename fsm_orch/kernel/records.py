@@ -58,12 +58,14 @@ class VisitStarted(_Record, frozen=True, kw_only=True, tag="visit_started", gc=F
     legal: tuple[str, ...]
 
 
-class CallReserved(_Record, frozen=True, kw_only=True, tag="call_reserved", gc=False):
+class CallReserved(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="call_reserved", gc=False):
     """A call was reserved."""
 
     call: Count
     input_tokens: Count
     output_tokens: Count
+    model: str | None = None
+    """The model of a fallback that is asked; None: the state's."""
 
 
 class CallDenied(_Record, frozen=True, kw_only=True, tag="call_denied", gc=False):

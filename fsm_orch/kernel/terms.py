@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from ..amounts import Amount, Count, Price
+from ..amounts import Amount, Count, Dearest, Price
 
 
 class Rate(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
@@ -16,6 +16,8 @@ class Rate(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defau
     input: str
     output: str
     cached_input: str | None = None
+    each: dict[str, Rate] = {}
+    """Of a fallback: what each of its models costs, by name; the rate is then the dearest of each side."""
 
 
 class Share(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
@@ -43,7 +45,8 @@ def terms(prices: Mapping[str, Price], shares: Mapping[str, Amount]) -> Terms:
 
 def _rate(price: Price) -> Rate:
     cached = None if price.cached_input is None else str(price.cached_input)
-    return Rate(str(price.input), str(price.output), cached)
+    each = {name: _rate(one) for name, one in price.each} if isinstance(price, Dearest) else {}
+    return Rate(str(price.input), str(price.output), cached, each)
 
 
 def read_prices(rates: Mapping[str, Rate]) -> dict[str, Price]:
@@ -51,7 +54,14 @@ def read_prices(rates: Mapping[str, Rate]) -> dict[str, Price]:
 
     Raises ValueError: if one is no price.
     """
-    return {place: Price(rate.input, rate.output, rate.cached_input) for place, rate in rates.items()}
+    return {place: _price(rate) for place, rate in rates.items()}
+
+
+def _price(rate: Rate) -> Price:
+    if not rate.each:
+        return Price(rate.input, rate.output, rate.cached_input)
+    each = tuple((name, _price(one)) for name, one in rate.each.items())
+    return Dearest(rate.input, rate.output, rate.cached_input, each)
 
 
 def read_shares(shares: Mapping[str, Share]) -> dict[str, Amount]:

@@ -12,6 +12,7 @@ own (`fsm_orch.models.openai`, `.anthropic`, `.local`), which load their SDK.
 from ..amounts import Price, Usage
 from ..errors import CallDenied, CallFailed, ModelError, ModelUnavailable
 from .base import FinishReason, Model, Request, Response, TakesSettings
+from .fallback import Fallback
 from .metered import MeteredModel
 from .probe import probe
 from .registry import resolve
@@ -20,6 +21,7 @@ from .scripted import ScriptedModel
 __all__ = [
     "CallDenied",
     "CallFailed",
+    "Fallback",
     "FinishReason",
     "MeteredModel",
     "Model",

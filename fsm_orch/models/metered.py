@@ -13,6 +13,7 @@ from ..messages import Message
 from ..resilience.retry import Retry
 from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Model, Request, Response
+from .fallback import Fallback
 from .unchangeable import unchangeable
 
 
@@ -26,8 +27,11 @@ class Desk(Protocol):
         """Check that calls may still be made, and may be made on this thread and event loop."""
         ...
 
-    def reserve(self, input_tokens: int, output_tokens: int) -> int:
+    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None) -> int:
         """Reserve a call and return its number.
+
+        Args:
+            model: the name of the one that is asked, of a fallback; None: the state's.
 
         Raises CallDenied: if the kernel denies it; do not try it again.
         """
@@ -176,16 +180,26 @@ class MeteredModel:
             drawn: makes it, once its call is reserved.
         """
         try:
-            return await self._send(bound, drawn)
+            return await self._send_or_fall_back(bound, drawn)
         except CallFailed as error:
             if self._retry is None:
                 raise
             return await self._retry.after(
                 error,
-                lambda: self._send(bound, drawn),
+                lambda: self._send_or_fall_back(bound, drawn),
                 calls_left=self._desk.calls_left,
                 seconds_left=self._desk.seconds_left,
             )
+
+    async def _send_or_fall_back(self, bound: int, drawn: Callable[[], Request]) -> Response:
+        """Send a request; if it fails for now, ask the other models of a fallback at once, as far as calls are left."""
+        while True:
+            try:
+                return await self._send(bound, drawn)
+            except CallFailed as error:
+                fallback = self._model if error.transient and isinstance(self._model, Fallback) else None
+                if fallback is None or not fallback.has_another() or self._desk.calls_left() < 1:
+                    raise
 
     async def _fitting(self, requests: Sequence[Request]) -> tuple[int, int]:
         """Return the number of the first request whose input is within its cap, and the bound of that input.
@@ -223,7 +237,11 @@ class MeteredModel:
 
     async def _send(self, bound: int, drawn: Callable[[], Request]) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
-        call = self._desk.reserve(bound, self._limits.max_output_tokens)
+        model, asked = self._model, None
+        if isinstance(model, Fallback):
+            model = model.turn(self._desk.seconds_left)
+            asked = model.name
+        call = self._desk.reserve(bound, self._limits.max_output_tokens, asked)
         request: Request | None = None
         response: Response | None = None
         usage, is_unsent = None, True
@@ -232,7 +250,7 @@ class MeteredModel:
             await self._desk.written()
             request = drawn()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
-            reply = await self._model.complete(request)
+            reply = await model.complete(request)
             # by its class: an object of a user's own may say anything of itself, and what it has later is not that
             if not issubclass(type(reply), Response):
                 raise self._unreadable(f"a {type(reply).__name__}")

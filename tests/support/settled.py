@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from fsm_orch import Context, Final, LLMAgent, Machine, ModelSettings, State
@@ -23,15 +25,15 @@ class Question(Context):
     answer: str | None = None
 
 
-def machine_with(settings: ModelSettings | None = None) -> type[Machine[Question]]:
-    """Make a machine whose agent has these settings, or none."""
-    options = {} if settings is None else {"settings": settings}
+def machine_with(settings: ModelSettings | None = None, **options: Any) -> type[Machine[Question]]:
+    """Make a machine whose agent has these settings and options, or none."""
+    options |= {} if settings is None else {"settings": settings}
 
     class Asked(Machine[Question]):
         """Answer a question."""
 
         ask = State(
-            LLMAgent("Answer.", must_not="guess", reads=Question.query, writes=Question.answer, **options),  # type: ignore[arg-type]
+            LLMAgent("Answer.", must_not="guess", reads=Question.query, writes=Question.answer, **options),
             initial=True,
         )
         done = Final()
