@@ -170,6 +170,7 @@ def visit_at(
         refusals=visit.refusals,
         refused=run.heard.get(key, "") if visit.refusals else "",
         seconds_left=desk.seconds_left,
+        calls_left=desk.calls_left,
         exits=own.exits,
         legal=desk.legal,
         metered=metered,

@@ -155,4 +155,22 @@ CODES = (
                   done = look.to(answered)
         """,
     ),
+    Code(
+        code="FSM125",
+        title="Calls of a plain function",
+        problem="A state declares calls for a function that is not async.",
+        why="A model is awaited, and a plain def cannot do that: the calls would be paid for and never made.",
+        expected="an async def where calls are declared",
+        fix="write async def, or leave calls out",
+        mending="""
+              class Desk(Machine[Ticket]):
+            -     def sum_up(visit: Visit[Ticket]): ...
+            +     async def sum_up(visit: Visit[Ticket]): ...
+                  look = State(sum_up, calls=1, initial=True)
+                  send = State(work)
+                  answered, human = Final(), Final(fallback=True)
+                  to_send = look.to(send)
+                  done = send.to(answered)
+        """,
+    ),
 )
