@@ -58,7 +58,7 @@ class VisitStarted(_Record, frozen=True, kw_only=True, tag="visit_started", gc=F
     legal: tuple[str, ...]
 
 
-class CallReserved(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="call_reserved", gc=False):
+class CallReserved(_Record, frozen=True, kw_only=True, tag="call_reserved", gc=False):
     """A call was reserved."""
 
     call: Count

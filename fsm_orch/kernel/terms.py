@@ -10,13 +10,18 @@ from msgspec import Struct
 from ..amounts import Amount, Count, Dearest, Price
 
 
-class Rate(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
-    """A price as text, in dollars per million tokens, each an exact number such as `1/4`."""
+class OneRate(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+    """The price of one model as text, in dollars per million tokens, each an exact number such as `1/4`."""
 
     input: str
     output: str
     cached_input: str | None = None
-    each: dict[str, Rate] = {}
+
+
+class Rate(OneRate, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The price of a state's model."""
+
+    each: Mapping[str, OneRate] = {}
     """Of a fallback: what each of its models costs, by name; the rate is then the dearest of each side."""
 
 
@@ -44,9 +49,12 @@ def terms(prices: Mapping[str, Price], shares: Mapping[str, Amount]) -> Terms:
 
 
 def _rate(price: Price) -> Rate:
-    cached = None if price.cached_input is None else str(price.cached_input)
-    each = {name: _rate(one) for name, one in price.each} if isinstance(price, Dearest) else {}
-    return Rate(str(price.input), str(price.output), cached, each)
+    each = {name: OneRate(*_written(one)) for name, one in price.each} if isinstance(price, Dearest) else {}
+    return Rate(*_written(price), each)
+
+
+def _written(price: Price) -> tuple[str, str, str | None]:
+    return str(price.input), str(price.output), None if price.cached_input is None else str(price.cached_input)
 
 
 def read_prices(rates: Mapping[str, Rate]) -> dict[str, Price]:
@@ -59,9 +67,14 @@ def read_prices(rates: Mapping[str, Rate]) -> dict[str, Price]:
 
 def _price(rate: Rate) -> Price:
     if not rate.each:
-        return Price(rate.input, rate.output, rate.cached_input)
-    each = tuple((name, _price(one)) for name, one in rate.each.items())
-    return Dearest(rate.input, rate.output, rate.cached_input, each)
+        return _one(rate)
+    return Dearest(
+        rate.input, rate.output, rate.cached_input, tuple((name, _one(each)) for name, each in rate.each.items())
+    )
+
+
+def _one(rate: OneRate) -> Price:
+    return Price(rate.input, rate.output, rate.cached_input)
 
 
 def read_shares(shares: Mapping[str, Share]) -> dict[str, Amount]:
