@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from itertools import dropwhile
 from typing import Any
 
+from msgspec.structs import replace
 from pydantic_core import from_json, to_json
 
 from ..define.agent_spec import AgentSpec
@@ -27,6 +28,7 @@ from ..models.metered import Said
 from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Reply, Visit
 from .decision import MEANS_NONE, Form, form
+from .summary import Summaries
 from .window import Window
 
 _MOST_MENUS = 256
@@ -94,6 +96,9 @@ class LLMAgent:
         self._does = phrases(does)
         self._must_not = phrases(must_not)
         self._window = window or Window()
+        if self._window.summary and calls < 2:
+            raise ValueError("a window with a summary takes a call of its own: give the agent calls=2 or more")
+        self._summaries = Summaries(self._window)
         self._spec = AgentSpec(
             kind="llm",
             name="LLMAgent",
@@ -109,6 +114,7 @@ class LLMAgent:
                 does=list(self._does),
                 must_not=list(self._must_not),
                 window=[self._window.messages, self._window.chars],
+                summary=self._window.summary,
             ),
             where=where_called(),
         )
@@ -126,6 +132,9 @@ class LLMAgent:
 
         Raises VisitError: if no handoff is legal any more.
         """
+        summary = await self._summaries.of(visit) if visit.messages else None
+        if summary is not None:
+            visit = replace(visit, messages=(*visit.messages, summary))
         exits = visit.exits if len(visit.exits) > 1 else ()
         drawn: Form | None = None
 
@@ -143,7 +152,10 @@ class LLMAgent:
         shorter = range(1, len(self._repairs(visit, ()))) if visit.refusals else ()
         response = await visit.model.ask_drawn(draw, shorter=[partial(draw, number=number) for number in shorter])
         assert drawn is not None  # no reply comes before a request was drawn
-        return _read(drawn, response, visit.state.name)
+        reply = _read(drawn, response, visit.state.name)
+        if summary is None or reply.refusal is not None:
+            return reply
+        return replace(reply, messages=(summary, *reply.messages))
 
     def _make(
         self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...], may_decline: bool

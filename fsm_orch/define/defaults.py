@@ -40,6 +40,7 @@ DEFAULTS: Mapping[str, object] = {
     "does": [],
     "must_not": [],
     "window": [6, 2_000],
+    "summary": False,
     # of agents that run parts
     "give": {},
     "take": {},

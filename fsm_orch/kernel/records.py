@@ -146,6 +146,8 @@ class HandedOff(_Record, frozen=True, kw_only=True, tag="handed_off", gc=False):
     """How many messages were committed with it."""
     written: tuple[str, ...]
     """The fields that were committed with it."""
+    summaries: Count = 0
+    """How many of its messages are summaries, of what had left the window of its agent."""
 
 
 class Landed(_Record, frozen=True, kw_only=True, tag="landed", gc=False):

@@ -15,7 +15,7 @@ FinishReason = Literal["stop", "length", "refusal", "other"]
 """How a reply ended; `Response.finish` says what each means."""
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """One request to a model."""
 
     messages: tuple[Message, ...]

@@ -117,6 +117,7 @@ class MeteredModel:
         schema: Mapping[str, Any] | None = None,
         *,
         shorter: Sequence[tuple[Message, ...]] = (),
+        spare: int = 0,
     ) -> Response:
         """Send a request, its output capped at the agent's `max_output_tokens`; each try is a call of the visit.
 
@@ -124,6 +125,7 @@ class MeteredModel:
             messages: what is said to the model.
             schema: what the reply must match; None: free text.
             shorter: what is said instead, the first of them whose input fits, if that of `messages` may be too large.
+            spare: calls of the visit that are left for what comes after it: it is not tried again by one of them.
 
         Raises CallDenied: if its input may be larger than `max_input_tokens`, or the kernel denies it.
         Raises CallFailed: if it failed, and either the failure is not transient or no try is left.
@@ -137,7 +139,16 @@ class MeteredModel:
         self._desk.check()  # first of all: even counting may be a request
         requests = [self._request((said, schema)) for said in prompts]
         number, bound = await self._fitting(requests)
-        return await self._try(bound, lambda: requests[number])
+        return await self._try(bound, lambda: requests[number], spare)
+
+    async def fits(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> bool:
+        """Return whether the input of a request is within the agent's `max_input_tokens`; it is not sent."""
+        self._desk.check()
+        try:
+            await self._fitting([self._request((messages, schema))])
+        except (CallDenied, CallFailed):
+            return False
+        return True
 
     async def ask_drawn(self, draw: Draw, *, shorter: Sequence[Draw] = ()) -> Response:
         """Send a request that is drawn anew for each try, once its call is reserved.
@@ -172,33 +183,40 @@ class MeteredModel:
             settings=self._settings,
         )
 
-    async def _try(self, bound: int, drawn: Callable[[], Request]) -> Response:
+    async def _try(self, bound: int, drawn: Callable[[], Request], spare: int = 0) -> Response:
         """Send a request, and again as long as it fails for now and that is worth it.
 
         Args:
             bound: of its input, the same for every try.
             drawn: makes it, once its call is reserved.
+            spare: calls that it leaves.
         """
+
+        def calls_left() -> int:
+            return self._desk.calls_left() - spare
+
         try:
-            return await self._send_or_fall_back(bound, drawn)
+            return await self._send_or_fall_back(bound, drawn, calls_left)
         except CallFailed as error:
             if self._retry is None:
                 raise
             return await self._retry.after(
                 error,
-                lambda: self._send_or_fall_back(bound, drawn),
-                calls_left=self._desk.calls_left,
+                lambda: self._send_or_fall_back(bound, drawn, calls_left),
+                calls_left=calls_left,
                 seconds_left=self._desk.seconds_left,
             )
 
-    async def _send_or_fall_back(self, bound: int, drawn: Callable[[], Request]) -> Response:
+    async def _send_or_fall_back(
+        self, bound: int, drawn: Callable[[], Request], calls_left: Callable[[], int]
+    ) -> Response:
         """Send a request; if it fails for now, ask the other models of a fallback at once, as far as calls are left."""
         while True:
             try:
                 return await self._send(bound, drawn)
             except CallFailed as error:
                 fallback = self._model if error.transient and isinstance(self._model, Fallback) else None
-                if fallback is None or not fallback.has_another() or self._desk.calls_left() < 1:
+                if fallback is None or not fallback.has_another() or calls_left() < 1:
                     raise
 
     async def _fitting(self, requests: Sequence[Request]) -> tuple[int, int]:

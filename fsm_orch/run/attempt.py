@@ -162,7 +162,7 @@ def visit_at(
     return Visit(
         state=own.state,
         context=watched(now.context, own.on_read),
-        messages=seen_by(own.spec, now.messages) if now.messages else (),
+        messages=seen_by(own.spec, own.name, now.messages) if now.messages else (),
         deps=deps,
         # the same for every attempt of this visit and after a crash, so that a repeated effect can be recognised
         key=key,

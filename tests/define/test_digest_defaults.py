@@ -38,7 +38,7 @@ from fsm_orch.limits import CallLimits
         {"settings": ModelSettings()},
         {"window": None},
         {"window": Window()},
-        {"window": Window(messages=6, chars=2_000)},
+        {"window": Window(messages=6, chars=2_000, summary=False)},
         {"code_options": {"attempts": 1}},
         {"code_options": {"reads": ()}},
         {"code_options": {"writes": ()}},

@@ -231,6 +231,7 @@ CHANGES: list[dict[str, Any]] = [
     {"window": Window(messages=5)},
     {"settings": ModelSettings(seed=5)},
     {"window": Window(chars=5)},
+    {"window": Window(summary=True)},
     {"code_options": {"attempts": 2}},
     {"code_options": {"writes": (Ticket.level,)}},
     {"code_options": {"reads": (Ticket.query,)}},
