@@ -187,7 +187,12 @@ def test_a_repair_keeps_it(go: Any) -> None:
 
 
 def test_no_call_no_summary(go: Any) -> None:
-    """The last call of a visit is for the reply."""
+    """The last call of a visit is for the reply, whatever became of those before."""
+    model = ScriptedModel([CallFailed("bad_request", unsent=True), "no JSON", GOOD])
+    result = go(machine(), model, FIVE)
+
+    assert [True, False, False] == [is_sum(request) for request in model.requests]
+    assert result.landing is None
     with pytest.raises(ValueError, match="a window with a summary takes a call of its own: give the agent calls=2"):
         machine(calls=1)
     with pytest.raises(ValueError, match="a window with a summary shows 200 characters or more, not 199"):

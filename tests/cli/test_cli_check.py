@@ -10,7 +10,9 @@ from unittest import mock
 
 import pytest
 
+from fsm_orch.amounts import dearest
 from fsm_orch.cli import app, check
+from fsm_orch.models.prices import price_by_name
 from fsm_orch.proof.bounds.certificate import Certificate
 
 BAD = """
@@ -128,6 +130,29 @@ def test_a_name_that_can_be_no_models_is_refused(cli, ask, tmp_path):
         assert (refused.exit_code, refused.stdout) == (2, "")
         assert f"fsm-orch: No model {name!r}. Name one as provider:model; providers: local:..., " in refused.stderr
     assert not (tmp_path / "ask.json").exists()
+
+
+def test_a_fallback_is_bounded_by_the_dearest(cli, ask):
+    """Several names are a fallback: the dearest price of each side bounds its cost, and the certificate names all."""
+    models = "openai:gpt-5-mini,anthropic:claude-haiku-4-5"
+    found = json.loads(cli.invoke(app, ["check", ask, "--json", "--model", models]).stdout)["machines"][0]
+    prices = [price_by_name(name) for name in models.split(",")]
+    grant = prices[0] and dearest(dict(zip("ab", prices, strict=True))).amount(2_048, 256)
+
+    assert {"ask": models} == found["certificate"]["models"]
+    assert 2 * grant.cost == found["certificate"]["bounds"]["cost"]["bound"]
+    assert not [finding for finding in found["findings"] if finding["code"] == "FSM307"]
+
+
+def test_a_fallback_that_gets_no_turn_is_said(cli, write, ask_source):
+    """With one call a visit no run starts on a fallback: a check fails, and says so."""
+    module = write(ask_source.replace("LLMAgent(", "LLMAgent(calls=1, instructions="))
+    refused = cli.invoke(app, ["check", module, "--model", "openai:gpt-5-mini,openai:gpt-5-nano"])
+
+    assert refused.exit_code == 1
+    assert "FSM307: the agent of 'ask' makes 1 call a visit, so 'openai:gpt-5-mini,openai:gpt-5-nano' never falls" in (
+        words(refused)
+    )
 
 
 def test_limits_that_no_run_can_start_in_are_said(cli, write, ask_source):
