@@ -32,7 +32,7 @@ from fsm_orch.models import Request, Response
         {"reasoning_effort": "huge"},
         {"timeout_s": 0},
         {"timeout_s": float("inf")},
-        {"temprature": 0.5},
+        {"temperatur_": 0.5},
     ],
     ids=str,
 )

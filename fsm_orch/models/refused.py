@@ -48,7 +48,7 @@ NO_SEED = {"seed": "the Responses API has none; Chat Completions does: 'openai-c
 def by_anthropic(settings: ModelSettings) -> dict[str, str]:
     """Return which settings the Messages API does not take, with the reasons."""
     # older models do take a temperature, but newer ones refuse it, and the SDK has dropped its name
-    why = dict.fromkeys((*_SAMPLING, "seed"), "Anthropic's API has none")
+    why: dict[str, str] = dict.fromkeys((*_SAMPLING, "seed"), "Anthropic's API has none")
     if settings.reasoning_effort in ("none", "minimal"):
         why["reasoning_effort"] = "the API knows low, medium, high, xhigh and max"
     return why
