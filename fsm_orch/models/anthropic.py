@@ -184,7 +184,7 @@ class MessagesModel:
 
     def objection(self, settings: ModelSettings) -> str | None:
         """Return what of some settings the model cannot keep to."""
-        return not_taken(settings, by_anthropic(settings))
+        return not_taken(settings, by_anthropic(self._model, settings))
 
     async def complete(self, request: Request) -> Response:
         """Send the request once; a cancellation closes its connection.

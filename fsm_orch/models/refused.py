@@ -16,6 +16,9 @@ _MAY_REST = re.compile(r"(ft:)?gpt-5\.\d")
 _PLAIN = re.compile(r"(ft:)?(gpt-3|gpt-4|chatgpt|gpt-5-chat)")
 """Models of OpenAI that do not think."""
 
+_WITHOUT_EFFORT = re.compile(r"claude-(2|3|haiku-4|sonnet-4-[0-5]|opus-4-[0-4])")
+"""Models of Anthropic that refuse an effort: https://platform.claude.com/docs/en/build-with-claude/effort"""
+
 _SAMPLING = ("temperature", "top_p")
 
 
@@ -45,12 +48,14 @@ NO_SEED = {"seed": "the Responses API has none; Chat Completions does: 'openai-c
 """Of OpenAI's Responses API."""
 
 
-def by_anthropic(settings: ModelSettings) -> dict[str, str]:
-    """Return which settings the Messages API does not take, with the reasons."""
+def by_anthropic(model: str, settings: ModelSettings) -> dict[str, str]:
+    """Return which settings a model of the Messages API does not take, with the reasons."""
     # older models do take a temperature, but newer ones refuse it, and the SDK has dropped its name
     why: dict[str, str] = dict.fromkeys((*_SAMPLING, "seed"), "Anthropic's API has none")
     if settings.reasoning_effort in ("none", "minimal"):
         why["reasoning_effort"] = "the API knows low, medium, high, xhigh and max"
+    if _WITHOUT_EFFORT.match(model):
+        why["reasoning_effort"] = "this model has none; those from Opus 4.5 and Sonnet 4.6 on do"
     return why
 
 

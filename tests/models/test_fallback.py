@@ -165,11 +165,11 @@ def test_settings() -> None:
     pytest.importorskip("anthropic", reason="Anthropic's models need the extra `anthropic`")
     from fsm_orch.models.anthropic import MessagesModel
 
-    made = Fallback(model("a"), MessagesModel("claude-haiku-4-5", api_key="sk"))
+    made = Fallback(model("a"), MessagesModel("claude-opus-4-6", api_key="sk"))
     opened(made)
 
     assert made.objection(ModelSettings(reasoning_effort="low")) is None
-    assert "anthropic:claude-haiku-4-5: seed=1: Anthropic's API has none" == made.objection(ModelSettings(seed=1))
+    assert "anthropic:claude-opus-4-6: seed=1: Anthropic's API has none" == made.objection(ModelSettings(seed=1))
 
 
 def test_of_an_agent() -> None:

@@ -34,8 +34,8 @@ def compatible(url: str) -> Model:
     return chat(url, "llama4", COMPATIBLE)
 
 
-def messages(url: str) -> Model:
-    return MessagesModel("claude-haiku-4-5", api_key=KEY, base_url=url)
+def messages(url: str, name: str = "claude-opus-4-6") -> Model:
+    return MessagesModel(name, api_key=KEY, base_url=url)
 
 
 def thinking(url: str) -> Model:
@@ -88,6 +88,8 @@ REFUSED = [
     (messages("http://localhost"), {"seed": 7}, "seed=7: Anthropic's API has none"),
     (messages("http://localhost"), {"temperature": 0.5, "top_p": 0.5}, r"temperature=.*; top_p=.* has none"),
     (messages("http://localhost"), {"reasoning_effort": "minimal"}, "the API knows low, medium"),
+    (messages("http://localhost", "claude-haiku-4-5"), {"reasoning_effort": "low"}, "this model has none; those from"),
+    (messages("http://localhost", "claude-sonnet-4-20250514"), {"reasoning_effort": "low"}, "this model has none"),
 ]
 
 
@@ -103,6 +105,8 @@ TAKEN = [
     (responses(OPENAI_URL, "gpt-5-chat-latest"), {"temperature": 0}),
     (chat(OPENAI_URL, "gpt-4o"), {"temperature": 0, "seed": 1}),
     (ResponsesModel("gpt-5.1", api_key=KEY, effort="none"), {"temperature": 0}),
+    (messages("http://localhost", "claude-sonnet-4-6"), {"reasoning_effort": "low"}),
+    (messages("http://localhost", "claude-haiku-5-5"), {"reasoning_effort": "low"}),
     (responses(OPENAI_URL, "a-model-to-come"), {"temperature": 0, "reasoning_effort": "low"}),
     (
         ChatModel(
