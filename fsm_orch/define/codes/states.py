@@ -143,9 +143,9 @@ CODES = (
     Code(
         code="FSM123",
         title="Bound out of range",
-        problem="The max_visits, attempts, timeout_s or expires_s of a state is a number that bounds nothing.",
+        problem="The max_visits, attempts, calls, timeout_s or expires_s of a state is a number that bounds nothing.",
         why="With max_visits=0 the state is never entered. A timeout of 0 or infinity limits nothing.",
-        expected="whole max_visits and attempts from 1, timeout_s and expires_s above 0 and finite, or None",
+        expected="whole max_visits, attempts and calls from 1, timeout_s and expires_s above 0 and finite, or None",
         fix="mend the number, or leave it out",
         mending="""
               class Desk(Machine[Ticket]):

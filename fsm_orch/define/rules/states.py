@@ -72,6 +72,7 @@ def bounds(definition: Definition) -> Iterator[Finding]:
                 "FSM123",
                 where=state.where,
                 problem=f"{state.name!r} has max_visits={visits!r}, timeout_s={timeout!r}, attempts={attempts!r}"
+                + (f", calls={state.spec.calls!r}" if state.spec.calls and not _is_count(state.spec.calls) else "")
                 + (f", expires_s={expiry!r}" if expiry is not None else ""),
             )
 
@@ -79,7 +80,7 @@ def bounds(definition: Definition) -> Iterator[Finding]:
 def awaited_calls(definition: Definition) -> Iterator[Finding]:
     """Yield a finding for each plain function that declares calls, which it could not wait for."""
     for state in definition.states.values():
-        if state.spec.calls and not isinstance(state.agent, HasSpec) and not is_awaited(state.agent):
+        if _is_count(state.spec.calls) and not isinstance(state.agent, HasSpec) and not is_awaited(state.agent):
             yield codes.finding(
                 "FSM125",
                 where=state.where,
