@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.provider import KEY, Provider
 from support.provider_faults import FAULTS
-from support.settled import machine_with
+from support.settled import Question, machine_with
 
 from fsm_orch import CallFailed, Limits, Message, ModelSettings, Runner, StartError
 from fsm_orch.models import Model, Request
@@ -63,9 +63,7 @@ def test_what_is_sent_is_what_was_set(build: Build, chosen: dict[str, Any], sent
     limits = Limits(tokens=20_000)
     with Provider() as provider:
         for machine in (plain, made):
-            result = Runner(machine, model=build(provider.url), limits=limits, retry=None).run_sync(
-                machine.definition.context(query="?")
-            )
+            result = Runner(machine, model=build(provider.url), limits=limits, retry=None).run_sync(Question(query="?"))
             assert result.landing is None
         without, body = (received.body for received in provider.completions)
 
