@@ -28,12 +28,14 @@ from .kernel.codec import to_json
 from .limits import Limits
 from .messages import Message
 from .models.base import Response
+from .models.fallback import Fallback
 from .models.scripted import ScriptedModel
 from .proof.bounds.certificate import Certificate
 from .resilience.retry import Retry
 from .run.result import Hop, Landing, RunResult
 from .run.runner import Runner
 from .run.stream import RunStream
+from .settings import ModelSettings
 from .store.memory import MemoryStore
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Context",
     "DefinitionError",
     "ExamplesAgent",
+    "Fallback",
     "Final",
     "FsmError",
     "Given",
@@ -57,6 +60,7 @@ __all__ = [
     "Map",
     "MemoryStore",
     "Message",
+    "ModelSettings",
     "ModelUnavailable",
     "Nested",
     "Parallel",

@@ -5,6 +5,7 @@ Nothing here knows a machine or a clock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -128,8 +129,48 @@ class Price:
         # up, never to the nearest: many calls, each a little undercounted, would exceed a cost limit
         return Amount(input_tokens + output_tokens, -(-exact.numerator // exact.denominator))
 
+    def of(self, model: str | None) -> Price:  # noqa: ARG002
+        """Return what a model costs: this, for there is one."""
+        return self
+
 
 FREE = Price(Fraction(0), Fraction(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Dearest(Price):
+    """The dearest price of each side of several models, one of which is asked; and what each of them costs."""
+
+    each: tuple[tuple[str, Price], ...] = ()
+    """By the names of the models."""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            input: Exact,
+            output: Exact,
+            cached_input: Exact | None = None,
+            each: tuple[tuple[str, Price], ...] = (),
+        ) -> None: ...
+
+    def of(self, model: str | None) -> Price:
+        """Return what a model costs; of one that is not among them, or not known, the dearest of each side."""
+        return next((price for name, price in self.each if name == model), self)
+
+
+def dearest(prices: Mapping[str, Price]) -> Price:
+    """Return the dearest price of each side of several models.
+
+    Args:
+        prices: one or more, by the name of the model.
+    """
+    if all(price == FREE for price in prices.values()):
+        return FREE
+    each = prices.values()
+    cached = [price.input if price.cached_input is None else price.cached_input for price in each]
+    sides = max(price.input for price in each), max(price.output for price in each), max(cached)
+    return Dearest(*sides, each=tuple(prices.items()))
 
 
 class Usage(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):

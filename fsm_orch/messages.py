@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from msgspec import UNSET, Struct, UnsetType
 from pydantic_core import from_json
 
-Role = Literal["system", "user", "assistant", "tool"]
+Role = Literal["system", "user", "assistant", "tool", "summary"]
 
 
 class ToolCall(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
@@ -31,7 +31,8 @@ class Message(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaults=Tr
     """
 
     role: Role
-    """Who said it: a message is sent to a model as this role's, whoever wrote it down."""
+    """Who said it: a message is sent to a model as this role's, whoever wrote it down. A `summary` is what an agent
+    keeps of what has left its window; only that agent sees it, and its model is sent it as the user's."""
     content: str
     agent: str | None = None
     """The name of the state whose agent wrote it; None: somebody else, such as the user."""
@@ -41,6 +42,9 @@ class Message(Struct, frozen=True, kw_only=True, gc=False, repr_omit_defaults=Tr
     fields: tuple[str, ...] | UnsetType = UNSET
     """Names of fields, which its content shows as a JSON object. Only agents that read or write one of them see it, and
     see no others in it. Unset: it is text, for all."""
+
+    until: str | UnsetType = UNSET
+    """On a message of role `summary`: the last message that it tells of, as the window of its agent names it."""
 
     # refused here, where it is written: no journal and no request could encode it later
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ GALLERY = Path(__file__).parent.parent / "machines"
 TESTS = Path(__file__).parent
 
 FLOORS = (
-    "errors messages limits clock amounts",
+    "errors messages limits settings clock amounts",
     "define",
     "kernel",
     "resilience store observe models",
@@ -32,7 +32,10 @@ FLOORS = (
 )
 """Lowest first. A room imports from itself, from its own floor and from lower ones."""
 
-PURE = {"errors", "messages", "limits", "clock", "amounts", "define", "kernel", "proof", "export", "evaluate"}
+PURE = {
+    *("errors", "messages", "limits", "settings", "clock", "amounts"),
+    *("define", "kernel", "proof", "export", "evaluate"),
+}
 """The rooms without await, clock, chance or I/O."""
 
 WORLDLY = {"asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "socket", "subprocess", "time", "uuid"}

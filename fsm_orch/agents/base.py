@@ -7,7 +7,8 @@ from typing import Any, Generic, Protocol
 
 from msgspec import Struct, ValidationError, convert, field, to_builtins
 
-from ..define.agent_spec import AgentSpec
+from ..define.agent_spec import AgentSpec, HasSpec
+from ..define.callables import is_awaited
 from ..define.context import FieldRef
 from ..define.machine import C, D
 from ..define.states import Final, Handoff, State
@@ -19,6 +20,10 @@ from ..kernel.reasons import Refusal
 from ..kernel.requests import Request
 from ..messages import Message
 from ..models.metered import MeteredModel
+
+
+def _none_left() -> int:
+    return 0
 
 
 class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
@@ -41,6 +46,8 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     """What the model wrote that was refused last; empty if nothing was, or if nobody remembers, as after a crash."""
     seconds_left: Callable[[], float]
     """Returns the seconds until the visit's time or the run's deadline is over; 0 if one is."""
+    calls_left: Callable[[], int] = _none_left
+    """Returns how many more calls this visit may make; 0 if its agent declares none."""
     exits: tuple[Handoff, ...]
     """The handoffs of the state in declaration order, without its failure edges."""
     legal: Callable[[], tuple[Handoff, ...]]
@@ -67,7 +74,8 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
         Raises VisitError: if the agent declares no calls.
         """
         if self.metered is None:
-            raise VisitError(f"The agent of {self.state.name!r} declares no calls, so it has no model")
+            how = _to_call(self.state)
+            raise VisitError(f"The agent of {self.state.name!r} declares no calls, so it has no model: {how}")
         return self.metered
 
     def handoff_to(self, target: State | Final) -> Handoff:
@@ -79,6 +87,14 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
         if len(ways) != 1:
             raise VisitError(f"{len(ways)} handoffs lead from {self.state.name!r} to {_shown(target)}, not one")
         return ways[0]
+
+
+def _to_call(state: State) -> str:
+    """Return what to write so that an agent can call its model."""
+    if isinstance(state.agent, HasSpec):
+        return "its spec declares them, as in AgentSpec(calls=1, ...)"
+    is_plain = "" if is_awaited(state.agent) else f"make {state.spec.name} an async def, and "
+    return f"{is_plain}declare them, {state.name} = State({state.spec.name}, calls=1, ...)"
 
 
 def _shown(target: object) -> str:

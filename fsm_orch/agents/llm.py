@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from itertools import dropwhile
 from typing import Any
 
+from msgspec.structs import replace
 from pydantic_core import from_json, to_json
 
 from ..define.agent_spec import AgentSpec
@@ -15,16 +16,19 @@ from ..define.defaults import said
 from ..define.ordered import in_one_order
 from ..define.source import phrases, where_called
 from ..define.states import NONE_OF_THESE, Handoff
-from ..define.wording import without_surrogates
+from ..define.wording import kind_of, without_surrogates
 from ..errors import VisitError
 from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
+from ..models.fallback import Fallback
 from ..models.metered import Draw, Said
+from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Reply, Visit
 from .decision import MEANS_NONE, Form, form
+from .summary import Summaries
 from .window import Window
 
 _MOST_MENUS = 256
@@ -43,12 +47,13 @@ class LLMAgent:
         must_not: what it leaves to others, one phrase or several.
         reads: the fields it sees, one or several; all others are hidden from it.
         writes: the fields that each of its replies writes, one or several, all of them.
-        model: `provider:model`; None: the runner's.
+        model: `provider:model`, or a `Fallback` of several; None: the runner's.
         calls: requests that one visit makes at most, repairs included.
         max_input_tokens, max_output_tokens: the caps of one request. Both together are reserved before a handoff
             to this agent is legal. Where a model's tokenizer is not known its input is bounded by bytes, about four
             a token, so an input cap leaves room for that.
         window: how much of the conversation it sees.
+        settings: how its model is to answer; what is not set is the provider's own.
 
     What it decides goes into the context. Only free text, where there is nothing to decide, becomes a message. So no
     field reaches an agent that does not read it.
@@ -68,17 +73,20 @@ class LLMAgent:
         must_not: str | Iterable[str] = (),
         reads: object = (),
         writes: object = (),
-        model: str | None = None,
+        model: str | Fallback | None = None,
         calls: int = 2,
         max_input_tokens: int = 2_048,
         max_output_tokens: int = 256,
         window: Window | None = None,
+        settings: ModelSettings = AS_THEY_ARE,
     ) -> None:
         if not instructions.strip() or calls < 1 or max_output_tokens < 1:
             raise ValueError(
                 f"an LLMAgent needs instructions, 1 call or more and 1 token of output or more, "
                 f"not {instructions!r}, {calls} and {max_output_tokens}"
             )
+        if isinstance(model, Fallback):
+            model = model.by_name
         if model is not None and not isinstance(model, str):
             raise TypeError(
                 f"an agent names its model as 'provider:model', not by a {type(model).__name__}: "
@@ -88,6 +96,9 @@ class LLMAgent:
         self._does = phrases(does)
         self._must_not = phrases(must_not)
         self._window = window or Window()
+        if self._window.summary and calls < 2:
+            raise ValueError("a window with a summary takes a call of its own: give the agent calls=2 or more")
+        self._summaries = Summaries(self._window)
         self._spec = AgentSpec(
             kind="llm",
             name="LLMAgent",
@@ -95,6 +106,7 @@ class LLMAgent:
             writes=field_refs(writes),
             calls=calls,
             call_limits=CallLimits(max_input_tokens=max_input_tokens, max_output_tokens=max_output_tokens),
+            settings=_checked(settings),
             proposes=True,
             model=model,
             canonical=said(
@@ -102,6 +114,7 @@ class LLMAgent:
                 does=list(self._does),
                 must_not=list(self._must_not),
                 window=[self._window.messages, self._window.chars],
+                summary=self._window.summary,
             ),
             where=where_called(),
         )
@@ -119,6 +132,9 @@ class LLMAgent:
 
         Raises VisitError: if no handoff is legal any more.
         """
+        summary = await self._summaries.of(visit) if visit.messages else None
+        if summary is not None:
+            visit = replace(visit, messages=(*visit.messages, summary))
         exits = visit.exits if len(visit.exits) > 1 else ()
         # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
         context = visit.context.__class__
@@ -139,7 +155,10 @@ class LLMAgent:
             shorter = [partial(draw, number=number) for number in range(1, len(self._repairs(visit, ())))]
         response = await visit.model.ask_drawn(draw, shorter=shorter)
         assert drawn is not None  # no reply comes before a request was drawn
-        return _read(drawn, response, visit.state.name)
+        reply = _read(drawn, response, visit.state.name)
+        if summary is None or reply.refusal is not None:
+            return reply
+        return replace(reply, messages=(summary, *reply.messages))
 
     def _make(
         self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...], may_decline: bool
@@ -189,6 +208,12 @@ class LLMAgent:
         if keys:
             parts.append(f"Reply with one JSON object with the key{'s' if keys[1:] else ''} {', '.join(keys)}.")
         return "\n".join(parts)
+
+
+def _checked(settings: object) -> ModelSettings:
+    if not isinstance(settings, ModelSettings):
+        raise TypeError(f"settings= takes ModelSettings(temperature=0.2), not {kind_of(settings)}")
+    return settings
 
 
 def _as_text(context: type[Context], fields: Mapping[str, Any]) -> str:

@@ -48,7 +48,10 @@ def check(
     force: files.Force = False,
     model: Annotated[
         str | None,
-        typer.Option(metavar="PROVIDER:MODEL", help="The model whose price is used for agents that name none."),
+        typer.Option(
+            metavar="PROVIDER:MODEL",
+            help="The model whose price is used for agents that name none; several, with commas: a fallback.",
+        ),
     ] = None,
     require_slack: Annotated[
         bool, typer.Option("--require-slack", help="Fail if the ledger may land a run: the worst case must fit.")

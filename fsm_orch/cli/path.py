@@ -69,8 +69,8 @@ class PathWriter:
         match record:
             case VisitStarted(stamp=stamp):
                 status.update(self._at_work(stamp.state))
-            case CallReserved(stamp=stamp, call=call):
-                status.update(self._at_work(stamp.state, f"is waiting for its model (call {call})"))
+            case CallReserved(stamp=stamp, call=call, model=model):
+                status.update(self._at_work(stamp.state, f"is waiting for {model or 'its model'} (call {call})"))
 
     def _at_work(self, state: str, doing: str = "is at work") -> Text:
         return Text(state, style="bold").append(f" {doing}", style="not bold dim")

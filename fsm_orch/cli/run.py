@@ -40,7 +40,8 @@ ModelName = Annotated[
     str | None,
     typer.Option(
         metavar="PROVIDER:MODEL",
-        help=f"Model for agents that name none; default: the machine's, or else {DEFAULT_MODEL}.",
+        help=f"Model for agents that name none; several, with commas: a fallback. Default: the machine's, or else "
+        f"{DEFAULT_MODEL}.",
         show_default=False,
     ),
 ]

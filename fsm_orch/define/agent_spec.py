@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from ..amounts import NOTHING, Amount, Price
 from ..limits import CallLimits
+from ..settings import AS_THEY_ARE, ModelSettings
 from .callables import is_awaited, short_name, takes_one
 from .context import Context, FieldRef
 from .parts import Join, Part, ToolSpec
@@ -46,6 +47,8 @@ class AgentSpec:
     """Requests to a model that one visit makes at most; 0: it has no model."""
     call_limits: CallLimits = field(default_factory=CallLimits)
     """The most tokens that one request takes: each reserves both, its input and its output, before it is sent."""
+    settings: ModelSettings = AS_THEY_ARE
+    """How its model is to answer."""
     attempts: int = 1
     """Tries at most when it raises. Code has side effects, so one unless more is declared."""
     parts: tuple[Part, ...] = ()
@@ -158,6 +161,8 @@ def function_spec(
     reads: tuple[FieldRef, ...],
     writes: tuple[FieldRef, ...],
     attempts: int,
+    calls: int,
+    call_limits: CallLimits,
     contexts: tuple[type[Context], ...],
     deps: object,
     where: str,
@@ -169,6 +174,8 @@ def function_spec(
         reads=reads,
         writes=writes,
         attempts=attempts,
+        calls=calls,
+        call_limits=call_limits,
         contexts=contexts,
         deps=deps,
         canonical=None if name is None else {"function": name},

@@ -30,6 +30,7 @@ DEFAULTS: Mapping[str, object] = {
     "writes": [],
     "may_omit": [],
     "calls": 0,
+    "settings": {},
     "attempts": 1,
     "parts": [],
     "tools": [],
@@ -40,6 +41,7 @@ DEFAULTS: Mapping[str, object] = {
     "does": [],
     "must_not": [],
     "window": [6, 2_000],
+    "summary": False,
     # of agents that run parts
     "give": {},
     "take": {},

@@ -177,6 +177,7 @@ def _agent(state: State) -> dict[str, Any]:
         may_omit=[ref.name for ref in spec.may_omit],
         calls=spec.calls,
         call_limits=_limits(spec.call_limits),
+        settings=spec.settings.chosen,
         attempts=spec.attempts,
         parts=[said(name=part.name, machine=part.definition.digest, most=part.most) for part in spec.parts],
         tools=[said(name=tool.name, approval=tool.approval, repeatable=tool.repeatable) for tool in spec.tools],

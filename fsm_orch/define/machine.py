@@ -46,7 +46,7 @@ class Machine(Generic[C, D]):
     policies: ClassVar[tuple[Policy, ...]] = ()
     """What must be true of every run: `(never(refund).before(verify),)`; `fsm-orch check` proves it or shows a path."""
     model: ClassVar[str | None] = None
-    """`provider:model` for agents that name none, unless the runner does."""
+    """`provider:model` for agents that name none, unless the runner does; `first,second`: a fallback."""
 
     def __init__(self) -> None:
         raise TypeError(f"a machine has no instances: run its class with Runner({type(self).__name__})")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, overload
 
-from ..limits import Limits
+from ..limits import CallLimits, Limits
 from .agent_spec import AgentSpec, HasSpec, function_spec, spec_of
 from .annotations import annotated_context, annotated_deps
 from .callables import is_async, why_no_agent
@@ -142,11 +142,15 @@ class State(_Declared, _Source):
         expires_s: seconds after which what a human is asked in it expires, over `on_timeout`; None: never.
         reads, writes: one field or several, for a plain function only; an agent says its own.
         attempts: tries at most when a plain function raises.
+        calls: requests that an async function makes at most in one visit, by `await visit.model.ask(messages)`; 0: it
+            has no model. Each is reserved before it is sent, and the runner's model answers.
+        max_input_tokens, max_output_tokens: the caps of one of these requests; None: 2,048 and 256.
         thread: call a plain function in a thread of its own. One that blocks holds the event loop otherwise, and every
             other run with it. A thread cannot be stopped: when the visit's time is over the run goes on without it.
 
-    Raises TypeError: if `reads`, `writes`, `attempts` or `thread` are given for an agent that says its own, `thread`
-        for an async function, or an own agent is none: see `AgentSpec`.
+    Raises TypeError: if `reads`, `writes`, `attempts`, `calls` or `thread` are given for an agent that says its own,
+        `thread` for an async function, caps without calls, or an own agent is none: see `AgentSpec`.
+    Raises pydantic.ValidationError: if a cap is negative, or no whole number.
     """
 
     __slots__ = ("agent", "entry", "expires_s", "handoffs", "initial", "max_visits", "spec", "thread", "timeout_s")
@@ -163,6 +167,9 @@ class State(_Declared, _Source):
         reads: object = (),
         writes: object = (),
         attempts: int = 1,
+        calls: int = 0,
+        max_input_tokens: int | None = None,
+        max_output_tokens: int | None = None,
         thread: bool = False,
     ) -> None:
         super().__init__()
@@ -175,6 +182,10 @@ class State(_Declared, _Source):
         self.thread = thread
         self.handoffs: Sequence[Handoff] = []
         """What leaves here, in declaration order; a tuple once the machine is built."""
+        asked = {"max_input_tokens": max_input_tokens, "max_output_tokens": max_output_tokens}
+        caps = {name: cap for name, cap in asked.items() if cap is not None}
+        if caps and not calls:
+            raise TypeError(f"{' and '.join(caps)} are of calls, and the state declares none: say calls=1, or more")
         if isinstance(agent, type) or not isinstance(agent, HasSpec):
             if why := why_no_agent(agent):
                 raise TypeError(why)
@@ -186,14 +197,16 @@ class State(_Declared, _Source):
                 reads=field_refs(reads),
                 writes=field_refs(writes),
                 attempts=attempts,
+                calls=calls,
+                call_limits=CallLimits(**caps),
                 contexts=(annotated,) if annotated else (),
                 deps=annotated_deps(agent, localns),
                 where=where_defined(agent),
             )
             if thread and is_async(agent):
                 raise TypeError(f"{self.spec.name} is async, so it needs no thread: leave thread=True out")
-        elif field_refs(reads) or field_refs(writes) or attempts != 1:
-            raise TypeError(f"{type(agent).__name__} says its own reads, writes and attempts: give them to it")
+        elif field_refs(reads) or field_refs(writes) or attempts != 1 or calls:
+            raise TypeError(f"{type(agent).__name__} says its own reads, writes, attempts and calls: give them to it")
         elif thread:
             raise TypeError(f"a thread is for a plain function, not for {type(agent).__name__}: leave thread=True out")
         else:

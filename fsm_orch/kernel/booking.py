@@ -69,13 +69,20 @@ def reserve(compiled: CompiledMachine, now: Configuration, event: inputs.CallRes
     admitted = replace(
         now,
         ledger=now.ledger.reserve(amount, instead_of=visit.grant),  # which the first call takes over
-        visit=replace(visit, calls=event.call, grant=NOTHING, open={**visit.open, event.call: amount}),
+        visit=replace(
+            visit,
+            calls=event.call,
+            grant=NOTHING,
+            open={**visit.open, event.call: amount},
+            asked=visit.asked if event.model is None else {**visit.asked, event.call: event.model},
+        ),
     )
     record = records.CallReserved(
         stamp=stamp(compiled, admitted),
         call=event.call,
         input_tokens=event.input_tokens,
         output_tokens=event.output_tokens,
+        model=event.model,
     )
     return Books(admitted, (record,))
 
@@ -136,9 +143,8 @@ def _used(compiled: CompiledMachine, now: Configuration, call: int, usage: Usage
         raise StepError(f"call {call} reports {usage}: counts are never negative")
     if usage.cached_input_tokens > usage.input_tokens:
         raise StepError(f"call {call} reports {usage}: what came from a cache is a part of the input")
-    return compiled.states[now.state].price.amount(
-        usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens
-    )
+    price = compiled.states[now.state].price.of(visit_of(now).asked.get(call))
+    return price.amount(usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens)
 
 
 def release(compiled: CompiledMachine, now: Configuration, call: int) -> Books:
@@ -203,4 +209,7 @@ def _held(visit: VisitLog, call: int) -> Amount:
 
 
 def _without(visit: VisitLog, call: int) -> VisitLog:
-    return replace(visit, open={other: held for other, held in visit.open.items() if other != call})
+    left = {other: held for other, held in visit.open.items() if other != call}
+    if not visit.asked:
+        return replace(visit, open=left)
+    return replace(visit, open=left, asked={other: model for other, model in visit.asked.items() if other != call})

@@ -112,6 +112,8 @@ class VisitLog(Struct, frozen=True):
     """Calls that were admitted, released ones included."""
     open: Mapping[int, Amount] = NONE
     """What each call that is under way has reserved."""
+    asked: Mapping[int, str] = {}
+    """The models of those calls for which it was said."""
     failures: int = 0
     """Attempts that raised."""
     refusals: tuple[Refusal, ...] = ()

@@ -165,6 +165,7 @@ class Course:
                 target=target,
                 messages=len(messages),
                 written=tuple(reply.changes) if reply else (),
+                summaries=sum([said.role == "summary" for said in messages]) if messages else 0,
             )
         )
         entered = self.compiled.states.get(target)

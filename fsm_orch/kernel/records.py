@@ -1,4 +1,7 @@
-"""Records: what the kernel made of an input. Users see, stream and log them as events."""
+"""Records: what the kernel made of an input. Users see, stream and log them as events.
+
+A field with a default is left out of the JSON while it holds that, so that a new one changes no old line.
+"""
 
 from __future__ import annotations
 
@@ -58,12 +61,14 @@ class VisitStarted(_Record, frozen=True, kw_only=True, tag="visit_started", gc=F
     legal: tuple[str, ...]
 
 
-class CallReserved(_Record, frozen=True, kw_only=True, tag="call_reserved", gc=False):
+class CallReserved(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="call_reserved", gc=False):
     """A call was reserved."""
 
     call: Count
     input_tokens: Count
     output_tokens: Count
+    model: str | None = None
+    """The model of a fallback that is asked; None: the state's."""
 
 
 class CallDenied(_Record, frozen=True, kw_only=True, tag="call_denied", gc=False):
@@ -134,7 +139,7 @@ class AttemptFailed(_Record, frozen=True, kw_only=True, tag="attempt_failed", gc
     is_retried: bool
 
 
-class HandedOff(_Record, frozen=True, kw_only=True, tag="handed_off", gc=False):
+class HandedOff(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="handed_off", gc=False):
     """A handoff was taken, and its changes committed."""
 
     handoff: str
@@ -144,6 +149,8 @@ class HandedOff(_Record, frozen=True, kw_only=True, tag="handed_off", gc=False):
     """How many messages were committed with it."""
     written: tuple[str, ...]
     """The fields that were committed with it."""
+    summaries: Count = 0
+    """How many of its messages are summaries, of what had left the window of its agent."""
 
 
 class Landed(_Record, frozen=True, kw_only=True, tag="landed", gc=False):

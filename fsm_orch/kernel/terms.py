@@ -7,15 +7,22 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from ..amounts import Amount, Count, Price
+from ..amounts import Amount, Count, Dearest, Price
 
 
-class Rate(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
-    """A price as text, in dollars per million tokens, each an exact number such as `1/4`."""
+class OneRate(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+    """The price of one model as text, in dollars per million tokens, each an exact number such as `1/4`."""
 
     input: str
     output: str
     cached_input: str | None = None
+
+
+class Rate(OneRate, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The price of a state's model."""
+
+    each: Mapping[str, OneRate] = {}
+    """Of a fallback: what each of its models costs, by name; the rate is then the dearest of each side."""
 
 
 class Share(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
@@ -42,8 +49,12 @@ def terms(prices: Mapping[str, Price], shares: Mapping[str, Amount]) -> Terms:
 
 
 def _rate(price: Price) -> Rate:
-    cached = None if price.cached_input is None else str(price.cached_input)
-    return Rate(str(price.input), str(price.output), cached)
+    each = {name: OneRate(*_written(one)) for name, one in price.each} if isinstance(price, Dearest) else {}
+    return Rate(*_written(price), each)
+
+
+def _written(price: Price) -> tuple[str, str, str | None]:
+    return str(price.input), str(price.output), None if price.cached_input is None else str(price.cached_input)
 
 
 def read_prices(rates: Mapping[str, Rate]) -> dict[str, Price]:
@@ -51,7 +62,19 @@ def read_prices(rates: Mapping[str, Rate]) -> dict[str, Price]:
 
     Raises ValueError: if one is no price.
     """
-    return {place: Price(rate.input, rate.output, rate.cached_input) for place, rate in rates.items()}
+    return {place: _price(rate) for place, rate in rates.items()}
+
+
+def _price(rate: Rate) -> Price:
+    if not rate.each:
+        return _one(rate)
+    return Dearest(
+        rate.input, rate.output, rate.cached_input, tuple((name, _one(each)) for name, each in rate.each.items())
+    )
+
+
+def _one(rate: OneRate) -> Price:
+    return Price(rate.input, rate.output, rate.cached_input)
 
 
 def read_shares(shares: Mapping[str, Share]) -> dict[str, Amount]:

@@ -5,12 +5,14 @@
         async def count(self, request: Request) -> int: ...
         async def complete(self, request: Request) -> Response: ...
 
-The adapters are in modules of their own (`fsm_orch.models.openai`, `.anthropic`, `.local`), which load their SDK.
+One that takes `ModelSettings` says so by an `objection`, as `TakesSettings` does. The adapters are in modules of their
+own (`fsm_orch.models.openai`, `.anthropic`, `.local`), which load their SDK.
 """
 
 from ..amounts import Price, Usage
 from ..errors import CallDenied, CallFailed, ModelError, ModelUnavailable
-from .base import FinishReason, Model, Request, Response
+from .base import FinishReason, Model, Request, Response, TakesSettings
+from .fallback import Fallback
 from .metered import MeteredModel
 from .probe import probe
 from .registry import resolve
@@ -19,6 +21,7 @@ from .scripted import ScriptedModel
 __all__ = [
     "CallDenied",
     "CallFailed",
+    "Fallback",
     "FinishReason",
     "MeteredModel",
     "Model",
@@ -28,6 +31,7 @@ __all__ = [
     "Request",
     "Response",
     "ScriptedModel",
+    "TakesSettings",
     "Usage",
     "probe",
     "resolve",

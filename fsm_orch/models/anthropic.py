@@ -22,6 +22,7 @@ from ..amounts import Price, Usage, trusted_usage
 from ..define.wording import without_surrogates
 from ..errors import CallFailed
 from ..messages import Message
+from ..settings import ModelSettings
 from .base import Request, Response
 from .http import OVERFLOW as _OVERFLOW
 from .http import QUOTA as _QUOTA
@@ -42,6 +43,7 @@ from .http import (
     told_failure,
 )
 from .prices import ANTHROPIC_MAX_INPUT_TOKENS, anthropic_price
+from .refused import by_anthropic, not_taken
 from .wire import (
     byte_bound,
     check_cap,
@@ -180,6 +182,10 @@ class MessagesModel:
         self._admit(bound)
         return bound
 
+    def objection(self, settings: ModelSettings) -> str | None:
+        """Return what of some settings the model cannot keep to."""
+        return not_taken(settings, by_anthropic(self._model, settings))
+
     async def complete(self, request: Request) -> Response:
         """Send the request once; a cancellation closes its connection.
 
@@ -188,7 +194,8 @@ class MessagesModel:
         body = _body(request)
         if not self._is_exact:  # else the bytes may be too many though the tokens, which `count` has asked for, are not
             self._admit(_bound(body))
-        return _response(await self._send("create", {**body, "max_tokens": request.max_output_tokens}))
+        body = {**body, "max_tokens": request.max_output_tokens}
+        return _response(await self._send("create", body, request.settings.timeout_s))
 
     def _admit(self, bound: int) -> None:
         if bound > self._max_input_tokens:
@@ -206,7 +213,9 @@ class MessagesModel:
             raise CallFailed("unreadable", "the counting endpoint gave no number", unsent=True)
         return counted.input_tokens + counted.input_tokens // _COUNT_MARGIN + _COUNT_MARGIN
 
-    async def _send(self, method: Literal["create", "count_tokens"], body: Mapping[str, Any]) -> bytes:
+    async def _send(
+        self, method: Literal["create", "count_tokens"], body: Mapping[str, Any], timeout_s: float | None = None
+    ) -> bytes:
         """Return the body of a successful reply.
 
         Raises CallFailed: if the request failed.
@@ -214,7 +223,7 @@ class MessagesModel:
         client = await self._clients.get()
         # the raw response, since the SDK would build its own classes of the body for nobody
         call = getattr(client.messages.with_raw_response, method)
-        return await once(self._timeout_s, lambda: call(model=self._model, **body), _refused)
+        return await once(timeout_s or self._timeout_s, lambda: call(model=self._model, **body), _refused)
 
     def _client(self, http: Client) -> AsyncAnthropic:
         """Build the SDK's client. Every argument stands here, since it looks for missing ones in the environment."""
@@ -249,8 +258,13 @@ def _body(request: Request) -> dict[str, Any]:
     system = "\n\n".join(_said("system", request.messages))
     if system:
         body["system"] = system
+    output: dict[str, Any] = {}
     if request.schema is not None:
-        body["output_config"] = {"format": {"type": "json_schema", "schema": dict(request.schema)}}
+        output["format"] = {"type": "json_schema", "schema": dict(request.schema)}
+    if request.settings.reasoning_effort is not None:
+        output["effort"] = request.settings.reasoning_effort
+    if output:
+        body["output_config"] = output
     json_text(body)  # refused here, for inside the SDK it would fail with an exception that holds the prompt
     return body
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from ..amounts import Price, Usage
 from ..messages import Message
+from ..settings import AS_THEY_ARE, ModelSettings
 
 FinishReason = Literal["stop", "length", "refusal", "other"]
 """How a reply ended; `Response.finish` says what each means."""
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """One request to a model."""
 
     messages: tuple[Message, ...]
@@ -23,6 +24,8 @@ class Request(Struct, frozen=True, kw_only=True):
     serves many requests. `copy.deepcopy` makes one that can."""
     max_output_tokens: int
     """The cap that goes on the wire, from 1."""
+    settings: ModelSettings = AS_THEY_ARE
+    """How the model is to answer; the model takes all that is set."""
 
 
 class Response(Struct, frozen=True, kw_only=True):
@@ -67,4 +70,13 @@ class Model(Protocol):
 
         Raises CallFailed: if it failed; `unsent` only if it provably cost nothing.
         """
+        ...
+
+
+@runtime_checkable
+class TakesSettings(Protocol):
+    """A model that takes settings. One that does not say so takes none, and no run starts that sets some for it."""
+
+    def objection(self, settings: ModelSettings) -> str | None:
+        """Return what of some settings the model cannot keep to, and why; None if it takes them all."""
         ...

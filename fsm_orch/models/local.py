@@ -29,8 +29,10 @@ from typing import Any, NamedTuple
 from ..amounts import FREE, Price, Usage, trusted_usage
 from ..define.wording import to_install
 from ..errors import CallFailed, ModelUnavailable
+from ..settings import ModelSettings
 from . import forked
 from .base import Request, Response
+from .refused import not_taken
 from .weights import locate, stamp, unchanged
 from .wire import check_cap, json_text
 
@@ -41,7 +43,9 @@ _BATCH_TOKENS = 64
 """Input tokens between two moments at which a request can be stopped; larger batches are no faster on one thread."""
 
 _COUNT_TIMEOUT_S = 30.0
-_SEED = 0
+_SAMPLING = {"temperature": 0, "seed": 0}
+"""What holds where settings do not say otherwise."""
+
 _COMPACT = {"x-guidance": {"whitespace_flexible": False}}
 """Asks for a grammar of JSON without white space, which takes half the output tokens."""
 
@@ -57,7 +61,8 @@ _KEYWORDS = frozenset(
 class LocalModel:
     """A model of the catalogue of weights.
 
-    Replies repeat, but for rounding errors of floating point: the temperature is 0 and the seed fixed.
+    Replies repeat, but for rounding errors of floating point: the temperature is 0 and the seed fixed, where an agent's
+    settings do not say otherwise.
 
     Args:
         model: its name in the catalogue.
@@ -86,6 +91,10 @@ class LocalModel:
     def _count(self, body: dict[str, Any]) -> int:
         return _shared(self._weights).count(body)
 
+    def objection(self, settings: ModelSettings) -> str | None:
+        """Return what of some settings the model cannot keep to."""
+        return not_taken(settings, {"reasoning_effort": "it does not reason"})
+
     async def complete(self, request: Request) -> Response:
         """Infer the reply. A cancellation stops it after the current token, or batch of input.
 
@@ -93,7 +102,12 @@ class LocalModel:
         """
         body = _body(request) | _constraint(request.schema if self._is_constrained else None)
         server = await asyncio.to_thread(_shared, self._weights)
-        return await server.complete(body)
+        try:
+            async with asyncio.timeout(request.settings.timeout_s):
+                return await server.complete(body)
+        except TimeoutError:
+            why = f"no reply within {request.settings.timeout_s:g} s"
+        raise CallFailed("timeout", why, transient=True)
 
     def warm(self) -> None:
         """Load the weights now instead of at the first request; blocks meanwhile.
@@ -132,8 +146,8 @@ def _body(request: Request) -> dict[str, Any]:
     body = {
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
         "max_tokens": request.max_output_tokens,
-        "temperature": 0,
-        "seed": _SEED,
+        **_SAMPLING,
+        **{name: value for name, value in request.settings.chosen.items() if name != "timeout_s"},
     }
     json_text([body, request.schema])  # refused here, where the reason is known
     return body

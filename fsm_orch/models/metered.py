@@ -11,7 +11,9 @@ from ..kernel.legal import Offer
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
+from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Model, Request, Response
+from .fallback import Fallback
 from .unchangeable import unchangeable
 
 
@@ -25,8 +27,11 @@ class Desk(Protocol):
         """Check that calls may still be made, and may be made on this thread and event loop."""
         ...
 
-    def reserve(self, input_tokens: int, output_tokens: int) -> int:
+    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None) -> int:
         """Reserve a call and return its number.
+
+        Args:
+            model: the name of the one that is asked, of a fallback; None: the state's.
 
         Raises CallDenied: if the kernel denies it; do not try it again.
         """
@@ -75,6 +80,7 @@ class MeteredModel:
         model: the adapter.
         desk: where calls are booked.
         limits: the caps of one call.
+        settings: how the model is to answer.
         retry: how transient failures are retried; each retry counts as one of the visit's calls. None: never.
         on_prompt: told of every request that was sent, and its response; None if it failed. It never raises.
     """
@@ -85,12 +91,14 @@ class MeteredModel:
         desk: Desk,
         limits: CallLimits,
         *,
+        settings: ModelSettings = AS_THEY_ARE,
         retry: Retry | None = None,
         on_prompt: Callable[[Request, Response | None], None] | None = None,
     ) -> None:
         self._model = model
         self._desk = desk
         self._limits = limits
+        self._settings = settings
         self._retry = retry
         self._on_prompt = on_prompt
         self.last: Response | None = None
@@ -109,6 +117,7 @@ class MeteredModel:
         schema: Mapping[str, Any] | None = None,
         *,
         shorter: Sequence[tuple[Message, ...]] = (),
+        spare: int = 0,
     ) -> Response:
         """Send a request, its output capped at the agent's `max_output_tokens`; each try is a call of the visit.
 
@@ -116,6 +125,7 @@ class MeteredModel:
             messages: what is said to the model.
             schema: what the reply must match; None: free text.
             shorter: what is said instead, the first of them whose input fits, if that of `messages` may be too large.
+            spare: calls of the visit that are left for what comes after it: it is not tried again by one of them.
 
         Raises CallDenied: if its input may be larger than `max_input_tokens`, or the kernel denies it.
         Raises CallFailed: if it failed, and either the failure is not transient or no try is left.
@@ -129,7 +139,16 @@ class MeteredModel:
         self._desk.check()  # first of all: even counting may be a request
         requests = [self._request((said, schema)) for said in prompts]
         number, bound = await self._fitting(requests)
-        return await self._try(bound, lambda: requests[number])
+        return await self._try(bound, lambda: requests[number], spare)
+
+    async def fits(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> bool:
+        """Return whether the input of a request is within the agent's `max_input_tokens`; it is not sent."""
+        self._desk.check()
+        try:
+            await self._fitting([self._request((messages, schema))])
+        except (CallDenied, CallFailed):
+            return False
+        return True
 
     async def ask_drawn(self, draw: Draw, *, shorter: Sequence[Draw] = ()) -> Response:
         """Send a request that is drawn anew for each try, once its call is reserved.
@@ -159,26 +178,48 @@ class MeteredModel:
     def _request(self, said: Said) -> Request:
         messages, schema = said
         # unchangeable, or what an adapter does to it reaches the caller's own, and the next request
-        return Request(messages=messages, schema=unchangeable(schema), max_output_tokens=self._limits.max_output_tokens)
+        return Request(
+            messages=messages,
+            schema=unchangeable(schema),
+            max_output_tokens=self._limits.max_output_tokens,
+            settings=self._settings,
+        )
 
-    async def _try(self, bound: int, drawn: Callable[[], Request]) -> Response:
+    async def _try(self, bound: int, drawn: Callable[[], Request], spare: int = 0) -> Response:
         """Send a request, and again as long as it fails for now and that is worth it.
 
         Args:
             bound: of its input, the same for every try.
             drawn: makes it, once its call is reserved.
+            spare: calls that it leaves.
         """
+
+        def calls_left() -> int:
+            return self._desk.calls_left() - spare
+
         try:
-            return await self._send(bound, drawn)
+            return await self._send_or_fall_back(bound, drawn, calls_left)
         except CallFailed as error:
             if self._retry is None:
                 raise
             return await self._retry.after(
                 error,
-                lambda: self._send(bound, drawn),
-                calls_left=self._desk.calls_left,
+                lambda: self._send_or_fall_back(bound, drawn, calls_left),
+                calls_left=calls_left,
                 seconds_left=self._desk.seconds_left,
             )
+
+    async def _send_or_fall_back(
+        self, bound: int, drawn: Callable[[], Request], calls_left: Callable[[], int]
+    ) -> Response:
+        """Send a request; if it fails for now, ask the other models of a fallback at once, as far as calls are left."""
+        while True:
+            try:
+                return await self._send(bound, drawn)
+            except CallFailed as error:
+                fallback = self._model if error.transient and isinstance(self._model, Fallback) else None
+                if fallback is None or not fallback.has_another() or calls_left() < 1:
+                    raise
 
     async def _fitting(self, requests: Sequence[Request]) -> tuple[int, int]:
         """Return the number of the first request whose input is within its cap, and the bound of that input.
@@ -216,7 +257,11 @@ class MeteredModel:
 
     async def _send(self, bound: int, drawn: Callable[[], Request]) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
-        call = self._desk.reserve(bound, self._limits.max_output_tokens)
+        model, asked = self._model, None
+        if isinstance(model, Fallback):
+            model = model.turn(self._desk.seconds_left)
+            asked = model.name
+        call = self._desk.reserve(bound, self._limits.max_output_tokens, asked)
         request: Request | None = None
         response: Response | None = None
         usage, is_unsent = None, True
@@ -225,7 +270,7 @@ class MeteredModel:
             await self._desk.written()
             request = drawn()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
-            reply = await self._model.complete(request)
+            reply = await model.complete(request)
             # by its class: an object of a user's own may say anything of itself, and what it has later is not that
             if not issubclass(type(reply), Response):
                 raise self._unreadable(f"a {type(reply).__name__}")

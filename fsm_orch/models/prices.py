@@ -14,7 +14,7 @@ from fractions import Fraction
 from genai_prices import Usage, calc_price
 from genai_prices.types import ModelPrice, TieredPrices
 
-from ..amounts import FREE, Price
+from ..amounts import FREE, Price, dearest
 
 ANTHROPIC_MAX_INPUT_TOKENS = 200_000
 """The largest input, by default, of a call to Anthropic; above it some of its models cost twice as much."""
@@ -34,8 +34,12 @@ def price_by_name(name: str) -> Price | None:
     """Return the price that the adapter of a model would use, without its SDK, key or weights; None: unknown.
 
     Args:
-        name: `provider:model`.
+        name: `provider:model`; of several, with a comma between two, the dearest of each side.
     """
+    if "," in name:
+        told = {one: price_by_name(one) for one in name.split(",")}
+        known = {one: price for one, price in told.items() if price is not None}
+        return dearest(known) if len(known) == len(told) else None
     provider, _, model = name.partition(":")
     match provider:
         case "local":

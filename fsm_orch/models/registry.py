@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
@@ -10,8 +10,10 @@ from ..amounts import Price
 from ..define.callables import is_awaited, takes_one
 from ..define.wording import kind_of, to_install
 from ..errors import ModelUnavailable
-from .base import Model
+from ..settings import ModelSettings
+from .base import Model, TakesSettings
 from .embed import Embedder
+from .fallback import Fallback
 
 
 class _Adapter(NamedTuple):
@@ -40,10 +42,12 @@ def resolve(name: str) -> Model:
     """Return the model of a name.
 
     Args:
-        name: `provider:model`, such as `local:smollm2`.
+        name: `provider:model`, such as `local:smollm2`; several, with a comma between two, are a fallback.
 
     Raises ModelUnavailable: if the provider or the model is unknown, or something it needs is missing.
     """
+    if "," in name:
+        return opened(_fallback(name.split(",")))
     provider, _, model = checked(name).partition(":")
     opener: Callable[[str], Model] = _opener(_ADAPTERS[provider])
     return opener(model)
@@ -73,11 +77,20 @@ def checked(name: str) -> str:
 
     Raises ModelUnavailable: if the provider is unknown, or no model is named.
     """
-    provider, _, model = name.partition(":")
+    if "," in name:
+        return _fallback([checked(one) for one in name.split(",")]).name
+    provider, _, model = name.strip().partition(":")
     if provider not in _ADAPTERS or not model:
         known = ", ".join(f"{known}:..." for known in _ADAPTERS)
         raise ModelUnavailable(f"No model {name!r}. Name one as provider:model; providers: {known}")
-    return name
+    return name.strip()
+
+
+def _fallback(names: Sequence[str]) -> Fallback:
+    try:
+        return Fallback(*names)
+    except ValueError as error:
+        raise ModelUnavailable(f"No model {','.join(names)!r}: {error}") from None
 
 
 def given(model: Model) -> Model:
@@ -92,6 +105,29 @@ def given(model: Model) -> Model:
     if lacks:
         raise TypeError(f"{type(model).__name__} is no model yet: {lacks}")
     return model
+
+
+def objection(model: Model, settings: ModelSettings) -> str | None:
+    """Return what of some settings a model cannot keep to; None if it takes them all."""
+    if not settings.chosen:
+        return None
+    if not isinstance(model, TakesSettings):
+        name = type(model).__name__
+        return f"{name} does not say that it takes any: write def objection(self, settings) -> str | None"
+    return model.objection(settings)
+
+
+def opened(wanted: str | Model) -> Model:
+    """Return a model that is ready to be asked: of its name, or the one that was given, and all that a fallback names.
+
+    Raises ModelUnavailable: if it cannot be had, or one of a fallback.
+    Raises TypeError: if it is neither a name nor a model.
+    """
+    if isinstance(wanted, str):
+        return resolve(wanted)
+    if isinstance(wanted, Fallback):
+        wanted.open(opened)
+    return given(wanted)
 
 
 def _lacks(model: object) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from ..amounts import FREE, Price, Usage
 from ..define.wording import kind_of
 from ..errors import CallFailed
+from ..settings import ModelSettings
 from .base import Request, Response
 
 Line = str | Mapping[str, Any] | Response | Exception | Callable[[Request], Any]
@@ -48,6 +49,10 @@ class ScriptedModel:
         self.price = price
         self.requests: list[Request] = []
         """The requests so far, in order."""
+
+    def objection(self, settings: ModelSettings) -> str | None:  # noqa: ARG002
+        """Return None: a script says what it says, whatever is set, and keeps the settings in its `requests`."""
+        return None
 
     async def count(self, request: Request) -> int:
         return sum(len(message.content.encode()) for message in request.messages)

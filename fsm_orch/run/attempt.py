@@ -149,7 +149,8 @@ def _itself(begun: Awaitable[object]) -> Awaitable[object]:
 
 def _metered(run: Run, desk: AttemptDesk, model: Model, retry: Retry | None) -> MeteredModel:
     on_prompt = partial(run.prompted, desk.own.name, desk.path) if run.on_prompt else None
-    return MeteredModel(model, desk, desk.own.spec.call_limits, retry=retry, on_prompt=on_prompt)
+    spec = desk.own.spec
+    return MeteredModel(model, desk, spec.call_limits, settings=spec.settings, retry=retry, on_prompt=on_prompt)
 
 
 def visit_at(
@@ -161,7 +162,7 @@ def visit_at(
     return Visit(
         state=own.state,
         context=watched(now.context, own.on_read),
-        messages=seen_by(own.spec, now.messages) if now.messages else (),
+        messages=seen_by(own.spec, own.name, now.messages) if now.messages else (),
         deps=deps,
         # the same for every attempt of this visit and after a crash, so that a repeated effect can be recognised
         key=key,
@@ -169,6 +170,7 @@ def visit_at(
         refusals=visit.refusals,
         refused=run.heard.get(key, "") if visit.refusals else "",
         seconds_left=desk.seconds_left,
+        calls_left=desk.calls_left,
         exits=own.exits,
         legal=desk.legal,
         metered=metered,

@@ -7,12 +7,14 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..agents.base import Agent
+from ..define.agent_spec import AgentSpec
 from ..define.definition import Definition
 from ..define.states import State
 from ..errors import StartError
 from ..kernel.tree import Level
 from ..models import registry
 from ..models.base import Model
+from ..models.fallback import GIVE_CALLS, Fallback
 from .start import agents_of
 
 Replaced = Mapping[State, Agent | Callable[[Any], Any]]
@@ -54,24 +56,31 @@ def cast_of(definition: Definition, default: str | Model | None, replaced: Repla
             of the machine around it.
         replaced: agents for tests, of any machine in the tree.
 
-    Raises StartError: if an agent has no model, or a replaced agent's state belongs to another machine.
+    Raises StartError: if an agent has no model, or settings that its model does not take, or a replaced agent's state
+        belongs to another machine.
     Raises ModelUnavailable: if a named model cannot be used.
     Raises TypeError: if a model is not one, such as the class of one, or what replaces an agent is none.
     """
     _check_ours(definition, replaced)
-    return _cast(definition, default, None, replaced, "")
+    # one model of a name for all states: where it is a fallback, whoever saw the first fail has it rest for all
+    return _cast(definition, default, None, replaced, "", {})
 
 
 def _cast(
-    definition: Definition, default: str | Model | None, around: str | None, replaced: Replaced, place: str
+    definition: Definition,
+    default: str | Model | None,
+    around: str | None,
+    replaced: Replaced,
+    place: str,
+    opened: dict[str, Model],
 ) -> Cast:
     own = definition.model or around
     return Cast(
         agents_of(definition, replaced),
-        _models(definition, default or own, replaced, place),
+        _models(definition, default or own, replaced, place, opened),
         {
             name: {
-                part.name: _cast(part.definition, default, own, replaced, f"{place}{name}.{part.name}.")
+                part.name: _cast(part.definition, default, own, replaced, f"{place}{name}.{part.name}.", opened)
                 for part in state.spec.parts
             }
             for name, state in definition.states.items()
@@ -81,7 +90,11 @@ def _cast(
 
 
 def _models(
-    definition: Definition, default: str | Model | None, replaced: Collection[State], place: str
+    definition: Definition,
+    default: str | Model | None,
+    replaced: Collection[State],
+    place: str,
+    opened: dict[str, Model],
 ) -> dict[str, Model]:
     found: dict[str, Model] = {}
     for name, named in definition.models(default).items():
@@ -92,8 +105,31 @@ def _models(
             where = f" in {definition.name}" if place else ""
             how = f"Runner({definition.name}, model='provider:model')" if not place else "model='provider:model'"
             raise StartError(f"State {place + name!r}{where} needs a model: {how}")
-        found[name] = registry.resolve(wanted) if isinstance(wanted, str) else registry.given(wanted)
+        found[name] = _opened(wanted, opened)
+        _check_fit(place + name, found[name], definition.states[name].spec)
     return found
+
+
+def _opened(wanted: str | Model, opened: dict[str, Model]) -> Model:
+    if not isinstance(wanted, str):
+        return registry.opened(wanted)
+    if wanted not in opened:
+        opened[wanted] = registry.opened(wanted)
+    return opened[wanted]
+
+
+def _check_fit(place: str, model: Model, spec: AgentSpec) -> None:
+    """Check that the agent of a state can use a model as it declares.
+
+    Raises StartError: if it cannot.
+    """
+    if isinstance(model, Fallback) and spec.calls < 2:
+        raise StartError(f"State {place!r} makes 1 call a visit, so {model.name!r} never falls back: {GIVE_CALLS}")
+    if why := registry.objection(model, spec.settings):
+        raise StartError(
+            f"State {place!r} has settings that {model.name!r} does not take ({why}): leave them out of its "
+            "ModelSettings, or name another model"
+        )
 
 
 def _check_ours(definition: Definition, replaced: Collection[State]) -> None:

@@ -25,15 +25,21 @@ from ..kernel.records import HandedOff, Record
 from ..messages import Message, Role
 
 
-def seen_by(spec: AgentSpec, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Return a conversation without the fields that an agent neither reads nor writes."""
-    if not any(said.fields for said in messages):
+def seen_by(spec: AgentSpec, state: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return a conversation without the fields that an agent neither reads nor writes, and the summaries of others.
+
+    Args:
+        state: where the agent works.
+    """
+    if not any(said.fields or said.role == "summary" for said in messages):
         return messages
     known = spec.read_names | spec.written_names
-    return tuple([seen for said in messages if (seen := _seen(said, known)) is not None])
+    return tuple([seen for said in messages if (seen := _seen(said, state, known)) is not None])
 
 
-def _seen(said: Message, known: frozenset[str]) -> Message | None:
+def _seen(said: Message, state: str, known: frozenset[str]) -> Message | None:
+    if said.role == "summary" and said.agent != state:
+        return None  # it may tell of fields that this agent does not know
     if said.fields is UNSET or known.issuperset(said.fields):
         return said
     values = from_json(said.content)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ..amounts import NOTHING, Amount, Usage
+from ..amounts import NOTHING, Amount, Price, Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
 from ..kernel import inputs
@@ -57,6 +57,8 @@ class AttemptDesk:
         """The state that the work is in."""
         self._unheard: dict[int, Amount] = {}
         """What each call has reserved of which it is not known what it used."""
+        self._prices: dict[int, Price] = {}
+        """What the model of each call costs."""
 
     def close(self) -> None:
         """Refuse whatever the attempt still does."""
@@ -101,7 +103,7 @@ class AttemptDesk:
             raise VisitClosed("This visit has ended: its model takes no more calls. Return from the agent")
         return now
 
-    def reserve(self, input_tokens: int, output_tokens: int) -> int:
+    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None) -> int:
         """Reserve a call and return its number, counted from 1 within the visit.
 
         Raises CallDenied: if the kernel denies it.
@@ -116,6 +118,7 @@ class AttemptDesk:
                 call=call,
                 input_tokens=input_tokens,
                 output_tokens=output_tokens,
+                model=model,
                 at=self._run.elapsed(),
                 path=self.path,
             )
@@ -127,6 +130,7 @@ class AttemptDesk:
         if visit.denied is not None:
             raise CallDenied(visit.denied)
         self._unheard[call] = visit.open[call]
+        self._prices[call] = self.own.price.of(model)
         return call
 
     async def written(self) -> None:
@@ -171,7 +175,7 @@ class AttemptDesk:
         return visit is not None and call in visit.open and not self._run.is_given_out
 
     def _came_late(self, call: int, reserved: Amount, usage: Usage) -> None:
-        used = self.own.price.amount(
+        used = self._prices[call].amount(
             usage.input_tokens, usage.output_tokens, cached_input_tokens=usage.cached_input_tokens
         )
         beyond = used.beyond(reserved)

@@ -17,6 +17,7 @@ from ..define.machine import AnyMachine
 from ..define.states import Handoff
 from ..errors import CallFailed
 from ..models.base import FinishReason, Request, Response
+from ..settings import ModelSettings
 from .tape import Tape
 from .values import by_schema, fields_of
 
@@ -110,6 +111,10 @@ class AdversarialModel:
         self.price = price
         self.done: list[Attack] = []
         """The attacks so far, in order."""
+
+    def objection(self, settings: ModelSettings) -> str | None:  # noqa: ARG002
+        """Return None: it does what its tape says, whatever is set."""
+        return None
 
     async def count(self, request: Request) -> int:
         """Return a bound of the input that is small enough for any cap.

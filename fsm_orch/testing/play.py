@@ -32,6 +32,7 @@ from ..proof.explore.reality import simple_fields
 from ..run.first import RunOptions
 from ..run.result import RunResult
 from ..run.runner import Runner
+from ..settings import ModelSettings
 from ..store.memory import MemoryStore
 
 Failing = Literal["error", "timeout", "denied", "refusal"]
@@ -225,6 +226,10 @@ class _Script:
                 return Reply()
             case "refusal":
                 return Reply(refusal=Refusal("model_refusal", "the turn says that it is refused"))
+
+    def objection(self, settings: ModelSettings) -> str | None:  # noqa: ARG002
+        """Return None: it spends what its turns say, whatever is set."""
+        return None
 
     async def count(self, request: Request) -> int:  # noqa: ARG002
         return self._caps.max_input_tokens

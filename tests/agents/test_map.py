@@ -16,7 +16,7 @@ from fsm_orch.agents import Changes
 
 def mapped(work: Any = None, **options: Any) -> Map:
     """Make a map over the addresses of a report."""
-    work = work or State(note, reads=Page.url, writes=Page.note)
+    work = State(note, reads=Page.url, writes=Page.note) if work is None else work
     return Map(work, over=Report.urls, item=Page.url, into=Report.notes, result=Page.note, **options)
 
 

@@ -1,10 +1,13 @@
 """`fsm-orch check`: the bill, with a model whose price is known or not."""
 
+import json
 import re
 
 from support.checked import words
 
+from fsm_orch.amounts import dearest
 from fsm_orch.cli import app
+from fsm_orch.models.prices import price_by_name
 
 
 def test_a_machine_without_calls_spends_nothing(cli, desk):
@@ -74,3 +77,26 @@ def test_slack_can_be_required(cli, write, ask_source):
     assert result.exit_code == 1
     assert "FSM305: the worst run takes 4,608, the limit is 3,000" in result.stdout
     assert "to make it fit: raise the limit, `Limits(tokens=4_608)`" in words(result)
+
+
+def test_a_fallback_is_bounded_by_the_dearest(cli, ask):
+    """Several names are a fallback: the dearest price of each side bounds its cost, and the certificate names all."""
+    models = "openai:gpt-5-mini,anthropic:claude-haiku-4-5"
+    found = json.loads(cli.invoke(app, ["check", ask, "--json", "--model", models]).stdout)["machines"][0]
+    prices = [price_by_name(name) for name in models.split(",")]
+    grant = prices[0] and dearest(dict(zip("ab", prices, strict=True))).amount(2_048, 256)
+
+    assert {"ask": models} == found["certificate"]["models"]
+    assert 2 * grant.cost == found["certificate"]["bounds"]["cost"]["bound"]
+    assert not [finding for finding in found["findings"] if finding["code"] == "FSM307"]
+
+
+def test_a_fallback_that_gets_no_turn_is_said(cli, write, ask_source):
+    """With one call a visit no run starts on a fallback: a check fails, and says so."""
+    module = write(ask_source.replace("LLMAgent(", "LLMAgent(calls=1, instructions="))
+    refused = cli.invoke(app, ["check", module, "--model", "openai:gpt-5-mini,openai:gpt-5-nano"])
+
+    assert refused.exit_code == 1
+    assert "FSM307: the agent of 'ask' makes 1 call a visit, so 'openai:gpt-5-mini,openai:gpt-5-nano' never falls" in (
+        words(refused)
+    )

@@ -18,7 +18,7 @@ from support.changed import (
     with_ends,
 )
 
-from fsm_orch import Final, Limits, LLMAgent, Machine, State, Window, never
+from fsm_orch import Final, Limits, LLMAgent, Machine, ModelSettings, State, Window, never
 from fsm_orch.define import Policy
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.defaults import DEFAULTS, said
@@ -35,9 +35,10 @@ from fsm_orch.limits import CallLimits
         {"max_input_tokens": 2_048},
         {"max_output_tokens": 256},
         {"model": None},
+        {"settings": ModelSettings()},
         {"window": None},
         {"window": Window()},
-        {"window": Window(messages=6, chars=2_000)},
+        {"window": Window(messages=6, chars=2_000, summary=False)},
         {"code_options": {"attempts": 1}},
         {"code_options": {"reads": ()}},
         {"code_options": {"writes": ()}},

@@ -27,10 +27,12 @@ def work(visit: Visit[Any]) -> None:
     """Do nothing."""
 
 
-@pytest.mark.parametrize("options", [{"reads": (Ticket.query,)}, {"writes": (Ticket.query,)}, {"attempts": 2}])
+@pytest.mark.parametrize(
+    "options", [{"reads": (Ticket.query,)}, {"writes": (Ticket.query,)}, {"attempts": 2}, {"calls": 1}]
+)
 def test_agents_say_their_own_reads_and_writes(options: dict[str, Any]) -> None:
     """What an agent says of itself is not said again by its state."""
-    with pytest.raises(TypeError, match=r"^LLMAgent says its own reads, writes and attempts: give them to it$"):
+    with pytest.raises(TypeError, match=r"^LLMAgent says its own reads, writes, attempts and calls: give them to it$"):
         State(LLMAgent("Do it."), **options)
 
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fsm_orch import Context
+from fsm_orch import Context, ModelSettings
 from fsm_orch.agents.decision import Decision, Form, form
 from fsm_orch.errors import CallFailed, ModelUnavailable
 from fsm_orch.kernel.reasons import Refusal
@@ -430,3 +430,38 @@ def test_missing_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("FSM_ORCH_CACHE", str(tmp_path))
     with pytest.raises(ModelUnavailable, match="run: fsm-orch model get smollm2"):
         LocalModel()
+
+
+def sampled(seed: int | None, temperature: float | None = 1.5, **more: float) -> Request:
+    """Ask for a story, with chance in it."""
+    return replace(request(STORY, cap=24), settings=ModelSettings(seed=seed, temperature=temperature, **more))
+
+
+async def test_a_seed_decides_chance(model: LocalModel) -> None:
+    """With chance in its replies, the same seed makes the same reply, and other seeds make others."""
+    first, again = [(await model.complete(sampled(7))).text for _ in range(2)]
+    others = {(await model.complete(sampled(seed))).text for seed in range(4)}
+
+    assert first == again
+    assert 2 <= len(others)
+
+
+async def test_without_chance_no_seed_matters(model: LocalModel) -> None:
+    """At temperature 0, or where only the likeliest token may be chosen, every seed makes the same reply."""
+    cold = {(await model.complete(sampled(seed, 0))).text for seed in (None, 1, 2)}
+    narrow = {(await model.complete(sampled(seed, top_p=0.001))).text for seed in (1, 2)}
+
+    assert 1 == len(cold | narrow)
+
+
+async def test_timeout_of_settings(model: LocalModel) -> None:
+    """A call takes no longer than its settings say, and the thread is free for the next."""
+    with pytest.raises(CallFailed, match="timeout: no reply within"):
+        await model.complete(replace(request(LONG, STORY), settings=ModelSettings(timeout_s=0.05)))
+    assert (await model.complete(request("Say hi.", cap=3))).text
+
+
+def test_local_objection(model: LocalModel) -> None:
+    """It takes all settings but how much to think, for it does not."""
+    assert model.objection(ModelSettings(temperature=1, seed=1, top_p=0.5, timeout_s=9)) is None
+    assert "reasoning_effort='low': it does not reason" == model.objection(ModelSettings(reasoning_effort="low"))

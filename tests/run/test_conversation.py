@@ -288,7 +288,7 @@ def test_a_conversation_is_not_asked_what_it_equals(kind: type[list[Message]]) -
         ({"content": b"x"}, TypeError, "is text, not bytes: decode it"),
         ({"content": 7}, TypeError, "is text, not int: write its text"),
         ({"content": "\ud800"}, ValueError, "holds a lone surrogate"),
-        ({"role": "developer"}, ValueError, "one of system, user, assistant, tool, not 'developer'"),
+        ({"role": "developer"}, ValueError, "one of system, user, assistant, tool, summary, not 'developer'"),
         ({"role": ["user"]}, ValueError, "one of system, user, assistant, tool"),
         ({"agent": 7}, TypeError, "the agent of a message is text, not int"),
         ({"tool_calls": [CALL]}, TypeError, "a tuple of ToolCall"),

@@ -228,7 +228,7 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
         (
             lambda: runner().run_sync(Essay(topic="x"), messages=[Message(role="boss", content="")]),
             ValueError,
-            "the role of a message is one of system, user, assistant, tool, not 'boss'",
+            "the role of a message is one of system, user, assistant, tool, summary, not 'boss'",
         ),
         (
             lambda: ScriptedModel({"handoff": "end"}),

@@ -129,4 +129,24 @@ CODES = (
             +     limits = Limits(tokens=4_608)
         """,
     ),
+    Code(
+        code="FSM307",
+        title="Fallback without a second call",
+        problem="An agent that makes one call a visit has a fallback for its model.",
+        why="The next model is asked by a further call of the visit, and there is none: no run starts.",
+        expected="2 calls or more where the model is a fallback",
+        fix="give the agent calls=2 or more, or name one model",
+        found="check",
+        mending="""
+              class Desk(Machine[Ticket]):
+            -     triage = State(LLMAgent("Route.", reads=(Ticket.query,), calls=1), initial=True)
+            +     triage = State(LLMAgent("Route.", reads=(Ticket.query,), calls=2), initial=True)
+                  look = State(work)
+                  answered, human = Final(), Final(fallback=True)
+                  to_look = triage.to(look, "a question about an order")
+                  to_human = triage.to(human, "anything else")
+                  done = look.to(answered)
+                  model = "openai:gpt-5-mini,anthropic:claude-haiku-4-5"
+        """,
+    ),
 )

@@ -143,9 +143,9 @@ CODES = (
     Code(
         code="FSM123",
         title="Bound out of range",
-        problem="The max_visits, attempts, timeout_s or expires_s of a state is a number that bounds nothing.",
+        problem="The max_visits, attempts, calls, timeout_s or expires_s of a state is a number that bounds nothing.",
         why="With max_visits=0 the state is never entered. A timeout of 0 or infinity limits nothing.",
-        expected="whole max_visits and attempts from 1, timeout_s and expires_s above 0 and finite, or None",
+        expected="whole max_visits, attempts and calls from 1, timeout_s and expires_s above 0 and finite, or None",
         fix="mend the number, or leave it out",
         mending="""
               class Desk(Machine[Ticket]):
@@ -153,6 +153,24 @@ CODES = (
             +     look = State(work, max_visits=1, initial=True)
                   answered, human = Final(), Final(fallback=True)
                   done = look.to(answered)
+        """,
+    ),
+    Code(
+        code="FSM125",
+        title="Calls of a plain function",
+        problem="A state declares calls for a function that is not async.",
+        why="A model is awaited, and a plain def cannot do that: the calls would be paid for and never made.",
+        expected="an async def where calls are declared",
+        fix="write async def, or leave calls out",
+        mending="""
+              class Desk(Machine[Ticket]):
+            -     def sum_up(visit: Visit[Ticket]): ...
+            +     async def sum_up(visit: Visit[Ticket]): ...
+                  look = State(sum_up, calls=1, initial=True)
+                  send = State(work)
+                  answered, human = Final(), Final(fallback=True)
+                  to_send = look.to(send)
+                  done = send.to(answered)
         """,
     ),
 )

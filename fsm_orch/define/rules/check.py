@@ -45,6 +45,7 @@ _PART_RULES: tuple[Rule, ...] = (
     names.nameless_functions,
     edges.descriptions,
     states.bounds,
+    states.awaited_calls,
     fields.kept,
     fields.schema,
     fields.asked,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from ...errors import Finding
 from .. import codes
+from ..agent_spec import HasSpec
+from ..callables import is_awaited
 from ..definition import Definition
 from ..wording import counted, quoted
 
@@ -70,7 +72,21 @@ def bounds(definition: Definition) -> Iterator[Finding]:
                 "FSM123",
                 where=state.where,
                 problem=f"{state.name!r} has max_visits={visits!r}, timeout_s={timeout!r}, attempts={attempts!r}"
+                + (f", calls={state.spec.calls!r}" if state.spec.calls and not _is_count(state.spec.calls) else "")
                 + (f", expires_s={expiry!r}" if expiry is not None else ""),
+            )
+
+
+def awaited_calls(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each plain function that declares calls, which it could not wait for."""
+    for state in definition.states.values():
+        if _is_count(state.spec.calls) and not isinstance(state.agent, HasSpec) and not is_awaited(state.agent):
+            yield codes.finding(
+                "FSM125",
+                where=state.where,
+                problem=f"{state.name!r} declares calls={state.spec.calls} for {state.spec.name}, a plain def, at "
+                f"{state.spec.where}",
+                fix=f"write async def {state.spec.name}(visit), or leave calls out",
             )
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 
 from ...errors import ModelUnavailable
+from ...settings import Effort
 from ..wire import environment_key
 from .chat import COMPATIBLE, OLLAMA, OPENAI, ChatModel, Profile
 from .client import OPENAI_URL
-from .responses import Effort, ResponsesModel
+from .responses import ResponsesModel
 
 __all__ = [
     "COMPATIBLE",

@@ -13,9 +13,11 @@ from openai import AsyncOpenAI
 
 from ...amounts import Price, Usage, trusted_usage
 from ...messages import Message
+from ...settings import ModelSettings
 from ..base import Request, Response
 from ..http import Transport
 from ..prices import openai_price
+from ..refused import all_but, by_openai, not_taken
 from ..wire import is_object, member, unfenced
 from .client import TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, texts_of
@@ -37,9 +39,16 @@ class Profile:
     """
     has_fences: bool = False
     """Whether it writes JSON into a markdown fence, which is then taken off. Elsewhere a fence is a mistake."""
+    takes: frozenset[str] = frozenset({"temperature", "top_p", "seed"})
+    """The settings that it knows by OpenAI's names. A server ignores others in silence, so they are refused here."""
 
 
-OPENAI = Profile(name="openai-chat", cap="max_completion_tokens", output="json_schema")
+OPENAI = Profile(
+    name="openai-chat",
+    cap="max_completion_tokens",
+    output="json_schema",
+    takes=frozenset({"temperature", "top_p", "seed", "reasoning_effort"}),
+)
 """OpenAI itself."""
 
 COMPATIBLE = Profile(name="compatible", cap="max_tokens", output="json_schema")
@@ -80,6 +89,7 @@ class ChatModel:
         self._profile = profile
         is_openai = self._endpoint.is_openai
         self.name = f"{profile.name}:{model}"
+        self._model = model
         self.price = openai_price(model) if price is None and is_openai else price
         self._encoding: Encoding | None = encoding_of(model) if is_openai else None
         self._fixed: dict[str, Any] = {"model": model}
@@ -96,6 +106,11 @@ class ChatModel:
         """
         return await input_bound(request, self._encoding)
 
+    def objection(self, settings: ModelSettings) -> str | None:
+        """Return what of some settings the model cannot keep to."""
+        why = all_but({*self._profile.takes, "timeout_s"}, f"the profile {self._profile.name!r} does not take it")
+        return not_taken(settings, why | (by_openai(self._model, settings) if self._endpoint.is_openai else {}))
+
     async def complete(self, request: Request) -> Response:
         """Send the request once; a cancellation closes its connection.
 
@@ -111,13 +126,14 @@ class ChatModel:
                 extra_body=body,  # all of it, for the reason that the module `client` gives
             )
 
-        reply = await self._endpoint.send(create)
+        reply = await self._endpoint.send(create, request.settings.timeout_s)
         return _text(reply) if request.schema is None else _json(reply, has_fences=self._profile.has_fences)
 
     def _body(self, request: Request) -> dict[str, Any]:
         body = {
             "messages": [_message(message) for message in request.messages],
             self._profile.cap: request.max_output_tokens,
+            **{name: value for name, value in request.settings.chosen.items() if name != "timeout_s"},
         }
         if request.schema is not None and self._profile.output == "json_schema":
             schema = {"name": "decision", "strict": True, "schema": dict(request.schema)}

@@ -105,16 +105,17 @@ class Endpoint:
         """Whether this is OpenAI itself, whose prices and tokenizers are known."""
         return self._base_url.rstrip("/") == OPENAI_URL
 
-    async def send(self, create: Callable[[AsyncOpenAI], Awaitable[Any]]) -> Any:
+    async def send(self, create: Callable[[AsyncOpenAI], Awaitable[Any]], timeout_s: float | None = None) -> Any:
         """Send one request, and return the JSON of its reply.
 
         Args:
             create: calls one `with_raw_response.create` of the client.
+            timeout_s: seconds that it may take in all; None: as for all.
 
         Raises CallFailed: if it failed, was refused, took too long, or its reply is not JSON.
         """
         sdk = await self._sdk.get()
-        content = await once(self._timeout_s, lambda: create(sdk), self._refused)
+        content = await once(timeout_s or self._timeout_s, lambda: create(sdk), self._refused)
         body = json_of(content)
         if body is None:
             raise UNREADABLE.error(f"the reply is {'a stream of events' if is_stream(content) else 'not JSON'}")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 from openai import AsyncOpenAI
 
 from ...amounts import Price, trusted_usage
 from ...messages import Message
+from ...settings import Effort, ModelSettings
 from ..base import Request, Response
 from ..http import Transport
 from ..prices import openai_price
+from ..refused import NO_SEED, by_openai, not_taken
 from ..wire import member
 from .client import OPENAI_URL, TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, texts_of
 from .replies import items, joined, response
-
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
 class ResponsesModel:
@@ -30,7 +30,7 @@ class ResponsesModel:
         model: OpenAI's name of it; pin a dated one, so that neither the model nor its price changes.
         api_key: its key; nothing is read from the environment.
         base_url: the endpoint. For any but OpenAI's own, tokens are counted in bytes and no price is known.
-        effort: how much a reasoning model thinks; None: the provider's default.
+        effort: how much a reasoning model thinks, where an agent's settings do not say; None: the provider's default.
         price: what tokens cost; None: at OpenAI itself the installed price table's, elsewhere unknown.
         timeout_s: seconds that a call may take in all.
         transport: what to send through instead of the network.
@@ -52,6 +52,7 @@ class ResponsesModel:
         self._endpoint = Endpoint(api_key=api_key, base_url=base_url, timeout_s=timeout_s, transport=transport)
         is_openai = self._endpoint.is_openai
         self.name = f"openai:{model}"
+        self._model = model
         self.price = openai_price(model) if price is None and is_openai else price
         self._encoding: Encoding | None = encoding_of(model) if is_openai else None
         self._fixed: dict[str, Any] = {"model": model, "store": False, "truncation": "disabled"}
@@ -70,6 +71,12 @@ class ResponsesModel:
         """
         return await input_bound(request, self._encoding)
 
+    def objection(self, settings: ModelSettings) -> str | None:
+        """Return what of some settings the model cannot keep to; of another endpoint's models little is known."""
+        effort = settings.reasoning_effort or self._fixed.get("reasoning", {}).get("effort")
+        known = settings.model_copy(update={"reasoning_effort": effort})
+        return not_taken(settings, NO_SEED | (by_openai(self._model, known) if self._endpoint.is_openai else {}))
+
     async def complete(self, request: Request) -> Response:
         """Send the request once; a cancellation closes its connection.
 
@@ -82,7 +89,7 @@ class ResponsesModel:
             # All of the body, for the reason that the module `client` gives.
             return await sdk.responses.with_raw_response.create(extra_body=body)
 
-        return _read(await self._endpoint.send(create))
+        return _read(await self._endpoint.send(create, request.settings.timeout_s))
 
 
 def _body(request: Request) -> dict[str, Any]:
@@ -90,6 +97,10 @@ def _body(request: Request) -> dict[str, Any]:
         "input": [item for message in request.messages for item in _items(message)],
         "max_output_tokens": request.max_output_tokens,
     }
+    settings = request.settings.chosen
+    body |= {name: settings[name] for name in ("temperature", "top_p") if name in settings}
+    if "reasoning_effort" in settings:
+        body["reasoning"] = {"effort": settings["reasoning_effort"]}
     if request.schema is not None:
         schema = {"type": "json_schema", "name": "decision", "strict": True, "schema": dict(request.schema)}
         body["text"] = {"format": schema}

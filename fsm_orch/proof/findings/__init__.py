@@ -56,6 +56,7 @@ def findings(
         *verdicts.too_late(definition),
         *ways.forced(definition, exploration),
         *affordable.unpriced(definition, prices, models or {}),
+        *affordable.one_call(definition, models or {}),
         *affordable.out_of_reach(definition, prices),
         *affordable.no_way_out(definition, prices),
         *affordable.no_answer_fits(definition, prices),

@@ -92,6 +92,27 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
             )
 
 
+def one_call(definition: Definition, models: Mapping[str, str]) -> Iterator[Finding]:
+    """Find fallbacks of agents that make one call a visit: with them no run starts.
+
+    Args:
+        models: by state, and inside parts by `state.part.state`.
+    """
+    for place, model in models.items():
+        name, *inside = place.split(".")
+        state = definition.states[name]
+        for part_name, deeper in zip(inside[::2], inside[1::2], strict=True):
+            part = next(part for part in state.spec.parts if part.name == part_name)
+            state = part.definition.states[deeper]
+        if "," in model and state.spec.calls < 2:
+            yield codes.finding(
+                "FSM307",
+                where=state.where,
+                about=place,
+                problem=f"the agent of {place!r} makes 1 call a visit, so {model!r} never falls back: no run starts",
+            )
+
+
 def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:
     """Find limits that no way to an answer fits into once each of its agents uses one call in full."""
     limits, entering = definition.limits, grants(definition, prices)

@@ -87,7 +87,14 @@ class Mine(Machine[Ticket]):
                 ("timeout_s=-0.5", "max_visits=None, timeout_s=-0.5"),
                 ("timeout_s=float('inf')", "max_visits=None, timeout_s=inf"),
                 ("timeout_s=float('nan')", "max_visits=None, timeout_s=nan"),
+                ("calls=-1", "max_visits=None, timeout_s=None, attempts=1, calls=-1"),
+                ("calls=1.5", "max_visits=None, timeout_s=None, attempts=1, calls=1.5"),
             )
+        ),
+        case(
+            "a function that declares calls can be awaited",
+            "'a' declares calls=2 for work, a plain def, at",
+            a="State(work, initial=True, calls=2)  # FSM125",
         ),
     ],
 )

@@ -1,0 +1,184 @@
+"""A fallback: models in order, each of which is asked while those before it rest, since they failed for now.
+
+It is bounded as a model by the largest bound and the dearest price of each side. So whatever is proved, granted and
+reserved holds for whichever of them is asked; what is charged is what that one costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..amounts import Price, dearest
+from ..define.wording import kind_of
+from ..errors import CallFailed, ModelUnavailable
+from ..settings import ModelSettings
+from .base import Model, Request, Response, TakesSettings
+
+REST_S = 30.0
+"""Seconds that a model rests which failed for now, by default."""
+
+GIVE_CALLS = "give its agent calls=2 or more, or name one model"
+"""What is said where an agent makes too few calls for a fallback."""
+
+_MOMENT_S = 1e-3
+"""A visit that has so little time left has none."""
+
+
+class Fallback:
+    """Models in order of preference: `Runner(model=Fallback("openai:gpt-5-mini", "anthropic:claude-haiku-4-5"))`.
+
+    A model that fails for now, such as by a 503 or a 429, or is not heard of before its visit is over, rests. While it
+    does the next that does not is asked, at once and as a further call of the visit; while all rest, the one that will
+    be back first. A denied call was not sent: it is nobody's failure. By name it is `first,second`.
+
+    Args:
+        models: two or more, each `provider:model` or a model; no two of one name.
+        rest_s: seconds that a model rests which failed, or more if its provider asks for more. It is this process's.
+
+    Raises ValueError: if they are fewer than two, or two have one name, or `rest_s` is not above 0.
+    Raises TypeError: if one is neither a name nor a model.
+    """
+
+    def __init__(self, *models: str | Model, rest_s: float = REST_S) -> None:
+        for model in models:
+            if not isinstance(model, str) and (isinstance(model, type) or not hasattr(model, "complete")):
+                raise TypeError(f"Fallback takes 'provider:model' or models, not {kind_of(model)}")
+        names = [model.strip() if isinstance(model, str) else model.name for model in models]
+        if len(set(names)) < 2 or len(set(names)) < len(names) or "," in "".join(names) or not rest_s > 0:
+            raise ValueError(
+                f"a fallback is two models or more, each by itself and once, and a rest above 0 s, not {names} and "
+                f"{rest_s}: Fallback('openai:gpt-5-mini', 'anthropic:claude-haiku-4-5')"
+            )
+        self.name = ",".join(names)
+        self.rest_s = rest_s
+        self.models: tuple[str | Model, ...] = tuple(
+            model.strip() if isinstance(model, str) else model for model in models
+        )
+        """In order, as they were given; models alone once it is opened."""
+        self._members: tuple[_Member, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Fallback({self.name!r})"
+
+    @property
+    def by_name(self) -> str:
+        """The name, for who can say no more than that, as an agent.
+
+        Raises TypeError: if that would not be all: it holds models, or rests for a time of its own.
+        """
+        if self.rest_s != REST_S or not all(isinstance(model, str) for model in self.models):
+            raise TypeError("an agent names the models of a fallback, and no more: give this one to the Runner")
+        return self.name
+
+    def open(self, opened: Callable[[str | Model], Model]) -> None:
+        """Find the models that are named, and check the others; the second time nothing happens.
+
+        Raises ModelUnavailable: if one cannot be had: a fallback that lacks one would be none when it is needed.
+        """
+        if not self._members:
+            found = [opened(model) for model in self.models]
+            self.models = tuple(found)
+            self._members = tuple(_Member(model, self.rest_s) for model in found)
+
+    @property
+    def price(self) -> Price | None:
+        """The dearest price of each side; None if one is not known."""
+        from .prices import price_by_name  # noqa: PLC0415 - the price table loads an HTTP client
+
+        told = {
+            name: price_by_name(model) if isinstance(model, str) else model.price
+            for name, model in zip(self.name.split(","), self.models, strict=True)
+        }
+        known = {name: price for name, price in told.items() if price is not None}
+        return dearest(known) if len(known) == len(told) else None
+
+    def objection(self, settings: ModelSettings) -> str | None:
+        """Return which of its models cannot keep to some settings, and why."""
+        for model in self._opened():
+            told = model.model.objection(settings) if isinstance(model.model, TakesSettings) else "it takes none"
+            if told is not None:
+                return f"{model.name}: {told}"
+        return None
+
+    async def count(self, request: Request) -> int:
+        """Return the largest of its models' bounds.
+
+        Raises CallFailed: if one of them cannot count the request, or take it.
+        """
+        return max([await member.model.count(request) for member in self._opened()])
+
+    async def complete(self, request: Request) -> Response:
+        """Send the request once, to the model whose turn it is."""
+        return await self.turn().complete(request)
+
+    def turn(self, seconds_left: Callable[[], float] | None = None) -> Model:
+        """Return the model whose turn it is: the first that does not rest, else the one that will be back first.
+
+        Args:
+            seconds_left: returns the seconds until a request is given up; None: nothing gives it up.
+        """
+        now = asyncio.get_running_loop().time()
+        member = min(self._opened(), key=lambda member: max(member.rests_until - now, 0))
+        return _Turn(member, seconds_left)
+
+    def has_another(self) -> bool:
+        """Return whether some model does not rest."""
+        now = asyncio.get_running_loop().time()
+        return any(member.rests_until <= now for member in self._opened())
+
+    def _opened(self) -> tuple[_Member, ...]:
+        if not self._members:
+            raise ModelUnavailable(f"{self!r} has not been opened: give it to a Runner")
+        return self._members
+
+
+@dataclass(slots=True)
+class _Member:
+    """A model of a fallback, and when it may be asked again, by the clock of the event loop."""
+
+    model: Model
+    rest_s: float
+    rests_until: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    def rest(self, asked_s: float | None = None) -> None:
+        self.rests_until = asyncio.get_running_loop().time() + max(self.rest_s, asked_s or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A model of a fallback, for one request."""
+
+    member: _Member
+    seconds_left: Callable[[], float] | None
+
+    @property
+    def name(self) -> str:
+        return self.member.name
+
+    @property
+    def price(self) -> Price | None:
+        return self.member.model.price
+
+    async def count(self, request: Request) -> int:
+        return await self.member.model.count(request)
+
+    async def complete(self, request: Request) -> Response:
+        """Send the request, and have the model rest if it fails for now."""
+        clock = asyncio.get_running_loop().time
+        over = clock() + self.seconds_left() if self.seconds_left else float("inf")
+        try:
+            return await self.member.model.complete(request)
+        except CallFailed as error:
+            if error.transient:
+                self.member.rest(error.retry_after_s)
+            raise
+        except asyncio.CancelledError:
+            if clock() >= over - _MOMENT_S:  # not heard of in time; else somebody gave it up, which is not its failure
+                self.member.rest()
+            raise
