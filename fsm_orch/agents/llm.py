@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from itertools import dropwhile
 from typing import Any
@@ -12,7 +12,6 @@ from pydantic_core import from_json, to_json
 from ..define.agent_spec import AgentSpec
 from ..define.context import Context, field_refs, json_fields
 from ..define.defaults import said
-from ..define.machine import AnyMachine
 from ..define.ordered import in_one_order
 from ..define.source import phrases, where_called
 from ..define.states import NONE_OF_THESE, Handoff
@@ -27,9 +26,8 @@ from ..models.base import Response
 from ..models.metered import Said
 from .base import Reply, Round, Visit
 from .decision import MEANS_NONE, Form, form
-from .tool import Tool
 from .tool_form import ToolForm, tool_form
-from .toolbox import SHORTER, Toolbox, Tools
+from .toolbox import SHORTER, Toolbox, Tools, Usable
 from .window import Window
 
 _MOST_MENUS = 256
@@ -49,8 +47,8 @@ class LLMAgent:
         reads: the fields it sees, one or several; all others are hidden from it.
         writes: the fields that each of its replies writes, one or several, all of them.
         model: `provider:model`; None: the runner's.
-        tools: what it may use before it decides: typed functions, machines, and what `Tool` makes of them. What came
-            of them is shown in the next requests of the visit, and then gone.
+        tools: what it may use before it decides, one or several: typed functions, machines, and what `Tool` makes of
+            them. What came of them is shown in the next requests of the visit, and then gone.
         tool_first: whether it must use one before it decides.
         calls: requests that one visit makes at most, repairs and those that ask for tools included. None: 2, and 4 with
             tools. The last one is offered no tools.
@@ -80,7 +78,7 @@ class LLMAgent:
         must_not: str | Iterable[str] = (),
         reads: object = (),
         writes: object = (),
-        tools: Iterable[Callable[..., Any] | AnyMachine | Tool] = (),
+        tools: Usable | Iterable[Usable] = (),
         tool_first: bool = False,
         model: str | None = None,
         calls: int | None = None,

@@ -6,11 +6,8 @@ model reads so.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
-
-from pydantic_core import from_json
 
 from ..define.context import FieldRef, field_refs
 from ..define.crossed import item_of, why_misfit
@@ -18,14 +15,13 @@ from ..define.defaults import said
 from ..define.definition import Definition
 from ..define.machine import AnyMachine, is_machine
 from ..define.parts import Part, ToolSpec
-from ..define.signature import Arguments, Signature, arguments_of, signature_of
+from ..define.signature import Arguments, arguments_of, signature_of
 from ..define.source import names_of_caller
-from ..define.wording import did_you_mean, kind_of
-from ..errors import ToolFailed
+from ..define.wording import did_you_mean
 from ..kernel.configuration import Ask
 from ..kernel.requests import RunPart, UseTool
 from .shortened import LEAST_CHARS, shortened
-from .thread import in_thread
+from .used_function import UsedFunction
 
 _SCALARS = frozenset({"string", "integer", "number", "boolean"})
 
@@ -57,11 +53,27 @@ class Tool:
         repeatable: whether it may be used again, under the same key, after a crash of which nobody knows whether it was
             used before.
         thread: call a plain function in a thread of its own.
-        most: of a machine, how often one visit runs it at most. Its share is held so many times by the worst case.
+        most: of a machine, how often one visit runs it at most. So many shares of it are in the worst case.
 
     Raises TypeError: if it cannot be a tool, such as a function without types; or an option is of no meaning for it.
     Raises ValueError: if a number is out of its range.
     """
+
+    name: str
+    """What the model calls it."""
+    description: str
+    """What the model is told of it."""
+    arguments: Arguments
+    """What the model fills in."""
+    choices: Mapping[str, FieldRef]
+    """By parameter, the field that holds what it may be."""
+    most_chars: int
+    spec: ToolSpec | None = None
+    """It as a definition sees it, if it is a function."""
+    part: Part | None = None
+    """It as a definition sees it, if it is a machine."""
+    canonical: Mapping[str, Any]
+    """All of it that a digest must cover and that is in no spec, as JSON."""
 
     def __init__(
         self,
@@ -76,63 +88,37 @@ class Tool:
         thread: bool = False,
         most: int = 1,
     ) -> None:
-        self.name: str = getattr(work, "__name__", type(work).__name__)
-        """What the model calls it."""
+        self.name = getattr(work, "__name__", type(work).__name__)
+        self.most_chars = most_chars
         if most_chars < LEAST_CHARS or attempts < 1 or most < 1 or (timeout_s is not None and not timeout_s > 0):
             raise ValueError(
-                f"{self.name}: most_chars is {LEAST_CHARS} or more, attempts= and most= 1 or more, timeout_s= above 0"
+                f"{self.name}: most_chars= is {LEAST_CHARS} or more, attempts= and most= 1 or more, timeout_s= above 0"
             )
-        self.most_chars = most_chars
-        self.spec: ToolSpec | None = None
-        """It as a definition sees it, if it is a function."""
-        self.part: Part | None = None
-        """It as a definition sees it, if it is a machine."""
-        self._function: Callable[..., Any] = _never
-        self._signature: Signature | None = None
-        self._attempts, self._is_threaded = attempts, thread
-        self._written: frozenset[str] = frozenset()
+        function: Mapping[str, Any] = {}
         if is_machine(work):
-            if approval or timeout_s or attempts > 1 or repeatable or thread:
+            if approval or timeout_s is not None or attempts != 1 or repeatable or thread:
                 raise TypeError(f"{self.name} is a machine, which has its own time and attempts: give most= alone")
-            self._take_machine(work, most)
+            self.description, self.arguments = _doc(work.definition), arguments_of(work.definition.context)
+            self.part = Part(name=self.name, definition=work.definition, most=most)
+            self._written = _written_in(work.definition)
         else:
+            signature = signature_of(work, names_of_caller())
             if most != 1:
-                raise TypeError(f"most= is of a machine: {self.name} is used as often as the agent asks=")
-            self._take_function(work, approval=approval, repeatable=repeatable, timeout_s=timeout_s)
+                raise TypeError(f"most= is of a machine: an agent uses {self.name} as often as it asks=")
+            self.description, self.arguments, function = signature.description, signature.arguments, signature.canonical
+            self.spec = ToolSpec(
+                name=self.name, approval=approval, repeatable=repeatable, timeout_s=timeout_s, deps=signature.deps
+            )
+            self._function = UsedFunction(work, signature, attempts=attempts, is_threaded=thread)
         self.choices = _choices(self.name, self.arguments, choices or {})
-        """By parameter, the field that holds what it may be."""
         self.canonical = said(
             name=self.name,
             description=self.description,
-            **({} if self._signature is None else self._signature.canonical),
+            **function,
             most_chars=most_chars,
             attempts=attempts,
             choices={name: ref.name for name, ref in self.choices.items()},
         )
-        """All of it that a digest must cover and a definition does not say, as JSON."""
-
-    def _take_function(self, work: Any, *, approval: bool, repeatable: bool, timeout_s: float | None) -> None:
-        self._function, self._signature = work, signature_of(work, names_of_caller())
-        self.arguments: Arguments = self._signature.arguments
-        """What the model fills in."""
-        self.description: str = self._signature.description
-        """What the model is told."""
-        if self._is_threaded and inspect.iscoroutinefunction(work):
-            raise TypeError(f"{self.name} is async, so it needs no thread: leave thread=True out")
-        self.spec = ToolSpec(
-            name=self.name,
-            approval=approval,
-            repeatable=repeatable,
-            timeout_s=timeout_s,
-            deps=self._signature.deps,
-        )
-
-    def _take_machine(self, work: AnyMachine, most: int) -> None:
-        self.arguments, self.description = arguments_of(work.definition.context), work.definition.doc
-        if not self.description:
-            raise TypeError(f"{self.name} cannot be a tool: it has no docstring, by which a model knows when to use it")
-        self.part = Part(name=self.name, definition=work.definition, most=most)
-        self._written = _written_in(work.definition)
 
     def request(self, arguments: Mapping[str, Any]) -> UseTool | RunPart:
         """Return the request for a use.
@@ -152,38 +138,9 @@ class Tool:
             key: the idempotency key.
 
         Raises ToolFailed: if it returned something else than it says.
-        Raises what it raised: if no attempt is left.
+        Raises what it raised: if no try is left.
         """
-        assert self._signature is not None  # a machine is run by the kernel
-        ours = {"key": key, "deps": deps}
-        given = {**self.arguments.opened(arguments), **{name: ours[name] for name in self._signature.takes}}
-        for left in reversed(range(self._attempts)):
-            try:
-                returned = await self._called(given)
-                break
-            except Exception:
-                if not left:
-                    raise
-        return shortened(self._told(returned), self.most_chars)
-
-    async def _called(self, given: Mapping[str, Any]) -> Any:
-        if self._is_threaded:
-            return await in_thread(lambda _: self._function(**given), None)
-        returned = self._function(**given)
-        return await returned if inspect.isawaitable(returned) else returned
-
-    def _told(self, returned: Any) -> Any:
-        """Return a result as JSON.
-
-        Raises ToolFailed: if it is not what the function says it returns; says where, and not what came.
-        """
-        assert self._signature is not None
-        returns = self._signature.returns
-        try:
-            return from_json(returns.dump_json(returns.validate_python(returned, strict=True), warnings=False))
-        except Exception:  # of a validator, too, and of whatever came: its text may hold anything
-            pass
-        raise ToolFailed(f"{self.name} returned {kind_of(returned)}, which is not what it says it returns")
+        return shortened(await self._function.use(arguments, key=key, deps=deps), self.most_chars)
 
     def result(self, ask: Ask) -> Any:
         """Return what came of an ask for it, as JSON: of a machine that ended well, what it wrote."""
@@ -194,14 +151,18 @@ class Tool:
         return {name: value for name, value in ask.value["context"].items() if name in self._written}
 
 
-def _never() -> None:
-    raise AssertionError("a machine is run by the kernel")
+def _doc(definition: Definition) -> str:
+    if not definition.doc:
+        raise TypeError(
+            f"{definition.name} cannot be a tool: it has no docstring, by which a model knows when to use it"
+        )
+    return definition.doc
 
 
 def _written_in(definition: Definition) -> frozenset[str]:
     """Return the names of the fields that agents and final states of a machine write."""
-    agents = (state.spec.written_names for state in definition.states.values())
-    ends = (frozenset(ref.name for ref in final.sets) for final in definition.finals.values())
+    agents = [state.spec.written_names for state in definition.states.values()]
+    ends = [frozenset(ref.name for ref in final.sets) for final in definition.finals.values()]
     return frozenset().union(*agents, *ends)
 
 

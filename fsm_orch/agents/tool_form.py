@@ -1,14 +1,16 @@
 """The form of a request that offers tools: one object, whose reply is either tools to be used or a decision.
 
-    {"reply": {"use": [{"tool": "order_status", "arguments": {"order": 4711}}]}}
+    {"reply": {"use": {"tool": "order_status", "arguments": {"order": 4711}}}}
+    {"reply": {"use_all": [{"tool": "order_status", "arguments": {"order": 4711}}, ...]}}
     {"reply": {"handoff": "done", "answer": "It is on its way."}}
 
-Several tools of one reply run at once. Where one more may be used, and no second, `use` holds it without a list.
+`use_all`, whose tools run at once, is offered while more than one may be used. It is no list of one or more for all:
+small models, held to a list, go on with it until they are cut off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -69,10 +71,11 @@ class ToolForm:
         reply = read.get("reply")
         if not isinstance(reply, dict):
             return Refusal("missing_field", 'The reply did not fit: put it under one key, {"reply": {...}}.')
-        if read.keys() != {"reply"} or ("use" in reply and reply.keys() != {"use"}):
+        uses = reply.keys() & {"use", "use_all"}
+        if read.keys() != {"reply"} or (uses and len(reply) > 1):
             return Refusal("unknown_field", "The reply had keys that were not asked for.")
-        if "use" in reply:
-            return self._used(reply["use"])
+        if uses:
+            return self._used([reply["use"]] if "use" in reply else reply["use_all"])
         if self.decision is None:
             return Refusal("must_ask", f"It is too early to decide: first use {' or '.join(self.offered)}.")
         return _said(reply) if self.decision.schema is None else self.decision.filled(reply)
@@ -84,7 +87,7 @@ class ToolForm:
 
     def _used(self, uses: Any) -> tuple[Request, ...] | Refusal:
         requests = list[Request]()
-        for use in uses if isinstance(uses, list) else [uses]:
+        for use in uses if isinstance(uses, list) else ():
             request = self._request(use)
             if isinstance(request, Refusal):
                 return request
@@ -133,13 +136,20 @@ def tool_form(offered: tuple[Offered, ...], decision: Form | None, *, is_list: b
         is_list: whether several may be used at once.
     """
     parts: Json = {}
-    uses = [_use(each, parts) for each in offered]
-    use = _one_of(uses)
-    ways = [closed({"use": {"type": "array", "items": use} if is_list else use})]
+    use = _one_of([_use(each, parts) for each in offered])
+    if is_list:  # said once: a schema is part of what a request costs
+        parts[_USE], use = use, {"$ref": f"#/$defs/{_USE}"}
+    ways = [closed({"use": use})]
+    if is_list:
+        ways.append(closed({"use_all": {"type": "array", "items": use}}))
     if decision is not None:
         ways.append(_decision(decision, parts))
     schema = closed({"reply": _one_of(ways)}) | ({"$defs": parts} if parts else {})
     return ToolForm(unchangeable(schema) or {}, {each.tool.name: each for each in offered}, decision)
+
+
+_USE = "-use"
+"""A name that no class has, nor what is renamed after a tool."""
 
 
 def _use(offered: Offered, parts: Json) -> Json:
@@ -171,6 +181,5 @@ def _renamed(part: Any, prefix: str) -> Any:
     return made
 
 
-def _one_of(ways: Iterable[Json]) -> Json:
-    found = list(ways)
-    return found[0] if len(found) == 1 else {"anyOf": found}
+def _one_of(ways: list[Json]) -> Json:
+    return ways[0] if len(ways) == 1 else {"anyOf": ways}

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from ..define.context import FieldRef
 from ..define.machine import AnyMachine
-from ..define.wording import kind_of
 from ..errors import VisitError
 from ..kernel.configuration import Ask
 from ..kernel.legal import Offer
@@ -18,6 +17,9 @@ from .crossing import given_from
 from .shortened import LEAST_CHARS, as_text, shortened
 from .tool import Tool
 from .tool_form import Offered
+
+Usable = Callable[..., Any] | AnyMachine | Tool
+"""What a model may be given to use: a typed function, the class of a machine, or what `Tool` makes of one."""
 
 SHORTER = (4, 16)
 """By what the length of results is divided where the prompt would be too long otherwise, one after the other."""
@@ -39,10 +41,10 @@ class Toolbox:
     Raises TypeError: if one cannot be a tool, or two bear one name.
     """
 
-    def __init__(self, tools: Iterable[Callable[..., Any] | AnyMachine | Tool]) -> None:
-        if not isinstance(tools, Iterable):
-            raise TypeError(f"tools= takes functions and machines, not {kind_of(tools)}: tools=(look_up, Tool(pay))")
-        made = [tool if isinstance(tool, Tool) else Tool(tool) for tool in tools]
+    def __init__(self, tools: Usable | Iterable[Usable]) -> None:
+        # one may be given alone
+        several = tools if isinstance(tools, Iterable) and not isinstance(tools, type) else (tools,)
+        made = [tool if isinstance(tool, Tool) else Tool(tool) for tool in several]
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in made}
         if len(self.tools) < len(made):
             names = [tool.name for tool in made]
@@ -90,8 +92,9 @@ class Toolbox:
         yield "You may use tools:" if may_decide else "First use a tool:"
         yield from map(_line, tools.offered)
         use = '{"tool": ..., "arguments": {...}}'
-        many = f'{{"use": [{use}, ...]}}' if tools.is_list else f'{{"use": {use}}}'
-        yield f'To use {"tools" if tools.is_list else "a tool"}, reply with one JSON object {{"reply": {many}}}.'
+        yield f'To use a tool, reply with one JSON object {{"reply": {{"use": {use}}}}}.'
+        if tools.is_list:
+            yield f'To use several at once, reply with one JSON object {{"reply": {{"use_all": [{use}, ...]}}}}.'
         if may_decide:
             yield f'To decide, reply with one JSON object {{"reply": {{...}}}} with {keys} in it.'
 

@@ -18,7 +18,7 @@ from support.changed import (
     with_ends,
 )
 
-from fsm_orch import Final, Limits, LLMAgent, Machine, State, Window, never
+from fsm_orch import Final, Limits, LLMAgent, Machine, State, Tool, Window, never
 from fsm_orch.define import Policy
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.defaults import DEFAULTS, said
@@ -38,6 +38,8 @@ from fsm_orch.limits import CallLimits
         {"window": None},
         {"window": Window()},
         {"window": Window(messages=6, chars=2_000)},
+        {"tools": ()},
+        {"tool_first": False},
         {"code_options": {"attempts": 1}},
         {"code_options": {"reads": ()}},
         {"code_options": {"writes": ()}},
@@ -90,10 +92,11 @@ def test_every_default_is_tried() -> None:
     [
         (Machine, "policies model"),
         (State, "initial max_visits timeout_s expires_s reads writes attempts"),
-        (LLMAgent, "does must_not reads writes model window"),
+        (LLMAgent, "does must_not reads writes tools model window"),
+        (Tool, "approval timeout_s most_chars attempts choices repeatable most"),
         (AgentSpec, "routes reads writes calls attempts parts tools asks_human asks must_ask proposes model"),
         (Part, "most"),
-        (ToolSpec, "approval repeatable"),
+        (ToolSpec, "approval repeatable timeout_s"),
         (Final, "fallback sets"),
         (State.to, "description guard"),
         (Policy, "other times strict"),
@@ -103,7 +106,7 @@ def test_every_default_is_tried() -> None:
 )
 def test_what_is_left_out_is_what_users_get(way: Any, options: str) -> None:
     """A default in the table of digests is that of the signature: neither changes once it was shipped."""
-    filled_in = {"window": [Window().messages, Window().chars], "sets": {}}  # for None
+    filled_in = {"window": [Window().messages, Window().chars], "sets": {}, "choices": {}}  # for None
     for option in options.split():
         usual = getattr(way, option) if way is Machine else inspect.signature(way).parameters[option].default
         written = filled_in[option] if option in filled_in and usual is None else usual

@@ -68,7 +68,7 @@ def needless_routing(definition: Definition) -> Iterator[Finding]:
             state.spec.calls
             and state.spec.proposes
             and len(exits) == 1
-            and not state.spec.writes
+            and not (state.spec.writes or state.spec.asks)
             and len(definition.states) > 1
         ):
             yield codes.finding(
@@ -85,7 +85,8 @@ def needless_routing(definition: Definition) -> Iterator[Finding]:
 def single_agent(definition: Definition) -> Iterator[Finding]:
     """Find machines that are one call of one model."""
     states = list(definition.states.values())
-    if len(states) == 1 and states[0].spec.calls and states[0].max_visits in (None, 1):
+    is_one = len(states) == 1 and states[0].spec.calls and not states[0].spec.asks
+    if is_one and states[0].max_visits in (None, 1):
         spec = states[0].spec
         yield codes.finding(
             "FSM504",
