@@ -28,7 +28,7 @@ class Size(BaseModel):
     height: int
 
 
-def untyped(order) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def untyped(order) -> str:  # type: ignore[no-untyped-def]
     """Look it up."""
     return ""
 
@@ -52,7 +52,7 @@ def speechless(order: int) -> str:
     return ""
 
 
-def silent(order: int):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def silent(order: int):  # type: ignore[no-untyped-def]
     """Look it up."""
 
 
@@ -126,7 +126,7 @@ def test_all_that_is_in_the_way_is_said_at_once() -> None:
         Tool(_wrong_all_over)
 
 
-def _wrong_all_over(one, two: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _wrong_all_over(one, two: int):  # type: ignore[no-untyped-def]
     pass
 
 
@@ -260,7 +260,7 @@ def half(order: int) -> str:
 @pytest.mark.parametrize("work", [lies, short_of, half])
 def test_a_result_that_is_not_what_was_said_is_a_failure(work: Any) -> None:
     """Its kind is told, and not its value."""
-    with pytest.raises(ToolFailed, match="^it returned a str, which is not what it says that it returns$"):
+    with pytest.raises(ToolFailed, match=r"^it returned a str, which is not what it says that it returns$"):
         asyncio.run(Tool(work).use({"order": 1}, key="k", deps=None))
 
 

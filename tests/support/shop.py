@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, Runner, RunResult, ScriptedModel, State, Tool
+from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, Runner, RunResult, ScriptedModel, State
 
 
 class Ticket(Context):
