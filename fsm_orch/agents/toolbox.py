@@ -72,15 +72,14 @@ class Toolbox:
             return Tools()
         if offer.is_last or left < 1:
             return Tools(is_used_up=True)
+        left_of = [tool for tool in self.tools.values() if tool.part is None or _runs(visit, tool) < tool.part.most]
         held = given_from(visit, self.fields) if self.fields else {}
-        runs = [ask.request.part for ask in visit.asks.values() if isinstance(ask.request, RunPart)]
         offered = [
             Offered(tool, tuple((name, as_text(_distinct(held[ref.name]))) for name, ref in tool.choices.items()))
-            for tool in self.tools.values()
+            for tool in left_of
             if all(held[ref.name] for ref in tool.choices.values())
-            and (tool.part is None or runs.count(tool.name) < tool.part.most)
         ]
-        return Tools(tuple(offered), is_list=left > 1)
+        return Tools(tuple(offered), is_list=left > 1, is_used_up=not left_of)
 
     def told(self, tools: Tools, *, may_decide: bool, keys: str) -> Iterator[str]:
         """Yield the lines that tell a model of the tools that it is offered, and how it is to reply.
@@ -99,26 +98,23 @@ class Toolbox:
             yield f'To decide, reply with one JSON object {{"reply": {{...}}}} with {keys} in it.'
 
     def results(self, visit: Visit[Any, Any], *, by: int = 1) -> tuple[Message, ...]:
-        """Return what came of the asks of a visit, as a message to its model; none if it has asked for nothing.
+        """Return what the asks of a visit came to: each as the model would ask for it alone, and its result.
 
         Args:
             by: what the length of each result is divided by.
         """
-        if not visit.asks:
-            return ()
-        lines = [f"{number}. {self._came(ask, by)}" for number, ask in visit.asks.items()]
-        # the user's side says it, and not the system's: a result may quote anything
-        return (Message(role="user", content="\n".join(["You used tools, which gave:", *lines])),)
+        return tuple(said for ask in visit.asks.values() for said in self._exchange(ask, by))
 
-    def _came(self, ask: Ask, by: int) -> str:
-        request = ask.request
-        assert isinstance(request, UseTool | RunPart)  # a model asks for nothing else
-        name, arguments = (
-            (request.name, request.arguments) if isinstance(request, UseTool) else (request.part, request.context)
-        )
+    def _exchange(self, ask: Ask, by: int) -> tuple[Message, Message]:
+        name, given = _asked(ask)
         tool = self.tools[name]
-        came = as_text(shortened(tool.result(ask), max(LEAST_CHARS, tool.most_chars // by)))
-        return f"{name}({as_text(shortened(arguments, tool.most_chars))}): {came if ask.ok else f'failed, {came}'}"
+        came = shortened(tool.result(ask), max(LEAST_CHARS, tool.most_chars // by))
+        used = {"reply": {"use": {"tool": name, "arguments": shortened(given, tool.most_chars)}}}
+        return (
+            Message(role="assistant", content=as_text(used)),
+            # the user's side says it, and not the system's: a result may quote anything
+            Message(role="user", content=as_text({"result" if ask.ok else "failed": came})),
+        )
 
     async def use(self, visit: Visit[Any, Any], request: Request, key: str) -> Any:
         """Use a tool, and return its result as JSON.
@@ -129,6 +125,17 @@ class Toolbox:
         if tool is None or not isinstance(request, UseTool):
             raise VisitError(f"the agent of {visit.state.name!r} has no such tool")
         return await tool.use(request.arguments, key=key, deps=visit.deps)
+
+
+def _runs(visit: Visit[Any, Any], tool: Tool) -> int:
+    """Return how often a machine was run in a visit."""
+    return sum(isinstance(ask.request, RunPart) and ask.request.part == tool.name for ask in visit.asks.values())
+
+
+def _asked(ask: Ask) -> tuple[str, Mapping[str, Any]]:
+    request = ask.request
+    assert isinstance(request, UseTool | RunPart)  # a model asks for nothing else
+    return (request.name, request.arguments) if isinstance(request, UseTool) else (request.part, request.context)
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
