@@ -16,7 +16,7 @@ from ..define.ordered import in_one_order
 from ..define.source import phrases, where_called
 from ..define.states import NONE_OF_THESE, Handoff
 from ..define.wording import without_surrogates
-from ..errors import VisitError
+from ..errors import CallFailed, VisitError
 from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
 from ..kernel.requests import Request
@@ -159,7 +159,7 @@ class LLMAgent:
                 raise VisitError("nothing is legal any more, so there is nothing to ask the model")
             tools = self._toolbox.offers(visit, offer, self._spec.asks)
             if not may_decide and not tools.offered:
-                raise _NothingToOffer
+                raise _NothingToOffer(tools)
             may_choose = bool(exits) and may_decide
             menu = offer.handoffs if may_choose else ()
             may_decline = may_choose and (offer.is_used_up or tools.is_used_up)
@@ -170,8 +170,10 @@ class LLMAgent:
         shorter = range(1, len(self._prompts(visit, _NO_INSTRUCTIONS)))
         try:
             response = await visit.model.ask_drawn(draw, shorter=[partial(draw, number=number) for number in shorter])
-        except _NothingToOffer:
-            return Reply(refusal=Refusal("declined", "a tool is to be used first, and none can be used any more"))
+        except _NothingToOffer as nothing:
+            if isinstance(nothing.__context__, CallFailed):  # it was for another try of a request that had failed
+                raise nothing.__context__ from None
+            return Reply(refusal=nothing.refusal)
         assert drawn is not None  # no reply comes before a request was drawn
         return _read(drawn, response, visit.state.name)
 
@@ -262,6 +264,13 @@ class LLMAgent:
 
 class _NothingToOffer(Exception):
     """A request could offer neither a tool nor a handoff."""
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__()
+        if tools.is_used_up:
+            self.refusal = Refusal("must_ask", "no call is left that could use a tool and read what it gives")
+        else:  # which no reply can mend: in a visit the context stays as it is
+            self.refusal = Refusal("declined", "the fields that hold what the arguments of its tools may be are empty")
 
 
 _NO_INSTRUCTIONS = Message(role="system", content="")

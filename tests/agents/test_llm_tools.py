@@ -220,16 +220,27 @@ def test_a_decision_that_comes_too_early_is_refused() -> None:
     assert result.landing is not None
 
 
-@pytest.mark.parametrize(("calls", "script"), [(4, ()), (2, ({"reply": 5},))])
-def test_a_call_that_could_be_offered_nothing_is_not_made(calls: int, script: tuple[Any, ...]) -> None:
-    """Neither a tool, since its choices are empty or it is the last call, nor a handoff: the visit fails, unasked."""
-    numbers = () if calls == 4 else (1,)
-    result, model = run(desk(STATUS, tool_first=True, calls=calls), *script, numbers=numbers)
+@pytest.mark.parametrize(
+    ("numbers", "script", "refused", "landing"),
+    [
+        ((), (), ["declined"], "declined"),
+        ((1,), ({"reply": 5},), ["missing_field", "must_ask"], "refusal"),
+        ((1,), (CallFailed("down", transient=True, retry_after_s=0.001),), [], "failure"),
+    ],
+)
+def test_a_call_that_could_be_offered_nothing_is_not_made(
+    numbers: tuple[int, ...], script: tuple[Any, ...], refused: list[str], landing: str
+) -> None:
+    """Neither a tool, since there is no choice for it or nobody would read the results, nor a handoff: it is too early.
+
+    The visit has failed, as it is, or for the failure that came before.
+    """
+    result, model = run(desk(STATUS, tool_first=True, calls=2), *script, numbers=numbers)
 
     assert len(model.requests) == len(script)
+    assert [record.reason for record in result.records if isinstance(record, Refused)] == refused
     assert result.landing is not None
-    assert result.landing.reason == "declined"
-    assert [record.reason for record in result.records if isinstance(record, Refused)][-1] == "declined"
+    assert result.landing.reason == landing
 
 
 def test_choices_that_hold_nothing_leave_the_tool_out() -> None:
