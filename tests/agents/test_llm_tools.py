@@ -174,7 +174,7 @@ def test_a_use_refused_for_good_fails_the_visit() -> None:
 
 
 def test_the_last_call_of_a_visit_is_offered_no_tools() -> None:
-    """Nobody would read the results. Where there is a choice it may take none of it, since tools are used up."""
+    """Nobody would read the results; where there is a choice it may take none of it, since tools are used up."""
     _, model = run(desk(order_status, calls=2, asks=4), use("order_status", order=1), SOLVED)
 
     assert offers(model.requests[0]) == {"order_status", "solved", "other", "use_all", "answer"}
@@ -202,7 +202,7 @@ def test_a_request_that_is_tried_again_is_drawn_anew() -> None:
 
 
 def test_tool_first_offers_nothing_but_tools_until_one_has_answered() -> None:
-    """A failure is an answer too. Then the handoffs are offered, and the tools beside them."""
+    """A failure is an answer too; then the handoffs are offered, and the tools beside them."""
     _, model = run(desk(breaks, order_status, tool_first=True), use("breaks", order=1), DONE)
 
     assert offers(model.requests[0]) == {"order_status", "use_all"}
@@ -231,10 +231,7 @@ def test_a_decision_that_comes_too_early_is_refused() -> None:
 def test_a_call_that_could_be_offered_nothing_is_not_made(
     numbers: tuple[int, ...], script: tuple[Any, ...], refused: list[str], landing: str
 ) -> None:
-    """Neither a tool, since there is no choice for it or nobody would read the results, nor a handoff: it is too early.
-
-    The visit has failed, as it is, or for the failure that came before.
-    """
+    """Neither a tool, with no choice for it or nobody to read its result, nor a handoff, for which it is too early."""
     result, model = run(desk(STATUS, tool_first=True, calls=2), *script, numbers=numbers)
 
     assert len(model.requests) == len(script)
