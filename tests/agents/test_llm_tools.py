@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.shop import (
     DONE,
     SOLVED,
@@ -276,6 +278,26 @@ def test_what_was_refused_before_a_round_is_not_told_after_it() -> None:
 
     assert [REFUSED in told(model, number) for number in range(4)] == [False, True, False, True]
     assert [message.role for message in model.requests[3].messages] == ["system", "user", *["assistant", "user"] * 2]
+
+
+NAMES = st.lists(st.integers(0, 10**6), min_size=1, max_size=3)
+
+
+@given(st.booleans(), NAMES, st.text(alphabet="abc", max_size=8), st.booleans(), st.integers(1, 3))
+def test_a_request_without_tools_is_no_longer_than_one_with_them(
+    two_exits: bool, numbers: list[int], does: str, first: bool, asks: int
+) -> None:
+    """So the bound of the one that was counted holds for the one that is drawn for another try."""
+    machine = desk(STATUS, two_exits=two_exits, does=does, tool_first=first, calls=2, asks=asks)
+    _, model = run(machine, use("order_status", order=numbers[0]), "x", numbers=tuple(numbers))
+    with_tools, without = model.requests
+    results = sum(len(said.content) for said in without.messages[2:])
+    asked, plain = [
+        len(json.dumps(request.schema)) + sum(len(said.content) for said in request.messages)
+        for request in (with_tools, without)
+    ]
+
+    assert first or plain - results <= asked
 
 
 def test_an_agent_with_tools_makes_four_calls_and_asks_twice() -> None:
