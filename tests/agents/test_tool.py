@@ -247,6 +247,11 @@ def lies(order: int) -> int:
     return "secret"  # type: ignore[return-value]
 
 
+def nearly(order: int) -> int:
+    """Return what reads like a number."""
+    return "12"  # type: ignore[return-value]
+
+
 def short_of(order: int) -> Annotated[str, AfterValidator(lambda text: 1 / 0)]:
     """Return a text that a validator trips over."""
     return "secret"
@@ -257,7 +262,7 @@ def half(order: int) -> str:
     return "\ud800"
 
 
-@pytest.mark.parametrize("work", [lies, short_of, half])
+@pytest.mark.parametrize("work", [lies, nearly, short_of, half])
 def test_a_result_that_is_not_what_was_said_is_a_failure(work: Any) -> None:
     """Its kind is told, and not its value."""
     with pytest.raises(ToolFailed, match=r"^it returned a str, which is not what it says that it returns$"):

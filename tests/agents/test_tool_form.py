@@ -141,6 +141,46 @@ def test_what_there_is_to_say_is_text_where_nothing_is_decided() -> None:
     assert read(FORMS[3], {"reply": {"text": "hello"}}) == Decision(None, {}, "hello")
 
 
+def two_items() -> tuple[Tool, Tool]:
+    """Return tools whose signatures have different classes of one name."""
+
+    def first() -> type[BaseModel]:
+        class Thing(BaseModel):
+            size: int
+
+        return Thing
+
+    def second() -> type[BaseModel]:
+        class Thing(BaseModel):
+            name: str
+
+        return Thing
+
+    def measure(thing: object) -> str:
+        """Measure a thing."""
+        return ""
+
+    def call(thing: object) -> str:
+        """Call a thing."""
+        return ""
+
+    for function, kind in ((measure, first()), (call, second())):
+        function.__annotations__["thing"] = kind
+    return Tool(measure), Tool(call)
+
+
+def test_classes_of_one_name_are_told_apart() -> None:
+    """Each tool has its own, in the schema as in what is read."""
+    asked = tool_form(tuple(map(Offered, two_items())), DECISION, is_list=False)
+    sized, named = use("measure", thing={"size": 1}), use("call", thing={"name": "x"})
+
+    assert fits(sized, asked.schema)
+    assert fits(named, asked.schema)
+    assert not fits(use("call", thing={"size": 1}), asked.schema)
+    assert isinstance(read(asked, sized), tuple)
+    assert isinstance(read(asked, named), tuple)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: (

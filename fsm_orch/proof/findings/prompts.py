@@ -108,6 +108,8 @@ class _Prompt(NamedTuple):
     reads: frozenset[str]
     writes: frozenset[str]
     """The form that it fills in."""
+    tools: tuple[str, ...]
+    """What it may use."""
 
 
 def _prompt(state: State) -> _Prompt | None:
@@ -116,7 +118,8 @@ def _prompt(state: State) -> _Prompt | None:
         return None
     does, must_not = (tuple(map(_squeezed, told.get(key, ()))) for key in ("does", "must_not"))
     reads, writes = (frozenset(ref.name for ref in refs) for refs in (state.spec.reads, state.spec.writes))
-    return _Prompt(_squeezed(told["instructions"]), does, must_not, tuple(told.get("window", ())), reads, writes)
+    tools = tuple(tool["name"] for tool in told.get("tools", ()))
+    return _Prompt(_squeezed(told["instructions"]), does, must_not, tuple(told.get("window", ())), reads, writes, tools)
 
 
 def _squeezed(text: str) -> str:

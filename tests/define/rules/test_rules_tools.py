@@ -35,7 +35,7 @@ def größe(order: int) -> str:  # noqa: PLC2401 - as a user may call it
         ((order_status,), {"calls": 1}, "FSM141"),
         ((Shorten,), {"calls": 1, "tool_first": True}, "FSM141"),
         ((order_status,), {"asks": 5}, "FSM142"),
-        ((Tool(order_status, most_chars=1_025),), {}, "FSM142"),
+        ((Tool(order_status, most_chars=2_049),), {"asks": 1}, "FSM142"),
         ((order_status, Tool(Shorten, most_chars=1_025)), {}, "FSM142"),
         ((größe,), {}, "FSM114"),
         ((asks_the_shop,), {}, "FSM112"),
