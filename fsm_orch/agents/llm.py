@@ -136,7 +136,6 @@ class LLMAgent:
         self._written = tuple(ref.name for ref in self._spec.writes)
         # the agent's own table: a cache of the module would keep machines alive
         self._asked = lru_cache(maxsize=_MOST_MENUS)(self._make)
-        self._decided = lru_cache(maxsize=_MOST_MENUS)(self._decision)
 
     @property
     def spec(self) -> AgentSpec:
@@ -191,23 +190,18 @@ class LLMAgent:
         exits: tuple[Handoff, ...],
         menu: tuple[Handoff, ...],
         may_decline: bool,
-        tools: Tools,
-        may_decide: bool,
+        tools: Tools = Tools(),  # noqa: B008 - it cannot change
+        may_decide: bool = True,
     ) -> tuple[Form | ToolForm, Message]:
         """Make the form and the instructions for a menu."""
         instruct = self._instruct(menu, may_decline=may_decline, tools=tools, may_decide=may_decide)
         instructions = Message(role="system", content=instruct)
-        decision = self._decided(context, exits, menu, may_decline) if may_decide else None
+        names = tuple(h.name for h in exits), tuple(h.name for h in menu)
+        decision = form(context, self._written, *names, may_decline=may_decline) if may_decide else None
         if tools.offered:
             return tool_form(tools.offered, decision, is_list=tools.is_list), instructions
         assert decision is not None  # or there would be nothing to ask for
         return decision, instructions
-
-    def _decision(
-        self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...], may_decline: bool
-    ) -> Form:
-        names = tuple(h.name for h in exits), tuple(h.name for h in menu)
-        return form(context, self._written, *names, may_decline=may_decline)
 
     def _prompts(self, visit: Visit[Any, Any], instructions: Message) -> list[tuple[Message, ...]]:
         """Return what to say to a model, longest first.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic_core import from_json
@@ -44,14 +45,13 @@ class UsedFunction:
         """
         ours = {"key": key, "deps": deps}
         given = self._signature.arguments.opened(arguments) | {name: ours[name] for name in self._signature.takes}
-        for left in reversed(range(self._attempts)):
-            try:
-                returned = await self._called(given)
-                break
-            except Exception:
-                if not left:
-                    raise
-        return self._told(returned)
+        return self._told(await self._tried(given))
+
+    async def _tried(self, given: Mapping[str, Any]) -> Any:
+        for _ in range(self._attempts - 1):
+            with suppress(Exception):
+                return await self._called(given)
+        return await self._called(given)
 
     async def _called(self, given: Mapping[str, Any]) -> Any:
         if self._is_threaded:
