@@ -166,7 +166,8 @@ class LLMAgent:
             drawn, instructions = self._asked(visit.context.__class__, exits, menu, may_decline, tools, may_decide)
             return self._prompts(visit, instructions)[number], drawn.schema
 
-        shorter = range(1, len(self._prompts(visit, _NO_INSTRUCTIONS)))
+        has_more = bool(visit.refusals or visit.asks)
+        shorter = range(1, len(self._prompts(visit, _NO_INSTRUCTIONS))) if has_more else ()
         try:
             response = await visit.model.ask_drawn(draw, shorter=[partial(draw, number=number) for number in shorter])
         except _NothingToOffer as nothing:
