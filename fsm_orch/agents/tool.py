@@ -36,8 +36,8 @@ class Tool:
 
     What the model fills in is made of the signature, and it is told the docstring. It fills in every parameter, those
     with a default too, but `key` and `deps`: these are given the idempotency key of the use, the same if it is tried
-    again, and the dependencies of the run. Arguments that do not fit are refused, and the model may mend them; a result that is not
-    what the function says it returns is told as a failure.
+    again, and the dependencies of the run. Arguments that do not fit are refused, and the model may mend them; a result
+    that is not what the function says it returns is told as a failure.
 
     Of a machine the model fills in the required and Given fields of its context. It runs on a share of the ledger; what
     it wrote is the result, if it ended well.
