@@ -15,6 +15,7 @@ from .agents.llm import LLMAgent
 from .agents.map import Map
 from .agents.nested import Nested
 from .agents.parallel import Parallel
+from .agents.tool import Tool
 from .agents.window import Window
 from .amounts import Price, Usage
 from .define.context import Context
@@ -75,6 +76,7 @@ __all__ = [
     "ScriptedModel",
     "StartError",
     "State",
+    "Tool",
     "Usage",
     "Visit",
     "Window",

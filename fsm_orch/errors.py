@@ -15,6 +15,7 @@ FsmError
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
 │   ├── VisitClosed      the visit has ended; its model is dead
 │   ├── PartFailed       a machine that ran inside the visit, and that its agent needs, failed
+│   ├── ToolFailed       a tool returned something else than it says, or took too long
 │   ├── IsFrozen         something of a built machine was assigned to
 │   └── WrongType        an agent returned, or asked its model with, what is of a wrong type
 └── ModelError
@@ -144,6 +145,10 @@ class VisitClosed(VisitError):
 
 class PartFailed(VisitError):
     """A machine that ran inside the visit, and that its agent needs, was landed or ended in its fallback."""
+
+
+class ToolFailed(VisitError):
+    """A tool returned something else than it says, or took longer than it may."""
 
 
 class IsFrozen(VisitError, AttributeError):

@@ -41,7 +41,7 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     attempt: int
     """Counts from 1."""
     refusals: tuple[Refusal, ...]
-    """Why earlier replies of this visit were refused, oldest first."""
+    """Why the replies of this visit, since its last round, were refused, oldest first."""
     refused: str = ""
     """What the model wrote that was refused last; empty if nothing was, or if nobody remembers, as after a crash."""
     seconds_left: Callable[[], float]

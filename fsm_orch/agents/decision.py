@@ -33,6 +33,8 @@ class Decision(Struct, frozen=True):
     """The name of the handoff; None if the model was not asked for one."""
     changes: Mapping[str, Any]
     """Values by field name."""
+    text: str | None = None
+    """What it says where there is nothing to decide, and the reply has a form nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,19 @@ class Form:
         """
         if self.schema is None:
             return _CUT_OFF if is_truncated else Decision(None, {})
-        text = text.strip()
-        read = _one_object(text, _PLACED if self.has_places else _PLAIN)
-        if isinstance(read, Refusal):
-            return _CUT_OFF if is_truncated and read.reason in ("not_json", "truncated") else read
+        read = one_object(text, is_truncated=is_truncated, has_places=self.has_places)
+        return read if isinstance(read, Refusal) else self.filled(read, None if self.has_places else text.strip())
+
+    def filled(self, read: dict[str, Any], text: str | None = None) -> Decision | Refusal:
+        """Return the decision that an object is, or why it is refused.
+
+        Args:
+            text: the object as the model wrote it, where nothing in it was put otherwise.
+        """
         if self.declared and read.get("handoff") == NONE_OF_THESE:
             return Decision(NONE_OF_THESE, {})  # whatever else it says: nothing is written without a handoff
         try:
-            reply = self.reader.model_validate_json(json.dumps(read) if self.has_places else text, strict=True)
+            reply = self.reader.model_validate_json(json.dumps(read) if text is None else text, strict=True)
         except ValidationError as error:
             return _misfit(error)
         except UnicodeEncodeError as error:
@@ -151,12 +158,18 @@ _PLAIN = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant
 _PLACED = json.JSONDecoder(object_pairs_hook=lambda pairs: with_places(_unique(pairs)), parse_constant=_no_constant)
 
 
-def _one_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any] | Refusal:
+def one_object(text: str, *, is_truncated: bool, has_places: bool) -> dict[str, Any] | Refusal:
     """Return the one JSON object without duplicate keys that a text is, or why it is none.
 
     Args:
-        text: without white space around it.
+        has_places: whether objects with the keys "1", "2" and so on stand for lists.
     """
+    read = _one_object(text.strip(), _PLACED if has_places else _PLAIN)
+    is_cut = is_truncated and isinstance(read, Refusal) and read.reason in ("not_json", "truncated")
+    return _CUT_OFF if is_cut else read
+
+
+def _one_object(text: str, decoder: json.JSONDecoder) -> dict[str, Any] | Refusal:
     if not text:
         return Refusal("not_json", "The reply was empty. Reply with one JSON object and nothing else.")
     try:

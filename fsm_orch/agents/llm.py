@@ -1,41 +1,38 @@
-"""LLM agents: one request, one decision, always from the menu that is legal now."""
+"""LLM agents: one request, one decision or tools to be used, always of what is legal now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache, partial
-from itertools import dropwhile
 from typing import Any
 
-from msgspec.structs import replace
-from pydantic_core import from_json, to_json
-
 from ..define.agent_spec import AgentSpec
-from ..define.context import Context, field_refs, json_fields
+from ..define.context import Context, field_refs
 from ..define.defaults import said
-from ..define.ordered import in_one_order
 from ..define.source import phrases, where_called
-from ..define.states import NONE_OF_THESE, Handoff
+from ..define.states import Handoff
 from ..define.wording import kind_of, without_surrogates
-from ..errors import VisitError
+from ..errors import CallFailed, VisitError
 from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
+from ..kernel.requests import Request
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
 from ..models.fallback import Fallback
-from ..models.metered import Draw, Said
+from ..models.metered import Said
 from ..settings import AS_THEY_ARE, ModelSettings
-from .base import Reply, Visit
-from .decision import MEANS_NONE, Form, form
+from .base import Reply, Round, Visit
+from .decision import Form, form
+from .prompts import Prompts
 from .summary import Summaries
+from .tool_form import ToolForm, tool_form
+from .toolbox import Toolbox, Tools, Usable
 from .window import Window
 
 _MOST_MENUS = 256
 """How many menus an agent keeps, with form and instructions; a state of eight exits has no more."""
-
-_TOKEN_CHARS = 8
-"""Characters that tokens of a reply have at most on an average; a longer reply is not shown to who wrote it."""
 
 
 class LLMAgent:
@@ -48,7 +45,12 @@ class LLMAgent:
         reads: the fields it sees, one or several; all others are hidden from it.
         writes: the fields that each of its replies writes, one or several, all of them.
         model: `provider:model`, or a `Fallback` of several; None: the runner's.
-        calls: requests that one visit makes at most, repairs included.
+        tools: what it may use before it decides, one or several: typed functions, machines, and what `Tool` makes of
+            them. What came of them is shown in the next requests of the visit, and then gone.
+        tool_first: whether it must use one before it decides.
+        calls: requests that one visit makes at most, repairs and those that ask for tools included. None: 2, and 4 with
+            tools. The last one is offered no tools.
+        asks: uses of tools in one visit at most; None: 2.
         max_input_tokens, max_output_tokens: the caps of one request. Both together are reserved before a handoff
             to this agent is legal. Where a model's tokenizer is not known its input is bounded by bytes, about four
             a token, so an input cap leaves room for that.
@@ -61,7 +63,9 @@ class LLMAgent:
     A reply that is refused is repaired, if a call is left: the model is shown its reply, and told why it was refused.
     What a validator of the context says is told as it is, so it should quote no field that the agent does not read.
 
-    Raises ValueError: if the instructions are blank, or `calls` or `max_output_tokens` is below 1.
+    Raises ValueError: if the instructions are blank, `calls` or `max_output_tokens` is below 1, or `asks` or
+        `tool_first` are given without tools.
+    Raises TypeError: if something among the tools cannot be one.
     Raises ContextError: if `reads` or `writes` hold anything but fields.
     """
 
@@ -73,13 +77,24 @@ class LLMAgent:
         must_not: str | Iterable[str] = (),
         reads: object = (),
         writes: object = (),
+        tools: Usable | Iterable[Usable] = (),
+        tool_first: bool = False,
         model: str | Fallback | None = None,
-        calls: int = 2,
+        calls: int | None = None,
+        asks: int | None = None,
         max_input_tokens: int = 2_048,
         max_output_tokens: int = 256,
         window: Window | None = None,
         settings: ModelSettings = AS_THEY_ARE,
     ) -> None:
+        self._toolbox = Toolbox(tools)
+        has_tools = bool(self._toolbox.tools)
+        calls = (4 if has_tools else 2) if calls is None else calls
+        if not has_tools and (tool_first or asks is not None):
+            raise ValueError("asks= and tool_first= are about tools, and this agent has none: give tools=(...)")
+        asks = (2 if has_tools else 0) if asks is None else asks
+        if has_tools and asks < 1:
+            raise ValueError(f"an agent with tools asks for one or more in a visit, not {asks}: leave asks= out")
         if not instructions.strip() or calls < 1 or max_output_tokens < 1:
             raise ValueError(
                 f"an LLMAgent needs instructions, 1 call or more and 1 token of output or more, "
@@ -92,33 +107,40 @@ class LLMAgent:
                 f"an agent names its model as 'provider:model', not by a {type(model).__name__}: "
                 "give that to the Runner"
             )
-        self._instructions = instructions
-        self._does = phrases(does)
-        self._must_not = phrases(must_not)
-        self._window = window or Window()
-        if self._window.summary and calls < 2:
+        does, must_not, window = phrases(does), phrases(must_not), window or Window()
+        if window.summary and calls < 2:
             raise ValueError("a window with a summary takes a call of its own: give the agent calls=2 or more")
-        self._summaries = Summaries(self._window)
+        self._summaries = Summaries(window)
         self._spec = AgentSpec(
             kind="llm",
             name="LLMAgent",
-            reads=field_refs(reads),
+            # what it may choose from it sees too: so it was written before
+            reads=tuple(dict.fromkeys((*field_refs(reads), *self._toolbox.fields))),
             writes=field_refs(writes),
             calls=calls,
             call_limits=CallLimits(max_input_tokens=max_input_tokens, max_output_tokens=max_output_tokens),
             settings=_checked(settings),
+            tools=tuple(tool.spec for tool in self._toolbox.tools.values() if tool.spec is not None),
+            parts=tuple(tool.part for tool in self._toolbox.tools.values() if tool.part is not None),
+            asks=asks,
+            shown_chars=self._toolbox.shown_chars(asks),
+            must_ask=tool_first,
             proposes=True,
             model=model,
             canonical=said(
                 instructions=instructions,
-                does=list(self._does),
-                must_not=list(self._must_not),
-                window=[self._window.messages, self._window.chars],
-                summary=self._window.summary,
+                does=list(does),
+                must_not=list(must_not),
+                window=[window.messages, window.chars],
+                summary=window.summary,
+                tools=[tool.canonical for tool in self._toolbox.tools.values()],
             ),
             where=where_called(),
         )
         self._written = tuple(ref.name for ref in self._spec.writes)
+        self._prompts = Prompts(
+            instructions, does=does, must_not=must_not, spec=self._spec, toolbox=self._toolbox, window=window
+        )
         # the agent's own table: a cache of the module would keep machines alive
         self._asked = lru_cache(maxsize=_MOST_MENUS)(self._make)
 
@@ -127,7 +149,7 @@ class LLMAgent:
         """What a definition needs to know of the agent."""
         return self._spec
 
-    async def act(self, visit: Visit[Any, Any]) -> Reply:
+    async def act(self, visit: Visit[Any, Any]) -> Reply | Round:
         """Ask the model once. The kernel decides whether the reply stands and whether the model is asked again.
 
         Raises VisitError: if no handoff is legal any more.
@@ -138,76 +160,72 @@ class LLMAgent:
         exits = visit.exits if len(visit.exits) > 1 else ()
         # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
         context = visit.context.__class__
-        drawn: Form | None = None
+        may_decide = visit.is_answered or not self._spec.must_ask
+        drawn: Form | ToolForm | None = None
 
         def draw(offer: Offer, *, number: int = 0) -> Said:
             """Draw the menu of this very request: each one before it has taken money, and time has passed."""
             nonlocal drawn
             if not offer.handoffs:
                 raise VisitError("nothing is legal any more, so there is nothing to ask the model")
-            menu, may_decline = (offer.handoffs, offer.is_used_up) if exits else ((), False)
-            drawn, instructions = self._asked(context, exits, menu, may_decline)
-            prompt = self._prompt(visit, context, instructions)
-            return (self._repairs(visit, prompt)[number] if visit.refusals else prompt), drawn.schema
+            tools = self._toolbox.offers(visit, offer, self._spec.asks)
+            if not may_decide and not tools.offered:
+                raise _NothingToOffer(tools)
+            may_choose = bool(exits) and may_decide
+            menu = offer.handoffs if may_choose else ()
+            may_decline = may_choose and (offer.is_used_up or tools.is_used_up)
+            drawn, instructions = self._asked(context, exits, menu, may_decline, tools, may_decide)
+            return self._prompts.longest_first(visit, context, instructions)[number], drawn.schema
 
-        shorter: Sequence[Draw] = ()
-        if visit.refusals:
-            shorter = [partial(draw, number=number) for number in range(1, len(self._repairs(visit, ())))]
-        response = await visit.model.ask_drawn(draw, shorter=shorter)
+        shorter = [partial(draw, number=number) for number in range(1, self._prompts.count(visit))]
+        try:
+            response = await visit.model.ask_drawn(draw, shorter=shorter)
+        except _NothingToOffer as nothing:
+            if isinstance(nothing.__context__, CallFailed):  # it was for another try of a request that had failed
+                raise nothing.__context__ from None
+            return Reply(refusal=nothing.refusal)
         assert drawn is not None  # no reply comes before a request was drawn
         reply = _read(drawn, response, visit.state.name)
-        if summary is None or reply.refusal is not None:
+        if summary is None or isinstance(reply, Round) or reply.refusal is not None:
             return reply
         return replace(reply, messages=(summary, *reply.messages))
 
-    def _make(
-        self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...], may_decline: bool
-    ) -> tuple[Form, Message]:
-        """Make the form and the instructions for a menu."""
-        names = tuple(h.name for h in exits), tuple(h.name for h in menu)
-        instructions = Message(role="system", content=self._instruct(menu, may_decline=may_decline))
-        return form(context, self._written, *names, may_decline=may_decline), instructions
+    async def use(self, visit: Visit[Any, Any], request: Request, key: str) -> Any:
+        """Use a tool that the model asked for, and return its result as JSON.
 
-    def _prompt(self, visit: Visit[Any, Any], context: type[Context], instructions: Message) -> tuple[Message, ...]:
-        fields = {ref.name: getattr(visit.context, ref.name) for ref in self._spec.reads}
-        asked = Message(role="user", content=_as_text(context, fields))
-        if not visit.messages:
-            return instructions, asked
-        view = self._window.view(visit.messages, agent=visit.state.name)
-        # providers refuse the result of a tool without its call, which a window may have cut off
-        return (instructions, *dropwhile(lambda said: said.role == "tool", view), asked)
-
-    def _repairs(self, visit: Visit[Any, Any], prompt: tuple[Message, ...]) -> list[tuple[Message, ...]]:
-        """Return what to say to a model, longest first: after a refusal that is its reply, and why it was refused.
-
-        The last of them is the prompt alone, which is no longer than the one that came before the refusal: so a repair
-        is never too long where the first request was not.
+        Args:
+            key: the idempotency key of this use.
         """
-        # the user's side says it, and not the system's: it may quote what the model wrote, and so what a user did
-        why = Message(
-            role="user", content=without_surrogates(f"Your last reply was refused: {visit.refusals[-1].detail}")
-        )
-        repairs = [(*prompt, why), prompt]
-        # a provider that breaks its cap may have sent megabytes, of which there is nothing to learn
-        if visit.refused.strip() and len(visit.refused) <= _TOKEN_CHARS * self._spec.call_limits.max_output_tokens:
-            repairs.insert(0, (*prompt, Message(role="assistant", content=without_surrogates(visit.refused)), why))
-        return repairs
+        return await self._toolbox.use(visit, request, key)
 
-    def _instruct(self, menu: tuple[Handoff, ...], *, may_decline: bool) -> str:
-        parts = [self._instructions]
-        if self._does:
-            parts.append(f"You: {'; '.join(self._does)}.")
-        if self._must_not:
-            parts.append(f"You must not: {'; '.join(self._must_not)}.")
-        if menu:
-            parts.append("Choose one handoff:")
-            parts += [f"- {handoff.name}: {handoff.description}" for handoff in menu]
-        if may_decline:  # or a critic whose rounds are used up would be left with nothing but to approve
-            parts.append(f"- {NONE_OF_THESE}: {MEANS_NONE}")
-        keys = [*(["handoff"] if menu else []), *self._written]
-        if keys:
-            parts.append(f"Reply with one JSON object with the key{'s' if keys[1:] else ''} {', '.join(keys)}.")
-        return "\n".join(parts)
+    def _make(
+        self,
+        context: type[Context],
+        exits: tuple[Handoff, ...],
+        menu: tuple[Handoff, ...],
+        may_decline: bool,
+        tools: Tools = Tools(),  # noqa: B008 - it cannot change
+        may_decide: bool = True,
+    ) -> tuple[Form | ToolForm, Message]:
+        """Make the form and the instructions for a menu."""
+        instructions = self._prompts.instructions(menu, may_decline=may_decline, tools=tools, may_decide=may_decide)
+        names = tuple(h.name for h in exits), tuple(h.name for h in menu)
+        decision = form(context, self._written, *names, may_decline=may_decline) if may_decide else None
+        if tools.offered:
+            return tool_form(tools.offered, decision, is_list=tools.is_list), instructions
+        assert decision is not None  # or there would be nothing to ask for
+        return decision, instructions
+
+
+class _NothingToOffer(Exception):
+    """A request could offer neither a tool nor a handoff."""
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__()
+        if tools.is_used_up:
+            self.refusal = Refusal("must_ask", "no call is left that could use a tool and read what it gives")
+        else:  # which no reply can mend: in a visit the context stays as it is
+            self.refusal = Refusal("declined", "the fields that hold what the arguments of its tools may be are empty")
 
 
 def _checked(settings: object) -> ModelSettings:
@@ -216,25 +234,20 @@ def _checked(settings: object) -> ModelSettings:
     return settings
 
 
-def _as_text(context: type[Context], fields: Mapping[str, Any]) -> str:
-    """Return fields as JSON, the same text in every process."""
-    told = to_json(fields)
-    if not json_fields(context).with_sets.isdisjoint(fields):
-        told = to_json(in_one_order(fields, from_json(told)))
-    return told.decode()
-
-
-def _read(asked: Form, response: Response, state: str) -> Reply:
+def _read(asked: Form | ToolForm, response: Response, state: str) -> Reply | Round:
     # whole JSON is a decision whatever word the provider ended it with: the word only tells why there is none
     decision = asked.read(response.text, is_truncated=response.finish == "length")
     if asked.schema is None and _says_nothing(response):
         decision = Refusal("not_json", "The reply was empty.")
     if isinstance(decision, Refusal):
         return Reply(refusal=_as_it_ended(decision, response))
-    if asked.schema is not None:
+    if isinstance(decision, tuple):
+        return Round(decision)
+    text = response.text if asked.schema is None else decision.text
+    if text is None:
         return Reply(handoff=decision.handoff, changes=decision.changes)
     # without half a surrogate pair, which a message refuses: the reply would fail for one broken character
-    return Reply(messages=(Message(role="assistant", content=without_surrogates(response.text), agent=state),))
+    return Reply(messages=(Message(role="assistant", content=without_surrogates(text), agent=state),))
 
 
 def _says_nothing(response: Response) -> bool:

@@ -11,6 +11,7 @@ from rich.text import Text
 from ..amounts import FREE
 from ..define.definition import Definition
 from ..define.states import State
+from ..export.diagram import used_by
 from ..export.table import HEADINGS, rows
 from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
@@ -35,7 +36,9 @@ def show_proof(out: Console, found: Proof, target: str) -> None:
     out.print(Text(safe(definition.doc), style="dim"))
     out.print()
     out.print(_states(definition))
+    users = [state for state in definition.states.values() if state.spec.tools]
     sections = [
+        *([_tools(users)] if users else []),
         _bounds(found),
         _explored(found.exploration),
         *([_inside(found)] if found.parts else []),
@@ -78,6 +81,19 @@ def _row(definition: Definition, state: State) -> tuple[str, ...]:
         str(min(state.max_visits or limits.hops, limits.hops)),
         "-" if spec.kind == "human" else f"{state.seconds(limits):g}",  # while one is asked no time passes
     )
+
+
+def _tools(users: list[State]) -> _Lines:
+    """Yield what agents may use."""
+    for number, state in enumerate(users):
+        uses = ", ".join(used_by(state.spec))
+        first = ", one of them first" if state.spec.must_ask else ""
+        asks = state.spec.asks
+        yield (
+            "" if number else "tools",
+            f"{state.name}: {uses}{first}; at most {asks} ask{'' if asks == 1 else 's'} a visit",
+            "",
+        )
 
 
 def _bounds(found: Proof) -> _Lines:

@@ -61,6 +61,8 @@ class AgentSpec:
     """Whether it may ask a human."""
     asks: int = 0
     """How often one visit asks at most, for tools, parts and humans together."""
+    shown_chars: int = 0
+    """The most characters of results that one request to its model shows; 0: it does not say."""
     must_ask: bool = False
     """Whether no handoff is taken before something that it asked for was answered: nobody passes a human by."""
     proposes: bool = False

@@ -53,6 +53,8 @@ DEFAULTS: Mapping[str, object] = {
     "most": 1,
     "approval": False,
     "repeatable": False,
+    "most_chars": 500,
+    "choices": {},
     # of a final state
     "fallback": False,
     "sets": {},

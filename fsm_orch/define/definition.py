@@ -21,6 +21,7 @@ from .agent_spec import HasSpec
 from .context import Context
 from .defaults import said
 from .dialect import dialect_of
+from .parts import ToolSpec
 from .plain import plain
 from .policies import Policy
 from .source import qualified_name
@@ -180,7 +181,7 @@ def _agent(state: State) -> dict[str, Any]:
         settings=spec.settings.chosen,
         attempts=spec.attempts,
         parts=[said(name=part.name, machine=part.definition.digest, most=part.most) for part in spec.parts],
-        tools=[said(name=tool.name, approval=tool.approval, repeatable=tool.repeatable) for tool in spec.tools],
+        tools=[_tool(tool) for tool in spec.tools],
         asks_human=spec.asks_human,
         asks=spec.asks,
         must_ask=spec.must_ask,
@@ -188,6 +189,10 @@ def _agent(state: State) -> dict[str, Any]:
         model=spec.model,
         agent=spec.canonical,
     )
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    return said(name=tool.name, approval=tool.approval, repeatable=tool.repeatable, timeout_s=_seconds(tool.timeout_s))
 
 
 def _final(final: Final) -> dict[str, Any]:

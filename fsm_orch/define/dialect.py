@@ -97,12 +97,13 @@ _HOOKS = (
 """Methods of a class that decide the same, if it has them."""
 
 
-def dialect_of(context: type[Context]) -> Json:
+def dialect_of(context: type[BaseModel]) -> Json:
     """Return all that decides what a run on this context can hold, and what a model is asked for its fields.
 
-    Two contexts that differ in any of that have different dialects; two that were declared alike have the same one.
+    Two contexts that differ in any of that have different dialects; two that were declared alike have the same one. So
+    have other models, such as one of the arguments of a tool.
     """
-    writer = _Writer(context._hints)
+    writer = _Writer(context._hints if issubclass(context, Context) else {})
     name = writer.told(context)
     if writer.uses[name] == 1:  # a docstring reaches a model only where the class stands inside a field
         writer.types[name].pop("doc", None)

@@ -72,3 +72,7 @@ class ToolSpec:
     """Whether a human must approve each use of it."""
     repeatable: bool = False
     """Whether it may be used again, under the same key, when nobody knows whether it was."""
+    timeout_s: float | None = None
+    """Seconds that one use may take; None: as long as the visit has."""
+    deps: object = None
+    """The type of dependencies that it is annotated for; None if it does not say."""

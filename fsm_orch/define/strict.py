@@ -177,7 +177,7 @@ class _Writer:
         if "prefixItems" in schema:
             self.has_places = True
             places = (_titled(part) for part in schema["prefixItems"])
-            return _closed({str(number): self.part(part) for number, part in enumerate(places, start=1)})
+            return closed({str(number): self.part(part) for number, part in enumerate(places, start=1)})
         if "items" not in schema:
             raise Unsayable("a tuple of nothing")
         return {"type": "array", "items": self.part(schema["items"])}
@@ -185,10 +185,11 @@ class _Writer:
     def _object(self, schema: Json) -> Json:
         if "properties" not in schema and schema.get("additionalProperties") is not False:
             raise Unsayable("objects with any keys")
-        return _closed({name: self.part(part) for name, part in schema.get("properties", {}).items()})
+        return closed({name: self.part(part) for name, part in schema.get("properties", {}).items()})
 
 
-def _closed(properties: Json) -> Json:
+def closed(properties: Json) -> Json:
+    """Return the schema of an object that has exactly these properties."""
     return {
         "type": "object",
         "properties": properties,

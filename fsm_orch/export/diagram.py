@@ -87,9 +87,13 @@ def _caps(spec: AgentSpec) -> list[str]:
     caps = spec.call_limits
     calls = [f"{_count(spec.calls, 'call')} of {caps.max_input_tokens:,} + {caps.max_output_tokens:,} tokens"]
     runs = [f"runs {_times(part.most)}{part.name}, {part.share.tokens:,} tokens" for part in spec.parts]
-    tools = [f"{tool.name}, once approved" if tool.approval else tool.name for tool in spec.tools]
-    used = [f"may use {', '.join(tools)}"] if tools else []
+    used = [f"may use {', '.join(used_by(spec))}"] if spec.tools else []
     return [*(calls if spec.calls else []), *runs, *used, *(["asks a human"] if spec.asks_human else [])]
+
+
+def used_by(spec: AgentSpec) -> list[str]:
+    """Return the names of the tools that an agent may use, and of which a human must approve."""
+    return [f"{tool.name} (once approved)" if tool.approval else tool.name for tool in spec.tools]
 
 
 def _times(most: int) -> str:

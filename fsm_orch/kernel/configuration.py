@@ -117,7 +117,7 @@ class VisitLog(Struct, frozen=True):
     failures: int = 0
     """Attempts that raised."""
     refusals: tuple[Refusal, ...] = ()
-    """Why earlier replies of this visit were refused, oldest first."""
+    """Why the replies since its last round were refused, oldest first."""
     denied: DenialReason | None = None
     """Why the last reservation was denied; then every further one of the visit is."""
     asks: Numbered[Ask] = NO_ASKS

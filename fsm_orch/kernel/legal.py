@@ -65,31 +65,34 @@ class Offer(Struct, frozen=True):
     handoffs: tuple[Handoff, ...]
     is_used_up: bool
     """Whether visits, hops or money have closed another exit. Then the model may take none of these, and is told so."""
+    is_last: bool = False
+    """Whether the visit has no call left after this request. Then it offers no tools: nobody would read the results."""
 
 
 def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
     """Return the most that a request may offer, whatever its call will reserve, and those after it in the visit."""
     assert now.visit is not None  # only a finished run has none, and nobody asks for it
     drawn, visit, own = menu(compiled, now), now.visit, compiled.states[now.state]
-    counted = _open(drawn)
+    counted, is_last = _open(drawn), visit.calls + 1 >= own.spec.calls
     if len(counted) < len(drawn) and _is_used_up(drawn):
         # A grant not yet taken over is free: the call may reserve less.
         freed = replace(now, ledger=now.ledger.release(visit.grant))
-        return Offer(legal(compiled, freed), is_used_up=True)
+        return Offer(legal(compiled, freed), True, is_last)
     to_come = own.grant * (own.spec.calls - visit.calls)
     for handoff in counted:
         target = compiled.handoffs[handoff].target
         if target and not now.ledger.affords(target.grant, beside=to_come, instead_of=visit.grant):
-            return Offer(counted, is_used_up=True)
-    return Offer(counted, is_used_up=False)
+            return Offer(counted, True, is_last)
+    return Offer(counted, False, is_last)
 
 
 def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer:
     """Return what a request may offer now that its call is reserved: of the most, what can be entered still.
 
-    Of a most where nothing is used up that is all of it, so nobody needs to ask: within a visit the context does not
-    change, and nothing can be used up whatever its calls take.
+    Of a most where nothing is used up that is all of it, so nobody needs to ask, unless it has become the last: within
+    a visit the context does not change, and nothing can be used up whatever its calls take.
     """
+    assert now.visit is not None  # its call is under way
     still = tuple(
         [
             handoff
@@ -98,7 +101,8 @@ def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer
             or not _cannot_enter(compiled, now, target, NOTHING)
         ]
     )
-    return Offer(still, _is_used_up(menu(compiled, now)))
+    is_last = now.visit.calls >= compiled.states[now.state].spec.calls
+    return Offer(still, _is_used_up(menu(compiled, now)), is_last)
 
 
 _USED_UP: frozenset[RefusalReason] = frozenset({"visits", "hops", "budget"})

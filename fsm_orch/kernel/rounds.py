@@ -202,7 +202,8 @@ def go_on(course: Course) -> None:
     if land_if_over(course):  # which ends what is open
         return
     if course.has_time:
-        course.set_visit(attempt=course.visit.attempt + 1)
+        # what was refused before has been mended: the agent goes on from what it was told now
+        course.set_visit(refusals=(), attempt=course.visit.attempt + 1)
         course.act_again()
     else:
         end_attempt(course, "timeout", "its round took longer than the visit has")

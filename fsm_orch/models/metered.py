@@ -168,7 +168,8 @@ class MeteredModel:
         number, bound = await self._fitting(requests)
 
         def drawn() -> Request:
-            if not most.is_used_up:  # then nothing will be by this call
+            is_last = self._desk.calls_left() < 1  # of a try after the first one, it may have become so
+            if not most.is_used_up and is_last == most.is_last:  # then nothing will be used up by this call
                 return requests[number]
             offered = self._desk.offered(most)
             return requests[number] if offered == most else self._request(draws[number](offered))

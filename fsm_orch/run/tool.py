@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast, runtime_checkable
 
 from ..agents.base import Agent, Visit
+from ..errors import ToolFailed
 from ..kernel import inputs
 from ..kernel.effects import UseTool
 from ..kernel.requests import UseTool as Request
 from ..observe.telling import report
 from .attempt import visit_at
 from .desk import AttemptDesk
-from .failure import described, traced
+from .failure import described, is_our_text, traced
 from .in_time import in_time
 from .outcome import Raised, TooLate, check, late, read_back
 from .work import Doing
@@ -55,23 +56,34 @@ def use(run: Run, effect: UseTool, agent: Agent, deps: Any) -> Doing:
         result = agent.use(visit, request, key)
         return await result if isinstance(result, Awaitable) else result
 
-    return Doing(desk, _used(run, desk, effect, agent, key, used))
+    return Doing(desk, _used(run, desk, effect, agent, request.name, key, used))
 
 
 async def _used(
-    run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: str, act: Callable[[], Awaitable[object]]
+    run: Run,
+    desk: AttemptDesk,
+    effect: UseTool,
+    agent: Agent,
+    name: str,
+    key: str,
+    act: Callable[[], Awaitable[object]],
 ) -> None:
     if desk.is_closed:  # others came first, before the task that this is had its first turn
         return
-    result = await in_time(run, desk, effect, agent.spec, act, desk.seconds_left(), contextvars.copy_context())
+    left, own_s = desk.seconds_left(), desk.own.tools[name].timeout_s
+    seconds = left if own_s is None else min(left, own_s)
+    result = await in_time(run, desk, effect, agent.spec, act, seconds, contextvars.copy_context())
     run.has_paused()
     check(run, result)
     if desk.due is None:
         return
-    if type(result) is TooLate:
+    if type(result) is TooLate and seconds == left:  # the visit's own time is over
         run.fold(late(run, desk, result))
-    else:
-        run.fold(_answered(run, desk, effect, agent, key, result))
+        return
+    if type(result) is TooLate:
+        took = f"it took longer than its {seconds:g} s; what it had begun has an unknown outcome"
+        result = Raised(ToolFailed(took))
+    run.fold(_answered(run, desk, effect, agent, key, result))
 
 
 def _answered(run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: str, result: object) -> inputs.Answered:
@@ -83,7 +95,9 @@ def _answered(run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: s
         except BaseException as error:  # what it returned is no JSON, or a user's object that raises anything
             result = Raised(error)
             check(run, result)
-    detail = described(result.error, agent)
+    # of our own raising it is what the model is told of its tool: a line of ours would say nothing
+    is_ours = type(result.error) is ToolFailed and is_our_text(result.error)
+    detail = str(result.error) if is_ours else described(result.error, agent)
     if issubclass(type(result.error), asyncio.CancelledError):
         detail += ": the tool cancelled itself"
     report("run %s: a tool of %r failed: %s\n%s", run.now.run_id, effect.state, detail, traced(result.error))

@@ -19,7 +19,7 @@ from ..errors import CallFailed
 from ..models.base import FinishReason, Request, Response
 from ..settings import ModelSettings
 from .tape import Tape
-from .values import by_schema, fields_of
+from .values import Schema, by_schema, fields_of, ways_of
 
 Attack = Literal[
     # it decides what nobody declared
@@ -174,7 +174,7 @@ class AdversarialModel:
             case "declined":
                 return self._reply(request, "", finish="refusal")
             case "hallucinated_name" | "look_alike" | "closed_door" | "self_handoff" | "ping_pong":
-                return self._reply(request, json.dumps({**decision, **self._misroute(request, attack)}))
+                return self._reply(request, json.dumps(_misrouted(decision, self._misroute(request, attack))))
         return self._reply(request, _garbled(decision, text).get(attack, text))
 
     def _misroute(self, request: Request, attack: Attack) -> dict[str, str]:
@@ -204,9 +204,13 @@ class AdversarialModel:
         return [handoff for handoff in known if handoff.name in menu]
 
     def _decision(self, request: Request) -> dict[str, Any]:
+        ways = ways_of(request.schema)
+        return {"reply": self._filled(self._tape.pick(ways))} if ways else self._filled(request.schema)
+
+    def _filled(self, schema: Schema | None) -> dict[str, Any]:
         return {
             name: self._tape.pick(self._values[name]) if self._values.get(name) else by_schema(part, self._tape)
-            for name, part in fields_of(request.schema)
+            for name, part in fields_of(schema)
         }
 
     def _reply(self, request: Request, text: str, finish: FinishReason = "stop") -> Response:
@@ -225,8 +229,20 @@ def _bound(request: Request) -> int:
 
 
 def _menu(request: Request) -> Sequence[str]:
-    asked = dict(fields_of(request.schema)).get("handoff")
-    return asked.get("enum", ()) if asked else ()
+    for way in ways_of(request.schema) or (request.schema,):
+        asked = dict(fields_of(way)).get("handoff")
+        if asked:
+            menu: Sequence[str] = asked.get("enum", ())
+            return menu
+    return ()
+
+
+def _misrouted(decision: dict[str, Any], handoff: dict[str, str]) -> dict[str, Any]:
+    """Return a decision with another handoff, where its form has one."""
+    inside = decision.get("reply")
+    if isinstance(inside, dict):
+        return {**decision, "reply": {**inside, **handoff}}
+    return {**decision, **handoff}
 
 
 def _raise(attack: Attack) -> None:

@@ -1,4 +1,4 @@
-"""An agent that misbehaves and can stand in for any other: it replies as a tape decides, late, wrong, or not at all."""
+"""Agents that misbehave and can stand in for any other: what they do, late, wrong or not at all, a tape decides."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..agents.base import Reply, Visit
+from ..agents.base import Reply, Round, Visit
+from ..agents.llm import LLMAgent
+from ..define.agent_spec import AgentSpec
 from ..define.context import Context
+from ..kernel.requests import Request
 from .adversaries import SECRET
 from .tape import Tape
 from .values import written
@@ -72,3 +75,36 @@ class AdversarialAgent:
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
         if self._tape.chance(3):
             raise next((error for error in outcomes if isinstance(error, Exception)), ValueError("as it happens"))
+
+
+class AdversarialTools:
+    """An LLM agent whose tools act as a tape decides: none of the machine's own is used, so nothing has an effect.
+
+    Args:
+        agent: acts as always.
+        tape: decides.
+    """
+
+    def __init__(self, agent: LLMAgent, tape: Tape) -> None:
+        self._agent = agent
+        self._tape = tape
+
+    @property
+    def spec(self) -> AgentSpec:
+        """What a definition needs to know of the agent."""
+        return self._agent.spec
+
+    async def act(self, visit: Visit[Any, Any]) -> Reply | Round:
+        """Act as the agent does."""
+        return await self._agent.act(visit)
+
+    async def use(self, visit: Visit[Any, Any], request: Request, key: str) -> object:  # noqa: ARG002 - as tools are used
+        """Return a result, or fail: any value, and any error, after any time."""
+        if self._tape.chance(6):
+            await asyncio.sleep(self._tape.pick([0.0, 1.0, 9.0, 1e6]))
+        match self._tape.below(8):
+            case 0:
+                raise self._tape.pick([ValueError(SECRET), asyncio.CancelledError(), SystemExit(1)])
+            case 1:
+                return object()
+        return self._tape.pick([None, "some text", 5, {"found": [1, 2]}, "long " * 5_000])

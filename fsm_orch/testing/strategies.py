@@ -35,8 +35,9 @@ from ..resilience.retry import Retry
 from ..run import start
 from ..run.result import RunResult
 from ..run.runner import Runner
+from ..store.memory import MemoryStore
 from .adversaries import ATTACKS, AdversarialModel, Attack
-from .agents import AdversarialAgent
+from .agents import AdversarialAgent, AdversarialTools
 from .clock import virtual_time
 from .tape import Tape
 
@@ -252,7 +253,8 @@ def runs(
     """Draw whole runs, made by the real runner on virtual time: any context, any agents, a model that misbehaves.
 
     LLM agents are the machine's own, on an adversarial model, and so are those that run machines inside them.
-    Adversaries stand in for all others, inside too, so that no agent has effects, and no dependencies are needed.
+    Adversaries stand in for all others, inside too, and for the tools of models, so that nothing in the machine has
+    effects, and no dependencies are needed.
 
     Args:
         machine: the machine.
@@ -266,16 +268,38 @@ def runs(
         context, tape = draw(contexts(machine)), draw(tapes())
         pool = _pool(draw, machine)
         model = AdversarialModel(tape, attacks=attacks, machine=machine, values=pool, price=price)
-        stand_in = AdversarialAgent(tape, values=pool)
-        agents = {
-            state: state.agent if isinstance(state.agent, _OWN) else stand_in for state in _tree(machine.definition)
-        }
-        runner: Runner[C, Any] = Runner(machine, model=model, limits=limits, agents=agents, retry=Retry(jitter_s=0))
+        agents = _adversaries(machine.definition, tape, pool)
+        runner: Runner[C, Any] = Runner(
+            machine, model=model, limits=limits, agents=agents, retry=Retry(jitter_s=0), store=MemoryStore()
+        )
         deps = None if machine.definition.deps is None else object()
+
+        async def whole() -> RunResult[C]:
+            result = await runner.run(context, deps=deps, run_id="drawn")
+            while result.status == "waiting":  # for the approval of a tool: adversaries ask nobody
+                is_yes, question = bool(tape.below(2)), tape.pick(result.waiting)
+                result = await runner.resume("drawn", is_yes, question=question, deps=deps)
+            return result
+
         with virtual_time() as loop:
-            return loop.run(runner.run(context, deps=deps, run_id="drawn"))
+            return loop.run(whole())
 
     return drawn()
+
+
+def _adversaries(definition: Definition, tape: Tape, pool: Mapping[str, Sequence[Any]]) -> dict[State, Any]:
+    """Return who acts in each state of a machine, and of all that run inside it.
+
+    Args:
+        pool: by field, what may be written.
+    """
+    stand_in, agents = AdversarialAgent(tape, values=pool), dict[State, Any]()
+    for state in _tree(definition):
+        if isinstance(state.agent, LLMAgent) and state.spec.tools:
+            agents[state] = AdversarialTools(state.agent, tape)
+        else:
+            agents[state] = state.agent if isinstance(state.agent, _OWN) else stand_in
+    return agents
 
 
 def _tree(definition: Definition) -> Iterator[State]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..agents.decision import form
 from .tape import Tape
 
 Schema = Mapping[str, Any]
-_DEPTH = 4
+_DEPTH = 8
 """How deep a schema is followed that refers to itself."""
 
 
@@ -20,6 +20,15 @@ def fields_of(schema: Schema | None) -> Iterable[tuple[str, Schema]]:
         return ()
     definitions = schema.get("$defs", {})
     return [(name, {**part, "$defs": definitions}) for name, part in schema.get("properties", {}).items()]
+
+
+def ways_of(schema: Schema | None) -> Sequence[Schema]:
+    """Return the ways to reply of a form that offers tools, each with the definitions added; none of any other form."""
+    reply = dict(fields_of(schema)).get("reply")
+    ways = reply.get("anyOf", (reply,)) if reply is not None else ()
+    if not any("use" in way.get("properties", ()) for way in ways):
+        return ()
+    return [{**way, "$defs": reply["$defs"]} for way in ways] if reply is not None else ()
 
 
 def by_schema(schema: Schema, tape: Tape, depth: int = _DEPTH) -> Any:

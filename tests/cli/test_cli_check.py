@@ -177,3 +177,40 @@ def test_without_scipy_it_is_said_what_to_install(machines):
         assert done.stderr.count("\n") == 1
     else:
         assert done.returncode == 0
+
+
+def test_tools_are_shown(cli, write):
+    """What a model may use, which of it needs approval, and how often it may ask; and it is explored."""
+    module = write("""
+    from fsm_orch import *
+
+    def look_up(order: int) -> str:
+        '''Look it up.'''
+        return ""
+
+    def pay(cents: int) -> str:
+        '''Pay it.'''
+        return ""
+
+    class Claim(Context):
+        query: str
+        note: str | None = None
+
+    class Desk(Machine[Claim]):
+        '''Help.'''
+
+        first = State(
+            LLMAgent("Help.", does="help", writes=Claim.note, tools=(look_up, Tool(pay, approval=True))),
+            initial=True,
+        )
+        second = State(LLMAgent("Look.", tools=look_up, tool_first=True, asks=1), expires_s=9)
+        done, human = Final(), Final(fallback=True)
+        flow = first >> second >> done
+        limits = Limits(tokens=20_000)
+    """)
+    result = cli.invoke(app, ["check", module])
+
+    assert result.exit_code == 0, result.output
+    assert "tools       first: look_up, pay (once approved); at most 2 asks a visit" in result.stdout
+    assert "second: look_up, one of them first; at most 1 ask a visit" in result.stdout
+    assert "4 x 2,304 = 9,216" in result.stdout

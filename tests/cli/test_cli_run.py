@@ -436,3 +436,46 @@ def test_what_runs_inside_is_shown_below_its_level(cli, write):
     assert result.exit_code == 0
     lines = [line.split()[:6] for line in result.stdout.splitlines() if "→" in line]
     assert lines == [["1", "·", "look", "flow", "→", "found"], ["1", "work", "end", "→", "done", "10,000"]]
+
+
+TOOL = """
+    from fsm_orch import *
+
+    def pay(cents: int) -> str:
+        '''Pay money back.'''
+        return f"paid {cents}"
+
+    class Claim(Context):
+        query: str
+        note: str | None = None
+
+    class Desk(Machine[Claim]):
+        '''Help.'''
+
+        help = State(
+            LLMAgent("Help.", reads=Claim.query, writes=Claim.note, tools=Tool(pay, approval=True), tool_first=True),
+            initial=True,
+        )
+        paid, human = Final(), Final(fallback=True)
+        done = help.to(paid)
+"""
+
+
+@pytest.mark.parametrize(("line", "told"), [("yes", '{"result":"paid 5"}'), ("n", '{"failed":"a human declined it"}')])
+def test_a_tool_is_approved_in_the_terminal(cli, write, monkeypatch, line, told):
+    """Its arguments are shown, and yes or no is asked for; anything else is asked for again."""
+    seen = []
+
+    def decide(request):
+        seen.append(request.messages[-1].content)
+        return {"reply": {"note": "done"}}
+
+    scripted(monkeypatch, {"reply": {"use": {"tool": "pay", "arguments": {"cents": 5}}}}, decide)
+    result = cli.invoke(app, ["run", write(TOOL), "a cup"], input=f"perhaps\n{line}\n")
+
+    assert result.exit_code == 0
+    assert result.stdout.count("Use pay(cents=5)?  (help)") == 2
+    assert "yes or no: " in result.stdout
+    assert "is answered by True or False" in result.stderr
+    assert seen == [told]
+    assert "Ended in paid" in result.stdout

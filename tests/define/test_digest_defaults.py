@@ -18,7 +18,7 @@ from support.changed import (
     with_ends,
 )
 
-from fsm_orch import Final, Limits, LLMAgent, Machine, ModelSettings, State, Window, never
+from fsm_orch import Final, Limits, LLMAgent, Machine, ModelSettings, State, Tool, Window, never
 from fsm_orch.define import Policy
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.define.defaults import DEFAULTS, said
@@ -39,6 +39,8 @@ from fsm_orch.limits import CallLimits
         {"window": None},
         {"window": Window()},
         {"window": Window(messages=6, chars=2_000, summary=False)},
+        {"tools": ()},
+        {"tool_first": False},
         {"code_options": {"attempts": 1}},
         {"code_options": {"reads": ()}},
         {"code_options": {"writes": ()}},
@@ -93,10 +95,11 @@ def test_every_default_is_tried() -> None:
     [
         (Machine, "policies model"),
         (State, "initial entry max_visits timeout_s expires_s reads writes attempts"),
-        (LLMAgent, "does must_not reads writes model window"),
+        (LLMAgent, "does must_not reads writes tools model window"),
+        (Tool, "approval timeout_s most_chars attempts choices repeatable most"),
         (AgentSpec, "routes reads writes calls attempts parts tools asks_human asks must_ask proposes model"),
         (Part, "most"),
-        (ToolSpec, "approval repeatable"),
+        (ToolSpec, "approval repeatable timeout_s"),
         (Final, "fallback sets"),
         (State.to, "description guard"),
         (Policy, "other times strict"),
@@ -106,7 +109,7 @@ def test_every_default_is_tried() -> None:
 )
 def test_what_is_left_out_is_what_users_get(way: Any, options: str) -> None:
     """A default in the table of digests is that of the signature: neither changes once it was shipped."""
-    filled_in = {"window": [Window().messages, Window().chars], "sets": {}}  # for None
+    filled_in = {"window": [Window().messages, Window().chars], "sets": {}, "choices": {}}  # for None
     for option in options.split():
         usual = getattr(way, option) if way is Machine else inspect.signature(way).parameters[option].default
         written = filled_in[option] if option in filled_in and usual is None else usual

@@ -71,7 +71,7 @@ class Slow:
         counted = free if any(why in USED_UP for why in now_closed) else held
         exits = tuple(handoff for handoff in own.exits if self.closes(now, handoff, counted) is None)
         is_used_up = counted is free or any(self.closes(now, handoff, worst) == "budget" for handoff in exits)
-        return Offer(exits, is_used_up)
+        return Offer(exits, is_used_up, is_last=left <= 1)
 
     def now(self, now: Configuration) -> Offer:
         """Return what is open, now that a call is reserved."""
@@ -79,7 +79,9 @@ class Slow:
         exits = self._compiled.definition.states[now.state].exits
         closed = [self.closes(now, handoff, held) for handoff in exits]
         still = tuple(handoff for handoff, why in zip(exits, closed, strict=True) if why is None)
-        return Offer(still, any(why in USED_UP for why in closed))
+        assert now.visit is not None
+        left = self._compiled.definition.states[now.state].spec.calls - now.visit.calls
+        return Offer(still, any(why in USED_UP for why in closed), is_last=left <= 0)
 
 
 def next_input(now: Configuration, exits: tuple[Handoff, ...], state: State, tape: Tape) -> inputs.Input:

@@ -30,11 +30,9 @@ def test_every_mode_has_a_row() -> None:
     assert [] == [row for row in rows() if not re.search(r"\| (prevented|bounded|measured)\b", row)]
 
 
-def test_what_is_still_to_come_is_said() -> None:
-    """Tools that a model calls are not there yet, and the rows that need them say so."""
-    pending = {re.findall(r"\*\*(.+?)\*\*", row)[0] for row in rows() if "still to come" in row}
-
-    assert {"Hallucinated parameters", "Wrong tool schema"} == pending
+def test_nothing_of_the_table_is_still_to_come() -> None:
+    """Each row says what becomes of a failure now."""
+    assert [] == [row for row in rows() if "still to come" in row]
 
 
 @pytest.mark.slow

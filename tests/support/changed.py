@@ -21,6 +21,7 @@ from fsm_orch import (
     Nested,
     Parallel,
     State,
+    Tool,
     Visit,
     Window,
     at_most,
@@ -213,8 +214,50 @@ def routed_machine(first: str, second: str, otherwise: str) -> Definition:
     return Routed.definition
 
 
+def look_up(text: str) -> str:
+    """Look it up."""
+    return text
+
+
+def look_well(text: str) -> str:
+    """Look it up."""
+    return text
+
+
+def count_up(text: int) -> str:
+    """Look it up."""
+    return str(text)
+
+
+def looked(text: str) -> int:
+    """Look it up."""
+    return len(text)
+
+
+def using(*tools: Any, **options: Any) -> dict[str, Any]:
+    """Give the agent tools, and no other calls than those it has without."""
+    return {"tools": tools, "calls": 2, **options}
+
+
 CHANGES: list[dict[str, Any]] = [
     {"name": "Sales"},
+    using(look_up),
+    using(look_well),
+    using(count_up),
+    using(looked),
+    using(look_up, looked),
+    using(looked, look_up),
+    using(look_up, asks=1),
+    using(look_up, tool_first=True),
+    *(using(Tool(look_up, **{option: True})) for option in ("approval", "repeatable")),
+    using(Tool(look_up, timeout_s=3)),
+    using(Tool(look_up, most_chars=20)),
+    using(Tool(look_up, attempts=2)),
+    {**using(Tool(look_up, choices={"text": Lines.lines})), "context": Lines},
+    {**using(Tool(look_up, choices={"text": Lines.more})), "context": Lines},
+    using(Each),
+    using(Tool(Each, most=2)),
+    using(Tool(Each, most_chars=20)),
     {"context": OtherTicket, "guard": None, "reads": (OtherTicket.query,), "writes": (OtherTicket.answer,)},
     {"agent": work},
     {"code": toil},
@@ -323,6 +366,7 @@ OPTIONS_OF_AGENTS: list[dict[str, Any]] = [
     {"tools": (ToolSpec(name="pay"),)},
     {"tools": (ToolSpec(name="pay", approval=True),)},
     {"tools": (ToolSpec(name="pay", repeatable=True),)},
+    {"tools": (ToolSpec(name="pay", timeout_s=2.5),)},
     {"asks_human": True},
     {"asks": 1},
     {"must_ask": True},

@@ -30,6 +30,7 @@ from fsm_orch import (
     RunStream,
     ScriptedModel,
     State,
+    Tool,
     Usage,
     Visit,
     Window,
@@ -308,3 +309,36 @@ async def a_run_that_waits_is_answered(trip: Trip) -> None:
         assert_type(question.text, str)
     assert_type(await runner.resume(result.run_id, Travel.yes), RunResult[Trip])
     assert_type(await runner.resume(result.run_id, {"handoff": Travel.yes, Trip.hotel: "Inn"}), RunResult[Trip])
+
+
+def order_status(order: int, *, deps: Shop) -> str:
+    """Return where an order is."""
+    return f"order {order}"
+
+
+async def refund(cents: int, key: str) -> Message:
+    """Pay money back."""
+    return Message(role="user", content=key)
+
+
+class Manager(Machine[Trip, Shop]):
+    """A model with tools."""
+
+    one = State(LLMAgent("Help.", tools=order_status, reads=Trip.wish, writes=Trip.hotel), initial=True)
+    some = State(
+        LLMAgent(
+            "Help.",
+            tools=(
+                order_status,
+                Flights,
+                Tool(Support, most=2, most_chars=200),
+                Tool(refund, approval=True, timeout_s=2.5, attempts=2, repeatable=True),
+                Tool(order_status, choices={"order": Trip.wishes}, thread=True),
+            ),
+            tool_first=True,
+            calls=6,
+            asks=3,
+        )
+    )
+    planned, human = Final(), Final(fallback=True)
+    flow = one >> some >> planned

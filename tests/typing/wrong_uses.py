@@ -22,6 +22,7 @@ from fsm_orch import (
     Runner,
     ScriptedModel,
     State,
+    Tool,
     Usage,
     Visit,
     after,
@@ -225,3 +226,19 @@ class Composed(Machine[Ticket]):
     each = State(Map(Support, over=Ticket.query, item=Ticket.query, into=Ticket.answer))  # error: a result is named
     flow = ask >> "fly"  # error: a chain leads to states
     onward = ask >> Final() >> 3  # error: and nowhere else
+
+
+def look_up(order: int) -> str:
+    """Look it up."""
+    return str(order)
+
+
+class Tools(Machine[Ticket]):
+    """Tools that no checker takes."""
+
+    number = State(LLMAgent("A.", tools=3), initial=True)  # error: a number is no tool
+    text = State(LLMAgent("A.", tools=("look_up",)))  # error: nor is a name
+    misspelt = State(LLMAgent("A.", tool=look_up))  # error: unknown keyword
+    approved = Tool(look_up, approved=True)  # error: unknown keyword
+    late = Tool(look_up, timeout_s="soon")  # error: a time is a number
+    none = Tool()  # error: a tool is of something

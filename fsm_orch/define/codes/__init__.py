@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...errors import Finding, Level
-from . import bounds, handoffs, landing, names, parts, policies, prompts, states
+from . import bounds, handoffs, landing, names, parts, policies, prompts, states, tools
 from .code import Code
 
-_TABLES = (states, handoffs, names, parts, landing, bounds, policies, prompts)
+_TABLES = (states, handoffs, names, parts, tools, landing, bounds, policies, prompts)
 
 CODES: Mapping[str, Code] = {
     code.code: code for code in sorted((code for table in _TABLES for code in table.CODES), key=lambda code: code.code)

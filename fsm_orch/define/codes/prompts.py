@@ -10,7 +10,7 @@ CODES = (
         title="Shared prompt",
         problem="Two models are told the same.",
         why="Which of them a query is handed to makes no difference but the bill.",
-        expected="agents that are told apart by their instructions, `does`, `must_not`, or what they read and write",
+        expected="agents that are told apart by instructions, `does`, `must_not`, tools, or what they read and write",
         fix="say what each is for in does=(...), or make them one state",
         levels=("warning",),
         found="check",

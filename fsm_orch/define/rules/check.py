@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from ...errors import Finding
 from ..definition import Definition
-from . import claims, edges, fields, functions, names, parts, paths, start, states
+from . import claims, edges, fields, functions, names, parts, paths, start, states, tools
 
 Rule = Callable[[Definition], Iterator[Finding]]
 
@@ -42,6 +42,8 @@ _PART_RULES: tuple[Rule, ...] = (
     parts.taken,
     parts.branches,
     parts.ends,
+    tools.calls,
+    tools.results,
     names.nameless_functions,
     edges.descriptions,
     states.bounds,

@@ -44,6 +44,8 @@ def dependencies(definition: Definition) -> Iterator[Finding]:
 def _asked_for(state: State) -> Iterator[tuple[str, Any]]:
     """Yield the agent of a state and its parts, each with the dependencies that it was declared for."""
     yield f"the agent of {state.name!r} is annotated for", state.spec.deps
+    for tool in state.spec.tools:
+        yield f"tool {tool.name!r} of {state.name!r} is annotated for", tool.deps
     for part in state.spec.parts:
         yield f"{state.name!r} runs {part.name!r}, which has", part.definition.deps
 

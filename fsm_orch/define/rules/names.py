@@ -38,6 +38,7 @@ def wire_names(definition: Definition) -> Iterator[Finding]:
     places = [(name, part.where) for name, part in (*definition.states.items(), *definition.finals.items())]
     places += [(handoff.name, handoff.where) for handoff in definition.handoffs]
     places += [(ref.name, state.where) for state in definition.states.values() for ref in state.spec.writes]
+    places += [(tool.name, state.where) for state in definition.states.values() for tool in state.spec.tools]
     for name, where in places:
         if not WIRE_NAME.fullmatch(name):
             yield codes.finding(

@@ -68,7 +68,7 @@ def needless_routing(definition: Definition) -> Iterator[Finding]:
             state.spec.calls
             and state.spec.proposes
             and len(exits) == 1
-            and not state.spec.writes
+            and not (state.spec.writes or state.spec.asks)
             and len(definition.states) > 1
         ):
             yield codes.finding(
@@ -85,7 +85,8 @@ def needless_routing(definition: Definition) -> Iterator[Finding]:
 def single_agent(definition: Definition) -> Iterator[Finding]:
     """Find machines that are one call of one model."""
     states = list(definition.states.values())
-    if len(states) == 1 and states[0].spec.calls and states[0].max_visits in (None, 1):
+    is_one = len(states) == 1 and states[0].spec.calls and not states[0].spec.asks
+    if is_one and states[0].max_visits in (None, 1):
         spec = states[0].spec
         yield codes.finding(
             "FSM504",
@@ -107,6 +108,8 @@ class _Prompt(NamedTuple):
     reads: frozenset[str]
     writes: frozenset[str]
     """The form that it fills in."""
+    tools: tuple[str, ...]
+    """What it may use."""
 
 
 def _prompt(state: State) -> _Prompt | None:
@@ -115,7 +118,8 @@ def _prompt(state: State) -> _Prompt | None:
         return None
     does, must_not = (tuple(map(_squeezed, told.get(key, ()))) for key in ("does", "must_not"))
     reads, writes = (frozenset(ref.name for ref in refs) for refs in (state.spec.reads, state.spec.writes))
-    return _Prompt(_squeezed(told["instructions"]), does, must_not, tuple(told.get("window", ())), reads, writes)
+    tools = tuple(tool["name"] for tool in told.get("tools", ()))
+    return _Prompt(_squeezed(told["instructions"]), does, must_not, tuple(told.get("window", ())), reads, writes, tools)
 
 
 def _squeezed(text: str) -> str:

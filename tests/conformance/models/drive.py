@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +12,7 @@ from conformance.models.adapters import Stage
 from conformance.models.expectations import Charge
 from support.provider_faults import Fault
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Retry, Runner, RunResult, State
+from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, Retry, Runner, RunResult, State, Tool
 from fsm_orch.kernel import records
 from fsm_orch.kernel.codec import to_json
 from fsm_orch.observe.log import log_records
@@ -40,6 +40,7 @@ class Case(Context):
 
     query: str
     note: str = ""
+    orders: Given[tuple[int, ...]] = (4711, 815)
 
 
 @cache
@@ -117,9 +118,46 @@ class Outcome:
         return f"landed: {self.result.landing.reason}" + (f" ({why})" if why else "")
 
 
-async def drive(stage: Stage, fault: Fault) -> Outcome:
+@cache
+def desk_with_tools(max_input_tokens: int, max_output_tokens: int) -> type[Machine[Case]]:
+    """Build the same, whose model may use a tool once, and must before it decides; three calls."""
+
+    class DeskWithTools(Machine[Case]):
+        """Look it up, and accept or decline, or land with a human."""
+
+        triage = State(
+            LLMAgent(
+                "Decide what to do with the query.",
+                reads=(Case.query,),
+                writes=(Case.note,),
+                tools=Tool(order_status, choices={"order": Case.orders}),
+                tool_first=True,
+                asks=1,
+                calls=3,
+                max_input_tokens=max_input_tokens,
+                max_output_tokens=max_output_tokens,
+            ),
+            initial=True,
+        )
+        accepted = Final()
+        declined = Final()
+        human = Final(fallback=True)
+        accept = triage.to(accepted, "invoices and payments")
+        decline = triage.to(declined, "anything else")
+
+        limits = Limits(hops=2, tokens=3 * (max_input_tokens + max_output_tokens))
+
+    return DeskWithTools
+
+
+def order_status(order: int) -> str:
+    """Return where an order is."""
+    return "shipped"
+
+
+async def drive(stage: Stage, fault: Fault, build: Callable[[int, int], type[Machine[Case]]] = desk) -> Outcome:
     """Run the desk's machine into a fault, and hold every step of it to the theorems."""
-    machine = desk(stage.max_input_tokens, stage.max_output_tokens)
+    machine = build(stage.max_input_tokens, stage.max_output_tokens)
     visit_s = 0.4 if fault.wire in HANGING else 25.0 if stage.is_slow else 4.0
     limits = machine.definition.limits.model_copy(update={"visit_s": visit_s, "deadline_s": 1.25 * visit_s})
     log = Lines()

@@ -1,6 +1,6 @@
 """Findings about prompts, scopes and needless orchestration."""
 
-from fsm_orch import Context, Final, HumanAgent, LLMAgent, Machine, Parallel, State, Window
+from fsm_orch import Context, Final, HumanAgent, LLMAgent, Machine, Parallel, State, Tool, Window
 from fsm_orch.proof.findings.prompts import needless_routing, recursive, shared, single_agent, unscoped
 
 
@@ -158,3 +158,33 @@ def test_models_in_branches_need_a_scope_too():
 def test_a_human_with_one_way_to_go_is_no_needless_model():
     """Somebody who is to read something costs no call."""
     assert found(needless_routing, Branches) == []
+
+
+def look_up(order: int) -> str:
+    """Look it up."""
+    return ""
+
+
+class Handy(Machine[Ticket]):
+    """Models with tools: told apart by them, and of use though they write nothing."""
+
+    first = State(LLMAgent("Help.", tools=look_up), initial=True)
+    second = State(LLMAgent("Help.", tools=Tool(look_up, approval=True)))
+    third = State(LLMAgent("Help."))
+    answered, human = Final(), Final(fallback=True)
+    flow = first >> second >> third >> answered
+
+
+class Lone(Machine[Ticket]):
+    """One model with tools."""
+
+    work = State(LLMAgent("Help.", tools=look_up), initial=True)
+    answered, human = Final(), Final(fallback=True)
+    flow = work >> answered
+
+
+def test_tools_tell_models_apart_and_are_of_use():
+    """A model with tools is neither another without them nor needless, and takes more than one call."""
+    assert [finding[2] for finding in found(shared, Handy)] == ["'second' and 'first' have the same prompt: 'Help.'"]
+    assert [finding[0] for finding in found(needless_routing, Handy)] == ["FSM503"]
+    assert found(single_agent, Lone) == []

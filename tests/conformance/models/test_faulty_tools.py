@@ -1,0 +1,58 @@
+"""Whatever a provider does, a model with tools uses none that it did not ask for, and its run ends as one without."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from conformance.models.adapters import ADAPTERS, Adapter
+from conformance.models.drive import desk_with_tools, drive, told_of, written_of
+from support.provider import KEY
+from support.provider_faults import FAULTS
+
+from fsm_orch.kernel import records
+from fsm_orch.run.in_time import GRACE_S
+
+SDKS = [adapter for adapter in ADAPTERS if adapter.name in ("responses", "chat", "messages")]
+QUICK = ("honest", "500", "null", "truncated", "two decisions", "usage missing", "ended as 'tool_calls'")
+"""The faults that the fast lane tries too."""
+
+ONE_OF_MANY = {"unknown handoff", "surrogate"}
+"""Faults of a decision alone, which the form of a use does not have."""
+
+
+def rows() -> list[object]:
+    return [
+        pytest.param(adapter, name, id=f"{adapter.name}: {name}", marks=() if name in QUICK else (pytest.mark.slow,))
+        for adapter in SDKS
+        for name in adapter.expected
+    ]
+
+
+@pytest.mark.parametrize(("adapter", "name"), rows())
+async def test_run_with_tools_survives(adapter: Adapter, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A tool is used once if its use came whole, and else never; the rest is as it is without tools."""
+    caplog.set_level(logging.DEBUG)
+    fault, expected = FAULTS[name], adapter.expected[name]
+    with adapter.stage(fault, None) as stage:
+        outcome = await drive(stage, fault, desk_with_tools)
+    result = outcome.result
+    landed = {result.landing.reason} if result.landing else set()
+    used = [record for record in result.records if isinstance(record, records.Answered)]
+
+    if name not in ONE_OF_MANY:
+        assert landed <= expected.landings, outcome.summary
+    assert bool(expected.landings) == bool(landed), outcome.summary
+    assert result.state in outcome.machine.definition.finals.values()
+    assert outcome.seconds <= outcome.limits.deadline_s + GRACE_S
+    assert [record.ok for record in used] in ([True], [] if landed else [True]), outcome.summary
+
+    calls = outcome.calls
+    if len(calls) == 3 and not used and "nothing" == calls[-1].charge:  # offered nothing, so it was not made
+        calls = calls[:-1]
+    assert {call.charge for call in calls} <= expected.charge
+    assert (0 if fault.wire == "closed" else len(calls)) == outcome.requests <= 3
+    for call, reported in zip(calls, outcome.reported, strict=False):
+        assert {"usage": reported, "reservation": call.reserved, "nothing": 0}[call.charge] == call.charged
+    assert sum(call.charged for call in outcome.calls) == result.charged_tokens
+    assert KEY not in written_of(outcome) + told_of(result.error) + caplog.text
