@@ -22,7 +22,9 @@ from ..amounts import Price, Usage, trusted_usage
 from ..define.wording import without_surrogates
 from ..errors import CallFailed
 from ..messages import Message
-from .base import Request, Response
+from .anthropic_events import MessagesAssembly
+from .base import OnText, Request, Response
+from .events import Events
 from .http import OVERFLOW as _OVERFLOW
 from .http import QUOTA as _QUOTA
 from .http import (
@@ -180,15 +182,21 @@ class MessagesModel:
         self._admit(bound)
         return bound
 
-    async def complete(self, request: Request) -> Response:
-        """Send the request once; a cancellation closes its connection.
+    async def complete(self, request: Request, on_text: OnText | None = None) -> Response:
+        """Send the request once, streamed if somebody listens; a cancellation closes its connection.
 
         Raises CallFailed: if it failed, or its reply cannot be read.
         """
         body = _body(request)
         if not self._is_exact:  # else the bytes may be too many though the tokens, which `count` has asked for, are not
             self._admit(_bound(body))
-        return _response(await self._send("create", {**body, "max_tokens": request.max_output_tokens}))
+        body["max_tokens"] = request.max_output_tokens
+        if on_text is None:
+            return _response(json_of(await self._send("create", body)))
+        events = Events(MessagesAssembly(), on_text)
+        # by `extra_body`, or the SDK would read the stream, which the transport has read by then
+        content = await self._send("create", {**body, "extra_body": {"stream": True}}, events)
+        return _response(events.reply(content))
 
     def _admit(self, bound: int) -> None:
         if bound > self._max_input_tokens:
@@ -206,15 +214,20 @@ class MessagesModel:
             raise CallFailed("unreadable", "the counting endpoint gave no number", unsent=True)
         return counted.input_tokens + counted.input_tokens // _COUNT_MARGIN + _COUNT_MARGIN
 
-    async def _send(self, method: Literal["create", "count_tokens"], body: Mapping[str, Any]) -> bytes:
+    async def _send(
+        self, method: Literal["create", "count_tokens"], body: Mapping[str, Any], events: Events | None = None
+    ) -> bytes:
         """Return the body of a successful reply.
+
+        Args:
+            events: hears it, where a stream was asked for.
 
         Raises CallFailed: if the request failed.
         """
         client = await self._clients.get()
         # the raw response, since the SDK would build its own classes of the body for nobody
         call = getattr(client.messages.with_raw_response, method)
-        return await once(self._timeout_s, lambda: call(model=self._model, **body), _refused)
+        return await once(self._timeout_s, lambda: call(model=self._model, **body), _refused, events)
 
     def _client(self, http: Client) -> AsyncAnthropic:
         """Build the SDK's client. Every argument stands here, since it looks for missing ones in the environment."""
@@ -290,12 +303,11 @@ def _bytes(value: Any) -> int:
     return byte_bound(json.dumps(value, ensure_ascii=False))
 
 
-def _response(content: bytes) -> Response:
-    """Read a reply. Content or usage is enough, so that the usage of a billed call is not lost.
+def _response(reply: Any) -> Response:
+    """Read a reply, as JSON. Content or usage is enough, so that the usage of a billed call is not lost.
 
     Raises CallFailed: the failure that it tells; `unreadable`, if it has neither content nor usage.
     """
-    reply = json_of(content)
     usage, blocks = _usage(member(reply, "usage")), member(reply, "content")
     text = "".join(map(_text, blocks)) if isinstance(blocks, list) else None
     failure = told_failure(_error(reply), _TOLD)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol, cast
 
 from msgspec import Struct
 
 from ..amounts import Price, Usage
+from ..define.callables import takes
 from ..messages import Message
 
 FinishReason = Literal["stop", "length", "refusal", "other"]
@@ -68,3 +69,27 @@ class Model(Protocol):
         Raises CallFailed: if it failed; `unsent` only if it provably cost nothing.
         """
         ...
+
+
+OnText = Callable[[str], object]
+"""Is told each piece of the text of a reply as it comes, on the event loop of the call. It never raises."""
+
+
+class StreamingModel(Model, Protocol):
+    """A model that can also tell the text of a reply while it comes."""
+
+    async def complete(self, request: Request, on_text: OnText | None = None) -> Response:
+        """Send the request once, and return the whole reply, as any model does.
+
+        Args:
+            on_text: is told each piece of `Response.text`, in order; of a reply that fails, what came of it before.
+                None: nobody listens, and nothing is asked to stream.
+
+        Raises CallFailed: if it failed; `unsent` only if it provably cost nothing.
+        """
+        ...
+
+
+def streaming(model: Model) -> StreamingModel | None:
+    """Return a model as one that streams; None if its `complete` takes no `on_text`, and so tells nothing early."""
+    return cast("StreamingModel", model) if takes(model.complete, "on_text") else None

@@ -20,6 +20,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -30,7 +31,7 @@ from ..amounts import FREE, Price, Usage, trusted_usage
 from ..define.wording import to_install
 from ..errors import CallFailed, ModelUnavailable
 from . import forked
-from .base import Request, Response
+from .base import OnText, Request, Response
 from .weights import locate, stamp, unchanged
 from .wire import check_cap, json_text
 
@@ -86,14 +87,14 @@ class LocalModel:
     def _count(self, body: dict[str, Any]) -> int:
         return _shared(self._weights).count(body)
 
-    async def complete(self, request: Request) -> Response:
+    async def complete(self, request: Request, on_text: OnText | None = None) -> Response:
         """Infer the reply. A cancellation stops it after the current token, or batch of input.
 
         Raises CallFailed: if the request cannot be sent or does not fit the context, or the native library fails.
         """
         body = _body(request) | _constraint(request.schema if self._is_constrained else None)
         server = await asyncio.to_thread(_shared, self._weights)
-        return await server.complete(body)
+        return await server.complete(body, on_text)
 
     def warm(self) -> None:
         """Load the weights now instead of at the first request; blocks meanwhile.
@@ -169,6 +170,7 @@ class _Reply:
     """A reply that is being streamed."""
 
     stops: tuple[threading.Event, ...]
+    on_text: OnText
     error: Mapping[str, Any] | None = None
     texts: list[str] = field(default_factory=list)
     finish: str | None = None
@@ -178,7 +180,9 @@ class _Reply:
         """Take a chunk, and return whether to stop the stream."""
         self.error = chunk.get("error", self.error)
         for choice in chunk.get("choices", ()):
-            self.texts.append(choice["delta"].get("content") or "")
+            if text := choice["delta"].get("content"):
+                self.texts.append(text)
+                self.on_text(text)
             self.finish = choice["finish_reason"] or self.finish
         if usage := chunk.get("usage"):  # in the last chunk: until then nothing is known of what the call cost
             self.usage = trusted_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
@@ -218,6 +222,7 @@ class _Job:
     """A request that waits for the one thread that infers, or is in it."""
 
     body: Mapping[str, Any]
+    on_text: OnText
     result: Future[Response] = field(default_factory=Future)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -267,9 +272,9 @@ class _Server:
         except Exception as error:
             raise CallFailed("local_error", f"cannot count: {type(error).__name__}", unsent=True) from error
 
-    async def complete(self, body: Mapping[str, Any]) -> Response:
+    async def complete(self, body: Mapping[str, Any], on_text: OnText | None) -> Response:
         """Infer a reply in the thread. A cancellation is passed on to it."""
-        job = _Job(body)
+        job = _Job(body, _untold if on_text is None else _in_loop(on_text))
         with self._lock:
             if self._closing.is_set():
                 raise _closed()
@@ -290,7 +295,7 @@ class _Server:
     def _infer(self, job: _Job) -> Response:
         if self._closing.is_set():
             raise _closed()
-        reply = _Reply((job.stop, self._closing))
+        reply = _Reply((job.stop, self._closing), job.on_text)
         try:
             self._native.handle_chat_completions({**job.body, **_STREAM}, reply.take)
         except Exception as error:
@@ -311,6 +316,21 @@ class _Server:
     def keep(self) -> None:
         """Keep the native server until the process ends: in a forked one, to free it would wait for lost threads."""
         forked.keep(self._native)
+
+
+def _untold(text: str) -> None:
+    """Tell a text to nobody."""
+
+
+def _in_loop(on_text: OnText) -> OnText:
+    """Return what tells a text in this event loop, from the thread that infers it."""
+    loop = asyncio.get_running_loop()
+
+    def told(text: str) -> None:
+        with suppress(RuntimeError):  # the loop was closed, and nobody waits for the reply
+            loop.call_soon_threadsafe(on_text, text)
+
+    return told
 
 
 def _closed() -> CallFailed:

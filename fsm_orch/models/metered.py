@@ -11,7 +11,7 @@ from ..kernel.legal import Offer
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
-from .base import Model, Request, Response
+from .base import Model, OnText, Request, Response, streaming
 from .unchangeable import unchangeable
 
 
@@ -131,7 +131,9 @@ class MeteredModel:
         number, bound = await self._fitting(requests)
         return await self._try(bound, lambda: requests[number])
 
-    async def ask_drawn(self, draw: Draw, *, shorter: Sequence[Draw] = ()) -> Response:
+    async def ask_drawn(
+        self, draw: Draw, *, shorter: Sequence[Draw] = (), listen: Callable[[], OnText] | None = None
+    ) -> Response:
         """Send a request that is drawn anew for each try, once its call is reserved.
 
         Whatever was charged before, and what this very call may take: what can no longer be paid for is not offered.
@@ -141,6 +143,8 @@ class MeteredModel:
                 is called first with the most that the request may offer, to bound it; what it raises is raised here,
                 and the call that it was drawn for costs nothing.
             shorter: what makes it instead if it is too long, longest first.
+            listen: called for each request that is sent, for who is told the text of its reply as it comes, if the
+                model streams. None: nobody is, and the model is not asked to.
 
         Raises as `ask` does.
         """
@@ -152,28 +156,31 @@ class MeteredModel:
             offered = self._desk.offered(most)
             return requests[number] if offered == most else self._request(draws[number](offered))
 
-        return await self._try(bound, drawn)
+        return await self._try(bound, drawn, listen)
 
     def _request(self, said: Said) -> Request:
         messages, schema = said
         # unchangeable, or what an adapter does to it reaches the caller's own, and the next request
         return Request(messages=messages, schema=unchangeable(schema), max_output_tokens=self._limits.max_output_tokens)
 
-    async def _try(self, bound: int, drawn: Callable[[], Request]) -> Response:
+    async def _try(
+        self, bound: int, drawn: Callable[[], Request], listen: Callable[[], OnText] | None = None
+    ) -> Response:
         """Send a request, and again as long as it fails for now and that is worth it.
 
         Args:
             bound: of its input, the same for every try.
             drawn: makes it, once its call is reserved.
+            listen: as in `ask_drawn`.
         """
         try:
-            return await self._send(bound, drawn)
+            return await self._send(bound, drawn, listen)
         except CallFailed as error:
             if self._retry is None:
                 raise
             return await self._retry.after(
                 error,
-                lambda: self._send(bound, drawn),
+                lambda: self._send(bound, drawn, listen),
                 calls_left=self._desk.calls_left,
                 seconds_left=self._desk.seconds_left,
             )
@@ -212,7 +219,7 @@ class MeteredModel:
     def _unreadable(self, came: str) -> CallFailed:
         return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")
 
-    async def _send(self, bound: int, drawn: Callable[[], Request]) -> Response:
+    async def _send(self, bound: int, drawn: Callable[[], Request], listen: Callable[[], OnText] | None) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
         call = self._desk.reserve(bound, self._limits.max_output_tokens)
         request: Request | None = None
@@ -223,7 +230,11 @@ class MeteredModel:
             await self._desk.written()
             request = drawn()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
-            reply = await self._model.complete(request)
+            streams = None if listen is None else streaming(self._model)
+            if listen is None or streams is None:
+                reply = await self._model.complete(request)
+            else:
+                reply = await streams.complete(request, listen())
             # by its class: an object of a user's own may say anything of itself, and what it has later is not that
             if not issubclass(type(reply), Response):
                 raise self._unreadable(f"a {type(reply).__name__}")

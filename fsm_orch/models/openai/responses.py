@@ -9,13 +9,15 @@ from openai import AsyncOpenAI
 
 from ...amounts import Price, trusted_usage
 from ...messages import Message
-from ..base import Request, Response
+from ..base import OnText, Request, Response
+from ..events import Events
 from ..http import Transport
 from ..prices import openai_price
 from ..wire import member
 from .client import OPENAI_URL, TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, texts_of
 from .replies import items, joined, response
+from .streamed import ResponsesAssembly
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
@@ -70,19 +72,21 @@ class ResponsesModel:
         """
         return await input_bound(request, self._encoding)
 
-    async def complete(self, request: Request) -> Response:
-        """Send the request once; a cancellation closes its connection.
+    async def complete(self, request: Request, on_text: OnText | None = None) -> Response:
+        """Send the request once, streamed if somebody listens; a cancellation closes its connection.
 
         Raises CallFailed: if it failed, or its reply cannot be read.
         """
         texts_of(request)  # only to check it: a lone surrogate would fail inside the SDK
-        body = self._fixed | _body(request)
+        body, events = self._fixed | _body(request), None
+        if on_text is not None:
+            body["stream"], events = True, Events(ResponsesAssembly(), on_text)
 
         async def create(sdk: AsyncOpenAI) -> Any:
             # All of the body, for the reason that the module `client` gives.
             return await sdk.responses.with_raw_response.create(extra_body=body)
 
-        return _read(await self._endpoint.send(create))
+        return _read(await self._endpoint.send(create, events))
 
 
 def _body(request: Request) -> dict[str, Any]:
