@@ -31,6 +31,7 @@ from .models.base import Response
 from .models.scripted import ScriptedModel
 from .proof.bounds.certificate import Certificate
 from .resilience.retry import Retry
+from .run.delta import TextDelta
 from .run.result import Hop, Landing, RunResult
 from .run.runner import Runner
 from .run.stream import RunStream
@@ -71,6 +72,7 @@ __all__ = [
     "ScriptedModel",
     "StartError",
     "State",
+    "TextDelta",
     "Usage",
     "Visit",
     "Window",

@@ -21,11 +21,12 @@ from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
 from ..limits import CallLimits
 from ..messages import Message
-from ..models.base import Response
+from ..models.base import OnText, Response
 from ..models.metered import Said
 from .base import Reply, Visit
 from .decision import MEANS_NONE, Form, form
 from .window import Window
+from .written import Written
 
 _MOST_MENUS = 256
 """How many menus an agent keeps, with form and instructions; a state of eight exits has no more."""
@@ -134,9 +135,25 @@ class LLMAgent:
             return (self._repairs(visit, prompt)[number] if visit.refusals else prompt), drawn.schema
 
         shorter = range(1, len(self._repairs(visit, ()))) if visit.refusals else ()
-        response = await visit.model.ask_drawn(draw, shorter=[partial(draw, number=number) for number in shorter])
+        written: Written | None = None
+
+        def listen() -> OnText:
+            nonlocal written
+            assert drawn is not None
+            assert visit.listener is not None
+            written = Written(drawn, self._written[-1], visit.listener)
+            return written.hear
+
+        response = await visit.model.ask_drawn(
+            draw,
+            shorter=[partial(draw, number=number) for number in shorter],
+            listen=listen if visit.listener is not None and self._written else None,
+        )
         assert drawn is not None  # no reply comes before a request was drawn
-        return _read(drawn, response, visit.state.name)
+        reply = _read(drawn, response, visit.state.name)
+        if written is not None:
+            written.end(response.text, reply)
+        return reply
 
     def _make(
         self, context: type[Context], exits: tuple[Handoff, ...], menu: tuple[Handoff, ...], may_decline: bool

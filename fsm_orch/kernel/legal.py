@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ..amounts import NOTHING, Amount
 from ..define.context import Context
-from ..define.states import Handoff
+from ..define.states import Final, Handoff
 from ..define.watched import watched
 from .configuration import Configuration
 from .engine import CompiledMachine, CompiledState, GuardAnswer
@@ -98,6 +98,29 @@ def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer
         ]
     )
     return Offer(still, _is_used_up(menu(compiled, now)))
+
+
+def will_end_run(
+    compiled: CompiledMachine, now: Configuration, handoff: str | None, written: Context, field: str
+) -> bool:
+    """Return whether a reply ends the run, whatever text is in a field, unless it comes too late or costs too much.
+
+    Args:
+        handoff: what it proposes; None: nothing.
+        written: the context that it makes, with any text in that field.
+    """
+    own, visit = compiled.states[now.state], now.visit
+    if visit is None or now.path or (own.spec.must_ask and not visit.is_answered):
+        return False
+    # what is asked in this order, and what it reads of a context, decides; what nobody has read can be anything
+    for way in own.exits if handoff is None else [exit for exit in own.exits if exit.name == handoff]:
+        reads: set[str] = set()
+        answer = compiled.holds(way, watched(written, reads.add))
+        if field in reads or (handoff is not None and not answer.holds):
+            return False
+        if answer.holds:
+            return isinstance(way.target, Final) and field not in {ref.name for ref in way.target.sets}
+    return False
 
 
 _USED_UP: frozenset[RefusalReason] = frozenset({"visits", "hops", "budget"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .wire import member
+from .wire import member, paired
 
 
 class MessagesAssembly:
@@ -50,6 +50,9 @@ class MessagesAssembly:
             self._message["usage"] = self._started | {key: value for key, value in counts.items() if value is not None}
 
     def reply(self) -> Any:
+        for block in self._blocks.values():
+            if isinstance(text := block.get("text"), str):
+                block["text"] = paired(text)
         return {**self._message, "content": list(self._blocks.values()) or self._message.get("content")}
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from .base import OnText
 from .http import DISCONNECTED, UNREADABLE
-from .wire import json_of
+from .wire import json_of, paired
 
 SILENCE_S = 30.0
 """Seconds without a byte after which a reply whose text has begun counts as lost. Before that a model may think."""
@@ -51,6 +51,7 @@ class Events:
         self._assembly = assembly
         self._on_text = on_text
         self._line = bytearray()
+        self._half = ""
         self._data: list[bytes] = []
         self._is_heard = self._is_spoilt = self._has_text = False
 
@@ -108,7 +109,13 @@ class Events:
             self._is_spoilt = True
         elif text := self._assembly.take(event):
             self._has_text = True
-            self._on_text(text)
+            self._tell(self._half + text)
+
+    def _tell(self, text: str) -> None:
+        # a server may cut a text in the middle of a surrogate pair
+        self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        if whole := paired(text.removesuffix(self._half)):
+            self._on_text(whole)
 
 
 def _object(data: bytes) -> dict[str, Any] | None:

@@ -319,7 +319,7 @@ class _Server:
 
 
 def _untold(text: str) -> None:
-    """Tell a text to nobody."""
+    """Do nothing: nobody listens."""
 
 
 def _in_loop(on_text: OnText) -> OnText:

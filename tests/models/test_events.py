@@ -39,7 +39,9 @@ def heard(*parts: bytes) -> tuple[Events, list[str]]:
     return events, told
 
 
-BODY = ': hi\r\n\r\nevent: x\r\ndata: {"text": "ün"}\r\n\r\ndata:{"text":\ndata: "ï👩"}\n\nid: 7\n\ndata: {"end": 1}\n\n'.encode()
+BODY = (
+    ': hi\r\n\r\nevent: x\r\ndata: {"text": "ün"}\r\n\r\ndata:{"text":\ndata: "ï👩"}\n\nid: 7\n\ndata: {"end": 1}\n\n'
+).encode()
 
 
 @given(st.lists(st.integers(0, len(BODY)), max_size=30))

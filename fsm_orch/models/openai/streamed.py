@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..wire import error_in, member
+from ..wire import error_in, member, paired
 from .replies import items
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
@@ -68,4 +68,6 @@ class ChatAssembly:
         return text or "" if next(iter(self._choices)) == index else ""  # only one is asked for
 
     def reply(self) -> Any:
+        for kept in self._choices.values():
+            kept["message"] = {key: said and paired(said) for key, said in kept["message"].items()}
         return {**self._around, "choices": list(self._choices.values())}
