@@ -66,7 +66,8 @@ class PathWriter:
                     self._deltas.append(record)
                     status.update(self._answer())
                 else:
-                    self._settle(record)
+                    if self._is_settled(record):
+                        status.update("")
                     self._write(record)
                     self._update(status, record)
 
@@ -88,16 +89,18 @@ class PathWriter:
         lines = [line.plain for part in said.splitlines() for line in Text(part).wrap(self._out, self._out.width - 4)]
         return Text("\n  ".join(["answers", *lines[-max(1, self._out.height - 6) :]]), style="dim")
 
-    def _settle(self, record: Record) -> None:
-        """Note whether the answer stands, and show it struck out if it was cut off."""
+    def _is_settled(self, record: Record) -> bool:
+        """Return whether a record ends the answer under way: it stands, or was cut off, and is shown struck out."""
         if not self._deltas:
-            return
-        if self._deltas[-1].is_withdrawn_by(record):
+            return False
+        is_withdrawn = self._deltas[-1].is_withdrawn_by(record)
+        if is_withdrawn:
             said = cut("".join([delta.text for delta in self._deltas]))
             self._aside(record.stamp, f"withdrawn: {said}", "dim strike")
-            self._deltas.clear()
-        elif isinstance(record, HandedOff) and not record.stamp.path:
-            self._deltas.clear()
+        elif not isinstance(record, HandedOff) or record.stamp.path:
+            return False
+        self._deltas.clear()
+        return True
 
     def _at_work(self, state: str, doing: str = "is at work") -> Text:
         return Text(state, style="bold").append(f" {doing}", style="not bold dim")
