@@ -21,7 +21,7 @@ from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
 from ..limits import CallLimits
 from ..messages import Message
-from ..models.base import OnText, Response
+from ..models.base import Response
 from ..models.metered import Said
 from .base import Reply, Visit
 from .decision import MEANS_NONE, Form, form
@@ -134,23 +134,18 @@ class LLMAgent:
             prompt = self._prompt(visit, instructions)
             return (self._repairs(visit, prompt)[number] if visit.refusals else prompt), drawn.schema
 
+        def asked() -> Form:
+            assert drawn is not None  # no reply comes before a request was drawn
+            return drawn
+
         shorter = range(1, len(self._repairs(visit, ()))) if visit.refusals else ()
-        written: Written | None = None
-
-        def listen() -> OnText:
-            nonlocal written
-            assert drawn is not None
-            assert visit.listener is not None
-            written = Written(drawn, self._written[-1], visit.listener)
-            return written.hear
-
+        written = None if visit.listener is None else Written(self._written[-1], visit.listener, asked)
         response = await visit.model.ask_drawn(
             draw,
             shorter=[partial(draw, number=number) for number in shorter],
-            listen=listen if visit.listener is not None and self._written else None,
+            listen=None if written is None else written.begin,
         )
-        assert drawn is not None  # no reply comes before a request was drawn
-        reply = _read(drawn, response, visit.state.name)
+        reply = _read(asked(), response, visit.state.name)
         if written is not None:
             written.end(response.text, reply)
         return reply

@@ -8,6 +8,7 @@ both take is told as it grows; of anything else nothing is told, and its text co
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Any
 
 from pydantic_core import from_json
@@ -15,27 +16,34 @@ from pydantic_core import from_json
 from ..define.wording import without_surrogates
 from ..errors import CallFailed
 from ..kernel.reasons import Refusal
+from ..models.base import OnText
 from .base import Listener, Reply
 from .decision import Form
 
 
 class Written:
-    """One reply while it is written.
+    """The reply to a request while it is written; a request that is sent again has a new one.
 
     Args:
-        form: what the model fills in.
         field: the last one that it writes.
         listener: judges whether its text may be told, and is told it.
+        asked: returns the form that the request which was sent last asks for.
     """
 
-    def __init__(self, form: Form, field: str, listener: Listener) -> None:
-        self._form = form
+    _form: Form
+    _raw = _told = ""
+    _is_told: bool | None = None
+    """Whether the text is told; None: that is not known yet."""
+
+    def __init__(self, field: str, listener: Listener, asked: Callable[[], Form]) -> None:
         self._field = field
         self._listener = listener
-        self._raw = ""
-        self._told = ""
-        self._is_told: bool | None = None
-        """Whether it is told; None: that is not known yet."""
+        self._asked = asked
+
+    def begin(self) -> OnText:
+        """Begin the reply to a request that is sent now, and return who is told its pieces."""
+        self._form, self._raw, self._told, self._is_told = self._asked(), "", "", None
+        return self.hear
 
     def hear(self, piece: str) -> None:
         """Take the next piece of the reply."""

@@ -230,11 +230,10 @@ class MeteredModel:
             await self._desk.written()
             request = drawn()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
-            streams = None if listen is None else streaming(self._model)
-            if listen is None or streams is None:
-                reply = await self._model.complete(request)
+            if listen is not None and (model := streaming(self._model)) is not None:
+                reply = await model.complete(request, listen())
             else:
-                reply = await streams.complete(request, listen())
+                reply = await self._model.complete(request)
             # by its class: an object of a user's own may say anything of itself, and what it has later is not that
             if not issubclass(type(reply), Response):
                 raise self._unreadable(f"a {type(reply).__name__}")

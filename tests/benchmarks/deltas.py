@@ -51,9 +51,9 @@ def reading(length: int) -> float:
     asked, parts = form(Ticket, ("answer",), ("done", "other"), ("done", "other")), pieces(length)
 
     def once() -> None:
-        written = Written(asked, "answer", Listening())
+        hear = Written("answer", Listening(), lambda: asked).begin()
         for part in parts:
-            written.hear(part)
+            hear(part)
 
     return _median_us(once, len(parts))
 
