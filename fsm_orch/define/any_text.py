@@ -23,9 +23,8 @@ def takes_any_text(context: type[Context], field: str) -> bool:
         return False
     if model.get("custom_init") or model.get("post_init") or any(key.startswith("str_") for key in model["config"]):
         return False
-    own = fields["fields"][field]
-    text = _inside(own["schema"])
-    return text["type"] == "str" and text.keys() <= _PLAIN and not own.get("serialization_exclude")
+    text = _inside(fields["fields"][field]["schema"])
+    return text["type"] == "str" and text.keys() <= _PLAIN
 
 
 def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -104,3 +104,10 @@ def test_patience() -> None:
     assert heard(b'data: {"text": ""}\n\n')[0].patience_s is None
     assert SILENCE_S == heard(b'data: {"text": "a"}\n\n')[0].patience_s
     assert SILENCE_S > (heard(b"data: [DONE]\n\n")[0].patience_s or 0) > 0
+
+
+def test_halves_of_a_character() -> None:
+    """A character that is cut between two events is told whole; a half whose other never comes is not told."""
+    parts = [b'data: {"text": "a\\ud83d"}\n\n', b'data: {"text": "\\ude00b"}\n\n', b'data: {"text": "c\\ud83d"}\n\n']
+
+    assert ["a", "😀b", "c"] == heard(*parts)[1]

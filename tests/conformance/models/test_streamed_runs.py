@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from support.provider_streams import STREAM_FAULTS
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Retry, Runner, RunResult, State, TextDelta
 from fsm_orch.kernel import records
 from fsm_orch.testing import TheoremChecker
+from fsm_orch.testing.cassette import cassette
 
 streamed = pytest.mark.parametrize("adapter", STREAMING, ids=lambda adapter: adapter.name)
 _QUICK = Retry(initial_s=0.01, max_s=0.02, jitter_s=0.0)
@@ -179,6 +181,21 @@ async def test_usage_that_is_never_told(adapter: Adapter, usage: Any) -> None:
     assert ANSWER == said(told) == result.context.answer
     assert [False, True] == [record.usage is None for record in settled]
     assert settled[1].tokens == reserved[1].input_tokens + reserved[1].output_tokens
+
+
+@streamed
+async def test_a_cassette_replays_a_stream(adapter: Adapter, tmp_path: Path) -> None:
+    """A stream that was recorded is replayed without the network, with the same answer."""
+    answer, file = "an änswer 😀", tmp_path / "streamed.json"
+    with Provider(part=16) as provider:
+        provider.plan(ROUTED, answering(answer))
+        with cassette(file, record=True):
+            await run(adapter, provider)
+        with cassette(file):
+            told, _, result = await run(adapter, provider)
+
+    assert answer == result.context.answer == said(told)
+    assert 2 == len(provider.completions)
 
 
 class Chain(Machine[Ticket]):
