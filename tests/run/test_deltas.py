@@ -61,7 +61,9 @@ class Desk(Machine[Ticket]):
     """Route a question, and answer it."""
 
     triage = State(LLMAgent("Route.", writes=Ticket.note), initial=True)
-    reply = State(LLMAgent("Answer.", writes=(Ticket.sure, Ticket.answer), calls=3), max_visits=2)
+    reply = State(
+        LLMAgent("Answer.", writes=(Ticket.sure, Ticket.answer), calls=3, max_output_tokens=800), max_visits=2
+    )
     done = Final()
     checked = Final()
     other = Final(sets={Ticket.answer: "Ask a colleague."})
