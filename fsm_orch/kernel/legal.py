@@ -100,17 +100,15 @@ def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer
     return Offer(still, _is_used_up(menu(compiled, now)))
 
 
-def will_end_run(
-    compiled: CompiledMachine, now: Configuration, handoff: str | None, written: Context, field: str
-) -> bool:
-    """Return whether a reply ends the run, whatever text is in a field, unless it comes too late or costs too much.
+def will_end(compiled: CompiledMachine, now: Configuration, handoff: str | None, written: Context, field: str) -> bool:
+    """Return whether a reply ends its machine, whatever text is in a field, unless it is late or costs too much.
 
     Args:
         handoff: what it proposes; None: nothing.
         written: the context that it makes, with any text in that field.
     """
     own, visit = compiled.states[now.state], now.visit
-    if visit is None or now.path or (own.spec.must_ask and not visit.is_answered):
+    if visit is None or (own.spec.must_ask and not visit.is_answered):
         return False
     # what is asked in this order, and what it reads of a context, decides; what nobody has read can be anything
     for way in own.exits if handoff is None else [exit for exit in own.exits if exit.name == handoff]:

@@ -8,7 +8,7 @@ from ..define.changes import changed
 from ..define.states import Final
 from ..errors import ContextError
 from ..kernel.configuration import Configuration
-from ..kernel.legal import will_end_run
+from ..kernel.legal import will_end
 from .delta import OnDelta, TextDelta
 from .desk import AttemptDesk
 from .writer import Run
@@ -42,7 +42,7 @@ class _Answer:
             written = changed(now.context, decision.changes)
         except ContextError:
             return False
-        return will_end_run(self._desk.compiled, now, decision.handoff_name, written, field)
+        return will_end(self._desk.compiled, now, decision.handoff_name, written, field)
 
     def hear(self, field: str, text: str) -> None:
         now = None if self._desk.is_closed else self._desk.due  # what comes late is nobody's
