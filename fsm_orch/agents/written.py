@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from ..define.wording import without_surrogates
 from ..errors import CallFailed
 from ..kernel.reasons import Refusal
-from ..models.base import OnText
+from ..models.base import OnPiece
 from .base import Listener, Reply
 from .decision import Form
 
@@ -40,7 +40,7 @@ class Written:
         self._listener = listener
         self._asked = asked
 
-    def begin(self) -> OnText:
+    def begin(self) -> OnPiece:
         """Begin the reply to a request that is sent now, and return who is told its pieces."""
         self._form, self._raw, self._told, self._is_told = self._asked(), "", "", None
         return self.hear

@@ -23,7 +23,7 @@ from ..define.wording import without_surrogates
 from ..errors import CallFailed
 from ..messages import Message
 from .anthropic_events import MessagesAssembly
-from .base import OnText, Request, Response
+from .base import OnPiece, Request, Response
 from .events import Events
 from .http import OVERFLOW as _OVERFLOW
 from .http import QUOTA as _QUOTA
@@ -182,7 +182,7 @@ class MessagesModel:
         self._admit(bound)
         return bound
 
-    async def complete(self, request: Request, on_text: OnText | None = None) -> Response:
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request once, streamed if somebody listens; a cancellation closes its connection.
 
         Raises CallFailed: if it failed, or its reply cannot be read.

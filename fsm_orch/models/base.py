@@ -71,14 +71,14 @@ class Model(Protocol):
         ...
 
 
-OnText = Callable[[str], object]
+OnPiece = Callable[[str], object]
 """Is told each piece of the text of a reply as it comes, on the event loop of the call. It never raises."""
 
 
 class StreamingModel(Model, Protocol):
     """A model that can also tell the text of a reply while it comes."""
 
-    async def complete(self, request: Request, on_text: OnText | None = None) -> Response:
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request once, and return the whole reply, as any model does.
 
         Args:

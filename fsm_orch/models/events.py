@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol
 
-from .base import OnText
+from .base import OnPiece
 from .http import DISCONNECTED, UNREADABLE
 from .wire import json_of, paired
 
@@ -47,7 +47,7 @@ class Events:
         on_text: is told the text that each adds.
     """
 
-    def __init__(self, assembly: Assembly, on_text: OnText) -> None:
+    def __init__(self, assembly: Assembly, on_text: OnPiece) -> None:
         self._assembly = assembly
         self._on_text = on_text
         self._line = bytearray()

@@ -31,7 +31,7 @@ from ..amounts import FREE, Price, Usage, trusted_usage
 from ..define.wording import to_install
 from ..errors import CallFailed, ModelUnavailable
 from . import forked
-from .base import OnText, Request, Response
+from .base import OnPiece, Request, Response
 from .weights import locate, stamp, unchanged
 from .wire import check_cap, json_text
 
@@ -87,7 +87,7 @@ class LocalModel:
     def _count(self, body: dict[str, Any]) -> int:
         return _shared(self._weights).count(body)
 
-    async def complete(self, request: Request, on_text: OnText | None = None) -> Response:
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Infer the reply. A cancellation stops it after the current token, or batch of input.
 
         Raises CallFailed: if the request cannot be sent or does not fit the context, or the native library fails.
@@ -170,7 +170,7 @@ class _Reply:
     """A reply that is being streamed."""
 
     stops: tuple[threading.Event, ...]
-    on_text: OnText
+    on_text: OnPiece
     error: Mapping[str, Any] | None = None
     texts: list[str] = field(default_factory=list)
     finish: str | None = None
@@ -222,7 +222,7 @@ class _Job:
     """A request that waits for the one thread that infers, or is in it."""
 
     body: Mapping[str, Any]
-    on_text: OnText
+    on_text: OnPiece
     result: Future[Response] = field(default_factory=Future)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -272,7 +272,7 @@ class _Server:
         except Exception as error:
             raise CallFailed("local_error", f"cannot count: {type(error).__name__}", unsent=True) from error
 
-    async def complete(self, body: Mapping[str, Any], on_text: OnText | None) -> Response:
+    async def complete(self, body: Mapping[str, Any], on_text: OnPiece | None) -> Response:
         """Infer a reply in the thread. A cancellation is passed on to it."""
         job = _Job(body, _untold if on_text is None else _in_loop(on_text))
         with self._lock:
@@ -322,7 +322,7 @@ def _untold(text: str) -> None:
     """Do nothing: nobody listens."""
 
 
-def _in_loop(on_text: OnText) -> OnText:
+def _in_loop(on_text: OnPiece) -> OnPiece:
     """Return what tells a text in this event loop, from the thread that infers it."""
     loop = asyncio.get_running_loop()
 

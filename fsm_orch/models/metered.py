@@ -11,7 +11,7 @@ from ..kernel.legal import Offer
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
-from .base import Model, OnText, Request, Response, streaming
+from .base import Model, OnPiece, Request, Response, streaming
 from .unchangeable import unchangeable
 
 
@@ -132,7 +132,7 @@ class MeteredModel:
         return await self._try(bound, lambda: requests[number])
 
     async def ask_drawn(
-        self, draw: Draw, *, shorter: Sequence[Draw] = (), listen: Callable[[], OnText] | None = None
+        self, draw: Draw, *, shorter: Sequence[Draw] = (), listen: Callable[[], OnPiece] | None = None
     ) -> Response:
         """Send a request that is drawn anew for each try, once its call is reserved.
 
@@ -164,7 +164,7 @@ class MeteredModel:
         return Request(messages=messages, schema=unchangeable(schema), max_output_tokens=self._limits.max_output_tokens)
 
     async def _try(
-        self, bound: int, drawn: Callable[[], Request], listen: Callable[[], OnText] | None = None
+        self, bound: int, drawn: Callable[[], Request], listen: Callable[[], OnPiece] | None = None
     ) -> Response:
         """Send a request, and again as long as it fails for now and that is worth it.
 
@@ -219,7 +219,7 @@ class MeteredModel:
     def _unreadable(self, came: str) -> CallFailed:
         return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")
 
-    async def _send(self, bound: int, drawn: Callable[[], Request], listen: Callable[[], OnText] | None) -> Response:
+    async def _send(self, bound: int, drawn: Callable[[], Request], listen: Callable[[], OnPiece] | None) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
         call = self._desk.reserve(bound, self._limits.max_output_tokens)
         request: Request | None = None

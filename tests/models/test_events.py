@@ -70,8 +70,8 @@ def test_no_bytes_break_it(body: bytes) -> None:
     ("body", "reason"),
     [
         (b'data: {"text": "a"}\n\n', "disconnected"),
-        (b'data: {"text": "a"}\n\ndata: {"te', "disconnected"),
-        (b'data: {"te', "disconnected"),
+        (b'data: {"text": "a"}\n\ndata: {"tex', "disconnected"),
+        (b'data: {"tex', "disconnected"),
         (b'data: nonsense\n\ndata: {"end": 1}\n\n', "unreadable"),
         (b'data: [1]\n\ndata: {"end": 1}\n\n', "unreadable"),
     ],
@@ -88,7 +88,7 @@ def test_what_is_no_reply(body: bytes, reason: str) -> None:
 
 def test_nothing_is_told_after_a_loss() -> None:
     """What follows a spoilt event is not told: a listener would take it for the next piece."""
-    _, told = heard(b'data: {"text": "a"}\n\ndata: {"te\n\ndata: {"text": "b"}\n\n')
+    _, told = heard(b'data: {"text": "a"}\n\ndata: {"tex\n\ndata: {"text": "b"}\n\n')
 
     assert ["a"] == told
 

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from fsm_orch import ScriptedModel
-from fsm_orch.models.base import OnText, Request, Response
+from fsm_orch.models.base import OnPiece, Request, Response
 from fsm_orch.models.scripted import Line
 
 Pieces = Callable[[str], Iterable[str]]
@@ -43,7 +43,7 @@ class Speaking(ScriptedModel):
         self.heard: list[bool] = []
         """Whether somebody listened to each request."""
 
-    async def complete(self, request: Request, on_text: OnText | None = None) -> Response:
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         self.heard.append(on_text is not None)
         response = await super().complete(request)
         error = self._fails.get(len(self.requests))

@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 
 from ...amounts import Price, Usage, trusted_usage
 from ...messages import Message
-from ..base import OnText, Request, Response
+from ..base import OnPiece, Request, Response
 from ..events import Events
 from ..http import Transport
 from ..prices import openai_price
@@ -103,7 +103,7 @@ class ChatModel:
         """
         return await input_bound(request, self._encoding)
 
-    async def complete(self, request: Request, on_text: OnText | None = None) -> Response:
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request once, streamed if somebody listens; a cancellation closes its connection.
 
         Raises CallFailed: if it failed, or its reply cannot be read.
