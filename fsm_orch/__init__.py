@@ -33,6 +33,7 @@ from .models.fallback import Fallback
 from .models.scripted import ScriptedModel
 from .proof.bounds.certificate import Certificate
 from .resilience.retry import Retry
+from .run.delta import TextDelta
 from .run.result import Hop, Landing, RunResult
 from .run.runner import Runner
 from .run.stream import RunStream
@@ -76,6 +77,7 @@ __all__ = [
     "ScriptedModel",
     "StartError",
     "State",
+    "TextDelta",
     "Tool",
     "Usage",
     "Visit",

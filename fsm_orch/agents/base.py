@@ -22,6 +22,18 @@ from ..messages import Message
 from ..models.metered import MeteredModel
 
 
+class Listener(Protocol):
+    """Who is told the text of an answer while a model writes it."""
+
+    def will_stand(self, decision: Reply, field: str) -> bool:
+        """Return whether nothing but a cut can refuse a decision any more, whatever text comes to be in a field."""
+        ...
+
+    def hear(self, field: str, text: str) -> None:
+        """Take what was added to a field."""
+        ...
+
+
 def _none_left() -> int:
     return 0
 
@@ -59,6 +71,8 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     """What `model` returns; None if the agent declares no calls."""
     offer: Callable[[], Offer] | None = None
     """Returns what a form may offer: what is legal, and whether something used up has closed another exit."""
+    listener: Listener | None = None
+    """Who is told the text of the answer while it is written; None: nobody."""
     asks: Mapping[int, Ask] = NO_ASKS
     """What the agent asked for in this visit, with what came of it, by number; empty before its first round."""
     is_answered: bool = False

@@ -48,6 +48,7 @@ class Form:
         legal: those of them that are on the menu, `none_of_these` too where it is.
         reader: validates a reply in JSON's strict mode.
         has_places: whether it asks for a tuple, whose places come as the keys of an object.
+        place: the keys that lead to the decision inside the object.
     """
 
     schema: Mapping[str, Any] | None
@@ -55,6 +56,7 @@ class Form:
     legal: tuple[str, ...]
     reader: type[BaseModel]
     has_places: bool = False
+    place: tuple[str, ...] = ()
 
     def read(self, text: str, *, is_truncated: bool) -> Decision | Refusal:
         """Read a reply, and return the decision or why it is refused.

@@ -30,6 +30,7 @@ from .summary import Summaries
 from .tool_form import ToolForm, tool_form
 from .toolbox import Toolbox, Tools, Usable
 from .window import Window
+from .written import Written
 
 _MOST_MENUS = 256
 """How many menus an agent keeps, with form and instructions; a state of eight exits has no more."""
@@ -177,16 +178,26 @@ class LLMAgent:
             drawn, instructions = self._asked(context, exits, menu, may_decline, tools, may_decide)
             return self._prompts.longest_first(visit, context, instructions)[number], drawn.schema
 
+        def asked() -> Form | ToolForm:
+            assert drawn is not None  # no reply comes before a request was drawn
+            return drawn
+
         shorter = [partial(draw, number=number) for number in range(1, self._prompts.count(visit))]
+        written = None if visit.listener is None else Written(self._written[-1], visit.listener, asked)
         try:
-            response = await visit.model.ask_drawn(draw, shorter=shorter)
+            response = await visit.model.ask_drawn(
+                draw, shorter=shorter, listen=None if written is None else written.begin
+            )
         except _NothingToOffer as nothing:
             if isinstance(nothing.__context__, CallFailed):  # it was for another try of a request that had failed
                 raise nothing.__context__ from None
             return Reply(refusal=nothing.refusal)
-        assert drawn is not None  # no reply comes before a request was drawn
-        reply = _read(drawn, response, visit.state.name)
-        if summary is None or isinstance(reply, Round) or reply.refusal is not None:
+        reply = _read(asked(), response, visit.state.name)
+        if isinstance(reply, Round):
+            return reply
+        if written is not None:
+            written.end(response.text, reply)
+        if summary is None or reply.refusal is not None:
             return reply
         return replace(reply, messages=(summary, *reply.messages))
 

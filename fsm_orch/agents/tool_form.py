@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -57,6 +57,8 @@ class ToolForm:
     schema: Mapping[str, Any]
     offered: Mapping[str, Offered]
     decision: Form | None
+    place: ClassVar[tuple[str, ...]] = ("reply",)
+    """The keys that lead to the decision inside the object."""
 
     def read(self, text: str, *, is_truncated: bool) -> Decision | tuple[Request, ...] | Refusal:
         """Read a reply, and return the decision, what is asked for, or why it is refused.

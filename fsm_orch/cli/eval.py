@@ -20,6 +20,7 @@ from ..errors import DefinitionError
 from ..evaluate.routes import Probe, Route, Routing, Share, alone, handed_on, route
 from ..kernel.records import VisitStarted
 from ..models import registry
+from ..run.delta import TextDelta
 from ..run.runner import Runner
 from . import files, queries, start
 from .curve import tradeoff
@@ -201,8 +202,9 @@ class _Trial:
 
     async def _route(self, runner: AnyRunner, query: Query, leave_at: Collection[str]) -> Route:
         records = []
-        async with runner.stream(self._context(runner, query), deps=self.deps) as stream:
+        async with runner.stream(self._context(runner, query), deps=self.deps, text=False) as stream:
             async for record in stream:
+                assert not isinstance(record, TextDelta)  # none was asked for
                 records.append(record)
                 if isinstance(record, VisitStarted) and record.stamp.state in leave_at:
                     break

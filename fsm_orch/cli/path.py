@@ -1,4 +1,4 @@
-"""The path of a run, shown as it happens: a line for each hop, and the result at the end."""
+"""The path of a run, shown as it happens: a line for each hop, the answer as it is written, and the result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from ..kernel.records import (
     Stamp,
     VisitStarted,
 )
-from ..run.result import RunResult
+from ..run.delta import TextDelta
+from ..run.result import RunResult, cut
 from .show import hanging, safe
 
 _LANDING = "landing"
@@ -37,28 +38,38 @@ class PathWriter:
     Args:
         out: where to write.
         definition: of the machine; its names set the width of the columns.
-        is_alive: show which agent is at work now; only for a terminal that nothing else writes to.
+        is_alive: show which agent is at work now, and the answer as it is written; only for a terminal that nothing
+            else writes to.
     """
 
     def __init__(self, out: Console, definition: Definition, *, is_alive: bool) -> None:
         self._out = out
         self._definition = definition
-        self._is_alive = is_alive
+        self.is_alive = is_alive
+        self._deltas: list[TextDelta] = []
+        """The answer as far as it is written."""
         self._state_width = max(map(len, (*definition.states, *definition.finals)))
         self._handoff_width = max(len(name) for name in (_LANDING, *(h.name for h in definition.handoffs)))
 
-    async def follow(self, records: AsyncIterable[Record]) -> None:
+    async def follow(self, records: AsyncIterable[Record | TextDelta]) -> None:
         """Write a line for each record that shows where the run goes, until there are no more."""
         self._out.print(Text(self._definition.name, style="bold").append(f"  {safe(self._definition.doc)}", "dim"))
         self._out.print()
-        if not self._is_alive:
+        if not self.is_alive:
             async for record in records:
-                self._write(record)
+                if not isinstance(record, TextDelta):
+                    self._write(record)
             return
         with self._out.status(self._at_work(self._definition.initial.name)) as status:
             async for record in records:
-                self._write(record)
-                self._update(status, record)
+                if isinstance(record, TextDelta):
+                    self._deltas.append(record)
+                    status.update(self._answer())
+                else:
+                    if self._is_settled(record):
+                        status.update("")
+                    self._write(record)
+                    self._update(status, record)
 
     def write(self, records: Iterable[Record]) -> None:
         """Write a line for each record that shows where a run has gone."""
@@ -71,6 +82,25 @@ class PathWriter:
                 status.update(self._at_work(stamp.state))
             case CallReserved(stamp=stamp, call=call, model=model):
                 status.update(self._at_work(stamp.state, f"is waiting for {model or 'its model'} (call {call})"))
+
+    def _answer(self) -> Text:
+        """Return the last lines of the answer, as many as the terminal has room for."""
+        said = safe("".join([delta.text for delta in self._deltas]))
+        lines = [line.plain for part in said.splitlines() for line in Text(part).wrap(self._out, self._out.width - 4)]
+        return Text("\n  ".join(["answers", *lines[-max(1, self._out.height - 6) :]]), style="dim")
+
+    def _is_settled(self, record: Record) -> bool:
+        """Return whether a record ends the answer under way: it stands, or was cut off, and is shown struck out."""
+        if not self._deltas:
+            return False
+        is_withdrawn = self._deltas[-1].is_withdrawn_by(record)
+        if is_withdrawn:
+            said = cut("".join([delta.text for delta in self._deltas]))
+            self._aside(record.stamp, f"withdrawn: {said}", "dim strike")
+        elif not isinstance(record, HandedOff) or record.stamp.path:
+            return False
+        self._deltas.clear()
+        return True
 
     def _at_work(self, state: str, doing: str = "is at work") -> Text:
         return Text(state, style="bold").append(f" {doing}", style="not bold dim")
@@ -98,9 +128,9 @@ class PathWriter:
         line.append(f"  {stamp.remaining:>7,} tokens left", style="dim")
         self._out.print(line, no_wrap=True, overflow="ignore", crop=False)
 
-    def _aside(self, stamp: Stamp, note: str) -> None:
+    def _aside(self, stamp: Stamp, note: str, style: str = "dim") -> None:
         self._out.print(
-            hanging(self._out, f"     {_INSIDE * len(stamp.path)}{stamp.state:<{self._state_width}}  ", note, "dim")
+            hanging(self._out, f"     {_INSIDE * len(stamp.path)}{stamp.state:<{self._state_width}}  ", note, style)
         )
 
 

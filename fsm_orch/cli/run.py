@@ -124,7 +124,7 @@ def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: b
 
 
 async def _streamed(runner: Runner[Any, Any], context: Context, deps: Any, path: PathWriter) -> RunResult[Any]:
-    async with runner.stream(context, deps=deps) as records:
+    async with runner.stream(context, deps=deps, text=path.is_alive) as records:
         await path.follow(records)
         return await records.result()
 

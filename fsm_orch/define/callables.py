@@ -42,6 +42,14 @@ def takes_one(function: Callable[..., Any]) -> bool:
     return True
 
 
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Return whether a function declares a parameter of a name; False where nothing is known of it."""
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of a built-in function
+        return False
+
+
 def why_no_agent(function: object) -> str | None:
     """Return what keeps something from acting in a state as a function of the visit; None if nothing does."""
     if isinstance(function, type) or not callable(function):

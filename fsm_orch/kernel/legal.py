@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ..amounts import NOTHING, Amount, in_words
 from ..define.context import Context
 from ..define.rules.start import entry_of
-from ..define.states import Handoff
+from ..define.states import Final, Handoff
 from ..define.watched import watched
 from .configuration import Configuration
 from .engine import CompiledMachine, CompiledState, GuardAnswer
@@ -103,6 +103,27 @@ def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer
     )
     is_last = now.visit.calls >= compiled.states[now.state].spec.calls
     return Offer(still, _is_used_up(menu(compiled, now)), is_last)
+
+
+def will_end(compiled: CompiledMachine, now: Configuration, handoff: str | None, written: Context, field: str) -> bool:
+    """Return whether a reply ends its machine, whatever text is in a field, unless it is late or costs too much.
+
+    Args:
+        handoff: what it proposes; None: nothing.
+        written: the context that it makes, with any text in that field.
+    """
+    own, visit = compiled.states[now.state], now.visit
+    if visit is None or (own.spec.must_ask and not visit.is_answered):
+        return False
+    # what is asked in this order, and what it reads of a context, decides; what nobody has read can be anything
+    for way in own.exits if handoff is None else [exit for exit in own.exits if exit.name == handoff]:
+        reads: set[str] = set()
+        answer = compiled.holds(way, watched(written, reads.add))
+        if field in reads or (handoff is not None and not answer.holds):
+            return False
+        if answer.holds:
+            return isinstance(way.target, Final) and field not in {ref.name for ref in way.target.sets}
+    return False
 
 
 _USED_UP: frozenset[RefusalReason] = frozenset({"visits", "hops", "budget"})

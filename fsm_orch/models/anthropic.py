@@ -23,7 +23,9 @@ from ..define.wording import without_surrogates
 from ..errors import CallFailed
 from ..messages import Message
 from ..settings import ModelSettings
-from .base import Request, Response
+from .anthropic_events import MessagesAssembly
+from .base import OnPiece, Request, Response
+from .events import Events
 from .http import OVERFLOW as _OVERFLOW
 from .http import QUOTA as _QUOTA
 from .http import (
@@ -186,16 +188,21 @@ class MessagesModel:
         """Return what of some settings the model cannot keep to."""
         return not_taken(settings, by_anthropic(self._model, settings))
 
-    async def complete(self, request: Request) -> Response:
-        """Send the request once; a cancellation closes its connection.
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
+        """Send the request once, streamed if somebody listens; a cancellation closes its connection.
 
         Raises CallFailed: if it failed, or its reply cannot be read.
         """
         body = _body(request)
         if not self._is_exact:  # else the bytes may be too many though the tokens, which `count` has asked for, are not
             self._admit(_bound(body))
-        body = {**body, "max_tokens": request.max_output_tokens}
-        return _response(await self._send("create", body, request.settings.timeout_s))
+        body, timeout_s = {**body, "max_tokens": request.max_output_tokens}, request.settings.timeout_s
+        if on_text is None:
+            return _response(json_of(await self._send("create", body, timeout_s)))
+        events = Events(MessagesAssembly(), on_text)
+        # by `extra_body`, or the SDK would read the stream, which the transport has read by then
+        content = await self._send("create", {**body, "extra_body": {"stream": True}}, timeout_s, events)
+        return _response(events.reply(content))
 
     def _admit(self, bound: int) -> None:
         if bound > self._max_input_tokens:
@@ -214,16 +221,23 @@ class MessagesModel:
         return counted.input_tokens + counted.input_tokens // _COUNT_MARGIN + _COUNT_MARGIN
 
     async def _send(
-        self, method: Literal["create", "count_tokens"], body: Mapping[str, Any], timeout_s: float | None = None
+        self,
+        method: Literal["create", "count_tokens"],
+        body: Mapping[str, Any],
+        timeout_s: float | None = None,
+        events: Events | None = None,
     ) -> bytes:
         """Return the body of a successful reply.
+
+        Args:
+            events: hears it, where a stream was asked for.
 
         Raises CallFailed: if the request failed.
         """
         client = await self._clients.get()
         # the raw response, since the SDK would build its own classes of the body for nobody
         call = getattr(client.messages.with_raw_response, method)
-        return await once(timeout_s or self._timeout_s, lambda: call(model=self._model, **body), _refused)
+        return await once(timeout_s or self._timeout_s, lambda: call(model=self._model, **body), _refused, events)
 
     def _client(self, http: Client) -> AsyncAnthropic:
         """Build the SDK's client. Every argument stands here, since it looks for missing ones in the environment."""
@@ -304,12 +318,11 @@ def _bytes(value: Any) -> int:
     return byte_bound(json.dumps(value, ensure_ascii=False))
 
 
-def _response(content: bytes) -> Response:
-    """Read a reply. Content or usage is enough, so that the usage of a billed call is not lost.
+def _response(reply: Any) -> Response:
+    """Read a reply, as JSON. Content or usage is enough, so that the usage of a billed call is not lost.
 
     Raises CallFailed: the failure that it tells; `unreadable`, if it has neither content nor usage.
     """
-    reply = json_of(content)
     usage, blocks = _usage(member(reply, "usage")), member(reply, "content")
     text = "".join(map(_text, blocks)) if isinstance(blocks, list) else None
     failure = told_failure(_error(reply), _TOLD)

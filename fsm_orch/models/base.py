@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from msgspec import Struct
 
 from ..amounts import Price, Usage
+from ..define.callables import takes
 from ..messages import Message
 from ..settings import AS_THEY_ARE, ModelSettings
 
@@ -80,3 +81,27 @@ class TakesSettings(Protocol):
     def objection(self, settings: ModelSettings) -> str | None:
         """Return what of some settings the model cannot keep to, and why; None if it takes them all."""
         ...
+
+
+OnPiece = Callable[[str], object]
+"""Is told each piece of the text of a reply as it comes, on the event loop of the call. It never raises."""
+
+
+class StreamingModel(Model, Protocol):
+    """A model that can also tell the text of a reply while it comes."""
+
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
+        """Send the request once, and return the whole reply, as any model does.
+
+        Args:
+            on_text: is told each piece of `Response.text`, in order; of a reply that fails, what came of it before.
+                None: nobody listens, and nothing is asked to stream.
+
+        Raises CallFailed: if it failed; `unsent` only if it provably cost nothing.
+        """
+        ...
+
+
+def streaming(model: Model) -> StreamingModel | None:
+    """Return a model as one that streams; None if its `complete` takes no `on_text`, and so tells nothing early."""
+    return cast("StreamingModel", model) if takes(model.complete, "on_text") else None

@@ -14,7 +14,7 @@ from ..amounts import Price, dearest
 from ..define.wording import kind_of
 from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
-from .base import Model, Request, Response, TakesSettings
+from .base import Model, OnPiece, Request, Response, StreamingModel, TakesSettings, streaming
 
 REST_S = 30.0
 """Seconds that a model rests which failed for now, by default."""
@@ -109,11 +109,11 @@ class Fallback:
         """
         return max([await member.model.count(request) for member in self._opened()])
 
-    async def complete(self, request: Request) -> Response:
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request once, to the model whose turn it is."""
-        return await self.turn().complete(request)
+        return await self.turn().complete(request, on_text)
 
-    def turn(self, seconds_left: Callable[[], float] | None = None) -> Model:
+    def turn(self, seconds_left: Callable[[], float] | None = None) -> StreamingModel:
         """Return the model whose turn it is: the first that does not rest, else the one that will be back first.
 
         Args:
@@ -168,11 +168,14 @@ class _Turn:
     async def count(self, request: Request) -> int:
         return await self.member.model.count(request)
 
-    async def complete(self, request: Request) -> Response:
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request, and have the model rest if it fails for now."""
+        streams = None if on_text is None else streaming(self.member.model)
         clock = asyncio.get_running_loop().time
         over = clock() + self.seconds_left() if self.seconds_left else float("inf")
         try:
+            if streams is not None:
+                return await streams.complete(request, on_text)
             return await self.member.model.complete(request)
         except CallFailed as error:
             if error.transient:

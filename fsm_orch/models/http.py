@@ -30,7 +30,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..errors import CallFailed
-from .once import OneRequest, Stopped, one_exchange
+from .once import Hearer, OneRequest, Stopped, one_exchange
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -109,7 +109,7 @@ SDK_ERROR = Failure("sdk_error", unsent=True, transient=False)
 
 # `unsent` only where no connection was made. After that the request may have been read, and billed, before it was lost.
 _UNCONNECTED = Failure("connection", unsent=True, transient=True)
-_DISCONNECTED = Failure("disconnected", unsent=False, transient=True)
+DISCONNECTED = Failure("disconnected", unsent=False, transient=True)
 _MALFORMED = Failure("bad_request", unsent=True, transient=False)
 
 TRANSPORT: Mapping[type[Exception], Failure] = {
@@ -120,14 +120,14 @@ TRANSPORT: Mapping[type[Exception], Failure] = {
     httpx2.UnsupportedProtocol: _MALFORMED,
     httpx2.InvalidURL: _MALFORMED,
     httpx2.TimeoutException: TIMEOUT,
-    httpx2.NetworkError: _DISCONNECTED,
-    httpx2.ProtocolError: _DISCONNECTED,
-    httpx2.TransportError: _DISCONNECTED,
+    httpx2.NetworkError: DISCONNECTED,
+    httpx2.ProtocolError: DISCONNECTED,
+    httpx2.TransportError: DISCONNECTED,
     httpx2.DecodingError: UNREADABLE,
     httpx2.TooManyRedirects: _CLASSES[3],
     httpx2.CookieConflict: UNREADABLE,
-    httpx2.StreamError: _DISCONNECTED,
-    httpx2.HTTPError: _DISCONNECTED,
+    httpx2.StreamError: DISCONNECTED,
+    httpx2.HTTPError: DISCONNECTED,
 }
 """Exception of httpx2 -> meaning; a subclass that is not listed means what its nearest base does."""
 
@@ -165,7 +165,7 @@ def told_failure(error: object, words: Mapping[str, Failure]) -> Failure | None:
 def transport_failure(error: BaseException | None) -> Failure:
     """Return what an exception of httpx2 means; any other only says that the request may have been sent."""
     known = (TRANSPORT[base] for base in type(error).__mro__ if base in TRANSPORT)
-    return next(known, _DISCONNECTED)
+    return next(known, DISCONNECTED)
 
 
 def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
@@ -215,7 +215,10 @@ async def within(timeout_s: float, call: Awaitable[T]) -> T:
 
 
 async def once(
-    timeout_s: float, call: Callable[[], Awaitable[object]], refused: Callable[[Answer], CallFailed]
+    timeout_s: float,
+    call: Callable[[], Awaitable[object]],
+    refused: Callable[[Answer], CallFailed],
+    hearer: Hearer | None = None,
 ) -> bytes:
     """Make one call through an SDK, and return the body of the reply: whatever the SDK does, it is one request.
 
@@ -223,11 +226,12 @@ async def once(
         timeout_s: seconds that the call may take in all.
         call: makes it, by a client of `client`. What it returns or raises is of no account once a reply has come.
         refused: says what an answer means that is no success.
+        hearer: hears the body of a success while it comes, such as the events of a stream.
 
     Raises CallFailed: if nothing was sent, it got lost, was refused, or took too long.
     """
     misuse: Exception | None = None
-    with one_exchange() as exchange:
+    with one_exchange(hearer) as exchange:
         try:
             await within(timeout_s, call())
         except CallFailed:

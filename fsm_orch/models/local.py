@@ -20,6 +20,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,7 +32,7 @@ from ..define.wording import to_install
 from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
 from . import forked
-from .base import Request, Response
+from .base import OnPiece, Request, Response
 from .refused import not_taken
 from .weights import locate, stamp, unchanged
 from .wire import check_cap, json_text
@@ -95,7 +96,7 @@ class LocalModel:
         """Return what of some settings the model cannot keep to."""
         return not_taken(settings, {"reasoning_effort": "it does not reason"})
 
-    async def complete(self, request: Request) -> Response:
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Infer the reply. A cancellation stops it after the current token, or batch of input.
 
         Raises CallFailed: if the request cannot be sent or does not fit the context, or the native library fails.
@@ -104,7 +105,7 @@ class LocalModel:
         server = await asyncio.to_thread(_shared, self._weights)
         try:
             async with asyncio.timeout(request.settings.timeout_s):
-                return await server.complete(body)
+                return await server.complete(body, on_text)
         except TimeoutError:
             why = f"no reply within {request.settings.timeout_s:g} s"
         raise CallFailed("timeout", why, transient=True)
@@ -183,6 +184,7 @@ class _Reply:
     """A reply that is being streamed."""
 
     stops: tuple[threading.Event, ...]
+    on_text: OnPiece
     error: Mapping[str, Any] | None = None
     texts: list[str] = field(default_factory=list)
     finish: str | None = None
@@ -192,7 +194,9 @@ class _Reply:
         """Take a chunk, and return whether to stop the stream."""
         self.error = chunk.get("error", self.error)
         for choice in chunk.get("choices", ()):
-            self.texts.append(choice["delta"].get("content") or "")
+            if text := choice["delta"].get("content"):
+                self.texts.append(text)
+                self.on_text(text)
             self.finish = choice["finish_reason"] or self.finish
         if usage := chunk.get("usage"):  # in the last chunk: until then nothing is known of what the call cost
             self.usage = trusted_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
@@ -232,6 +236,7 @@ class _Job:
     """A request that waits for the one thread that infers, or is in it."""
 
     body: Mapping[str, Any]
+    on_text: OnPiece
     result: Future[Response] = field(default_factory=Future)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -281,9 +286,9 @@ class _Server:
         except Exception as error:
             raise CallFailed("local_error", f"cannot count: {type(error).__name__}", unsent=True) from error
 
-    async def complete(self, body: Mapping[str, Any]) -> Response:
+    async def complete(self, body: Mapping[str, Any], on_text: OnPiece | None) -> Response:
         """Infer a reply in the thread. A cancellation is passed on to it."""
-        job = _Job(body)
+        job = _Job(body, _untold if on_text is None else _in_loop(on_text))
         with self._lock:
             if self._closing.is_set():
                 raise _closed()
@@ -304,7 +309,7 @@ class _Server:
     def _infer(self, job: _Job) -> Response:
         if self._closing.is_set():
             raise _closed()
-        reply = _Reply((job.stop, self._closing))
+        reply = _Reply((job.stop, self._closing), job.on_text)
         try:
             self._native.handle_chat_completions({**job.body, **_STREAM}, reply.take)
         except Exception as error:
@@ -325,6 +330,21 @@ class _Server:
     def keep(self) -> None:
         """Keep the native server until the process ends: in a forked one, to free it would wait for lost threads."""
         forked.keep(self._native)
+
+
+def _untold(text: str) -> None:
+    """Do nothing: nobody listens."""
+
+
+def _in_loop(on_text: OnPiece) -> OnPiece:
+    """Return what tells a text in this event loop, from the thread that infers it."""
+    loop = asyncio.get_running_loop()
+
+    def told(text: str) -> None:
+        with suppress(RuntimeError):  # the loop was closed, and nobody waits for the reply
+            loop.call_soon_threadsafe(on_text, text)
+
+    return told
 
 
 def _closed() -> CallFailed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..amounts import Usage, believed, is_count
@@ -12,7 +12,7 @@ from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
 from ..settings import AS_THEY_ARE, ModelSettings
-from .base import Model, Request, Response
+from .base import Model, OnPiece, Request, Response, streaming
 from .fallback import Fallback
 from .unchangeable import unchangeable
 
@@ -139,7 +139,7 @@ class MeteredModel:
         self._desk.check()  # first of all: even counting may be a request
         requests = [self._request((said, schema)) for said in prompts]
         number, bound = await self._fitting(requests)
-        return await self._try(bound, lambda: requests[number], spare)
+        return await self._try(bound, lambda: requests[number], spare=spare)
 
     async def fits(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> bool:
         """Return whether the input of a request is within the agent's `max_input_tokens`; it is not sent."""
@@ -150,7 +150,9 @@ class MeteredModel:
             return False
         return True
 
-    async def ask_drawn(self, draw: Draw, *, shorter: Sequence[Draw] = ()) -> Response:
+    async def ask_drawn(
+        self, draw: Draw, *, shorter: Sequence[Draw] = (), listen: Callable[[], OnPiece] | None = None
+    ) -> Response:
         """Send a request that is drawn anew for each try, once its call is reserved.
 
         Whatever was charged before, and what this very call may take: what can no longer be paid for is not offered.
@@ -160,6 +162,8 @@ class MeteredModel:
                 is called first with the most that the request may offer, to bound it; what it raises is raised here,
                 and the call that it was drawn for costs nothing.
             shorter: what makes it instead if it is too long, longest first.
+            listen: called for each request that is sent, for who is told the text of its reply as it comes, if the
+                model streams. None: nobody is, and the model is not asked to.
 
         Raises as `ask` does.
         """
@@ -174,7 +178,7 @@ class MeteredModel:
             offered = self._desk.offered(most)
             return requests[number] if offered == most else self._request(draws[number](offered))
 
-        return await self._try(bound, drawn)
+        return await self._try(bound, drawn, listen=listen)
 
     def _request(self, said: Said) -> Request:
         messages, schema = said
@@ -186,37 +190,52 @@ class MeteredModel:
             settings=self._settings,
         )
 
-    async def _try(self, bound: int, drawn: Callable[[], Request], spare: int = 0) -> Response:
+    async def _try(
+        self,
+        bound: int,
+        drawn: Callable[[], Request],
+        *,
+        spare: int = 0,
+        listen: Callable[[], OnPiece] | None = None,
+    ) -> Response:
         """Send a request, and again as long as it fails for now and that is worth it.
 
         Args:
             bound: of its input, the same for every try.
             drawn: makes it, once its call is reserved.
             spare: calls that it leaves.
+            listen: as in `ask_drawn`.
         """
 
         def calls_left() -> int:
             return self._desk.calls_left() - spare
 
+        def send() -> Awaitable[Response]:
+            return self._send_or_fall_back(bound, drawn, listen, calls_left)
+
         try:
-            return await self._send_or_fall_back(bound, drawn, calls_left)
+            return await send()
         except CallFailed as error:
             if self._retry is None:
                 raise
             return await self._retry.after(
                 error,
-                lambda: self._send_or_fall_back(bound, drawn, calls_left),
+                send,
                 calls_left=calls_left,
                 seconds_left=self._desk.seconds_left,
             )
 
     async def _send_or_fall_back(
-        self, bound: int, drawn: Callable[[], Request], calls_left: Callable[[], int]
+        self,
+        bound: int,
+        drawn: Callable[[], Request],
+        listen: Callable[[], OnPiece] | None,
+        calls_left: Callable[[], int],
     ) -> Response:
         """Send a request; if it fails for now, ask the other models of a fallback at once, as far as calls are left."""
         while True:
             try:
-                return await self._send(bound, drawn)
+                return await self._send(bound, drawn, listen)
             except CallFailed as error:
                 fallback = self._model if error.transient and isinstance(self._model, Fallback) else None
                 if fallback is None or not fallback.has_another() or calls_left() < 1:
@@ -256,7 +275,7 @@ class MeteredModel:
     def _unreadable(self, came: str) -> CallFailed:
         return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")
 
-    async def _send(self, bound: int, drawn: Callable[[], Request]) -> Response:
+    async def _send(self, bound: int, drawn: Callable[[], Request], listen: Callable[[], OnPiece] | None) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
         model, asked = self._model, None
         if isinstance(model, Fallback):
@@ -271,7 +290,11 @@ class MeteredModel:
             await self._desk.written()
             request = drawn()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
-            reply = await model.complete(request)
+            streams = None if listen is None else streaming(model)
+            if listen is not None and streams is not None:
+                reply = await streams.complete(request, listen())
+            else:
+                reply = await model.complete(request)
             # by its class: an object of a user's own may say anything of itself, and what it has later is not that
             if not issubclass(type(reply), Response):
                 raise self._unreadable(f"a {type(reply).__name__}")

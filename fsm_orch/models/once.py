@@ -7,18 +7,43 @@ came back is kept as it was on the wire, since an SDK may read it in another way
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx2
+
+_AS_SENT = ("content-encoding", "content-length", "transfer-encoding")
+"""Headers that say how a body travelled, and nothing of it once it is read."""
+
+
+class Hearer(Protocol):
+    """Hears a body while it comes."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has said that nothing more is to come."""
+        ...
+
+    @property
+    def patience_s(self) -> float | None:
+        """Seconds that the next part may take; None: as long as the call may."""
+        ...
+
+    def hear(self, part: bytes) -> None:
+        """Take a part of it."""
+        ...
 
 
 @dataclass(slots=True)
 class Exchange:
     """The one request of a call, as its transport saw it."""
 
+    hearer: Hearer | None = None
+    """Hears the body of a success while it comes; None: nobody does."""
     is_sent: bool = False
     answer: httpx2.Response | None = None
     """What came back, its body read whole; None: nothing, or not all of it."""
@@ -28,7 +53,11 @@ class Exchange:
     @property
     def is_success(self) -> bool:
         """Whether a 2xx came back."""
-        return self.answer is not None and 200 <= self.answer.status_code < 300
+        return self.answer is not None and _is_success(self.answer)
+
+
+def _is_success(answer: httpx2.Response) -> bool:
+    return 200 <= answer.status_code < 300
 
 
 class Stopped(BaseException):
@@ -39,9 +68,9 @@ _CALL: ContextVar[Exchange | None] = ContextVar("call", default=None)
 
 
 @contextmanager
-def one_exchange() -> Iterator[Exchange]:
+def one_exchange(hearer: Hearer | None = None) -> Iterator[Exchange]:
     """Let one request through until the end of this block, in the tasks that it begins too."""
-    exchange = Exchange()
+    exchange = Exchange(hearer)
     token = _CALL.set(exchange)
     try:
         yield exchange
@@ -68,7 +97,10 @@ class OneRequest(httpx2.AsyncBaseTransport):
         exchange.is_sent = True
         try:
             answer = await self._inner.handle_async_request(request)
-            await answer.aread()  # closes the connection, also if it is cut short
+            if exchange.hearer is None or not _is_success(answer):
+                await answer.aread()  # closes the connection, also if it is cut short
+            else:
+                answer = await _heard(answer, exchange.hearer)
             exchange.answer = answer
         except Exception as error:
             exchange.error = error
@@ -78,3 +110,26 @@ class OneRequest(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+async def _heard(answer: httpx2.Response, hearer: Hearer) -> httpx2.Response:
+    """Read the body of an answer, its hearer being told each part as it comes, and return the answer with all of it.
+
+    The connection is closed however this ends. It is waited for its end, so that it may be used again, but not for long
+    once the body has said that it is whole.
+
+    Raises httpx2.ReadTimeout: if a part takes longer than the hearer has patience.
+    """
+    loop, parts = asyncio.get_running_loop(), list[bytes]()
+    try:
+        async with asyncio.timeout(None) as silence, aclosing(answer.aiter_bytes()) as body:
+            async for part in body:
+                parts.append(part)
+                hearer.hear(part)
+                left = hearer.patience_s
+                silence.reschedule(None if left is None else loop.time() + left)
+    except (TimeoutError, httpx2.TransportError) as error:
+        if not hearer.is_whole:
+            raise httpx2.ReadTimeout("silence") if isinstance(error, TimeoutError) else error from None
+    headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in _AS_SENT]
+    return httpx2.Response(answer.status_code, headers=headers, content=b"".join(parts))

@@ -135,6 +135,11 @@ def is_object(text: Any) -> bool:
     return isinstance(text, str) and text.strip().startswith("{") and text.strip().endswith("}")
 
 
+def paired(text: str) -> str:
+    """Return a text in which two halves of a surrogate pair, put together from two pieces, are one character."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
 _FINISHES: Mapping[str, FinishReason] = {
     **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"), "stop"),
     **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length", "max_length"), "length"),

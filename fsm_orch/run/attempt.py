@@ -16,6 +16,7 @@ from ..models.base import Model
 from ..models.metered import MeteredModel
 from ..resilience.retry import Retry
 from .conversation import seen_by
+from .deltas import listener_at
 from .desk import AttemptDesk
 from .held import HELD_S, tell_held
 from .in_time import in_time
@@ -177,4 +178,5 @@ def visit_at(
         offer=desk.most_offered,
         asks=visit.asks,
         is_answered=visit.is_answered,
+        listener=None if run.on_delta is None else listener_at(run, desk, now),
     )

@@ -24,6 +24,7 @@ from . import resume, start
 from .account import account_of, begun
 from .attempt import attempt
 from .cast import Cast
+from .delta import OnDelta, Reader
 from .drive import Perform, drive
 from .outlast import outlast
 from .tool import use
@@ -47,19 +48,20 @@ class Driver:
     wall_clock: Clock
     _under_way: set[str] = field(default_factory=set)
 
-    async def run(self, first: Started, deps: Any, told: Sequence[Observer], *, is_read: bool) -> Run:
+    async def run(self, first: Started, deps: Any, reader: Reader | None = None, *, text: bool = False) -> Run:
         """Drive a run that begins.
 
         Args:
-            told: observers of this run, besides those of all.
-            is_read: somebody reads its records as they are made.
+            reader: reads its records as they are made.
+            text: whether it is told of the text of its answer too, while that is written.
         """
+        told = () if reader is None else (reader,)
         is_first = first.run_id not in self._under_way  # a second run under one id is refused by the store
         self._under_way.add(first.run_id)
         try:
             first, cancelled = await self._begun(first)
-            run = self._made(self.compiled, (first,), told)
-            await drive(run, self._performing(run, deps), is_read=is_read, cancelled=cancelled)
+            run = self._made(self.compiled, (first,), told, on_delta=reader if text else None)
+            await drive(run, self._performing(run, deps), is_read=reader is not None, cancelled=cancelled)
         finally:
             if is_first:
                 self._under_way.discard(first.run_id)
@@ -142,7 +144,13 @@ class Driver:
         await resume.put(self.store, run, event)
 
     def _made(
-        self, compiled: CompiledMachine, journal: Sequence[Input], told: Sequence[Observer], *, is_stored: bool = False
+        self,
+        compiled: CompiledMachine,
+        journal: Sequence[Input],
+        told: Sequence[Observer],
+        *,
+        is_stored: bool = False,
+        on_delta: OnDelta | None = None,
     ) -> Run:
         return Run(
             compiled,
@@ -153,6 +161,7 @@ class Driver:
             store=self.store,
             is_stored=is_stored,
             on_prompt=self.on_prompt,
+            on_delta=on_delta,
         )
 
     def _performing(self, run: Run, deps: Any) -> Perform:

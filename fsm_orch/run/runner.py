@@ -35,6 +35,7 @@ from ..store.base import Store
 from . import conversation, given, start
 from .cast import cast_of
 from .continuing import Continuing
+from .delta import Reader, TextDelta
 from .driver import Driver
 from .first import RunOptions, first_input
 from .result import RunResult, place
@@ -163,29 +164,32 @@ class Runner(Continuing[C, D]):
 
     @overload
     def stream(
-        self: Runner[C, None], context: C, **options: Unpack[RunOptions]
+        self: Runner[C, None], context: C, *, text: bool = True, **options: Unpack[RunOptions]
     ) -> AbstractAsyncContextManager[RunStream[C]]: ...
 
     @overload
     def stream(
-        self, context: C, *, deps: D, **options: Unpack[RunOptions]
+        self, context: C, *, deps: D, text: bool = True, **options: Unpack[RunOptions]
     ) -> AbstractAsyncContextManager[RunStream[C]]: ...
 
     @asynccontextmanager
     async def stream(
-        self, context: C, *, deps: Any = None, **options: Unpack[RunOptions]
+        self, context: C, *, deps: Any = None, text: bool = True, **options: Unpack[RunOptions]
     ) -> AsyncIterator[RunStream[C]]:
         """Run, giving each record as it is made. Leaving the block early cancels the run, which lands it.
 
         A reader sees the records of a hop before the next agent acts. What the run raised, such as a store's error,
         is raised where the records are read, or else where the block is left.
 
+        Args:
+            text: whether the answer is given too while it is written, as `TextDelta`s, where the model can stream.
+
         async with runner.stream(context) as events:
-            async for record in events: ...
+            async for event in events: ...
             result = await events.result()
         """
-        first, queue = self._started(context, options, deps), asyncio.Queue[Record | None]()
-        stream = RunStream(queue, lambda: self._run(first, deps, (queue.put_nowait,), is_read=True))
+        first, queue = self._started(context, options, deps), asyncio.Queue[Record | TextDelta | None]()
+        stream = RunStream(queue, lambda: self._run(first, deps, queue.put_nowait, text=text))
         try:
             yield stream
         finally:
@@ -215,9 +219,9 @@ class Runner(Continuing[C, D]):
         return first
 
     async def _run(
-        self, first: Started, deps: Any, told: Sequence[Observer] = (), *, is_read: bool = False
+        self, first: Started, deps: Any, reader: Reader | None = None, *, text: bool = False
     ) -> RunResult[C]:
-        return self._result_of(await self._driver.run(first, deps, told, is_read=is_read))
+        return self._result_of(await self._driver.run(first, deps, reader, text=text))
 
     def _result_of(self, run: Run) -> RunResult[C]:
         return self._result(run.now, run.records, run.journal, run.error, compiled=run.compiled)

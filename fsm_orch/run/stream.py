@@ -1,4 +1,4 @@
-"""A run that is read while it is under way."""
+"""A run that is read while it is under way: its records, and the text of its answer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, NamedTuple
 
 from ..kernel.records import Record
+from .delta import TextDelta
 from .outlast import outlast
 from .result import C, RunResult
 
@@ -16,26 +17,30 @@ class _Raised(NamedTuple):
 
 
 class RunStream(Generic[C]):
-    """The records of a run under way. Each is yielded once, however often the stream is iterated.
+    """The records of a run under way, and between them the text of its answer while it is written.
+
+    Each is yielded once, however often the stream is iterated.
 
     Args:
-        queue: gets each record, as an observer does.
+        queue: gets each record, as an observer does, and each piece of text.
         run: runs it to its end.
     """
 
-    def __init__(self, queue: asyncio.Queue[Record | None], run: Callable[[], Awaitable[RunResult[C]]]) -> None:
+    def __init__(
+        self, queue: asyncio.Queue[Record | TextDelta | None], run: Callable[[], Awaitable[RunResult[C]]]
+    ) -> None:
         self._queue = queue
         self._task = asyncio.create_task(_kept(run))
         self._task.add_done_callback(lambda _: queue.put_nowait(None))
         self._is_told = False
 
-    async def __aiter__(self) -> AsyncIterator[Record]:
-        """Yield the records that were not yielded yet, until the run ends.
+    async def __aiter__(self) -> AsyncIterator[Record | TextDelta]:
+        """Yield the records and pieces of text that were not yielded yet, until the run ends.
 
         Raises what the run raised, such as a store's error.
         """
-        while (record := await self._queue.get()) is not None:
-            yield record
+        while (event := await self._queue.get()) is not None:
+            yield event
         self._queue.put_nowait(None)  # for whoever iterates again
         self._raise_failure()  # without this a failed run would look like a short one
 

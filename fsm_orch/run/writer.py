@@ -30,6 +30,7 @@ from ..observe.telling import named, report, tell
 from ..store.base import Hold, Store
 from .account import account_of, given_back
 from .active import ActiveTime
+from .delta import OnDelta
 
 _SHARE_S, _SHARE_INPUTS = 0.001, 16
 """For how long a run may have the event loop before others get a turn: seconds and inputs, whichever is over first."""
@@ -60,6 +61,7 @@ class Run:
         store: keeps the journal; None keeps it in the run alone.
         is_stored: whether the journal comes from the store.
         on_prompt: told of what models were asked and answered; None: nobody is.
+        on_delta: told of the text of the answer while it is written; None: nobody is, and no model is asked to stream.
     """
 
     def __init__(
@@ -72,13 +74,14 @@ class Run:
         store: Store | None = None,
         is_stored: bool = False,
         on_prompt: OnPrompt | None = None,
+        on_delta: OnDelta | None = None,
     ) -> None:
         self.compiled = compiled
         self.error: BaseException | None = None
         """What the last failed attempt raised; never journaled, since it may hold anything."""
         self.heard: dict[str, str] = {}
         """By visit, what a model wrote for a reply that was refused; never journaled, and told to it alone."""
-        self.on_prompt = on_prompt
+        self.on_prompt, self.on_delta = on_prompt, on_delta
         self.lost: BaseException | None = None
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
         self.is_stopping = False

@@ -465,3 +465,37 @@ def test_local_objection(model: LocalModel) -> None:
     """It takes all settings but how much to think, for it does not."""
     assert model.objection(ModelSettings(temperature=1, seed=1, top_p=0.5, timeout_s=9)) is None
     assert "reasoning_effort='low': it does not reason" == model.objection(ModelSettings(reasoning_effort="low"))
+
+
+async def test_text_is_told_as_it_comes(model: LocalModel) -> None:
+    """The pieces of a reply are told in this event loop, while it is inferred, and together are its text."""
+    told, threads = list[str](), set[int]()
+    call = asyncio.create_task(
+        model.complete(request(STORY), lambda text: (told.append(text), threads.add(threading.get_ident())))
+    )
+    while len(told) < 2:
+        assert not call.done()
+        await asyncio.sleep(0)
+    response = await call
+
+    assert response.text == "".join(told) == (await model.complete(request(STORY))).text
+    assert {threading.get_ident()} == threads
+
+
+def test_a_loop_that_has_ended_is_told_nothing(model: LocalModel) -> None:
+    """A reply whose loop was closed on it is dropped, and the next one is inferred."""
+    told = list[str]()
+
+    async def leave() -> None:
+        began = asyncio.Event()
+        call = asyncio.create_task(
+            model.complete(request(STORY, cap=300), lambda text: (told.append(text), began.set()))
+        )
+        await began.wait()
+        call.cancel()
+
+    asyncio.run(leave())
+    so_far = len(told)
+    asyncio.run(model.complete(request("Hello.", cap=2)))
+
+    assert so_far == len(told)

@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from support.provider_dialects import DIALECTS, Dialect, Json, Rejected, filled
 from support.provider_faults import HONEST, Fault, Said
+from support.provider_streams import STREAMS, Pieces, by_fives
 
 KEY = "sk-test-secret-key"
 HOST = "127.0.0.1"
@@ -90,6 +91,8 @@ class Provider:
         honours: the names of caps that it keeps to. It ignores others, as some compatible servers do.
         tokens: counts the tokens of a text.
         template: the tokens that its chat template adds to each message.
+        pieces: cuts a text into what one event of a stream adds.
+        part: bytes of a stream that travel together.
     """
 
     def __init__(
@@ -100,6 +103,8 @@ class Provider:
         honours: tuple[str, ...] = CAPS,
         tokens: Callable[[str], int] = by_quarters,
         template: int = 4,
+        pieces: Pieces = by_fives,
+        part: int = 2**14,
     ) -> None:
         self.requests: list[Received] = []
         self.arrived = threading.Event()
@@ -110,6 +115,8 @@ class Provider:
         self._honours = honours
         self._tokens = tokens
         self._template = template
+        self._pieces = pieces
+        self._part = part
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="provider")
         self._ready = threading.Event()
         self._mistake: Exception | None = None
@@ -206,8 +213,13 @@ class Provider:
         counts = (said.input_tokens, said.output_tokens)
         if said.usage == "full" and all(type(count) is int and count >= 0 for count in counts) and fault.raw is None:
             received.reported = sum(counts)
-        body = json.dumps(dialect.reply(received.body, said)).encode() if fault.raw is None else fault.raw
-        return fault, _Answer(status=fault.status, body=body, headers=_headers(received, fault))
+        headers, reply = _headers(received, fault), dialect.reply(received.body, said)
+        if fault.raw is None and received.body.get("stream") and fault.streams is not None:
+            stream = b"".join(fault.streams(list(STREAMS[dialect.name](reply, self._pieces))))
+            headers |= {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}
+            return fault, _Answer(status=fault.status, body=_chunked(stream, self._part), headers=headers)
+        body = json.dumps(reply).encode() if fault.raw is None else fault.raw
+        return fault, _Answer(status=fault.status, body=body, headers=headers)
 
     def _say(self, dialect: Dialect, body: Json, texts: list[str], fault: Fault) -> Said:
         """Return what an honest model would reply, changed as the fault says."""
@@ -284,6 +296,12 @@ def _headers(received: Received, fault: Fault) -> dict[str, str]:
     return headers
 
 
+def _chunked(body: bytes, size: int) -> bytes:
+    """Return a body as it travels in parts."""
+    parts = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (*parts, b""))
+
+
 async def _send(writer: asyncio.StreamWriter, answer: _Answer, fault: Fault) -> bool:
     """Send an answer as the fault says, and return whether the connection stays open."""
     whole = answer.head() + answer.body
@@ -298,6 +316,12 @@ async def _send(writer: asyncio.StreamWriter, answer: _Answer, fault: Fault) -> 
         case "cut_within":
             writer.write(answer.head() + answer.body[: len(answer.body) // 2])
             await writer.drain()
+        case "stalls":
+            writer.write(answer.head() + answer.body[: len(answer.body) // 2])
+            await asyncio.Event().wait()
+        case "lingers":
+            writer.write(answer.head() + answer.body.removesuffix(b"0\r\n\r\n"))
+            await asyncio.Event().wait()
         case "endless":
             chunked = {**answer.headers, "Transfer-Encoding": "chunked"}
             writer.write(_Answer(status=answer.status, body=b"", headers=chunked).head())

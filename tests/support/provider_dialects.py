@@ -2,7 +2,7 @@
 
 Written from the types of the installed SDKs, and from the errors that their providers are
 known to send. Requests are checked as strictly as by the real providers. Where those differ the strictest counts: a
-schema must keep to the dialect that all of them accept. There is no streaming, no tools and no hosted state.
+schema must keep to the dialect that all of them accept. There are no tools and no hosted state.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def _texts(content: object, kinds: frozenset[str]) -> Iterator[str]:
 def _known(body: Json, params: type) -> None:
     unknown = sorted(body.keys() - get_type_hints(params).keys() - {"stream"})
     require(not unknown, f"Unknown parameter: {', '.join(map(repr, unknown))}.")
-    require(body.get("stream") in (None, False), "this provider does not stream")
+    require(body.get("stream") in (None, False, True), "'stream' is true or false")
+    require("stream_options" not in body or bool(body.get("stream")), "stream_options: only with 'stream'")
     require(not body.get("tools"), "this provider runs no tools")
 
 

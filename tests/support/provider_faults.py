@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Wire = Literal["whole", "cut_before", "cut_within", "slow", "silent", "endless", "garbage", "closed"]
+Wire = Literal[
+    "whole", "cut_before", "cut_within", "slow", "silent", "endless", "garbage", "closed", "stalls", "lingers"
+]
 """In this order: whole; cut off before the status line, or in the middle of the body; byte by byte; no answer at all;
-a body without end; not HTTP; a port where nobody listens."""
+a body without end; not HTTP; a port where nobody listens; silence in the middle of the body; silence after it."""
 
 Finish = Literal["stop", "length", "refusal", "content_filter", "context", "failed"]
 """Why the model stopped. Not every dialect has `context` and `failed` (a 200 whose body says that it failed)."""
@@ -61,6 +63,8 @@ class Fault:
     """The header's value; the body stays as it is, which may not match."""
     echo: Literal["key", "prompt"] | None = None
     """What of the request the error's message quotes."""
+    streams: Callable[[list[bytes]], list[bytes]] | None = lambda events: events
+    """Makes the events of a stream, from the honest ones; None: it does not stream, though it was asked to."""
     departs: Callable[[Said, int], Said] = lambda said, cap: said
     """Makes the reply, from the honest one and the cap."""
 

@@ -30,6 +30,7 @@ from fsm_orch import (
     RunStream,
     ScriptedModel,
     State,
+    TextDelta,
     Tool,
     Usage,
     Visit,
@@ -225,8 +226,11 @@ async def dependencies_are_given_where_they_are_declared(ticket: Ticket) -> None
 async def a_stream_gives_records_and_the_result(ticket: Ticket) -> None:
     async with Runner(Support).stream(ticket, trace_id="t-1") as records:
         assert_type(records, RunStream[Ticket])
-        async for record in records:
-            assert_type(record.stamp.run_id, str)
+        async for event in records:
+            if isinstance(event, TextDelta):
+                assert_type(event.text, str)
+            else:
+                assert_type(event.stamp.run_id, str)
         result = await records.result()
     assert_type(result.context, Ticket)
     async with Runner(Refunds).stream(ticket, deps=Shop("corner shop")) as records:

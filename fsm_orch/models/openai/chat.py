@@ -5,6 +5,7 @@ A *profile* says how a server wants the two things in which servers differ: the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +15,8 @@ from openai import AsyncOpenAI
 from ...amounts import Price, Usage, trusted_usage
 from ...messages import Message
 from ...settings import ModelSettings
-from ..base import Request, Response
+from ..base import OnPiece, Request, Response
+from ..events import Events
 from ..http import Transport
 from ..prices import openai_price
 from ..refused import all_but, by_openai, not_taken
@@ -22,6 +24,7 @@ from ..wire import is_object, member, unfenced
 from .client import TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, texts_of
 from .replies import items, joined, response
+from .streamed import ChatAssembly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,10 @@ COMPATIBLE = Profile(name="compatible", cap="max_tokens", output="json_schema")
 
 OLLAMA = Profile(name="ollama", cap="max_tokens", output="json_schema")
 """Ollama, which ignores `max_completion_tokens`."""
+
+
+_STREAM: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+"""Asks for a stream, with its usage in the end."""
 
 
 class ChatModel:
@@ -111,13 +118,16 @@ class ChatModel:
         why = all_but({*self._profile.takes, "timeout_s"}, f"the profile {self._profile.name!r} does not take it")
         return not_taken(settings, why | (by_openai(self._model, settings) if self._endpoint.is_openai else {}))
 
-    async def complete(self, request: Request) -> Response:
-        """Send the request once; a cancellation closes its connection.
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
+        """Send the request once, streamed if somebody listens; a cancellation closes its connection.
 
         Raises CallFailed: if it failed, or its reply cannot be read.
         """
         texts_of(request)  # only to check it: a lone surrogate would fail inside the SDK
-        body = self._fixed | self._body(request)
+        body, events = self._fixed | self._body(request), None
+        if on_text is not None:
+            body |= _STREAM
+            events = Events(ChatAssembly(lambda said: _said(said)[0]), on_text)
 
         async def create(sdk: AsyncOpenAI) -> Any:
             return await sdk.chat.completions.with_raw_response.create(
@@ -126,7 +136,7 @@ class ChatModel:
                 extra_body=body,  # all of it, for the reason that the module `client` gives
             )
 
-        reply = await self._endpoint.send(create, request.settings.timeout_s)
+        reply = await self._endpoint.send(create, request.settings.timeout_s, events)
         return _text(reply) if request.schema is None else _json(reply, has_fences=self._profile.has_fences)
 
     def _body(self, request: Request) -> dict[str, Any]:

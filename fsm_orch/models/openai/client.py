@@ -16,6 +16,7 @@ from openai import AsyncOpenAI
 from pydantic import SecretStr
 
 from ...errors import CallFailed
+from ..events import Events
 from ..http import OVERFLOW as _OVERFLOW
 from ..http import QUOTA as _QUOTA
 from ..http import (
@@ -105,18 +106,24 @@ class Endpoint:
         """Whether this is OpenAI itself, whose prices and tokenizers are known."""
         return self._base_url.rstrip("/") == OPENAI_URL
 
-    async def send(self, create: Callable[[AsyncOpenAI], Awaitable[Any]], timeout_s: float | None = None) -> Any:
+    async def send(
+        self,
+        create: Callable[[AsyncOpenAI], Awaitable[Any]],
+        timeout_s: float | None = None,
+        events: Events | None = None,
+    ) -> Any:
         """Send one request, and return the JSON of its reply.
 
         Args:
             create: calls one `with_raw_response.create` of the client.
             timeout_s: seconds that it may take in all; None: as for all.
+            events: hears the reply, where a stream was asked for.
 
-        Raises CallFailed: if it failed, was refused, took too long, or its reply is not JSON.
+        Raises CallFailed: if it failed, was refused, took too long, was cut off, or its reply is not JSON.
         """
         sdk = await self._sdk.get()
-        content = await once(timeout_s or self._timeout_s, lambda: create(sdk), self._refused)
-        body = json_of(content)
+        content = await once(timeout_s or self._timeout_s, lambda: create(sdk), self._refused, events)
+        body = json_of(content) if events is None else events.reply(content)
         if body is None:
             raise UNREADABLE.error(f"the reply is {'a stream of events' if is_stream(content) else 'not JSON'}")
         return body

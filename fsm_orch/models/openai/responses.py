@@ -10,7 +10,8 @@ from openai import AsyncOpenAI
 from ...amounts import Price, trusted_usage
 from ...messages import Message
 from ...settings import Effort, ModelSettings
-from ..base import Request, Response
+from ..base import OnPiece, Request, Response
+from ..events import Events
 from ..http import Transport
 from ..prices import openai_price
 from ..refused import NO_SEED, by_openai, not_taken
@@ -18,6 +19,7 @@ from ..wire import member
 from .client import OPENAI_URL, TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, texts_of
 from .replies import items, joined, response
+from .streamed import ResponsesAssembly
 
 
 class ResponsesModel:
@@ -77,19 +79,21 @@ class ResponsesModel:
         known = settings.model_copy(update={"reasoning_effort": effort})
         return not_taken(settings, NO_SEED | (by_openai(self._model, known) if self._endpoint.is_openai else {}))
 
-    async def complete(self, request: Request) -> Response:
-        """Send the request once; a cancellation closes its connection.
+    async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
+        """Send the request once, streamed if somebody listens; a cancellation closes its connection.
 
         Raises CallFailed: if it failed, or its reply cannot be read.
         """
         texts_of(request)  # only to check it: a lone surrogate would fail inside the SDK
-        body = self._fixed | _body(request)
+        body, events = self._fixed | _body(request), None
+        if on_text is not None:
+            body["stream"], events = True, Events(ResponsesAssembly(), on_text)
 
         async def create(sdk: AsyncOpenAI) -> Any:
             # All of the body, for the reason that the module `client` gives.
             return await sdk.responses.with_raw_response.create(extra_body=body)
 
-        return _read(await self._endpoint.send(create, request.settings.timeout_s))
+        return _read(await self._endpoint.send(create, request.settings.timeout_s, events))
 
 
 def _body(request: Request) -> dict[str, Any]:

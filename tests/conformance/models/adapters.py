@@ -14,7 +14,7 @@ from support.provider_faults import FAULTS, Fault, Finish, Said
 
 from fsm_orch.amounts import Price, trusted_usage
 from fsm_orch.errors import ModelUnavailable
-from fsm_orch.models.base import FinishReason, Model, Request, Response
+from fsm_orch.models.base import FinishReason, Model, Request, Response, streaming
 from fsm_orch.models.scripted import ScriptedModel
 
 QUERY = "Where is my invoice 4711?"
@@ -95,6 +95,34 @@ def _messages(url: str, **options: Any) -> Model:
     from fsm_orch.models.anthropic import MessagesModel
 
     return MessagesModel("claude-haiku-4-5", api_key=KEY, base_url=url, **options)
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """A model whose every reply is streamed, to one who keeps what is told."""
+
+    model: Model
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def price(self) -> Price | None:
+        return self.model.price
+
+    async def count(self, request: Request) -> int:
+        return await self.model.count(request)
+
+    async def complete(self, request: Request) -> Response:
+        streams = streaming(self.model)
+        assert streams is not None
+        return await streams.complete(request, self.told.append)
+
+
+def _streamed(build: Callable[..., Model]) -> Callable[..., Model]:
+    return lambda url, **options: Streamed(build(url, **options))
 
 
 @contextmanager
@@ -210,6 +238,7 @@ def _why_not_local() -> str | None:
 
 _WINDOW, _NO_CREDIT, _FAILED = "context window in a 200", "402 no credit", "failed in a 200"
 """Faults that only some APIs know."""
+_NOT_MESSAGES = (_FAILED, "content filter", "429 insufficient quota")
 
 ADAPTERS = (
     Adapter(name="scripted", stage=_scripted, expected={name: EXPECTED[name] for name in _SCRIPTED}),
@@ -217,7 +246,10 @@ ADAPTERS = (
     _over_http("responses", _responses, _WINDOW, _NO_CREDIT, honours=("max_output_tokens",)),
     _over_http("chat", _chat, _WINDOW, _NO_CREDIT, _FAILED, honours=("max_completion_tokens",)),
     _over_http("compatible", _compatible, _WINDOW, _NO_CREDIT, _FAILED, honours=("max_tokens",)),
-    _over_http("messages", _messages, _FAILED, "content filter", "429 insufficient quota", honours=("max_tokens",)),
+    _over_http("messages", _messages, *_NOT_MESSAGES, honours=("max_tokens",)),
+    _over_http("responses streamed", _streamed(_responses), _WINDOW, _NO_CREDIT, honours=("max_output_tokens",)),
+    _over_http("chat streamed", _streamed(_chat), _WINDOW, _NO_CREDIT, _FAILED, honours=("max_completion_tokens",)),
+    _over_http("messages streamed", _streamed(_messages), *_NOT_MESSAGES, honours=("max_tokens",)),
 )
 OVER_HTTP = tuple(adapter for adapter in ADAPTERS if adapter.build is not None)
 
