@@ -188,3 +188,14 @@ def believed(reported: object) -> Usage | None:
     if not isinstance(reported, Usage):
         return None
     return trusted_usage(reported.input_tokens, reported.output_tokens, reported.cached_input_tokens)
+
+
+def dollars(micros: int) -> str:
+    """Write micro-dollars as dollars, exactly: `$0.00001`."""
+    return f"${Decimal(micros) / 1_000_000:f}"
+
+
+def in_words(amount: Amount | Allowance, limit: Allowance) -> str:
+    """Write an amount in tokens, and in dollars too where money is limited: `2,304 tokens and $0.05`."""
+    money = "" if limit.cost is None else f" and {dollars(amount.cost or 0)}"
+    return f"{amount.tokens:,} tokens{money}"

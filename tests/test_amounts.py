@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fsm_orch import Usage
-from fsm_orch.amounts import MOST_TOKENS, believed, is_count, trusted_usage
+from fsm_orch.amounts import MOST_TOKENS, Allowance, Amount, believed, dollars, in_words, is_count, trusted_usage
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,29 @@ def test_usage_without_its_counts_is_unknown(input_tokens: Any, output_tokens: A
     """One count that is none makes the whole unknown, and an unknown one is charged in full."""
 
     assert None is trusted_usage(input_tokens, output_tokens, 0)
+
+
+@pytest.mark.parametrize(
+    ("micros", "written"),
+    [
+        (0, "$0"),
+        (1, "$0.000001"),
+        (10, "$0.00001"),
+        (50_000, "$0.05"),
+        (1_000_000, "$1"),
+        (10**15 + 1, "$1000000000.000001"),
+        (10_000_000, "$10"),
+    ],
+)
+def test_dollars_are_written_exactly(micros: int, written: str) -> None:
+    """Money is written down to the last micro-dollar, and never with an exponent."""
+    assert written == dollars(micros)
+
+
+def test_money_is_told_where_it_is_limited() -> None:
+    """An amount is told in tokens, and in dollars beside them only where money has a limit, be that 0."""
+    amount = Amount(2_304, 10)
+
+    told = [in_words(amount, Allowance(1, cost)) for cost in (None, 0, 5)]
+
+    assert ["2,304 tokens", "2,304 tokens and $0.00001", "2,304 tokens and $0.00001"] == told

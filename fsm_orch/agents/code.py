@@ -6,7 +6,7 @@ goes on; one that takes long is warned of. One that blocks is given a thread: `S
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -42,13 +42,38 @@ class CodeAgent(PlainAgent):
             return _threaded(visit, self.function)
         returned = self.function(visit)
         if isinstance(returned, Awaitable):
-            return _awaited(visit, returned, self.function)
+            return _Begun(returned, _awaited(visit, returned, self.function))
         return _reply(visit, returned, self.function)
 
 
 async def _threaded(visit: Visit[Any, Any], function: Callable[[Any], Any]) -> Reply:
     returned = await in_thread(function, visit)
     return _reply(visit, await returned if isinstance(returned, Awaitable) else returned, function)
+
+
+class _Begun(Coroutine[Any, Any, Reply]):
+    """What an async function has begun, and will be a reply. Closed before it was awaited, it closes that too."""
+
+    # a coroutine that is closed before its first step runs nothing, and Python would warn of the one that it holds
+
+    __slots__ = ("_held", "_reply")
+
+    def __init__(self, held: Awaitable[object], reply: Coroutine[Any, Any, Reply]) -> None:
+        self._held, self._reply = held, reply
+
+    def send(self, value: Any) -> Any:
+        return self._reply.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._reply.throw(*error)
+
+    def __await__(self) -> Generator[Any, Any, Reply]:
+        return self._reply.__await__()
+
+    def close(self) -> None:
+        self._reply.close()
+        if isinstance(self._held, Coroutine):
+            self._held.close()
 
 
 async def _awaited(visit: Visit[Any, Any], returned: Awaitable[object], function: Callable[[Any], Any]) -> Reply:

@@ -84,7 +84,7 @@ def of_machine(machine: Any, *, reads: object, writes: object, give: object, tak
         give={**{ref.name: ref for ref in named if ref.name not in given}, **given},
         take={**{ref.name: ref.name for ref in written}, **{ref.name: own for ref, own in taken.items()}},
         around=around,
-        ends=_mapping(ends, "ends"),
+        ends=mapping(ends, "ends"),
     )
 
 
@@ -119,7 +119,11 @@ def _is_required(definition: Definition, name: str) -> bool:
     return definition.context.__pydantic_fields__[name].is_required()
 
 
-def _mapping(given: object, word: str) -> dict[Any, Any]:
+def mapping(given: object, word: str) -> dict[Any, Any]:
+    """Return what a user gives as pairs.
+
+    Raises TypeError: if it is no mapping.
+    """
     if not isinstance(given, Mapping):
         raise TypeError(f"{word}= takes a mapping, not {kind_of(given)}: {word}={{one: other}}")
     return dict(given)
@@ -131,12 +135,12 @@ def by_name(given: object, word: str) -> dict[str, FieldRef]:
     Raises TypeError: if it is no mapping.
     Raises ContextError: if it holds something else than fields.
     """
-    pairs = _mapping(given, word)
+    pairs = mapping(given, word)
     return dict(zip((ref.name for ref in field_refs(pairs)), field_refs(pairs.values()), strict=True))
 
 
 def _by_ref(given: object, word: str) -> dict[FieldRef, str]:
-    pairs = _mapping(given, word)
+    pairs = mapping(given, word)
     return dict(zip(field_refs(pairs), (ref.name for ref in field_refs(pairs.values())), strict=True))
 
 

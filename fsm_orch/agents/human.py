@@ -17,6 +17,7 @@ from ..define.context import Context, FieldRef, field_refs
 from ..define.defaults import said
 from ..define.source import where_called
 from ..define.states import Handoff, State
+from ..define.wording import kind_of
 from ..errors import ContextError
 from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
@@ -41,10 +42,13 @@ class HumanAgent(PlainAgent):
         writes: the fields that an answer fills in, one or several, all of them.
 
     Raises ValueError: if the question is blank.
+    Raises TypeError: if it is no text.
     Raises ContextError: if `reads` or `writes` hold anything but fields.
     """
 
     def __init__(self, question: str, *, reads: object = (), writes: object = ()) -> None:
+        if not isinstance(question, str):
+            raise TypeError(f"a HumanAgent asks in words, not {kind_of(question)}: HumanAgent('Pay this back?')")
         if not question.strip():
             raise ValueError(f"a HumanAgent needs a question, not {question!r}: say what is to be decided or filled in")
         self._question = question

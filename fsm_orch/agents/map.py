@@ -36,7 +36,7 @@ class Map(PlainAgent):
         give: what each run is given besides, under another name: its field, and the field around it. By the same name
             it is given all that it requires.
 
-    Raises TypeError: if it is given something else than these.
+    Raises TypeError: if it is given something else than these, or `most` is no whole number.
     Raises ContextError: if `over`, `item`, `into` or `result` is not one field.
     Raises ValueError: if `most` is below 1.
     """
@@ -62,8 +62,9 @@ class Map(PlainAgent):
             name=crossing.name,
             definition=crossing.definition,
             most=most,
-            # the item last, by which a rule knows it
+            # the item last: what is read is in the digest, in its order
             given={**{name: ref for name, ref in besides.items() if name != own.name}, own.name: self._over},
+            item=own.name,
             taken={self._into.name: came.name},
         )
         self._item, self._came = own.name, came.name

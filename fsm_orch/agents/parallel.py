@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from ..define.agent_spec import AgentSpec
+from ..define.callables import is_awaited, short_name, takes_one
 from ..define.context import FieldRef, field_refs
 from ..define.defaults import said
 from ..define.parts import Join, Part
@@ -15,7 +16,7 @@ from ..define.wrapped import Work, owner_of
 from ..errors import PartFailed
 from ..kernel.configuration import Ask
 from .base import PlainAgent, Reply, Round, Visit
-from .crossing import Crossing, called, failed, given_from, of_work, read_from, request, taken_from
+from .crossing import Crossing, called, failed, given_from, mapping, of_work, read_from, request, taken_from
 from .nested import Nested
 
 Branch = Work | Nested
@@ -46,7 +47,7 @@ class Parallel(PlainAgent):
             tuple in the order of the branches.
 
     Raises ValueError: if there are fewer than two branches.
-    Raises TypeError: if a branch is none, or `join` is something else.
+    Raises TypeError: if a branch is none, or `join`, `tolerate` or `merge` is something else, such as async functions.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Parallel(PlainAgent):
         crossings = _by_names([*((None, one) for one in branches), *named.items()])
         if len(crossings) < 2:
             raise ValueError(f"Parallel takes two branches or more, not {len(crossings)}: one has a State of its own")
-        self._merge = _merges(merge or {})
+        if not isinstance(tolerate, bool):  # a text such as "no" would be a yes
+            raise TypeError(f"tolerate= takes True or False, not {kind_of(tolerate)}")
+        self._merge = _merges({} if merge is None else merge)
         self._tolerate = tolerate
         self._parts = tuple(crossing.part(name) for name, crossing in crossings.items())
         self._need = _needed(join, len(self._parts))
@@ -168,11 +171,17 @@ def _needed(join: object, branches: int) -> int:
     raise TypeError(f"join= takes 'all', 'first' or a number of branches, not {join!r}")
 
 
-def _merges(merge: Mapping[Any, Any]) -> dict[str, Callable[[tuple[Any, ...]], object]]:
-    for function in merge.values():
+def _merges(merge: object) -> dict[str, Callable[[tuple[Any, ...]], object]]:
+    pairs = mapping(merge, "merge")
+    for function in pairs.values():
         if not callable(function):
             raise TypeError(f"merge= takes functions, not {kind_of(function)}: merge={{Report.notes: joined}}")
-    return dict(zip((ref.name for ref in field_refs(merge)), merge.values(), strict=True))
+        name = short_name(function)
+        if is_awaited(function):
+            raise TypeError(f"merge= takes plain functions, and {name} is async: write def {name}(values)")
+        if not takes_one(function):
+            raise TypeError(f"{name} is called with the values of the branches, as one tuple: write def {name}(values)")
+    return dict(zip((ref.name for ref in field_refs(pairs)), pairs.values(), strict=True))
 
 
 def _too_few(ended: Sequence[tuple[Part, Ask]], need: int) -> PartFailed:

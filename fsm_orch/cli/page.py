@@ -128,7 +128,7 @@ def _spent(found: Proof) -> _Lines:
 def _unbounded_cost(certificate: Certificate) -> str:
     """Return what is missing to bound the cost."""
     limit = certificate.limits.cost_usd
-    limited = "not limited" if limit is None else f"limited to ${limit}, and not bounded"
+    limited = "not limited" if limit is None else f"limited to ${limit:f}, and not bounded"
     models = certificate.models.items()
     unpriced = dict.fromkeys(repr(model) for state, model in models if model and state not in certificate.prices)
     if unpriced:

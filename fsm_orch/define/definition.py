@@ -82,6 +82,12 @@ class Definition:
             found[source].append(handoff.target.name)
         return MappingProxyType({name: tuple(dict.fromkeys(targets)) for name, targets in found.items()})
 
+    @cached_property
+    def depth(self) -> int:
+        """How many machines stand inside each other, itself included."""
+        parts = [part.definition.depth for state in self.states.values() for part in state.spec.parts]
+        return 1 + max(parts, default=0)
+
     def models(self, default: M | str | None = None) -> dict[str, M | str | None]:
         """Return the model of each state whose agent makes calls: the one that it names, else the default.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..amounts import Amount
 from .context import FieldRef
+from .wording import kind_of
 from .worst import share_of
 
 
@@ -15,7 +16,8 @@ from .worst import share_of
 class Part:
     """A machine that visits of a state may run inside them.
 
-    Raises ValueError: if `name` is no identifier, or `most` is below 1.
+    Raises ValueError: if `name` is no identifier, `most` is below 1, or `item` is not given anything.
+    Raises TypeError: if `most` is no whole number.
     """
 
     name: str
@@ -25,6 +27,8 @@ class Part:
     """How often one visit runs it at most."""
     given: Mapping[str, FieldRef] = field(default_factory=dict)
     """What it is started with: each of its fields, and the field of the machine around it that it is given."""
+    item: str | None = None
+    """Of a map: the one of its own fields that is given an item of the field around it, and not all of that field."""
     taken: Mapping[str, str] = field(default_factory=dict)
     """What is taken from it when it has ended well: each field of the machine around it, and the field of its own."""
     ends: Mapping[Any, Any] = field(default_factory=dict)
@@ -36,8 +40,14 @@ class Part:
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise ValueError(f"a part is named by an identifier, such as 'fares', not {self.name!r}")
+        if type(self.most) is not int:  # True would be 1, and of 2.5 runs nobody could say how many they are
+            raise TypeError(f"part {self.name!r} may run a whole number of times, not {kind_of(self.most)}")
         if self.most < 1:
             raise ValueError(f"part {self.name!r} may run {self.most} times: give 1 or more, or leave it out")
+        if self.item is not None and self.item not in self.given:
+            raise ValueError(
+                f"part {self.name!r} is given no {self.item!r}, which is to be its item: name it in given="
+            )
         object.__setattr__(self, "share", share_of(self.definition))
 
 

@@ -7,11 +7,14 @@
     at_most(2, search)                  bounded existence
     eventually(answered | human)        existence: every run passes through one of them
     after(order).eventually(shipped)    response
+    never(till.tool(refund))            the use of a tool: it stands where a state does, in each of these
 
 These are the specification patterns of Dwyer, Avrunin and Corbett (ICSE 1999), one way to write each, and `when`. They
 speak of the *moments* of a run. Every hop has two: its handoff is taken; then a state or final state is entered, and
 guards hold on the context that the hop left. A run begins with the second. What falls into one moment counts as before,
-as after and as following. To `when` a hop is one moment: its handoff is taken while guards hold on what it left.
+as after and as following. In a visit, each use of a tool is a moment too: from it on the tool is due, approved if it
+has to be, whatever comes of it. Of several that are asked for at once, the first asked for comes first. To `when` a hop
+is one moment: its handoff is taken while guards hold on what it left.
 
 A landing excuses a run from what was still to come, and is not a moment itself, unless a policy is strict. It never
 excuses what has happened: a refund without verification stays one, wherever the run ends.
@@ -20,7 +23,7 @@ excuses what has happened: a refund without verification stays one, wherever the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from .defaults import said
 from .guards import Guard
@@ -30,6 +33,8 @@ from .subject import Atom, alternatives, listed
 Pattern = Literal[
     "absence", "absence_after", "absence_when", "precedence", "existence", "response", "bounded_existence"
 ]
+
+_NO_TRUTH = "a policy is neither true nor false: list policies, (one, other), instead of and, or, not"
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,10 @@ class Policy:
             times=self.times,
             strict=self.strict,
         )
+
+    def __bool__(self) -> NoReturn:
+        # as of a guard: `policies = (one and other,)` would be the other alone, in silence
+        raise TypeError(_NO_TRUTH)
 
     def __str__(self) -> str:
         subject, other = listed(self.subject), listed(self.other)
@@ -119,7 +128,8 @@ def never(subject: Atom, *, strict: bool = False) -> Never:
     """Forbid something, at any time; `.before(y)`, `.after(y)` and `.when(guard)` forbid it at some times alone.
 
     Args:
-        subject: a state, a final state, a handoff or a guard; several joined by `|` are any of them.
+        subject: a state, a final state, a handoff, a tool (`till.tool(refund)`) or a guard; several joined by `|` are
+            any of them.
         strict: judge a landed run like any other.
     """
     return Never("absence", alternatives(subject), strict=strict, where=where_called())
@@ -145,6 +155,9 @@ def eventually(subject: Atom, *, strict: bool = False) -> Policy:
 class Cause:
     """The first half of `after(x).eventually(y)`; not a policy yet."""
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError(_NO_TRUTH)
+
     def __init__(self, cause: tuple[Atom, ...], where: str) -> None:
         self._cause = cause
         self.where = where
@@ -163,4 +176,4 @@ def after(cause: Atom) -> Cause:
 
 
 def _canonical(atom: Atom) -> Any:
-    return {"guard": atom.canonical} if isinstance(atom, Guard) else atom.name
+    return {"guard": atom.canonical} if isinstance(atom, Guard) else atom.title

@@ -25,18 +25,23 @@ class Sealed:
         for name in cls.__dict__.get("__slots__", ()):
             setattr(cls, name, _guarded(name, cls.__dict__[name]))
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether it takes no assignment any more."""
+        return getattr(self, "_is_sealed", False)
+
     def seal(self) -> None:
         """Refuse every later assignment."""
-        if not getattr(self, "_is_sealed", False):
+        if not self.is_sealed:
             self._is_sealed = True
 
     def __setattr__(self, name: str, value: object) -> None:
-        if getattr(self, "_is_sealed", False):
+        if self.is_sealed:
             self._refuse(name)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        if getattr(self, "_is_sealed", False):
+        if self.is_sealed:
             self._refuse(name)
         object.__delattr__(self, name)
 
@@ -56,12 +61,12 @@ def _guarded(name: str, slot: Any) -> property:
     """Return a slot as a property that is written only until its object is sealed."""
 
     def fill(self: Sealed, value: object) -> None:
-        if getattr(self, "_is_sealed", False):
+        if self.is_sealed:
             self._refuse(name)
         slot.__set__(self, value)
 
     def empty(self: Sealed) -> None:
-        if getattr(self, "_is_sealed", False):
+        if self.is_sealed:
             self._refuse(name)
         slot.__delete__(self)
 

@@ -19,6 +19,7 @@ from .guards import Guard
 from .sealed import Sealed
 from .source import qualified_name, where_called, where_defined
 from .subject import Atom, Subject
+from .used import Used, tool_name
 
 EdgeKind = Literal["handoff", "failure", "timeout", "refusal"]
 NONE_OF_THESE = "none_of_these"
@@ -35,6 +36,10 @@ class _Declared(Sealed, Subject):
         self.where = where_called()
         self._machine: type | None = None
         self._owners: list[str] = []
+
+    def __bool__(self) -> bool:
+        # only while its class is declared, where policies are: later it is asked of what may be a handoff or None
+        return self.is_sealed or super().__bool__()
 
     def __set_name__(self, owner: type, name: str) -> None:
         if not self.name:  # a part of another machine keeps its name, and gets FSM118 here
@@ -121,6 +126,9 @@ class _Sources(_Source):
     def _states(self) -> tuple[State, ...]:
         return self._joined
 
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self._joined))
+
 
 class State(_Declared, _Source):
     """A state, and the agent that works in it.
@@ -192,6 +200,16 @@ class State(_Declared, _Source):
     def _states(self) -> tuple[State, ...]:
         return (self,)
 
+    def tool(self, tool: object) -> Used:
+        """Return the use of a tool here, for policies: `never(billing.tool(refund)).before(yes)`.
+
+        Args:
+            tool: one that its agent declares, or its function.
+
+        Raises TypeError: if it has no name.
+        """
+        return Used(self, tool_name(tool))
+
     def seconds(self, limits: Limits) -> float:
         """Return the seconds of one visit, in runs with these limits."""
         if self.timeout_s:
@@ -262,7 +280,7 @@ class Handoff(_Declared):
         self.guard = guard
         self.kind: EdgeKind = kind
         if not isinstance(target, State | Final):
-            raise TypeError(f"a handoff leads to a State or a Final, not to {target!r}")
+            raise TypeError(f"a handoff leads to one State or Final, not to {target!r}")
         _check_description(description, kind)
         if guard is not None and not isinstance(guard, Guard):
             raise TypeError(f"{guard!r} is not a guard: decorate the function with @guard")

@@ -1,4 +1,4 @@
-"""What a policy can speak of: a state, a final state, a handoff, a guard, or several joined by `|`."""
+"""What a policy can speak of: a state, a final state, a handoff, a tool, a guard, or several joined by `|`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ class Subject:
 
     __slots__ = ()
     name: str = ""
-    """The attribute of its machine; a join has none."""
+    """The attribute of its machine; a join has none, nor has the use of a tool."""
+
+    @property
+    def title(self) -> str:
+        """What policies call it."""
+        return self.name
 
     @property
     def alternatives(self) -> tuple[Subject | Guard[Any], ...]:
@@ -21,6 +26,10 @@ class Subject:
 
     def __or__(self, other: Subject | Guard[Any]) -> Subject:
         return _joined(self, other)
+
+    def __bool__(self) -> bool:
+        # as of a guard: `never(a or b)` would be `never(a)`, in silence
+        raise TypeError("join states and handoffs with |, not with and, or, not")
 
     def __ror__(self, other: Guard[Any]) -> Subject:
         return _joined(other, self)
@@ -61,11 +70,11 @@ def alternatives(subject: Atom) -> tuple[Atom, ...]:
         return (subject,)
     if isinstance(subject, Subject):
         return subject.alternatives
-    raise TypeError(f"a policy speaks of states, final states, handoffs and guards, not of {subject!r}")
+    raise TypeError(f"a policy speaks of states, final states, handoffs, tools and guards, not of {subject!r}")
 
 
 def listed(atoms: tuple[Atom, ...]) -> str:
     """Return the names of what is joined, as a user writes them: `refund | is_large`."""
     if len(atoms) == 1 and isinstance(atoms[0], Guard):
         return as_written(atoms[0])
-    return " | ".join(repr(atom) if isinstance(atom, Guard) else atom.name or repr(atom) for atom in atoms)
+    return " | ".join(repr(atom) if isinstance(atom, Guard) else atom.title or repr(atom) for atom in atoms)

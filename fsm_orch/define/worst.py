@@ -7,7 +7,7 @@ alone allow, which is more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..amounts import FREE, Amount, Price
@@ -44,6 +44,20 @@ def shares_of(definition: Any, prices: Mapping[str, Price]) -> dict[str, Amount]
             found[place] = _share(part.definition, inside, inner)
             found |= {f"{place}.{deeper}": share for deeper, share in inner.items()}
     return found
+
+
+def machines_in(definition: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each machine that runs inside a definition, at every depth, with its place as `shares_of` names it.
+
+    Args:
+        definition: a `Definition`.
+    """
+    for name, state in definition.states.items():
+        for part in state.spec.parts:
+            place = f"{name}.{part.name}"
+            yield place, part.definition
+            for deeper, inner in machines_in(part.definition):
+                yield f"{place}.{deeper}", inner
 
 
 def within(named: Mapping[str, Any], place: str) -> dict[str, Any]:

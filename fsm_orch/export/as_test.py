@@ -43,7 +43,7 @@ def pytest_source(
     Raises ValueError: if the policy is not one of the definition's.
     """
     writer = _Writer(definition, trace, is_real=is_real)
-    turns = [line for leg in trace.legs for line in writer.turn(leg)]
+    turns = [*(line for leg in trace.legs for line in writer.turn(leg)), *writer.last_turn()]
     played = [f"{definition.name},", f"{writer.start()},", "[", *(f"    {turn}," for turn in turns), "],"]
     kept = f"{definition.name}, {definition.name}.policies[{definition.policies.index(policy)}], result"
     play = ["play(", *(f"    {line}" for line in played), ")"]
@@ -135,9 +135,16 @@ class _Writer:
         if isinstance(last, inputs.Replied) and last.changes and 'fails="refusal"' not in said:
             changes = (self._change(name, value) for name, value in last.changes.items())
             said.append(f"changes={{{', '.join(changes)}}}")
+        said += _asked(leg)
         if leg.calls:
             said.append(f"tokens={list(leg.calls)}")
         yield f"Turn({', '.join(said)})"
+
+    def last_turn(self) -> Iterator[str]:
+        """Yield the source of the turn in which the path ends with the use of a tool; what follows does not matter."""
+        if self._trace.uses:
+            said = [f"{self._definition.name}.{self._trace.state}", 'fails="error"', *_asked(self._trace)]
+            yield f"Turn({', '.join(said)})"
 
     def imports(self, module: str) -> list[str]:
         """Return the imports that everything written so far needs."""
@@ -163,6 +170,12 @@ class _Writer:
         if type(value).__module__ in SHOWN_AS_CALLS:
             self._classes[type(value)] = None
         return _literal(value)
+
+
+def _asked(visit: Leg | Trace) -> list[str]:
+    """Return which tools a turn uses, and which are declined."""
+    tools = {"uses": visit.uses, "declines": visit.declines}
+    return [f"{word}=[{', '.join(map(_literal, named))}]" for word, named in tools.items() if named]
 
 
 def _literal(value: object) -> str:

@@ -72,7 +72,7 @@ def diagram(definition: Definition) -> Diagram:
 
 
 def _limits(limits: Limits) -> str:
-    cost = [] if limits.cost_usd is None else [f"${limits.cost_usd}"]
+    cost = [] if limits.cost_usd is None else [f"${limits.cost_usd:f}"]
     return ", ".join([f"{limits.hops} hops", f"{limits.tokens:,} tokens", *cost, f"{limits.deadline_s:g} s"])
 
 

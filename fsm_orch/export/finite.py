@@ -6,6 +6,7 @@ guards as decision trees over these. A leaf of a guard that reads any other fiel
 variable of its own, whose value is its answer and may change whenever an agent writes a field that it may read. What is
 legal is not part of the model: each language states those rules itself. To the model, machines that run inside a visit
 are sums of tokens: each run takes nothing, or all of its share. How it ends is told to an agent, which may do anything.
+Of tools only those are in it of which a policy speaks: a visit uses them in any order, up to as often as it may ask.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from ..define.guards import Guard
 from ..define.policies import Pattern
 from ..define.states import EdgeKind, Handoff, State
 from ..define.subject import Atom
+from ..define.used import Used, use_name
 from ..proof.explore.domain import Domain, Outcome, decided, leaves, leaves_of, outcomes
+from ..proof.explore.uses import spoken_of
 from ..proof.explore.validation import UNCLEAR
 
 
@@ -91,6 +94,12 @@ class FiniteState:
     """The tokens that entering reserves: those of each call, or without calls those of all parts."""
     spent_inside: tuple[int, ...]
     """What the parts of a visit may be charged together, in order, nothing first."""
+    uses: tuple[str, ...]
+    """The tools of which policies speak, by the names of their uses."""
+    asks: int
+    """How often a visit uses them together at most."""
+    must_use: bool
+    """Whether it must use one before it replies, since it must ask for something, and these are all there is."""
     least: int
     """The tokens that must be left on entry, for something that must be asked for before it replies."""
     max_visits: int | None
@@ -113,6 +122,8 @@ class Occurrence:
 
     handoffs: tuple[str, ...]
     places: tuple[str, ...]
+    uses: tuple[str, ...]
+    """The uses of tools."""
     guards: tuple[Tree, ...]
 
 
@@ -165,6 +176,7 @@ class _ModelBuilder:
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
         policed = (atom for policy in definition.policies for atom in policy.atoms if isinstance(atom, Guard))
+        self.spoken = spoken_of(definition.policies)
         self.guards = [*(h.guard for h in definition.handoffs if h.guard is not None), *policed]
         self.domain = Domain(definition.context, self.guards)
         self.fields = {n: Variable(n, values, self._starts(n)) for n, values in self.domain.finite.items()}
@@ -234,6 +246,9 @@ class _ModelBuilder:
             calls=state.spec.calls,
             grant=state.spec.grant(FREE).tokens,
             spent_inside=_sums([(part.share.tokens, part.most) for part in state.spec.parts], state.spec.asks),
+            uses=tuple(use_name(state.name, tool) for tool in self.spoken.get(state.name, ())),
+            asks=state.spec.asks,
+            must_use=self._must_use(state),
             least=self._least(state),
             max_visits=state.max_visits,
             exits=tuple(self._edge(handoff, written) for handoff in state.exits),
@@ -242,6 +257,11 @@ class _ModelBuilder:
             ),
             writes=changed,
         )
+
+    def _must_use(self, state: State) -> bool:
+        spec, spoken = state.spec, self.spoken.get(state.name, ())
+        is_other = spec.asks_human or spec.parts or any(t.approval or t.name not in spoken for t in spec.tools)
+        return spec.must_ask and not is_other
 
     def _least(self, state: State) -> int:
         """Return what asking takes at least where it must be done; more tokens than there are, if it cannot be."""
@@ -260,7 +280,7 @@ class _ModelBuilder:
     def _is_interrupt(self, state: State, edge: Handoff) -> bool:
         """Return whether a failure edge is that of a visit which times out."""
         edges = state.failure_edges
-        return state.may_time_out(self.definition.limits) and edge is (edges.get("timeout") or edges.get("failure"))
+        return state.may_time_out(self.definition.limits) and edge is edges.get("timeout", edges.get("failure"))
 
     def _edge(self, handoff: Handoff, written: frozenset[str], *, is_interrupt: bool = False) -> FiniteEdge:
         guard = handoff.guard
@@ -286,6 +306,7 @@ class _ModelBuilder:
         return Occurrence(
             handoffs=tuple(handoff.name for handoff in self.definition.handoffs if handoff.name in names),
             places=tuple(n for n in (*self.definition.states, *self.definition.finals) if n in names),
+            uses=tuple(atom.title for atom in atoms if isinstance(atom, Used)),
             guards=tuple(self._tree(atom, frozenset()) for atom in atoms if isinstance(atom, Guard)),
         )
 

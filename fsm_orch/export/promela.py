@@ -102,6 +102,8 @@ class _Writer:
         yield "int settled;                /* tokens charged */"
         yield "int calls;"
         yield "bool landed;"
+        if any(place.uses for place in self.model.places):
+            yield "short uses;                 /* how often the visit has used a tool of which a policy speaks */"
         if any(place.least for place in self.model.places):
             yield "bool may_reply;            /* whether what must be asked for before a reply can be paid */"
         if any(place.may_spend_inside for place in self.model.places):
@@ -206,6 +208,7 @@ class _Writer:
         if place.calls:
             yield f"      make_calls({place.calls}, {place.grant});"
         yield from self._runs(place)
+        yield from self._uses(place)
         yield "      if"
         yield from self._reply(place)
         for edge in place.failures:
@@ -219,6 +222,7 @@ class _Writer:
         yield "   :: else -> land()  /* nothing is legal on entry: no call is made */"
         # Reset, or SPIN would tell states apart by what was written last, which nothing reads any more.
         reset = [*(_written(self.variable[v]) for v in place.writes), *(["may_reply"] if place.least else [])]
+        reset += ["uses"] if place.uses else []
         reset += ["is_stuck"] if place.may_spend_inside else []
         yield "   fi" + "".join(f"; {name} = 0" for name in reset)
 
@@ -233,9 +237,32 @@ class _Writer:
             yield f"      :: settled + {spent} <= TOKENS -> settled = settled + {spent}; is_stuck = !({could_go_on})"
         yield "      fi;"
 
+    def _uses(self, place: FiniteState) -> Iterator[str]:
+        """Yield the uses of tools before a reply, each of which is a moment of its own."""
+        if not place.uses:
+            return
+        yield "      do  /* tools */"
+        for use in place.uses:
+            yield f"      :: uses < {place.asks} -> uses++;  /* {plain(use)} */"
+            yield from (f"         {told};" for told in self._used(use))
+            yield "         skip"
+        yield "      :: break"
+        yield "      od;"
+
+    def _used(self, use: str) -> Iterator[str]:
+        """Yield what policies are told of the use of a tool."""
+        for number, claim in enumerate(self.model.claims, 1):
+            happens, other = use in claim.subject.uses, use in claim.other.uses
+            if claim.pattern == "absence_when":
+                if happens:
+                    yield f"moment_{number}(true, ({self._entered(claim, claim.other)}))"
+            elif happens or other:
+                yield f"moment_{number}({str(happens).lower()}, {str(other).lower()})"
+
     def _reply(self, place: FiniteState) -> Iterator[str]:
         """Yield a reply: it chooses what it writes, and then one of the handoffs that are legal."""
-        yield "      :: may_reply ->" if place.least else "      :: true ->"
+        may_use = "uses > 0" if place.must_use and place.uses else "false" if place.must_use else "true"
+        yield f"      :: {_all('may_reply' if place.least else 'true', may_use)} ->"
         yield from (f"         {self._choice(_written(self.variable[v]), v, v.values)};" for v in place.writes)
         yield "         if"
         for edge in place.exits:

@@ -46,7 +46,13 @@ def rows(trace: Trace) -> tuple[Row, ...]:
         )
         for leg in trace.legs
     )
-    return (*first, *later)
+    return (*first, *later, *_unfinished(trace))
+
+
+def _unfinished(trace: Trace) -> Iterator[Row]:
+    """Yield a row for the last visit if the path ends with the use of a tool in it."""
+    if trace.uses:
+        yield Row(trace.hops + 1, trace.state, "", "", 0, trace.settled, "; ".join(_tools(trace)))
 
 
 def table(trace: Trace) -> str:
@@ -76,7 +82,15 @@ def _values(trace: Trace, fields: Mapping[str, object]) -> Iterator[str]:
         yield ", ".join(shown)
 
 
+def _tools(visit: Leg | Trace) -> Iterator[str]:
+    if visit.uses:
+        yield f"uses {', '.join(visit.uses)}"
+    if visit.declines:
+        yield f"{', '.join(visit.declines)} declined"
+
+
 def _notes(trace: Trace, leg: Leg) -> Iterator[str]:
+    yield from _tools(leg)
     yield from _values(trace, leg.changes)
     if leg.kind == "landing":
         yield f"landed: {leg.landing}"

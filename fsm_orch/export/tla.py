@@ -23,10 +23,11 @@ VARIABLES
     settled,    \* tokens charged
     context,
     landed,
+    asked,      \* how often the visit has used a tool of which a policy speaks
     seen,       \* what each policy remembers
     broken      \* the policies that were broken
 
-vars == <<state, hops, visits, settled, context, landed, seen, broken>>
+vars == <<state, hops, visits, settled, context, landed, asked, seen, broken>>
 
 \* A handoff into a final state is always affordable. Into any other it needs a visit that is left, a hop besides the
 \* last one, which is kept for landing, and the tokens of the first call.
@@ -92,11 +93,22 @@ Hop(handoff, place, spent, c, isLanding) ==
     /\ visits' = IF place \in States THEN [visits EXCEPT ![place] = @ + 1] ELSE visits
     /\ settled' = spent
     /\ landed' = isLanding
+    /\ asked' = 0
     /\ context' \in Sets(place, c)
     /\ Judge(handoff, place, context', isLanding)
 
-\* Where something must be asked for before a reply, that can be paid.
-MayReply == settled + Least(state) <= Tokens
+\* A tool is used in a visit: a moment of its own, at which no place is entered and no handoff taken.
+Use == state \in States /\ Menu # {} /\ asked < Asks(state) /\ \E u \in Uses(state) :
+    LET S(p) == Remember(p, UsesX(p, u), UsesY(p, u), seen[p])
+    IN  /\ asked' = asked + 1
+        /\ seen' = [p \in Policies |-> S(p)]
+        /\ broken' = broken \union {p \in Policies :
+               \/ Breaks(p, UsesX(p, u), S(p))
+               \/ BreaksWhen(p, UsesX(p, u), EntersY(p, state, context))}
+        /\ UNCHANGED <<state, hops, visits, settled, context, landed>>
+
+\* Where something must be asked for before a reply, that can be paid, and a tool that must be used was.
+MayReply == settled + Least(state) <= Tokens /\ (MustUse(state) => asked > 0)
 
 HandOff == MayReply /\ \E spent \in Charges, e \in Exits(state), c \in Replies(state, context) :
     Holds(e, c) /\ MayEnter(Target(e), spent) /\ Hop(e, Target(e), spent, c, FALSE)
@@ -120,12 +132,13 @@ Init ==
     /\ settled = 0
     /\ context \in Starts
     /\ landed = FALSE
+    /\ asked = 0
     /\ seen = [p \in Policies |-> Remember(p, EntersX(p, state, context), EntersY(p, state, context), 0)]
     /\ broken = {p \in Policies :
            \/ Breaks(p, EntersX(p, state, context), seen[p])
            \/ BreaksWhen(p, EntersX(p, state, context), EntersY(p, state, context))}
 
-Next == Visit \/ Ended
+Next == Visit \/ Use \/ Ended
 
 Spec == Init /\ [][Next]_vars
 
@@ -188,6 +201,9 @@ class _Writer:
         inside = ((p.name, "{" + ", ".join(map(str, p.spent_inside)) + "}") for p in places if p.may_spend_inside)
         yield from _cases("Inside(s)", "s", inside, "{0}")
         yield from _cases("Least(s)", "s", ((p.name, str(p.least)) for p in places if p.least), "0")
+        yield from _cases("Uses(s)", "s", ((p.name, _set(p.uses)) for p in places if p.uses), "{}")
+        yield from _cases("Asks(s)", "s", ((p.name, str(p.asks)) for p in places if p.uses), "0")
+        yield from _cases("MustUse(s)", "s", ((p.name, "TRUE") for p in places if p.must_use), "FALSE")
         limited = ((p.name, str(p.max_visits)) for p in places if p.max_visits is not None)
         yield from _cases("MaxVisits(s)", "s", limited, "Hops")
         yield ""
@@ -254,6 +270,8 @@ class _Writer:
         ):
             taken = ((n, f"h \\in {_set(o.handoffs)}") for n, o in spoken_of.items() if o.handoffs)
             yield from _numbered(f"Takes{letter}(p, h)", taken, "FALSE")
+            used = ((n, f"u \\in {_set(o.uses)}") for n, o in spoken_of.items() if o.uses)
+            yield from _numbered(f"Uses{letter}(p, u)", used, "FALSE")
             entered = ((n, self._entered(o)) for n, o in spoken_of.items() if o.places or o.guards)
             yield from _numbered(f"Enters{letter}(p, place, c)", entered, "FALSE")
 

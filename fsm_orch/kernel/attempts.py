@@ -115,8 +115,10 @@ def _chosen(course: Course, name: str | None, context: Context) -> Handoff | Ref
     own = course.own
     if name is not None:
         known = own.by_name.get(name)
+        if known is not None:
+            return known
         # cut to the length of a real name: a model may have made up a long one, and this is quoted in its next prompt
-        return known or Refusal("unknown_handoff", f"{name[:64]!r} does not leave {course.now.state!r}")
+        return Refusal("unknown_handoff", f"{name[:64]!r} does not leave {course.now.state!r}")
     # a model has to choose where there is a choice: to choose for it would turn a missing answer into a decision
     if own.spec.proposes and len(own.exits) > 1:
         return Refusal("no_handoff", f"Choose one of: {', '.join(handoff.name for handoff in own.exits)}.")
@@ -185,7 +187,7 @@ def end_attempt(course: Course, reason: FailureReason, detail: str) -> None:
 def _fail(course: Course, kind: EdgeKind, reason: LandingReason, detail: str) -> None:
     """Take the state's failure edge if it is legal, with the context of entry; else land."""
     edges = course.own.failure_edges
-    edge = edges.get(kind) or edges.get("failure")
+    edge = edges.get(kind, edges.get("failure"))
     # a failure edge is checked like any other: taken freely, it could spend the hop that is kept for landing
     is_legal = edge is not None and objection(course.compiled, course.now, edge) is None
     if edge is None or not is_legal or not course.move(edge, None, course.now.context):

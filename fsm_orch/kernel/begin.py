@@ -7,10 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..amounts import Allowance, Usage
+from ..amounts import Allowance, Usage, in_words
 from ..define.changes import fields_set_early, validated, why_early
 from ..define.context import Context
 from ..define.definition import Definition
+from ..define.rules.start import entry_of
 from ..errors import ContextError, StepError
 from ..messages import Message
 from . import VERSION, inputs
@@ -64,9 +65,9 @@ def compiled_as(definition: Definition, event: inputs.Started, potential: Potent
 
 
 def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:
-    """Begin a run and enter its initial state; one that was moved too little to pay its first call is landed.
+    """Begin a run and enter its initial state; one that was moved too little to enter that is landed.
 
-    Raises StepError: if it was started on something else than this, its limits admit no first call, or its context
+    Raises StepError: if it was started on something else than this, its limits admit no entry into that, or its context
         does not fit.
     """
     definition, limits = compiled.definition, compiled.limits
@@ -78,8 +79,8 @@ def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:
     # at every moment a run can pay for its next call and for its landing, at this first one too
     if limits.hops < 1 or not whole.covers(grant):
         raise StepError(
-            f"{definition.name} cannot start with {whole} and {limits.hops} hops: its first call reserves "
-            f"{grant}, and landing takes 1 hop"
+            f"{definition.name} cannot start with {in_words(whole, whole)} and {limits.hops} hops: "
+            f"{entry_of(definition.initial)} may take {in_words(grant, whole)}, and landing takes 1 hop"
         )
     try:
         context = validated(definition.context, event.context)
@@ -141,7 +142,8 @@ def _enter(compiled: CompiledMachine, now: Configuration) -> Step:
     if now.ledger.affords(initial.grant):
         course.enter(initial)
     else:
-        course.land("budget", f"it was moved {now.ledger.limit.tokens:,} tokens, which do not pay its first call")
+        moved = in_words(now.ledger.limit, now.ledger.limit)
+        course.land("budget", f"it was moved {moved}, which do not pay {entry_of(initial.state)}")
     return course.done()
 
 

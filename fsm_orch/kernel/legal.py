@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ..amounts import NOTHING, Amount
+from ..amounts import NOTHING, Amount, in_words
 from ..define.context import Context
+from ..define.rules.start import entry_of
 from ..define.states import Handoff
 from ..define.watched import watched
 from .configuration import Configuration
@@ -172,9 +173,9 @@ def _cannot_enter(
     if now.hops + 2 > compiled.most_hops:
         taken = f"{now.hops} of {compiled.most_hops} hops are taken"
         return Objection("hops", f"{taken} and the last one is kept for landing")
-    # its first call is paid for before it is entered: no hop leads to an agent that cannot act
+    # its first call, or its parts, are paid for before it is entered: no hop leads to an agent that cannot act
     if not now.ledger.affords(target.grant, beside=holding):
-        return Objection("budget", f"the first call of {target.name!r} may take {target.grant.tokens:,} tokens")
+        return Objection("budget", f"{entry_of(target.state)} may take {in_words(target.grant, now.ledger.limit)}")
     if now.at >= compiled.deadline_s:
         return Objection("deadline", f"the deadline of {compiled.deadline_s:g} s has passed")
     return None

@@ -54,7 +54,7 @@ class VisitStarted(_Record, frozen=True, kw_only=True, tag="visit_started", gc=F
     visits: Count
     """How often this state has been visited in this run, this visit included."""
     granted: Count
-    """Tokens reserved for the first call."""
+    """Tokens reserved on entry: for the first call, or for all parts."""
     legal: tuple[str, ...]
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ..amounts import NOTHING
+from ..amounts import NOTHING, in_words
 from ..define.changes import fields_set_early, validated, why_early
 from ..define.context import Context
 from ..errors import ContextError, StepError
@@ -49,7 +49,8 @@ def ask(course: Course, event: inputs.Asked) -> None:
     total = sum((start.part.share for start in starts if start), NOTHING)
     # together, before the first is moved: of a round that cannot be paid nothing has begun
     if not course.now.ledger.affords(total):
-        end_attempt(course, "denied", f"what it asks for may take {total.tokens:,} tokens, which cannot be paid")
+        taken = in_words(total, course.now.ledger.limit)
+        end_attempt(course, "denied", f"what it asks for may take {taken}, which cannot be paid")
         return
     _begin(course, event, starts)
     go_on(course)

@@ -39,6 +39,7 @@ class Continuing(Generic[C, D]):
         answer: object = ...,
         *,
         question: Question | str | None = None,
+        id: str | None = None,
         who: str | None = None,
     ) -> RunResult[C]: ...
 
@@ -49,6 +50,7 @@ class Continuing(Generic[C, D]):
         answer: object = ...,
         *,
         question: Question | str | None = None,
+        id: str | None = None,
         who: str | None = None,
         deps: D,
     ) -> RunResult[C]: ...
@@ -59,6 +61,7 @@ class Continuing(Generic[C, D]):
         answer: object = _NO_ANSWER,
         *,
         question: Question | str | None = None,
+        id: str | None = None,
         who: str | None = None,
         deps: Any = None,
     ) -> RunResult[C]:
@@ -73,21 +76,28 @@ class Continuing(Generic[C, D]):
             answer: to what it asks. A handoff, or values by field, and the handoff under "handoff"; True or False where
                 a tool is to be approved; else JSON.
             question: which of `result.waiting` is answered, or its key. None: the only one.
+            id: names the answer, such as by the message that it came in: the same id again is the same answer, which
+                counts once, and the run is given as it stands or goes on. Two processes must not give it at once. None:
+                a random one.
             who: the human who answers; kept in the journal.
             deps: live objects for agents, as for `run`.
 
-        Raises AnswerError: if the answer does not fit, is late, or another came first; nothing has changed then.
-        Raises StartError: if the store does not know the run, it is under way here, or `deps` are missing.
+        Raises AnswerError: if the answer does not fit, is late, or another came first, or `id` is of another answer;
+            nothing has changed then.
+        Raises StartError: if `run_id` is no text, the store does not know the run, it is under way here, or `deps` are
+            missing.
         Raises StepError: if it was started on another machine or kernel.
         Raises asyncio.CancelledError: if the caller cancels. Once the run goes on it has landed by then. Before that
             nothing has changed, unless the answer was on its way to the store: it is kept, and the run is resumed.
         Raises as `run` does, else.
         """
         given.check_deps(self.definition, deps)
+        given.check_run_id(run_id)
         if answer is _NO_ANSWER:
+            given.check_no_answer(question=question, id=id, who=who)
             return self._result_of(await self._driver.resume(run_id, deps))
-        given.check_who(who)
-        return self._result_of(await self._driver.answer(run_id, question, answer, who, deps))
+        given.check_answer(id=id, who=who)
+        return self._result_of(await self._driver.answer(run_id, question, answer, id, who, deps))
 
     @overload
     async def expire(self: Continuing[C, None], run_id: str) -> RunResult[C]: ...
@@ -105,4 +115,5 @@ class Continuing(Generic[C, D]):
         Raises as `resume` does, else.
         """
         given.check_deps(self.definition, deps)
+        given.check_run_id(run_id)
         return self._result_of(await self._driver.expire(run_id, deps))

@@ -25,7 +25,7 @@ from .attempt import attempt
 from .cast import Cast
 from .drive import Perform, drive
 from .tool import use
-from .waiting import Question, answered, chosen, overdue
+from .waiting import Question, answered, chosen, is_given_already, overdue
 from .work import Doing
 from .writer import Run
 
@@ -70,18 +70,20 @@ class Driver:
         return run
 
     async def answer(
-        self, run_id: str, question: Question | str | None, answer: Any, who: str | None, deps: Any
+        self, run_id: str, question: Question | str | None, answer: Any, id: str | None, who: str | None, deps: Any
     ) -> Run:
-        """Go on with a stored run that waits for a human, with an answer.
+        """Go on with a stored run that waits for a human, with an answer; with one that it has already, as it stands.
 
         Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
         """
         with self._driving(run_id, AnswerError):
             run = await self._loaded(run_id)
-            event = answered(
-                run, chosen(run, question), answer, id=_new_id(), who=who, cast=self.cast, now_s=self.wall_clock()
-            )
-            await self._put(run, event)
+            if id is not None and is_given_already(run, id, question, answer):
+                resume.take_over(run)
+            else:
+                asked, by = chosen(run, question), id or _new_id()
+                event = answered(run, asked, answer, id=by, who=who, cast=self.cast, now_s=self.wall_clock())
+                await self._put(run, event)
             await drive(run, self._performing(run, deps), is_read=False)
         return run
 
@@ -92,8 +94,9 @@ class Driver:
         """
         with self._driving(run_id, StartError):
             run = await self._loaded(run_id)
-            if overdue(run, self.wall_clock()) is None:
+            if not run.now.is_waiting or overdue(run, self.wall_clock()) is None:
                 return run
+            # all of them before anything is done: what the first has led to may be work, beside which others are late
             while (late := overdue(run, self.wall_clock())) is not None:
                 detail = f"nobody answered {late.key!r} in time"
                 await self._put(run, inputs.Failed(reason="timeout", detail=detail, at=run.now.at, path=late.path))

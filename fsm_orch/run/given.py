@@ -124,8 +124,11 @@ def messages_of(given: Any) -> tuple[Message, ...]:
 def check_first(first: Started) -> None:
     """Check that the first input of a run can be written: it is the one that callers have a part in.
 
-    Raises StartError: if an id is no text that UTF-8 can encode, or JSON does not give back a message.
+    Raises StartError: if an id is no text that UTF-8 can encode, that of the run is empty, or JSON does not give back a
+        message.
     """
+    if first.run_id == "":
+        raise StartError("run_id= names a run, and '' names none: leave it out for a random one")
     for name, held in (("run_id", first.run_id), ("thread_id", first.thread_id), ("trace_id", first.trace_id)):
         if held is not None and not _is_text(held):
             raise StartError(f"{name}= takes text that UTF-8 can encode, and this {type(held).__name__} is none")
@@ -136,13 +139,36 @@ def check_first(first: Started) -> None:
             raise StartError(f"this conversation cannot be journaled: {error}") from None
 
 
-def check_who(who: object) -> None:
-    """Check the name of a human who answers.
+def check_run_id(run_id: object) -> None:
+    """Check the id of a run that goes on.
 
-    Raises AnswerError: if it is no text that UTF-8 can encode.
+    Raises StartError: if it is no text that UTF-8 can encode.
     """
-    if who is not None and not _is_text(who):
-        raise AnswerError(f"who= takes text that UTF-8 can encode, and this {type(who).__name__} is none")
+    if not _is_text(run_id):
+        raise StartError(f"run_id= takes text that UTF-8 can encode, and this {type(run_id).__name__} is none")
+
+
+def check_answer(*, id: object, who: object) -> None:
+    """Check the id of an answer, and the name of the human who gives it.
+
+    Raises AnswerError: if one is no text that UTF-8 can encode, or the id is empty.
+    """
+    for name, held in (("id", id), ("who", who)):
+        if held is not None and not _is_text(held):
+            raise AnswerError(f"{name}= takes text that UTF-8 can encode, and this {type(held).__name__} is none")
+    if id == "":
+        raise AnswerError("id= names an answer, and '' names none: leave it out for a random one")
+
+
+def check_no_answer(**said: object) -> None:
+    """Check that nothing is said of an answer where none is given.
+
+    Raises AnswerError: if something is.
+    """
+    if names := [f"{name}=" for name, held in said.items() if held is not None]:
+        raise AnswerError(
+            f"{', '.join(names)} says something of an answer, and none is given: resume(run_id, answer, ...)"
+        )
 
 
 def _is_text(held: object) -> bool:

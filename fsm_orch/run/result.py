@@ -155,4 +155,4 @@ def used_in_words(result: RunResult[Any]) -> str:
 
 def place(definition: Definition, now: Configuration) -> State | Final:
     """Return the state of a configuration as the object that the machine's class holds."""
-    return definition.states.get(now.state) or definition.finals[now.state]
+    return definition.finals[now.state] if now.status == "finished" else definition.states[now.state]

@@ -222,10 +222,11 @@ class Runner(Continuing[C, D]):
         unknown = sorted(options.keys() - RunOptions.__annotations__.keys())
         if unknown:
             raise TypeError(f"a run takes {', '.join(RunOptions.__annotations__)}, not {', '.join(unknown)}")
+        named = options.get("run_id")
         first = started(
             self.compiled,
             start.initial_values(context),
-            run_id=options.get("run_id") or self._new_id(),
+            run_id=self._new_id() if named is None else named,
             messages=given.messages_of(options.get("messages", ())),
             thread_id=options.get("thread_id"),
             trace_id=options.get("trace_id"),

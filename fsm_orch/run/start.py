@@ -17,6 +17,7 @@ from ..define.definition import Definition
 from ..define.rules.start import start_objection
 from ..define.source import where_defined
 from ..define.states import State
+from ..define.worst import machines_in
 from ..errors import CertificateError, ContextError, StartError
 from ..kernel.begin import compiled_as
 from ..kernel.engine import CompiledMachine
@@ -76,12 +77,16 @@ def _is_ours(compiled: CompiledMachine, first: Started) -> bool:
 def _check_start(
     definition: Definition, limits: Limits, prices: Mapping[str, Price], *, unpriced: Sequence[str]
 ) -> None:
-    # fail closed: with a cost limit, a call at an unknown price could not be refused in time
-    if limits.cost_usd is not None and unpriced:
-        raise StartError(
-            f"The price of the model of {', '.join(map(repr, unpriced))} is not known, so a cost limit of "
-            f"${limits.cost_usd} cannot be kept: use a model with a known price, or limit tokens alone"
-        )
+    inside = [(f"{place}.", inner.limits) for place, inner in machines_in(definition)]
+    for place, within in [("", limits), *inside]:
+        unbounded = [name for name in unpriced if name.startswith(place)]
+        # fail closed: with a cost limit, a call at an unknown price could not be refused in time
+        if within.cost_usd is not None and unbounded:
+            whose = f" of {place[:-1]!r}" if place else ""
+            raise StartError(
+                f"The price of the model of {', '.join(map(repr, unbounded))} is not known, so a cost limit of "
+                f"${within.cost_usd:f}{whose} cannot be kept: use a model with a known price, or limit tokens alone"
+            )
     reason = start_objection(definition, limits, prices)
     if reason is not None:
         raise StartError(f"{definition.name} cannot start: {reason}")

@@ -52,8 +52,11 @@ class Question:
 
 def questions(compiled: CompiledMachine, now: Configuration) -> tuple[Question, ...]:
     """Return what humans are asked in a run that waits for nothing else; none if it does not."""
-    if not now.is_waiting:
-        return ()
+    return _open(compiled, now) if now.is_waiting else ()
+
+
+def _open(compiled: CompiledMachine, now: Configuration) -> tuple[Question, ...]:
+    """Return what humans are asked in a run, whatever else is due in it."""
     return tuple([_question(compiled, now, effect) for effect in due(now) if isinstance(effect, AskHuman)])
 
 
@@ -110,15 +113,30 @@ def answered(
 
     Args:
         answer: as users give it.
-        id: names it among all answers.
+        id: names it among all answers of the run.
         now_s: seconds of the epoch.
 
-    Raises AnswerError: if it came too late, is no JSON, or does not fit.
+    Raises AnswerError: if it came too late, is no JSON, does not fit, or its id is the key of its question.
     """
     if question.expires_at is not None and now_s >= question.expires_at:
         raise AnswerError(f"{question.key!r} has expired: `Runner.expire` lets its run go on")
     if question.tool is not None and not isinstance(answer, bool):
         raise AnswerError(f"{question.text} is answered by True or False, not by a {type(answer).__name__}")
+    if id == question.key:
+        raise AnswerError(f"{id!r} is the key of its question: give the answer an id of its own")
+    event = _as_input(run, question, answer, id=id, who=who)
+    # A bad answer that was folded would be a refusal for good. And nothing can change while the run waits, so what the
+    # answer leads to can be tried exactly: the kernel is pure, and of the copy nothing is kept.
+    if why := _refusal(run, event, cast):
+        raise AnswerError(f"this answer to {question.key!r} does not fit: {why}")
+    return event
+
+
+def _as_input(run: Run, question: Question, answer: Any, *, id: str, who: str | None) -> inputs.Answered:
+    """Return an answer as an input.
+
+    Raises AnswerError: if it is no JSON.
+    """
     machine = run.levels(question.path)[-1].compiled
     try:
         told = as_answer(answer, machine.states[question.state].state, machine.definition.context)
@@ -126,14 +144,31 @@ def answered(
         raise AnswerError(str(error)) from None
     given = inputs.Answered(ask=question.ask, id=id, value=told, who=who, at=run.now.at, path=question.path)
     try:
-        event = read_back(given, "this answer")
+        return read_back(given, "this answer")
     except WrongType:
         raise AnswerError("an answer is JSON: None, a bool, a number, a text, a list or a dict of them") from None
-    # A bad answer that was folded would be a refusal for good. And nothing can change while the run waits, so what the
-    # answer leads to can be tried exactly: the kernel is pure, and of the copy nothing is kept.
-    if why := _refusal(run, event, cast):
-        raise AnswerError(f"this answer to {question.key!r} does not fit: {why}")
-    return event
+
+
+def is_given_already(run: Run, id: str, question: Question | str | None, answer: Any) -> bool:
+    """Return whether the journal holds an answer of this id: then it is the same answer, which came twice.
+
+    Raises AnswerError: if that is another answer, or to another question.
+    """
+    kept = enumerate(run.journal)
+    place = next((n for n, event in kept if isinstance(event, inputs.Answered) and event.id == id), None)
+    if place is None:
+        return False
+    first = run.journal[place]
+    assert isinstance(first, inputs.Answered)
+    # the run as it was then, which says what the answer is read by
+    before = Run(run.compiled, run.journal[:place], clock=lambda: first.at, is_stored=True)
+    asked = next((q for q in questions(run.compiled, before.now) if (q.path, q.ask) == (first.path, first.ask)), None)
+    key = question.key if isinstance(question, Question) else question
+    if asked is None or key not in (None, asked.key):
+        raise AnswerError(f"id {id!r} is of another answer in this run: give each answer an id of its own")
+    if _as_input(before, asked, answer, id=id, who=first.who).value != first.value:
+        raise AnswerError(f"id {id!r} is of another answer to {asked.key!r}, which was first: load what it led to")
+    return True
 
 
 def _refusal(run: Run, event: inputs.Answered, cast: Cast) -> str | None:
@@ -163,10 +198,10 @@ def _refusals(copy: Run, path: Path, before: int) -> Iterator[str]:
 
 
 def overdue(run: Run, now_s: float) -> Question | None:
-    """Return a question that has expired; None if none has.
+    """Return a question that has expired, be it that work is due beside it; None if none has.
 
     Args:
         now_s: seconds of the epoch.
     """
-    asked = questions(run.compiled, run.now)
+    asked = _open(run.compiled, run.now)
     return next((each for each in asked if each.expires_at is not None and now_s >= each.expires_at), None)

@@ -1,25 +1,37 @@
 """Play a path of a machine, turn by turn: the machine is real, and its agents say and spend what a script tells them.
 
 A path is a list of turns, one for each visit. Time passes only as the turns say, so even a timeout is tested at once.
+Where an agent must ask before it decides, the least is asked that will do, and answered: a human says yes, a machine
+inside fails without having done anything, a map has no items, and of a tool no use is approved. What came of it is the
+turn's to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ..agents.base import Changes, Reply, Visit
+from ..agents.base import Changes, Reply, Round, Visit
+from ..agents.crossing import given_from, request
 from ..amounts import FREE, Price, Usage
+from ..define.agent_spec import AgentSpec
 from ..define.context import Context
+from ..define.definition import Definition
 from ..define.machine import C, Machine, definition_of
+from ..define.parts import Part
 from ..define.states import Handoff, State
+from ..define.used import tool_name
 from ..errors import CallDenied, VisitError
 from ..kernel.reasons import Refusal
+from ..kernel.requests import AskHuman, RunPart, UseTool
 from ..limits import CallLimits, Limits
 from ..models.base import Request, Response
+from ..proof.explore.reality import simple_fields
 from ..run.result import RunResult
 from ..run.runner import Runner
+from ..store.memory import MemoryStore
 
 Failing = Literal["error", "timeout", "denied", "refusal"]
 _MOMENT_S = 1e-6
@@ -42,6 +54,10 @@ class Turn:
     tokens: Sequence[int | None] = ()
     """What each of its calls uses; None: the provider reports nothing, so that the whole reservation is charged. Every
     call reserves as much as its agent's caps allow."""
+    uses: Sequence[object] = ()
+    """The tools that it uses first, one after the other; a human approves those that must be."""
+    declines: Sequence[object] = ()
+    """The tools that it asks for after these, and may not use: a human says no."""
     fails: Failing | None = None
     """What it does instead of replying: raise, take too long, be denied a call, or reply what is refused for good."""
     seconds: float = 0.0
@@ -87,12 +103,68 @@ def play(
         machine,
         model=script,
         limits=limits,
-        agents=dict.fromkeys(definition.states.values(), script.act),
+        agents={
+            **{state: _Scripted(script, state.spec) for state in definition.states.values()},
+            **dict.fromkeys(_inside(definition), _fail),
+        },
+        store=MemoryStore(),
         retry=None,
         clock=script.clock,
         new_id=lambda: "played",
     )
-    return runner.run_sync(context, deps=None if definition.deps is None else object())
+    deps = None if definition.deps is None else object()
+    result = runner.run_sync(context, deps=deps)
+    while result.waiting:
+        answer = script.is_approving if result.waiting[0].tool else True
+        result = asyncio.run(runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps))
+    return result
+
+
+def _inside(definition: Definition) -> Iterator[State]:
+    """Yield the states of all machines that run inside a machine."""
+    for state in definition.states.values():
+        for part in state.spec.parts:
+            yield from part.definition.states.values()
+            yield from _inside(part.definition)
+
+
+def _fail(visit: Visit[Context, Any]) -> Reply:
+    raise VisitError(f"what runs inside a played path does nothing, and {visit.state.name!r} has failed")
+
+
+def _least_round(visit: Visit[Context, Any]) -> Round:
+    """Return the least that an agent may ask for which must ask."""
+    spec = visit.state.spec
+    if spec.kind == "map":
+        return Round(())
+    if spec.asks_human:
+        return Round((AskHuman(question=f"played: {visit.state.name}"),))
+    if spec.tools:
+        return Round((UseTool(name=min(spec.tools, key=lambda tool: tool.approval).name),))
+    return Round((_run(visit, min(spec.parts, key=lambda part: part.share.tokens)),))
+
+
+def _run(visit: Visit[Context, Any], part: Part) -> RunPart:
+    known = request(part, given_from(visit, part.given.values())).context
+    return RunPart(part=part.name, context={**simple_fields(part.definition.context), **known})
+
+
+def _tools(turn: Turn) -> list[tuple[str, bool]]:
+    return [(tool_name(tool), True) for tool in turn.uses] + [(tool_name(tool), False) for tool in turn.declines]
+
+
+@dataclass(frozen=True)
+class _Scripted:
+    """The agent of one state."""
+
+    script: _Script
+    spec: AgentSpec
+
+    async def act(self, visit: Visit[Context, Any]) -> Reply | Round:
+        return await self.script.act(visit)
+
+    async def use(self, visit: Visit[Context, Any], used: UseTool, key: str) -> None:
+        """Use a tool, which does nothing."""
 
 
 class _Script:
@@ -106,23 +178,33 @@ class _Script:
         self._now_s = 0.0
         self._visit = ""
         self._turn: Turn | None = None
-        self._uses: list[int | None] = []
+        self._spends: list[int | None] = []
+        self._asks: list[tuple[str, bool]] = []
+        """The tools that are still to be asked for, and whether a human approves them."""
+        self.is_approving = False
         self._caps = CallLimits()
 
     def clock(self) -> float:
         return self._now_s
 
-    async def act(self, visit: Visit[Context, Any]) -> Reply:
+    async def act(self, visit: Visit[Context, Any]) -> Reply | Round:
         if visit.key != self._visit:
             self._visit, self._turn = visit.key, next(self._turns, None)
-            self._uses = list(self._turn.tokens) if self._turn else []
+            self._spends = list(self._turn.tokens) if self._turn else []
+            self._asks = [] if self._turn is None else _tools(self._turn)
             self._caps = visit.state.spec.call_limits
         turn = self._turn
         if turn is None or turn.state is not visit.state:
             expected = f"the turn is that of {turn.state.name!r}" if turn else "no turn is left"
             raise VisitError(f"the run is at {visit.state.name!r}, and {expected}")
-        while self._uses:
+        while self._spends:
             await visit.model.ask(())
+        if self._asks:
+            tool, self.is_approving = self._asks.pop(0)
+            return Round((UseTool(name=tool),))
+        self.is_approving = False
+        if turn.fails is None and visit.state.spec.must_ask and not visit.is_answered:
+            return _least_round(visit)
         self._now_s += turn.seconds
         if turn.fails is None:
             return Reply(handoff=turn.handoff, changes=turn.changes)
@@ -144,7 +226,7 @@ class _Script:
         return self._caps.max_input_tokens
 
     async def complete(self, request: Request) -> Response:  # noqa: ARG002
-        used = self._uses.pop(0)
+        used = self._spends.pop(0)
         if used is None:
             return Response(text="", usage=None)
         read = min(used, self._caps.max_input_tokens)

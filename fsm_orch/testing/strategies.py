@@ -19,6 +19,9 @@ from pydantic_core import to_jsonable_python
 
 from ..agents.base import Reply
 from ..agents.llm import LLMAgent
+from ..agents.map import Map
+from ..agents.nested import Nested
+from ..agents.parallel import Parallel
 from ..amounts import FREE, Price
 from ..define.changes import describe, validated
 from ..define.context import Context, given_fields
@@ -37,6 +40,9 @@ from .adversaries import ATTACKS, AdversarialModel, Attack
 from .agents import AdversarialAgent, AdversarialTools
 from .clock import virtual_time
 from .tape import Tape
+
+_OWN = (LLMAgent, Nested, Parallel, Map)
+"""Agents that have no effects of their own."""
 
 
 def tapes(*, min_size: int = 40, max_size: int = 160) -> SearchStrategy[Tape]:
@@ -246,8 +252,9 @@ def runs(
 ) -> SearchStrategy[RunResult[C]]:
     """Draw whole runs, made by the real runner on virtual time: any context, any agents, a model that misbehaves.
 
-    LLM agents are the machine's own, on an adversarial model. Adversaries stand in for all others, and for the tools of
-    models, so that nothing in the machine has effects, and no dependencies are needed.
+    LLM agents are the machine's own, on an adversarial model, and so are those that run machines inside them.
+    Adversaries stand in for all others, inside too, and for the tools of models, so that nothing in the machine has
+    effects, and no dependencies are needed.
 
     Args:
         machine: the machine.
@@ -261,7 +268,7 @@ def runs(
         context, tape = draw(contexts(machine)), draw(tapes())
         pool = _pool(draw, machine)
         model = AdversarialModel(tape, attacks=attacks, machine=machine, values=pool, price=price)
-        agents = _adversaries(machine.definition, tape, pool)
+        agents = {state: _adversary(state, tape, pool) for state in _tree(machine.definition)}
         runner: Runner[C, Any] = Runner(
             machine, model=model, limits=limits, agents=agents, retry=Retry(jitter_s=0), store=MemoryStore()
         )
@@ -280,21 +287,19 @@ def runs(
     return drawn()
 
 
-def _adversaries(definition: Definition, tape: Tape, pool: Mapping[str, Sequence[Any]]) -> dict[State, Any]:
-    """Return who acts in each state of a machine, and of those that its models use as tools.
+def _adversary(state: State, tape: Tape, pool: Mapping[str, Sequence[Any]]) -> Any:
+    """Return who acts in a state: its own agent, if that has no effects of its own."""
+    if isinstance(state.agent, LLMAgent) and state.spec.tools:
+        return AdversarialTools(state.agent, tape)
+    return state.agent if isinstance(state.agent, _OWN) else AdversarialAgent(tape, values=pool)
 
-    Args:
-        pool: by field, what may be written; nothing is known of machines inside.
-    """
-    agents: dict[State, Any] = {}
+
+def _tree(definition: Definition) -> Iterator[State]:
+    """Yield the states of a machine, and of all that run inside it."""
     for state in definition.states.values():
-        if isinstance(state.agent, LLMAgent):
-            agents[state] = AdversarialTools(state.agent, tape) if state.spec.tools else state.agent
-            for part in state.spec.parts:
-                agents |= _adversaries(part.definition, tape, {})
-        else:  # which asks for no part
-            agents[state] = AdversarialAgent(tape, values=pool)
-    return agents
+        yield state
+        for part in state.spec.parts:
+            yield from _tree(part.definition)
 
 
 def _pool(draw: st.DrawFn, machine: AnyMachine) -> dict[str, list[Any]]:

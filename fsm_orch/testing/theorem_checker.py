@@ -1,7 +1,7 @@
 """A checker that follows one run, input by input, and asserts T1 to T6 after every one of them.
 
 T1 to T5 are those of `fsm_orch.proof.explore.theorems`, which speak of one step. What only a whole run shows is added
-here, without a line of the kernel's: a shared mistake would hide itself.
+here, and of T6 in `written`, without a line of the kernel's: a shared mistake would hide itself.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..define.context import Context, first_readable
+from ..define.context import Context
 from ..define.guards import Guard
 from ..kernel import inputs, records
 from ..kernel.configuration import Configuration
@@ -20,6 +20,7 @@ from ..kernel.inputs import Input
 from ..kernel.requests import RunPart
 from ..kernel.step import step
 from ..proof.explore.theorems import Theorems
+from .written import Written
 
 
 class TheoremChecker:
@@ -28,16 +29,17 @@ class TheoremChecker:
     Args:
         compiled: the machine of the run, with the limits that it was started on.
 
-    Raises AssertionError: from `follow`, with the name of the theorem that is broken.
+    Raises AssertionError: if branches do not come together as T6 says; and from `follow`, with the name of the theorem
+        that is broken.
     """
 
     def __init__(self, compiled: CompiledMachine) -> None:
         self.compiled = compiled
         self.now: Configuration | None = None
         """Where the run stands; None before it started."""
-        self.written = set(first_readable(compiled.definition.context))
         self.most: int | None = None
         """The most that the run may be charged by its end, by its last record."""
+        self._written = Written(compiled.definition)
         self._theorems = Theorems(compiled.definition, compiled.limits, compiled.parts)
         self._exits = {handoff.name for state in compiled.definition.states.values() for handoff in state.exits}
 
@@ -83,14 +85,7 @@ class TheoremChecker:
     def _commitment(self, before: Configuration | None, event: Input, stepped: Step) -> None:
         """T6: what is read was written; a handoff commits its reply, a final state what it sets; nothing else is."""
         now, definition, reply = stepped.configuration, self.compiled.definition, self._committed(event, stepped)
-        for record in _of_the_run(stepped):
-            if isinstance(record, records.HandedOff):
-                expected = definition.states[record.source].spec.written_names if reply else frozenset()
-                assert expected == set(record.written), f"T6: {record.handoff!r} wrote {record.written}"
-                self.written |= expected
-            elif isinstance(record, records.VisitStarted):
-                unwritten = sorted(definition.states[record.stamp.state].spec.read_names - self.written)
-                assert not unwritten, f"T6: {record.stamp.state!r} reads {unwritten}, which no visit has written"
+        self._written.follow(stepped.records)
         if before is None:
             return
         sets = definition.finals[now.state].sets if now.status == "finished" else {}

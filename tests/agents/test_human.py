@@ -172,6 +172,13 @@ def test_a_human_is_asked_something(question: str) -> None:
         HumanAgent(question)
 
 
+@pytest.mark.parametrize("question", [5, None, ["Pay?"], b"Pay?"])
+def test_a_human_is_asked_in_words(question: Any) -> None:
+    """What is no text is an error in words, where it is written."""
+    with pytest.raises(TypeError, match=r"asks in words, not .*: HumanAgent\('Pay this back\?'\)$"):
+        HumanAgent(question)
+
+
 def test_nobody_passes_a_human_by() -> None:
     """What a definition knows of a human is that one must be asked, and must choose."""
     spec = HumanAgent("How much?", reads=Claim.query, writes=Claim.cents).spec

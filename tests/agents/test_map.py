@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -37,11 +38,17 @@ async def test_more_items_than_the_most_fail_by_both_numbers() -> None:
 
 
 async def test_one_failed_item_fails_the_map() -> None:
-    """If one run fails the others are ended, and nothing is collected."""
-    result = await run(mapped(), urls=("a", "bad", "c"))
+    """If one run fails the others are ended, before and after it, and nothing is collected: the error is its own."""
+
+    async def slow(visit: Visit[Page]) -> Changes:
+        await asyncio.sleep(0 if visit.context.url == "bad" else 30)
+        return note(visit)
+
+    result = await run(mapped(State(slow, reads=Page.url, writes=Page.note)), urls=("a", "bad", "c"))
 
     assert (result.state.name, result.context.notes) == ("lost", ())
-    assert "'note' was landed (failure) in 'failed'" in str(result.error)
+    assert {1: "unneeded", 2: "finished", 3: "unneeded"} == ends(result)
+    assert "'slow' was landed (failure) in 'failed'" in str(result.error)
 
 
 async def test_a_map_runs_a_machine_or_a_model() -> None:

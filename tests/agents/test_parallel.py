@@ -91,11 +91,12 @@ async def test_all_are_waited_for_where_that_is_said() -> None:
 )
 @pytest.mark.parametrize("tolerate", [False, True])
 async def test_as_many_end_well_as_must(join: Any, wrong: int, state: str, tolerate: bool) -> None:
-    """A visit goes on if as many branches ended well as its join says, whether or not all are waited for."""
+    """A visit goes on if as many branches ended well as its join says; with tolerate=True none is ended before that."""
     branches = [writer(Report.news, str(number), wrong=number < wrong) for number in range(3)]
     result = await run(Parallel(*branches, join=join, tolerate=tolerate, merge={Report.news: joined}))
 
     assert result.state.name == state
+    assert not tolerate or set(ends(result).values()) == {"finished"}
 
 
 async def test_a_merge_makes_one_value_of_many() -> None:
@@ -128,3 +129,35 @@ def test_branches_of_one_name_are_numbered() -> None:
     ).spec.parts
 
     assert [part.name for part in parts] == ["rest_1", "rest_2", "Flights", "news", "mine"]
+
+
+async def later(values: tuple[Any, ...]) -> str:
+    """Join what branches wrote, too late."""
+    return "".join(values)
+
+
+def of_two(one: str, other: str) -> str:
+    """Join two values."""
+    return one + other
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"merge": [joined]}, r"merge= takes a mapping, not a list: merge=\{one: other\}"),
+        ({"merge": joined}, "merge= takes a mapping, not "),
+        ({"merge": {Report.news: 5}}, "merge= takes functions, not an int"),
+        ({"merge": {Report.news: later}}, r"merge= takes plain functions, and later is async: write def later\(values"),
+        (
+            {"merge": {Report.news: of_two}},
+            r"of_two is called with the values of the branches, as one tuple: write def",
+        ),
+        ({"tolerate": "no"}, "tolerate= takes True or False, not "),
+        ({"tolerate": 1}, "tolerate= takes True or False, not "),
+        ({"join": True}, "join= takes 'all', 'first' or a number of branches, not True"),
+    ],
+)
+def test_what_brings_branches_together_is_of_its_kind(options: dict[str, Any], why: str) -> None:
+    """What could never make a value, or would say the opposite of what is meant, is an error where it is written."""
+    with pytest.raises(TypeError, match=f"^{why}"):
+        Parallel(writer(Report.news, "one"), writer(Report.news, "two"), **options)

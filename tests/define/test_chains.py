@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pytest
 from pydantic import Field
@@ -87,6 +87,14 @@ def test_nothing_leads_on_from_an_end() -> None:
 
     with pytest.raises(TypeError, match="the last of a chain"):
         a >> done >> b
+
+
+def test_a_chain_leads_to_one_state_at_a_time() -> None:
+    """Several states can begin a chain and none can follow in it; the error names them."""
+    one, two, three = State(rest), State(rest), State(rest)
+
+    with pytest.raises(TypeError, match=r"leads to one State or Final, not to <State > \| <State >$"):
+        one >> cast("Any", two | three)
 
 
 def test_a_name_in_a_chain_is_nothing_else() -> None:

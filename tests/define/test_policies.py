@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -142,7 +143,7 @@ def test_what_is_no_part_is_refused(wrong: Any) -> None:
         never(Desk.refund).before,
         never(Desk.refund).after,
     ):
-        with pytest.raises(TypeError, match="speaks of states, final states, handoffs and guards, not of"):
+        with pytest.raises(TypeError, match="speaks of states, final states, handoffs, tools and guards, not of"):
             write(wrong)
     for part in (Desk.refund, Desk.refund | Desk.verify, Desk.human, Desk.done, is_verified):
         with pytest.raises(TypeError):
@@ -161,3 +162,58 @@ def test_at_most_takes_a_number(times: Any) -> None:
     """What is not to happen at all is never; anything but a number is a slip."""
     with pytest.raises(ValueError, match="whole number from 1"):
         at_most(times, Desk.refund)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "never(verify or refund)",
+        "eventually(answered and human)",
+        "after(approved or done).eventually(answered)",
+        "never((verify | refund) or human)",
+        "eventually(not verify)",
+        "at_most(1, verify and is_verified)",
+        "never(flow or human)",
+        "(flow and never(human))",
+    ],
+)
+def test_what_is_joined_by_words_is_refused(written: str) -> None:
+    """`never(a or b)` would be `never(a)` in silence: nothing that a class declares is true or false in it."""
+    source = f"""
+class Joined(Machine[Ticket]):
+    verify, refund = State(act, initial=True), State(act)
+    answered, human = Final(), Final(fallback=True)
+    approved = verify.to(refund)
+    flow = verify >> answered
+    done = refund.to(answered)
+    policies = ({written},)
+"""
+
+    with pytest.raises(TypeError, match=r"^join states and handoffs with \|, not with and, or, not$"):
+        exec(source, dict(globals()))
+
+
+def test_a_join_is_never_true_or_false() -> None:
+    """What is joined or chained has no other use than in a declaration, so it is refused also later."""
+    with pytest.raises(TypeError, match=r"^join states and handoffs with \|"):
+        never((Desk.verify | Desk.refund) or Desk.human)
+
+
+def test_policies_are_listed_not_joined_by_words() -> None:
+    """`(one and other,)` would be the other alone in silence: a policy has no truth either."""
+    one, other, half = never(Desk.refund), eventually(Desk.answered), after(Desk.done)
+    wrong: tuple[Callable[[], Any], ...] = (lambda: one and other, lambda: other or one, lambda: half and one)
+
+    for written in wrong:
+        with pytest.raises(TypeError, match=r"^a policy is neither true nor false: list policies, "):
+            written()
+
+
+def test_a_part_of_a_built_machine_is_something() -> None:
+    """Once its class is built, a state or handoff is asked for like any value that may be None."""
+    handoffs = {handoff.name: handoff for handoff in Desk.definition.handoffs}
+
+    assert Desk.done is (handoffs.get("nowhere") or Desk.done)
+    assert Desk.approved is (handoffs.get("approved") or Desk.done)
+    assert Desk.refund
+    assert Desk.answered

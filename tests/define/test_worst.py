@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -115,5 +116,10 @@ def test_what_is_no_part_is_refused() -> None:
         Part(name="a.b", definition=Small.definition)
     with pytest.raises(ValueError, match="may run 0 times"):
         Part(name="a", definition=Small.definition, most=0)
+    with pytest.raises(ValueError, match="given no 'url', which is to be its item"):
+        Part(name="a", definition=Small.definition, item="url")
+    for most in (True, 2.5, "3", None):
+        with pytest.raises(TypeError, match="part 'a' may run a whole number of times, not "):
+            Part(name="a", definition=Small.definition, most=cast("Any", most))
     with pytest.raises(ValueError, match="two parts or tools named small"):
         Asks(parts=(part(Small),), tools=(ToolSpec(name="small"),))

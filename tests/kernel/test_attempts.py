@@ -133,6 +133,15 @@ def test_changes_messages_and_handoff_commit_together() -> None:
             landing="no_handoff",
             due=(),
         ),
+        case(
+            "nor one whose own call would use up what its handoffs need",
+            THIRSTY,
+            *SPENT[:2],
+            reply("nowhere"),
+            is_repaired=True,
+            landing="no_handoff",
+            due=(),
+        ),
         case("code is never repaired", FORKS, reply("nowhere", a=True, b=True), is_repaired=False, state="right"),
     ],
 )

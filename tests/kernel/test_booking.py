@@ -10,6 +10,7 @@ from support.handfed import (
     PARENT,
     SUPPORT,
     Asks,
+    Manager,
     Parent,
     Play,
     Row,
@@ -266,6 +267,19 @@ def test_a_parts_own_limit_of_money_holds() -> None:
 
     assert [Allowance(200, 150_000)] == play.seen("shares")
     assert play.now.ledger.limit.cost is None
+
+
+def test_a_round_that_money_does_not_pay_has_not_begun() -> None:
+    """All its shares are added up, in money as in tokens, before the first is moved."""
+    prices = {"plan": Price(Fraction(1), Fraction(1)), "plan.errand.look": Price(Fraction(2), Fraction(2))}
+    paid, short = (
+        CompiledMachine(Manager.definition, limits=Limits(tokens=10_000, cost_usd=cost), prices=prices)
+        for cost in ("0.000400", "0.000399")
+    )
+
+    assert Amount(200, 400) == Play(paid, ask(run("errand"), run("errand"))).seen("reserved")
+    denied = Play(short, ask(run("errand"), run("errand")))
+    assert ("denied", Amount()) == (denied.seen("failed"), denied.seen("reserved"))
 
 
 @pytest.mark.parametrize(

@@ -32,17 +32,24 @@ def test_it_is_a_mapping_that_leaves_itself_as_it_was(
     assert str(meant) in repr(held)
 
 
-@given(VALUES, st.sets(st.integers(1, 150), max_size=20), st.integers(0, 40))
-def test_what_has_changed_is_found(values: list[int], numbers: set[int], more: int) -> None:
+@given(st.integers(0, 150), st.sets(st.integers(1, 150), max_size=20), st.integers(0, 40))
+def test_what_has_changed_is_found(count: int, numbers: set[int], more: int) -> None:
     """Of all values those are told that are others, or new, by identity."""
-    before = Numbered([object() for _ in values])
-    now, changed = before, {number for number in numbers if number <= len(values)}
+    before = Numbered([object() for _ in range(count)])
+    now, changed = before, {number for number in numbers if number <= count}
     for number in changed:
         now = now.put(number, object())
     now = now.add([object() for _ in range(more)])
 
-    assert sorted(changed | set(range(len(values) + 1, len(values) + more + 1))) == list(now.changed(before))
+    assert sorted(changed | set(range(count + 1, count + more + 1))) == list(now.changed(before))
     assert [] == list(now.changed(now))
+
+
+def test_no_value_is_overlooked() -> None:
+    """Wherever among many a single one has changed, it alone is told."""
+    before = Numbered([object() for _ in range(100)])
+
+    assert [[number] for number in before] == [[*before.put(number, object()).changed(before)] for number in before]
 
 
 @pytest.mark.parametrize("number", [0, -1, 3, 33, 10**9])

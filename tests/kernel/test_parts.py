@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from support.handfed import (
     ERRANDS,
     MANAGER,
     PARENT,
+    Asks,
+    Errand,
+    Parent,
     Play,
     Row,
     answer,
@@ -16,16 +20,26 @@ from support.handfed import (
     fail,
     inside,
     key,
+    part,
     reply,
     reserve,
     run,
     settle,
     use,
+    work,
 )
+from support.random_machines import Facts
 
-from fsm_orch import Limits
+from fsm_orch import Final, Limits, Machine, Nested, State
+from fsm_orch.amounts import Price
+from fsm_orch.errors import StepError
+from fsm_orch.kernel.begin import started
 from fsm_orch.kernel.effects import Act
 from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.kernel.inputs import Input
+from fsm_orch.kernel.legal import Objection, objection
+from fsm_orch.kernel.records import Landed
+from fsm_orch.kernel.step import step
 from fsm_orch.kernel.tree import levels
 
 DONE = reply("finish", note="n")
@@ -247,3 +261,80 @@ def test_a_parts_time_is_its_own() -> None:
 
     assert [{"state": "human", "landing": "timeout"}, None] == play.seen("values")
     assert 15 == play.now.at
+
+
+def around(inner: type[Machine[Facts]] | None) -> type[Machine[Facts]]:
+    """Make a machine that runs another, or that of which all others are made."""
+
+    class Level(Machine[Facts]):
+        """One of many."""
+
+        act = State(Nested(inner) if inner else work, initial=True)
+        done, human = Final(), Final(fallback=True)
+        on = act.to(done)
+
+    return Level
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [(inside((1,) * 31, reply()), "running"), (cancel(), "finished"), (fail("timeout", at=99), "finished")],
+)
+def test_the_deepest_machines_take_a_step_from_a_caller_that_is_deep_in_calls(event: Input, status: str) -> None:
+    """With 32 machines inside each other, a step may begin 500 calls down: it goes on, or lands all of them."""
+    machine = None
+    for _ in range(32):
+        machine = around(machine)
+    assert machine is not None
+    play = Play(CompiledMachine(machine.definition), *(inside((1,) * deep, ask(run("Level"))) for deep in range(31)))
+
+    def called(deep: int) -> None:
+        if deep:
+            called(deep - 1)
+        else:
+            play.feed(event)
+
+    called(500)
+
+    assert status == play.now.status
+
+
+class Fares(Machine[Facts]):
+    """Runs parts in its second state, if they can be paid."""
+
+    first = State(Asks(asks=0), initial=True, max_visits=1)
+    fan = State(Asks(parts=(part(Errand),)))
+    done, human = Final(), Final(fallback=True)
+    to_fan = first.to(fan)
+    finish = fan.to(done)
+    limits = Limits(tokens=300, cost_usd="0.00001")
+
+
+PRICED = CompiledMachine(Fares.definition, prices={"fan.errand.look": Price(1, 1)})
+
+
+def test_money_for_parts_is_told_in_words_of_parts() -> None:
+    """What cannot be entered says which parts are to be paid there, in money too, and speaks of no call."""
+    play = Play(PRICED)
+
+    found = objection(PRICED, play.now, Fares.to_fan)
+
+    assert found == Objection("budget", "what 'fan' runs (3 x 'errand') may take 300 tokens and $0.0003")
+
+
+def test_a_run_that_was_moved_too_little_for_its_parts_says_so() -> None:
+    """A thread that moves less than the parts of the first state take lands the run, in words of parts."""
+    made = step(PARENT, None, replace(started(PARENT, {}, run_id="r"), tokens=5))
+
+    landed = next(record for record in made.records if isinstance(record, Landed))
+    assert landed.detail == (
+        "it was moved 5 tokens, which do not pay what 'fan' runs (3 x 'errand', 3 x 'approval', 'closed')"
+    )
+
+
+def test_limits_that_pay_for_no_part_begin_no_run() -> None:
+    """A start within too little says what the first state runs, and what that takes."""
+    with pytest.raises(
+        StepError, match=r"cannot start with 5 tokens and 8 hops: what 'fan' runs .* may take 340 tokens"
+    ):
+        Play(CompiledMachine(Parent.definition, limits=Limits(tokens=5)))

@@ -77,6 +77,19 @@ NOTHING = inputs.Asked(requests=(), at=0)
         ),
         case("an agent that asks too late has timed out", ASKING, ask(at=5.5), failed="timeout", landing="timeout"),
         case(
+            "whatever it asks for: it is late before it is wrong",
+            ASKING,
+            ask(use("rm"), at=5.5),
+            kinds=["attempt_failed", "landed", "run_finished"],
+            landing="timeout",
+        ),
+        case(
+            "nothing of a round begins that comes too late",
+            ASKING,
+            ask(at=5.5),
+            kinds=["attempt_failed", "landed", "run_finished"],
+        ),
+        case(
             "so has one whose answer comes too late", ASKING, ask(), answer(at=5), failed="timeout", landing="timeout"
         ),
         case(
@@ -86,6 +99,14 @@ NOTHING = inputs.Asked(requests=(), at=0)
             answer(at=4),
             landing="deadline",
             due=(),
+        ),
+        case(
+            "a round ends with its visit's time, whatever is open",
+            PARENT,
+            ask(use("look_up"), use("look_up")),
+            answer(1, at=20, id=key(1)),
+            failed="timeout",
+            taken="over",
         ),
         case("a question that expires is a timeout", ASKING, ask(), fail("timeout"), failed="timeout"),
         case("a human who never answers keeps no run from landing", ASKING, ask(), cancel(), landing="cancelled"),

@@ -123,7 +123,11 @@ def test_the_order_of_objections_is_fixed() -> None:
         (Shop.plain_a, configuration(), "the guard of 'plain_a' does not hold"),
         (Shop.to_desk, configuration(visits={"desk": 2}), "'desk' has been visited 2 times, which is its limit"),
         (Shop.to_desk, configuration(hops=7), "7 of 8 hops are taken and the last one is kept for landing"),
-        (Shop.to_desk, configuration(settled=Amount(1_000)), "the first call of 'desk' may take 100 tokens"),
+        (
+            Shop.to_desk,
+            configuration(settled=Amount(1_000)),
+            "the first call of 'desk' may take 100 tokens and $0.00022",
+        ),
         (Shop.to_desk, configuration(at=60), "the deadline of 60 s has passed"),
     ],
 )

@@ -113,3 +113,63 @@ def test_a_part_that_money_cannot_pay_is_an_objection_to_the_start(start: Callab
 
     with pytest.raises(StartError, match=said):
         start(Costly, model=ScriptedModel([], price=Price("25", "200")))
+
+
+class Thrifty(Machine[Nothing]):
+    """A part that has a cost limit of its own."""
+
+    look = State(LLMAgent("Look.", max_input_tokens=90, max_output_tokens=10, calls=1), initial=True)
+    done, desk = Final(), Final(fallback=True)
+    end = look.to(done)
+    limits = Limits(cost_usd="0.001")
+
+
+class Deeper(Machine[Nothing]):
+    """Run it, without a limit of money."""
+
+    first = State(
+        Asker(kind="nested", parts=(Part(name="thrifty", definition=Thrifty.definition),), asks=1), initial=True
+    )
+    done, desk = Final(), Final(fallback=True)
+    end = first.to(done)
+
+
+class Around(Machine[Nothing]):
+    """Run that, in a state that few runs come to."""
+
+    early = State(work, initial=True)
+    late = State(Asker(kind="nested", parts=(Part(name="deeper", definition=Deeper.definition),), asks=1))
+    done, desk = Final(), Final(fallback=True)
+    on, end = early.to(late), late.to(done)
+    off = early.to(done)
+
+
+PLACES = {Thrifty: "look", Deeper: "first.thrifty.look", Around: "late.deeper.first.thrifty.look"}
+
+
+@pytest.mark.parametrize("machine", PLACES)
+def test_a_cost_limit_holds_at_every_level(machine: type[Machine[Nothing]]) -> None:
+    """Where a part limits its cost, at whatever depth, a model of unknown price in it keeps every run from starting."""
+    whose = "" if machine is Thrifty else f" of '{PLACES[machine].removesuffix('.look')}'"
+    said = rf"^The price of the model of '{PLACES[machine]}' is not known, so a cost limit of \$0\.001{whose} cannot be"
+
+    with pytest.raises(StartError, match=said):
+        Runner(machine, model=ScriptedModel([], price=None))
+    (finding,) = [one for one in prove(machine, model="compatible:mine").findings if one.code == "FSM306"]
+    assert (Thrifty.look.where, PLACES[machine]) == (finding.where, finding.about)
+    assert f"a cost limit of $0.001{whose} cannot be kept: no run starts" in finding.problem
+
+
+@pytest.mark.parametrize("start", [prove, Runner])
+@pytest.mark.parametrize("machine", PLACES)
+def test_a_part_whose_own_limit_pays_no_call_is_an_objection_to_the_start(
+    start: Callable[..., Any], machine: type[Machine[Nothing]]
+) -> None:
+    """At these prices each run of it would be landed at once: so it is said before a run and before a proof."""
+    state, _, part = PLACES[machine].removesuffix(".look").rpartition(".")
+    runs = "" if machine is Thrifty else f"'{state}' runs '{part}', which cannot: "
+    said = rf"^{machine.__name__} cannot start: {runs}the first call of 'look' may take 100 tokens and \$0\.0025; the"
+
+    with pytest.raises(StartError, match=said):
+        start(machine, model=ScriptedModel([], price=Price(25, 25)))
+    assert start(machine, model=ScriptedModel([], price=Price(10, 10)))

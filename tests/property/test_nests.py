@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+import pytest
 from support.lanes import in_both_lanes
 from support.nests import doing, nest, tape, world
 
 from fsm_orch.errors import StepError
-from fsm_orch.kernel import inputs
+from fsm_orch.kernel import asks, inputs
 from fsm_orch.kernel.begin import started
 from fsm_orch.kernel.codec import input_from_json, to_json
-from fsm_orch.kernel.configuration import Configuration
+from fsm_orch.kernel.configuration import Ask, Configuration
 from fsm_orch.kernel.due import difference, due
-from fsm_orch.kernel.effects import AskHuman
+from fsm_orch.kernel.effects import AskHuman, Path
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.step import fold, step
+from fsm_orch.kernel.tree import levels
 from fsm_orch.testing import TheoremChecker
 
 
@@ -25,7 +28,8 @@ def played(seed: int, most: int = 200) -> tuple[TheoremChecker, list[Input]]:
     choices = tape(seed)
     compiled = CompiledMachine(nest(choices, is_tight=seed % 3 == 0).definition)
     checker, at = TheoremChecker(compiled), 0.0
-    journal: list[Input] = [started(compiled, {"count": choices.below(9)}, run_id="r")]
+    first = started(compiled, {"count": choices.below(9)}, run_id="r", thread_id="t", trace_id="w")
+    journal: list[Input] = [first]
     checker.follow(journal[0])
     for _ in range(most):
         assert checker.now is not None
@@ -73,11 +77,12 @@ def test_a_journal_that_is_cut_anywhere_goes_on(examples: int) -> None:
 
 @in_both_lanes(few=30, many=300)
 def test_what_changes_of_what_is_due_is_told_apart(examples: int) -> None:
-    """What is over and what has begun is what is due now and was not, in any nest, after any input."""
+    """What is over and what has begun is what is due now and was not, in any nest, after any input, or several."""
     for seed in range(examples):
         checker, journal = played(seed, most=80)
         before: Configuration | None = None
         owed: list[Any] = []
+        earlier, choices = list[Configuration](), tape(seed)
         for event in journal:
             now = step(checker.compiled, before, event).configuration
             over, begun = difference(before, now)
@@ -89,6 +94,46 @@ def test_what_changes_of_what_is_due_is_told_apart(examples: int) -> None:
             is_waiting = bool(owed) and all(isinstance(effect, AskHuman) for effect in owed)
             assert now.is_waiting == is_waiting, seed
             before = now
+            earlier.append(now)
+            was = choices.pick(earlier)
+            over, begun = difference(was, now)
+            assert (set(due(was)) - set(over)) | set(begun) == set(due(now)), seed
+
+
+@in_both_lanes(few=30, many=300)
+def test_each_visit_has_a_key_of_its_own(examples: int) -> None:
+    """At whatever level no key is used for two visits; what is recorded bears the thread and the trace of the run."""
+    used_again = 0
+    for seed in range(examples):
+        checker, journal = played(seed)
+        now, visits, keys = None, Counter[Path](), dict[str, tuple[Path, int]]()
+        for event in journal:
+            stepped = step(checker.compiled, now, event)
+            now = stepped.configuration
+            assert {("t", "w")} >= {(record.stamp.thread_id, record.stamp.trace_id) for record in stepped.records}, seed
+            visits.update(record.stamp.path for record in stepped.records if record.kind == "visit_started")
+            for effect in due(now):
+                place = levels(checker.compiled, now, effect.path)[-1].now
+                visit = (place.path, visits[place.path])
+                # or the second payment would be taken for the first
+                assert visit == keys.setdefault(place.key, visit), seed
+        used_again += any(key.count(":") > 1 and count > 1 for key, (_, count) in keys.items())
+    assert used_again > examples / 10
+
+
+@in_both_lanes(few=30, many=300)
+def test_what_a_machine_is_behind_is_the_sum_on_the_way_to_it(examples: int) -> None:
+    """At every level of the path of an input, its time and what it is behind are the time of the run."""
+    deep = 0
+    for seed in range(examples):
+        checker, journal = played(seed)
+        now = None
+        for event in journal:
+            now = step(checker.compiled, now, event).configuration
+            for level in levels(checker.compiled, now, event.path):
+                assert abs(level.now.at + level.behind - now.at) < 1e-6, seed
+            deep += len({level.behind for level in levels(checker.compiled, now, event.path)}) > 2
+    assert deep
 
 
 @in_both_lanes(few=40, many=300)
@@ -115,6 +160,21 @@ def test_a_cancellation_lands_the_whole_tree(examples: int) -> None:
         charged = now.ledger.settled.tokens + spent(now) + calls_under(now)
         assert (charged, 0) == (end.ledger.settled.tokens, end.ledger.reserved.tokens), seed
     assert deep > examples / 10
+
+
+@pytest.mark.parametrize("wrong", [-0.05, 0.05])
+def test_a_part_whose_time_is_not_the_runs_is_found(wrong: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The theorems are told of a clock that is slow, and of one that is fast."""
+    clock = asks.clock
+
+    def spoilt(now: Configuration, ask: Ask, child: Configuration) -> tuple[float, float]:
+        at, since = clock(now, ask, child)
+        return (at if child.is_waiting else max(0.0, at + wrong)), since
+
+    monkeypatch.setattr(asks, "clock", spoilt)
+
+    with pytest.raises(AssertionError, match=r"T4.* s in the part"):
+        [played(seed) for seed in range(40)]
 
 
 def calls_under(now: Configuration) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.branches import STOPPED, All, First, Inner, Outer, Tolerant, Trip, Two
 
-from fsm_orch import Machine, Runner, RunResult
+from fsm_orch import Machine, Reply, Runner, RunResult, Visit
 from fsm_orch.testing import TheoremChecker, virtual_time
 
 
@@ -126,3 +126,26 @@ def test_an_interrupt_in_a_branch_reaches_the_caller() -> None:
 
     assert ["b", "c"] == sorted(STOPPED)
     assert "run_finished" == kinds[-1]
+
+
+def test_an_interrupt_before_a_branch_has_begun_keeps_it_from_beginning() -> None:
+    """A branch whose task has not had its first turn when the run ends has none, and costs nothing."""
+    began = list[str]()
+    first, second, _ = (next(iter(part.definition.states.values())) for part in All.definition.states["fan"].spec.parts)
+
+    async def begins(visit: Visit[Any]) -> Reply:
+        began.append(visit.state.name)
+        return Reply()
+
+    def interrupts(visit: Visit[Any]) -> Reply:  # a plain function has no task
+        raise Stop
+
+    async def running() -> None:
+        with pytest.raises(Stop):
+            await Runner(All, agents={first: begins, second: interrupts}).run(Trip(plan="{}"))
+        assert {asyncio.current_task()} == asyncio.all_tasks()
+
+    with virtual_time() as loop:
+        loop.run(running())
+
+    assert [] == began

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from support.branches import STOPPED, All, First, Trip
-from support.levels import High, Lap, Laps, Low, Middle, Mixed, Text, Two
+from support.levels import Around, High, Lap, Laps, Low, Middle, Mixed, Text, Two
 
-from fsm_orch import MemoryStore, Reply, Response, Runner, ScriptedModel, StartError, Usage
+from fsm_orch import MemoryStore, Reply, Response, Runner, RunResult, ScriptedModel, StartError, Usage
 from fsm_orch.amounts import FREE
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
@@ -59,6 +59,9 @@ async def test_each_level_uses_its_own_model(monkeypatch: pytest.MonkeyPatch) ->
     asked.clear()
     Runner(High, model="high:model")
     assert ["high:model"] * 3 == asked
+    asked.clear()
+    Runner(Around)
+    assert ["around:model"] * 2 == asked
 
 
 async def test_an_agent_is_replaced_at_any_level() -> None:
@@ -142,6 +145,42 @@ def test_a_loser_never_books_on_the_machine_that_came_after() -> None:
     assert (Laps.done, 2.0, []) == (result.state, result.seconds, told)
 
 
+class Tidy:
+    """A model that takes long, and half a second to clean up."""
+
+    name = "tidy:stub"
+    price = FREE
+
+    def __init__(self) -> None:
+        self.stopped = list[float]()
+
+    async def count(self, request: Any) -> int:
+        return 10
+
+    async def complete(self, request: Any) -> Response:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            self.stopped.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(0.5)
+        raise NotImplementedError
+
+
+def test_a_loser_that_cleans_up_leaves_the_one_that_came_after() -> None:
+    """It ends while the same is at work again, in the next visit; that one is stopped in its turn, and waited for."""
+    model = Tidy()
+
+    async def running() -> RunResult[Lap]:
+        result = await Runner(Laps, model=model).run(Lap(query="x"))
+        assert {asyncio.current_task()} == asyncio.all_tasks()
+        return result
+
+    with virtual_time() as loop:
+        result = loop.run(running())
+
+    assert (Laps.done, [1.0, 2.0]) == (result.state, model.stopped)
+
+
 class Late:
     """A model that does not let itself be stopped, and tells after so many seconds what it has used."""
 
@@ -180,6 +219,17 @@ def test_usage_that_comes_late_is_charged_where_somebody_lives(used: int, second
     landing = None if result.landing is None else result.landing.reason
     assert ("overrun" if used > 256 else None, seconds if used > 256 else 20.0) == (landing, result.seconds)
     assert (10 + used if used > 256 or seconds < 3 else 266) == now.ledger.settled.tokens
+
+
+def test_usage_that_comes_late_is_charged_to_its_own_machine_while_that_lives() -> None:
+    """Though its visit is over: it lands that machine, and the machine around it hears of that."""
+    with virtual_time() as loop:
+        runner = Runner(Around, model=Late(9.0, 5_000))
+        result = loop.run(runner.run(Text(query="x")))
+
+    TheoremChecker(runner.compiled).follow_all(result.journal)
+    (late,) = [event for event in result.journal if isinstance(event, inputs.Overspent)]
+    assert (("find", 0, (1,)), 9.0) == ((late.source, late.visit, late.path), result.seconds)
 
 
 class Fails(MemoryStore):

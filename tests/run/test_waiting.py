@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 from support.asking import DONE, Both, Claim, Pair, Refunds, clerk
 
-from fsm_orch import MemoryStore, Runner, RunResult, StartError
+from fsm_orch import (
+    Final,
+    HumanAgent,
+    Machine,
+    MemoryStore,
+    Nested,
+    Parallel,
+    Runner,
+    RunResult,
+    StartError,
+    State,
+    Visit,
+)
 from fsm_orch.errors import AnswerError, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
@@ -210,6 +222,32 @@ async def test_a_question_expires_over_on_timeout() -> None:
         await runner.resume("r", YES)
 
 
+async def test_all_questions_whose_time_is_over_expire_at_once() -> None:
+    """One call of `expire` lets each of them go its way, and the run does not wait for those that are left behind."""
+
+    class Late(Machine[Pair]):
+        """Two humans who have a minute."""
+
+        ask = State(
+            Parallel(
+                one=State(HumanAgent("?", reads=Pair.query, writes=Pair.one), expires_s=60),
+                two=State(HumanAgent("?", reads=Pair.query, writes=Pair.two), expires_s=60),
+                join=1,
+                tolerate=True,
+            ),
+            initial=True,
+        )
+        done, nobody, human = Final(), Final(), Final(fallback=True)
+        on, failed = ask.to(done), ask.on_failure(nobody)
+
+    store, now = MemoryStore(), [0.0]
+    runner = Runner(Late, store=store, wall_clock=lambda: now[0])
+    assert 2 == len((await runner.run(Pair(query="x"), run_id="r")).waiting)
+    now[0] = 60.0
+
+    assert Late.nobody is (await runner.expire("r")).state
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 async def test_branches_that_wait_are_answered_in_any_order(order: tuple[int, int]) -> None:
     """Each question by its key; an answer without one is refused where there are two."""
@@ -341,3 +379,64 @@ async def test_a_run_under_way_is_not_resumed_while_another_fails_under_its_id()
     with pytest.raises(StartError, match="run 'r' is under way in this runner"):
         await runner.resume("r")
     assert "waiting" == (await under_way).status
+
+
+@pytest.mark.parametrize("wrong", [["r"], 5, None, b"r", {}, "\ud800"])
+async def test_a_run_that_goes_on_is_named_by_a_text(wrong: Any) -> None:
+    """Whatever else is given in its place is refused in words, where a run is resumed, answered or let expire."""
+    runner = Runner(Refunds, store=MemoryStore())
+    why = f"^run_id= takes text that UTF-8 can encode, and this {type(wrong).__name__} is none$"
+
+    for refused in (runner.resume(wrong), runner.resume(wrong, YES), runner.expire(wrong)):
+        with pytest.raises(StartError, match=why):
+            await refused
+
+
+def fill_one(visit: Visit[Pair]) -> Any:
+    """Write for the first what it did not say."""
+    return {Pair.one: "nothing"}
+
+
+def fill_two(visit: Visit[Pair]) -> Any:
+    """Write for the second what it did not say."""
+    return {Pair.two: "nothing"}
+
+
+class One(Machine[Pair]):
+    """The first is asked, and written for if it is late."""
+
+    ask = State(HumanAgent("What says the first?", writes=Pair.one), initial=True, expires_s=100)
+    fill = State(fill_one, writes=Pair.one)
+    done, human = Final(), Final(fallback=True)
+    said, late = ask.to(done), ask.on_timeout(fill)
+    filled = fill.to(done)
+
+
+class Two(Machine[Pair]):
+    """The second is asked, and written for if it is late."""
+
+    ask = State(HumanAgent("What says the second?", writes=Pair.two), initial=True, expires_s=100)
+    fill = State(fill_two, writes=Pair.two)
+    done, human = Final(), Final(fallback=True)
+    said, late = ask.to(done), ask.on_timeout(fill)
+    filled = fill.to(done)
+
+
+class OneAndTwo(Machine[Pair]):
+    """Both are asked at once, in machines that go on without them."""
+
+    ask = State(Parallel(Nested(One, writes=Pair.one), Nested(Two, writes=Pair.two)), initial=True)
+    done, human = Final(), Final(fallback=True)
+    on = ask.to(done)
+
+
+async def test_all_questions_that_are_late_expire_at_once() -> None:
+    """Also where the first that expires leads to work: no question is left that nobody can answer any more."""
+    store, now = MemoryStore(), [0.0]
+    runner = Runner(OneAndTwo, store=store, wall_clock=lambda: now[0])
+    await runner.run(Pair(query="x"), run_id="r")
+    now[0] = 100.0
+    result = await runner.expire("r")
+
+    assert (OneAndTwo.done, "nothing", "nothing") == (result.state, result.context.one, result.context.two)
+    assert ["late", "late"] == [record.handoff for record in result.records if record.kind == "handed_off"][:2]

@@ -177,6 +177,19 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
             StartError,
             "run_id= takes text that UTF-8 can encode, and this int is none",
         ),
+        *(
+            (
+                lambda wrong=wrong: runner().run_sync(Essay(topic="x"), run_id=wrong),
+                StartError,
+                f"run_id= takes text that UTF-8 can encode, and this {type(wrong).__name__} is none",
+            )
+            for wrong in (["r"], [], 0, b"")
+        ),
+        (
+            lambda: runner().run_sync(Essay(topic="x"), run_id=""),
+            StartError,
+            "run_id= names a run, and '' names none: leave it out for a random one",
+        ),
         (
             lambda: runner().run_sync(Essay(topic="x"), thread_id="\ud800"),
             StartError,

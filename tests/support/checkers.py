@@ -128,7 +128,7 @@ def _together(names: list[str]) -> str:
         [
             "---- MODULE All ----",
             "EXTENDS Integers, TLC",
-            "VARIABLES which, state, hops, visits, settled, context, landed, seen, broken",
+            "VARIABLES which, state, hops, visits, settled, context, landed, asked, seen, broken",
             *(f"M{number} == INSTANCE {name}" for number, name in cases),
             "AnyInit ==",
             *(f"  \\/ which = {number} /\\ M{number}!Init" for number, _ in cases),

@@ -95,8 +95,29 @@ def _asker(tape: Tape, writes: tuple[Any, ...]) -> Asker:
     return Asker(writes=writes, **tape.pick(kinds))
 
 
+def _clerk(tape: Tape, writes: tuple[Any, ...]) -> Asker:
+    """Draw an agent that may use tools, some of which a human has to approve."""
+    caps, calls = CallLimits(max_input_tokens=40, max_output_tokens=10), tape.below(3)
+    tools = tuple(ToolSpec(name=name, approval=tape.chance(3)) for name in ("look", "pay")[: 1 + tape.below(2)])
+    kind: Any = "llm" if calls else "code"
+    return Asker(
+        writes=writes,
+        kind=kind,
+        calls=calls,
+        call_limits=caps,
+        tools=tools,
+        asks=1 + tape.below(2),
+        must_ask=tape.chance(2),
+    )
+
+
 def drawn(
-    seed: int, *, opaque: tuple[Guard[Traits], ...] = OPAQUE, most: int = 4, rounds: bool = False
+    seed: int,
+    *,
+    opaque: tuple[Guard[Traits], ...] = OPAQUE,
+    most: int = 4,
+    rounds: bool = False,
+    tools: bool = False,
 ) -> type[Machine[Traits]]:
     """Return the machine of a seed; the same seed makes the same machine everywhere.
 
@@ -104,18 +125,25 @@ def drawn(
         opaque: guards that read a text.
         most: one in so many machines has some of these guards.
         rounds: whether some of its agents play rounds.
+        tools: whether some of its agents use tools, and its policies speak of them.
     """
-    return build(Tape(random.Random(seed).randbytes(200)), opaque, most, rounds=rounds)
+    return build(Tape(random.Random(seed).randbytes(200)), opaque, most, rounds=rounds, tools=tools)
 
 
 def build(
-    tape: Tape, opaque: tuple[Guard[Traits], ...] = OPAQUE, most: int = 4, *, rounds: bool = False
+    tape: Tape,
+    opaque: tuple[Guard[Traits], ...] = OPAQUE,
+    most: int = 4,
+    *,
+    rounds: bool = False,
+    tools: bool = False,
 ) -> type[Machine[Traits]]:
     """Build a machine that the tape decides. It always builds: whatever a rule demands is added."""
     count = tape.pick([2, 3, 3, 4])
     is_cyclic = tape.below(4) > 0
     guards = (*GUARDS, *opaque) if tape.below(4) % most == 0 else GUARDS
-    states = [_state(tape, index, is_cyclic, rounds=rounds) for index in range(count)]
+    states = [_state(tape, index, is_cyclic, rounds=rounds, tools=tools) for index in range(count)]
+    uses = [state.tool(tool) for state in states for tool in state.spec.tools] if tools else []
     finals = [Final(), Final(sets={Traits.b: tape.chance(2)}), Final(fallback=True, sets={Traits.answer: "default"})]
     handoffs = _handoffs(tape, states, finals, is_cyclic, guards)
     needed = max(map(least, states))  # or it would not build
@@ -125,17 +153,19 @@ def build(
         **dict(zip(("done", "other", "human"), finals, strict=True)),
         **handoffs,
         "limits": Limits(hops=count + tape.below(3), tokens=max(needed, tape.pick([10_000, 150, 200, 300, 350]))),
-        "policies": _policies(tape, [*states, *finals[:2], *handoffs.values()], guards),
+        "policies": _policies(tape, [*states, *finals[:2], *handoffs.values(), *uses], guards),
     }
     return types.new_class("Small", (Machine[Traits],), exec_body=lambda body: body.update(namespace))
 
 
-def _state(tape: Tape, index: int, is_cyclic: bool, *, rounds: bool) -> State:
+def _state(tape: Tape, index: int, is_cyclic: bool, *, rounds: bool, tools: bool) -> State:
     writes = tuple(ref for ref in FIELDS if tape.below(4) == 0)
     visits = 1 + tape.below(2) if is_cyclic else None
     if rounds and tape.chance(2):
         expires_s = tape.pick([None, 30.0])
         return State(_asker(tape, writes), initial=index == 0, max_visits=visits, expires_s=expires_s)
+    if tools and tape.below(3) > 0:
+        return State(_clerk(tape, writes), initial=index == 0, max_visits=visits)
     if tape.below(3) == 0:
         return State(work, initial=index == 0, max_visits=visits, writes=writes)
     agent = LLMAgent(

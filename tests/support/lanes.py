@@ -10,6 +10,7 @@ import pytest
 TOGETHER = {
     "tests/models/test_local.py",  # loads the weights
     "tests/proof/explore/test_differential.py",  # lets each model checker look once
+    "tests/proof/explore/test_differential_tools.py",  # explores its machines once
     "tests/test_typing.py",  # lets each type checker look once
 }
 """Files whose tests one worker takes, since two workers would do the same costly work."""

@@ -51,6 +51,26 @@ async def slowly(visit: Visit[Text]) -> Reply:
     return Reply(changes={Text.low: "slowly"})
 
 
+class Twice(Machine[Text]):
+    """A model that has 2 s, and code in its place that takes long."""
+
+    find = State(LLMAgent("Find it.", reads=Text.query, writes=Text.low), initial=True, timeout_s=2)
+    code = State(slowly, writes=Text.low, timeout_s=30)
+    done, human = Final(), Final(fallback=True)
+    on, late = (find | code).to(done), find.on_timeout(code)
+
+
+class Around(Machine[Text]):
+    """The machine around it, whose model it uses."""
+
+    inside = State(Nested(Twice, writes=Text.low), initial=True)
+    tell = State(LLMAgent("Tell it.", reads=Text.low, writes=Text.high))
+    done, human = Final(), Final(fallback=True)
+    flow = inside >> tell >> done
+    limits = Limits(tokens=20_000)
+    model = "around:model"
+
+
 def last(values: tuple[str | None, ...]) -> str | None:
     """Take the last value."""
     return values[-1]

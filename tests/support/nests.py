@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import types
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -37,13 +38,14 @@ def tape(seed: int, length: int = 4_000) -> Tape:
     return Tape(random.Random(seed).randbytes(length))
 
 
-def nest(tape: Tape, depth: int = 3, *, is_tight: bool = False) -> type[Machine[Facts]]:
+def nest(tape: Tape, depth: int = 3, *, is_tight: bool = False, is_priced: bool = False) -> type[Machine[Facts]]:
     """Build a machine whose visits may run machines, so many deep at most.
 
     Args:
         is_tight: its limit of tokens may be too small for all that it could do.
+        is_priced: it may limit its cost, and so may each machine inside.
     """
-    states = [_state(tape, depth, index) for index in range(1 + tape.below(3))]
+    states = [_state(tape, depth, index, is_priced=is_priced) for index in range(1 + tape.below(3))]
     done, other, human = Final(), Final(sets={Facts.answer: "other"}), Final(fallback=True)
     body: dict[str, Any] = {"__doc__": "A nest.", "done": done, "other": other, "human": human}
     for index, state in enumerate(states):
@@ -59,30 +61,34 @@ def nest(tape: Tape, depth: int = 3, *, is_tight: bool = False) -> type[Machine[
     if is_tight:
         tokens = tokens * tape.pick([4, 3, 2]) // 4
     tokens = max(tokens, *map(least, states))
-    body["limits"] = Limits(hops=len(states) + 1, tokens=tokens, deadline_s=tape.pick([60.0, 20.0, 200.0]))
+    limits = Limits(hops=len(states) + 1, tokens=tokens, deadline_s=tape.pick([60.0, 20.0, 200.0]))
+    if is_priced and tape.chance(2):
+        limits = limits.model_copy(update={"cost_usd": Decimal(1 + tokens * tape.pick([1, 2, 4, 8])) / 1_000_000})
+    body["limits"] = limits
     return types.new_class("Nest", (Machine[Facts],), exec_body=lambda namespace: namespace.update(body))
 
 
-def _inner(tape: Tape, depth: int) -> type[Machine[Facts]]:
+def _inner(tape: Tape, depth: int, *, is_priced: bool) -> type[Machine[Facts]]:
     """Return what runs inside: of one that holds others a new one, of small ones one of a hundred.
 
     Nine of ten machines in a nest are small, and to check a class takes longer than to play a run of it.
     """
-    return nest(tape, depth) if depth > 1 else _small(depth, tape.below(100))
+    return nest(tape, depth, is_priced=is_priced) if depth > 1 else _small(depth, tape.below(100), is_priced)
 
 
 @cache
-def _small(depth: int, number: int) -> type[Machine[Facts]]:
-    return nest(tape(number), depth)
+def _small(depth: int, number: int, is_priced: bool) -> type[Machine[Facts]]:
+    return nest(tape(number), depth, is_priced=is_priced)
 
 
-def _state(tape: Tape, depth: int, index: int) -> State:
+def _state(tape: Tape, depth: int, index: int, *, is_priced: bool) -> State:
     """Make a state; while there is depth left, most run machines."""
     caps = CallLimits(max_input_tokens=30, max_output_tokens=20)
     writes = (Facts.note,) if tape.chance(2) else ()
     if depth and not tape.chance(4):
         parts = tuple(
-            part(_inner(tape, depth - 1), 1 + tape.below(2), name=f"p{number}") for number in range(1 + tape.below(3))
+            part(_inner(tape, depth - 1, is_priced=is_priced), 1 + tape.below(2), name=f"p{number}")
+            for number in range(1 + tape.below(3))
         )
         asks = sum(each.most for each in parts) + tape.below(3)
         options: dict[str, Any] = {"parts": parts, "asks": asks, "writes": writes, "tools": TOOLS, "attempts": 2}

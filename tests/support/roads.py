@@ -66,8 +66,14 @@ class Stop:
 Edge = tuple[str, str] | tuple[str, str, EdgeKind]
 
 
-def road(stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 8, tokens: int = 10_000) -> Definition:
-    """Return a definition. Its first state is the initial one, and every state has an exit to a final state."""
+def road(
+    stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 8, tokens: int = 10_000, **limits: Any
+) -> Definition:
+    """Return a definition. Its first state is the initial one, and every state has an exit to a final state.
+
+    Args:
+        limits: further limits of its runs.
+    """
     states: dict[str, State] = {}
     for name, given in stops.items():
         stop = given if isinstance(given, Stop) else Stop(given)
@@ -92,7 +98,7 @@ def road(stops: Mapping[str, Stop | int], edges: Iterable[Edge], *, hops: int = 
         states=states,
         finals=finals,
         handoffs=tuple(handoffs),
-        limits=Limits(hops=hops, tokens=tokens),
+        limits=Limits(hops=hops, tokens=tokens, **limits),
     )
 
 
@@ -173,3 +179,13 @@ GAP = road(
     {"a": Stop(20, max_visits=1), "b": Stop(30, max_visits=2), "c": 20}, [("a", "b"), ("a", "c"), ("b", "b")], hops=5
 )
 """The worst case is 80, but no tolls prove less than 90: half a run may go round b four times, and half to c."""
+
+
+def crowd(*, states: int = 13, hops: int = 8, dear: int = 700, tokens: int = 10**6) -> Definition:
+    """Return a machine of so many paths that its worst case is counted by hops alone, which is more than it can be.
+
+    Every state leads to every other and has one visit; one of them is dear.
+    """
+    names = [f"s{number}" for number in range(states)]
+    stops = {name: Stop(dear if name == "s1" else 10 + number, max_visits=1) for number, name in enumerate(names)}
+    return road(stops, [(a, b) for a in names for b in names if a != b], hops=hops, tokens=tokens)

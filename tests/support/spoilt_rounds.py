@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -111,6 +112,12 @@ def _widened(misfit: Any, **changes: Any) -> Any:
     return widened
 
 
+def _flattering_at_first(patch: pytest.MonkeyPatch) -> None:
+    # where parts begin, and nowhere else
+    named = SimpleNamespace(keep=_flattering(asks.keep), approve=asks.approve, conclude=asks.conclude)
+    patch.setattr(rounds, "asks", named)
+
+
 def _all_over_again(self: Any, number: int) -> None:
     self.book(asks.conclude(self.compiled, self.now, number, "unneeded", ok=False, value=asks.UNNEEDED))
 
@@ -191,5 +198,6 @@ PLANTED: dict[str, Planted] = {
         _put(course.Course, "close_visit", _close_everything),
     ),
     "parts left at the end": Planted("T3", "is reserved|is gone", _put(course.Course, "close_visit", _left_alone)),
+    "part that lands as it begins called good": Planted("T5", "was landed", _flattering_at_first),
     "time of the run in a part": Planted("T4", "s in the part", _put(asks, "clock", _timeless)),
 }

@@ -133,4 +133,31 @@ CODES = (
             +     limits = Limits(tokens=4_608)
         """,
     ),
+    Code(
+        code="FSM138",
+        title="Machines too deep inside each other",
+        problem="More machines would stand inside each other than a step can go through.",
+        why="A step goes through all of them; begun by code that is deep in calls itself, it would run out of stack.",
+        expected="32 machines inside each other at most, the outermost included",
+        fix="let machines follow each other, as states of one, or run them for each item with Map",
+        mending="""
+              def around(inner):
+                  class Desk(Machine[Ticket]):
+                      run = State(Nested(inner), initial=True)
+                      done, human = Final(), Final(fallback=True)
+                      flow = run >> done
+
+                  return Desk
+
+              class Search(Machine[Ticket]):
+                  look = State(work, initial=True)
+                  found, lost = Final(), Final(fallback=True)
+                  flow = look >> found
+
+              deep = Search
+            - for _ in range(32):
+            + for _ in range(31):
+                  deep = around(deep)
+        """,
+    ),
 )

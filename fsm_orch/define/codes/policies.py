@@ -8,9 +8,10 @@ CODES = (
     Code(
         code="FSM401",
         title="Policy of another machine",
-        problem="A policy speaks of a state, final state or handoff that is not an attribute of this class.",
+        problem="A policy speaks of a state, final state or handoff that is not an attribute of this class, or of a "
+        "tool that its state does not declare.",
         why="No run of this machine ever does it, so the policy would always hold, or never.",
-        expected="states, final states and handoffs of the same class, and guards of its context",
+        expected="states, final states, handoffs and declared tools of the same class, and guards of its context",
         fix="name a part of this class",
         mending="""
               class Shop(Machine[Ticket]):

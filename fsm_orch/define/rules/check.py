@@ -37,6 +37,7 @@ _PART_RULES: tuple[Rule, ...] = (
     fields.declared_fields,
     functions.contexts,
     functions.dependencies,
+    parts.depth,
     parts.crossings,
     parts.taken,
     parts.branches,

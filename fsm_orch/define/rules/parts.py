@@ -16,6 +16,23 @@ from ..states import Final, State
 from ..wording import did_you_mean, quoted
 from .paths import edges_that_do_not_write
 
+MOST_DEEP = 32
+"""Machines that stand inside each other at most. A step goes down and up again, some five frames a level."""
+
+
+def depth(definition: Definition) -> Iterator[Finding]:
+    """Yield a finding for each state in which machines stand too deep inside each other."""
+    for state in definition.states.values():
+        for part in state.spec.parts:
+            deep = 1 + part.definition.depth
+            if deep > MOST_DEEP:
+                yield codes.finding(
+                    "FSM138",
+                    where=state.where,
+                    problem=f"{state.name!r} runs {part.name!r}: {deep} machines would stand inside each other, and "
+                    f"{MOST_DEEP} is the most",
+                )
+
 
 def crossings(definition: Definition) -> Iterator[Finding]:
     """Yield a finding for each field that cannot cross into a part, or out of it; agents of users' own say nothing."""
@@ -43,7 +60,7 @@ def _misfits(definition: Definition, state: State, part: Part) -> Iterator[tuple
     for own, ref in part.given.items():
         if own in known and ref.name in around:
             given = around[ref.name].annotation
-            held = item_of(given) if is_each and own == _item(part) else given
+            held = item_of(given) if own == part.item else given
             yield from _pair(repr(ref), held, f"{context.__name__}.{own}", known[own].annotation)
     for name, own in part.taken.items():
         if own in known and name in around:
@@ -51,11 +68,6 @@ def _misfits(definition: Definition, state: State, part: Part) -> Iterator[tuple
             taken = f"{definition.context.__name__}.{name}"
             into = item_of(into) if is_each else into
             yield from _pair(f"{context.__name__}.{own}", known[own].annotation, taken, into)
-
-
-def _item(part: Part) -> str:
-    """Return the field of a part that a map gives its items to; it names it last."""
-    return list(part.given)[-1]
 
 
 def _pair(source: str, held: Any, target: str, wanted: Any) -> Iterator[tuple[str, str | None]]:

@@ -82,7 +82,7 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
             )
             if path is not None:
                 lost = _lost(definition, field, path)
-                why = f" (nothing that {lost!r} writes is kept when its visit fails)" if lost else ""
+                why = f" ({lost})" if lost else ""
                 yield codes.finding(
                     "FSM110",
                     where=state.where,
@@ -91,9 +91,15 @@ def unwritten_reads(definition: Definition) -> Iterator[Finding]:
 
 
 def _lost(definition: Definition, field: str, path: Sequence[str]) -> str | None:
-    """Return the last state that writes a field and that a path leaves by a failure edge; None if there is none."""
+    """Return why the last state on a path that may write a field has not; None if there is none."""
     writers = [name for name in path[:-1] if field in definition.states[name].spec.written_names]
-    return writers[-1] if writers else None
+    if not writers:
+        return None
+    spec = definition.states[writers[-1]].spec
+    if field in spec.sure_names:
+        return f"nothing that {writers[-1]!r} writes is kept when its visit fails"
+    enough = f", and join={spec.join.need} of its branches is enough" if spec.join else ""
+    return f"{writers[-1]!r} may leave it out{enough}"
 
 
 def edges_that_do_not_write(definition: Definition, field: str) -> dict[str, list[str]]:

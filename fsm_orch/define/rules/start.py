@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ...amounts import FREE, Allowance, Price
+from ...amounts import FREE, Allowance, Price, in_words
 from ...errors import Finding
 from ...limits import Limits
 from .. import codes
 from ..definition import Definition
 from ..graph import shortest_path
 from ..states import State
-from ..worst import grants
+from ..worst import grants, machines_in, within
 
 
 def can_start(definition: Definition) -> Iterator[Finding]:
@@ -83,19 +83,31 @@ def _too_far(definition: Definition) -> Iterator[Finding]:
 
 
 def start_objection(definition: Definition, limits: Limits, prices: Mapping[str, Price] | None = None) -> str | None:
-    """Return why no run could start within limits; None if one can.
+    """Return why no run could start within limits, or none of a machine inside; None if all can.
 
     Args:
         prices: what models cost, by state, and inside parts by `state.part.state`; None: nothing.
     """
+    own = _objection(definition, limits, prices)
+    if own is not None or prices is None:
+        return own
+    for place, inner in machines_in(definition):
+        # of its tokens and hops it was asked when its class was built
+        if inner.limits.cost_micros is None:
+            continue
+        reason = _objection(inner, inner.limits, within(prices, place))
+        if reason is not None:
+            state, _, part = place.rpartition(".")
+            return f"{state!r} runs {part!r}, which cannot: {reason}"
+    return None
+
+
+def _objection(definition: Definition, limits: Limits, prices: Mapping[str, Price] | None) -> str | None:
     initial = definition.initial
     grant = initial.spec.grant(FREE) if prices is None else grants(definition, prices)[initial.name]
     if limits.hops < 1:
         return f"a run needs at least 1 hop, to land; the limit is {limits.hops}"
-    if not Allowance(limits.tokens, limits.cost_micros).covers(grant):
-        money = "" if limits.cost_usd is None else f" and ${grant.cost / 1_000_000:g}"
-        limit = "" if limits.cost_usd is None else f" and ${limits.cost_usd:g}"
-        return (
-            f"{entry_of(initial)} may take {grant.tokens:,} tokens{money}; the limit is {limits.tokens:,} tokens{limit}"
-        )
+    limit = Allowance(limits.tokens, limits.cost_micros)
+    if not limit.covers(grant):
+        return f"{entry_of(initial)} may take {in_words(grant, limit)}; the limit is {in_words(limit, limit)}"
     return None

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from math import floor
 
-from ...amounts import Price
+from ...amounts import Amount, Price
 from ...define.definition import Definition
-from ...define.worst import within
+from ...define.worst import shares_of, within
 from ...errors import CertificateError
 from ...limits import Limits
 from .assumptions import assumed
@@ -56,7 +56,8 @@ def certify(
     }
     declared = definition.models()
     named: Mapping[str, str | None] = declared if models is None else models
-    inner = {place: _run_of(part) for place, part in parts.items()}
+    shares = shares_of(definition, prices)
+    inner = {place: _run_of(part, shares[place]) for place, part in parts.items()}
     costs = worst_cases(definition, limits, prices, inner)
     numbers = skeleton(definition, limits)
     return Certificate(
@@ -71,13 +72,22 @@ def certify(
     )
 
 
-def _run_of(part: Certificate) -> dict[Measure, int]:
-    """Return the most that a run of a part is charged: its bound, or its limit if that is less."""
+def _run_of(part: Certificate, share: Amount) -> dict[Measure, int]:
+    """Return the most that a run of a part holds or is charged: its bound, or its limit if that is less; or its share.
+
+    Args:
+        share: what the kernel moves to it.
+    """
+    # The share is more where it had to be counted by hops alone (`define.worst`), and then it is what the ledger has to
+    # spare: within the bound alone, a worst case that fits its limit would be denied what it reserves. Mostly it is
+    # exact, and no more than the bound.
+    moved: dict[Measure, int] = {"tokens": share.tokens, "cost": share.cost}
     limits: dict[Measure, int | None] = {"tokens": part.limits.tokens, "cost": part.limits.cost_micros}
     most: dict[Measure, int] = {}
     for measure, bound in part.bounds.items():
         limit = limits.get(measure)
-        most[measure] = bound.bound if limit is None else min(bound.bound, limit)
+        charged = bound.bound if limit is None else min(bound.bound, limit)
+        most[measure] = max(charged, moved.get(measure, 0))
     return most
 
 

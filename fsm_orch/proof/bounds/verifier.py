@@ -5,7 +5,8 @@ out once more here. Only data is shared: limits, prices, and the sentences of `a
 
 A whole is checked with the certificates of its parts, which it holds: each is verified for the machine that the
 definition names as the part, and only then is its bound believed. A visit is charged its calls, and for each of its
-parts as many runs as the definition allows, each within its bound and its own limits.
+parts as many runs as the definition allows, each within its bound and its own limits; or its share, the tokens that the
+kernel moves to it, where that is more. Shares are facts of a run, as limits and prices are.
 
 It reads two JSON documents, the certificate and the canonical form of the definition (the text that its digest is
 taken of, without what holds its default), and a price table. Of the certificate it uses the tolls lambda, which may be
@@ -34,8 +35,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from ...amounts import Price
+from ...amounts import Amount, Price
 from ...define.definition import Definition
+from ...define.worst import shares_of
 from ...errors import CertificateError
 from ...limits import Limits
 from .assumptions import assumed
@@ -93,7 +95,8 @@ def _verify(
                 _verify(inner[place], part.definition, part.definition.limits, _inside(prices, place), own)
             except CertificateError as error:
                 raise CertificateError(f"In the part {place!r}: {error}") from None
-    graph, costs = _graph(canonical, limits.hops), _costs(canonical, limits, prices, inner)
+    graph = _graph(canonical, limits.hops)
+    costs = _costs(canonical, limits, prices, inner, shares_of(definition, prices))
     if claim["bounds"].keys() != costs.keys():
         raise CertificateError(f"This certificate bounds {sorted(claim['bounds'])}; it could bound {sorted(costs)}")
     for measure, bound in claim["bounds"].items():
@@ -173,12 +176,17 @@ def _graph(canonical: Json, hops: int) -> _Graph:
 
 
 def _costs(
-    canonical: Json, limits: Limits, prices: Mapping[str, Price], inner: Mapping[str, Json]
+    canonical: Json,
+    limits: Limits,
+    prices: Mapping[str, Price],
+    inner: Mapping[str, Json],
+    shares: Mapping[str, Amount],
 ) -> dict[str, dict[str, int]]:
     """Return the most that one visit is charged, by measure and state.
 
     Args:
         inner: the certificates of the parts, which have been verified.
+        shares: what the kernel moves to a run of each part.
     """
     costs: dict[str, dict[str, int]] = {m: {} for m in ("tokens", "cost", "hops", "calls", "milliseconds")}
     for name, state in canonical["states"].items():
@@ -188,22 +196,25 @@ def _costs(
             agent["call_limits"]["max_input_tokens"],
             agent["call_limits"]["max_output_tokens"],
         )
-        parts = [(part.get("most", 1), inner[f"{name}.{part['name']}"]) for part in agent.get("parts", ())]
-        costs["tokens"][name] = calls * (given + made) + sum(most * _charged(part, "tokens") for most, part in parts)
+        places = {f"{name}.{part['name']}": part.get("most", 1) for part in agent.get("parts", ())}
+        parts = [(most, inner[place]) for place, most in places.items()]
+        held = {m: sum(n * _held(inner[p], m, shares[p]) for p, n in places.items()) for m in ("tokens", "cost")}
+        costs["tokens"][name] = calls * (given + made) + held["tokens"]
         costs["hops"][name] = 1
         costs["calls"][name] = calls + sum(most * part["bounds"]["calls"]["bound"] for most, part in parts)
         costs["milliseconds"][name] = _time(state, limits, [part for _, part in parts])
         if (calls == 0 or price is not None) and all("cost" in part["bounds"] for _, part in parts):
             call = ceil(given * price.input + made * price.output) if price is not None else 0
-            costs["cost"][name] = calls * call + sum(most * _charged(part, "cost") for most, part in parts)
+            costs["cost"][name] = calls * call + held["cost"]
     return {measure: cost for measure, cost in costs.items() if len(cost) == len(canonical["states"])}
 
 
-def _charged(part: Json, measure: str) -> int:
-    """Return the most that a run of a part is charged: its own ledger stops it at its limit, whatever its bound."""
-    limits = Limits.model_validate(part["limits"])
-    limit, bound = (limits.tokens if measure == "tokens" else limits.cost_micros), part["bounds"][measure]["bound"]
-    return int(bound if limit is None else min(bound, limit))
+def _held(part: Json, measure: str, share: Amount) -> int:
+    """Return the most that a run of a part holds or is charged; its own ledger stops it at its limit."""
+    limits, bound = Limits.model_validate(part["limits"]), part["bounds"].get(measure)
+    limit, moved = (limits.tokens, share.tokens) if measure == "tokens" else (limits.cost_micros, share.cost)
+    most = 0 if bound is None else int(bound["bound"])
+    return max(moved, most if limit is None else min(most, limit))
 
 
 def _time(state: Json, limits: Limits, parts: Sequence[Json]) -> int:

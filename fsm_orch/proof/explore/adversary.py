@@ -11,9 +11,11 @@ when its attempt ends, ends as a settled one does. A call that uses more than it
 lands the run as a cancellation does; what it is charged beyond its cap is for no proof to bound.
 
 The *lean* adversary only ends visits, each way once: by every declared handoff and writing, over each failure edge, and
-by landing. Only where nothing may be decided before something was answered does it ask, for one thing. It spends
-nothing. What calls, repairs and rounds do besides is to use something up, and a run that has used up less can do no
-less. So whatever can happen at all happens under the lean adversary.
+by landing. Only where nothing may be decided before something was answered does it ask, for one thing; and where a
+policy speaks of its tools, for one of these after the other, as often as it may, and a human says yes or no. A round of
+several tools begins them in some order, and so do as many rounds of one. It spends nothing. What calls, repairs and
+rounds do besides is to use something up, and a run that has used up less can do no less. So whatever can happen at all
+happens under the lean adversary.
 
 The *spending* adversary is lean, and makes calls that use all that they reserve, and runs parts that do so. What runs
 spend at most is found under it where the ledger may deny something.
@@ -35,6 +37,7 @@ from ...kernel.reasons import FailureReason, Refusal
 from .abstract import Abstraction
 from .replies import Replies
 from .turns import Rounds, asked, under_way
+from .uses import Spoken
 
 IsTight = Callable[[Configuration], bool]
 """Returns whether the ledger may still deny something in the rest of a run."""
@@ -55,10 +58,10 @@ class Adversary(Protocol):
 class FullAdversary:
     """The adversary that leaves out only what leads where something else leads."""
 
-    def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, is_tight: IsTight) -> None:
+    def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, is_tight: IsTight, spoken: Spoken) -> None:
         self._machine, self._is_tight = compiled, is_tight
         self._replies = Replies(compiled, abstraction, is_whole=True)
-        self._rounds = Rounds(compiled)
+        self._rounds = Rounds(compiled, spoken)
         # The same inputs are handed out again, and not equal copies: the tree knows an input by its identity.
         self._others = lru_cache(maxsize=None)(self._listed)
 
@@ -105,13 +108,16 @@ class LeanAdversary:
     """The adversary that ends visits, and does nothing in them.
 
     Args:
+        spoken: the tools of which some policy speaks.
         is_tame: whether code proposes no handoff, so that the first whose guard holds is taken.
     """
 
-    def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, *, is_tame: bool = False) -> None:
-        self._machine = compiled
+    def __init__(
+        self, compiled: CompiledMachine, abstraction: Abstraction, spoken: Spoken, *, is_tame: bool = False
+    ) -> None:
+        self._machine, self._spoken = compiled, spoken
         self._replies = Replies(compiled, abstraction, is_whole=False, is_tame=is_tame)
-        self._rounds = Rounds(compiled)
+        self._rounds = Rounds(compiled, spoken)
         self._others = lru_cache(maxsize=None)(lambda name: tuple(self._ends(compiled.states[name])))
 
     def moves(self, now: Configuration) -> Iterable[Input]:
@@ -119,16 +125,17 @@ class LeanAdversary:
         visit = now.visit
         assert visit is not None
         if visit.round is not None:
-            return (self._rounds.first_answer(now),)
+            return self._rounds.first_answers(now)
         if self._machine.states[now.state].spec.must_ask and not visit.is_answered:
             return chain(self._rounds.asked(now.state), self._others(now.state))
-        return chain(self._replies.of(now.state), self._others(now.state))
+        return chain(self._replies.of(now.state), self._others(now.state), self._rounds.uses(now))
 
     def stage(self, now: Configuration) -> Hashable:
-        """Return how far a round is that must come before; else nothing: a visit is only begun."""
+        """Return how far a round is that is played; else nothing: a visit is only begun."""
         visit = now.visit
         assert visit is not None
-        return visit.is_answered, under_way(visit)
+        asks = len(visit.asks) if now.state in self._spoken else 0
+        return visit.is_answered, under_way(visit), asks
 
     def _ends(self, state: CompiledState) -> Iterator[Input]:
         """Yield an input for each failure edge, and one that lands."""
@@ -148,7 +155,7 @@ class SpendingAdversary(LeanAdversary):
     """
 
     def __init__(self, compiled: CompiledMachine, abstraction: Abstraction, is_tight: IsTight) -> None:
-        super().__init__(compiled, abstraction)
+        super().__init__(compiled, abstraction, {})
         self._is_tight = is_tight
         self._call = lru_cache(maxsize=None)(lambda name, call: reservation(compiled.states[name], call))
         self._settle = lru_cache(maxsize=None)(

@@ -24,7 +24,7 @@ class Audit:
         """By theorem, the first step that broke it: how, in the visit that began at which node, and by which input."""
         self._play = play
         # Whatever was spent: in a visit it makes little difference to the number of steps.
-        self._adversary = FullAdversary(play.compiled, play.abstraction, lambda _: True)
+        self._adversary = FullAdversary(play.compiled, play.abstraction, lambda _: True, {})
         self._seen: set[Hashable] = set()
 
     def look_into(self, node: int, position: Position) -> None:

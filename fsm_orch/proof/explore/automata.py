@@ -1,9 +1,10 @@
 """Policies as automata: each reads the moments of a run one by one and notices when its policy is broken.
 
-The states of an automaton are numbers, and it begins at 0. A *moment* is that a state is entered or a handoff is taken.
-At each moment it moves by whether the two sides of the policy happen: its subject, and what the subject is set against,
-called the other. Once broken, an automaton stays broken: what has happened is not taken back. A policy that is *due*
-still waits for something. It is broken if the run ends then, unless the run was landed and the policy is not strict.
+The states of an automaton are numbers, and it begins at 0. A *moment* is that a state is entered, a handoff is taken,
+or a tool is used. At each moment it moves by whether the two sides of the policy happen: its subject, and what the
+subject is set against, called the other. Once broken, an automaton stays broken: what has happened is not taken back. A
+policy that is *due* still waits for something. It is broken if the run ends then, unless the run was landed and the
+policy is not strict.
 """
 
 from __future__ import annotations
@@ -29,15 +30,16 @@ class Side(NamedTuple):
     """One side of a policy, its subject or its other; it happens where any of its names or guards does."""
 
     names: frozenset[str]
-    """Names of states, final states and handoffs."""
+    """Names of states, final states, handoffs and uses of tools."""
     guards: tuple[Guard[Any], ...]
 
     def happens(self, name: str, holds: Holds | None) -> bool:
         """Return whether this side happens at a moment.
 
         Args:
-            name: the state that is entered, or the handoff that is taken.
-            holds: returns whether a guard holds at this moment; None at a handoff, where guards are not asked.
+            name: the state that is entered, the handoff that is taken, or the use of a tool.
+            holds: returns whether a guard holds at this moment; None where guards are not asked: at a handoff, and at
+                the use of a tool, which changes nothing that they read.
         """
         return name in self.names or (holds is not None and any(map(holds, self.guards)))
 
@@ -70,6 +72,18 @@ class Automaton(NamedTuple):
             return self.moves[at, happens, happens and self.other.happens(place, holds)]
         return self._moment(self._moment(at, handoff, None), place, holds)
 
+    def use(self, at: int, name: str, holds: Holds) -> int:
+        """Return the state of the automaton after the use of a tool.
+
+        Args:
+            name: of the use, as policies have it.
+            holds: returns whether a guard holds on the context of the visit.
+        """
+        happens = name in self.subject.names
+        if self.policy.pattern == "absence_when":
+            return self.moves[at, happens, happens and self.other.happens(name, holds)]
+        return self._moment(at, name, None)
+
     def landed(self, at: int, fallback: str, holds: Holds) -> int:
         """Return the state of the automaton after a landing, which is a moment only for strict policies."""
         return self._moment(at, fallback, holds) if self.policy.strict else at
@@ -96,7 +110,7 @@ def automaton(policy: Policy) -> Automaton:
 
 def _side(atoms: tuple[Atom, ...]) -> Side:
     return Side(
-        frozenset(atom.name for atom in atoms if not isinstance(atom, Guard)),
+        frozenset(atom.title for atom in atoms if not isinstance(atom, Guard)),
         tuple(atom for atom in atoms if isinstance(atom, Guard)),
     )
 

@@ -1,8 +1,8 @@
 """The bare graph of a machine: policies that hold on all of its paths, whatever guards answer and agents do.
 
-On this graph guards answer anything at every moment, and nothing runs out. Every run's hops are one of its paths, since
-guards, limits and failures only take paths away. So a policy that holds on all its paths holds for all runs. One that
-does not may hold all the same, and is left to the exploration.
+On this graph guards answer anything at every moment, tools are used as often as may be, and nothing runs out. Every
+run's hops and uses are one of its paths, since guards, limits and failures only take paths away. So a policy that holds
+on all its paths holds for all runs. One that does not may hold all the same, and is left to the exploration.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from ...define.definition import Definition
 from ...define.policies import Policy
 from ...define.states import Final, Handoff, State
 from ...define.subject import Atom
+from ...define.used import Used, use_name
 from ...limits import Limits
 from .automata import Automaton, Holds, automaton
+from .uses import spoken_of
 
 _MOST_GUARDS = 6
 """A policy of more guards is left to the exploration: each doubles what may be answered at a moment."""
@@ -44,6 +46,9 @@ def _most(definition: Definition, atom: Atom, hops: int) -> int:
             return min(left, _most(definition, atom.target, hops) - begun)
         case Final():
             return 1
+        case Used(state=place):
+            state = definition.states[place.name]
+            return _most(definition, state, hops) * state.spec.asks
         case _:  # a guard, which may hold after every hop, and at the start
             return hops + 1
 
@@ -59,6 +64,7 @@ class _Graph:
             dict(zip(guards, answers, strict=True)).__getitem__
             for answers in product((False, True), repeat=len(guards))
         ]
+        self._uses = {state: [use_name(state, tool) for tool in tools] for state, tools in spoken_of((policy,)).items()}
         self._edges: dict[str, list[Handoff]] = {name: [] for name in definition.states}
         for source, handoff in definition.edges:
             if handoff.kind != "timeout" or definition.states[source].may_time_out(limits):
@@ -84,6 +90,8 @@ class _Graph:
             return
         follower, fallback = self._automaton, self._definition.fallback.name
         for holds in self._answers:
+            for use in self._uses.get(place, ()):
+                yield place, follower.use(at, use, holds)
             for handoff in self._edges[place]:
                 target = handoff.target.name
                 yield target, follower.hop(at, handoff.name, target, holds)

@@ -15,6 +15,7 @@ from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.states import EdgeKind
+from ...define.used import use_name
 from ...define.worst import shares_of
 from ...kernel import inputs
 from ...kernel.begin import started
@@ -35,6 +36,7 @@ from .oracle import GuardOracle, LeafAnswer, Origin
 from .reality import RUN_ID
 from .summary import most_calls, summaries
 from .theorems import Theorems
+from .uses import begun, spoken_of
 from .visits import VisitsLeft
 
 Against = Literal["full", "lean", "tame", "spending"]
@@ -95,6 +97,7 @@ class Play:
             parts=summaries(definition, shares),
         )
         self.against = against
+        self._spoken = spoken_of(policies)
         self.adversary = self._adversary()
         self.automata = tuple(map(automaton, policies))
         always = tuple(g for policy in policies for g in policy.guards)
@@ -118,10 +121,10 @@ class Play:
 
     def _adversary(self) -> Adversary:
         if self.against == "full":
-            return FullAdversary(self.compiled, self.abstraction, self.is_tight)
+            return FullAdversary(self.compiled, self.abstraction, self.is_tight, self._spoken)
         if self.against == "spending":
             return SpendingAdversary(self.compiled, self.abstraction, self.is_tight)
-        return LeanAdversary(self.compiled, self.abstraction, is_tame=self.against == "tame")
+        return LeanAdversary(self.compiled, self.abstraction, self._spoken, is_tame=self.against == "tame")
 
     def starts(self) -> Iterator[inputs.Started]:
         """Yield every input that a run can begin with."""
@@ -224,6 +227,9 @@ class Play:
         if before is None:
             initial = self.compiled.definition.initial.name
             at = tuple([automaton.start(initial, hop.holds) for automaton in self.automata])
+        for tool in begun(before, after) if self._spoken else ():
+            used = use_name(after.state, tool)
+            at = tuple([a.use(n, used, hop.holds) for a, n in zip(self.automata, at, strict=True)])
         if self.automata and after.hops != (before.hops if before else 0):
             for record in records:
                 if isinstance(record, HandedOff):

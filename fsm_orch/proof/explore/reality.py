@@ -16,6 +16,7 @@ from ...define.changes import changed, journaled, validated
 from ...define.context import Context, given_fields
 from ...define.guards import Guard
 from ...define.policies import Policy
+from ...define.used import use_name
 from ...errors import ContextError, StepError
 from ...kernel import records
 from ...kernel.begin import started
@@ -26,6 +27,7 @@ from ...kernel.requests import Request, RunPart
 from ...kernel.step import step
 from .automata import Automaton, automaton
 from .trace import Trace
+from .uses import begun
 
 RUN_ID = "explored"
 """Of every run that is explored, and of one that shows that a path is real: the answers of tools bear it."""
@@ -47,6 +49,8 @@ def breaks(compiled: CompiledMachine, policy: Policy, journal: Iterable[Input]) 
         now = stepped.configuration
         if isinstance(event, Started):  # the initial state, although the run may have landed in the same step
             at = follower.start(definition.initial.name, _holds(validated(definition.context, event.context)))
+        for tool in begun(before, now):
+            at = follower.use(at, use_name(now.state, tool), _holds(now.context))
         for record in stepped.records:
             if isinstance(record, records.HandedOff | records.Landed) and not record.stamp.path:
                 at = _moved(follower, at, record, _after_hop(before or now, event, record, now))
@@ -111,10 +115,14 @@ def _simple_request(request: Request, parts: Mapping[str, CompiledPart]) -> Requ
     """Return a request of which the part begins with simple values, where a summary stood for it."""
     if not isinstance(request, RunPart):
         return request
-    context = parts[request.part].compiled.definition.context
+    return replace(request, context=simple_fields(parts[request.part].compiled.definition.context))
+
+
+def simple_fields(context: type[Context]) -> dict[str, object]:
+    """Return a simple value for each field that a context requires; one that no simple value fits is left out."""
     required = (name for name, field in context.__pydantic_fields__.items() if field.is_required())
     found = {name: simplest(context, name) for name in required}
-    return replace(request, context={name: value for name, value in found.items() if value is not NOTHING})
+    return {name: value for name, value in found.items() if value is not NOTHING}
 
 
 def _filled(context_type: type[Context], values: Mapping[str, Any], trace: Trace) -> dict[str, Any]:

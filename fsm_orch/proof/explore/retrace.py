@@ -22,6 +22,7 @@ from .play import Play, Position
 from .trace import Leg, Trace
 from .tree import Label
 from .turns import filled
+from .uses import begun, declined
 
 Calls = Literal["none", "free", "full"]
 """Whether the visits of a path make all of their calls, which use nothing or all that they reserve."""
@@ -57,6 +58,8 @@ class _Writer:
         self._assumed: set[Guard[Any]] = set()
         """The opaque guards on whose answers the path depends so far."""
         self._charged: list[int] = []
+        self._uses: list[str] = []
+        self._declines: list[str] = []
         self._reserved = 0
         self._calls = 0
         self._filled: int | None = None
@@ -89,10 +92,12 @@ class _Writer:
             self._assumed |= {one.leaf for one in answered}
         if before is not None:
             self._inputs.append(label.event)
-        begun, self._position = self._position, moved.position
+        left, self._position = self._position, moved.position
+        self._uses += begun(before, moved.position.now)
+        self._declines += declined(before, moved.position.now)
         for record in moved.records:
             if isinstance(record, records.HandedOff | records.Landed):
-                self._end_leg(begun, record, label.event, moved.position.now)
+                self._end_leg(left, record, label.event, moved.position.now)
             else:
                 self._count(record)
 
@@ -106,6 +111,8 @@ class _Writer:
             state=now.state,
             inputs=tuple(self._inputs),
             assumed=tuple(answered.assumption for answered in self._answered),
+            uses=tuple(self._uses),
+            declines=tuple(self._declines),
             settled=now.ledger.settled.tokens,
             cost=now.ledger.settled.cost,
             calls=self._calls,
@@ -121,7 +128,7 @@ class _Writer:
             self._calls += 1
 
     def _end_leg(
-        self, begun: Position | None, record: records.HandedOff | records.Landed, event: Input, now: Configuration
+        self, left: Position | None, record: records.HandedOff | records.Landed, event: Input, now: Configuration
     ) -> None:
         edge = record if isinstance(record, records.HandedOff) else None
         self._legs.append(
@@ -141,10 +148,13 @@ class _Writer:
                 settled=now.ledger.settled.tokens,
                 cost=now.ledger.settled.cost,
                 assumed=tuple(answered.assumption for answered in self._answered),
-                proposer=self._proposer(begun, edge.handoff, event) if edge else None,
+                uses=tuple(self._uses),
+                declines=tuple(self._declines),
+                proposer=self._proposer(left, edge.handoff, event) if edge else None,
             )
         )
         self._inputs, self._answered, self._charged, self._reserved = [], [], [], 0
+        self._uses, self._declines = [], []
 
     def _proposer(self, begun: Position | None, handoff: str, event: Input) -> str | None:
         """Return the function that must propose a handoff; None if guards alone may take it, or no function chooses."""

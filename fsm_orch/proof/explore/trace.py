@@ -56,6 +56,10 @@ class Leg:
     """The micro-dollars that the run had been charged when the visit ended."""
     assumed: tuple[Assumption, ...] = ()
     """The answers of opaque guards on which this visit depends, and the entry into the next one."""
+    uses: tuple[str, ...] = ()
+    """The tools that were used in the visit, in order."""
+    declines: tuple[str, ...] = ()
+    """The tools of which a human said in the visit that they may not be used."""
     proposer: str | None = None
     """The function that has to propose the handoff, since guards alone would take another; None if there is none."""
 
@@ -82,6 +86,10 @@ class Trace:
     """The inputs that came in the last visit, which had not ended."""
     assumed: tuple[Assumption, ...] = ()
     """The answers of opaque guards on which the start depends, if there are no legs, and the last visit."""
+    uses: tuple[str, ...] = ()
+    """The tools that were used in the last visit, which had not ended."""
+    declines: tuple[str, ...] = ()
+    """The tools that were declined in it."""
     settled: int = 0
     """The tokens that the run had been charged at the end of the path."""
     cost: int = 0
@@ -119,4 +127,5 @@ class Trace:
 
     def __str__(self) -> str:
         first = self.legs[0].state if self.legs else self.state
-        return first + "".join(str(leg).removeprefix(leg.state) for leg in self.legs)
+        used = f" (uses {', '.join(self.uses)})" if self.uses else ""
+        return first + "".join(str(leg).removeprefix(leg.state) for leg in self.legs) + used

@@ -19,6 +19,7 @@ from ...kernel.engine import CompiledMachine, CompiledPart
 from ...kernel.inputs import Input
 from ...kernel.requests import AskHuman, Request, RunPart, UseTool
 from .summary import BEGINS, LANDS_AT_ONCE, WELL
+from .uses import Spoken
 
 SOME_RUNS = 2
 """The most runs of one part that are asked for together: what more of them do, these do."""
@@ -36,13 +37,18 @@ class _Part(NamedTuple):
 
 
 class Rounds:
-    """The rounds of one machine, whose parts are summaries."""
+    """The rounds of one machine, whose parts are summaries.
 
-    def __init__(self, compiled: CompiledMachine) -> None:
-        self._machine = compiled
+    Args:
+        spoken: the tools of which some policy speaks; all others of one kind are one.
+    """
+
+    def __init__(self, compiled: CompiledMachine, spoken: Spoken) -> None:
+        self._machine, self._spoken = compiled, spoken
         # The same inputs are handed out again, and not equal copies: the tree knows an input by its identity.
         self._asks = lru_cache(maxsize=None)(lambda name: tuple(map(_one, self._each(name))))
         self._all = lru_cache(maxsize=None)(lambda name: tuple(self._together(name)))
+        self._uses = lru_cache(maxsize=None)(lambda name: tuple(_one(UseTool(name=tool)) for tool in spoken[name]))
         self._too_many = lru_cache(maxsize=None)(lambda name: tuple(self._beyond(name)))
         self._ends = lru_cache(maxsize=None)(lambda name: tuple(self._ended(name)))
         self._answers = lru_cache(maxsize=None)(_answers)
@@ -50,12 +56,21 @@ class Rounds:
         self._lands = lru_cache(maxsize=None)(_lands)
 
     def asked(self, name: str) -> tuple[Input, ...]:
-        """Return the rounds of one request: for each part, of tools one of each kind, and a human; for a map, of none.
+        """Return the rounds of one request: for each part, tools, and a human; for a map, of none.
+
+        Of tools, those of which a policy speaks, and of all others one of each kind.
 
         These are the least by which what must be asked for is.
         """
         spec = self._machine.states[name].spec
         return (inputs.Asked(requests=(), at=0.0),) if spec.kind == "map" else self._asks(name)
+
+    def uses(self, now: Configuration) -> tuple[Input, ...]:
+        """Return the rounds of one tool of which a policy speaks, if the visit may still ask."""
+        assert now.visit is not None
+        if now.state not in self._spoken or len(now.visit.asks) >= self._machine.states[now.state].spec.asks:
+            return ()
+        return self._uses(now.state)
 
     def every(self, now: Configuration) -> tuple[Input, ...]:
         """Return every kind of round that an agent may ask for, and some that it may not.
@@ -96,18 +111,22 @@ class Rounds:
             yield from self._moves(part, is_tight)
         yield from self._ends(now.state)
 
-    def first_answer(self, now: Configuration) -> Input:
-        """Return one answer to the first thing that is open, which spends nothing: a part lands."""
+    def first_answers(self, now: Configuration) -> tuple[Input, ...]:
+        """Return one answer to the first thing that is open, which spends nothing: a part lands.
+
+        Where it decides whether a tool is used of which a policy speaks, a human may say no too.
+        """
         number, ask = _first_open(now)
         if ask.child is not None:
-            return self._lands(number)
-        return self._answers(number, ask.is_asking_human, now.key_of(number))[0]
+            return (self._lands(number),)
+        answers = self._answers(number, ask.is_asking_human, now.key_of(number))
+        return answers if ask.is_gated and now.state in self._spoken else answers[:1]
 
     def spent(self, now: Configuration) -> Iterable[Input]:
         """Return what the first thing that is open may do: a part spends all of its share or nothing, and lands."""
         number, ask = _first_open(now)
         if ask.child is None:
-            return (self.first_answer(now),)
+            return self.first_answers(now)
         part = _stands(number, ask.child)
         if part.stands == "done":  # and the visit may time out now, before its agent acts again
             late = self._ends(now.state)[:1] if self._machine.states[now.state].may_time_out else ()
@@ -120,7 +139,9 @@ class Rounds:
         spec = self._machine.states[name].spec
         yield from (RunPart(part=part.name, context=BEGINS) for part in spec.parts)
         # a tool that needs approval and one that does not: all else of a tool is nothing to the kernel
-        yield from (UseTool(name=tool.name) for tool in {tool.approval: tool for tool in spec.tools}.values())
+        spoken = self._spoken.get(name, ())
+        kinds = {(tool.approval, tool.name if tool.name in spoken else ""): tool for tool in spec.tools}
+        yield from (UseTool(name=tool.name) for tool in kinds.values())
         if spec.asks_human:
             yield AskHuman(question="?")
 
@@ -202,7 +223,8 @@ def _standing(number: int, ask: Ask) -> Hashable:
         return None
     if ask.child is not None:
         return ask.share, _stands(number, ask.child).stands
-    return type(ask.request), ask.is_gated
+    # which tool it is makes a difference until its use is begun
+    return type(ask.request), ask.is_gated, ask.request.name if isinstance(ask.request, UseTool) else ""
 
 
 def _round(now: Configuration) -> tuple[RoundLog, VisitLog]:

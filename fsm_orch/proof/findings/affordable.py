@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from ...amounts import NOTHING, Price
+from ...amounts import NOTHING, Price, dollars
 from ...define import codes
 from ...define.definition import Definition
 from ...define.graph import shortest_path
 from ...define.rules.start import entry_of
-from ...define.worst import grants
+from ...define.worst import grants, machines_in
 from ...errors import Finding
 from ..bounds.certificate import Certificate
 from ..bounds.skeleton import Measure
@@ -67,22 +67,26 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
     """Find models that are named and of no known price where cost is limited: with them no run starts.
 
     Args:
-        models: by state; a state that is not named has no model yet.
+        models: by state, and inside parts by `state.part.state`; a state that is not named has no model yet.
     """
-    if definition.limits.cost_usd is None:
-        return
-    using: dict[str, list[str]] = {}
-    for state, model in models.items():
-        if state not in prices:
-            using.setdefault(model, []).append(state)
-    for model, states in using.items():
-        yield codes.finding(
-            "FSM306",
-            where=definition.states[states[0]].where,
-            about=states[0],
-            problem=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost "
-            f"limit of ${definition.limits.cost_usd} cannot be kept: no run starts",
-        )
+    machines = {f"{place}.": inner for place, inner in machines_in(definition)}
+    for place, machine in {"": definition, **machines}.items():
+        if machine.limits.cost_usd is None:
+            continue
+        using: dict[str, list[str]] = {}
+        for state, model in models.items():
+            if state.startswith(place) and state not in prices:
+                using.setdefault(model, []).append(state)
+        whose = f" of {place[:-1]!r}" if place else ""
+        for model, states in using.items():
+            holder, _, name = states[0].rpartition(".")
+            yield codes.finding(
+                "FSM306",
+                where=machines.get(f"{holder}.", definition).states[name].where,
+                about=states[0],
+                problem=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost "
+                f"limit of ${machine.limits.cost_usd:f}{whose} cannot be kept: no run starts",
+            )
 
 
 def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:
@@ -167,8 +171,3 @@ def _limited(definition: Definition) -> Iterator[tuple[Measure, int]]:
 
 def _shown(amount: int, measure: Measure) -> str:
     return dollars(amount) if measure == "cost" else f"{amount:,}"
-
-
-def dollars(micros: int) -> str:
-    """Write micro-dollars as dollars, exactly."""
-    return f"${micros / 1_000_000:.6f}".rstrip("0").rstrip(".")

@@ -14,6 +14,7 @@ from ...define.policies import Policy
 from ...define.sealed import remade
 from ...define.states import Final, Handoff, State
 from ...define.subject import Atom
+from ...define.used import Used
 from ...limits import Limits
 from ..bounds.words import limits_as_written
 
@@ -73,7 +74,13 @@ def _of_parts(policy: Policy, parts: Mapping[str, Atom]) -> Policy:
     """Return a policy that speaks of other states and handoffs with the same names."""
 
     def of(atoms: tuple[Atom, ...]) -> tuple[Atom, ...]:
-        return tuple(atom if isinstance(atom, Guard) else parts.get(atom.name, atom) for atom in atoms)
+        return tuple(map(one, atoms))
+
+    def one(atom: Atom) -> Atom:
+        if isinstance(atom, Used):
+            state = parts[atom.state.name]
+            return Used(state, atom.tool) if isinstance(state, State) else atom
+        return atom if isinstance(atom, Guard) else parts.get(atom.name, atom)
 
     return dataclasses.replace(policy, subject=of(policy.subject), other=of(policy.other))
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.declared import case, load, machine, shows
+
+from fsm_orch import Context, Final, Machine, Map, State, Visit
+from fsm_orch.define.rules.parts import crossings
 
 INNER = """
 class Inner(Machine[Other]):
@@ -13,6 +17,20 @@ class Inner(Machine[Other]):
     found, sold, lost = Final(), Final(), Final(fallback=True)
     to_sold = b.to(sold, guard=is_other)
     to_found = b.to(found)
+"""
+
+DEEP = """
+def around(inner):
+    class Deep(Machine[Ticket]):
+        run = State(Nested(inner) if inner else work, initial=True)
+        found, lost = Final(), Final(fallback=True)
+        flow = run >> found
+
+    return Deep
+
+Deep = None
+for _ in range(32):
+    Deep = around(Deep)
 """
 
 
@@ -42,6 +60,18 @@ def nested(options: str, found: str = "") -> str:
     skip = Final()
     late = b.on_failure(skip)
 """,
+        ),
+        case(
+            "32 machines stand inside each other at most",
+            "'a' runs 'Deep': 33 machines would stand inside each other, and 32 is the most",
+            a="State(Nested(Deep), initial=True)  # FSM138",
+            before=DEEP,
+        ),
+        case(
+            "branches are machines too",
+            "'a' runs 'deep': 33 machines would stand inside each other, and 32 is the most",
+            a="State(Parallel(deep=Nested(Deep), flat=work), initial=True)  # FSM138",
+            before=DEEP,
         ),
         case(
             "fields of the part are fields of its context",
@@ -200,3 +230,44 @@ def test_what_a_good_end_sets_is_written(path: Path) -> None:
     more = "\n    skip = Final(sets={Other.thing: ''})\n    late = b.on_failure(skip)\n"
 
     assert load(path, machine(a=nested("take={Ticket.answer: Other.thing}"), before=f"{INNER}{more}")).M
+
+
+class Page(Context):
+    """What is read, and where all of them stand."""
+
+    url: str
+    all: tuple[str, ...]
+    urls: tuple[str, ...] = ()
+    notes: tuple[str | None, ...] = ()
+    note: str | None = None
+
+
+def read(visit: Visit[Page]) -> dict[Any, Any]:
+    """Read one."""
+    return {Page.note: visit.context.url}
+
+
+def test_the_item_of_a_map_is_known_by_its_name() -> None:
+    """In whatever order fields are given, one of them is the item, and all others are given all that a field holds."""
+
+    class Each(Machine[Page]):
+        """Read them all."""
+
+        each = State(
+            Map(
+                State(read, reads=(Page.url, Page.all), writes=Page.note),
+                over=Page.all,
+                item=Page.url,
+                into=Page.notes,
+                result=Page.note,
+            ),
+            initial=True,
+        )
+        done, human = Final(), Final(fallback=True)
+        on = each.to(done)
+
+    (part,) = Each.each.spec.parts
+    object.__setattr__(part, "given", dict(sorted(part.given.items(), key=lambda given: given[0] != "url")))
+
+    assert ("url", ["url", "all"]) == (part.item, list(part.given))
+    assert [] == list(crossings(Each.definition))

@@ -93,6 +93,17 @@ from fsm_orch.define.rules.paths import unwritten_reads
             a="State(work, initial=True, writes=(Ticket.answer,))",
         ),
         case(
+            "what enough of the branches leave out is said to be left out",
+            "which this path did not write ('a' may leave it out, and join=1 of its branches is enough): a -> b",
+            """
+            b = State(work, reads=(Ticket.answer,))  # FSM110
+            to_b = a.to(b)
+            b_end = b.to(done)
+            """,
+            a="State(Parallel(x=State(work, writes=Ticket.answer), y=State(work, writes=Ticket.level), "
+            "join='first', tolerate=True), initial=True)",
+        ),
+        case(
             "the first visit does not read what later ones write",
             "'a' reads 'answer', which this path did not write: a",
             "again = a.to(a, guard=is_high)",

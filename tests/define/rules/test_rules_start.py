@@ -88,3 +88,4 @@ def test_a_start_that_money_cannot_pay_is_told_in_dollars(path: Path) -> None:
         "the first call of 'a' may take 2,304 tokens and $0.002304; the limit is 10,000 tokens and $0.001"
     )
     assert start_objection(definition, Limits(cost_usd="0.002304"), prices) is None
+    assert "and $0.00001" == (start_objection(definition, Limits(cost_usd="0.00001"), prices) or "")[-12:]

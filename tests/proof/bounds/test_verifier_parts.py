@@ -85,21 +85,15 @@ def test_a_part_has_the_limits_that_its_machine_declares():
         verify(Document(document), WHOLE)
 
 
-def test_models_of_parts_are_named_by_their_place():
-    """A part that would use another model is refused."""
-    named = {"a": "m:one", "a.one.x": "m:two", "a.two.x": "m:two"}
-    whole = certify(WHOLE, models=named)
+def test_models_and_prices_of_parts_are_named_by_their_place():
+    """A part that would use another model, or the same at another price, is refused."""
+    models, prices = {"a": "m:one", "a.one.x": "m:two", "a.two.x": "m:two"}, {"a.one.x": PRICE, "a.two.x": PRICE}
+    whole = certify(WHOLE, models=models, prices=prices)
 
-    verify(whole, WHOLE, models=named)
+    verify(whole, WHOLE, models=models, prices=prices)
 
     assert whole.parts["a.one"].models == {"x": "m:two"}
     with pytest.raises(CertificateError, match=r"In the part 'a\.two': .*made for other models"):
-        verify(whole, WHOLE, models=named | {"a.two.x": "m:three"})
-
-
-def test_code_may_run_parts():
-    """A state without any call is charged for what runs in it."""
-    outer = road({"a": Stop(0, calls=0, runs={"one": (INNER, 3)})}, [])
-
-    assert certify(outer).bounds["tokens"].bound == 15
-    verify(certify(outer), outer)
+        verify(whole, WHOLE, models=models | {"a.two.x": "m:three"}, prices=prices)
+    with pytest.raises(CertificateError, match=r"In the part 'a\.one': .*made for other prices"):
+        verify(whole, WHOLE, models=models, prices={"a.two.x": PRICE})

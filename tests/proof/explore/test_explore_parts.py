@@ -93,11 +93,13 @@ def test_the_dearest_path_is_shown_with_its_parts() -> None:
 
 
 def test_a_summary_takes_its_share_and_no_more() -> None:
-    """Its one call reserves all of the share, in tokens and in money."""
+    """Its one call reserves all of the share, in tokens and in money; money is limited where that of the part is."""
     found = summary(FARE, Amount(300, 7))
+    thrifty = summary(road({"find": 300}, [], cost_usd="0.01", deadline_s=7), Amount(300, 7))
 
     assert found.states["inside"].grant == found.states["inside"].worst == Amount(300, 7)
-    assert found.limits.tokens == 300
+    assert (found.limits.tokens, found.limits.cost_micros) == (300, None)
+    assert (thrifty.limits.tokens, thrifty.limits.cost_micros, thrifty.limits.deadline_s) == (300, 7, 7)
 
 
 def work(visit: Any) -> None:
