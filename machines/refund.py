@@ -9,8 +9,8 @@ The pattern is a tool behind an approval. The order and the sum are no choice of
 has found, and no more. Do not use it where nothing is left to a model: a state with a `HumanAgent`, and code that pays
 on its yes, need no call (`machines/travel.py`).
 
-Proved of every run: nothing is paid for an order that was not found, and nobody is told "paid" who was not. That no tool
-which needs approval is used without a yes is the kernel's to keep:
+Proved of every run: nothing is paid for an order that was not found, and nobody is told "paid" who was not. That a tool
+which needs approval is used after a yes alone is the kernel's to keep:
 
     fsm-orch check machines.refund
     fsm-orch run machines.refund "Order 1041 arrived broken, please send my money back"
