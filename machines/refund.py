@@ -86,7 +86,7 @@ def pay_back(order: int, cents: int, reason: str, *, key: str, deps: Till) -> st
 
 
 def tell_customer(visit: Visit[Claim, Till]) -> Changes:
-    """Say what the till says."""
+    """Return what the till says."""
     (order,) = visit.context.orders
     if (payment := visit.deps.paid.get(order)) is None:
         return {Claim.paid: False, Claim.answer: None}

@@ -245,7 +245,7 @@ REPLIES = (
     st.builds(lambda what: use("fickle", what=what), st.integers(0, 40))
     | st.builds(lambda text: use("Shorten", text=text), st.text(max_size=5))
     | st.builds(
-        lambda whats: use_all(*[("fickle", {"what": what}) for what in whats]), st.lists(st.integers(0, 40), max_size=4)
+        lambda some: use_all(*[("fickle", {"what": what}) for what in some]), st.lists(st.integers(0, 40), max_size=4)
     )
     | st.just(DONE)
     | st.just(SOLVED)
