@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from itertools import dropwhile
 from typing import Any
@@ -136,7 +136,8 @@ class LLMAgent:
         self._written = tuple(ref.name for ref in self._spec.writes)
         # the agent's own table: a cache of the module would keep machines alive
         self._asked = lru_cache(maxsize=_MOST_MENUS)(self._make)
-        self._decided = lru_cache(maxsize=_MOST_MENUS)(self._decision)
+        # by their types its arguments are not hashable to pyright, since contexts are not; classes of them are
+        self._decided: Callable[..., Form] = lru_cache(maxsize=_MOST_MENUS)(self._decision)
 
     @property
     def spec(self) -> AgentSpec:
