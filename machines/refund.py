@@ -1,11 +1,16 @@
-"""Refunds: a model reads the claim, code checks it against the orders, a human approves it, and only then is it paid.
+"""Refunds: code checks a claim against the orders, a model asks to pay it back, and a human approves before it is paid.
 
-    read       a model sums up for the human why money is wanted back
     verify     code finds the order that the claim names; who claims for another order gets no further
-    approve    a human decides, in a minute or in days: the run waits, and takes no time meanwhile
-    refund     code pays, under a key that is the same however often it is tried
+    refund     a model sums up the reason and uses `pay_back`, which waits for a human, for a minute or for days
+    tell       code looks into the till, and tells the customer what is true: not what a model believes
+    paid, declined, open_claim
 
-That nobody is paid without a yes, nor for an order that was not found, is proved of every run before the first one:
+The pattern is a tool behind an approval. The order and the sum are no choice of the model: it is offered what `verify`
+has found, and no more. Do not use it where nothing is left to a model: a state with a `HumanAgent`, and code that pays
+on its yes, need no call (`machines/travel.py`).
+
+Proved of every run: nothing is paid for an order that was not found, and nobody is told "paid" who was not. That a tool
+which needs approval is used after a yes alone is the kernel's to keep:
 
     fsm-orch check machines.refund
     fsm-orch run machines.refund "Order 1041 arrived broken, please send my money back"
@@ -17,8 +22,9 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, guard, never
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Tool, Visit, guard, never
 from fsm_orch.agents import Changes
 
 
@@ -26,10 +32,10 @@ class Claim(Context):
     """What a customer wants back, and what became of it."""
 
     query: str
-    reason: str | None = None
-    order: int | None = None
-    cents: int = 0
+    orders: tuple[int, ...] = ()
+    cents: tuple[int, ...] = ()
     verified: bool = False
+    paid: bool = False
     answer: str | None = None
 
 
@@ -38,67 +44,93 @@ def is_verified(claim: Claim) -> bool:
     return claim.verified
 
 
+@guard
+def is_paid(claim: Claim) -> bool:
+    return claim.paid
+
+
+class Payment(NamedTuple):
+    """What was paid back for an order, and why, under the key of the use that paid it."""
+
+    cents: int
+    reason: str
+    key: str
+
+
 @dataclass(frozen=True)
 class Till:
     """The orders of a shop, and what was paid back: the world, of which a journal holds nothing."""
 
     orders: Mapping[int, int]
     """What was paid for each order, in cents."""
-    paid: dict[str, int] = field(default_factory=dict)
-    """What was paid back, by key."""
-
-    def pay_back(self, cents: int, *, key: str) -> None:
-        """Pay once for each key, however often it is asked."""
-        self.paid.setdefault(key, cents)
+    paid: dict[int, Payment] = field(default_factory=dict)
+    """What was paid back for each order: once, however often it is asked."""
 
 
 def find_order(visit: Visit[Claim, Till]) -> Changes:
     """Find the one order that the claim names."""
     named = [int(number) for number in re.findall(r"\d{4,9}", visit.context.query)]
-    known = [number for number in named if number in visit.deps.orders]
-    if len(known) != 1:
-        return {Claim.verified: False, Claim.order: None, Claim.cents: 0}
-    return {Claim.verified: True, Claim.order: known[0], Claim.cents: visit.deps.orders[known[0]]}
+    known = tuple(number for number in named if number in visit.deps.orders)
+    is_one = len(known) == 1
+    return {
+        Claim.verified: is_one,
+        Claim.orders: known if is_one else (),
+        Claim.cents: (visit.deps.orders[known[0]],) if is_one else (),
+    }
 
 
-def pay(visit: Visit[Claim, Till]) -> Changes:
-    """Pay it back, under the key of this visit."""
-    claim = visit.context
-    visit.deps.pay_back(claim.cents, key=visit.key)
-    return {Claim.answer: f"${claim.cents / 100:.2f} of order {claim.order} are on their way back to you."}
+def pay_back(order: int, cents: int, reason: str, *, key: str, deps: Till) -> str:
+    """Pay an order back, for a reason."""
+    known = deps.paid.setdefault(order, Payment(cents, reason, key))
+    return "paid" if known.key == key else "it was paid back before"
+
+
+def tell_customer(visit: Visit[Claim, Till]) -> Changes:
+    """Return what the till says."""
+    (order,) = visit.context.orders
+    if (payment := visit.deps.paid.get(order)) is None:
+        return {Claim.paid: False, Claim.answer: None}
+    return {
+        Claim.paid: True,
+        Claim.answer: f"${payment.cents / 100:.2f} of order {order} are on their way back to you.",
+    }
 
 
 class Refunds(Machine[Claim, Till]):
     """Pay back what a human approves, and nothing else."""
 
-    read = State(
+    verify = State(find_order, reads=Claim.query, writes=(Claim.verified, Claim.orders, Claim.cents), initial=True)
+    refund = State(
         LLMAgent(
-            "In one short sentence, say why the customer wants money back.",
-            does="sum up claims for a colleague",
+            "Pay the order back. The reason, in one short sentence, is why the customer wants money back.",
+            does="ask a colleague to pay orders back",
             reads=Claim.query,
-            writes=Claim.reason,
+            tools=Tool(pay_back, approval=True, repeatable=True, choices={"order": Claim.orders, "cents": Claim.cents}),
+            tool_first=True,
+            asks=1,
+            calls=3,
         ),
-        initial=True,
         timeout_s=30,
+        expires_s=3 * 86_400,
     )
-    verify = State(find_order, reads=Claim.query, writes=(Claim.verified, Claim.order, Claim.cents))
-    approve = State(
-        HumanAgent("Pay this back?", reads=(Claim.query, Claim.reason, Claim.order, Claim.cents)), expires_s=3 * 86_400
-    )
-    refund = State(pay, reads=(Claim.order, Claim.cents), writes=Claim.answer)
+    tell = State(tell_customer, reads=Claim.orders, writes=(Claim.paid, Claim.answer))
     paid = Final()
     declined = Final(sets={Claim.answer: "We have looked at your claim, and cannot pay it back."})
     open_claim = Final(fallback=True, sets={Claim.answer: "We are looking at your claim, and will write to you."})
 
-    claimed = read >> verify
-    known = verify.to(approve, guard=is_verified)
+    known = verify.to(refund, guard=is_verified)
     unknown = verify.to(declined)
-    yes, no = approve.to(refund, "pay it back"), approve.to(declined, "do not pay")
-    late = approve.on_timeout(open_claim)
-    done = refund >> paid
+    decided = refund >> tell
+    late = refund.on_timeout(open_claim)
+    done = tell.to(paid, guard=is_paid)
+    refused = tell.to(declined)
 
-    limits = Limits(hops=4, tokens=4_608)
-    policies = (never(refund).before(yes), never(refund).when(~is_verified))
+    limits = Limits(hops=3, tokens=6_912)
+    policies = (
+        never(refund.tool(pay_back)).before(known),
+        never(refund.tool(pay_back)).when(~is_verified),
+        never(paid).when(~is_paid),
+    )
 
 
 @contextmanager

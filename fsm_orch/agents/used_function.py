@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from ..define.signature import Signature
 from ..define.wording import kind_of
@@ -43,17 +43,19 @@ class UsedFunction:
         Raises ToolFailed: if it returned something else than it says.
         Raises what it raised: if no try is left.
         """
-        ours = {"key": key, "deps": deps}
-        given = self._signature.arguments.opened(arguments) | {name: ours[name] for name in self._signature.takes}
-        return self._told(await self._tried(given))
+        given = {"key": key, "deps": deps}
+        ours = {name: given[name] for name in self._signature.takes}
+        return self._told(await self._tried(arguments, ours))
 
-    async def _tried(self, given: Mapping[str, Any]) -> Any:
+    async def _tried(self, arguments: Mapping[str, Any], ours: dict[str, Any]) -> Any:
         for _ in range(self._attempts - 1):
             with suppress(Exception):
-                return await self._called(given)
-        return await self._called(given)
+                return await self._called(arguments, ours)
+        return await self._called(arguments, ours)
 
-    async def _called(self, given: Mapping[str, Any]) -> Any:
+    async def _called(self, arguments: Mapping[str, Any], ours: dict[str, Any]) -> Any:
+        # opened for each try: the last one may have changed what it was given
+        given = self._signature.arguments.opened(arguments) | ours
         if self._is_threaded:
             return await in_thread(lambda _: self._function(**given), None)
         returned = self._function(**given)
@@ -62,11 +64,23 @@ class UsedFunction:
     def _told(self, returned: Any) -> Any:
         """Return a result as JSON.
 
-        Raises ToolFailed: if it is not what the function says it returns; says what it is, without its value.
+        Raises ToolFailed: if it is not what the function says it returns, or if JSON cannot hold it; says what it is,
+            without its value.
         """
         returns = self._signature.returns
         try:
-            return from_json(returns.dump_json(returns.validate_python(returned, strict=True), warnings=False))
+            valid = returns.validate_python(returned, strict=True)
         except Exception:  # of a validator too, and of whatever came: its text may hold anything
-            wrong = kind_of(returned)
-        raise ToolFailed(f"it returned {wrong}, which is not what it says that it returns")
+            raise _failed(returned, "is not what it says that it returns") from None
+        try:
+            told = returns.dump_json(valid, warnings=False)
+            # in which a float that is no number would be null
+            plain = to_json(returns.dump_python(valid, warnings=False), inf_nan_mode="constants", fallback=kind_of)
+            from_json(plain, allow_inf_nan=False)
+            return from_json(told)
+        except Exception:  # as above
+            raise _failed(returned, "JSON cannot hold") from None
+
+
+def _failed(returned: object, what: str) -> ToolFailed:
+    return ToolFailed(f"it returned {kind_of(returned)}, which {what}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..agents.human import HumanAgent, as_answer
 from ..define.changes import journaled
+from ..define.wording import kind_of
 from ..errors import AnswerError, ContextError, WrongType
 from ..kernel import inputs
 from ..kernel.configuration import Configuration
@@ -121,7 +122,7 @@ def answered(
     if question.expires_at is not None and now_s >= question.expires_at:
         raise AnswerError(f"{question.key!r} has expired: `Runner.expire` lets its run go on")
     if question.tool is not None and not isinstance(answer, bool):
-        raise AnswerError(f"{question.text} is answered by True or False, not by a {type(answer).__name__}")
+        raise AnswerError(f"{question.text} is answered by True or False, not by {kind_of(answer)}")
     if id == question.key:
         raise AnswerError(f"{id!r} is the key of its question: give the answer an id of its own")
     event = _as_input(run, question, answer, id=id, who=who)

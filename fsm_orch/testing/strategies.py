@@ -268,7 +268,7 @@ def runs(
         context, tape = draw(contexts(machine)), draw(tapes())
         pool = _pool(draw, machine)
         model = AdversarialModel(tape, attacks=attacks, machine=machine, values=pool, price=price)
-        agents = _adversaries(machine.definition, tape, pool)
+        agents = {state: _adversary(state, tape, pool) for state in _tree(machine.definition)}
         runner: Runner[C, Any] = Runner(
             machine, model=model, limits=limits, agents=agents, retry=Retry(jitter_s=0), store=MemoryStore()
         )
@@ -287,19 +287,11 @@ def runs(
     return drawn()
 
 
-def _adversaries(definition: Definition, tape: Tape, pool: Mapping[str, Sequence[Any]]) -> dict[State, Any]:
-    """Return who acts in each state of a machine, and of all that run inside it.
-
-    Args:
-        pool: by field, what may be written.
-    """
-    stand_in, agents = AdversarialAgent(tape, values=pool), dict[State, Any]()
-    for state in _tree(definition):
-        if isinstance(state.agent, LLMAgent) and state.spec.tools:
-            agents[state] = AdversarialTools(state.agent, tape)
-        else:
-            agents[state] = state.agent if isinstance(state.agent, _OWN) else stand_in
-    return agents
+def _adversary(state: State, tape: Tape, pool: Mapping[str, Sequence[Any]]) -> Any:
+    """Return who acts in a state: its own agent, if that has no effects of its own."""
+    if isinstance(state.agent, LLMAgent) and state.spec.tools:
+        return AdversarialTools(state.agent, tape)
+    return state.agent if isinstance(state.agent, _OWN) else AdversarialAgent(tape, values=pool)
 
 
 def _tree(definition: Definition) -> Iterator[State]:

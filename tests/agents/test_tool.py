@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date
@@ -257,16 +258,41 @@ def short_of(order: int) -> Annotated[str, AfterValidator(lambda text: 1 / 0)]:
     return "secret"
 
 
+@pytest.mark.parametrize("work", [lies, nearly, short_of])
+def test_a_result_that_is_not_what_was_said_is_a_failure(work: Any) -> None:
+    """Its kind is told, and not its value."""
+    with pytest.raises(ToolFailed, match=r"^it returned a str, which is not what it says that it returns$"):
+        asyncio.run(Tool(work).use({"order": 1}, key="k", deps=None))
+
+
 def half(order: int) -> str:
     """Return half a character."""
     return "\ud800"
 
 
-@pytest.mark.parametrize("work", [lies, nearly, short_of, half])
-def test_a_result_that_is_not_what_was_said_is_a_failure(work: Any) -> None:
-    """Its kind is told, and not its value."""
-    with pytest.raises(ToolFailed, match=r"^it returned a str, which is not what it says that it returns$"):
-        asyncio.run(Tool(work).use({"order": 1}, key="k", deps=None))
+def no_number(order: int) -> float:
+    """Return what is no number."""
+    return [math.nan, math.inf, -math.inf][order]
+
+
+def no_number_deep(order: int) -> dict[str, Any]:
+    """Return what is no number, deep inside."""
+    return {"mean": [no_number(order)]}
+
+
+def endless(order: int) -> list[Any]:
+    """Return a list that holds itself."""
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+@pytest.mark.parametrize("work", [half, no_number, no_number_deep, endless])
+def test_a_result_that_json_cannot_hold_is_a_failure(work: Any, order: int) -> None:
+    """It is not told as something else: a mean that is no number is not null."""
+    with pytest.raises(ToolFailed, match=r"^it returned a \w+, which JSON cannot hold$"):
+        asyncio.run(Tool(work).use({"order": order}, key="k", deps=None))
 
 
 TRIES = list[str]()
@@ -291,6 +317,25 @@ def test_a_tool_is_tried_again_only_if_that_was_said(attempts: int, fails: int, 
         with pytest.raises(OSError, match="down"):
             asyncio.run(used)
     assert ["k"] * min(fails, attempts) == TRIES
+
+
+def spoils(orders: list[int]) -> list[int]:
+    """Change its arguments, and fail at first."""
+    TRIES.append(str(orders))
+    orders.append(99)
+    if len(TRIES) < 3:
+        raise OSError("down")
+    return orders
+
+
+def test_each_try_is_given_what_the_model_wrote() -> None:
+    """What a try did to its arguments is not handed to the next one, and not to the journal."""
+    TRIES.clear()
+    arguments = {"orders": [1]}
+
+    assert asyncio.run(Tool(spoils, attempts=3).use(arguments, key="k", deps=None)) == [1, 99]
+    assert ["[1]"] * 3 == TRIES
+    assert arguments == {"orders": [1]}
 
 
 def where_it_runs(order: int) -> int:

@@ -52,12 +52,14 @@ class ByForm:
 
 
 def filled(schema: Any) -> dict[str, Any]:
-    """Fill in a form: of what can be chosen the first, else the name of the field."""
+    """Fill in a form: of what can be chosen the first, else the name of the field; so a tool before a decision."""
     return {name: _first(of, name) for name, of in schema.get("properties", {}).items()}
 
 
 def _first(of: Any, name: str) -> Any:
     options = [one for one in of.get("anyOf", [of]) if one.get("type") != "null"]
+    if "properties" in options[0]:
+        return filled(options[0])
     return options[0]["enum"][0] if "enum" in options[0] else name
 
 
@@ -107,7 +109,7 @@ class Chain(Machine[levels.Text]):
 PLAN = branches.Trip(plan=json.dumps({"a": [1, True], "b": [1.5, True], "c": [0.5, False]}))
 WELL = branches.Trip(plan=json.dumps({"a": [1, True], "b": [2, True]}))
 URLS = composed.Report(topic="tea", urls=("aa", "b", "aaa", "b"))
-TILL = {1041: 4_900}
+TILL = refund.Till({1041: 4_900})  # one world, which goes on when a process has ended
 KINDS = {
     "all": Kind(branches.All, WELL),
     "one of all fails": Kind(branches.All, PLAN),
@@ -127,7 +129,7 @@ KINDS = {
     "tool": Kind(asking.clerk("look", repeatable=True), asking.Claim(query="x")),
     "tool that needs approval": Kind(asking.clerk("pay", approval=True, repeatable=True), asking.Claim(query="x")),
     "tool that must not be used twice": Kind(asking.clerk("pay", approval=True), asking.Claim(query="x")),
-    "refund": Kind(refund.Refunds, refund.Claim(query="Order 1041"), lambda: refund.Till(TILL)),
+    "refund": Kind(refund.Refunds, refund.Claim(query="Order 1041"), lambda: TILL),
     "research": Kind(research.Research, research.Report(question="What does the with statement do?")),
     "travel": Kind(travel.Travel, travel.Trip(wish="fjords")),
 }

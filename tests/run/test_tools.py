@@ -14,6 +14,7 @@ from support.lanes import in_both_lanes
 from support.shop import DONE, SOLVED, Shorten, Ticket, desk, order_status, told, use, use_all
 
 from fsm_orch import Machine, MemoryStore, Runner, RunResult, ScriptedModel, Tool, to_json
+from fsm_orch.errors import AnswerError
 from fsm_orch.kernel.records import Answered, VisitStarted
 from fsm_orch.testing import TheoremChecker, virtual_time
 
@@ -132,6 +133,23 @@ async def test_a_tool_is_used_once_a_human_has_approved_it(answer: bool, shown: 
     assert result.state.name == "done"
 
 
+async def test_an_approval_counts_once() -> None:
+    """What is neither yes nor no changes nothing; of several answers at once, and of a second one later, one counts."""
+    machine = desk(Tool(pay, approval=True))
+    runner = Runner(machine, model=ScriptedModel([use("pay", cents=5), DONE]), store=MemoryStore())
+    waits = await runner.run(Ticket(query="help"), run_id="r")
+    for wrong in (1, "true", [True], None, {"yes": True}):
+        with pytest.raises(AnswerError, match="answered by True or False"):
+            await runner.resume("r", wrong, question=waits.waiting[0])
+    assert USES == []
+
+    came = await asyncio.gather(*[runner.resume("r", True) for _ in range(3)], return_exceptions=True)
+    assert sorted(type(each).__name__ for each in came) == ["AnswerError", "AnswerError", "RunResult"]
+    with pytest.raises(AnswerError, match="is finished"):
+        await runner.resume("r", True, question=waits.waiting[0])
+    assert USES == ["r:0:1"]
+
+
 async def test_an_approval_that_nobody_gives_expires() -> None:
     """As a question to a human does; nothing was used."""
     now = 1_000.0
@@ -245,8 +263,7 @@ REPLIES = (
     st.builds(lambda what: use("fickle", what=what), st.integers(0, 40))
     | st.builds(lambda text: use("Shorten", text=text), st.text(max_size=5))
     | st.builds(
-        lambda several: use_all(*[("fickle", {"what": what}) for what in several]),
-        st.lists(st.integers(0, 40), max_size=4),
+        lambda some: use_all(*[("fickle", {"what": what}) for what in some]), st.lists(st.integers(0, 40), max_size=4)
     )
     | st.just(DONE)
     | st.just(SOLVED)

@@ -1,7 +1,7 @@
-"""Count the lines of four programs, each written for fsm_orch and two other libraries, and run them: `lines.json`.
+"""Count the lines of five programs, each written for fsm_orch and two other libraries, and run them: `lines.json`.
 
     python tests/benchmarks/patterns/lines.py                            those for fsm_orch
-    python -m venv peers && peers/bin/pip install langgraph openai-agents
+    python -m venv peers && peers/bin/pip install langgraph langchain openai-agents
     peers/bin/python tests/benchmarks/patterns/lines.py                  those for the others
 
 Each environment plays the programs of the libraries that are installed in it, and leaves what others have recorded. The
@@ -24,14 +24,16 @@ import os
 import sys
 import tokenize
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 FILE = HERE / "lines.json"
-PATTERNS = ("refund", "research", "pipeline", "nested")
+PATTERNS = ("refund", "research", "pipeline", "nested", "manager")
 LIBRARIES = {"fsm_orch": "fsm-orch", "langgraph": "langgraph", "openai_agents": "openai-agents"}
-Script = list[dict[str, str]]
+Script = list[dict[str, Any]]
+"""What a model says: values of its form, or what it wants to use, `{"use": [[tool, arguments], ...]}`."""
 
 
 def counted(source: str) -> int:
@@ -59,7 +61,15 @@ def fsm_orch_model(script: Script) -> Any:
     """Return a model of fsm_orch that answers by a script."""
     from fsm_orch import ScriptedModel
 
-    return ScriptedModel(list(script))
+    return ScriptedModel([partial(as_fsm_orch, said) for said in script])
+
+
+def as_fsm_orch(said: dict[str, Any], request: Any) -> dict[str, Any]:
+    """Return what a model of fsm_orch replies to a request: where tools are offered, under the key `reply`."""
+    if "reply" not in request.schema["properties"]:
+        return said
+    uses = [{"tool": tool, "arguments": arguments} for tool, arguments in said.get("use", [])]
+    return {"reply": {"use_all": uses} if uses[1:] else {"use": uses[0]} if uses else said}
 
 
 def langgraph_model(script: Script) -> Any:
@@ -76,12 +86,13 @@ def langgraph_model(script: Script) -> Any:
             return "script"
 
         def bind_tools(self, tools: Sequence[Any], **_: Any) -> Any:
-            return self.bind(form=tools[0].__name__)
+            return self.bind(form=getattr(tools[0], "__name__", None))  # a class is a form, all else are tools
 
         def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> ChatResult:
             given, form = left.pop(0), options.get("form")
-            calls = [{"name": form, "args": given, "id": f"c{len(left)}"}] if form else []
-            said = AIMessage(content="" if form else next(iter(given.values())), tool_calls=calls)
+            uses = given.get("use", [[form, given]] if form else [])
+            calls = [{"name": name, "args": args, "id": f"c{len(left)}-{i}"} for i, (name, args) in enumerate(uses)]
+            said = AIMessage(content="" if uses else next(iter(given.values())), tool_calls=calls)
             return ChatResult(generations=[ChatGeneration(message=said)])
 
     return Scripted()
@@ -98,19 +109,22 @@ def openai_agents_model(script: Script) -> Any:
     class Scripted(Model):
         async def get_response(self, *_: Any, tools: Any, output_schema: Any, **__: Any) -> ModelResponse:
             given, call = left.pop(0), f"c{len(left)}"
-            said: Any
-            if tools:
-                arguments = json.dumps(given)
-                said = ResponseFunctionToolCall(
-                    call_id=call, name=tools[0].name, arguments=arguments, type="function_call"
+            uses = (
+                given["use"] if "use" in given else [[tools[0].name, given]] if tools and "answer" not in given else []
+            )
+            said: list[Any] = [
+                ResponseFunctionToolCall(
+                    call_id=f"{call}-{i}", name=name, arguments=json.dumps(arguments), type="function_call"
                 )
-            else:
+                for i, (name, arguments) in enumerate(uses)
+            ]
+            if not uses:
                 text = json.dumps(given) if output_schema is not None else next(iter(given.values()))
                 part = ResponseOutputText(text=text, type="output_text", annotations=[])
-                said = ResponseOutputMessage(
-                    id=call, content=[part], role="assistant", status="completed", type="message"
-                )
-            return ModelResponse(output=[said], usage=Usage(requests=1), response_id=None)
+                said = [
+                    ResponseOutputMessage(id=call, content=[part], role="assistant", status="completed", type="message")
+                ]
+            return ModelResponse(output=said, usage=Usage(requests=1), response_id=None)
 
         def stream_response(self, *args: Any, **options: Any) -> Any:
             raise NotImplementedError
@@ -160,11 +174,29 @@ async def nested(program: Any, model: Model) -> None:
     assert await program.run(model([{"city": "Rome"}]), "the Colosseum") == SORRY
 
 
+async def managed(program: Any, model: Model) -> None:
+    """What is looked up needs nobody, a yes pays once, and after a no nothing is paid; the model has the last word."""
+    from world import PAID
+
+    PAID.clear()
+    looked = {"use": [["status_of", {"order": 1041}], ["stock_of", {"item": "cup"}]]}
+    pays = {"use": [["refund", {"order": 1041}]]}
+    assert await program.ask(model([looked, {"answer": "shipped"}]), "where is 1041?", "one") == "shipped"
+    assert await program.ask(model([looked, pays]), "1041 is broken", "two") is None
+    assert not PAID
+    assert await program.tell(model([{"answer": "paid"}]), "two", is_yes=True) == "paid"
+    assert list(PAID.values()) == [4_900]
+    assert await program.ask(model([pays]), "1041 is ugly", "three") is None
+    assert await program.tell(model([{"answer": "sorry"}]), "three", is_yes=False) == "sorry"
+    assert len(PAID) == 1
+
+
 PLAYS: dict[str, Callable[[Any, Model], Awaitable[None]]] = {
     "refund": refunded,
     "research": researched,
     "pipeline": pipelined,
     "nested": nested,
+    "manager": managed,
 }
 MODELS = {"fsm_orch": fsm_orch_model, "langgraph": langgraph_model, "openai_agents": openai_agents_model}
 

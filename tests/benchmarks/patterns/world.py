@@ -1,4 +1,4 @@
-"""The world of the four programs, the same for all libraries. Its lines do not count."""
+"""The world of the five programs, the same for all libraries. Its lines do not count."""
 
 from __future__ import annotations
 
@@ -42,3 +42,15 @@ async def books_of(topic: str) -> str:
     """Return what is in books."""
     await asyncio.sleep(0.05)
     return f"books on {topic}"
+
+
+async def status_of(order: int) -> str:
+    """Return where an order is."""
+    await asyncio.sleep(0.05)
+    return f"order {order} is shipped"
+
+
+async def stock_of(item: str) -> int:
+    """Return how many of an item are left."""
+    await asyncio.sleep(0.05)
+    return len(item)
