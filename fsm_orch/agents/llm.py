@@ -26,6 +26,7 @@ from ..models.base import Response
 from ..models.metered import Said
 from .base import Reply, Round, Visit
 from .decision import MEANS_NONE, Form, form
+from .remote import RemoteTool
 from .tool_form import ToolForm, tool_form
 from .toolbox import SHORTER, Toolbox, Tools, Usable
 from .window import Window
@@ -142,6 +143,11 @@ class LLMAgent:
     def spec(self) -> AgentSpec:
         """What a definition needs to know of the agent."""
         return self._spec
+
+    @property
+    def remote_tools(self) -> tuple[RemoteTool, ...]:
+        """The tools that it uses through servers, which must be connected while it acts."""
+        return self._toolbox.remote
 
     async def act(self, visit: Visit[Any, Any]) -> Reply | Round:
         """Ask the model once. The kernel decides whether the reply stands and whether the model is asked again.

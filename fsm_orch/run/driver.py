@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..clock import Clock
@@ -24,6 +25,7 @@ from . import resume, start
 from .attempt import attempt
 from .cast import Cast
 from .drive import Perform, drive
+from .servers import Needs, connected, needs_of
 from .tool import use
 from .waiting import Question, answered, chosen, overdue
 from .work import Doing
@@ -44,6 +46,11 @@ class Driver:
     wall_clock: Clock
     _under_way: set[str] = field(default_factory=set)
 
+    @cached_property
+    def needs(self) -> Needs:
+        """The servers that must be connected while a run is driven."""
+        return needs_of(self.cast)
+
     async def run(self, first: Started, deps: Any, told: Sequence[Observer], *, is_read: bool) -> Run:
         """Drive a run that begins.
 
@@ -51,19 +58,20 @@ class Driver:
             told: observers of this run, besides those of all.
             is_read: somebody reads its records as they are made.
         """
-        run = self._made(self.compiled, (first,), told)
-        is_first = first.run_id not in self._under_way  # a second run under one id is refused by the store
-        self._under_way.add(first.run_id)
-        try:
-            await drive(run, self._performing(run, deps), is_read=is_read)
-        finally:
-            if is_first:
-                self._under_way.discard(first.run_id)
-        return run
+        async with connected(self.needs):
+            run = self._made(self.compiled, (first,), told)
+            is_first = first.run_id not in self._under_way  # a second run under one id is refused by the store
+            self._under_way.add(first.run_id)
+            try:
+                await drive(run, self._performing(run, deps), is_read=is_read)
+            finally:
+                if is_first:
+                    self._under_way.discard(first.run_id)
+            return run
 
     async def resume(self, run_id: str, deps: Any) -> Run:
         """Go on with a stored run whose process ended, or give it as it is if it waits or has ended."""
-        with self._driving(run_id, StartError):
+        async with self._driving(run_id, StartError):
             run = await self._loaded(run_id)
             resume.take_over(run)
             await drive(run, self._performing(run, deps), is_read=False)
@@ -76,7 +84,7 @@ class Driver:
 
         Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
         """
-        with self._driving(run_id, AnswerError):
+        async with self._driving(run_id, AnswerError):
             run = await self._loaded(run_id)
             event = answered(
                 run, chosen(run, question), answer, id=_new_id(), who=who, cast=self.cast, now_s=self.wall_clock()
@@ -90,7 +98,7 @@ class Driver:
 
         Raises AnswerError: if an answer came first.
         """
-        with self._driving(run_id, StartError):
+        async with self._driving(run_id, StartError):
             run = await self._loaded(run_id)
             if overdue(run, self.wall_clock()) is None:
                 return run
@@ -100,13 +108,14 @@ class Driver:
             await drive(run, self._performing(run, deps), is_read=False)
         return run
 
-    @contextmanager
-    def _driving(self, run_id: str, error: type[AnswerError | StartError]) -> Iterator[None]:
+    @asynccontextmanager
+    async def _driving(self, run_id: str, error: type[AnswerError | StartError]) -> AsyncIterator[None]:
         if run_id in self._under_way:
             raise error(f"run {run_id!r} is under way in this runner: wait until it has ended, or waits")
         self._under_way.add(run_id)
         try:
-            yield
+            async with connected(self.needs):
+                yield
         finally:
             self._under_way.discard(run_id)
 
