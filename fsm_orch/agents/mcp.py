@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TextIO, cast
 
 import httpx2
@@ -40,15 +40,19 @@ class Session:
         """
         found, cursor = dict[str, Described](), None
         for _ in range(_MOST_PAGES):
-            try:
-                page = await self._client.list_tools(cursor=cursor)
-            except Exception as error:  # of any kind: none of them leaves anything to be used
-                raise Lost(_kind(error)) from None
+            page = await self._page(cursor)
+            if page is None:
+                raise Lost
             found |= {tool.name: _described(tool) for tool in page.tools}
             cursor = page.next_cursor
             if cursor is None:
                 break
         return found
+
+    async def _page(self, cursor: str | None) -> types.ListToolsResult | None:
+        with suppress(Exception):  # of any kind: none of them leaves anything to be used
+            return await self._client.list_tools(cursor=cursor)
+        return None
 
     async def call(self, name: str, arguments: Mapping[str, Any], key: str) -> Any:
         """Use a tool, and return its result as JSON.
@@ -60,19 +64,20 @@ class Session:
         Raises Lost: if the connection ended before a result came.
         """
         try:
-            result = await self._client.call_tool(name, dict(arguments), meta=_meta(key))
+            return _told(await self._client.call_tool(name, dict(arguments), meta=_meta(key)))
+        except ToolFailed:
+            raise
         except MCPError as error:
-            if error.code == types.CONNECTION_CLOSED:
-                raise Lost(_kind(error)) from None
-            refused = error
-        except (RuntimeError, ValidationError):  # what the SDK finds; its text shows the value
-            raise ToolFailed("it returned something else than its server says that it returns") from None
-        except Exception as error:  # of a transport
-            raise Lost(_kind(error)) from None
-        else:
-            return _told(result)
-        # out here, or what the server sent along is chained to it
-        raise ToolFailed(f"its server answered with error {refused.code}", told=refused.message)
+            is_lost = error.code == types.CONNECTION_CLOSED
+            failed = ToolFailed(f"its server answered with error {error.code}", told=error.message)
+        except (RuntimeError, ValidationError):  # what the SDK finds: its text shows the value
+            is_lost, failed = False, ToolFailed("it returned something else than its server says that it returns")
+        except Exception:  # of a transport
+            is_lost = True
+        # out here, or the exception of a transport, which holds what is secret, is chained to it
+        if is_lost:
+            raise Lost
+        raise failed
 
 
 @asynccontextmanager
@@ -120,8 +125,3 @@ def _told(result: types.CallToolResult) -> Any:
     if result.is_error:
         raise ToolFailed("it says that it failed", told=text)
     return text if result.structured_content is None else result.structured_content
-
-
-def _kind(error: BaseException) -> str:
-    """Return of what kind an error is, without its text, which may hold anything."""
-    return f"error {error.code}" if isinstance(error, MCPError) else type(error).__name__

@@ -93,15 +93,6 @@ class SchemaArguments:
         return value
 
 
-def check_schema(schema: Mapping[str, Any]) -> None:
-    """Check that a schema is one, whatever it describes.
-
-    Raises Unsayable: if it is not.
-    Raises StartError: if the package that validates is missing.
-    """
-    _validator(schema)
-
-
 def _validator(schema: Mapping[str, Any]) -> Any:
     try:
         from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - an extra, and slow to import

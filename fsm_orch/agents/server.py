@@ -70,8 +70,9 @@ class MCP:
             raise ValueError("an MCP server has a name, such as MCP('shop', ...), and start_s= above 0")
         self.name = name
         self._where = where_of(command, url, env, headers)
-        self._pin = f"fsm-orch mcp pin {shlex.quote(os.fspath(pinned))} {self._where.spelled}"
-        self._pinned = _read(Path(where_called().rpartition(":")[0]).parent / pinned, self._pin)
+        path = Path(where_called().rpartition(":")[0]).parent / pinned
+        self._pin = f"fsm-orch mcp pin {shlex.quote(str(path))} {self._where.spelled}"
+        self._pinned = _read(path, self._pin)
         self._start_s = start_s
         # one for each loop: a connection belongs to the loop that opened it
         self._keepers: dict[asyncio.AbstractEventLoop, Keeper[Session]] = {}
@@ -191,23 +192,25 @@ class MCP:
 
         Raises _Unfit: if there is none, or it does not.
         """
+        why = ""
         for _ in range(2):  # what was open may have been lost since: then there is another
             try:
                 session = await keeper.session()
             except StartError:
                 raise
             except Exception as error:  # of whatever is in the way
-                raise _Unfit(f"cannot be reached ({kind_of_failure(error)})", self._where.advice) from None
+                why = f"cannot be reached ({kind_of_failure(error)})"
+                break
             try:
                 found = changes(self._pinned, await session.tools(), names)
             except ConnectionError:
                 keeper.lose(session)
+                why = "ends each connection"
                 continue
             if not found:
                 return session
-            told = ", ".join(found[:_MOST_TOLD]) + (f" and {len(found) - _MOST_TOLD} more" * (len(found) > _MOST_TOLD))
-            raise _Unfit(f"has changed since its tools were pinned ({told})", f"look at it, and pin anew: {self._pin}")
-        raise _Unfit("ends each connection", self._where.advice)
+            raise _Unfit(f"has changed since its tools were pinned ({_some(found)})", f"to pin anew: {self._pin}")
+        raise _Unfit(why, self._where.advice)
 
 
 class _Unfit(Exception):
@@ -216,6 +219,11 @@ class _Unfit(Exception):
     def __init__(self, why: str, fix: str) -> None:
         super().__init__(why)
         self.why, self.fix = why, fix
+
+
+def _some(found: Sequence[str]) -> str:
+    more = f" and {len(found) - _MOST_TOLD} more" if len(found) > _MOST_TOLD else ""
+    return ", ".join(found[:_MOST_TOLD]) + more
 
 
 def _read(path: Path, pin: str) -> Pinned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -43,13 +44,13 @@ class Where(NamedTuple):
             raise StartError(f"MCP servers need some packages: {to_install('mcp')}") from error
         return mcp.session(command=self.command, env=self.env, url=self.url, headers=self.headers)
 
-    async def tools(self) -> Pinned:
+    async def tools(self, *, within_s: float) -> Pinned:
         """Connect, and return the tools that the server describes now.
 
-        Raises StartError: if it cannot be reached.
+        Raises StartError: if it cannot be reached, or takes longer.
         """
         try:
-            async with self.session() as session:
+            async with asyncio.timeout(within_s), self.session() as session:
                 return await session.tools()
         except StartError:
             raise

@@ -104,6 +104,6 @@ def _answered(run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: s
         detail += ": the tool cancelled itself"
     report("run %s: a tool of %r failed: %s\n%s", run.now.run_id, effect.state, detail, traced(failure))
     # what it says itself is for the model, and for no log
-    said = f": {failure.told}" if type(failure) is ToolFailed and is_ours and failure.told else ""
-    value = without_surrogates(f"it failed: {detail}{said}")
+    told = failure.told if type(failure) is ToolFailed and is_ours else ""
+    value = without_surrogates(f"it failed: {told or detail}")
     return inputs.Answered(ask=effect.ask, id=key, ok=False, value=value, at=at, path=path)
