@@ -227,3 +227,10 @@ def parts_of(error: BaseException) -> tuple[BaseException, ...]:
         return ()
     parts: tuple[BaseException, ...] = vars(BaseExceptionGroup)["exceptions"].__get__(error)
     return parts
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return an exception, or the first of those that a group holds, however deep."""
+    while parts := parts_of(error):
+        error = parts[0]
+    return error

@@ -14,6 +14,10 @@ from typing import Generic, TypeVar
 S = TypeVar("S")
 
 
+class Lost(Exception):
+    """A session is over, or was never opened; says why in words of our own. Sessions raise it."""
+
+
 class Keeper(Generic[S]):
     """Keeps one session open for all who use it on an event loop.
 
@@ -40,7 +44,7 @@ class Keeper(Generic[S]):
         return kept.opened.result()
 
     def lose(self, session: S) -> None:
-        """Give up a session: the next user is given a new one."""
+        """Let go of a session: the next user is given a new one."""
         kept = self._kept
         if kept is not None and kept.holds(session):
             self._kept = None

@@ -10,21 +10,19 @@ from typing import Any, TextIO, cast
 import httpx2
 import mcp_types as types
 from mcp import Client, MCPError
+from mcp.client import Transport
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import ValidationError
 
-from ..errors import ToolFailed
+from ..errors import ToolFailed, first_of
+from .keeper import Lost
 from .pinned import Described, Pinned
 
 _MOST_PAGES = 100
 _CONNECT_S = 10.0
 _READ_S = 300.0
 """Seconds between two bytes of an open stream; how long a use may take is for the visit to say."""
-
-
-class Lost(ConnectionError):
-    """The connection is over, or cannot be used any more."""
 
 
 class Session:
@@ -42,7 +40,7 @@ class Session:
         for _ in range(_MOST_PAGES):
             page = await self._page(cursor)
             if page is None:
-                raise Lost
+                raise Lost("it does not list its tools")
             found |= {tool.name: _described(tool) for tool in page.tools}
             cursor = page.next_cursor
             if cursor is None:
@@ -76,7 +74,7 @@ class Session:
             is_lost = True
         # out here, or the exception of a transport, which holds what is secret, is chained to it
         if is_lost:
-            raise Lost
+            raise Lost("it ended the connection")
         raise failed
 
 
@@ -86,7 +84,8 @@ async def session(
 ) -> AsyncIterator[Session]:
     """Yield an open session with a server: that of a command, which is started for it, or that at a URL.
 
-    Raises Exception: of any kind, and groups of them: if it cannot be opened, or breaks.
+    Raises Lost: if the server ends the connection, or refuses it.
+    Raises Exception: of any kind, and groups of them: if nobody is there, or the connection breaks.
     """
     async with AsyncExitStack() as stack:
         if url is None:
@@ -97,8 +96,19 @@ async def session(
             timeout = httpx2.Timeout(_CONNECT_S, read=_READ_S)
             http = httpx2.AsyncClient(headers=dict(headers), timeout=timeout, trust_env=False)
             transport = streamable_http_client(url, http_client=await stack.enter_async_context(http))
+        yield Session(await _connected(stack, transport))
+
+
+async def _connected(stack: AsyncExitStack, transport: Transport) -> Client:
+    try:
         # without a cache: a list is asked for to see whether it has changed
-        yield Session(await stack.enter_async_context(Client(transport, cache=None)))
+        return await stack.enter_async_context(Client(transport, cache=None))
+    except Exception as error:  # in a group, where it has passed the tasks of a transport
+        first = first_of(error)
+        if not isinstance(first, MCPError):
+            raise
+        code = first.code
+    raise Lost("it ended the connection" if code == types.CONNECTION_CLOSED else f"it answered with error {code}")
 
 
 def _meta(key: str) -> types.RequestParamsMeta:

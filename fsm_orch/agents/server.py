@@ -14,7 +14,7 @@ from ..define.source import where_called
 from ..define.strict import Unsayable
 from ..define.wording import did_you_mean
 from ..errors import StartError, ToolFailed
-from .keeper import Keeper
+from .keeper import Keeper, Lost
 from .pinned import Pinned, changes, from_text
 from .remote import RemoteTool
 from .schema_arguments import SchemaArguments
@@ -182,7 +182,7 @@ class MCP:
         else:
             try:
                 return await session.call(name, arguments, key)
-            except ConnectionError:
+            except Lost:
                 keeper.lose(session)
             why = "ended the connection while it was used; what it had begun has an unknown outcome"
         raise ToolFailed(f"its server {self.name!r} {why}")
@@ -203,7 +203,7 @@ class MCP:
                 break
             try:
                 found = changes(self._pinned, await session.tools(), names)
-            except ConnectionError:
+            except Lost:
                 keeper.lose(session)
                 why = "ends each connection"
                 continue

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from ..define.wording import to_install
-from ..errors import StartError, parts_of
+from ..errors import StartError, first_of
+from .keeper import Lost
 from .pinned import Pinned
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def where_of(
 
 def kind_of_failure(error: BaseException) -> str:
     """Return of what kind an error is, or the first of a group: no text, which may hold anything."""
-    while parts := parts_of(error):
-        error = parts[0]
+    error = first_of(error)
+    if isinstance(error, Lost):
+        return str(error)
     name = type(error).__name__
     return f"{name}: {error.strerror}" if isinstance(error, OSError) and error.strerror else name
