@@ -19,6 +19,7 @@ from ..errors import ToolFailed, first_of
 from .keeper import Lost
 from .pinned import Described, Pinned
 
+_ENDED = "it ended the connection"
 _MOST_PAGES = 100
 _CONNECT_S = 10.0
 _READ_S = 300.0
@@ -61,20 +62,20 @@ class Session:
         Raises ToolFailed: if it failed, or returned something else than it says.
         Raises Lost: if the connection ended before a result came.
         """
+        failed: Exception
         try:
             return _told(await self._client.call_tool(name, dict(arguments), meta=_meta(key)))
         except ToolFailed:
             raise
         except MCPError as error:
-            is_lost = error.code == types.CONNECTION_CLOSED
             failed = ToolFailed(f"its server answered with error {error.code}", told=error.message)
+            if error.code == types.CONNECTION_CLOSED:
+                failed = Lost(_ENDED)
         except (RuntimeError, ValidationError):  # what the SDK finds: its text shows the value
-            is_lost, failed = False, ToolFailed("it returned something else than its server says that it returns")
+            failed = ToolFailed("it returned something else than its server says that it returns")
         except Exception:  # of a transport
-            is_lost = True
+            failed = Lost(_ENDED)
         # out here, or the exception of a transport, which holds what is secret, is chained to it
-        if is_lost:
-            raise Lost("it ended the connection")
         raise failed
 
 
@@ -108,7 +109,7 @@ async def _connected(stack: AsyncExitStack, transport: Transport) -> Client:
         if not isinstance(first, MCPError):
             raise
         code = first.code
-    raise Lost("it ended the connection" if code == types.CONNECTION_CLOSED else f"it answered with error {code}")
+    raise Lost(_ENDED if code == types.CONNECTION_CLOSED else f"it answered with error {code}")
 
 
 def _meta(key: str) -> types.RequestParamsMeta:
