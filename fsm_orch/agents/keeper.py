@@ -72,6 +72,7 @@ class _Kept(Generic[S]):
         self.opened.add_done_callback(lambda opened: opened.exception())  # perhaps nobody waits for it any more
         self._is_over = asyncio.Event()
         self.task = asyncio.create_task(self._keep(opens))
+        self.task.add_done_callback(self._ended)
 
     def holds(self, session: S) -> bool:
         return self.opened.done() and self.opened.exception() is None and self.opened.result() is session
@@ -90,6 +91,8 @@ class _Kept(Generic[S]):
             if not self.opened.done():
                 self.opened.set_exception(error)
             # else it was lost, as the next user will see: this task is done
-        finally:
-            if not self.opened.done():
-                self.opened.set_exception(ConnectionAbortedError("it was closed before it was open"))
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        # by a callback: a task that is cancelled before its first turn runs no `finally`
+        if not self.opened.done():
+            self.opened.set_exception(Lost("it was closed before it was open"))
