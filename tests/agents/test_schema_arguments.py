@@ -152,7 +152,7 @@ def test_what_is_told_is_short() -> None:
         (takes(a={"enum": []}), "arguments.a, which is one of nothing"),
         (takes(a={"enum": [[]]}), "arguments.a, which holds a choice among values that are neither"),
         (takes(a=takes(**{"1": ITEM})), "arguments.a, which has a property that is named by a number"),
-        (takes(a={"type": "strin"}), "what is no JSON schema, at properties.a.type"),
+        (takes(a={"type": "texts"}), "what is no JSON schema, at properties.a.type"),
         ({"type": "object", "properties": []}, "what is no JSON schema, at properties"),
     ],
 )
