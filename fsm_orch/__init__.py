@@ -15,6 +15,7 @@ from .agents.llm import LLMAgent
 from .agents.map import Map
 from .agents.nested import Nested
 from .agents.parallel import Parallel
+from .agents.server import MCP
 from .agents.tool import Tool
 from .agents.window import Window
 from .amounts import Price, Usage
@@ -40,7 +41,7 @@ from .run.stream import RunStream
 from .settings import ModelSettings
 from .store.memory import MemoryStore
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - as Python sorts, which tests hold it to
     "CallDenied",
     "CallFailed",
     "Certificate",
@@ -58,6 +59,7 @@ __all__ = [
     "LLMAgent",
     "Landing",
     "Limits",
+    "MCP",
     "Machine",
     "Map",
     "MemoryStore",

@@ -15,7 +15,7 @@ FsmError
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
 │   ├── VisitClosed      the visit has ended; its model is dead
 │   ├── PartFailed       a machine that ran inside the visit, and that its agent needs, failed
-│   ├── ToolFailed       a tool returned something else than it says, or took too long
+│   ├── ToolFailed       a tool returned something else than it says, took too long, or failed where it is remote
 │   ├── IsFrozen         something of a built machine was assigned to
 │   └── WrongType        an agent returned, or asked its model with, what is of a wrong type
 └── ModelError
@@ -148,7 +148,16 @@ class PartFailed(VisitError):
 
 
 class ToolFailed(VisitError):
-    """A tool returned something else than it says, or took longer than it may."""
+    """A tool returned something else than it says, or took longer than it may; or a remote one failed.
+
+    Args:
+        why: in words of our own.
+        told: what the tool itself says of it, which the model reads; in no log, since it may hold anything.
+    """
+
+    def __init__(self, why: str, *, told: str = "") -> None:
+        self.told = told
+        super().__init__(why)
 
 
 class IsFrozen(VisitError, AttributeError):
@@ -223,3 +232,10 @@ def parts_of(error: BaseException) -> tuple[BaseException, ...]:
         return ()
     parts: tuple[BaseException, ...] = vars(BaseExceptionGroup)["exceptions"].__get__(error)
     return parts
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return an exception, or the first of those that a group holds, however deep."""
+    while parts := parts_of(error):
+        error = parts[0]
+    return error

@@ -44,7 +44,7 @@ def test_each_face_is_sorted_and_there(face: str) -> None:
 
 def test_the_public_face_is_small() -> None:
     """A newcomer can read all names of `fsm_orch`; what only authors of adapters need is in the faces of the rooms."""
-    assert len(fsm_orch.__all__) <= 50
+    assert len(fsm_orch.__all__) <= 51
 
 
 def test_public_names_are_enough_to_run_a_machine() -> None:

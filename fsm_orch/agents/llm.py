@@ -27,6 +27,7 @@ from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Reply, Round, Visit
 from .decision import Form, form
 from .prompts import Prompts
+from .remote import RemoteTool
 from .summary import Summaries
 from .tool_form import ToolForm, tool_form
 from .toolbox import Toolbox, Tools, Usable
@@ -150,6 +151,11 @@ class LLMAgent:
     def spec(self) -> AgentSpec:
         """What a definition needs to know of the agent."""
         return self._spec
+
+    @property
+    def remote_tools(self) -> tuple[RemoteTool, ...]:
+        """The tools that it uses through servers, which must be connected while it acts."""
+        return self._toolbox.remote
 
     async def act(self, visit: Visit[Any, Any]) -> Reply | Round:
         """Ask the model once. The kernel decides whether the reply stands and whether the model is asked again.

@@ -1,4 +1,4 @@
-"""Tools: typed functions, and machines, that a model may use before it decides.
+"""Tools: typed functions, machines, and what servers offer, that a model may use before it decides.
 
 A tool never fails the visit. One that raises, is late, or returns something else than it says, has failed, and the
 model reads so.
@@ -18,8 +18,11 @@ from ..define.parts import Part, ToolSpec
 from ..define.signature import Arguments, arguments_of, signature_of
 from ..define.source import names_of_caller
 from ..define.wording import did_you_mean
+from ..errors import ToolFailed
 from ..kernel.configuration import Ask
 from ..kernel.requests import RunPart, UseTool
+from .remote import RemoteTool
+from .schema_arguments import SchemaArguments
 from .shortened import LEAST_CHARS, shortened
 from .used_function import UsedFunction
 
@@ -63,11 +66,13 @@ class Tool:
     """What the model calls it."""
     description: str
     """What the model is told of it."""
-    arguments: Arguments
+    arguments: Arguments | SchemaArguments
     """What the model fills in."""
     choices: Mapping[str, FieldRef]
     """By parameter, the field that holds what it may be."""
     most_chars: int
+    remote: RemoteTool | None = None
+    """It as its server has it, if it is a remote one."""
     spec: ToolSpec | None = None
     """It as a definition sees it, if it is a function."""
     part: Part | None = None
@@ -77,7 +82,7 @@ class Tool:
 
     def __init__(
         self,
-        work: Callable[..., Any] | AnyMachine,
+        work: Callable[..., Any] | AnyMachine | RemoteTool,
         *,
         approval: bool = False,
         timeout_s: float | None = None,
@@ -88,19 +93,26 @@ class Tool:
         thread: bool = False,
         most: int = 1,
     ) -> None:
-        self.name = getattr(work, "__name__", type(work).__name__)
+        self.name = work.name if isinstance(work, RemoteTool) else getattr(work, "__name__", type(work).__name__)
         self.most_chars = most_chars
         if most_chars < LEAST_CHARS or attempts < 1 or most < 1 or (timeout_s is not None and not timeout_s > 0):
             raise ValueError(
                 f"{self.name}: most_chars= is {LEAST_CHARS} or more, attempts= and most= 1 or more, timeout_s= above 0"
             )
         function: Mapping[str, Any] = {}
+        self._used: UsedFunction | RemoteTool
         if is_machine(work):
             if approval or timeout_s is not None or attempts != 1 or repeatable or thread:
                 raise TypeError(f"{self.name} is a machine, which has its own time and attempts: give most= alone")
             self.description, self.arguments = _doc(work.definition), arguments_of(work.definition.context)
             self.part = Part(name=self.name, definition=work.definition, most=most)
             self._written = _written_in(work.definition)
+        elif isinstance(work, RemoteTool):
+            if attempts != 1 or thread or most != 1:
+                raise TypeError(f"attempts=, thread= and most= have no meaning for {self.name}, which a server runs")
+            self.description, self.arguments = work.described.description, work.arguments
+            function, self.remote, self._used = work.canonical, work, work
+            self.spec = ToolSpec(name=self.name, approval=approval, repeatable=repeatable, timeout_s=timeout_s)
         else:
             signature = signature_of(work, names_of_caller())
             if most != 1:
@@ -109,7 +121,7 @@ class Tool:
             self.spec = ToolSpec(
                 name=self.name, approval=approval, repeatable=repeatable, timeout_s=timeout_s, deps=signature.deps
             )
-            self._function = UsedFunction(work, signature, attempts=attempts, is_threaded=thread)
+            self._used = UsedFunction(work, signature, attempts=attempts, is_threaded=thread)
         self.choices = _choices(self.name, self.arguments, choices or {})
         self.canonical = said(
             name=self.name,
@@ -131,16 +143,20 @@ class Tool:
         return UseTool(name=self.name, arguments=arguments)
 
     async def use(self, arguments: Mapping[str, Any], *, key: str, deps: Any) -> Any:
-        """Call the function, and return its result as JSON, cut where it is longer than the model is shown.
+        """Call the function, or use the remote tool, and return its result as JSON, cut to what the model is shown.
 
         Args:
             arguments: as JSON, as the journal holds them.
             key: the idempotency key.
 
-        Raises ToolFailed: if it returned something else than it says.
+        Raises ToolFailed: if it returned something else than it says, or its server failed.
         Raises what it raised: if no try is left.
         """
-        return shortened(await self._function.use(arguments, key=key, deps=deps), self.most_chars)
+        try:
+            return shortened(await self._used.use(arguments, key=key, deps=deps), self.most_chars)
+        except ToolFailed as failed:
+            failed.told = shortened(failed.told, self.most_chars)
+            raise
 
     def result(self, ask: Ask) -> Any:
         """Return what came of an ask for it, as JSON: of a machine that ended well, what it wrote."""
@@ -166,7 +182,7 @@ def _written_in(definition: Definition) -> frozenset[str]:
     return frozenset().union(*agents, *ends)
 
 
-def _choices(name: str, arguments: Arguments, choices: Mapping[str, Any]) -> Mapping[str, FieldRef]:
+def _choices(name: str, arguments: Arguments | SchemaArguments, choices: Mapping[str, Any]) -> Mapping[str, FieldRef]:
     """Return by parameter the field that holds what it may be.
 
     Raises TypeError: if it is no parameter, no field, or a field of something else.

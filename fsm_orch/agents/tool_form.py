@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ..define.changes import broken, describe
+from ..define.signature import Misfit
 from ..define.strict import Json, closed
 from ..kernel.reasons import Refusal
 from ..kernel.requests import Request
@@ -108,6 +109,8 @@ class ToolForm:
             arguments = offered.tool.arguments.read(given)
         except ValidationError as error:
             return Refusal("wrong_type", f"The arguments of {name} did not fit: {describe(error, told=True)}.")
+        except Misfit as error:
+            return Refusal("wrong_type", f"The arguments of {name} did not fit: {error}.")
         except UnicodeEncodeError as error:
             return Refusal("wrong_type", f"The arguments of {name} did not fit: {broken(error, told=True)}.")
         except (ValueError, RecursionError):  # such as half of a surrogate pair, which JSON can spell

@@ -14,6 +14,7 @@ from ..kernel.requests import Request, RunPart, UseTool
 from ..messages import Message
 from .base import Visit
 from .crossing import given_from
+from .remote import RemoteTool
 from .shortened import LEAST_CHARS, as_text, shortened
 from .tool import Tool
 from .tool_form import Offered
@@ -55,6 +56,11 @@ class Toolbox:
     def fields(self) -> tuple[FieldRef, ...]:
         """The fields that hold what arguments may be."""
         return tuple(dict.fromkeys(ref for tool in self.tools.values() for ref in tool.choices.values()))
+
+    @property
+    def remote(self) -> tuple[RemoteTool, ...]:
+        """The tools that are used through a server."""
+        return tuple(tool.remote for tool in self.tools.values() if tool.remote is not None)
 
     def shown_chars(self, asks: int) -> int:
         """Return the most characters of results that a request shows."""

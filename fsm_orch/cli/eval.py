@@ -191,13 +191,14 @@ class _Trial:
         self, runner: AnyRunner, chosen: Sequence[Query], exams: Sequence[_Exam], *, leave_at: Collection[str]
     ) -> tuple[Routing, tuple[Probe, ...]]:
         """Route the queries and hold the exams, all on one event loop, since a model's connections belong to theirs."""
-        with _progress() as progress:
-            bar = progress.add_task("routing", total=len(chosen))
-            routes = await self._each(
-                chosen, lambda query: self._route(runner, query, leave_at), lambda: progress.advance(bar)
-            )
-            bar = progress.add_task("probing", total=sum(exam.size for exam in exams), visible=bool(exams))
-            probes = [await self._probe(exam, lambda: progress.advance(bar)) for exam in exams]
+        async with runner:  # queries share its servers, and so do exams
+            with _progress() as progress:
+                bar = progress.add_task("routing", total=len(chosen))
+                routes = await self._each(
+                    chosen, lambda query: self._route(runner, query, leave_at), lambda: progress.advance(bar)
+                )
+                bar = progress.add_task("probing", total=sum(exam.size for exam in exams), visible=bool(exams))
+                probes = [await self._probe(exam, lambda: progress.advance(bar)) for exam in exams]
         return Routing(self.labels, tuple(routes)), tuple(probes)
 
     async def _route(self, runner: AnyRunner, query: Query, leave_at: Collection[str]) -> Route:

@@ -26,6 +26,10 @@ OURS = frozenset({"key", "deps"})
 """Parameters that are filled in for the model."""
 
 
+class Misfit(ValueError):
+    """Arguments do not fit; the message tells the model that wrote them why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """What a model fills in."""

@@ -26,11 +26,12 @@ WORDS = frozenset(
 )
 """Every word of the dialect. Keep in sync with `fsm_orch.models.local`, which knows that its grammar obeys them."""
 
-_REWRITTEN = WORDS | {"const", "oneOf", "allOf", "prefixItems"}
-_SILENT = {"title", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator", "contentSchema"}
+REWRITTEN = WORDS | {"const", "oneOf", "allOf", "prefixItems"}
+"""Words that are said in those of the dialect."""
+SILENT = {"title", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator", "contentSchema"}
 """Words that do not narrow what a value may be."""
 
-_SAID: Mapping[str, str] = {
+SAID: Mapping[str, str] = {
     "format": "format {}",
     "contentMediaType": "as {}",
     "pattern": "matches the pattern {}",
@@ -85,8 +86,16 @@ def said(model: type[BaseModel]) -> Said:
 
     Raises Unsayable: if the dialect has no place for a field.
     """
+    return said_of(model.model_json_schema(schema_generator=_Bounded))
+
+
+def said_of(schema: Json) -> Said:
+    """Return what a model is asked for to fill in a schema that is written in the words of pydantic's.
+
+    Raises Unsayable: if the dialect has no place for a part.
+    """
     writer = _Writer()
-    return Said(writer.part(model.model_json_schema(schema_generator=_Bounded)), writer.has_places)
+    return Said(writer.part(schema), writer.has_places)
 
 
 def why_unsayable(annotation: Any) -> str | None:
@@ -220,16 +229,16 @@ def _description(schema: Json) -> str:
 
 
 def _phrases(schema: Json) -> Iterator[str]:
-    left = schema.keys() - _REWRITTEN - _SILENT
+    left = schema.keys() - REWRITTEN - SILENT
     if "prefixItems" in schema:  # its places say how many there are
         left -= {"minItems", "maxItems"}
-    for word in [word for word in _SAID if word in left]:
+    for word in [word for word in SAID if word in left]:
         value = schema[word]
         example = f", like {_EXAMPLES[value]}" if word == "format" and value in _EXAMPLES else ""
-        yield _SAID[word].format(value) + example
+        yield SAID[word].format(value) + example
     if schema.get("uniqueItems"):
         yield "no item twice"
-    for word in sorted(left - _SAID.keys() - {"uniqueItems"}):
+    for word in sorted(left - SAID.keys() - {"uniqueItems"}):
         if not word.startswith("x-"):
             yield f"{word} {json.dumps(schema[word], default=str)}"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..agents.base import Agent
+from ..agents.remote import RemoteTool
 from ..define.agent_spec import AgentSpec
 from ..define.definition import Definition
 from ..define.states import State
@@ -19,6 +20,14 @@ from .start import agents_of
 
 Replaced = Mapping[State, Agent | Callable[[Any], Any]]
 """Agents instead of a machine's own, by state."""
+
+
+@runtime_checkable
+class HasRemoteTools(Protocol):
+    """An agent that uses tools through servers."""
+
+    @property
+    def remote_tools(self) -> tuple[RemoteTool, ...]: ...
 
 
 class Cast(NamedTuple):
@@ -46,6 +55,15 @@ class Cast(NamedTuple):
             for place, model in cast.all_models().items()
         }
         return {**self.models, **inside}
+
+    def remote_tools(self) -> Iterator[RemoteTool]:
+        """Yield every tool in the tree that is used through a server."""
+        for agent in self.agents.values():
+            if isinstance(agent, HasRemoteTools):
+                yield from agent.remote_tools
+        for parts in self.parts.values():
+            for cast in parts.values():
+                yield from cast.remote_tools()
 
 
 def cast_of(definition: Definition, default: str | Model | None, replaced: Replaced) -> Cast:

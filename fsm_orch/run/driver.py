@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..clock import Clock
@@ -27,6 +28,7 @@ from .cast import Cast
 from .delta import OnDelta, Reader
 from .drive import Perform, drive
 from .outlast import outlast
+from .servers import Needs, connected, needs_of
 from .tool import use
 from .waiting import Question, answered, chosen, is_given_already, overdue
 from .work import Doing
@@ -48,6 +50,11 @@ class Driver:
     wall_clock: Clock
     _under_way: set[str] = field(default_factory=set)
 
+    @cached_property
+    def needs(self) -> Needs:
+        """The servers that must be connected while a run is driven."""
+        return needs_of(self.cast)
+
     async def run(self, first: Started, deps: Any, reader: Reader | None = None, *, text: bool = False) -> Run:
         """Drive a run that begins.
 
@@ -56,16 +63,17 @@ class Driver:
             text: whether it is told of the text of its answer too, while that is written.
         """
         told = () if reader is None else (reader,)
-        is_first = first.run_id not in self._under_way  # a second run under one id is refused by the store
-        self._under_way.add(first.run_id)
-        try:
-            first, cancelled = await self._begun(first)
-            run = self._made(self.compiled, (first,), told, on_delta=reader if text else None)
-            await drive(run, self._performing(run, deps), is_read=reader is not None, cancelled=cancelled)
-        finally:
-            if is_first:
-                self._under_way.discard(first.run_id)
-        return run
+        async with connected(self.needs):
+            is_first = first.run_id not in self._under_way  # a second run under one id is refused by the store
+            self._under_way.add(first.run_id)
+            try:
+                first, cancelled = await self._begun(first)
+                run = self._made(self.compiled, (first,), told, on_delta=reader if text else None)
+                await drive(run, self._performing(run, deps), is_read=reader is not None, cancelled=cancelled)
+            finally:
+                if is_first:
+                    self._under_way.discard(first.run_id)
+            return run
 
     async def _begun(self, first: Started) -> tuple[Started, asyncio.CancelledError | None]:
         """Move to a run what it may take of its thread. Return its beginning, and what its caller cancelled meanwhile.
@@ -85,7 +93,7 @@ class Driver:
 
     async def resume(self, run_id: str, deps: Any) -> Run:
         """Go on with a stored run whose process ended, or give it as it is if it waits or has ended."""
-        with self._driving(run_id, StartError):
+        async with self._driving(run_id, StartError):
             run = await self._loaded(run_id)
             resume.take_over(run)
             await drive(run, self._performing(run, deps), is_read=False)
@@ -98,7 +106,7 @@ class Driver:
 
         Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
         """
-        with self._driving(run_id, AnswerError):
+        async with self._driving(run_id, AnswerError):
             run = await self._loaded(run_id)
             if id is not None and is_given_already(run, id, question, answer):
                 resume.take_over(run)
@@ -114,7 +122,7 @@ class Driver:
 
         Raises AnswerError: if an answer came first.
         """
-        with self._driving(run_id, StartError):
+        async with self._driving(run_id, StartError):
             run = await self._loaded(run_id)
             if not run.now.is_waiting or overdue(run, self.wall_clock()) is None:
                 return run
@@ -125,13 +133,14 @@ class Driver:
             await drive(run, self._performing(run, deps), is_read=False)
         return run
 
-    @contextmanager
-    def _driving(self, run_id: str, error: type[AnswerError | StartError]) -> Iterator[None]:
+    @asynccontextmanager
+    async def _driving(self, run_id: str, error: type[AnswerError | StartError]) -> AsyncIterator[None]:
         if run_id in self._under_way:
             raise error(f"run {run_id!r} is under way in this runner: wait until it has ended, or waits")
         self._under_way.add(run_id)
         try:
-            yield
+            async with connected(self.needs):
+                yield
         finally:
             self._under_way.discard(run_id)
 

@@ -34,6 +34,7 @@ from ..resilience.retry import Retry
 from ..store.base import Store
 from . import conversation, given, start
 from .cast import cast_of
+from .connecting import Connecting
 from .continuing import Continuing
 from .delta import Reader, TextDelta
 from .driver import Driver
@@ -50,8 +51,8 @@ def _random_id() -> str:
     return secrets.token_hex(16)  # as long as a UUID, and made in a fifth of its time
 
 
-class Runner(Continuing[C, D]):
-    """Runs a machine, as often and as concurrently as wanted.
+class Runner(Connecting, Continuing[C, D]):
+    """Runs a machine, as often and as concurrently as wanted; `async with runner:` keeps its MCP servers connected.
 
     Args:
         machine: the machine's class.
@@ -111,6 +112,7 @@ class Runner(Continuing[C, D]):
             clock=clock,
             wall_clock=wall_clock,
         )
+        self._contexts = []
         self._new_id = new_id
         self._words = conversation.asked(self.definition)
 
@@ -135,7 +137,7 @@ class Runner(Continuing[C, D]):
 
         Raises StartError: if the context is not the machine's, comes with a field set that only agents write, or does
             not come back from JSON; if dependencies are missing or not declared, an id is no text, or messages are not
-            `Message` objects or have no place in a conversation.
+            `Message` objects or have no place in a conversation; or an MCP server cannot be reached, or has changed.
         Raises asyncio.CancelledError: if the caller cancels. The run has landed by then and its end is stored, however
             often it is cancelled; from the first time on nothing is sent.
         Raises what the store raises: an exit or a cancellation as a StoreError. Nothing is folded for it, and what is

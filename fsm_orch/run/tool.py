@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast, runtime_checkable
 
 from ..agents.base import Agent, Visit
+from ..define.wording import without_surrogates
 from ..errors import ToolFailed
 from ..kernel import inputs
 from ..kernel.effects import UseTool
@@ -96,9 +97,13 @@ def _answered(run: Run, desk: AttemptDesk, effect: UseTool, agent: Agent, key: s
             result = Raised(error)
             check(run, result)
     # of our own raising it is what the model is told of its tool: a line of ours would say nothing
-    is_ours = type(result.error) is ToolFailed and is_our_text(result.error)
-    detail = str(result.error) if is_ours else described(result.error, agent)
-    if issubclass(type(result.error), asyncio.CancelledError):
+    failure = result.error
+    is_ours = type(failure) is ToolFailed and is_our_text(failure)
+    detail = str(failure) if is_ours else described(failure, agent)
+    if issubclass(type(failure), asyncio.CancelledError):
         detail += ": the tool cancelled itself"
-    report("run %s: a tool of %r failed: %s\n%s", run.now.run_id, effect.state, detail, traced(result.error))
-    return inputs.Answered(ask=effect.ask, id=key, ok=False, value=f"it failed: {detail}", at=at, path=path)
+    report("run %s: a tool of %r failed: %s\n%s", run.now.run_id, effect.state, detail, traced(failure))
+    # what it says itself is for the model, and for no log
+    told = failure.told if type(failure) is ToolFailed and is_ours else ""
+    value = without_surrogates(f"it failed: {told or detail}")
+    return inputs.Answered(ask=effect.ask, id=key, ok=False, value=value, at=at, path=path)
