@@ -1,0 +1,81 @@
+"""Tools, summaries, fallbacks, streams and threads together: what each promises alone holds beside the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.shop import DONE, SOLVED, Ticket, desk, order_status, use
+
+from fsm_orch import CallFailed, Fallback, Machine, Message, Retry, Runner, RunResult, ScriptedModel, Window
+from fsm_orch.testing import TheoremChecker, virtual_time
+
+DOWN = CallFailed("overloaded", transient=True)
+
+
+@pytest.fixture(name="go")
+def _go() -> Iterator[Any]:
+    with virtual_time() as loop:
+
+        def go(
+            machine: type[Machine[Ticket]], model: Any, said: tuple[str, ...] = (), **options: Any
+        ) -> RunResult[Any]:
+            runner = Runner(machine, model=model, **options)
+            messages = tuple(Message(role="user", content=content) for content in said)
+            result = loop.run(runner.run(Ticket(query="help", numbers=(1,)), messages=messages))
+            TheoremChecker(runner.compiled).follow_all(result.journal)
+            return result
+
+        yield go
+
+
+@pytest.mark.parametrize("retry", [Retry(jitter_s=0), None])
+def test_a_next_model_that_could_be_offered_nothing_is_not_asked(go: Any, retry: Retry | None) -> None:
+    """It would be the last call, which is offered no tools, and too early to decide: what is told is the failure."""
+    second = ScriptedModel([], name="scripted:second")
+    fallback = Fallback(ScriptedModel([DOWN]), second)
+    result = go(desk(order_status, tool_first=True, calls=2), fallback, retry=retry)
+
+    assert "failure" == result.landing.reason
+    assert "overloaded" in result.landing.detail
+    assert [] == second.requests
+
+
+SUMMED = Window(messages=2, chars=400, summary=True)
+FIVE = ("one", "two", "three", "four", "five")
+
+
+def kinds(model: ScriptedModel) -> list[str]:
+    """Say of each request whether it asks for a summary, offers tools, or only a decision."""
+    return [
+        "sum" if said.startswith("Sum up") else "tools" if "tool" in said else "decide"
+        for said in (request.messages[0].content for request in model.requests)
+    ]
+
+
+@pytest.mark.parametrize("tool_first", [True, False])
+def test_a_summary_leaves_the_calls_that_a_tool_takes(go: Any, tool_first: bool) -> None:
+    """One that asks for the tool and one that reads its result: a failed call before it gives up the summary alone."""
+    made = desk(order_status, tool_first=tool_first, calls=3, window=SUMMED)
+    well = ScriptedModel(["in short", use("order_status", order=1), SOLVED])
+    again = ScriptedModel([DOWN, use("order_status", order=1), SOLVED])
+    results = [go(made, model, FIVE, retry=Retry(jitter_s=0)) for model in (well, again)]
+
+    assert [["sum", "tools", "decide"]] * 2 == [kinds(well), kinds(again)]
+    assert [None, None] == [result.landing for result in results]
+
+
+def test_a_summary_beside_tools_takes_a_call_more() -> None:
+    """With two it would never be made, or no tool ever be used; so the agent is not built."""
+    with pytest.raises(ValueError, match=r"calls=3 or more"):
+        desk(order_status, calls=2, window=SUMMED)
+
+
+def test_a_summary_that_failed_is_not_tried_again_in_its_visit(go: Any) -> None:
+    """It would take the calls that repairs and results need; the next visit makes up for it."""
+    model = ScriptedModel([CallFailed("gone"), use("order_status", order=1), DONE])
+    result = go(desk(order_status, calls=4, window=SUMMED), model, FIVE)
+
+    assert ["sum", "tools", "tools"] == kinds(model)
+    assert result.landing is None
