@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.shop import DONE, SOLVED, Ticket, desk, order_status, use
 
-from fsm_orch import CallFailed, Fallback, Machine, Message, Retry, Runner, RunResult, ScriptedModel, Window
+from fsm_orch import CallFailed, Fallback, Machine, Message, Retry, Runner, ScriptedModel, Window
 from fsm_orch.testing import TheoremChecker, virtual_time
 
 DOWN = CallFailed("overloaded", transient=True)
@@ -18,9 +18,7 @@ DOWN = CallFailed("overloaded", transient=True)
 def _go() -> Iterator[Any]:
     with virtual_time() as loop:
 
-        def go(
-            machine: type[Machine[Ticket]], model: Any, said: tuple[str, ...] = (), **options: Any
-        ) -> RunResult[Any]:
+        def go(machine: type[Machine[Ticket]], model: Any, said: tuple[str, ...] = (), **options: Any) -> Any:
             runner = Runner(machine, model=model, **options)
             messages = tuple(Message(role="user", content=content) for content in said)
             result = loop.run(runner.run(Ticket(query="help", numbers=(1,)), messages=messages))
