@@ -19,7 +19,7 @@ _ASKED = Message(
 )
 
 _MOST_KEPT = 256
-"""Visits whose summaries are remembered while their replies are not yet committed."""
+"""Visits whose summaries are remembered, for the attempts that come after the one that made it."""
 
 Prompt = tuple[Message, ...]
 
@@ -45,6 +45,8 @@ class Summaries:
         Args:
             spare: calls that it leaves: for the reply that it is committed with, and for a tool before that.
         """
+        if visit.attempt == 1:  # what is remembered is of another run of that name
+            self._made.pop(visit.key, None)
         if not self._window.summary or visit.key in self._made:
             return self._made.get(visit.key)
         agent = visit.state.name

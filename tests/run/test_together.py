@@ -18,10 +18,17 @@ DOWN = CallFailed("overloaded", transient=True)
 def _go() -> Iterator[Any]:
     with virtual_time() as loop:
 
-        def go(machine: type[Machine[Ticket]], model: Any, said: tuple[str, ...] = (), **options: Any) -> Any:
+        def go(
+            machine: type[Machine[Ticket]],
+            model: Any,
+            said: tuple[str, ...] = (),
+            *,
+            run_id: str | None = None,
+            **options: Any,
+        ) -> Any:
             runner = Runner(machine, model=model, **options)
             messages = tuple(Message(role="user", content=content) for content in said)
-            result = loop.run(runner.run(Ticket(query="help", numbers=(1,)), messages=messages))
+            result = loop.run(runner.run(Ticket(query="help", numbers=(1,)), messages=messages, run_id=run_id))
             TheoremChecker(runner.compiled).follow_all(result.journal)
             return result
 
@@ -77,3 +84,14 @@ def test_a_summary_that_failed_is_not_tried_again_in_its_visit(go: Any) -> None:
 
     assert ["sum", "tools", "tools"] == kinds(model)
     assert result.landing is None
+
+
+def test_a_summary_is_of_its_own_run(go: Any) -> None:
+    """Two runs of one name, as tests have them, share no conversation: what was said in the first stays there."""
+    made = desk(order_status, calls=4, window=SUMMED)
+    first, second = ScriptedModel(["a secret", DONE]), ScriptedModel(["of the second", DONE])
+    go(made, first, FIVE, run_id="same")
+    go(made, second, ("six", "seven", "eight", "nine"), run_id="same")
+
+    assert ["sum", "tools"] == kinds(second)
+    assert "secret" not in str(second.requests)
