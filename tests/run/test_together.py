@@ -8,7 +8,21 @@ from typing import Any
 import pytest
 from support.shop import DONE, SOLVED, Ticket, desk, order_status, use
 
-from fsm_orch import CallFailed, Fallback, Machine, Message, Retry, Runner, ScriptedModel, Window
+from fsm_orch import (
+    CallFailed,
+    Context,
+    DefinitionError,
+    Fallback,
+    Final,
+    LLMAgent,
+    Machine,
+    Message,
+    Retry,
+    Runner,
+    ScriptedModel,
+    State,
+    Window,
+)
 from fsm_orch.testing import TheoremChecker, virtual_time
 
 DOWN = CallFailed("overloaded", transient=True)
@@ -95,3 +109,30 @@ def test_a_summary_is_of_its_own_run(go: Any) -> None:
 
     assert ["sum", "tools"] == kinds(second)
     assert "secret" not in str(second.requests)
+
+
+class Kit(Context):
+    """What a kit is for, in fields that are named like the keys by which a reply asks for tools."""
+
+    query: str
+    use: str | None = None
+    use_all: str | None = None
+
+
+@pytest.mark.parametrize("field", ["use", "use_all"])
+def test_a_field_is_not_named_like_the_key_of_a_use(field: str) -> None:
+    """A decision with such a key would be read as a use, and refused for ever; without tools it is a name as any."""
+
+    def make(tools: tuple[Any, ...]) -> type[Machine[Kit]]:
+        class Told(Machine[Kit]):
+            """Tell what a kit is for."""
+
+            work = State(LLMAgent("Tell.", reads=Kit.query, writes=getattr(Kit, field), tools=tools), initial=True)
+            done, landed = Final(), Final(fallback=True)
+            told = work.to(done)
+
+        return Told
+
+    make(())
+    with pytest.raises(DefinitionError, match=rf"(?s)FSM114.*a field named '{field}', beside tools.*rename the field"):
+        make((order_status,))
