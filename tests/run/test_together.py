@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.shop import DONE, SOLVED, Ticket, desk, order_status, use
+from support.shop import DONE, SOLVED, Shorten, Ticket, desk, order_status, use
 
 from fsm_orch import (
     CallFailed,
@@ -21,8 +21,10 @@ from fsm_orch import (
     Runner,
     ScriptedModel,
     State,
+    Tool,
     Window,
 )
+from fsm_orch.kernel.records import CallReserved
 from fsm_orch.testing import TheoremChecker, virtual_time
 
 DOWN = CallFailed("overloaded", transient=True)
@@ -37,12 +39,13 @@ def _go() -> Iterator[Any]:
             model: Any,
             said: tuple[str, ...] = (),
             *,
+            numbers: tuple[int, ...] = (1,),
             run_id: str | None = None,
             **options: Any,
         ) -> Any:
             runner = Runner(machine, model=model, **options)
             messages = tuple(Message(role="user", content=content) for content in said)
-            result = loop.run(runner.run(Ticket(query="help", numbers=(1,)), messages=messages, run_id=run_id))
+            result = loop.run(runner.run(Ticket(query="help", numbers=numbers), messages=messages, run_id=run_id))
             TheoremChecker(runner.compiled).follow_all(result.journal)
             return result
 
@@ -136,3 +139,28 @@ def test_a_field_is_not_named_like_the_key_of_a_use(field: str) -> None:
     make(())
     with pytest.raises(DefinitionError, match=rf"(?s)FSM114.*a field named '{field}', beside tools.*rename the field"):
         make((order_status,))
+
+
+STATUS = Tool(order_status, choices={"order": Ticket.numbers})
+
+
+@pytest.mark.parametrize("is_pair", [True, False])
+def test_a_request_that_is_tried_again_is_within_what_it_reserved(go: Any, is_pair: bool) -> None:
+    """A tool without a choice is offered by no call: so on the last one nothing is used up, and nothing added."""
+    model, second = ScriptedModel([DOWN, SOLVED]), ScriptedModel([SOLVED], name="scripted:second")
+    made = Fallback(model, second) if is_pair else model
+    result = go(desk(STATUS, calls=2), made, numbers=(), retry=Retry(jitter_s=0))
+
+    asked = [*model.requests, *second.requests]
+    assert asked[0] == asked[1]
+    assert [result.usage.input_tokens] == list(
+        {record.input_tokens for record in result.records if isinstance(record, CallReserved)}
+    )
+
+
+def test_where_a_machine_has_run_and_another_tool_has_no_choice_the_model_may_decline(go: Any) -> None:
+    """What closed the last tool was the use of it."""
+    model = ScriptedModel([use("Shorten", text="x"), {"short": "y"}, SOLVED])
+    go(desk(Shorten, STATUS), model, numbers=())
+
+    assert "none_of_these" in str(model.requests[2].schema)
