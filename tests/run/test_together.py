@@ -14,8 +14,11 @@ from fsm_orch import (
     DefinitionError,
     Fallback,
     Final,
+    Limits,
     LLMAgent,
     Machine,
+    Map,
+    MemoryStore,
     Message,
     Retry,
     Runner,
@@ -164,3 +167,65 @@ def test_where_a_machine_has_run_and_another_tool_has_no_choice_the_model_may_de
     go(desk(Shorten, STATUS), model, numbers=())
 
     assert "none_of_these" in str(model.requests[2].schema)
+
+
+class Ledger:
+    """What tools are given to work with."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+
+class BigLedger(Ledger):
+    """The same, and more."""
+
+
+class Bills(Context):
+    """What is to be paid."""
+
+    cents: tuple[int, ...]
+    paid: tuple[str, ...] = ()
+
+
+class Bill(Context):
+    """One of them."""
+
+    cents: int
+    told: str | None = None
+
+
+def pay(cents: int, *, key: str, deps: Ledger) -> str:
+    """Pay a bill."""
+    deps.lines.append(key.partition(":")[2])
+    return "paid"
+
+
+def note(text: str, *, deps: BigLedger) -> str:
+    """Note a text."""
+    return text
+
+
+async def test_a_model_that_runs_for_each_item_gives_its_tools_their_dependencies() -> None:
+    """It is wrapped into a machine, which has the dependencies that its tools are annotated for."""
+    payer = LLMAgent("Pay.", reads=Bill.cents, writes=Bill.told, tools=(Tool(pay, approval=True), note))
+
+    class Pay(Machine[Bills, BigLedger]):
+        """Pay all bills."""
+
+        each = State(
+            Map(payer, over=Bills.cents, item=Bill.cents, into=Bills.paid, result=Bill.told, most=2), initial=True
+        )
+        done, landed = Final(), Final(fallback=True)
+        flow = each >> done
+        limits = Limits(tokens=30_000)
+
+    ledger, told = BigLedger(), {"reply": {"told": "ok"}}
+    model = ScriptedModel([use("pay", cents=1), use("pay", cents=2), told, told])
+    runner = Runner(Pay, model=model, store=MemoryStore())
+    result = await runner.run(Bills(cents=(1, 2)), deps=ledger)
+    while result.status == "waiting":
+        result = await runner.resume(result.run_id, True, question=result.waiting[0], deps=ledger)
+
+    assert (None, ("ok", "ok")) == (result.landing, result.context.paid)
+    assert ["0.1:0:1", "0.2:0:1"] == sorted(ledger.lines)
+    TheoremChecker(runner.compiled).follow_all(result.journal)
