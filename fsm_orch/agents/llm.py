@@ -111,8 +111,9 @@ class LLMAgent:
                 "give that to the Runner"
             )
         does, must_not, window = phrases(does), phrases(must_not), window or Window()
-        if window.summary and calls < 2:
-            raise ValueError("a window with a summary takes a call of its own: give the agent calls=2 or more")
+        needed = 3 if has_tools else 2
+        if window.summary and calls < needed:
+            raise ValueError(f"a window with a summary takes a call of its own: give the agent calls={needed} or more")
         self._summaries = Summaries(window)
         self._spec = AgentSpec(
             kind="llm",
@@ -162,7 +163,9 @@ class LLMAgent:
 
         Raises VisitError: if no handoff is legal any more.
         """
-        summary = await self._summaries.of(visit) if visit.messages else None
+        # a tool takes two calls: one that asks for it, and one that reads what it gave
+        spare = 2 if self._toolbox.tools and not visit.is_answered else 1
+        summary = await self._summaries.of(visit, spare=spare) if visit.messages else None
         if summary is not None:
             visit = replace(visit, messages=(*visit.messages, summary))
         exits = visit.exits if len(visit.exits) > 1 else ()

@@ -19,7 +19,7 @@ _ASKED = Message(
 )
 
 _MOST_KEPT = 256
-"""Visits whose summaries are remembered while their replies are not yet committed."""
+"""Visits whose summaries are remembered, for the attempts that come after the one that made it."""
 
 Prompt = tuple[Message, ...]
 
@@ -27,9 +27,9 @@ Prompt = tuple[Message, ...]
 class Summaries:
     """The summaries of one agent's conversations.
 
-    One is made in a visit at whose beginning something has left the window that no summary tells of, if two calls are
-    left: for it, and for the reply that it is committed with. If it cannot be made, the visit goes on without it, and
-    the next makes up for it.
+    One is made in a visit at whose beginning something has left the window that no summary tells of, if calls are left
+    for it and for what comes after it. If it cannot be made, the visit goes on without it, and the next makes up for
+    it.
 
     Args:
         window: what its agent sees of a conversation.
@@ -37,32 +37,43 @@ class Summaries:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._made: OrderedDict[str, Message] = OrderedDict()
+        self._made: OrderedDict[str, Message | None] = OrderedDict()
 
-    async def of(self, visit: Visit[Any, Any]) -> Message | None:
-        """Return the summary of a visit, made by a call of it; None if there is nothing to sum up, or it has failed."""
+    async def of(self, visit: Visit[Any, Any], *, spare: int) -> Message | None:
+        """Return the summary of a visit, made by a call of it; None if there is nothing to sum up, or it has failed.
+
+        Args:
+            spare: calls that it leaves: for the reply that it is committed with, and for a tool before that.
+        """
+        if visit.attempt == 1:  # what is remembered is of another run of that name
+            self._made.pop(visit.key, None)
         if not self._window.summary or visit.key in self._made:
             return self._made.get(visit.key)
         agent = visit.state.name
         left = self._window.untold(visit.messages, agent=agent)
-        if not left or visit.calls_left() < 2:
+        if not left or visit.calls_left() <= spare:
             return None
         told, prompt = await _most_that_fits(visit, self._window.last_summary(visit.messages, agent=agent), left)
         if not told:
             return None
-        try:
-            response = await visit.model.ask(prompt, spare=1)
-        except CallFailed:  # of no more account than that: what has left the window is not seen this time
-            return None
-        text = response.text.strip()
-        if not text or response.finish == "refusal":
-            return None
-        until = self._window.mark(visit.messages, told, agent=agent)
-        made = Message(role="summary", agent=agent, content=cut(text, self._window.summary_chars), until=until)
-        self._made[visit.key] = made
+        text = await _in_short(visit, prompt, spare)
+        made = None
+        if text:
+            until = self._window.mark(visit.messages, told, agent=agent)
+            made = Message(role="summary", agent=agent, content=cut(text, self._window.summary_chars), until=until)
+        self._made[visit.key] = made  # a failure too: the calls that are left are for the reply
         while len(self._made) > _MOST_KEPT:
             self._made.popitem(last=False)
         return made
+
+
+async def _in_short(visit: Visit[Any, Any], prompt: Prompt, spare: int) -> str:
+    """Return what a model says in short; empty if it failed: what has left the window is not seen this time."""
+    try:
+        response = await visit.model.ask(prompt, spare=spare)
+    except CallFailed:
+        return ""
+    return "" if response.finish == "refusal" else response.text.strip()
 
 
 async def _most_that_fits(

@@ -73,19 +73,19 @@ class Toolbox:
             offer: what the request may offer besides.
             asks: how often one visit asks at most.
         """
-        left = asks - len(visit.asks)
-        if not self.tools:
+        left, held = asks - len(visit.asks), given_from(visit, self.fields) if self.fields else {}
+        # the others are offered by no call of the visit, whatever is used up
+        usable = [tool for tool in self.tools.values() if all(held[ref.name] for ref in tool.choices.values())]
+        if not usable:
             return Tools()
         if offer.is_last or left < 1:
             return Tools(is_used_up=True)
-        left_of = [tool for tool in self.tools.values() if tool.part is None or _runs(visit, tool) < tool.part.most]
-        held = given_from(visit, self.fields) if self.fields else {}
         offered = [
             Offered(tool, tuple((name, as_text(_distinct(held[ref.name]))) for name, ref in tool.choices.items()))
-            for tool in left_of
-            if all(held[ref.name] for ref in tool.choices.values())
+            for tool in usable
+            if tool.part is None or _runs(visit, tool) < tool.part.most
         ]
-        return Tools(tuple(offered), is_list=left > 1, is_used_up=not left_of)
+        return Tools(tuple(offered), is_list=left > 1, is_used_up=not offered)
 
     def told(self, tools: Tools, *, may_decide: bool, keys: str) -> Iterator[str]:
         """Yield the lines that tell a model of the tools that it is offered, and how it is to reply.

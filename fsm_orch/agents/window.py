@@ -27,7 +27,7 @@ class Window:
         chars: how many characters together at most; the newest message is cut to fit, older ones are whole or absent.
         summary: whether what leaves the window is summed up, by a call of the visit to the agent's own model. It is
             committed with the reply, as a message of role `summary` that this agent alone sees, and may take half of
-            the characters. The agent needs `calls=2` or more.
+            the characters. The agent needs `calls=2` or more, and 3 with tools.
 
     Raises ValueError: if one of them is negative, or a summary is to be made and there are fewer than 200 characters.
     """

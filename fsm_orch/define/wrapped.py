@@ -21,6 +21,7 @@ from .context import Context, FieldRef
 from .definition import Definition
 from .marks import GIVEN, Mark
 from .rules.check import check
+from .rules.functions import needed
 from .sealed import remade
 from .states import Final, State
 
@@ -64,7 +65,7 @@ def wrapped(state: State, name: str) -> Definition:
         finals={"done": done, "failed": failed},
         handoffs=(to_done,),
         limits=_limits(state),
-        deps=spec.deps,
+        deps=needed(state),
     )
     if findings := check(definition):
         raise DefinitionError(name, findings)

@@ -233,13 +233,14 @@ class MeteredModel:
         calls_left: Callable[[], int],
     ) -> Response:
         """Send a request; if it fails for now, ask the other models of a fallback at once, as far as calls are left."""
-        while True:
-            try:
-                return await self._send(bound, drawn, listen)
-            except CallFailed as error:
-                fallback = self._model if error.transient and isinstance(self._model, Fallback) else None
-                if fallback is None or not fallback.has_another() or calls_left() < 1:
-                    raise
+        try:
+            return await self._send(bound, drawn, listen)
+        except CallFailed as error:
+            fallback = self._model if error.transient and isinstance(self._model, Fallback) else None
+            if fallback is None or not fallback.has_another() or calls_left() < 1:
+                raise
+            # in here, no loop: if there is nothing to ask the next for, what it then raises is told of this failure
+            return await self._send_or_fall_back(bound, drawn, listen, calls_left)
 
     async def _fitting(self, requests: Sequence[Request]) -> tuple[int, int]:
         """Return the number of the first request whose input is within its cap, and the bound of that input.

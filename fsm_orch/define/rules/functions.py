@@ -41,6 +41,15 @@ def dependencies(definition: Definition) -> Iterator[Finding]:
                 yield _unmet(definition, state, what, wanted)
 
 
+def needed(state: State) -> Any:
+    """Return dependencies that serve the agent of a state, its tools and its parts; None if none are needed.
+
+    Where they are of several classes that is the one that serves most of them.
+    """
+    asked = [wanted for _, wanted in _asked_for(state) if wanted is not None and _is_foreign(wanted, None)]
+    return max(asked, key=lambda given: sum(not _is_foreign(wanted, given) for wanted in asked), default=None)
+
+
 def _asked_for(state: State) -> Iterator[tuple[str, Any]]:
     """Yield the agent of a state and its parts, each with the dependencies that it was declared for."""
     yield f"the agent of {state.name!r} is annotated for", state.spec.deps

@@ -33,6 +33,10 @@ def unnamed_handoffs(definition: Definition) -> Iterator[Finding]:
         )
 
 
+_KEYS_OF_USES = frozenset({"use", "use_all"})
+"""Keys by which the reply of a model asks for tools; keep in sync with `agents.tool_form`."""
+
+
 def wire_names(definition: Definition) -> Iterator[Finding]:
     """Yield a finding for each name that a provider would not take, or that a decision needs for itself."""
     places = [(name, part.where) for name, part in (*definition.states.items(), *definition.finals.items())]
@@ -63,6 +67,14 @@ def wire_names(definition: Definition) -> Iterator[Finding]:
                 where=state.where,
                 problem=f"state {state.name!r} writes a field named {name!r}",
                 expected="any other name: a decision has a key of its own by this one",
+                fix="rename the field",
+            )
+        for name in sorted(state.spec.written_names & _KEYS_OF_USES if state.spec.shown_chars else ()):
+            yield codes.finding(
+                "FSM114",
+                where=state.where,
+                problem=f"the model of {state.name!r} writes a field named {name!r}, beside tools",
+                expected="any other name: by a key of this one its reply asks for a tool",
                 fix="rename the field",
             )
 
