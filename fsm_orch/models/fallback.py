@@ -14,7 +14,7 @@ from ..amounts import Price, dearest
 from ..define.wording import kind_of
 from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
-from .base import Model, OnPiece, Request, Response, StreamingModel, TakesSettings, streaming
+from .base import Model, OnPiece, Request, Response, StreamingModel, TakesSettings, completed
 
 REST_S = 30.0
 """Seconds that a model rests which failed for now, by default."""
@@ -170,13 +170,10 @@ class _Turn:
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request, and have the model rest if it fails for now."""
-        streams = None if on_text is None else streaming(self.member.model)
         clock = asyncio.get_running_loop().time
         over = clock() + self.seconds_left() if self.seconds_left else float("inf")
         try:
-            if streams is not None:
-                return await streams.complete(request, on_text)
-            return await self.member.model.complete(request)
+            return await completed(self.member.model, request, on_text)
         except CallFailed as error:
             if error.transient:
                 self.member.rest(error.retry_after_s)
