@@ -8,7 +8,6 @@ has answered: it is folded from its journal, and does what is due.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -36,7 +35,7 @@ from . import conversation, given, start
 from .cast import cast_of
 from .continuing import Continuing
 from .delta import Reader, TextDelta
-from .driver import Driver
+from .driver import Driver, random_id
 from .first import RunOptions, first_input
 from .result import RunResult, place
 from .stream import RunStream
@@ -44,10 +43,6 @@ from .waiting import questions
 from .writer import Run
 
 _PATIENT = Retry()
-
-
-def _random_id() -> str:
-    return secrets.token_hex(16)  # as long as a UUID, and made in a fifth of its time
 
 
 class Runner(Continuing[C, D]):
@@ -91,7 +86,7 @@ class Runner(Continuing[C, D]):
         retry: Retry | None = _PATIENT,
         clock: Clock | None = None,
         wall_clock: Clock = time.time,
-        new_id: Callable[[], str] = _random_id,
+        new_id: Callable[[], str] = random_id,
     ) -> None:
         self.definition: Definition = definition_of(machine, "Runner")
         acting = cast_of(self.definition, model, agents or {})
