@@ -83,6 +83,16 @@ class TakesSettings(Protocol):
         ...
 
 
+def objection(model: Model, settings: ModelSettings) -> str | None:
+    """Return what of some settings a model cannot keep to; None if it takes them all."""
+    if not settings.chosen:
+        return None
+    if not isinstance(model, TakesSettings):
+        name = type(model).__name__
+        return f"{name} does not say that it takes any: write def objection(self, settings) -> str | None"
+    return model.objection(settings)
+
+
 OnPiece = Callable[[str], object]
 """Is told each piece of the text of a reply as it comes, on the event loop of the call. It never raises."""
 
