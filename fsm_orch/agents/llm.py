@@ -1,4 +1,4 @@
-"""LLM agents: one request, one decision or tools to be used, always of what is legal now."""
+"""LLM agents: one request, whose reply decides or asks for tools, always of what is legal now."""
 
 from __future__ import annotations
 
@@ -66,9 +66,10 @@ class LLMAgent:
     A reply that is refused is repaired, if a call is left: the model is shown its reply, and told why it was refused.
     What a validator of the context says is told as it is, so it should quote no field that the agent does not read.
 
-    Raises ValueError: if the instructions are blank, `calls` or `max_output_tokens` is below 1, or `asks` or
-        `tool_first` are given without tools.
-    Raises TypeError: if something among the tools cannot be one.
+    Raises ValueError: if the instructions are blank, `calls` or `max_output_tokens` is below 1, `asks` or `tool_first`
+        are given without tools, `asks` is below 1 with them, or a window with a summary leaves no call for the reply.
+    Raises TypeError: if something among the tools cannot be one, two bear one name, `model` is a model instead of its
+        name, or `settings` are no `ModelSettings`.
     Raises ContextError: if `reads` or `writes` hold anything but fields.
     """
 
@@ -93,22 +94,11 @@ class LLMAgent:
         self._toolbox = Toolbox(tools)
         has_tools = bool(self._toolbox.tools)
         calls = (4 if has_tools else 2) if calls is None else calls
-        if not has_tools and (tool_first or asks is not None):
-            raise ValueError("asks= and tool_first= are about tools, and this agent has none: give tools=(...)")
-        asks = (2 if has_tools else 0) if asks is None else asks
-        if has_tools and asks < 1:
-            raise ValueError(f"an agent with tools asks for one or more in a visit, not {asks}: leave asks= out")
+        asks = _asks(has_tools, asks, tool_first)
         if not instructions.strip() or calls < 1 or max_output_tokens < 1:
             raise ValueError(
                 f"an LLMAgent needs instructions, 1 call or more and 1 token of output or more, "
                 f"not {instructions!r}, {calls} and {max_output_tokens}"
-            )
-        if isinstance(model, Fallback):
-            model = model.by_name
-        if model is not None and not isinstance(model, str):
-            raise TypeError(
-                f"an agent names its model as 'provider:model', not by a {type(model).__name__}: "
-                "give that to the Runner"
             )
         does, must_not, window = phrases(does), phrases(must_not), window or Window()
         needed = 3 if has_tools else 2
@@ -130,7 +120,7 @@ class LLMAgent:
             shown_chars=self._toolbox.shown_chars(asks),
             must_ask=tool_first,
             proposes=True,
-            model=model,
+            model=_name_of(model),
             canonical=said(
                 instructions=instructions,
                 does=list(does),
@@ -225,8 +215,8 @@ class LLMAgent:
         exits: tuple[Handoff, ...],
         menu: tuple[Handoff, ...],
         may_decline: bool,
-        tools: Tools = Tools(),  # noqa: B008 - it cannot change
-        may_decide: bool = True,
+        tools: Tools,
+        may_decide: bool,
     ) -> tuple[Form | ToolForm, Message]:
         """Make the form and the instructions for a menu."""
         instructions = self._prompts.instructions(menu, may_decline=may_decline, tools=tools, may_decide=may_decide)
@@ -247,6 +237,29 @@ class _NothingToOffer(Exception):
             self.refusal = Refusal("must_ask", "no call is left that could use a tool and read what it gives")
         else:  # which no reply can mend: in a visit the context stays as it is
             self.refusal = Refusal("declined", "the fields that hold what the arguments of its tools may be are empty")
+
+
+def _asks(has_tools: bool, asks: int | None, tool_first: bool) -> int:
+    """Return how often one visit uses tools at most."""
+    if not has_tools:
+        if tool_first or asks is not None:
+            raise ValueError("asks= and tool_first= are about tools, and this agent has none: give tools=(...)")
+        return 0
+    asks = 2 if asks is None else asks
+    if asks < 1:
+        raise ValueError(f"an agent with tools asks for one or more in a visit, not {asks}: leave asks= out")
+    return asks
+
+
+def _name_of(model: object) -> str | None:
+    """Return what an agent calls its model; None: the runner's."""
+    if isinstance(model, Fallback):
+        return model.by_name
+    if model is None or isinstance(model, str):
+        return model
+    raise TypeError(
+        f"an agent names its model as 'provider:model', not by a {type(model).__name__}: give that to the Runner"
+    )
 
 
 def _checked(settings: object) -> ModelSettings:

@@ -25,6 +25,7 @@ _TOKEN_CHARS = 8
 _NO_INSTRUCTIONS = Message(role="system", content="")
 
 Prompt = tuple[Message, ...]
+"""What a request says, message by message."""
 
 
 class Prompts:

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from ..errors import CallFailed
 from ..messages import Message
 from .base import Visit
-from .window import Window, cut
+from .prompts import Prompt
+from .shortened import cut
+from .window import Window
 
 _ASKED = Message(
     role="system",
@@ -20,8 +22,6 @@ _ASKED = Message(
 
 _MOST_KEPT = 256
 """Visits whose summaries are remembered, for the attempts that come after the one that made it."""
-
-Prompt = tuple[Message, ...]
 
 
 class Summaries:

@@ -11,8 +11,8 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ..messages import Message
+from .shortened import CUT, cut
 
-_CUT = " [...]"
 _SHORT = "What was said before, in short: "
 _LEAST_CHARS = 200
 _MARK = re.compile(r"([0-9a-f]{12}):([1-9][0-9]{0,8}):([0-9]{1,9})")
@@ -65,7 +65,7 @@ class Window:
         left = self.chars - self.chars // 2 if self.summary else self.chars
         for message in reversed(visible[-self.messages :] if self.messages else []):
             if len(message.content) > left:
-                if not taken and left > len(_CUT):
+                if not taken and left > len(CUT):
                     # a text now, whatever it showed
                     taken.append(replace(message, content=cut(message.content, left), fields=UNSET))
                 break
@@ -112,13 +112,6 @@ class Window:
 
 def _last_place(conversation: Sequence[Message], one: Message) -> int:
     return max(place for place, said in enumerate(conversation) if said is one)
-
-
-def cut(text: str, chars: int) -> str:
-    """Return a text; one that is longer than so many characters is cut to them, and shows it."""
-    if len(text) <= chars:
-        return text
-    return text[: chars - len(_CUT)] + _CUT if chars > len(_CUT) else text[:chars]
 
 
 def _visible(conversation: Iterable[Message], agent: str) -> list[Message]:

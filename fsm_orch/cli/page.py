@@ -36,7 +36,7 @@ def show_proof(out: Console, found: Proof, target: str) -> None:
     out.print(Text(safe(definition.doc), style="dim"))
     out.print()
     out.print(_states(definition))
-    users = [state for state in definition.states.values() if state.spec.tools]
+    users = [state for state in definition.states.values() if _used(state)]
     sections = [
         *([_tools(users)] if users else []),
         _bounds(found),
@@ -83,10 +83,16 @@ def _row(definition: Definition, state: State) -> tuple[str, ...]:
     )
 
 
+def _used(state: State) -> list[str]:
+    """Return the tools that the agent of a state may use; the machines that a model may run are tools too."""
+    spec = state.spec
+    return [*used_by(spec), *(f"{part.name} (a machine)" for part in spec.parts if spec.kind == "llm")]
+
+
 def _tools(users: list[State]) -> _Lines:
     """Yield what agents may use."""
     for number, state in enumerate(users):
-        uses = ", ".join(used_by(state.spec))
+        uses = ", ".join(_used(state))
         first = ", one of them first" if state.spec.must_ask else ""
         asks = state.spec.asks
         yield (

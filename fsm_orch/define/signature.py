@@ -68,8 +68,6 @@ class Arguments:
 class Signature:
     """A function as a tool."""
 
-    name: str
-    """Its qualified name."""
     description: str
     arguments: Arguments
     returns: TypeAdapter[Any]
@@ -104,7 +102,6 @@ def signature_of(function: Any, names: Mapping[str, Any]) -> Signature:
         function.__name__, {one: hints[one] for one in _parameters(function) if one not in OURS}, module
     )
     return Signature(
-        name=name,
         description=inspect.cleandoc(function.__doc__ or ""),
         arguments=arguments,
         returns=TypeAdapter(returned),

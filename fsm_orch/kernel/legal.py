@@ -116,7 +116,7 @@ def will_end(compiled: CompiledMachine, now: Configuration, handoff: str | None,
     if visit is None or (own.spec.must_ask and not visit.is_answered):
         return False
     # what is asked in this order, and what it reads of a context, decides; what nobody has read can be anything
-    for way in own.exits if handoff is None else [exit for exit in own.exits if exit.name == handoff]:
+    for way in [way for way in own.exits if handoff in (None, way.name)]:
         reads: set[str] = set()
         answer = compiled.holds(way, watched(written, reads.add))
         if field in reads or (handoff is not None and not answer.holds):

@@ -83,6 +83,16 @@ class TakesSettings(Protocol):
         ...
 
 
+def objection(model: Model, settings: ModelSettings) -> str | None:
+    """Return what of some settings a model cannot keep to; None if it takes them all."""
+    if not settings.chosen:
+        return None
+    if not isinstance(model, TakesSettings):
+        name = type(model).__name__
+        return f"{name} does not say that it takes any: write def objection(self, settings) -> str | None"
+    return model.objection(settings)
+
+
 OnPiece = Callable[[str], object]
 """Is told each piece of the text of a reply as it comes, on the event loop of the call. It never raises."""
 
@@ -105,3 +115,14 @@ class StreamingModel(Model, Protocol):
 def streaming(model: Model) -> StreamingModel | None:
     """Return a model as one that streams; None if its `complete` takes no `on_text`, and so tells nothing early."""
     return cast("StreamingModel", model) if takes(model.complete, "on_text") else None
+
+
+async def completed(model: Model, request: Request, on_text: OnPiece | None) -> Response:
+    """Send a request once, and return its reply; `on_text` is told the pieces of its text, if the model streams.
+
+    Raises CallFailed: as `Model.complete` does.
+    """
+    streams = None if on_text is None else streaming(model)
+    if streams is not None:
+        return await streams.complete(request, on_text)
+    return await model.complete(request)

@@ -14,13 +14,10 @@ from ..amounts import Price, dearest
 from ..define.wording import kind_of
 from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
-from .base import Model, OnPiece, Request, Response, StreamingModel, TakesSettings, streaming
+from .base import Model, OnPiece, Request, Response, StreamingModel, completed, objection
 
 REST_S = 30.0
 """Seconds that a model rests which failed for now, by default."""
-
-GIVE_CALLS = "give its agent calls=2 or more, or name one model"
-"""What is said where an agent makes too few calls for a fallback."""
 
 _MOMENT_S = 1e-3
 """A visit that has so little time left has none."""
@@ -96,10 +93,9 @@ class Fallback:
 
     def objection(self, settings: ModelSettings) -> str | None:
         """Return which of its models cannot keep to some settings, and why."""
-        for model in self._opened():
-            told = model.model.objection(settings) if isinstance(model.model, TakesSettings) else "it takes none"
-            if told is not None:
-                return f"{model.name}: {told}"
+        for member in self._opened():
+            if why := objection(member.model, settings):
+                return f"{member.name}: {why}"
         return None
 
     async def count(self, request: Request) -> int:
@@ -170,13 +166,10 @@ class _Turn:
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request, and have the model rest if it fails for now."""
-        streams = None if on_text is None else streaming(self.member.model)
         clock = asyncio.get_running_loop().time
         over = clock() + self.seconds_left() if self.seconds_left else float("inf")
         try:
-            if streams is not None:
-                return await streams.complete(request, on_text)
-            return await self.member.model.complete(request)
+            return await completed(self.member.model, request, on_text)
         except CallFailed as error:
             if error.transient:
                 self.member.rest(error.retry_after_s)

@@ -3,68 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from ..amounts import Usage, believed, is_count
+from ..amounts import believed, is_count
 from ..errors import CallDenied, CallFailed, WrongType
 from ..kernel.legal import Offer
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
 from ..settings import AS_THEY_ARE, ModelSettings
-from .base import Model, OnPiece, Request, Response, streaming
+from .base import Model, OnPiece, Request, Response, completed
+from .desk import Desk
 from .fallback import Fallback
 from .unchangeable import unchangeable
-
-
-class Desk(Protocol):
-    """Where a metered model books its calls: the run's single writer, as one attempt sees it.
-
-    Raises VisitClosed: from `check`, `reserve`, `written` and what draws a menu, once the attempt has ended.
-    """
-
-    def check(self) -> object:
-        """Check that calls may still be made, and may be made on this thread and event loop."""
-        ...
-
-    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None) -> int:
-        """Reserve a call and return its number.
-
-        Args:
-            model: the name of the one that is asked, of a fallback; None: the state's.
-
-        Raises CallDenied: if the kernel denies it; do not try it again.
-        """
-        ...
-
-    async def written(self) -> None:
-        """Wait until the journal is stored, and check again: a request goes out only after its reservation is."""
-        ...
-
-    def most_offered(self) -> Offer:
-        """Return the most that a request may offer, whatever its call will reserve."""
-        ...
-
-    def offered(self, most: Offer) -> Offer:
-        """Return what of the most, something being used up, is legal beside what the request's call has reserved."""
-        ...
-
-    def calls_left(self) -> int:
-        """Return how many more calls this visit may make."""
-        ...
-
-    def seconds_left(self) -> float:
-        """Return the seconds until the visit's time or the run's deadline is over, whichever comes first."""
-        ...
-
-    def settle(self, call: int, usage: Usage | None) -> None:
-        """Charge a call what it used, however late that is known; None charges its whole reservation."""
-        ...
-
-    def release(self, call: int) -> None:
-        """Release the reservation of a call that provably cost nothing."""
-        ...
-
 
 Said = tuple[tuple[Message, ...], Mapping[str, Any] | None]
 """What a request says: its messages, and the schema of its reply; None: free text."""
@@ -291,11 +242,7 @@ class MeteredModel:
             await self._desk.written()
             request = drawn()
             is_unsent = False  # set before it is sent: from here on only the adapter can know that it cost nothing
-            streams = None if listen is None else streaming(model)
-            if listen is not None and streams is not None:
-                reply = await streams.complete(request, listen())
-            else:
-                reply = await model.complete(request)
+            reply = await completed(model, request, None if listen is None else listen())
             # by its class: an object of a user's own may say anything of itself, and what it has later is not that
             if not issubclass(type(reply), Response):
                 raise self._unreadable(f"a {type(reply).__name__}")

@@ -10,8 +10,7 @@ from ..amounts import Price
 from ..define.callables import is_awaited, takes_one
 from ..define.wording import kind_of, to_install
 from ..errors import ModelUnavailable
-from ..settings import ModelSettings
-from .base import Model, TakesSettings
+from .base import Model
 from .embed import Embedder
 from .fallback import Fallback
 
@@ -105,16 +104,6 @@ def given(model: Model) -> Model:
     if lacks:
         raise TypeError(f"{type(model).__name__} is no model yet: {lacks}")
     return model
-
-
-def objection(model: Model, settings: ModelSettings) -> str | None:
-    """Return what of some settings a model cannot keep to; None if it takes them all."""
-    if not settings.chosen:
-        return None
-    if not isinstance(model, TakesSettings):
-        name = type(model).__name__
-        return f"{name} does not say that it takes any: write def objection(self, settings) -> str | None"
-    return model.objection(settings)
 
 
 def opened(wanted: str | Model) -> Model:

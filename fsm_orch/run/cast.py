@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -11,11 +11,12 @@ from ..agents.remote import RemoteTool
 from ..define.agent_spec import AgentSpec
 from ..define.definition import Definition
 from ..define.states import State
+from ..define.worst import machines_in
 from ..errors import StartError
 from ..kernel.tree import Level
 from ..models import registry
-from ..models.base import Model
-from ..models.fallback import GIVE_CALLS, Fallback
+from ..models.base import Model, objection
+from ..models.fallback import Fallback
 from .start import agents_of
 
 Replaced = Mapping[State, Agent | Callable[[Any], Any]]
@@ -142,8 +143,11 @@ def _check_fit(place: str, model: Model, spec: AgentSpec) -> None:
     Raises StartError: if it cannot.
     """
     if isinstance(model, Fallback) and spec.calls < 2:
-        raise StartError(f"State {place!r} makes 1 call a visit, so {model.name!r} never falls back: {GIVE_CALLS}")
-    if why := registry.objection(model, spec.settings):
+        raise StartError(
+            f"State {place!r} makes 1 call a visit, so {model.name!r} never falls back: "
+            "give its agent calls=2 or more, or name one model"
+        )
+    if why := objection(model, spec.settings):
         raise StartError(
             f"State {place!r} has settings that {model.name!r} does not take ({why}): leave them out of its "
             "ModelSettings, or name another model"
@@ -151,7 +155,7 @@ def _check_fit(place: str, model: Model, spec: AgentSpec) -> None:
 
 
 def _check_ours(definition: Definition, replaced: Collection[State]) -> None:
-    tree = list(_machines(definition))
+    tree = [definition, *(inner for _, inner in machines_in(definition))]
     ours = {id(state) for machine in tree for state in machine.states.values()}
     foreign = [state for state in replaced if id(state) not in ours]
     if foreign:
@@ -159,11 +163,3 @@ def _check_ours(definition: Definition, replaced: Collection[State]) -> None:
         is_twin = getattr(foreign[0], "name", None) in definition.states
         again = " now: it is another machine's, or this one was defined again" if is_twin else ""
         raise StartError(f"{foreign[0]!r} is not a state of {definition.name}{again}: give one of {states}")
-
-
-def _machines(definition: Definition) -> Iterator[Definition]:
-    """Yield a machine, and those inside it, each once for each place."""
-    yield definition
-    for state in definition.states.values():
-        for part in state.spec.parts:
-            yield from _machines(part.definition)

@@ -32,8 +32,7 @@ from .servers import Needs, connected, needs_of
 from .tool import use
 from .waiting import Question, answered, chosen, is_given_already, overdue
 from .work import Doing
-from .writer import Run
-from .writer import told as as_told
+from .writer import Run, told
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,13 +61,13 @@ class Driver:
             reader: reads its records as they are made.
             text: whether it is told of the text of its answer too, while that is written.
         """
-        told = () if reader is None else (reader,)
+        readers = () if reader is None else (reader,)
         async with connected(self.needs):
             is_first = first.run_id not in self._under_way  # a second run under one id is refused by the store
             self._under_way.add(first.run_id)
             try:
                 first, cancelled = await self._begun(first)
-                run = self._made(self.compiled, (first,), told, on_delta=reader if text else None)
+                run = self._made(self.compiled, (first,), readers, on_delta=reader if text else None)
                 await drive(run, self._performing(run, deps), is_read=reader is not None, cancelled=cancelled)
             finally:
                 if is_first:
@@ -84,7 +83,7 @@ class Driver:
         if account is None:
             return first, None
         assert self.store is not None  # a run of a thread with limits is refused without one
-        storing = asyncio.ensure_future(_told(begun(self.store, self.compiled, first, account), first.run_id))
+        storing = asyncio.ensure_future(_kept(begun(self.store, self.compiled, first, account), first.run_id))
         cancelled = await outlast(storing)
         stored = storing.result()
         if isinstance(stored, BaseException):
@@ -111,7 +110,7 @@ class Driver:
             if id is not None and is_given_already(run, id, question, answer):
                 resume.take_over(run)
             else:
-                asked, by = chosen(run, question), id or _new_id()
+                asked, by = chosen(run, question), id or random_id()
                 event = answered(run, asked, answer, id=by, who=who, cast=self.cast, now_s=self.wall_clock())
                 await self._put(run, event)
             await drive(run, self._performing(run, deps), is_read=False)
@@ -156,7 +155,7 @@ class Driver:
         self,
         compiled: CompiledMachine,
         journal: Sequence[Input],
-        told: Sequence[Observer],
+        readers: Sequence[Observer],
         *,
         is_stored: bool = False,
         on_delta: OnDelta | None = None,
@@ -166,7 +165,7 @@ class Driver:
             journal,
             # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
             clock=self.clock or asyncio.get_running_loop().time,
-            observers=(*self.observers, *told, *observers_of(self.compiled.definition)),
+            observers=(*self.observers, *readers, *observers_of(self.compiled.definition)),
             store=self.store,
             is_stored=is_stored,
             on_prompt=self.on_prompt,
@@ -188,13 +187,14 @@ class Driver:
         return perform
 
 
-async def _told(beginning: Awaitable[Started], run_id: str) -> Started | BaseException:
+async def _kept(beginning: Awaitable[Started], run_id: str) -> Started | BaseException:
     """Return what is begun, or what the store raised: an interrupt, raised in a task, would end the event loop."""
     try:
         return await beginning
     except BaseException as error:
-        return as_told(run_id, error)
+        return told(run_id, error)
 
 
-def _new_id() -> str:
+def random_id() -> str:
+    """Return an id of a run or an answer: as long as a UUID, and made in a fifth of its time."""
     return secrets.token_hex(16)

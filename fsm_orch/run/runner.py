@@ -8,7 +8,6 @@ has answered: it is folded from its journal, and does what is due.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -37,7 +36,7 @@ from .cast import cast_of
 from .connecting import Connecting
 from .continuing import Continuing
 from .delta import Reader, TextDelta
-from .driver import Driver
+from .driver import Driver, random_id
 from .first import RunOptions, first_input
 from .result import RunResult, place
 from .stream import RunStream
@@ -45,10 +44,6 @@ from .waiting import questions
 from .writer import Run
 
 _PATIENT = Retry()
-
-
-def _random_id() -> str:
-    return secrets.token_hex(16)  # as long as a UUID, and made in a fifth of its time
 
 
 class Runner(Connecting, Continuing[C, D]):
@@ -92,7 +87,7 @@ class Runner(Connecting, Continuing[C, D]):
         retry: Retry | None = _PATIENT,
         clock: Clock | None = None,
         wall_clock: Clock = time.time,
-        new_id: Callable[[], str] = _random_id,
+        new_id: Callable[[], str] = random_id,
     ) -> None:
         self.definition: Definition = definition_of(machine, "Runner")
         acting = cast_of(self.definition, model, agents or {})

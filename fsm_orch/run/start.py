@@ -14,10 +14,9 @@ from ..define.callables import is_async, short_name, why_no_agent
 from ..define.changes import fields_set_early, journaled_start, why_early
 from ..define.context import Context
 from ..define.definition import Definition
-from ..define.rules.start import start_objection
+from ..define.rules.start import cost_limits, start_objection
 from ..define.source import where_defined
 from ..define.states import State
-from ..define.worst import machines_in
 from ..errors import CertificateError, ContextError, StartError
 from ..kernel.begin import compiled_as
 from ..kernel.engine import CompiledMachine
@@ -77,14 +76,9 @@ def _is_ours(compiled: CompiledMachine, first: Started) -> bool:
 def _check_start(
     definition: Definition, limits: Limits, prices: Mapping[str, Price], *, unpriced: Sequence[str]
 ) -> None:
-    inside = [(f"{place}.", inner.limits) for place, inner in machines_in(definition)]
-    for place, within in [("", limits), *inside]:
+    for place, dollars in cost_limits(definition, limits):
         unbounded = [name for name in unpriced if name.startswith(place)]
-        dollars = within.cost_usd
-        if dollars is None and not place:  # threads are of whole runs
-            dollars = within.thread_cost_usd
-        # fail closed: with a cost limit, a call at an unknown price could not be refused in time
-        if dollars is not None and unbounded:
+        if unbounded:  # fail closed: with a cost limit, a call at an unknown price could not be refused in time
             whose = f" of {place[:-1]!r}" if place else ""
             raise StartError(
                 f"The price of the model of {', '.join(map(repr, unbounded))} is not known, so a cost limit of "

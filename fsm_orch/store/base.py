@@ -46,7 +46,10 @@ class Hold(Struct, frozen=True):
 
 
 class Store(Protocol):
-    """A store: it keeps the journal of each run, in order, and what is taken of each account."""
+    """A store: it keeps the journal of each run, in order, and what is taken of each account.
+
+    One that has no `charge` keeps journals all the same: only runs of threads with limits are refused on it.
+    """
 
     async def append(
         self,

@@ -22,9 +22,10 @@ from .kept import assert_kept, breaks, search_values
 from .play import Turn, play
 from .ready import assert_replays
 from .safety import RoutingSafety
-from .strategies import contexts, replies, runs, tapes
+from .strategies import contexts, replies, tapes
 from .tape import Tape
 from .theorem_checker import TheoremChecker
+from .whole_runs import runs
 
 __all__ = [
     "ATTACKS",

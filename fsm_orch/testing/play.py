@@ -9,7 +9,7 @@ turn's to say.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -18,11 +18,11 @@ from ..agents.crossing import given_from, request
 from ..amounts import FREE, Price, Usage
 from ..define.agent_spec import AgentSpec
 from ..define.context import Context
-from ..define.definition import Definition
 from ..define.machine import C, Machine, definition_of
 from ..define.parts import Part
 from ..define.states import Handoff, State
 from ..define.used import tool_name
+from ..define.worst import machines_in
 from ..errors import CallDenied, VisitError
 from ..kernel.reasons import Refusal
 from ..kernel.requests import AskHuman, RunPart, UseTool
@@ -109,7 +109,7 @@ def play(
         limits=limits,
         agents={
             **{state: _Scripted(script, state.spec) for state in definition.states.values()},
-            **dict.fromkeys(_inside(definition), _fail),
+            **{state: _fail for _, inner in machines_in(definition) for state in inner.states.values()},
         },
         store=MemoryStore(),
         retry=None,
@@ -123,14 +123,6 @@ def play(
         answer = script.is_approving if result.waiting[0].tool else True
         result = asyncio.run(runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps))
     return result
-
-
-def _inside(definition: Definition) -> Iterator[State]:
-    """Yield the states of all machines that run inside a machine."""
-    for state in definition.states.values():
-        for part in state.spec.parts:
-            yield from part.definition.states.values()
-            yield from _inside(part.definition)
 
 
 def _fail(visit: Visit[Context, Any]) -> Reply:

@@ -23,8 +23,9 @@ from .adversaries import SECRET
 from .asserts import assert_bounded, unkept
 from .called import assert_agents_act
 from .safety import RoutingSafety
-from .strategies import contexts, runs
+from .strategies import contexts
 from .theorem_checker import TheoremChecker
+from .whole_runs import runs
 
 Ready = Callable[[AnyMachine], object]
 

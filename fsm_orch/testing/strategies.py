@@ -1,4 +1,4 @@
-"""Hypothesis strategies: contexts, replies and whole runs of a machine."""
+"""Hypothesis strategies: tapes, the contexts of a machine, values of their fields, and replies of its agents."""
 
 from __future__ import annotations
 
@@ -15,14 +15,8 @@ from hypothesis.errors import ResolutionFailed
 from hypothesis.strategies import SearchStrategy
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import to_jsonable_python
 
 from ..agents.base import Reply
-from ..agents.llm import LLMAgent
-from ..agents.map import Map
-from ..agents.nested import Nested
-from ..agents.parallel import Parallel
-from ..amounts import FREE, Price
 from ..define.changes import describe, validated
 from ..define.context import Context, given_fields
 from ..define.definition import Definition
@@ -30,19 +24,8 @@ from ..define.machine import AnyMachine, C, Machine
 from ..define.states import State
 from ..errors import ContextError, StartError
 from ..kernel.configuration import Configuration
-from ..limits import Limits
-from ..resilience.retry import Retry
 from ..run import start
-from ..run.result import RunResult
-from ..run.runner import Runner
-from ..store.memory import MemoryStore
-from .adversaries import ATTACKS, AdversarialModel, Attack
-from .agents import AdversarialAgent, AdversarialTools
-from .clock import virtual_time
 from .tape import Tape
-
-_OWN = (LLMAgent, Nested, Parallel, Map)
-"""Agents that have no effects of their own."""
 
 
 def tapes(*, min_size: int = 40, max_size: int = 160) -> SearchStrategy[Tape]:
@@ -241,70 +224,3 @@ def fitting(definition: Definition, here: State, handoffs: Sequence[str]) -> Sea
 
 def _place(machine: AnyMachine, state: State | Configuration) -> State:
     return machine.definition.states[state.state if isinstance(state, Configuration) else state.name]
-
-
-def runs(
-    machine: type[Machine[C, Any]],
-    *,
-    attacks: Sequence[Attack] = ATTACKS,
-    limits: Limits | None = None,
-    price: Price = FREE,
-) -> SearchStrategy[RunResult[C]]:
-    """Draw whole runs, made by the real runner on virtual time: any context, any agents, a model that misbehaves.
-
-    LLM agents are the machine's own, on an adversarial model, and so are those that run machines inside them.
-    Adversaries stand in for all others, inside too, and for the tools of models, so that nothing in the machine has
-    effects, and no dependencies are needed.
-
-    Args:
-        machine: the machine.
-        attacks: what the model may do.
-        limits: instead of the machine's.
-        price: what tokens cost.
-    """
-
-    @st.composite
-    def drawn(draw: st.DrawFn) -> RunResult[C]:
-        context, tape = draw(contexts(machine)), draw(tapes())
-        pool = _pool(draw, machine)
-        model = AdversarialModel(tape, attacks=attacks, machine=machine, values=pool, price=price)
-        agents = {state: _adversary(state, tape, pool) for state in _tree(machine.definition)}
-        runner: Runner[C, Any] = Runner(
-            machine, model=model, limits=limits, agents=agents, retry=Retry(jitter_s=0), store=MemoryStore()
-        )
-        deps = None if machine.definition.deps is None else object()
-
-        async def whole() -> RunResult[C]:
-            result = await runner.run(context, deps=deps, run_id="drawn")
-            while result.status == "waiting":  # for the approval of a tool: adversaries ask nobody
-                is_yes, question = bool(tape.below(2)), tape.pick(result.waiting)
-                result = await runner.resume("drawn", is_yes, question=question, deps=deps)
-            return result
-
-        with virtual_time() as loop:
-            return loop.run(whole())
-
-    return drawn()
-
-
-def _adversary(state: State, tape: Tape, pool: Mapping[str, Sequence[Any]]) -> Any:
-    """Return who acts in a state: its own agent, if that has no effects of its own."""
-    if isinstance(state.agent, LLMAgent) and state.spec.tools:
-        return AdversarialTools(state.agent, tape)
-    return state.agent if isinstance(state.agent, _OWN) else AdversarialAgent(tape, values=pool)
-
-
-def _tree(definition: Definition) -> Iterator[State]:
-    """Yield the states of a machine, and of all that run inside it."""
-    for state in definition.states.values():
-        yield state
-        for part in state.spec.parts:
-            yield from _tree(part.definition)
-
-
-def _pool(draw: st.DrawFn, machine: AnyMachine) -> dict[str, list[Any]]:
-    """Draw a few values for each field that some agent writes, as a model would write them."""
-    context = machine.definition.context
-    names = sorted({name for state in machine.definition.states.values() for name in state.spec.written_names})
-    few = st.fixed_dictionaries({name: st.lists(values(context, name), min_size=1, max_size=3) for name in names})
-    return {name: [to_jsonable_python(value) for value in drawn] for name, drawn in draw(few).items()}

@@ -30,6 +30,7 @@ from fsm_orch import (
     Window,
 )
 from fsm_orch.agents.decision import Form
+from fsm_orch.agents.toolbox import Tools
 from fsm_orch.errors import ContextError
 from fsm_orch.models import FinishReason, Request
 from fsm_orch.observe import Prompted
@@ -418,13 +419,13 @@ def test_an_agent_keeps_some_menus_and_mixes_none(monkeypatch: pytest.MonkeyPatc
             way.name = f"to_{number}"
         menus = [tuple(way for bit, way in enumerate(exits) if number >> bit & 1) for number in range(1, 2**5)]
         for menu in [*menus, *menus]:
-            form, instructions = agent._asked(Note, exits, menu, False)
+            form, instructions = agent._asked(Note, exits, menu, False, Tools(), True)
             offered = [line for line in instructions.content.splitlines() if line.startswith("- ")]
 
-            assert (form, instructions) == agent._asked(Note, exits, menu, False)
-            assert agent._asked(Note, exits, menu, False)[0] is form
-            assert agent._asked(OtherNote, exits, menu, False)[0] is not form
-            assert agent._asked(Note, exits, menu, True)[0] is not form
+            assert (form, instructions) == agent._asked(Note, exits, menu, False, Tools(), True)
+            assert agent._asked(Note, exits, menu, False, Tools(), True)[0] is form
+            assert agent._asked(OtherNote, exits, menu, False, Tools(), True)[0] is not form
+            assert agent._asked(Note, exits, menu, True, Tools(), True)[0] is not form
             assert tuple(way.name for way in menu) == form.legal
             assert [f"- {way.name}: {way.description}" for way in menu] == offered
         del form

@@ -196,6 +196,13 @@ def test_tools_are_shown(cli, write):
         query: str
         note: str | None = None
 
+    class Brief(Machine[Claim]):
+        '''Write a note.'''
+
+        work = State(LLMAgent("Write.", does="write", reads=Claim.query, writes=Claim.note), initial=True)
+        done, human = Final(), Final(fallback=True)
+        flow = work >> done
+
     class Desk(Machine[Claim]):
         '''Help.'''
 
@@ -204,13 +211,15 @@ def test_tools_are_shown(cli, write):
             initial=True,
         )
         second = State(LLMAgent("Look.", tools=look_up, tool_first=True, asks=1), expires_s=9)
+        third = State(LLMAgent("Sum up.", tools=Brief, calls=2, asks=1))
         done, human = Final(), Final(fallback=True)
-        flow = first >> second >> done
-        limits = Limits(tokens=20_000)
+        flow = first >> second >> third >> done
+        limits = Limits(tokens=40_000)
     """)
-    result = cli.invoke(app, ["check", module])
+    result = cli.invoke(app, ["check", f"{module}:Desk"])
 
     assert result.exit_code == 0, result.output
+    assert "third: Brief (a machine); at most 1 ask a visit" in result.stdout
     assert "tools       first: look_up, pay (once approved); at most 2 asks a visit" in result.stdout
     assert "second: look_up, one of them first; at most 1 ask a visit" in result.stdout
     assert "4 x 2,304 = 9,216" in result.stdout

@@ -104,7 +104,7 @@ CODES = (
     Code(
         code="FSM206",
         title="Exit that exhaustion forces",
-        problem="A model is left one exit of several, because visits, hops or money have closed the others.",
+        problem="A model or a human is left one exit of several: visits, hops or money have closed the others.",
         why="A critic whose rounds are used up would be left with nothing but to approve. It is offered "
         "`none_of_these` then, which takes the edge of a refusal, or lands the run.",
         expected="models that can refuse what is left to them, and lead somewhere by it",

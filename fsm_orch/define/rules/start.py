@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 
 from ...amounts import FREE, Allowance, Amount, Price, in_words
 from ...errors import Finding
@@ -102,6 +103,20 @@ def start_objection(definition: Definition, limits: Limits, prices: Mapping[str,
             state, _, part = place.rpartition(".")
             return f"{state!r} runs {part!r}, which cannot: {reason}"
     return None
+
+
+def cost_limits(definition: Definition, limits: Limits) -> Iterator[tuple[str, Decimal]]:
+    """Yield each limit of dollars in a tree: how the places begin whose costs it limits, and the dollars.
+
+    Args:
+        limits: of a run of the definition; all of its places begin with "".
+    """
+    # threads are of whole runs, so a part has no limits of them
+    yours = limits.thread_cost_usd if limits.cost_usd is None else limits.cost_usd
+    inside = [(f"{place}.", inner.limits.cost_usd) for place, inner in machines_in(definition)]
+    for start, dollars in [("", yours), *inside]:
+        if dollars is not None:
+            yield start, dollars
 
 
 def _objection(definition: Definition, limits: Limits, prices: Mapping[str, Price] | None) -> str | None:

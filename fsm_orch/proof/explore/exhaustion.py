@@ -1,4 +1,4 @@
-"""Exhaustion: where a model is left one exit of several, because visits, hops or money have closed the others."""
+"""Exhaustion: where a model or a human is left one exit of several, since visits, hops or money closed the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _USED_UP = frozenset({"visits", "hops", "budget"})
 
 @dataclass(frozen=True, kw_only=True)
 class ForcedExit:
-    """The one exit that a model is left with."""
+    """The one exit that a model or a human is left with."""
 
     state: str
     left: str
@@ -41,7 +41,7 @@ class Exhaustion:
         self._play = play
 
     def look_into(self, node: int, position: Position) -> None:
-        """Note the exit that exhaustion leaves to a model as its visit begins, if it leaves one of several."""
+        """Note the exit that exhaustion leaves to whoever chooses as a visit begins, if it leaves one of several."""
         now, play = position.now, self._play
         if now.visit is None or not play.compiled.states[now.state].spec.proposes:
             return

@@ -10,7 +10,8 @@ from ...amounts import NOTHING, Price, dollars
 from ...define import codes
 from ...define.definition import Definition
 from ...define.graph import shortest_path
-from ...define.rules.start import entry_of
+from ...define.rules.start import cost_limits, entry_of
+from ...define.states import State
 from ...define.worst import grants, machines_in
 from ...errors import Finding
 from ..bounds.certificate import Certificate
@@ -69,26 +70,19 @@ def unpriced(definition: Definition, prices: Prices, models: Mapping[str, str]) 
     Args:
         models: by state, and inside parts by `state.part.state`; a state that is not named has no model yet.
     """
-    machines = {f"{place}.": inner for place, inner in machines_in(definition)}
-    for place, machine in {"": definition, **machines}.items():
-        dollars = machine.limits.cost_usd
-        if dollars is None and not place:  # threads are of whole runs
-            dollars = machine.limits.thread_cost_usd
-        if dollars is None:
-            continue
+    for place, limit in cost_limits(definition, definition.limits):
         using: dict[str, list[str]] = {}
         for state, model in models.items():
             if state.startswith(place) and state not in prices:
                 using.setdefault(model, []).append(state)
         whose = f" of {place[:-1]!r}" if place else ""
         for model, states in using.items():
-            holder, _, name = states[0].rpartition(".")
             yield codes.finding(
                 "FSM306",
-                where=machines.get(f"{holder}.", definition).states[name].where,
+                where=_state_at(definition, states[0]).where,
                 about=states[0],
                 problem=f"the price of {model!r}, the model of {', '.join(map(repr, states))}, is not known, so a cost "
-                f"limit of ${dollars:f}{whose} cannot be kept: no run starts",
+                f"limit of ${limit:f}{whose} cannot be kept: no run starts",
             )
 
 
@@ -99,11 +93,7 @@ def one_call(definition: Definition, models: Mapping[str, str]) -> Iterator[Find
         models: by state, and inside parts by `state.part.state`.
     """
     for place, model in models.items():
-        name, *inside = place.split(".")
-        state = definition.states[name]
-        for part_name, deeper in zip(inside[::2], inside[1::2], strict=True):
-            part = next(part for part in state.spec.parts if part.name == part_name)
-            state = part.definition.states[deeper]
+        state = _state_at(definition, place)
         if "," in model and state.spec.calls < 2:
             yield codes.finding(
                 "FSM307",
@@ -111,6 +101,13 @@ def one_call(definition: Definition, models: Mapping[str, str]) -> Iterator[Find
                 about=place,
                 problem=f"the agent of {place!r} makes 1 call a visit, so {model!r} never falls back: no run starts",
             )
+
+
+def _state_at(definition: Definition, place: str) -> State:
+    """Return the state at a place: of the definition by its name, inside parts by `state.part.state`."""
+    holder, _, name = place.rpartition(".")
+    state: State = dict(machines_in(definition)).get(holder, definition).states[name]
+    return state
 
 
 def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:

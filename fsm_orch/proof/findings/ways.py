@@ -196,19 +196,20 @@ def _why_untaken(definition: Definition, handoff: Handoff) -> str:
 
 
 def forced(definition: Definition, exploration: Exploration) -> Iterator[Finding]:
-    """Find states in which exhaustion leaves a model one exit of several, and landing if it refuses that one."""
+    """Find states in which exhaustion leaves a model or a human one exit of several, and landing if that is refused."""
     targets = {handoff.name: handoff.target for handoff in definition.handoffs}
     for found in exploration.measures.forced:
         ways_out = definition.states[found.state].failure_edges.keys() & {"refusal", "failure"}
         if ways_out or targets[found.left] is definition.fallback:
             continue
         closed = " and ".join(f"{name!r} (no {_LEFT[reason]} left)" for name, reason in found.closed)
+        who = "human" if definition.states[found.state].spec.asks_human else "model"
         where = f"after {found.trace}" if found.trace.legs else "at its start"
         yield codes.finding(
             "FSM206",
             where=definition.states[found.state].where,
             about=found.state,
-            problem=f"the model of {found.state!r} is left with {found.left!r} alone {where}: {closed} cannot be taken",
+            problem=f"the {who} of {found.state!r} is left with {found.left!r} alone {where}: {closed} cannot be taken",
         )
 
 

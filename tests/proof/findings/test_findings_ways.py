@@ -12,6 +12,7 @@ from fsm_orch import (
     Context,
     Final,
     Given,
+    HumanAgent,
     KeywordAgent,
     Limits,
     LLMAgent,
@@ -339,14 +340,14 @@ class Draft(Context):
     draft: str | None = None
 
 
-def review(*, rounds=2, refused=False, exits=1):
+def review(*, rounds=2, refused=False, exits=1, is_human=False):
     """Build a desk whose critic sends back at most so often; return its definition."""
 
     class Desk(Machine[Draft]):
         """Write, and review."""
 
         write = State(LLMAgent("Write.", writes=Draft.draft), max_visits=rounds, initial=True)
-        critic = State(LLMAgent("Review.", reads=Draft.draft))
+        critic = State(HumanAgent("Good?") if is_human else LLMAgent("Review.", reads=Draft.draft))
         answered, human = Final(), Final(fallback=True)
         written = write.to(critic, "written")
         again = critic.to(write, "not good")
@@ -370,6 +371,14 @@ def test_an_exit_that_exhaustion_forces_is_found():
         "the model of 'critic' is left with 'good' alone after write -written-> critic -again-> write -written-> "
         "critic: 'again' (no visit left) cannot be taken"
     )
+
+
+def test_a_human_is_left_with_an_exit_too():
+    """Where a human chooses, the note says that it is a human."""
+    definition = review(is_human=True)
+    (finding,) = forced(definition, explore(definition))
+
+    assert finding.problem.startswith("the human of 'critic' is left with 'good' alone after ")
 
 
 @pytest.mark.parametrize("options", [{"refused": True}, {"exits": 2}])

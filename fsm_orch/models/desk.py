@@ -1,0 +1,57 @@
+"""The port of desks, where a metered model books its calls."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..amounts import Usage
+from ..kernel.legal import Offer
+
+
+class Desk(Protocol):
+    """Where a metered model books its calls: the run's single writer, as one attempt sees it.
+
+    Raises VisitClosed: from `check`, `reserve`, `written` and what draws a menu, once the attempt has ended.
+    """
+
+    def check(self) -> object:
+        """Check that calls may still be made, and may be made on this thread and event loop."""
+        ...
+
+    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None) -> int:
+        """Reserve a call and return its number.
+
+        Args:
+            model: the name of the one that is asked, of a fallback; None: the state's.
+
+        Raises CallDenied: if the kernel denies it; do not try it again.
+        """
+        ...
+
+    async def written(self) -> None:
+        """Wait until the journal is stored, and check again: a request goes out only after its reservation is."""
+        ...
+
+    def most_offered(self) -> Offer:
+        """Return the most that a request may offer, whatever its call will reserve."""
+        ...
+
+    def offered(self, most: Offer) -> Offer:
+        """Return what of the most, something being used up, is legal beside what the request's call has reserved."""
+        ...
+
+    def calls_left(self) -> int:
+        """Return how many more calls this visit may make."""
+        ...
+
+    def seconds_left(self) -> float:
+        """Return the seconds until the visit's time or the run's deadline is over, whichever comes first."""
+        ...
+
+    def settle(self, call: int, usage: Usage | None) -> None:
+        """Charge a call what it used, however late that is known; None charges its whole reservation."""
+        ...
+
+    def release(self, call: int) -> None:
+        """Release the reservation of a call that provably cost nothing."""
+        ...
