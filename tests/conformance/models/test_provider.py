@@ -82,7 +82,8 @@ def test_wrong_key(path: str) -> None:
 WRONG: list[tuple[str, Mapping[str, Any], str]] = [
     *((path, {"model": None}, "model") for path in GOOD),
     *((path, {"surprise": 1}, "surprise") for path in GOOD),
-    *((path, {"stream": True}, "stream") for path in GOOD),
+    *((path, {"stream": "yes"}, "stream") for path in GOOD),
+    ("/v1/messages/count_tokens", {"stream": True}, "stream"),
     *((path, {"messages": []}, "messages") for path in GOOD if path != "/v1/responses"),
     ("/v1/responses", {"input": []}, "input"),
     ("/v1/responses", {"input": [{"role": "assistant", "content": [{"type": "input_text", "text": "x"}]}]}, "blocks"),
