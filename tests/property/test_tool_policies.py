@@ -63,7 +63,7 @@ def moves(random: Random, compiled: CompiledMachine, now: Configuration) -> Inpu
 
 def journal(random: Random, compiled: CompiledMachine, context: dict[str, Any]) -> Iterator[Input]:
     """Yield the inputs of one run, to its end."""
-    event: Input = started(compiled, context, run_id="r")
+    event: Input = started(compiled, context, run_id="r", state=random.choice(compiled.definition.starts))
     now = None
     while now is None or now.status != "finished":
         now = step(compiled, now, event).configuration
@@ -86,7 +86,7 @@ def proved() -> list[tuple[CompiledMachine, dict[str, Any], list[Policy], list[P
 
 @in_both_lanes(few=400, many=20_000)
 def test_no_run_breaks_what_was_proved(examples: int) -> None:
-    """Adversarial runs of machines with tools break no policy that holds, and half of those that do not."""
+    """Adversarial runs of machines with tools break no policy that holds, and a third of those that do not."""
     random, machines, seen = Random(7), proved(), set[Any]()
     for number in range(examples):
         compiled, context, holding, broken = machines[number % len(machines)]
@@ -95,5 +95,5 @@ def test_no_run_breaks_what_was_proved(examples: int) -> None:
             assert not breaks(compiled, policy, events), (str(policy), events)
         seen |= {(number % len(machines), str(policy)) for policy in broken if breaks(compiled, policy, events)}
 
-    assert sum(len(holding) for _, _, holding, _ in machines) > 10
-    assert len(seen) > sum(len(broken) for _, _, _, broken in machines) / 2
+    assert sum(len(holding) for _, _, holding, _ in machines) > 15
+    assert len(seen) > sum(len(broken) for _, _, _, broken in machines) / 3
