@@ -62,7 +62,6 @@ OUTLETS = {
     "rich": ["cli/*"],
     "scipy": ["proof/bounds/program.py"],
     "sqlalchemy": ["store/sql/migrate.py", "store/sql/migrations/*", "store/sql/schema.py", "store/sql/statements.py"],
-    "sqlite3": ["store/sql/sqlite.py"],
     "structlog": ["cli/*", "observe/log.py"],
     "tenacity": ["resilience/retry.py"],
     "tokenizers": ["models/minilm.py"],

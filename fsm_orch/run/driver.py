@@ -77,7 +77,7 @@ class Driver:
         return run
 
     async def _alive(self, run_id: str) -> asyncio.CancelledError | None:
-        """Tell the store that this worker is alive. Return what its caller cancelled meanwhile."""
+        """See to it that this worker is alive in the store. Return what its caller cancelled meanwhile."""
         try:
             return await self._heart.begin()
         except BaseException as error:

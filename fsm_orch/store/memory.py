@@ -259,5 +259,9 @@ class MemoryStore:
             for row in ([] if after is not None and last is None else rows)
             if all(value is None or getattr(row, name) == value for name, value in wanted.items())
             and status in (None, row.head.status)
-            and (expired_before is None or (row.head.expires_at or float("inf")) < expired_before)
+            and (expired_before is None or _expires_at(row.head) < expired_before)
         ][:limit]
+
+
+def _expires_at(head: Head) -> float:
+    return float("inf") if head.expires_at is None else head.expires_at

@@ -109,7 +109,7 @@ class Writer(Generic[Work]):
         return [job for job in jobs if job is not None], jobs[-1] is None
 
     def _settle(self, jobs: Sequence[_Job[Work]]) -> None:
-        """Do jobs, and tell each what came of it."""
+        """Do jobs, and let each know what came of it."""
         while jobs:
             try:
                 done = self._transaction(jobs)
@@ -165,7 +165,7 @@ class Writer(Generic[Work]):
 
 
 def _tell(told: Sequence[tuple[_Job[Any], Any]]) -> None:
-    """Tell who waits what came of it, each loop once."""
+    """Let who waits know what came of it, each loop once."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
     for job, outcome in told:
         by_loop.setdefault(job.loop, []).append((job.future, outcome))
