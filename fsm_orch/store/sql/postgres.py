@@ -55,7 +55,7 @@ class Postgres:
     def advice(self, error: Exception) -> str:
         """Return what the user can do about an error."""
         lines = str(error).strip().splitlines()  # of values nothing: those are in DETAIL, on lines of their own
-        return lines[-1 if getattr(error, "sqlstate", None) is None else 0] if lines else ""
+        return lines[0] if lines else ""
 
 
 class _Session:
