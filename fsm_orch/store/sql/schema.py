@@ -37,6 +37,8 @@ sa.Index("fsm_runs_began", runs.c.began_at, runs.c.id)
 sa.Index("fsm_runs_thread", runs.c.thread_id, runs.c.began_at)
 sa.Index("fsm_runs_tenant", runs.c.tenant, runs.c.began_at)
 sa.Index("fsm_runs_open", runs.c.status, runs.c.began_at, sqlite_where=OPEN, postgresql_where=OPEN)
+ASKS = runs.c.expires_at.is_not(None)
+sa.Index("fsm_runs_expires", runs.c.expires_at, sqlite_where=ASKS, postgresql_where=ASKS)
 sa.Index("fsm_runs_owner", runs.c.owner, sqlite_where=OPEN, postgresql_where=OPEN)
 
 inputs = sa.Table(

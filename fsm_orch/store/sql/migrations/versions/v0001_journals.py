@@ -33,6 +33,8 @@ def upgrade() -> None:
     op.create_index("fsm_runs_thread", "fsm_runs", ["thread_id", "began_at"])
     op.create_index("fsm_runs_tenant", "fsm_runs", ["tenant", "began_at"])
     op.create_index("fsm_runs_open", "fsm_runs", ["status", "began_at"], sqlite_where=is_open, postgresql_where=is_open)
+    asks = sa.text("expires_at IS NOT NULL")
+    op.create_index("fsm_runs_expires", "fsm_runs", ["expires_at"], sqlite_where=asks, postgresql_where=asks)
     op.create_index("fsm_runs_owner", "fsm_runs", ["owner"], sqlite_where=is_open, postgresql_where=is_open)
     op.create_table(
         "fsm_inputs",
