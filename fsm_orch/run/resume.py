@@ -111,7 +111,7 @@ async def _check_kept(store: Store, run_id: str, place: int, event: Input, failu
     kept = (await loaded(store, run_id))[place:] if isinstance(failure, StoreError) else ()
     if not kept and not isinstance(failure, LeaseLost):
         raise failure
-    if isinstance(failure, LeaseLost) or kept[0] != event:
+    if isinstance(failure, LeaseLost) or kept[:1] != (event,):
         raise AnswerError(f"something else happened to run {run_id!r} first: load what it waits for now") from failure
 
 

@@ -58,6 +58,10 @@ class Postgres:
         return lines[0] if lines else ""
 
 
+def _query(statement: Statement) -> bytes:
+    return statement.text.encode()  # what is no text of a program is taken as bytes alone
+
+
 class _Session:
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         self._connection = connection
@@ -67,14 +71,14 @@ class _Session:
         """Do nothing: the first statement begins a transaction."""
 
     def rows(self, statement: Statement, values: Values) -> Sequence[tuple[Any, ...]]:
-        self._cursor.execute(statement.text, statement.with_fixed(values))
+        self._cursor.execute(_query(statement), statement.with_fixed(values))
         return self._cursor.fetchall() if self._cursor.description else ()
 
     def each(self, statement: Statement, values: Sequence[Values]) -> None:
         if len(values) == 1:
-            self._cursor.execute(statement.text, statement.with_fixed(values[0]))
+            self._cursor.execute(_query(statement), statement.with_fixed(values[0]))
         elif values:
-            self._cursor.executemany(statement.text, [statement.with_fixed(each) for each in values])
+            self._cursor.executemany(_query(statement), [statement.with_fixed(each) for each in values])
 
     def commit(self) -> None:
         self._connection.commit()

@@ -105,7 +105,9 @@ def page(dialect: str, given: frozenset[str]) -> Statement:
 
 def _text(dialect: str, clause: ClauseElement) -> Statement:
     compiled = clause.compile(dialect=_DIALECTS[dialect])
-    return Statement(str(compiled), {name: value for name, value in compiled.params.items() if value is not None})
+    return Statement(
+        str(compiled), {name: value for name, value in (compiled.params or {}).items() if value is not None}
+    )
 
 
 def _among(dialect: str, column: ColumnElement[str], name: str) -> ColumnElement[bool]:
