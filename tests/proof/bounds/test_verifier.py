@@ -56,6 +56,8 @@ def test_altered_in_any_number(random, by):
     verify(Document(document), definition, prices=prices)
 
     for way in numbers(document):
+        if len(definition.starts) > 1 and "per_visit" in way:
+            continue  # where another start is dearer, a toll may be raised: what is altered proves the same
         with pytest.raises(CertificateError):
             verify(altered(document, way, by), definition, prices=prices)
 
