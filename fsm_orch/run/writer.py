@@ -27,12 +27,10 @@ from ..models.base import Request, Response
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt, Prompted
 from ..observe.telling import named, report, tell
-from ..store.base import Store
-from ..store.values import Hold
+from ..store.base import Hold, Store
 from .account import account_of, given_back
 from .active import ActiveTime
 from .delta import OnDelta
-from .head import head_of
 
 _SHARE_S, _SHARE_INPUTS = 0.001, 16
 """For how long a run may have the event loop before others get a turn: seconds and inputs, whichever is over first."""
@@ -62,7 +60,6 @@ class Run:
         observers: told of every record that is new.
         store: keeps the journal; None keeps it in the run alone.
         is_stored: whether the journal comes from the store.
-        epoch: of the claim under which it is driven.
         on_prompt: told of what models were asked and answered; None: nobody is.
         on_delta: told of the text of the answer while it is written; None: nobody is, and no model is asked to stream.
     """
@@ -76,7 +73,6 @@ class Run:
         observers: Sequence[Observer] = (),
         store: Store | None = None,
         is_stored: bool = False,
-        epoch: int = 0,
         on_prompt: OnPrompt | None = None,
         on_delta: OnDelta | None = None,
     ) -> None:
@@ -86,8 +82,6 @@ class Run:
         self.heard: dict[str, str] = {}
         """By visit, what a model wrote for a reply that was refused; never journaled, and told to it alone."""
         self.on_prompt, self.on_delta = on_prompt, on_delta
-        self.epoch = epoch
-        """Fences its appends."""
         self.lost: BaseException | None = None
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
         self.is_stopping = False
@@ -266,9 +260,8 @@ class Run:
             raise self.lost
         pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
         if pending:
-            head, holds = head_of(self.compiled, self.now), self._holds(self.now)
             append = partial(store.append, self.now.run_id, self._stored, pending)
-            how = partial(append, head=head, epoch=self.epoch, holds=holds)
+            how = partial(append, is_finished=self.is_finished, holds=self._holds(self.now))
             self._appending = asyncio.ensure_future(tried(how))
             # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have
             # to be appended at an unknown place
@@ -282,17 +275,9 @@ class Run:
         """Return what moves in the append with which a run comes to a configuration."""
         return () if self._account is None or then.status != "finished" else (given_back(self._account, then),)
 
-    def append_of(self, store: Store, event: Input) -> Callable[[], Awaitable[None]]:
-        """Return what appends an input that is stored before it is folded."""
-        then = step(self.compiled, self.now, event).configuration
-        head, holds = head_of(self.compiled, then), self._holds(then)
-        append = partial(store.append, self.now.run_id, len(self.journal), (event,))
-        return partial(append, head=head, epoch=self.epoch, holds=holds)
-
-    def fold_stored(self, event: Input) -> None:
-        """Apply an input that is stored already, when all before it was."""
-        self.fold(event)
-        self._stored = len(self.journal)
+    def holds_of(self, event: Input) -> tuple[Hold, ...]:
+        """Return what moves in the append of an input that is stored before it is folded."""
+        return () if self._account is None else self._holds(step(self.compiled, self.now, event).configuration)
 
     def _lose(self, failure: BaseException) -> BaseException:
         """Stop a run whose store failed. Return what to raise: an Exception, or the store's interrupt."""

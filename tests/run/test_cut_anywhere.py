@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from support import asking, branches, composed, levels
-from support.kept import keep
 
 from fsm_orch import (
     Context,
@@ -142,7 +141,7 @@ def gone_on(kind: Kind, journal: Sequence[Input] = ()) -> RunResult[Any]:
     async def going_on() -> RunResult[Any]:
         runner, deps = Runner(kind.machine, model=ByForm(), store=(store := MemoryStore())), kind.deps()
         if journal:
-            await keep(runner, "r", journal)
+            await store.append("r", 0, journal)
             result = await runner.resume("r", deps=deps)
         else:
             result = await runner.run(kind.first, run_id="r", deps=deps)
