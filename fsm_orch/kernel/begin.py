@@ -87,7 +87,7 @@ def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:
     if limits.hops < 1 or not whole.covers(grant):
         raise StepError(
             f"{definition.name} cannot start with {in_words(whole, whole)} and {limits.hops} hops: "
-            f"{entry_of(definition.initial)} may take {in_words(grant, whole)}, and landing takes 1 hop"
+            f"{entry_of(definition.states[start])} may take {in_words(grant, whole)}, and landing takes 1 hop"
         )
     try:
         context = validated(definition.context, event.context)

@@ -174,6 +174,14 @@ def test_a_first_visit_is_taken_off_no_sum() -> None:
     assert 3_100 == explore(Support.definition).measures.tokens.amount
 
 
+def test_limits_that_pay_no_entry_name_the_state_of_it() -> None:
+    """Where a run starts elsewhere, it is that state which cannot be paid for, and not the initial one."""
+    compiled = CompiledMachine(Support.definition, limits=Limits(hops=4, tokens=1_000))
+
+    with pytest.raises(StepError, match="the first call of 'billing' may take 1,200 tokens"):
+        step(compiled, None, started(compiled, {"query": "x"}, run_id="r", state="billing"))
+
+
 @settings(max_examples=30)
 @given(MACHINES, st.integers(1, 6))
 def test_no_run_from_any_start_passes_the_bound(machine: type[Machine[Any, Tape]], hops: int) -> None:
