@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..amounts import Price, dearest
+from ..amounts import Price
 from ..define.wording import kind_of
 from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
@@ -82,14 +82,14 @@ class Fallback:
     @property
     def price(self) -> Price | None:
         """The dearest price of each side; None if one is not known."""
-        from .prices import price_by_name  # noqa: PLC0415 - the price table loads an HTTP client
+        from .prices import dearest_if_known, price_by_name  # noqa: PLC0415 - the price table loads an HTTP client
 
-        told = {
-            name: price_by_name(model) if isinstance(model, str) else model.price
-            for name, model in zip(self.name.split(","), self.models, strict=True)
-        }
-        known = {name: price for name, price in told.items() if price is not None}
-        return dearest(known) if len(known) == len(told) else None
+        return dearest_if_known(
+            {
+                name: price_by_name(model) if isinstance(model, str) else model.price
+                for name, model in zip(self.name.split(","), self.models, strict=True)
+            }
+        )
 
     def objection(self, settings: ModelSettings) -> str | None:
         """Return which of its models cannot keep to some settings, and why."""
