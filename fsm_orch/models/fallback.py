@@ -42,7 +42,11 @@ class Fallback:
         for model in models:
             if not isinstance(model, str) and (isinstance(model, type) or not hasattr(model, "complete")):
                 raise TypeError(f"Fallback takes 'provider:model' or models, not {kind_of(model)}")
-        names = [model.strip() if isinstance(model, str) else model.name for model in models]
+        self.models: tuple[str | Model, ...] = tuple(
+            model.strip() if isinstance(model, str) else model for model in models
+        )
+        """In order, as they were given; models alone once it is opened."""
+        names = [model if isinstance(model, str) else model.name for model in self.models]
         if len(set(names)) < 2 or len(set(names)) < len(names) or "," in "".join(names) or not rest_s > 0:
             raise ValueError(
                 f"a fallback is two models or more, each by itself and once, and a rest above 0 s, not {names} and "
@@ -50,10 +54,6 @@ class Fallback:
             )
         self.name = ",".join(names)
         self.rest_s = rest_s
-        self.models: tuple[str | Model, ...] = tuple(
-            model.strip() if isinstance(model, str) else model for model in models
-        )
-        """In order, as they were given; models alone once it is opened."""
         self._members: tuple[_Member, ...] = ()
 
     def __repr__(self) -> str:
