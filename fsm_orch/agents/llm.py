@@ -158,25 +158,13 @@ class LLMAgent:
         summary = await self._summaries.of(visit, spare=spare) if visit.messages else None
         if summary is not None:
             visit = replace(visit, messages=(*visit.messages, summary))
-        exits = visit.exits if len(visit.exits) > 1 else ()
-        # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
-        context = visit.context.__class__
-        may_decide = visit.is_answered or not self._spec.must_ask
         drawn: Form | ToolForm | None = None
 
         def draw(offer: Offer, *, number: int = 0) -> Said:
             """Draw the menu of this very request: each one before it has taken money, and time has passed."""
             nonlocal drawn
-            if not offer.handoffs:
-                raise VisitError("nothing is legal any more, so there is nothing to ask the model")
-            tools = self._toolbox.offers(visit, offer, self._spec.asks)
-            if not may_decide and not tools.offered:
-                raise _NothingToOffer(tools)
-            may_choose = bool(exits) and may_decide
-            menu = offer.handoffs if may_choose else ()
-            may_decline = may_choose and (offer.is_used_up or tools.is_used_up)
-            drawn, instructions = self._asked(context, exits, menu, may_decline, tools, may_decide)
-            return self._prompts.longest_first(visit, context, instructions)[number], drawn.schema
+            drawn, instructions = self._drawn(visit, offer)
+            return self._prompts.longest_first(visit, instructions)[number], drawn.schema
 
         def asked() -> Form | ToolForm:
             assert drawn is not None  # no reply comes before a request was drawn
@@ -208,6 +196,25 @@ class LLMAgent:
             key: the idempotency key of this use.
         """
         return await self._toolbox.use(visit, request, key)
+
+    def _drawn(self, visit: Visit[Any, Any], offer: Offer) -> tuple[Form | ToolForm, Message]:
+        """Return the form and the instructions of a request that may offer so much.
+
+        Raises VisitError: if no handoff is legal any more.
+        Raises _NothingToOffer: if it is too early to decide, and no tool can be offered.
+        """
+        if not offer.handoffs:
+            raise VisitError("nothing is legal any more, so there is nothing to ask the model")
+        tools = self._toolbox.offers(visit, offer, self._spec.asks)
+        may_decide = visit.is_answered or not self._spec.must_ask
+        if not may_decide and not tools.offered:
+            raise _NothingToOffer(tools)
+        exits = visit.exits if len(visit.exits) > 1 else ()
+        may_choose = bool(exits) and may_decide
+        menu = offer.handoffs if may_choose else ()
+        may_decline = may_choose and (offer.is_used_up or tools.is_used_up)
+        # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
+        return self._asked(visit.context.__class__, exits, menu, may_decline, tools, may_decide)
 
     def _make(
         self,

@@ -81,28 +81,26 @@ class Prompts:
         """Return how many there are for a request of a visit."""
         if not (visit.refusals or visit.asks):
             return 1
-        return len(self.longest_first(visit, visit.context.__class__, _NO_INSTRUCTIONS))
+        return len(self.longest_first(visit, _NO_INSTRUCTIONS))
 
-    def longest_first(self, visit: Visit[Any, Any], context: type[Context], instructions: Message) -> list[Prompt]:
+    def longest_first(self, visit: Visit[Any, Any], instructions: Message) -> list[Prompt]:
         """Return what a request may say, longest first.
 
         After a refusal that is the reply that was refused, and why; after that the prompt alone, which is no longer
         than the one that came before the refusal: so a repair is never too long where the first request was not. And
         then the prompt with shorter results of tools.
-
-        Args:
-            context: the class of the visit's context, which itself is a view of a class of its own.
         """
-        prompt = self._prompt(visit, context, instructions)
+        prompt = self._prompt(visit, instructions)
         if not (visit.refusals or visit.asks):
             return [prompt]
         prompts = [(*prompt, *self._toolbox.results(visit))]
         prompts += [(*prompt, *self._toolbox.results(visit, by=by)) for by in SHORTER if visit.asks]
         return [*self._repairs(visit, prompts[0]), *prompts] if visit.refusals else prompts
 
-    def _prompt(self, visit: Visit[Any, Any], context: type[Context], instructions: Message) -> Prompt:
+    def _prompt(self, visit: Visit[Any, Any], instructions: Message) -> Prompt:
         fields = {ref.name: getattr(visit.context, ref.name) for ref in self._spec.reads}
-        asked = Message(role="user", content=_as_text(context, fields))
+        # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
+        asked = Message(role="user", content=_as_text(visit.context.__class__, fields))
         if not visit.messages:
             return instructions, asked
         view = self._window.view(visit.messages, agent=visit.state.name)

@@ -28,8 +28,9 @@ class Summaries:
     """The summaries of one agent's conversations.
 
     One is made in a visit at whose beginning something has left the window that no summary tells of, if calls are left
-    for it and for what comes after it. If it cannot be made, the visit goes on without it, and the next makes up for
-    it.
+    for it and for what comes after it. If its request fails, the visit goes on without it, and the next makes up for
+    it. Money is not looked at: it is charged as any call is, and a run that cannot pay for the reply after it is landed
+    as `denied`.
 
     Args:
         window: what its agent sees of a conversation.

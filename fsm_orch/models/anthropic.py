@@ -197,12 +197,11 @@ class MessagesModel:
         if not self._is_exact:  # else the bytes may be too many though the tokens, which `count` has asked for, are not
             self._admit(_bound(body))
         body, timeout_s = {**body, "max_tokens": request.max_output_tokens}, request.settings.timeout_s
-        if on_text is None:
-            return _response(json_of(await self._send("create", body, timeout_s)))
-        events = Events(MessagesAssembly(), on_text)
-        # by `extra_body`, or the SDK would read the stream, which the transport has read by then
-        content = await self._send("create", {**body, "extra_body": {"stream": True}}, timeout_s, events)
-        return _response(events.reply(content))
+        events = None if on_text is None else Events(MessagesAssembly(), on_text)
+        if events is not None:
+            # by `extra_body`, or the SDK would read the stream, which the transport has read by then
+            body["extra_body"] = {"stream": True}
+        return _response(await self._send("create", body, timeout_s, events))
 
     def _admit(self, bound: int) -> None:
         if bound > self._max_input_tokens:
@@ -211,7 +210,7 @@ class MessagesModel:
 
     async def _counted(self, body: Mapping[str, Any]) -> int:
         try:
-            reply = json_of(await self._send("count_tokens", body))
+            reply = await self._send("count_tokens", body)
         except CallFailed as error:
             error.unsent = True  # however it failed: counting is free
             raise
@@ -226,18 +225,19 @@ class MessagesModel:
         body: Mapping[str, Any],
         timeout_s: float | None = None,
         events: Events | None = None,
-    ) -> bytes:
-        """Return the body of a successful reply.
+    ) -> Any:
+        """Return the JSON of a successful reply; None if it is not JSON.
 
         Args:
             events: hears it, where a stream was asked for.
 
-        Raises CallFailed: if the request failed.
+        Raises CallFailed: if the request failed, or its stream cannot be read.
         """
         client = await self._clients.get()
         # the raw response, since the SDK would build its own classes of the body for nobody
         call = getattr(client.messages.with_raw_response, method)
-        return await once(timeout_s or self._timeout_s, lambda: call(model=self._model, **body), _refused, events)
+        content = await once(timeout_s or self._timeout_s, lambda: call(model=self._model, **body), _refused, events)
+        return json_of(content) if events is None else events.reply(content)
 
     def _client(self, http: Client) -> AsyncAnthropic:
         """Build the SDK's client. Every argument stands here, since it looks for missing ones in the environment."""

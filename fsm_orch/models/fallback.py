@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..amounts import Price, dearest
+from ..amounts import Price
 from ..define.wording import kind_of
 from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
@@ -42,7 +42,11 @@ class Fallback:
         for model in models:
             if not isinstance(model, str) and (isinstance(model, type) or not hasattr(model, "complete")):
                 raise TypeError(f"Fallback takes 'provider:model' or models, not {kind_of(model)}")
-        names = [model.strip() if isinstance(model, str) else model.name for model in models]
+        self.models: tuple[str | Model, ...] = tuple(
+            model.strip() if isinstance(model, str) else model for model in models
+        )
+        """In order, as they were given; models alone once it is opened."""
+        names = [model if isinstance(model, str) else model.name for model in self.models]
         if len(set(names)) < 2 or len(set(names)) < len(names) or "," in "".join(names) or not rest_s > 0:
             raise ValueError(
                 f"a fallback is two models or more, each by itself and once, and a rest above 0 s, not {names} and "
@@ -50,10 +54,6 @@ class Fallback:
             )
         self.name = ",".join(names)
         self.rest_s = rest_s
-        self.models: tuple[str | Model, ...] = tuple(
-            model.strip() if isinstance(model, str) else model for model in models
-        )
-        """In order, as they were given; models alone once it is opened."""
         self._members: tuple[_Member, ...] = ()
 
     def __repr__(self) -> str:
@@ -82,14 +82,14 @@ class Fallback:
     @property
     def price(self) -> Price | None:
         """The dearest price of each side; None if one is not known."""
-        from .prices import price_by_name  # noqa: PLC0415 - the price table loads an HTTP client
+        from .prices import dearest_if_known, price_by_name  # noqa: PLC0415 - the price table loads an HTTP client
 
-        told = {
-            name: price_by_name(model) if isinstance(model, str) else model.price
-            for name, model in zip(self.name.split(","), self.models, strict=True)
-        }
-        known = {name: price for name, price in told.items() if price is not None}
-        return dearest(known) if len(known) == len(told) else None
+        return dearest_if_known(
+            {
+                name: price_by_name(model) if isinstance(model, str) else model.price
+                for name, model in zip(self.name.split(","), self.models, strict=True)
+            }
+        )
 
     def objection(self, settings: ModelSettings) -> str | None:
         """Return which of its models cannot keep to some settings, and why."""

@@ -6,7 +6,7 @@ undercounted. It is as good as the installed table; pin the version of `genai_pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -37,9 +37,7 @@ def price_by_name(name: str) -> Price | None:
         name: `provider:model`; of several, with a comma between two, the dearest of each side.
     """
     if "," in name:
-        told = {one: price_by_name(one) for one in name.split(",")}
-        known = {one: price for one, price in told.items() if price is not None}
-        return dearest(known) if len(known) == len(told) else None
+        return dearest_if_known({one: price_by_name(one) for one in name.split(",")})
     provider, _, model = name.partition(":")
     match provider:
         case "local":
@@ -50,6 +48,16 @@ def price_by_name(name: str) -> Price | None:
             return anthropic_price(model)
         case _:  # a compatible server, whose prices only its operator knows
             return None
+
+
+def dearest_if_known(prices: Mapping[str, Price | None]) -> Price | None:
+    """Return the dearest price of each side of several models; None if one is not known.
+
+    Args:
+        prices: one or more, by the name of the model.
+    """
+    known = {name: price for name, price in prices.items() if price is not None}
+    return dearest(known) if len(known) == len(prices) else None
 
 
 def openai_price(model: str) -> Price | None:

@@ -98,11 +98,10 @@ def _messages(url: str, **options: Any) -> Model:
 
 
 @dataclass(frozen=True)
-class Streamed:
-    """A model whose every reply is streamed, to one who keeps what is told."""
+class _Around:
+    """A model around another one, whose replies pass through it."""
 
     model: Model
-    told: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -114,6 +113,13 @@ class Streamed:
 
     async def count(self, request: Request) -> int:
         return await self.model.count(request)
+
+
+@dataclass(frozen=True)
+class Streamed(_Around):
+    """A model whose every reply is streamed, to one who keeps what is told."""
+
+    told: list[str] = field(default_factory=list)
 
     async def complete(self, request: Request) -> Response:
         streams = streaming(self.model)
@@ -139,23 +145,11 @@ def counted(counting: Fault) -> Iterator[Stage]:
 # --- in process -----------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Watched:
+@dataclass(frozen=True)
+class _Watched(_Around):
     """A model whose requests are counted on the way; it adds nothing else."""
 
-    model: Model
     reported: list[int | None] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def price(self) -> Price | None:
-        return self.model.price
-
-    async def count(self, request: Request) -> int:
-        return await self.model.count(request)
 
     async def complete(self, request: Request) -> Response:
         self.reported.append(None)
