@@ -20,7 +20,8 @@ from .deltas import listener_at
 from .desk import AttemptDesk
 from .held import HELD_S, tell_held
 from .in_time import in_time
-from .outcome import Raised, TooLate, check, take
+from .outcome import TooLate, check, take
+from .raised import Raised
 from .work import Doing
 from .writer import Run
 
