@@ -128,9 +128,7 @@ class Run:
     def is_ending(self) -> bool:
         """Whether nothing may be sent for it any more: it has ended, or cannot be stored, or its caller cancels."""
         # asked of the task: a cancellation arrives a round of the loop after it was wanted, and a request might leave
-        if self.now.status == "finished" or self.is_given_out:
-            return True
-        return self._caller is not None and self._caller.cancelling() > self._cancellations
+        return self.now.status == "finished" or self.is_given_out or self._is_cancelled()
 
     def levels(self, path: Path) -> tuple[Level, ...]:
         """Return the machines on a path, from the run down, as far as they live."""
@@ -145,11 +143,7 @@ class Run:
 
         Raises VisitError: if it is another loop, or another thread.
         """
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if here is not self._home:
+        if _running_loop() is not self._home:
             raise VisitError(
                 "a run has one writer, on its own event loop, and this is another thread or loop: nothing was sent. "
                 "Await visit.model.ask(...) in the agent itself; a thread can have it done there: "
