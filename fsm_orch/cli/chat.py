@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,8 +27,7 @@ from ..run.waiting import Question
 from ..store.memory import MemoryStore
 from . import start
 from .ask import answer_to
-from .run import DEFAULT_MODEL, INTERRUPTED, ModelName
-from .show import CommandError, complain, complaints, console, hanging, safe
+from .show import CommandError, complain, complaints, console, hanging, interrupted, safe
 
 _QUIT = "/quit"
 
@@ -40,7 +38,7 @@ def chat(
     fields: Annotated[
         str, typer.Option("--context", metavar="JSON", help="Other fields of each first context, as a JSON object.")
     ] = "{}",
-    model: ModelName = None,
+    model: start.ModelName = None,
 ) -> None:
     """Talk with a machine, line by line, until /quit or the end of the input.
 
@@ -53,24 +51,12 @@ def chat(
     """
     with complaints():
         machine = discover.machine(target, Path.cwd())
-        runner = Runner[Any, Any](
-            machine, model=model or machine.definition.model or DEFAULT_MODEL, store=MemoryStore()
-        )
+        runner = Runner[Any, Any](machine, model=start.model_of(machine, model), store=MemoryStore())
         out = console()
         out.print(Text(machine.definition.name, style="bold").append(f"  {safe(machine.definition.doc)}", "dim"))
         out.print(Text(f"{_QUIT} ends it", style="dim"))
-        with start.dependencies(machine) as deps, _interrupted():
+        with start.dependencies(machine) as deps, interrupted("the conversation is over"):
             _Chat(out, runner, deps, fields).talk()
-
-
-@contextmanager
-def _interrupted() -> Iterator[None]:
-    """Turn Ctrl-C into one line. A run that was under way has landed by then, since asyncio has cancelled it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        complain("Interrupted: the conversation is over")
-        raise typer.Exit(INTERRUPTED) from None
 
 
 class _Chat:

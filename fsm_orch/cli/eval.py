@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -25,9 +25,8 @@ from ..run.runner import Runner
 from . import files, queries, start
 from .curve import tradeoff
 from .queries import Query
-from .run import DEFAULT_MODEL, ModelName
 from .scores import TITLE, Scores, picture, print_json, show
-from .show import CommandError, complain, complaints, console
+from .show import CommandError, complaints, console, interrupted
 
 AnyRunner = Runner[Any, Any]
 T = TypeVar("T")
@@ -51,7 +50,7 @@ def evaluate(
     fields: Annotated[
         str, typer.Option("--context", metavar="JSON", help="Other fields of each initial context, as a JSON object.")
     ] = "{}",
-    model: ModelName = None,
+    model: start.ModelName = None,
     full: Annotated[bool, typer.Option("--full", help="Let runs end, instead of leaving them once routed.")] = False,
     probe: Annotated[int, typer.Option(min=0, metavar="N", help="Ask each specialist N questions of others.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Runs at the same time.")] = 1,
@@ -115,11 +114,11 @@ class _Measurement:
     def of(self, machine: AnyMachine, *, probe: int, seed: int) -> Scores:
         """Measure a machine."""
         definition = machine.definition
-        named = self.model or definition.model or DEFAULT_MODEL
+        named = start.model_of(machine, self.model)
         labels = queries.labels(self.given, definition)
         exams = _exams(machine, named, self.given, labels, probe, seed) if probe else []
         runner = AnyRunner(machine, model=named)
-        with start.dependencies(machine) as deps, _interruptible():
+        with start.dependencies(machine) as deps, interrupted("an incomplete measurement is not shown"):
             trial = _Trial(labels, self.fields, deps, self.at_once)
             leave_at = () if self.is_full else labels
             routing, probes = asyncio.run(trial.measure(runner, self.chosen, exams, leave_at=leave_at))
@@ -249,13 +248,3 @@ def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     out = console(stderr=True)
     return Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Turn Ctrl-C into one line. By then asyncio has cancelled the runs, which landed them."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        complain("Interrupted: an incomplete measurement is not shown")
-        raise typer.Exit(130) from None

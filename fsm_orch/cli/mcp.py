@@ -14,6 +14,7 @@ from ..agents.pinned import Pinned, changes, from_text, to_text
 from ..agents.schema_arguments import SchemaArguments
 from ..agents.where import where_of
 from ..define.strict import Unsayable
+from ..define.wording import number_of
 from . import files
 from .show import CommandError, complaints, console, safe
 
@@ -89,7 +90,7 @@ def _before(file: Path) -> Pinned | None:
 
 def _show(file: Path, before: Pinned | None, after: Pinned) -> None:
     out = console()
-    out.print(safe(f"pinned: {file}, {len(after)} tool{'' if len(after) == 1 else 's'}"), soft_wrap=True)
+    out.print(safe(f"pinned: {file}, {number_of(len(after), 'tool')}"), soft_wrap=True)
     if before is not None:
         for change in changes(before, after, before.keys() | after.keys()) or ["nothing has changed"]:
             out.print(safe(f"  {change}"), soft_wrap=True)

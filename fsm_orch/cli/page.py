@@ -11,6 +11,7 @@ from rich.text import Text
 from ..amounts import FREE
 from ..define.definition import Definition
 from ..define.states import State
+from ..define.wording import number_of
 from ..export.diagram import used_by
 from ..export.table import HEADINGS, rows
 from ..proof.bounds.certificate import Certificate
@@ -94,10 +95,9 @@ def _tools(users: list[State]) -> _Lines:
     for number, state in enumerate(users):
         uses = ", ".join(_used(state))
         first = ", one of them first" if state.spec.must_ask else ""
-        asks = state.spec.asks
         yield (
             "" if number else "tools",
-            f"{state.name}: {uses}{first}; at most {asks} ask{'' if asks == 1 else 's'} a visit",
+            f"{state.name}: {uses}{first}; at most {number_of(state.spec.asks, 'ask')} a visit",
             "",
         )
 
@@ -149,12 +149,11 @@ def _colour(verdict: str | None) -> str:
 def _explored(explored: Exploration) -> _Lines:
     """Yield how runs were explored, and what holds of them."""
     took = "" if explored.seconds is None else f" in {explored.seconds:.2f} s"
-    hops = explored.measures.hops.amount
     extent = "all runs" if explored.is_complete else "not all runs, since it ended there"
     yield (
         "explored",
         f"{extent}: {explored.configurations:,} configurations, {explored.steps:,} steps, "
-        f"{hops} hop{'' if hops == 1 else 's'} deep{took}",
+        f"{number_of(explored.measures.hops.amount, 'hop')} deep{took}",
         "bold",
     )
     for note in explored.abstracted:
@@ -216,7 +215,7 @@ def _path(example: Counterexample) -> Table:
 
 def _show_findings(out: Console, found: Proof) -> None:
     counts = [(level, sum(f.level == level for f in found.findings)) for level in ("error", "warning", "note")]
-    said = ", ".join(f"{count} {level}{'' if count == 1 else 's'}" for level, count in counts if count)
+    said = ", ".join(number_of(count, level) for level, count in counts if count)
     out.print()
     out.print(hanging(out, f"  {'findings':<{_LABEL}}", said or "none", "bold" if said else "green"))
     show_each(out, found.findings)

@@ -11,6 +11,7 @@ from rich.text import Text
 from ..define.changes import shown
 from ..define.context import Context
 from ..define.definition import Definition
+from ..define.wording import number_of
 from ..kernel.records import (
     AttemptFailed,
     CallDenied,
@@ -164,9 +165,8 @@ def _end(result: RunResult[Context]) -> Text:
 
 def _used(result: RunResult[Context], tokens: int) -> str:
     usage = result.usage
-    calls = f"{usage.requests} call{'' if usage.requests == 1 else 's'}"
     cost = "cost unknown" if result.cost_usd is None else f"${result.cost_usd:f}"
     return (
         f"{result.charged_tokens:,} of {tokens:,} tokens ({usage.input_tokens:,} in, {usage.output_tokens:,} out), "
-        f"{calls}, {cost}, {result.seconds:.2f} s"
+        f"{number_of(usage.requests, 'call')}, {cost}, {result.seconds:.2f} s"
     )

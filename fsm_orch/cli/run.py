@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,24 +26,10 @@ from . import start
 from .ask import answer_to
 from .path import PathWriter, show_result
 from .prompts import prompt_writer
-from .show import complain, complaints, console
+from .show import complain, complaints, console, interrupted
 
 WAITS = 3
 """The exit code of a run that waits for a human."""
-INTERRUPTED = 130
-"""The exit code of a run that Ctrl-C has ended, or left."""
-DEFAULT_MODEL = "local:smollm2"
-"""The model of agents that name none, in a machine that names none; it needs no key and no network."""
-
-ModelName = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PROVIDER:MODEL",
-        help=f"Model for agents that name none; several, with commas: a fallback. Default: the machine's, or else "
-        f"{DEFAULT_MODEL}.",
-        show_default=False,
-    ),
-]
 
 
 def run(
@@ -56,7 +41,7 @@ def run(
     fields: Annotated[
         str, typer.Option("--context", metavar="JSON", help="Other fields of the initial context, as a JSON object.")
     ] = "{}",
-    model: ModelName = None,
+    model: start.ModelName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Log each event to stderr as a line of JSON.")] = False,
     prompts: Annotated[
@@ -80,12 +65,12 @@ def run(
         context = start.context(machine.definition.context, text, fields)
         runner = Runner[Any, Any](
             machine,
-            model=model or machine.definition.model or DEFAULT_MODEL,
+            model=start.model_of(machine, model),
             observers=[_event_log()] if events else [],
             on_prompt=prompt_writer(console(stderr=True)) if prompts else None,
             store=MemoryStore(),
         )
-        with start.dependencies(machine) as deps, _landed_if_interrupted():
+        with start.dependencies(machine) as deps, interrupted("the run was landed"):
             if as_json:
                 result = asyncio.run(runner.run(context, deps=deps))
                 typer.echo(orjson.dumps(_as_json(result)), file=stdout)
@@ -103,13 +88,11 @@ def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: b
     while result.status == "waiting":
         # not in the event loop, which would not let Ctrl-C end a wait for a line
         try:
-            answer = answer_to(out, result.waiting[0])
+            with interrupted("the run waits for an answer"):  # nothing was under way, so nothing has landed
+                answer = answer_to(out, result.waiting[0])
         except EOFError:
             complain("The run waits for an answer, and nobody is at the terminal")
             return result
-        except KeyboardInterrupt:
-            complain("Interrupted: the run waits for an answer")  # nothing was under way, so nothing has landed
-            raise typer.Exit(INTERRUPTED) from None
         told = len(result.records)
         try:
             result = asyncio.run(runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps))
@@ -127,16 +110,6 @@ async def _streamed(runner: Runner[Any, Any], context: Context, deps: Any, path:
     async with runner.stream(context, deps=deps, text=path.is_alive) as records:
         await path.follow(records)
         return await records.result()
-
-
-@contextmanager
-def _landed_if_interrupted() -> Iterator[None]:
-    """Turn Ctrl-C into one line. By then asyncio has cancelled the run, which landed it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        complain("Interrupted: the run was landed")
-        raise typer.Exit(INTERRUPTED) from None
 
 
 def _event_log() -> Observer:

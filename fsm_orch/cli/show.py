@@ -87,6 +87,24 @@ def complaints() -> Iterator[None]:
     raise typer.Exit(2)
 
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C has ended."""
+
+
+@contextmanager
+def interrupted(what: str) -> Iterator[None]:
+    """Turn Ctrl-C into one line and an exit. By then asyncio has cancelled the runs under way, which landed them.
+
+    Args:
+        what: says what became of them.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain(f"Interrupted: {what}")
+        raise typer.Exit(INTERRUPTED) from None
+
+
 def complain(message: str) -> None:
     """Write one line to stderr."""
     line = Text("fsm-orch: ", style="bold red").append(safe(" ".join(message.split())), style="default not bold")

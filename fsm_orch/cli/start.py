@@ -1,4 +1,4 @@
-"""Find what a command needs: the named machine and, for a run, its first context and dependencies."""
+"""Find what a command needs: the named machine and, for a run, its first context, model and dependencies."""
 
 from __future__ import annotations
 
@@ -38,6 +38,27 @@ Targets = Annotated[
         show_default=False,
     ),
 ]
+DEFAULT_MODEL = "local:smollm2"
+"""The model of agents that name none, in a machine that names none; it needs no key and no network."""
+
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROVIDER:MODEL",
+        help=f"Model for agents that name none; several, with commas: a fallback. Default: the machine's, or else "
+        f"{DEFAULT_MODEL}.",
+        show_default=False,
+    ),
+]
+
+
+def model_of(machine: AnyMachine, named: str | None) -> str:
+    """Return the model of a machine's agents that name none.
+
+    Args:
+        named: the one that the command was given; None: the machine's, or else the default.
+    """
+    return named or machine.definition.model or DEFAULT_MODEL
 
 
 def context(context_type: type[Context], text: str | None, fields: str) -> Context:

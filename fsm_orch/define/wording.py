@@ -9,8 +9,12 @@ from collections.abc import Iterable
 def counted(names: Iterable[str], noun: str) -> str:
     """Return how many names there are, and which: "2 handoffs ('a', 'b')"."""
     found = list(names)
-    plural = "" if len(found) == 1 else "s"
-    return f"{len(found) or 'no'} {noun}{plural}" + (f" ({quoted(found)})" if found else "")
+    return f"{number_of(len(found), noun)} ({quoted(found)})" if found else f"no {noun}s"
+
+
+def number_of(number: int, noun: str) -> str:
+    """Return a number of things: "1 hop", "2 hops"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def quoted(names: Iterable[str]) -> str:

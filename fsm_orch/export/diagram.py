@@ -13,6 +13,7 @@ from typing import Literal
 from ..define.agent_spec import AgentSpec
 from ..define.definition import Definition
 from ..define.states import Final, Handoff, State
+from ..define.wording import number_of
 from ..limits import Limits
 
 NodeKind = Literal["state", "final", "fallback"]
@@ -78,14 +79,14 @@ def _limits(limits: Limits) -> str:
 
 
 def _state_lines(state: State) -> tuple[str, ...]:
-    visits = [] if state.max_visits is None else [f"at most {_count(state.max_visits, 'visit')}"]
+    visits = [] if state.max_visits is None else [f"at most {number_of(state.max_visits, 'visit')}"]
     timeout = [] if state.timeout_s is None else [f"{state.timeout_s:g} s a visit"]
     return _printable(state.name, state.spec.name, *_caps(state.spec), *visits, *timeout)
 
 
 def _caps(spec: AgentSpec) -> list[str]:
     caps = spec.call_limits
-    calls = [f"{_count(spec.calls, 'call')} of {caps.max_input_tokens:,} + {caps.max_output_tokens:,} tokens"]
+    calls = [f"{number_of(spec.calls, 'call')} of {caps.max_input_tokens:,} + {caps.max_output_tokens:,} tokens"]
     runs = [f"runs {_times(part.most)}{part.name}, {part.share.tokens:,} tokens" for part in spec.parts]
     used = [f"may use {', '.join(used_by(spec))}"] if spec.tools else []
     return [*(calls if spec.calls else []), *runs, *used, *(["asks a human"] if spec.asks_human else [])]
@@ -98,10 +99,6 @@ def used_by(spec: AgentSpec) -> list[str]:
 
 def _times(most: int) -> str:
     return f"up to {most:,} x " if most > 1 else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _final(final: Final) -> tuple[NodeKind, tuple[str, ...]]:

@@ -41,8 +41,12 @@ async def begun(store: Store, compiled: CompiledMachine, first: Started, account
     """
     limits = first.limits
     while True:
-        left = _left(limits, await store.taken(account))
-        moved = replace(first, tokens=_moved(limits.tokens, left.tokens), cost=_moved(limits.cost_micros, left.cost))
+        taken = await store.taken(account)
+        moved = replace(
+            first,
+            tokens=_moved(limits.tokens, _left(limits.thread_tokens, taken.tokens)),
+            cost=_moved(limits.cost_micros, _left(limits.thread_cost_micros, taken.cost)),
+        )
         now = begin(compiled, moved).configuration
         takes = Hold(account, _moved_to(now), most_tokens=limits.thread_tokens, most_cost=limits.thread_cost_micros)
         # one that lands at once has its end in the same input, and gives back in the same transaction
@@ -61,21 +65,14 @@ def given_back(account: str, now: Configuration) -> Hold:
 
 async def left_of(store: Store, limits: Limits, thread_id: str) -> ThreadLeft:
     """Return what the runs of a thread may still take."""
-    left = _left(limits, await store.taken(_name(thread_id)))
-    return ThreadLeft(left.tokens, None if left.cost is None else Decimal(left.cost) / 1_000_000)
+    taken = await store.taken(_name(thread_id))
+    cost = _left(limits.thread_cost_micros, taken.cost)
+    return ThreadLeft(_left(limits.thread_tokens, taken.tokens), None if cost is None else Decimal(cost) / 1_000_000)
 
 
-class _Left(NamedTuple):
-    tokens: int | None
-    cost: int | None
-    """Micro-dollars."""
-
-
-def _left(limits: Limits, taken: Amount) -> _Left:
-    tokens, cost = limits.thread_tokens, limits.thread_cost_micros
-    return _Left(
-        None if tokens is None else max(0, tokens - taken.tokens), None if cost is None else max(0, cost - taken.cost)
-    )
+def _left(limit: int | None, taken: int) -> int | None:
+    """Return what is left of a limit, after an overrun too; None if there is none."""
+    return None if limit is None else max(0, limit - taken)
 
 
 def _moved_to(now: Configuration) -> Amount:

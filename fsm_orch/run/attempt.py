@@ -20,7 +20,8 @@ from .deltas import listener_at
 from .desk import AttemptDesk
 from .held import HELD_S, tell_held
 from .in_time import in_time
-from .outcome import Raised, TooLate, check, take
+from .outcome import TooLate, check, take
+from .raised import Raised
 from .work import Doing
 from .writer import Run
 
@@ -47,15 +48,14 @@ def attempt(
     assert now is not None  # what is due has a visit
     metered = None if model is None else _metered(run, desk, model, retry)
     visit = visit_at(run, desk, now, metered, deps)
+    ending = partial(_end, run, desk, agent, metered, visit.key, wall)
     seconds = desk.seconds_left()
     if seconds <= 0:  # since the visit was entered others may have had the loop, or a store was waited for
-        late = TooLate("the visit's time was over before its agent could begin")
-        _end(run, desk, agent, metered, visit.key, wall, late)
+        ending(TooLate("the visit's time was over before its agent could begin"))
         return None
     # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
     context = contextvars.copy_context()
     if not isinstance(agent, PlainAgent):
-        ending = partial(_end, run, desk, agent, metered, visit.key, wall)
         return Doing(desk, _awaited(run, desk, act, agent, partial(agent.act, visit), seconds, context, ending))
     clock = asyncio.get_running_loop().time
     began = clock()
@@ -64,11 +64,10 @@ def attempt(
         tell_held(act.state, agent.spec, held, is_plain=True)
     if is_begun:
         begun = cast("Awaitable[object]", result)
-        ending = partial(_end, run, desk, agent, metered, visit.key, wall)
         acting, left = partial(_itself, begun), desk.seconds_left()
         return Doing(desk, _awaited(run, desk, act, agent, acting, left, context, ending, begun=begun))
     # it held the loop: nothing else can have happened, unless it used its model, which it cannot have waited for
-    _end(run, desk, agent, metered, visit.key, wall, result, still=now if run.now is before else None)
+    ending(result, still=now if run.now is before else None)
     return None
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from ..errors import is_failure
 from ..kernel.effects import Effect
-from .outlast import outlast
+from .outlast import outlasted
+from .raised import Raised
 from .work import Doing, Work
 from .writer import Run
 
@@ -77,28 +78,12 @@ async def _stored(run: Run, error: BaseException) -> asyncio.CancelledError | No
 
     A store that fails is told in a note.
     """
-    failure, cancelled = await _outlasted(run)
-    if isinstance(failure, asyncio.CancelledError):
+    came, cancelled = await outlasted(run.flush)
+    if isinstance(came, Raised) and isinstance(came.error, asyncio.CancelledError):
         # `asyncio.run` cancels each task that it finds when it ends, the store's too; one begun now it does not find
-        failure, later = await _outlasted(run)
+        came, later = await outlasted(run.flush)
         cancelled = later or cancelled
     for told in (error, cancelled):
-        if failure is not None and told is not None:
-            told.add_note(f"the end of run {run.now.run_id} could not be stored: {type(failure).__name__}")
+        if isinstance(came, Raised) and told is not None:
+            told.add_note(f"the end of run {run.now.run_id} could not be stored: {type(came.error).__name__}")
     return cancelled
-
-
-async def _outlasted(run: Run) -> tuple[BaseException | None, asyncio.CancelledError | None]:
-    """Store what is not stored yet, whatever cancels. Return what the store raised, and the last cancellation."""
-    storing = asyncio.ensure_future(_tried(run))
-    cancelled = await outlast(storing)
-    return asyncio.CancelledError() if storing.cancelled() else storing.result(), cancelled
-
-
-async def _tried(run: Run) -> BaseException | None:
-    """Store what is not stored yet. Return what the store raised: raised in a task, an interrupt would end the loop."""
-    try:
-        await run.flush()
-    except BaseException as error:
-        return error
-    return None

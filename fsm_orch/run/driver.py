@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ..clock import Clock
@@ -27,7 +27,8 @@ from .attempt import attempt
 from .cast import Cast
 from .delta import OnDelta, Reader
 from .drive import Perform, drive
-from .outlast import outlast
+from .outlast import outlasted
+from .raised import Raised
 from .servers import Needs, connected, needs_of
 from .tool import use
 from .waiting import Question, answered, chosen, is_given_already, overdue
@@ -83,11 +84,9 @@ class Driver:
         if account is None:
             return first, None
         assert self.store is not None  # a run of a thread with limits is refused without one
-        storing = asyncio.ensure_future(_kept(begun(self.store, self.compiled, first, account), first.run_id))
-        cancelled = await outlast(storing)
-        stored = storing.result()
-        if isinstance(stored, BaseException):
-            raise stored
+        stored, cancelled = await outlasted(partial(begun, self.store, self.compiled, first, account))
+        if isinstance(stored, Raised):
+            raise told(first.run_id, stored.error)
         return stored, cancelled
 
     async def resume(self, run_id: str, deps: Any) -> Run:
@@ -185,14 +184,6 @@ class Driver:
             return use(run, effect, cast.agents[state], deps)
 
         return perform
-
-
-async def _kept(beginning: Awaitable[Started], run_id: str) -> Started | BaseException:
-    """Return what is begun, or what the store raised: an interrupt, raised in a task, would end the event loop."""
-    try:
-        return await beginning
-    except BaseException as error:
-        return told(run_id, error)
 
 
 def random_id() -> str:

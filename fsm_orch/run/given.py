@@ -131,8 +131,8 @@ def check_first(first: Started) -> None:
     if first.run_id == "":
         raise StartError("run_id= names a run, and '' names none: leave it out for a random one")
     for name, held in (("run_id", first.run_id), ("thread_id", first.thread_id), ("trace_id", first.trace_id)):
-        if held is not None and not _is_text(held):
-            raise StartError(f"{name}= takes text that UTF-8 can encode, and this {type(held).__name__} is none")
+        if held is not None:
+            _check_text(name, held, StartError)
     if first.messages:  # its context has been looked at, and all else is ours
         try:
             to_json(first)
@@ -157,8 +157,7 @@ def check_run_id(run_id: object) -> None:
 
     Raises StartError: if it is no text that UTF-8 can encode.
     """
-    if not _is_text(run_id):
-        raise StartError(f"run_id= takes text that UTF-8 can encode, and this {type(run_id).__name__} is none")
+    _check_text("run_id", run_id, StartError)
 
 
 def check_answer(*, id: object, who: object) -> None:
@@ -167,8 +166,8 @@ def check_answer(*, id: object, who: object) -> None:
     Raises AnswerError: if one is no text that UTF-8 can encode, or the id is empty.
     """
     for name, held in (("id", id), ("who", who)):
-        if held is not None and not _is_text(held):
-            raise AnswerError(f"{name}= takes text that UTF-8 can encode, and this {type(held).__name__} is none")
+        if held is not None:
+            _check_text(name, held, AnswerError)
     if id == "":
         raise AnswerError("id= names an answer, and '' names none: leave it out for a random one")
 
@@ -182,6 +181,15 @@ def check_no_answer(**said: object) -> None:
         raise AnswerError(
             f"{', '.join(names)} says something of an answer, and none is given: resume(run_id, answer, ...)"
         )
+
+
+def _check_text(name: str, held: object, error: type[AnswerError | StartError]) -> None:
+    """Check that something is text that UTF-8 can encode.
+
+    Raises the error: if it is not.
+    """
+    if not _is_text(held):
+        raise error(f"{name}= takes text that UTF-8 can encode, and this {type(held).__name__} is none")
 
 
 def _is_text(held: object) -> bool:

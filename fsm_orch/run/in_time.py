@@ -12,8 +12,9 @@ from ..kernel.effects import Effect
 from ..observe.telling import report
 from .desk import AttemptDesk
 from .held import watched_steps
-from .outcome import Raised, TooLate
+from .outcome import TooLate
 from .outlast import outlast
+from .raised import Raised
 from .writer import Run
 
 GRACE_S = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -26,6 +26,7 @@ from ..messages import Message
 from ..observe.telling import report
 from .desk import AttemptDesk
 from .failure import described, is_our_text, traced
+from .raised import Raised
 from .writer import Run
 
 E = TypeVar("E", inputs.Replied, inputs.Asked, inputs.Answered)
@@ -33,12 +34,6 @@ E = TypeVar("E", inputs.Replied, inputs.Asked, inputs.Answered)
 
 class TooLate(Exception):
     """The visit's time was over before its agent had finished, or before it had begun; says which."""
-
-
-class Raised(NamedTuple):
-    """What an agent raised, which is told from an exception that it returned."""
-
-    error: BaseException
 
 
 def take(

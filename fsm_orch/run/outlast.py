@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from .raised import Raised, tried
+
+T = TypeVar("T")
 
 
 async def outlast(future: asyncio.Future[Any]) -> asyncio.CancelledError | None:
@@ -20,3 +25,13 @@ async def outlast(future: asyncio.Future[Any]) -> asyncio.CancelledError | None:
         except asyncio.CancelledError as error:
             cancelled = error
     return cancelled
+
+
+async def outlasted(doing: Callable[[], Awaitable[T]]) -> tuple[T | Raised, asyncio.CancelledError | None]:
+    """Return what came of something that no cancellation cuts off, and the last cancellation that came meanwhile.
+
+    An event loop that is being closed does cut it off: then it counts as cancelled itself.
+    """
+    task = asyncio.ensure_future(tried(doing))
+    cancelled = await outlast(task)
+    return Raised(asyncio.CancelledError()) if task.cancelled() else task.result(), cancelled

@@ -12,6 +12,7 @@ from ..define.changes import shown
 from ..define.context import Context
 from ..define.definition import Definition
 from ..define.states import Final, State
+from ..define.wording import number_of
 from ..kernel.configuration import Configuration
 from ..kernel.inputs import Input
 from ..kernel.reasons import LandingReason
@@ -148,7 +149,7 @@ def _in_a_line(value: object) -> str:
 
 def used_in_words(result: RunResult[Any]) -> str:
     """Return what a run used, in a line."""
-    calls = f"{result.usage.requests} call{'' if result.usage.requests == 1 else 's'}"
+    calls = number_of(result.usage.requests, "call")
     cost = [] if result.cost_usd is None else [f"${result.cost_usd:f}"]
     return ", ".join([f"{result.charged_tokens:,} tokens", calls, *cost, f"in {result.seconds:.2f} s"])
 

@@ -15,8 +15,9 @@ from ..kernel.due import due
 from ..kernel.effects import Act, UseTool
 from ..kernel.inputs import Input
 from ..store.base import Store
-from .outlast import outlast
-from .writer import Run, told, tried
+from .outlast import outlasted
+from .raised import Raised
+from .writer import Run, told
 
 _UNKNOWN = "outcome unknown: its process ended while it may have been at work"
 
@@ -71,13 +72,11 @@ async def put(store: Store, run: Run, event: Input) -> None:
     """
     run_id, place = run.now.run_id, len(run.journal)
     append = partial(store.append, run_id, place, (event,), holds=run.holds_of(event))
-    appending = asyncio.ensure_future(tried(append))
-    cancelled = await outlast(appending)
-    failure = asyncio.CancelledError() if appending.cancelled() else appending.result()
+    came, cancelled = await outlasted(append)
     if cancelled is not None:
         raise cancelled
-    if failure is not None:
-        await _check_kept(store, run_id, place, event, told(run_id, failure))
+    if isinstance(came, Raised):
+        await _check_kept(store, run_id, place, event, told(run_id, came.error))
     run.fold(event)  # which is appended again with what follows, and skipped there
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Generic, NamedTuple
+from typing import Generic
 
 from ..kernel.records import Record
 from .delta import TextDelta
 from .outlast import outlast
+from .raised import Raised, tried
 from .result import C, RunResult
-
-
-class _Raised(NamedTuple):
-    error: BaseException
 
 
 class RunStream(Generic[C]):
@@ -30,7 +27,7 @@ class RunStream(Generic[C]):
         self, queue: asyncio.Queue[Record | TextDelta | None], run: Callable[[], Awaitable[RunResult[C]]]
     ) -> None:
         self._queue = queue
-        self._task = asyncio.create_task(_kept(run))
+        self._task = asyncio.create_task(tried(run))
         self._task.add_done_callback(lambda _: queue.put_nowait(None))
         self._is_told = False
 
@@ -48,7 +45,7 @@ class RunStream(Generic[C]):
         """Wait for the end of the run and return its result. Giving up waiting does not cancel the run."""
         # shielded: `asyncio.timeout` around this would otherwise cancel the run itself, and land it
         ended = await asyncio.shield(self._task)
-        if isinstance(ended, _Raised):
+        if isinstance(ended, Raised):
             self._is_told = True
             raise ended.error
         return ended
@@ -68,14 +65,6 @@ class RunStream(Generic[C]):
     def _raise_failure(self) -> None:
         """Raise what the run raised, but for a cancellation, which was the reader's."""
         ended = None if self._task.cancelled() else self._task.result()
-        if isinstance(ended, _Raised) and not isinstance(ended.error, asyncio.CancelledError):
+        if isinstance(ended, Raised) and not isinstance(ended.error, asyncio.CancelledError):
             self._is_told = True
             raise ended.error
-
-
-async def _kept(run: Callable[[], Awaitable[RunResult[C]]]) -> RunResult[C] | _Raised:
-    """Run to the end. Return what was raised: raised in a task, an interrupt would end the event loop."""
-    try:
-        return await run()
-    except BaseException as error:
-        return _Raised(error)

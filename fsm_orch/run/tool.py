@@ -18,7 +18,8 @@ from .attempt import visit_at
 from .desk import AttemptDesk
 from .failure import described, is_our_text, traced
 from .in_time import in_time
-from .outcome import Raised, TooLate, check, late, read_back
+from .outcome import TooLate, check, late, read_back
+from .raised import Raised
 from .work import Doing
 from .writer import Run
 

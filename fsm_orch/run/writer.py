@@ -31,6 +31,7 @@ from ..store.base import Hold, Store
 from .account import account_of, given_back
 from .active import ActiveTime
 from .delta import OnDelta
+from .raised import Raised, tried
 
 _SHARE_S, _SHARE_INPUTS = 0.001, 16
 """For how long a run may have the event loop before others get a turn: seconds and inputs, whichever is over first."""
@@ -110,7 +111,7 @@ class Run:
         self.is_given_out = False
         """Whether nothing more is folded, although it may not have ended: it waits, or what is stored is resumed."""
         self._storing = asyncio.Lock()
-        self._appending: asyncio.Future[BaseException | None] | None = None
+        self._appending: asyncio.Future[Raised | None] | None = None
         if self._observers and not is_stored:
             tell(self._observers, records)
 
@@ -127,9 +128,7 @@ class Run:
     def is_ending(self) -> bool:
         """Whether nothing may be sent for it any more: it has ended, or cannot be stored, or its caller cancels."""
         # asked of the task: a cancellation arrives a round of the loop after it was wanted, and a request might leave
-        if self.now.status == "finished" or self.is_given_out:
-            return True
-        return self._caller is not None and self._caller.cancelling() > self._cancellations
+        return self.now.status == "finished" or self.is_given_out or self._is_cancelled()
 
     def levels(self, path: Path) -> tuple[Level, ...]:
         """Return the machines on a path, from the run down, as far as they live."""
@@ -144,11 +143,7 @@ class Run:
 
         Raises VisitError: if it is another loop, or another thread.
         """
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if here is not self._home:
+        if _running_loop() is not self._home:
             raise VisitError(
                 "a run has one writer, on its own event loop, and this is another thread or loop: nothing was sent. "
                 "Await visit.model.ask(...) in the agent itself; a thread can have it done there: "
@@ -265,10 +260,10 @@ class Run:
             self._appending = asyncio.ensure_future(tried(how))
             # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have
             # to be appended at an unknown place
-            failure = await asyncio.shield(self._appending)
+            came = await asyncio.shield(self._appending)
             self._appending = None
-            if failure is not None:
-                raise self._lose(failure)
+            if isinstance(came, Raised):
+                raise self._lose(came.error)
             self._stored += len(pending)  # not `len(self.journal)`: inputs may have been folded meanwhile
 
     def _holds(self, then: Configuration) -> tuple[Hold, ...]:
@@ -297,18 +292,9 @@ _CHARGING: set[asyncio.Future[None]] = set()
 
 
 async def _charged(charge: Callable[[], Awaitable[object]], account: str) -> None:
-    failure = await tried(charge)
-    if failure is not None:
-        report("%s could not be charged: the store raised %s", account, type(failure).__name__)
-
-
-async def tried(storing: Callable[[], Awaitable[object]]) -> BaseException | None:
-    """Have a store store something. Return what it raised: an interrupt, raised in a task, would end the event loop."""
-    try:
-        await storing()
-    except BaseException as error:
-        return error
-    return None
+    came = await tried(charge)
+    if isinstance(came, Raised):
+        report("%s could not be charged: the store raised %s", account, type(came.error).__name__)
 
 
 def told(run_id: str, failure: BaseException) -> BaseException:

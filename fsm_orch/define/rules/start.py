@@ -43,15 +43,15 @@ def no_way_out(definition: Definition) -> Iterator[Finding]:
     """Find states that no run can leave, since what is reserved on entry leaves too little for any exit."""
     tokens = definition.limits.tokens
     for state in definition.states.values():
-        grants = [h.target.spec.grant(FREE).tokens if isinstance(h.target, State) else 0 for h in state.exits]
+        onward = [h.target.spec.grant(FREE).tokens if isinstance(h.target, State) else 0 for h in state.exits]
         own = state.spec.grant(FREE).tokens
-        if own <= tokens and grants and own + min(grants) > tokens:
+        if own <= tokens and onward and own + min(onward) > tokens:
             yield codes.finding(
                 "FSM137",
                 where=state.where,
-                problem=f"{entry_of(state)} may take {own:,} tokens, and the cheapest way on {min(grants):,}; a run "
+                problem=f"{entry_of(state)} may take {own:,} tokens, and the cheapest way on {min(onward):,}; a run "
                 f"has {tokens:,}",
-                fix=f"raise the limit to {own + min(grants):,} tokens or more, or lower the caps of the agents",
+                fix=f"raise the limit to {own + min(onward):,} tokens or more, or lower the caps of the agents",
             )
 
 
@@ -122,9 +122,10 @@ def cost_limits(definition: Definition, limits: Limits) -> Iterator[tuple[str, D
 def _objection(definition: Definition, limits: Limits, prices: Mapping[str, Price] | None) -> str | None:
     if limits.hops < 1:
         return f"a run needs at least 1 hop, to land; the limit is {limits.hops}"
+    entering = None if prices is None else grants(definition, prices)
     for name in definition.starts:
         state = definition.states[name]
-        grant = state.spec.grant(FREE) if prices is None else grants(definition, prices)[name]
+        grant = state.spec.grant(FREE) if entering is None else entering[name]
         if reason := _unpaid(state, grant, limits):
             return reason
     return None
