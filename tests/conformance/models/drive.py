@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from conformance.models.adapters import Stage
 from conformance.models.expectations import Charge
@@ -46,7 +47,22 @@ class Case(Context):
 @cache
 def desk(max_input_tokens: int, max_output_tokens: int) -> type[Machine[Case]]:
     """Build the smallest machine in which a model decides: one triage, two exits, two calls."""
+    return _desk(max_input_tokens, max_output_tokens, calls=2)
 
+
+@cache
+def desk_with_tools(max_input_tokens: int, max_output_tokens: int) -> type[Machine[Case]]:
+    """Build the same, whose model may use a tool once, and must before it decides; three calls."""
+    tool = Tool(order_status, choices={"order": Case.orders})
+    return _desk(max_input_tokens, max_output_tokens, calls=3, tools=tool, tool_first=True, asks=1)
+
+
+def order_status(order: int) -> str:
+    """Return where an order is."""
+    return "shipped"
+
+
+def _desk(max_input_tokens: int, max_output_tokens: int, *, calls: int, **tools: Any) -> type[Machine[Case]]:
     class Desk(Machine[Case]):
         """Accept or decline, or land with a human."""
 
@@ -55,9 +71,10 @@ def desk(max_input_tokens: int, max_output_tokens: int) -> type[Machine[Case]]:
                 "Decide what to do with the query.",
                 reads=(Case.query,),
                 writes=(Case.note,),
-                calls=2,
+                calls=calls,
                 max_input_tokens=max_input_tokens,
                 max_output_tokens=max_output_tokens,
+                **tools,
             ),
             initial=True,
         )
@@ -67,7 +84,7 @@ def desk(max_input_tokens: int, max_output_tokens: int) -> type[Machine[Case]]:
         accept = triage.to(accepted, "invoices and payments")
         decline = triage.to(declined, "anything else")
 
-        limits = Limits(hops=2, tokens=2 * (max_input_tokens + max_output_tokens))
+        limits = Limits(hops=2, tokens=calls * (max_input_tokens + max_output_tokens))
 
     return Desk
 
@@ -116,43 +133,6 @@ class Outcome:
         refused = {r.reason for r in self.result.records if isinstance(r, records.Refused)}
         why = ", ".join(sorted(refused)) or getattr(self.result.error, "reason", "")
         return f"landed: {self.result.landing.reason}" + (f" ({why})" if why else "")
-
-
-@cache
-def desk_with_tools(max_input_tokens: int, max_output_tokens: int) -> type[Machine[Case]]:
-    """Build the same, whose model may use a tool once, and must before it decides; three calls."""
-
-    class DeskWithTools(Machine[Case]):
-        """Look it up, and accept or decline, or land with a human."""
-
-        triage = State(
-            LLMAgent(
-                "Decide what to do with the query.",
-                reads=(Case.query,),
-                writes=(Case.note,),
-                tools=Tool(order_status, choices={"order": Case.orders}),
-                tool_first=True,
-                asks=1,
-                calls=3,
-                max_input_tokens=max_input_tokens,
-                max_output_tokens=max_output_tokens,
-            ),
-            initial=True,
-        )
-        accepted = Final()
-        declined = Final()
-        human = Final(fallback=True)
-        accept = triage.to(accepted, "invoices and payments")
-        decline = triage.to(declined, "anything else")
-
-        limits = Limits(hops=2, tokens=3 * (max_input_tokens + max_output_tokens))
-
-    return DeskWithTools
-
-
-def order_status(order: int) -> str:
-    """Return where an order is."""
-    return "shipped"
 
 
 async def drive(stage: Stage, fault: Fault, build: Callable[[int, int], type[Machine[Case]]] = desk) -> Outcome:
