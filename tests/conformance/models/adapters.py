@@ -53,6 +53,24 @@ class Adapter:
     skip: str | None = None
 
 
+@dataclass(frozen=True)
+class _Wrapped:
+    """A model with another inside, which says all of it but its replies."""
+
+    model: Model
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def price(self) -> Price | None:
+        return self.model.price
+
+    async def count(self, request: Request) -> int:
+        return await self.model.count(request)
+
+
 # --- over HTTP ------------------------------------------------------------------------------------------------
 
 
@@ -98,22 +116,10 @@ def _messages(url: str, **options: Any) -> Model:
 
 
 @dataclass(frozen=True)
-class Streamed:
+class Streamed(_Wrapped):
     """A model whose every reply is streamed, to one who keeps what is told."""
 
-    model: Model
     told: list[str] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def price(self) -> Price | None:
-        return self.model.price
-
-    async def count(self, request: Request) -> int:
-        return await self.model.count(request)
 
     async def complete(self, request: Request) -> Response:
         streams = streaming(self.model)
@@ -139,23 +145,11 @@ def counted(counting: Fault) -> Iterator[Stage]:
 # --- in process -----------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Watched:
+@dataclass(frozen=True)
+class _Watched(_Wrapped):
     """A model whose requests are counted on the way; it adds nothing else."""
 
-    model: Model
     reported: list[int | None] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def price(self) -> Price | None:
-        return self.model.price
-
-    async def count(self, request: Request) -> int:
-        return await self.model.count(request)
 
     async def complete(self, request: Request) -> Response:
         self.reported.append(None)
