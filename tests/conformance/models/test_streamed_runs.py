@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from conformance.models.adapters import ADAPTERS, Adapter
 from conformance.models.test_streams import STREAMING
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.pieces import by_chance
 from support.provider import Provider
 from support.provider_faults import Fault, saying
 from support.provider_streams import STREAM_FAULTS
@@ -88,13 +88,7 @@ def said(deltas: list[TextDelta]) -> str:
 )
 def test_the_deltas_are_the_answer(adapter: Adapter, text: str, ascii_only: bool, seed: int, part: int) -> None:
     """Whatever is answered, however it is escaped and cut into events and bytes, the deltas are what is committed."""
-    chance = random.Random(seed)
-
-    def pieces(raw: str) -> list[str]:
-        cuts = sorted(chance.sample(range(len(raw) + 1), k=min(len(raw), 6)))
-        return [raw[start:end] for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
-
-    with Provider(pieces=pieces, part=part) as provider:
+    with Provider(pieces=by_chance(seed, cuts=6), part=part) as provider:
         provider.plan(ROUTED, answering(text, ensure_ascii=ascii_only))
         told, standing, result = asyncio.run(run(adapter, provider))
 

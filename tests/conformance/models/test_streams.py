@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from conformance.models.adapters import OVER_HTTP, TIMEOUT_S, Adapter
 from conformance.models.test_faulty_calls import request
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.pieces import by_chance
 from support.provider import Provider
 from support.provider_faults import FAULTS, HONEST, saying
 from support.provider_streams import STREAM_FAULTS
@@ -46,13 +46,7 @@ async def hear(model: StreamingModel, schema: Any = None) -> tuple[Response | Ca
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), seed=st.integers(), part=st.integers(1, 40))
 def test_the_pieces_are_the_text(adapter: Adapter, text: str, seed: int, part: int) -> None:
     """Whatever is said, however it is cut into events and bytes, the pieces are the text, as it came in one piece."""
-    chance = random.Random(seed)
-
-    def pieces(said: str) -> list[str]:
-        cuts = sorted(chance.sample(range(len(said) + 1), k=min(len(said), 5)))
-        return [said[start:end] for start, end in zip([0, *cuts], [*cuts, len(said)], strict=True)]
-
-    with Provider(saying(text), pieces=pieces, part=part) as provider:
+    with Provider(saying(text), pieces=by_chance(seed, cuts=5), part=part) as provider:
         heard, told = asyncio.run(hear(made(adapter, provider)))
     with Provider(saying(text)) as provider:
         whole = asyncio.run(plain(made(adapter, provider)))
