@@ -246,5 +246,7 @@ ADAPTERS = (
     _over_http("messages streamed", _streamed(_messages), *_NOT_MESSAGES, honours=("max_tokens",)),
 )
 OVER_HTTP = tuple(adapter for adapter in ADAPTERS if adapter.build is not None)
+STREAMING = tuple(adapter for adapter in OVER_HTTP if not adapter.name.endswith("streamed"))
+"""Those that stream if somebody listens."""
 
 assert EXPECTED.keys() == FAULTS.keys(), "every fault is expected to lead to something"

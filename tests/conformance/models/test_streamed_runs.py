@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance.models.adapters import ADAPTERS, Adapter
-from conformance.models.test_streams import STREAMING
+from conformance.models.adapters import ADAPTERS, STREAMING, Adapter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.pieces import by_chance
@@ -51,8 +50,8 @@ class Desk(Machine[Ticket]):
 ROUTED = saying(json.dumps({"handoff": "go", "note": "the note of a routing agent"}))
 
 
-def answering(text: str, **json_options: Any) -> Fault:
-    return saying(json.dumps({"answer": text}, **json_options))
+def answering(text: str, *, fault: Fault | None = None, **json_options: Any) -> Fault:
+    return saying(json.dumps({"answer": text}, **json_options), fault=fault)
 
 
 async def run(
@@ -116,10 +115,6 @@ LOST = ("closed in the middle", "reset in the middle", "error event")
 BROKEN = ("garbage event", "event that is no object", "cut event")
 
 
-def _with(fault: Fault, text: str) -> Fault:
-    return replace(answering(text), name=fault.name, wire=fault.wire, streams=fault.streams)
-
-
 ANSWER = "an answer that is cut into several pieces on its way"
 
 
@@ -128,7 +123,7 @@ ANSWER = "an answer that is cut into several pieces on its way"
 async def test_a_cut_is_charged_and_taken_back(adapter: Adapter, name: str) -> None:
     """A stream that breaks is charged its reservation; what was told is taken back, and told anew if it is tried."""
     with Provider(part=16) as provider:
-        provider.plan(ROUTED, _with(STREAM_FAULTS[name], ANSWER), answering(ANSWER))
+        provider.plan(ROUTED, answering(ANSWER, fault=STREAM_FAULTS[name]), answering(ANSWER))
         told, standing, result = await run(adapter, provider)
 
     is_tried_again = name in LOST
@@ -148,7 +143,7 @@ async def test_a_stall_is_charged_and_taken_back(adapter: Adapter) -> None:
     """A stream that stalls ends with its visit, charged; what was told is taken back, and the connection closed."""
     limits = Desk.definition.limits.model_copy(update={"visit_s": 0.6})
     with Provider(part=16) as provider:
-        provider.plan(ROUTED, _with(STREAM_FAULTS["stalls"], ANSWER))
+        provider.plan(ROUTED, answering(ANSWER, fault=STREAM_FAULTS["stalls"]))
         told, standing, result = await run(adapter, provider, limits)
         has_hung_up = await asyncio.to_thread(provider.completions[1].hung_up.wait, 1)
 
