@@ -1,5 +1,6 @@
 """What pytest collects, which two processes must agree on before they can share the work."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,10 @@ def test_what_is_costly_is_done_by_one_worker() -> None:
     assert [] == [file for file in TOGETHER if not (ROOT / file).is_file()]
     assert TOGETHER == {unit(f"{file}::test_it[{number}]") for file in TOGETHER for number in range(2)}
     assert "tests/test_docs.py::test_it[1]" == unit("tests/test_docs.py::test_it[1]")
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    """Each has a name of its own in all folders, since pytest imports a module by its bare name, and a name once."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert [] == [name for name, count in names.items() if count > 1]

@@ -25,10 +25,8 @@ def fields_of(schema: Schema | None) -> Iterable[tuple[str, Schema]]:
 def ways_of(schema: Schema | None) -> Sequence[Schema]:
     """Return the ways to reply of a form that offers tools, each with the definitions added; none of any other form."""
     reply = dict(fields_of(schema)).get("reply")
-    ways = reply.get("anyOf", (reply,)) if reply is not None else ()
-    if not any("use" in way.get("properties", ()) for way in ways):
-        return ()
-    return [{**way, "$defs": reply["$defs"]} for way in ways] if reply is not None else ()
+    ways = [] if reply is None else [{**way, "$defs": reply["$defs"]} for way in reply.get("anyOf", (reply,))]
+    return ways if any("use" in way.get("properties", ()) for way in ways) else ()
 
 
 def by_schema(schema: Schema, tape: Tape, depth: int = _DEPTH) -> Any:

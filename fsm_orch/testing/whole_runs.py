@@ -56,25 +56,48 @@ def runs(
     @st.composite
     def drawn(draw: st.DrawFn) -> RunResult[C]:
         context, tape = draw(contexts(machine)), draw(tapes())
-        pool = _pool(draw, machine)
-        model = AdversarialModel(tape, attacks=attacks, machine=machine, values=pool, price=price)
-        agents = _adversaries(machine.definition, tape, pool)
-        runner: Runner[C, Any] = Runner(
-            machine, model=model, limits=limits, agents=agents, retry=Retry(jitter_s=0), store=MemoryStore()
-        )
-        deps = None if machine.definition.deps is None else object()
-
-        async def whole() -> RunResult[C]:
-            result = await runner.run(context, deps=deps, run_id="drawn")
-            while result.status == "waiting":  # for the approval of a tool: adversaries ask nobody
-                is_yes, question = bool(tape.below(2)), tape.pick(result.waiting)
-                result = await runner.resume("drawn", is_yes, question=question, deps=deps)
-            return result
-
-        with virtual_time() as loop:
-            return loop.run(whole())
+        return attacked(machine, context, tape, _pool(draw, machine), attacks=attacks, limits=limits, price=price)
 
     return drawn()
+
+
+def attacked(
+    machine: type[Machine[C, Any]],
+    context: C,
+    tape: Tape,
+    pool: Mapping[str, Sequence[Any]],
+    *,
+    attacks: Sequence[Attack] = ATTACKS,
+    limits: Limits | None = None,
+    price: Price = FREE,
+) -> RunResult[C]:
+    """Return the whole run that a tape decides; `runs` draws them.
+
+    Args:
+        machine: the machine.
+        context: what the run starts on.
+        tape: decides what adversaries do.
+        pool: by field, what may be written.
+        attacks: what the model may do.
+        limits: instead of the machine's.
+        price: what tokens cost.
+    """
+    model = AdversarialModel(tape, attacks=attacks, machine=machine, values=pool, price=price)
+    agents = _adversaries(machine.definition, tape, pool)
+    runner: Runner[C, Any] = Runner(
+        machine, model=model, limits=limits, agents=agents, retry=Retry(jitter_s=0), store=MemoryStore()
+    )
+    deps = None if machine.definition.deps is None else object()
+
+    async def whole() -> RunResult[C]:
+        result = await runner.run(context, deps=deps, run_id="drawn")
+        while result.status == "waiting":  # for the approval of a tool: adversaries ask nobody
+            is_yes, question = bool(tape.below(2)), tape.pick(result.waiting)
+            result = await runner.resume("drawn", is_yes, question=question, deps=deps)
+        return result
+
+    with virtual_time() as loop:
+        return loop.run(whole())
 
 
 def _adversaries(definition: Definition, tape: Tape, pool: Mapping[str, Sequence[Any]]) -> dict[State, Any]:

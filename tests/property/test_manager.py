@@ -10,14 +10,11 @@ from support.managing import Manager, Order
 from support.shop import use, use_all
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel
-from fsm_orch.agents.llm import LLMAgent
 from fsm_orch.kernel.records import Answered
 from fsm_orch.proof import prove
 from fsm_orch.proof.explore.reality import breaks
-from fsm_orch.resilience.retry import Retry
-from fsm_orch.testing import AdversarialModel, TheoremChecker, virtual_time
-from fsm_orch.testing.agents import AdversarialAgent, AdversarialTools
-from fsm_orch.testing.tape import Tape
+from fsm_orch.testing import Tape, TheoremChecker, virtual_time
+from fsm_orch.testing.whole_runs import attacked
 
 ASKED = Order(query="Where is my order, please?")
 LOOKED = [("status_of", {"order": 1}), ("status_of", {"order": 2}), ("stock_of", {"item": "cup"})]
@@ -63,37 +60,21 @@ def test_all_its_policies_are_proved() -> None:
     assert () == proof.findings
 
 
-def attacked(seed: int) -> tuple[Runner[Order, None], Any]:
-    """Run against a model, tools, code and humans that do whatever a seed says."""
-    random = Random(seed)
-    tape = Tape(random.randbytes(120))
-    pool = {"answer": ["a", None], "short": ["s"], "verified": [True, True, False]}
-    manage = Manager.definition.states["manage"]
-    assert isinstance(manage.agent, LLMAgent)
-    agents = {Manager.check: AdversarialAgent(tape, values=pool), manage: AdversarialTools(manage.agent, tape)}
-    model = AdversarialModel(tape, machine=Manager, values=pool)
-    runner = Runner(Manager, model=model, agents=agents, retry=Retry(jitter_s=0), store=MemoryStore())
-
-    async def whole() -> Any:
-        result = await runner.run(ASKED, run_id="r")
-        while result.status == "waiting":
-            result = await runner.resume("r", bool(tape.below(2)), question=tape.pick(result.waiting))
-        return result
-
-    with virtual_time() as loop:
-        return runner, loop.run(whole())
+WRITTEN = {"answer": ["a", None], "short": ["s"], "verified": [True, True, False]}
+"""By field, what adversaries write."""
 
 
 @in_both_lanes(few=60, many=20_000)
 def test_no_run_breaks_what_was_proved(examples: int) -> None:
     """Adversarial runs break no policy about tools; the books are exact after every input of each."""
+    compiled = Runner(Manager, model=ScriptedModel([])).compiled
     seen, approved = set[str](), 0
     for seed in range(examples):
-        runner, result = attacked(seed)
-        end = TheoremChecker(runner.compiled).follow_all(result.journal)
+        result = attacked(Manager, ASKED, Tape(Random(seed).randbytes(120)), WRITTEN)
+        end = TheoremChecker(compiled).follow_all(result.journal)
         assert 0 == end.ledger.reserved.tokens, seed
         for policy in Manager.policies:
-            assert not breaks(runner.compiled, policy, result.journal), (seed, str(policy))
+            assert not breaks(compiled, policy, result.journal), (seed, str(policy))
         seen.add(result.state.name if result.landing is None else result.landing.reason)
         approved += any(isinstance(record, Answered) and record.ok for record in result.records)
 

@@ -27,7 +27,7 @@ from fsm_orch import (
 from fsm_orch.amounts import FREE
 from fsm_orch.kernel.due import due
 from fsm_orch.kernel.effects import UseTool
-from fsm_orch.kernel.inputs import Input
+from fsm_orch.kernel.inputs import Answered, Input
 from fsm_orch.kernel.step import fold
 from fsm_orch.models import Request
 from fsm_orch.run.waiting import Question
@@ -73,7 +73,8 @@ class Kind(NamedTuple):
 
     machine: type[Machine[Any]]
     first: Context
-    deps: Callable[[], Any] = lambda: None
+    deps: Callable[[Sequence[Input]], Any] = lambda journal: None
+    """Makes the world in which a run goes on, by what is stored of the run."""
 
 
 class Item(Context):
@@ -109,7 +110,18 @@ class Chain(Machine[levels.Text]):
 PLAN = branches.Trip(plan=json.dumps({"a": [1, True], "b": [1.5, True], "c": [0.5, False]}))
 WELL = branches.Trip(plan=json.dumps({"a": [1, True], "b": [2, True]}))
 URLS = composed.Report(topic="tea", urls=("aa", "b", "aaa", "b"))
-TILL = refund.Till({1041: 4_900})  # one world, which goes on when a process has ended
+TILL = refund.Till({1041: 4_900})
+
+
+def till_of(journal: Sequence[Input]) -> refund.Till:
+    """Return a till of its own, out of which only that was paid which a journal says."""
+    till = refund.Till(TILL.orders)
+    for event in journal:
+        if isinstance(event, Answered) and event.value == "paid":
+            till.paid[1041] = refund.Payment(4_900, "it arrived broken", event.id)
+    return till
+
+
 KINDS = {
     "all": Kind(branches.All, WELL),
     "one of all fails": Kind(branches.All, PLAN),
@@ -129,7 +141,8 @@ KINDS = {
     "tool": Kind(asking.clerk("look", repeatable=True), asking.Claim(query="x")),
     "tool that needs approval": Kind(asking.clerk("pay", approval=True, repeatable=True), asking.Claim(query="x")),
     "tool that must not be used twice": Kind(asking.clerk("pay", approval=True), asking.Claim(query="x")),
-    "refund": Kind(refund.Refunds, refund.Claim(query="Order 1041"), lambda: TILL),
+    "refund": Kind(refund.Refunds, refund.Claim(query="Order 1041"), till_of),
+    "refund that was paid already": Kind(refund.Refunds, refund.Claim(query="Order 1041"), lambda journal: TILL),
     "research": Kind(research.Research, research.Report(question="What does the with statement do?")),
     "travel": Kind(travel.Travel, travel.Trip(wish="fjords")),
 }
@@ -139,7 +152,7 @@ def gone_on(kind: Kind, journal: Sequence[Input] = ()) -> RunResult[Any]:
     """Run in virtual time to the end; or go on, in a new runner, with what a store holds of a run."""
 
     async def going_on() -> RunResult[Any]:
-        runner, deps = Runner(kind.machine, model=ByForm(), store=(store := MemoryStore())), kind.deps()
+        runner, deps = Runner(kind.machine, model=ByForm(), store=(store := MemoryStore())), kind.deps(journal)
         if journal:
             await store.append("r", 0, journal)
             result = await runner.resume("r", deps=deps)

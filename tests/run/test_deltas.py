@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, ConfigDict, Field, field_serializer, field_validator, model_validator
+from support.pieces import by_chance
 from support.speaking import Speaking
 
 from fsm_orch import (
@@ -104,10 +104,6 @@ def standing(events: list[Record | TextDelta]) -> list[TextDelta]:
     return kept
 
 
-def by_characters(text: str) -> list[str]:
-    return list(text)
-
-
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"])),
     seed=st.integers(),
@@ -116,14 +112,8 @@ def by_characters(text: str) -> list[str]:
 )
 async def test_the_deltas_are_the_answer(text: str, seed: int, ascii_only: bool, indent: int | None) -> None:
     """Whatever is answered, however its JSON is written and cut, the deltas together are the field as committed."""
-    chance = random.Random(seed)
-
-    def pieces(raw: str) -> list[str]:
-        cuts = sorted(chance.sample(range(len(raw) + 1), k=min(len(raw), 20)))
-        return [raw[start:end] for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
-
     said = json.dumps({"handoff": "finish", "sure": True, "answer": text[:40]}, ensure_ascii=ascii_only, indent=indent)
-    model = Speaking([ROUTED, said], pieces=pieces)
+    model = Speaking([ROUTED, said], pieces=by_chance(seed, cuts=20))
     events, result = await streamed(Desk, model, Ticket())
 
     assert result.state is Desk.done
@@ -133,7 +123,7 @@ async def test_the_deltas_are_the_answer(text: str, seed: int, ascii_only: bool,
 
 async def test_a_delta_says_where_it_belongs() -> None:
     """It names its machine, visit, attempt and field; it comes before the handoff that commits it, and after a call."""
-    model = Speaking([ROUTED, {"handoff": "finish", "sure": True, "answer": "abc"}], pieces=by_characters)
+    model = Speaking([ROUTED, {"handoff": "finish", "sure": True, "answer": "abc"}])
     events, _ = await streamed(Desk, model, Ticket())
 
     delta = [event for event in events if isinstance(event, TextDelta)]
@@ -146,7 +136,7 @@ async def test_a_delta_says_where_it_belongs() -> None:
 async def test_nothing_of_a_routing_agent() -> None:
     """What is written on the way to another state is not told, though the agent may also end the run."""
     lines = [ROUTED, {"handoff": "back", "sure": True, "answer": "secret"}, ROUTED]
-    model = Speaking([*lines, {"handoff": "finish", "sure": True, "answer": "open"}], pieces=by_characters)
+    model = Speaking([*lines, {"handoff": "finish", "sure": True, "answer": "open"}])
     events, result = await streamed(Desk, model, Ticket())
 
     assert "open" == "".join(texts(events)) == result.context.answer
@@ -169,7 +159,7 @@ SILENT: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("why", SILENT)
 async def test_what_can_be_refused_is_not_told(why: str) -> None:
     """Nothing is told of a reply that is refused, or changed, for what stands before its text or may come after."""
-    model = Speaking([ROUTED, *[SILENT[why]] * 3], pieces=by_characters)
+    model = Speaking([ROUTED, *[SILENT[why]] * 3])
     events, _ = await streamed(Desk, model, Ticket())
 
     assert [] == texts(events)
@@ -178,7 +168,7 @@ async def test_what_can_be_refused_is_not_told(why: str) -> None:
 async def test_a_key_that_came_twice() -> None:
     """A key that stands twice before the text is refused, and nothing of its text is told."""
     said = '{"handoff": "back", "handoff": "finish", "sure": true, "answer": "x"}'
-    events, result = await streamed(Desk, Speaking([ROUTED, *[said] * 3], pieces=by_characters), Ticket())
+    events, result = await streamed(Desk, Speaking([ROUTED, *[said] * 3]), Ticket())
 
     assert [] == texts(events)
     assert "duplicate_key" in {event.reason for event in events if isinstance(event, records.Refused)}
@@ -187,7 +177,7 @@ async def test_a_key_that_came_twice() -> None:
 
 async def test_a_guard_of_what_is_written_already() -> None:
     """A guard that reads only what stands before the text is known by then."""
-    model = Speaking([ROUTED, {"handoff": "surely", "sure": True, "answer": "yes"}], pieces=by_characters)
+    model = Speaking([ROUTED, {"handoff": "surely", "sure": True, "answer": "yes"}])
     events, result = await streamed(Desk, model, Ticket())
 
     assert result.state is Desk.checked
@@ -208,9 +198,7 @@ async def test_a_guard_of_what_is_being_written(asked: Any, told: str) -> None:
         done, human = Final(), Final(fallback=True)
         finish = reply.to(done, guard=asked)
 
-    events, result = await streamed(
-        Guarded, Speaking([{"sure": True, "answer": "yes"}], pieces=by_characters), Ticket()
-    )
+    events, result = await streamed(Guarded, Speaking([{"sure": True, "answer": "yes"}]), Ticket())
 
     assert result.state is Guarded.done
     assert told == "".join(texts(events))
@@ -297,7 +285,7 @@ async def test_a_text_that_a_field_can_refuse_or_change(context: type[Any], is_t
         done, human = Final(), Final(fallback=True)
         finish = reply.to(done)
 
-    model = Speaking([{"answer": "yes, dear"}], pieces=by_characters)
+    model = Speaking([{"answer": "yes, dear"}])
     events, result = await streamed(Answering, model, context())
 
     assert "yes, dear" == result.context.answer
@@ -311,7 +299,7 @@ LOST = CallFailed("disconnected", unsent=False, transient=True)
 async def test_a_cut_is_withdrawn() -> None:
     """A reply that is lost on the way is charged in full, and what was told of it is taken back by what follows."""
     said = {"handoff": "finish", "sure": True, "answer": "a whole answer"}
-    model = Speaking([ROUTED, said, said], pieces=by_characters, fails={2: LOST})
+    model = Speaking([ROUTED, said, said], fails={2: LOST})
     async with asyncio.timeout(5):
         events, result = await streamed(Desk, model, Ticket())
 
@@ -329,7 +317,7 @@ async def test_a_cut_is_withdrawn() -> None:
 async def test_a_cut_for_good() -> None:
     """What was told of an answer that never comes is taken back, and its run lands with the default answer."""
     said = {"handoff": "finish", "sure": True, "answer": "a whole answer"}
-    model = Speaking([ROUTED, said], pieces=by_characters, fails={2: CallFailed("unreadable", unsent=False)})
+    model = Speaking([ROUTED, said], fails={2: CallFailed("unreadable", unsent=False)})
     events, result = await streamed(Desk, model, Ticket())
 
     assert "a whole answer".startswith("".join(texts(events)))
@@ -341,7 +329,7 @@ async def test_a_cut_for_good() -> None:
 async def test_a_reply_that_goes_wrong_after_its_text() -> None:
     """A reply that is refused for what follows its text is taken back, and the repair is told anew."""
     said = {"handoff": "finish", "sure": True, "answer": "right"}
-    model = Speaking([ROUTED, json.dumps(said).replace("right", "wrong") + "}", said], pieces=by_characters)
+    model = Speaking([ROUTED, json.dumps(said).replace("right", "wrong") + "}", said])
     events, result = await streamed(Desk, model, Ticket())
 
     assert "wrongright" == "".join(texts(events))
@@ -352,7 +340,7 @@ async def test_a_reply_that_goes_wrong_after_its_text() -> None:
 async def test_a_model_that_streams_another_reply_than_it_gives() -> None:
     """A reply that is not the one that was streamed is none, however legal."""
     said = {"handoff": "finish", "sure": True, "answer": "right"}
-    model = Speaking([ROUTED, said], pieces=by_characters, gives=lambda text: text.replace("right", "wrong"))
+    model = Speaking([ROUTED, said], gives=lambda text: text.replace("right", "wrong"))
     events, result = await streamed(Desk, model, Ticket())
 
     assert [] == standing(events)
@@ -369,7 +357,7 @@ async def test_usage_that_is_not_told() -> None:
             return type(response)(text=response.text, usage=None)
 
     said = {"handoff": "finish", "sure": True, "answer": "right"}
-    events, result = await streamed(Desk, Untold([ROUTED, said], pieces=by_characters), Ticket())
+    events, result = await streamed(Desk, Untold([ROUTED, said]), Ticket())
 
     assert "right" == "".join(texts(events)) == result.context.answer
     reserved = [event for event in result.journal if isinstance(event, CallReserved)]
@@ -382,7 +370,7 @@ async def test_a_delta_is_no_record() -> None:
     told: list[Any] = []
 
     def script() -> Speaking:
-        return Speaking([ROUTED, said], pieces=by_characters)
+        return Speaking([ROUTED, said])
 
     fixed: dict[str, Any] = {"clock": lambda: 0.0, "new_id": lambda: "r"}
     events, result = await streamed(Desk, script(), Ticket(), observers=[told.append], **fixed)
@@ -419,7 +407,7 @@ async def test_a_model_that_does_not_stream() -> None:
 async def test_leaving_in_the_middle_of_an_answer() -> None:
     """A reader who leaves while the answer is written lands the run; the call is charged in full, nothing is held."""
     said = {"handoff": "finish", "sure": True, "answer": "a long answer"}
-    model = Speaking([ROUTED, said], pieces=by_characters)
+    model = Speaking([ROUTED, said])
     told: list[Any] = []
     async with Runner(Desk, model=model, observers=[told.append]).stream(Ticket()) as stream:
         async for event in stream:
@@ -457,7 +445,7 @@ class Outer(Machine[Ticket]):
 
 async def test_an_end_of_a_part_is_not_the_end_of_the_run() -> None:
     """What a machine inside a run answers is not told: its end is not the run's."""
-    model = Speaking([{"answer": "inside"}, {"note": "outside"}], pieces=by_characters)
+    model = Speaking([{"answer": "inside"}, {"note": "outside"}])
     events, result = await streamed(Outer, model, Ticket())
 
     assert result.state is Outer.done

@@ -22,9 +22,10 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
+from support.pieces import Pieces, by_fives
 from support.provider_dialects import DIALECTS, Dialect, Json, Rejected, filled
 from support.provider_faults import HONEST, Fault, Said
-from support.provider_streams import STREAMS, Pieces, by_fives
+from support.provider_streams import STREAMS
 
 KEY = "sk-test-secret-key"
 HOST = "127.0.0.1"

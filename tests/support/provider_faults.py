@@ -72,14 +72,18 @@ class Fault:
 HONEST = Fault(name="honest")
 
 
-def saying(text: str) -> Fault:
-    """Return a fault that replies with a text, cut at the cap and reported honestly; four characters are a token."""
+def saying(text: str, *, fault: Fault | None = None) -> Fault:
+    """Return a fault that replies with a text, cut at the cap and reported honestly; four characters are a token.
+
+    Args:
+        fault: what it does besides; None: nothing.
+    """
 
     def departs(said: Said, cap: int) -> Said:
         cut = text[: 4 * cap]
         return replace(said, texts=(cut,), output_tokens=-(-len(cut) // 4), finish="stop" if cut == text else "length")
 
-    return Fault(name="scripted", departs=departs)
+    return replace(fault or Fault(name="scripted"), departs=departs)
 
 
 def _decision(said: Said, **changes: Any) -> str:

@@ -9,17 +9,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from support.pieces import Pieces
 from support.provider_faults import Fault
 
 Json = dict[str, Any]
-Pieces = Callable[[str], list[str]]
-"""Cuts a text into what comes at a time."""
-
-
-def by_fives(text: str) -> list[str]:
-    """Cut a text into pieces of five characters, about a token each; one that is huge into a thousand pieces."""
-    size = max(5, len(text) // 1_000)
-    return [text[start : start + size] for start in range(0, len(text), size)]
 
 
 def _sse(event: Json, name: str | None = None) -> bytes:

@@ -12,7 +12,7 @@ from fsm_orch import ScriptedModel
 from fsm_orch.models.base import OnPiece, Request, Response
 from fsm_orch.models.scripted import Line
 
-Pieces = Callable[[str], Iterable[str]]
+from .pieces import Pieces
 
 
 class Speaking(ScriptedModel):
@@ -30,7 +30,7 @@ class Speaking(ScriptedModel):
         self,
         script: Iterable[Line],
         *,
-        pieces: Pieces = lambda text: text,
+        pieces: Pieces = list,
         fails: dict[int, BaseException] | None = None,
         gives: Callable[[str], str] = lambda text: text,
         on_piece: Callable[[], Any] = lambda: None,

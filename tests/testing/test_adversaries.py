@@ -8,11 +8,13 @@ import json
 import pytest
 from hypothesis import given
 from support.desk import Support, Ticket
+from support.shop import DONE, SOLVED, desk, order_status, run
 
 from fsm_orch import CallFailed, Message, Runner
 from fsm_orch.models import Request
 from fsm_orch.testing import ATTACKS, AdversarialModel, Attack, Tape, assert_replays, tapes, virtual_time
 from fsm_orch.testing.adversaries import SECRET
+from fsm_orch.testing.values import ways_of
 
 MENU = ["to_billing", "resolved"]
 REQUEST = Request(
@@ -35,6 +37,15 @@ def only(attack: Attack, tape: Tape) -> AdversarialModel:
 def said(attack: Attack, tape: Tape) -> str:
     with virtual_time() as loop:
         return loop.run(only(attack, tape).complete(REQUEST)).text
+
+
+def test_a_form_that_offers_tools_has_ways_to_reply() -> None:
+    """Uses and the decision are ways, and only the decision has fields to misroute; no other form has any."""
+    (_, offered), (_, plain) = run(desk(order_status), DONE), run(desk(), SOLVED)
+
+    ways = ways_of(offered.requests[0].schema)
+    assert [["use"], ["use_all"], ["answer", "handoff"]] == [sorted(way["properties"]) for way in ways]
+    assert () == ways_of(plain.requests[0].schema)
 
 
 @pytest.mark.parametrize("attack", MISROUTES)

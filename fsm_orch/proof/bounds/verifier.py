@@ -164,6 +164,11 @@ class _Graph(NamedTuple):
     onward: Mapping[str, Sequence[str]]
     """By state, the states that its edges lead to; final states, and states that cannot be entered, are left out."""
 
+    @property
+    def has_one_start(self) -> bool:
+        """Whether all runs begin in one state, whose first visit is not among those left, and pays no toll."""
+        return len(self.starts) == 1
+
 
 def _graph(canonical: Json, hops: int) -> _Graph:
     states = canonical["states"]
@@ -245,8 +250,7 @@ def _objection(bound: Json, canonical: Json, graph: _Graph, cost: Mapping[str, i
         # 0 because a run may end here: any run can be landed after any visit.
         layers.append({s: max([0, *(gain[t] + layers[-1][t] for t in ways)]) for s, ways in graph.onward.items()})
     paid = sum(graph.left[state] * of for state, of in toll.items())
-    is_single = len(graph.starts) == 1  # whose first visit is not among those left, and paid no toll
-    begun = {s: cost[s] * unit if is_single else gain[s] for s in graph.starts}
+    begun = {s: cost[s] * unit if graph.has_one_start else gain[s] for s in graph.starts}
     reach = {
         n: max((begun[s] + layers[n][s], layers[n][s]) for s in graph.starts) for n in (graph.hops - 1, graph.hops)
     }
@@ -276,7 +280,7 @@ def _objection(bound: Json, canonical: Json, graph: _Graph, cost: Mapping[str, i
 def _walk(witness: Json, canonical: Json, graph: _Graph, cost: Mapping[str, int]) -> int | None:
     """Return what a path is charged, or None if it is not a path of this graph within the limits of hops and visits."""
     states, handoffs = witness["states"], witness["handoffs"]
-    counted = states[1:] if len(graph.starts) == 1 else states
+    counted = states[1:] if graph.has_one_start else states
     edges = {(h["name"], source, h["target"]) for h in canonical["handoffs"] for source in h["sources"]}
     is_path = (
         bool(states)
@@ -312,9 +316,9 @@ def _is_dearest(
     """
     # Of paths that stand in the same state after the same visits, the most expensive is enough: whatever can follow one
     # can follow the others. Visits are counted only where they can run out.
-    last = graph.hops - (len(graph.starts) == 1)
+    last = graph.hops - graph.has_one_start
     paths: _Paths = {
-        (s, (s,) if len(graph.starts) > 1 and graph.left[s] < last else ()): (cost[s], of) for s, of in begun.items()
+        (s, (s,) if graph.left[s] < last and not graph.has_one_start else ()): (cost[s], of) for s, of in begun.items()
     }
     for n in range(graph.hops - 2, -1, -1):
         longer: _Paths = {}

@@ -156,14 +156,14 @@ class _Writer:
         self._inputs, self._answered, self._charged, self._reserved = [], [], [], 0
         self._uses, self._declines = [], []
 
-    def _proposer(self, begun: Position | None, handoff: str, event: Input) -> str | None:
+    def _proposer(self, left: Position | None, handoff: str, event: Input) -> str | None:
         """Return the function that must propose a handoff; None if guards alone may take it, or no function chooses."""
-        if begun is None or not isinstance(event, inputs.Replied) or event.handoff != handoff:
+        if left is None or not isinstance(event, inputs.Replied) or event.handoff != handoff:
             return None
-        spec = self._play.compiled.states[begun.now.state].spec
+        spec = self._play.compiled.states[left.now.state].spec
         if spec.kind != "code" or spec.proposes:  # a model and a router propose whatever they do
             return None
-        by_itself = self._play.take(self._unbound(begun), replace(event, handoff=None))
+        by_itself = self._play.take(self._unbound(left), replace(event, handoff=None))
         taken = (record for moved, _ in by_itself for record in moved.records if isinstance(record, records.HandedOff))
         return None if any(record.handoff == handoff for record in taken) else spec.name
 

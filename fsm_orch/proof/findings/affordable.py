@@ -114,11 +114,13 @@ def no_answer_fits(definition: Definition, prices: Prices) -> Iterator[Finding]:
     """Find limits that no way to an answer fits into once each of its agents uses one call in full."""
     limits, entering = definition.limits, grants(definition, prices)
     for measure, limit in (("tokens", limits.tokens), ("cost", limits.cost_micros)):
+        if limit is None:
+            continue
         price = {name: getattr(grant, measure) for name, grant in entering.items()}
         shown = dollars if measure == "cost" else (lambda number: f"{number:,} tokens")
         for start in definition.starts:
             way = _cheapest_answer(definition, price, start)
-            if limit is None or way is None or way.price <= limit:
+            if way is None or way.price <= limit:
                 continue
             yield codes.finding(
                 "FSM302",

@@ -53,6 +53,24 @@ class Adapter:
     skip: str | None = None
 
 
+@dataclass(frozen=True)
+class _Wrapped:
+    """A model with another inside, which says all of it but its replies."""
+
+    model: Model
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def price(self) -> Price | None:
+        return self.model.price
+
+    async def count(self, request: Request) -> int:
+        return await self.model.count(request)
+
+
 # --- over HTTP ------------------------------------------------------------------------------------------------
 
 
@@ -98,25 +116,7 @@ def _messages(url: str, **options: Any) -> Model:
 
 
 @dataclass(frozen=True)
-class _Around:
-    """A model around another one, whose replies pass through it."""
-
-    model: Model
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def price(self) -> Price | None:
-        return self.model.price
-
-    async def count(self, request: Request) -> int:
-        return await self.model.count(request)
-
-
-@dataclass(frozen=True)
-class Streamed(_Around):
+class Streamed(_Wrapped):
     """A model whose every reply is streamed, to one who keeps what is told."""
 
     told: list[str] = field(default_factory=list)
@@ -146,7 +146,7 @@ def counted(counting: Fault) -> Iterator[Stage]:
 
 
 @dataclass(frozen=True)
-class _Watched(_Around):
+class _Watched(_Wrapped):
     """A model whose requests are counted on the way; it adds nothing else."""
 
     reported: list[int | None] = field(default_factory=list)
@@ -246,5 +246,7 @@ ADAPTERS = (
     _over_http("messages streamed", _streamed(_messages), *_NOT_MESSAGES, honours=("max_tokens",)),
 )
 OVER_HTTP = tuple(adapter for adapter in ADAPTERS if adapter.build is not None)
+STREAMING = tuple(adapter for adapter in OVER_HTTP if not adapter.name.endswith("streamed"))
+"""Those that stream if somebody listens."""
 
 assert EXPECTED.keys() == FAULTS.keys(), "every fault is expected to lead to something"

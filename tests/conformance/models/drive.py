@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from conformance.models.adapters import Stage
+from conformance.models.adapters import QUERY, Stage
 from conformance.models.expectations import Charge
 from support.provider_faults import Fault
 
 from fsm_orch import Context, Final, Given, Limits, LLMAgent, Machine, Retry, Runner, RunResult, State, Tool
 from fsm_orch.kernel import records
 from fsm_orch.kernel.codec import to_json
+from fsm_orch.messages import Message
+from fsm_orch.models import Request
 from fsm_orch.observe.log import log_records
 from fsm_orch.testing import TheoremChecker
 
 HANGING = {"slow", "silent", "endless"}
 """Wires that would keep a run for good, so it is given little time on them."""
+
+_QUICK = Retry(initial_s=0.01, max_s=0.02, jitter_s=0.0)
 
 SCHEMA = {
     "type": "object",
@@ -33,7 +37,11 @@ SCHEMA = {
 }
 """What a single call asks for; a run asks for much the same."""
 
-_QUICK = Retry(initial_s=0.01, max_s=0.02, jitter_s=0.0)
+
+def request(*texts: str, schema: Any = SCHEMA, cap: int = 100) -> Request:
+    """Ask something, after a system's message."""
+    asked = [Message(role="user", content=text) for text in texts or (QUERY,)]
+    return Request(messages=(Message(role="system", content="Decide."), *asked), schema=schema, max_output_tokens=cap)
 
 
 class Case(Context):
@@ -57,7 +65,12 @@ def desk_with_tools(max_input_tokens: int, max_output_tokens: int) -> type[Machi
     return _desk(max_input_tokens, max_output_tokens, calls=3, tools=tool, tool_first=True, asks=1)
 
 
-def _desk(max_input_tokens: int, max_output_tokens: int, *, calls: int, **options: Any) -> type[Machine[Case]]:
+def order_status(order: int) -> str:
+    """Return where an order is."""
+    return "shipped"
+
+
+def _desk(max_input_tokens: int, max_output_tokens: int, *, calls: int, **tools: Any) -> type[Machine[Case]]:
     class Desk(Machine[Case]):
         """Accept or decline, or land with a human."""
 
@@ -69,7 +82,7 @@ def _desk(max_input_tokens: int, max_output_tokens: int, *, calls: int, **option
                 calls=calls,
                 max_input_tokens=max_input_tokens,
                 max_output_tokens=max_output_tokens,
-                **options,
+                **tools,
             ),
             initial=True,
         )
@@ -82,11 +95,6 @@ def _desk(max_input_tokens: int, max_output_tokens: int, *, calls: int, **option
         limits = Limits(hops=2, tokens=calls * (max_input_tokens + max_output_tokens))
 
     return Desk
-
-
-def order_status(order: int) -> str:
-    """Return where an order is."""
-    return "shipped"
 
 
 @dataclass(frozen=True, kw_only=True)

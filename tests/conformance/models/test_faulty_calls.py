@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conformance.models.adapters import OVER_HTTP, QUERY, TIMEOUT_S, Adapter
-from conformance.models.drive import HANGING, SCHEMA, told_of
+from conformance.models.drive import HANGING, SCHEMA, request, told_of
 from support.provider import CAPS, KEY, Provider, by_bytes
 from support.provider_faults import FAULTS, saying
 
@@ -26,12 +26,6 @@ HANG_S = 4
 
 ROWS = [pytest.param(adapter, name, id=f"{adapter.name}: {name}") for adapter in OVER_HTTP for name in adapter.expected]
 over_http = pytest.mark.parametrize("adapter", OVER_HTTP, ids=lambda adapter: adapter.name)
-
-
-def request(*texts: str, schema: Any = SCHEMA, cap: int = 100) -> Request:
-    """Ask something, after a system's message."""
-    asked = [Message(role="user", content=text) for text in texts or (QUERY,)]
-    return Request(messages=(Message(role="system", content="Decide."), *asked), schema=schema, max_output_tokens=cap)
 
 
 async def ask(model: Model, asked: Request | None = None) -> Response | CallFailed:

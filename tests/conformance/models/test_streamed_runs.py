@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance.models.adapters import ADAPTERS, Adapter
-from conformance.models.test_streams import STREAMING
+from conformance.models.adapters import ADAPTERS, STREAMING, Adapter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.pieces import by_chance
 from support.provider import Provider
 from support.provider_faults import Fault, saying
 from support.provider_streams import STREAM_FAULTS
@@ -51,8 +50,8 @@ class Desk(Machine[Ticket]):
 ROUTED = saying(json.dumps({"handoff": "go", "note": "the note of a routing agent"}))
 
 
-def answering(text: str, **json_options: Any) -> Fault:
-    return saying(json.dumps({"answer": text}, **json_options))
+def answering(text: str, *, fault: Fault | None = None, **json_options: Any) -> Fault:
+    return saying(json.dumps({"answer": text}, **json_options), fault=fault)
 
 
 async def run(
@@ -88,13 +87,7 @@ def said(deltas: list[TextDelta]) -> str:
 )
 def test_the_deltas_are_the_answer(adapter: Adapter, text: str, ascii_only: bool, seed: int, part: int) -> None:
     """Whatever is answered, however it is escaped and cut into events and bytes, the deltas are what is committed."""
-    chance = random.Random(seed)
-
-    def pieces(raw: str) -> list[str]:
-        cuts = sorted(chance.sample(range(len(raw) + 1), k=min(len(raw), 6)))
-        return [raw[start:end] for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
-
-    with Provider(pieces=pieces, part=part) as provider:
+    with Provider(pieces=by_chance(seed, cuts=6), part=part) as provider:
         provider.plan(ROUTED, answering(text, ensure_ascii=ascii_only))
         told, standing, result = asyncio.run(run(adapter, provider))
 
@@ -122,10 +115,6 @@ LOST = ("closed in the middle", "reset in the middle", "error event")
 BROKEN = ("garbage event", "event that is no object", "cut event")
 
 
-def _with(fault: Fault, text: str) -> Fault:
-    return replace(answering(text), name=fault.name, wire=fault.wire, streams=fault.streams)
-
-
 ANSWER = "an answer that is cut into several pieces on its way"
 
 
@@ -134,7 +123,7 @@ ANSWER = "an answer that is cut into several pieces on its way"
 async def test_a_cut_is_charged_and_taken_back(adapter: Adapter, name: str) -> None:
     """A stream that breaks is charged its reservation; what was told is taken back, and told anew if it is tried."""
     with Provider(part=16) as provider:
-        provider.plan(ROUTED, _with(STREAM_FAULTS[name], ANSWER), answering(ANSWER))
+        provider.plan(ROUTED, answering(ANSWER, fault=STREAM_FAULTS[name]), answering(ANSWER))
         told, standing, result = await run(adapter, provider)
 
     is_tried_again = name in LOST
@@ -154,7 +143,7 @@ async def test_a_stall_is_charged_and_taken_back(adapter: Adapter) -> None:
     """A stream that stalls ends with its visit, charged; what was told is taken back, and the connection closed."""
     limits = Desk.definition.limits.model_copy(update={"visit_s": 0.6})
     with Provider(part=16) as provider:
-        provider.plan(ROUTED, _with(STREAM_FAULTS["stalls"], ANSWER))
+        provider.plan(ROUTED, answering(ANSWER, fault=STREAM_FAULTS["stalls"]))
         told, standing, result = await run(adapter, provider, limits)
         has_hung_up = await asyncio.to_thread(provider.completions[1].hung_up.wait, 1)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from typing import Any
 
 import pytest
-from conformance.models.adapters import OVER_HTTP, TIMEOUT_S, Adapter
-from conformance.models.test_faulty_calls import request
+from conformance.models.adapters import STREAMING, TIMEOUT_S, Adapter
+from conformance.models.drive import request
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.pieces import by_chance
 from support.provider import Provider
 from support.provider_faults import FAULTS, HONEST, saying
 from support.provider_streams import STREAM_FAULTS
@@ -20,7 +20,6 @@ from fsm_orch.errors import CallFailed
 from fsm_orch.models import events
 from fsm_orch.models.base import Response, StreamingModel, streaming
 
-STREAMING = [adapter for adapter in OVER_HTTP if not adapter.name.endswith("streamed")]
 streamed = pytest.mark.parametrize("adapter", STREAMING, ids=lambda adapter: adapter.name)
 
 
@@ -46,13 +45,7 @@ async def hear(model: StreamingModel, schema: Any = None) -> tuple[Response | Ca
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), seed=st.integers(), part=st.integers(1, 40))
 def test_the_pieces_are_the_text(adapter: Adapter, text: str, seed: int, part: int) -> None:
     """Whatever is said, however it is cut into events and bytes, the pieces are the text, as it came in one piece."""
-    chance = random.Random(seed)
-
-    def pieces(said: str) -> list[str]:
-        cuts = sorted(chance.sample(range(len(said) + 1), k=min(len(said), 5)))
-        return [said[start:end] for start, end in zip([0, *cuts], [*cuts, len(said)], strict=True)]
-
-    with Provider(saying(text), pieces=pieces, part=part) as provider:
+    with Provider(saying(text), pieces=by_chance(seed, cuts=5), part=part) as provider:
         heard, told = asyncio.run(hear(made(adapter, provider)))
     with Provider(saying(text)) as provider:
         whole = asyncio.run(plain(made(adapter, provider)))
@@ -99,7 +92,7 @@ async def test_a_stream_that_is_cut_is_charged(adapter: Adapter, name: str) -> N
     """A stream that breaks has told what came before; it may have been billed, and it is one request."""
     text = "a text that is cut into several pieces"
     fault = STREAM_FAULTS[name]
-    with Provider(_both(fault, saying(text)), part=16) as provider:
+    with Provider(saying(text, fault=fault), part=16) as provider:
         model = made(adapter, provider, timeout_s=TIMEOUT_S if fault.wire == "stalls" else 5.0)
         failed, told = await hear(model)
 
@@ -111,16 +104,12 @@ async def test_a_stream_that_is_cut_is_charged(adapter: Adapter, name: str) -> N
     assert 1 == len(provider.completions)
 
 
-def _both(fault: Any, saying: Any) -> Any:
-    return type(fault)(name=fault.name, wire=fault.wire, streams=fault.streams, departs=saying.departs)
-
-
 @streamed
 @pytest.mark.parametrize("name", ["unknown events", "windows", "no last blank line", "never closes", "does not stream"])
 async def test_what_is_right_in_a_stream(adapter: Adapter, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other line ends, comments, events of no known kind, and a body that does not end, lose nothing of a reply."""
     monkeypatch.setattr(events, "_END_S", 0.2)
-    with Provider(_both(STREAM_FAULTS[name], saying("a text in pieces")), part=16) as provider:
+    with Provider(saying("a text in pieces", fault=STREAM_FAULTS[name]), part=16) as provider:
         model = made(adapter, provider)
         heard, told = await hear(model)
         again, _ = await hear(model)
@@ -136,7 +125,7 @@ async def test_what_is_right_in_a_stream(adapter: Adapter, name: str, monkeypatc
 async def test_silence_in_a_text_is_a_timeout(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once its text has begun, a reply may not be silent for long, however much time its call has."""
     monkeypatch.setattr(events, "SILENCE_S", 0.1)
-    with Provider(_both(STREAM_FAULTS["stalls"], saying("a text in pieces")), part=16) as provider:
+    with Provider(saying("a text in pieces", fault=STREAM_FAULTS["stalls"]), part=16) as provider:
         model = made(adapter, provider, timeout_s=30.0)
         failed, told = await hear(model)
         has_hung_up = await asyncio.to_thread(provider.completions[0].hung_up.wait, 1)
@@ -161,7 +150,7 @@ async def test_a_model_may_think_as_long_as_it_has_time(adapter: Adapter, monkey
 @streamed
 async def test_a_stream_that_is_left_closes_its_connection(adapter: Adapter) -> None:
     """A call that is cancelled in the middle of its stream closes its connection, and tells no more."""
-    with Provider(_both(STREAM_FAULTS["stalls"], saying("a text in pieces")), part=16) as provider:
+    with Provider(saying("a text in pieces", fault=STREAM_FAULTS["stalls"]), part=16) as provider:
         began, told, model = asyncio.Event(), list[str](), made(adapter, provider)
         call = asyncio.create_task(model.complete(request(schema=None), lambda text: (told.append(text), began.set())))
         await asyncio.wait_for(began.wait(), 2)

@@ -103,6 +103,17 @@ def test_a_path_says_which_tools_it_uses() -> None:
     assert "(uses refund)" in str(prove(Shop))
 
 
+def test_a_path_says_which_tools_were_declined() -> None:
+    """A use that a human has declined is in the table of its visit, and in the turn of its test."""
+    policy = Shop.policies[8]
+    (judged,) = explore(Shop.definition, policies=(policy,)).policies
+    assert judged.trace is not None
+
+    assert [("ask", ("refund",))] == [(leg.state, leg.declines) for leg in judged.trace.legs if leg.declines]
+    assert "refund declined" in table(judged.trace)
+    assert 'declines=["refund"]' in pytest_source(Shop.definition, policy, judged.trace, module="shops")
+
+
 def test_turns_use_tools() -> None:
     """A turn uses its tools one after the other, once a human has approved it; what is declined is not used."""
     to_till = [
