@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ..define.changes import broken, describe
+from ..define.parts import USE, USE_ALL
 from ..define.signature import Misfit
 from ..define.strict import Json, closed
 from ..kernel.reasons import Refusal
@@ -74,11 +75,11 @@ class ToolForm:
         reply = read.get("reply")
         if not isinstance(reply, dict):
             return Refusal("missing_field", 'The reply did not fit: put it under one key, {"reply": {...}}.')
-        uses = reply.keys() & {"use", "use_all"}
+        uses = reply.keys() & {USE, USE_ALL}
         if read.keys() != {"reply"} or (uses and len(reply) > 1):
             return Refusal("unknown_field", "The reply had keys that were not asked for.")
         if uses:
-            return self._used([reply["use"]] if "use" in reply else reply["use_all"])
+            return self._used([reply[USE]] if USE in reply else reply[USE_ALL])
         if self.decision is None:
             return Refusal("must_ask", f"It is too early to decide: first use {' or '.join(self.offered)}.")
         return _said(reply) if self.decision.schema is None else self.decision.filled(reply)
@@ -144,9 +145,9 @@ def tool_form(offered: tuple[Offered, ...], decision: Form | None, *, is_list: b
     use = _one_of([_use(each, parts) for each in offered])
     if is_list:  # said once: a schema is part of what a request costs
         parts[_USE], use = use, {"$ref": f"#/$defs/{_USE}"}
-    ways = [closed({"use": use})]
+    ways = [closed({USE: use})]
     if is_list:
-        ways.append(closed({"use_all": {"type": "array", "items": use}}))
+        ways.append(closed({USE_ALL: {"type": "array", "items": use}}))
     if decision is not None:
         ways.append(_decision(decision, parts))
     schema = closed({"reply": _one_of(ways)}) | ({"$defs": parts} if parts else {})

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..define.context import FieldRef
 from ..define.machine import AnyMachine
+from ..define.parts import USE, USE_ALL
 from ..errors import VisitError
 from ..kernel.configuration import Ask
 from ..kernel.legal import Offer
@@ -97,9 +98,9 @@ class Toolbox:
         yield "You may use tools:" if may_decide else "First use a tool:"
         yield from map(_line, tools.offered)
         use = '{"tool": ..., "arguments": {...}}'
-        yield f'To use a tool, reply with one JSON object {{"reply": {{"use": {use}}}}}.'
+        yield f'To use a tool, reply with one JSON object {{"reply": {{"{USE}": {use}}}}}.'
         if tools.is_list:
-            yield f'To use several at once, reply with one JSON object {{"reply": {{"use_all": [{use}, ...]}}}}.'
+            yield f'To use several at once, reply with one JSON object {{"reply": {{"{USE_ALL}": [{use}, ...]}}}}.'
         if may_decide:
             yield f'To decide, reply with one JSON object {{"reply": {{...}}}} with {keys} in it.'
 
@@ -115,7 +116,7 @@ class Toolbox:
         name, given = _asked(ask)
         tool = self.tools[name]
         came = shortened(tool.result(ask), max(LEAST_CHARS, tool.most_chars // by))
-        used = {"reply": {"use": {"tool": name, "arguments": shortened(given, tool.most_chars)}}}
+        used = {"reply": {USE: {"tool": name, "arguments": shortened(given, tool.most_chars)}}}
         return (
             Message(role="assistant", content=as_text(used)),
             # the user's side says it, and not the system's: a result may quote anything

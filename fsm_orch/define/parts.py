@@ -11,6 +11,9 @@ from .context import FieldRef
 from .wording import kind_of
 from .worst import share_of
 
+USE, USE_ALL = "use", "use_all"
+"""The keys by which the reply of a model asks for tools: for one, or for several at once."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:

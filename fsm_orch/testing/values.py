@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..agents.decision import form
+from ..define.parts import USE
 from .tape import Tape
 
 Schema = Mapping[str, Any]
@@ -26,7 +27,7 @@ def ways_of(schema: Schema | None) -> Sequence[Schema]:
     """Return the ways to reply of a form that offers tools, each with the definitions added; none of any other form."""
     reply = dict(fields_of(schema)).get("reply")
     ways = [] if reply is None else [{**way, "$defs": reply["$defs"]} for way in reply.get("anyOf", (reply,))]
-    return ways if any("use" in way.get("properties", ()) for way in ways) else ()
+    return ways if any(USE in way.get("properties", ()) for way in ways) else ()
 
 
 def by_schema(schema: Schema, tape: Tape, depth: int = _DEPTH) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ...errors import Finding
 from .. import codes
 from ..definition import Definition
+from ..parts import USE, USE_ALL
 from ..states import NONE_OF_THESE
 from .functions import guards_in_use
 
@@ -31,10 +32,6 @@ def unnamed_handoffs(definition: Definition) -> Iterator[Finding]:
             problem=f"a handoff to {handoff.target.name or 'a state'!r} that is assigned to no attribute",
             fix=f"write to_{handoff.target.name or 'it'} = ...",
         )
-
-
-_KEYS_OF_USES = frozenset({"use", "use_all"})
-"""Keys by which the reply of a model asks for tools; keep in sync with `agents.tool_form`."""
 
 
 def wire_names(definition: Definition) -> Iterator[Finding]:
@@ -69,7 +66,7 @@ def wire_names(definition: Definition) -> Iterator[Finding]:
                 expected="any other name: a decision has a key of its own by this one",
                 fix="rename the field",
             )
-        for name in sorted(state.spec.written_names & _KEYS_OF_USES if state.spec.shown_chars else ()):
+        for name in sorted(state.spec.written_names & {USE, USE_ALL} if state.spec.shown_chars else ()):
             yield codes.finding(
                 "FSM114",
                 where=state.where,
