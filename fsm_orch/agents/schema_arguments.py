@@ -73,8 +73,11 @@ class SchemaArguments:
 
         Raises Misfit: if it does not fit; says why.
         """
-        made: Json = self._without_nulls(from_json(as_text(given)), self._root)
-        error = _worst(self._validator.iter_errors(made))
+        try:
+            made: Json = self._without_nulls(from_json(as_text(given)), self._root)
+            error = _worst(self._validator.iter_errors(made))
+        except OverflowError:
+            raise Misfit("a number is too large") from None
         if error is not None:
             place = ".".join(map(str, error.absolute_path))
             raise Misfit(shortened(f"{place}: {error.message}" if place else error.message, _LONGEST))

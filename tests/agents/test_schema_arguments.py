@@ -130,6 +130,12 @@ def test_a_part_that_is_all_of_one_is_that_one(part: dict[str, Any]) -> None:
     assert read == {"a": {"sku": "a"}}
 
 
+def test_a_number_that_is_too_large_is_told() -> None:
+    """JSON has no largest number, and Python cannot divide all of them."""
+    with pytest.raises(Misfit, match=r"^a number is too large$"):
+        SchemaArguments(takes(a={"type": "number", "multipleOf": 0.5})).read({"a": 10**400})
+
+
 def test_what_is_told_is_short() -> None:
     """A model is not told megabytes of what it wrote itself."""
     with pytest.raises(Misfit) as caught:
