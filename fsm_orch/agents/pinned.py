@@ -37,7 +37,10 @@ def from_text(text: bytes) -> Pinned:
 
     Raises ValueError: if it is none.
     """
-    tools = msgspec.json.decode(text, type=_File).tools
+    try:
+        tools = msgspec.json.decode(text, type=_File).tools
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     # the order of properties is that of the form: a digest does not see it, so there is one
     again = json.dumps(msgspec.to_builtins({"tools": tools}), sort_keys=True)
     return msgspec.json.decode(again, type=_File).tools
