@@ -86,8 +86,6 @@ def test_half_of_a_pair_is_told_as_it_is_kept(pieces: tuple[str, ...]) -> None:
     assert "".join(written(HEAD, *pieces).told) == "a?bc"
 
 
-
-
 @pytest.mark.parametrize(
     "raw",
     [
