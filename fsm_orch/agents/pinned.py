@@ -28,8 +28,12 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def to_text(tools: Pinned) -> str:
-    """Return the text of a pinned file: the same for the same tools, in whatever order they and their parts came."""
-    return json.dumps(msgspec.to_builtins({"tools": tools}), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    """Return the text of a pinned file: the same for the same tools, in whatever order they and their parts came.
+
+    Raises ValueError: if a number in them is infinite, which is no JSON.
+    """
+    told = msgspec.to_builtins({"tools": tools})
+    return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def from_text(text: bytes) -> Pinned:
@@ -37,7 +41,10 @@ def from_text(text: bytes) -> Pinned:
 
     Raises ValueError: if it is none.
     """
-    tools = msgspec.json.decode(text, type=_File).tools
+    try:
+        tools = msgspec.json.decode(text, type=_File).tools
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     # the order of properties is that of the form: a digest does not see it, so there is one
     again = json.dumps(msgspec.to_builtins({"tools": tools}), sort_keys=True)
     return msgspec.json.decode(again, type=_File).tools

@@ -8,6 +8,7 @@ for which the dialect has no place is refused, by the name of the word.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from pydantic_core import from_json
@@ -24,6 +25,10 @@ _NAMED = {"properties", "$defs"}
 """Words whose values are schemas by name."""
 _LISTED = {*_WAYS, "allOf", "prefixItems"}
 """Words whose values are lists of schemas."""
+_OWN = "#/$defs/"
+"""How references to parts of a schema begin."""
+_ESCAPING = frozenset("/~%\t\r\n")
+"""Characters that a reference does not spell as they are."""
 _TYPES: Mapping[object, type] = {"string": str, "integer": int, "number": float, "boolean": bool}
 _LONGEST = 300
 """Characters of what a validator says that a model is told."""
@@ -50,11 +55,14 @@ class SchemaArguments:
         if schema.get("type") != "object":
             raise Unsayable("arguments that are no object")
         self._root: Json = {"properties": {}, **schema}
-        self._validator = _validator(self._root)  # or its parts are not what they seem to be
-        for problem in _problems(self._root, "arguments", self._root.get("$defs", {}).keys()):
-            raise Unsayable(problem)
-        self._validator = _validator(_closed(self._root))
-        self.schema, self.has_places = said_of(_with_nulls(self._root))
+        try:
+            self._validator = _validator(self._root)  # or its parts are not what they seem to be
+            for problem in _problems_of(self._root):
+                raise Unsayable(problem)
+            self._validator = _validator(_closed(_without(self._root, "$id")))
+            self.schema, self.has_places = said_of(_with_nulls(self._root))
+        except RecursionError:
+            raise Unsayable("parts that are too deep inside each other") from None
         self.annotations = {
             name: _TYPES.get(part["type"], object) if isinstance(part.get("type"), str) else object
             for name, part in self._root["properties"].items()
@@ -65,8 +73,11 @@ class SchemaArguments:
 
         Raises Misfit: if it does not fit; says why.
         """
-        made: Json = self._without_nulls(from_json(as_text(given)), self._root)
-        error = _worst(self._validator.iter_errors(made))
+        try:
+            made: Json = self._without_nulls(from_json(as_text(given)), self._root)
+            error = _worst(self._validator.iter_errors(made))
+        except OverflowError:
+            raise Misfit("a number is too large") from None
         if error is not None:
             place = ".".join(map(str, error.absolute_path))
             raise Misfit(shortened(f"{place}: {error.message}" if place else error.message, _LONGEST))
@@ -75,8 +86,8 @@ class SchemaArguments:
     def _without_nulls(self, value: Any, schema: Mapping[str, Any]) -> Any:
         """Return a value without the properties that may be left out and are null."""
         if "$ref" in schema:
-            return self._without_nulls(value, self._root["$defs"][schema["$ref"].removeprefix("#/$defs/")])
-        for way in (way for word in _WAYS for way in schema.get(word, ())):
+            return self._without_nulls(value, self._root["$defs"][schema["$ref"].removeprefix(_OWN)])
+        for way in _ways(schema):
             made = self._without_nulls(value, way)
             if self._validator.evolve(schema=_closed(way)).is_valid(made):
                 return made
@@ -112,22 +123,49 @@ def _worst(errors: Iterator[Any]) -> Any:
     return best_match(errors)
 
 
+def _problems_of(root: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what keeps a model from being asked for the arguments."""
+    parts = root.get("$defs", {})
+    # others mean something else where they are looked up, be it another part or a place in the network
+    names = {f"{_OWN}{name}" for name in parts if not _ESCAPING & set(name)}
+    yield from _problems(_without(root, "$id"), "arguments", names)
+    try:
+        TopologicalSorter({name: _stands_for(part) for name, part in parts.items()}).prepare()
+    except CycleError as error:
+        yield f"{min(error.args[1])!r}, which is nothing but itself"
+
+
+def _ways(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the schemas below one that are of the same value."""
+    for word in (*_WAYS, "allOf"):
+        yield from part.get(word, ())
+
+
+def _stands_for(part: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the parts that the value of one may be at once."""
+    if "$ref" in part:
+        yield part["$ref"].removeprefix(_OWN)
+    for way in _ways(part):
+        yield from _stands_for(way)
+
+
 def _problems(part: Any, place: str, names: Collection[str]) -> Iterator[str]:
     """Yield what keeps a model from being asked for a part of a schema.
 
     Args:
-        names: of the parts that it may refer to.
+        names: how it may refer to parts.
     """
     if not isinstance(part, Mapping):
         yield f"{place}, which is no schema of its own"
         return
-    ways = [word for word in _WAYS if word in part]
+    names = () if "$id" in part else names  # a reference below means its own parts
+    ways = [word for word in (*_WAYS, "$ref", "allOf") if word in part]
     joined = [*ways, *sorted(part.keys() & {"properties", "items", "prefixItems"})] if ways else []
     if unknown := sorted(word for word in part.keys() - _WORDS if not word.startswith("x-")):
         yield f"{place}, whose {unknown[0]!r} has no place in a form"
     if len(joined) > 1 or len(part.get("allOf", ())) > 1:
         yield f"{place}, which must be several things at once ({', '.join(joined) or 'allOf'})"
-    if "$ref" in part and part["$ref"].removeprefix("#/$defs/") not in names:
+    if "$ref" in part and part["$ref"] not in names:
         yield f"{place}, which refers to {part['$ref']!r}, and not to one of its own $defs"
     if "enum" in part and not part["enum"]:
         yield f"{place}, which is one of nothing"

@@ -78,11 +78,18 @@ def where_of(
         raise ValueError("an MCP server has either a command=(...), which starts it, or a url='https://...'")
     if (env and url) or (headers and command):
         raise ValueError("env= goes with command=, and headers= with url=")
-    if url:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc or parts.query:
-            raise ValueError("url= is like 'https://shop.example/mcp', without user and query: say secrets in headers=")
+    if url and not _is_plain(url):
+        raise ValueError("url= is like 'https://shop.example/mcp', without user and query: say secrets in headers=")
     return Where(tuple(command), url, dict(env or {}), dict(headers or {}))
+
+
+def _is_plain(url: str) -> bool:
+    """Return whether a URL has a scheme of HTTP and a host, and no user or query, which may be secret."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # whose text shows the user
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and "@" not in parts.netloc and not parts.query
 
 
 def kind_of_failure(error: BaseException) -> str:

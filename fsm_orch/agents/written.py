@@ -49,7 +49,7 @@ class Written:
         """Take the next piece of the reply."""
         if self._is_told is False:
             return
-        self._raw += piece
+        self._raw += without_surrogates(piece)
         text = self._text_in(self._raw)
         if self._is_told is None and text is not None:
             self._is_told = self._will_stand()
@@ -66,7 +66,7 @@ class Written:
         """
         if not self._told:
             return
-        if raw != without_surrogates(self._raw):
+        if raw != self._raw:
             raise CallFailed("unreadable", "the reply is another one than was streamed")
         text = reply.changes.get(self._field)
         if isinstance(text, str):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import secrets
+import sys
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +55,9 @@ def chat(
     with complaints():
         machine = discover.machine(target, Path.cwd())
         runner = Runner[Any, Any](machine, model=start.model_of(machine, model), store=MemoryStore())
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            # A byte that is no character must not end a conversation that has been paid for.
+            sys.stdin.reconfigure(errors="replace")
         out = console()
         out.print(Text(machine.definition.name, style="bold").append(f"  {safe(machine.definition.doc)}", "dim"))
         out.print(Text(f"{_QUIT} ends it", style="dim"))
@@ -73,15 +79,13 @@ class _Chat:
 
     def talk(self) -> None:
         """Take lines until there are no more, or nothing more can be paid."""
-        while not self._is_used_up():
-            try:
+        with suppress(EOFError):  # the end of the input, be it in the middle of a form
+            while not self._is_used_up():
                 line = self._out.input(Text("\n> ", style="bold")).strip()
-            except EOFError:
-                return
-            if line == _QUIT:
-                return
-            if line:
-                self._say(line)
+                if line == _QUIT:
+                    return
+                if line:
+                    self._say(line)
 
     def _say(self, line: str) -> None:
         waiting = self._last.waiting if self._last is not None else ()

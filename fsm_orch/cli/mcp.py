@@ -65,7 +65,11 @@ def pin(
         except ValueError as error:
             raise CommandError(str(error)) from None
         before, after = _before(file), asyncio.run(where.tools(within_s=_WITHIN_S))
-        files.write(file, to_text(after).encode())
+        try:
+            text = to_text(after)
+        except ValueError:
+            raise CommandError("the server describes its tools by a number that is no JSON: have it mended") from None
+        files.write(file, text.encode())
         _show(file, before, after)
 
 

@@ -107,7 +107,7 @@ class Runner(Connecting, Continuing[C, D]):
             clock=clock,
             wall_clock=wall_clock,
         )
-        self._contexts = []
+        self._contexts = {}
         self._new_id = new_id
         self._words = conversation.asked(self.definition)
 

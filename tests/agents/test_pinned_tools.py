@@ -29,7 +29,12 @@ def test_a_file_is_the_same_whatever_the_order(seed: int) -> None:
     assert changes(PINNED, from_text(again.encode()), PINNED) == []
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"tools": {"a": {}}}', b'{"tools": {}, "more": 1}', b"\xff"])
+DEEP = b'{"tools": {"a": {"inputSchema": ' + b'{"a":' * 10_000 + b"1" + b"}" * 10_003
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b"{}", b'{"tools": {"a": {}}}', b'{"tools": {}, "more": 1}', b"\xff", DEEP]
+)
 def test_what_is_no_pinned_file_is_refused(text: bytes) -> None:
     """A file that is cut short, or another one, is not taken for one without tools."""
     with pytest.raises(ValueError, match=r"."):

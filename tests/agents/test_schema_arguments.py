@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -121,6 +122,20 @@ def test_what_does_not_fit_is_told(given: Any, said: str) -> None:
     assert str(caught.value).startswith(said)
 
 
+@pytest.mark.parametrize("part", [{"allOf": [ITEM]}, {"allOf": [{"$ref": "#/$defs/Item"}], "default": {"sku": "a"}}])
+def test_a_part_that_is_all_of_one_is_that_one(part: dict[str, Any]) -> None:
+    """What may be left out in it is asked for as null, and read so: servers wrap references like that."""
+    read = SchemaArguments(takes(a=part) | {"$defs": {"Item": ITEM}}).read({"a": {"sku": "a", "count": None}})
+
+    assert read == {"a": {"sku": "a"}}
+
+
+def test_a_number_that_is_too_large_is_told() -> None:
+    """JSON has no largest number, and Python cannot divide all of them."""
+    with pytest.raises(Misfit, match=r"^a number is too large$"):
+        SchemaArguments(takes(a={"type": "number", "multipleOf": 0.5})).read({"a": 10**400})
+
+
 def test_what_is_told_is_short() -> None:
     """A model is not told megabytes of what it wrote itself."""
     with pytest.raises(Misfit) as caught:
@@ -149,6 +164,32 @@ def test_what_is_told_is_short() -> None:
         (takes(a={"allOf": [ITEM, ITEM]}), "arguments.a, which must be several things at once (allOf)"),
         (takes(a={"$ref": "#/$defs/B"}), "arguments.a, which refers to '#/$defs/B', and not to one of its own $defs"),
         (takes(a={"$ref": "https://x.example/y"}), "arguments.a, which refers to 'https://x.example/y'"),
+        (
+            takes(a={"$ref": "https://x.example/y"}) | {"$defs": {"https://x.example/y": ITEM}},
+            "arguments.a, which refers to 'https://x.example/y', and not to one of its own $defs",
+        ),
+        (takes(a={"$ref": "Item"}) | {"$defs": {"Item": ITEM}}, "arguments.a, which refers to 'Item'"),
+        (takes(a={"$ref": "#/$defs/a~1b"}) | {"$defs": {"a~1b": ITEM}}, "arguments.a, which refers to '#/$defs/a~1b'"),
+        (takes(a={"$ref": "#/$defs/a/b"}) | {"$defs": {"a/b": ITEM}}, "arguments.a, which refers to '#/$defs/a/b'"),
+        (
+            takes(a={"$id": "https://x.example/y", "anyOf": [{"$ref": "#/$defs/A"}]}) | {"$defs": {"A": ITEM}},
+            "arguments.a, which refers to '#/$defs/A', and not to one of its own $defs",
+        ),
+        (takes() | {"$defs": {"A": {"$ref": "#/$defs/A"}}}, "'A', which is nothing but itself"),
+        (
+            takes()
+            | {"$defs": {"A": {"anyOf": [ITEM, {"$ref": "#/$defs/B"}]}, "B": {"allOf": [{"$ref": "#/$defs/A"}]}}},
+            "'A', which is nothing but itself",
+        ),
+        (
+            takes() | {"$ref": "#/$defs/A", "$defs": {"A": ITEM}},
+            "arguments, which must be several things at once ($ref, properties)",
+        ),
+        (takes() | {"allOf": [ITEM]}, "arguments, which must be several things at once (allOf, properties)"),
+        (
+            functools.reduce(lambda part, _: takes(a=part), range(500), ITEM),
+            "parts that are too deep inside each other",
+        ),
         (takes(a={"enum": []}), "arguments.a, which is one of nothing"),
         (takes(a={"enum": [[]]}), "arguments.a, which holds a choice among values that are neither"),
         (takes(a=takes(**{"1": ITEM})), "arguments.a, which has a property that is named by a number"),

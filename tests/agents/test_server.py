@@ -166,6 +166,8 @@ def test_choices_limit_an_argument(tmp_path: Path) -> None:
         ({"url": "https://x.example", "env": {"a": "b"}}, "env= goes with command="),
         ({"url": f"https://x.example/mcp?key={TOKEN}"}, "say secrets in headers="),
         ({"url": f"https://user:{TOKEN}@x.example/mcp"}, "say secrets in headers="),
+        ({"url": f"https://user:{TOKEN}\u2100@x.example/mcp"}, "say secrets in headers="),
+        ({"url": "http://["}, "say secrets in headers="),
         ({"url": "x.example"}, "url= is like 'https://shop.example/mcp'"),
         ({"command": BARE, "start_s": 0}, "start_s= above 0"),
         (

@@ -80,6 +80,12 @@ def test_no_text_breaks_it(raw: str, cuts: list[int]) -> None:
 HEAD = '{"handoff": "done", "note": "n", "answer": "'
 
 
+@pytest.mark.parametrize("pieces", [("a\ud800b", "c"), ("a", "\udc00bc"), ("a\udbffbc",)])
+def test_half_of_a_pair_is_told_as_it_is_kept(pieces: tuple[str, ...]) -> None:
+    """A server may cut a character in two; it is told by the same sign as in the reply that came whole."""
+    assert "".join(written(HEAD, *pieces).told) == "a?bc"
+
+
 @pytest.mark.parametrize(
     "raw",
     [

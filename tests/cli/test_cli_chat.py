@@ -140,3 +140,21 @@ def test_an_interrupt_ends_it(cli, write, model, monkeypatch):
     result = cli.invoke(app, ["chat", write(TALK)])
 
     assert (130, "fsm-orch: Interrupted: the conversation is over\n") == (result.exit_code, result.stderr)
+
+
+def test_the_end_of_the_input_ends_it_in_the_middle_of_a_form(cli, write, model):
+    """A conversation whose input ends where a field is asked for has ended as any other."""
+    result = cli.invoke(app, ["chat", write(HUMAN)], input="one\ntwo\nyes\n")
+
+    assert "handoff [yes/no]" in result.stdout
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_line_that_is_no_text_is_read_as_far_as_it_is(cli, write, model):
+    """Bytes in another encoding end no conversation that is paid for."""
+    made, lines = model
+    lines += [{"answer": "First.", "mood": "cross"}]
+    result = cli.invoke(app, ["chat", write(TALK)], input=b"th\xe9\n")
+
+    assert result.exit_code == 0, result.output
+    assert "th\ufffd" in made.requests[0].messages[-1].content

@@ -9,7 +9,8 @@ import pytest
 from support.mcp_servers import BARE, PINNED, TOKEN, served
 from typer.testing import CliRunner
 
-from fsm_orch.agents.pinned import to_text
+from fsm_orch.agents.pinned import Described, Pinned, to_text
+from fsm_orch.agents.where import Where
 from fsm_orch.cli import app
 
 UNFIT = "  any cannot be used: a model cannot be asked for arguments.what, which holds objects with any keys\n"
@@ -76,3 +77,17 @@ def test_a_command_that_cannot_be_done_says_why(tmp_path: Path, words: list[str]
     assert (code, out) == (2, "")
     assert said in complaint
     assert [path.name for path in tmp_path.iterdir()] == ["other.json"]
+
+
+def test_what_no_pinned_file_could_hold_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number without end is no JSON: the file would be refused wherever it is read."""
+    endless = {"a": Described(input_schema={"type": "object", "maximum": float("inf")}, description="A.")}
+
+    async def tools(self: Where, *, within_s: float) -> Pinned:
+        return endless
+
+    monkeypatch.setattr(Where, "tools", tools)
+    code, _, stderr = pin(tmp_path / "new.json", "--", "shop")
+
+    assert (code, [*tmp_path.iterdir()]) == (2, [])
+    assert "the server describes its tools by a number that is no JSON" in stderr

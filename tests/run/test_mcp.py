@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,32 @@ async def test_a_runner_may_be_closed_by_another_task(tmp_path: Path) -> None:
     await asyncio.create_task(running.__aexit__(None, None, None))
 
     assert shown(model) == [{"said": "order 1 is on its way (en)"}]
+
+
+async def test_a_runner_closes_on_each_event_loop_what_it_opened_there(tmp_path: Path) -> None:
+    """A thread that leaves while another one still holds the runner open closes its own connections, and no others."""
+    server = shop(tmp_path)
+    running, _ = runner(helping(server, "order_status"))
+    has_left = threading.Event()
+    async with running:
+
+        async def other() -> None:
+            async with running:
+                entered.set()
+                await asyncio.to_thread(has_left.wait)
+
+        entered = threading.Event()
+        thread = asyncio.create_task(asyncio.to_thread(asyncio.run, other()))
+        await asyncio.to_thread(entered.wait)
+        here, there = server._keepers.values()
+        async with running:
+            assert (here.users, there.users) == (2, 1)
+        assert (here.users, there.users) == (1, 1)
+    assert (here.users, there.users) == (0, 1)
+    has_left.set()
+    await thread
+
+    assert server._keepers == {}
 
 
 async def _run(running: Runner[Ticket, None]) -> RunResult[Ticket]:
