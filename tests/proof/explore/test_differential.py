@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -37,24 +36,24 @@ class Views(NamedTuple):
 def views(tmp_path_factory: pytest.TempPathFactory) -> Views:
     """Let all three look at once: the checkers are programs of their own, and take turns on one thread."""
 
-    def folder() -> Path:
-        return tmp_path_factory.mktemp("checker")
-
+    # Made here: pytest's factory of folders breaks where two threads use it at once.
+    folders = [tmp_path_factory.mktemp("spin") for _ in DEFINITIONS]
     with ThreadPoolExecutor(1) as pool:
-        spin = None if checkers.why_no_spin() else pool.submit(_all_by_spin, folder)
-        tlc = None if checkers.why_no_tlc() else pool.submit(_all_by_tlc, folder)
+        spin = None if checkers.why_no_spin() else pool.submit(_all_by_spin, folders)
+        tlc = None if checkers.why_no_tlc() else pool.submit(_all_by_tlc, tmp_path_factory.mktemp("tlc"))
         explored = [explore(definition) for definition in DEFINITIONS]
         return Views(explored, spin and spin.result(), tlc and tlc.result())
 
 
-def _all_by_spin(folder: Callable[[], Path]) -> list[Seen]:
-    return [checkers.spin(promela(d), (*d.states, *d.finals), folder()) for d in DEFINITIONS]
+def _all_by_spin(folders: list[Path]) -> list[Seen]:
+    found = zip(DEFINITIONS, folders, strict=True)
+    return [checkers.spin(promela(d), (*d.states, *d.finals), folder) for d, folder in found]
 
 
-def _all_by_tlc(folder: Callable[[], Path]) -> list[Seen]:
+def _all_by_tlc(folder: Path) -> list[Seen]:
     """Check all of them in one run, under module names of their own."""
     texts = [tla(d).replace(f"MODULE {module_name(d)} ", f"MODULE M{n:02} ", 1) for n, d in enumerate(DEFINITIONS)]
-    return checkers.tlc({f"M{number:02}": text for number, text in enumerate(texts)}, folder())
+    return checkers.tlc({f"M{number:02}": text for number, text in enumerate(texts)}, folder)
 
 
 def _as_seen(explored: Exploration) -> Seen:

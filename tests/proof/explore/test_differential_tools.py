@@ -39,12 +39,13 @@ def _broken(found: Exploration) -> frozenset[int]:
 def test_spin_agrees(explored: list[Exploration], tmp_path_factory: pytest.TempPathFactory) -> None:
     """SPIN finds the same policies broken, the same states, and the same most hops and tokens."""
 
-    def seen(definition: Definition) -> checkers.Seen:
-        places = (*definition.states, *definition.finals)
-        return checkers.spin(promela(definition), places, tmp_path_factory.mktemp("spin"))
+    def seen(definition: Definition, folder: Path) -> checkers.Seen:
+        return checkers.spin(promela(definition), (*definition.states, *definition.finals), folder)
 
+    # Made here: pytest's factory of folders breaks where two threads use it at once.
+    folders = [tmp_path_factory.mktemp("spin") for _ in DEFINITIONS]
     with ThreadPoolExecutor(2) as pool:
-        for number, (found, own) in enumerate(zip(explored, pool.map(seen, DEFINITIONS), strict=True)):
+        for number, (found, own) in enumerate(zip(explored, pool.map(seen, DEFINITIONS, folders), strict=True)):
             assert _broken(found) == own.broken, number
             assert frozenset(found.reached) == own.places, number
             assert (found.measures.hops.amount, found.measures.tokens.amount) == (own.hops, own.tokens), number
