@@ -7,7 +7,10 @@ FsmError
 ├── CertificateError     a certificate cannot be made or read, or is refuted
 ├── ContextError         a field was read, written or named against its declaration
 ├── StepError            an input does not fit the configuration (a damaged journal, or our mistake)
+│   └── Drifted          a journal folds to something else than when it was stored: a guard or other code has changed
 ├── StoreError           a journal cannot be kept: its run id is taken, or a part of it is missing
+│   ├── LeaseHeld        another worker drives the run
+│   ├── LeaseLost        another worker has claimed the run since; nothing was stored
 │   └── TooLittleLeft    an account, such as a thread's, has too little left for what an append takes
 ├── AnswerError          an answer does not fit what a run waits for, or another came first; nothing has changed
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
@@ -111,8 +114,20 @@ class StepError(FsmError):
     """An input does not fit the configuration it was applied to."""
 
 
+class Drifted(StepError):
+    """A journal folds to something else than when it was stored: a guard or other code has changed."""
+
+
 class StoreError(FsmError):
     """A journal cannot be kept: its run id is taken, or a part of it is missing."""
+
+
+class LeaseHeld(StoreError):
+    """Another worker drives the run, and is alive."""
+
+
+class LeaseLost(StoreError):
+    """Another worker has claimed the run since, or it was released. Nothing was stored."""
 
 
 class TooLittleLeft(StoreError):

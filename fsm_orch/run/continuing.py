@@ -70,7 +70,8 @@ class Continuing(Generic[C, D]):
 
         What was under way when its process ended is done again, under the same key; its calls are charged in full, and
         a tool that is not repeatable counts as failed. The result is of the whole run; observers are told of what is
-        new. Two processes must not resume one run at once; of two answers the first that is stored counts.
+        new. One worker drives a run at a time, and stores nothing once another has claimed it; of two answers the first
+        that is stored counts.
 
         Args:
             run_id: of a run that this runner's store knows.
@@ -88,6 +89,8 @@ class Continuing(Generic[C, D]):
         Raises StartError: if `run_id` is no text, the store does not know the run, it is under way here, or `deps` are
             missing.
         Raises StepError: if it was started on another machine or kernel.
+        Raises Drifted: if its journal folds to something else than when it was stored; nothing is driven then.
+        Raises LeaseHeld: if another worker drives it, and is alive.
         Raises asyncio.CancelledError: if the caller cancels. Once the run goes on it has landed by then. Before that
             nothing has changed, unless the answer was on its way to the store: it is kept, and the run is resumed.
         Raises as `run` does, else.
@@ -119,8 +122,7 @@ class Continuing(Generic[C, D]):
     async def expire(self, run_id: str, *, deps: Any = None) -> RunResult[C]:
         """Let the questions of a waiting run expire whose time is over, and go on; if none is, return where it stands.
 
-        A state whose question has expired is left over `on_timeout`, or the run lands. Two processes must not let the
-        questions of one run expire at once: both would go on.
+        A state whose question has expired is left over `on_timeout`, or the run lands.
 
         Raises AnswerError: if an answer came first.
         Raises as `resume` does, else.

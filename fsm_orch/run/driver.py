@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -21,12 +21,15 @@ from ..observe.everywhere import observers_of
 from ..observe.prompted import OnPrompt
 from ..resilience.retry import Retry
 from ..store.base import Store
+from ..store.values import Head
 from . import resume, start
 from .account import account_of, begun
 from .attempt import attempt
 from .cast import Cast
 from .delta import OnDelta, Reader
 from .drive import Perform, drive
+from .head import check_head
+from .lease import Heart, let_go, new_epoch
 from .outlast import outlasted
 from .raised import Raised
 from .servers import Needs, connected, needs_of
@@ -49,6 +52,10 @@ class Driver:
     clock: Clock | None
     wall_clock: Clock
     _under_way: set[str] = field(default_factory=set)
+    _heart: Heart = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_heart", Heart(self.store))
 
     @cached_property
     def needs(self) -> Needs:
@@ -67,15 +74,26 @@ class Driver:
             is_first = first.run_id not in self._under_way  # a second run under one id is refused by the store
             self._under_way.add(first.run_id)
             try:
-                first, cancelled = await self._begun(first)
-                run = self._made(self.compiled, (first,), readers, on_delta=reader if text else None)
-                await drive(run, self._performing(run, deps), is_read=reader is not None, cancelled=cancelled)
+                with self._heart.beating():
+                    cancelled, epoch = await self._alive(first.run_id), new_epoch()
+                    first, later = await self._begun(first, epoch)
+                    run = self._made(self.compiled, (first,), readers, epoch, on_delta=reader if text else None)
+                    async with self._owning(first.run_id, epoch, lambda: run.is_finished):
+                        perform, is_read = self._performing(run, deps), reader is not None
+                        await drive(run, perform, is_read=is_read, cancelled=later or cancelled)
             finally:
                 if is_first:
                     self._under_way.discard(first.run_id)
             return run
 
-    async def _begun(self, first: Started) -> tuple[Started, asyncio.CancelledError | None]:
+    async def _alive(self, run_id: str) -> asyncio.CancelledError | None:
+        """See to it that this worker is alive in the store. Return what its caller cancelled meanwhile."""
+        try:
+            return await self._heart.begin()
+        except BaseException as error:
+            raise told(run_id, error) from None
+
+    async def _begun(self, first: Started, epoch: int) -> tuple[Started, asyncio.CancelledError | None]:
         """Move to a run what it may take of its thread. Return its beginning, and what its caller cancelled meanwhile.
 
         A caller does not cut the store off: money may have been moved, which only the end of the run gives back.
@@ -84,15 +102,14 @@ class Driver:
         if account is None:
             return first, None
         assert self.store is not None  # a run of a thread with limits is refused without one
-        stored, cancelled = await outlasted(partial(begun, self.store, self.compiled, first, account))
+        stored, cancelled = await outlasted(partial(begun, self.store, self.compiled, first, account, epoch))
         if isinstance(stored, Raised):
             raise told(first.run_id, stored.error)
         return stored, cancelled
 
     async def resume(self, run_id: str, deps: Any) -> Run:
         """Go on with a stored run whose process ended, or give it as it is if it waits or has ended."""
-        async with self._driving(run_id, StartError):
-            run = await self._loaded(run_id)
+        async with self._going_on(run_id, StartError) as run:
             resume.take_over(run)
             await drive(run, self._performing(run, deps), is_read=False)
         return run
@@ -104,8 +121,7 @@ class Driver:
 
         Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
         """
-        async with self._driving(run_id, AnswerError):
-            run = await self._loaded(run_id)
+        async with self._going_on(run_id, AnswerError) as run:
             if id is not None and is_given_already(run, id, question, answer):
                 resume.take_over(run)
             else:
@@ -120,8 +136,7 @@ class Driver:
 
         Raises AnswerError: if an answer came first.
         """
-        async with self._driving(run_id, StartError):
-            run = await self._loaded(run_id)
+        async with self._going_on(run_id, StartError) as run:
             if not run.now.is_waiting or overdue(run, self.wall_clock()) is None:
                 return run
             # all of them before anything is done: what the first has led to may be work, beside which others are late
@@ -142,9 +157,38 @@ class Driver:
         finally:
             self._under_way.discard(run_id)
 
-    async def _loaded(self, run_id: str) -> Run:
-        journal = await resume.loaded(self.store, run_id)
-        return self._made(start.compiled_for(self.compiled, journal[0]), journal, (), is_stored=True)
+    @asynccontextmanager
+    async def _going_on(self, run_id: str, error: type[AnswerError | StartError]) -> AsyncIterator[Run]:
+        """Own a stored run, folded from its journal, until the block is left.
+
+        Raises Drifted: if the fold is not what was stored.
+        """
+        store, run = resume.checked(self.store), None
+        async with self._driving(run_id, error):
+            with self._heart.beating():
+                if cancelled := await self._alive(run_id):
+                    raise cancelled
+                claim = await resume.claimed(store, run_id)
+                is_over = claim.head.status == "finished"
+                async with self._owning(run_id, claim.epoch, lambda: is_over or (run is not None and run.is_finished)):
+                    journal = await resume.loaded(store, run_id)
+                    compiled = start.compiled_for(self.compiled, journal[0])
+                    run = self._made(compiled, journal, (), claim.epoch, stored=claim.head)
+                    yield run
+
+    @asynccontextmanager
+    async def _owning(self, run_id: str, epoch: int, is_over: Callable[[], bool]) -> AsyncIterator[None]:
+        """Let go of a run when the block is left, unless it has finished."""
+        try:
+            yield
+        except GeneratorExit:  # this coroutine is being closed, and may not wait any more
+            raise
+        except BaseException:
+            if self.store is not None and not is_over():
+                await let_go(self.store, run_id, epoch)
+            raise
+        if self.store is not None and not is_over():
+            await let_go(self.store, run_id, epoch)
 
     async def _put(self, run: Run, event: Input) -> None:
         assert self.store is not None  # the run was loaded from it
@@ -155,21 +199,26 @@ class Driver:
         compiled: CompiledMachine,
         journal: Sequence[Input],
         readers: Sequence[Observer],
+        epoch: int,
         *,
-        is_stored: bool = False,
+        stored: Head | None = None,
         on_delta: OnDelta | None = None,
     ) -> Run:
-        return Run(
+        run = Run(
             compiled,
             journal,
             # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
             clock=self.clock or asyncio.get_running_loop().time,
             observers=(*self.observers, *readers, *observers_of(self.compiled.definition)),
             store=self.store,
-            is_stored=is_stored,
+            is_stored=stored is not None,
+            epoch=epoch,
             on_prompt=self.on_prompt,
             on_delta=on_delta,
         )
+        if stored is not None:
+            check_head(compiled, run.now, stored)
+        return run
 
     def _performing(self, run: Run, deps: Any) -> Perform:
         """Return what begins a piece of work of a run."""

@@ -17,6 +17,7 @@ from ..observe.base import Observer
 from ..observe.prompted import OnPrompt
 from ..resilience.retry import Retry
 from ..store.base import Store
+from ..store.named import store_at
 from .account import account_of
 from .result import RunResult
 
@@ -59,16 +60,21 @@ def checked_on_prompt(given: OnPrompt | None) -> OnPrompt | None:
     raise TypeError(f"on_prompt= takes a plain function of a Prompted, not {kind_of(given)}: write on_prompt=print")
 
 
-def checked_store(given: Store | None) -> Store | None:
+def checked_store(given: Store | str | None) -> Store | None:
     """Return the store of a runner.
 
     Raises TypeError: if it is not a store, such as the class of one.
+    Raises StartError: if it is a URL that names no database, or a package for it is missing.
     """
+    if isinstance(given, str):
+        return store_at(given)
     if isinstance(given, type):
         raise TypeError(f"store= takes a store, not {kind_of(given)}: write store={given.__name__}()")
     if given is None or (hasattr(given, "append") and hasattr(given, "load")):
         return given
-    raise TypeError(f"store= takes a store, with `append` and `load`, not {kind_of(given)}: give MemoryStore()")
+    raise TypeError(
+        f"store= takes a store, or its URL, not {kind_of(given)}: give MemoryStore() or 'sqlite:///runs.db'"
+    )
 
 
 def checked_retry(given: Retry | None) -> Retry | None:

@@ -7,32 +7,54 @@ been billed is charged; what must not be done twice is answered as failed, since
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from ..errors import AnswerError, StartError, StoreError
+from ..errors import AnswerError, LeaseLost, StartError, StoreError
 from ..kernel import inputs
 from ..kernel.due import due
 from ..kernel.effects import Act, UseTool
 from ..kernel.inputs import Input
 from ..store.base import Store
+from ..store.values import Claim
 from .outlast import outlasted
 from .raised import Raised
 from .writer import Run, told
 
+Known = TypeVar("Known")
+
 _UNKNOWN = "outcome unknown: its process ended while it may have been at work"
 
 
-async def loaded(store: Store | None, run_id: str) -> tuple[Input, ...]:
-    """Return the journal of a run that goes on.
+def checked(store: Store | None) -> Store:
+    """Return the store from which a run goes on.
 
-    Raises StartError: if there is no store, or it does not know the run.
+    Raises StartError: if there is none.
     """
     if store is None:
         raise StartError("a run goes on from a store, and this runner has none: Runner(..., store=MemoryStore())")
-    journal = await _load(store, run_id)
-    if not journal:
+    return store
+
+
+async def claimed(store: Store, run_id: str) -> Claim:
+    """Own a run from now on.
+
+    Raises StartError: if the store does not know it.
+    Raises LeaseHeld: if another worker drives it.
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    claim = await _asked(store.claim, run_id)
+    if claim is None:
         raise StartError(f"this store knows of no run {run_id!r}: it was never stored, or is forgotten")
-    return journal
+    return claim
+
+
+async def loaded(store: Store, run_id: str) -> tuple[Input, ...]:
+    """Return the journal of a run that goes on.
+
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    return await _asked(store.load, run_id)
 
 
 def take_over(run: Run) -> None:
@@ -71,13 +93,12 @@ async def put(store: Store, run: Run, event: Input) -> None:
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
     run_id, place = run.now.run_id, len(run.journal)
-    append = partial(store.append, run_id, place, (event,), holds=run.holds_of(event))
-    came, cancelled = await outlasted(append)
+    came, cancelled = await outlasted(run.append_of(store, event))
     if cancelled is not None:
         raise cancelled
     if isinstance(came, Raised):
         await _check_kept(store, run_id, place, event, told(run_id, came.error))
-    run.fold(event)  # which is appended again with what follows, and skipped there
+    run.fold_stored(event)
 
 
 async def _check_kept(store: Store, run_id: str, place: int, event: Input, failure: BaseException) -> None:
@@ -86,14 +107,14 @@ async def _check_kept(store: Store, run_id: str, place: int, event: Input, failu
     Raises AnswerError: if it has kept another in its place.
     Raises the failure: if it has kept none, or nobody can say.
     """
-    kept = (await _load(store, run_id))[place:] if isinstance(failure, StoreError) else ()
-    if not kept:
+    kept = (await loaded(store, run_id))[place:] if isinstance(failure, StoreError) else ()
+    if not kept and not isinstance(failure, LeaseLost):
         raise failure
-    if kept[0] != event:
+    if isinstance(failure, LeaseLost) or kept[:1] != (event,):
         raise AnswerError(f"something else happened to run {run_id!r} first: load what it waits for now") from failure
 
 
-async def _load(store: Store, run_id: str) -> tuple[Input, ...]:
+async def _asked(knows: Callable[[str], Awaitable[Known]], run_id: str) -> Known:
     """Return what a store knows of a run.
 
     Raises what the store raises: an exit or a cancellation as a StoreError.
@@ -101,7 +122,7 @@ async def _load(store: Store, run_id: str) -> tuple[Input, ...]:
     caller = asyncio.current_task()
     cancellations = caller.cancelling() if caller else 0
     try:
-        return await store.load(run_id)
+        return await knows(run_id)
     except BaseException as error:
         failure = told(run_id, error)
         is_callers = isinstance(error, asyncio.CancelledError) and caller and caller.cancelling() > cancellations

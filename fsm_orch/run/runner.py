@@ -61,14 +61,16 @@ class Runner(Connecting, Continuing[C, D]):
         observers: told of every record, as it is made.
         on_prompt: told of every request to a model and its response, for debugging: `on_prompt=print`. They hold what
             users and models said, which is otherwise in no record and no log.
-        store: keeps the journals; None: each result carries its own.
+        store: keeps the journals, or the URL of one that does: `sqlite:///runs.db`, `postgresql://USER:PASSWORD@HOST/DATABASE`.
+            None: each result carries its own.
         retry: tries a call again that failed for now, as a further call of its visit; None does not.
         clock: monotonic seconds. None: the event loop's.
         wall_clock: seconds of the epoch, by which questions to humans expire.
         new_id: makes run ids; random by default.
 
     Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
-        limit with a model of unknown price, an agent for another machine's state, or a certificate that is refuted.
+        limit with a model of unknown price, an agent for another machine's state, a certificate that is refuted, or a
+        URL that names no database.
     Raises ModelUnavailable: if a named model cannot be had, or what an agent loads, such as an embedder.
     Raises TypeError: if an argument is of a wrong kind, such as the text of a certificate or the class of a store.
     """
@@ -83,7 +85,7 @@ class Runner(Connecting, Continuing[C, D]):
         certificate: Certificate | None = None,
         observers: Sequence[Observer] = (),
         on_prompt: OnPrompt | None = None,
-        store: Store | None = None,
+        store: Store | str | None = None,
         retry: Retry | None = _PATIENT,
         clock: Clock | None = None,
         wall_clock: Clock = time.time,

@@ -27,10 +27,12 @@ from ..models.base import Request, Response
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt, Prompted
 from ..observe.telling import named, report, tell
-from ..store.base import Hold, Store
+from ..store.base import Store
+from ..store.values import Hold
 from .account import account_of, given_back
 from .active import ActiveTime
 from .delta import OnDelta
+from .head import head_of
 from .raised import Raised, tried
 
 _SHARE_S, _SHARE_INPUTS = 0.001, 16
@@ -61,6 +63,7 @@ class Run:
         observers: told of every record that is new.
         store: keeps the journal; None keeps it in the run alone.
         is_stored: whether the journal comes from the store.
+        epoch: of the claim under which it is driven.
         on_prompt: told of what models were asked and answered; None: nobody is.
         on_delta: told of the text of the answer while it is written; None: nobody is, and no model is asked to stream.
     """
@@ -74,6 +77,7 @@ class Run:
         observers: Sequence[Observer] = (),
         store: Store | None = None,
         is_stored: bool = False,
+        epoch: int = 0,
         on_prompt: OnPrompt | None = None,
         on_delta: OnDelta | None = None,
     ) -> None:
@@ -83,6 +87,8 @@ class Run:
         self.heard: dict[str, str] = {}
         """By visit, what a model wrote for a reply that was refused; never journaled, and told to it alone."""
         self.on_prompt, self.on_delta = on_prompt, on_delta
+        self.epoch = epoch
+        """Fences its appends."""
         self.lost: BaseException | None = None
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
         self.is_stopping = False
@@ -255,8 +261,9 @@ class Run:
             raise self.lost
         pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
         if pending:
+            head, holds = head_of(self.compiled, self.now), self._holds(self.now)
             append = partial(store.append, self.now.run_id, self._stored, pending)
-            how = partial(append, is_finished=self.is_finished, holds=self._holds(self.now))
+            how = partial(append, head=head, epoch=self.epoch, holds=holds)
             self._appending = asyncio.ensure_future(tried(how))
             # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have
             # to be appended at an unknown place
@@ -270,9 +277,17 @@ class Run:
         """Return what moves in the append with which a run comes to a configuration."""
         return () if self._account is None or then.status != "finished" else (given_back(self._account, then),)
 
-    def holds_of(self, event: Input) -> tuple[Hold, ...]:
-        """Return what moves in the append of an input that is stored before it is folded."""
-        return () if self._account is None else self._holds(step(self.compiled, self.now, event).configuration)
+    def append_of(self, store: Store, event: Input) -> Callable[[], Awaitable[None]]:
+        """Return what appends an input that is stored before it is folded."""
+        then = step(self.compiled, self.now, event).configuration
+        head, holds = head_of(self.compiled, then), self._holds(then)
+        append = partial(store.append, self.now.run_id, len(self.journal), (event,))
+        return partial(append, head=head, epoch=self.epoch, holds=holds)
+
+    def fold_stored(self, event: Input) -> None:
+        """Apply an input that is stored already, when all before it was."""
+        self.fold(event)
+        self._stored = len(self.journal)
 
     def _lose(self, failure: BaseException) -> BaseException:
         """Stop a run whose store failed. Return what to raise: an Exception, or the store's interrupt."""

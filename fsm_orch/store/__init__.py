@@ -1,9 +1,29 @@
 """Stores: where the journals of runs are kept."""
 
-from ..errors import StoreError, TooLittleLeft
+from ..errors import LeaseHeld, LeaseLost, StoreError, TooLittleLeft
 from ..kernel.codec import input_from_json, to_json
 from ..kernel.inputs import Input
-from .base import Hold, Store
+from .base import Store
 from .memory import MemoryStore
+from .named import store_at
+from .values import Claim, Head, Hold, Listed, News, PaidResponse, Post
 
-__all__ = ["Hold", "Input", "MemoryStore", "Store", "StoreError", "TooLittleLeft", "input_from_json", "to_json"]
+__all__ = [
+    "Claim",
+    "Head",
+    "Hold",
+    "Input",
+    "LeaseHeld",
+    "LeaseLost",
+    "Listed",
+    "MemoryStore",
+    "News",
+    "PaidResponse",
+    "Post",
+    "Store",
+    "StoreError",
+    "TooLittleLeft",
+    "input_from_json",
+    "store_at",
+    "to_json",
+]

@@ -1,66 +1,46 @@
-"""The port of stores, which keep journals, and accounts from which runs of a thread take what they may spend."""
+"""The port of stores: journals of runs, who drives each of them, and the accounts that runs take from.
+
+A store that is open is one *worker*. It owns the runs that it begins and claims; while it beats, no other worker may
+claim them. Every claim raises the *epoch* of a run, and an append of an earlier epoch is refused: a worker that was
+thought dead and wakes up writes nothing. Our journal is the only truth; an owner says who drives a run now.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from msgspec import Struct
-
-from ..amounts import NOTHING, Amount
-from ..errors import StoreError, TooLittleLeft
+from ..amounts import Amount
 from ..kernel.inputs import Input
+from .values import Claim, Head, Hold, Listed, News, PaidResponse, RunStatus
 
-
-class Hold(Struct, frozen=True):
-    """What an append moves between a run and an account, in the transaction that stores its inputs.
-
-    An account, such as `thread:ID`, is a sum of tokens and micro-dollars: what runs that have ended were charged, and
-    what those under way have taken. It begins at nothing, and has no limit of its own; what takes from it says one.
-    """
-
-    account: str
-    takes: Amount = NOTHING
-    """Added to the account."""
-    gives: Amount = NOTHING
-    """Taken off the account: what an earlier append of the run had taken."""
-    most_tokens: int | None = None
-    """What the account may come to, in tokens; None: anything, as when a run ends and what it was charged stays."""
-    most_cost: int | None = None
-    """What the account may come to, in micro-dollars; None: anything."""
-
-    def moved(self, taken: Amount) -> Amount:
-        """Return what an account comes to.
-
-        Raises TooLittleLeft: if that is more than it may. To take nothing is not refused, even after an overrun.
-        Raises StoreError: if more is given back than was taken.
-        """
-        if self.gives.beyond(taken) != NOTHING:
-            raise StoreError(f"{self.account!r} cannot be given back {self.gives}: {taken} is taken of it")
-        after = taken - self.gives + self.takes
-        rises = (self.takes.tokens, after.tokens, self.most_tokens), (self.takes.cost, after.cost, self.most_cost)
-        for takes, comes_to, most in rises:
-            if takes and most is not None and comes_to > most:
-                raise TooLittleLeft(f"{self.account!r} has too little left for {self.takes}: {taken} is taken of it")
-        return after
+PAGE = 50
+"""How many runs a page of a list has, if nobody says."""
 
 
 class Store(Protocol):
-    """A store: it keeps the journal of each run, in order, and what is taken of each account.
+    """A store. Every method may be called from any event loop and any thread.
 
-    One that has no `charge` keeps journals all the same: only runs of threads with limits are refused on it.
+    Raises StoreError: from every method, if the store cannot do it; what it keeps is as before, or as afterwards.
     """
+
+    @property
+    def lease_s(self) -> float | None:
+        """For how many seconds a beat keeps the runs of this worker from others; None: for good, without a beat."""
+        ...
 
     async def append(
         self,
         run_id: str,
         start: int,
         inputs: Sequence[Input],
+        head: Head,
         *,
-        is_finished: bool = False,
+        epoch: int,
+        responses: Sequence[PaidResponse] = (),
         holds: Sequence[Hold] = (),
     ) -> None:
-        """Append inputs to a journal. Once this returns they are kept.
+        """Append inputs to a journal, all or none. Once this returns they are kept.
 
         Appending is idempotent: inputs already stored are skipped, since a caller that was cancelled does not know
         how far it came. Nothing cuts a slow store off: it makes its runs slow, and they do not age meanwhile.
@@ -72,14 +52,17 @@ class Store(Protocol):
 
         Args:
             run_id: names the journal.
-            start: the place of the first of these inputs in it, from 0.
+            start: the place of the first of these inputs in it, from 0. What begins at 0 is owned by this worker.
             inputs: what to append, in order.
-            is_finished: whether the run ends with them. One that has not may go on at any time, after a crash or when
-                a human answers, so a store that forgets keeps it.
+            head: where the run stands with them. A run that has not finished may go on at any time, after a crash or
+                when a human answers, so a store that forgets keeps it.
+            epoch: of the claim; for a run that begins, a random number that no other start of it has.
+            responses: kept until the run has taken another hop.
             holds: what moves in the same transaction: all of them and the inputs, or nothing. If all inputs are stored
                 already, so are the holds, and they are skipped too.
 
         Raises StoreError: if other inputs are stored there (the run id is taken), or `start` leaves a gap.
+        Raises LeaseLost: if this worker does not own the run in this epoch.
         Raises TooLittleLeft: if an account would come to more than a hold says; nothing is stored then.
         """
         ...
@@ -88,10 +71,66 @@ class Store(Protocol):
         """Return a whole journal; empty if the run is not known."""
         ...
 
+    async def claim(self, run_id: str) -> Claim | None:
+        """Own a run from now on, in a new epoch: one that is free, this worker's own, or a dead one's.
+
+        Of a run that has finished the head is given and nothing changes. None: the run is not known.
+
+        Raises LeaseHeld: if another worker owns it, and beats.
+        """
+        ...
+
+    async def release(self, run_id: str, *, epoch: int) -> None:
+        """Let go of a run, so that any worker may claim it; nothing happens if it is claimed already, or finished."""
+        ...
+
+    async def beat(self) -> tuple[News, ...]:
+        """Keep this worker alive for `lease_s`. Return what came for the runs that it owns, until it is folded."""
+        ...
+
+    async def post(self, run_id: str, question: str, id: str, answer: Any, *, who: str | None = None) -> str:
+        """Put an answer into the inbox of a run, whose owner folds it. Return the id of the answer that counts.
+
+        Of two answers to one question the first counts; the same id again is the same answer. It is folded by the next
+        append with an `answered` of its id.
+
+        Args:
+            question: the key of the question.
+            id: names the answer.
+            answer: JSON.
+            who: the human who answered.
+
+        Raises StoreError: if the run is not known, or has finished, or the answer is no JSON.
+        """
+        ...
+
+    async def ask_cancel(self, run_id: str) -> bool:
+        """Ask whoever drives a run to land it. Return whether it is known and has not finished."""
+        ...
+
     async def charge(self, account: str, amount: Amount) -> None:
         """Add to what is taken of an account, whatever it comes to: for usage that is known only after a run's end."""
         ...
 
     async def taken(self, account: str) -> Amount:
         """Return what is taken of an account; nothing if it is not known. It may be another a moment later."""
+        ...
+
+    async def list(
+        self,
+        *,
+        status: RunStatus | None = None,
+        digest: str | None = None,
+        thread_id: str | None = None,
+        tenant: str | None = None,
+        expired_before: float | None = None,
+        after: str | None = None,
+        limit: int = PAGE,
+    ) -> Sequence[Listed]:
+        """Return runs, the one that began last first; what is given must hold of each.
+
+        Args:
+            expired_before: seconds of the epoch before which a question of a run that has not finished has expired.
+            after: the last run of the page before; None: the first page.
+        """
         ...

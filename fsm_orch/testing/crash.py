@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from ..amounts import Amount
 from ..errors import StoreError
 from ..kernel.inputs import Input
-from ..store.base import Hold, Store
+from ..store.base import PAGE, Store
+from ..store.values import Claim, Head, Hold, Listed, News, PaidResponse, RunStatus
 
 
 class Crashed(StoreError):
@@ -21,24 +22,28 @@ class CrashingStore:
     Args:
         store: keeps the journals.
         writes: how many writes succeed; the next one crashes, and all later ones fail.
-        keeps: how much of the crashing write is kept: `nothing`, a `half`, or `everything`, as when only the answer was
-            lost.
+        keeps: whether the crashing write is kept: `nothing` of it, or `everything`, as when only the answer was lost.
     """
 
-    def __init__(
-        self, store: Store, *, writes: int, keeps: Literal["nothing", "half", "everything"] = "nothing"
-    ) -> None:
+    def __init__(self, store: Store, *, writes: int, keeps: Literal["nothing", "everything"] = "nothing") -> None:
         self._store = store
         self._writes = writes
         self._keeps = keeps
+
+    @property
+    def lease_s(self) -> float | None:
+        """As of the store inside."""
+        return self._store.lease_s
 
     async def append(
         self,
         run_id: str,
         start: int,
         inputs: Sequence[Input],
+        head: Head,
         *,
-        is_finished: bool = False,
+        epoch: int,
+        responses: Sequence[PaidResponse] = (),
         holds: Sequence[Hold] = (),
     ) -> None:
         """Keep inputs, or crash.
@@ -46,22 +51,36 @@ class CrashingStore:
         Raises Crashed: on the write that crashes, and on every later one.
         """
         self._writes -= 1
-        kept = {"nothing": 0, "half": (len(inputs) + 1) // 2, "everything": len(inputs)}[self._keeps]
         if self._writes < -1:
             raise Crashed("the store has crashed before")
+        if self._writes >= 0 or self._keeps == "everything":
+            await self._store.append(run_id, start, inputs, head, epoch=epoch, responses=responses, holds=holds)
         if self._writes == -1:
-            if kept:
-                is_whole = kept == len(inputs)  # else it is as if an earlier write had been told to keep less
-                moved = holds if is_whole else ()
-                await self._store.append(
-                    run_id, start, inputs[:kept], is_finished=is_finished and is_whole, holds=moved
-                )
             raise Crashed("the store crashed")
-        await self._store.append(run_id, start, inputs, is_finished=is_finished, holds=holds)
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return what is kept of a journal."""
         return await self._store.load(run_id)
+
+    async def claim(self, run_id: str) -> Claim | None:
+        """Claim a run; this counts as no write."""
+        return await self._store.claim(run_id)
+
+    async def release(self, run_id: str, *, epoch: int) -> None:
+        """Let go of a run; this counts as no write."""
+        await self._store.release(run_id, epoch=epoch)
+
+    async def beat(self) -> tuple[News, ...]:
+        """Keep its worker alive; this counts as no write."""
+        return await self._store.beat()
+
+    async def post(self, run_id: str, question: str, id: str, answer: Any, *, who: str | None = None) -> str:
+        """Put an answer into an inbox; this counts as no write."""
+        return await self._store.post(run_id, question, id, answer, who=who)
+
+    async def ask_cancel(self, run_id: str) -> bool:
+        """Ask for a cancellation; this counts as no write."""
+        return await self._store.ask_cancel(run_id)
 
     async def charge(self, account: str, amount: Amount) -> None:
         """Charge an account; this counts as no write."""
@@ -70,3 +89,25 @@ class CrashingStore:
     async def taken(self, account: str) -> Amount:
         """Return what is taken of an account."""
         return await self._store.taken(account)
+
+    async def list(
+        self,
+        *,
+        status: RunStatus | None = None,
+        digest: str | None = None,
+        thread_id: str | None = None,
+        tenant: str | None = None,
+        expired_before: float | None = None,
+        after: str | None = None,
+        limit: int = PAGE,
+    ) -> Sequence[Listed]:
+        """Return a page of runs."""
+        return await self._store.list(
+            status=status,
+            digest=digest,
+            thread_id=thread_id,
+            tenant=tenant,
+            expired_before=expired_before,
+            after=after,
+            limit=limit,
+        )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.asking import DONE, Both, Claim, Pair, Refunds, clerk
+from support.kept import keep
 
 from fsm_orch import MemoryStore, Runner, RunResult
 from fsm_orch.errors import AnswerError
@@ -71,9 +72,10 @@ async def test_an_answer_that_was_stored_before_a_crash_goes_on_when_it_comes_ag
     await waiting(store)
     whole = (await Runner(Refunds, store=store).resume("r", YES, id="mail 7")).journal
     place = next(n for n, event in enumerate(whole, 1) if isinstance(event, Answered))
-    await cut.append("r", 0, whole[:place])
+    runner = Runner(Refunds, store=cut)
+    await keep(runner, "r", whole[:place])
     DONE.clear()
-    result = await Runner(Refunds, store=cut).resume("r", YES, id="mail 7")
+    result = await runner.resume("r", YES, id="mail 7")
 
     assert (Refunds.paid, [("mail 7", None)]) == (result.state, given(result))
     assert ["r:1"] == DONE

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support import asking, branches, composed, levels
+from support.kept import keep
 
 from fsm_orch import (
     Context,
@@ -154,7 +155,7 @@ def gone_on(kind: Kind, journal: Sequence[Input] = ()) -> RunResult[Any]:
     async def going_on() -> RunResult[Any]:
         runner, deps = Runner(kind.machine, model=ByForm(), store=(store := MemoryStore())), kind.deps(journal)
         if journal:
-            await store.append("r", 0, journal)
+            await keep(runner, "r", journal)
             result = await runner.resume("r", deps=deps)
         else:
             result = await runner.run(kind.first, run_id="r", deps=deps)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.branches import STOPPED, All, First, Trip
+from support.kept import keep
 from support.levels import Around, High, Lap, Laps, Low, Middle, Mixed, Text, Two
 
 from fsm_orch import MemoryStore, Reply, Response, Runner, RunResult, ScriptedModel, StartError, Usage
@@ -127,8 +128,9 @@ async def test_a_call_that_was_under_way_in_a_crash_is_charged_first() -> None:
     whole = await Runner(High, model=scripted("1", "2", "3")).run(Text(query="x"), run_id="r")
     cut = next(place for place, event in enumerate(whole.journal) if isinstance(event, inputs.CallReserved)) + 1
     store = MemoryStore()
-    await store.append("r", 0, whole.journal[:cut])
-    result = await Runner(High, model=scripted("1", "2", "3"), store=store).resume("r")
+    runner = Runner(High, model=scripted("1", "2", "3"), store=store)
+    await keep(runner, "r", whole.journal[:cut])
+    result = await runner.resume("r")
 
     settled, again = result.journal[cut : cut + 2]
     assert (inputs.CallSettled(call=1, usage=None, at=settled.at, path=(1, 1)), High.done) == (settled, result.state)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from support.kept import keep
 from support.lanes import in_both_lanes
 from support.players import Provider, answered, machine, runner
 from support.random_machines import Facts
@@ -116,8 +117,7 @@ def gone_on(desk: Runner[Any, Any], journal: Sequence[Input], seed: int) -> RunR
     """Store the beginning of a journal, and resume it."""
 
     async def going_on() -> RunResult[Any]:
-        assert desk.store is not None
-        await desk.store.append("r", 0, journal)
+        await keep(desk, "r", journal)
         return await answered(desk, await desk.resume("r"), seed)
 
     with virtual_time() as loop:

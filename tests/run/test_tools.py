@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.kept import keep
 from support.lanes import in_both_lanes
 from support.shop import DONE, SOLVED, Shorten, Ticket, desk, order_status, told, use, use_all
 
@@ -194,10 +195,10 @@ async def test_after_a_crash_a_tool_is_used_again_only_if_it_may_be(tool: Any, s
     whole = await Runner(machine, model=ScriptedModel([use("pay", cents=5), DONE])).run(Ticket(query="x"), run_id="r")
     cut = next(i for i, event in enumerate(whole.journal) if to_json(event).startswith(b'{"kind":"answered"'))
     USES.clear()
-    store = MemoryStore()
-    await store.append("r", 0, whole.journal[:cut])
     model = ScriptedModel([DONE])
-    result = await Runner(machine, model=model, store=store).resume("r")
+    runner = Runner(machine, model=model, store=MemoryStore())
+    await keep(runner, "r", whole.journal[:cut])
+    result = await runner.resume("r")
 
     assert told(model) == shown
     assert USES == uses
@@ -210,14 +211,13 @@ async def test_a_run_cut_off_after_any_input_ends_as_it_would_have() -> None:
     script = [use_all(("pay", {"cents": 5}), ("order_status", {"order": 815})), use("order_status", order=1), SOLVED]
     whole = await Runner(machine, model=ScriptedModel(script)).run(Ticket(query="x"), run_id="r")
     for cut in range(1, len(whole.journal)):
-        store = MemoryStore()
-        await store.append("r", 0, whole.journal[:cut])
         asked = sum(b'"kind":"call_settled"' in to_json(event) for event in whole.journal[:cut])
 
         def reply(request: Any) -> Any:
             return SOLVED if '"use"' not in json.dumps(request.schema) else DONE
 
-        runner = Runner(machine, model=ScriptedModel([*script[asked : asked + 1], *[reply] * 4]), store=store)
+        runner = Runner(machine, model=ScriptedModel([*script[asked : asked + 1], *[reply] * 4]), store=MemoryStore())
+        await keep(runner, "r", whole.journal[:cut])
         result = await runner.resume("r")
         TheoremChecker(runner.compiled).follow_all(result.journal)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.asking import DONE, Both, Claim, Pair, Refunds, clerk
+from support.kept import keep
 
 from fsm_orch import (
     Final,
@@ -333,8 +334,9 @@ async def test_a_tool_whose_process_ended_is_used_again_if_it_may_be(is_repeatab
     whole = await Runner(machine).run(Claim(query="x"), run_id="r")
     DONE.clear()
     store = MemoryStore()
-    await store.append("r", 0, whole.journal[:2])
-    result = await Runner(machine, store=store).resume("r")
+    runner = Runner(machine, store=store)
+    await keep(runner, "r", whole.journal[:2])
+    result = await runner.resume("r")
 
     assert result.context.note is not None
     assert is_repeatable is not ("outcome unknown" in result.context.note)

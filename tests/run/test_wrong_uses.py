@@ -75,9 +75,9 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
             "store= takes a store, not the class MemoryStore: write store=MemoryStore()",
         ),
         (
-            lambda: runner(store="sqlite:///runs.db"),
+            lambda: runner(store={}),
             TypeError,
-            "store= takes a store, with `append` and `load`, not a str: give MemoryStore()",
+            "store= takes a store, or its URL, not a dict: give MemoryStore() or 'sqlite:///runs.db'",
         ),
         (
             lambda: runner(observers=print),

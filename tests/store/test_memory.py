@@ -11,6 +11,9 @@ import pytest
 from fsm_orch import Context, Final, Machine, MemoryStore, Runner, State, Visit
 from fsm_orch.errors import StoreError
 from fsm_orch.kernel import inputs
+from fsm_orch.store import Head
+
+OPEN, ENDED = Head("a"), Head("a", "finished")
 
 
 def at(seconds: int) -> inputs.Cancelled:
@@ -24,7 +27,7 @@ async def test_only_the_newest_ended_runs_are_kept() -> None:
         *(("open", 0, False), ("a", 0, False), ("b", 0, True), ("a", 1, True), ("c", 0, True)),
         ("a", 1, True),  # said again, as by a caller that was cut off
     ):
-        await store.append(run, start, [at(1)], is_finished=is_finished)
+        await store.append(run, start, [at(1)], ENDED if is_finished else OPEN, epoch=1)
 
     assert [len(await store.load(run)) for run in ("open", "a", "b", "c")] == [1, 2, 0, 1]
 
@@ -32,12 +35,12 @@ async def test_only_the_newest_ended_runs_are_kept() -> None:
 async def test_what_is_refused_takes_no_place() -> None:
     """An append that is refused forgets no run, and is no reason to forget one later."""
     store = MemoryStore(runs=2)
-    await store.append("a", 0, [at(1)], is_finished=True)
+    await store.append("a", 0, [at(1)], ENDED, epoch=1)
     for run in "bcd":
         with suppress(StoreError):
-            await store.append(run, 1, [at(1)], is_finished=True)
-        await store.append(run, 0, [], is_finished=True)
-    await store.append("e", 0, [at(1)], is_finished=True)
+            await store.append(run, 1, [at(1)], ENDED, epoch=1)
+        await store.append(run, 0, [], ENDED, epoch=1)
+    await store.append("e", 0, [at(1)], ENDED, epoch=1)
 
     assert [len(await store.load(run)) for run in "abcde"] == [1, 0, 0, 0, 1]
 
@@ -74,7 +77,7 @@ async def test_a_run_under_way_is_not_forgotten() -> None:
 
     assert all(result.state is Desk.done for result in results)
     with pytest.raises(StoreError, match="run 'r8' has 3 other inputs"):
-        await store.append("r8", 0, [at(1)])
+        await store.append("r8", 0, [at(1)], OPEN, epoch=1)
     assert 2 == sum([bool(await store.load(f"r{number}")) for number in range(9)])
 
 
@@ -92,8 +95,8 @@ async def test_threads_share_a_store() -> None:
         async def filling() -> None:
             for number in range(50):
                 for start in range(3):
-                    await store.append(f"{name}{number}", start, [at(start)], is_finished=start == 2)
-            await store.append(f"{name} open", 0, [at(1)])
+                    await store.append(f"{name}{number}", start, [at(start)], ENDED if start == 2 else OPEN, epoch=1)
+            await store.append(f"{name} open", 0, [at(1)], OPEN, epoch=1)
 
         asyncio.run(filling())
 

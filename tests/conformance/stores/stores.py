@@ -2,25 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from support.servers import postgres
 
 from fsm_orch import MemoryStore
 from fsm_orch.store import Store
+from fsm_orch.store.sql import SqlStore
+from fsm_orch.store.sql.tables import ready
+from fsm_orch.store.sql.url import opened
 from fsm_orch.testing import CrashingStore
 
 
+class Worker(Protocol):
+    """Opens what is kept as one more worker."""
+
+    def __call__(self, *, lease_s: float = 600.0) -> Store: ...
+
+
+Opening = Callable[[], AbstractAsyncContextManager[Worker]]
+
+
 @asynccontextmanager
-async def memory() -> AsyncIterator[Store]:
+async def memory() -> AsyncIterator[Worker]:
     """Open a store in memory."""
-    yield MemoryStore()
+    store = MemoryStore()
+    yield lambda *, lease_s=600.0: store.beside(lease_s=lease_s)
 
 
 @asynccontextmanager
-async def not_crashed() -> AsyncIterator[Store]:
+async def not_crashed() -> AsyncIterator[Worker]:
     """Open a store that would crash after more writes than any test makes."""
-    yield CrashingStore(MemoryStore(), writes=10**9)
+    store = MemoryStore()
+    yield lambda *, lease_s=600.0: CrashingStore(store.beside(lease_s=lease_s), writes=10**9)
 
 
-STORES: Mapping[str, Callable[[], AbstractAsyncContextManager[Store]]] = {"memory": memory, "not crashed": not_crashed}
-"""Each opens an empty store, and closes it when its block is left."""
+@contextmanager
+def workers(url: str) -> Iterator[Worker]:
+    """Open stores at a URL, and close them."""
+    stores: list[SqlStore] = []
+
+    def worker(*, lease_s: float = 600.0) -> Store:
+        stores.append(SqlStore(url, lease_s=lease_s))
+        return stores[-1]
+
+    try:
+        yield worker
+    finally:
+        for store in stores:
+            store.close()
+
+
+@cache
+def _empty() -> bytes:
+    """Return a file whose tables are made: making them takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = opened(f"sqlite:///{folder}/empty.db")
+        ready(database).close()
+        return Path(folder, "empty.db").read_bytes()
+
+
+def _copied(folder: str) -> Path:
+    path = Path(folder, "runs.db")
+    path.write_bytes(_empty())
+    return path
+
+
+@asynccontextmanager
+async def sqlite() -> AsyncIterator[Worker]:
+    """Open a store in a file, which is deleted."""
+    with tempfile.TemporaryDirectory() as folder, workers(f"sqlite:///{_copied(folder)}?sync=normal") as worker:
+        yield worker
+
+
+@asynccontextmanager
+async def postgresql() -> AsyncIterator[Worker]:
+    """Open a store on a server, whose tables are emptied."""
+    server = postgres()
+    server.empty()
+    with workers(server.url) as worker:
+        yield worker
+
+
+STORES: Mapping[str, Opening] = {
+    "memory": memory,
+    "not crashed": not_crashed,
+    "sqlite": sqlite,
+    "postgresql": postgresql,
+}
+"""Each opens what is empty, and closes it when its block is left."""

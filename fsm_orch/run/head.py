@@ -1,0 +1,45 @@
+"""The head of a fold: what a store keeps beside a journal, and what shows on resume that the code has changed since."""
+
+from __future__ import annotations
+
+from ..errors import Drifted
+from ..kernel.configuration import Configuration
+from ..kernel.due import due
+from ..kernel.effects import AskHuman
+from ..kernel.engine import CompiledMachine
+from ..kernel.tree import levels
+from ..store.values import Head
+
+
+def head_of(compiled: CompiledMachine, now: Configuration) -> Head:
+    """Return where a run stands, for its store."""
+    settled = now.ledger.settled.tokens
+    if now.status == "finished" or not now.is_waiting:
+        return Head(now.state, now.status, now.hops, settled)
+    return Head(now.state, "waiting", now.hops, settled, _expires_at(compiled, now))
+
+
+def _expires_at(compiled: CompiledMachine, now: Configuration) -> float | None:
+    """Return when the first question of a run expires."""
+    asked = {effect.path for effect in due(now) if isinstance(effect, AskHuman)}
+    visits = [levels(compiled, now, path)[-1].now.visit for path in asked]
+    rounds = [visit.round for visit in visits if visit is not None and visit.round is not None]
+    return min((each.expires_at for each in rounds if each.expires_at is not None), default=None)
+
+
+def check_head(compiled: CompiledMachine, now: Configuration, stored: Head) -> None:
+    """Check that a journal folds to where its run stood when it was stored.
+
+    Raises Drifted: if it does not. The digest of a machine sees no body of a guard or a validator.
+    """
+    folded = head_of(compiled, now)
+    if folded != stored:
+        raise Drifted(
+            f"the journal of run {now.run_id!r} was stored at {_told(stored)}, and folds to {_told(folded)}: a guard "
+            "or other code has changed since, and nothing is driven. Resume it with the code that it was run with"
+        )
+
+
+def _told(head: Head) -> str:
+    until = "" if head.expires_at is None else f", until {head.expires_at}"
+    return f"{head.state!r}, {head.status}, after {head.hops} hops and {head.tokens} tokens{until}"

@@ -1,0 +1,47 @@
+"""What every store refuses, in the same words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..errors import LeaseHeld, LeaseLost, StoreError
+
+
+def run_id_taken(run_id: str, count: int) -> StoreError:
+    """Return what is said of inputs that do not continue a journal.
+
+    Args:
+        count: how many inputs it has.
+    """
+    return StoreError(f"run {run_id!r} has {count} other inputs: a run id names one run, give each run its own")
+
+
+def lease_lost(run_id: str) -> LeaseLost:
+    """Return what is said to a worker that does not own a run any more."""
+    return LeaseLost(f"run {run_id!r} was claimed since, or released: nothing was stored, and whoever owns it goes on")
+
+
+def lease_held(run_id: str, owner: str) -> LeaseHeld:
+    """Return what is said of a run that another worker drives."""
+    return LeaseHeld(f"run {run_id!r} is driven by worker {owner}: wait until it ends, or waits, or its lease is over")
+
+
+def nobody_asks(run_id: str) -> StoreError:
+    """Return what is said of an answer to a run that takes none."""
+    return StoreError(f"run {run_id!r} takes no answer: it is not known, or has finished")
+
+
+def json_of(answer: Any) -> bytes:
+    """Return an answer as JSON.
+
+    Raises StoreError: if it is none, or is read back as something else.
+    """
+    try:
+        written = msgspec.json.encode(answer)
+        if msgspec.json.decode(written) == answer:
+            return written
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise StoreError("an answer is JSON: None, a bool, a number, a text, a list or a dict of them") from None

@@ -1,0 +1,181 @@
+"""Appends of many runs in one transaction: what is stored is read and locked, each is judged, all are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ...amounts import Amount
+from ...errors import StoreError
+from ..refusals import lease_lost, run_id_taken
+from ..values import Head, Hold, PaidResponse
+from .session import Driver, Session, Values
+from .statements import Statements
+
+
+@dataclass(frozen=True, kw_only=True)
+class Append:
+    """What one append stores."""
+
+    run_id: str
+    start: int
+    bodies: Sequence[str]
+    """The inputs, as JSON."""
+    head: Head
+    epoch: int
+    responses: Sequence[PaidResponse]
+    holds: Sequence[Hold]
+    folds: Sequence[str]
+    """The ids of answers that are among the inputs."""
+    first: Values
+    """The columns of a run that begins."""
+    at: float
+    """Seconds of the epoch."""
+
+
+class _Owned(NamedTuple):
+    """A run as it is stored."""
+
+    id: str
+    owner: str | None
+    epoch: int
+    position: int
+    hops: int
+    responses: int
+
+
+@dataclass
+class _Writes:
+    """What a transaction writes, by statement: one call of the driver for each."""
+
+    begin: list[Values] = field(default_factory=list)
+    go_on: list[Values] = field(default_factory=list)
+    add_input: list[Values] = field(default_factory=list)
+    drop_responses: list[Values] = field(default_factory=list)
+    add_response: list[Values] = field(default_factory=list)
+    fold_post: list[Values] = field(default_factory=list)
+
+
+class Appends:
+    """Does appends.
+
+    Args:
+        owner: this worker.
+    """
+
+    def __init__(self, statements: Statements, driver: Driver, owner: str) -> None:
+        self._sql, self._driver, self._owner = statements, driver, owner
+
+    def play(self, session: Session, appends: Sequence[Append]) -> list[StoreError | None]:
+        """Do appends to different runs. Return why each was refused; None: it is stored once this is committed."""
+        # locked, so that nothing that is judged here changes before it is written
+        found = session.rows(self._sql.owned, {"ids": self._driver.ids([append.run_id for append in appends])})
+        owned = {row[0]: _Owned(*row) for row in found}
+        accounts = self._accounts(session, appends)
+        before, writes, refused = dict(accounts), _Writes(), list[StoreError | None]()
+        for append in appends:
+            try:
+                self._judge(session, append, owned.get(append.run_id), accounts, writes)
+                refused.append(None)
+            except StoreError as error:
+                refused.append(error)
+        for name, values in vars(writes).items():
+            if values:
+                session.each(getattr(self._sql, name), values)
+        self._set(session, {name: amount for name, amount in accounts.items() if amount != before[name]})
+        return refused
+
+    def _judge(
+        self, session: Session, append: Append, owned: _Owned | None, accounts: dict[str, Amount], writes: _Writes
+    ) -> None:
+        """Add what an append writes.
+
+        Raises StoreError: if it is refused; nothing is added then.
+        """
+        kept = self._kept(session, append, owned)
+        if kept >= len(append.bodies):  # all is stored already, or nothing was said of a run that is not known
+            return
+        moved = dict(accounts)
+        for hold in append.holds:
+            moved[hold.account] = hold.moved(moved[hold.account])
+        accounts.update(moved)
+        self._write(append, kept, owned, writes)
+
+    def _kept(self, session: Session, append: Append, owned: _Owned | None) -> int:
+        """Return how many of the inputs are stored already.
+
+        Raises StoreError: if the others do not continue the journal, or it is somebody else's.
+        """
+        if owned is None:
+            if append.start:
+                raise run_id_taken(append.run_id, 0)
+            return 0
+        is_mine = (owned.owner, owned.epoch) == (self._owner, append.epoch)
+        if not is_mine and append.start:
+            raise lease_lost(append.run_id)
+        if not is_mine or append.start > owned.position:
+            raise run_id_taken(append.run_id, owned.position)
+        count = min(owned.position - append.start, len(append.bodies))
+        # what is stored already is compared, not trusted: a second run under this id must not go on with this journal
+        if count and append.bodies[:count] != self._stored(session, append, count):
+            raise run_id_taken(append.run_id, owned.position)
+        return count
+
+    def _stored(self, session: Session, append: Append, count: int) -> Sequence[str]:
+        values = {"run_id": append.run_id, "start": append.start, "count": count}
+        return [body for (body,) in session.rows(self._sql.kept, values)]
+
+    def _write(self, append: Append, kept: int, owned: _Owned | None, writes: _Writes) -> None:
+        run_id, head, end = append.run_id, append.head, append.start + len(append.bodies)
+        has_hopped = owned is not None and owned.hops != head.hops
+        before = 0 if owned is None or has_hopped else owned.responses
+        row = {
+            "state": head.state,
+            "status": head.status,
+            "hops": head.hops,
+            "tokens": head.tokens,
+            "expires_at": head.expires_at,
+            "position": end,
+            "responses": before + len(append.responses),
+            "stored_at": append.at,
+        }
+        if owned is None:
+            new = {"id": run_id, "epoch": append.epoch, "owner": self._owner, "is_cancel_asked": False}
+            writes.begin.append({**append.first, **row, **new, "began_at": append.at})
+        else:
+            writes.go_on.append({**row, "run_id": run_id})
+        writes.add_input += [
+            {"run_id": run_id, "position": append.start + place, "body": append.bodies[place]}
+            for place in range(kept, len(append.bodies))
+        ]
+        if has_hopped and owned is not None and owned.responses:
+            writes.drop_responses.append({"run_id": run_id})
+        writes.add_response += [
+            {"run_id": run_id, "key": each.key, "number": before + place, "request": each.request, "body": each.body}
+            for place, each in enumerate(append.responses)
+        ]
+        writes.fold_post += [{"run_id": run_id, "post_id": id} for id in append.folds]
+
+    def _accounts(self, session: Session, appends: Sequence[Append]) -> dict[str, Amount]:
+        """Return what is taken of the accounts that appends move, each opened and locked."""
+        names = sorted({hold.account for append in appends for hold in append.holds})
+        if not names:
+            return {}
+        session.each(self._sql.open_account, [{"id": name, "tokens": "0", "cost": "0"} for name in names])
+        rows = session.rows(self._sql.taken_all, {"ids": self._driver.ids(names)})
+        return {name: Amount(int(tokens), int(cost)) for name, tokens, cost in rows}
+
+    def charge(self, session: Session, account: str, amount: Amount) -> None:
+        """Add to what is taken of an account."""
+        session.each(self._sql.open_account, [{"id": account, "tokens": "0", "cost": "0"}])
+        ((_, tokens, cost),) = session.rows(self._sql.taken_all, {"ids": self._driver.ids([account])})
+        self._set(session, {account: Amount(int(tokens), int(cost)) + amount})
+
+    def _set(self, session: Session, accounts: dict[str, Amount]) -> None:
+        values: list[dict[str, Any]] = [
+            {"account": name, "tokens": str(amount.tokens), "cost": str(amount.cost)}
+            for name, amount in accounts.items()
+        ]
+        if values:
+            session.each(self._sql.set_account, values)

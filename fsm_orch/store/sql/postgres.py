@@ -1,0 +1,92 @@
+"""PostgreSQL: a server that several machines share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from .session import Meaning, Values
+from .statements import Statement
+
+_CONNECT_S = 5
+_AWAY = ("08", "57P", "53300")
+"""Error codes of a server that stops, starts, or has no place left; those begin so."""
+_CONFLICT = ("23505", "40001", "40P01")
+"""Error codes of others that were faster, or waited for each other."""
+_FINAL = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted to log in")
+"""What a server says to somebody who may not come in. It gives no code then, and waiting does not help."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """The driver of a server.
+
+    Args:
+        url: as libpq takes it.
+    """
+
+    url: str = field(repr=False)  # it holds a password
+
+    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Open a connection."""
+        options = {"connect_timeout": _CONNECT_S, "application_name": "fsm_orch"}
+        return psycopg.connect(self.url, **{name: value for name, value in options.items() if name not in self.url})  # type: ignore[arg-type]
+
+    def session(self, connection: psycopg.Connection[tuple[Any, ...]]) -> _Session:
+        """Return a connection as a session."""
+        return _Session(connection)
+
+    def ids(self, ids: Sequence[str]) -> Sequence[str]:
+        """Return names as one value."""
+        return list(ids)
+
+    def meaning(self, error: Exception) -> Meaning:
+        """Return what an error means."""
+        code = getattr(error, "sqlstate", None)
+        if code is not None:
+            return "away" if code.startswith(_AWAY) else "conflict" if code in _CONFLICT else "refused"
+        is_out = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return "away" if is_out and not any(told in str(error) for told in _FINAL) else "refused"
+
+    def advice(self, error: Exception) -> str:
+        """Return what the user can do about an error."""
+        lines = str(error).strip().splitlines()  # of values nothing: those are in DETAIL, on lines of their own
+        return lines[0] if lines else ""
+
+
+def _query(statement: Statement) -> bytes:
+    return statement.text.encode()  # what is no text of a program is taken as bytes alone
+
+
+class _Session:
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+
+    def begin(self) -> None:
+        """Do nothing: the first statement begins a transaction."""
+
+    def rows(self, statement: Statement, values: Values) -> Sequence[tuple[Any, ...]]:
+        self._cursor.execute(_query(statement), statement.with_fixed(values))
+        return self._cursor.fetchall() if self._cursor.description else ()
+
+    def each(self, statement: Statement, values: Sequence[Values]) -> None:
+        if len(values) == 1:
+            self._cursor.execute(_query(statement), statement.with_fixed(values[0]))
+        elif values:
+            self._cursor.executemany(_query(statement), [statement.with_fixed(each) for each in values])
+
+    def commit(self) -> None:
+        self._connection.commit()
+
+    def rollback(self) -> None:
+        with suppress(psycopg.Error):
+            self._connection.rollback()
+
+    def close(self) -> None:
+        with suppress(psycopg.Error):
+            self._connection.close()

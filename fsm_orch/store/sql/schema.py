@@ -1,0 +1,89 @@
+"""The tables of a journal in a database; how they came to be is in `migrations`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+VERSION_TABLE = "fsm_version"
+"""Where Alembic writes down how far a database was migrated."""
+
+VERSION = "0001"
+"""The newest of `migrations/versions`."""
+
+metadata = sa.MetaData()
+
+runs = sa.Table(
+    "fsm_runs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("thread_id", sa.Text),
+    sa.Column("tenant", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("hops", sa.Integer, nullable=False),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.Double),
+    sa.Column("position", sa.Integer, nullable=False),  # how many inputs are stored
+    sa.Column("responses", sa.Integer, nullable=False),  # how many are kept for the visit under way
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("owner", sa.Text),
+    sa.Column("is_cancel_asked", sa.Boolean, nullable=False),
+    sa.Column("began_at", sa.Double, nullable=False),
+    sa.Column("stored_at", sa.Double, nullable=False),
+)
+OPEN = runs.c.status != sa.literal_column("'finished'")  # bound, it would match no index of these
+sa.Index("fsm_runs_began", runs.c.began_at, runs.c.id)
+sa.Index("fsm_runs_thread", runs.c.thread_id, runs.c.began_at)
+sa.Index("fsm_runs_tenant", runs.c.tenant, runs.c.began_at)
+sa.Index("fsm_runs_open", runs.c.status, runs.c.began_at, sqlite_where=OPEN, postgresql_where=OPEN)
+ASKS = runs.c.expires_at.is_not(None)
+sa.Index("fsm_runs_expires", runs.c.expires_at, sqlite_where=ASKS, postgresql_where=ASKS)
+sa.Index("fsm_runs_owner", runs.c.owner, sqlite_where=OPEN, postgresql_where=OPEN)
+
+inputs = sa.Table(
+    "fsm_inputs",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),  # the public JSON of an input; never changed
+    sqlite_with_rowid=False,
+)
+
+responses = sa.Table(
+    "fsm_responses",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+posts = sa.Table(
+    "fsm_posts",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("question", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("who", sa.Text),
+    sa.Column("posted_at", sa.Double, nullable=False),
+    sa.Column("is_folded", sa.Boolean, nullable=False),
+)
+
+workers = sa.Table(
+    "fsm_workers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("expires_at", sa.Double, nullable=False),
+)
+
+accounts = sa.Table(
+    "fsm_accounts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("tokens", sa.Text, nullable=False),  # digits: what is moved may be larger than any integer column
+    sa.Column("cost", sa.Text, nullable=False),
+)

@@ -1,0 +1,50 @@
+"""URLs of databases: which driver they mean, and how they are shown without a password."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ...define.wording import to_install
+from ...errors import StartError
+from .session import Opened
+from .sqlite import Sqlite
+
+_SYNCS = ("full", "normal")
+
+
+def opened(url: str) -> Opened:
+    """Return the database that a URL names; nothing is connected yet.
+
+    Raises StartError: if it names none, or its driver is not installed. No message holds a password.
+    """
+    scheme = url.partition("://")[0]
+    if scheme == "sqlite":
+        return _sqlite(url)
+    if scheme in ("postgresql", "postgres"):
+        return _postgres(url)
+    raise StartError("a store is named by 'sqlite:///FILE' or 'postgresql://USER:PASSWORD@HOST/DATABASE'")
+
+
+def _sqlite(url: str) -> Opened:
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    sync = options.pop("sync", "full")
+    path = unquote(parts.path[1:])
+    if parts.netloc or path in ("", ":memory:"):
+        raise StartError("a store in SQLite is a file: 'sqlite:///runs.db', or 'sqlite:////var/lib/runs.db'")
+    if options or sync not in _SYNCS:
+        raise StartError("a store in SQLite takes ?sync=full or ?sync=normal, and nothing else")
+    return Opened("sqlite", f"sqlite:///{path}", Sqlite(path, sync))
+
+
+def _postgres(url: str) -> Opened:
+    try:
+        from .postgres import Postgres  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise StartError(f"a store in PostgreSQL needs some packages: {to_install('postgres')}") from error
+    try:
+        parts = urlsplit(url)
+        place = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    except ValueError:  # which would quote it
+        raise StartError("this is no URL of PostgreSQL: 'postgresql://USER:PASSWORD@HOST:PORT/DATABASE'") from None
+    return Opened("postgresql+psycopg", f"postgresql://{place}", Postgres(url))

@@ -1,0 +1,125 @@
+"""What stores are given and give: heads, holds, claims, answers of humans, responses of models, and rows of a list."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from ..amounts import NOTHING, Amount
+from ..errors import StoreError, TooLittleLeft
+
+RunStatus = Literal["running", "waiting", "finished"]
+
+
+class Head(Struct, frozen=True):
+    """Where a run stands after an append: what lists show, and what its fold is compared with when it goes on."""
+
+    state: str
+    status: RunStatus = "running"
+    """Waiting: nothing is due but what humans are asked."""
+    hops: int = 0
+    tokens: int = 0
+    """Settled, reservations left out."""
+    expires_at: float | None = None
+    """When the first question of a run that waits expires, in seconds of the epoch; None: none does."""
+
+
+class Hold(Struct, frozen=True):
+    """What an append moves between a run and an account, in the transaction that stores its inputs.
+
+    An account, such as `thread:ID`, is a sum of tokens and micro-dollars: what runs that have ended were charged, and
+    what those under way have taken. It begins at nothing, and has no limit of its own; what takes from it says one.
+    """
+
+    account: str
+    takes: Amount = NOTHING
+    """Added to the account."""
+    gives: Amount = NOTHING
+    """Taken off the account: what an earlier append of the run had taken."""
+    most_tokens: int | None = None
+    """What the account may come to, in tokens; None: anything, as when a run ends and what it was charged stays."""
+    most_cost: int | None = None
+    """What the account may come to, in micro-dollars; None: anything."""
+
+    def moved(self, taken: Amount) -> Amount:
+        """Return what an account comes to.
+
+        Raises TooLittleLeft: if that is more than it may. To take nothing is not refused, even after an overrun.
+        Raises StoreError: if more is given back than was taken.
+        """
+        if self.gives.beyond(taken) != NOTHING:
+            raise StoreError(f"{self.account!r} cannot be given back {self.gives}: {taken} is taken of it")
+        after = taken - self.gives + self.takes
+        rises = (self.takes.tokens, after.tokens, self.most_tokens), (self.takes.cost, after.cost, self.most_cost)
+        for takes, comes_to, most in rises:
+            if takes and most is not None and comes_to > most:
+                raise TooLittleLeft(f"{self.account!r} has too little left for {self.takes}: {taken} is taken of it")
+        return after
+
+
+class PaidResponse(Struct, frozen=True):
+    """What a model answered within an attempt that makes several requests."""
+
+    key: str
+    """Names the request among all of the visit. Of two responses under one key the first is kept."""
+    request: str
+    """The hash of what was asked: the response is given again to the same request alone."""
+    body: str
+
+
+class Post(Struct, frozen=True):
+    """An answer of a human in the inbox of a run."""
+
+    question: str
+    """The key of the question."""
+    id: str
+    """Names the answer among all answers; the caller's."""
+    answer: Any
+    """JSON."""
+    who: str | None = None
+    """The human who answered."""
+
+
+class News(Struct, frozen=True):
+    """What came from outside for a run while it is driven."""
+
+    run_id: str
+    posts: tuple[Post, ...] = ()
+    """The answers in its inbox that no append has folded, oldest first."""
+    is_cancel_asked: bool = False
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """What whoever drives a run from now on must know."""
+
+    epoch: int
+    """For the appends and the release to come; those of an earlier epoch are refused from now on."""
+    head: Head
+    """What the fold of its journal must come to."""
+    taken_from: str | None = None
+    """Whose lease was over, or was this worker's own; None: it was free, or has ended."""
+    news: News
+    responses: tuple[PaidResponse, ...] = ()
+    """What the visit under way has been answered already."""
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """A run as a list shows it."""
+
+    run_id: str
+    head: Head
+    digest: str = ""
+    """The digest of its definition."""
+    thread_id: str | None = None
+    tenant: str | None = None
+    inputs: int
+    """How many are stored."""
+    epoch: int
+    owner: str | None
+    """Who drives it, or has driven it to its end; None: nobody."""
+    is_cancel_asked: bool = False
+    began_at: float
+    """Seconds of the epoch."""
+    stored_at: float
+    """Seconds of the epoch; of the last append."""

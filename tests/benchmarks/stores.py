@@ -1,0 +1,121 @@
+"""What a journal costs: CPU time a hop with SQLite and PostgreSQL at 1, 64 and 1,000 runs at once, against no store.
+
+    python tests/benchmarks/stores.py          hops and the list of 100,000 runs, one JSON line each
+    python tests/benchmarks/stores.py hops
+    python tests/benchmarks/stores.py list
+
+Each figure is the median of rounds in which the stores take turns. CPU is of this process, its writer thread included;
+what the server of PostgreSQL uses is not in it. Nothing here asserts a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fsm_orch import MemoryStore, Runner
+from fsm_orch.kernel import inputs
+from fsm_orch.store import Head, Store
+from fsm_orch.store.sql import SqlStore
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`, and for the machines of `speed`
+
+from benchmarks.speed import Query, Ring, Stub
+from support.servers import postgres
+
+HOPS = 51
+RUNS = 100_000
+
+
+async def _runs(runner: Runner[Query, None], runs: int, at_once: int) -> tuple[float, float]:
+    """Return the microseconds of CPU and of wall time a hop."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one() -> None:
+        async with gate:
+            await runner.run(Query(text="x"))
+
+    cpu, wall = time.process_time(), time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(runs)))
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return cpu / runs / HOPS * 1e6, wall / runs / HOPS * 1e6
+
+
+def hops() -> None:
+    """Print what a hop costs."""
+    for at_once, runs, rounds in ((1, 2, 5), (64, 64, 3), (1_000, 1_000, 1)):
+        with tempfile.TemporaryDirectory() as folder:
+            urls = {
+                "sqlite full": f"sqlite:///{folder}/full.db",
+                "sqlite normal": f"sqlite:///{folder}/normal.db?sync=normal",
+                "postgresql": postgres().url,
+            }
+            stores: dict[str, Any] = {name: SqlStore(url) for name, url in urls.items()}
+            figures: dict[str, list[tuple[float, float]]] = {}
+            for _ in range(rounds):
+                for name, store in {"none": None, "memory": MemoryStore(), **stores}.items():
+                    runner = Runner(Ring, model=Stub(), store=store)
+                    figures.setdefault(name, []).append(asyncio.run(_runs(runner, runs, at_once)))
+            for store in stores.values():
+                store.close()
+        none = statistics.median(cpu for cpu, _ in figures["none"])
+        for name, came in figures.items():
+            cpu, wall = (round(statistics.median(part), 1) for part in zip(*came, strict=True))
+            _say(runs=at_once, store=name, cpu_us=cpu, wall_us=wall, ratio=round(cpu / none, 2))
+
+
+async def _filled(store: Store, runs: int) -> None:
+    for first in range(0, runs, 500):
+        await asyncio.gather(*(_ended(store, n) for n in range(first, first + 500)))
+
+
+async def _ended(store: Store, n: int) -> None:
+    started = inputs.Started(run_id=f"r{n}", context={}, digest="d", thread_id=f"t{n % 1_000}", tenant=f"n{n % 10}")
+    head = Head("a", "waiting", 1, 5, float(n)) if n % 1_000 == 0 else Head("a", "finished", 1, 5)
+    await store.append(f"r{n}", 0, [started], head, epoch=1)
+
+
+async def _listing(store: Store) -> None:
+    asked: Sequence[dict[str, Any]] = (
+        *({}, {"after": "r50000"}, {"status": "waiting"}, {"expired_before": 5e4}, {"thread_id": "t7"}),
+        *({"tenant": "n3"}, {"tenant": "n3", "status": "finished", "after": "r50000"}, {"digest": "d"}),
+    )
+    for filters in asked:
+        took = []
+        for _ in range(20):
+            began = time.perf_counter()
+            rows = await store.list(**filters)
+            took.append(time.perf_counter() - began)
+        _say(store=repr(store), list=filters, rows=len(rows), ms=round(statistics.median(took) * 1e3, 2))
+
+
+def listed() -> None:
+    """Print what a page of 50 among 100,000 runs takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for url in (f"sqlite:///{folder}/list.db?sync=normal", postgres().url):
+
+            async def measure(url: str = url) -> None:
+                store = SqlStore(url)
+                await _filled(store, RUNS)
+                await _listing(store)
+                store.close()
+
+            asyncio.run(measure())
+
+
+def _say(**figures: Any) -> None:
+    print(json.dumps(figures), flush=True)
+
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:] or ["hops", "list"]
+    for name, measure in (("hops", hops), ("list", listed)):
+        if name in wanted:
+            measure()
