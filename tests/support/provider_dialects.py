@@ -7,6 +7,7 @@ schema must keep to the dialect that all of them accept. There are no tools and 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from anthropic.types.message_count_tokens_params import MessageCountTokensParams
 from anthropic.types.message_create_params import MessageCreateParamsBase
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
-from support.provider_faults import MISSING, USUAL, Finish, Said
+from support.provider_faults import CALL, MISSING, USUAL, Finish, Said
 
 Json = dict[str, Any]
 
@@ -265,6 +266,11 @@ def _content(text: str, said: Said) -> Any:
     return [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": text}] if said.in_parts else text
 
 
+def _spoken(said: Said) -> list[str]:
+    """Return the texts of a reply; one that calls a tool and says nothing has none."""
+    return [text for text in said.texts if text or said.finish != "call"]
+
+
 def _responses_reply(body: Json, said: Said) -> Json:
     kind, key = ("refusal", "refusal") if said.finish == "refusal" else ("output_text", "text")
     extra: Json = {} if kind == "refusal" else {"annotations": [], "logprobs": []}
@@ -290,8 +296,9 @@ def _responses_reply(body: Json, said: Said) -> Json:
                     "status": "completed" if status == "completed" else "incomplete",
                     "content": [{"type": kind, key: text, **extra}],
                 }
-                for number, text in enumerate(said.texts)
+                for number, text in enumerate(_spoken(said))
             ),
+            *([{"id": "fc_1", "type": "function_call", "call_id": "call_1", **CALL}] if said.finish == "call" else []),
         ],
         "parallel_tool_calls": True,
         "tool_choice": "auto",
@@ -314,15 +321,17 @@ def _responses_reply(body: Json, said: Said) -> Json:
 
 def _chat_reply(body: Json, said: Said) -> Json:
     is_refusal = said.finish == "refusal"
-    reasons: dict[Finish, str] = {"length": "length", "content_filter": "content_filter"}
+    reasons: dict[Finish, str] = {"length": "length", "content_filter": "content_filter", "call": "tool_calls"}
+    calls = {"tool_calls": [{"id": "call_1", "type": "function", "function": CALL}]} if said.finish == "call" else {}
     choices = [
         {
             "index": index,
             "message": {
                 "role": "assistant",
-                "content": None if is_refusal else _content(text, said),
+                "content": None if is_refusal or (calls and not text) else _content(text, said),
                 "refusal": text if is_refusal else None,
                 "annotations": [],
+                **calls,
             },
             "logprobs": None,
             "finish_reason": reasons.get(said.finish, "stop"),
@@ -370,6 +379,7 @@ _STOP_REASONS: dict[Finish, str] = {
     "content_filter": "refusal",
     "context": "model_context_window_exceeded",
     "failed": "end_turn",
+    "call": "tool_use",
 }
 
 
@@ -423,12 +433,14 @@ def _messages_schema(body: Json) -> Json | None:
 
 
 def _messages_reply(body: Json, said: Said) -> Json:
+    called = {"type": "tool_use", "id": "toolu_1", "name": CALL["name"], "input": json.loads(CALL["arguments"])}
+    calls = [called] if said.finish == "call" else []
     reply = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
         "model": body["model"],
-        "content": [{"type": "text", "text": text, "citations": None} for text in said.texts],
+        "content": [*({"type": "text", "text": text, "citations": None} for text in _spoken(said)), *calls],
         "stop_reason": _STOP_REASONS[said.finish],
         "stop_sequence": None,
     }

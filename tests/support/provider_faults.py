@@ -18,8 +18,12 @@ Wire = Literal[
 """In this order: whole; cut off before the status line, or in the middle of the body; byte by byte; no answer at all;
 a body without end; not HTTP; a port where nobody listens; silence in the middle of the body; silence after it."""
 
-Finish = Literal["stop", "length", "refusal", "content_filter", "context", "failed"]
-"""Why the model stopped. Not every dialect has `context` and `failed` (a 200 whose body says that it failed)."""
+Finish = Literal["stop", "length", "refusal", "content_filter", "context", "failed", "call"]
+"""Why the model stopped. Not every dialect has `context` and `failed` (a 200 whose body says that it failed). `call`:
+beside its texts it calls a tool by the means of its API, though no request offers one so."""
+
+CALL = {"name": "order_status", "arguments": '{"order": 4711}'}
+"""What it calls then."""
 
 
 USUAL = "(the usual word)"
@@ -180,6 +184,7 @@ _ALL = (
     # whole decisions, though their end is told in another word
     *(_ends(word) for word in ("eos", "COMPLETE", "end_turn", "tool_calls", "function_call", "error")),
     *(_ends(word) for word in ("content_filter", "max_tokens", "", None, 7, MISSING)),
+    _text("a call beside a decision", lambda said: said.texts[0], finish="call"),
     Fault(name="in parts", departs=lambda said, cap: replace(said, in_parts=True)),
     # replies that are no decision
     _text("cut, ended as eos", lambda said: said.texts[0][:-2], word="eos"),
@@ -188,6 +193,8 @@ _ALL = (
     _text("cut, ended as content_filter", lambda said: said.texts[0][:-2], word="content_filter"),
     _text("empty, ended as tool_calls", lambda said: "", word="tool_calls"),
     _text("empty, ended as null", lambda said: "", word=None),
+    _text("a call that nobody asked for", lambda said: "", finish="call"),
+    _text("a call beside prose", lambda said: "I will look it up.", finish="call"),
     _text("truncated", lambda said: said.texts[0][:-2], finish="length"),
     _text("truncated as stop", lambda said: said.texts[0][:-2]),
     _text("unknown handoff", lambda said: _decision(said, handoff="to_the_moon")),

@@ -30,6 +30,9 @@ def _responses(reply: Json, pieces: Pieces) -> Iterator[bytes]:
             for piece in pieces(content.get("text", content.get("refusal"))):
                 named = f"response.{kind}.delta"
                 yield _sse({"type": named, "output_index": index, "content_index": 0, "delta": piece}, named)
+        for piece in pieces(item.get("arguments", "")):
+            named = "response.function_call_arguments.delta"
+            yield _sse({"type": named, "output_index": index, "delta": piece}, named)
     known = {"incomplete": "response.incomplete", "failed": "response.failed"}
     named = known.get(str(reply.get("status")), "response.completed")
     yield _sse({"type": named, "response": reply}, named)
@@ -47,6 +50,12 @@ def _chat(reply: Json, pieces: Pieces) -> Iterator[bytes]:
         for key in ("content", "refusal"):
             for piece in _cut(message[key], pieces):
                 yield chunk(index, {key: piece}, finish_reason=None)
+        for number, call in enumerate(message.get("tool_calls", ())):
+            begun = {**call, "index": number, "function": {**call["function"], "arguments": ""}}
+            yield chunk(index, {"tool_calls": [begun]}, finish_reason=None)
+            for piece in pieces(call["function"]["arguments"]):
+                delta = {"index": number, "function": {"arguments": piece}}
+                yield chunk(index, {"tool_calls": [delta]}, finish_reason=None)
         yield chunk(index, {}, **{key: choice[key] for key in ("finish_reason",) if key in choice})
     if "usage" in reply:
         yield _sse({**around, "choices": [], "usage": reply["usage"]})
@@ -71,10 +80,13 @@ def _messages(reply: Json, pieces: Pieces) -> Iterator[bytes]:
         "message_start", message=begun if counts is None else {**begun, "usage": {**counts, "output_tokens": 1}}
     )
     for index, block in enumerate(reply["content"]):
-        yield event("content_block_start", index=index, content_block={"type": "text", "text": ""})
+        is_text = block["type"] == "text"
+        begins = {"type": "text", "text": ""} if is_text else {**block, "input": {}}
+        yield event("content_block_start", index=index, content_block=begins)
         yield event("ping")
-        for piece in pieces(block["text"]):
-            yield event("content_block_delta", index=index, delta={"type": "text_delta", "text": piece})
+        kind, key = ("text_delta", "text") if is_text else ("input_json_delta", "partial_json")
+        for piece in pieces(block["text"] if is_text else json.dumps(block["input"])):
+            yield event("content_block_delta", index=index, delta={"type": kind, key: piece})
         yield event("content_block_stop", index=index)
     ended = {key: reply[key] for key in ("stop_reason", "stop_sequence") if key in reply}
     counted = {} if "usage" not in reply else {"usage": counts and {"output_tokens": counts["output_tokens"]}}

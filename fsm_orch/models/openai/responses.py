@@ -138,4 +138,8 @@ def _read(reply: Any) -> Response:
 
 def _ended(reply: Any) -> Any:
     reason = member(member(reply, "incomplete_details"), "reason")
-    return member(reply, "status") if reason is None else reason
+    if reason is not None:
+        return reason
+    # the status does not tell it, and a model that reads no more than "empty" would call again
+    has_called = any(member(item, "type") == "function_call" for item in items(member(reply, "output")))
+    return "function_call" if has_called else member(reply, "status")

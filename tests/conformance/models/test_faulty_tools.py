@@ -6,15 +6,16 @@ import logging
 
 import pytest
 from conformance.models.adapters import ADAPTERS, Adapter
-from conformance.models.drive import desk_with_tools, drive, told_of, written_of
-from support.provider import KEY
+from conformance.models.drive import Case, desk_with_tools, drive, told_of, written_of
+from support.provider import KEY, Provider
 from support.provider_faults import FAULTS
 
+from fsm_orch import Runner
 from fsm_orch.kernel import records
 from fsm_orch.run.in_time import GRACE_S
 
 SDKS = [adapter for adapter in ADAPTERS if adapter.name in ("responses", "chat", "messages")]
-QUICK = ("honest", "500", "null", "truncated", "two decisions", "usage missing", "ended as 'tool_calls'")
+QUICK = ("honest", "500", "null", "truncated", "two decisions", "usage missing", "a call that nobody asked for")
 """The faults that the fast lane tries too."""
 
 ONE_OF_MANY = {"unknown handoff", "surrogate"}
@@ -56,3 +57,25 @@ async def test_run_with_tools_survives(adapter: Adapter, name: str, caplog: pyte
         assert {"usage": reported, "reservation": call.reserved, "nothing": 0}[call.charge] == call.charged
     assert sum(call.charged for call in outcome.calls) == result.charged_tokens
     assert KEY not in written_of(outcome) + told_of(result.error) + caplog.text
+
+
+CALLED = {"responses": "function_call", "chat": "tool_calls", "messages": "tool_use"}
+"""The word for the end of a reply that calls a tool by the means of its API."""
+
+
+@pytest.mark.parametrize("api", CALLED)
+@pytest.mark.parametrize("kind", ["", " streamed"], ids=["whole", "streamed"])
+async def test_a_call_by_other_means_is_told_to_the_model(api: str, kind: str) -> None:
+    """A tool that a model calls by its API's own means is not used; the model is told so, and then uses it as asked."""
+    adapter = next(each for each in ADAPTERS if each.name == api + kind)
+    assert adapter.build is not None
+    with Provider() as provider:
+        provider.plan(FAULTS["a call that nobody asked for"])
+        runner = Runner(desk_with_tools(4_000, 100), model=adapter.build(provider.url))
+        result = await runner.run(Case(query="Where is it?"))
+    refused = [record for record in result.records if isinstance(record, records.Refused)]
+    used = [record.ok for record in result.records if isinstance(record, records.Answered)]
+
+    told = f"The reply was empty. Reply with one JSON object and nothing else. It ended as {CALLED[api]!r}."
+    assert [("not_json", told)] == [(record.reason, record.detail) for record in refused]
+    assert (None, [True], 3) == (result.landing, used, len(provider.completions))

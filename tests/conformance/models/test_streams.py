@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conformance.models.adapters import STREAMING, TIMEOUT_S, Adapter
-from conformance.models.drive import request
+from conformance.models.drive import SCHEMA, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.pieces import by_chance
@@ -119,6 +119,18 @@ async def test_what_is_right_in_a_stream(adapter: Adapter, name: str, monkeypatc
     assert ("a text in pieces", "stop") == (heard.text, heard.finish)
     assert ("" if name == "does not stream" else heard.text) == "".join(told)
     assert heard == again
+
+
+@streamed
+@pytest.mark.parametrize("name", [name for name in FAULTS if name.startswith("a call ")])
+async def test_of_a_call_nothing_is_told(adapter: Adapter, name: str) -> None:
+    """Of a reply that calls a tool by its API's own means, the text is told, and no argument of the call."""
+    with Provider(FAULTS[name], part=16) as provider:
+        heard, told = await hear(made(adapter, provider), SCHEMA)
+
+    assert isinstance(heard, Response)
+    assert ("other", heard.text) == (heard.finish, "".join(told))
+    assert "4711" not in heard.text
 
 
 @streamed
