@@ -17,7 +17,7 @@ from ..define.wording import kind_of, without_surrogates
 from ..errors import CallFailed, VisitError
 from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
-from ..kernel.requests import Request
+from ..kernel.requests import Request, RunPart
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
@@ -182,7 +182,7 @@ class LLMAgent:
             return Reply(refusal=nothing.refusal)
         reply = _read(asked(), response, visit.state.name)
         if isinstance(reply, Round):
-            return reply
+            return reply if visit.affords(reply.requests) else Reply(refusal=_too_dear(reply.requests))
         if written is not None:
             written.end(response.text, reply)
         if summary is None or reply.refusal is not None:
@@ -208,7 +208,7 @@ class LLMAgent:
         tools = self._toolbox.offers(visit, offer, self._spec.asks)
         may_decide = visit.is_answered or not self._spec.must_ask
         if not may_decide and not tools.offered:
-            raise _NothingToOffer(tools)
+            raise _NothingToOffer(tools, offer)
         exits = visit.exits if len(visit.exits) > 1 else ()
         may_choose = bool(exits) and may_decide
         menu = offer.handoffs if may_choose else ()
@@ -238,9 +238,11 @@ class LLMAgent:
 class _NothingToOffer(Exception):
     """A request could offer neither a tool nor a handoff."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, offer: Offer) -> None:
         super().__init__()
-        if tools.is_used_up:
+        if tools.is_used_up and offer.unpaid and not offer.is_last:  # which no repair could mend
+            self.refusal = Refusal("budget", f"{' and '.join(offer.unpaid)} cannot be paid, and it must use a tool")
+        elif tools.is_used_up:
             self.refusal = Refusal("must_ask", "no call is left that could use a tool and read what it gives")
         else:  # which no reply can mend: in a visit the context stays as it is
             self.refusal = Refusal("declined", "the fields that hold what the arguments of its tools may be are empty")
@@ -289,6 +291,12 @@ def _read(asked: Form | ToolForm, response: Response, state: str) -> Reply | Rou
         return Reply(handoff=decision.handoff, changes=decision.changes)
     # without half a surrogate pair, which a message refuses: the reply would fail for one broken character
     return Reply(messages=(Message(role="assistant", content=without_surrogates(text), agent=state),))
+
+
+def _too_dear(requests: tuple[Request, ...]) -> Refusal:
+    """Return why several machines are not run at once; one alone was not offered, if it could not be paid."""
+    names = " and ".join(each.part for each in requests if isinstance(each, RunPart))
+    return Refusal("undeclared_ask", f"{names} cannot be paid for together: use fewer of them at once.")
 
 
 def _says_nothing(response: Response) -> bool:
