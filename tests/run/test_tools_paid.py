@@ -313,10 +313,7 @@ def _chars(request: Request) -> int:
 def test_a_machine_that_is_offered_can_be_paid(
     tools: list[Any], two_exits: bool, tool_first: bool, calls: int, tokens: int, micros: int | None, seed: int
 ) -> None:
-    """Whatever was spent before: each use of one is begun, several at once are begun or refused, and none is denied.
-
-    And no request is longer than what was counted, whatever it offers no more.
-    """
+    """A use is begun, several are begun or refused, and none is denied; no request outgrows what was counted."""
     # the caps are those of a character a token, so no request is too long
     wide = {"max_input_tokens": 4_000}
     machine = desk(*tools, two_exits=two_exits, tool_first=tool_first, calls=calls, asks=3, **wide)
