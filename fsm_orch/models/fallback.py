@@ -17,6 +17,7 @@ from ..define.wording import kind_of
 from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
 from .base import Model, OnPiece, Request, Response, StreamingModel, completed, objection
+from .refused import not_taken_by
 
 REST_S = 30.0
 """Seconds that a model rests which failed for now, by default."""
@@ -96,9 +97,10 @@ class Fallback:
 
     def objection(self, settings: ModelSettings) -> str | None:
         """Return which of its models cannot keep to some settings, and why."""
-        for member in self._opened():
-            if why := objection(member.model, settings):
-                return f"{member.name}: {why}"
+        for name, model in zip(self.name.split(","), self.models, strict=True):
+            why = not_taken_by(model, settings) if isinstance(model, str) else objection(model, settings)
+            if why:
+                return f"{name}: {why}"
         return None
 
     async def count(self, request: Request) -> int:
