@@ -57,7 +57,7 @@ class Payment(NamedTuple):
 
 @dataclass(frozen=True)
 class Till:
-    """What each order cost, in cents, and what was paid back, once each: the world, of which a journal holds nothing."""
+    """What orders cost, in cents, and what was paid back, once each: the world, of which a journal holds nothing."""
 
     orders: Mapping[int, int]
     paid: dict[int, Payment] = field(default_factory=dict)
