@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -68,8 +68,8 @@ class LLMAgent:
 
     Raises ValueError: if the instructions are blank, `calls` or `max_output_tokens` is below 1, `asks` or `tool_first`
         are given without tools, `asks` is below 1 with them, or a window with a summary leaves no call for the reply.
-    Raises TypeError: if something among the tools cannot be one, two bear one name, `model` is a model instead of its
-        name, or `settings` are no `ModelSettings`.
+    Raises TypeError: if the instructions are no text, a number is not whole, something among the tools cannot be one,
+        two bear one name, `model` is a model instead of its name, or `window` or `settings` are something else.
     Raises ContextError: if `reads` or `writes` hold anything but fields.
     """
 
@@ -91,6 +91,7 @@ class LLMAgent:
         window: Window | None = None,
         settings: ModelSettings = AS_THEY_ARE,
     ) -> None:
+        _check_kinds(instructions, window, calls=calls, asks=asks, max_output_tokens=max_output_tokens)
         self._toolbox = Toolbox(tools)
         has_tools = bool(self._toolbox.tools)
         calls = (4 if has_tools else 2) if calls is None else calls
@@ -100,7 +101,7 @@ class LLMAgent:
                 f"an LLMAgent needs instructions, 1 call or more and 1 token of output or more, "
                 f"not {instructions!r}, {calls} and {max_output_tokens}"
             )
-        does, must_not, window = phrases(does), phrases(must_not), window or Window()
+        does, must_not, window = _phrases("does", does), _phrases("must_not", must_not), window or Window()
         needed = 3 if has_tools else 2
         if window.summary and calls < needed:
             raise ValueError(f"a window with a summary takes a call of its own: give the agent calls={needed} or more")
@@ -246,6 +247,26 @@ class _NothingToOffer(Exception):
             self.refusal = Refusal("must_ask", "no call is left that could use a tool and read what it gives")
         else:  # which no reply can mend: in a visit the context stays as it is
             self.refusal = Refusal("declined", "the fields that hold what the arguments of its tools may be are empty")
+
+
+def _check_kinds(instructions: object, window: object, **numbers: object) -> None:
+    if not isinstance(instructions, str):
+        raise TypeError(
+            f"an LLMAgent is told in words what to do, not by {kind_of(instructions)}: LLMAgent('Answer the question.')"
+        )
+    if not isinstance(window, Window | None):
+        raise TypeError(f"window= takes Window(messages=10), not {kind_of(window)}")
+    for name, number in numbers.items():
+        if number is not None and type(number) is not int:
+            raise TypeError(f"{name}= is a whole number, not {kind_of(number)}")
+
+
+def _phrases(name: str, given: object) -> tuple[str, ...]:
+    taken: tuple[object, ...] = phrases(given) if isinstance(given, Iterable) else (given,)
+    for phrase in taken:
+        if not isinstance(phrase, str):
+            raise TypeError(f"{name}= is one text, or several in a tuple, not {kind_of(phrase)}")
+    return cast("tuple[str, ...]", taken)
 
 
 def _asks(has_tools: bool, asks: int | None, tool_first: bool) -> int:
