@@ -16,7 +16,7 @@ from ..amounts import Price
 from ..define.wording import kind_of
 from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
-from .base import Model, OnPiece, Request, Response, StreamingModel, completed, objection
+from .base import Model, OnPiece, Request, Response, StreamingModel, bound_of, completed, objection
 from .refused import not_taken_by
 
 REST_S = 30.0
@@ -198,7 +198,7 @@ class _Member:
         """Return its bound of a request. If it fails for now, it is not asked to count while it rests."""
         try:
             with self.asked(seconds_left):
-                return await self.model.count(request)
+                return bound_of(self.name, await self.model.count(request))
         except (CallFailed, asyncio.CancelledError):
             self.counts_from = self.rests_until
             raise

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..amounts import believed, is_count
+from ..amounts import believed
 from ..errors import CallDenied, CallFailed, WrongType
 from ..kernel.legal import Offer
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
 from ..settings import AS_THEY_ARE, ModelSettings
-from .base import Model, OnPiece, Request, Response, completed
+from .base import Model, OnPiece, Request, Response, bound_of, completed
 from .desk import Desk
 from .fallback import Fallback
 from .unchangeable import unchangeable
@@ -218,7 +218,7 @@ class MeteredModel:
                     model, counted = await self._model.counted(request, self._desk.seconds_left)
                 else:
                     counted = await model.count(request)
-                bound = self._counted(counted)
+                bound = bound_of(self.name, counted)
             except CallFailed:  # a model may say so if an input is too large for it
                 if request is requests[-1]:
                     raise
@@ -226,19 +226,6 @@ class MeteredModel:
             if bound <= self._limits.max_input_tokens:
                 return _Fitting(number, bound, model)
         raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
-
-    def _counted(self, bound: object) -> int:
-        """Return the bound of a request's input.
-
-        Raises CallFailed: if it is no number of tokens.
-        """
-        if is_count(bound):
-            return bound
-        # NaN would pass the comparison with the cap, and every one with a limit after it
-        came = "a number that is none of tokens" if isinstance(bound, int | float) else f"a {type(bound).__name__}"
-        raise CallFailed(
-            "uncountable", f"{self.name}.count gave {came}: it gives a whole number, 0 or more", unsent=True
-        )
 
     def _unreadable(self, came: str) -> CallFailed:
         return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")

@@ -182,6 +182,17 @@ def test_what_cannot_be_counted_for_good_fails() -> None:
     assert [] == second.requests
 
 
+@pytest.mark.parametrize("count", [float("nan"), -1, 2.5, True, "9"])
+def test_a_bound_that_is_none_is_not_outvoted(count: Any) -> None:
+    """The largest of several bounds is one only if each of them is: nothing is sent."""
+    fallback, first, second = counting(count)
+    (result,) = run(fallback)
+
+    assert [] == [*first.requests, *second.requests]
+    assert isinstance(result.error, CallFailed)
+    assert "uncountable" == result.error.reason
+
+
 def test_a_request_goes_to_no_model_that_did_not_count_it() -> None:
     """Else the bound that was reserved would be another model's: it is left out of all tries, be it back by then."""
     lines = (CallFailed("overloaded", unsent=True, transient=True, retry_after_s=0.5),) * 3

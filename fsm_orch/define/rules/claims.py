@@ -43,8 +43,8 @@ def _undeclared(policy: Policy, use: Used) -> Iterator[Finding]:
         yield codes.finding(
             "FSM401",
             where=policy.where,
-            problem=f"{policy} speaks of {use.tool!r}, a machine among the tools of {use.state.name!r}: its runs are no "
-            "moments of a policy",
+            problem=f"{policy} speaks of {use.tool!r}, a machine among the tools of {use.state.name!r}: its runs are "
+            "no moments of a policy",
             fix=f"run it in a state of its own, State(Nested({use.tool}, ...)), and speak of that state",
         )
         return
