@@ -108,7 +108,7 @@ class Fallback:
 
         Raises CallFailed: if one of them cannot count the request, or take it.
         """
-        return max([await member.model.count(request) for member in self._opened()])
+        return max([bound_of(member.name, await member.model.count(request)) for member in self._opened()])
 
     async def counted(self, request: Request, seconds_left: Callable[[], float]) -> tuple[Fallback, int]:
         """Return this without the models that cannot count a request for now, and the largest bound of the others.
