@@ -6,8 +6,8 @@
     paid, declined, open_claim
 
 The pattern is a tool behind an approval. The order and the sum are no choice of the model: it is offered what `verify`
-has found, and no more. Do not use it where nothing is left to a model: a state with a `HumanAgent`, and code that pays
-on its yes, need no call (`machines/travel.py`).
+has found, and no more. Where nothing is left to a model, a `HumanAgent` and code that pays on its yes need no call
+(`machines/travel.py`).
 
 Proved of every run: nothing is paid for an order that was not found, and nobody is told "paid" who was not. That a tool
 which needs approval is used after a yes alone is the kernel's to keep:
@@ -19,8 +19,7 @@ which needs approval is used after a yes alone is the kernel's to keep:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -34,14 +33,13 @@ class Claim(Context):
     query: str
     orders: tuple[int, ...] = ()
     cents: tuple[int, ...] = ()
-    verified: bool = False
     paid: bool = False
     answer: str | None = None
 
 
 @guard
-def is_verified(claim: Claim) -> bool:
-    return claim.verified
+def is_found(claim: Claim) -> bool:
+    return claim.orders != ()
 
 
 @guard
@@ -59,24 +57,18 @@ class Payment(NamedTuple):
 
 @dataclass(frozen=True)
 class Till:
-    """The orders of a shop, and what was paid back: the world, of which a journal holds nothing."""
+    """What orders cost, in cents, and what was paid back, once each: the world, of which a journal holds nothing."""
 
     orders: Mapping[int, int]
-    """What was paid for each order, in cents."""
     paid: dict[int, Payment] = field(default_factory=dict)
-    """What was paid back for each order: once, however often it is asked."""
 
 
 def find_order(visit: Visit[Claim, Till]) -> Changes:
     """Find the one order that the claim names."""
-    named = [int(number) for number in re.findall(r"\d{4,9}", visit.context.query)]
+    named = map(int, re.findall(r"\d{4,9}", visit.context.query))
     known = tuple(number for number in named if number in visit.deps.orders)
-    is_one = len(known) == 1
-    return {
-        Claim.verified: is_one,
-        Claim.orders: known if is_one else (),
-        Claim.cents: (visit.deps.orders[known[0]],) if is_one else (),
-    }
+    found = known if len(known) == 1 else ()
+    return {Claim.orders: found, Claim.cents: tuple(visit.deps.orders[number] for number in found)}
 
 
 def pay_back(order: int, cents: int, reason: str, *, key: str, deps: Till) -> str:
@@ -88,18 +80,15 @@ def pay_back(order: int, cents: int, reason: str, *, key: str, deps: Till) -> st
 def tell_customer(visit: Visit[Claim, Till]) -> Changes:
     """Return what the till says."""
     (order,) = visit.context.orders
-    if (payment := visit.deps.paid.get(order)) is None:
-        return {Claim.paid: False, Claim.answer: None}
-    return {
-        Claim.paid: True,
-        Claim.answer: f"${payment.cents / 100:.2f} of order {order} are on their way back to you.",
-    }
+    payment = visit.deps.paid.get(order)
+    told = payment and f"${payment.cents / 100:.2f} of order {order} are on their way back to you."
+    return {Claim.paid: payment is not None, Claim.answer: told}
 
 
 class Refunds(Machine[Claim, Till]):
     """Pay back what a human approves, and nothing else."""
 
-    verify = State(find_order, reads=Claim.query, writes=(Claim.verified, Claim.orders, Claim.cents), initial=True)
+    verify = State(find_order, reads=Claim.query, writes=(Claim.orders, Claim.cents), initial=True)
     refund = State(
         LLMAgent(
             "Pay the order back. The reason, in one short sentence, is why the customer wants money back.",
@@ -118,22 +107,19 @@ class Refunds(Machine[Claim, Till]):
     declined = Final(sets={Claim.answer: "We have looked at your claim, and cannot pay it back."})
     open_claim = Final(fallback=True, sets={Claim.answer: "We are looking at your claim, and will write to you."})
 
-    known = verify.to(refund, guard=is_verified)
-    unknown = verify.to(declined)
+    known, unknown = verify.to(refund, guard=is_found), verify.to(declined)
     decided = refund >> tell
     late = refund.on_timeout(open_claim)
-    done = tell.to(paid, guard=is_paid)
-    refused = tell.to(declined)
+    done, refused = tell.to(paid, guard=is_paid), tell.to(declined)
 
     limits = Limits(hops=3, tokens=6_912)
     policies = (
         never(refund.tool(pay_back)).before(known),
-        never(refund.tool(pay_back)).when(~is_verified),
+        never(refund.tool(pay_back)).when(~is_found),
         never(paid).when(~is_paid),
     )
 
 
-@contextmanager
-def deps() -> Iterator[Till]:
-    """Yield a till with some orders; `fsm-orch` calls this."""
-    yield Till({1041: 4_900, 1042: 12_900, 2007: 1_500})
+def deps() -> Till:
+    """Return a till with some orders; `fsm-orch` calls this."""
+    return Till({1041: 4_900, 1042: 12_900, 2007: 1_500})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol
 
 from msgspec import Struct, ValidationError, convert, field, to_builtins
@@ -38,6 +38,10 @@ def _none_left() -> int:
     return 0
 
 
+def _can_be_paid(requests: Sequence[Request]) -> bool:  # noqa: ARG001
+    return True
+
+
 class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     """One stay in a state, as its agent sees it."""
 
@@ -71,6 +75,8 @@ class Visit(Struct, Generic[C, D], frozen=True, kw_only=True):
     """What `model` returns; None if the agent declares no calls."""
     offer: Callable[[], Offer] | None = None
     """Returns what a form may offer: what is legal, and whether something used up has closed another exit."""
+    affords: Callable[[Sequence[Request]], bool] = _can_be_paid
+    """Returns whether a round of these requests could be paid now; the visit of one that cannot has failed."""
     listener: Listener | None = None
     """Who is told the text of the answer while it is written; None: nobody."""
     asks: Mapping[int, Ask] = NO_ASKS

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from ..define.agent_spec import AgentSpec
 from ..define.context import Context, field_refs
 from ..define.defaults import said
-from ..define.source import phrases, where_called
+from ..define.source import where_called
 from ..define.states import Handoff
-from ..define.wording import kind_of, without_surrogates
+from ..define.wording import without_surrogates
 from ..errors import CallFailed, VisitError
 from ..kernel.legal import Offer
 from ..kernel.reasons import Refusal
-from ..kernel.requests import Request
+from ..kernel.requests import Request, RunPart
 from ..limits import CallLimits
 from ..messages import Message
 from ..models.base import Response
@@ -26,6 +26,7 @@ from ..models.metered import Said
 from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Reply, Round, Visit
 from .decision import Form, form
+from .llm_arguments import asks_of, check_kinds, name_of, phrases_of, settings_of
 from .prompts import Prompts
 from .remote import RemoteTool
 from .summary import Summaries
@@ -68,8 +69,8 @@ class LLMAgent:
 
     Raises ValueError: if the instructions are blank, `calls` or `max_output_tokens` is below 1, `asks` or `tool_first`
         are given without tools, `asks` is below 1 with them, or a window with a summary leaves no call for the reply.
-    Raises TypeError: if something among the tools cannot be one, two bear one name, `model` is a model instead of its
-        name, or `settings` are no `ModelSettings`.
+    Raises TypeError: if the instructions are no text, a number is not whole, something among the tools cannot be one,
+        two bear one name, `model` is a model instead of its name, or `window` or `settings` are something else.
     Raises ContextError: if `reads` or `writes` hold anything but fields.
     """
 
@@ -91,16 +92,17 @@ class LLMAgent:
         window: Window | None = None,
         settings: ModelSettings = AS_THEY_ARE,
     ) -> None:
+        check_kinds(instructions, window, calls=calls, asks=asks, max_output_tokens=max_output_tokens)
         self._toolbox = Toolbox(tools)
         has_tools = bool(self._toolbox.tools)
         calls = (4 if has_tools else 2) if calls is None else calls
-        asks = _asks(has_tools, asks, tool_first)
+        asks = asks_of(has_tools, asks, tool_first)
         if not instructions.strip() or calls < 1 or max_output_tokens < 1:
             raise ValueError(
                 f"an LLMAgent needs instructions, 1 call or more and 1 token of output or more, "
                 f"not {instructions!r}, {calls} and {max_output_tokens}"
             )
-        does, must_not, window = phrases(does), phrases(must_not), window or Window()
+        does, must_not, window = phrases_of("does", does), phrases_of("must_not", must_not), window or Window()
         needed = 3 if has_tools else 2
         if window.summary and calls < needed:
             raise ValueError(f"a window with a summary takes a call of its own: give the agent calls={needed} or more")
@@ -113,14 +115,14 @@ class LLMAgent:
             writes=field_refs(writes),
             calls=calls,
             call_limits=CallLimits(max_input_tokens=max_input_tokens, max_output_tokens=max_output_tokens),
-            settings=_checked(settings),
+            settings=settings_of(settings),
             tools=tuple(tool.spec for tool in self._toolbox.tools.values() if tool.spec is not None),
             parts=tuple(tool.part for tool in self._toolbox.tools.values() if tool.part is not None),
             asks=asks,
             shown_chars=self._toolbox.shown_chars(asks),
             must_ask=tool_first,
             proposes=True,
-            model=_name_of(model),
+            model=name_of(model),
             canonical=said(
                 instructions=instructions,
                 does=list(does),
@@ -182,7 +184,7 @@ class LLMAgent:
             return Reply(refusal=nothing.refusal)
         reply = _read(asked(), response, visit.state.name)
         if isinstance(reply, Round):
-            return reply
+            return reply if visit.affords(reply.requests) else Reply(refusal=_too_dear(reply.requests))
         if written is not None:
             written.end(response.text, reply)
         if summary is None or reply.refusal is not None:
@@ -208,7 +210,7 @@ class LLMAgent:
         tools = self._toolbox.offers(visit, offer, self._spec.asks)
         may_decide = visit.is_answered or not self._spec.must_ask
         if not may_decide and not tools.offered:
-            raise _NothingToOffer(tools)
+            raise _NothingToOffer(tools, offer)
         exits = visit.exits if len(visit.exits) > 1 else ()
         may_choose = bool(exits) and may_decide
         menu = offer.handoffs if may_choose else ()
@@ -238,41 +240,14 @@ class LLMAgent:
 class _NothingToOffer(Exception):
     """A request could offer neither a tool nor a handoff."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, offer: Offer) -> None:
         super().__init__()
-        if tools.is_used_up:
+        if tools.is_used_up and offer.unpaid and not offer.is_last:  # which no repair could mend
+            self.refusal = Refusal("budget", f"{' and '.join(offer.unpaid)} cannot be paid, and it must use a tool")
+        elif tools.is_used_up:
             self.refusal = Refusal("must_ask", "no call is left that could use a tool and read what it gives")
         else:  # which no reply can mend: in a visit the context stays as it is
             self.refusal = Refusal("declined", "the fields that hold what the arguments of its tools may be are empty")
-
-
-def _asks(has_tools: bool, asks: int | None, tool_first: bool) -> int:
-    """Return how often one visit uses tools at most."""
-    if not has_tools:
-        if tool_first or asks is not None:
-            raise ValueError("asks= and tool_first= are about tools, and this agent has none: give tools=(...)")
-        return 0
-    asks = 2 if asks is None else asks
-    if asks < 1:
-        raise ValueError(f"an agent with tools asks for one or more in a visit, not {asks}: leave asks= out")
-    return asks
-
-
-def _name_of(model: object) -> str | None:
-    """Return what an agent calls its model; None: the runner's."""
-    if isinstance(model, Fallback):
-        return model.by_name
-    if model is None or isinstance(model, str):
-        return model
-    raise TypeError(
-        f"an agent names its model as 'provider:model', not by a {type(model).__name__}: give that to the Runner"
-    )
-
-
-def _checked(settings: object) -> ModelSettings:
-    if not isinstance(settings, ModelSettings):
-        raise TypeError(f"settings= takes ModelSettings(temperature=0.2), not {kind_of(settings)}")
-    return settings
 
 
 def _read(asked: Form | ToolForm, response: Response, state: str) -> Reply | Round:
@@ -289,6 +264,12 @@ def _read(asked: Form | ToolForm, response: Response, state: str) -> Reply | Rou
         return Reply(handoff=decision.handoff, changes=decision.changes)
     # without half a surrogate pair, which a message refuses: the reply would fail for one broken character
     return Reply(messages=(Message(role="assistant", content=without_surrogates(text), agent=state),))
+
+
+def _too_dear(requests: tuple[Request, ...]) -> Refusal:
+    """Return why several machines are not run at once; one alone was not offered, if it could not be paid."""
+    names = " and ".join(each.part for each in requests if isinstance(each, RunPart))
+    return Refusal("undeclared_ask", f"{names} cannot be paid for together: use fewer of them at once.")
 
 
 def _says_nothing(response: Response) -> bool:

@@ -43,7 +43,8 @@ class Tool:
     that is not what the function says it returns is told as a failure.
 
     Of a machine the model fills in the required and Given fields of its context. It runs on a share of the ledger; what
-    it wrote is the result, if it ended well.
+    it wrote is the result, if it ended well. It is offered while its share can be paid; several that cannot be paid for
+    together are refused together, and the model may ask for fewer.
 
     Args:
         work: the function, which may be async, or the class of a machine.

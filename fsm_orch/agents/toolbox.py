@@ -34,7 +34,7 @@ class Tools(NamedTuple):
     is_list: bool = False
     """Whether several may be used at once."""
     is_used_up: bool = False
-    """Whether they are offered no more because requests to the model, or uses, are used up."""
+    """Whether they are offered no more because requests to the model, uses, or money for them are used up."""
 
 
 class Toolbox:
@@ -84,7 +84,7 @@ class Toolbox:
         offered = [
             Offered(tool, tuple((name, as_text(_distinct(held[ref.name]))) for name, ref in tool.choices.items()))
             for tool in usable
-            if tool.part is None or _runs(visit, tool) < tool.part.most
+            if tool.part is None or (_runs(visit, tool) < tool.part.most and tool.name not in offer.unpaid)
         ]
         return Tools(tuple(offered), is_list=left > 1, is_used_up=not offered)
 

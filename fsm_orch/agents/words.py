@@ -28,6 +28,7 @@ _LEFT_OUT = re.compile(
     "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # vowels of Hebrew, which are written or not
     "\u0610-\u061a\u0640\u064b-\u0652\u0670]"  # those of Arabic, and the stroke that stretches a word
 )
+_DOTTED = re.compile("i\u0307+")
 _ALIKE = str.maketrans(
     {
         "\u0131": "i",
@@ -45,8 +46,10 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     text = normalize("NFKD", normalize("NFKD", text).casefold()).casefold()
+    # letters and marks are joined last: what is left out may stand between them, and what is alike may be joined too
+    text = normalize("NFKD", _LEFT_OUT.sub("", text).translate(_ALIKE))
     # a capital with a dot is, without case, an `i` with a dot above it, which is an `i`
-    return _LEFT_OUT.sub("", normalize("NFC", text.replace("i\u0307", "i"))).translate(_ALIKE)
+    return normalize("NFC", _DOTTED.sub("i", text))
 
 
 class Phrases:

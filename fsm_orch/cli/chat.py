@@ -17,22 +17,27 @@ from rich.console import Console
 from rich.text import Text
 
 from .. import discover
+from ..amounts import Allowance, in_words
 from ..define.changes import shown
+from ..define.context import Context
 from ..define.definition import Definition
 from ..define.states import Final
 from ..errors import AnswerError, StartError
 from ..kernel.records import HandedOff
 from ..run.account import ThreadLeft
+from ..run.delta import TextDelta
 from ..run.first import RunOptions
 from ..run.result import RunResult, used_in_words
 from ..run.runner import Runner
 from ..run.waiting import Question
 from ..store.memory import MemoryStore
 from . import start
+from .answer import LiveAnswer
 from .ask import answer_to
 from .show import CommandError, complain, complaints, console, hanging, interrupted, safe
 
 _QUIT = "/quit"
+_WAITING = Text("…", style="dim")
 
 
 def chat(
@@ -110,7 +115,23 @@ class _Chat:
         options: RunOptions = {"thread_id": self._thread}
         if self._last is not None:
             options["after"] = self._last
-        return self._waited_for(lambda: self._runner.run(context, deps=self._deps, **options))
+        if self._out.is_terminal:
+            return asyncio.run(self._streamed(context, options))
+        return asyncio.run(self._runner.run(context, deps=self._deps, **options))
+
+    async def _streamed(self, context: Context, options: RunOptions) -> RunResult[Any]:
+        """Run, and show the answer while it is written."""
+        answer = LiveAnswer(self._out)
+        async with self._runner.stream(context, deps=self._deps, **options) as events:
+            with self._out.status(_WAITING) as status:
+                async for event in events:
+                    if isinstance(event, TextDelta):
+                        status.update(answer.add(event))
+                    elif answer.is_ended_by(event):
+                        status.update(_WAITING)
+                        if withdrawn := answer.end(event):
+                            self._out.print(hanging(self._out, "", withdrawn, "dim strike"))
+            return await events.result()
 
     def _answered(self, question: Question, line: str) -> RunResult[Any]:
         """Go on with the run that waits."""
@@ -123,7 +144,7 @@ class _Chat:
     def _waited_for(self, go: Callable[[], Coroutine[Any, Any, RunResult[Any]]]) -> RunResult[Any]:
         if not self._out.is_terminal:
             return asyncio.run(go())
-        with self._out.status(Text("…", style="dim")):
+        with self._out.status(_WAITING):
             return asyncio.run(go())
 
     def _show(self, result: RunResult[Any], told: int) -> None:
@@ -155,14 +176,14 @@ class _Chat:
         if self._last is not None and self._last.waiting:
             return False
         left, compiled = asyncio.run(self._runner.thread_left(self._thread)), self._runner.compiled
-        needed = compiled.states[compiled.definition.initial.name].grant
+        needed, limits = compiled.states[compiled.definition.initial.name].grant, compiled.limits
         lacks_tokens = left.tokens is not None and left.tokens < needed.tokens
         lacks_money = left.cost_usd is not None and left.cost_usd * 1_000_000 < needed.cost
         if lacks_tokens or lacks_money:
             self._out.print(
                 Text(
                     f"This thread is used up: {_in_words(left)} left, and the first call of a run may take "
-                    f"{needed.tokens:,} tokens. Start another chat",
+                    f"{in_words(needed, Allowance(needed.tokens, limits.thread_cost_micros))}. Start another chat",
                     style="bold yellow",
                 )
             )

@@ -25,7 +25,8 @@ from ..kernel.records import (
     VisitStarted,
 )
 from ..run.delta import TextDelta
-from ..run.result import RunResult, cut
+from ..run.result import RunResult
+from .answer import LiveAnswer
 from .show import hanging, safe
 
 _LANDING = "landing"
@@ -47,8 +48,7 @@ class PathWriter:
         self._out = out
         self._definition = definition
         self.is_alive = is_alive
-        self._deltas: list[TextDelta] = []
-        """The answer as far as it is written."""
+        self._answer = LiveAnswer(out)
         self._state_width = max(map(len, (*definition.states, *definition.finals)))
         self._handoff_width = max(len(name) for name in (_LANDING, *(h.name for h in definition.handoffs)))
 
@@ -64,11 +64,12 @@ class PathWriter:
         with self._out.status(self._at_work(self._definition.initial.name)) as status:
             async for record in records:
                 if isinstance(record, TextDelta):
-                    self._deltas.append(record)
-                    status.update(self._answer())
+                    status.update(self._answer.add(record))
                 else:
-                    if self._is_settled(record):
+                    if self._answer.is_ended_by(record):
                         status.update("")
+                        if withdrawn := self._answer.end(record):
+                            self._aside(record.stamp, withdrawn, "dim strike")
                     self._write(record)
                     self._update(status, record)
 
@@ -83,25 +84,6 @@ class PathWriter:
                 status.update(self._at_work(stamp.state))
             case CallReserved(stamp=stamp, call=call, model=model):
                 status.update(self._at_work(stamp.state, f"is waiting for {model or 'its model'} (call {call})"))
-
-    def _answer(self) -> Text:
-        """Return the last lines of the answer, as many as the terminal has room for."""
-        said = safe("".join([delta.text for delta in self._deltas]))
-        lines = [line.plain for part in said.splitlines() for line in Text(part).wrap(self._out, self._out.width - 4)]
-        return Text("\n  ".join(["answers", *lines[-max(1, self._out.height - 6) :]]), style="dim")
-
-    def _is_settled(self, record: Record) -> bool:
-        """Return whether a record ends the answer under way: it stands, or was cut off, and is shown struck out."""
-        if not self._deltas:
-            return False
-        is_withdrawn = self._deltas[-1].is_withdrawn_by(record)
-        if is_withdrawn:
-            said = cut("".join([delta.text for delta in self._deltas]))
-            self._aside(record.stamp, f"withdrawn: {said}", "dim strike")
-        elif not isinstance(record, HandedOff) or record.stamp.path:
-            return False
-        self._deltas.clear()
-        return True
 
     def _at_work(self, state: str, doing: str = "is at work") -> Text:
         return Text(state, style="bold").append(f" {doing}", style="not bold dim")

@@ -79,7 +79,7 @@ class _Source(Subject):
 
     def __or__(self, other: Atom) -> Subject:
         if isinstance(other, _Source):
-            return _Sources((*self._states, *other._states))
+            return _Sources(tuple(dict.fromkeys((*self._states, *other._states))))
         return super().__or__(other)
 
     def to(self, target: State | Final, description: str = "", *, guard: Guard[Any] | None = None) -> Handoff:

@@ -5,7 +5,7 @@ The menu that a model sees, the check of its reply and an exploration all use `o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ from ..define.watched import watched
 from .configuration import Configuration
 from .engine import CompiledMachine, CompiledState, GuardAnswer
 from .reasons import RefusalReason
+from .requests import Request, RunPart
 
 
 class Objection(NamedTuple):
@@ -67,23 +68,28 @@ class Offer(Struct, frozen=True):
     """Whether visits, hops or money have closed another exit. Then the model may take none of these, and is told so."""
     is_last: bool = False
     """Whether the visit has no call left after this request. Then it offers no tools: nobody would read the results."""
+    unpaid: tuple[str, ...] = ()
+    """The parts of which not even one run can be paid. It offers none of them: a round with one would be denied."""
 
 
 def most_offered(compiled: CompiledMachine, now: Configuration) -> Offer:
-    """Return the most that a request may offer, whatever its call will reserve, and those after it in the visit."""
+    """Return the most that a request may offer, whatever its call will reserve, and those after it in the visit.
+
+    Where that could use something up it says so: then what is offered is judged anew once the call is reserved.
+    """
     assert now.visit is not None  # only a finished run has none, and nobody asks for it
     drawn, visit, own = menu(compiled, now), now.visit, compiled.states[now.state]
     counted, is_last = _open(drawn), visit.calls + 1 >= own.spec.calls
+    # A grant not yet taken over is free: the call may reserve less.
+    freed = replace(now, ledger=now.ledger.release(visit.grant))
+    unpaid = _unpaid(compiled, freed)
     if len(counted) < len(drawn) and _is_used_up(drawn):
-        # A grant not yet taken over is free: the call may reserve less.
-        freed = replace(now, ledger=now.ledger.release(visit.grant))
-        return Offer(legal(compiled, freed), True, is_last)
+        return Offer(legal(compiled, freed), True, is_last, unpaid)
     to_come = own.grant * (own.spec.calls - visit.calls)
-    for handoff in counted:
-        target = compiled.handoffs[handoff].target
-        if target and not now.ledger.affords(target.grant, beside=to_come, instead_of=visit.grant):
-            return Offer(counted, True, is_last)
-    return Offer(counted, False, is_last)
+    needed = [target.grant for handoff in counted if (target := compiled.handoffs[handoff].target)]
+    needed += [part.share for name, part in compiled.parts[now.state].items() if name not in unpaid]
+    is_at_risk = not all(freed.ledger.affords(each, beside=to_come) for each in needed)
+    return Offer(counted, is_at_risk, is_last, unpaid)
 
 
 def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer:
@@ -102,7 +108,20 @@ def offered(compiled: CompiledMachine, now: Configuration, most: Offer) -> Offer
         ]
     )
     is_last = now.visit.calls >= compiled.states[now.state].spec.calls
-    return Offer(still, _is_used_up(menu(compiled, now)), is_last)
+    return Offer(still, _is_used_up(menu(compiled, now)), is_last, _unpaid(compiled, now))
+
+
+def _unpaid(compiled: CompiledMachine, now: Configuration) -> tuple[str, ...]:
+    return tuple([name for name, part in compiled.parts[now.state].items() if not now.ledger.affords(part.share)])
+
+
+def why_unpaid(compiled: CompiledMachine, now: Configuration, requests: Sequence[Request]) -> str | None:
+    """Return why a round cannot be paid, all its shares together; None if it can."""
+    parts = compiled.parts[now.state]
+    total = sum((parts[each.part].share for each in requests if isinstance(each, RunPart)), NOTHING)
+    if now.ledger.affords(total):
+        return None
+    return f"what it asks for may take {in_words(total, now.ledger.limit)}, which cannot be paid"
 
 
 def will_end(compiled: CompiledMachine, now: Configuration, handoff: str | None, written: Context, field: str) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ..amounts import NOTHING, in_words
+from ..amounts import NOTHING
 from ..define.changes import fields_set_early, validated, why_early
 from ..define.context import Context
 from ..errors import ContextError, StepError
@@ -24,6 +24,7 @@ from .configuration import Ask, RoundLog
 from .course import Course
 from .engine import CompiledPart
 from .ledger import Ledger
+from .legal import why_unpaid
 from .reasons import AskEnd, Refusal
 from .requests import AskHuman, Request, RunPart, UseTool
 
@@ -46,11 +47,9 @@ def ask(course: Course, event: inputs.Asked) -> None:
     if isinstance(starts, Refusal):
         refuse(course, None, starts)
         return
-    total = sum((start.part.share for start in starts if start), NOTHING)
     # together, before the first is moved: of a round that cannot be paid nothing has begun
-    if not course.now.ledger.affords(total):
-        taken = in_words(total, course.now.ledger.limit)
-        end_attempt(course, "denied", f"what it asks for may take {taken}, which cannot be paid")
+    if why := why_unpaid(course.compiled, course.now, event.requests):
+        end_attempt(course, "denied", why)
         return
     _begin(course, event, starts)
     go_on(course)

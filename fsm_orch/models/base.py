@@ -7,8 +7,9 @@ from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from msgspec import Struct
 
-from ..amounts import Price, Usage
+from ..amounts import Price, Usage, is_count
 from ..define.callables import takes
+from ..errors import CallFailed
 from ..messages import Message
 from ..settings import AS_THEY_ARE, ModelSettings
 
@@ -91,6 +92,18 @@ def objection(model: Model, settings: ModelSettings) -> str | None:
         name = type(model).__name__
         return f"{name} does not say that it takes any: write def objection(self, settings) -> str | None"
     return model.objection(settings)
+
+
+def bound_of(name: str, counted: object) -> int:
+    """Return the bound of a request's input, as a model has counted it.
+
+    Raises CallFailed: if it is no number of tokens.
+    """
+    if is_count(counted):
+        return counted
+    # NaN would pass the comparison with the cap, and every one with a limit after it
+    came = "a number that is none of tokens" if isinstance(counted, int | float) else f"a {type(counted).__name__}"
+    raise CallFailed("uncountable", f"{name}.count gave {came}: it gives a whole number, 0 or more", unsent=True)
 
 
 OnPiece = Callable[[str], object]

@@ -7,14 +7,17 @@ reserved holds for whichever of them is asked; what is charged is what that one 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 
 from ..amounts import Price
 from ..define.wording import kind_of
 from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
-from .base import Model, OnPiece, Request, Response, StreamingModel, completed, objection
+from .base import Model, OnPiece, Request, Response, StreamingModel, bound_of, completed, objection
+from .refused import not_taken_by
 
 REST_S = 30.0
 """Seconds that a model rests which failed for now, by default."""
@@ -28,7 +31,8 @@ class Fallback:
 
     A model that fails for now, such as by a 503 or a 429, or is not heard of before its visit is over, rests. While it
     does the next that does not is asked, at once and as a further call of the visit; while all rest, the one that will
-    be back first. A denied call was not sent: it is nobody's failure. By name it is `first,second`.
+    be back first. A denied call was not sent: it is nobody's failure. One that cannot even count a request for now
+    rests too, and is not sent it. By name it is `first,second`.
 
     Args:
         models: two or more, each `provider:model` or a model; no two of one name.
@@ -93,9 +97,10 @@ class Fallback:
 
     def objection(self, settings: ModelSettings) -> str | None:
         """Return which of its models cannot keep to some settings, and why."""
-        for member in self._opened():
-            if why := objection(member.model, settings):
-                return f"{member.name}: {why}"
+        for name, model in zip(self.name.split(","), self.models, strict=True):
+            why = not_taken_by(model, settings) if isinstance(model, str) else objection(model, settings)
+            if why:
+                return f"{name}: {why}"
         return None
 
     async def count(self, request: Request) -> int:
@@ -103,7 +108,33 @@ class Fallback:
 
         Raises CallFailed: if one of them cannot count the request, or take it.
         """
-        return max([await member.model.count(request) for member in self._opened()])
+        return max([bound_of(member.name, await member.model.count(request)) for member in self._opened()])
+
+    async def counted(self, request: Request, seconds_left: Callable[[], float]) -> tuple[Fallback, int]:
+        """Return this without the models that cannot count a request for now, and the largest bound of the others.
+
+        Args:
+            seconds_left: returns the seconds until the count is given up.
+
+        Raises CallFailed: if none can count it, or one of them never can.
+        """
+        # a bound that was reserved must hold for whoever is asked: so who has not counted is left out of all tries
+        now, bounds = asyncio.get_running_loop().time(), dict[str, int]()
+        failure = None
+        for member in [each for each in self._opened() if each.counts_from <= now] or self._opened():
+            try:
+                bounds[member.name] = await member.count(request, seconds_left)
+            except CallFailed as error:
+                if not error.transient:
+                    raise
+                failure = error
+        if failure is not None and not bounds:
+            raise failure
+        if len(bounds) == len(self._opened()):
+            return self, max(bounds.values())
+        able = copy(self)
+        able._members = tuple(member for member in self._opened() if member.name in bounds)
+        return able, max(bounds.values())
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request once, to the model whose turn it is."""
@@ -137,6 +168,8 @@ class _Member:
     model: Model
     rest_s: float
     rests_until: float = 0.0
+    counts_from: float = 0.0
+    """Later than now while it rests because it could not count."""
 
     @property
     def name(self) -> str:
@@ -144,6 +177,31 @@ class _Member:
 
     def rest(self, asked_s: float | None = None) -> None:
         self.rests_until = asyncio.get_running_loop().time() + max(self.rest_s, asked_s or 0.0)
+
+    @contextmanager
+    def asked(self, seconds_left: Callable[[], float] | None) -> Iterator[None]:
+        """Have it rest if it fails for now, or is not heard of in the seconds that are left."""
+        clock = asyncio.get_running_loop().time
+        over = clock() + seconds_left() if seconds_left else float("inf")
+        try:
+            yield
+        except CallFailed as error:
+            if error.transient:
+                self.rest(error.retry_after_s)
+            raise
+        except asyncio.CancelledError:
+            if clock() >= over - _MOMENT_S:  # not heard of in time; else somebody gave it up, which is not its failure
+                self.rest()
+            raise
+
+    async def count(self, request: Request, seconds_left: Callable[[], float]) -> int:
+        """Return its bound of a request. If it fails for now, it is not asked to count while it rests."""
+        try:
+            with self.asked(seconds_left):
+                return bound_of(self.name, await self.model.count(request))
+        except (CallFailed, asyncio.CancelledError):
+            self.counts_from = self.rests_until
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +224,5 @@ class _Turn:
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request, and have the model rest if it fails for now."""
-        clock = asyncio.get_running_loop().time
-        over = clock() + self.seconds_left() if self.seconds_left else float("inf")
-        try:
+        with self.member.asked(self.seconds_left):
             return await completed(self.member.model, request, on_text)
-        except CallFailed as error:
-            if error.transient:
-                self.member.rest(error.retry_after_s)
-            raise
-        except asyncio.CancelledError:
-            if clock() >= over - _MOMENT_S:  # not heard of in time; else somebody gave it up, which is not its failure
-                self.member.rest()
-            raise

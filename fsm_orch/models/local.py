@@ -33,7 +33,7 @@ from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
 from . import forked
 from .base import OnPiece, Request, Response
-from .refused import not_taken
+from .refused import BY_LOCAL, not_taken
 from .weights import locate, stamp, unchanged
 from .wire import check_cap, json_text
 
@@ -94,7 +94,7 @@ class LocalModel:
 
     def objection(self, settings: ModelSettings) -> str | None:
         """Return what of some settings the model cannot keep to."""
-        return not_taken(settings, {"reasoning_effort": "it does not reason"})
+        return not_taken(settings, BY_LOCAL)
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Infer the reply. A cancellation stops it after the current token, or batch of input.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..amounts import believed, is_count
+from ..amounts import believed
 from ..errors import CallDenied, CallFailed, WrongType
 from ..kernel.legal import Offer
 from ..limits import CallLimits
 from ..messages import Message
 from ..resilience.retry import Retry
 from ..settings import AS_THEY_ARE, ModelSettings
-from .base import Model, OnPiece, Request, Response, completed
+from .base import Model, OnPiece, Request, Response, bound_of, completed
 from .desk import Desk
 from .fallback import Fallback
 from .unchangeable import unchangeable
@@ -22,6 +22,17 @@ Said = tuple[tuple[Message, ...], Mapping[str, Any] | None]
 
 Draw = Callable[[Offer], Said]
 """Makes what a request says from the handoffs that it may offer. The fewer there are, the smaller it must be."""
+
+
+class _Fitting(NamedTuple):
+    """A request that is within its cap."""
+
+    number: int
+    """Which of several."""
+    bound: int
+    """Of its input, the same for every try."""
+    model: Model
+    """Whom the bound holds for."""
 
 
 class MeteredModel:
@@ -89,8 +100,8 @@ class MeteredModel:
             raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
         self._desk.check()  # first of all: even counting may be a request
         requests = [self._request((said, schema)) for said in prompts]
-        number, bound = await self._fitting(requests)
-        return await self._try(bound, lambda: requests[number], spare=spare)
+        fitting = await self._fitting(requests)
+        return await self._try(fitting, lambda: requests[fitting.number], spare=spare)
 
     async def fits(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> bool:
         """Return whether the input of a request is within the agent's `max_input_tokens`; it is not sent."""
@@ -120,7 +131,8 @@ class MeteredModel:
         """
         most, draws = self._desk.most_offered(), (draw, *shorter)
         requests = [self._request(each(most)) for each in draws]
-        number, bound = await self._fitting(requests)
+        fitting = await self._fitting(requests)
+        number = fitting.number
 
         def drawn() -> Request:
             is_last = self._desk.calls_left() < 1  # of a try after the first one, it may have become so
@@ -129,7 +141,7 @@ class MeteredModel:
             offered = self._desk.offered(most)
             return requests[number] if offered == most else self._request(draws[number](offered))
 
-        return await self._try(bound, drawn, listen=listen)
+        return await self._try(fitting, drawn, listen=listen)
 
     def _request(self, said: Said) -> Request:
         messages, schema = said
@@ -143,7 +155,7 @@ class MeteredModel:
 
     async def _try(
         self,
-        bound: int,
+        fitting: _Fitting,
         drawn: Callable[[], Request],
         *,
         spare: int = 0,
@@ -152,7 +164,7 @@ class MeteredModel:
         """Send a request, and again as long as it fails for now and that is worth it.
 
         Args:
-            bound: of its input, the same for every try.
+            fitting: which it is.
             drawn: makes it, once its call is reserved.
             spare: calls that it leaves.
             listen: as in `ask_drawn`.
@@ -162,7 +174,7 @@ class MeteredModel:
             return self._desk.calls_left() - spare
 
         def send() -> Awaitable[Response]:
-            return self._send_or_fall_back(bound, drawn, listen, calls_left)
+            return self._send_or_fall_back(fitting, drawn, listen, calls_left)
 
         try:
             return await send()
@@ -178,62 +190,55 @@ class MeteredModel:
 
     async def _send_or_fall_back(
         self,
-        bound: int,
+        fitting: _Fitting,
         drawn: Callable[[], Request],
         listen: Callable[[], OnPiece] | None,
         calls_left: Callable[[], int],
     ) -> Response:
         """Send a request; if it fails for now, ask the other models of a fallback at once, as far as calls are left."""
         try:
-            return await self._send(bound, drawn, listen)
+            return await self._send(fitting, drawn, listen)
         except CallFailed as error:
-            fallback = self._model if error.transient and isinstance(self._model, Fallback) else None
+            fallback = fitting.model if error.transient and isinstance(fitting.model, Fallback) else None
             if fallback is None or not fallback.has_another() or calls_left() < 1:
                 raise
             # in here, no loop: if there is nothing to ask the next for, what it then raises is told of this failure
-            return await self._send_or_fall_back(bound, drawn, listen, calls_left)
+            return await self._send_or_fall_back(fitting, drawn, listen, calls_left)
 
-    async def _fitting(self, requests: Sequence[Request]) -> tuple[int, int]:
-        """Return the number of the first request whose input is within its cap, and the bound of that input.
+    async def _fitting(self, requests: Sequence[Request]) -> _Fitting:
+        """Return the first request whose input is within its cap.
 
         Raises CallDenied: if none is.
         Raises CallFailed: if the last of them cannot be counted.
         """
-        bound = 0
+        model, bound = self._model, 0
         for number, request in enumerate(requests):
             try:
-                bound = self._counted(await self._model.count(request))
+                if isinstance(self._model, Fallback):
+                    model, counted = await self._model.counted(request, self._desk.seconds_left)
+                else:
+                    counted = await model.count(request)
+                bound = bound_of(self.name, counted)
             except CallFailed:  # a model may say so if an input is too large for it
                 if request is requests[-1]:
                     raise
                 continue
             if bound <= self._limits.max_input_tokens:
-                return number, bound
+                return _Fitting(number, bound, model)
         raise CallDenied(f"its input may be {bound:,} tokens, the cap is {self._limits.max_input_tokens:,}")
-
-    def _counted(self, bound: object) -> int:
-        """Return the bound of a request's input.
-
-        Raises CallFailed: if it is no number of tokens.
-        """
-        if is_count(bound):
-            return bound
-        # NaN would pass the comparison with the cap, and every one with a limit after it
-        came = "a number that is none of tokens" if isinstance(bound, int | float) else f"a {type(bound).__name__}"
-        raise CallFailed(
-            "uncountable", f"{self.name}.count gave {came}: it gives a whole number, 0 or more", unsent=True
-        )
 
     def _unreadable(self, came: str) -> CallFailed:
         return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")
 
-    async def _send(self, bound: int, drawn: Callable[[], Request], listen: Callable[[], OnPiece] | None) -> Response:
+    async def _send(
+        self, fitting: _Fitting, drawn: Callable[[], Request], listen: Callable[[], OnPiece] | None
+    ) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
-        model, asked = self._model, None
+        model, asked = fitting.model, None
         if isinstance(model, Fallback):
             model = model.turn(self._desk.seconds_left)
             asked = model.name
-        call = self._desk.reserve(bound, self._limits.max_output_tokens, asked)
+        call = self._desk.reserve(fitting.bound, self._limits.max_output_tokens, asked)
         request: Request | None = None
         response: Response | None = None
         usage, is_unsent = None, True

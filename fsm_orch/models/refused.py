@@ -47,6 +47,22 @@ def by_openai(model: str, settings: ModelSettings) -> dict[str, str]:
 NO_SEED = {"seed": "the Responses API has none; Chat Completions does: 'openai-chat:...'"}
 """Of OpenAI's Responses API."""
 
+BY_LOCAL = {"reasoning_effort": "it does not reason"}
+"""Which settings a local model does not take."""
+
+TAKEN_BY_CHAT = frozenset({"temperature", "top_p", "seed"})
+"""What servers of Chat Completions know by OpenAI's names."""
+
+
+def by_chat(profile: str, taken: Collection[str] = TAKEN_BY_CHAT) -> dict[str, str]:
+    """Return which settings a server of Chat Completions does not take, with the reasons.
+
+    Args:
+        profile: the name of how it speaks.
+        taken: the settings that it knows.
+    """
+    return all_but({*taken, "timeout_s"}, f"the profile {profile!r} does not take it")
+
 
 def by_anthropic(model: str, settings: ModelSettings) -> dict[str, str]:
     """Return which settings a model of the Messages API does not take, with the reasons."""
@@ -57,6 +73,33 @@ def by_anthropic(model: str, settings: ModelSettings) -> dict[str, str]:
     if _WITHOUT_EFFORT.match(model):
         why["reasoning_effort"] = "this model has none; those from Opus 4.5 and Sonnet 4.6 on do"
     return why
+
+
+def not_taken_by(name: str, settings: ModelSettings) -> str | None:
+    """Return what of some settings the model of a name does not take, as its adapter would: None if it takes all.
+
+    Args:
+        name: `provider:model`; of several, with a comma between two, the first that does not take all.
+    """
+    for one in name.split(","):
+        provider, _, model = one.partition(":")
+        if why := not_taken(settings, _by_provider(provider, model, settings)):
+            return f"{one}: {why}" if "," in name else why
+    return None
+
+
+def _by_provider(provider: str, model: str, settings: ModelSettings) -> Mapping[str, str]:
+    match provider:
+        case "local":
+            return BY_LOCAL
+        case "openai":
+            return NO_SEED | by_openai(model, settings)
+        case "openai-chat":
+            return by_openai(model, settings)
+        case "anthropic":
+            return by_anthropic(model, settings)
+        case _:
+            return by_chat(provider)
 
 
 def all_but(taken: Collection[str], why: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from ..amounts import Amount, Price
 from ..define.definition import Definition
@@ -18,7 +19,8 @@ from ..define.rules.start import start_objection
 from ..define.worst import shares_of, within
 from ..errors import Finding, StartError
 from ..limits import Limits
-from ..models.base import Model
+from ..models.base import Model, objection
+from ..models.refused import not_taken_by
 from ..models.registry import checked, given
 from .bounds.certificate import Certificate
 from .bounds.certify import certify
@@ -182,7 +184,7 @@ def prove(
     Raises CertificateError: if SciPy is needed and not installed; or the certificate is refuted, which is our mistake.
     """
     definition = machine if isinstance(machine, Definition) else definition_of(machine, "prove")
-    models, prices = _named_and_priced(definition, model)
+    models, prices, refused = _looked_up(definition, model)
     reason = start_objection(definition, definition.limits, prices)
     if reason is not None:
         raise StartError(f"{definition.name} cannot start: {reason}")
@@ -195,7 +197,15 @@ def prove(
         definition=definition,
         certificate=certificate,
         exploration=explored,
-        findings=findings(definition, certificate, explored, prices=prices, models=models, require_slack=require_slack),
+        findings=findings(
+            definition,
+            certificate,
+            explored,
+            prices=prices,
+            models=models,
+            refused=refused,
+            require_slack=require_slack,
+        ),
         counterexamples=tuple(_counterexamples(definition, explored)),
         slackening=to_slacken(definition, certificate),
         parts=dict(_parts(definition, prices, shares_of(definition, prices), max_configurations, {})),
@@ -236,31 +246,45 @@ def _on_share(definition: Definition, share: Amount) -> Limits:
     return limits.model_copy(update={"tokens": share.tokens, "cost_usd": cost})
 
 
-def _named_and_priced(
-    definition: Definition, default: str | Model | None, around: str | None = None
-) -> tuple[dict[str, str], dict[str, Price]]:
-    """Return the name, and the price where it is known, of the model of each state that calls one, as a runner would.
+class _LookedUp(NamedTuple):
+    """What is known of the model of each state that calls one, by place: `state`, or `state.part.state` inside."""
 
-    States for which no model is named are left out. Those inside parts are named `state.part.state`.
+    names: dict[str, str]
+    prices: dict[str, Price]
+    """Those that are known."""
+    refused: dict[str, str]
+    """Which settings it does not take, and why; where it takes all, nothing."""
+
+
+def _looked_up(definition: Definition, default: str | Model | None, around: str | None = None) -> _LookedUp:
+    """Return what is known of each model, as a runner would. States for which none is named are left out.
 
     Args:
         around: the model of the machine that runs it, for one that names none.
     """
-    names: dict[str, str] = {}
-    prices: dict[str, Price | None] = {}
+    found = _LookedUp({}, {}, {})
     own = definition.model or around
     for state, model in definition.models(default or own).items():
+        if model is None:
+            continue
+        settings = definition.states[state].spec.settings
         if isinstance(model, str):
-            names[state], prices[state] = checked(model), _price(model)
-        elif model is not None:
-            names[state], prices[state] = given(model).name, model.price
-    known = {state: price for state, price in prices.items() if price is not None}
+            name = checked(model)
+            price, why = _price(name), not_taken_by(name, settings)
+        else:
+            name, price, why = given(model).name, model.price, objection(model, settings)
+        found.names[state] = name
+        if price is not None:
+            found.prices[state] = price
+        if why is not None:
+            found.refused[state] = f"{name!r} does not take ({why})"
     for name, holder in definition.states.items():
         for part in holder.spec.parts:
-            inner_names, inner_prices = _named_and_priced(part.definition, default, own)
-            names |= {f"{name}.{part.name}.{place}": inner for place, inner in inner_names.items()}
-            known |= {f"{name}.{part.name}.{place}": price for place, price in inner_prices.items()}
-    return names, known
+            inner, place = _looked_up(part.definition, default, own), f"{name}.{part.name}"
+            found.names.update({f"{place}.{state}": model for state, model in inner.names.items()})
+            found.prices.update({f"{place}.{state}": price for state, price in inner.prices.items()})
+            found.refused.update({f"{place}.{state}": why for state, why in inner.refused.items()})
+    return found
 
 
 def _price(model: str) -> Price | None:

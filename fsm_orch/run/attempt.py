@@ -175,6 +175,7 @@ def visit_at(
         legal=desk.legal,
         metered=metered,
         offer=desk.most_offered,
+        affords=desk.affords,
         asks=visit.asks,
         is_answered=visit.is_answered,
         listener=None if run.on_delta is None else listener_at(run, desk, now),

@@ -7,6 +7,7 @@ whatever is still done at it is refused.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from ..amounts import NOTHING, Amount, Price, Usage
 from ..define.states import Handoff
@@ -15,7 +16,8 @@ from ..kernel import inputs
 from ..kernel.configuration import Configuration
 from ..kernel.effects import Act, Effect, Path
 from ..kernel.engine import CompiledMachine, CompiledState
-from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends
+from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends, why_unpaid
+from ..kernel.requests import Request
 from ..kernel.tree import machine_at
 from .writer import Run
 
@@ -210,6 +212,10 @@ class AttemptDesk:
     def offered(self, most: Offer) -> Offer:
         """Return what of the most is legal beside what the request's call has reserved; asked as soon as it has."""
         return offered(self.compiled, self.check(), most)
+
+    def affords(self, requests: Sequence[Request]) -> bool:
+        """Return whether a round could be paid now."""
+        return why_unpaid(self.compiled, self.check(), requests) is None
 
     def calls_left(self) -> int:
         """Return how many more calls this visit may make."""

@@ -30,6 +30,7 @@ class RunStream(Generic[C]):
         self._task = asyncio.create_task(tried(run))
         self._task.add_done_callback(lambda _: queue.put_nowait(None))
         self._is_told = False
+        self._is_given_up = False
 
     async def __aiter__(self) -> AsyncIterator[Record | TextDelta]:
         """Yield the records and pieces of text that were not yielded yet, until the run ends.
@@ -42,7 +43,16 @@ class RunStream(Generic[C]):
         self._raise_failure()  # without this a failed run would look like a short one
 
     async def result(self) -> RunResult[C]:
-        """Wait for the end of the run and return its result. Giving up waiting does not cancel the run."""
+        """Wait for the end of the run and return its result. Giving up waiting does not cancel the run.
+
+        Raises RuntimeError: if the stream was left before that, which has cancelled the run.
+        Raises what the run raised, such as a store's error.
+        """
+        if self._is_given_up:
+            raise RuntimeError(
+                "the block of the stream was left before its run had ended, which has cancelled and landed it: "
+                "await stream.result() inside of it"
+            )
         # shielded: `asyncio.timeout` around this would otherwise cancel the run itself, and land it
         ended = await asyncio.shield(self._task)
         if isinstance(ended, Raised):
@@ -55,6 +65,7 @@ class RunStream(Generic[C]):
 
         Raises what the run raised, unless its reader was told.
         """
+        self._is_given_up = not self._task.done()
         self._task.cancel()
         cancelled = await outlast(self._task)
         if not self._is_told:

@@ -7,7 +7,7 @@ import unicodedata
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fsm_orch import Context, DefinitionError, Final, KeywordAgent, Machine, Runner, State, Visit
@@ -159,6 +159,10 @@ texts = st.text(max_size=12) | st.text(st.characters(categories=["L", "M", "N"],
 
 
 @given(texts)
+@example("\u0131\u0300")  # an i without a dot, and a mark that is joined to one with a dot
+@example("i\u200b\u0300")  # what stands between a letter and its mark has no shape
+@example("i\u0307\u0307")
+@example("\u0131\u0307")
 def test_a_text_is_folded_once_and_for_all(text: str) -> None:
     """All ways to write a text are folded to one, which is folded to itself."""
     folds = {folded(text), folded(folded(text)), *(folded(unicodedata.normalize(form, text)) for form in FORMS)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from support.speaking import Speaking
 
-from fsm_orch import ScriptedModel
+from fsm_orch import CallFailed, Price, ScriptedModel
 from fsm_orch.cli import app
 from fsm_orch.models import registry
 
@@ -100,6 +101,49 @@ def test_it_says_when_the_money_is_used_up(cli, write, model):
     assert result.exit_code == 0, result.output
     assert "This thread is used up: " in result.stdout
     assert "the first call of a run may take 1,000 tokens" in " ".join(result.stdout.split())
+
+
+def test_it_says_which_money_is_used_up(cli, write, monkeypatch):
+    """Where dollars alone are limited, both numbers are told in dollars too."""
+    made = ScriptedModel([{"answer": "a" * 60, "mood": "calm"}] * 99, price=Price("1", "2"))
+    monkeypatch.setattr(registry, "resolve", lambda name: made)
+    source = TALK.replace("thread_tokens=2_500", 'thread_cost_usd="0.002"')
+
+    result = cli.invoke(app, ["chat", write(source)], input="x\n" * 99)
+
+    said = " ".join(result.stdout.split())
+    assert "This thread is used up: $0.0" in said
+    assert "the first call of a run may take 1,000 tokens and $0.0011. Start another chat" in said
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_an_answer_is_shown_as_it_comes_on_a_terminal(cli, write, monkeypatch, is_terminal):
+    """There the model is asked to stream, and the answer stands once, whole; into a pipe nothing is streamed."""
+    made = Speaking([{"mood": "calm", "answer": "a kangaroo"}])
+    monkeypatch.setattr(registry, "resolve", lambda name: made)
+    if is_terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    source = TALK.replace("(Ticket.answer, Ticket.mood)", "(Ticket.mood, Ticket.answer)")
+
+    result = cli.invoke(app, ["chat", write(source)], input="one\n")
+
+    assert result.exit_code == 0, result.output
+    assert [is_terminal] == made.heard
+    assert "a kangaroo\n" in result.stdout
+
+
+def test_an_answer_that_is_cut_off_is_struck_out(cli, write, monkeypatch):
+    """What was shown of it is marked as withdrawn, and the default answer is not joined to it."""
+    lost = CallFailed("disconnected", unsent=False, transient=True)
+    made = Speaking([{"mood": "calm", "answer": "a kangaroo!"}], fails={1: lost})
+    monkeypatch.setattr(registry, "resolve", lambda name: made)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    source = TALK.replace("(Ticket.answer, Ticket.mood)", "(Ticket.mood, Ticket.answer)")
+
+    result = cli.invoke(app, ["chat", write(source)], input="one\n")
+
+    assert "withdrawn: a kangaroo" in result.stdout
+    assert "Later." in result.stdout
 
 
 def test_a_run_that_waits_is_answered_by_the_next_line(cli, write, model):

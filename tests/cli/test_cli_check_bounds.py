@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from support.checked import words
 
 from fsm_orch.amounts import dearest
@@ -89,6 +90,18 @@ def test_a_fallback_is_bounded_by_the_dearest(cli, ask):
     assert {"ask": models} == found["certificate"]["models"]
     assert 2 * grant.cost == found["certificate"]["bounds"]["cost"]["bound"]
     assert not [finding for finding in found["findings"] if finding["code"] == "FSM307"]
+
+
+@pytest.mark.parametrize("models", ["openai:gpt-5-mini", "openai:gpt-4o,anthropic:claude-haiku-4-5"])
+def test_settings_that_a_model_refuses_are_said(cli, write, ask_source, models):
+    """No run starts with them: a check fails, and says which setting of which state, and why."""
+    asked = ask_source.replace("LLMAgent(", "LLMAgent(settings=ModelSettings(temperature=0.5), instructions=")
+    refused = cli.invoke(app, ["check", write(asked), "--model", models])
+
+    assert refused.exit_code == 1
+    assert f"FSM308: the agent of 'ask' has settings that '{models}' does not take" in words(refused)
+    assert "temperature=0.5: " in words(refused)
+    assert 0 == cli.invoke(app, ["check", write(asked), "--model", "openai:gpt-4o"]).exit_code
 
 
 def test_a_fallback_that_gets_no_turn_is_said(cli, write, ask_source):

@@ -62,3 +62,12 @@ def test_caps_of_a_call_are_priced_as_its_grant() -> None:
     assert 15 == spec.grant(FREE).tokens
     assert 45 == spec.worst_case(FREE).tokens
     assert 0 == AgentSpec(kind="code", name="y", canonical={}).grant(FREE).tokens
+
+
+def test_a_source_that_is_named_twice_is_one() -> None:
+    """A handoff leaves each of its states once, in the order in which they were first named."""
+    one, other, end = State(work), State(work), Final()
+    on = (one | other | one | (other | one)).to(end)
+
+    assert (one, other) == on.sources
+    assert ([on], [on]) == (one.handoffs, other.handoffs)

@@ -9,7 +9,19 @@ import pytest
 from rich.console import Console
 from support.spoilt_rounds import Asker
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Runner, ScriptedModel, StartError, State, never
+from fsm_orch import (
+    Context,
+    Final,
+    Limits,
+    LLMAgent,
+    Machine,
+    ModelSettings,
+    Runner,
+    ScriptedModel,
+    StartError,
+    State,
+    never,
+)
 from fsm_orch.amounts import Price
 from fsm_orch.cli.page import show_proof
 from fsm_orch.define.parts import Part
@@ -173,3 +185,28 @@ def test_a_part_whose_own_limit_pays_no_call_is_an_objection_to_the_start(
     with pytest.raises(StartError, match=said):
         start(machine, model=ScriptedModel([], price=Price(25, 25)))
     assert start(machine, model=ScriptedModel([], price=Price(10, 10)))
+
+
+class Picky(Machine[Nothing]):
+    """An agent with a setting."""
+
+    look = State(LLMAgent("Look.", settings=ModelSettings(seed=7), model="openai:gpt-5-mini"), initial=True)
+    seen, lost = Final(), Final(fallback=True)
+    done = look >> seen
+
+
+class OverPicky(Machine[Nothing]):
+    """A machine that runs one."""
+
+    ask = State(Asker(kind="nested", parts=(Part(name="picky", definition=Picky.definition),), asks=1), initial=True)
+    seen, lost = Final(), Final(fallback=True)
+    done = ask >> seen
+
+
+def test_settings_inside_a_part_are_looked_at() -> None:
+    """With them no run of the whole starts, so a check of it says so, at the place of the state inside."""
+    (found,) = [finding for finding in prove(OverPicky).findings if finding.code == "FSM308"]
+
+    assert ("error", "ask.picky.look") == (found.level, found.about)
+    assert "'openai:gpt-5-mini' does not take (seed=7: the Responses API has none" in found.problem
+    assert not prove(OverPicky).is_sound()

@@ -118,6 +118,95 @@ def test_rests_for_later_runs() -> None:
     assert (late.landing is not None, after.landing) == (True, None)
 
 
+class Counts(ScriptedModel):
+    """A model whose endpoint of counts is down, hangs, or bounds a request by a number of its own.
+
+    Args:
+        counts: what it does with one count after the other; then it counts as a scripted model does.
+    """
+
+    def __init__(self, name: str, *counts: int | Exception | None, lines: tuple[Any, ...] = ()) -> None:
+        super().__init__([*lines, *[GOOD] * 99], name=name, price=PRICES[name])
+        self.counted = 0
+        self._counts = iter(counts)
+
+    async def count(self, request: Request) -> int:
+        self.counted += 1
+        does = next(self._counts, False)
+        if isinstance(does, Exception):
+            raise does
+        if does is None:
+            await asyncio.sleep(9_999)
+        return does or await super().count(request)
+
+
+def counting(*counts: Any, then: tuple[Any, ...] = (), lines: tuple[Any, ...] = ()) -> tuple[Fallback, Counts, Counts]:
+    first, second = Counts("scripted:first", *counts, lines=lines), Counts("scripted:second", *then)
+    return Fallback(first, second), first, second
+
+
+def test_what_cannot_be_counted_for_now_is_left_out() -> None:
+    """Its endpoint of counts is down: it rests, no call is spent on it, and it is not even asked to count meanwhile."""
+    fallback, first, _ = counting(DOWN, DOWN)
+    results = run(fallback, times=2)
+
+    assert [["scripted:second"]] * 2 == [asked(result) for result in results]
+    assert (1, []) == (first.counted, first.requests)
+
+
+def test_a_count_that_is_not_heard_of_is_a_failure_of_its_model() -> None:
+    """The visit that waited for it is over; the next one asks the next model."""
+    fallback, _, _ = counting(None)
+    late, after = run(fallback, times=2)
+
+    assert ([], ["scripted:second"]) == (asked(late), asked(after))
+    assert (True, None) == (late.landing is not None, after.landing)
+
+
+def test_none_can_be_counted() -> None:
+    """There is no bound, so nothing is sent, and the visit fails as after a call that failed."""
+    fallback, first, second = counting(DOWN, then=(DOWN,))
+    (result,) = run(fallback)
+
+    assert [] == [*first.requests, *second.requests]
+    assert result.landing is not None
+    assert ("failure", 0) == (result.landing.reason, result.charged_tokens)
+
+
+def test_what_cannot_be_counted_for_good_fails() -> None:
+    """As a call that fails for good, which the next model would fail too."""
+    fallback, _, second = counting(GONE)
+    (result,) = run(fallback)
+
+    assert result.landing is not None
+    assert [] == second.requests
+
+
+@pytest.mark.parametrize("count", [float("nan"), -1, 2.5, True, "9"])
+def test_a_bound_that_is_none_is_not_outvoted(count: Any) -> None:
+    """The largest of several bounds is one only if each of them is: nothing is sent."""
+    fallback, first, second = counting(count)
+    (result,) = run(fallback)
+
+    assert [] == [*first.requests, *second.requests]
+    assert isinstance(result.error, CallFailed)
+    assert "uncountable" == result.error.reason
+
+
+def test_a_request_goes_to_no_model_that_did_not_count_it() -> None:
+    """Else the bound that was reserved would be another model's: it is left out of all tries, be it back by then."""
+    lines = (CallFailed("overloaded", unsent=True, transient=True, retry_after_s=0.5),) * 3
+    first = Counts("scripted:first", CallFailed("overloaded", transient=True, retry_after_s=0.2), 300)
+    second = ScriptedModel([*lines, GOOD], name="scripted:second", price=DEAR)
+    fallback = Fallback(first, second, rest_s=0.1)
+    runner = Runner(machine_with(calls=4), model=fallback, retry=Retry(initial_s=1, jitter_s=0))
+    with virtual_time() as loop:
+        result = loop.run(runner.run(Question(query="?")))
+
+    assert ["scripted:second"] * 4 == asked(result)
+    TheoremChecker(runner.compiled).follow_all(result.journal)
+
+
 def test_states_share_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """All states on one fallback see that a model rests, whether it was given or named."""
 

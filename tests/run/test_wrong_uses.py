@@ -13,7 +13,18 @@ import pytest
 from msgspec.structs import replace
 from support.essays import Essay, Writing, runner, write
 
-from fsm_orch import Final, KeywordAgent, Machine, MemoryStore, Message, Runner, ScriptedModel, StartError, State
+from fsm_orch import (
+    Final,
+    KeywordAgent,
+    LLMAgent,
+    Machine,
+    MemoryStore,
+    Message,
+    Runner,
+    ScriptedModel,
+    StartError,
+    State,
+)
 from fsm_orch.errors import StepError
 from fsm_orch.kernel import VERSION
 from fsm_orch.limits import CallLimits
@@ -256,6 +267,36 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
             "ask takes a tuple of messages: ask((Message(role='user', content='...'),))",
         ),
         (
+            lambda: LLMAgent(5),  # type: ignore[arg-type]
+            TypeError,
+            "an LLMAgent is told in words what to do, not by an int: LLMAgent('Answer the question.')",
+        ),
+        (
+            lambda: LLMAgent("Help.", does=5),  # type: ignore[arg-type]
+            TypeError,
+            "does= is one text, or several in a tuple, not an int",
+        ),
+        (
+            lambda: LLMAgent("Help.", must_not=("guess", None)),  # type: ignore[arg-type]
+            TypeError,
+            "must_not= is one text, or several in a tuple, not None",
+        ),
+        (
+            lambda: LLMAgent("Help.", calls="3"),  # type: ignore[arg-type]
+            TypeError,
+            "calls= is a whole number, not a str",
+        ),
+        (
+            lambda: LLMAgent("Help.", max_output_tokens=2.5),  # type: ignore[arg-type]
+            TypeError,
+            "max_output_tokens= is a whole number, not a float",
+        ),
+        (
+            lambda: LLMAgent("Help.", window=3),  # type: ignore[arg-type]
+            TypeError,
+            "window= takes Window(messages=10), not an int",
+        ),
+        (
             lambda: ScriptedModel(len),
             TypeError,
             "a script is a list of replies, not the function len: write ScriptedModel([...])",
@@ -275,3 +316,15 @@ async def test_a_journal_that_was_not_awaited_is_told() -> None:
     with pytest.raises(TypeError, match=r"not what is still to be awaited: give await store.load\(run_id\)$"):
         runner().replay(loading)
     assert () == await loading
+
+
+async def test_a_result_that_is_asked_for_once_its_run_was_given_up() -> None:
+    """Leaving the block has landed the run, so there is no result: not a cancellation of whoever asks for it."""
+    async with runner().stream(Essay(topic="x")) as left:
+        pass
+    async with runner().stream(Essay(topic="x")) as read:
+        ended = await read.result()
+
+    with pytest.raises(RuntimeError, match=r"was left before .* await stream.result\(\) inside of it$"):
+        await left.result()
+    assert ended is await read.result()

@@ -149,4 +149,24 @@ CODES = (
                   model = "openai:gpt-5-mini,anthropic:claude-haiku-4-5"
         """,
     ),
+    Code(
+        code="FSM308",
+        title="Settings that a model refuses",
+        problem="An agent has ModelSettings that its model does not take.",
+        why="A setting is never dropped, so no run starts.",
+        expected="settings that the model takes",
+        fix="leave them out of its ModelSettings, or name another model",
+        found="check",
+        mending="""
+              class Desk(Machine[Ticket]):
+            -     triage = State(LLMAgent("Route.", reads=Ticket.query, settings=ModelSettings(seed=7)), initial=True)
+            +     triage = State(LLMAgent("Route.", reads=Ticket.query), initial=True)
+                  look = State(work)
+                  answered, human = Final(), Final(fallback=True)
+                  to_look = triage.to(look, "a question about an order")
+                  to_human = triage.to(human, "anything else")
+                  done = look.to(answered)
+                  model = "openai:gpt-5-mini"
+        """,
+    ),
 )

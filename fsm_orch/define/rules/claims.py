@@ -38,7 +38,16 @@ def policies(definition: Definition) -> Iterator[Finding]:
 
 
 def _undeclared(policy: Policy, use: Used) -> Iterator[Finding]:
-    """Yield a finding for a tool that its state does not declare."""
+    """Yield a finding for a tool that its state does not declare, or that is a machine."""
+    if use.tool in {part.name for part in use.state.spec.parts}:
+        yield codes.finding(
+            "FSM401",
+            where=policy.where,
+            problem=f"{policy} speaks of {use.tool!r}, a machine among the tools of {use.state.name!r}: its runs are "
+            "no moments of a policy",
+            fix=f"run it in a state of its own, State(Nested({use.tool}, ...)), and speak of that state",
+        )
+        return
     declared = [tool.name for tool in use.state.spec.tools]
     if use.tool not in declared:
         yield codes.finding(

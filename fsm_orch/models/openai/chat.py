@@ -19,7 +19,7 @@ from ..base import OnPiece, Request, Response
 from ..events import Events
 from ..http import Transport
 from ..prices import openai_price
-from ..refused import all_but, by_openai, not_taken
+from ..refused import TAKEN_BY_CHAT, by_chat, by_openai, not_taken
 from ..wire import is_object, member, unfenced
 from .client import TIMEOUT_S, Endpoint, told
 from .counting import Encoding, encoding_of, input_bound, texts_of
@@ -42,7 +42,7 @@ class Profile:
     """
     has_fences: bool = False
     """Whether it writes JSON into a markdown fence, which is then taken off. Elsewhere a fence is a mistake."""
-    takes: frozenset[str] = frozenset({"temperature", "top_p", "seed"})
+    takes: frozenset[str] = TAKEN_BY_CHAT
     """The settings that it knows by OpenAI's names. A server ignores others in silence, so they are refused here."""
 
 
@@ -50,7 +50,7 @@ OPENAI = Profile(
     name="openai-chat",
     cap="max_completion_tokens",
     output="json_schema",
-    takes=frozenset({"temperature", "top_p", "seed", "reasoning_effort"}),
+    takes=TAKEN_BY_CHAT | {"reasoning_effort"},
 )
 """OpenAI itself."""
 
@@ -115,7 +115,7 @@ class ChatModel:
 
     def objection(self, settings: ModelSettings) -> str | None:
         """Return what of some settings the model cannot keep to."""
-        why = all_but({*self._profile.takes, "timeout_s"}, f"the profile {self._profile.name!r} does not take it")
+        why = by_chat(self._profile.name, self._profile.takes)
         return not_taken(settings, why | (by_openai(self._model, settings) if self._endpoint.is_openai else {}))
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:

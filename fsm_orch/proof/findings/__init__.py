@@ -40,6 +40,7 @@ def findings(
     *,
     prices: Mapping[str, Price],
     models: Mapping[str, str] | None = None,
+    refused: Mapping[str, str] | None = None,
     require_slack: bool = False,
 ) -> tuple[Finding, ...]:
     """Return all findings of a definition that builds, errors first.
@@ -49,6 +50,7 @@ def findings(
         exploration: its own, of its own policies.
         prices: of each state's model; a state that is not named costs nothing.
         models: the names of the models whose prices were looked up, by state; None: none were.
+        refused: by state, which of its settings its model does not take, and why; None: nobody looked.
         require_slack: a worst case above the limits is an error.
     """
     found = [
@@ -57,6 +59,7 @@ def findings(
         *ways.forced(definition, exploration),
         *affordable.unpriced(definition, prices, models or {}),
         *affordable.one_call(definition, models or {}),
+        *affordable.not_taken(definition, refused or {}),
         *affordable.out_of_reach(definition, prices),
         *affordable.no_way_out(definition, prices),
         *affordable.no_answer_fits(definition, prices),

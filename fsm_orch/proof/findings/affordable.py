@@ -103,6 +103,21 @@ def one_call(definition: Definition, models: Mapping[str, str]) -> Iterator[Find
             )
 
 
+def not_taken(definition: Definition, refused: Mapping[str, str]) -> Iterator[Finding]:
+    """Find settings that the model of a state does not take: with them no run starts.
+
+    Args:
+        refused: which, with the model and the reason, by state, and inside parts by `state.part.state`.
+    """
+    for place, why in refused.items():
+        yield codes.finding(
+            "FSM308",
+            where=_state_at(definition, place).where,
+            about=place,
+            problem=f"the agent of {place!r} has settings that {why}: no run starts",
+        )
+
+
 def _state_at(definition: Definition, place: str) -> State:
     """Return the state at a place: of the definition by its name, inside parts by `state.part.state`."""
     holder, _, name = place.rpartition(".")

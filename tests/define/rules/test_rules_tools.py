@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.shop import Shorten, Ticket, desk, order_status
 
-from fsm_orch import Final, LLMAgent, Machine, State, Tool
+from fsm_orch import Final, LLMAgent, Machine, State, Tool, at_most
 from fsm_orch.errors import DefinitionError
 
 
@@ -99,3 +99,23 @@ def test_what_may_be_chosen_from_was_written_before() -> None:
             )
             done, human = Final(), Final(fallback=True)
             solved = work.to(done)
+
+
+def test_a_policy_speaks_of_no_machine_that_is_a_tool() -> None:
+    """It is declared, so that is not denied: the way to have it in a policy is told."""
+    with pytest.raises(DefinitionError) as raised:
+
+        class Manager(Machine[Ticket]):
+            """Help."""
+
+            work = State(LLMAgent("Help.", does="help", writes=Ticket.answer, tools=Shorten), initial=True)
+            done, human = Final(), Final(fallback=True)
+            flow = work >> done
+            policies = (at_most(1, work.tool(Shorten)),)
+
+    (finding,) = raised.value.findings
+    assert ("FSM401", "run it in a state of its own, State(Nested(Shorten, ...)), and speak of that state") == (
+        finding.code,
+        finding.fix,
+    )
+    assert "'Shorten', a machine among the tools of 'work': its runs are no moments of a policy" in finding.problem
