@@ -45,18 +45,28 @@ class SqlStore:
         url: `sqlite:///FILE`, with `?sync=normal` for commits that a loss of power may undo, or
             `postgresql://USER:PASSWORD@HOST/DATABASE`, as libpq takes it.
         lease_s: for how many seconds a beat keeps the runs of this worker from others.
+        is_there: whether a file must be there already; else it is made.
         patience_s: for how many seconds a database that is away is waited for.
         wall_clock: seconds of the epoch, as lists show them. Leases go by the clock of the database.
 
-    Raises StartError: if the URL names no database, or a package is missing: the extras are `sql` and `postgres`.
+    Raises StartError: if the URL names no database, its file must be there and is not, or a package is missing: the
+        extras are `sql` and `postgres`.
     """
 
     def __init__(
-        self, url: str, *, lease_s: float = 15.0, patience_s: float = 30.0, wall_clock: Clock = time.time
+        self,
+        url: str,
+        *,
+        lease_s: float = 15.0,
+        is_there: bool = False,
+        patience_s: float = 30.0,
+        wall_clock: Clock = time.time,
     ) -> None:
         self.lease_s: float | None = lease_s
         """For how many seconds a beat keeps the runs of this worker from others."""
         self._database = opened(url)
+        if is_there:
+            self._database.driver.check_there()
         self._patience_s, self._wall_clock = patience_s, wall_clock
         self._statements = statements(self._database.dialect)
         self._left_behind: list[object] = []
