@@ -25,7 +25,7 @@ def moment(at: float) -> str:
     Args:
         at: seconds of the epoch.
     """
-    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")  # noqa: DTZ006 - by the clock on the reader's wall
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")  # the one on the reader's wall
 
 
 def seconds_of(text: str) -> float:

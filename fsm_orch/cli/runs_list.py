@@ -11,35 +11,51 @@ from rich.text import Text
 
 from ..store.values import Head, Listed
 from .moments import moment, span
-from .show import columns, safe
+from .show import columns, hanging, safe
 
 _DIGEST = 8
 """How many characters of a digest, or of a worker's name, tell it from others."""
-_NUMBERS = ("hops", "tokens", "age", "stored")
+_NUMBERS = ("hops", "tokens", "age")
+_LAST = ("stored", "who")
+_WIDE = 120
+"""From so many columns on a run is one line."""
+_UNBOUND = 1_000
+"""Columns in which no id is cut; a terminal wraps what it has no room for."""
 _STYLES = {"running": "green", "waiting": "yellow", "finished": "dim"}
 
 
 def show_runs(out: Console, runs: Sequence[Listed], now_s: float) -> None:
-    """Print a line for each run."""
+    """Print a line for each run, two where the terminal is narrow: no id is ever cut, for it is copied."""
     table = columns()
-    table.add_column("run", no_wrap=True)
-    for heading in ("machine", "state", "status", *_NUMBERS):
-        table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=True)
-    table.add_column("who")
-    for run in runs:
-        head = run.head
-        table.add_row(
-            Text(safe(run.run_id), style="bold"),
-            run.digest[:_DIGEST],
-            safe(head.state),
-            Text(head.status, style=_STYLES[head.status]),
-            f"{head.hops}",
-            f"{head.tokens:,}",
-            span(now_s - run.began_at),
-            f"{span(now_s - run.stored_at)} ago",
-            standing(run, now_s),
-        )
-    out.print(table)
+    is_wide = out.width >= _WIDE
+    for heading in ("run", *(["machine"] if is_wide else []), "state", "status", *_NUMBERS, *_LAST[: 2 * is_wide]):
+        table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=heading != "who")
+    for each in runs:
+        table.add_row(*_cells(each, now_s, is_wide=is_wide))
+    if is_wide:
+        out.print(table)
+        return
+    lines = out.render_lines(table, out.options.update(width=_UNBOUND), pad=False)
+    top, *rows = [Text.assemble(*((part.text, part.style or "") for part in parts)) for parts in lines]
+    out.print(top, soft_wrap=True)
+    for run, row in zip(runs, rows, strict=True):
+        out.print(row, soft_wrap=True)
+        out.print(hanging(out, "    ", _more(run, now_s), "dim"))
+
+
+def _cells(run: Listed, now_s: float, *, is_wide: bool) -> Sequence[str | Text]:
+    head = run.head
+    status = Text(head.status, style=_STYLES[head.status])
+    numbers = (f"{head.hops}", f"{head.tokens:,}", span(now_s - run.began_at))
+    machine = [run.digest[:_DIGEST]] if is_wide else []
+    last = [f"{span(now_s - run.stored_at)} ago", standing(run, now_s)] if is_wide else []
+    return [Text(safe(run.run_id), style="bold"), *machine, safe(head.state), status, *numbers, *last]
+
+
+def _more(run: Listed, now_s: float) -> str:
+    who = standing(run, now_s)
+    told = f"machine {run.digest[:_DIGEST]}, stored {span(now_s - run.stored_at)} ago"
+    return f"{who}; {told}" if who else told
 
 
 def standing(run: Listed, now_s: float) -> str:

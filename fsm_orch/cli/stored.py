@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 _PATIENCE_S = 5.0
 """For how long somebody at a terminal waits for a database that is away."""
 
+URLS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+
 _STORE = typer.Option(
     "--store",
     metavar="URL",
     envvar="FSM_ORCH_STORE",
-    help="The database with the runs: sqlite:///FILE or postgresql://USER@HOST/DATABASE. What is in the environment is "
-    "not seen by others on this machine.",
+    help=f"The database with the runs: {URLS}. A password is safer in the environment, where no list of processes "
+    "shows it.",
     show_default=False,
 )
 StoreUrl = Annotated[str, _STORE]
