@@ -100,16 +100,16 @@ def show(
             run = found(kept, run_id)
             journal = asyncio.run(kept.load(run_id))[: run.inputs]  # what came since is not what the head is of
         machine = None if target is None else discover.machine(target, Path.cwd())
-        count = len(journal) if at is None else at
-        folded = None if machine is None else runs_fold.folded(machine.definition, run, journal, at=count)
+        folded = None if machine is None else runs_fold.folded(machine.definition, run, journal, at=at)
+        journal = journal[:at]
         if as_json:
-            inputs = [orjson.Fragment(to_json(event)) for event in journal[:count]]
+            inputs = [orjson.Fragment(to_json(event)) for event in journal]
             told = {**runs_list.as_json(run), "journal": inputs, "folded": folded and folded.as_json()}
             typer.echo(orjson.dumps(told, default=dict), file=stdout)
             return
         out = console()
         runs_show.show_stored(out, run, time.time())
-        runs_show.show_journal(out, journal[:count], () if folded is None else folded.steps)
+        runs_show.show_journal(out, journal, () if folded is None else folded.steps)
         if folded is not None:
             runs_show.show_fold(out, folded)
 

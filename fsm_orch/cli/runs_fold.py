@@ -8,8 +8,10 @@ from typing import Any
 
 from ..define.changes import shown
 from ..define.definition import Definition
+from ..errors import StepError
 from ..kernel.begin import compiled_as
 from ..kernel.configuration import Configuration
+from ..kernel.course import Step
 from ..kernel.due import due
 from ..kernel.effects import Act, UseTool
 from ..kernel.engine import CompiledMachine
@@ -83,10 +85,14 @@ def _owed(effect: Act | UseTool) -> str:
     return f"{where}: its agent acts" if isinstance(effect, Act) else f"{where}: tool use {effect.ask}"
 
 
-def check_machine(definition: Definition, run: Listed) -> None:
-    """Check that a run was started on a machine.
+def folded(definition: Definition, run: Listed, journal: Sequence[Input], *, at: int | None = None) -> Folded:
+    """Return a run folded from its journal.
 
-    Raises CommandError: if it was not.
+    Args:
+        at: how many of its inputs are folded, from 1; None: all.
+
+    Raises CommandError: if it was started on another machine, does not fold, or has fewer inputs.
+    Raises Drifted: if it folds to something else than when it was stored.
     """
     if run.digest != definition.digest:
         raise CommandError(
@@ -94,30 +100,30 @@ def check_machine(definition: Definition, run: Listed) -> None:
             f"{definition.digest[:12]!r}: take the code that it was started with, and name its module as it was named "
             "then. `fsm-orch runs show` without a module shows what is stored"
         )
-
-
-def folded(definition: Definition, run: Listed, journal: Sequence[Input], *, at: int) -> Folded:
-    """Return a run folded from its journal.
-
-    Args:
-        at: how many of its inputs are folded, from 1.
-
-    Raises CommandError: if it was started on another machine, or has fewer inputs.
-    Raises StepError: if its journal is damaged, or of another kernel.
-    Raises Drifted: if it folds to something else than when it was stored.
-    """
-    check_machine(definition, run)
-    if not 1 <= at <= len(journal):
+    if at is not None and not 1 <= at <= len(journal):
         raise CommandError(f"run {run.run_id!r} has {len(journal)} inputs: --at takes a number from 1 to that")
     first = journal[0]
     assert isinstance(first, Started)  # or it had no digest
     compiled = compiled_as(definition, first)
-    now, steps, records, told = None, list[Configuration](), list[Record](), list[int]()
-    for event in journal:
-        stepped = step(compiled, now, event)
-        now = stepped.configuration
-        steps.append(now)
-        records += stepped.records
-        told.append(len(records))
-    check_head(compiled, steps[-1], run.head)
-    return Folded(compiled, steps[:at], records[: told[at - 1]])
+    steps = _steps(compiled, run.run_id, journal)
+    check_head(compiled, steps[-1].configuration, run.head)
+    wanted = steps[:at]
+    return Folded(
+        compiled,
+        [stepped.configuration for stepped in wanted],
+        [record for stepped in wanted for record in stepped.records],
+    )
+
+
+def _steps(compiled: CompiledMachine, run_id: str, journal: Sequence[Input]) -> Sequence[Step]:
+    now, steps = None, list[Step]()
+    for number, event in enumerate(journal, start=1):
+        try:
+            steps.append(step(compiled, now, event))
+        except StepError as error:
+            raise CommandError(
+                f"run {run_id!r} does not fold any more, at input {number}: {error}. A guard or other code has changed "
+                "since it was stored, or its journal is damaged: take the code that it was run with"
+            ) from error
+        now = steps[-1].configuration
+    return steps

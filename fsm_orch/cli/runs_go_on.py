@@ -25,7 +25,7 @@ from . import start
 from .ask import answer_from, answer_to
 from .moments import moment
 from .path import PathWriter, show_result
-from .runs_fold import check_machine
+from .runs_fold import folded
 from .show import INTERRUPTED, CommandError, complain, safe
 from .stored import found, opened
 
@@ -111,18 +111,20 @@ def going_on(
 ) -> Iterator[GoingOn]:
     """Yield a stored run that goes on; what its machine needs is open until the block is left.
 
-    Raises CommandError: if the store does not know it, or it was started on another machine.
+    Raises CommandError: if the store does not know it, or it was started on another machine, or does not fold.
+    Raises Drifted: if it folds to something else than when it was stored.
     Raises typer.Exit: if it is interrupted; what became of the run is said then.
     """
     machine = discover.machine(target, Path.cwd())
     with opened(url) as store:
         run = found(store, run_id)
-        check_machine(machine.definition, run)
+        journal = asyncio.run(store.load(run_id))[: run.inputs]
+        folded(machine.definition, run, journal)
         path = PathWriter(out, machine.definition, is_alive=False) if is_shown else None
         runner = Runner[Any, Any](
             machine, model=start.model_of(machine, model), observers=_observers(path), store=store
         )
-        before = runner.replay(asyncio.run(store.load(run_id)))
+        before = runner.replay(journal)
         if path is not None:
             path.write(before.records)
         with start.dependencies(machine) as deps, _interrupted(store, run_id):
