@@ -1,6 +1,5 @@
 """Stored runs in real processes: one is killed while its model is asked, others go on with it and answer it."""
 
-import asyncio
 import json
 import signal
 import subprocess
@@ -8,10 +7,9 @@ from pathlib import Path
 
 from support.in_store import change
 from support.interrupted import begun
+from support.killed import forget_leases, inputs, killed_in_its_call, stored
 from support.servers import postgres
 from support.stubbed import HANG, command, environment
-
-from fsm_orch.store import Listed, store_at
 
 URL = "sqlite:///runs.db"
 USE = {"tool": "pay_back", "arguments": {"order": 1041, "cents": 4_900, "reason": "it is broken"}}
@@ -30,40 +28,16 @@ def run_at(folder: Path, script, *words: str) -> subprocess.CompletedProcess[str
     return subprocess.run(line, cwd=folder, env=environment(), capture_output=True, text=True, timeout=120, check=False)
 
 
-def stored(folder: Path) -> tuple[list[Listed], int]:
-    """Give the runs of a store, and how many inputs there are."""
-
-    async def listed() -> list[Listed]:
-        return list(await kept.list())
-
-    if not (folder / "runs.db").exists():
-        return [], 0
-    kept = store_at(f"sqlite:///{folder}/runs.db")
-    try:
-        rows = asyncio.run(listed())
-    finally:
-        kept.close()
-    return rows, sum(row.inputs for row in rows)
-
-
-def killed_in_its_call(folder: Path) -> str:
-    """Begin a claim, and kill its process while its model is asked; gives the id of the run."""
-    line = command(HANG, "run", *CLAIM, "--store", URL)
-    with subprocess.Popen(line, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as begun:
-        while stored(folder)[1] < 3:  # the reservation of its call is stored before it leaves
-            assert begun.poll() is None, begun.communicate()
-        begun.send_signal(signal.SIGKILL)
-        begun.communicate(timeout=60)
-    assert begun.returncode == -signal.SIGKILL
-    ((row,), _) = stored(folder)
-    return row.run_id
+def begin_and_kill(folder: Path) -> str:
+    """Begin a claim, and kill its process while its model is asked: its reservation is stored before it leaves."""
+    return killed_in_its_call(command(HANG, "run", *CLAIM, "--store", URL), folder, after=3)
 
 
 def test_a_refund_is_approved_the_next_day_from_another_terminal(tmp_path):
     """Its process is killed, it is listed and resumed, and a day later it is approved, each in a process of its own."""
-    run_id = killed_in_its_call(tmp_path)
+    run_id = begin_and_kill(tmp_path)
     listed = run(tmp_path, [], "runs", "list")
-    change(tmp_path / "runs.db", "UPDATE fsm_workers SET expires_at = 0")  # as some seconds do
+    forget_leases(tmp_path)
     free = run(tmp_path, [], "runs", "list", "--status", "running")
     resumed = run(tmp_path, [{"reply": {"use": USE}}], "runs", "resume", run_id, CLAIM[0])
     day = "UPDATE fsm_runs SET began_at = began_at - 86400, stored_at = stored_at - 86400"
@@ -88,16 +62,16 @@ def test_a_refund_is_approved_the_next_day_from_another_terminal(tmp_path):
 
 def test_ctrl_c_lands_a_run_that_was_resumed(tmp_path):
     """It is interrupted while its model is asked: it has landed, which the line says, and the store has its end."""
-    run_id = killed_in_its_call(tmp_path)
-    change(tmp_path / "runs.db", "UPDATE fsm_workers SET expires_at = 0")
+    run_id = begin_and_kill(tmp_path)
+    forget_leases(tmp_path)
     resumed = begun(*command(HANG, "runs", "resume", run_id, CLAIM[0], "--store", URL), cwd=tmp_path, env=environment())
     with resumed:
-        while stored(tmp_path)[1] < 5:
+        while inputs(tmp_path) < 5:
             assert resumed.poll() is None, resumed.communicate()
         resumed.send_signal(signal.SIGINT)
         _, stderr = resumed.communicate(timeout=60)
 
-    ((row,), _) = stored(tmp_path)
+    (row,) = stored(tmp_path)
     assert (130, "fsm-orch: Interrupted: the run was landed\n") == (resumed.returncode, stderr)
     assert (row.head.state, row.head.status) == ("open_claim", "finished")
 
