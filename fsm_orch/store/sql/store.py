@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import time
@@ -31,6 +32,8 @@ Ask = Callable[[Session], Any]
 
 _FORGOTTEN = 250
 """How many runs are forgotten in one transaction."""
+_PAUSE_S = 0.01
+"""The pause between two of those: other processes look again and again for a moment in which SQLite is not locked."""
 _OLDEST = ("", float("-inf"))
 """Stands before every run: its id, and when it began."""
 
@@ -263,6 +266,7 @@ class SqlStore:
             if len(ended) < _FORGOTTEN:
                 return count
             place = ended[-1]
+            await asyncio.sleep(_PAUSE_S)
 
     def _forget(
         self, session: Session, *, ended_before: float, place: tuple[str, float]
