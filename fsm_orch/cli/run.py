@@ -28,7 +28,7 @@ from .ask import answer_to
 from .path import PathWriter, show_result
 from .prompts import prompt_writer
 from .show import complain, complaints, console, interrupted
-from .stored import URLS, opened
+from .stored import OptionalStoreUrl, opened
 
 
 def run(
@@ -43,9 +43,7 @@ def run(
     model: start.ModelName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Log each event to stderr as a line of JSON.")] = False,
-    store: Annotated[
-        str | None, typer.Option(metavar="URL", help=f"Keep the run in this database: {URLS}.", show_default=False)
-    ] = None,
+    store: OptionalStoreUrl = None,
     prompts: Annotated[
         bool, typer.Option("--show-prompts", help="Write to stderr what each model is asked and answers.")
     ] = False,

@@ -46,7 +46,7 @@ def answer(
     text: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ANSWER]",
+            metavar="ANSWER",
             help="The value of the form's only field, such as yes, or a JSON object of its fields; without it the "
             "question is asked here.",
             show_default=False,

@@ -32,7 +32,7 @@ Target = Annotated[
 ]
 OptionalTarget = Annotated[
     str | None,
-    typer.Argument(metavar=f"[{_NAME}]", help=f"{_WHAT}; named as when the run began.", show_default=False),
+    typer.Argument(metavar=_NAME, help=f"{_WHAT}; named as when the run began.", show_default=False),
 ]
 Targets = Annotated[
     list[str],

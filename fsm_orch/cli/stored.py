@@ -20,17 +20,16 @@ if TYPE_CHECKING:
 _PATIENCE_S = 5.0
 """For how long somebody at a terminal waits for a database that is away."""
 
-URLS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-
 _STORE = typer.Option(
     "--store",
     metavar="URL",
     envvar="FSM_ORCH_STORE",
-    help=f"The database with the runs: {URLS}. A password is safer in the environment, where no list of processes "
-    "shows it.",
+    help="The database with the runs: sqlite:///FILE or postgresql://USER@HOST/DATABASE. A password is safer in the "
+    "environment, where no list of processes shows it.",
     show_default=False,
 )
 StoreUrl = Annotated[str, _STORE]
+OptionalStoreUrl = Annotated[str | None, _STORE]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.", show_default=False)]
 
 
