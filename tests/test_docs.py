@@ -109,6 +109,7 @@ def assert_nothing_is_lost(folder: Path, program: Callable[[Sequence[Any] | str]
     assert "$49.00 of order 1041 are on their way back to you." in answered.stdout
 
 
+@pytest.mark.slow
 def test_readme_loses_nothing(tmp_path: Path) -> None:
     """A run that is killed while its model answers is listed, resumed and answered by the commands that it shows."""
     assert_nothing_is_lost(tmp_path, stubbed.command)

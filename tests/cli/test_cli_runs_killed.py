@@ -5,11 +5,14 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
 from support.in_store import change
 from support.interrupted import begun
 from support.killed import forget_leases, inputs, killed_in_its_call, stored
 from support.servers import postgres
 from support.stubbed import HANG, command, environment
+
+pytestmark = pytest.mark.slow
 
 URL = "sqlite:///runs.db"
 USE = {"tool": "pay_back", "arguments": {"order": 1041, "cents": 4_900, "reason": "it is broken"}}
