@@ -192,9 +192,6 @@ class MemoryStore:
                 responses=tuple(kept.responses.values()),
             )
 
-    def _is_alive(self, owner: str | None) -> bool:
-        return owner is not None and self._leases.get(owner, 0.0) > self._wall_clock()
-
     async def release(self, run_id: str, *, epoch: int) -> None:
         """Let go of a run, so that any worker may claim it."""
         with self._lock:
@@ -283,6 +280,9 @@ class MemoryStore:
             for run_id in over:
                 del self._kept[run_id], self._ended[run_id]
         return len(over)
+
+    def _is_alive(self, owner: str | None) -> bool:
+        return owner is not None and self._leases.get(owner, 0.0) > self._wall_clock()
 
 
 def _asks_until(head: Head) -> float:
