@@ -17,6 +17,7 @@ from rich.text import Text
 from .. import discover
 from ..errors import AnswerError, LeaseHeld
 from ..kernel.records import Record
+from ..run.driver import random_id
 from ..run.result import RunResult
 from ..run.runner import Runner
 from ..run.waiting import Question
@@ -88,14 +89,15 @@ class GoingOn:
                 complain(str(error))
 
     def _answering(self, question: Question, value: Any, who: str | None) -> Callable[[], Awaitable[Result]]:
-        return lambda: self.runner.resume(self.run_id, value, question=question, who=who, deps=self.deps)
+        id = random_id()  # one for all tries: it is the same answer
+        return lambda: self.runner.resume(self.run_id, value, question=question, id=id, who=who, deps=self.deps)
 
     def _owning(self, go_on: Callable[[], Awaitable[Result]]) -> Result:
         return asyncio.run(_when_free(go_on, self.store.lease_s or 0.0))
 
     def show(self, result: Result) -> None:
         """Show where it ended, or what it waits for."""
-        if result.status != "waiting":
+        if result.status == "finished":
             first = self.runner.replay(result.journal[:1])
             show_result(self.out, first.context, result, result.journal[0].limits.tokens)  # type: ignore[union-attr]
             return
