@@ -16,6 +16,7 @@ from rich.text import Text
 
 from .. import discover
 from ..errors import AnswerError, LeaseHeld
+from ..kernel.inputs import Started
 from ..kernel.records import Record
 from ..run.driver import random_id
 from ..run.result import RunResult
@@ -98,8 +99,9 @@ class GoingOn:
     def show(self, result: Result) -> None:
         """Show where it ended, or what it waits for."""
         if result.status == "finished":
-            first = self.runner.replay(result.journal[:1])
-            show_result(self.out, first.context, result, result.journal[0].limits.tokens)  # type: ignore[union-attr]
+            first = result.journal[0]
+            assert isinstance(first, Started)  # or it would not fold
+            show_result(self.out, self.runner.replay([first]).context, result, first.limits.tokens)
             return
         for question in result.waiting:
             until = "" if question.expires_at is None else f", until {moment(question.expires_at)}"
