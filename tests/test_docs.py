@@ -10,12 +10,17 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 import typer.testing
+from support import stubbed
+from support.killed import forget_leases, killed_in_its_call
 from support.shown import ROOT, Block, blocks, commands, execute, parse
+from support.stubbed import environment
 
 from fsm_orch import Runner, ScriptedModel
 from machines.helpdesk import ByKeyword, Question
@@ -72,7 +77,54 @@ def test_readme_commands_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert ["queries.csv"] == [made.name for made in tmp_path.iterdir()]
 
 
-@pytest.mark.parametrize(("extra", "needed"), [("proof", "fsm-orch check"), ("local", "fsm-orch run")])
+def lines_about_stores() -> list[str]:
+    """Give the README's commands on a store, in their order."""
+    return [line for block in blocks(README) for line in block.text.splitlines() if "--store sqlite:///runs.db" in line]
+
+
+def assert_nothing_is_lost(folder: Path, program: Callable[[Sequence[Any] | str], list[str]]) -> None:
+    """Do what the README says of a run that is killed, each command in a process of its own.
+
+    Args:
+        program: gives the words that start `fsm-orch` with a model that says something.
+    """
+    begin, *others = [shlex.split(line)[1:] for line in lines_about_stores()]
+    run_id = killed_in_its_call([*program("hang"), *begin], folder, after=3)
+    forget_leases(folder)
+    uses = {"tool": "pay_back", "arguments": {"order": 1041, "cents": 4900, "reason": "broken"}}
+    script = [{"reply": {"use": uses}}], [{"reply": {"text": "It is paid."}}]
+    listed, resumed, answered = (
+        subprocess.run(
+            [*program(said), *(run_id if word == "RUN" else word for word in words)],
+            **{"cwd": folder, "env": environment(), "capture_output": True, "text": True},
+            check=False,
+        )
+        for said, words in zip(([], *script), others, strict=True)
+    )
+
+    assert [(0, ""), (3, ""), (0, "")] == [(done.returncode, done.stderr) for done in (listed, resumed, answered)]
+    assert f"{run_id}   " in listed.stdout
+    assert "nobody drives it" in listed.stdout
+    assert "Waits: Use pay_back(order=1041, cents=4900, reason=" in resumed.stdout
+    assert "$49.00 of order 1041 are on their way back to you." in answered.stdout
+
+
+@pytest.mark.slow
+def test_readme_loses_nothing(tmp_path: Path) -> None:
+    """A run that is killed while its model answers is listed, resumed and answered by the commands that it shows."""
+    assert_nothing_is_lost(tmp_path, stubbed.command)
+
+
+@pytest.mark.local
+def test_readme_loses_nothing_with_its_model(tmp_path: Path) -> None:
+    """So it is with the model that the commands take."""
+    program = [sys.executable, "-c", "from fsm_orch.cli import app; app()"]
+    assert_nothing_is_lost(tmp_path, lambda _: program)
+
+
+@pytest.mark.parametrize(
+    ("extra", "needed"), [("proof", "fsm-orch check"), ("local", "fsm-orch run"), ("sql", "--store sqlite:")]
+)
 def test_readme_installs_what_it_shows_next(extra: str, needed: str) -> None:
     """An extra is installed above the first line that needs it."""
     shown = "\n".join(block.text for block in blocks(README))

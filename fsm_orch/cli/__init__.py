@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import chat, check, explain, graph, mcp, model, run
+from . import chat, check, explain, graph, mcp, model, run, runs
 from .eval import evaluate
 from .group import Commands
 
@@ -46,5 +46,6 @@ app.command(name="check")(check.check)
 app.command(name="explain")(explain.explain)
 app.command(name="graph")(graph.graph)
 app.command(name="eval")(evaluate)
+app.add_typer(runs.app, name="runs")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(model.app, name="model")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..run.waiting import Question
-from .show import hanging, safe
+from .show import CommandError, hanging, safe
 
 Schema = Mapping[str, Any]
 _WORDS = {"yes": True, "y": True, "no": False, "n": False}
@@ -30,6 +30,25 @@ def answer_to(out: Console, question: Question) -> Any:
     if fields is None:
         return _one(out, "yes or no" if question.form else "answer", question.form, question.form)
     return {name: _one(out, name, schema, question.form) for name, schema in fields.items()}
+
+
+def answer_from(question: Question, text: str) -> Any:
+    """Return what a text answers, as JSON: the only field of the form, or a JSON object of all; nobody has checked it.
+
+    Raises CommandError: if the form has several fields, and the text is no such object.
+    """
+    fields: Mapping[str, Schema] | None = question.form.get("properties")
+    if fields is None:
+        return read(text, question.form, question.form)
+    try:
+        given = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        given = None
+    if isinstance(given, dict):
+        return given
+    if len(fields) == 1:
+        return {name: read(text, schema, question.form) for name, schema in fields.items()}
+    raise CommandError(f"{question.key!r} asks for {', '.join(fields)}: answer by a JSON object of them")
 
 
 def _one(out: Console, name: str, schema: Schema, form: Schema) -> Any:

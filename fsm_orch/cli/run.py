@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import structlog
 import typer
-from pydantic_core import to_jsonable_python
 
 from .. import discover
-from ..define.changes import shown
 from ..define.context import Context
 from ..errors import AnswerError
 from ..observe.base import Observer
 from ..observe.log import log_records
+from ..run.driver import random_id
 from ..run.result import RunResult
 from ..run.runner import Runner
+from ..store.base import Store
 from ..store.memory import MemoryStore
-from . import start
+from . import outcome, start
 from .ask import answer_to
 from .path import PathWriter, show_result
 from .prompts import prompt_writer
 from .show import complain, complaints, console, interrupted
-
-WAITS = 3
-"""The exit code of a run that waits for a human."""
+from .stored import OptionalStoreUrl, opened
 
 
 def run(
@@ -44,6 +43,7 @@ def run(
     model: start.ModelName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Log each event to stderr as a line of JSON.")] = False,
+    store: OptionalStoreUrl = None,
     prompts: Annotated[
         bool, typer.Option("--show-prompts", help="Write to stderr what each model is asked and answers.")
     ] = False,
@@ -56,11 +56,13 @@ def run(
     Where the run waits for a human, the question is asked here, and asked again while the answer does not fit. With
     --json, or if nobody is at the terminal, it is printed instead, and the run is left.
 
+    With --store it survives its process: `fsm-orch runs` lists it, goes on with it, and answers what it waits for.
+
     Exit codes: 0 the run ended, possibly by a landing (see "landing" in --json); 2 it could not start; 3 it waits for a
     human; 130 it was interrupted: it has landed, unless it waits for a human.
     """
     stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
-    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext(), _kept(store) as kept:
         machine = discover.machine(target, Path.cwd())
         context = start.context(machine.definition.context, text, fields)
         runner = Runner[Any, Any](
@@ -68,23 +70,38 @@ def run(
             model=start.model_of(machine, model),
             observers=[_event_log()] if events else [],
             on_prompt=prompt_writer(console(stderr=True)) if prompts else None,
-            store=MemoryStore(),
+            store=kept,
         )
+        run_id = random_id()
         with start.dependencies(machine) as deps, interrupted("the run was landed"):
             if as_json:
-                result = asyncio.run(runner.run(context, deps=deps))
-                typer.echo(orjson.dumps(_as_json(result)), file=stdout)
+                result = asyncio.run(runner.run(context, deps=deps, run_id=run_id))
+                typer.echo(orjson.dumps(outcome.as_json(result)), file=stdout)
             else:
-                result = _shown(runner, context, deps, is_alive=not (events or prompts))
+                if store is not None:
+                    complain(f"run {run_id} is stored as it goes: fsm-orch runs show {run_id} --store ...")
+                result = _shown(runner, context, deps, run_id, is_alive=not (events or prompts))
         if result.status == "waiting":
-            raise typer.Exit(WAITS)
+            if store is not None:
+                complain(f"To answer it at any time: fsm-orch runs answer {run_id} {target} --store ...")
+            raise typer.Exit(outcome.WAITS)
 
 
-def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: bool) -> RunResult[Any]:
+@contextmanager
+def _kept(url: str | None) -> Iterator[Store]:
+    """Yield the store of a run: the one at a URL, or one that ends with this process."""
+    if url is None:
+        yield MemoryStore()
+        return
+    with opened(url, is_there=False) as store:
+        yield store
+
+
+def _shown(runner: Runner[Any, Any], context: Context, deps: Any, run_id: str, *, is_alive: bool) -> RunResult[Any]:
     """Show a run, and ask what it waits for, until it has ended or nobody answers."""
     out = console()
     path = PathWriter(out, runner.definition, is_alive=is_alive and out.is_terminal)
-    result = asyncio.run(_streamed(runner, context, deps, path))
+    result = asyncio.run(_streamed(runner, context, deps, run_id, path))
     while result.status == "waiting":
         # not in the event loop, which would not let Ctrl-C end a wait for a line
         try:
@@ -106,8 +123,10 @@ def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: b
     return result
 
 
-async def _streamed(runner: Runner[Any, Any], context: Context, deps: Any, path: PathWriter) -> RunResult[Any]:
-    async with runner.stream(context, deps=deps, text=path.is_alive) as records:
+async def _streamed(
+    runner: Runner[Any, Any], context: Context, deps: Any, run_id: str, path: PathWriter
+) -> RunResult[Any]:
+    async with runner.stream(context, deps=deps, run_id=run_id, text=path.is_alive) as records:
         await path.follow(records)
         return await records.result()
 
@@ -121,23 +140,3 @@ def _event_log() -> Observer:
         context_class=dict,
     )
     return log_records(logger)
-
-
-def _as_json(result: RunResult[Any]) -> dict[str, Any]:
-    return {
-        "run_id": result.run_id,
-        "status": result.status,
-        "state": result.state.name,
-        "landing": result.landing._asdict() if result.landing else None,
-        "waiting": [to_jsonable_python(vars(question)) for question in result.waiting],
-        "context": shown(result.context),
-        "path": [hop._asdict() for hop in result.path],
-        "usage": {
-            "requests": result.usage.requests,
-            "input_tokens": result.usage.input_tokens,
-            "output_tokens": result.usage.output_tokens,
-        },
-        "charged_tokens": result.charged_tokens,
-        "cost_usd": None if result.cost_usd is None else float(result.cost_usd),
-        "seconds": result.seconds,
-    }

@@ -30,6 +30,10 @@ Target = Annotated[
         show_default=False,
     ),
 ]
+OptionalTarget = Annotated[
+    str | None,
+    typer.Argument(metavar=_NAME, help=f"{_WHAT}; named as when the run began.", show_default=False),
+]
 Targets = Annotated[
     list[str],
     typer.Argument(

@@ -123,6 +123,7 @@ class Store(Protocol):
         digest: str | None = None,
         thread_id: str | None = None,
         tenant: str | None = None,
+        run_id: str | None = None,
         expired_before: float | None = None,
         after: str | None = None,
         limit: int = PAGE,
@@ -130,7 +131,19 @@ class Store(Protocol):
         """Return runs, the one that began last first; what is given must hold of each.
 
         Args:
+            run_id: of the one that is wanted, to look at it without owning it.
             expired_before: seconds of the epoch before which a question of a run that has not finished has expired.
             after: the last run of the page before; None: the first page.
+        """
+        ...
+
+    async def prune(self, *, ended_before: float) -> int:
+        """Forget runs that have finished, with all that was stored for them; return how many.
+
+        Accounts stay: what a thread has spent is not forgotten. It is done in parts, so that appends go on meanwhile;
+        what is cut off has forgotten some of the runs, each of them whole.
+
+        Args:
+            ended_before: seconds of the epoch before which a run began and was last stored.
         """
         ...

@@ -38,11 +38,14 @@ class _Kept:
     """The questions whose posted answers are in the journal."""
     is_cancel_asked: bool = False
 
+    def is_before(self, moment: float) -> bool:
+        return self.began_at < moment and self.stored_at < moment
+
     def news(self, run_id: str) -> News:
         posts = tuple(post for question, post in self.posts.items() if question not in self.folded)
         return News(run_id, posts, self.is_cancel_asked)
 
-    def listed(self, run_id: str) -> Listed:
+    def listed(self, run_id: str, is_alive: bool) -> Listed:
         first = self.journal[0]
         of = first if isinstance(first, Started) else Started(run_id=run_id, context={})
         return Listed(
@@ -54,6 +57,7 @@ class _Kept:
             inputs=len(self.journal),
             epoch=self.epoch,
             owner=self.owner,
+            is_driven=is_alive and self.head.status != "finished",
             is_cancel_asked=self.is_cancel_asked,
             began_at=self.began_at,
             stored_at=self.stored_at,
@@ -177,7 +181,7 @@ class MemoryStore:
                 return None
             is_finished, before = kept.head.status == "finished", kept.owner
             if not is_finished:
-                if before not in (None, self._owner) and self._leases.get(before, 0.0) > self._wall_clock():
+                if before not in (None, self._owner) and self._is_alive(before):
                     raise lease_held(run_id, before)
                 kept.owner, kept.epoch = self._owner, kept.epoch + 1
             return Claim(
@@ -246,6 +250,7 @@ class MemoryStore:
         digest: str | None = None,
         thread_id: str | None = None,
         tenant: str | None = None,
+        run_id: str | None = None,
         expired_before: float | None = None,
         after: str | None = None,
         limit: int = PAGE,
@@ -254,8 +259,12 @@ class MemoryStore:
         with self._lock:
             last = self._kept.get(after) if after is not None else None
             newest = sorted(self._kept.items(), key=lambda item: -item[1].number)
-            rows = [kept.listed(run_id) for run_id, kept in newest if last is None or kept.number < last.number]
-        wanted = {"digest": digest, "thread_id": thread_id, "tenant": tenant}
+            rows = [
+                kept.listed(name, self._is_alive(kept.owner))
+                for name, kept in newest
+                if last is None or kept.number < last.number
+            ]
+        wanted = {"digest": digest, "thread_id": thread_id, "tenant": tenant, "run_id": run_id}
         return [
             row
             for row in ([] if after is not None and last is None else rows)
@@ -263,6 +272,17 @@ class MemoryStore:
             and status in (None, row.head.status)
             and (expired_before is None or _asks_until(row.head) < expired_before)
         ][:limit]
+
+    async def prune(self, *, ended_before: float) -> int:
+        """Forget runs that have finished, and began and were last stored before a moment; return how many."""
+        with self._lock:
+            over = [run for run in self._ended if self._kept[run].is_before(ended_before)]
+            for run_id in over:
+                del self._kept[run_id], self._ended[run_id]
+        return len(over)
+
+    def _is_alive(self, owner: str | None) -> bool:
+        return owner is not None and self._leases.get(owner, 0.0) > self._wall_clock()
 
 
 def _asks_until(head: Head) -> float:

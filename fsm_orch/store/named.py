@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..define.wording import to_install
 from ..errors import StartError
-from .base import Store
+
+if TYPE_CHECKING:
+    from .sql import SqlStore
 
 
-def store_at(url: str) -> Store:
+def store_at(url: str, *, is_there: bool = False, patience_s: float = 30.0) -> SqlStore:
     """Return the store at a URL: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
 
-    Raises StartError: if it names no database, or a package is missing. No message holds a password.
+    Args:
+        is_there: whether a file must be there already; else it is made.
+        patience_s: for how many seconds a database that is away is waited for.
+
+    Raises StartError: if it names no database, its file must be there and is not, or a package is missing. No message
+        holds a password.
     """
     try:
         from .sql import SqlStore  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
         raise StartError(f"a store in a database needs some packages: {to_install('sql')}") from error
-    return SqlStore(url)
+    return SqlStore(url, is_there=is_there, patience_s=patience_s)

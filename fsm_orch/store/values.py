@@ -118,6 +118,8 @@ class Listed(Struct, frozen=True, kw_only=True):
     epoch: int
     owner: str | None
     """Who drives it, or has driven it to its end; None: nobody."""
+    is_driven: bool = False
+    """Whether it has not finished, and its owner is alive."""
     is_cancel_asked: bool = False
     began_at: float
     """Seconds of the epoch."""

@@ -97,6 +97,7 @@ class CrashingStore:
         digest: str | None = None,
         thread_id: str | None = None,
         tenant: str | None = None,
+        run_id: str | None = None,
         expired_before: float | None = None,
         after: str | None = None,
         limit: int = PAGE,
@@ -107,7 +108,12 @@ class CrashingStore:
             digest=digest,
             thread_id=thread_id,
             tenant=tenant,
+            run_id=run_id,
             expired_before=expired_before,
             after=after,
             limit=limit,
         )
+
+    async def prune(self, *, ended_before: float) -> int:
+        """Forget runs that have finished; this counts as no write."""
+        return await self._store.prune(ended_before=ended_before)

@@ -1,8 +1,9 @@
 """What a journal costs: CPU time a hop with SQLite and PostgreSQL at 1, 64 and 1,000 runs at once, against no store.
 
-    python tests/benchmarks/stores.py          hops and the list of 100,000 runs, one JSON line each
+    python tests/benchmarks/stores.py          all of these, one JSON line a figure
     python tests/benchmarks/stores.py hops
     python tests/benchmarks/stores.py list
+    python tests/benchmarks/stores.py prune    40,000 runs that have finished, while another worker appends
 
 Each figure is the median of rounds in which the stores take turns. CPU is of this process, its writer thread included;
 what the server of PostgreSQL uses is not in it. Nothing here asserts a time.
@@ -32,6 +33,7 @@ from support.servers import postgres
 
 HOPS = 51
 RUNS = 100_000
+PRUNED = 40_000
 
 
 async def _runs(runner: Runner[Query, None], runs: int, at_once: int) -> tuple[float, float]:
@@ -85,6 +87,7 @@ async def _ended(store: Store, n: int) -> None:
 async def _listing(store: Store) -> None:
     asked: Sequence[dict[str, Any]] = (
         *({}, {"after": "r50000"}, {"status": "waiting"}, {"expired_before": 5e4}, {"thread_id": "t7"}),
+        *({"status": "finished"}, {"status": "running"}, {"run_id": "r50000"}),
         *({"tenant": "n3"}, {"tenant": "n3", "status": "finished", "after": "r50000"}, {"digest": "d"}),
     )
     for filters in asked:
@@ -110,12 +113,60 @@ def listed() -> None:
             asyncio.run(measure())
 
 
+async def _pruning(url: str) -> None:
+    store, other = SqlStore(url), SqlStore(url)
+    await _filled(store, PRUNED)
+    await other.beat()
+    waits, is_over = list[float](), asyncio.Event()
+
+    async def append() -> None:
+        place = 0
+        while not is_over.is_set():
+            event = inputs.Started(run_id="other", context={}) if not place else inputs.Cancelled(at=float(place))
+            began = time.perf_counter()
+            await other.append("other", place, [event], Head("a"), epoch=1)
+            waits.append(time.perf_counter() - began)
+            place += 1
+            await asyncio.sleep(0.005)
+
+    appending = asyncio.ensure_future(append())
+    await asyncio.sleep(0.5)
+    alone = waits[1:]
+    waits.clear()
+    began = time.perf_counter()
+    pruned = await store.prune(ended_before=time.time() + 1)
+    took = time.perf_counter() - began
+    beside = waits[:]
+    is_over.set()
+    await appending
+    figures = {"alone_ms": alone, "beside_ms": beside}
+    _say(
+        store=repr(store),
+        pruned=pruned,
+        ms=round(took * 1e3),
+        **{
+            name: [round(statistics.median(each) * 1e3, 1), round(max(each) * 1e3, 1)] for name, each in figures.items()
+        },
+    )
+    store.close()
+    other.close()
+
+
+def prune() -> None:
+    """Print how long it takes to forget many runs; and the median and the longest of another worker's appends."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = postgres()
+        server.empty()
+        for url in (f"sqlite:///{folder}/full.db", f"sqlite:///{folder}/normal.db?sync=normal", server.url):
+            asyncio.run(_pruning(url))
+
+
 def _say(**figures: Any) -> None:
     print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["hops", "list"]
-    for name, measure in (("hops", hops), ("list", listed)):
+    wanted = sys.argv[1:] or ["hops", "list", "prune"]
+    for name, measure in (("hops", hops), ("list", listed), ("prune", prune)):
         if name in wanted:
             measure()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any
 
 import pytest
@@ -105,9 +106,13 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
             self.both(0, lambda store: store.charge(account, amount))
 
         @rule(status=st.none() | st.sampled_from(["running", "waiting", "finished"]), before=st.none() | st.just(5.0),
-              after=st.none() | RUNS)  # fmt: skip
-        def page(self, status: Any, before: float | None, after: str | None) -> None:
-            self.both(0, lambda store: store.list(status=status, expired_before=before, after=after))
+              after=st.none() | RUNS, run=st.none() | RUNS)  # fmt: skip
+        def page(self, status: Any, before: float | None, after: str | None, run: str | None) -> None:
+            self.both(0, lambda store: store.list(status=status, expired_before=before, after=after, run_id=run))
+
+        @rule(who=WHO, before=st.sampled_from([0.0, inf]))
+        def prune(self, who: int, before: float) -> None:
+            self.both(who, lambda store: store.prune(ended_before=before))
 
         @invariant()
         def everything_is_the_same(self) -> None:

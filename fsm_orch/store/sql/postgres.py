@@ -31,6 +31,9 @@ class Postgres:
 
     url: str = field(repr=False)  # it holds a password
 
+    def check_there(self) -> None:
+        """Do nothing: a server is found by connecting to it."""
+
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Open a connection."""
         options = {"connect_timeout": _CONNECT_S, "application_name": "fsm_orch"}

@@ -57,6 +57,13 @@ class Opened:
 class Driver(Protocol):
     """How to come to a connection; knows one foreign library."""
 
+    def check_there(self) -> None:
+        """Check that there is something to connect to, where that can be seen without connecting.
+
+        Raises StartError: if there is not.
+        """
+        ...
+
     def connect(self) -> Any:
         """Open a connection of the library, set up."""
         ...

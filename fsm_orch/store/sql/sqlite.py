@@ -7,8 +7,10 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ...errors import StartError
 from .session import Meaning, Values
 from .statements import Statement
 
@@ -38,6 +40,14 @@ class Sqlite:
 
     path: str
     sync: str = "full"
+
+    def check_there(self) -> None:
+        """Check that the file is there.
+
+        Raises StartError: if it is not.
+        """
+        if not Path(self.path).exists():
+            raise StartError(f"there is no file {self.path!r}: name the store that the runs were given")
 
     def connect(self) -> sqlite3.Connection:
         """Open the file."""

@@ -72,6 +72,12 @@ class Statements:
     counting_post: Statement
     ask_cancel: Statement
     place: Statement
+    ended: Statement
+    """Some runs that have finished, oldest first, locked."""
+    forget_inputs: Statement
+    forget_responses: Statement
+    forget_posts: Statement
+    forget_runs: Statement
 
 
 def statements(dialect: str) -> Statements:
@@ -91,13 +97,14 @@ def page(dialect: str, given: frozenset[str]) -> Statement:
         "digest": r.digest == _b("digest"),
         "thread_id": r.thread_id == _b("thread_id"),
         "tenant": r.tenant == _b("tenant"),
+        "run_id": r.id == _b("run_id"),
         "expired_before": sa.and_(OPEN, r.expires_at < _b("expired_before")),
         "began_at": sa.tuple_(r.began_at, r.id) < sa.tuple_(_b("began_at", sa.Double), _b("after", sa.Text)),
         "open": OPEN,
     }
     columns = (
         *(r.id, r.state, r.status, r.hops, r.tokens, r.expires_at, r.digest, r.thread_id, r.tenant, r.position),
-        *(r.epoch, r.owner, r.is_cancel_asked, r.began_at, r.stored_at),
+        *(r.epoch, r.owner, sa.and_(OPEN, _is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at),
     )
     said = [clause for name, clause in wanted.items() if name in given]
     return _text(dialect, sa.select(*columns).where(*said).order_by(r.began_at.desc(), r.id.desc()).limit(_b("limit")))
@@ -124,11 +131,15 @@ def _now(dialect: str) -> ColumnElement[Any]:
     return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
 
 
+def _is_alive(dialect: str) -> ColumnElement[bool]:
+    """Return whether the owner of a run beats."""
+    return sa.exists().where(workers.c.id == runs.c.owner, workers.c.expires_at > _now(dialect))
+
+
 def _clauses(dialect: str) -> dict[str, ClauseElement]:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     r, now = runs.c, _now(dialect)
     mine = sa.and_(r.id == _b("run_id"), r.epoch == _b("my_epoch"), r.owner == _b("me"))
-    is_alive = sa.exists().where(workers.c.id == r.owner, workers.c.expires_at > now)
     beat = insert(workers).values(id=_b("me"), expires_at=now + _b("lease_s", sa.Double))
     has_post = sa.exists().where(posts.c.run_id == r.id, ~posts.c.is_folded)
     return {
@@ -164,7 +175,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .where(accounts.c.id == _b("account"))
         .values(tokens=_b("tokens"), cost=_b("cost")),
         "taken": sa.select(accounts.c.tokens, accounts.c.cost).where(accounts.c.id == _b("account")),
-        "find": sa.select(r.owner, r.epoch, *(r[name] for name in _HEAD), r.is_cancel_asked, is_alive)
+        "find": sa.select(r.owner, r.epoch, *(r[name] for name in _HEAD), r.is_cancel_asked, _is_alive(dialect))
         .where(r.id == _b("run_id"))
         .with_for_update(),
         "claim": sa.update(runs).where(r.id == _b("run_id")).values(owner=_b("me"), epoch=_b("new_epoch")),
@@ -186,6 +197,21 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .values(is_cancel_asked=sa.true())
         .returning(r.id),
         "place": sa.select(r.began_at).where(r.id == _b("run_id")),
+        # by the index of when runs began: one of when they were stored would be written at every append
+        "ended": sa.select(r.id, r.began_at)
+        .where(
+            sa.tuple_(r.began_at, r.id) > sa.tuple_(_b("began_at", sa.Double), _b("after", sa.Text)),
+            r.began_at < _b("ended_before", sa.Double),
+            r.stored_at < _b("ended_before", sa.Double),
+            ~OPEN,
+        )
+        .order_by(r.began_at, r.id)
+        .limit(_b("limit"))
+        .with_for_update(skip_locked=True),
+        "forget_inputs": sa.delete(inputs).where(_among(dialect, inputs.c.run_id, "ids")),
+        "forget_responses": sa.delete(responses).where(_among(dialect, responses.c.run_id, "ids")),
+        "forget_posts": sa.delete(posts).where(_among(dialect, posts.c.run_id, "ids")),
+        "forget_runs": sa.delete(runs).where(_among(dialect, r.id, "ids")),
     }
 
 

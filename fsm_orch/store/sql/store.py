@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from weakref import finalize
 
@@ -28,6 +30,13 @@ from .writer import Writer
 
 Ask = Callable[[Session], Any]
 
+_FORGOTTEN = 250
+"""How many runs are forgotten in one transaction."""
+_PAUSE_S = 0.01
+"""The pause between two of those: other processes look again and again for a moment in which SQLite is not locked."""
+_OLDEST = ("", float("-inf"))
+"""Stands before every run: its id, and when it began."""
+
 
 class SqlStore:
     """A store in SQLite or PostgreSQL.
@@ -39,18 +48,28 @@ class SqlStore:
         url: `sqlite:///FILE`, with `?sync=normal` for commits that a loss of power may undo, or
             `postgresql://USER:PASSWORD@HOST/DATABASE`, as libpq takes it.
         lease_s: for how many seconds a beat keeps the runs of this worker from others.
+        is_there: whether a file must be there already; else it is made.
         patience_s: for how many seconds a database that is away is waited for.
         wall_clock: seconds of the epoch, as lists show them. Leases go by the clock of the database.
 
-    Raises StartError: if the URL names no database, or a package is missing: the extras are `sql` and `postgres`.
+    Raises StartError: if the URL names no database, its file must be there and is not, or a package is missing: the
+        extras are `sql` and `postgres`.
     """
 
     def __init__(
-        self, url: str, *, lease_s: float = 15.0, patience_s: float = 30.0, wall_clock: Clock = time.time
+        self,
+        url: str,
+        *,
+        lease_s: float = 15.0,
+        is_there: bool = False,
+        patience_s: float = 30.0,
+        wall_clock: Clock = time.time,
     ) -> None:
         self.lease_s: float | None = lease_s
         """For how many seconds a beat keeps the runs of this worker from others."""
         self._database = opened(url)
+        if is_there:
+            self._database.driver.check_there()
         self._patience_s, self._wall_clock = patience_s, wall_clock
         self._statements = statements(self._database.dialect)
         self._left_behind: list[object] = []
@@ -211,13 +230,14 @@ class SqlStore:
         digest: str | None = None,
         thread_id: str | None = None,
         tenant: str | None = None,
+        run_id: str | None = None,
         expired_before: float | None = None,
         after: str | None = None,
         limit: int = PAGE,
     ) -> Sequence[Listed]:
         """Return runs, the one that began last first; what is given must hold of each."""
         values: dict[str, Any] = {"status": status, "digest": digest, "thread_id": thread_id, "tenant": tenant}
-        values |= {"expired_before": expired_before, "after": after, "limit": limit}
+        values |= {"run_id": run_id, "expired_before": expired_before, "after": after, "limit": limit}
         given = {name for name, value in values.items() if value is not None}
         given |= {"open"} if status in ("running", "waiting") else set()
         sql, dialect = self._statements, self._database.dialect
@@ -233,6 +253,32 @@ class SqlStore:
 
         found: Sequence[Listed] = await self._do(listed)
         return found
+
+    async def prune(self, *, ended_before: float) -> int:
+        """Forget runs that have finished, and began and were last stored before a moment; return how many.
+
+        Some hundred are one transaction, and appends of this and other workers come between.
+        """
+        count, place = 0, _OLDEST
+        while True:
+            ended = await self._do(partial(self._forget, ended_before=ended_before, place=place))
+            count += len(ended)
+            if len(ended) < _FORGOTTEN:
+                return count
+            place = ended[-1]
+            await asyncio.sleep(_PAUSE_S)
+
+    def _forget(
+        self, session: Session, *, ended_before: float, place: tuple[str, float]
+    ) -> Sequence[tuple[str, float]]:
+        """Forget some runs that began after one. Return the id of each, and when it began."""
+        sql, (after, began_at) = self._statements, place
+        values = {"ended_before": ended_before, "began_at": began_at, "after": after, "limit": _FORGOTTEN}
+        ended = session.rows(sql.ended, values)
+        ids = {"ids": self._database.driver.ids([run_id for run_id, _ in ended])}
+        for forget in (sql.forget_inputs, sql.forget_responses, sql.forget_posts, sql.forget_runs) if ended else ():
+            session.each(forget, [ids])
+        return ended
 
 
 def _writer(database: Opened, appends: Appends, patience_s: float) -> Writer[Append | Ask]:
@@ -257,7 +303,7 @@ def _writer(database: Opened, appends: Appends, patience_s: float) -> Writer[App
 
 def _listed(row: tuple[Any, ...]) -> Listed:
     run_id, state, status, hops, tokens, expires_at, digest, thread_id, tenant, inputs, epoch, owner, *rest = row
-    is_cancel_asked, began_at, stored_at = rest
+    is_driven, is_cancel_asked, began_at, stored_at = rest
     return Listed(
         run_id=run_id,
         head=Head(state, status, hops, tokens, expires_at),
@@ -267,6 +313,7 @@ def _listed(row: tuple[Any, ...]) -> Listed:
         inputs=inputs,
         epoch=epoch,
         owner=owner,
+        is_driven=bool(is_driven),
         is_cancel_asked=bool(is_cancel_asked),
         began_at=began_at,
         stored_at=stored_at,

@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from math import inf
 from typing import Any
 
 import pytest
@@ -465,6 +466,57 @@ async def test_runs_are_listed_newest_first_and_page_by_page(opening: Opening) -
             *(row.head, row.digest, row.thread_id, row.tenant, row.inputs, row.epoch, row.is_cancel_asked),
         )
         assert 0 < row.began_at <= row.stored_at
+        assert ["3", ""] == [await ids(run_id="r3"), await ids(run_id="r3", status="running")]
+
+
+async def test_a_list_says_which_runs_are_driven(opening: Opening) -> None:
+    """One whose owner is alive is, and not one that has finished, was released, or whose owner is dead."""
+    async with opening() as worker:
+        mine, dead = worker(), worker(lease_s=0)
+        await mine.beat()
+        await dead.beat()
+        for store, run, head in ((mine, "a", HEAD), (mine, "b", ENDED), (mine, "c", HEAD), (dead, "d", HEAD)):
+            await put(store, run, 0, at(1), head)
+        await mine.release("c", epoch=1)
+
+        assert ["a"] == [row.run_id for row in await dead.list() if row.is_driven]
+
+
+async def test_what_has_finished_is_pruned_by_age(opening: Opening) -> None:
+    """It is forgotten with its inbox and its responses, and its id is free; what is open or younger stays, whole."""
+    async with opening() as worker:
+        store = worker()
+        paid = [PaidResponse("k", "sha", "x")]
+        for run, head in (("a", HEAD), ("b", Head("ask", "waiting", expires_at=1.0)), ("c", HEAD)):
+            await put(store, run, 0, at(1, 2), head, responses=paid)
+            await store.post(run, "q", f"id of {run}", "yes")
+        await put(store, "a", 2, at(3), ENDED, holds=[Hold("thread:t", Amount(5))])
+        assert 0 == await store.prune(ended_before=(await store.list(run_id="a"))[0].began_at)
+        assert 1 == await store.prune(ended_before=inf)
+        await put(store, "a", 0, at(7))
+        claim = await store.claim("a")
+        assert claim is not None
+        await put(store, "d", 0, at(1), ENDED)
+
+        assert (News("a"), ()) == (claim.news, claim.responses)
+        assert [tuple(at(7)), tuple(at(1, 2))] == [await store.load("a"), await store.load("b")]
+        assert Amount(5) == await store.taken("thread:t")
+        assert {"a", "b", "c"} == {row.run_id for row in await store.list() if row.head.status != "finished"}
+        assert 1 == await store.prune(ended_before=inf)
+
+
+async def test_more_are_pruned_than_go_into_one_transaction(opening: Opening) -> None:
+    """Of many runs every one that has finished is forgotten, once, though two workers prune, and appends go on."""
+    async with opening() as worker:
+        stores = worker(), worker()
+        await asyncio.gather(*(put(stores[0], f"r{n}", 0, at(n), HEAD if n % 3 else ENDED) for n in range(900)))
+        pruned, also, *_ = await asyncio.gather(
+            *(store.prune(ended_before=inf) for store in stores),
+            *(put(stores[0], f"r{n}", 1, at(n)) for n in range(900) if n % 3),
+        )
+
+        assert 300 == pruned + also
+        assert [bool(n % 3) * 2 for n in range(900)] == [len(await stores[1].load(f"r{n}")) for n in range(900)]
 
 
 def test_a_store_is_used_from_several_loops_and_threads(opening: Opening) -> None:

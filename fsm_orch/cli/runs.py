@@ -1,0 +1,151 @@
+"""`fsm-orch runs`: look at stored runs, and go on with them by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.text import Text
+
+from .. import discover
+from ..define.wording import number_of
+from ..kernel.codec import to_json
+from ..store.base import PAGE, Store
+from ..store.values import RunStatus
+from . import runs_by_hand, runs_fold, runs_list, runs_show
+from .moments import seconds_of
+from .outcome import AsJson
+from .show import CommandError, complaints, console, interrupted, safe
+from .start import OptionalTarget
+from .stored import RunId, StoreUrl, found, opened
+
+app = typer.Typer(help="Look at stored runs, and go on with them by hand.", no_args_is_help=True)
+
+_MANY = 500
+"""How many runs are counted at once."""
+
+
+@app.callback()
+def main() -> None:
+    """Look at stored runs, and go on with them by hand."""
+
+
+@app.command(name="list")
+def list_(
+    *,
+    store: StoreUrl,
+    status: Annotated[RunStatus | None, typer.Option(help="Runs of this status alone.", show_default=False)] = None,
+    thread: Annotated[
+        str | None, typer.Option(metavar="ID", help="Runs of this conversation alone.", show_default=False)
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Runs for this tenant alone.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many are shown.")] = PAGE,
+    after: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on below this run, the last of the page before.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs of a store, the one that began last first.
+
+    The last column says who drives a run that is under way, and until when a human may answer one that waits.
+
+    Exit codes: 0 it is listed; 2 the store cannot be read; 130 it was interrupted.
+    """
+    with complaints(), opened(store) as kept, interrupted("nothing has changed"):
+        if after is not None:
+            found(kept, after)
+        listing = kept.list(status=status, thread_id=thread, tenant=tenant, limit=limit, after=after)
+        rows = asyncio.run(listing)
+        if as_json:
+            typer.echo(orjson.dumps([runs_list.as_json(row) for row in rows], option=orjson.OPT_INDENT_2))
+            return
+        out = console()
+        if not rows:
+            out.print(Text("no such run", style="dim"))
+            return
+        runs_list.show_runs(out, rows, time.time())
+        if len(rows) == limit:
+            out.print(Text(f"\nthe next page: --after {safe(rows[-1].run_id)}", style="dim"), soft_wrap=True)
+
+
+@app.command()
+def show(
+    run_id: RunId,
+    target: OptionalTarget = None,
+    *,
+    store: StoreUrl,
+    at: Annotated[
+        int | None, typer.Option(metavar="N", help="Show where the run stood after N inputs.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a run: its journal and, by its machine, its context, menu and ledger, now or after some inputs.
+
+    Nothing is claimed and nobody acts, so a run that is under way may be looked at. Without MODULE what is stored is
+    shown as it is.
+
+    Exit codes: 0 it is shown; 2 it is not known, or MODULE is not what it was started with; 130 it was interrupted.
+    """
+    stdout = sys.stdout
+    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
+        if at is not None and target is None:
+            raise CommandError("--at shows what a machine makes of a run: name its MODULE too")
+        with opened(store) as kept, interrupted("nothing has changed"):
+            run = found(kept, run_id)
+            journal = asyncio.run(kept.load(run_id))[: run.inputs]  # what came since is not what the head is of
+        machine = None if target is None else discover.machine(target, Path.cwd())
+        folded = None if machine is None else runs_fold.folded(machine.definition, run, journal, at=at)
+        journal = journal[:at]
+        if as_json:
+            inputs = [orjson.Fragment(to_json(event)) for event in journal]
+            told = {**runs_list.as_json(run), "journal": inputs, "folded": folded and folded.as_json()}
+            typer.echo(orjson.dumps(told, default=dict), file=stdout)
+            return
+        out = console()
+        runs_show.show_stored(out, run, time.time())
+        runs_show.show_journal(out, journal, () if folded is None else folded.steps)
+        if folded is not None:
+            runs_show.show_fold(out, folded)
+
+
+@app.command()
+def prune(
+    *,
+    store: StoreUrl,
+    older_than: Annotated[
+        str, typer.Option(metavar="SPAN", help="How long ago a run was last stored, such as 30d, 12h or 2w.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many there are.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forget runs that have finished, with all that was stored for them. What threads have spent is not forgotten.
+
+    Exit codes: 0 they are forgotten; 2 the store cannot do it; 130 it was interrupted: some are forgotten.
+    """
+    with complaints(), opened(store) as kept, interrupted("some runs may be forgotten"):
+        before = time.time() - seconds_of(older_than)
+        count = asyncio.run(_ended(kept, before) if dry_run else kept.prune(ended_before=before))
+    if as_json:
+        typer.echo(orjson.dumps({"runs": count, "is_dry_run": dry_run}))
+    else:
+        typer.echo(f"{'would forget' if dry_run else 'forgot'} {number_of(count, 'run')}")
+
+
+async def _ended(kept: Store, before: float) -> int:
+    """Return how many runs have finished, and began and were last stored before a moment."""
+    count, last = 0, None
+    while page := await kept.list(status="finished", after=last, limit=_MANY):
+        count += sum(run.began_at < before and run.stored_at < before for run in page)
+        last = page[-1].run_id
+    return count
+
+
+app.command()(runs_by_hand.resume)
+app.command()(runs_by_hand.answer)
+app.command()(runs_by_hand.land)

@@ -1,0 +1,139 @@
+"""`fsm-orch runs resume`, `answer` and `land`: a stored run goes on, or ends, by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
+from typing import Annotated
+
+import orjson
+import typer
+from rich.text import Text
+
+from . import outcome, runs_list, start
+from .outcome import WAITS, AsJson
+from .runs_go_on import GoingOn, Result, going_on
+from .show import CommandError, complain, complaints, console, interrupted
+from .start import OptionalTarget
+from .stored import RunId, StoreUrl, found, opened
+
+
+def resume(
+    run_id: RunId,
+    target: start.Target,
+    *,
+    store: StoreUrl,
+    model: start.ModelName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run whose process ended, and show it as it happens.
+
+    What was under way is done again, and its calls are charged in full. Questions whose time is over expire. The lease
+    of a worker that has died is waited for.
+
+    Exit codes: 0 the run ended, possibly by a landing; 2 it cannot go on, or another worker drives it; 3 it waits for a
+    human; 130 it was interrupted, and a line says whether it has landed.
+    """
+    _go_on(run_id, target, store, model, GoingOn.resume, as_json=as_json)
+
+
+def answer(
+    run_id: RunId,
+    target: start.Target,
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ANSWER",
+            help="The value of the form's only field, such as yes, or a JSON object of its fields; without it the "
+            "question is asked here.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    store: StoreUrl,
+    question: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Which question is answered, if there are several.")
+    ] = None,
+    who: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Who answers; kept in the journal. Default: your user name.", show_default=False
+        ),
+    ] = None,
+    model: start.ModelName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer what a run waits for, and go on with it. An answer that does not fit is refused, and nothing has changed.
+
+    Exit codes: 0 the run ended, possibly by a landing; 2 it takes no such answer; 3 it waits for a human; 130 it was
+    interrupted, and a line says whether it has landed.
+    """
+    if as_json and text is None:
+        raise typer.BadParameter("--json asks nobody: give the ANSWER", param_hint="ANSWER")
+    by = who or user_name()
+    _go_on(run_id, target, store, model, lambda run: run.answer(question, text, by), as_json=as_json)
+
+
+def land(
+    run_id: RunId,
+    target: OptionalTarget = None,
+    *,
+    store: StoreUrl,
+    model: start.ModelName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Land a run: it ends in its fallback, with the default answer.
+
+    Whoever drives it is asked to. If nobody does, it is landed here with its MODULE, and else by whoever goes on with
+    it.
+
+    Exit codes: 0 it was landed, or is asked to be; 2 it has ended, or is not known; 130 it was interrupted.
+    """
+    with complaints(), opened(store) as kept, interrupted("nothing has changed"):
+        is_open = asyncio.run(kept.ask_cancel(run_id))
+        run = found(kept, run_id)
+        if not is_open:
+            raise CommandError(f"run {run_id!r} has ended in {run.head.state!r}: there is nothing to land")
+    if target is not None and not run.is_driven:
+        _go_on(run_id, target, store, model, GoingOn.resume, as_json=as_json)
+    elif as_json:
+        typer.echo(orjson.dumps(runs_list.as_json(run)))
+    else:
+        by = (
+            "its worker lands it within seconds"
+            if run.is_driven
+            else "nobody drives it: give its MODULE to land it now"
+        )
+        console().print(Text(f"asked to land: {by}"), soft_wrap=True)
+
+
+def _go_on(
+    run_id: str, target: str, url: str, model: str | None, how: Callable[[GoingOn], Result], *, as_json: bool
+) -> None:
+    """Go on with a run, and show where it comes to."""
+    stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
+    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
+        out = console(stderr=as_json)
+        with going_on(out, url, run_id, target, model=model, is_shown=not as_json) as run:
+            try:
+                result = how(run)
+            except EOFError:
+                complain("The run waits for an answer, and nobody is at the terminal")
+                raise typer.Exit(WAITS) from None
+            if as_json:
+                typer.echo(orjson.dumps(outcome.as_json(result)), file=stdout)
+            else:
+                run.show(result)
+    if result.status == "waiting":
+        raise typer.Exit(WAITS)
+
+
+def user_name() -> str | None:
+    """Return who is at the terminal; None if nobody knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return None

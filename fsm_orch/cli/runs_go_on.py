@@ -1,0 +1,193 @@
+"""A stored run that goes on in this process, shown as it does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from .. import discover
+from ..errors import AnswerError, LeaseHeld
+from ..kernel.inputs import Started
+from ..kernel.records import Record
+from ..run.driver import random_id
+from ..run.result import RunResult
+from ..run.runner import Runner
+from ..run.waiting import Question
+from ..store.base import Store
+from . import start
+from .ask import answer_from, answer_to
+from .moments import moment
+from .path import PathWriter, show_result
+from .runs_fold import folded
+from .show import INTERRUPTED, CommandError, complain, safe
+from .stored import found, opened
+
+_AGAIN_S = 0.25
+"""The pause between two tries to own a run."""
+_LATE_S = 1.0
+"""How much longer than a lease a run is waited for."""
+
+Result = RunResult[Any]
+
+
+@dataclass
+class GoingOn:
+    """A run that goes on.
+
+    Args:
+        path: shows its hops; None: nothing is shown.
+        before: where it stood.
+    """
+
+    out: Console
+    store: Store
+    runner: Runner[Any, Any]
+    deps: Any
+    path: PathWriter | None
+    before: Result
+
+    @property
+    def run_id(self) -> str:
+        """Names it."""
+        return self.before.run_id
+
+    def resume(self) -> Result:
+        """Go on from where its process ended; let its questions expire whose time is over."""
+        result = self._owning(lambda: self.runner.resume(self.run_id, deps=self.deps))
+        if result.status != "waiting":
+            return result
+        return self._owning(lambda: self.runner.expire(self.run_id, deps=self.deps))
+
+    def answer(self, key: str | None, text: str | None, who: str | None) -> Result:
+        """Go on with an answer.
+
+        Args:
+            key: of the question; None: the only one.
+            text: the answer, as `answer_from` reads it; None: the terminal is asked, again while it does not fit.
+
+        Raises CommandError: if the run does not wait for it, or not any more.
+        Raises AnswerError: if `text` does not fit.
+        Raises EOFError: if nobody is at the terminal.
+        """
+        question = _picked(self.before, key)
+        while True:
+            _check_in_time(question)
+            value = answer_to(self.out, question) if text is None else answer_from(question, text)
+            try:
+                return self._owning(self._answering(question, value, who))
+            except AnswerError as error:
+                if text is not None:
+                    raise
+                complain(str(error))
+
+    def _answering(self, question: Question, value: Any, who: str | None) -> Callable[[], Awaitable[Result]]:
+        id = random_id()  # one for all tries: it is the same answer
+        return lambda: self.runner.resume(self.run_id, value, question=question, id=id, who=who, deps=self.deps)
+
+    def _owning(self, go_on: Callable[[], Awaitable[Result]]) -> Result:
+        return asyncio.run(_when_free(go_on, self.store.lease_s or 0.0))
+
+    def show(self, result: Result) -> None:
+        """Show where it ended, or what it waits for."""
+        if result.status == "finished":
+            first = result.journal[0]
+            assert isinstance(first, Started)  # or it would not fold
+            show_result(self.out, self.runner.replay([first]).context, result, first.limits.tokens)
+            return
+        for question in result.waiting:
+            until = "" if question.expires_at is None else f", until {moment(question.expires_at)}"
+            said = Text("Waits: ").append(safe(question.text), style="bold yellow")
+            self.out.print(said.append(f"  ({safe(question.key)}{until})", style="not bold dim"), soft_wrap=True)
+
+
+@contextmanager
+def going_on(
+    out: Console, url: str, run_id: str, target: str, *, model: str | None, is_shown: bool
+) -> Iterator[GoingOn]:
+    """Yield a stored run that goes on; what its machine needs is open until the block is left.
+
+    Raises CommandError: if the store does not know it, or it was started on another machine, or does not fold.
+    Raises Drifted: if it folds to something else than when it was stored.
+    Raises typer.Exit: if it is interrupted; what became of the run is said then.
+    """
+    machine = discover.machine(target, Path.cwd())
+    with opened(url) as store:
+        run = found(store, run_id)
+        journal = asyncio.run(store.load(run_id))[: run.inputs]
+        folded(machine.definition, run, journal)
+        path = PathWriter(out, machine.definition, is_alive=False) if is_shown else None
+        runner = Runner[Any, Any](
+            machine, model=start.model_of(machine, model), observers=_observers(path), store=store
+        )
+        before = runner.replay(journal)
+        if path is not None:
+            path.write(before.records)
+        with start.dependencies(machine) as deps, _interrupted(store, run_id):
+            yield GoingOn(out, store, runner, deps, path, before)
+
+
+def _observers(path: PathWriter | None) -> list[Callable[[Record], object]]:
+    return [] if path is None else [lambda record: path.write([record])]
+
+
+@contextmanager
+def _interrupted(store: Store, run_id: str) -> Iterator[None]:
+    """Turn Ctrl-C into one line that says where the run stands, and an exit."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        is_over = found(store, run_id).head.status == "finished"
+        complain(f"Interrupted: {'the run was landed' if is_over else 'the run can go on: fsm-orch runs resume'}")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+async def _when_free(go_on: Callable[[], Awaitable[Result]], lease_s: float) -> Result:
+    """Go on with a run once nobody drives it. The lease of a worker that has died is waited for.
+
+    Raises LeaseHeld: if its worker is alive.
+    """
+    loop, is_told = asyncio.get_running_loop(), False
+    until = loop.time() + lease_s + _LATE_S
+    while True:
+        try:
+            return await go_on()
+        except LeaseHeld as error:
+            if loop.time() >= until:
+                raise
+            if not is_told:
+                complain(f"{error}. If that has died, its lease is over within {lease_s:.0f} s: waiting")
+                is_told = True
+        await asyncio.sleep(_AGAIN_S)
+
+
+def _picked(run: Result, key: str | None) -> Question:
+    """Return the question that is answered.
+
+    Raises CommandError: if the run does not wait for it, or for several and none is named.
+    """
+    asked = {question.key: question for question in run.waiting}
+    if not asked:
+        raise CommandError(f"run {run.run_id!r} waits for no answer: it is {run.status} in {run.state.name!r}")
+    if key is None and len(asked) > 1:
+        raise CommandError(
+            f"run {run.run_id!r} waits for several answers: say --question and one of {', '.join(asked)}"
+        )
+    if key is not None and key not in asked:
+        raise CommandError(f"run {run.run_id!r} has no open question {key!r}: it waits for {', '.join(asked)}")
+    return asked[key or next(iter(asked))]
+
+
+def _check_in_time(question: Question) -> None:
+    if question.expires_at is not None and time.time() >= question.expires_at:
+        raise CommandError(
+            f"{question.key!r} has expired at {moment(question.expires_at)}: fsm-orch runs resume lets its run go on"
+        )

@@ -1,0 +1,65 @@
+"""Stores as commands are given them, by URL, and the runs in them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..store.base import Store
+from ..store.named import store_at
+from ..store.values import Listed
+from .show import CommandError
+
+if TYPE_CHECKING:
+    from ..store.sql import SqlStore
+
+_PATIENCE_S = 5.0
+"""For how long somebody at a terminal waits for a database that is away."""
+
+_STORE = typer.Option(
+    "--store",
+    metavar="URL",
+    envvar="FSM_ORCH_STORE",
+    help="The database with the runs: sqlite:///FILE or postgresql://USER@HOST/DATABASE. A password is safer in the "
+    "environment, where no list of processes shows it.",
+    show_default=False,
+)
+StoreUrl = Annotated[str, _STORE]
+OptionalStoreUrl = Annotated[str | None, _STORE]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.", show_default=False)]
+
+
+@contextmanager
+def opened(url: str, *, is_there: bool = True) -> Iterator[SqlStore]:
+    """Yield the store at a URL, and close it afterwards.
+
+    Args:
+        is_there: whether a file must be there already; else it is made.
+
+    Raises StartError: if it names no database.
+    """
+    store = store_at(url, is_there=is_there, patience_s=_PATIENCE_S)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def found(store: Store, run_id: str) -> Listed:
+    """Return a run as a list shows it.
+
+    Raises CommandError: if the store does not know it.
+    """
+    rows = asyncio.run(store.list(run_id=run_id))
+    if not rows:
+        raise unknown(run_id)
+    return rows[0]
+
+
+def unknown(run_id: str) -> CommandError:
+    """Return what is said of a run that a store does not know."""
+    return CommandError(f"this store knows of no run {run_id!r}: fsm-orch runs list shows those that it knows")
