@@ -21,7 +21,7 @@ from ..observe.everywhere import observers_of
 from ..observe.prompted import OnPrompt
 from ..resilience.retry import Retry
 from ..store.base import Store
-from ..store.values import Head
+from ..store.values import Claim
 from . import resume, start
 from .account import account_of, begun
 from .attempt import attempt
@@ -178,7 +178,7 @@ class Driver:
                 async with self._owning(run_id, claim.epoch, is_open):
                     journal = await resume.loaded(store, run_id)
                     compiled = start.compiled_for(self.compiled, journal[0])
-                    run = self._made(compiled, journal, (), claim.epoch, stored=claim.head)
+                    run = self._made(compiled, journal, (), claim.epoch, claim=claim)
                     resume.note_begun(run, claim)
                     yield run
 
@@ -214,7 +214,7 @@ class Driver:
         readers: Sequence[Observer],
         epoch: int,
         *,
-        stored: Head | None = None,
+        claim: Claim | None = None,
         on_delta: OnDelta | None = None,
     ) -> Run:
         run = Run(
@@ -224,13 +224,14 @@ class Driver:
             clock=self.clock or asyncio.get_running_loop().time,
             observers=(*self.observers, *readers, *observers_of(self.compiled.definition)),
             store=self.store,
-            is_stored=stored is not None,
+            is_stored=claim is not None,
             epoch=epoch,
+            responses=() if claim is None else claim.responses,
             on_prompt=self.on_prompt,
             on_delta=on_delta,
         )
-        if stored is not None:
-            check_head(compiled, run.now, stored)
+        if claim is not None:
+            check_head(compiled, run.now, claim.head)
         return run
 
     def _performing(self, run: Run, deps: Any) -> Perform:
