@@ -171,10 +171,12 @@ def visit_at(
     """Return a visit as whoever works in it sees it."""
     own, visit, key = desk.own, now.visit, now.key
     assert visit is not None  # only a finished run has none, and nothing is due in it
+    # the run's own agents alone: what crosses into a part is context
+    said = (*run.heard_before, *now.messages) if run.heard_before and not desk.path else now.messages
     return Visit(
         state=own.state,
         context=watched(now.context, own.on_read),
-        messages=seen_by(own.spec, own.name, now.messages) if now.messages else (),
+        messages=seen_by(own.spec, own.name, said) if said else (),
         deps=deps,
         # the same for every attempt of this visit and after a crash, so that a repeated effect can be recognised
         key=key,

@@ -66,14 +66,19 @@ class Paid:
             place, _, call = each.key.rpartition(":")
             earlier = self.known.get(place)
             bodies = {} if earlier is None else earlier.bodies
-            self.known[place] = _Known(int(call) if earlier is None else earlier.call, {**bodies, each.request: each.body})
+            self.known[place] = _Known(
+                int(call) if earlier is None else earlier.call, {**bodies, each.request: each.body}
+            )
 
     def responses(self) -> tuple[PaidResponse, ...]:
         """Return what is to be stored."""
         if not self.new:  # as at most flushes: an attempt whose outcome is known needs none
             return ()
         return tuple(
-            [PaidResponse(key, hash_of(held.model, held.request), _written(held.response)) for key, held in self.new.items()]
+            [
+                PaidResponse(key, hash_of(held.model, held.request), _written(held.response))
+                for key, held in self.new.items()
+            ]
         )
 
     def note_stored(self, responses: Sequence[PaidResponse]) -> None:

@@ -24,6 +24,7 @@ from ..kernel.inputs import Input
 from ..kernel.records import Record
 from ..kernel.step import fold_recorded, step
 from ..kernel.tree import Level, levels
+from ..messages import Message
 from ..models.base import Request, Response
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt, Prompted
@@ -67,6 +68,7 @@ class Run:
         is_stored: whether the journal comes from the store.
         epoch: of the claim under which it is driven.
         responses: what the store has kept of the visits under way.
+        heard: what was said before it, besides what is in the journal; None: nobody can tell any more.
         on_prompt: told of what models were asked and answered; None: nobody is.
         on_delta: told of the text of the answer while it is written; None: nobody is, and no model is asked to stream.
     """
@@ -82,6 +84,7 @@ class Run:
         is_stored: bool = False,
         epoch: int = 0,
         responses: Sequence[PaidResponse] = (),
+        heard: tuple[Message, ...] | None = (),
         on_prompt: OnPrompt | None = None,
         on_delta: OnDelta | None = None,
     ) -> None:
@@ -93,6 +96,8 @@ class Run:
         self.on_prompt, self.on_delta = on_prompt, on_delta
         self.epoch = epoch
         """Fences its appends."""
+        self.heard_before = heard
+        """What was said before it, besides what is in the journal."""
         self.paid = Paid(responses)
         """What models have answered to attempts that are not over."""
         self.lost: BaseException | None = None

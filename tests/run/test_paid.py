@@ -266,7 +266,9 @@ def test_a_kept_response_is_plain_json_of_a_version() -> None:
     (one,) = kept((HELLO, answered('{"a": 1}', finish="length")), calls=2)
 
     assert ("r:0:1:1:3", hash_of("scripted:script", HELLO)) == (one.key, one.request)
-    assert '{"v": 1, "text": "{\\"a\\": 1}", "usage": {"requests": 1, "input_tokens": 3, "output_tokens": 2, ' in one.body
+    assert (
+        '{"v": 1, "text": "{\\"a\\": 1}", "usage": {"requests": 1, "input_tokens": 3, "output_tokens": 2, ' in one.body
+    )
     assert one.body.endswith('"finish": "length", "ended": ""}')
     assert "Hello" not in one.body + one.key + one.request
 
@@ -383,9 +385,11 @@ def test_a_hop_of_a_model_is_one_append_and_keeps_no_response() -> None:
     """Its reply follows on its settlement; both are stored with the next reservation, or the end."""
     _, appends = lived(Pair, Job(plan="{}"), Counts({}))
 
-    assert [["started", "call_reserved"], ["call_settled", "replied", "call_reserved"], ["call_settled", "replied"]] == [
-        [event.kind for event in each.inputs] for each in appends
-    ]
+    assert [
+        ["started", "call_reserved"],
+        ["call_settled", "replied", "call_reserved"],
+        ["call_settled", "replied"],
+    ] == [[event.kind for event in each.inputs] for each in appends]
     assert not any(each.responses for each in appends)
 
 
