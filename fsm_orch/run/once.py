@@ -1,4 +1,4 @@
-"""What a piece of work may do in the world: whether all must be stored before it begins, and whether it may do it twice."""
+"""What work may do in the world: whether all must be stored before it begins, and whether it may be done twice."""
 
 from __future__ import annotations
 

@@ -44,7 +44,9 @@ class Part(Machine[Ticket]):
     end = first.to(done)
 
 
-@pytest.mark.parametrize("agent", [LLMAgent("Do it."), HumanAgent("Do it?"), Nested(Part)], ids=repr)
+@pytest.mark.parametrize(
+    "agent", [LLMAgent("Do it."), HumanAgent("Do it?"), Nested(Part)], ids=["llm", "human", "nested"]
+)
 def test_only_code_is_declared_repeatable(agent: Any) -> None:
     """Of what is asked again after a crash anyhow it means nothing; the line of the state is told."""
     name = type(agent).__name__

@@ -196,7 +196,7 @@ def test_a_run_cut_after_any_input_comes_to_the_same_end(name: str, monkeypatch:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_code_that_may_have_begun_is_not_begun_again(name: str) -> None:
-    """After a crash at any input it has failed, and nothing else has; the run ends, by its failure edge or its landing."""
+    """After a crash at any input it has failed, and nothing else has; the run ends by an edge for it, or lands."""
     kind = KINDS[name]
     whole, compiled = gone_on(kind), Runner(kind.machine, model=ByForm()).compiled
     for count in range(1, len(whole.journal)):

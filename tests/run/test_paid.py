@@ -36,8 +36,8 @@ from fsm_orch.amounts import FREE
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.kernel.inputs import CallSettled, Input
 from fsm_orch.kernel.step import fold
-from fsm_orch.limits import CallLimits
 from fsm_orch.models import Request
+from fsm_orch.run.head import head_of
 from fsm_orch.run.paid import AttemptMemory, Paid, hash_of
 from fsm_orch.store import Head, PaidResponse
 from fsm_orch.testing import TheoremChecker, virtual_time
@@ -66,6 +66,8 @@ class Counts:
     def __init__(self, numbers: dict[str, int]) -> None:
         self.numbers = numbers
         self.sent: list[int] = []
+        self.requests: list[Request] = []
+        self.responses: list[Response] = []
 
     async def count(self, request: Request) -> int:
         await asyncio.sleep(0.1)
@@ -77,7 +79,9 @@ class Counts:
         self.sent.append(number)
         await asyncio.sleep(SECONDS[number % 4])
         text = json.dumps(_filled(request.schema)) if request.schema else f"answer {number}"
-        return Response(text=text, usage=Usage(requests=1, input_tokens=number, output_tokens=1))
+        self.requests.append(request)
+        self.responses.append(Response(text=text, usage=Usage(requests=1, input_tokens=number, output_tokens=1)))
+        return self.responses[-1]
 
 
 def _filled(schema: Any, of: Any = None) -> Any:
@@ -246,10 +250,12 @@ HELLO = Request(messages=(Message(role="user", content="Hello"),), max_output_to
 OTHER = Request(messages=(Message(role="user", content="Hallo"),), max_output_tokens=5)
 
 
-def kept(*answers: tuple[Request, Response], attempt: str = "r:0:1", calls: int = 0) -> tuple[PaidResponse, ...]:
+def kept(
+    *answers: tuple[Request, Response], attempt: str = "r:0:1", calls: int = 0, model: str = "scripted:script"
+) -> tuple[PaidResponse, ...]:
     """Return what is stored of an attempt that was answered these, whose visit had made some calls before."""
     paid = Paid()
-    memory = AttemptMemory(paid, attempt, "scripted:script")
+    memory = AttemptMemory(paid, attempt, model)
     for request, response in answers:
         number, given_again = memory.recall(request)
         assert given_again is None
@@ -419,3 +425,31 @@ def test_a_fold_knows_nothing_of_responses() -> None:
 
     assert any(each.responses for each in appends)
     assert result.context == fold(compiled, result.journal).context
+
+
+class Asks(Machine[Job]):
+    """A model with a tool, and no call to lose."""
+
+    tells = State(
+        LLMAgent("Tell.", reads=Job.plan, writes=Job.told, tools=LOOK, calls=2, asks=1, tool_first=True), initial=True
+    )
+    done, human = Final(), Final(fallback=True)
+    end = tells.to(done, "told")
+
+
+def test_a_settlement_that_came_without_its_outcome_is_not_paid_twice() -> None:
+    """Work beside it may have had it stored; the request is the same, although a call less is left than then."""
+    numbers: dict[str, int] = {}
+    whole, _ = lived(Asks, Job(plan="x"), model := Counts(numbers))
+    compiled = Runner(Asks, model=model).compiled
+    journal = whole.journal[:3]
+    assert ["started", "call_reserved", "call_settled"] == [event.kind for event in journal]
+    paid = kept((model.requests[0], model.responses[0]), attempt="r:0:1", model="counts:stub")
+    result, _ = lived(
+        Asks,
+        Job(plan="x"),
+        again := Counts(numbers),
+        [Written(0, journal, head_of(compiled, fold(compiled, journal)), paid)],
+    )
+
+    assert (whole.state, whole.context, [2]) == (result.state, result.context, again.sent)

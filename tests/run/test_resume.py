@@ -131,7 +131,7 @@ async def test_repeatable_code_of_a_dead_worker_runs_again_under_its_key() -> No
 
 @pytest.mark.parametrize("is_open", [False, True])
 async def test_of_a_run_that_is_free_nothing_has_begun(is_open: bool) -> None:
-    """It was never begun, or let go between two pieces of work; let go with something open it is as of a dead worker."""
+    """It was let go before anything was begun; let go with something open it is as of a dead worker."""
     store = await begun(Pays)
     await free(store, is_open=is_open)
     result = await Runner(Pays, store=store).resume("r")
