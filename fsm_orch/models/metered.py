@@ -13,7 +13,7 @@ from ..messages import Message
 from ..resilience.retry import Retry
 from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Model, OnPiece, Request, Response, bound_of, completed
-from .desk import Desk
+from .desk import Desk, Memory
 from .fallback import Fallback
 from .unchangeable import unchangeable
 
@@ -35,6 +35,16 @@ class _Fitting(NamedTuple):
     """Whom the bound holds for."""
 
 
+class _Asked(NamedTuple):
+    """What an agent asks, as the memory of its attempt knows it."""
+
+    number: int
+    """Counts from 1 within the attempt."""
+    request: Request
+    answer: Response | None
+    """What it was answered already."""
+
+
 class MeteredModel:
     """A model that reserves before it sends, and settles whatever happens.
 
@@ -45,6 +55,7 @@ class MeteredModel:
         settings: how the model is to answer.
         retry: how transient failures are retried; each retry counts as one of the visit's calls. None: never.
         on_prompt: told of every request that was sent, and its response; None if it failed. It never raises.
+        memory: gives what a request was answered before a crash. None: nothing is remembered.
     """
 
     def __init__(
@@ -56,6 +67,7 @@ class MeteredModel:
         settings: ModelSettings = AS_THEY_ARE,
         retry: Retry | None = None,
         on_prompt: Callable[[Request, Response | None], None] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._model = model
         self._desk = desk
@@ -63,6 +75,7 @@ class MeteredModel:
         self._settings = settings
         self._retry = retry
         self._on_prompt = on_prompt
+        self._memory = memory
         self.last: Response | None = None
         """The last response; None if there was none."""
 
@@ -83,6 +96,8 @@ class MeteredModel:
     ) -> Response:
         """Send a request, its output capped at the agent's `max_output_tokens`; each try is a call of the visit.
 
+        What an attempt was answered before a crash is given to its same request again, and is no call.
+
         Args:
             messages: what is said to the model.
             schema: what the reply must match; None: free text.
@@ -100,8 +115,15 @@ class MeteredModel:
             raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
         self._desk.check()  # first of all: even counting may be a request
         requests = [self._request((said, schema)) for said in prompts]
+        asked = self._recalled(requests[0])
+        if asked.answer is not None:
+            return asked.answer
         fitting = await self._fitting(requests)
-        return await self._try(fitting, lambda: requests[fitting.number], spare=spare)
+        response = await self._try(fitting, lambda: requests[fitting.number], asked, spare=spare)
+        # The agent may do anything now, and ask again, and be asked this never again; who draws a menu decides next.
+        if self._memory is not None and self._desk.calls_left() > 0:
+            await self._desk.written()
+        return response
 
     async def fits(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> bool:
         """Return whether the input of a request is within the agent's `max_input_tokens`; it is not sent."""
@@ -131,6 +153,9 @@ class MeteredModel:
         """
         most, draws = self._desk.most_offered(), (draw, *shorter)
         requests = [self._request(each(most)) for each in draws]
+        asked = self._recalled(requests[0])
+        if asked.answer is not None:
+            return asked.answer
         fitting = await self._fitting(requests)
         number = fitting.number
 
@@ -141,7 +166,14 @@ class MeteredModel:
             offered = self._desk.offered(most)
             return requests[number] if offered == most else self._request(draws[number](offered))
 
-        return await self._try(fitting, drawn, listen=listen)
+        return await self._try(fitting, drawn, asked, listen=listen)
+
+    def _recalled(self, request: Request) -> _Asked:
+        """Return a request as the memory knows it: by what is asked, before it is cut to what fits, or fits still."""
+        number, answer = (0, None) if self._memory is None else self._memory.recall(request)
+        if answer is not None:
+            self.last = answer
+        return _Asked(number, request, answer)
 
     def _request(self, said: Said) -> Request:
         messages, schema = said
@@ -157,6 +189,7 @@ class MeteredModel:
         self,
         fitting: _Fitting,
         drawn: Callable[[], Request],
+        asked: _Asked,
         *,
         spare: int = 0,
         listen: Callable[[], OnPiece] | None = None,
@@ -166,6 +199,7 @@ class MeteredModel:
         Args:
             fitting: which it is.
             drawn: makes it, once its call is reserved.
+            asked: it, as the memory knows it.
             spare: calls that it leaves.
             listen: as in `ask_drawn`.
         """
@@ -174,7 +208,7 @@ class MeteredModel:
             return self._desk.calls_left() - spare
 
         def send() -> Awaitable[Response]:
-            return self._send_or_fall_back(fitting, drawn, listen, calls_left)
+            return self._send_or_fall_back(fitting, drawn, asked, listen, calls_left)
 
         try:
             return await send()
@@ -192,18 +226,19 @@ class MeteredModel:
         self,
         fitting: _Fitting,
         drawn: Callable[[], Request],
+        asked: _Asked,
         listen: Callable[[], OnPiece] | None,
         calls_left: Callable[[], int],
     ) -> Response:
         """Send a request; if it fails for now, ask the other models of a fallback at once, as far as calls are left."""
         try:
-            return await self._send(fitting, drawn, listen)
+            return await self._send(fitting, drawn, asked, listen)
         except CallFailed as error:
             fallback = fitting.model if error.transient and isinstance(fitting.model, Fallback) else None
             if fallback is None or not fallback.has_another() or calls_left() < 1:
                 raise
             # in here, no loop: if there is nothing to ask the next for, what it then raises is told of this failure
-            return await self._send_or_fall_back(fitting, drawn, listen, calls_left)
+            return await self._send_or_fall_back(fitting, drawn, asked, listen, calls_left)
 
     async def _fitting(self, requests: Sequence[Request]) -> _Fitting:
         """Return the first request whose input is within its cap.
@@ -231,14 +266,14 @@ class MeteredModel:
         return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")
 
     async def _send(
-        self, fitting: _Fitting, drawn: Callable[[], Request], listen: Callable[[], OnPiece] | None
+        self, fitting: _Fitting, drawn: Callable[[], Request], asked: _Asked, listen: Callable[[], OnPiece] | None
     ) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
-        model, asked = fitting.model, None
+        model, name = fitting.model, None
         if isinstance(model, Fallback):
             model = model.turn(self._desk.seconds_left)
-            asked = model.name
-        call = self._desk.reserve(fitting.bound, self._limits.max_output_tokens, asked)
+            name = model.name
+        call = self._desk.reserve(fitting.bound, self._limits.max_output_tokens, name)
         request: Request | None = None
         response: Response | None = None
         usage, is_unsent = None, True
@@ -263,6 +298,8 @@ class MeteredModel:
             if is_unsent:
                 self._desk.release(call)
             else:
+                if response is not None and self._memory is not None:
+                    self._memory.keep(asked.number, call, asked.request, response)
                 self._desk.settle(call, usage)
             if self._on_prompt is not None and request is not None:
                 self._on_prompt(request, response)

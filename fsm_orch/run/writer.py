@@ -17,22 +17,25 @@ from ..errors import StoreError, VisitError, is_failure
 from ..kernel import inputs
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
-from ..kernel.effects import Path
+from ..kernel.due import due
+from ..kernel.effects import Effect, Path
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.records import Record
 from ..kernel.step import fold_recorded, step
 from ..kernel.tree import Level, levels
+from ..messages import Message
 from ..models.base import Request, Response
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt, Prompted
 from ..observe.telling import named, report, tell
 from ..store.base import Store
-from ..store.values import Hold
+from ..store.values import Hold, PaidResponse
 from .account import account_of, given_back
 from .active import ActiveTime
 from .delta import OnDelta
 from .head import head_of
+from .paid import Paid
 from .raised import Raised, tried
 
 _SHARE_S, _SHARE_INPUTS = 0.001, 16
@@ -64,6 +67,8 @@ class Run:
         store: keeps the journal; None keeps it in the run alone.
         is_stored: whether the journal comes from the store.
         epoch: of the claim under which it is driven.
+        responses: what the store has kept of the visits under way.
+        heard: what was said before it, besides what is in the journal; None: nobody can tell any more.
         on_prompt: told of what models were asked and answered; None: nobody is.
         on_delta: told of the text of the answer while it is written; None: nobody is, and no model is asked to stream.
     """
@@ -78,6 +83,8 @@ class Run:
         store: Store | None = None,
         is_stored: bool = False,
         epoch: int = 0,
+        responses: Sequence[PaidResponse] = (),
+        heard: tuple[Message, ...] | None = (),
         on_prompt: OnPrompt | None = None,
         on_delta: OnDelta | None = None,
     ) -> None:
@@ -89,10 +96,16 @@ class Run:
         self.on_prompt, self.on_delta = on_prompt, on_delta
         self.epoch = epoch
         """Fences its appends."""
+        self.heard_before = heard
+        """What was said before it, besides what is in the journal."""
+        self.paid = Paid(responses)
+        """What models have answered to attempts that are not over."""
         self.lost: BaseException | None = None
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
         self.is_stopping = False
         """Whether all work was given up, to land the run or to leave it: what it comes to is folded no more."""
+        self.begun: set[Effect] = set()
+        """What may have begun, and must not begin again; some of it may be due no longer."""
         self.at_work: set[AtWork] = set()
         """The work that is waited for."""
         self.on_change: Callable[[], object] | None = None
@@ -124,6 +137,18 @@ class Run:
     @property
     def is_finished(self) -> bool:
         return self.now.status == "finished"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it has a store."""
+        return self._store is not None
+
+    @property
+    def is_open(self) -> bool | None:
+        """Whether something may be under way, or done, of which nothing is stored; None: it has ended."""
+        if self.is_stored:
+            return None if self.is_finished else not self.begun.isdisjoint(due(self.now))
+        return True
 
     @property
     def is_stored(self) -> bool:
@@ -219,7 +244,7 @@ class Run:
         self.is_given_out = True
 
     async def pause(self, *, is_read: bool) -> None:
-        """Let others have the event loop if this run has had it for long, and store all that is journaled.
+        """Let others have the event loop if this run has had it for long.
 
         Args:
             is_read: let them have it now: a reader sees where the run stands, and may leave, before it goes on.
@@ -230,9 +255,6 @@ class Run:
         if is_read or seconds - self._paused_at >= _SHARE_S or count - self._paused_after >= _SHARE_INPUTS:
             await asyncio.sleep(0)
             self.has_paused()
-        # Last, and again and again: what others fold meanwhile may make something due, which must not begin before.
-        while not self.is_stored:
-            await self.flush()
 
     def has_paused(self) -> None:
         """Note that others have had a turn."""
@@ -261,9 +283,9 @@ class Run:
             raise self.lost
         pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
         if pending:
-            head, holds = head_of(self.compiled, self.now), self._holds(self.now)
+            head, holds, paid = head_of(self.compiled, self.now), self._holds(self.now), self.paid.responses()
             append = partial(store.append, self.now.run_id, self._stored, pending)
-            how = partial(append, head=head, epoch=self.epoch, holds=holds)
+            how = partial(append, head=head, epoch=self.epoch, responses=paid, holds=holds)
             self._appending = asyncio.ensure_future(tried(how))
             # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have
             # to be appended at an unknown place
@@ -271,6 +293,7 @@ class Run:
             self._appending = None
             if isinstance(came, Raised):
                 raise self._lose(came.error)
+            self.paid.note_stored(paid)
             self._stored += len(pending)  # not `len(self.journal)`: inputs may have been folded meanwhile
 
     def _holds(self, then: Configuration) -> tuple[Hold, ...]:
