@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import Any, Final, Generic, overload
 
@@ -9,6 +10,7 @@ from ..define.definition import Definition
 from ..define.machine import C, D
 from . import given
 from .account import ThreadLeft, left_of
+from .draining import draining
 from .driver import Driver
 from .result import RunResult
 from .waiting import Question
@@ -136,6 +138,24 @@ class Continuing(Generic[C, D]):
                 and a database that is away is waited for. To drain again with 0 ends the grace at once.
         """
         await self._driver.driven.drain(grace_s)
+
+    def draining(self, *, grace_s: float = 10.0) -> AbstractAsyncContextManager[None]:
+        """Drain this runner if the process is told to end, until the block is left; on the loop of the main thread.
+
+        async with runner.draining():
+            result = await runner.run(context)
+
+        At SIGTERM it is drained; the second one ends the grace. Then the block is cancelled, and raises `SystemExit`
+        (143), unless the signal had a handler before, such as a web server's: that is called at once, and says when
+        the process ends. At Ctrl-C what is under way is left at once, and `KeyboardInterrupt` is raised as ever; a run
+        with a store that outlives the process is released then, and not landed.
+
+        Args:
+            grace_s: as of `drain`; less than what the process is given, such as the 30 s of Kubernetes.
+
+        Raises RuntimeError: in another thread than the main one.
+        """
+        return draining(self._driver.driven, grace_s)
 
     async def thread_left(self, thread_id: str) -> ThreadLeft:
         """Return what the runs of a thread may still take of its limits, now that others may be under way.

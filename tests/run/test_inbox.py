@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.asking import DONE, Both, Claim, OneOfEach, Pair, Refunds
+from support.asking import DONE, Both, Claim, Pair, Refunds
 
 from fsm_orch import (
     Final,
@@ -106,7 +106,7 @@ async def test_an_answer_reaches_a_run_while_it_is_driven() -> None:
     """Its owner folds it at the next beat, and goes on with it beside what is at work."""
     store = MemoryStore()
     task = await begun(worker(store), 2.5)
-    with pytest.raises(LeaseHeld, match="run 'r' is driven elsewhere .*by worker.* the answer is in its inbox"):
+    with pytest.raises(LeaseHeld, match=r"run 'r' is driven elsewhere .*by worker.* the answer is in its inbox"):
         await worker(store).resume("r", {"one": "yes"}, id="mail 7", who="ann")
     result = await task
 
@@ -125,7 +125,7 @@ async def test_of_two_answers_to_a_run_that_is_driven_the_first_counts() -> None
     for _ in range(2):
         with pytest.raises(LeaseHeld):
             await worker(store).resume("r", {"one": "1"}, id="a")
-    with pytest.raises(AnswerError, match="another answer to .*, 'a', came first: it is in the inbox of run 'r'"):
+    with pytest.raises(AnswerError, match=r"another answer to .*, 'a', came first: it is in the inbox of run 'r'"):
         await worker(store).resume("r", {"one": "2"}, id="b")
     await asyncio.sleep(2)
     with pytest.raises(LeaseHeld, match="is driven by worker"):
