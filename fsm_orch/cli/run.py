@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +18,7 @@ from pydantic_core import to_jsonable_python
 from .. import discover
 from ..define.changes import shown
 from ..define.context import Context
-from ..errors import AnswerError
+from ..errors import AnswerError, Drained
 from ..observe.base import Observer
 from ..observe.log import log_records
 from ..run.result import RunResult
@@ -42,6 +44,13 @@ def run(
         str, typer.Option("--context", metavar="JSON", help="Other fields of the initial context, as a JSON object.")
     ] = "{}",
     model: start.ModelName = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Keep the run where another process can go on with it: sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Log each event to stderr as a line of JSON.")] = False,
     prompts: Annotated[
@@ -56,8 +65,12 @@ def run(
     Where the run waits for a human, the question is asked here, and asked again while the answer does not fit. With
     --json, or if nobody is at the terminal, it is printed instead, and the run is left.
 
+    With --store a run survives its process. SIGTERM stops it once what is under way has ended, within 10 s, and Ctrl-C
+    at once: it is released then, not landed, and goes on by Runner.resume in any other process.
+
     Exit codes: 0 the run ended, possibly by a landing (see "landing" in --json); 2 it could not start; 3 it waits for a
-    human; 130 it was interrupted: it has landed, unless it waits for a human.
+    human; 130 it was interrupted: it has landed, unless it waits for a human, or --store keeps it; 143 it was
+    terminated, and --store keeps it.
     """
     stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
     with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
@@ -68,23 +81,41 @@ def run(
             model=start.model_of(machine, model),
             observers=[_event_log()] if events else [],
             on_prompt=prompt_writer(console(stderr=True)) if prompts else None,
-            store=MemoryStore(),
+            store=store or MemoryStore(),
         )
-        with start.dependencies(machine) as deps, interrupted("the run was landed"):
+        ended = "the run was landed" if store is None else "the run is stored, and goes on by Runner.resume"
+        with start.dependencies(machine) as deps, interrupted(ended), _terminated():
             if as_json:
-                result = asyncio.run(runner.run(context, deps=deps))
+                result = asyncio.run(_drained(runner, runner.run(context, deps=deps), is_kept=store is not None))
                 typer.echo(orjson.dumps(_as_json(result)), file=stdout)
             else:
-                result = _shown(runner, context, deps, is_alive=not (events or prompts))
+                is_alive = not (events or prompts)
+                result = _shown(runner, context, deps, is_alive=is_alive, is_kept=store is not None)
         if result.status == "waiting":
             raise typer.Exit(WAITS)
 
 
-def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: bool) -> RunResult[Any]:
+async def _drained(runner: Runner[Any, Any], running: Awaitable[RunResult[Any]], *, is_kept: bool) -> RunResult[Any]:
+    """Await a run, which signals leave to another process if there is a store that keeps it."""
+    async with runner.draining() if is_kept else nullcontext():
+        return await running
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """Say where a run that SIGTERM has stopped goes on."""
+    try:
+        yield
+    except Drained as error:
+        complain(str(error))
+        raise typer.Exit(128 + signal.SIGTERM) from None
+
+
+def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: bool, is_kept: bool) -> RunResult[Any]:
     """Show a run, and ask what it waits for, until it has ended or nobody answers."""
     out = console()
     path = PathWriter(out, runner.definition, is_alive=is_alive and out.is_terminal)
-    result = asyncio.run(_streamed(runner, context, deps, path))
+    result = asyncio.run(_drained(runner, _streamed(runner, context, deps, path), is_kept=is_kept))
     while result.status == "waiting":
         # not in the event loop, which would not let Ctrl-C end a wait for a line
         try:
@@ -95,7 +126,8 @@ def _shown(runner: Runner[Any, Any], context: Context, deps: Any, *, is_alive: b
             return result
         told = len(result.records)
         try:
-            result = asyncio.run(runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps))
+            going_on = runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps)
+            result = asyncio.run(_drained(runner, going_on, is_kept=is_kept))
         except AnswerError as error:
             complain(str(error))
             result = asyncio.run(runner.expire(result.run_id, deps=deps))  # which does nothing unless it came too late
