@@ -1,4 +1,4 @@
-"""Two workers on one store, that are paused, taken over, told things and drained, in any order: a run has one driver."""
+"""Two workers on one store, paused, taken over, told things and drained, in any order: a run has one driver."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fsm_orch import (
     State,
     Usage,
 )
-from fsm_orch.errors import AnswerError, Drained, FsmError, LeaseHeld, LeaseLost, StoreError
+from fsm_orch.errors import AnswerError, Drained, LeaseHeld, LeaseLost, StartError
 from fsm_orch.kernel.inputs import Answered, CallReserved, Input
 from fsm_orch.models.base import Request, Response
 from fsm_orch.store import News
@@ -135,15 +135,18 @@ class World:
                     self.counted.append(id)
             except (Drained, LeaseLost, AnswerError):
                 pass
-            except (FsmError, StoreError) as error:
-                assert "under way" in str(error) or "drained" in str(error), error
+            except StartError as error:
+                if "under way" not in str(error) and "drained" not in str(error):
+                    raise
 
         self.going.append(asyncio.ensure_future(done()))
 
 
 MOVES = st.one_of(
     st.tuples(st.just("wait"), st.integers(1, 9)),
-    st.tuples(st.sampled_from(["pause", "wake", "resume", "drain", "answer", "post bad", "ask cancel"]), st.integers(0, 1)),
+    st.tuples(
+        st.sampled_from(["pause", "wake", "resume", "drain", "answer", "post bad", "ask cancel"]), st.integers(0, 1)
+    ),
 )
 
 
@@ -169,8 +172,10 @@ async def played(moves: Sequence[tuple[str, int]]) -> World:
         elif move == "answer":
             world.go(runner.resume("r", {"said": str(count)}, id=str(count)), str(count))
         elif "r" in world.store._kept and world.store._kept["r"].head.status != "finished":
-            bad = world.store.post("r", KEY, f"bad {count}", {"said": ["none of its form"]})
-            await (bad if move == "post bad" else world.store.ask_cancel("r"))
+            if move == "post bad":
+                await world.store.post("r", KEY, f"bad {count}", {"said": ["none of its form"]})
+            else:
+                await world.store.ask_cancel("r")
         await asyncio.sleep(0)
     for store in world.stores:
         store.stops.set()
@@ -179,7 +184,7 @@ async def played(moves: Sequence[tuple[str, int]]) -> World:
         last, _ = world.workers[1]
         world.go(last.resume("r"))
         await asyncio.sleep(5 * LEASE_S)
-        world.go(last.resume("r", {"said": "last"}, id=ids))
+        world.go(last.resume("r", {"said": "last"}, id=ids), ids)
         await asyncio.sleep(5 * LEASE_S)
     return world
 
@@ -210,5 +215,5 @@ def test_a_run_has_one_driver_whatever_happens(moves: list[tuple[str, int]]) -> 
     assert "finished" == TheoremChecker(world.workers[0][0].compiled).follow_all(journal).status
     assert len(world.sent) <= sum(isinstance(event, CallReserved) for event in journal)
     assert len(answers) <= 1
-    if answers:
-        assert answers == world.counted[:1] or answers == ["last"] or answers[0] in world.counted
+    assert len(set(world.counted)) <= 1
+    assert not answers or answers[0] in world.counted

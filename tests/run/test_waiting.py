@@ -172,7 +172,7 @@ async def test_a_store_that_fails_is_no_other_answer() -> None:
         await Runner(Refunds, store=store).resume("r", YES)
     store.is_broken = False
 
-    with pytest.raises(AnswerError, match="another answer to 'r:0:1', .*, came first: it is in the inbox of run 'r'"):
+    with pytest.raises(AnswerError, match=r"another answer to 'r:0:1', .*, came first: it is in the inbox of run 'r'"):
         await Runner(Refunds, store=store).resume("r", YES)
     assert Refunds.paid is (await Runner(Refunds, store=store).resume("r")).state
 
@@ -361,7 +361,7 @@ async def test_a_run_under_way_is_not_resumed() -> None:
     runner = Runner(Refunds, store=store)
     await waiting(store)
     under_way = asyncio.create_task(runner.resume("r", YES, id="first"))
-    while "r" not in runner._driver.driven:
+    while "r" not in runner._driver.driven:  # noqa: ASYNC110 - nothing tells when it is
         await asyncio.sleep(0)
 
     with pytest.raises(StartError, match="run 'r' is under way in this runner"):
