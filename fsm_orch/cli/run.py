@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ import typer
 
 from .. import discover
 from ..define.context import Context
-from ..errors import AnswerError
+from ..errors import AnswerError, Drained
 from ..observe.base import Observer
 from ..observe.log import log_records
 from ..run.driver import random_id
@@ -57,9 +58,11 @@ def run(
     --json, or if nobody is at the terminal, it is printed instead, and the run is left.
 
     With --store it survives its process: `fsm-orch runs` lists it, goes on with it, and answers what it waits for.
+    SIGTERM stops it once what is under way has ended, within 10 s, and Ctrl-C at once: it is released then, not landed.
 
     Exit codes: 0 the run ended, possibly by a landing (see "landing" in --json); 2 it could not start; 3 it waits for a
-    human; 130 it was interrupted: it has landed, unless it waits for a human.
+    human; 130 it was interrupted: it has landed, unless it waits for a human, or --store keeps it; 143 it was
+    terminated, and --store keeps it.
     """
     stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
     with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext(), _kept(store) as kept:
@@ -72,15 +75,18 @@ def run(
             on_prompt=prompt_writer(console(stderr=True)) if prompts else None,
             store=kept,
         )
-        run_id = random_id()
-        with start.dependencies(machine) as deps, interrupted("the run was landed"):
+        run_id, is_kept = random_id(), store is not None
+        ended = "the run is stored, and goes on by fsm-orch runs resume" if is_kept else "the run was landed"
+        with start.dependencies(machine) as deps, interrupted(ended), _terminated():
             if as_json:
-                result = asyncio.run(runner.run(context, deps=deps, run_id=run_id))
+                running = runner.run(context, deps=deps, run_id=run_id)
+                result = asyncio.run(_drained(runner, running, is_kept=is_kept))
                 typer.echo(orjson.dumps(outcome.as_json(result)), file=stdout)
             else:
-                if store is not None:
+                if is_kept:
                     complain(f"run {run_id} is stored as it goes: fsm-orch runs show {run_id} --store ...")
-                result = _shown(runner, context, deps, run_id, is_alive=not (events or prompts))
+                is_alive = not (events or prompts)
+                result = _shown(runner, context, deps, run_id, is_alive=is_alive, is_kept=is_kept)
         if result.status == "waiting":
             if store is not None:
                 complain(f"To answer it at any time: fsm-orch runs answer {run_id} {target} --store ...")
@@ -97,11 +103,29 @@ def _kept(url: str | None) -> Iterator[Store]:
         yield store
 
 
-def _shown(runner: Runner[Any, Any], context: Context, deps: Any, run_id: str, *, is_alive: bool) -> RunResult[Any]:
+async def _drained(runner: Runner[Any, Any], running: Awaitable[RunResult[Any]], *, is_kept: bool) -> RunResult[Any]:
+    """Await a run, which signals leave to another process if there is a store that keeps it."""
+    async with runner.draining() if is_kept else nullcontext():
+        return await running
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """Say where a run that SIGTERM has stopped goes on."""
+    try:
+        yield
+    except Drained as error:
+        complain(str(error))
+        raise typer.Exit(128 + signal.SIGTERM) from None
+
+
+def _shown(
+    runner: Runner[Any, Any], context: Context, deps: Any, run_id: str, *, is_alive: bool, is_kept: bool
+) -> RunResult[Any]:
     """Show a run, and ask what it waits for, until it has ended or nobody answers."""
     out = console()
     path = PathWriter(out, runner.definition, is_alive=is_alive and out.is_terminal)
-    result = asyncio.run(_streamed(runner, context, deps, run_id, path))
+    result = asyncio.run(_drained(runner, _streamed(runner, context, deps, run_id, path), is_kept=is_kept))
     while result.status == "waiting":
         # not in the event loop, which would not let Ctrl-C end a wait for a line
         try:
@@ -112,7 +136,8 @@ def _shown(runner: Runner[Any, Any], context: Context, deps: Any, run_id: str, *
             return result
         told = len(result.records)
         try:
-            result = asyncio.run(runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps))
+            going_on = runner.resume(result.run_id, answer, question=result.waiting[0], deps=deps)
+            result = asyncio.run(_drained(runner, going_on, is_kept=is_kept))
         except AnswerError as error:
             complain(str(error))
             result = asyncio.run(runner.expire(result.run_id, deps=deps))  # which does nothing unless it came too late

@@ -24,7 +24,7 @@ class Memory(Protocol):
 class Desk(Protocol):
     """Where a metered model books its calls: the run's single writer, as one attempt sees it.
 
-    Raises VisitClosed: from `check`, `reserve`, `written` and what draws a menu, once the attempt has ended.
+    Raises VisitClosed: from `check`, `reserve`, `written`, `stored` and what draws a menu, once the attempt has ended.
     """
 
     def check(self) -> object:
@@ -43,6 +43,10 @@ class Desk(Protocol):
 
     async def written(self) -> None:
         """Wait until the journal is stored, and check again: a request goes out only after its reservation is."""
+        ...
+
+    async def stored(self) -> None:
+        """Wait until the journal is stored, when nothing is to go out."""
         ...
 
     def most_offered(self) -> Offer:

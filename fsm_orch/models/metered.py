@@ -122,7 +122,7 @@ class MeteredModel:
         response = await self._try(fitting, lambda: requests[fitting.number], asked, spare=spare)
         # The agent may do anything now, and ask again, and be asked this never again; who draws a menu decides next.
         if self._memory is not None and self._desk.calls_left() > 0:
-            await self._desk.written()
+            await self._desk.stored()
         return response
 
     async def fits(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> bool:

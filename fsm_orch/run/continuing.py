@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import Any, Final, Generic, overload
 
@@ -9,6 +10,7 @@ from ..define.definition import Definition
 from ..define.machine import C, D
 from . import given
 from .account import ThreadLeft, left_of
+from .draining import draining
 from .driver import Driver
 from .result import RunResult
 from .waiting import Question
@@ -70,8 +72,11 @@ class Continuing(Generic[C, D]):
 
         What was under way when its process ended is done again, under the same key; its calls are charged in full, and
         a tool that is not repeatable counts as failed. The result is of the whole run; observers are told of what is
-        new. One worker drives a run at a time, and stores nothing once another has claimed it; of two answers the first
-        that is stored counts.
+        new. One worker drives a run at a time, and stores nothing once another has claimed it; of two answers to one
+        question the first in the inbox of the run counts.
+
+        A run can ask a human while something else is at work in it, and whoever drives it folds an answer at its next
+        beat. Then `LeaseHeld` says that the answer, which was tried before, is in the inbox: there is no result yet.
 
         Args:
             run_id: of a run that this runner's store knows.
@@ -86,13 +91,15 @@ class Continuing(Generic[C, D]):
 
         Raises AnswerError: if the answer does not fit, is late, or another came first, or `id` is of another answer;
             nothing has changed then.
-        Raises StartError: if `run_id` is no text, the store does not know the run, it is under way here, or `deps` are
-            missing.
+        Raises StartError: if `run_id` is no text, the store does not know the run, it is under way here and no answer
+            is given, this runner was drained, or `deps` are missing.
         Raises StepError: if it was started on another machine or kernel.
         Raises Drifted: if its journal folds to something else than when it was stored; nothing is driven then.
-        Raises LeaseHeld: if another worker drives it, and is alive.
+        Raises LeaseHeld: if another worker drives it, and is alive; an answer is in its inbox then, and so it is if
+            this runner drives it.
         Raises asyncio.CancelledError: if the caller cancels. Once the run goes on it has landed by then. Before that
             nothing has changed, unless the answer was on its way to the store: it is kept, and the run is resumed.
+        Raises what the store raises: the answer may be kept then, so that the same id, or no answer, goes on with it.
         Raises as `run` does, else.
         """
         given.check_deps(self.definition, deps)
@@ -102,6 +109,53 @@ class Continuing(Generic[C, D]):
             return self._result_of(await self._driver.resume(run_id, deps))
         given.check_answer(id=id, who=who)
         return self._result_of(await self._driver.answer(run_id, question, answer, id, who, deps))
+
+    async def cancel(self, run_id: str) -> RunResult[C] | None:
+        """Land a run, whoever drives it. Return its result, or None if it is driven: then it lands within a beat.
+
+        A run that nobody drives is landed here; of one that has ended the result is returned, and nothing changes.
+        Whoever waits for a run that is driven gets its result. A beat is a third of the lease of the store; for a run
+        of this runner it is at once.
+
+        Raises StartError: if `run_id` is no text, the store does not know the run, or this runner was drained.
+        Raises as `resume` does, else.
+        """
+        given.check_run_id(run_id)
+        run = await self._driver.cancel(run_id)
+        return None if run is None else self._result_of(run)
+
+    async def drain(self, *, grace_s: float = 10.0) -> None:
+        """Stop driving runs, since the process is to end. Return once nothing is under way in this runner.
+
+        From now on nothing begins: `run` and `resume` raise `StartError`, nothing is sent, and no agent acts. What is
+        under way, such as a request that was sent, may end within the grace, and counts; then it is stopped, and its
+        calls are charged in full. Each run that has not ended is stored and released, also if its caller cancels from
+        now on, and whoever waits for it gets `Drained`. `resume` goes on with it in another process. Without a store
+        that outlives this one, a run goes on here within the grace, and is then landed.
+
+        Args:
+            grace_s: how long what is under way may take to end. An agent that is stopped has a second more to clean up,
+                and a database that is away is waited for. To drain again with 0 ends the grace at once.
+        """
+        await self._driver.driven.drain(grace_s)
+
+    def draining(self, *, grace_s: float = 10.0) -> AbstractAsyncContextManager[None]:
+        """Drain this runner if the process is told to end, until the block is left; on the loop of the main thread.
+
+        async with runner.draining():
+            result = await runner.run(context)
+
+        At SIGTERM it is drained; the second one ends the grace. Then the block is cancelled, and raises `SystemExit`
+        (143), unless the signal had a handler before, such as a web server's: that is called at once, and says when
+        the process ends. At Ctrl-C what is under way is left at once, and `KeyboardInterrupt` is raised as ever; a run
+        with a store that outlives the process is released then, and not landed.
+
+        Args:
+            grace_s: as of `drain`; less than what the process is given, such as the 30 s of Kubernetes.
+
+        Raises RuntimeError: in another thread than the main one.
+        """
+        return draining(self._driver.driven, grace_s)
 
     async def thread_left(self, thread_id: str) -> ThreadLeft:
         """Return what the runs of a thread may still take of its limits, now that others may be under way.

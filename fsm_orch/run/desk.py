@@ -42,6 +42,8 @@ class AttemptDesk:
     """Whether whatever is still done here is refused."""
     memory: AttemptMemory | None = None
     """What was answered to the requests of the attempt before a crash; None: it is not made again after one."""
+    _is_left = False
+    """Whether another worker does it again, since it would have had to send something here."""
     _runs: tuple[str, ...] = ()
     """Of the machines on the path, from the run down; none for the run's own."""
     _seen: Configuration | None = None
@@ -94,7 +96,7 @@ class AttemptDesk:
     def due(self) -> Configuration | None:
         """Where the machine stands, if what the work comes to is still waited for; else None."""
         now, effect = self.place, self._effect
-        visit = None if now is None or self._run.is_stopping else now.visit
+        visit = None if now is None or self._run.is_stopping or self._is_left else now.visit
         if visit is None:
             return None
         if isinstance(effect, Act):
@@ -117,6 +119,7 @@ class AttemptDesk:
         """
         # A plain function, on purpose: an `await` between the number, the check and the reservation would let two
         # calls of this visit take the same number, or both pass a check that has room for one.
+        self._check_sending()
         visit = self.check().visit
         assert visit is not None  # it is under way
         call = visit.calls + 1
@@ -141,9 +144,14 @@ class AttemptDesk:
         return call
 
     async def written(self) -> None:
-        """Wait until the journal is stored, and check that the attempt has not ended meanwhile."""
+        """Wait until the journal is stored, and check that a request may still leave."""
         # A request leaves only after this: a crash while it is out must find its reservation in the store. Otherwise
         # the journal would know nothing of a call that may be billed.
+        await self.stored()
+        self._check_sending()
+
+    async def stored(self) -> None:
+        """Wait until the journal is stored, and check that the attempt has not ended meanwhile."""
         if self._run.is_stored:
             return
         try:
@@ -155,6 +163,12 @@ class AttemptDesk:
             # in a task that an agent has made, it would end the event loop and every other run.
             raise VisitClosed("The journal of this run cannot be stored: return from the agent") from error
         self.check()
+
+    def _check_sending(self) -> None:
+        """Raise VisitClosed if nothing may be sent here any more; what the work comes to is folded no more then."""
+        if self._run.is_draining:
+            self._is_left = True
+            raise VisitClosed("This worker is being stopped, and sends nothing more: return from the agent")
 
     def settle(self, call: int, usage: Usage | None) -> None:
         """Charge a call for what it used; if that is not known, for its whole reservation.

@@ -1,5 +1,6 @@
 """`fsm-orch run`."""
 
+import asyncio
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from support.interrupted import begun
 from fsm_orch import ModelUnavailable, ScriptedModel
 from fsm_orch.cli import app
 from fsm_orch.models import registry
+from fsm_orch.store import store_at
 
 SCRIPT = Path(sys.executable).with_name("fsm-orch")
 
@@ -324,6 +326,57 @@ def test_an_interrupted_run_is_landed(write, tmp_path):
     assert (running.returncode, stdout) == (130, "")
     assert [json.loads(line)["event"] for line in logged] == ["landed", "run_finished"]
     assert (said, closed) == ("fsm-orch: Interrupted: the run was landed", "closed")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "why"),
+    [
+        (signal.SIGINT, 130, "Interrupted: the run is stored, and goes on by fsm-orch runs resume"),
+        (signal.SIGTERM, 143, "stopped here, since its process is to end, and has lost nothing"),
+    ],
+)
+def test_a_run_in_a_store_is_left_to_another_process(write, tmp_path, number, code, why):
+    """With --store a signal releases the run instead of landing it, and says where it goes on."""
+    module = write(SLOW)
+    running = begun(SCRIPT, "run", module, "x", "--json", "--events", "--store", "sqlite:///runs.db", cwd=tmp_path)
+    with running:
+        assert running.stderr is not None
+        while '"handed_off"' not in (line := running.stderr.readline()):
+            assert line, "it ended before its first hop"
+        running.send_signal(number)
+        stdout, stderr = running.communicate(timeout=60)
+    store = store_at(f"sqlite:///{tmp_path}/runs.db")
+    (row,) = asyncio.run(store.list())
+
+    assert (code, "") == (running.returncode, stdout)
+    assert why in " ".join(stderr.split())
+    assert (None, "running", "second") == (row.owner, row.head.status, row.head.state)
+
+
+SLOW = """
+    import asyncio
+    from fsm_orch import *
+
+    class Ticket(Context):
+        query: str
+
+    def begin(visit: Visit[Ticket]) -> None:
+        pass
+
+    async def wait(visit: Visit[Ticket]) -> Reply:
+        await asyncio.sleep(0.2)
+        return Reply(Desk.again)
+
+    class Desk(Machine[Ticket]):
+        '''Wait.'''
+
+        first = State(begin, initial=True)
+        second = State(wait, max_visits=900)
+        done, human = Final(), Final(fallback=True)
+        on = first.to(second)
+        again, end = second.to(second), second.to(done)
+        limits = Limits(hops=1_000, deadline_s=600)
+"""
 
 
 HUMAN = """

@@ -331,7 +331,6 @@ def test_landing_is_asked_of_whoever_drives_the_run(cli, tmp_path, monkeypatch):
     assert listed.count(", asked to land") == 2
 
 
-@pytest.mark.xfail(strict=True, reason="resume does not fold a cancellation that was asked of a store yet")
 def test_a_run_that_nobody_drives_is_landed_here(cli, tool):
     """With its machine it ends in the fallback, with the reason, and nothing is asked of anybody."""
     run_id, _ = asked(URL)

@@ -63,6 +63,8 @@ class Statements:
     find: Statement
     """A run with whether its owner is alive, locked."""
     claim: Statement
+    mine: Statement
+    """A run that this worker owns, locked."""
     release: Statement
     news: Statement
     posts: Statement
@@ -70,6 +72,7 @@ class Statements:
     status: Statement
     add_post: Statement
     counting_post: Statement
+    drop_post: Statement
     ask_cancel: Statement
     place: Statement
     ended: Statement
@@ -179,6 +182,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .where(r.id == _b("run_id"))
         .with_for_update(),
         "claim": sa.update(runs).where(r.id == _b("run_id")).values(owner=_b("me"), epoch=_b("new_epoch")),
+        "mine": sa.select(r.is_cancel_asked).where(mine, OPEN).with_for_update(),
         "release": sa.update(runs).where(mine, OPEN).values(owner=_b("left_to")),
         "news": sa.select(r.id, r.is_cancel_asked).where(
             r.owner == _b("me"), OPEN, sa.or_(r.is_cancel_asked, has_post)
@@ -191,6 +195,12 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "add_post": insert(posts).on_conflict_do_nothing(),
         "counting_post": sa.select(posts.c.id).where(
             posts.c.run_id == _b("run_id"), posts.c.question == _b("question")
+        ),
+        "drop_post": sa.delete(posts).where(
+            posts.c.run_id == _b("run_id"),
+            posts.c.question == _b("question"),
+            posts.c.id == _b("post_id"),
+            ~posts.c.is_folded,
         ),
         "ask_cancel": sa.update(runs)
         .where(r.id == _b("run_id"), OPEN)
