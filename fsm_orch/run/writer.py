@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..amounts import Amount
 from ..clock import Clock
@@ -134,7 +134,7 @@ class Run:
         self.is_given_out = False
         """Whether nothing more is folded, although it may not have ended: it waits, or what is stored is resumed."""
         self._storing = asyncio.Lock()
-        self._appending: asyncio.Future[Raised | None] | None = None
+        self._appending: asyncio.Future[Any] | None = None
         if self._observers and not is_stored:
             tell(self._observers, records)
 
@@ -320,18 +320,36 @@ class Run:
             raise self.lost
         pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
         if pending:
-            head, holds, paid = head_of(self.compiled, self.now), self._holds(self.now), self.paid.responses()
-            append = partial(store.append, self.now.run_id, self._stored, pending)
-            how = partial(append, head=head, epoch=self.epoch, responses=paid, holds=holds)
-            self._appending = asyncio.ensure_future(tried(how))
-            # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have
-            # to be appended at an unknown place
-            came = await asyncio.shield(self._appending)
-            self._appending = None
-            if isinstance(came, Raised):
-                raise self._lose(came.error)
+            paid = self.paid.responses()
+            if (failure := await self._appended(store, pending, paid)) is not None:
+                raise self._lose(failure)
             self.paid.note_stored(paid)
             self._stored += len(pending)  # not `len(self.journal)`: inputs may have been folded meanwhile
+
+    async def _appended(
+        self, store: Store, pending: Sequence[Input], paid: Sequence[PaidResponse]
+    ) -> BaseException | None:
+        """Append inputs; that goes on if this is cancelled. Return what the store raised."""
+        now, epoch = self.now, self.epoch
+        head, holds = head_of(self.compiled, now), self._holds(now)
+        try:
+            begun = store.append(now.run_id, self._stored, pending, head, epoch=epoch, responses=paid, holds=holds)
+            if isinstance(begun, asyncio.Future):
+                self._appending = begun
+                await begun
+                self._appending = None
+                return None
+        except asyncio.CancelledError:  # it is left under way
+            raise
+        except BaseException as error:
+            self._appending = None
+            return error
+        self._appending = asyncio.ensure_future(tried(lambda: begun))
+        # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have to
+        # be appended at an unknown place
+        came = await asyncio.shield(self._appending)
+        self._appending = None
+        return came.error if isinstance(came, Raised) else None
 
     def _holds(self, then: Configuration) -> tuple[Hold, ...]:
         """Return what moves in the append with which a run comes to a configuration."""

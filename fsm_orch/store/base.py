@@ -7,7 +7,7 @@ thought dead and wakes up writes nothing. Our journal is the only truth; an owne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from ..amounts import Amount
@@ -29,7 +29,7 @@ class Store(Protocol):
         """For how many seconds a beat keeps the runs of this worker from others; None: for good, without a beat."""
         ...
 
-    async def append(
+    def append(
         self,
         run_id: str,
         start: int,
@@ -39,8 +39,11 @@ class Store(Protocol):
         epoch: int,
         responses: Sequence[PaidResponse] = (),
         holds: Sequence[Hold] = (),
-    ) -> None:
-        """Append inputs to a journal, all or none. Once this returns they are kept.
+    ) -> Awaitable[None]:
+        """Append inputs to a journal, all or none. Once this was awaited they are kept.
+
+        It is a coroutine, as any `async def` returns. Or it is an `asyncio.Future`: then the inputs are on their way
+        already, in the order of the calls, and they go on whatever cancels it; so it costs a run no task.
 
         Appending is idempotent: inputs already stored are skipped, since a caller that was cancelled does not know
         how far it came. Nothing cuts a slow store off: it makes its runs slow, and they do not age meanwhile.

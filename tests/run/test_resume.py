@@ -309,3 +309,38 @@ def test_who_claims_is_told_whether_something_is_open() -> None:
     assert first is not None
     assert second is not None
     assert (None, "released") == (first.taken_from, second.taken_from)
+
+
+RUNS = list[driver.Run]()
+OPEN = list[object]()
+
+
+async def looks_at_its_run(visit: Visit[Order]) -> None:
+    """Look whether the run would be let go with something open."""
+    await asyncio.sleep(0)
+    OPEN.append(RUNS[-1].is_open)
+
+
+class LooksAtItsRun(Machine[Order]):
+    """Work, once and again."""
+
+    once, again = State(looks_at_its_run, initial=True), State(looks_at_its_run, repeatable=True)
+    done, human = Final(), Final(fallback=True)
+    flow = once >> again >> done
+
+
+async def test_a_run_is_open_while_code_is_at_work_that_must_not_be_begun_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever lets go of it then says so, although all of its journal is stored."""
+
+    class Noted(driver.Run):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            RUNS.append(self)
+
+    OPEN.clear()
+    monkeypatch.setattr(driver, "Run", Noted)
+    await Runner(LooksAtItsRun, store=MemoryStore()).run(Order())
+
+    assert [True, False, None] == [*OPEN, RUNS[-1].is_open]

@@ -210,7 +210,7 @@ async def test_waiting_for_a_store_costs_a_visit_no_time(clock: Any) -> None:
 
 @pytest.mark.looptime
 async def test_a_visit_still_ends_with_its_time_beside_a_slow_store() -> None:
-    """What the store takes is added to the time of a visit, and no second more."""
+    """What the store takes, before a request and after its response, is added to a visit, and no second more."""
 
     class Hanging:
         spec = Support.triage.spec
@@ -227,7 +227,7 @@ async def test_a_visit_still_ends_with_its_time_beside_a_slow_store() -> None:
 
     assert result.landing is not None
     assert ("timeout", 10.0) == (result.landing.reason, result.seconds)
-    assert 100 + 10 + 100 == asyncio.get_running_loop().time()
+    assert 100 + 100 + 10 + 100 == asyncio.get_running_loop().time()
 
 
 @pytest.mark.looptime

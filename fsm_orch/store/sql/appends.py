@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from ...amounts import Amount
 from ...errors import StoreError
 from ..refusals import lease_lost, run_id_taken
@@ -14,8 +16,7 @@ from .session import Driver, Session, Values
 from .statements import Statements
 
 
-@dataclass(frozen=True, kw_only=True)
-class Append:
+class Append(Struct, frozen=True, kw_only=True):
     """What one append stores."""
 
     run_id: str

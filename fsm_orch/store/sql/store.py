@@ -89,15 +89,19 @@ class SqlStore:
         if self._process == os.getpid():
             self._end()
 
-    async def _do(self, work: Append | Ask, *, is_patient: bool = True) -> Any:
+    async def _do(self, work: Ask, *, is_patient: bool = True) -> Any:
+        return await self._asked(work, is_patient=is_patient)
+
+    def _asked(self, work: Append | Ask, *, is_patient: bool = True) -> asyncio.Future[Any]:
         if self._process != os.getpid():
             # the parent's thread is not here, and its connection is the parent's: it may not even be closed
             self._left_behind += [self._writer, self._end]
             self._end.detach()
             self._open()
-        return await self._writer.do(work, is_patient=is_patient)
+        return self._writer.do(work, is_patient=is_patient)
 
-    async def append(
+    # a plain function: a run that waits for the future itself needs no task for it
+    def append(
         self,
         run_id: str,
         start: int,
@@ -107,7 +111,7 @@ class SqlStore:
         epoch: int,
         responses: Sequence[PaidResponse] = (),
         holds: Sequence[Hold] = (),
-    ) -> None:
+    ) -> asyncio.Future[None]:
         """Append inputs to a journal and move what is held, as `Store.append` does."""
         first = inputs[0] if inputs and isinstance(inputs[0], Started) else None
         columns = {
@@ -128,7 +132,7 @@ class SqlStore:
             first=columns,
             at=self._wall_clock(),
         )
-        await self._do(append)
+        return self._asked(append)
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""

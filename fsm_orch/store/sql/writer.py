@@ -67,8 +67,8 @@ class Writer(Generic[Work]):
         self._thread = threading.Thread(target=self._run, name="fsm_orch store", daemon=True)
         self._thread.start()
 
-    async def do(self, work: Work, *, is_patient: bool = True) -> Any:
-        """Have work done, and return what came of it. Once somebody waits for it here, it is done, cancelled or not.
+    def do(self, work: Work, *, is_patient: bool = True) -> asyncio.Future[Any]:
+        """Have work done, and return a future of what comes of it. It is done, be that cancelled or not.
 
         Args:
             is_patient: wait for a database that is away.
@@ -81,7 +81,7 @@ class Writer(Generic[Work]):
             if self._closing.is_set():
                 raise StoreError(f"the store {self._shown} is closed")
             self._queue.put(job)
-        return await job.future
+        return job.future
 
     def close(self) -> None:
         """Do what is asked for already, and end; a database that is away is waited for no more."""
