@@ -111,7 +111,7 @@ async def _drained(runner: Runner[Any, Any], running: Awaitable[RunResult[Any]],
 
 @contextmanager
 def _terminated() -> Iterator[None]:
-    """Say where a run that SIGTERM has stopped goes on."""
+    """Turn the end of a run that SIGTERM has stopped into one line and an exit."""
     try:
         yield
     except Drained as error:
