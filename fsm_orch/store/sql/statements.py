@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from .schema import OPEN, VERSION_TABLE, accounts, inputs, posts, responses, runs, workers
+from .schema import CANCELS, NEWS, OPEN, VERSION_TABLE, accounts, inputs, posts, responses, runs, workers
 
 _DIALECTS: dict[str, Any] = {
     "sqlite": sqlite.dialect(paramstyle="named"),
@@ -62,6 +62,8 @@ class Statements:
     taken: Statement
     find: Statement
     """A run with whether its owner is alive, locked."""
+    claimable: Statement
+    """Runs that nobody drives and somebody should, as `page` gives them."""
     claim: Statement
     release: Statement
     news: Statement
@@ -95,12 +97,8 @@ def page(dialect: str, given: frozenset[str]) -> Statement:
         "began_at": sa.tuple_(r.began_at, r.id) < sa.tuple_(_b("began_at", sa.Double), _b("after", sa.Text)),
         "open": OPEN,
     }
-    columns = (
-        *(r.id, r.state, r.status, r.hops, r.tokens, r.expires_at, r.digest, r.thread_id, r.tenant, r.position),
-        *(r.epoch, r.owner, r.is_cancel_asked, r.began_at, r.stored_at),
-    )
     said = [clause for name, clause in wanted.items() if name in given]
-    return _text(dialect, sa.select(*columns).where(*said).order_by(r.began_at.desc(), r.id.desc()).limit(_b("limit")))
+    return _text(dialect, sa.select(*_LISTED).where(*said).order_by(r.began_at.desc(), r.id.desc()).limit(_b("limit")))
 
 
 def _text(dialect: str, clause: ClauseElement) -> Statement:
@@ -167,6 +165,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "find": sa.select(r.owner, r.epoch, *(r[name] for name in _HEAD), r.is_cancel_asked, is_alive)
         .where(r.id == _b("run_id"))
         .with_for_update(),
+        "claimable": _claimable(dialect, is_alive),
         "claim": sa.update(runs).where(r.id == _b("run_id")).values(owner=_b("me"), epoch=_b("new_epoch")),
         "release": sa.update(runs).where(mine, OPEN).values(owner=sa.null()),
         "news": sa.select(r.id, r.is_cancel_asked).where(
@@ -188,6 +187,38 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "place": sa.select(r.began_at).where(r.id == _b("run_id")),
     }
 
+
+def _claimable(dialect: str, is_alive: ColumnElement[bool]) -> ClauseElement:
+    """Return what lists the runs that nobody drives and somebody should, the one that began first first."""
+    r = runs.c
+    waits = sa.and_(OPEN, r.status == sa.literal_column("'waiting'"))
+    # each is found by an index of its own: in one condition, all that wait would be looked at
+    whys = (
+        sa.and_(OPEN, r.status == sa.literal_column("'running'")),
+        sa.and_(waits, r.expires_at < _b("expired_before", sa.Double)),
+        sa.and_(waits, CANCELS),
+        sa.and_(waits, r.id.in_(sa.select(posts.c.run_id).where(NEWS))),
+    )
+    is_ours = sa.and_(~is_alive, _among(dialect, r.digest, "digests"))
+    each = [
+        sa.select(r.id).where(why, is_ours).order_by(r.began_at, r.id).limit(_b("limit", sa.Integer)).subquery()
+        for why in whys
+    ]
+    found = sa.union(*(sa.select(part.c.id) for part in each)).subquery()
+    return (
+        sa.select(*_LISTED)
+        .where(r.id.in_(sa.select(found.c.id)))
+        .order_by(r.began_at, r.id)
+        .limit(_b("limit", sa.Integer))
+    )
+
+
+_LISTED = (
+    *(runs.c.id, runs.c.state, runs.c.status, runs.c.hops, runs.c.tokens, runs.c.expires_at, runs.c.digest),
+    *(runs.c.thread_id, runs.c.tenant, runs.c.position, runs.c.epoch, runs.c.owner, runs.c.is_cancel_asked),
+    *(runs.c.began_at, runs.c.stored_at),
+)
+"""The columns of a run that is listed."""
 
 _HEAD = ("state", "status", "hops", "tokens", "expires_at")
 """The columns of a head, in the order of its fields."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from weakref import finalize
 
@@ -88,6 +88,7 @@ class SqlStore:
         epoch: int,
         responses: Sequence[PaidResponse] = (),
         holds: Sequence[Hold] = (),
+        is_queued: bool = False,
     ) -> None:
         """Append inputs to a journal and move what is held, as `Store.append` does."""
         first = inputs[0] if inputs and isinstance(inputs[0], Started) else None
@@ -107,6 +108,7 @@ class SqlStore:
             holds=tuple(holds),
             folds=[event.id for event in inputs if isinstance(event, Answered)],
             first=columns,
+            is_queued=is_queued,
             at=self._wall_clock(),
         )
         await self._do(append)
@@ -146,6 +148,15 @@ class SqlStore:
 
         claimed: Claim | None = await self._do(claim)
         return claimed
+
+    async def claimable(
+        self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
+    ) -> Sequence[Listed]:
+        """Return runs that nobody drives and somebody should, the one that began first first."""
+        named = self._database.driver.ids(sorted(digests))
+        values = {"digests": named, "expired_before": expired_before, "limit": limit}
+        rows = await self._do(lambda session: session.rows(self._statements.claimable, values))
+        return [_listed(row) for row in rows]
 
     async def release(self, run_id: str, *, epoch: int) -> None:
         """Let go of a run, so that any worker may claim it. A database that is away is not waited for."""
