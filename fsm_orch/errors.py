@@ -12,6 +12,7 @@ FsmError
 │   ├── LeaseHeld        another worker drives the run
 │   ├── LeaseLost        another worker has claimed the run since; nothing was stored
 │   └── TooLittleLeft    an account, such as a thread's, has too little left for what an append takes
+├── Drained              the process of a run is to end; nothing is lost, and it goes on elsewhere by `Runner.resume`
 ├── AnswerError          an answer does not fit what a run waits for, or another came first; nothing has changed
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
 ├── VisitError           raised in an agent that exceeds what its visit allows
@@ -132,6 +133,10 @@ class LeaseLost(StoreError):
 
 class TooLittleLeft(StoreError):
     """An account, such as a thread's, has too little left for what an append takes. Nothing of it was stored."""
+
+
+class Drained(FsmError):
+    """The process that drove a run is to end. The run is stored and free: it goes on elsewhere by `Runner.resume`."""
 
 
 class AnswerError(FsmError):
