@@ -97,6 +97,8 @@ class Working(Generic[C, D]):
             raise StartError("a worker has one store: give each runner of also= the same, store=runner.store")
         if concurrency < 1 or not 0 < poll_s < float("inf"):
             raise ValueError(f"a worker drives 1 run or more at once, and pauses for a time, not {concurrency}, {poll_s}")
-        for driver in drivers:
-            given.check_deps(driver.compiled.definition, None if driver.compiled.definition.deps is None else deps)
+        given.check_deps(self.definition, deps)
+        for driver in drivers[1:]:  # which may have no dependencies
+            definition = driver.compiled.definition
+            given.check_deps(definition, None if definition.deps is None else deps)
         await Worker(drivers, store, deps=deps, concurrency=concurrency, poll_s=poll_s).work()
