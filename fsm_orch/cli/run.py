@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
-import structlog
 import typer
 from pydantic_core import to_jsonable_python
 
@@ -17,13 +16,13 @@ from .. import discover
 from ..define.changes import shown
 from ..define.context import Context
 from ..errors import AnswerError
-from ..observe.base import Observer
 from ..observe.log import log_records
 from ..run.result import RunResult
 from ..run.runner import Runner
 from ..store.memory import MemoryStore
 from . import start
 from .ask import answer_to
+from .logs import json_logger
 from .path import PathWriter, show_result
 from .prompts import prompt_writer
 from .show import complain, complaints, console, interrupted
@@ -66,7 +65,7 @@ def run(
         runner = Runner[Any, Any](
             machine,
             model=start.model_of(machine, model),
-            observers=[_event_log()] if events else [],
+            observers=[log_records(json_logger())] if events else [],
             on_prompt=prompt_writer(console(stderr=True)) if prompts else None,
             store=MemoryStore(),
         )
@@ -110,17 +109,6 @@ async def _streamed(runner: Runner[Any, Any], context: Context, deps: Any, path:
     async with runner.stream(context, deps=deps, text=path.is_alive) as records:
         await path.follow(records)
         return await records.result()
-
-
-def _event_log() -> Observer:
-    """Return an observer that logs to stderr, by a logger of its own: structlog's configuration is the user's."""
-    logger = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
-        processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.BoundLogger,
-        context_class=dict,
-    )
-    return log_records(logger)
 
 
 def _as_json(result: RunResult[Any]) -> dict[str, Any]:

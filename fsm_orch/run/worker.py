@@ -18,7 +18,6 @@ from ..observe.telling import report
 from ..store.base import Store
 from ..store.values import Listed
 from .deps import Factory, opened
-
 from .driver import Driver
 from .outlast import outlasted
 from .raised import Raised, tried
@@ -97,7 +96,7 @@ class Worker:
                 return
             listed = self._found.popleft()
             if listed.run_id not in self._doing:
-                self._begin(listed)
+                self._doing[listed.run_id] = asyncio.ensure_future(self._kept(listed))
 
     async def _look(self) -> bool:
         """Find runs, unless none were left a moment ago. Return whether there are any."""
@@ -125,10 +124,6 @@ class Worker:
             async with asyncio.timeout(None if is_full else max(0.0, self._look_at - loop.time())):
                 await self._freed.wait()
         self._freed.clear()
-
-    def _begin(self, listed: Listed) -> None:
-        task = asyncio.ensure_future(self._kept(listed))
-        self._doing[listed.run_id] = task
 
     async def _kept(self, listed: Listed) -> None:
         """Drive a run; whatever is raised is told."""
@@ -168,5 +163,3 @@ class Worker:
 def _told(error: BaseException) -> str:
     """Return what is said of an error: a message of our own; of others nothing, since it may hold anything."""
     return f"{type(error).__name__}: {error}" if isinstance(error, FsmError) else type(error).__name__
-
-

@@ -96,9 +96,10 @@ class Working(Generic[C, D]):
         if any(driver.store is not store for driver in drivers):
             raise StartError("a worker has one store: give each runner of also= the same, store=runner.store")
         if concurrency < 1 or not 0 < poll_s < float("inf"):
-            raise ValueError(f"a worker drives 1 run or more at once, and pauses for a time, not {concurrency}, {poll_s}")
-        given.check_deps(self.definition, deps)
-        for driver in drivers[1:]:  # which may have no dependencies
-            definition = driver.compiled.definition
-            given.check_deps(definition, None if definition.deps is None else deps)
+            raise ValueError(
+                f"a worker drives 1 run or more at once, and pauses for a time, not {concurrency}, {poll_s}"
+            )
+        definitions = [driver.compiled.definition for driver in drivers]
+        for definition in [each for each in definitions if each.deps is not None] or definitions:
+            given.check_deps(definition, deps)
         await Worker(drivers, store, deps=deps, concurrency=concurrency, poll_s=poll_s).work()

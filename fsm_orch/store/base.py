@@ -18,6 +18,10 @@ PAGE = 50
 """How many runs a page of a list has, if nobody says."""
 
 
+LEASE_S = 15.0
+"""For how many seconds a beat keeps the runs of a worker from others, if nobody says."""
+
+
 class Store(Protocol):
     """A store. Every method may be called from any event loop and any thread.
 

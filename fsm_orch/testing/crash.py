@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from ..amounts import Amount
@@ -55,8 +56,8 @@ class CrashingStore:
         if self._writes < -1:
             raise Crashed("the store has crashed before")
         if self._writes >= 0 or self._keeps == "everything":
-            said = {"epoch": epoch, "responses": responses, "holds": holds, "is_queued": is_queued}
-            await self._store.append(run_id, start, inputs, head, **said)
+            append = partial(self._store.append, run_id, start, inputs, head, epoch=epoch)
+            await append(responses=responses, holds=holds, is_queued=is_queued)
         if self._writes == -1:
             raise Crashed("the store crashed")
 

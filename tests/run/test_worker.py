@@ -1,4 +1,4 @@
-"""A worker: it drives what nobody drives, as much at once as it may; nothing that is raised stops it or makes it spin."""
+"""A worker: it drives what nobody drives, as much at once as it may; nothing raised stops it or makes it spin."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def working(worker: Any, **options: Any) -> AsyncIterator[None]:
 
 async def finished(store: MemoryStore, count: int) -> Sequence[Listed]:
     """Wait until so many runs have ended, and return them, the one that began first first."""
-    while len(rows := await store.list(status="finished", limit=1_000)) < count:
+    while len(rows := await store.list(status="finished", limit=1_000)) < count:  # noqa: ASYNC110 - of any store
         await asyncio.sleep(0.05)
     return list(reversed(rows))
 
@@ -191,7 +191,7 @@ async def test_questions_that_expire_are_swept() -> None:
 
 async def test_a_run_that_cannot_go_on_is_told_and_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     """Others go on meanwhile; it is tried again after a while, and goes on once it can."""
-    store, loop = kept(), asyncio.get_running_loop()
+    store = kept()
     for name in ("drifts", "fine"):
         await left(store, name)
     UNKNOWN.add("drifts")
@@ -207,12 +207,17 @@ async def test_a_run_that_cannot_go_on_is_told_and_left_alone(caplog: pytest.Log
 
     assert "fine" == fine.run_id
     assert 4 == len(told)
-    assert all("run drifts could not go on: Drifted: the journal of run 'drifts' was stored at 'second'" in line for line in told)
+    assert all(
+        "run drifts could not go on: Drifted: the journal of run 'drifts' was stored at 'second'" in line
+        for line in told
+    )
     assert "It is left alone for 30 s" in told[0]
 
 
 @pytest.mark.parametrize("raises", [ValueError("password"), KeyboardInterrupt("password"), SystemExit("password")])
-async def test_dependencies_that_raise_stop_no_other_run(raises: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+async def test_dependencies_that_raise_stop_no_other_run(
+    raises: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
     """Their run is left alone, and stays free; of the error its kind alone is told."""
     store = kept()
 
@@ -224,7 +229,7 @@ async def test_dependencies_that_raise_stop_no_other_run(raises: BaseException, 
     for tenant in ("bad", "good"):
         await runner(store).enqueue(Job(), run_id=f"for {tenant}", tenant=tenant)
     async with working(runner(store), deps=factory, concurrency=1):
-        (ended,) = await finished(store, 1)
+        await finished(store, 1)
         (free,) = await store.list(status="running")
     result = runner(store).replay(await store.load("for good"))
 
@@ -332,8 +337,9 @@ async def test_two_workers_share_what_there_is() -> None:
 
     for n in range(40):
         await runner(store).enqueue(Job(), run_id=f"r{n}")
-    async with working(runner(store), deps=named("a"), concurrency=10), working(
-        runner(store), deps=named("b"), concurrency=10
+    async with (
+        working(runner(store), deps=named("a"), concurrency=10),
+        working(runner(store), deps=named("b"), concurrency=10),
     ):
         ended = await finished(store, 40)
     journals = [await store.load(run.run_id) for run in ended]

@@ -16,7 +16,7 @@ from ...clock import Clock
 from ...errors import StoreError
 from ...kernel.codec import input_from_json, to_json
 from ...kernel.inputs import Answered, Input, Started
-from ..base import PAGE
+from ..base import LEASE_S, PAGE
 from ..refusals import json_of, lease_held, nobody_asks
 from ..values import Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
 from .appends import Append, Appends
@@ -46,7 +46,7 @@ class SqlStore:
     """
 
     def __init__(
-        self, url: str, *, lease_s: float = 15.0, patience_s: float = 30.0, wall_clock: Clock = time.time
+        self, url: str, *, lease_s: float = LEASE_S, patience_s: float = 30.0, wall_clock: Clock = time.time
     ) -> None:
         self.lease_s: float | None = lease_s
         """For how many seconds a beat keeps the runs of this worker from others."""
