@@ -103,6 +103,21 @@ class Continuing(Generic[C, D]):
         given.check_answer(id=id, who=who)
         return self._result_of(await self._driver.answer(run_id, question, answer, id, who, deps))
 
+    async def drain(self, *, grace_s: float = 10.0) -> None:
+        """Stop driving runs, since the process is to end. Return once nothing is under way in this runner.
+
+        From now on nothing begins: `run` and `resume` raise `StartError`, nothing is sent, and no agent acts. What is
+        under way, such as a request that was sent, may end within the grace, and counts; then it is stopped, and its
+        calls are charged in full. Each run that has not ended is stored and released, also if its caller cancels from
+        now on, and whoever waits for it gets `Drained`. `resume` goes on with it in another process. Without a store
+        that outlives this one, a run goes on here within the grace, and is then landed.
+
+        Args:
+            grace_s: how long what is under way may take to end. An agent that is stopped has a second more to clean up,
+                and a database that is away is waited for. To drain again with 0 ends the grace at once.
+        """
+        await self._driver.driven.drain(grace_s)
+
     async def thread_left(self, thread_id: str) -> ThreadLeft:
         """Return what the runs of a thread may still take of its limits, now that others may be under way.
 

@@ -35,6 +35,8 @@ class AttemptDesk:
     """Ends the wait for the work; None while nobody waits."""
     is_closed = False
     """Whether whatever is still done here is refused."""
+    _is_left = False
+    """Whether another worker does it again, since it would have had to send something here."""
     _runs: tuple[str, ...] = ()
     """Of the machines on the path, from the run down; none for the run's own."""
     _seen: Configuration | None = None
@@ -87,7 +89,7 @@ class AttemptDesk:
     def due(self) -> Configuration | None:
         """Where the machine stands, if what the work comes to is still waited for; else None."""
         now, effect = self.place, self._effect
-        visit = None if now is None or self._run.is_stopping else now.visit
+        visit = None if now is None or self._run.is_stopping or self._is_left else now.visit
         if visit is None:
             return None
         if isinstance(effect, Act):
@@ -110,6 +112,7 @@ class AttemptDesk:
         """
         # A plain function, on purpose: an `await` between the number, the check and the reservation would let two
         # calls of this visit take the same number, or both pass a check that has room for one.
+        self._check_sending()
         visit = self.check().visit
         assert visit is not None  # it is under way
         call = visit.calls + 1
@@ -137,8 +140,11 @@ class AttemptDesk:
         """Wait until the journal is stored, and check that the attempt has not ended meanwhile."""
         # A request leaves only after this: a crash while it is out must find its reservation in the store. Otherwise
         # the journal would know nothing of a call that may be billed.
-        if self._run.is_stored:
-            return
+        if not self._run.is_stored:
+            await self._flushed()
+        self._check_sending()
+
+    async def _flushed(self) -> None:
         try:
             await self._run.flush()
         except BaseException as error:
@@ -148,6 +154,12 @@ class AttemptDesk:
             # in a task that an agent has made, it would end the event loop and every other run.
             raise VisitClosed("The journal of this run cannot be stored: return from the agent") from error
         self.check()
+
+    def _check_sending(self) -> None:
+        """Raise VisitClosed if nothing may be sent here any more; what the work comes to is folded no more then."""
+        if self._run.is_draining:
+            self._is_left = True
+            raise VisitClosed("This worker is being stopped, and sends nothing more: return from the agent")
 
     def settle(self, call: int, usage: Usage | None) -> None:
         """Charge a call for what it used; if that is not known, for its whole reservation.

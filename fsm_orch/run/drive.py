@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ..errors import is_failure
+from ..errors import Drained, is_failure
 from ..kernel.effects import Effect
 from .outlast import outlasted
 from .raised import Raised
@@ -23,6 +23,7 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
         is_read: somebody reads its records as they are made.
         cancelled: what came of its caller while its beginning was stored; it lands at once.
 
+    Raises Drained: if its worker is being stopped; all is stored then, and the run goes on elsewhere.
     Raises what the store raised: if it failed; nothing is folded then, and what is stored can be folded and resumed.
     Raises BaseException: a cancellation by the caller, or whatever of an agent or a guard is no failure of its own. The
         run has landed by then, and its end is stored.
@@ -39,6 +40,8 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
             if effect is None:
                 if await work.wait():
                     continue
+                if run.is_draining and not run.is_finished and not run.now.is_waiting:
+                    raise drained(run.now.run_id)
                 break
             doing = perform(effect)
             if doing is None:
@@ -56,7 +59,8 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
         later = await work.end()
         raised = error if work.interrupt is None or not is_failure(error) else work.interrupt
         if run.lost is None or not is_failure(run.lost):  # else a cancellation would end for good what can be resumed
-            run.cancel(type(raised).__name__)
+            if not run.is_draining:  # or its process is to end, which cancels whatever it finds
+                run.cancel(type(raised).__name__)
             later = await _stored(run, raised) or later
         if raised is not error:
             raise raised from error
@@ -65,6 +69,14 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
         raise later from error
     finally:
         run.time.end()
+
+
+def drained(run_id: str) -> Drained:
+    """Return what is told to who waits for a run that another worker goes on with."""
+    return Drained(
+        f"run {run_id!r} stopped here, since its process is to end, and has lost nothing: it is stored, and free. "
+        f"It goes on in any other process: await runner.resume({run_id!r})"
+    )
 
 
 def _is_closed(run: Run, error: BaseException) -> bool:

@@ -28,6 +28,7 @@ from .attempt import attempt
 from .cast import Cast
 from .delta import OnDelta, Reader
 from .drive import Perform, drive
+from .driven import Driven, Place
 from .head import check_head
 from .lease import Heart, let_go, new_epoch
 from .outlast import outlasted
@@ -51,7 +52,8 @@ class Driver:
     retry: Retry | None
     clock: Clock | None
     wall_clock: Clock
-    _under_way: set[str] = field(default_factory=set)
+    driven: Driven = field(default_factory=Driven, init=False)
+    """The runs that are under way here."""
     _heart: Heart = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,20 +72,16 @@ class Driver:
             text: whether it is told of the text of its answer too, while that is written.
         """
         readers = () if reader is None else (reader,)
-        async with connected(self.needs):
-            is_first = first.run_id not in self._under_way  # a second run under one id is refused by the store
-            self._under_way.add(first.run_id)
-            try:
+        with self.driven.under_way(first.run_id) as place:
+            async with connected(self.needs):
                 with self._heart.beating():
                     cancelled, epoch = await self._alive(first.run_id), new_epoch()
                     first, later = await self._begun(first, epoch)
                     run = self._made(self.compiled, (first,), readers, epoch, on_delta=reader if text else None)
                     async with self._owning(first.run_id, epoch, lambda: run.is_finished):
+                        self.driven.drive(place, run)
                         perform, is_read = self._performing(run, deps), reader is not None
                         await drive(run, perform, is_read=is_read, cancelled=later or cancelled)
-            finally:
-                if is_first:
-                    self._under_way.discard(first.run_id)
             return run
 
     async def _alive(self, run_id: str) -> asyncio.CancelledError | None:
@@ -147,15 +145,12 @@ class Driver:
         return run
 
     @asynccontextmanager
-    async def _driving(self, run_id: str, error: type[AnswerError | StartError]) -> AsyncIterator[None]:
-        if run_id in self._under_way:
+    async def _driving(self, run_id: str, error: type[AnswerError | StartError]) -> AsyncIterator[Place]:
+        if run_id in self.driven:
             raise error(f"run {run_id!r} is under way in this runner: wait until it has ended, or waits")
-        self._under_way.add(run_id)
-        try:
+        with self.driven.under_way(run_id) as place:
             async with connected(self.needs):
-                yield
-        finally:
-            self._under_way.discard(run_id)
+                yield place
 
     @asynccontextmanager
     async def _going_on(self, run_id: str, error: type[AnswerError | StartError]) -> AsyncIterator[Run]:
@@ -164,7 +159,7 @@ class Driver:
         Raises Drifted: if the fold is not what was stored.
         """
         store, run = resume.checked(self.store), None
-        async with self._driving(run_id, error):
+        async with self._driving(run_id, error) as place:
             with self._heart.beating():
                 if cancelled := await self._alive(run_id):
                     raise cancelled
@@ -174,6 +169,7 @@ class Driver:
                     journal = await resume.loaded(store, run_id)
                     compiled = start.compiled_for(self.compiled, journal[0])
                     run = self._made(compiled, journal, (), claim.epoch, stored=claim.head)
+                    self.driven.drive(place, run)
                     yield run
 
     @asynccontextmanager

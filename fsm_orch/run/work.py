@@ -74,10 +74,10 @@ class Work:
             begun = due(now)
             if len(begun) == 1:  # a chain
                 self._seen = None
-                return None if isinstance(begun[0], AskHuman) else begun[0]
+                return None if isinstance(begun[0], AskHuman) or run.is_draining else begun[0]
         self._seen = now
         self._to_do.update(dict.fromkeys([effect for effect in begun if not isinstance(effect, AskHuman)]))
-        if not self._to_do:
+        if not self._to_do or run.is_draining:
             return None
         effect = next(iter(self._to_do))
         del self._to_do[effect]

@@ -38,6 +38,8 @@ from .raised import Raised, tried
 _SHARE_S, _SHARE_INPUTS = 0.001, 16
 """For how long a run may have the event loop before others get a turn: seconds and inputs, whichever is over first."""
 
+_PROCESS_ENDS = "its process is to end, and no other can go on with it: it has no store that outlives a process"
+
 _BOOKED = frozenset({inputs.CallReserved, inputs.CallSettled, inputs.CallReleased})
 """What changes nothing of what is due, unless its machine lands."""
 
@@ -91,6 +93,8 @@ class Run:
         """Fences its appends."""
         self.lost: BaseException | None = None
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
+        self.is_draining = False
+        """Whether nothing more is begun for it here, since another worker goes on with it."""
         self.is_stopping = False
         """Whether all work was given up, to land the run or to leave it: what it comes to is folded no more."""
         self.at_work: set[AtWork] = set()
@@ -192,9 +196,7 @@ class Run:
         """
         if not self.is_finished and not self.is_given_out:
             self.fold(event)
-            for work in tuple(self.at_work):
-                if work.due is None:
-                    work.give_up()
+            self._end_what_is_over()
             return
         record = overspent(self.compiled, self.now, event)
         tell(self._observers, (record,))
@@ -208,6 +210,30 @@ class Run:
             charging = asyncio.ensure_future(_charged(charge, self._account))
             _CHARGING.add(charging)
             charging.add_done_callback(_CHARGING.discard)
+
+    def land(self, detail: str) -> None:
+        """Land the run while it is driven, and end what is under way, unless nothing more is folded."""
+        if not self.is_given_out and not self.is_stopping:
+            self.cancel(detail)
+            self._end_what_is_over()
+
+    def _end_what_is_over(self) -> None:
+        for work in tuple(self.at_work):
+            if work.due is None:
+                work.give_up()
+
+    def drain(self) -> None:
+        """Begin nothing more for it, if another worker can go on with it."""
+        # a store whose leases last for good is this process's own
+        self.is_draining = self._store is not None and self._store.lease_s is not None
+
+    def stop(self) -> None:
+        """Stop what is under way: to leave the run to another worker, or to land it where there can be none."""
+        if self.is_draining:
+            self.is_stopping = True
+            self.give_up()
+        else:
+            self.land(_PROCESS_ENDS)
 
     def give_up(self) -> None:
         """Stop waiting for all that is under way, and have it stopped."""

@@ -323,4 +323,4 @@ async def test_a_store_that_fails_as_money_is_moved_begins_nothing() -> None:
         await runner.run(Ticket(query="x"), run_id="r", thread_id="t")
 
     assert not model.requests
-    assert "r" not in runner._driver._under_way
+    assert "r" not in runner._driver.driven

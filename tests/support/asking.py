@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fsm_orch import Context, Final, HumanAgent, Machine, Parallel, Reply, State, Visit
@@ -55,6 +56,26 @@ class Both(Machine[Pair]):
         Parallel(
             one=HumanAgent("What says the first?", reads=Pair.query, writes=Pair.one),
             two=HumanAgent("What says the second?", reads=Pair.query, writes=Pair.two),
+        ),
+        initial=True,
+    )
+    done, human = Final(), Final(fallback=True)
+    on = ask.to(done)
+
+
+async def takes_its_time(visit: Visit[Pair]) -> Any:
+    """Take five seconds."""
+    await asyncio.sleep(5)
+    return {Pair.two: "slowly"}
+
+
+class OneOfEach(Machine[Pair]):
+    """A human is asked while something else is done, which takes five seconds."""
+
+    ask = State(
+        Parallel(
+            one=State(HumanAgent("What says the first?", reads=Pair.query, writes=Pair.one), expires_s=3_600),
+            two=State(takes_its_time, writes=Pair.two),
         ),
         initial=True,
     )

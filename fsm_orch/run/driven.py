@@ -1,0 +1,123 @@
+"""The runs that a runner drives now, on whatever event loops: each can be told something, and their end waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+from ..errors import StartError
+from .writer import Run
+
+
+class Place:
+    """Where a run is driven; from before it is stored, or loaded, until it is let go of."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.run: Run | None = None
+        """None: it is not begun, or not loaded."""
+
+    def tell(self, what: Callable[[Run], object]) -> None:
+        """Call a function with the run, on its own event loop, if it is there."""
+        if self._loop is _running_loop():
+            self._tell(what)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._tell, what)
+
+    def _tell(self, what: Callable[[Run], object]) -> None:
+        if self.run is not None:
+            what(self.run)
+
+
+class Driven:
+    """The runs that are driven now."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, list[Place]] = {}
+        self._waiting: list[Future[None]] = []
+        self._is_stopped = False
+        self.is_draining = False
+        """Whether nothing begins any more."""
+
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self._places
+
+    @contextmanager
+    def under_way(self, run_id: str) -> Iterator[Place]:
+        """Hold a place for a run until the block is left.
+
+        Raises StartError: if nothing begins any more.
+        """
+        if self.is_draining:
+            raise StartError(
+                f"run {run_id!r} does not go on here: this runner was drained, since its process is to end. "
+                "Nothing has changed: begin or resume it in another process"
+            )
+        place = Place()
+        self._places.setdefault(run_id, []).append(place)  # several: who comes second is refused by the store
+        try:
+            yield place
+        finally:
+            places = self._places[run_id]
+            places.remove(place)
+            if not places:
+                del self._places[run_id]
+            if not self._places:
+                self._tell_gone()
+
+    def drive(self, place: Place, run: Run) -> None:
+        """Note which run is driven at a place."""
+        place.run = run
+        if self.is_draining:
+            run.drain()
+        if self._is_stopped:
+            run.stop()
+
+    def tell(self, run_id: str, what: Callable[[Run], object]) -> None:
+        """Call a function with a run, if it is driven here."""
+        for place in tuple(self._places.get(run_id, ())):
+            place.tell(what)
+
+    def begin_draining(self) -> None:
+        """Begin nothing any more, in no run either that another worker can go on with."""
+        self.is_draining = True
+        self._tell_all(Run.drain)
+
+    async def drain(self, grace_s: float) -> None:
+        """Begin nothing any more, and wait until nothing is driven.
+
+        Args:
+            grace_s: how long what is under way may take to end; then it is stopped.
+        """
+        self.begin_draining()
+        await self._gone(grace_s)
+        self._is_stopped = True
+        self._tell_all(Run.stop)
+        await self._gone(None)
+
+    def _tell_all(self, what: Callable[[Run], object]) -> None:
+        for run_id in tuple(self._places):
+            self.tell(run_id, what)
+
+    async def _gone(self, seconds: float | None) -> None:
+        """Wait until nothing is driven, or the time is over."""
+        gone = Future[None]()  # of threads: the last run may end on another event loop
+        self._waiting.append(gone)
+        if not self._places:
+            self._tell_gone()
+        await asyncio.wait({asyncio.wrap_future(gone)}, timeout=seconds)
+
+    def _tell_gone(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for gone in waiting:
+            if not gone.done():
+                gone.set_result(None)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
