@@ -365,3 +365,46 @@ async def test_what_no_worker_can_do_is_refused_at_once() -> None:
     for options in ({"concurrency": 0}, {"poll_s": 0.0}, {"poll_s": float("nan")}):
         with pytest.raises(ValueError, match="a worker drives 1 run or more at once"):
             await mine.work(deps=print, **options)
+
+
+@pytest.mark.parametrize("how", ["drained", "cancelled", "cancelled twice"])
+async def test_a_drained_worker_lets_go_of_its_runs(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What was under way ends, nothing begins after it, all is stored and free, and another worker ends it."""
+    store, loop = kept(), asyncio.get_running_loop()
+    worker = runner(store)
+    for n in range(9):
+        await runner(store).enqueue(Job(), run_id=f"r{n}")
+    task = asyncio.ensure_future(worker.work(deps=str, concurrency=5))
+    await asyncio.sleep(0.5)
+    if how == "drained":
+        await worker.drain()
+        await task
+    else:
+        for _ in range(1 + (how == "cancelled twice")):
+            task.cancel()
+            await asyncio.sleep(0.1)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    stopped, rows = loop.time(), await store.list()
+    async with working(runner(store)):
+        ended = await finished(store, 9)
+
+    assert 1 <= stopped < 2.1
+    assert [(None, "running")] * 9 == [(row.owner, row.head.status) for row in rows]
+    assert {"first": 4, "second": 5} == {
+        state: [row.head.state for row in rows].count(state) for state in ("first", "second")
+    }
+    assert {"end"} == {run.head.state for run in ended}
+    assert "could not" not in caplog.text
+
+
+async def test_a_worker_that_has_nothing_to_do_ends_when_it_is_drained() -> None:
+    """Within the pause; and one that was drained before drives nothing."""
+    worker = runner(kept())
+    task = asyncio.ensure_future(worker.work(deps=str))
+    await asyncio.sleep(0.5)
+    await worker.drain()
+    await task
+    await worker.work(deps=str)
+
+    assert asyncio.get_running_loop().time() <= 1.1
