@@ -29,7 +29,9 @@ class WorkerProcess:
         words: further arguments of the command.
     """
 
-    def __init__(self, url: str, provider: Provider, folder: Path, *words: str, target: str = "support.errands") -> None:
+    def __init__(
+        self, url: str, provider: Provider, folder: Path, *words: str, target: str = "support.errands"
+    ) -> None:
         self._log = folder / f"worker{time.monotonic_ns()}.log"
         environment = {
             **os.environ,
