@@ -79,7 +79,8 @@ def worker(
             for machine in machines
         ]
         _reported(log, stack)
-        drives = {machine.__name__: machine.definition.digest for machine in machines}
+        drives = {machine.definition.digest: f"{machine.__module__}:{machine.__name__}" for machine in machines}
+        asyncio.run(kept.beat())  # one that cannot be used is said now, and not by each run
         log.msg("worker_started", drives=drives, store=repr(kept), concurrency=concurrency, lease_s=lease_s)
         asyncio.run(_work(runners, factory, concurrency=concurrency, poll_s=poll_s, grace_s=grace_s))
         log.msg("worker_drained")

@@ -1,4 +1,4 @@
-"""Workers as processes on one store: one is killed, one stopped and woken, one drained; nothing is lost, or done twice."""
+"""Workers as processes on one store: killed, stopped and woken, or drained; nothing is lost, and nothing done twice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.errands import Errand, Errands
@@ -77,7 +76,7 @@ class Seen:
         return sum(row.head.status == "finished" for row in self.rows()) == self.runs
 
     def check(self, provider: Provider) -> int:
-        """Check that all ended well, each call was reserved and each settled call sent once. Return how many were lost."""
+        """Check that all ended well, and that no settled call was sent again. Return how many calls were lost."""
         all_lost, times = 0, asked(provider)
         assert {("done", "finished")} == {(row.head.state, row.head.status) for row in self.rows()}
         for n in range(self.runs):
