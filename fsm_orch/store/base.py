@@ -100,8 +100,14 @@ class Store(Protocol):
         """
         ...
 
-    async def release(self, run_id: str, *, epoch: int) -> None:
-        """Let go of a run, so that any worker may claim it; nothing happens if it is claimed already, or finished."""
+    async def release(self, run_id: str, *, epoch: int, unless_news: bool = False) -> News | None:
+        """Let go of a run, so that any worker may claim it; nothing happens if it is claimed already, or finished.
+
+        Args:
+            epoch: of the claim.
+            unless_news: keep it if something has come for it, and return that: else nobody would look at what came just
+                before. Whoever posts and then claims in vain can so rely on its owner.
+        """
         ...
 
     async def beat(self) -> tuple[News, ...]:
@@ -121,6 +127,13 @@ class Store(Protocol):
             who: the human who answered.
 
         Raises StoreError: if the run is not known, or has finished, or the answer is no JSON.
+        """
+        ...
+
+    async def refuse(self, run_id: str, question: str, id: str, *, epoch: int) -> None:
+        """Take an answer out of the inbox of a run that its owner cannot fold, so that another may come.
+
+        Nothing happens if it is not there, or folded already, or this worker does not own the run in this epoch.
         """
         ...
 

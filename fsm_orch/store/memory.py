@@ -214,13 +214,23 @@ class MemoryStore:
             ]
         return [row for row in rows if row.digest in digests][:limit]
 
-    async def release(self, run_id: str, *, epoch: int) -> None:
-        """Let go of a run, so that any worker may claim it."""
+    async def release(self, run_id: str, *, epoch: int, unless_news: bool = False) -> News | None:
+        """Let go of a run, so that any worker may claim it, unless something came that keeps it."""
         with self._lock:
-            kept = self._kept.get(run_id)
-            is_mine = kept is not None and (kept.owner, kept.epoch) == (self._owner, epoch)
-            if kept is not None and is_mine and kept.head.status != "finished":
-                kept.owner = None
+            kept = self._owned(run_id, epoch)
+            if kept is None:
+                return None
+            news = kept.news(run_id)
+            if unless_news and news.is_any:
+                return news
+            kept.owner = None
+            return None
+
+    def _owned(self, run_id: str, epoch: int) -> _Kept | None:
+        """Return what is kept of a run that this worker owns and that has not finished; else None."""
+        kept = self._kept.get(run_id)
+        is_mine = kept is not None and (kept.owner, kept.epoch) == (self._owner, epoch)
+        return kept if kept is not None and is_mine and kept.head.status != "finished" else None
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""
@@ -232,7 +242,7 @@ class MemoryStore:
                 for run_id, kept in self._kept.items()
                 if kept.owner == self._owner and kept.head.status != "finished"
             ]
-            return tuple(news for news in mine if news.posts or news.is_cancel_asked)
+            return tuple(news for news in mine if news.is_any)
 
     async def post(self, run_id: str, question: str, id: str, answer: Any, *, who: str | None = None) -> str:
         """Put an answer into the inbox of a run. Return the id of the answer that counts.
@@ -245,6 +255,14 @@ class MemoryStore:
             if kept is None or kept.head.status == "finished":
                 raise nobody_asks(run_id)
             return kept.posts.setdefault(question, post).id
+
+    async def refuse(self, run_id: str, question: str, id: str, *, epoch: int) -> None:
+        """Take an answer out of the inbox of a run, so that another may come."""
+        with self._lock:
+            kept = self._owned(run_id, epoch)
+            post = None if kept is None or question in kept.folded else kept.posts.get(question)
+            if kept is not None and post is not None and post.id == id:
+                del kept.posts[question]
 
     async def ask_cancel(self, run_id: str) -> bool:
         """Ask whoever drives a run to land it. Return whether it is known and has not finished."""

@@ -89,6 +89,11 @@ class News(Struct, frozen=True):
     """The answers in its inbox that no append has folded, oldest first."""
     is_cancel_asked: bool = False
 
+    @property
+    def is_any(self) -> bool:
+        """Whether anything came."""
+        return bool(self.posts) or self.is_cancel_asked
+
 
 class Claim(Struct, frozen=True, kw_only=True):
     """What whoever drives a run from now on must know."""

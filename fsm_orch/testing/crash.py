@@ -75,9 +75,9 @@ class CrashingStore:
         """Return runs that nobody drives."""
         return await self._store.claimable(digests, expired_before=expired_before, limit=limit)
 
-    async def release(self, run_id: str, *, epoch: int) -> None:
+    async def release(self, run_id: str, *, epoch: int, unless_news: bool = False) -> News | None:
         """Let go of a run; this counts as no write."""
-        await self._store.release(run_id, epoch=epoch)
+        return await self._store.release(run_id, epoch=epoch, unless_news=unless_news)
 
     async def beat(self) -> tuple[News, ...]:
         """Keep its worker alive; this counts as no write."""
@@ -86,6 +86,10 @@ class CrashingStore:
     async def post(self, run_id: str, question: str, id: str, answer: Any, *, who: str | None = None) -> str:
         """Put an answer into an inbox; this counts as no write."""
         return await self._store.post(run_id, question, id, answer, who=who)
+
+    async def refuse(self, run_id: str, question: str, id: str, *, epoch: int) -> None:
+        """Take an answer out of an inbox; this counts as no write."""
+        await self._store.refuse(run_id, question, id, epoch=epoch)
 
     async def ask_cancel(self, run_id: str) -> bool:
         """Ask for a cancellation; this counts as no write."""

@@ -16,7 +16,7 @@ from msgspec.structs import asdict
 from fsm_orch.amounts import Amount
 from fsm_orch.errors import StoreError
 from fsm_orch.kernel import inputs
-from fsm_orch.store import Head, Hold, MemoryStore, PaidResponse, Store
+from fsm_orch.store import Head, Hold, MemoryStore, News, PaidResponse, Store
 
 RUNS = st.sampled_from("ab")
 WHO = st.integers(0, 2)
@@ -89,9 +89,13 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
         def claim(self, who: int, run: str) -> None:
             self.both(who, lambda store: store.claim(run))
 
-        @rule(who=WHO, run=RUNS, epoch=EPOCHS)
-        def release(self, who: int, run: str, epoch: int) -> None:
-            self.both(who, lambda store: store.release(run, epoch=epoch))
+        @rule(who=WHO, run=RUNS, epoch=EPOCHS, unless_news=st.booleans())
+        def release(self, who: int, run: str, epoch: int, unless_news: bool) -> None:
+            self.both(who, lambda store: store.release(run, epoch=epoch, unless_news=unless_news))
+
+        @rule(who=WHO, run=RUNS, question=st.sampled_from("qp"), id=st.sampled_from("123"), epoch=EPOCHS)
+        def refuse(self, who: int, run: str, question: str, id: str, epoch: int) -> None:
+            self.both(who, lambda store: store.refuse(run, question, id, epoch=epoch))
 
         @rule(
             who=WHO,
@@ -109,7 +113,10 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
 
         @rule(who=WHO)
         def beat(self, who: int) -> None:
-            self.both(who, lambda store: store.beat())
+            async def told(store: Store) -> list[News]:
+                return sorted(await store.beat(), key=lambda news: news.run_id)  # in whatever order
+
+            self.both(who, told)
 
         @rule(account=st.sampled_from("uv"), amount=AMOUNTS)
         def charge(self, account: str, amount: Amount) -> None:

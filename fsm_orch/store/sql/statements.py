@@ -65,6 +65,8 @@ class Statements:
     claimable: Statement
     """Runs that nobody drives and somebody should, as `page` gives them."""
     claim: Statement
+    mine: Statement
+    """A run that this worker owns, locked."""
     release: Statement
     news: Statement
     posts: Statement
@@ -72,6 +74,7 @@ class Statements:
     status: Statement
     add_post: Statement
     counting_post: Statement
+    drop_post: Statement
     ask_cancel: Statement
     place: Statement
 
@@ -167,6 +170,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .with_for_update(),
         "claimable": _claimable(dialect, is_alive),
         "claim": sa.update(runs).where(r.id == _b("run_id")).values(owner=_b("me"), epoch=_b("new_epoch")),
+        "mine": sa.select(r.is_cancel_asked).where(mine, OPEN).with_for_update(),
         "release": sa.update(runs).where(mine, OPEN).values(owner=sa.null()),
         "news": sa.select(r.id, r.is_cancel_asked).where(
             r.owner == _b("me"), OPEN, sa.or_(r.is_cancel_asked, has_post)
@@ -179,6 +183,12 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "add_post": insert(posts).on_conflict_do_nothing(),
         "counting_post": sa.select(posts.c.id).where(
             posts.c.run_id == _b("run_id"), posts.c.question == _b("question")
+        ),
+        "drop_post": sa.delete(posts).where(
+            posts.c.run_id == _b("run_id"),
+            posts.c.question == _b("question"),
+            posts.c.id == _b("post_id"),
+            ~posts.c.is_folded,
         ),
         "ask_cancel": sa.update(runs)
         .where(r.id == _b("run_id"), OPEN)

@@ -158,10 +158,24 @@ class SqlStore:
         rows = await self._do(lambda session: session.rows(self._statements.claimable, values))
         return [_listed(row) for row in rows]
 
-    async def release(self, run_id: str, *, epoch: int) -> None:
-        """Let go of a run, so that any worker may claim it. A database that is away is not waited for."""
-        values = {"run_id": _name(run_id), "my_epoch": epoch, "me": self._owner}
-        await self._do(lambda session: session.each(self._statements.release, [values]), is_patient=False)
+    async def release(self, run_id: str, *, epoch: int, unless_news: bool = False) -> News | None:
+        """Let go of a run, so that any worker may claim it, unless something came that keeps it.
+
+        A database that is away is not waited for.
+        """
+        sql, mine = self._statements, {"run_id": _name(run_id), "my_epoch": epoch, "me": self._owner}
+
+        def release(session: Session) -> News | None:
+            # the row is locked first: whoever posted, and found the run owned, had posted before
+            if unless_news and (found := session.rows(sql.mine, mine)):
+                news = News(run_id, self._posts(session, run_id), bool(found[0][0]))
+                if news.is_any:
+                    return news
+            session.each(sql.release, [mine])
+            return None
+
+        kept_by: News | None = await self._do(release, is_patient=False)
+        return kept_by
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""
@@ -199,6 +213,17 @@ class SqlStore:
 
         counts: str = await self._do(post)
         return counts
+
+    async def refuse(self, run_id: str, question: str, id: str, *, epoch: int) -> None:
+        """Take an answer out of the inbox of a run, so that another may come."""
+        _check_names(run_id, question, id)
+        sql, mine = self._statements, {"run_id": run_id, "my_epoch": epoch, "me": self._owner}
+
+        def refuse(session: Session) -> None:
+            if session.rows(sql.mine, mine):
+                session.each(sql.drop_post, [{"run_id": run_id, "question": question, "post_id": id}])
+
+        await self._do(refuse)
 
     async def ask_cancel(self, run_id: str) -> bool:
         """Ask whoever drives a run to land it. Return whether it is known and has not finished."""

@@ -406,6 +406,45 @@ async def test_an_answer_that_is_posted_after_one_of_its_id_is_news(opening: Ope
         assert (News("a", (Post("q", "1", True),)),) == await store.beat()
 
 
+async def test_an_owner_lets_go_only_of_what_nothing_came_for(opening: Opening) -> None:
+    """An answer or a cancellation that came first keeps the run, and is told, until it is folded or refused."""
+    async with opening() as worker:
+        mine, other = worker(), worker()
+        await mine.beat()
+        await put(mine, "a", 0, at(0))
+        await other.post("a", "q", "1", True)
+
+        assert News("a", (Post("q", "1", True),)) == await mine.release("a", epoch=1, unless_news=True)
+        with pytest.raises(LeaseHeld):
+            await other.claim("a")
+        assert None is await mine.release("a", epoch=2, unless_news=True)
+        assert None is await other.release("a", epoch=1, unless_news=True)
+        await put(mine, "a", 1, [inputs.Answered(ask=1, id="1", at=1.0)])
+        await other.ask_cancel("a")
+        assert News("a", (), is_cancel_asked=True) == await mine.release("a", epoch=1, unless_news=True)
+        assert None is await mine.release("a", epoch=1)
+        assert None is (await other.list())[0].owner
+
+
+async def test_an_answer_that_is_refused_makes_room_for_another(opening: Opening) -> None:
+    """Its owner alone takes it out, and not once it is folded."""
+    async with opening() as worker:
+        mine, other = worker(), worker()
+        await mine.beat()
+        await put(mine, "a", 0, at(0))
+        await other.post("a", "q", "1", "none of that form")
+        for store, question, id, epoch in ((other, "q", "1", 1), (mine, "q", "1", 2), (mine, "q", "2", 1)):
+            await store.refuse("a", question, id, epoch=epoch)
+        assert "1" == await other.post("a", "q", "2", True)
+        await mine.refuse("a", "q", "1", epoch=1)
+
+        assert () == await mine.beat()
+        assert "2" == await other.post("a", "q", "2", True)
+        await put(mine, "a", 1, [inputs.Answered(ask=1, id="2", at=1.0)])
+        await mine.refuse("a", "q", "2", epoch=1)
+        assert "2" == await other.post("a", "q", "3", True)
+
+
 async def test_a_cancellation_is_asked_of_the_owner(opening: Opening) -> None:
     """Whoever drives the run is told at its beat, and whoever claims it; an append does not forget it."""
     async with opening() as worker:
