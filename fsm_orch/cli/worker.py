@@ -30,7 +30,13 @@ def worker(
     target: start.Target,
     *,
     store: Annotated[
-        str, typer.Option(metavar="URL", help="The store: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.")
+        str,
+        typer.Option(
+            metavar="URL",
+            envvar="FSM_ORCH_STORE",
+            show_envvar=False,
+            help="The store: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. Or set FSM_ORCH_STORE.",
+        ),
     ],
     also: Annotated[
         list[str] | None,
