@@ -168,7 +168,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "find": sa.select(r.owner, r.epoch, *(r[name] for name in _HEAD), r.is_cancel_asked, is_alive)
         .where(r.id == _b("run_id"))
         .with_for_update(),
-        "claimable": _claimable(dialect, is_alive),
+        "claimable": _claimable(dialect),
         "claim": sa.update(runs).where(r.id == _b("run_id")).values(owner=_b("me"), epoch=_b("new_epoch")),
         "mine": sa.select(r.is_cancel_asked).where(mine, OPEN).with_for_update(),
         "release": sa.update(runs).where(mine, OPEN).values(owner=sa.null()),
@@ -198,29 +198,21 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
     }
 
 
-def _claimable(dialect: str, is_alive: ColumnElement[bool]) -> ClauseElement:
+def _claimable(dialect: str) -> ClauseElement:
     """Return what lists the runs that nobody drives and somebody should, the one that began first first."""
-    r = runs.c
-    waits = sa.and_(OPEN, r.status == sa.literal_column("'waiting'"))
-    # each is found by an index of its own: in one condition, all that wait would be looked at
-    whys = (
-        sa.and_(OPEN, r.status == sa.literal_column("'running'")),
-        sa.and_(waits, r.expires_at < _b("expired_before", sa.Double)),
-        sa.and_(waits, CANCELS),
-        sa.and_(waits, r.id.in_(sa.select(posts.c.run_id).where(NEWS))),
-    )
-    is_ours = sa.and_(~is_alive, _among(dialect, r.digest, "digests"))
-    each = [
-        sa.select(r.id).where(why, is_ours).order_by(r.began_at, r.id).limit(_b("limit", sa.Integer)).subquery()
-        for why in whys
-    ]
-    found = sa.union(*(sa.select(part.c.id) for part in each)).subquery()
-    return (
-        sa.select(*_LISTED)
-        .where(r.id.in_(sa.select(found.c.id)))
-        .order_by(r.began_at, r.id)
-        .limit(_b("limit", sa.Integer))
-    )
+    r, alive = runs.c, sa.select(workers.c.id).where(workers.c.expires_at > _now(dialect))
+    free = sa.and_(sa.or_(r.owner.is_(None), r.owner.not_in(alive)), _among(dialect, r.digest, "digests"))
+    limit, first = _b("limit", sa.Integer), (r.began_at, r.id)
+    # Each is found by an index of its own. In one condition, or in the order of their beginning, all that wait would be
+    # looked at; for those that run, that order is the index's.
+    running = sa.select(r.id).where(OPEN, r.status == sa.literal_column("'running'"), free).order_by(*first).limit(limit)
+    found = sa.union_all(
+        sa.select(running.subquery().c.id),
+        sa.select(r.id).where(OPEN, r.expires_at < _b("expired_before", sa.Double), free),
+        sa.select(r.id).where(CANCELS, free),
+        sa.select(r.id).where(OPEN, r.id.in_(sa.select(posts.c.run_id).where(NEWS)), free),
+    ).subquery()
+    return sa.select(*_LISTED).where(r.id.in_(sa.select(found.c.id))).order_by(*first).limit(limit)
 
 
 _LISTED = (
