@@ -145,7 +145,7 @@ class Worker:
         return len(run.journal) > listed.inputs
 
     def _failed(self, run_id: str, error: BaseException) -> None:
-        """Tell that a run could not be driven to its end here."""
+        """Report what a run raised, and leave it alone unless others go on with it."""
         if isinstance(error, LeaseHeld):  # another worker was faster
             return
         if isinstance(error, StartError) and self._is_draining:  # it was found, and nothing begins any more

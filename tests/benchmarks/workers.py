@@ -170,7 +170,8 @@ def restarts(runs: int = 1_500) -> None:
     _queued(store, runs)
     with tempfile.TemporaryDirectory() as folder, serving() as provider, ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(WorkerProcess(server.url, provider, Path(folder), "--concurrency", "64", "--lease-s", "60"))
+            words = ("--concurrency", "64", "--lease-s", "60")
+            stack.enter_context(WorkerProcess(server.url, provider, Path(folder), *words))
         for part in (1, 3, 5):
             wait_until(lambda part=part: len(asked(provider)) >= runs * part // 6)
             server.stop()

@@ -1,4 +1,4 @@
-"""`fsm-orch worker`; what becomes of its runs when it is killed, stopped or drained is in tests/store/test_workers.py."""
+"""`fsm-orch worker`; what becomes of its runs when it is killed or drained is in tests/store/test_workers.py."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from .statements import Statement
 _CONNECT_S = 5
 _STOPPED_S = 10
 """After how long the server ends the transaction of a process that was stopped in it: others wait for its locks."""
+_SET = f"SET idle_in_transaction_session_timeout = '{_STOPPED_S}s'"
 _AWAY = ("08", "57P", "53300", "25P03")
 """Error codes of a server that stops, starts, has no place left, or has ended a transaction; those begin so."""
 _CONFLICT = ("23505", "40001", "40P01")
@@ -38,7 +39,7 @@ class Postgres:
         options = {"connect_timeout": _CONNECT_S, "application_name": "fsm_orch"}
         options = {name: value for name, value in options.items() if name not in self.url}
         connection = psycopg.connect(self.url, autocommit=True, **options)  # type: ignore[arg-type]
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{_STOPPED_S}s'")
+        connection.execute(_SET.encode())
         connection.autocommit = False
         return connection
 

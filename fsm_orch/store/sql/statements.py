@@ -205,7 +205,8 @@ def _claimable(dialect: str) -> ClauseElement:
     limit, first = _b("limit", sa.Integer), (r.began_at, r.id)
     # Each is found by an index of its own. In one condition, or in the order of their beginning, all that wait would be
     # looked at; for those that run, that order is the index's.
-    running = sa.select(r.id).where(OPEN, r.status == sa.literal_column("'running'"), free).order_by(*first).limit(limit)
+    runs_on = sa.and_(OPEN, r.status == sa.literal_column("'running'"))
+    running = sa.select(r.id).where(runs_on, free).order_by(*first).limit(limit)
     found = sa.union_all(
         sa.select(running.subquery().c.id),
         sa.select(r.id).where(OPEN, r.expires_at < _b("expired_before", sa.Double), free),
