@@ -70,8 +70,11 @@ class Continuing(Generic[C, D]):
 
         What was under way when its process ended is done again, under the same key; its calls are charged in full, and
         a tool that is not repeatable counts as failed. The result is of the whole run; observers are told of what is
-        new. One worker drives a run at a time, and stores nothing once another has claimed it; of two answers the first
-        that is stored counts.
+        new. One worker drives a run at a time, and stores nothing once another has claimed it; of two answers to one
+        question the first in the inbox of the run counts.
+
+        A run can ask a human while something else is at work in it, and whoever drives it folds an answer at its next
+        beat. Then `LeaseHeld` says that the answer, which was tried before, is in the inbox: there is no result yet.
 
         Args:
             run_id: of a run that this runner's store knows.
@@ -86,13 +89,15 @@ class Continuing(Generic[C, D]):
 
         Raises AnswerError: if the answer does not fit, is late, or another came first, or `id` is of another answer;
             nothing has changed then.
-        Raises StartError: if `run_id` is no text, the store does not know the run, it is under way here, or `deps` are
-            missing.
+        Raises StartError: if `run_id` is no text, the store does not know the run, it is under way here and no answer
+            is given, this runner was drained, or `deps` are missing.
         Raises StepError: if it was started on another machine or kernel.
         Raises Drifted: if its journal folds to something else than when it was stored; nothing is driven then.
-        Raises LeaseHeld: if another worker drives it, and is alive.
+        Raises LeaseHeld: if another worker drives it, and is alive; an answer is in its inbox then, and so it is if
+            this runner drives it.
         Raises asyncio.CancelledError: if the caller cancels. Once the run goes on it has landed by then. Before that
             nothing has changed, unless the answer was on its way to the store: it is kept, and the run is resumed.
+        Raises what the store raises: the answer may be kept then, so that the same id, or no answer, goes on with it.
         Raises as `run` does, else.
         """
         given.check_deps(self.definition, deps)
@@ -102,6 +107,20 @@ class Continuing(Generic[C, D]):
             return self._result_of(await self._driver.resume(run_id, deps))
         given.check_answer(id=id, who=who)
         return self._result_of(await self._driver.answer(run_id, question, answer, id, who, deps))
+
+    async def cancel(self, run_id: str) -> RunResult[C] | None:
+        """Land a run, whoever drives it. Return its result, or None if it is driven: then it lands within a beat.
+
+        A run that nobody drives is landed here; of one that has ended the result is returned, and nothing changes.
+        Whoever waits for a run that is driven gets its result. A beat is a third of the lease of the store; for a run
+        of this runner it is at once.
+
+        Raises StartError: if `run_id` is no text, the store does not know the run, or this runner was drained.
+        Raises as `resume` does, else.
+        """
+        given.check_run_id(run_id)
+        run = await self._driver.cancel(run_id)
+        return None if run is None else self._result_of(run)
 
     async def drain(self, *, grace_s: float = 10.0) -> None:
         """Stop driving runs, since the process is to end. Return once nothing is under way in this runner.

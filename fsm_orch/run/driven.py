@@ -83,7 +83,7 @@ class Driven:
     def begin_draining(self) -> None:
         """Begin nothing any more, in no run either that another worker can go on with."""
         self.is_draining = True
-        self._tell_all(Run.drain)
+        self.tell_all(Run.drain)
 
     async def drain(self, grace_s: float) -> None:
         """Begin nothing any more, and wait until nothing is driven.
@@ -94,10 +94,11 @@ class Driven:
         self.begin_draining()
         await self._gone(grace_s)
         self._is_stopped = True
-        self._tell_all(Run.stop)
+        self.tell_all(Run.stop)
         await self._gone(None)
 
-    def _tell_all(self, what: Callable[[Run], object]) -> None:
+    def tell_all(self, what: Callable[[Run], object]) -> None:
+        """Call a function with every run that is driven here."""
         for run_id in tuple(self._places):
             self.tell(run_id, what)
 

@@ -10,18 +10,20 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..clock import Clock
-from ..errors import AnswerError, StartError
-from ..kernel import inputs
+from ..errors import AnswerError, LeaseHeld, StartError
 from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..observe.base import Observer
 from ..observe.everywhere import observers_of
 from ..observe.prompted import OnPrompt
+from ..observe.telling import report
 from ..resilience.retry import Retry
 from ..store.base import Store
-from ..store.values import Head
+from ..store.values import Head, News, Post
 from . import resume, start
 from .account import account_of, begun
 from .attempt import attempt
@@ -30,9 +32,10 @@ from .delta import OnDelta, Reader
 from .drive import Perform, drive
 from .driven import Driven, Place
 from .head import check_head
-from .lease import Heart, let_go, new_epoch
+from .inbox import expire, expired, folded
+from .lease import Heart, let_go, new_epoch, released
 from .outlast import outlasted
-from .raised import Raised
+from .raised import Raised, tried
 from .servers import Needs, connected, needs_of
 from .tool import use
 from .waiting import Question, answered, chosen, is_given_already, overdue
@@ -57,7 +60,7 @@ class Driver:
     _heart: Heart = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_heart", Heart(self.store))
+        object.__setattr__(self, "_heart", Heart(self.store, self._look_at))
 
     @cached_property
     def needs(self) -> Needs:
@@ -80,8 +83,7 @@ class Driver:
                     run = self._made(self.compiled, (first,), readers, epoch, on_delta=reader if text else None)
                     async with self._owning(first.run_id, epoch, lambda: run.is_finished):
                         self.driven.drive(place, run)
-                        perform, is_read = self._performing(run, deps), reader is not None
-                        await drive(run, perform, is_read=is_read, cancelled=later or cancelled)
+                        await self._drive(run, deps, is_read=reader is not None, cancelled=later or cancelled)
             return run
 
     async def _alive(self, run_id: str) -> asyncio.CancelledError | None:
@@ -107,26 +109,46 @@ class Driver:
 
     async def resume(self, run_id: str, deps: Any) -> Run:
         """Go on with a stored run whose process ended, or give it as it is if it waits or has ended."""
-        async with self._going_on(run_id, StartError) as run:
+        async with self._going_on(run_id, StartError) as (run, news):
             resume.take_over(run)
-            await drive(run, self._performing(run, deps), is_read=False)
+            await self._fold(run, news)
+            await self._drive(run, deps)
         return run
 
     async def answer(
         self, run_id: str, question: Question | str | None, answer: Any, id: str | None, who: str | None, deps: Any
     ) -> Run:
-        """Go on with a stored run that waits for a human, with an answer; with one that it has already, as it stands.
+        """Go on with a stored run that asks a human, with an answer; with one that it has already, as it stands.
+
+        The inbox says which answer was first. So it is put there before anything else, and stays there if whoever
+        drives the run is to fold it.
 
         Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
+        Raises LeaseHeld: if it is in the inbox of a run that is under way, here or elsewhere.
         """
-        async with self._going_on(run_id, AnswerError) as run:
-            if id is not None and is_given_already(run, id, question, answer):
-                resume.take_over(run)
-            else:
-                asked, by = chosen(run, question), id or random_id()
-                event = answered(run, asked, answer, id=by, who=who, cast=self.cast, now_s=self.wall_clock())
-                await self._put(run, event)
-            await drive(run, self._performing(run, deps), is_read=False)
+        store = resume.checked(self.store)
+        seen = await self._seen(run_id)
+        if id is not None and is_given_already(seen, id, question, answer):
+            return await self.resume(run_id, deps)
+        asked, by = chosen(seen, question), id or random_id()
+        event = answered(seen, asked, answer, id=by, who=who, cast=self.cast, now_s=self.wall_clock())
+        first = await resume.asked(lambda run: store.post(run, asked.key, by, event.value, who=who), run_id)
+        if first != by:
+            raise AnswerError(
+                f"another answer to {asked.key!r}, {first!r}, came first: it is in the inbox of run {run_id!r}, and "
+                f"await runner.resume({run_id!r}) goes on with it if nobody does"
+            )
+        if run_id in self.driven:
+            await self._heart.look()
+            raise _in_inbox(run_id, "by this runner")
+        async with self._going_on(run_id, AnswerError, is_in_inbox=True) as (run, news):
+            resume.take_over(run)
+            await self._fold(run, replace(news, posts=tuple(post for post in news.posts if post.id != by)))
+            await run.flush()
+            now = chosen(run, asked.key)
+            event = answered(run, now, answer, id=by, who=who, cast=self.cast, now_s=float("-inf"))
+            await self._put(run, event)
+            await self._drive(run, deps)
         return run
 
     async def expire(self, run_id: str, deps: Any) -> Run:
@@ -134,47 +156,144 @@ class Driver:
 
         Raises AnswerError: if an answer came first.
         """
-        async with self._going_on(run_id, StartError) as run:
-            if not run.now.is_waiting or overdue(run, self.wall_clock()) is None:
-                return run
+        async with self._going_on(run_id, StartError) as (run, news):
+            before, is_waiting = len(run.journal), run.now.is_waiting
+            await self._fold(run, news)
+            await run.flush()
             # all of them before anything is done: what the first has led to may be work, beside which others are late
-            while (late := overdue(run, self.wall_clock())) is not None:
-                detail = f"nobody answered {late.key!r} in time"
-                await self._put(run, inputs.Failed(reason="timeout", detail=detail, at=run.now.at, path=late.path))
-            await drive(run, self._performing(run, deps), is_read=False)
+            while is_waiting and (late := overdue(run, self.wall_clock())) is not None:
+                await self._put(run, expired(run, late))
+            if not is_waiting and len(run.journal) == before:  # it is not for this to go on with it
+                await let_go(resume.checked(self.store), run_id, run.epoch)
+                return run
+            resume.take_over(run)
+            await self._drive(run, deps)
         return run
 
+    async def cancel(self, run_id: str) -> Run | None:
+        """Have a run landed by whoever drives it. Return it if that is nobody else, or if it has ended."""
+        store = resume.checked(self.store)
+        await resume.asked(store.ask_cancel, run_id)
+        if run_id in self.driven:
+            await self._heart.look()
+            return None
+        try:
+            async with self._going_on(run_id, StartError, needs={}) as (run, news):
+                resume.take_over(run)
+                await self._fold(run, news)
+                await self._drive(run, None)
+        except LeaseHeld:
+            return None
+        return run
+
+    async def _drive(
+        self, run: Run, deps: Any, *, is_read: bool = False, cancelled: asyncio.CancelledError | None = None
+    ) -> None:
+        """Drive a run until it has ended, or is let go of because it waits."""
+        perform = self._performing(run, deps)
+        while True:
+            await drive(run, perform, is_read=is_read, cancelled=cancelled)
+            if self.store is None or run.is_finished or not await self._has_come(self.store, run):
+                return
+
+    async def _has_come(self, store: Store, run: Run) -> bool:
+        """Let go of a run that waits, unless something has come for it. Return whether that is folded."""
+        while True:
+            news, cancelled = await released(store, run.now.run_id, run.epoch, unless_news=True)
+            if cancelled is not None:
+                raise cancelled
+            if news is None:
+                return False
+            run.come_back()
+            before = len(run.journal)
+            await self._fold(run, news)
+            if len(run.journal) > before:
+                return True
+            run.leave()
+
+    async def _fold(self, run: Run, news: News) -> None:
+        """Fold what came for a run, and refuse what does not fit."""
+        for post in folded(run, news, self.cast):
+            await self._refuse(run, post)
+
+    def _look_at(self, all_news: Sequence[News]) -> None:
+        """Fold what came for runs that are under way here, and let their questions expire."""
+        for news in all_news:
+            self.driven.tell(news.run_id, partial(self._fold_now, news))
+        self.driven.tell_all(lambda run: expire(run, self.wall_clock()))
+
+    def _fold_now(self, news: News, run: Run) -> None:
+        for post in folded(run, news, self.cast):
+            refusing = asyncio.ensure_future(self._refuse(run, post))
+            _REFUSING.add(refusing)
+            refusing.add_done_callback(_REFUSING.discard)
+
+    async def _refuse(self, run: Run, post: Post) -> None:
+        """Take an answer out of the inbox, so that another may come. A store that fails is logged."""
+        assert self.store is not None  # it came from there
+        refuse = partial(self.store.refuse, run.now.run_id, post.question, post.id, epoch=run.epoch)
+        if isinstance(came := await tried(refuse), Raised):
+            report("an answer could not be refused: the store raised %s", type(came.error).__name__)
+
+    async def _seen(self, run_id: str) -> Run:
+        """Return a stored run as it stands, which is not driven.
+
+        Raises StartError: if the store does not know it.
+        """
+        journal = await resume.loaded(resume.checked(self.store), run_id)
+        if not journal:
+            raise resume.not_known(run_id)
+        return Run(start.compiled_for(self.compiled, journal[0]), journal, clock=lambda: journal[-1].at, is_stored=True)
+
     @asynccontextmanager
-    async def _driving(self, run_id: str, error: type[AnswerError | StartError]) -> AsyncIterator[Place]:
+    async def _driving(self, run_id: str, error: type[AnswerError | StartError], needs: Needs) -> AsyncIterator[Place]:
         if run_id in self.driven:
             raise error(f"run {run_id!r} is under way in this runner: wait until it has ended, or waits")
         with self.driven.under_way(run_id) as place:
-            async with connected(self.needs):
+            async with connected(needs):
                 yield place
 
     @asynccontextmanager
-    async def _going_on(self, run_id: str, error: type[AnswerError | StartError]) -> AsyncIterator[Run]:
-        """Own a stored run, folded from its journal, until the block is left.
+    async def _going_on(
+        self,
+        run_id: str,
+        error: type[AnswerError | StartError],
+        *,
+        needs: Needs | None = None,
+        is_in_inbox: bool = False,
+    ) -> AsyncIterator[tuple[Run, News]]:
+        """Own a stored run, folded from its journal, until the block is left. Yield it, and what came for it.
 
+        Args:
+            error: is raised if it is under way here.
+            needs: what to connect; None: all.
+            is_in_inbox: whether an answer is, which whoever drives the run folds.
+
+        Raises LeaseHeld: if another worker drives it.
         Raises Drifted: if the fold is not what was stored.
         """
         store, run = resume.checked(self.store), None
-        async with self._driving(run_id, error) as place:
+        async with self._driving(run_id, error, self.needs if needs is None else needs) as place:
             with self._heart.beating():
                 if cancelled := await self._alive(run_id):
                     raise cancelled
-                claim = await resume.claimed(store, run_id)
+                try:
+                    claim = await resume.claimed(store, run_id)
+                except LeaseHeld as held:
+                    if is_in_inbox:
+                        raise _in_inbox(run_id, f"elsewhere ({held})") from held
+                    raise
                 is_over = claim.head.status == "finished"
                 async with self._owning(run_id, claim.epoch, lambda: is_over or (run is not None and run.is_finished)):
                     journal = await resume.loaded(store, run_id)
                     compiled = start.compiled_for(self.compiled, journal[0])
                     run = self._made(compiled, journal, (), claim.epoch, stored=claim.head)
                     self.driven.drive(place, run)
-                    yield run
+                    yield run, claim.news
 
     @asynccontextmanager
     async def _owning(self, run_id: str, epoch: int, is_over: Callable[[], bool]) -> AsyncIterator[None]:
-        """Let go of a run when the block is left, unless it has finished."""
+        """Let go of a run if the block raises, unless it has finished."""
         try:
             yield
         except GeneratorExit:  # this coroutine is being closed, and may not wait any more
@@ -183,8 +302,6 @@ class Driver:
             if self.store is not None and not is_over():
                 await let_go(self.store, run_id, epoch)
             raise
-        if self.store is not None and not is_over():
-            await let_go(self.store, run_id, epoch)
 
     async def _put(self, run: Run, event: Input) -> None:
         assert self.store is not None  # the run was loaded from it
@@ -229,6 +346,18 @@ class Driver:
             return use(run, effect, cast.agents[state], deps)
 
         return perform
+
+
+_REFUSING: set[asyncio.Future[None]] = set()
+"""Answers that are being taken out of their inboxes; an event loop alone would forget it."""
+
+
+def _in_inbox(run_id: str, where: str) -> LeaseHeld:
+    """Return what is told to who answers a run that is under way."""
+    return LeaseHeld(
+        f"run {run_id!r} is driven {where}: the answer is in its inbox, where it is the first, and is folded at the "
+        "next beat if its question is still open then"
+    )
 
 
 def random_id() -> str:

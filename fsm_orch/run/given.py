@@ -64,13 +64,19 @@ def checked_store(given: Store | str | None) -> Store | None:
     """Return the store of a runner.
 
     Raises TypeError: if it is not a store, such as the class of one.
+    Raises ValueError: if its leases are over as soon as they begin.
     Raises StartError: if it is a URL that names no database, or a package for it is missing.
     """
     if isinstance(given, str):
         return store_at(given)
     if isinstance(given, type):
         raise TypeError(f"store= takes a store, not {kind_of(given)}: write store={given.__name__}()")
-    if given is None or (hasattr(given, "append") and hasattr(given, "load")):
+    if given is None:
+        return None
+    if hasattr(given, "append") and hasattr(given, "load"):
+        lease_s: float | None = getattr(given, "lease_s", None)
+        if lease_s is not None and not 0 < lease_s < float("inf"):
+            raise ValueError(f"a lease lasts for more than 0 seconds, and that of this store for {lease_s}: 15 will do")
         return given
     raise TypeError(
         f"store= takes a store, or its URL, not {kind_of(given)}: give MemoryStore() or 'sqlite:///runs.db'"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +17,11 @@ from weakref import WeakKeyDictionary
 from ..errors import is_failure
 from ..observe.telling import report
 from ..store.base import Store
+from ..store.values import News
 from .outlast import outlasted
 from .raised import Raised, tried
+
+OnBeat = Callable[[Sequence[News]], object]
 
 _BEATS = 3
 """How often a worker beats while a lease lasts."""
@@ -45,10 +48,11 @@ class Heart:
 
     Args:
         store: None: nothing is stored, and nobody else can drive anything.
+        on_beat: told what came for the runs of this worker, at every beat.
     """
 
-    def __init__(self, store: Store | None) -> None:
-        self._store = store
+    def __init__(self, store: Store | None, on_beat: OnBeat) -> None:
+        self._store, self._on_beat = store, on_beat
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Beating] = WeakKeyDictionary()
 
     async def begin(self) -> asyncio.CancelledError | None:
@@ -66,7 +70,16 @@ class Heart:
         if isinstance(came, Raised):
             raise came.error
         here.beaten_at = loop.time()
+        self._on_beat(came)
         return cancelled
+
+    async def look(self) -> None:
+        """See at once what came for the runs of this worker.
+
+        Raises what the store raises.
+        """
+        if self._store is not None:
+            self._on_beat(await self._store.beat())
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -78,7 +91,7 @@ class Heart:
         here = self._loops.setdefault(asyncio.get_running_loop(), _Beating())
         here.driven += 1
         if here.task is None:
-            here.task = asyncio.ensure_future(_beat(self._store, here, lease_s / _BEATS))
+            here.task = asyncio.ensure_future(_beat(self._store, here, lease_s / _BEATS, self._on_beat))
         try:
             yield
         finally:
@@ -88,16 +101,36 @@ class Heart:
                 here.task = None
 
 
-async def _beat(store: Store, here: _Beating, every_s: float) -> None:
+async def _beat(store: Store, here: _Beating, every_s: float, on_beat: OnBeat) -> None:
     while True:
         await asyncio.sleep(every_s)
         came = await tried(store.beat)
         if not isinstance(came, Raised):
             here.beaten_at = asyncio.get_running_loop().time()
+            on_beat(came)
         elif isinstance(came.error, asyncio.CancelledError):
             return
         else:  # the next beat may be in time; if none is, the runs are taken, and their appends are refused
             report("the store raised %s on a beat", type(came.error).__name__)
+
+
+async def released(
+    store: Store, run_id: str, epoch: int, *, unless_news: bool
+) -> tuple[News | None, asyncio.CancelledError | None]:
+    """Release a run that has not finished, whatever cancels. Return what keeps it, and the last cancellation meanwhile.
+
+    A store that fails is logged: the run is free once this worker has ended.
+
+    Args:
+        unless_news: keep it if something came for it.
+    """
+    came, cancelled = await outlasted(partial(store.release, run_id, epoch=epoch, unless_news=unless_news))
+    if isinstance(came, Raised) and not is_failure(came.error):
+        raise came.error
+    if isinstance(came, Raised):
+        report("run %s could not be released: the store raised %s", run_id, type(came.error).__name__)
+        return None, cancelled
+    return came, cancelled
 
 
 async def let_go(store: Store, run_id: str, epoch: int) -> None:
@@ -107,10 +140,6 @@ async def let_go(store: Store, run_id: str, epoch: int) -> None:
 
     Raises asyncio.CancelledError: if the caller cancelled meanwhile.
     """
-    came, cancelled = await outlasted(partial(store.release, run_id, epoch=epoch))
-    if isinstance(came, Raised) and not is_failure(came.error):
-        raise came.error
-    if isinstance(came, Raised):
-        report("run %s could not be released: the store raised %s", run_id, type(came.error).__name__)
+    _, cancelled = await released(store, run_id, epoch, unless_news=False)
     if cancelled is not None:
         raise cancelled

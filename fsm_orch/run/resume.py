@@ -43,10 +43,15 @@ async def claimed(store: Store, run_id: str) -> Claim:
     Raises LeaseHeld: if another worker drives it.
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
-    claim = await _asked(store.claim, run_id)
+    claim = await asked(store.claim, run_id)
     if claim is None:
-        raise StartError(f"this store knows of no run {run_id!r}: it was never stored, or is forgotten")
+        raise not_known(run_id)
     return claim
+
+
+def not_known(run_id: str) -> StartError:
+    """Return what is said of a run that a store does not know."""
+    return StartError(f"this store knows of no run {run_id!r}: it was never stored, or is forgotten")
 
 
 async def loaded(store: Store, run_id: str) -> tuple[Input, ...]:
@@ -54,7 +59,7 @@ async def loaded(store: Store, run_id: str) -> tuple[Input, ...]:
 
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
-    return await _asked(store.load, run_id)
+    return await asked(store.load, run_id)
 
 
 def take_over(run: Run) -> None:
@@ -114,8 +119,8 @@ async def _check_kept(store: Store, run_id: str, place: int, event: Input, failu
         raise AnswerError(f"something else happened to run {run_id!r} first: load what it waits for now") from failure
 
 
-async def _asked(knows: Callable[[str], Awaitable[Known]], run_id: str) -> Known:
-    """Return what a store knows of a run.
+async def asked(knows: Callable[[str], Awaitable[Known]], run_id: str) -> Known:
+    """Return what a store says of a run.
 
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """

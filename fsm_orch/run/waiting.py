@@ -61,6 +61,11 @@ def _open(compiled: CompiledMachine, now: Configuration) -> tuple[Question, ...]
     return tuple([_question(compiled, now, effect) for effect in due(now) if isinstance(effect, AskHuman)])
 
 
+def open_questions(run: Run) -> tuple[Question, ...]:
+    """Return what humans are asked in a run, be it that work is due beside it."""
+    return _open(run.compiled, run.now)
+
+
 def _question(compiled: CompiledMachine, now: Configuration, effect: AskHuman) -> Question:
     level = levels(compiled, now, effect.path)[-1]
     place, spec = level.now, level.compiled.states[effect.state].spec
@@ -92,9 +97,9 @@ def chosen(run: Run, question: Question | str | None) -> Question:
     Args:
         question: it, or its key; None: the only one.
 
-    Raises AnswerError: if the run does not wait for it, or for several and none is named.
+    Raises AnswerError: if the run does not ask it, or asks several and none is named.
     """
-    asked = questions(run.compiled, run.now)
+    asked = open_questions(run)
     if question is None and len(asked) == 1:
         return asked[0]
     key = question.key if isinstance(question, Question) else question
@@ -126,8 +131,8 @@ def answered(
     if id == question.key:
         raise AnswerError(f"{id!r} is the key of its question: give the answer an id of its own")
     event = _as_input(run, question, answer, id=id, who=who)
-    # A bad answer that was folded would be a refusal for good. And nothing can change while the run waits, so what the
-    # answer leads to can be tried exactly: the kernel is pure, and of the copy nothing is kept.
+    # A bad answer that was folded would be a refusal for good. What it leads to can be tried exactly, as nothing else
+    # happens meanwhile: the kernel is pure, and of the copy nothing is kept.
     if why := _refusal(run, event, cast):
         raise AnswerError(f"this answer to {question.key!r} does not fit: {why}")
     return event
@@ -143,7 +148,8 @@ def _as_input(run: Run, question: Question, answer: Any, *, id: str, who: str | 
         told = as_answer(answer, machine.states[question.state].state, machine.definition.context)
     except ContextError as error:
         raise AnswerError(str(error)) from None
-    given = inputs.Answered(ask=question.ask, id=id, value=told, who=who, at=run.now.at, path=question.path)
+    at = run.now.at if run.now.is_waiting else run.elapsed()  # no time passes while it waits for nothing else
+    given = inputs.Answered(ask=question.ask, id=id, value=told, who=who, at=at, path=question.path)
     try:
         return read_back(given, "this answer")
     except WrongType:
@@ -163,7 +169,7 @@ def is_given_already(run: Run, id: str, question: Question | str | None, answer:
     assert isinstance(first, inputs.Answered)
     # the run as it was then, which says what the answer is read by
     before = Run(run.compiled, run.journal[:place], clock=lambda: first.at, is_stored=True)
-    asked = next((q for q in questions(run.compiled, before.now) if (q.path, q.ask) == (first.path, first.ask)), None)
+    asked = next((q for q in open_questions(before) if (q.path, q.ask) == (first.path, first.ask)), None)
     key = question.key if isinstance(question, Question) else question
     if asked is None or key not in (None, asked.key):
         raise AnswerError(f"id {id!r} is of another answer in this run: give each answer an id of its own")
@@ -174,7 +180,7 @@ def is_given_already(run: Run, id: str, question: Question | str | None, answer:
 
 def _refusal(run: Run, event: inputs.Answered, cast: Cast) -> str | None:
     """Return why the agent that asked could not go on with an answer; None if it can, or acts otherwise."""
-    copy = Run(run.compiled, [*run.journal, event], clock=lambda: run.now.at, is_stored=True)
+    copy = Run(run.compiled, [*run.journal, event], clock=lambda: event.at, is_stored=True)
     before = len(copy.records)
     act = next((effect for effect in due(copy.now) if isinstance(effect, Act) and effect.path == event.path), None)
     if act is None:  # its round is not over
@@ -204,5 +210,6 @@ def overdue(run: Run, now_s: float) -> Question | None:
     Args:
         now_s: seconds of the epoch.
     """
-    asked = _open(run.compiled, run.now)
-    return next((each for each in asked if each.expires_at is not None and now_s >= each.expires_at), None)
+    return next(
+        (each for each in open_questions(run) if each.expires_at is not None and now_s >= each.expires_at), None
+    )

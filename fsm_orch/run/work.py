@@ -41,6 +41,8 @@ class Work:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._seen: Configuration | None = None
+        self._is_chain = False
+        """Whether nothing is due but what was given last."""
         self._to_do: dict[Effect, None] = {}
         """What is due and nobody is at work on, in order."""
         self._tasks: dict[Effect, _Task] = {}
@@ -51,8 +53,11 @@ class Work:
 
     @property
     def is_alone(self) -> bool:
-        """Whether nobody is at work, and nothing is to be begun."""
-        return not self._tasks and not self._to_do
+        """Whether nobody is at work, nothing is to be begun, and nothing will be until what was given is done."""
+        if self._tasks or self._to_do:
+            return False
+        # what a human answers meanwhile makes something due
+        return self._is_chain or not any(isinstance(effect, AskHuman) for effect in due(self._run.now))
 
     def next(self) -> Effect | None:
         """Return what is to be begun next, None if nothing is; what is due no longer is given up.
@@ -73,9 +78,10 @@ class Work:
         else:  # nobody is at work: all that is due is to be begun
             begun = due(now)
             if len(begun) == 1:  # a chain
-                self._seen = None
+                self._seen, self._is_chain = None, True
                 return None if isinstance(begun[0], AskHuman) or run.is_draining else begun[0]
         self._seen = now
+        self._is_chain = False
         self._to_do.update(dict.fromkeys([effect for effect in begun if not isinstance(effect, AskHuman)]))
         if not self._to_do or run.is_draining:
             return None

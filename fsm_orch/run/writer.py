@@ -130,6 +130,11 @@ class Run:
         return self.now.status == "finished"
 
     @property
+    def is_left(self) -> bool:
+        """Whether nothing more is folded for it here."""
+        return self.is_given_out or self.is_stopping
+
+    @property
     def is_stored(self) -> bool:
         """Whether there is nothing to store."""
         return self._store is None or self._stored == len(self.journal)
@@ -213,7 +218,7 @@ class Run:
 
     def land(self, detail: str) -> None:
         """Land the run while it is driven, and end what is under way, unless nothing more is folded."""
-        if not self.is_given_out and not self.is_stopping:
+        if not self.is_left:
             self.cancel(detail)
             self._end_what_is_over()
 
@@ -241,8 +246,14 @@ class Run:
             work.give_up()
 
     def leave(self) -> None:
-        """Let nothing more happen to it here: its result is given out."""
+        """Let nothing more happen to it here: its result is given out. No time passes from now on."""
         self.is_given_out = True
+        self.time.hold()
+
+    def come_back(self) -> None:
+        """Go on after all: something came before it was given out."""
+        self.is_given_out = False
+        self.time.go_on()
 
     async def pause(self, *, is_read: bool) -> None:
         """Let others have the event loop if this run has had it for long, and store all that is journaled.

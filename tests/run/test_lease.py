@@ -56,7 +56,8 @@ async def test_a_run_that_another_worker_drives_is_not_resumed() -> None:
 
 async def test_a_run_whose_lease_is_over_is_taken_and_its_owner_is_fenced() -> None:
     """A worker that was thought dead stores nothing of a run that another goes on with, and sends nothing for it."""
-    store, begun, go = MemoryStore(), asyncio.Event(), asyncio.Event()
+    now, begun, go = [0.0], asyncio.Event(), asyncio.Event()
+    store = MemoryStore(wall_clock=lambda: now[0])
     model = ScriptedModel([BILLING, {"handoff": "done", "invoice": None, "answer": "a"}])
 
     class Stalls:
@@ -67,9 +68,10 @@ async def test_a_run_whose_lease_is_over_is_taken_and_its_owner_is_fenced() -> N
             await go.wait()
             return await Support.triage.agent.act(visit)
 
-    dead = Runner(Support, model=ScriptedModel([]), store=store.beside(lease_s=0), agents={Support.triage: Stalls()})
+    dead = Runner(Support, model=ScriptedModel([]), store=store.beside(lease_s=60), agents={Support.triage: Stalls()})
     zombie = asyncio.create_task(dead.run(Ticket(query="x"), run_id="r"))
     await begun.wait()
+    now[0] = 61.0
     result = await Runner(Support, model=model, store=store.beside(lease_s=60)).resume("r")
     journal = await store.load("r")
     go.set()

@@ -1,0 +1,75 @@
+"""What came for a run from outside, while it is driven or when it goes on: answers of humans, and a wish to cancel it.
+
+Of two answers to one question the first in the inbox counts. It is folded if its question is still open and it fits;
+else it is refused, which makes room for another. Whoever posts tries it before, as `Runner.resume` does.
+"""
+
+from __future__ import annotations
+
+from ..errors import AnswerError
+from ..kernel import inputs
+from ..observe.telling import report
+from ..store.values import News, Post
+from .cast import Cast
+from .waiting import Question, answered, open_questions, overdue
+from .writer import Run
+
+CANCELLED = "it was cancelled from outside, as Runner.cancel does"
+_AT_ANY_TIME = float("-inf")
+"""An answer that is in the inbox has come before whoever lets its question expire."""
+
+
+def folded(run: Run, news: News, cast: Cast) -> list[Post]:
+    """Fold what came for a run, unless nothing more is folded here. Return and log the answers that are refused."""
+    if news.is_cancel_asked:
+        run.land(CANCELLED)
+    refused: list[Post] = []
+    for post in news.posts:
+        if run.is_finished or run.is_left:
+            break
+        try:
+            event = _event(run, post, cast)
+        except AnswerError:  # which tells of the answer, and a log may not
+            report(
+                "run %s: the answer %r to %r was refused, and changes nothing: its question is not open, or it does "
+                "not fit. Runner.resume says why before it posts one",
+                *(run.now.run_id, post.id, post.question),
+            )
+            refused.append(post)
+        else:
+            if event is not None:
+                run.fold(event)
+    return refused
+
+
+def _event(run: Run, post: Post, cast: Cast) -> inputs.Answered | None:
+    """Return an answer as an input; None if it is folded already, and not stored yet.
+
+    Raises AnswerError: if it cannot be folded.
+    """
+    question = next((each for each in open_questions(run) if each.key == post.question), None)
+    is_known = any(isinstance(event, inputs.Answered) and event.id == post.id for event in run.journal)
+    if is_known and (question is not None or run.is_stored):
+        raise AnswerError(f"id {post.id!r} is of another answer in this run: give each answer an id of its own")
+    if is_known:
+        return None
+    if question is None:
+        raise AnswerError(f"{post.question!r} is not open")
+    return answered(run, question, post.answer, id=post.id, who=post.who, cast=cast, now_s=_AT_ANY_TIME)
+
+
+def expire(run: Run, now_s: float) -> None:
+    """Let the questions of a run expire whose time is over, unless nothing more is folded here.
+
+    Args:
+        now_s: seconds of the epoch.
+    """
+    while not run.is_finished and not run.is_left and (late := overdue(run, now_s)) is not None:
+        run.fold(expired(run, late))
+
+
+def expired(run: Run, question: Question) -> inputs.Failed:
+    """Return that nobody has answered a question in time, as an input."""
+    at = run.now.at if run.now.is_waiting else run.elapsed()  # no time passes while it waits for nothing else
+    detail = f"nobody answered {question.key!r} in time"
+    return inputs.Failed(reason="timeout", detail=detail, at=at, path=question.path)
