@@ -90,7 +90,7 @@ def takeover() -> None:
             with WorkerProcess(url, provider, Path(folder), *words) as dies:
                 owners = _owners(store, lambda found: len(found) == 1)
                 (dead,) = set(owners.values())
-                with WorkerProcess(url, provider, Path(folder), *words) as takes:
+                with WorkerProcess(url, provider, Path(folder), *words, "--concurrency", "60") as takes:  # has room
                     _owners(store, lambda found: len(found) == 2)
                     dies.send(signal.SIGKILL)
                     died, left = time.perf_counter(), []

@@ -72,16 +72,16 @@ def kept() -> MemoryStore:
     return MemoryStore(wall_clock=asyncio.get_running_loop().time)
 
 
-def runner(store: MemoryStore, machine: Any = Works, *, lease_s: float = 15.0) -> Any:
+def runner(store: MemoryStore, machine: Any = Works) -> Any:
     """Return a runner that is a worker of its own."""
-    return Runner(machine, store=store.beside(lease_s=lease_s), wall_clock=asyncio.get_running_loop().time)
+    return Runner(machine, store=store.beside(lease_s=15), wall_clock=asyncio.get_running_loop().time)
 
 
 async def left(store: MemoryStore, name: str) -> None:
     """Store the beginning of a run whose worker has died when its first state was left."""
     whole = await Runner(Works).run(Job(name=name), run_id=name, deps="")
     place = next(n for n, event in enumerate(whole.journal) if isinstance(event, inputs.Replied))
-    await keep(runner(store, lease_s=0), name, whole.journal[: place + 1])
+    await keep(runner(store), name, whole.journal[: place + 1])
 
 
 @asynccontextmanager
@@ -189,6 +189,27 @@ async def test_questions_that_expire_are_swept() -> None:
     assert ["later"] == [row.run_id for row in rows if row.head.status == "waiting"]
 
 
+@pytest.mark.parametrize("came", ["an answer", "a cancellation", "both"])
+async def test_what_came_for_a_run_that_waits_is_folded(came: str) -> None:
+    """Within the pause, though nobody drove it; a run for which nothing came waits on."""
+    store, loop = kept(), asyncio.get_running_loop()
+    for name in ("r", "other"):
+        await runner(store, Refunds).enqueue(Claim(query="x"), run_id=name)
+    async with working(runner(store, Refunds)):
+        await asyncio.sleep(10.5)
+        (question,) = runner(store, Refunds).replay(await store.load("r")).waiting
+        if came != "a cancellation":
+            await store.post("r", question.key, "1", {"handoff": "yes", "note": "ok"}, who="ann")
+        if came != "an answer":
+            await store.ask_cancel("r")
+        (ended,) = await finished(store, 1)
+        (waits,) = await store.list(status="waiting")
+
+    assert 10.5 <= loop.time() < 12
+    assert ("r", "paid" if came == "an answer" else "human") == (ended.run_id, ended.head.state)
+    assert ("other", None) == (waits.run_id, waits.owner)
+
+
 async def test_a_run_that_cannot_go_on_is_told_and_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     """Others go on meanwhile; it is tried again after a while, and goes on once it can."""
     store = kept()
@@ -292,13 +313,28 @@ async def test_dependencies_that_must_be_awaited_are_refused_by_name(caplog: pyt
 
 
 async def test_an_answer_that_does_not_fit_makes_no_worker_spin(caplog: pytest.LogCaptureFixture) -> None:
-    """Its run is looked at, stands where it stood, and is left alone for a while."""
+    """It is refused, and its run is looked at no more for it."""
     store = kept()
     await runner(store, Refunds).run(Claim(query="x"), run_id="r")
     await store.post("r", "nobody asked", "1", True)
     worker, claims = runner(store, Refunds), list[str]()
     claim = worker.store.claim
     worker.store.claim = lambda run_id: claims.append(run_id) or claim(run_id)  # type: ignore[func-returns-value]
+    async with working(worker):
+        await asyncio.sleep(3 * REST_S)
+
+    assert ["r"] == claims
+    assert "run r: the answer '1' to 'nobody asked' was refused" in caplog.text
+
+
+async def test_a_run_that_stands_where_it_stood_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever its store says of it, it is not claimed again and again."""
+    store = kept()
+    await runner(store, Refunds).run(Claim(query="x"), run_id="r")
+    worker, claims = runner(store, Refunds), list[str]()
+    claim = worker.store.claim
+    worker.store.claim = lambda run_id: claims.append(run_id) or claim(run_id)  # type: ignore[func-returns-value]
+    worker.store.claimable = lambda *words, **options: store.list()
     async with working(worker):
         await asyncio.sleep(3 * REST_S)
 
