@@ -2,6 +2,7 @@
 
     python tests/benchmarks/workers.py            all of it, one JSON line each
     python tests/benchmarks/workers.py runs       500 runs of two model calls, queued and worked off, by 1 and 2 workers
+    python tests/benchmarks/workers.py inside     the same in one process, whose model answers at once
     python tests/benchmarks/workers.py takeover   from the death of a worker to when its runs are another's
     python tests/benchmarks/workers.py claimable  1,000 open runs among 101,000, and 100,000 that wait besides
     python tests/benchmarks/workers.py restarts   1,500 runs through three crashes of PostgreSQL
@@ -25,6 +26,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`
 
+from benchmarks.speed import Stub
 from support.errands import Errand, Errands
 from support.fleet import WorkerProcess, asked, serving, wait_until
 from support.servers import own_postgres, postgres
@@ -78,6 +80,35 @@ def runs() -> None:
                 _say(store=kind, workers=workers, enqueue_ms=round(took / 500 * 1e3, 2), calls=calls,
                      runs_s=round(500 / seconds, 1))  # fmt: skip
                 store.close()
+
+
+def inside() -> None:
+    """Print how many runs a second are queued and worked off in one process, whose model answers at once."""
+
+    async def measure(kind: str, url: str) -> None:
+        runner = Runner(Errands, model=Stub(), store=SqlStore(url))
+        assert isinstance(runner.store, SqlStore)
+        await runner.store.beat()
+        began, cpu = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(runner.enqueue(Errand(name="x")) for _ in range(500)))
+        queued = time.perf_counter() - began
+        working = asyncio.ensure_future(runner.work())
+        while len(await runner.store.list(status="finished", limit=500)) < 500:  # noqa: ASYNC110 - of any worker
+            await asyncio.sleep(0.05)
+        took, cpu = time.perf_counter() - began, time.process_time() - cpu
+        await runner.drain()
+        await working
+        _say(
+            store=kind,
+            enqueue_ms=round(queued / 500 * 1e3, 2),
+            runs_s=round(500 / took),
+            cpu_ms=round(cpu / 500 * 1e3, 2),
+        )
+        runner.store.close()
+
+    with urls() as by_kind:
+        for kind, url in by_kind.items():
+            asyncio.run(measure(kind, url))
 
 
 def takeover() -> None:
@@ -189,6 +220,6 @@ def _say(**figures: Any) -> None:
 
 
 if __name__ == "__main__":
-    measures = {"runs": runs, "takeover": takeover, "claimable": claimable, "restarts": restarts}
+    measures = {"runs": runs, "inside": inside, "takeover": takeover, "claimable": claimable, "restarts": restarts}
     for name in sys.argv[1:] or list(measures):
         measures[name]()
