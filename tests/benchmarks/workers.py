@@ -155,10 +155,10 @@ async def _filled(store: Store, name: str, count: int, head: Head, **options: An
 
 
 async def _found(store: Store, kind: str, **said: Any) -> None:
-    looks, claims = [], []
+    looks, claims, rows = list[float](), list[float](), list[Any]()
     for _ in range(10):
         began = time.perf_counter()
-        rows = await store.claimable(["d"], expired_before=1e9, limit=50)
+        rows = list(await store.claimable(["d"], expired_before=1e9, limit=50))
         looks.append(time.perf_counter() - began)
         began = time.perf_counter()
         claimed = await asyncio.gather(*(store.claim(row.run_id) for row in rows))
