@@ -15,11 +15,13 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.machinery import all_suffixes
 from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
 
 import pydantic
 
@@ -65,6 +67,10 @@ class Module:
 
     def known(self) -> dict[str, AnyMachine]:
         """Import the module and return what it defines or imports, by all names; raises as `machines` does."""
+        return {name: value for name, value in vars(self.imported()).items() if is_machine(value)}
+
+    def imported(self) -> ModuleType:
+        """Import the module; raises as `machines` does."""
         if str(self.top) not in sys.path:
             sys.path.insert(0, str(self.top))
         module = None
@@ -84,7 +90,24 @@ class Module:
         if not (file.is_file() and file.samefile(self.path)):
             hidden = f"{str(self.path)!r} is hidden by another module that Python calls {self.name!r}"
             raise DiscoveryError(f"{hidden}. Rename the file, or make a package of its folder by an __init__.py")
-        return {name: value for name, value in vars(module).items() if is_machine(value)}
+        assert module is not None  # it has a file
+        return module
+
+
+def function(target: str, root: Path) -> Callable[..., Any]:
+    """Find a function, `MODULE:NAME`.
+
+    Raises DiscoveryError: if there is no such module or function, or the module cannot be imported.
+    Raises DefinitionError: if a machine of the module does not build.
+    """
+    found = modules(target, root)
+    name = found[0].picked
+    if name is None:
+        raise DiscoveryError(f"{target!r} names no function. Name one in a module, such as 'machines.shop:open_shop'")
+    named = getattr(found[0].imported(), name, None)
+    if not callable(named):
+        raise DiscoveryError(f"No function {name!r} in {found[0].spelling!r}. Write one, or name another")
+    return cast("Callable[..., Any]", named)
 
 
 def machine(target: str, root: Path) -> AnyMachine:

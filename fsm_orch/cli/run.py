@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
-import structlog
 import typer
 
 from .. import discover
 from ..define.context import Context
 from ..errors import AnswerError, Drained
-from ..observe.base import Observer
 from ..observe.log import log_records
 from ..run.driver import random_id
 from ..run.result import RunResult
@@ -26,6 +24,7 @@ from ..store.base import Store
 from ..store.memory import MemoryStore
 from . import outcome, start
 from .ask import answer_to
+from .logs import json_logger
 from .path import PathWriter, show_result
 from .prompts import prompt_writer
 from .show import complain, complaints, console, interrupted
@@ -71,7 +70,7 @@ def run(
         runner = Runner[Any, Any](
             machine,
             model=start.model_of(machine, model),
-            observers=[_event_log()] if events else [],
+            observers=[log_records(json_logger())] if events else [],
             on_prompt=prompt_writer(console(stderr=True)) if prompts else None,
             store=kept,
         )
@@ -154,14 +153,3 @@ async def _streamed(
     async with runner.stream(context, deps=deps, run_id=run_id, text=path.is_alive) as records:
         await path.follow(records)
         return await records.result()
-
-
-def _event_log() -> Observer:
-    """Return an observer that logs to stderr, by a logger of its own: structlog's configuration is the user's."""
-    logger = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
-        processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.BoundLogger,
-        context_class=dict,
-    )
-    return log_records(logger)

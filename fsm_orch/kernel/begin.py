@@ -33,6 +33,7 @@ def started(
     trace_id: str | None = None,
     state: str | None = None,
     after: str | None = None,
+    tenant: str | None = None,
 ) -> inputs.Started:
     """Return the input that begins a run of a machine.
 
@@ -41,6 +42,7 @@ def started(
         trace_id: None: the run id.
         state: where it starts; None: in the initial state.
         after: the run of its thread that came before it.
+        tenant: for whom it runs.
     """
     return inputs.Started(
         run_id=run_id,
@@ -52,6 +54,7 @@ def started(
         kernel=VERSION,
         state=None if state == compiled.definition.initial.name else state,
         after=after,
+        tenant=tenant,
         limits=compiled.limits.model_copy(),  # a model of pydantic has a `__dict__`, and journals are handed out
         prices=compiled.terms.prices.copy(),
         shares=compiled.terms.shares.copy(),

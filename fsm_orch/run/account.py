@@ -8,6 +8,7 @@ stays within the limits, however many of them are under way at once. Only overru
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -36,8 +37,13 @@ def account_of(first: Started) -> str | None:
     return None if first.thread_id is None or not first.limits.has_thread else _name(first.thread_id)
 
 
-async def begun(store: Store, compiled: CompiledMachine, first: Started, account: str, epoch: int) -> Started:
+async def begun(
+    store: Store, compiled: CompiledMachine, first: Started, account: str, epoch: int, *, is_queued: bool = False
+) -> Started:
     """Move to a run what it may take of its thread, and store its beginning. Return the beginning as it was stored.
+
+    Args:
+        is_queued: nobody owns it then.
 
     Raises what the store raises.
     """
@@ -54,7 +60,8 @@ async def begun(store: Store, compiled: CompiledMachine, first: Started, account
         # one that lands at once has its end in the same input, and gives back in the same transaction
         holds = (takes, given_back(account, now)) if now.status == "finished" else (takes,)
         try:
-            await store.append(first.run_id, 0, (moved,), head=head_of(compiled, now), epoch=epoch, holds=holds)
+            begins = partial(store.append, first.run_id, 0, (moved,), head=head_of(compiled, now), epoch=epoch)
+            await begins(holds=holds, is_queued=is_queued)
         except TooLittleLeft:  # another run of the thread came first, which has taken a part
             continue
         return moved

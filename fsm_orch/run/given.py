@@ -142,7 +142,8 @@ def check_first(first: Started) -> None:
     """
     if first.run_id == "":
         raise StartError("run_id= names a run, and '' names none: leave it out for a random one")
-    for name, held in (("run_id", first.run_id), ("thread_id", first.thread_id), ("trace_id", first.trace_id)):
+    for name in ("run_id", "thread_id", "trace_id", "tenant"):
+        held = getattr(first, name)
         if held is not None:
             _check_text(name, held, StartError)
     if first.messages:  # its context has been looked at, and all else is ours

@@ -42,12 +42,13 @@ from .first import RunOptions, first_input
 from .result import RunResult, place
 from .stream import RunStream
 from .waiting import questions
+from .working import Working
 from .writer import Run
 
 _PATIENT = Retry()
 
 
-class Runner(Connecting, Continuing[C, D]):
+class Runner(Connecting, Continuing[C, D], Working[C, D]):
     """Runs a machine, as often and as concurrently as wanted; `async with runner:` keeps its MCP servers connected.
 
     Args:
@@ -215,8 +216,12 @@ class Runner(Connecting, Continuing[C, D]):
         return self._result(now, records, events, compiled=compiled, heard=heard)
 
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
-        first = first_input(self.compiled, context, options, run_id=self._new_id())
+        first = self._first(context, options)
         given.check_deps(self.definition, deps)
+        return first
+
+    def _first(self, context: C, options: RunOptions) -> Started:
+        first = first_input(self.compiled, context, options, run_id=self._new_id())
         given.check_thread(first, self.store)
         return first
 

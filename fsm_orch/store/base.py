@@ -7,7 +7,7 @@ thought dead and wakes up writes nothing. Our journal is the only truth; an owne
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import Any, Protocol
 
 from ..amounts import Amount
@@ -16,6 +16,10 @@ from .values import Claim, Head, Hold, Listed, News, PaidResponse, RunStatus
 
 PAGE = 50
 """How many runs a page of a list has, if nobody says."""
+
+
+LEASE_S = 15.0
+"""For how many seconds a beat keeps the runs of a worker from others, if nobody says."""
 
 
 class Store(Protocol):
@@ -39,6 +43,7 @@ class Store(Protocol):
         epoch: int,
         responses: Sequence[PaidResponse] = (),
         holds: Sequence[Hold] = (),
+        is_queued: bool = False,
     ) -> Awaitable[None]:
         """Append inputs to a journal, all or none. Once this was awaited they are kept.
 
@@ -63,6 +68,7 @@ class Store(Protocol):
             responses: kept until the run has taken another hop.
             holds: what moves in the same transaction: all of them and the inputs, or nothing. If all inputs are stored
                 already, so are the holds, and they are skipped too.
+            is_queued: what begins at 0 is owned by nobody, and any worker may claim it.
 
         Raises StoreError: if other inputs are stored there (the run id is taken), or `start` leaves a gap.
         Raises LeaseLost: if this worker does not own the run in this epoch.
@@ -80,6 +86,20 @@ class Store(Protocol):
         Of a run that has finished the head is given and nothing changes. None: the run is not known.
 
         Raises LeaseHeld: if another worker owns it, and beats.
+        """
+        ...
+
+    async def claimable(
+        self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
+    ) -> Sequence[Listed]:
+        """Return runs that nobody drives and somebody should, the one that began first first.
+
+        They are free, or their owner's lease is over, and they run; or they wait, and have an answer in their inbox, a
+        cancellation that was asked for, or a question that has expired. Another worker may claim them a moment later.
+
+        Args:
+            digests: of the definitions that can be driven here; no others are given.
+            expired_before: seconds of the epoch before which a question has expired.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from threading import Lock
@@ -44,6 +44,12 @@ class _Kept:
     def news(self, run_id: str) -> News:
         posts = tuple(post for question, post in self.posts.items() if question not in self.folded)
         return News(run_id, posts, self.is_cancel_asked)
+
+    def is_due(self, run_id: str, expired_before: float) -> bool:
+        """Return whether somebody should drive it."""
+        if self.head.status != "waiting":
+            return self.head.status == "running"
+        return bool(self.news(run_id).posts) or self.is_cancel_asked or _asks_until(self.head) < expired_before
 
     def listed(self, run_id: str, is_alive: bool) -> Listed:
         first = self.journal[0]
@@ -108,29 +114,34 @@ class MemoryStore:
         epoch: int,
         responses: Sequence[PaidResponse] = (),
         holds: Sequence[Hold] = (),
+        is_queued: bool = False,
     ) -> None:
         """Append inputs to a journal and move what is held, as `Store.append` does."""
+        owner = None if is_queued else self._owner
         with self._lock:
-            kept = self._checked(run_id, start, inputs, epoch)
+            kept = self._checked(run_id, start, inputs, (owner, epoch))
             count = 0 if kept is None else len(kept.journal) - start
             if count >= len(inputs):  # all is kept already, or nothing was said of a run that is not known
                 return
             accounts = self._moved(holds)
             if kept is None:
-                kept = _Kept(next(self._count), self._owner, epoch, head, self._wall_clock(), 0.0)
+                kept = _Kept(next(self._count), owner, epoch, head, self._wall_clock(), 0.0)
                 self._kept[run_id] = kept
             self._accounts |= accounts
             self._extend(kept, inputs[count:], head, responses)
             if head.status == "finished":
                 self._end(run_id)
 
-    def _checked(self, run_id: str, start: int, inputs: Sequence[Input], epoch: int) -> _Kept | None:
+    def _checked(self, run_id: str, start: int, inputs: Sequence[Input], owned: tuple[str | None, int]) -> _Kept | None:
         """Return what is kept of a run.
+
+        Args:
+            owned: the owner and the epoch that it must have.
 
         Raises StoreError: if inputs do not continue it, or it is somebody else's.
         """
         kept = self._kept.get(run_id)
-        is_mine = kept is None or (kept.owner, kept.epoch) == (self._owner, epoch)
+        is_mine = kept is None or (kept.owner, kept.epoch) == owned
         if not is_mine and start:
             raise lease_lost(run_id)
         journal = [] if kept is None else kept.journal
@@ -191,6 +202,18 @@ class MemoryStore:
                 news=kept.news(run_id),
                 responses=tuple(kept.responses.values()),
             )
+
+    async def claimable(
+        self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
+    ) -> Sequence[Listed]:
+        """Return runs that nobody drives and somebody should, the one that began first first."""
+        with self._lock:
+            rows = [
+                kept.listed(run_id, False)
+                for run_id, kept in self._kept.items()
+                if not self._is_alive(kept.owner) and kept.is_due(run_id, expired_before)
+            ]
+        return [row for row in rows if row.digest in digests][:limit]
 
     async def release(
         self, run_id: str, *, epoch: int, is_open: bool = False, unless_news: bool = False

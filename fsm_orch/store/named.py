@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from ..define.wording import to_install
 from ..errors import StartError
+from .base import LEASE_S
 
 if TYPE_CHECKING:
     from .sql import SqlStore
 
 
-def store_at(url: str, *, is_there: bool = False, patience_s: float = 30.0) -> SqlStore:
+def store_at(url: str, *, lease_s: float = LEASE_S, is_there: bool = False, patience_s: float = 30.0) -> SqlStore:
     """Return the store at a URL: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
 
     Args:
+        lease_s: for how many seconds a beat keeps the runs of this worker from others.
         is_there: whether a file must be there already; else it is made.
         patience_s: for how many seconds a database that is away is waited for.
 
@@ -25,4 +27,4 @@ def store_at(url: str, *, is_there: bool = False, patience_s: float = 30.0) -> S
         from .sql import SqlStore  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
         raise StartError(f"a store in a database needs some packages: {to_install('sql')}") from error
-    return SqlStore(url, is_there=is_there, patience_s=patience_s)
+    return SqlStore(url, lease_s=lease_s, is_there=is_there, patience_s=patience_s)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from ..amounts import Amount
@@ -45,6 +46,7 @@ class CrashingStore:
         epoch: int,
         responses: Sequence[PaidResponse] = (),
         holds: Sequence[Hold] = (),
+        is_queued: bool = False,
     ) -> None:
         """Keep inputs, or crash.
 
@@ -54,7 +56,8 @@ class CrashingStore:
         if self._writes < -1:
             raise Crashed("the store has crashed before")
         if self._writes >= 0 or self._keeps == "everything":
-            await self._store.append(run_id, start, inputs, head, epoch=epoch, responses=responses, holds=holds)
+            append = partial(self._store.append, run_id, start, inputs, head, epoch=epoch)
+            await append(responses=responses, holds=holds, is_queued=is_queued)
         if self._writes == -1:
             raise Crashed("the store crashed")
 
@@ -65,6 +68,12 @@ class CrashingStore:
     async def claim(self, run_id: str) -> Claim | None:
         """Claim a run; this counts as no write."""
         return await self._store.claim(run_id)
+
+    async def claimable(
+        self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
+    ) -> Sequence[Listed]:
+        """Return runs that nobody drives."""
+        return await self._store.claimable(digests, expired_before=expired_before, limit=limit)
 
     async def release(
         self, run_id: str, *, epoch: int, is_open: bool = False, unless_news: bool = False

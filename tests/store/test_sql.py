@@ -392,3 +392,28 @@ async def test_a_name_that_no_database_holds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="holds the character 0"):
         await put(store, "a\x00b", 0, at(1))
     store.close()
+
+
+@pytest.mark.slow
+async def test_a_process_that_is_stopped_in_a_transaction_holds_no_other_up_for_good() -> None:
+    """The server ends its transaction after a while, and whoever waited for a run that it had locked goes on."""
+    url = postgres().database("fresh")
+    stopped, other = SqlStore(url, lease_s=0), SqlStore(url)
+    await put(stopped, "a", 0, at(1))
+    woken = threading.Event()
+
+    def stops(session: Any) -> int:
+        """Lock the run, and stop; once woken, go on, in a new transaction if this one was ended."""
+        session.rows(stopped._statements.find, {"run_id": "a"})
+        woken.wait()
+        return len(session.rows(stopped._statements.find, {"run_id": "a"}))
+
+    stopping = asyncio.ensure_future(stopped._do(stops))
+    await asyncio.sleep(0.1)
+    claim = await other.claim("a")
+    woken.set()
+
+    assert claim is not None
+    assert 1 == await stopping
+    for store in (stopped, other):
+        store.close()

@@ -24,6 +24,8 @@ RUNS = st.sampled_from("ab")
 WHO = st.integers(0, 2)
 """Two workers that are alive, and one whose lease is over."""
 EPOCHS = st.integers(1, 3)
+DIGESTS = st.sampled_from(["", "d"])
+"""Runs that do not begin with `Started` have none."""
 HEADS = st.builds(
     Head,
     st.just("s"),
@@ -75,6 +77,15 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
         def append(self, who: int, run: str, start: int, count: int, head: Head, epoch: int, **options: Any) -> None:
             new = [inputs.Answered(ask=1, id=str(place), at=float(place)) for place in range(start, start + count)]
             self.both(who, lambda store: store.append(run, start, new, head, epoch=epoch, **options))
+
+        @rule(who=WHO, run=RUNS, epoch=EPOCHS, head=HEADS, digest=DIGESTS, holds=HOLDS)
+        def queue(self, who: int, run: str, epoch: int, head: Head, digest: str, **options: Any) -> None:
+            first = [inputs.Started(run_id=run, context={}, digest=digest)]
+            self.both(who, lambda store: store.append(run, 0, first, head, epoch=epoch, is_queued=True, **options))
+
+        @rule(who=WHO, digests=st.sets(DIGESTS), before=st.integers(0, 10).map(float), limit=st.integers(1, 3))
+        def claimable(self, who: int, digests: set[str], before: float, limit: int) -> None:
+            self.both(who, lambda store: store.claimable(digests, expired_before=before, limit=limit))
 
         @rule(who=WHO, run=RUNS)
         def claim(self, who: int, run: str) -> None:

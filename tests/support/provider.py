@@ -94,6 +94,7 @@ class Provider:
         template: the tokens that its chat template adds to each message.
         pieces: cuts a text into what one event of a stream adds.
         part: bytes of a stream that travel together.
+        takes_s: seconds before it answers.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Provider:
         template: int = 4,
         pieces: Pieces = by_fives,
         part: int = 2**14,
+        takes_s: float = 0.0,
     ) -> None:
         self.requests: list[Received] = []
         self.arrived = threading.Event()
@@ -118,6 +120,7 @@ class Provider:
         self._template = template
         self._pieces = pieces
         self._part = part
+        self._takes_s = takes_s
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="provider")
         self._ready = threading.Event()
         self._mistake: Exception | None = None
@@ -188,7 +191,7 @@ class Provider:
         self.requests.append(received)
         self.arrived.set()
         fault, answer = self._answer(received)
-        exchange = asyncio.ensure_future(_send(writer, answer, fault))
+        exchange = asyncio.ensure_future(_send(writer, answer, fault, after_s=self._takes_s))
         exchange.add_done_callback(_look)
         while not exchange.done():
             if reader.at_eof() or reader.exception() is not None:
@@ -303,8 +306,9 @@ def _chunked(body: bytes, size: int) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (*parts, b""))
 
 
-async def _send(writer: asyncio.StreamWriter, answer: _Answer, fault: Fault) -> bool:
+async def _send(writer: asyncio.StreamWriter, answer: _Answer, fault: Fault, *, after_s: float) -> bool:
     """Send an answer as the fault says, and return whether the connection stays open."""
+    await asyncio.sleep(after_s)
     whole = answer.head() + answer.body
     match fault.wire:
         case "silent":

@@ -31,6 +31,8 @@ class Append(Struct, frozen=True, kw_only=True):
     """The ids of answers that are among the inputs."""
     first: Values
     """The columns of a run that begins."""
+    is_queued: bool
+    """Whether nobody owns it."""
     at: float
     """Seconds of the epoch."""
 
@@ -112,7 +114,7 @@ class Appends:
             if append.start:
                 raise run_id_taken(append.run_id, 0)
             return 0
-        is_mine = (owned.owner, owned.epoch) == (self._owner, append.epoch)
+        is_mine = (owned.owner, owned.epoch) == (self._owner_of(append), append.epoch)
         if not is_mine and append.start:
             raise lease_lost(append.run_id)
         if not is_mine or append.start > owned.position:
@@ -122,6 +124,9 @@ class Appends:
         if count and append.bodies[:count] != self._stored(session, append, count):
             raise run_id_taken(append.run_id, owned.position)
         return count
+
+    def _owner_of(self, append: Append) -> str | None:
+        return None if append.is_queued else self._owner
 
     def _stored(self, session: Session, append: Append, count: int) -> Sequence[str]:
         values = {"run_id": append.run_id, "start": append.start, "count": count}
@@ -142,7 +147,7 @@ class Appends:
             "stored_at": append.at,
         }
         if owned is None:
-            new = {"id": run_id, "epoch": append.epoch, "owner": self._owner, "is_cancel_asked": False}
+            new = {"id": run_id, "epoch": append.epoch, "owner": self._owner_of(append), "is_cancel_asked": False}
             writes.begin.append({**append.first, **row, **new, "began_at": append.at})
         else:
             writes.go_on.append({**row, "run_id": run_id})

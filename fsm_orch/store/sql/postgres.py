@@ -13,8 +13,11 @@ from .session import Meaning, Values
 from .statements import Statement
 
 _CONNECT_S = 5
-_AWAY = ("08", "57P", "53300")
-"""Error codes of a server that stops, starts, or has no place left; those begin so."""
+_STOPPED_S = 10
+"""After how long the server ends the transaction of a process that was stopped in it: others wait for its locks."""
+_SET = f"SET idle_in_transaction_session_timeout = '{_STOPPED_S}s'"
+_AWAY = ("08", "57P", "53300", "25P03")
+"""Error codes of a server that stops, starts, has no place left, or has ended a transaction; those begin so."""
 _CONFLICT = ("23505", "40001", "40P01")
 """Error codes of others that were faster, or waited for each other."""
 _FINAL = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted to log in")
@@ -37,7 +40,11 @@ class Postgres:
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Open a connection."""
         options = {"connect_timeout": _CONNECT_S, "application_name": "fsm_orch"}
-        return psycopg.connect(self.url, **{name: value for name, value in options.items() if name not in self.url})  # type: ignore[arg-type]
+        options = {name: value for name, value in options.items() if name not in self.url}
+        connection = psycopg.connect(self.url, autocommit=True, **options)  # type: ignore[arg-type]
+        connection.execute(_SET.encode())
+        connection.autocommit = False
+        return connection
 
     def session(self, connection: psycopg.Connection[tuple[Any, ...]]) -> _Session:
         """Return a connection as a session."""

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 VERSION_TABLE = "fsm_version"
 """Where Alembic writes down how far a database was migrated."""
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest of `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -41,6 +41,9 @@ ASKS = runs.c.expires_at.is_not(None)
 sa.Index("fsm_runs_expires", runs.c.expires_at, sqlite_where=ASKS, postgresql_where=ASKS)
 sa.Index("fsm_runs_owner", runs.c.owner, sqlite_where=OPEN, postgresql_where=OPEN)
 
+CANCELS = sa.and_(runs.c.is_cancel_asked, OPEN)
+sa.Index("fsm_runs_cancels", runs.c.id, sqlite_where=CANCELS, postgresql_where=CANCELS)
+
 inputs = sa.Table(
     "fsm_inputs",
     metadata,
@@ -72,6 +75,8 @@ posts = sa.Table(
     sa.Column("posted_at", sa.Double, nullable=False),
     sa.Column("is_folded", sa.Boolean, nullable=False),
 )
+NEWS = ~posts.c.is_folded
+sa.Index("fsm_posts_news", posts.c.run_id, sqlite_where=NEWS, postgresql_where=NEWS)
 
 workers = sa.Table(
     "fsm_workers",

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from .schema import OPEN, VERSION_TABLE, accounts, inputs, posts, responses, runs, workers
+from .schema import CANCELS, NEWS, OPEN, VERSION_TABLE, accounts, inputs, posts, responses, runs, workers
 
 _DIALECTS: dict[str, Any] = {
     "sqlite": sqlite.dialect(paramstyle="named"),
@@ -62,6 +62,8 @@ class Statements:
     taken: Statement
     find: Statement
     """A run with whether its owner is alive, locked."""
+    claimable: Statement
+    """Runs that nobody drives and somebody should, as `page` gives them."""
     claim: Statement
     mine: Statement
     """A run that this worker owns, locked."""
@@ -105,12 +107,10 @@ def page(dialect: str, given: frozenset[str]) -> Statement:
         "began_at": sa.tuple_(r.began_at, r.id) < sa.tuple_(_b("began_at", sa.Double), _b("after", sa.Text)),
         "open": OPEN,
     }
-    columns = (
-        *(r.id, r.state, r.status, r.hops, r.tokens, r.expires_at, r.digest, r.thread_id, r.tenant, r.position),
-        *(r.epoch, r.owner, sa.and_(OPEN, _is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at),
-    )
     said = [clause for name, clause in wanted.items() if name in given]
-    return _text(dialect, sa.select(*columns).where(*said).order_by(r.began_at.desc(), r.id.desc()).limit(_b("limit")))
+    return _text(
+        dialect, sa.select(*_listed(dialect)).where(*said).order_by(r.began_at.desc(), r.id.desc()).limit(_b("limit"))
+    )
 
 
 def _text(dialect: str, clause: ClauseElement) -> Statement:
@@ -181,6 +181,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "find": sa.select(r.owner, r.epoch, *(r[name] for name in _HEAD), r.is_cancel_asked, _is_alive(dialect))
         .where(r.id == _b("run_id"))
         .with_for_update(),
+        "claimable": _claimable(dialect),
         "claim": sa.update(runs).where(r.id == _b("run_id")).values(owner=_b("me"), epoch=_b("new_epoch")),
         "mine": sa.select(r.is_cancel_asked).where(mine, OPEN).with_for_update(),
         "release": sa.update(runs).where(mine, OPEN).values(owner=_b("left_to")),
@@ -223,6 +224,33 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "forget_posts": sa.delete(posts).where(_among(dialect, posts.c.run_id, "ids")),
         "forget_runs": sa.delete(runs).where(_among(dialect, r.id, "ids")),
     }
+
+
+def _listed(dialect: str) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns of a run that is listed."""
+    r = runs.c
+    return (
+        *(r.id, r.state, r.status, r.hops, r.tokens, r.expires_at, r.digest, r.thread_id, r.tenant, r.position),
+        *(r.epoch, r.owner, sa.and_(OPEN, _is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at),
+    )
+
+
+def _claimable(dialect: str) -> ClauseElement:
+    """Return what lists the runs that nobody drives and somebody should, the one that began first first."""
+    r, alive = runs.c, sa.select(workers.c.id).where(workers.c.expires_at > _now(dialect))
+    free = sa.and_(sa.or_(r.owner.is_(None), r.owner.not_in(alive)), _among(dialect, r.digest, "digests"))
+    limit, first = _b("limit", sa.Integer), (r.began_at, r.id)
+    # Each is found by an index of its own. In one condition, or in the order of their beginning, all that wait would be
+    # looked at; for those that run, that order is the index's.
+    runs_on = sa.and_(OPEN, r.status == sa.literal_column("'running'"))
+    running = sa.select(r.id).where(runs_on, free).order_by(*first).limit(limit)
+    found = sa.union_all(
+        sa.select(running.subquery().c.id),
+        sa.select(r.id).where(OPEN, r.expires_at < _b("expired_before", sa.Double), free),
+        sa.select(r.id).where(CANCELS, free),
+        sa.select(r.id).where(OPEN, r.id.in_(sa.select(posts.c.run_id).where(NEWS)), free),
+    ).subquery()
+    return sa.select(*_listed(dialect)).where(r.id.in_(sa.select(found.c.id))).order_by(*first).limit(limit)
 
 
 _HEAD = ("state", "status", "hops", "tokens", "expires_at")

@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 from weakref import finalize
@@ -18,7 +18,7 @@ from ...clock import Clock
 from ...errors import StoreError
 from ...kernel.codec import input_from_json, to_json
 from ...kernel.inputs import Answered, Input, Started
-from ..base import PAGE
+from ..base import LEASE_S, PAGE
 from ..refusals import json_of, lease_held, nobody_asks
 from ..values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
 from .appends import Append, Appends
@@ -60,7 +60,7 @@ class SqlStore:
         self,
         url: str,
         *,
-        lease_s: float = 15.0,
+        lease_s: float = LEASE_S,
         is_there: bool = False,
         patience_s: float = 30.0,
         wall_clock: Clock = time.time,
@@ -111,6 +111,7 @@ class SqlStore:
         epoch: int,
         responses: Sequence[PaidResponse] = (),
         holds: Sequence[Hold] = (),
+        is_queued: bool = False,
     ) -> asyncio.Future[None]:
         """Append inputs to a journal and move what is held, as `Store.append` does."""
         first = inputs[0] if inputs and isinstance(inputs[0], Started) else None
@@ -130,6 +131,7 @@ class SqlStore:
             holds=tuple(holds),
             folds=[event.id for event in inputs if isinstance(event, Answered)],
             first=columns,
+            is_queued=is_queued,
             at=self._wall_clock(),
         )
         return self._asked(append)
@@ -169,6 +171,15 @@ class SqlStore:
 
         claimed: Claim | None = await self._do(claim)
         return claimed
+
+    async def claimable(
+        self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
+    ) -> Sequence[Listed]:
+        """Return runs that nobody drives and somebody should, the one that began first first."""
+        named = self._database.driver.ids(sorted(digests))
+        values = {"digests": named, "expired_before": expired_before, "limit": limit}
+        rows = await self._do(lambda session: session.rows(self._statements.claimable, values))
+        return [_listed(row) for row in rows]
 
     async def release(
         self, run_id: str, *, epoch: int, is_open: bool = False, unless_news: bool = False

@@ -577,6 +577,75 @@ async def test_more_are_pruned_than_go_into_one_transaction(opening: Opening) ->
         assert [bool(n % 3) * 2 for n in range(900)] == [len(await stores[1].load(f"r{n}")) for n in range(900)]
 
 
+async def started(store: Store, run: str, head: Head = HEAD, *, digest: str = "d", **options: Any) -> None:
+    """Begin a run of a machine."""
+    await put(store, run, 0, [inputs.Started(run_id=run, context={}, digest=digest)], head, **options)
+
+
+async def test_what_is_queued_is_owned_by_nobody(opening: Opening) -> None:
+    """Whoever comes first may claim it; the same start again is skipped until then, and another is refused."""
+    async with opening() as worker:
+        mine, other = worker(), worker()
+        await mine.beat()
+        for _ in range(2):
+            await started(mine, "a", is_queued=True, holds=[Hold("thread:a", Amount(1))])
+        with pytest.raises(StoreError, match="'a'"):
+            await started(mine, "a", is_queued=True, digest="e")
+        with pytest.raises(StoreError, match="'a'"):
+            await started(other, "a", is_queued=True, epoch=2)
+        with pytest.raises(LeaseLost):
+            await put(mine, "a", 1, at(1))
+        assert None is (await mine.list())[0].owner
+        claim = await other.claim("a")
+        assert claim is not None
+        assert (2, None) == (claim.epoch, claim.taken_from)
+        with pytest.raises(StoreError, match="'a'"):
+            await started(mine, "a", is_queued=True)
+        assert Amount(1) == await mine.taken("thread:a")
+
+
+async def test_runs_are_found_that_nobody_drives_and_somebody_should(opening: Opening) -> None:
+    """Those that run, and those that wait and have an answer, a cancellation or a question that has expired."""
+    async with opening() as worker:
+        mine, dead, other = worker(), worker(lease_s=0), worker()
+        for store in (mine, dead):
+            await store.beat()
+        waits = Head("ask", "waiting", 1, 5, 10.0)
+
+        async def found(*digests: str, before: float = 0.0, limit: int = 99) -> list[str]:
+            rows = await other.claimable(digests or ("d",), expired_before=before, limit=limit)
+            return [row.run_id for row in rows]
+
+        assert [] == await found()
+        await started(mine, "owned")
+        await started(dead, "dead")
+        await started(mine, "queued", is_queued=True)
+        await started(mine, "theirs", is_queued=True, digest="e")
+        await started(mine, "ended", ENDED)
+        for name in ("posted", "cancelled", "expires", "waits", "held"):
+            await started(mine, name, waits)
+            if name != "held":
+                await mine.release(name, epoch=1)
+        await mine.post("posted", "q", "1", True)
+        await mine.post("held", "q", "1", True)
+        await mine.ask_cancel("cancelled")
+        await mine.ask_cancel("held")
+
+        assert ["dead", "queued", "posted", "cancelled"] == await found()
+        assert ["dead", "queued", "theirs", "posted"] == await found("e", "d", limit=4)
+        assert ["theirs"] == await found("e", "f")
+        (row,) = await other.claimable(["e"], expired_before=0.0)
+        assert ("theirs", "e", 1, None) == (row.run_id, row.digest, row.inputs, row.owner)
+        assert await found(before=10.0) == await found()
+        assert ["dead", "queued", "posted", "cancelled", "expires", "waits"] == await found(before=10.5)
+        claim = await other.claim("posted")
+        assert claim is not None
+        answer = inputs.Answered(ask=1, id="1", at=0.0)
+        await put(other, "posted", 1, [answer], waits, epoch=claim.epoch)
+        await other.release("posted", epoch=claim.epoch)
+        assert ["dead", "queued", "cancelled"] == await found()
+
+
 def test_a_store_is_used_from_several_loops_and_threads(opening: Opening) -> None:
     """Each thread has a loop of its own, and no journal loses an input."""
 

@@ -1,0 +1,151 @@
+"""`fsm-orch worker`: drive the runs of a store, many at once, until a signal drains it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import discover
+from ..define.machine import AnyMachine
+from ..observe.log import log_records
+from ..run.deps import Factory
+from ..run.runner import Runner
+from ..store.base import LEASE_S
+from ..store.named import store_at
+from . import start
+from .logs import Reports, json_logger
+from .show import complaints
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def worker(
+    target: start.Target,
+    *,
+    store: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            envvar="FSM_ORCH_STORE",
+            show_envvar=False,
+            help="The store: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. Or set FSM_ORCH_STORE.",
+        ),
+    ],
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE[:Machine]", help="Drive these runs too, such as an older version's; repeatable."),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="How many runs are driven at once.")] = 50,
+    deps: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:FUNCTION", help="Makes the dependencies of a run; called once for each."),
+    ] = None,
+    model: start.ModelName = None,
+    poll_s: Annotated[float, typer.Option(min=0.01, help="Seconds between two looks at a store without work.")] = 1.0,
+    lease_s: Annotated[
+        float, typer.Option(min=0.1, help="Seconds after which runs of a dead worker are taken.")
+    ] = LEASE_S,
+    grace_s: Annotated[
+        float, typer.Option(min=0.0, help="Seconds that what is under way may take when drained.")
+    ] = 10.0,
+    events: Annotated[bool, typer.Option("--events", help="Log each event of each run too.")] = False,
+) -> None:
+    """Drive the runs of a store that nobody drives: queued, drained, left by a dead process, answered, or expired.
+
+    As many workers as wanted share a store. What they report is written to stderr, as lines of JSON.
+
+    A machine with dependencies gets them from the function that --deps names. It is called for each run, with what a
+    list shows of it, such as run.run_id and run.tenant, and returns the dependencies, or a context manager, async or
+    not, that is left when the run ends or waits. Without --deps they are what the function deps() of the machine's
+    module returns: once, for all runs.
+
+    SIGTERM or Ctrl-C drains it: nothing begins any more, what is under way may end within the grace, and other workers
+    go on with the runs. The second signal ends the grace at once; the third ends the process, as a crash does.
+
+    Exit codes: 0 it was drained; 2 it could not start.
+    """
+    with complaints(), ExitStack() as stack:
+        machines = _different([discover.machine(each, Path.cwd()) for each in (target, *(also or ()))])
+        factory = _factory(machines, deps, stack)
+        kept, log = store_at(store, lease_s=lease_s), json_logger()
+        runners = [
+            Runner[Any, Any](
+                machine,
+                model=start.model_of(machine, model),
+                store=kept,
+                observers=[log_records(log)] if events else [],
+            )
+            for machine in machines
+        ]
+        _reported(log, stack)
+        drives = {machine.definition.digest: f"{machine.__module__}:{machine.__name__}" for machine in machines}
+        asyncio.run(kept.beat())  # one that cannot be used is said now, and not by each run
+        log.msg("worker_started", drives=drives, store=repr(kept), concurrency=concurrency, lease_s=lease_s)
+        asyncio.run(_work(runners, factory, concurrency=concurrency, poll_s=poll_s, grace_s=grace_s))
+        log.msg("worker_drained")
+
+
+def _different(machines: Sequence[AnyMachine]) -> list[AnyMachine]:
+    """Return each machine once: two of one digest are one."""
+    return list({machine.definition.digest: machine for machine in reversed(machines)}.values())[::-1]
+
+
+def _factory(machines: Sequence[AnyMachine], named: str | None, stack: ExitStack) -> Factory[Any] | None:
+    """Return what makes the dependencies of a run; None if no machine has any.
+
+    Args:
+        stack: closes what is opened once, for all runs.
+    """
+    with_deps = [machine for machine in machines if machine.definition.deps is not None]
+    if not with_deps:
+        return None
+    if named is not None:
+        return discover.function(named, Path.cwd())
+    by_digest = {machine.definition.digest: stack.enter_context(start.dependencies(machine)) for machine in with_deps}
+    return lambda run: nullcontext(by_digest[run.digest])  # which is open already, and stays so
+
+
+def _reported(log: Any, stack: ExitStack) -> None:
+    """Write what the library reports to a log."""
+    library, handler = logging.getLogger("fsm_orch"), Reports(log)
+    stack.callback(library.setLevel, library.level)
+    library.setLevel(logging.INFO)
+    library.addHandler(handler)
+    stack.callback(library.removeHandler, handler)
+
+
+async def _work(
+    runners: Sequence[Runner[Any, Any]],
+    factory: Factory[Any] | None,
+    *,
+    concurrency: int,
+    poll_s: float,
+    grace_s: float,
+) -> None:
+    """Work until a signal has drained all."""
+    loop, graces, draining = asyncio.get_running_loop(), [0.0, grace_s], list[asyncio.Future[Any]]()
+
+    def drain() -> None:
+        if len(graces) == 1:  # the next signal finds no handler
+            for each in _SIGNALS:
+                loop.remove_signal_handler(each)
+        grace = graces.pop()
+        draining.append(asyncio.gather(*(runner.drain(grace_s=grace) for runner in runners)))
+
+    for each in _SIGNALS:
+        loop.add_signal_handler(each, drain)
+    first, *rest = runners
+    needed: dict[str, Any] = {} if factory is None else {"deps": factory}
+    try:
+        await first.work(concurrency=concurrency, poll_s=poll_s, also=rest, **needed)
+    finally:
+        for each in _SIGNALS:
+            loop.remove_signal_handler(each)
+    await asyncio.gather(*draining)

@@ -1,0 +1,55 @@
+"""The queue: runs whose beginning is stored, and which nobody owns; any worker drives them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from ..errors import StoreError
+from ..kernel.begin import begin
+from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Started
+from ..store.base import Store
+from .account import account_of, begun
+from .head import head_of
+from .lease import new_epoch
+from .outlast import outlasted
+from .raised import Raised
+from .writer import told
+
+
+async def enqueue(store: Store, compiled: CompiledMachine, first: Started) -> None:
+    """Store the beginning of a run that nobody owns, and move to it what it may take of its thread.
+
+    One that is stored already, from the same start, is left as it is.
+
+    Raises StoreError: if another run has its id.
+    Raises what the store raises, else: an exit or a cancellation as a StoreError.
+    Raises asyncio.CancelledError: if the caller cancels; the run is queued all the same.
+    """
+    came, cancelled = await outlasted(partial(_stored, store, compiled, first))
+    if isinstance(came, Raised):
+        raise told(first.run_id, came.error)
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _stored(store: Store, compiled: CompiledMachine, first: Started) -> None:
+    try:
+        account, epoch = account_of(first), new_epoch()
+        if account is not None:
+            await begun(store, compiled, first, account, epoch, is_queued=True)
+            return
+        head = head_of(compiled, begin(compiled, first).configuration)
+        await store.append(first.run_id, 0, (first,), head, epoch=epoch, is_queued=True)
+    except StoreError:
+        if not await _is_stored(store, first):
+            raise
+
+
+async def _is_stored(store: Store, first: Started) -> bool:
+    """Return whether a run began in the same way; what it could take of its thread then is not its start."""
+    journal = await store.load(first.run_id)
+    kept = journal[0] if journal else None
+    return isinstance(kept, Started) and replace(kept, tokens=None, cost=None) == first

@@ -1,0 +1,447 @@
+"""A worker: it drives what nobody drives, as much at once as it may; nothing raised stops it or makes it spin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+from support.asking import Claim, Refunds
+from support.kept import keep
+
+from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit, guard
+from fsm_orch.errors import StartError, StoreError
+from fsm_orch.kernel import inputs
+from fsm_orch.run.worker import REST_S
+from fsm_orch.store import Listed
+
+pytestmark = pytest.mark.looptime
+
+
+class Job(Context):
+    """What is to be done."""
+
+    name: Given[str] = "x"
+    by: str | None = None
+
+
+@guard
+def is_known(job: Job) -> bool:
+    return job.name not in UNKNOWN
+
+
+UNKNOWN = set[str]()
+"""What the guard was changed to refuse."""
+
+
+async def work(visit: Visit[Job, Any]) -> Any:
+    """Take a second."""
+    await asyncio.sleep(1)
+    if visit.context.name == "interrupt":
+        raise KeyboardInterrupt
+    return {Job.by: str(visit.deps)}
+
+
+class Works(Machine[Job, Any]):
+    """Two seconds of work, which may be done again."""
+
+    first = State(work, reads=Job.name, writes=Job.by, initial=True, repeatable=True)
+    second = State(work, reads=Job.name, writes=Job.by, repeatable=True)
+    end, fallback = Final(), Final(fallback=True)
+    on = first.to(second, guard=is_known)
+    never = first.to(fallback)
+    done = second.to(end)
+
+
+def nothing(visit: Visit[Job]) -> None:
+    """Do nothing."""
+
+
+class Others(Machine[Job]):
+    """Another machine."""
+
+    only = State(nothing, initial=True)
+    end, fallback = Final(), Final(fallback=True)
+    done = only.to(end)
+
+
+def kept() -> MemoryStore:
+    """Return a store by whose clock leases end as the loop's time passes."""
+    return MemoryStore(wall_clock=asyncio.get_running_loop().time)
+
+
+def runner(store: MemoryStore, machine: Any = Works) -> Any:
+    """Return a runner that is a worker of its own."""
+    return Runner(machine, store=store.beside(lease_s=15), wall_clock=asyncio.get_running_loop().time)
+
+
+async def left(store: MemoryStore, name: str) -> None:
+    """Store the beginning of a run whose worker has died when its first state was left."""
+    whole = await Runner(Works).run(Job(name=name), run_id=name, deps="")
+    place = next(n for n, event in enumerate(whole.journal) if isinstance(event, inputs.Replied))
+    await keep(runner(store), name, whole.journal[: place + 1])
+
+
+@asynccontextmanager
+async def working(worker: Any, **options: Any) -> AsyncIterator[None]:
+    """Let a runner work until the block is left."""
+    options = {"deps": lambda run: "deps", **options} if worker.definition.deps else options
+    task = asyncio.ensure_future(worker.work(**options))
+    try:
+        yield
+        assert not task.done()
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def finished(store: MemoryStore, count: int) -> Sequence[Listed]:
+    """Wait until so many runs have ended, and return them, the one that began first first."""
+    while len(rows := await store.list(status="finished", limit=1_000)) < count:  # noqa: ASYNC110 - of any store
+        await asyncio.sleep(0.05)
+    return list(reversed(rows))
+
+
+async def test_it_drives_what_is_queued_as_many_at_once_as_it_may() -> None:
+    """No more, and no fewer while there are any; the one that began first first."""
+    store, loop = kept(), asyncio.get_running_loop()
+    at_once: list[int] = []
+
+    @contextmanager
+    def counted(run: Listed) -> Iterator[str]:
+        at_once.append(at_once[-1] + 1 if at_once else 1)
+        yield run.run_id
+        at_once.append(at_once[-1] - 1)
+
+    for n in range(30):
+        await runner(store).enqueue(Job(), run_id=f"r{n:02}")
+    began = loop.time()
+    async with working(runner(store), deps=counted, concurrency=10):
+        ended = await finished(store, 30)
+
+    assert 10 == max(at_once)
+    assert 6 <= loop.time() - began < 8
+    assert [f"r{n:02}" for n in range(30)] == [run.run_id for run in sorted(ended, key=lambda run: run.stored_at)]
+
+
+async def test_it_looks_again_after_a_pause() -> None:
+    """What is queued while it has nothing to do is begun within the pause, and it asks no more often."""
+    store, looks = kept(), list[float]()
+    loop, worker = asyncio.get_running_loop(), runner(store)
+    claimable = worker.store.claimable
+    worker.store.claimable = lambda *a, **k: looks.append(loop.time()) or claimable(*a, **k)  # type: ignore[func-returns-value]
+    async with working(worker, poll_s=0.5):
+        await asyncio.sleep(3.1)
+        await runner(store).enqueue(Job())
+        await finished(store, 1)
+
+    assert 5.1 <= loop.time() < 5.7
+    assert len(looks) == len(set(looks)) <= 12
+
+
+async def test_runs_of_other_machines_are_left_alone() -> None:
+    """They are driven by a worker that is given their machine too."""
+    store = kept()
+    await runner(store).enqueue(Job(), run_id="mine")
+    await runner(store, Others).enqueue(Job(), run_id="theirs")
+    async with working(runner(store)):
+        await finished(store, 1)
+        await asyncio.sleep(5)
+        (free,) = await store.list(status="running")
+    worker = runner(store)
+    async with working(worker, also=[Runner(Others, store=worker.store)]):
+        await runner(store).enqueue(Job(), run_id="next")
+        ended = await finished(store, 3)
+
+    assert ("theirs", None, 1) == (free.run_id, free.owner, free.inputs)
+    assert ["mine", "theirs", "next"] == [run.run_id for run in ended]
+
+
+async def test_a_run_whose_lease_is_over_is_taken() -> None:
+    """Not before, and within the pause after."""
+    store, loop = kept(), asyncio.get_running_loop()
+    dead = store.beside(lease_s=20)
+    await dead.beat()
+    await Runner(Works, store=dead).enqueue(Job(), run_id="r")
+    await dead.claim("r")
+    async with working(runner(store)):
+        await finished(store, 1)
+
+    assert 22 <= loop.time() < 23.2
+
+
+async def test_questions_that_expire_are_swept() -> None:
+    """A run whose human never came goes on by the edge for that; one that waits is left alone."""
+    store, loop = kept(), asyncio.get_running_loop()
+    await runner(store, Refunds).enqueue(Claim(query="x"), run_id="late")
+    async with working(runner(store, Refunds)):
+        await asyncio.sleep(3_000)
+        (waiting,) = await store.list()
+        await runner(store, Refunds).enqueue(Claim(query="x"), run_id="later")
+        (late,) = await finished(store, 1)
+        rows = await store.list()
+
+    assert 3_600 <= loop.time() < 3_602
+    assert ("waiting", None, "declined") == (waiting.head.status, waiting.owner, late.head.state)
+    assert ["later"] == [row.run_id for row in rows if row.head.status == "waiting"]
+
+
+@pytest.mark.parametrize("came", ["an answer", "a cancellation", "both"])
+async def test_what_came_for_a_run_that_waits_is_folded(came: str) -> None:
+    """Within the pause, though nobody drove it; a run for which nothing came waits on."""
+    store, loop = kept(), asyncio.get_running_loop()
+    for name in ("r", "other"):
+        await runner(store, Refunds).enqueue(Claim(query="x"), run_id=name)
+    async with working(runner(store, Refunds)):
+        await asyncio.sleep(10.5)
+        (question,) = runner(store, Refunds).replay(await store.load("r")).waiting
+        if came != "a cancellation":
+            await store.post("r", question.key, "1", {"handoff": "yes", "note": "ok"}, who="ann")
+        if came != "an answer":
+            await store.ask_cancel("r")
+        (ended,) = await finished(store, 1)
+        (waits,) = await store.list(status="waiting")
+
+    assert 10.5 <= loop.time() < 12
+    assert ("r", "paid" if came == "an answer" else "human") == (ended.run_id, ended.head.state)
+    assert ("other", None) == (waits.run_id, waits.owner)
+
+
+async def test_a_run_that_cannot_go_on_is_told_and_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Others go on meanwhile; it is tried again after a while, and goes on once it can."""
+    store = kept()
+    for name in ("drifts", "fine"):
+        await left(store, name)
+    UNKNOWN.add("drifts")
+    try:
+        async with working(runner(store), concurrency=1):
+            (fine,) = await finished(store, 1)
+            await asyncio.sleep(3 * REST_S)
+            told = [record.message for record in caplog.records]
+            UNKNOWN.clear()
+            await finished(store, 2)
+    finally:
+        UNKNOWN.clear()
+
+    assert "fine" == fine.run_id
+    assert 4 == len(told)
+    assert all(
+        "run drifts could not go on: Drifted: the journal of run 'drifts' was stored at 'second'" in line
+        for line in told
+    )
+    assert "It is left alone for 30 s" in told[0]
+
+
+@pytest.mark.parametrize("raises", [ValueError("password"), KeyboardInterrupt("password"), SystemExit("password")])
+async def test_dependencies_that_raise_stop_no_other_run(
+    raises: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Their run is left alone, and stays free; of the error its kind alone is told."""
+    store = kept()
+
+    def factory(run: Listed) -> str:
+        if run.tenant == "bad":
+            raise raises
+        return f"{run.run_id} of {run.tenant}"
+
+    for tenant in ("bad", "good"):
+        await runner(store).enqueue(Job(), run_id=f"for {tenant}", tenant=tenant)
+    async with working(runner(store), deps=factory, concurrency=1):
+        await finished(store, 1)
+        (free,) = await store.list(status="running")
+    result = runner(store).replay(await store.load("for good"))
+
+    assert ("for good of good", "for bad", None) == (result.context.by, free.run_id, free.owner)
+    assert f"run for bad could not go on: {type(raises).__name__}. " in caplog.text
+    assert "password" not in caplog.text
+
+
+async def test_an_agent_that_interrupts_ends_its_run_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Its run has landed, as for `run`; the worker goes on."""
+    store = kept()
+    for name in ("interrupt", "fine"):
+        await runner(store).enqueue(Job(name=name), run_id=name)
+    async with working(runner(store), concurrency=1):
+        ended = await finished(store, 2)
+
+    assert [("interrupt", "fallback"), ("fine", "end")] == [(run.run_id, run.head.state) for run in ended]
+    assert "run interrupt could not go on: KeyboardInterrupt. " in caplog.text
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_dependencies_are_opened_and_closed_with_their_run(is_async: bool) -> None:
+    """A context manager is entered for each run and left when it has ended, whatever else is under way."""
+    store, told = kept(), list[str]()
+
+    @contextmanager
+    def shop(run: Listed) -> Iterator[str]:
+        told.append(f"open {run.run_id}")
+        yield run.run_id
+        told.append(f"close {run.run_id}")
+
+    @asynccontextmanager
+    async def async_shop(run: Listed) -> AsyncIterator[str]:
+        await asyncio.sleep(0.1)
+        with shop(run) as deps:
+            yield deps
+
+    for n in range(2):
+        await runner(store).enqueue(Job(), run_id=f"r{n}")
+    async with working(runner(store), deps=async_shop if is_async else shop, concurrency=1):
+        await finished(store, 2)
+        await asyncio.sleep(0.1)
+
+    assert ["open r0", "close r0", "open r1", "close r1"] == told
+
+
+async def test_dependencies_that_must_be_awaited_are_refused_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    """It is said what to write; nothing is driven without them."""
+    store = kept()
+
+    async def factory(run: Listed) -> str:
+        return ""
+
+    await runner(store).enqueue(Job())
+    async with working(runner(store), deps=factory):
+        await asyncio.sleep(3)
+
+    assert "Works are made by an async function, or by a bare generator: write a plain function" in caplog.text
+    assert (None, 1) == ((await store.list())[0].owner, (await store.list())[0].inputs)
+
+
+async def test_an_answer_that_does_not_fit_makes_no_worker_spin(caplog: pytest.LogCaptureFixture) -> None:
+    """It is refused, and its run is looked at no more for it."""
+    store = kept()
+    await runner(store, Refunds).run(Claim(query="x"), run_id="r")
+    await store.post("r", "nobody asked", "1", True)
+    worker, claims = runner(store, Refunds), list[str]()
+    claim = worker.store.claim
+    worker.store.claim = lambda run_id: claims.append(run_id) or claim(run_id)  # type: ignore[func-returns-value]
+    async with working(worker):
+        await asyncio.sleep(3 * REST_S)
+
+    assert ["r"] == claims
+    assert "run r: the answer '1' to 'nobody asked' was refused" in caplog.text
+
+
+async def test_a_run_that_stands_where_it_stood_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever its store says of it, it is not claimed again and again."""
+    store = kept()
+    await runner(store, Refunds).run(Claim(query="x"), run_id="r")
+    worker, claims = runner(store, Refunds), list[str]()
+    claim = worker.store.claim
+    worker.store.claim = lambda run_id: claims.append(run_id) or claim(run_id)  # type: ignore[func-returns-value]
+    worker.store.claimable = lambda *words, **options: store.list()
+    async with working(worker):
+        await asyncio.sleep(3 * REST_S)
+
+    assert 3 == len(claims)
+    assert "run r stands where it stood" in caplog.text
+
+
+async def test_a_store_that_fails_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    """After each pause, until it answers."""
+    store, fails = kept(), 3
+    worker = runner(store)
+    claimable = worker.store.claimable
+
+    async def failing(*words: Any, **options: Any) -> Any:
+        nonlocal fails
+        fails -= 1
+        if fails >= 0:
+            raise StoreError("the database is away")
+        return await claimable(*words, **options)
+
+    worker.store.claimable = failing
+    await runner(store).enqueue(Job())
+    async with working(worker):
+        await finished(store, 1)
+
+    assert 3 == caplog.text.count("the store could not be asked for runs: StoreError: the database is away")
+    assert 5 <= asyncio.get_running_loop().time() < 5.2
+
+
+async def test_two_workers_share_what_there_is(caplog: pytest.LogCaptureFixture) -> None:
+    """Each run is driven once; together they are twice as fast, and who was second says nothing."""
+    store, by = kept(), list[str]()
+
+    def named(name: str) -> Any:
+        return lambda run: by.append(f"{run.run_id}") or name
+
+    for n in range(40):
+        await runner(store).enqueue(Job(), run_id=f"r{n}")
+    async with (
+        working(runner(store), deps=named("a"), concurrency=10),
+        working(runner(store), deps=named("b"), concurrency=10),
+    ):
+        ended = await finished(store, 40)
+    journals = [await store.load(run.run_id) for run in ended]
+
+    assert "" == caplog.text
+    assert 4 <= asyncio.get_running_loop().time() < 6
+    assert [2] * 40 == [sum(isinstance(event, inputs.Replied) for event in journal) for journal in journals]
+
+
+async def test_what_no_worker_can_do_is_refused_at_once() -> None:
+    """Before anything is driven: no store, two stores, no dependencies, no places."""
+    store = MemoryStore()
+    mine: Any = Runner(Works, store=store)
+    for options, why in (
+        ({}, "Works has dependencies: give them as deps="),
+        ({"deps": print, "also": [Runner(Others, store=MemoryStore())]}, "a worker has one store"),
+    ):
+        with pytest.raises(StartError, match=why):
+            await mine.work(**options)
+    with pytest.raises(StartError, match="Others has no dependencies"):
+        await Runner(Others, store=store).work(deps=print)  # type: ignore[arg-type]
+    with pytest.raises(StartError, match="this runner has none"):
+        await Runner(Others).work()
+    for options in ({"concurrency": 0}, {"poll_s": 0.0}, {"poll_s": float("nan")}):
+        with pytest.raises(ValueError, match="a worker drives 1 run or more at once"):
+            await mine.work(deps=print, **options)
+
+
+@pytest.mark.parametrize("how", ["drained", "cancelled", "cancelled twice"])
+async def test_a_drained_worker_lets_go_of_its_runs(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What was under way ends, nothing begins after it, all is stored and free, and another worker ends it."""
+    store, loop = kept(), asyncio.get_running_loop()
+    worker = runner(store)
+    for n in range(9):
+        await runner(store).enqueue(Job(), run_id=f"r{n}")
+    task = asyncio.ensure_future(worker.work(deps=str, concurrency=5))
+    await asyncio.sleep(0.5)
+    if how == "drained":
+        await worker.drain()
+        await task
+    else:
+        for _ in range(1 + (how == "cancelled twice")):
+            task.cancel()
+            await asyncio.sleep(0.1)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    stopped, rows = loop.time(), await store.list()
+    async with working(runner(store)):
+        ended = await finished(store, 9)
+
+    assert 1 <= stopped < 2.1
+    assert [(None, "running")] * 9 == [(row.owner, row.head.status) for row in rows]
+    assert {"first": 4, "second": 5} == {
+        state: [row.head.state for row in rows].count(state) for state in ("first", "second")
+    }
+    assert {"end"} == {run.head.state for run in ended}
+    assert "could not" not in caplog.text
+
+
+async def test_a_worker_that_has_nothing_to_do_ends_when_it_is_drained() -> None:
+    """Within the pause; and one that was drained before drives nothing."""
+    worker = runner(kept())
+    task = asyncio.ensure_future(worker.work(deps=str))
+    await asyncio.sleep(0.5)
+    await worker.drain()
+    await task
+    await worker.work(deps=str)
+
+    assert asyncio.get_running_loop().time() <= 1.1

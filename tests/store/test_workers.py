@@ -1,0 +1,200 @@
+"""Workers as processes on one store: killed, stopped and woken, or drained; nothing is lost, and nothing done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from support.errands import Errand, Errands
+from support.fleet import WorkerProcess, asked, serving, wait_until
+from support.provider import Provider
+from support.servers import own_postgres, postgres
+
+from fsm_orch import Runner, ScriptedModel
+from fsm_orch.errors import StoreError
+from fsm_orch.kernel import inputs
+from fsm_orch.store import Listed
+from fsm_orch.store.sql import SqlStore
+
+LEASE_S = 2.0
+"""Long enough for a beat to come in time on a machine that has much else to do."""
+WORDS = ("--lease-s", str(LEASE_S), "--poll-s", "0.1", "--concurrency", "8")
+KINDS = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+
+
+def url_of(kind: str, folder: Path) -> str:
+    """Return the URL of a database without tables."""
+    return f"sqlite:///{folder}/runs.db" if kind == "sqlite" else postgres().database("fresh")
+
+
+class Seen:
+    """A store that several workers share, as the test sees it."""
+
+    def __init__(self, url: str, runs: int) -> None:
+        self.store, self.hasty, self.runs = SqlStore(url), SqlStore(url, patience_s=0), runs
+
+    def queue(self) -> None:
+        """Queue the runs."""
+        runner = Runner(Errands, model=ScriptedModel([], name="compatible:m"), store=self.store)
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(runner.enqueue(Errand(name=f"<r{n}>"), run_id=f"r{n}") for n in range(self.runs)))
+
+        asyncio.run(all_of_them())
+
+    def rows(self) -> Sequence[Listed]:
+        """Return where all runs stand."""
+        return asyncio.run(self.store.list(limit=10_000))
+
+    def held(self) -> dict[str, str]:
+        """Return which runs are under way, and who drives each."""
+        open_runs = (row for row in self.rows() if row.head.status != "finished")
+        return {row.run_id: row.owner for row in open_runs if row.owner is not None}
+
+    def stop(self, worker: WorkerProcess) -> dict[str, str]:
+        """Stop a worker where it keeps no lock of the database, and return which runs are under way then."""
+        while True:
+            worker.send(signal.SIGSTOP)
+            before, now = None, self.held()
+            while before != now:  # what it had sent to the database may be done yet
+                time.sleep(0.2)
+                before, now = now, self.held()
+            try:
+                asyncio.run(self.hasty.beat())
+            except StoreError:  # it is within a transaction, of which SQLite has one at a time
+                worker.send(signal.SIGCONT)
+                time.sleep(0.05)
+            else:
+                return now
+
+    def is_over(self) -> bool:
+        """Return whether all runs have ended."""
+        return sum(row.head.status == "finished" for row in self.rows()) == self.runs
+
+    def check(self, provider: Provider) -> int:
+        """Check that all ended well, and that no settled call was sent again. Return how many calls were lost."""
+        all_lost, times = 0, asked(provider)
+        assert {("done", "finished")} == {(row.head.state, row.head.status) for row in self.rows()}
+        for n in range(self.runs):
+            journal = asyncio.run(self.store.load(f"r{n}"))
+            reserved = sum(isinstance(event, inputs.CallReserved) for event in journal)
+            lost = sum(isinstance(event, inputs.CallSettled) and event.usage is None for event in journal)
+            assert 2 + lost == reserved
+            assert 2 <= times[f"r{n}"] <= reserved
+            all_lost += lost
+        return all_lost
+
+
+@KINDS
+def test_of_two_workers_one_is_killed_and_one_stopped_and_woken(kind: str, tmp_path: Path) -> None:
+    """Others take their runs once their leases are over; who wakes up is fenced at each run that was taken."""
+    url = url_of(kind, tmp_path)
+    seen = Seen(url, 80)
+    seen.queue()
+    with (
+        serving(takes_s=0.3) as provider,
+        WorkerProcess(url, provider, tmp_path, *WORDS) as killed,
+        ExitStack() as stack,
+    ):
+        (dead,) = wait_until(lambda: {*seen.held().values()}, lambda: killed.said)
+        stopped = stack.enter_context(WorkerProcess(url, provider, tmp_path, *WORDS))
+        wait_until(lambda: {*seen.held().values()} - {dead}, lambda: stopped.said)
+        killed.send(signal.SIGKILL)
+        assert -signal.SIGKILL == killed.ended()
+        left = [run_id for run_id, owner in seen.held().items() if owner == dead]
+        wait_until(lambda: (held := {*seen.held().values()}) and dead not in held, lambda: stopped.said)
+        before = seen.stop(stopped)
+        (zombie,) = {*before.values()}
+        with WorkerProcess(url, provider, tmp_path, *WORDS) as taking:
+            wait_until(lambda: zombie not in seen.held().values(), lambda: taking.said)
+            stopped.send(signal.SIGCONT)
+            wait_until(seen.is_over, lambda: taking.said + stopped.said)
+            wait_until(lambda: len(stopped.reports("was claimed since")) == len(before), lambda: stopped.said)
+            for each in (taking, stopped):
+                each.send(signal.SIGTERM)
+            assert [0, 0] == [taking.ended(), stopped.ended()]
+        lost = seen.check(provider)
+
+    assert left
+    assert before
+    assert sorted(before) == sorted(line.split("'")[1] for line in stopped.reports("was claimed since"))
+    assert lost <= len(left) + len(before)
+
+
+@KINDS
+def test_a_worker_that_is_told_to_end_lets_go_of_its_runs(kind: str, tmp_path: Path) -> None:
+    """It exits with 0 once what was sent is answered; its runs go on elsewhere, and nothing is charged for it."""
+    url = url_of(kind, tmp_path)
+    seen = Seen(url, 24)
+    seen.queue()
+    with serving(takes_s=0.3) as provider:
+        with WorkerProcess(url, provider, tmp_path, *WORDS) as drained:
+            wait_until(lambda: len(asked(provider)) >= 12, lambda: drained.said)
+            drained.send(signal.SIGTERM)
+            assert 0 == drained.ended(), drained.said
+        rows = seen.rows()
+        with WorkerProcess(url, provider, tmp_path, *WORDS) as taking:
+            wait_until(seen.is_over, lambda: taking.said)
+            taking.send(signal.SIGINT)
+            assert 0 == taking.ended()
+        lost = seen.check(provider)
+        times = asked(provider)
+
+    assert ["worker_started", "worker_drained"] == [
+        line["event"] for line in drained.events() if line["event"] != "report"
+    ]
+    assert {None} == {row.owner for row in rows if row.head.status != "finished"}
+    assert any(row.head.status == "running" and row.inputs > 1 for row in rows)
+    assert 0 == lost
+    assert {2} == set(times.values())
+
+
+def test_a_second_signal_does_not_wait_for_what_is_under_way(tmp_path: Path) -> None:
+    """Its calls are charged in full where the runs go on, which are free at once."""
+    url = url_of("sqlite", tmp_path)
+    seen = Seen(url, 4)
+    seen.queue()
+    with serving(takes_s=600) as silent, WorkerProcess(url, silent, tmp_path, *WORDS) as hasty:
+        wait_until(lambda: len(asked(silent)) == 4, lambda: hasty.said)
+        hasty.send(signal.SIGTERM)
+        hasty.send(signal.SIGINT)
+        assert 0 == hasty.ended(), hasty.said
+        assert {} == seen.held()
+    with serving() as provider, WorkerProcess(url, provider, tmp_path, *WORDS) as taking:
+        wait_until(seen.is_over, lambda: taking.said)
+
+        assert 4 == seen.check(provider)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runs", [150])
+def test_workers_lose_no_run_of_a_server_that_restarts(runs: int, tmp_path: Path) -> None:
+    """Two workers go on through three crashes of their server: each run ends well, and no call is sent twice."""
+    server = own_postgres()
+    seen = Seen(server.url, runs)
+    seen.queue()
+    words = ("--concurrency", "32", "--lease-s", "60")
+    with (
+        serving() as provider,
+        WorkerProcess(server.url, provider, tmp_path, *words) as one,
+        WorkerProcess(server.url, provider, tmp_path, *words) as other,
+    ):
+        for part in (1, 3, 5):
+            wait_until(lambda part=part: len(asked(provider)) >= runs * part // 6, lambda: one.said + other.said)  # type: ignore[misc]
+            server.stop()
+            server.start()
+        wait_until(seen.is_over, lambda: one.said + other.said)
+        lost = seen.check(provider)
+        times = asked(provider)
+        for each in (one, other):
+            each.send(signal.SIGTERM)
+            assert 0 == each.ended()
+
+    assert 0 == lost
+    assert {2} == set(times.values())
+    assert runs == len(times)
