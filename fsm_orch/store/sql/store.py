@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import finalize
 
-from msgspec.json import decode
-
 from ...amounts import NOTHING, Amount
 from ...clock import Clock
 from ...errors import StoreError
-from ...kernel.codec import input_from_json, to_json
+from ...kernel.codec import to_json
 from ...kernel.inputs import Answered, Input, Started
+from ...observe.telling import report
 from ..base import PAGE
+from ..coded import Codec, Coded, Place
 from ..refusals import json_of, lease_held, nobody_asks
 from ..values import Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
 from .appends import Append, Appends
@@ -41,24 +41,32 @@ class SqlStore:
         lease_s: for how many seconds a beat keeps the runs of this worker from others.
         patience_s: for how many seconds a database that is away is waited for.
         wall_clock: seconds of the epoch, as lists show them. Leases go by the clock of the database.
+        codec: makes what is kept of inputs, of responses with the hashes of their requests, and of answers with who
+            gave them. The other columns stay in clear. None: all texts are kept as they are.
 
     Raises StartError: if the URL names no database, or a package is missing: the extras are `sql` and `postgres`.
     """
 
     def __init__(
-        self, url: str, *, lease_s: float = 15.0, patience_s: float = 30.0, wall_clock: Clock = time.time
+        self,
+        url: str,
+        *,
+        lease_s: float = 15.0,
+        patience_s: float = 30.0,
+        wall_clock: Clock = time.time,
+        codec: Codec | None = None,
     ) -> None:
         self.lease_s: float | None = lease_s
         """For how many seconds a beat keeps the runs of this worker from others."""
         self._database = opened(url)
-        self._patience_s, self._wall_clock = patience_s, wall_clock
+        self._patience_s, self._wall_clock, self._coded = patience_s, wall_clock, Coded(codec)
         self._statements = statements(self._database.dialect)
         self._left_behind: list[object] = []
         self._open()
 
     def _open(self) -> None:
         self._process, self._owner = os.getpid(), secrets.token_hex(8)
-        self._appends = Appends(self._statements, self._database.driver, self._owner)
+        self._appends = Appends(self._statements, self._database.driver, self._owner, self._coded)
         self._writer = _writer(self._database, self._appends, self._patience_s)
         self._end = finalize(self, self._writer.close)
 
@@ -113,9 +121,14 @@ class SqlStore:
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
-        sql = self._statements
-        rows = await self._do(lambda session: session.rows(sql.load, {"run_id": _name(run_id)}))
-        return tuple(input_from_json(body) for (body,) in rows)
+        sql, of = self._statements, {"run_id": _name(run_id)}
+
+        def load(session: Session) -> tuple[Input, ...]:
+            rows = session.rows(sql.load, of)
+            return tuple(self._coded.input(run_id, position, body) for position, (body,) in enumerate(rows))
+
+        journal: tuple[Input, ...] = await self._do(load)
+        return journal
 
     async def claim(self, run_id: str) -> Claim | None:
         """Own a run from now on, in a new epoch; None if it is not known.
@@ -141,7 +154,7 @@ class SqlStore:
                 head=at,
                 taken_from=None if is_finished else owner,
                 news=News(run_id, self._posts(session, run_id), bool(is_cancel_asked)),
-                responses=tuple(PaidResponse(*row) for row in session.rows(sql.responses, of)),
+                responses=tuple(self._coded.response(run_id, *row) for row in session.rows(sql.responses, of)),
             )
 
         claimed: Claim | None = await self._do(claim)
@@ -159,16 +172,30 @@ class SqlStore:
         def beat(session: Session) -> tuple[News, ...]:
             session.each(sql.beat, [{**me, "lease_s": self.lease_s}])
             return tuple(
-                News(run_id, self._posts(session, run_id), bool(is_cancel_asked))
+                News(run_id, self._posts(session, run_id, is_strict=False), bool(is_cancel_asked))
                 for run_id, is_cancel_asked in session.rows(sql.news, me)
             )
 
         news: tuple[News, ...] = await self._do(beat)
         return news
 
-    def _posts(self, session: Session, run_id: str) -> tuple[Post, ...]:
-        rows = session.rows(self._statements.posts, {"run_id": run_id})
-        return tuple(Post(question, id, decode(body), who) for question, id, body, who in rows)
+    def _posts(self, session: Session, run_id: str, *, is_strict: bool = True) -> tuple[Post, ...]:
+        """Return the answers to a run that no append has folded.
+
+        Args:
+            is_strict: raise for one that cannot be read; else it is logged and left out.
+
+        Raises StoreError: if one cannot be read.
+        """
+        posts = list[Post]()
+        for question, id, body, who in session.rows(self._statements.posts, {"run_id": run_id}):
+            try:
+                posts.append(self._coded.post(run_id, question, id, body, who))
+            except StoreError as error:
+                if is_strict:
+                    raise
+                report("%s", error)  # a beat has news of other runs too
+        return tuple(posts)
 
     async def post(self, run_id: str, question: str, id: str, answer: Any, *, who: str | None = None) -> str:
         """Put an answer into the inbox of a run. Return the id of the answer that counts.
@@ -177,12 +204,17 @@ class SqlStore:
         """
         _check_names(run_id, question, id, who)
         sql, of = self._statements, {"run_id": run_id}
-        row = {"id": id, "body": json_of(answer).decode(), "who": who, "posted_at": self._wall_clock()}
+        row = {"id": id, "posted_at": self._wall_clock()}
+        body, encode = json_of(answer).decode(), self._coded.encode
 
         def post(session: Session) -> str | StoreError:
             if session.rows(sql.status, of) in ([], [("finished",)]):
                 return nobody_asks(run_id)
-            session.each(sql.add_post, [{**of, **row, "question": question, "is_folded": False}])
+            said = {
+                "body": encode(Place(run_id, "answer", question), body),
+                "who": None if who is None else encode(Place(run_id, "who", question), who),
+            }
+            session.each(sql.add_post, [{**of, **row, **said, "question": question, "is_folded": False}])
             ((counts,),) = session.rows(sql.counting_post, {**of, "question": question})
             return str(counts)
 
