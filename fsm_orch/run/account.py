@@ -22,6 +22,7 @@ from ..limits import Limits
 from ..store.base import Store
 from ..store.values import Hold
 from .head import head_of
+from .redaction import Redaction
 
 
 class ThreadLeft(NamedTuple):
@@ -36,8 +37,13 @@ def account_of(first: Started) -> str | None:
     return None if first.thread_id is None or not first.limits.has_thread else _name(first.thread_id)
 
 
-async def begun(store: Store, compiled: CompiledMachine, first: Started, account: str, epoch: int) -> Started:
-    """Move to a run what it may take of its thread, and store its beginning. Return the beginning as it was stored.
+async def begun(
+    store: Store, compiled: CompiledMachine, first: Started, account: str, epoch: int, redacted: frozenset[str]
+) -> Started:
+    """Move to a run what it may take of its thread, and store its beginning. Return the beginning.
+
+    Args:
+        redacted: the names of the fields that the store does not keep.
 
     Raises what the store raises.
     """
@@ -54,7 +60,8 @@ async def begun(store: Store, compiled: CompiledMachine, first: Started, account
         # one that lands at once has its end in the same input, and gives back in the same transaction
         holds = (takes, given_back(account, now)) if now.status == "finished" else (takes,)
         try:
-            await store.append(first.run_id, 0, (moved,), head=head_of(compiled, now), epoch=epoch, holds=holds)
+            kept = Redaction(compiled, redacted).stored((moved,), now) if redacted else (moved,)
+            await store.append(first.run_id, 0, kept, head=head_of(compiled, now), epoch=epoch, holds=holds)
         except TooLittleLeft:  # another run of the thread came first, which has taken a part
             continue
         return moved

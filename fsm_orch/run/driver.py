@@ -34,9 +34,12 @@ from .outlast import outlasted
 from .raised import Raised
 from .servers import Needs, connected, needs_of
 from .tool import use
+from .unread import check_unread
 from .waiting import Question, answered, chosen, is_given_already, overdue
 from .work import Doing
 from .writer import Run, told
+
+_ASKED = "its store was asked to land it"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +54,7 @@ class Driver:
     retry: Retry | None
     clock: Clock | None
     wall_clock: Clock
+    redacted: frozenset[str]
     _under_way: set[str] = field(default_factory=set)
     _heart: Heart = field(init=False)
 
@@ -102,7 +106,9 @@ class Driver:
         if account is None:
             return first, None
         assert self.store is not None  # a run of a thread with limits is refused without one
-        stored, cancelled = await outlasted(partial(begun, self.store, self.compiled, first, account, epoch))
+        stored, cancelled = await outlasted(
+            partial(begun, self.store, self.compiled, first, account, epoch, self.redacted)
+        )
         if isinstance(stored, Raised):
             raise told(first.run_id, stored.error)
         return stored, cancelled
@@ -162,6 +168,7 @@ class Driver:
         """Own a stored run, folded from its journal, until the block is left.
 
         Raises Drifted: if the fold is not what was stored.
+        Raises StartError: if what was redacted in it would be read.
         """
         store, run = resume.checked(self.store), None
         async with self._driving(run_id, error):
@@ -174,6 +181,10 @@ class Driver:
                     journal = await resume.loaded(store, run_id)
                     compiled = start.compiled_for(self.compiled, journal[0])
                     run = self._made(compiled, journal, (), claim.epoch, stored=claim.head)
+                    if claim.news.is_cancel_asked:
+                        run.cancel(_ASKED)
+                        await run.flush()
+                    check_unread(compiled, run.now)
                     yield run
 
     @asynccontextmanager
@@ -213,6 +224,7 @@ class Driver:
             store=self.store,
             is_stored=stored is not None,
             epoch=epoch,
+            redacted=self.redacted,
             on_prompt=self.on_prompt,
             on_delta=on_delta,
         )

@@ -104,7 +104,8 @@ class Coded:
 
         Raises StoreError: if it cannot be read.
         """
-        return self._said(Place(run_id, "input", str(position)), stored, input_from_json)
+        read: Input = self._said(Place(run_id, "input", str(position)), stored, input_from_json)
+        return read
 
     def response(self, run_id: str, key: str, request: str, body: str) -> PaidResponse:
         """Return a response that is kept.
