@@ -15,7 +15,6 @@ from ..kernel import inputs
 from ..kernel.due import due
 from ..kernel.effects import Act, UseTool
 from ..kernel.inputs import Input
-from ..kernel.step import step
 from ..store.base import Store
 from ..store.values import Claim
 from .outlast import outlasted
@@ -94,12 +93,11 @@ async def put(store: Store, run: Run, event: Input) -> None:
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
     run_id, place = run.now.run_id, len(run.journal)
-    (kept,) = run.as_stored((event,), step(run.compiled, run.now, event).configuration)
     came, cancelled = await outlasted(run.append_of(store, event))
     if cancelled is not None:
         raise cancelled
     if isinstance(came, Raised):
-        await _check_kept(store, run_id, place, kept, told(run_id, came.error))
+        await _check_kept(store, run_id, place, event, told(run_id, came.error))
     run.fold_stored(event)
 
 

@@ -65,8 +65,9 @@ class Runner(Connecting, Continuing[C, D]):
         store: keeps the journals, or the URL of one that does: `sqlite:///runs.db`, `postgresql://USER:PASSWORD@HOST/DATABASE`.
             None: each result carries its own.
         redact: fields of the machine's context, `Ticket.email` or several, that the store does not keep: plain texts
-            which agents read, and nothing else. It keeps then nothing of what was said either, in messages, of tools and of
-            replies that were refused. A run goes on from its store only while nothing of that is still to be read.
+            which agents read, and nothing else does. It keeps nothing then of what was said beside fields either: in
+            messages, to and by tools, of replies that were refused. A stored run goes on only while nothing of all
+            that is still to be read.
         retry: tries a call again that failed for now, as a further call of its visit; None does not.
         clock: monotonic seconds. None: the event loop's.
         wall_clock: seconds of the epoch, by which questions to humans expire.
