@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from pydantic import field_validator
+from support.databases import bytes_in
 from support.lanes import in_both_lanes
 
 from fsm_orch import (
@@ -245,6 +246,6 @@ def test_no_secret_is_stored_and_none_that_is_gone_is_read(examples: int, kept: 
         store.close()
         assert stood.run_id == run_id
         assert not [seen for seen in SEEN if REDACTED in seen]
-        assert SECRET.encode() not in b"".join(path.read_bytes() for path in kept.folder.iterdir())
+        assert SECRET.encode() not in bytes_in(kept.folder)
 
     holds()

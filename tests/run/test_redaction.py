@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import Field, field_validator
+from support.databases import bytes_in
 from support.shop import use
 
 from fsm_orch import (
@@ -50,11 +51,6 @@ class Order(Context):
     cents: Given[int] = 0
     short: Given[Annotated[str, Field(max_length=40)]] = ""
     answer: str | None = None
-
-
-def bytes_in(folder: str | Path) -> bytes:
-    """Return all that the files of a folder hold."""
-    return b"".join(path.read_bytes() for path in Path(folder).iterdir())
 
 
 def welcome(visit: Visit[Order]) -> Any:
@@ -139,9 +135,7 @@ async def test_a_run_that_would_read_what_was_redacted_is_not_resumed(other: boo
     if other:
         runner = Runner(Reading, store=store)
     for refused in (runner.resume("r", Reading.yes), runner.resume("r"), runner.expire("r")):
-        with pytest.raises(
-            StartError, match=r"in .asking., and .reading. \(.*\) reads Order\.email.*ask_cancel"
-        ):
+        with pytest.raises(StartError, match=r"in .asking., and .reading. \(.*\) reads Order\.email.*ask_cancel"):
             await refused
     assert before == await store.load("r")
 

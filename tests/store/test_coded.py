@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import traceback
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.codecs import Sealed
+from support.databases import KINDS, bytes_in, change, connected, rows_of, url_of
 from support.desk import Ticket
-from support.servers import postgres
 
 from fsm_orch import Final, HumanAgent, Machine, Runner, State
 from fsm_orch.errors import StoreError
@@ -28,38 +25,6 @@ from fsm_orch.store.sql import SqlStore
 KEY, OLD, OTHER = (bytes([n]) * 32 for n in range(3))
 SECRET = "mildred-was-here"
 HEAD = Head("a")
-KINDS = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-
-
-def url_of(kind: str, folder: Path) -> str:
-    """Return the URL of a database without tables."""
-    return f"sqlite:///{folder}/runs.db" if kind == "sqlite" else postgres().database("coded")
-
-
-def connected(url: str) -> Any:
-    """Return a connection that reads and writes what no store would."""
-    kind, _, path = url.partition(":///")
-    return closing(sqlite3.connect(path) if kind == "sqlite" else psycopg.connect(url))
-
-
-def change(url: str, *statements: str) -> None:
-    """Change rows behind the back of a store."""
-    with connected(url) as connection:
-        for statement in statements:
-            connection.execute(statement)
-        connection.commit()
-
-
-def everything(url: str) -> str:
-    """Return all that the tables hold."""
-    tables = ("runs", "inputs", "responses", "posts", "workers", "accounts")
-    with connected(url) as connection:
-        return repr([connection.execute(f"SELECT * FROM fsm_{table}").fetchall() for table in tables])
-
-
-def bytes_in(folder: Path) -> bytes:
-    """Return all that the files of a folder hold, deleted rows and the log that is ahead of the file too."""
-    return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
 def said(*words: str) -> list[Input]:
@@ -80,12 +45,12 @@ async def filled(url: str, *keys: bytes) -> SqlStore:
 @KINDS
 async def test_what_is_stored_holds_no_word(kind: str, tmp_path: Path) -> None:
     """Inputs, responses with their requests, answers and who gave them are read by the key alone."""
-    url = url_of(kind, tmp_path)
+    url = url_of(kind, tmp_path, "coded")
     store = await filled(url, KEY)
     claim = await store.claim("r")
     assert claim is not None
 
-    assert SECRET not in everything(url)
+    assert SECRET not in repr(rows_of(url))
     assert tuple(said(SECRET, "b", "c")) == await store.load("r")
     assert tuple(PaidResponse(key, SECRET, f"{SECRET} {key}") for key in ("k", "l")) == claim.responses
     assert News("r", (Post("q", "7", {"said": SECRET}, SECRET), Post("p", "8", "no", SECRET))) == claim.news
@@ -98,7 +63,7 @@ async def test_what_is_stored_holds_no_word(kind: str, tmp_path: Path) -> None:
 @KINDS
 async def test_what_is_stored_already_is_known_again(kind: str, tmp_path: Path) -> None:
     """Appends and answers that are said again are skipped although no two writes of them are alike; others refused."""
-    store = await filled(url_of(kind, tmp_path), KEY)
+    store = await filled(url_of(kind, tmp_path, "coded"), KEY)
     await store.append("r", 1, said(SECRET, "b", "c", "d")[1:], HEAD, epoch=1)
     assert "7" == await store.post("r", "q", "7", {"said": SECRET}, who=SECRET)
     with pytest.raises(StoreError, match="run 'r' has 4 other inputs"):
@@ -110,7 +75,7 @@ async def test_what_is_stored_already_is_known_again(kind: str, tmp_path: Path) 
 
 async def test_old_keys_still_read(tmp_path: Path) -> None:
     """Once a key is turned, what the one before has written is read, and what is new is read by the new one alone."""
-    url = url_of("sqlite", tmp_path)
+    url = url_of("sqlite", tmp_path, "coded")
     (await filled(url, OLD)).close()
     turned = SqlStore(url, codec=Sealed(KEY, OLD))
     claim = await turned.claim("r")
@@ -148,29 +113,24 @@ async def test_what_was_moved_or_changed_is_told_by_its_place(
     kind: str, statement: str, place: str, tmp_path: Path
 ) -> None:
     """The error names run and place, and no value; nothing changes, and once it is mended the run goes on."""
-    url = url_of(kind, tmp_path)
+    url = url_of(kind, tmp_path, "coded")
     store = await filled(url, KEY)
     await store.append("s", 0, said(SECRET), HEAD, epoch=1)
-    before = everything(url)
-    with connected(url) as connection:
-        kept = {
-            table: connection.execute(f"SELECT * FROM fsm_{table}").fetchall()
-            for table in ("inputs", "responses", "posts")
-        }
+    before = rows_of(url)
     change(url, statement)
     with pytest.raises(StoreError, match=rf"^{place} of run 'r' cannot be read \(\w+\)") as caught:
         await (store.load("r") if "input" in place else store.claim("r"))
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
-    with connected(url) as connection:
-        for table, rows in kept.items():
-            connection.execute(f"DELETE FROM fsm_{table}")
-            for row in rows:
-                sign = "?" if kind == "sqlite" else "%s"
-                connection.execute(f"INSERT INTO fsm_{table} VALUES ({', '.join([sign] * len(row))})", row)
-        connection.commit()
+    for table in ("fsm_inputs", "fsm_responses", "fsm_posts"):
+        with connected(url) as connection:
+            connection.execute(f"DELETE FROM {table}")
+            signs = ", ".join(["?" if kind == "sqlite" else "%s"] * len(before[table][0]))
+            for row in before[table]:
+                connection.execute(f"INSERT INTO {table} VALUES ({signs})", row)
+            connection.commit()
+    assert before == rows_of(url)
     claim = await store.claim("r")
-    assert before.count("'r'") == everything(url).count("'r'")
     assert claim is not None
     assert 2 == claim.epoch  # the claim that failed claimed nothing
     store.close()
@@ -178,7 +138,7 @@ async def test_what_was_moved_or_changed_is_told_by_its_place(
 
 async def test_a_wrong_key_is_told_and_loses_nothing(tmp_path: Path) -> None:
     """Nothing is read, claimed or appended with it; with the right one all goes on."""
-    url = url_of("sqlite", tmp_path)
+    url = url_of("sqlite", tmp_path, "coded")
     (await filled(url, KEY)).close()
     stranger = SqlStore(url, codec=Sealed(OTHER))
     for refused in (stranger.load("r"), stranger.claim("r"), stranger.append("r", 0, said("a"), HEAD, epoch=1)):
@@ -196,7 +156,7 @@ async def test_a_wrong_key_is_told_and_loses_nothing(tmp_path: Path) -> None:
 
 async def test_what_a_codec_wrote_is_not_read_without_it(tmp_path: Path) -> None:
     """A store without a codec says which input it cannot read, and asks whether there was one."""
-    url = url_of("sqlite", tmp_path)
+    url = url_of("sqlite", tmp_path, "coded")
     (await filled(url, KEY)).close()
     store = SqlStore(url)
     with pytest.raises(StoreError, match=r"^input 0 of run 'r' cannot be read.*codec"):
@@ -209,7 +169,7 @@ async def test_what_a_codec_wrote_is_not_read_without_it(tmp_path: Path) -> None
 
 async def test_an_answer_that_cannot_be_read_keeps_no_other_run_from_its_news(tmp_path: Path) -> None:
     """A beat keeps the worker alive and tells the rest; whoever claims the run is told what is wrong."""
-    url = url_of("sqlite", tmp_path)
+    url = url_of("sqlite", tmp_path, "coded")
     store = await filled(url, KEY)
     await store.append("s", 0, said(SECRET), HEAD, epoch=1)
     await store.post("s", "q", "9", True)
@@ -248,7 +208,7 @@ async def test_a_codec_that_fails_stores_nothing_and_harms_no_other_run(
     kind: str, gives: Callable[[], Any], tmp_path: Path
 ) -> None:
     """Of many appends at once, the one that cannot be written is refused by its place, and moves no account."""
-    url = url_of(kind, tmp_path)
+    url = url_of(kind, tmp_path, "coded")
     store = SqlStore(url, codec=Failing(gives))
     names = ["a", "bad", "b", "worse", "c"]
     done = await asyncio.gather(
@@ -289,7 +249,7 @@ class Refund(Machine[Ticket]):
 
 async def test_a_run_goes_on_under_a_codec(tmp_path: Path) -> None:
     """A run that waits is stored sealed, is answered from another store, and ends; its query is nowhere in the file."""
-    url = url_of("sqlite", tmp_path)
+    url = url_of("sqlite", tmp_path, "coded")
     first, second = (SqlStore(url, codec=Sealed(KEY), lease_s=lease_s) for lease_s in (0.0, 600.0))
     asked: Any = Runner(Refund, store=first)
     waits = await asked.run(Ticket(query=SECRET), run_id="r")
