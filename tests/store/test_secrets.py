@@ -96,7 +96,9 @@ async def test_a_key_is_in_no_stored_byte_and_no_log(
     echoing = ResponsesModel("gpt-5-mini", api_key=KEY, transport=wired.transport)
     using = ScriptedModel([{"reply": {"use": {"tool": "look_up", "arguments": {"order": 3}}}}, {"answer": "none"}])
     for model in (echoing, using):
-        runner: Any = Runner(Desk, model=model, store=store, retry=Retry(jitter_s=0), observers=[log_records(texts=True)])
+        runner: Any = Runner(
+            Desk, model=model, store=store, retry=Retry(jitter_s=0), observers=[log_records(texts=True)]
+        )
         result = await runner.run(Ticket(query="please"), deps=Shop())
         assert Desk.human is result.state
     store.close()
