@@ -71,11 +71,7 @@ class Coded:
         """
         if self._codec is None:
             return text
-        try:
-            stored = self._codec.encode(place, text)
-            why = _wrong(stored)
-        except BaseException as error:  # of any kind: it is called in a thread that others need
-            why = type(error).__name__
+        stored, why = _tried(self._codec.encode, place, text)
         if why:
             raise StoreError(f"{place} cannot be written ({why}): its codec failed, and nothing was stored")
         return stored
@@ -87,11 +83,7 @@ class Coded:
         """
         if self._codec is None:
             return stored
-        try:
-            text = self._codec.decode(place, stored)
-            why = _wrong(text)
-        except BaseException as error:
-            why = type(error).__name__
+        text, why = _tried(self._codec.decode, place, stored)
         if why:
             raise StoreError(
                 f"{place} cannot be read ({why}): it was stored with another key, or was changed or moved since. "
@@ -133,8 +125,12 @@ class Coded:
             raise StoreError(f"{place} cannot be read: {why}; {has}") from None
 
 
-def _wrong(text: object) -> str:
-    """Return what a codec returned that no database keeps; empty if it is a text."""
-    if not isinstance(text, str):
-        return f"{type(text).__name__}, not str"
-    return "the character 0" if "\x00" in text else ""
+def _tried(made: Callable[[Place, str], str], place: Place, text: str) -> tuple[str, str]:
+    """Return what a codec made of a text, and why it is none, without a value; empty if it is one."""
+    try:
+        other: object = made(place, text)
+    except BaseException as error:  # of any kind: it is called in a thread that others need
+        return "", type(error).__name__
+    if not isinstance(other, str):
+        return "", f"{type(other).__name__}, not str"
+    return other, "the character 0" if "\x00" in other else ""

@@ -21,7 +21,7 @@ from ..refusals import json_of, lease_held, nobody_asks
 from ..values import Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
 from .appends import Append, Appends
 from .session import Opened, Session
-from .statements import page, statements
+from .statements import Statements, page, statements
 from .tables import ready
 from .url import opened
 from .writer import Writer
@@ -121,11 +121,12 @@ class SqlStore:
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
-        sql, of = self._statements, {"run_id": _name(run_id)}
+        sql, coded, of = self._statements, self._coded, {"run_id": _name(run_id)}
 
+        # here and below without `self`: the writer holds what it did last, and would hold a store that is forgotten
         def load(session: Session) -> tuple[Input, ...]:
             rows = session.rows(sql.load, of)
-            return tuple(self._coded.input(run_id, position, body) for position, (body,) in enumerate(rows))
+            return tuple(coded.input(run_id, position, body) for position, (body,) in enumerate(rows))
 
         journal: tuple[Input, ...] = await self._do(load)
         return journal
@@ -135,7 +136,7 @@ class SqlStore:
 
         Raises LeaseHeld: if another worker owns it, and beats.
         """
-        sql, me, of = self._statements, self._owner, {"run_id": _name(run_id)}
+        sql, coded, me, of = self._statements, self._coded, self._owner, {"run_id": _name(run_id)}
 
         def claim(session: Session) -> Claim | StoreError | None:
             found = session.rows(sql.find, of)
@@ -153,8 +154,8 @@ class SqlStore:
                 epoch=epoch,
                 head=at,
                 taken_from=None if is_finished else owner,
-                news=News(run_id, self._posts(session, run_id), bool(is_cancel_asked)),
-                responses=tuple(self._coded.response(run_id, *row) for row in session.rows(sql.responses, of)),
+                news=News(run_id, _posts(session, sql, coded, run_id), bool(is_cancel_asked)),
+                responses=tuple(coded.response(run_id, *row) for row in session.rows(sql.responses, of)),
             )
 
         claimed: Claim | None = await self._do(claim)
@@ -167,35 +168,17 @@ class SqlStore:
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""
-        sql, me = self._statements, {"me": self._owner}
+        sql, coded, me, lease_s = self._statements, self._coded, {"me": self._owner}, self.lease_s
 
         def beat(session: Session) -> tuple[News, ...]:
-            session.each(sql.beat, [{**me, "lease_s": self.lease_s}])
+            session.each(sql.beat, [{**me, "lease_s": lease_s}])
             return tuple(
-                News(run_id, self._posts(session, run_id, is_strict=False), bool(is_cancel_asked))
+                News(run_id, _posts(session, sql, coded, run_id, is_strict=False), bool(is_cancel_asked))
                 for run_id, is_cancel_asked in session.rows(sql.news, me)
             )
 
         news: tuple[News, ...] = await self._do(beat)
         return news
-
-    def _posts(self, session: Session, run_id: str, *, is_strict: bool = True) -> tuple[Post, ...]:
-        """Return the answers to a run that no append has folded.
-
-        Args:
-            is_strict: raise for one that cannot be read; else it is logged and left out.
-
-        Raises StoreError: if one cannot be read.
-        """
-        posts = list[Post]()
-        for question, id, body, who in session.rows(self._statements.posts, {"run_id": run_id}):
-            try:
-                posts.append(self._coded.post(run_id, question, id, body, who))
-            except StoreError as error:
-                if is_strict:
-                    raise
-                report("%s", error)  # a beat has news of other runs too
-        return tuple(posts)
 
     async def post(self, run_id: str, question: str, id: str, answer: Any, *, who: str | None = None) -> str:
         """Put an answer into the inbox of a run. Return the id of the answer that counts.
@@ -285,6 +268,25 @@ def _writer(database: Opened, appends: Appends, patience_s: float) -> Writer[App
         return done + (appends.play(session, list(together.values())) if together else [])
 
     return Writer(lambda: ready(database), play, driver=database.driver, shown=database.shown, patience_s=patience_s)
+
+
+def _posts(session: Session, sql: Statements, coded: Coded, run_id: str, *, is_strict: bool = True) -> tuple[Post, ...]:
+    """Return the answers to a run that no append has folded.
+
+    Args:
+        is_strict: raise for one that cannot be read; else it is logged and left out.
+
+    Raises StoreError: if one cannot be read.
+    """
+    posts = list[Post]()
+    for question, id, body, who in session.rows(sql.posts, {"run_id": run_id}):
+        try:
+            posts.append(coded.post(run_id, question, id, body, who))
+        except StoreError as error:
+            if is_strict:
+                raise
+            report("%s", error)  # a beat has news of other runs too
+    return tuple(posts)
 
 
 def _listed(row: tuple[Any, ...]) -> Listed:
