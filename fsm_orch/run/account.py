@@ -23,6 +23,7 @@ from ..limits import Limits
 from ..store.base import Store
 from ..store.values import Hold
 from .head import head_of
+from .redaction import Redaction
 
 
 class ThreadLeft(NamedTuple):
@@ -38,11 +39,19 @@ def account_of(first: Started) -> str | None:
 
 
 async def begun(
-    store: Store, compiled: CompiledMachine, first: Started, account: str, epoch: int, *, is_queued: bool = False
+    store: Store,
+    compiled: CompiledMachine,
+    first: Started,
+    account: str,
+    epoch: int,
+    *,
+    redacted: frozenset[str] = frozenset(),
+    is_queued: bool = False,
 ) -> Started:
-    """Move to a run what it may take of its thread, and store its beginning. Return the beginning as it was stored.
+    """Move to a run what it may take of its thread, and store its beginning. Return the beginning.
 
     Args:
+        redacted: the names of the fields that the store does not keep.
         is_queued: nobody owns it then.
 
     Raises what the store raises.
@@ -60,7 +69,8 @@ async def begun(
         # one that lands at once has its end in the same input, and gives back in the same transaction
         holds = (takes, given_back(account, now)) if now.status == "finished" else (takes,)
         try:
-            begins = partial(store.append, first.run_id, 0, (moved,), head=head_of(compiled, now), epoch=epoch)
+            kept = Redaction(compiled, redacted).stored((moved,), now) if redacted else (moved,)
+            begins = partial(store.append, first.run_id, 0, kept, head=head_of(compiled, now), epoch=epoch)
             await begins(holds=holds, is_queued=is_queued)
         except TooLittleLeft:  # another run of the thread came first, which has taken a part
             continue

@@ -92,7 +92,8 @@ class Continuing(Generic[C, D]):
         Raises AnswerError: if the answer does not fit, is late, or another came first, or `id` is of another answer;
             nothing has changed then.
         Raises StartError: if `run_id` is no text, the store does not know the run, it is under way here and no answer
-            is given, this runner was drained, or `deps` are missing.
+            is given, this runner was drained, `deps` are missing, or an agent, a tool or a human that it may still come
+            to would read what was redacted.
         Raises StepError: if it was started on another machine or kernel.
         Raises Drifted: if its journal folds to something else than when it was stored; nothing is driven then.
         Raises LeaseHeld: if another worker drives it, and is alive; an answer is in its inbox then, and so it is if

@@ -39,6 +39,7 @@ from .outlast import outlasted
 from .raised import Raised, tried
 from .servers import Needs, connected, needs_of
 from .tool import use
+from .unread import check_unread
 from .waiting import Question, answered, chosen, is_given_already, overdue
 from .work import Doing
 from .writer import Run, told
@@ -56,6 +57,7 @@ class Driver:
     retry: Retry | None
     clock: Clock | None
     wall_clock: Clock
+    redacted: frozenset[str]
     driven: Driven = field(default_factory=Driven, init=False)
     """The runs that are under way here."""
     _heart: Heart = field(init=False)
@@ -105,7 +107,9 @@ class Driver:
         if account is None:
             return first, None
         assert self.store is not None  # a run of a thread with limits is refused without one
-        stored, cancelled = await outlasted(partial(begun, self.store, self.compiled, first, account, epoch))
+        stored, cancelled = await outlasted(
+            partial(begun, self.store, self.compiled, first, account, epoch, redacted=self.redacted)
+        )
         if isinstance(stored, Raised):
             raise told(first.run_id, stored.error)
         return stored, cancelled
@@ -276,6 +280,7 @@ class Driver:
 
         Raises LeaseHeld: if another worker drives it.
         Raises Drifted: if the fold is not what was stored.
+        Raises StartError: if what was redacted in it would be read.
         """
         store, run = resume.checked(self.store), None
         async with self._driving(run_id, error, self.needs if needs is None else needs) as place:
@@ -300,6 +305,8 @@ class Driver:
                     heard = await self._heard(store, compiled, journal[0], claim)
                     run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard)
                     resume.note_begun(run, claim)
+                    if not claim.news.is_cancel_asked:  # else it is landed, and reads nothing more
+                        check_unread(compiled, run.now)
                     self.driven.drive(place, run)
                     yield run, claim.news
 
@@ -358,6 +365,7 @@ class Driver:
             epoch=epoch,
             responses=() if claim is None else claim.responses,
             heard=heard,
+            redacted=self.redacted,
             on_prompt=self.on_prompt,
             on_delta=on_delta,
         )

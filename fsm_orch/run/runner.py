@@ -39,6 +39,7 @@ from .continuing import Continuing
 from .delta import Reader, TextDelta
 from .driver import Driver, random_id
 from .first import RunOptions, first_input
+from .redactable import redactable
 from .result import RunResult, place
 from .stream import RunStream
 from .waiting import questions
@@ -65,6 +66,10 @@ class Runner(Connecting, Continuing[C, D], Working[C, D]):
             users and models said, which is otherwise in no record and no log.
         store: keeps the journals, or the URL of one that does: `sqlite:///runs.db`, `postgresql://USER:PASSWORD@HOST/DATABASE`.
             None: each result carries its own.
+        redact: fields of the machine's context, `Ticket.email` or several, that the store does not keep: plain texts
+            which agents read, and nothing else does. It keeps nothing then of what was said beside fields either: in
+            messages, to and by tools, of replies that were refused. A stored run goes on only while nothing of all
+            that is still to be read.
         retry: tries a call again that failed for now, as a further call of its visit; None does not.
         clock: monotonic seconds. None: the event loop's.
         wall_clock: seconds of the epoch, by which questions to humans expire.
@@ -72,7 +77,7 @@ class Runner(Connecting, Continuing[C, D], Working[C, D]):
 
     Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
         limit with a model of unknown price, an agent for another machine's state, a certificate that is refuted, or a
-        URL that names no database.
+        URL that names no database, or a field that may not be redacted.
     Raises ModelUnavailable: if a named model cannot be had, or what an agent loads, such as an embedder.
     Raises TypeError: if an argument is of a wrong kind, such as the text of a certificate or the class of a store.
     """
@@ -88,6 +93,7 @@ class Runner(Connecting, Continuing[C, D], Working[C, D]):
         observers: Sequence[Observer] = (),
         on_prompt: OnPrompt | None = None,
         store: Store | str | None = None,
+        redact: object = (),
         retry: Retry | None = _PATIENT,
         clock: Clock | None = None,
         wall_clock: Clock = time.time,
@@ -110,6 +116,7 @@ class Runner(Connecting, Continuing[C, D], Working[C, D]):
             retry=given.checked_retry(retry),
             clock=clock,
             wall_clock=wall_clock,
+            redacted=redactable(self.definition, redact),
         )
         self._contexts = {}
         self._new_id = new_id

@@ -35,11 +35,16 @@ class Working(Generic[C, D]):
             context: the first snapshot.
             options: see `RunOptions`. Dependencies are not among them: the worker makes its own.
 
-        Raises StartError: if the runner has no store, or as `run` does.
+        Raises StartError: if the runner has no store, or one that does not keep all fields, or as `run` does.
         Raises StoreError: if another run has this `run_id`, or the store fails.
         Raises asyncio.CancelledError: if the caller cancels. The run is queued all the same, unless the store failed.
         """
         store, first = resume.checked(self._driver.store), self._first(context, options)
+        if self._driver.redacted:
+            raise StartError(
+                f"a worker would find {', '.join(sorted(self._driver.redacted))} redacted, since it knows of a queued run "
+                "what its store keeps: leave redact= out, and keep all under a codec"
+            )
         await queue.enqueue(store, self._driver.compiled, first)
         return first.run_id
 

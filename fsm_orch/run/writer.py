@@ -37,6 +37,7 @@ from .delta import OnDelta
 from .head import head_of
 from .paid import Paid
 from .raised import Raised, tried
+from .redaction import Redaction
 
 _SHARE_S, _SHARE_INPUTS = 0.001, 16
 """For how long a run may have the event loop before others get a turn: seconds and inputs, whichever is over first."""
@@ -71,6 +72,7 @@ class Run:
         epoch: of the claim under which it is driven.
         responses: what the store has kept of the visits under way.
         heard: what was said before it, besides what is in the journal; None: nobody can tell any more.
+        redacted: the names of the fields that its store does not keep.
         on_prompt: told of what models were asked and answered; None: nobody is.
         on_delta: told of the text of the answer while it is written; None: nobody is, and no model is asked to stream.
     """
@@ -87,6 +89,7 @@ class Run:
         epoch: int = 0,
         responses: Sequence[PaidResponse] = (),
         heard: tuple[Message, ...] | None = (),
+        redacted: frozenset[str] = frozenset(),
         on_prompt: OnPrompt | None = None,
         on_delta: OnDelta | None = None,
     ) -> None:
@@ -130,6 +133,7 @@ class Run:
         self._observers = tuple(observers)
         self._store = store
         self._stored = len(self.journal) if is_stored else 0
+        self._redaction = Redaction(compiled, redacted, now if is_stored else None) if redacted else None
         self._account = account_of(journal[0]) if store and isinstance(journal[0], inputs.Started) else None
         self.is_given_out = False
         """Whether nothing more is folded, although it may not have ended: it waits, or what is stored is resumed."""
@@ -320,11 +324,11 @@ class Run:
             raise self.lost
         pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
         if pending:
-            paid = self.paid.responses()
-            if (failure := await self._appended(store, pending, paid)) is not None:
+            paid = () if self._redaction else self.paid.responses()  # which may say what is redacted
+            if (failure := await self._appended(store, self._pending_as_stored(pending), paid)) is not None:
                 raise self._lose(failure)
             self.paid.note_stored(paid)
-            self._stored += len(pending)  # not `len(self.journal)`: inputs may have been folded meanwhile
+            self._has_stored(pending)  # not all of the journal: inputs may have been folded meanwhile
 
     async def _appended(
         self, store: Store, pending: Sequence[Input], paid: Sequence[PaidResponse]
@@ -359,13 +363,34 @@ class Run:
         """Return what appends an input that is stored before it is folded."""
         then = step(self.compiled, self.now, event).configuration
         head, holds = head_of(self.compiled, then), self._holds(then)
-        append = partial(store.append, self.now.run_id, len(self.journal), (event,))
+        append = partial(store.append, self.now.run_id, len(self.journal), self.as_stored((event,), then))
         return partial(append, head=head, epoch=self.epoch, holds=holds)
+
+    def as_stored(self, new: tuple[Input, ...], then: Configuration) -> tuple[Input, ...]:
+        """Return inputs after those that are stored as the store keeps them.
+
+        Args:
+            then: where they lead.
+
+        Raises StoreError: if they would lead elsewhere once they are redacted.
+        """
+        return new if self._redaction is None else self._redaction.stored(new, then)
+
+    def _pending_as_stored(self, pending: tuple[Input, ...]) -> tuple[Input, ...]:
+        try:
+            return self.as_stored(pending, self.now)
+        except StoreError as error:
+            raise self._lose(error) from None
+
+    def _has_stored(self, new: Sequence[Input]) -> None:
+        self._stored += len(new)
+        if self._redaction is not None:
+            self._redaction.has_stored(new)
 
     def fold_stored(self, event: Input) -> None:
         """Apply an input that is stored already, when all before it was."""
         self.fold(event)
-        self._stored = len(self.journal)
+        self._has_stored((event,))
 
     def _lose(self, failure: BaseException) -> BaseException:
         """Stop a run whose store failed. Return what to raise: an Exception, or the store's interrupt."""

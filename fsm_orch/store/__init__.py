@@ -4,12 +4,14 @@ from ..errors import LeaseHeld, LeaseLost, StoreError, TooLittleLeft
 from ..kernel.codec import input_from_json, to_json
 from ..kernel.inputs import Input
 from .base import Store
+from .coded import Codec, Place
 from .memory import MemoryStore
 from .named import store_at
 from .values import Claim, Head, Hold, Listed, News, PaidResponse, Post
 
 __all__ = [
     "Claim",
+    "Codec",
     "Head",
     "Hold",
     "Input",
@@ -19,6 +21,7 @@ __all__ = [
     "MemoryStore",
     "News",
     "PaidResponse",
+    "Place",
     "Post",
     "Store",
     "StoreError",

@@ -109,3 +109,13 @@ async def test_a_runner_without_a_store_queues_nothing() -> None:
         await runner(store).enqueue(TICKET, tenant=3)  # type: ignore[arg-type]
 
     assert [] == list(await store.list())
+
+
+async def test_a_runner_whose_store_keeps_less_queues_nothing() -> None:
+    """A worker knows of a queued run what its store keeps, and would have to read what is redacted."""
+    store = MemoryStore()
+    redacting = Runner(Support, model=ScriptedModel([]), store=store, redact=Ticket.query)
+
+    with pytest.raises(StartError, match="would find query redacted"):
+        await redacting.enqueue(TICKET)
+    assert [] == list(await store.list())

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ...amounts import Amount
 from ...errors import StoreError
+from ..coded import Coded, Place
 from ..refusals import lease_lost, run_id_taken
 from ..values import Head, Hold, PaidResponse
 from .session import Driver, Session, Values
@@ -65,10 +66,11 @@ class Appends:
 
     Args:
         owner: this worker.
+        coded: makes what is kept of texts.
     """
 
-    def __init__(self, statements: Statements, driver: Driver, owner: str) -> None:
-        self._sql, self._driver, self._owner = statements, driver, owner
+    def __init__(self, statements: Statements, driver: Driver, owner: str, coded: Coded) -> None:
+        self._sql, self._driver, self._owner, self._coded = statements, driver, owner, coded
 
     def play(self, session: Session, appends: Sequence[Append]) -> list[StoreError | None]:
         """Do appends to different runs. Return why each was refused; None: it is stored once this is committed."""
@@ -99,11 +101,12 @@ class Appends:
         kept = self._kept(session, append, owned)
         if kept >= len(append.bodies):  # all is stored already, or nothing was said of a run that is not known
             return
+        bodies, responses = self._bodies(append, kept), self._responses(append)
         moved = dict(accounts)
         for hold in append.holds:
             moved[hold.account] = hold.moved(moved[hold.account])
         accounts.update(moved)
-        self._write(append, kept, owned, writes)
+        self._write(append, bodies, responses, owned, writes)
 
     def _kept(self, session: Session, append: Append, owned: _Owned | None) -> int:
         """Return how many of the inputs are stored already.
@@ -130,9 +133,41 @@ class Appends:
 
     def _stored(self, session: Session, append: Append, count: int) -> Sequence[str]:
         values = {"run_id": append.run_id, "start": append.start, "count": count}
-        return [body for (body,) in session.rows(self._sql.kept, values)]
+        rows = session.rows(self._sql.kept, values)
+        # decoded: of one text a codec may make another at each time
+        return [self._coded.decode(_place(append, place), body) for place, (body,) in enumerate(rows)]
 
-    def _write(self, append: Append, kept: int, owned: _Owned | None, writes: _Writes) -> None:
+    def _bodies(self, append: Append, kept: int) -> list[Values]:
+        """Return the rows of the inputs that are not stored."""
+        return [
+            {
+                "run_id": append.run_id,
+                "position": append.start + place,
+                "body": self._coded.encode(_place(append, place), append.bodies[place]),
+            }
+            for place in range(kept, len(append.bodies))
+        ]
+
+    def _responses(self, append: Append) -> list[Values]:
+        run_id, encode = append.run_id, self._coded.encode
+        return [
+            {
+                "run_id": run_id,
+                "key": each.key,
+                "request": encode(Place(run_id, "request", each.key), each.request),
+                "body": encode(Place(run_id, "response", each.key), each.body),
+            }
+            for each in append.responses
+        ]
+
+    def _write(
+        self,
+        append: Append,
+        bodies: Sequence[Values],
+        responses: Sequence[Values],
+        owned: _Owned | None,
+        writes: _Writes,
+    ) -> None:
         run_id, head, end = append.run_id, append.head, append.start + len(append.bodies)
         has_hopped = owned is not None and owned.hops != head.hops
         before = 0 if owned is None or has_hopped else owned.responses
@@ -151,16 +186,10 @@ class Appends:
             writes.begin.append({**append.first, **row, **new, "began_at": append.at})
         else:
             writes.go_on.append({**row, "run_id": run_id})
-        writes.add_input += [
-            {"run_id": run_id, "position": append.start + place, "body": append.bodies[place]}
-            for place in range(kept, len(append.bodies))
-        ]
+        writes.add_input += bodies
         if has_hopped and owned is not None and owned.responses:
             writes.drop_responses.append({"run_id": run_id})
-        writes.add_response += [
-            {"run_id": run_id, "key": each.key, "number": before + place, "request": each.request, "body": each.body}
-            for place, each in enumerate(append.responses)
-        ]
+        writes.add_response += [{**row, "number": before + place} for place, row in enumerate(responses)]
         writes.fold_post += [{"run_id": run_id, "post_id": id} for id in append.folds]
 
     def _accounts(self, session: Session, appends: Sequence[Append]) -> dict[str, Amount]:
@@ -185,3 +214,7 @@ class Appends:
         ]
         if values:
             session.each(self._sql.set_account, values)
+
+
+def _place(append: Append, place: int) -> Place:
+    return Place(append.run_id, "input", str(append.start + place))

@@ -11,19 +11,19 @@ from functools import partial
 from typing import Any
 from weakref import finalize
 
-from msgspec.json import decode
-
 from ...amounts import NOTHING, Amount
 from ...clock import Clock
 from ...errors import StoreError
-from ...kernel.codec import input_from_json, to_json
+from ...kernel.codec import to_json
 from ...kernel.inputs import Answered, Input, Started
+from ...observe.telling import report
 from ..base import LEASE_S, PAGE
+from ..coded import Codec, Coded, Place
 from ..refusals import json_of, lease_held, nobody_asks
 from ..values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
 from .appends import Append, Appends
 from .session import Opened, Session
-from .statements import page, statements
+from .statements import Statements, page, statements
 from .tables import ready
 from .url import opened
 from .writer import Writer
@@ -51,6 +51,8 @@ class SqlStore:
         is_there: whether a file must be there already; else it is made.
         patience_s: for how many seconds a database that is away is waited for.
         wall_clock: seconds of the epoch, as lists show them. Leases go by the clock of the database.
+        codec: makes what is kept of inputs, of responses with the hashes of their requests, and of answers with who
+            gave them. The other columns stay in clear. None: all texts are kept as they are.
 
     Raises StartError: if the URL names no database, its file must be there and is not, or a package is missing: the
         extras are `sql` and `postgres`.
@@ -64,20 +66,21 @@ class SqlStore:
         is_there: bool = False,
         patience_s: float = 30.0,
         wall_clock: Clock = time.time,
+        codec: Codec | None = None,
     ) -> None:
         self.lease_s: float | None = lease_s
         """For how many seconds a beat keeps the runs of this worker from others."""
         self._database = opened(url)
         if is_there:
             self._database.driver.check_there()
-        self._patience_s, self._wall_clock = patience_s, wall_clock
+        self._patience_s, self._wall_clock, self._coded = patience_s, wall_clock, Coded(codec)
         self._statements = statements(self._database.dialect)
         self._left_behind: list[object] = []
         self._open()
 
     def _open(self) -> None:
         self._process, self._owner = os.getpid(), secrets.token_hex(8)
-        self._appends = Appends(self._statements, self._database.driver, self._owner)
+        self._appends = Appends(self._statements, self._database.driver, self._owner, self._coded)
         self._writer = _writer(self._database, self._appends, self._patience_s)
         self._end = finalize(self, self._writer.close)
 
@@ -138,16 +141,22 @@ class SqlStore:
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
-        sql = self._statements
-        rows = await self._do(lambda session: session.rows(sql.load, {"run_id": _name(run_id)}))
-        return tuple(input_from_json(body) for (body,) in rows)
+        sql, coded, of = self._statements, self._coded, {"run_id": _name(run_id)}
+
+        # here and below without `self`: the writer holds what it did last, and would hold a store that is forgotten
+        def load(session: Session) -> tuple[Input, ...]:
+            rows = session.rows(sql.load, of)
+            return tuple(coded.input(run_id, position, body) for position, (body,) in enumerate(rows))
+
+        journal: tuple[Input, ...] = await self._do(load)
+        return journal
 
     async def claim(self, run_id: str) -> Claim | None:
         """Own a run from now on, in a new epoch; None if it is not known.
 
         Raises LeaseHeld: if another worker owns it, and beats.
         """
-        sql, me, of = self._statements, self._owner, {"run_id": _name(run_id)}
+        sql, coded, me, of = self._statements, self._coded, self._owner, {"run_id": _name(run_id)}
 
         def claim(session: Session) -> Claim | StoreError | None:
             found = session.rows(sql.find, of)
@@ -165,8 +174,8 @@ class SqlStore:
                 epoch=epoch,
                 head=at,
                 taken_from=None if is_finished else owner,
-                news=News(run_id, self._posts(session, run_id), bool(is_cancel_asked)),
-                responses=tuple(PaidResponse(*row) for row in session.rows(sql.responses, of)),
+                news=News(run_id, _posts(session, sql, coded, run_id), bool(is_cancel_asked)),
+                responses=tuple(coded.response(run_id, *row) for row in session.rows(sql.responses, of)),
             )
 
         claimed: Claim | None = await self._do(claim)
@@ -176,9 +185,9 @@ class SqlStore:
         self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
     ) -> Sequence[Listed]:
         """Return runs that nobody drives and somebody should, the one that began first first."""
-        named = self._database.driver.ids(sorted(digests))
+        sql, named = self._statements, self._database.driver.ids(sorted(digests))
         values = {"digests": named, "expired_before": expired_before, "limit": limit}
-        rows = await self._do(lambda session: session.rows(self._statements.claimable, values))
+        rows = await self._do(lambda session: session.rows(sql.claimable, values))
         return [_listed(row) for row in rows]
 
     async def release(
@@ -188,12 +197,13 @@ class SqlStore:
 
         A database that is away is not waited for.
         """
-        sql, mine = self._statements, {"run_id": _name(run_id), "my_epoch": epoch, "me": self._owner}
+        sql, coded, me = self._statements, self._coded, self._owner
+        mine = {"run_id": _name(run_id), "my_epoch": epoch, "me": me}
 
         def release(session: Session) -> News | None:
             # the row is locked first: whoever posted, and found the run owned, had posted before
             if unless_news and (found := session.rows(sql.mine, mine)):
-                news = News(run_id, self._posts(session, run_id), bool(found[0][0]))
+                news = News(run_id, _posts(session, sql, coded, run_id, is_strict=False), bool(found[0][0]))
                 if news.is_any:
                     return news
             session.each(sql.release, [{**mine, "left_to": RELEASED if is_open else None}])
@@ -204,21 +214,17 @@ class SqlStore:
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""
-        sql, me = self._statements, {"me": self._owner}
+        sql, coded, me, lease_s = self._statements, self._coded, {"me": self._owner}, self.lease_s
 
         def beat(session: Session) -> tuple[News, ...]:
-            session.each(sql.beat, [{**me, "lease_s": self.lease_s}])
+            session.each(sql.beat, [{**me, "lease_s": lease_s}])
             return tuple(
-                News(run_id, self._posts(session, run_id), bool(is_cancel_asked))
+                News(run_id, _posts(session, sql, coded, run_id, is_strict=False), bool(is_cancel_asked))
                 for run_id, is_cancel_asked in session.rows(sql.news, me)
             )
 
         news: tuple[News, ...] = await self._do(beat)
         return news
-
-    def _posts(self, session: Session, run_id: str) -> tuple[Post, ...]:
-        rows = session.rows(self._statements.posts, {"run_id": run_id})
-        return tuple(Post(question, id, decode(body), who) for question, id, body, who in rows)
 
     async def post(self, run_id: str, question: str, id: str, answer: Any, *, who: str | None = None) -> str:
         """Put an answer into the inbox of a run. Return the id of the answer that counts.
@@ -227,12 +233,17 @@ class SqlStore:
         """
         _check_names(run_id, question, id, who)
         sql, of = self._statements, {"run_id": run_id}
-        row = {"id": id, "body": json_of(answer).decode(), "who": who, "posted_at": self._wall_clock()}
+        row = {"id": id, "posted_at": self._wall_clock()}
+        body, encode = json_of(answer).decode(), self._coded.encode
 
         def post(session: Session) -> str | StoreError:
             if session.rows(sql.status, of) in ([], [("finished",)]):
                 return nobody_asks(run_id)
-            session.each(sql.add_post, [{**of, **row, "question": question, "is_folded": False}])
+            said = {
+                "body": encode(Place(run_id, "answer", question), body),
+                "who": None if who is None else encode(Place(run_id, "who", question), who),
+            }
+            session.each(sql.add_post, [{**of, **row, **said, "question": question, "is_folded": False}])
             ((counts,),) = session.rows(sql.counting_post, {**of, "question": question})
             return str(counts)
 
@@ -341,6 +352,25 @@ def _writer(database: Opened, appends: Appends, patience_s: float) -> Writer[App
         return done + (appends.play(session, list(together.values())) if together else [])
 
     return Writer(lambda: ready(database), play, driver=database.driver, shown=database.shown, patience_s=patience_s)
+
+
+def _posts(session: Session, sql: Statements, coded: Coded, run_id: str, *, is_strict: bool = True) -> tuple[Post, ...]:
+    """Return the answers to a run that no append has folded.
+
+    Args:
+        is_strict: raise for one that cannot be read; else it is logged and left out.
+
+    Raises StoreError: if one cannot be read.
+    """
+    posts = list[Post]()
+    for question, id, body, who in session.rows(sql.posts, {"run_id": run_id}):
+        try:
+            posts.append(coded.post(run_id, question, id, body, who))
+        except StoreError as error:
+            if is_strict:
+                raise
+            report("%s", error)  # a beat has news of other runs too
+    return tuple(posts)
 
 
 def _listed(row: tuple[Any, ...]) -> Listed:

@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from support.codecs import Sealed
 from support.servers import postgres
 
 from fsm_orch import MemoryStore
-from fsm_orch.store import Store
+from fsm_orch.store import Codec, Store
 from fsm_orch.store.sql import SqlStore
 from fsm_orch.store.sql.tables import ready
 from fsm_orch.store.sql.url import opened
@@ -43,12 +44,12 @@ async def not_crashed() -> AsyncIterator[Worker]:
 
 
 @contextmanager
-def workers(url: str) -> Iterator[Worker]:
+def workers(url: str, codec: Codec | None = None) -> Iterator[Worker]:
     """Open stores at a URL, and close them."""
     stores: list[SqlStore] = []
 
     def worker(*, lease_s: float = 600.0) -> Store:
-        stores.append(SqlStore(url, lease_s=lease_s))
+        stores.append(SqlStore(url, lease_s=lease_s, codec=codec))
         return stores[-1]
 
     try:
@@ -81,6 +82,14 @@ async def sqlite() -> AsyncIterator[Worker]:
 
 
 @asynccontextmanager
+async def sealed() -> AsyncIterator[Worker]:
+    """Open a store in a file whose texts are encrypted."""
+    codec = Sealed(b"k" * 32)
+    with tempfile.TemporaryDirectory() as folder, workers(f"sqlite:///{_copied(folder)}?sync=normal", codec) as worker:
+        yield worker
+
+
+@asynccontextmanager
 async def postgresql() -> AsyncIterator[Worker]:
     """Open a store on a server, whose tables are emptied."""
     server = postgres()
@@ -93,6 +102,7 @@ STORES: Mapping[str, Opening] = {
     "memory": memory,
     "not crashed": not_crashed,
     "sqlite": sqlite,
+    "sqlite, sealed": sealed,
     "postgresql": postgresql,
 }
 """Each opens what is empty, and closes it when its block is left."""
