@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +27,8 @@ from fsm_orch import (
 from fsm_orch.errors import AnswerError, LeaseHeld
 from fsm_orch.kernel.inputs import Answered, Failed
 from fsm_orch.store import News
+from fsm_orch.store.sql import SqlStore
 
-pytestmark = pytest.mark.looptime
 LEASE_S = 6.0
 """A beat every two seconds."""
 ONE = "r:0.1:0:1"
@@ -102,6 +103,7 @@ def ids(result: RunResult[Any]) -> list[str]:
     return [event.id for event in result.journal if isinstance(event, Answered)]
 
 
+@pytest.mark.looptime
 async def test_an_answer_reaches_a_run_while_it_is_driven() -> None:
     """Its owner folds it at the next beat, and goes on with it beside what is at work."""
     store = MemoryStore()
@@ -118,6 +120,7 @@ async def test_an_answer_reaches_a_run_while_it_is_driven() -> None:
     assert () == await store.beside(lease_s=1).beat()
 
 
+@pytest.mark.looptime
 async def test_of_two_answers_to_a_run_that_is_driven_the_first_counts() -> None:
     """The second is told so; the same one again is still in the inbox."""
     store = MemoryStore()
@@ -136,6 +139,7 @@ async def test_of_two_answers_to_a_run_that_is_driven_the_first_counts() -> None
     assert ("1", ["a"]) == ((result := await task).context.one, ids(result))
 
 
+@pytest.mark.looptime
 async def test_an_answer_that_does_not_fit_is_not_posted() -> None:
     """Whoever answers through a runner is told why, and nothing has changed."""
     store = MemoryStore()
@@ -148,6 +152,7 @@ async def test_an_answer_that_does_not_fit_is_not_posted() -> None:
     assert "1" == (await task).context.one
 
 
+@pytest.mark.looptime
 @pytest.mark.parametrize(
     ("question", "id", "answer"),
     [
@@ -175,6 +180,7 @@ async def test_what_cannot_be_folded_poisons_nothing(
     assert "s3cret" not in caplog.text
 
 
+@pytest.mark.looptime
 async def test_an_id_is_used_once_in_a_run() -> None:
     """An answer under the id of another question's is refused, and whoever answers through a runner is told."""
     store = MemoryStore()
@@ -188,6 +194,7 @@ async def test_an_id_is_used_once_in_a_run() -> None:
     assert (1, Both.done, ["a", "b"]) == (len(first.waiting), result.state, ids(result))
 
 
+@pytest.mark.looptime
 @pytest.mark.parametrize("does", [lambda runner: runner.resume("r"), lambda runner: runner.expire("r")])
 async def test_whoever_claims_a_run_folds_what_is_in_its_inbox(
     does: Callable[[Runner[Claim, None]], Awaitable[RunResult[Claim]]],
@@ -205,6 +212,7 @@ async def test_whoever_claims_a_run_folds_what_is_in_its_inbox(
     assert not await store.beside(lease_s=1).beat()
 
 
+@pytest.mark.looptime
 async def test_an_answer_of_an_inbox_is_before_one_that_is_given() -> None:
     """Who answers next is told, nothing has changed, and whoever resumes goes on with the first."""
     store = MemoryStore()
@@ -232,6 +240,7 @@ class JustBefore(MemoryStore):
         return await super().release(run_id, epoch=epoch, **options)
 
 
+@pytest.mark.looptime
 @pytest.mark.parametrize("lease_s", [LEASE_S, None])
 async def test_what_comes_as_a_run_is_let_go_is_folded(lease_s: float | None) -> None:
     """Between its last beat and its release: its poster was told that it is in the inbox, so somebody must look."""
@@ -252,6 +261,7 @@ async def test_what_comes_as_a_run_is_let_go_is_folded(lease_s: float | None) ->
     assert (Refunds.paid, ["b"], 0.0) == (result.state, ids(result), result.seconds)
 
 
+@pytest.mark.looptime
 async def test_a_run_that_is_driven_is_cancelled_from_outside() -> None:
     """It lands at the next beat, its agents are stopped, and whoever waits for it gets the result."""
     store = MemoryStore()
@@ -270,6 +280,7 @@ async def test_a_run_that_is_driven_is_cancelled_from_outside() -> None:
     assert result.journal == again.journal
 
 
+@pytest.mark.looptime
 @pytest.mark.parametrize("lease_s", [LEASE_S, None])
 async def test_a_run_of_ones_own_is_reached_at_once(lease_s: float | None) -> None:
     """A runner that drives a run itself need not wait for a beat, and needs none."""
@@ -288,6 +299,7 @@ async def test_a_run_of_ones_own_is_reached_at_once(lease_s: float | None) -> No
         assert began + 2.5 == WHEN[-1][1]
 
 
+@pytest.mark.looptime
 async def test_a_run_that_nobody_drives_is_cancelled_here() -> None:
     """It waits, or its worker is dead: it lands, and its result is given."""
     store = MemoryStore(wall_clock=now)
@@ -305,6 +317,7 @@ async def test_a_run_that_nobody_drives_is_cancelled_here() -> None:
         await waits.cancel("of nobody")
 
 
+@pytest.mark.looptime
 async def test_a_wish_to_cancel_is_folded_by_whoever_goes_on() -> None:
     """The store was asked, and nobody drove the run then: to resume it lands it, and does nothing else."""
     store = MemoryStore()
@@ -317,6 +330,7 @@ async def test_a_wish_to_cancel_is_folded_by_whoever_goes_on() -> None:
     assert (Refunds.human, []) == (result.state, DONE)
 
 
+@pytest.mark.looptime
 async def test_an_owner_lets_its_own_questions_expire() -> None:
     """While something else is at work; the sweep takes only runs that nobody drives."""
     store, wall = MemoryStore(), [0.0]
@@ -337,6 +351,7 @@ class Deaf(MemoryStore):
         return await super().beat()
 
 
+@pytest.mark.looptime
 async def test_a_beat_that_fails_loses_no_news() -> None:
     """What came meanwhile is told at the next one that does not."""
     store = Deaf()
@@ -353,3 +368,54 @@ def test_a_lease_lasts_for_some_time(lease_s: float) -> None:
     """One that is over at once would be renewed without end."""
     with pytest.raises(ValueError, match="a lease lasts for more than 0 seconds, and that of this store for"):
         Runner(Beside, store=MemoryStore().beside(lease_s=lease_s))
+
+
+GO = list[asyncio.Event]()
+
+
+async def waits(visit: Visit[Pair]) -> Any:
+    """Wait until it is told to go."""
+    await GO[-1].wait()
+    return {Pair.two: "slowly"}
+
+
+class Waits(Machine[Pair]):
+    """A human is asked, while something else waits."""
+
+    ask = State(
+        Parallel(
+            one=State(HumanAgent("What says the first?", reads=Pair.query, writes=Pair.one)),
+            two=State(waits, writes=Pair.two),
+        ),
+        initial=True,
+    )
+    done, human = Final(), Final(fallback=True)
+    on = ask.to(done)
+
+
+async def test_an_answer_reaches_a_run_through_a_database(tmp_path: Path) -> None:
+    """Two workers on one file: what the one posts, the other folds while it drives."""
+    one, two = (SqlStore(f"sqlite:///{tmp_path}/runs.db?sync=normal", lease_s=0.3) for _ in range(2))
+    folded = asyncio.Event()
+    GO.append(asyncio.Event())
+
+    def observes(record: Any) -> None:
+        if record.kind == "answered":
+            folded.set()
+
+    try:
+        runner = Runner(Waits, store=one, observers=[observes])
+        task = asyncio.ensure_future(runner.run(Pair(query="x"), run_id="r"))
+        while not (await two.load("r"))[1:]:  # noqa: ASYNC110 - of another worker nothing tells when it has stored
+            await asyncio.sleep(0.01)
+        with pytest.raises(LeaseHeld, match="is in its inbox"):
+            await Runner(Waits, store=two).resume("r", {"one": "1"}, id="a")
+        async with asyncio.timeout(20):
+            await folded.wait()
+        GO[-1].set()
+        result = await task
+    finally:
+        one.close()
+        two.close()
+
+    assert (Waits.done, "1", ["a"]) == (result.state, result.context.one, ids(result))
