@@ -337,7 +337,9 @@ class Run:
         now, epoch = self.now, self.epoch
         head, holds = head_of(self.compiled, now), self._holds(now)
         try:
-            begun = store.append(now.run_id, self._stored, pending, head, epoch=epoch, responses=paid, holds=holds)
+            begun = store.append(
+                *(now.run_id, self._stored, pending), head=head, epoch=epoch, responses=paid, holds=holds
+            )
             if isinstance(begun, asyncio.Future):
                 self._appending = begun
                 await begun
