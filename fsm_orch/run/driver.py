@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
-from msgspec.structs import replace
-
 from ..clock import Clock
 from ..errors import AnswerError, LeaseHeld, StartError
 from ..kernel.effects import Act, Effect, UseTool
@@ -33,14 +31,14 @@ from .delta import OnDelta, Reader
 from .drive import Perform, drive
 from .driven import Driven, Place
 from .head import check_head
-from .inbox import expire, expired, folded
+from .inbox import check_folded, expire, folded
 from .lease import Heart, let_go, new_epoch, released
 from .outlast import outlasted
 from .raised import Raised, tried
 from .servers import Needs, connected, needs_of
 from .tool import use
 from .unread import check_unread
-from .waiting import Question, answered, chosen, is_given_already, overdue
+from .waiting import Question, answered, chosen, is_given_already
 from .work import Doing
 from .writer import Run, told
 
@@ -137,6 +135,7 @@ class Driver:
         seen = await self._seen(run_id)
         if id is not None and is_given_already(seen, id, question, answer):
             return await self.resume(run_id, deps)
+        check_unread(seen.compiled, seen.now)
         asked, by = chosen(seen, question), id or random_id()
         event = answered(seen, asked, answer, id=by, who=who, cast=self.cast, now_s=self.wall_clock())
         first = await resume.asked(lambda run: store.post(run, asked.key, by, event.value, who=who), run_id)
@@ -150,11 +149,9 @@ class Driver:
             raise _in_inbox(run_id, "by this runner")
         async with self._going_on(run_id, AnswerError, is_in_inbox=True) as (run, news):
             resume.take_over(run)
-            await self._fold(run, replace(news, posts=tuple(post for post in news.posts if post.id != by)))
-            await run.flush()
-            now = chosen(run, asked.key)
-            event = answered(run, now, answer, id=by, who=who, cast=self.cast, now_s=float("-inf"))
-            await self._put(run, event)
+            await self._fold(run, news)  # this answer too, which came before the claim
+            await resume.stored(run)
+            check_folded(run, asked.key, by)
             await self._drive(run, deps)
         return run
 
@@ -166,10 +163,10 @@ class Driver:
         async with self._going_on(run_id, StartError) as (run, news):
             before, is_waiting = len(run.journal), run.now.is_waiting
             await self._fold(run, news)
-            await run.flush()
-            # all of them before anything is done: what the first has led to may be work, beside which others are late
-            while is_waiting and (late := overdue(run, self.wall_clock())) is not None:
-                await self._put(run, expired(run, late))
+            if is_waiting:
+                # all of them before anything is done: what the first led to may be work, beside which others are late
+                expire(run, self.wall_clock())
+            await resume.stored(run)
             if not is_waiting and len(run.journal) == before:  # it is not for this to go on with it
                 await let_go(resume.checked(self.store), run_id, run.epoch, is_open=bool(run.is_open))
                 return run
@@ -338,10 +335,6 @@ class Driver:
             if self.store is not None and (left := is_open()) is not None:
                 await let_go(self.store, run_id, epoch, is_open=left)
             raise
-
-    async def _put(self, run: Run, event: Input) -> None:
-        assert self.store is not None  # the run was loaded from it
-        await resume.put(self.store, run, event)
 
     def _made(
         self,

@@ -11,7 +11,7 @@ from ..kernel import inputs
 from ..observe.telling import report
 from ..store.values import News, Post
 from .cast import Cast
-from .waiting import Question, answered, open_questions, overdue
+from .waiting import Question, answered, chosen, open_questions, overdue
 from .writer import Run
 
 CANCELLED = "it was cancelled from outside, as Runner.cancel does"
@@ -40,6 +40,19 @@ def folded(run: Run, news: News, cast: Cast) -> list[Post]:
             if event is not None:
                 run.fold(event)
     return refused
+
+
+def check_folded(run: Run, key: str, id: str) -> None:
+    """Check that the answer of an id is in the journal.
+
+    Args:
+        key: of its question.
+
+    Raises AnswerError: if it is not; says why.
+    """
+    if not any(isinstance(event, inputs.Answered) and event.id == id for event in run.journal):
+        question = chosen(run, key)
+        raise AnswerError(f"the answer {id!r} to {question.key!r} does not fit any more: load what it waits for now")
 
 
 def _event(run: Run, post: Post, cast: Cast) -> inputs.Answered | None:

@@ -12,6 +12,7 @@ from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Started
 from ..store.base import Store
 from .account import account_of, begun
+from .follows import named
 from .head import head_of
 from .lease import new_epoch
 from .outlast import outlasted
@@ -36,6 +37,7 @@ async def enqueue(store: Store, compiled: CompiledMachine, first: Started) -> No
 
 
 async def _stored(store: Store, compiled: CompiledMachine, first: Started) -> None:
+    first, _ = await named(store, compiled, first)
     try:
         account, epoch = account_of(first), new_epoch()
         if account is not None:

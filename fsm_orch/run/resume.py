@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from ..errors import AnswerError, LeaseLost, StartError, StoreError
+from ..errors import AnswerError, LeaseLost, StartError
 from ..kernel import inputs
 from ..kernel.due import due
 from ..kernel.effects import Act, Effect, UseTool
@@ -19,8 +19,6 @@ from ..kernel.inputs import Input
 from ..store.base import Store
 from ..store.values import Claim
 from .once import is_once
-from .outlast import outlasted
-from .raised import Raised
 from .writer import Run, told
 
 Known = TypeVar("Known")
@@ -94,34 +92,18 @@ def _unknown(run: Run, effect: Effect) -> Input:
     return inputs.Answered(ask=effect.ask, id=key, ok=False, value=_UNKNOWN, at=at, path=path)
 
 
-async def put(store: Store, run: Run, event: Input) -> None:
-    """Store what came from outside, and fold it then: whoever was first in the store has come first.
+async def stored(run: Run) -> None:
+    """Store what came from outside for a run that is not driven yet.
 
-    A caller that cancels does not cut the store off: it would not know whether this is kept.
-
-    Raises AnswerError: if something else was stored meanwhile; nothing is folded then, and nobody is told of it.
+    Raises AnswerError: if something else was stored meanwhile.
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
-    run_id, place = run.now.run_id, len(run.journal)
-    came, cancelled = await outlasted(run.append_of(store, event))
-    if cancelled is not None:
-        raise cancelled
-    if isinstance(came, Raised):
-        await _check_kept(store, run_id, place, event, told(run_id, came.error))
-    run.fold_stored(event)
-
-
-async def _check_kept(store: Store, run_id: str, place: int, event: Input, failure: BaseException) -> None:
-    """Check that a store that failed has kept an input nevertheless.
-
-    Raises AnswerError: if it has kept another in its place.
-    Raises the failure: if it has kept none, or nobody can say.
-    """
-    kept = (await loaded(store, run_id))[place:] if isinstance(failure, StoreError) else ()
-    if not kept and not isinstance(failure, LeaseLost):
-        raise failure
-    if isinstance(failure, LeaseLost) or kept[:1] != (event,):
-        raise AnswerError(f"something else happened to run {run_id!r} first: load what it waits for now") from failure
+    try:
+        await run.flush()
+    except LeaseLost as lost:
+        raise AnswerError(
+            f"something else happened to run {run.now.run_id!r} first: load what it waits for now"
+        ) from lost
 
 
 async def asked(knows: Callable[[str], Awaitable[Known]], run_id: str) -> Known:

@@ -41,9 +41,10 @@ class Working(Generic[C, D]):
         """
         store, first = resume.checked(self._driver.store), self._first(context, options)
         if self._driver.redacted:
+            fields = ", ".join(sorted(self._driver.redacted))
             raise StartError(
-                f"a worker would find {', '.join(sorted(self._driver.redacted))} redacted, since it knows of a queued run "
-                "what its store keeps: leave redact= out, and keep all under a codec"
+                f"a worker would find {fields} redacted: it knows of a queued run only what its store keeps. Leave "
+                "redact= out, and keep all under a codec"
             )
         await queue.enqueue(store, self._driver.compiled, first)
         return first.run_id

@@ -361,13 +361,6 @@ class Run:
         """Return what moves in the append with which a run comes to a configuration."""
         return () if self._account is None or then.status != "finished" else (given_back(self._account, then),)
 
-    def append_of(self, store: Store, event: Input) -> Callable[[], Awaitable[None]]:
-        """Return what appends an input that is stored before it is folded."""
-        then = step(self.compiled, self.now, event).configuration
-        head, holds = head_of(self.compiled, then), self._holds(then)
-        append = partial(store.append, self.now.run_id, len(self.journal), self.as_stored((event,), then))
-        return partial(append, head=head, epoch=self.epoch, holds=holds)
-
     def as_stored(self, new: tuple[Input, ...], then: Configuration) -> tuple[Input, ...]:
         """Return inputs after those that are stored as the store keeps them.
 
@@ -388,11 +381,6 @@ class Run:
         self._stored += len(new)
         if self._redaction is not None:
             self._redaction.has_stored(new)
-
-    def fold_stored(self, event: Input) -> None:
-        """Apply an input that is stored already, when all before it was."""
-        self.fold(event)
-        self._has_stored((event,))
 
     def _lose(self, failure: BaseException) -> BaseException:
         """Stop a run whose store failed. Return what to raise: an Exception, or the store's interrupt."""

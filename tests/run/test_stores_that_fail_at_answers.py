@@ -74,11 +74,13 @@ async def test_its_exit_is_not_the_callers(error: BaseException, place: str, is_
 
 @pytest.mark.parametrize("is_late", [False, True])
 async def test_what_it_has_kept_counts(is_late: bool) -> None:
-    """A store that fails after it has kept an answer has kept this one, and no other came first."""
+    """A store that fails after it has kept what came says so; whoever goes on then goes on with that."""
     store, now = Faulty(), [0.0]
     runner = await waiting(store, now)
     store.keeps, store.faults["append"] = True, StoreError("the connection was lost")
-    result = await go_on(runner, now, is_late=is_late)
+    with pytest.raises(StoreError, match="the connection was lost"):
+        await go_on(runner, now, is_late=is_late)
+    result = await runner.resume("r")
 
     assert result.state is (Refunds.declined if is_late else Refunds.paid)
     assert result.journal == await store.load("r")

@@ -250,7 +250,7 @@ class Refund(Machine[Ticket]):
 async def test_a_run_goes_on_under_a_codec(tmp_path: Path) -> None:
     """A run that waits is stored sealed, is answered from another store, and ends; its query is nowhere in the file."""
     url = url_of("sqlite", tmp_path, "coded")
-    first, second = (SqlStore(url, codec=Sealed(KEY), lease_s=lease_s) for lease_s in (0.0, 600.0))
+    first, second = (SqlStore(url, codec=Sealed(KEY), lease_s=600) for _ in range(2))
     asked: Any = Runner(Refund, store=first)
     waits = await asked.run(Ticket(query=SECRET), run_id="r")
     answered: Any = Runner(Refund, store=second)
