@@ -34,7 +34,8 @@ class AgentSpec:
     """
 
     kind: AgentKind
-    """What findings and drawings take it for: `llm` if it asks a model, else `code`; the rest is for ours."""
+    """What it is taken for: `llm` if it asks a model and does nothing else in the world, else `code`; the rest is for
+    ours. After a crash `code` does not act again unless its state is `repeatable`."""
     name: str
     """For logs: an LLM agent's kind, a function's name."""
     reads: tuple[FieldRef, ...] = ()

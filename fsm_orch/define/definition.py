@@ -159,6 +159,7 @@ def _state(state: State) -> dict[str, Any]:
         max_visits=state.max_visits,
         timeout_s=_seconds(state.timeout_s),
         expires_s=_seconds(state.expires_s),
+        repeatable=state.repeatable,
     )
 
 

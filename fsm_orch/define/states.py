@@ -20,6 +20,7 @@ from .sealed import Sealed
 from .source import qualified_name, where_called, where_defined
 from .subject import Atom, Subject
 from .used import Used, tool_name
+from .wording import kind_of
 
 EdgeKind = Literal["handoff", "failure", "timeout", "refusal"]
 NONE_OF_THESE = "none_of_these"
@@ -147,13 +148,20 @@ class State(_Declared, _Source):
         max_input_tokens, max_output_tokens: the caps of one of these requests; None: 2,048 and 256.
         thread: call a plain function in a thread of its own. One that blocks holds the event loop otherwise, and every
             other run with it. A thread cannot be stopped: when the visit's time is over the run goes on without it.
+        repeatable: whether code may be run again, under the same `visit.key`, after a crash of which nobody knows
+            whether it was at work. Otherwise its visit has then failed as `outcome_unknown`: it goes over `on_failure`,
+            or the run lands. Models, humans and routers are asked again anyhow.
 
     Raises TypeError: if `reads`, `writes`, `attempts`, `calls` or `thread` are given for an agent that says its own,
-        `thread` for an async function, caps without calls, or an own agent is none: see `AgentSpec`.
+        `thread` for an async function, `repeatable` for what is no code, caps without calls, or an own agent is none:
+        see `AgentSpec`.
     Raises pydantic.ValidationError: if a cap is negative, or no whole number.
     """
 
-    __slots__ = ("agent", "entry", "expires_s", "handoffs", "initial", "max_visits", "spec", "thread", "timeout_s")
+    __slots__ = (
+        *("agent", "entry", "expires_s", "handoffs", "initial", "max_visits"),
+        *("repeatable", "spec", "thread", "timeout_s"),
+    )
 
     def __init__(
         self,
@@ -171,6 +179,7 @@ class State(_Declared, _Source):
         max_input_tokens: int | None = None,
         max_output_tokens: int | None = None,
         thread: bool = False,
+        repeatable: bool = False,
     ) -> None:
         super().__init__()
         self.agent = agent
@@ -180,6 +189,7 @@ class State(_Declared, _Source):
         self.timeout_s = timeout_s
         self.expires_s = expires_s
         self.thread = thread
+        self.repeatable = repeatable
         self.handoffs: Sequence[Handoff] = []
         """What leaves here, in declaration order; a tuple once the machine is built."""
         asked = {"max_input_tokens": max_input_tokens, "max_output_tokens": max_output_tokens}
@@ -211,6 +221,18 @@ class State(_Declared, _Source):
             raise TypeError(f"a thread is for a plain function, not for {type(agent).__name__}: leave thread=True out")
         else:
             self.spec = spec_of(agent)
+        if not isinstance(repeatable, bool):  # a text such as "no" would be a yes
+            raise TypeError(f"repeatable= takes True or False, not {kind_of(repeatable)}, at {self.where}")
+        if repeatable and self.spec.kind != "code":
+            raise TypeError(
+                f"repeatable= is for code, and the {self.spec.name} at {self.where} is asked again after a crash "
+                "anyhow: leave it out"
+            )
+
+    @property
+    def acts_once(self) -> bool:
+        """Whether its agent must not act again if nobody knows whether it has: it is code, and not `repeatable`."""
+        return self.spec.kind == "code" and not self.repeatable
 
     @property
     def _states(self) -> tuple[State, ...]:

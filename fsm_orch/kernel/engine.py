@@ -85,6 +85,10 @@ class CompiledState(Struct, frozen=True):
     """Seconds of one visit."""
     may_time_out: bool
     """Whether its time can be over before the run's is."""
+    is_code: bool
+    """Whether its agent may do anything in the world, and not only ask a model, a human or for parts."""
+    acts_once: bool
+    """Whether its agent must not act again if nobody knows whether it has."""
 
 
 class CompiledPart(Struct, frozen=True):
@@ -128,6 +132,8 @@ def _compiled_state(state: State, limits: Limits, price: Price, shares: Mapping[
         tools=MappingProxyType({tool.name: tool for tool in state.spec.tools}),
         visit_s=state.seconds(limits),
         may_time_out=state.may_time_out(limits),
+        is_code=state.spec.kind == "code",
+        acts_once=state.acts_once,
     )
 
 

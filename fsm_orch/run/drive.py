@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ..errors import is_failure
 from ..kernel.effects import Effect
+from .once import is_once, reaches_out
 from .outlast import outlasted
 from .raised import Raised
 from .work import Doing, Work
@@ -32,14 +33,21 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
         if cancelled is not None:
             raise cancelled
         while True:
-            # Asked after the pause, and begun without another `await`: what was due before the store was waited for may
-            # be due no longer.
+            # Asked after every `await`, and begun without another one: what was due before may be due no longer.
             await run.pause(is_read=is_read)
             effect = work.next()
+            if effect is None and await work.wait():
+                continue
+            # Stored before anything leaves, and only then: what has been done, or told, must be found after a crash. A
+            # request to a model waits for that by itself, when its reservation can be stored along with the rest.
+            if not run.is_stored and (effect is None or reaches_out(run, effect)):
+                await run.flush()
+                continue
             if effect is None:
-                if await work.wait():
-                    continue
                 break
+            work.take(effect)
+            if run.is_kept and is_once(run, effect):
+                run.begun.add(effect)
             doing = perform(effect)
             if doing is None:
                 continue

@@ -78,7 +78,7 @@ class Driver:
                     cancelled, epoch = await self._alive(first.run_id), new_epoch()
                     first, later = await self._begun(first, epoch)
                     run = self._made(self.compiled, (first,), readers, epoch, on_delta=reader if text else None)
-                    async with self._owning(first.run_id, epoch, lambda: run.is_finished):
+                    async with self._owning(first.run_id, epoch, lambda: run.is_open):
                         perform, is_read = self._performing(run, deps), reader is not None
                         await drive(run, perform, is_read=is_read, cancelled=later or cancelled)
             finally:
@@ -122,12 +122,11 @@ class Driver:
         Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
         """
         async with self._going_on(run_id, AnswerError) as run:
-            if id is not None and is_given_already(run, id, question, answer):
-                resume.take_over(run)
-            else:
+            if id is None or not is_given_already(run, id, question, answer):
                 asked, by = chosen(run, question), id or random_id()
                 event = answered(run, asked, answer, id=by, who=who, cast=self.cast, now_s=self.wall_clock())
                 await self._put(run, event)
+            resume.take_over(run)
             await drive(run, self._performing(run, deps), is_read=False)
         return run
 
@@ -143,6 +142,7 @@ class Driver:
             while (late := overdue(run, self.wall_clock())) is not None:
                 detail = f"nobody answered {late.key!r} in time"
                 await self._put(run, inputs.Failed(reason="timeout", detail=detail, at=run.now.at, path=late.path))
+            resume.take_over(run)
             await drive(run, self._performing(run, deps), is_read=False)
         return run
 
@@ -169,26 +169,39 @@ class Driver:
                 if cancelled := await self._alive(run_id):
                     raise cancelled
                 claim = await resume.claimed(store, run_id)
-                is_over = claim.head.status == "finished"
-                async with self._owning(run_id, claim.epoch, lambda: is_over or (run is not None and run.is_finished)):
+
+                def is_open() -> bool | None:
+                    if run is not None:
+                        return run.is_open
+                    return None if claim.head.status == "finished" else claim.taken_from is not None
+
+                async with self._owning(run_id, claim.epoch, is_open):
                     journal = await resume.loaded(store, run_id)
                     compiled = start.compiled_for(self.compiled, journal[0])
                     run = self._made(compiled, journal, (), claim.epoch, stored=claim.head)
+                    resume.note_begun(run, claim)
                     yield run
 
     @asynccontextmanager
-    async def _owning(self, run_id: str, epoch: int, is_over: Callable[[], bool]) -> AsyncIterator[None]:
-        """Let go of a run when the block is left, unless it has finished."""
+    async def _owning(self, run_id: str, epoch: int, is_open: Callable[[], bool | None]) -> AsyncIterator[None]:
+        """Let go of a run when the block is left.
+
+        Args:
+            is_open: returns whether it is left with something open; None: it has finished.
+        """
+
+        async def leave() -> None:
+            if self.store is not None and (left := is_open()) is not None:
+                await let_go(self.store, run_id, epoch, is_open=left)
+
         try:
             yield
         except GeneratorExit:  # this coroutine is being closed, and may not wait any more
             raise
         except BaseException:
-            if self.store is not None and not is_over():
-                await let_go(self.store, run_id, epoch)
+            await leave()
             raise
-        if self.store is not None and not is_over():
-            await let_go(self.store, run_id, epoch)
+        await leave()
 
     async def _put(self, run: Run, event: Input) -> None:
         assert self.store is not None  # the run was loaded from it

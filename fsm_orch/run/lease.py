@@ -100,14 +100,14 @@ async def _beat(store: Store, here: _Beating, every_s: float) -> None:
             report("the store raised %s on a beat", type(came.error).__name__)
 
 
-async def let_go(store: Store, run_id: str, epoch: int) -> None:
+async def let_go(store: Store, run_id: str, epoch: int, *, is_open: bool) -> None:
     """Release a run that stops unfinished, whatever cancels.
 
     A store that fails is logged: the run is free once this worker has ended.
 
     Raises asyncio.CancelledError: if the caller cancelled meanwhile.
     """
-    came, cancelled = await outlasted(partial(store.release, run_id, epoch=epoch))
+    came, cancelled = await outlasted(partial(store.release, run_id, epoch=epoch, is_open=is_open))
     if isinstance(came, Raised) and not is_failure(came.error):
         raise came.error
     if isinstance(came, Raised):

@@ -1,7 +1,8 @@
 """How a stored run goes on: what a crash left open is closed, and what came from outside is stored before it is folded.
 
 A journal that was cut off after any input goes on. What was under way is due again, under the same keys; what may have
-been billed is charged; what must not be done twice is answered as failed, since nobody knows whether it was done.
+been billed is charged; what must not be done twice has failed, since nobody knows whether it was done. All of it is
+folded as inputs that the explorer plays too, so what is proved holds over any number of crashes.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import TypeVar
 from ..errors import AnswerError, LeaseLost, StartError, StoreError
 from ..kernel import inputs
 from ..kernel.due import due
-from ..kernel.effects import Act, UseTool
+from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.inputs import Input
 from ..store.base import Store
 from ..store.values import Claim
+from .once import is_once
 from .outlast import outlasted
 from .raised import Raised
 from .writer import Run, told
@@ -57,6 +59,13 @@ async def loaded(store: Store, run_id: str) -> tuple[Input, ...]:
     return await _asked(store.load, run_id)
 
 
+def note_begun(run: Run, claim: Claim) -> None:
+    """Note of a run that was claimed what may have begun, and must not begin again."""
+    # of one that was free nothing has: it was never begun, or let go between two pieces of work
+    if claim.taken_from is not None:
+        run.begun.update(effect for effect in due(run.now) if is_once(run, effect))
+
+
 def take_over(run: Run) -> None:
     """Close what nobody can be at work on any more."""
     # A call may have been billed in full. This ends nothing, since a reservation is never charged more than it holds.
@@ -65,23 +74,19 @@ def take_over(run: Run) -> None:
             visit = run.levels(effect.path)[-1].now.visit
             for call in () if visit is None else tuple(visit.open):
                 run.fold(inputs.CallSettled(call=call, usage=None, at=run.elapsed(), path=effect.path))
-    while (unknown := _unknown(run)) is not None:
-        run.fold(unknown)
+    # One by one: the first may have ended what the next is for. What it makes due nobody has begun.
+    while lost := [effect for effect in due(run.now) if effect in run.begun]:
+        run.fold(_unknown(run, lost[0]))
 
 
-def _unknown(run: Run) -> inputs.Answered | None:
-    """Return the answer of a tool that must not be used twice, and may have been; None if there is none left."""
-    for effect in due(run.now):
-        if not isinstance(effect, UseTool):
-            continue
-        place = run.levels(effect.path)[-1]
-        visit, key = place.now.visit, place.now.key_of(effect.ask)
-        request = None if visit is None else visit.asks[effect.ask].request
-        tool = place.compiled.states[effect.state].tools.get(getattr(request, "name", ""))
-        if tool is None or not tool.repeatable:
-            at, path = run.elapsed(), effect.path
-            return inputs.Answered(ask=effect.ask, id=key, ok=False, value=_UNKNOWN, at=at, path=path)
-    return None
+def _unknown(run: Run, effect: Effect) -> Input:
+    """Return what becomes of work of which nobody knows whether it was done."""
+    at, path = run.elapsed(), effect.path
+    if isinstance(effect, Act):
+        return inputs.Failed(reason="outcome_unknown", detail=_UNKNOWN, at=at, path=path)
+    assert isinstance(effect, UseTool)  # a human may be asked twice
+    key = run.levels(path)[-1].now.key_of(effect.ask)
+    return inputs.Answered(ask=effect.ask, id=key, ok=False, value=_UNKNOWN, at=at, path=path)
 
 
 async def put(store: Store, run: Run, event: Input) -> None:

@@ -79,9 +79,11 @@ class Work:
         self._to_do.update(dict.fromkeys([effect for effect in begun if not isinstance(effect, AskHuman)]))
         if not self._to_do:
             return None
-        effect = next(iter(self._to_do))
-        del self._to_do[effect]
-        return effect
+        return next(iter(self._to_do))
+
+    def take(self, effect: Effect) -> None:
+        """Note that a piece of work begins."""
+        self._to_do.pop(effect, None)
 
     def begin(self, effect: Effect, doing: Doing) -> None:
         """Do a piece of work beside others, in a task of its own."""

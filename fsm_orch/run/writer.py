@@ -17,7 +17,8 @@ from ..errors import StoreError, VisitError, is_failure
 from ..kernel import inputs
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
-from ..kernel.effects import Path
+from ..kernel.due import due
+from ..kernel.effects import Effect, Path
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.records import Record
@@ -93,6 +94,8 @@ class Run:
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
         self.is_stopping = False
         """Whether all work was given up, to land the run or to leave it: what it comes to is folded no more."""
+        self.begun: set[Effect] = set()
+        """What may have begun, and must not begin again; some of it may be due no longer."""
         self.at_work: set[AtWork] = set()
         """The work that is waited for."""
         self.on_change: Callable[[], object] | None = None
@@ -124,6 +127,18 @@ class Run:
     @property
     def is_finished(self) -> bool:
         return self.now.status == "finished"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it has a store."""
+        return self._store is not None
+
+    @property
+    def is_open(self) -> bool | None:
+        """Whether something may be under way, or done, of which nothing is stored; None: it has ended."""
+        if self.is_stored:
+            return None if self.is_finished else not self.begun.isdisjoint(due(self.now))
+        return True
 
     @property
     def is_stored(self) -> bool:
@@ -219,7 +234,7 @@ class Run:
         self.is_given_out = True
 
     async def pause(self, *, is_read: bool) -> None:
-        """Let others have the event loop if this run has had it for long, and store all that is journaled.
+        """Let others have the event loop if this run has had it for long.
 
         Args:
             is_read: let them have it now: a reader sees where the run stands, and may leave, before it goes on.
@@ -230,9 +245,6 @@ class Run:
         if is_read or seconds - self._paused_at >= _SHARE_S or count - self._paused_after >= _SHARE_INPUTS:
             await asyncio.sleep(0)
             self.has_paused()
-        # Last, and again and again: what others fold meanwhile may make something due, which must not begin before.
-        while not self.is_stored:
-            await self.flush()
 
     def has_paused(self) -> None:
         """Note that others have had a turn."""

@@ -80,8 +80,13 @@ class Store(Protocol):
         """
         ...
 
-    async def release(self, run_id: str, *, epoch: int) -> None:
-        """Let go of a run, so that any worker may claim it; nothing happens if it is claimed already, or finished."""
+    async def release(self, run_id: str, *, epoch: int, is_open: bool = False) -> None:
+        """Let go of a run, so that any worker may claim it; nothing happens if it is claimed already, or finished.
+
+        Args:
+            is_open: whether something may be under way, or done, of which its journal says nothing: whoever claims it
+                next is told that it was taken.
+        """
         ...
 
     async def beat(self) -> tuple[News, ...]:

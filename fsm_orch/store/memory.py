@@ -18,7 +18,7 @@ from ..clock import Clock
 from ..kernel.inputs import Answered, Input, Started
 from .base import PAGE
 from .refusals import json_of, lease_held, lease_lost, nobody_asks, run_id_taken
-from .values import Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
+from .values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
 
 
 @dataclass
@@ -53,7 +53,7 @@ class _Kept:
             tenant=of.tenant,
             inputs=len(self.journal),
             epoch=self.epoch,
-            owner=self.owner,
+            owner=None if self.owner == RELEASED else self.owner,
             is_cancel_asked=self.is_cancel_asked,
             began_at=self.began_at,
             stored_at=self.stored_at,
@@ -188,13 +188,13 @@ class MemoryStore:
                 responses=tuple(kept.responses.values()),
             )
 
-    async def release(self, run_id: str, *, epoch: int) -> None:
+    async def release(self, run_id: str, *, epoch: int, is_open: bool = False) -> None:
         """Let go of a run, so that any worker may claim it."""
         with self._lock:
             kept = self._kept.get(run_id)
             is_mine = kept is not None and (kept.owner, kept.epoch) == (self._owner, epoch)
             if kept is not None and is_mine and kept.head.status != "finished":
-                kept.owner = None
+                kept.owner = RELEASED if is_open else None
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""

@@ -98,10 +98,15 @@ class Claim(Struct, frozen=True, kw_only=True):
     head: Head
     """What the fold of its journal must come to."""
     taken_from: str | None = None
-    """Whose lease was over, or was this worker's own; None: it was free, or has ended."""
+    """Whose lease was over, or was this worker's own; `RELEASED`: it was let go with something open; None: it was free,
+    or has ended. Unless it is None something may have been done of which the journal says nothing."""
     news: News
     responses: tuple[PaidResponse, ...] = ()
     """What the visit under way has been answered already."""
+
+
+RELEASED = "released"
+"""The owner of a run that was let go with something open; no worker bears this name."""
 
 
 class Listed(Struct, frozen=True, kw_only=True):

@@ -66,9 +66,9 @@ class CrashingStore:
         """Claim a run; this counts as no write."""
         return await self._store.claim(run_id)
 
-    async def release(self, run_id: str, *, epoch: int) -> None:
+    async def release(self, run_id: str, *, epoch: int, is_open: bool = False) -> None:
         """Let go of a run; this counts as no write."""
-        await self._store.release(run_id, epoch=epoch)
+        await self._store.release(run_id, epoch=epoch, is_open=is_open)
 
     async def beat(self) -> tuple[News, ...]:
         """Keep its worker alive; this counts as no write."""

@@ -27,9 +27,10 @@ from fsm_orch import (
 )
 from fsm_orch.amounts import FREE
 from fsm_orch.kernel.due import due
-from fsm_orch.kernel.effects import UseTool
-from fsm_orch.kernel.inputs import Answered, Input
+from fsm_orch.kernel.effects import Act, UseTool
+from fsm_orch.kernel.inputs import Answered, Failed, Input
 from fsm_orch.kernel.step import fold
+from fsm_orch.kernel.tree import levels as levels_of
 from fsm_orch.models import Request
 from fsm_orch.run.waiting import Question
 from fsm_orch.testing import TheoremChecker, virtual_time
@@ -171,8 +172,9 @@ def gone_on(kind: Kind, journal: Sequence[Input] = ()) -> RunResult[Any]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_run_cut_after_any_input_comes_to_the_same_end(name: str) -> None:
-    """The same state, context and hops; a lost call is charged, and of what must not be done twice nobody knows."""
+def test_a_run_cut_after_any_input_comes_to_the_same_end(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same state, context and hops if code is repeatable; a lost call is charged, of a tool nobody may know."""
+    monkeypatch.setattr(State, "acts_once", False)
     kind = KINDS[name]
     whole, compiled = gone_on(kind), Runner(kind.machine, model=ByForm()).compiled
     assert (whole.status, whole.landing) == ("finished", None)
@@ -190,3 +192,23 @@ def test_a_run_cut_after_any_input_comes_to_the_same_end(name: str) -> None:
             assert "outcome unknown" in result.context.note
         else:
             assert result.context == whole.context, count
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_code_that_may_have_begun_is_not_begun_again(name: str) -> None:
+    """After a crash at any input it has failed, and nothing else has; the run ends, by its failure edge or its landing."""
+    kind = KINDS[name]
+    whole, compiled = gone_on(kind), Runner(kind.machine, model=ByForm()).compiled
+    for count in range(1, len(whole.journal)):
+        begun = whole.journal[:count]
+        now = fold(compiled, begun)
+        acts = [effect for effect in due(now) if isinstance(effect, Act)]
+        once = {act for act in acts if levels_of(compiled, now, act.path)[-1].compiled.states[act.state].acts_once}
+        result = gone_on(kind, begun)
+        added = result.journal[count:]
+
+        unknown = [event for event in added if isinstance(event, Failed) and event.reason == "outcome_unknown"]
+        assert {event.path for event in unknown} <= {act.path for act in once}, count
+        assert bool(unknown) == bool(once), count
+        end = TheoremChecker(compiled).follow_all(result.journal)
+        assert ("finished", 0) == (end.status, end.ledger.reserved.tokens), count

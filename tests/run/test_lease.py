@@ -60,14 +60,15 @@ async def test_a_run_whose_lease_is_over_is_taken_and_its_owner_is_fenced() -> N
     model = ScriptedModel([BILLING, {"handoff": "done", "invoice": None, "answer": "a"}])
 
     class Stalls:
-        spec = Support.triage.spec
+        spec = Support.billing.spec
 
         async def act(self, visit: Any) -> Any:
             begun.set()
             await go.wait()
-            return await Support.triage.agent.act(visit)
+            return await Support.billing.agent.act(visit)
 
-    dead = Runner(Support, model=ScriptedModel([]), store=store.beside(lease_s=0), agents={Support.triage: Stalls()})
+    sent = ScriptedModel([BILLING])
+    dead = Runner(Support, model=sent, store=store.beside(lease_s=0), agents={Support.billing: Stalls()})
     zombie = asyncio.create_task(dead.run(Ticket(query="x"), run_id="r"))
     await begun.wait()
     result = await Runner(Support, model=model, store=store.beside(lease_s=60)).resume("r")
@@ -117,8 +118,8 @@ def work(visit: Any) -> None:
 class Sorts(Machine[Number]):
     """Where a run goes is a guard's to say."""
 
-    first = State(work, initial=True)
-    second = State(work)
+    first = State(work, initial=True, repeatable=True)
+    second = State(work, repeatable=True)
     large, small = Final(), Final(fallback=True)
     to_second = first.to(second, guard=is_large)
     to_small = first.to(small)

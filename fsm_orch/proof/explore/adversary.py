@@ -222,5 +222,7 @@ def _failures(state: CompiledState) -> Iterator[FailureReason]:
     yield from ("error", "denied")
     if state.may_time_out:
         yield "timeout"
-    if not state.spec.calls:  # a model is asked again after a crash, under the same key; code may have paid already
+    # A model is asked again after a crash, under the same key; code may have paid already. Where that may be repeated,
+    # or only routes, it is played all the same: it leads where a denial does, and what is proved needs no such promise.
+    if state.acts_once or not state.spec.calls:
         yield "outcome_unknown"

@@ -168,7 +168,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .where(r.id == _b("run_id"))
         .with_for_update(),
         "claim": sa.update(runs).where(r.id == _b("run_id")).values(owner=_b("me"), epoch=_b("new_epoch")),
-        "release": sa.update(runs).where(mine, OPEN).values(owner=sa.null()),
+        "release": sa.update(runs).where(mine, OPEN).values(owner=_b("left_to")),
         "news": sa.select(r.id, r.is_cancel_asked).where(
             r.owner == _b("me"), OPEN, sa.or_(r.is_cancel_asked, has_post)
         ),

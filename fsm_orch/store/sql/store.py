@@ -18,7 +18,7 @@ from ...kernel.codec import input_from_json, to_json
 from ...kernel.inputs import Answered, Input, Started
 from ..base import PAGE
 from ..refusals import json_of, lease_held, nobody_asks
-from ..values import Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
+from ..values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
 from .appends import Append, Appends
 from .session import Opened, Session
 from .statements import page, statements
@@ -147,9 +147,10 @@ class SqlStore:
         claimed: Claim | None = await self._do(claim)
         return claimed
 
-    async def release(self, run_id: str, *, epoch: int) -> None:
+    async def release(self, run_id: str, *, epoch: int, is_open: bool = False) -> None:
         """Let go of a run, so that any worker may claim it. A database that is away is not waited for."""
-        values = {"run_id": _name(run_id), "my_epoch": epoch, "me": self._owner}
+        left = RELEASED if is_open else None
+        values = {"run_id": _name(run_id), "my_epoch": epoch, "me": self._owner, "left_to": left}
         await self._do(lambda session: session.each(self._statements.release, [values]), is_patient=False)
 
     async def beat(self) -> tuple[News, ...]:
@@ -266,7 +267,7 @@ def _listed(row: tuple[Any, ...]) -> Listed:
         tenant=tenant,
         inputs=inputs,
         epoch=epoch,
-        owner=owner,
+        owner=None if owner == RELEASED else owner,
         is_cancel_asked=bool(is_cancel_asked),
         began_at=began_at,
         stored_at=stored_at,
