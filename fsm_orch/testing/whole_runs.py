@@ -149,7 +149,7 @@ class World(Generic[C]):
     async def _answered(self, question: Question) -> RunResult[C]:
         """Answer a question: late, or by what fits its form; if nothing seems to, have the run landed."""
         until = question.expires_at
-        if until is not None and self._tape.chance(6):
+        if until is not None and (_now() >= until or self._tape.chance(6)):
             await asyncio.sleep(max(0.0, until - _now()))
             return await self.runner.expire(RUN, deps=self._deps)
         for _ in range(_PATIENCE):
@@ -159,7 +159,9 @@ class World(Generic[C]):
                 continue
         assert self.runner.store is not None
         await self.runner.store.ask_cancel(RUN)
-        return await self.runner.resume(RUN, deps=self._deps)
+        landed = await self.runner.resume(RUN, deps=self._deps)
+        assert landed.status == "finished", f"a cancellation was asked for, and it still waits for {question.key!r}"
+        return landed
 
     def answer_to(self, question: Question) -> Any:
         """Return what a human answers."""

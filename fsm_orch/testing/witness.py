@@ -142,36 +142,32 @@ class WitnessedAgent:
     async def act(self, visit: Visit[Any, Any]) -> Reply | Round:
         """Act as the agent does."""
         _VISIT.set(visit.key)
-        acting = self._agent.act(visit)
-        return await (self._seen(visit.key, is_once(self._state), acting) if has_effects(self._state) else acting)
+        if not has_effects(self._state):
+            return await self._agent.act(visit)
+        again = f", attempt {visit.attempt}" if visit.attempt > 1 else ""  # further ones are declared
+        return await self._seen(visit.key + again, self._state.acts_once, lambda: self._agent.act(visit))
 
     async def use(self, visit: Visit[Any, Any], request: Wanted, key: str) -> object:
         """Use a tool as the agent does."""
         tool = self._tools[request.name]
-        return await self._seen(key, not tool.repeatable, _awaited(self._agent.use(visit, request, key)))  # type: ignore[attr-defined]
+        agent: Any = self._agent
+        return await self._seen(key, not tool.repeatable, lambda: agent.use(visit, request, key))
 
-    async def _seen(self, key: str, is_once: bool, effect: Awaitable[Any]) -> Any:
+    async def _seen(self, key: str, is_once: bool, has_effect: Callable[[], Any]) -> Any:
         self._witness.reached("before an effect")
         self._witness.begun(key, is_once=is_once)
-        came = await effect
+        came = has_effect()
+        if isinstance(came, Awaitable):
+            came = await came
         self._witness.reached("after an effect")
         await asyncio.sleep(0)
         self._witness.reached("after the await of an effect")
         return came
 
 
-async def _awaited(came: Any) -> Any:
-    return await came if isinstance(came, Awaitable) else came
-
-
 def has_effects(state: State) -> bool:
     """Return whether the agent of a state may have effects."""
     return state.spec.kind == "code"
-
-
-def is_once(state: State) -> bool:
-    """Return whether what a state does must not be done twice in one visit."""
-    return state.spec.attempts == 1 and not getattr(state, "repeatable", False)
 
 
 def witnessed(
