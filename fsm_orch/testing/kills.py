@@ -115,7 +115,7 @@ class _Sweep:
     _ends: Counter[tuple[str, str | None]] = field(default_factory=Counter)
 
     def run(self, pairs: int | None, chance: random.Random) -> Kills:
-        self._store_class()  # imported before the first fork, not in each
+        self._store()(self.url, Killer(self.folder / "none", 0)).close()  # what is loaded now is loaded in no child
         self._trial()  # makes the tables
         clean = self._trial()
         self._usual, points = clean.sent(), clean.last["points"]
@@ -174,7 +174,7 @@ class _Sweep:
             agents={**self.agents, **witnessed(definition, self.agents, killer)},
             limits=self.limits,
             retry=Retry(jitter_s=0),
-            store=self._store_class()(self.url, killer),
+            store=self._store()(self.url, killer),
         )
         with asyncio.Runner() as loop:
             result = loop.run(self._to_its_end(runner, run_id, killer, number))
@@ -202,7 +202,7 @@ class _Sweep:
         return await runner.resume(run_id, deps=deps)  # as it stands, if it folds to what is stored
 
     @staticmethod
-    def _store_class() -> Any:
+    def _store() -> Any:
         try:
             from .killed_store import KilledStore  # noqa: PLC0415 - an extra
         except ImportError as error:

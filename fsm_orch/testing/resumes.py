@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hypothesis import given, note, settings
+from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 
 from ..amounts import FREE, Price
@@ -61,7 +61,9 @@ def assert_resumes(
     definition_of(machine, "assert_resumes")
     contexts(machine).validate()
 
-    @settings(deadline=None, max_examples=journals or settings.default.max_examples)
+    phases = [phase for phase in settings.default.phases if phase is not Phase.explain]  # it would take minutes
+
+    @settings(deadline=None, max_examples=journals or settings.default.max_examples, phases=phases)
     @given(contexts(machine), st.binary(min_size=40, max_size=160), st.binary(min_size=9, max_size=99), pools(machine))
     def every_run(context: Any, before: bytes, after: bytes, pool: Mapping[str, Sequence[Any]]) -> None:
         options: dict[str, Any] = {"attacks": attacks, "limits": limits, "price": price}
