@@ -225,7 +225,7 @@ class State(_Declared, _Source):
             raise TypeError(f"repeatable= takes True or False, not {kind_of(repeatable)}, at {self.where}")
         if repeatable and self.spec.kind != "code":
             raise TypeError(
-                f"repeatable= is for code, and the {self.spec.name} at {self.where} is asked again after a crash "
+                f"repeatable= is for code, and the {type(agent).__name__} at {self.where} is asked again after a crash "
                 "anyhow: leave it out"
             )
 

@@ -94,7 +94,7 @@ def test_every_default_is_tried() -> None:
     ("way", "options"),
     [
         (Machine, "policies model"),
-        (State, "initial entry max_visits timeout_s expires_s reads writes attempts"),
+        (State, "initial entry max_visits timeout_s expires_s reads writes attempts repeatable"),
         (LLMAgent, "does must_not reads writes tools model window"),
         (Tool, "approval timeout_s most_chars attempts choices repeatable most"),
         (AgentSpec, "routes reads writes calls attempts parts tools asks_human asks must_ask proposes model"),

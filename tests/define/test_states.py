@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fsm_orch import Context, Final, LLMAgent, State, Visit, guard
+from fsm_orch import Context, Final, HumanAgent, LLMAgent, Machine, Nested, State, Visit, guard
 from fsm_orch.amounts import FREE
 from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.limits import CallLimits
@@ -34,6 +34,32 @@ def test_agents_say_their_own_reads_and_writes(options: dict[str, Any]) -> None:
     """What an agent says of itself is not said again by its state."""
     with pytest.raises(TypeError, match=r"^LLMAgent says its own reads, writes, attempts and calls: give them to it$"):
         State(LLMAgent("Do it."), **options)
+
+
+class Part(Machine[Ticket]):
+    """What runs inside."""
+
+    first = State(work, initial=True)
+    done, human = Final(), Final(fallback=True)
+    end = first.to(done)
+
+
+@pytest.mark.parametrize("agent", [LLMAgent("Do it."), HumanAgent("Do it?"), Nested(Part)], ids=repr)
+def test_only_code_is_declared_repeatable(agent: Any) -> None:
+    """Of what is asked again after a crash anyhow it means nothing; the line of the state is told."""
+    name = type(agent).__name__
+    with pytest.raises(TypeError, match=rf"^repeatable= is for code, and the {name} at .*test_states\.py:\d+ is asked"):
+        State(agent, repeatable=True)
+    with pytest.raises(TypeError, match=r"^repeatable= takes True or False, not a str, at .*test_states\.py:\d+$"):
+        State(work, repeatable="no")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'repeatable'"):
+        Final(repeatable=True)  # type: ignore[call-arg]
+
+
+def test_code_acts_once_unless_it_is_repeatable() -> None:
+    """So does a function that asks models; what asks them and does nothing else is asked again."""
+    assert [State(work).acts_once, State(work, repeatable=True).acts_once] == [True, False]
+    assert not State(LLMAgent("Do it.")).acts_once
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from fsm_orch.amounts import Amount
 from fsm_orch.errors import StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.store import Head, Hold, MemoryStore, PaidResponse, Store
+from fsm_orch.store.values import RELEASED
 
 RUNS = st.sampled_from("ab")
 WHO = st.integers(0, 2)
@@ -78,9 +79,9 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
         def claim(self, who: int, run: str) -> None:
             self.both(who, lambda store: store.claim(run))
 
-        @rule(who=WHO, run=RUNS, epoch=EPOCHS)
-        def release(self, who: int, run: str, epoch: int) -> None:
-            self.both(who, lambda store: store.release(run, epoch=epoch))
+        @rule(who=WHO, run=RUNS, epoch=EPOCHS, is_open=st.booleans())
+        def release(self, who: int, run: str, epoch: int, is_open: bool) -> None:
+            self.both(who, lambda store: store.release(run, epoch=epoch, is_open=is_open))
 
         @rule(
             who=WHO,
@@ -123,7 +124,7 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
     return Agreement
 
 
-OWN = {"owner": bool, "taken_from": bool, "began_at": lambda _: None, "stored_at": lambda _: None}
+OWN = {"owner": bool, "taken_from": lambda name: name if name == RELEASED else bool(name), "began_at": lambda _: None, "stored_at": lambda _: None}
 """What two stores name by their own names and clocks, and what of it they share."""
 
 

@@ -260,6 +260,7 @@ CHANGES: list[dict[str, Any]] = [
     using(Tool(Each, most_chars=20)),
     {"context": OtherTicket, "guard": None, "reads": (OtherTicket.query,), "writes": (OtherTicket.answer,)},
     {"agent": work},
+    {"state_options": {"repeatable": True}},
     {"code": toil},
     {"instructions": "Do it well."},
     {"does": ("help",)},

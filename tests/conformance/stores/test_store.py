@@ -21,6 +21,7 @@ from fsm_orch.errors import LeaseHeld, LeaseLost, StoreError, TooLittleLeft
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.store import Head, Hold, News, PaidResponse, Post, Store
+from fsm_orch.store.values import RELEASED
 
 HEAD = Head("a")
 pytestmark = pytest.mark.parametrize("opening", STORES.values(), ids=STORES)
@@ -291,6 +292,24 @@ async def test_a_run_is_owned_by_the_worker_that_began_it(opening: Opening) -> N
         assert (2, HEAD, True) == (taken.epoch, taken.head, taken.taken_from is not None)
         assert (2, HEAD, None) == (free.epoch, free.head, free.taken_from)
         assert None is await other.claim("d")
+
+
+async def test_a_run_that_was_let_go_with_something_open_is_claimed_as_taken(opening: Opening) -> None:
+    """At once, by anybody, and nobody owns it before; let go with nothing open it is free again."""
+    async with opening() as worker:
+        mine, other = worker(), worker()
+        await mine.beat()
+        await put(mine, "a", 0, at(1))
+        await mine.release("a", epoch=1, is_open=True)
+        (listed,) = await other.list()
+        taken = await other.claim("a")
+        await other.release("a", epoch=2)
+        free = await mine.claim("a")
+
+        assert taken is not None
+        assert free is not None
+        assert (None, 2, RELEASED) == (listed.owner, taken.epoch, taken.taken_from)
+        assert (3, None) == (free.epoch, free.taken_from)
 
 
 async def test_an_append_of_an_earlier_epoch_is_refused(opening: Opening) -> None:
