@@ -61,6 +61,7 @@ def assert_survives_kills(
     deps: Callable[[], Any] = lambda: None,
     answer: Callable[[Question], Any] | None = None,
     limits: Limits | None = None,
+    points: int | None = None,
     pairs: int | None = 0,
     seed: int = 0,
 ) -> Kills:
@@ -82,8 +83,9 @@ def assert_survives_kills(
         deps: makes the dependencies of a process.
         answer: answers a question of a human; None: with yes, or with what fills in the form.
         limits: instead of the machine's.
-        pairs: how many runs are killed twice, besides all that are killed once; None: at each pair of points.
-        seed: decides which pairs these are.
+        points: at how many points a run is killed once; None: at each.
+        pairs: at how many pairs of points one is killed twice, too; None: at each.
+        seed: decides which these are.
 
     Raises AssertionError: if a run does not survive; says where it was killed, and what broke.
     Raises StartError: if this system has no `fork`, or a package is missing: the extra is `sql`.
@@ -95,7 +97,7 @@ def assert_survives_kills(
         # what the loss of power would undo survives the end of a process
         url = store or f"sqlite:///{folder}/kills.db?sync=normal"
         sweep = _Sweep(machine, context, url, Path(folder), model, agents or {}, deps, answer, limits)
-        return sweep.run(pairs, random.Random(seed))  # noqa: S311 - which pairs are tried is no secret
+        return sweep.run(points, pairs, random.Random(seed))  # noqa: S311 - what is tried is no secret
 
 
 @dataclass
@@ -114,18 +116,19 @@ class _Sweep:
     _sent_again: int = 0
     _ends: Counter[tuple[str, str | None]] = field(default_factory=Counter)
 
-    def run(self, pairs: int | None, chance: random.Random) -> Kills:
+    def run(self, points: int | None, pairs: int | None, chance: random.Random) -> Kills:
         self._store()(self.url, Killer(self.folder / "none", 0)).close()  # what is loaded now is loaded in no child
         self._trial()  # makes the tables
         clean = self._trial()
-        self._usual, points = clean.sent(), clean.last["points"]
+        self._usual, every = clean.sent(), range(1, clean.last["points"] + 1)
         self._ends.clear()
-        lengths = [self._trial(first).last["points"] for first in range(1, points + 1)]
-        every = [(first, second) for first, length in enumerate(lengths, 1) for second in range(1, length + 1)]
-        chosen = every if pairs is None else chance.sample(every, min(pairs, len(every)))
+        firsts = chance.sample(every, min(len(every), points)) if points is not None else every
+        lengths = {first: self._trial(first).last["points"] for first in firsts}
+        twice = [(first, second) for first, length in lengths.items() for second in range(1, length + 1)]
+        chosen = twice if pairs is None else chance.sample(twice, min(len(twice), pairs))
         for first, second in chosen:
             self._trial(first, second)
-        return Kills(points, points + len(chosen), self._ends, self._sent_again)
+        return Kills(len(every), len(firsts) + len(chosen), self._ends, self._sent_again)
 
     def _trial(self, *kill_at: int) -> Story:
         """Run, in processes that are killed at some points and a last one that is not; assert that all is well."""

@@ -33,6 +33,9 @@ from .whole_runs import adversaries, runs
 
 Ready = Callable[[AnyMachine], object]
 
+_KILLS = 24
+"""At how many points a run is killed; each takes some two processes, and a tenth of a second."""
+
 
 @lru_cache(maxsize=1)
 def _explored(machine: type) -> Exploration:
@@ -106,7 +109,7 @@ def resumes(machine: AnyMachine) -> None:
 
 
 def survives(machine: AnyMachine) -> None:
-    """Kill a run of the machine at each of its points, in processes of their own; see `assert_survives_kills`.
+    """Kill a run of the machine at some of its points, in processes of their own; see `assert_survives_kills`.
 
     Raises AssertionError: if it does not survive; says where it was killed.
     Raises pytest.skip.Exception: if this system cannot fork processes.
@@ -118,7 +121,7 @@ def survives(machine: AnyMachine) -> None:
     simplest = find(contexts(machine), lambda _: True, settings=settings(database=None, phases=[Phase.generate]))
     agents = adversaries(machine.definition, Tape(b""), {})
     has_deps = machine.definition.deps is not None
-    assert_survives_kills(machine, simplest, agents=agents, deps=object if has_deps else lambda: None)
+    assert_survives_kills(machine, simplest, agents=agents, deps=object if has_deps else lambda: None, points=_KILLS)
 
 
 def agents_act(machine: AnyMachine, *, state: State, deps: Callable[[], object]) -> None:

@@ -133,3 +133,24 @@ class Office(Machine[Trip, Bank]):
     yes, no = agree.to(buy, "yes"), agree.to(declined, "no")
     booked = buy.to(done)
     limits = Limits(hops=6, tokens=80_000)
+
+
+class Counter(Machine[Trip, Bank]):
+    """A model that books, as often as a human lets it."""
+
+    buy = State(
+        LLMAgent(
+            "Book the trip.",
+            reads=Trip.wish,
+            writes=Trip.note,
+            tools=(Tool(look_up, repeatable=True), Tool(book, approval=True)),
+            tool_first=True,
+            calls=6,
+            asks=3,
+        ),
+        initial=True,
+    )
+    done = Final()
+    human = Final(fallback=True)
+    booked = buy.to(done)
+    limits = Limits(hops=3, tokens=80_000)

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from support import asking, branches, levels
 from support.desk import Support
-from support.killing import Office, Shop
+from support.killing import Counter, Office, Shop
 from support.lanes import in_both_lanes
 
-from fsm_orch import Machine
+from fsm_orch import Machine, MemoryStore
 from fsm_orch.run import driver
 from fsm_orch.run.desk import AttemptDesk
 from fsm_orch.testing import assert_resumes
+from machines import refund
 
 MACHINES: dict[str, type[Machine[Any, Any]]] = {
     "a desk": Support,
@@ -25,8 +26,8 @@ MACHINES: dict[str, type[Machine[Any, Any]]] = {
     "parallel in a nested machine": branches.Outer,
     "three levels of models": levels.High,
     "two models at once": levels.Two,
-    "a tool that needs approval": asking.clerk("pay", approval=True),
-    "a tool that may be used again": asking.clerk("look", repeatable=True),
+    "a tool that needs approval": Counter,
+    "an application that goes to a human": refund.Refunds,
 }
 
 
@@ -51,23 +52,47 @@ def leaves_unwritten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AttemptDesk, "written", unwritten)
 
 
-def forgets_a_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody looks what came while nobody drove the run."""
-    raise NotImplementedError
+def forgets_cancellations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told that a cancellation was asked for."""
+
+    async def forgotten(store: MemoryStore, run_id: str) -> bool:
+        return True
+
+    monkeypatch.setattr(MemoryStore, "ask_cancel", forgotten)
+
+
+def forgets_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told that an answer was posted."""
+
+    async def forgotten(store: MemoryStore, run_id: str, question: str, id: str, answer: Any, **more: Any) -> str:
+        return id
+
+    monkeypatch.setattr(MemoryStore, "post", forgotten)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "machine", "said"),
     [
-        (begins_anew, r"must not be done twice was begun 2 times under 'drawn:\d+'"),
-        (leaves_unwritten, r"T3: it was charged [\d,]+ tokens, and paid"),
+        (begins_anew, Shop, r"must not be done twice was begun 2 times under 'drawn:\d+'"),
+        (leaves_unwritten, Shop, r"T3: it was charged [\d,]+ tokens, and paid"),
+        (forgets_cancellations, Shop, r"a cancellation was asked for\n.* effects begun after the cancellation"),
+        (
+            forgets_answers,
+            Counter,
+            r"the answer 'posted' that was posted is in no input",
+        ),
     ],
 )
 def test_a_fault_is_found(
-    spoil: Callable[[pytest.MonkeyPatch], None], said: str, monkeypatch: pytest.MonkeyPatch
+    spoil: Callable[[pytest.MonkeyPatch], None],
+    machine: type[Machine[Any, Any]],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The message says after which input the process ended, and what broke."""
     spoil(monkeypatch)
 
-    with pytest.raises(AssertionError, match=rf"(?s)Shop does not go on .* ended after input \d+, '\w+'.*{said}"):
-        assert_resumes(Shop, journals=50)
+    with pytest.raises(
+        AssertionError, match=rf"(?s){machine.__name__} does not go on .* ended after input \d+, '\w+'.*{said}"
+    ):
+        assert_resumes(machine, journals=50)
