@@ -49,6 +49,9 @@ class Started(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="starte
     """Micro-dollars that were moved to it, if that is less than its limit; None: its limit."""
     after: str | None = None
     """The run of its thread that came before it."""
+    heard: Count = 0
+    """How many messages it goes on with, before `messages`, that are told by the journals of that run and of those
+    before it; 0: none, or they are among `messages`."""
     prices: Mapping[str, Rate] = field(default_factory=dict)
     """By state, what its model costs; a state that is not named costs nothing."""
     models: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,19 @@ from typing import Protocol
 
 from ..amounts import Usage
 from ..kernel.legal import Offer
+from .base import Request, Response
+
+
+class Memory(Protocol):
+    """What was answered to the requests of an attempt, which after a crash makes them again."""
+
+    def recall(self, request: Request) -> tuple[int, Response | None]:
+        """Count a request. Return its number in the attempt, and what it was answered already, if it was."""
+        ...
+
+    def keep(self, number: int, call: int, request: Request, response: Response) -> None:
+        """Keep what a request was answered; its call is settled next."""
+        ...
 
 
 class Desk(Protocol):

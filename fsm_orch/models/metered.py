@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..amounts import believed, is_count
 from ..errors import CallDenied, CallFailed, WrongType
@@ -13,7 +13,7 @@ from ..messages import Message
 from ..resilience.retry import Retry
 from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Model, OnPiece, Request, Response, completed
-from .desk import Desk
+from .desk import Desk, Memory
 from .fallback import Fallback
 from .unchangeable import unchangeable
 
@@ -22,6 +22,16 @@ Said = tuple[tuple[Message, ...], Mapping[str, Any] | None]
 
 Draw = Callable[[Offer], Said]
 """Makes what a request says from the handoffs that it may offer. The fewer there are, the smaller it must be."""
+
+
+class _Asked(NamedTuple):
+    """What an agent asks, as the memory of its attempt knows it."""
+
+    number: int
+    """Counts from 1 within the attempt."""
+    request: Request
+    answer: Response | None
+    """What it was answered already."""
 
 
 class MeteredModel:
@@ -34,6 +44,7 @@ class MeteredModel:
         settings: how the model is to answer.
         retry: how transient failures are retried; each retry counts as one of the visit's calls. None: never.
         on_prompt: told of every request that was sent, and its response; None if it failed. It never raises.
+        memory: gives what a request was answered before a crash. None: nothing is remembered.
     """
 
     def __init__(
@@ -45,6 +56,7 @@ class MeteredModel:
         settings: ModelSettings = AS_THEY_ARE,
         retry: Retry | None = None,
         on_prompt: Callable[[Request, Response | None], None] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._model = model
         self._desk = desk
@@ -52,6 +64,7 @@ class MeteredModel:
         self._settings = settings
         self._retry = retry
         self._on_prompt = on_prompt
+        self._memory = memory
         self.last: Response | None = None
         """The last response; None if there was none."""
 
@@ -72,6 +85,8 @@ class MeteredModel:
     ) -> Response:
         """Send a request, its output capped at the agent's `max_output_tokens`; each try is a call of the visit.
 
+        What an attempt was answered before a crash is given to its same request again, and is no call.
+
         Args:
             messages: what is said to the model.
             schema: what the reply must match; None: free text.
@@ -89,8 +104,15 @@ class MeteredModel:
             raise WrongType("ask takes a tuple of messages: ask((Message(role='user', content='...'),))")
         self._desk.check()  # first of all: even counting may be a request
         requests = [self._request((said, schema)) for said in prompts]
+        asked = self._recalled(requests[0])
+        if asked.answer is not None:
+            return asked.answer
         number, bound = await self._fitting(requests)
-        return await self._try(bound, lambda: requests[number], spare=spare)
+        response = await self._try(bound, lambda: requests[number], asked, spare=spare)
+        # The agent may do anything now, and ask again, and be asked this never again; who draws a menu decides next.
+        if self._memory is not None and self._desk.calls_left() > 0:
+            await self._desk.written()
+        return response
 
     async def fits(self, messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> bool:
         """Return whether the input of a request is within the agent's `max_input_tokens`; it is not sent."""
@@ -120,6 +142,9 @@ class MeteredModel:
         """
         most, draws = self._desk.most_offered(), (draw, *shorter)
         requests = [self._request(each(most)) for each in draws]
+        asked = self._recalled(requests[0])
+        if asked.answer is not None:
+            return asked.answer
         number, bound = await self._fitting(requests)
 
         def drawn() -> Request:
@@ -129,7 +154,14 @@ class MeteredModel:
             offered = self._desk.offered(most)
             return requests[number] if offered == most else self._request(draws[number](offered))
 
-        return await self._try(bound, drawn, listen=listen)
+        return await self._try(bound, drawn, asked, listen=listen)
+
+    def _recalled(self, request: Request) -> _Asked:
+        """Return a request as the memory knows it: by what is asked, before it is cut to what fits, or fits still."""
+        number, answer = (0, None) if self._memory is None else self._memory.recall(request)
+        if answer is not None:
+            self.last = answer
+        return _Asked(number, request, answer)
 
     def _request(self, said: Said) -> Request:
         messages, schema = said
@@ -145,6 +177,7 @@ class MeteredModel:
         self,
         bound: int,
         drawn: Callable[[], Request],
+        asked: _Asked,
         *,
         spare: int = 0,
         listen: Callable[[], OnPiece] | None = None,
@@ -154,6 +187,7 @@ class MeteredModel:
         Args:
             bound: of its input, the same for every try.
             drawn: makes it, once its call is reserved.
+            asked: it, as the memory knows it.
             spare: calls that it leaves.
             listen: as in `ask_drawn`.
         """
@@ -162,7 +196,7 @@ class MeteredModel:
             return self._desk.calls_left() - spare
 
         def send() -> Awaitable[Response]:
-            return self._send_or_fall_back(bound, drawn, listen, calls_left)
+            return self._send_or_fall_back(bound, drawn, asked, listen, calls_left)
 
         try:
             return await send()
@@ -180,18 +214,19 @@ class MeteredModel:
         self,
         bound: int,
         drawn: Callable[[], Request],
+        asked: _Asked,
         listen: Callable[[], OnPiece] | None,
         calls_left: Callable[[], int],
     ) -> Response:
         """Send a request; if it fails for now, ask the other models of a fallback at once, as far as calls are left."""
         try:
-            return await self._send(bound, drawn, listen)
+            return await self._send(bound, drawn, asked, listen)
         except CallFailed as error:
             fallback = self._model if error.transient and isinstance(self._model, Fallback) else None
             if fallback is None or not fallback.has_another() or calls_left() < 1:
                 raise
             # in here, no loop: if there is nothing to ask the next for, what it then raises is told of this failure
-            return await self._send_or_fall_back(bound, drawn, listen, calls_left)
+            return await self._send_or_fall_back(bound, drawn, asked, listen, calls_left)
 
     async def _fitting(self, requests: Sequence[Request]) -> tuple[int, int]:
         """Return the number of the first request whose input is within its cap, and the bound of that input.
@@ -227,13 +262,15 @@ class MeteredModel:
     def _unreadable(self, came: str) -> CallFailed:
         return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")
 
-    async def _send(self, bound: int, drawn: Callable[[], Request], listen: Callable[[], OnPiece] | None) -> Response:
+    async def _send(
+        self, bound: int, drawn: Callable[[], Request], asked: _Asked, listen: Callable[[], OnPiece] | None
+    ) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
-        model, asked = self._model, None
+        model, name = self._model, None
         if isinstance(model, Fallback):
             model = model.turn(self._desk.seconds_left)
-            asked = model.name
-        call = self._desk.reserve(bound, self._limits.max_output_tokens, asked)
+            name = model.name
+        call = self._desk.reserve(bound, self._limits.max_output_tokens, name)
         request: Request | None = None
         response: Response | None = None
         usage, is_unsent = None, True
@@ -258,6 +295,8 @@ class MeteredModel:
             if is_unsent:
                 self._desk.release(call)
             else:
+                if response is not None and self._memory is not None:
+                    self._memory.keep(asked.number, call, asked.request, response)
                 self._desk.settle(call, usage)
             if self._on_prompt is not None and request is not None:
                 self._on_prompt(request, response)

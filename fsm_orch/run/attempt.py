@@ -21,6 +21,7 @@ from .desk import AttemptDesk
 from .held import HELD_S, tell_held
 from .in_time import in_time
 from .outcome import TooLate, check, take
+from .paid import AttemptMemory
 from .raised import Raised
 from .work import Doing
 from .writer import Run
@@ -46,7 +47,7 @@ def attempt(
     desk = AttemptDesk(run, act)
     before, now = run.now, desk.place if act.path else run.now
     assert now is not None  # what is due has a visit
-    metered = None if model is None else _metered(run, desk, model, retry)
+    metered = None if model is None else _metered(run, desk, now, model, retry)
     visit = visit_at(run, desk, now, metered, deps)
     ending = partial(_end, run, desk, agent, metered, visit.key, wall)
     seconds = desk.seconds_left()
@@ -116,6 +117,8 @@ def _end(
         still: where its machine stands, if that is known.
     """
     desk.close()
+    if desk.memory is not None:
+        desk.memory.end()
     check(run, result)
     now = still or desk.due
     if now is None:  # a call that used more than it had reserved has landed the run already, or a race is decided
@@ -147,10 +150,19 @@ def _itself(begun: Awaitable[object]) -> Awaitable[object]:
     return begun
 
 
-def _metered(run: Run, desk: AttemptDesk, model: Model, retry: Retry | None) -> MeteredModel:
+def _metered(run: Run, desk: AttemptDesk, now: Configuration, model: Model, retry: Retry | None) -> MeteredModel:
+    assert now.visit is not None  # an agent acts in it
+    if run.is_kept and not desk.own.acts_once:
+        desk.memory = AttemptMemory(run.paid, f"{now.key}:{now.visit.attempt}", model.name)
     on_prompt = partial(run.prompted, desk.own.name, desk.path) if run.on_prompt else None
     spec = desk.own.spec
-    return MeteredModel(model, desk, spec.call_limits, settings=spec.settings, retry=retry, on_prompt=on_prompt)
+    return MeteredModel(
+        *(model, desk, spec.call_limits),
+        settings=spec.settings,
+        retry=retry,
+        on_prompt=on_prompt,
+        memory=desk.memory,
+    )
 
 
 def visit_at(
@@ -159,10 +171,12 @@ def visit_at(
     """Return a visit as whoever works in it sees it."""
     own, visit, key = desk.own, now.visit, now.key
     assert visit is not None  # only a finished run has none, and nothing is due in it
+    # the run's own agents alone: what crosses into a part is context
+    said = (*run.heard_before, *now.messages) if run.heard_before and not desk.path else now.messages
     return Visit(
         state=own.state,
         context=watched(now.context, own.on_read),
-        messages=seen_by(own.spec, own.name, now.messages) if now.messages else (),
+        messages=seen_by(own.spec, own.name, said) if said else (),
         deps=deps,
         # the same for every attempt of this visit and after a crash, so that a repeated effect can be recognised
         key=key,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from ..amounts import NOTHING, Amount, Price, Usage
 from ..define.states import Handoff
 from ..errors import CallDenied, VisitClosed
@@ -17,6 +19,7 @@ from ..kernel.effects import Act, Effect, Path
 from ..kernel.engine import CompiledMachine, CompiledState
 from ..kernel.legal import Offer, legal, most_offered, next_call, offered, visit_ends
 from ..kernel.tree import machine_at
+from .paid import AttemptMemory
 from .writer import Run
 
 _SAME_S = 1e-9
@@ -35,6 +38,8 @@ class AttemptDesk:
     """Ends the wait for the work; None while nobody waits."""
     is_closed = False
     """Whether whatever is still done here is refused."""
+    memory: AttemptMemory | None = None
+    """What was answered to the requests of the attempt before a crash; None: it is not made again after one."""
     _runs: tuple[str, ...] = ()
     """Of the machines on the path, from the run down; none for the run's own."""
     _seen: Configuration | None = None
@@ -204,8 +209,15 @@ class AttemptDesk:
         return legal(self.compiled, now, holding=next_call(self.compiled, now))
 
     def most_offered(self) -> Offer:
-        """Return the most that a request may offer, whatever its call will reserve."""
-        return most_offered(self.compiled, self.check())
+        """Return the most that a request may offer, whatever its call will reserve.
+
+        Of a request that was answered before a crash: what it offered then, or it would not be the same.
+        """
+        now = self.check()
+        calls = None if self.memory is None else self.memory.calls_before
+        if calls is not None and now.visit is not None:
+            now = replace(now, visit=replace(now.visit, calls=calls))
+        return most_offered(self.compiled, now)
 
     def offered(self, most: Offer) -> Offer:
         """Return what of the most is legal beside what the request's call has reserved; asked as soon as it has."""

@@ -16,13 +16,14 @@ from ..kernel import inputs
 from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
+from ..messages import Message
 from ..observe.base import Observer
 from ..observe.everywhere import observers_of
 from ..observe.prompted import OnPrompt
 from ..resilience.retry import Retry
 from ..store.base import Store
-from ..store.values import Head
-from . import resume, start
+from ..store.values import Claim
+from . import follows, resume, start
 from .account import account_of, begun
 from .attempt import attempt
 from .cast import Cast
@@ -76,8 +77,10 @@ class Driver:
             try:
                 with self._heart.beating():
                     cancelled, epoch = await self._alive(first.run_id), new_epoch()
+                    first, heard = await follows.named(self.store, self.compiled, first)
                     first, later = await self._begun(first, epoch)
-                    run = self._made(self.compiled, (first,), readers, epoch, on_delta=reader if text else None)
+                    on_delta = reader if text else None
+                    run = self._made(self.compiled, (first,), readers, epoch, heard=heard, on_delta=on_delta)
                     async with self._owning(first.run_id, epoch, lambda: run.is_open):
                         perform, is_read = self._performing(run, deps), reader is not None
                         await drive(run, perform, is_read=is_read, cancelled=later or cancelled)
@@ -178,9 +181,23 @@ class Driver:
                 async with self._owning(run_id, claim.epoch, is_open):
                     journal = await resume.loaded(store, run_id)
                     compiled = start.compiled_for(self.compiled, journal[0])
-                    run = self._made(compiled, journal, (), claim.epoch, stored=claim.head)
+                    heard = await self._heard(store, compiled, journal[0], claim)
+                    run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard)
                     resume.note_begun(run, claim)
                     yield run
+
+    async def _heard(
+        self, store: Store, compiled: CompiledMachine, first: Input, claim: Claim
+    ) -> tuple[Message, ...] | None:
+        """Return what was said before a stored run; None of one that has ended, if nobody can tell any more."""
+        if not isinstance(first, Started):  # the fold says so
+            return ()
+        try:
+            return await follows.heard_before(store, compiled, first)
+        except StartError:
+            if claim.head.status != "finished":
+                raise
+            return None
 
     @asynccontextmanager
     async def _owning(self, run_id: str, epoch: int, is_open: Callable[[], bool | None]) -> AsyncIterator[None]:
@@ -214,7 +231,8 @@ class Driver:
         readers: Sequence[Observer],
         epoch: int,
         *,
-        stored: Head | None = None,
+        claim: Claim | None = None,
+        heard: tuple[Message, ...] | None = (),
         on_delta: OnDelta | None = None,
     ) -> Run:
         run = Run(
@@ -224,13 +242,15 @@ class Driver:
             clock=self.clock or asyncio.get_running_loop().time,
             observers=(*self.observers, *readers, *observers_of(self.compiled.definition)),
             store=self.store,
-            is_stored=stored is not None,
+            is_stored=claim is not None,
             epoch=epoch,
+            responses=() if claim is None else claim.responses,
+            heard=heard,
             on_prompt=self.on_prompt,
             on_delta=on_delta,
         )
-        if stored is not None:
-            check_head(compiled, run.now, stored)
+        if claim is not None:
+            check_head(compiled, run.now, claim.head)
         return run
 
     def _performing(self, run: Run, deps: Any) -> Perform:

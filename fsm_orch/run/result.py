@@ -13,6 +13,7 @@ from ..define.context import Context
 from ..define.definition import Definition
 from ..define.states import Final, State
 from ..define.wording import number_of
+from ..errors import StartError
 from ..kernel.configuration import Configuration
 from ..kernel.inputs import Input
 from ..kernel.reasons import LandingReason
@@ -75,6 +76,8 @@ class RunResult(Generic[C]):
     """What humans are asked; each is answered by `Runner.resume`."""
     error: BaseException | None = None
     """What the last failed attempt raised, for a debugger. It is in no journal; a log has its traceback alone."""
+    heard: tuple[Message, ...] | None = ()
+    """What was said before it, besides what is in its journal; None: it was not loaded."""
     said: tuple[Message, ...]
     """What was said, of which `messages` is made: the messages it was given, then those of its agents."""
     words: frozenset[str]
@@ -104,9 +107,16 @@ class RunResult(Generic[C]):
         """The conversation, to be given to the next run: `run(context, messages=result.messages)`.
 
         It holds what this run was given as messages, its fields as the user's words, and what agents said and wrote.
+
+        Raises StartError: if it follows a run of a store, from which this result does not come.
         """
+        if self.heard is None:
+            raise StartError(
+                f"run {self.run_id!r} goes on with what was said before it, which its journal does not hold: "
+                f"await runner.resume({self.run_id!r}) loads it, as long as the store keeps the runs before it"
+            )
         final = self.state if isinstance(self.state, Final) else None
-        return added_to(self.journal, self.context, self.said, self.records, final, self.words)
+        return (*self.heard, *added_to(self.journal, self.context, self.said, self.records, final, self.words))
 
     def __str__(self) -> str:
         """Return where the run ended, its path, the fields of its context, and what it used, a line each."""
@@ -117,7 +127,8 @@ class RunResult(Generic[C]):
         return "\n".join([ended, *(f"  {hop}" for hop in self.path), *fields, used_in_words(self)])
 
     def __repr__(self) -> str:
-        return f"RunResult({', '.join(f'{name}={getattr(self, name)!r}' for name in _SHOWN)})"
+        shown = [name for name in _SHOWN if name != "messages" or self.heard is not None]
+        return f"RunResult({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     def __copy__(self) -> RunResult[C]:
         return self  # nothing in it changes, and its state is compared with `is`

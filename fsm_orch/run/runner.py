@@ -25,6 +25,7 @@ from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
 from ..kernel.step import fold_recorded
 from ..limits import Limits
+from ..messages import Message
 from ..models.base import Model
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt
@@ -198,7 +199,7 @@ class Runner(Connecting, Continuing[C, D]):
         """Return what a run came to, folded from its journal: the same as the live result, but for `error`.
 
         No agent acts and no model is called; guards are asked again. Of a journal that was cut off, the result says
-        where the run stood then.
+        where the run stood then. Of a stored run that follows another it has no `messages`: these are in the store.
 
         Args:
             journal: `result.journal`, or `await store.load(run_id)`.
@@ -209,7 +210,9 @@ class Runner(Connecting, Continuing[C, D]):
         events = given.journal_of(journal)
         compiled = start.compiled_for(self.compiled, events[0] if events else None)
         now, records = fold_recorded(compiled, events)
-        return self._result(now, records, events, compiled=compiled)
+        first = events[0]
+        heard = None if isinstance(first, Started) and first.heard else ()
+        return self._result(now, records, events, compiled=compiled, heard=heard)
 
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
         first = first_input(self.compiled, context, options, run_id=self._new_id())
@@ -223,7 +226,7 @@ class Runner(Connecting, Continuing[C, D]):
         return self._result_of(await self._driver.run(first, deps, reader, text=text))
 
     def _result_of(self, run: Run) -> RunResult[C]:
-        return self._result(run.now, run.records, run.journal, run.error, compiled=run.compiled)
+        return self._result(run.now, run.records, run.journal, run.error, compiled=run.compiled, heard=run.heard_before)
 
     def _result(
         self,
@@ -233,6 +236,7 @@ class Runner(Connecting, Continuing[C, D]):
         error: BaseException | None = None,
         *,
         compiled: CompiledMachine,
+        heard: tuple[Message, ...] | None,
     ) -> RunResult[C]:
         return RunResult(
             run_id=now.run_id,
@@ -248,6 +252,7 @@ class Runner(Connecting, Continuing[C, D]):
             journal=tuple(journal),
             waiting=questions(compiled, now),
             error=error,
+            heard=heard,
             said=now.messages,
             words=self._words,
         )

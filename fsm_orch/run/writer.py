@@ -24,16 +24,18 @@ from ..kernel.inputs import Input
 from ..kernel.records import Record
 from ..kernel.step import fold_recorded, step
 from ..kernel.tree import Level, levels
+from ..messages import Message
 from ..models.base import Request, Response
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt, Prompted
 from ..observe.telling import named, report, tell
 from ..store.base import Store
-from ..store.values import Hold
+from ..store.values import Hold, PaidResponse
 from .account import account_of, given_back
 from .active import ActiveTime
 from .delta import OnDelta
 from .head import head_of
+from .paid import Paid
 from .raised import Raised, tried
 
 _SHARE_S, _SHARE_INPUTS = 0.001, 16
@@ -65,6 +67,8 @@ class Run:
         store: keeps the journal; None keeps it in the run alone.
         is_stored: whether the journal comes from the store.
         epoch: of the claim under which it is driven.
+        responses: what the store has kept of the visits under way.
+        heard: what was said before it, besides what is in the journal; None: nobody can tell any more.
         on_prompt: told of what models were asked and answered; None: nobody is.
         on_delta: told of the text of the answer while it is written; None: nobody is, and no model is asked to stream.
     """
@@ -79,6 +83,8 @@ class Run:
         store: Store | None = None,
         is_stored: bool = False,
         epoch: int = 0,
+        responses: Sequence[PaidResponse] = (),
+        heard: tuple[Message, ...] | None = (),
         on_prompt: OnPrompt | None = None,
         on_delta: OnDelta | None = None,
     ) -> None:
@@ -90,6 +96,10 @@ class Run:
         self.on_prompt, self.on_delta = on_prompt, on_delta
         self.epoch = epoch
         """Fences its appends."""
+        self.heard_before = heard
+        """What was said before it, besides what is in the journal."""
+        self.paid = Paid(responses)
+        """What models have answered to attempts that are not over."""
         self.lost: BaseException | None = None
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
         self.is_stopping = False
@@ -273,9 +283,9 @@ class Run:
             raise self.lost
         pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
         if pending:
-            head, holds = head_of(self.compiled, self.now), self._holds(self.now)
+            head, holds, paid = head_of(self.compiled, self.now), self._holds(self.now), self.paid.responses()
             append = partial(store.append, self.now.run_id, self._stored, pending)
-            how = partial(append, head=head, epoch=self.epoch, holds=holds)
+            how = partial(append, head=head, epoch=self.epoch, responses=paid, holds=holds)
             self._appending = asyncio.ensure_future(tried(how))
             # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have
             # to be appended at an unknown place
@@ -283,6 +293,7 @@ class Run:
             self._appending = None
             if isinstance(came, Raised):
                 raise self._lose(came.error)
+            self.paid.note_stored(paid)
             self._stored += len(pending)  # not `len(self.journal)`: inputs may have been folded meanwhile
 
     def _holds(self, then: Configuration) -> tuple[Hold, ...]:

@@ -208,7 +208,9 @@ async def test_a_function_that_asks_models_is_code(count: int, repeatable: bool)
         done = pay.to(paid)
 
     model = ScriptedModel(["5"] * 3)
-    result = await Runner(Asks, model=model, store=await begun(Asks, count=count, model=ScriptedModel(["5"]))).resume("r")
+    result = await Runner(Asks, model=model, store=await begun(Asks, count=count, model=ScriptedModel(["5"]))).resume(
+        "r"
+    )
 
     assert ("paid" if repeatable else "human") == result.state.name
     assert ["r:0"] * repeatable == DONE
@@ -219,7 +221,9 @@ class Routes(Machine[Order]):
     """Route by a word, ask a model, run two at once, and ask a human."""
 
     paid, human = Final(), Final(fallback=True)
-    both = State(Parallel(LLMAgent("Note.", reads=Order.text, writes=Order.note), LLMAgent("Pay.", writes=Order.receipt)))
+    both = State(
+        Parallel(LLMAgent("Note.", reads=Order.text, writes=Order.note), LLMAgent("Pay.", writes=Order.receipt))
+    )
     told = State(LLMAgent("Tell.", reads=Order.text))
     words = State(KeywordAgent(Order.text, {told: "x"}, otherwise=paid), initial=True)
     check = State(HumanAgent("Right?", reads=Order.text))
@@ -231,6 +235,7 @@ class Routes(Machine[Order]):
 
 async def test_what_asks_and_routes_is_due_again() -> None:
     """Models, routers, branches and humans have no effect of their own: after a crash anywhere the run goes on."""
+
     def runner() -> Runner[Order, None]:
         return Runner(Routes, model=ScriptedModel([filled] * 9), store=MemoryStore())
 

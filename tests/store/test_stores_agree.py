@@ -124,7 +124,12 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
     return Agreement
 
 
-OWN = {"owner": bool, "taken_from": lambda name: name if name == RELEASED else bool(name), "began_at": lambda _: None, "stored_at": lambda _: None}
+OWN = {
+    "owner": bool,
+    "taken_from": lambda name: name if name == RELEASED else bool(name),
+    "began_at": lambda _: None,
+    "stored_at": lambda _: None,
+}
 """What two stores name by their own names and clocks, and what of it they share."""
 
 

@@ -1,0 +1,92 @@
+"""What a run follows: a stored run names the run before it, and holds no copy of what was said.
+
+Else each run of a conversation would store all of it again. What was said is told by the journals of the runs before,
+which are folded when the run goes on; a run that follows one which its store does not have keeps a copy.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from ..errors import Drifted, StartError, StepError
+from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Input, Started
+from ..kernel.step import fold_recorded
+from ..messages import Message
+from ..store.base import Store
+from .conversation import added_to, asked
+from .resume import loaded
+from .start import compiled_for
+
+
+class Begun(NamedTuple):
+    """How a run begins."""
+
+    first: Started
+    """As it is stored."""
+    heard: tuple[Message, ...] = ()
+    """What was said before it, besides what is in that."""
+
+
+async def named(store: Store | None, compiled: CompiledMachine, first: Started) -> Begun:
+    """Return how a run begins that was given a conversation: without a copy of it, if its store can tell it again.
+
+    Raises what the store raises.
+    """
+    if store is None or first.after is None or not first.messages:
+        return Begun(first)
+    journal = await loaded(store, first.after)
+    try:
+        said = _said_in(compiled, journal)
+    except StepError:  # it is not kept there, or was another machine's: nobody could fold it later
+        return Begun(first)
+    before = journal[0]
+    assert isinstance(before, Started)  # it was folded
+    if len(said) + before.heard != len(first.messages) or first.messages[before.heard :] != said:
+        return Begun(first)
+    return Begun(replace(first, messages=(), heard=len(first.messages)), first.messages)
+
+
+async def heard_before(store: Store, compiled: CompiledMachine, first: Started) -> tuple[Message, ...]:
+    """Return what was said before a run that is stored, besides what is in its journal.
+
+    Raises StartError: if a run before it is forgotten.
+    Raises Drifted: if it said something else when it was run.
+    Raises StepError: if it was another machine's.
+    Raises what the store raises.
+    """
+    parts, after, count = list[tuple[Message, ...]](), first.after, first.heard
+    while count and after is not None:
+        journal = await loaded(store, after)
+        if not journal:
+            raise StartError(
+                f"run {first.run_id!r} goes on with what was said in run {after!r}, which this store has forgotten: "
+                "keep the runs of a conversation as long as it goes on"
+            )
+        said = _said_in(compiled, journal)
+        before = journal[0]
+        assert isinstance(before, Started)  # it was folded
+        if len(said) + before.heard != count:
+            raise Drifted(
+                f"run {first.run_id!r} goes on with {count} messages that were said up to run {after!r}, whose journal "
+                f"folds to {len(said) + before.heard}: a guard or other code has changed since. Resume it with the "
+                "code that it was run with"
+            )
+        parts.append(said)
+        after, count = before.after, before.heard
+    return tuple(chain.from_iterable(reversed(parts)))
+
+
+def _said_in(compiled: CompiledMachine, journal: tuple[Input, ...]) -> tuple[Message, ...]:
+    """Return what was said in a run that has ended, with what its journal holds of before.
+
+    Raises StepError: if the journal is empty, not of this machine, or of a run that has not ended.
+    """
+    now, records = fold_recorded(compiled_for(compiled, journal[0] if journal else None), journal)
+    if now.status != "finished":
+        raise StepError(f"run {now.run_id} has not ended")
+    definition = compiled.definition
+    return added_to(journal, now.context, now.messages, records, definition.finals[now.state], asked(definition))
