@@ -35,6 +35,10 @@ class Killer:
         self._calls = count()
         self.points = 0
 
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._out)
+
     def write(self, kind: str, **said: Any) -> None:
         """Write a line."""
         os.write(self._out, (json.dumps({"kind": kind, **said}) + "\n").encode())
@@ -60,23 +64,26 @@ class Killer:
         self.write("begun", key=key, is_once=is_once)
 
 
-def in_a_process(drive: Callable[[], object], killer: Callable[[], Killer]) -> None:
+def in_a_process(drive: Callable[[], object], killer: Killer) -> None:
     """Have something done in a process of its own, a fork of this one, and wait until that has ended.
 
-    What it raises is written down.
+    Args:
+        drive: does it.
+        killer: writes down what it raises; closed here once it is done.
     """
     with warnings.catch_warnings():  # of threads of this process, which are not in the child: it uses none of them
         warnings.simplefilter("ignore", DeprecationWarning)
         process = os.fork()
     if process:
         os.waitpid(process, 0)
+        killer.close()
         return
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(HANGS_S)
         drive()
     except BaseException:
-        killer().write("raised", error=traceback.format_exc())
+        killer.write("raised", error=traceback.format_exc())
     finally:
         os._exit(0)  # nothing of this process is to be done: no fixture ends, and no buffer of the parent's is written
 

@@ -14,6 +14,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,8 @@ class _Sweep:
     _ends: Counter[tuple[str, str | None]] = field(default_factory=Counter)
 
     def run(self, points: int | None, pairs: int | None, chance: random.Random) -> Kills:
-        self._store()(self.url, Killer(self.folder / "none", 0)).close()  # what is loaded now is loaded in no child
+        (nobody := Killer(self.folder / "nobody", 0)).close()
+        self._store()(self.url, nobody).close()  # what is loaded now is loaded in no child
         self._trial()  # makes the tables
         clean = self._trial()
         self._usual, every = clean.sent(), range(1, clean.last["points"] + 1)
@@ -135,9 +137,7 @@ class _Sweep:
         run_id = "-".join(["killed", self.folder.name[-8:], *map(str, kill_at), os.urandom(2).hex()])
         file = self.folder / f"{run_id}.jsonl"
         for number, at in enumerate([*kill_at, 0]):
-            in_a_process(
-                lambda at=at, number=number: self._drive(run_id, Killer(file, at), number), lambda: Killer(file, 0)
-            )
+            in_a_process(partial(self._drive, run_id, killer := Killer(file, at), number), killer)
         story = Story(file, run_id)
         broken = [*self._broken(story)]
         killed = "".join(

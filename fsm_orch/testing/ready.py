@@ -105,7 +105,7 @@ def resumes(machine: AnyMachine) -> None:
     Raises AssertionError: if one does not go on as it should; shows the shortest example.
     Raises hypothesis.errors.ResolutionFailed: if no context can be drawn; names the type to register.
     """
-    assert_resumes(machine, journals=-(-settings.default.max_examples // 5))  # each is resumed some ten times
+    assert_resumes(machine, journals=-(-settings().max_examples // 5))  # each is resumed some ten times
 
 
 def survives(machine: AnyMachine) -> None:

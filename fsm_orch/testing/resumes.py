@@ -61,9 +61,10 @@ def assert_resumes(
     definition_of(machine, "assert_resumes")
     contexts(machine).validate()
 
-    phases = [phase for phase in settings.default.phases if phase is not Phase.explain]  # it would take minutes
+    usual = settings()
+    phases = [phase for phase in usual.phases if phase is not Phase.explain]  # it would take minutes
 
-    @settings(deadline=None, max_examples=journals or settings.default.max_examples, phases=phases)
+    @settings(deadline=None, max_examples=journals or usual.max_examples, phases=phases)
     @given(contexts(machine), st.binary(min_size=40, max_size=160), st.binary(min_size=9, max_size=99), pools(machine))
     def every_run(context: Any, before: bytes, after: bytes, pool: Mapping[str, Sequence[Any]]) -> None:
         options: dict[str, Any] = {"attacks": attacks, "limits": limits, "price": price}

@@ -145,7 +145,8 @@ class WitnessedAgent:
         if not has_effects(self._state):
             return await self._agent.act(visit)
         again = f", attempt {visit.attempt}" if visit.attempt > 1 else ""  # further ones are declared
-        return await self._seen(visit.key + again, self._state.acts_once, lambda: self._agent.act(visit))
+        said: Reply | Round = await self._seen(visit.key + again, self._state.acts_once, lambda: self._agent.act(visit))
+        return said
 
     async def use(self, visit: Visit[Any, Any], request: Wanted, key: str) -> object:
         """Use a tool as the agent does."""
