@@ -106,8 +106,10 @@ class _Recording(MemoryStore):
         holds: Sequence[Hold] = (),
     ) -> None:
         await super().append(run_id, start, inputs, head, epoch=epoch, responses=responses, holds=holds)
-        self.appends.append(_Append(start, inputs, head, responses))
-        self.journal[start:] = inputs
+        new = inputs[len(self.journal) - start :]  # one that was cut off is done again, with what came meanwhile
+        if new:
+            self.appends.append(_Append(len(self.journal), new, head, responses))
+            self.journal += new
 
 
 class _Seen:
