@@ -3,6 +3,7 @@
     uvx nox                      all sessions; or: pipx run nox
     uvx nox -s lowest-3.11       one of them
     uvx nox -s tests -- -n 2     words after `--` go to pytest
+    uvx nox -s long              what takes minutes, such as runs that are killed at every pair of points
     uvx nox -s constraints       pin the newest versions in constraints.txt
 
 A Python that is not installed is skipped with a word. Nothing here is part of `.ci/run`: that must say the same
@@ -53,6 +54,13 @@ def types(session: nox.Session) -> None:
     _install(session, "--constraints", str(CONSTRAINTS))
     session.run("mypy", "--python-version", str(session.python))
     session.run("pyright", "--pythonversion", str(session.python))
+
+
+@nox.session
+def long(session: nox.Session) -> None:
+    """Test what no other lane has the time for, with what is pinned."""
+    _install(session, "--constraints", str(CONSTRAINTS))
+    session.run("pytest", "-m", "long", *session.posargs)
 
 
 @nox.session

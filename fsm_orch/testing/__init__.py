@@ -8,6 +8,10 @@
     def test_refund():
         result = play(Support, Ticket(query="..."), [Turn(Support.triage, Support.to_billing), ...])
 
+    def test_nothing_is_lost():
+        assert_resumes(Support)                                         # from every prefix of random journals
+        assert_survives_kills(Support, Ticket(query="..."))             # kill -9 at every point of a run
+
 It needs the extra `test`. `fsm_orch.testing.cassette` records and replays the traffic of real SDKs, and
 `pytest --fsm MODULE` gives each machine of a module the ready tests of `fsm_orch.testing.ready`.
 """
@@ -19,8 +23,10 @@ from .called import assert_agents_act
 from .clock import virtual_time
 from .crash import CrashingStore
 from .kept import assert_kept, breaks, search_values
+from .kills import Kills, assert_survives_kills
 from .play import Turn, play
 from .ready import assert_replays
+from .resumes import assert_resumes
 from .safety import RoutingSafety
 from .strategies import contexts, replies, tapes
 from .tape import Tape
@@ -33,6 +39,7 @@ __all__ = [
     "AdversarialModel",
     "Attack",
     "CrashingStore",
+    "Kills",
     "RoutingSafety",
     "Tape",
     "TheoremChecker",
@@ -42,6 +49,8 @@ __all__ = [
     "assert_kept",
     "assert_policy",
     "assert_replays",
+    "assert_resumes",
+    "assert_survives_kills",
     "breaks",
     "contexts",
     "play",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from ..define.machine import AnyMachine, definition_of
@@ -17,17 +18,23 @@ from ..kernel.begin import compiled_as
 from ..kernel.step import fold_recorded
 from ..proof.bounds.certify import certify
 from ..proof.explore.exploration import Exploration, explore
-from ..proof.findings import findings as find
+from ..proof.findings import findings as all_findings
 from ..run.result import RunResult
 from .adversaries import SECRET
 from .asserts import assert_bounded, unkept
 from .called import assert_agents_act
+from .kills import assert_survives_kills
+from .resumes import assert_resumes
 from .safety import RoutingSafety
 from .strategies import contexts
+from .tape import Tape
 from .theorem_checker import TheoremChecker
-from .whole_runs import runs
+from .whole_runs import adversaries, runs
 
 Ready = Callable[[AnyMachine], object]
+
+_KILLS = 24
+"""At how many points a run is killed; each takes some two processes, and a tenth of a second."""
 
 
 @lru_cache(maxsize=1)
@@ -43,7 +50,7 @@ def findings(machine: AnyMachine) -> None:
     Raises AssertionError: if a finding is an error.
     """
     definition = machine.definition
-    found = find(definition, certify(definition), _explored(machine), prices={})  # type: ignore[arg-type]
+    found = all_findings(definition, certify(definition), _explored(machine), prices={})  # type: ignore[arg-type]
     errors = [finding for finding in found if finding.level == "error" and not finding.code.startswith("FSM41")]
     assert not errors, "\n".join(map(str, errors))
 
@@ -90,6 +97,31 @@ def replay(machine: AnyMachine) -> None:
         assert_replays(machine, result)
 
     every_run()
+
+
+def resumes(machine: AnyMachine) -> None:
+    """Resume runs of the machine from every prefix of their journals; see `assert_resumes`.
+
+    Raises AssertionError: if one does not go on as it should; shows the shortest example.
+    Raises hypothesis.errors.ResolutionFailed: if no context can be drawn; names the type to register.
+    """
+    assert_resumes(machine, journals=-(-settings().max_examples // 5))  # each is resumed some ten times
+
+
+def survives(machine: AnyMachine) -> None:
+    """Kill a run of the machine at some of its points, in processes of their own; see `assert_survives_kills`.
+
+    Raises AssertionError: if it does not survive; says where it was killed.
+    Raises pytest.skip.Exception: if this system cannot fork processes.
+    Raises hypothesis.errors.ResolutionFailed: if no context can be drawn; names the type to register.
+    """
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork processes, so none can be killed")
+    contexts(machine).validate()
+    simplest = find(contexts(machine), lambda _: True, settings=settings(database=None, phases=[Phase.generate]))
+    agents = adversaries(machine.definition, Tape(b""), {})
+    has_deps = machine.definition.deps is not None
+    assert_survives_kills(machine, simplest, agents=agents, deps=object if has_deps else lambda: None, points=_KILLS)
 
 
 def agents_act(machine: AnyMachine, *, state: State, deps: Callable[[], object]) -> None:
@@ -140,5 +172,7 @@ TESTS: Mapping[str, Ready] = {
     "policies": policies,
     "safety": safety,
     "replay": replay,
+    "resumes": resumes,
+    "survives": survives,
 }
 """By the name of the pytest item."""

@@ -1,7 +1,8 @@
 """What a journal costs: CPU time a hop with SQLite and PostgreSQL at 1, 64 and 1,000 runs at once, against no store.
 
-    python tests/benchmarks/stores.py          all of these, one JSON line a figure
+    python tests/benchmarks/stores.py          hops, peers, list and prune, one JSON line a figure
     python tests/benchmarks/stores.py hops
+    python tests/benchmarks/stores.py peers    LangGraph's and Burr's savers beside ours; `store_peers.py` says how
     python tests/benchmarks/stores.py list
     python tests/benchmarks/stores.py prune    40,000 runs that have finished, while another worker appends
 
@@ -12,12 +13,15 @@ what the server of PostgreSQL uses is not in it. Nothing here asserts a time.
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,8 @@ from fsm_orch.store.sql import SqlStore
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`, and for the machines of `speed`
 
-from benchmarks.speed import Query, Ring, Stub
+from benchmarks.speed import CodeRing, Query, Ring, Stub
+from benchmarks.store_peers import PEERS, Run
 from support.servers import postgres
 
 HOPS = 51
@@ -71,6 +76,67 @@ def hops() -> None:
         for name, came in figures.items():
             cpu, wall = (round(statistics.median(part), 1) for part in zip(*came, strict=True))
             _say(runs=at_once, store=name, cpu_us=cpu, wall_us=wall, ratio=round(cpu / none, 2))
+
+
+async def _in_turns(at_once: int, rounds: int, hops: int, folder: str) -> dict[str, list[tuple[float, float]]]:
+    """Return the microseconds of CPU and wall time a hop, by store, of rounds in which all take turns."""
+    figures: dict[str, list[tuple[float, float]]] = {}
+    async with AsyncExitStack() as stack:
+        play: dict[str, Run] = {}
+        theirs = postgres().database(f"peers_{at_once}")
+        for name, (package, opened) in PEERS.items():
+            try:
+                importlib.metadata.version(package)
+            except importlib.metadata.PackageNotFoundError:
+                _say(store=name, skipped=f"pip install {package}")
+                continue
+            play[name] = await stack.enter_async_context(opened(folder, theirs))
+        stores = {
+            "none": None,
+            "sqlite": SqlStore(f"sqlite:///{folder}/ours.db"),
+            "postgresql": SqlStore(postgres().url),
+        }
+        for name, store in stores.items():
+            for machine in (Ring, CodeRing):
+                of = "model" if machine is Ring else "code"
+                play[f"fsm_orch {of} {name}"] = partial(_ours, Runner(machine, model=Stub(), store=store))
+        for number in range(rounds):
+            for name, run in play.items():
+                # ours takes its 51 hops, which is what a hop costs of any number
+                took = HOPS if name.startswith("fsm_orch") else hops
+                cpu, wall = time.process_time(), time.perf_counter()
+                await asyncio.gather(*(run(f"r{number}.{n}", took) for n in range(at_once)))
+                cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+                figures.setdefault(name, []).append((cpu / at_once / took * 1e6, wall / at_once / took * 1e6))
+        for store in filter(None, stores.values()):
+            store.close()
+    return figures
+
+
+async def _ours(runner: Runner[Query, None], run_id: str, hops: int) -> None:
+    await runner.run(Query(text="x"))
+
+
+def peers() -> None:
+    """Print what a hop costs beside other libraries, and how large their files become."""
+    for at_once, rounds, hops in ((1, 5, HOPS), (64, 3, HOPS), (1_000, 1, 10)):
+        with tempfile.TemporaryDirectory() as folder:
+            figures = asyncio.run(_in_turns(at_once, rounds, hops, folder))
+            none = {
+                name.rpartition(" ")[0]: _median(came)[0] for name, came in figures.items() if name.endswith("none")
+            }
+            for name, came in figures.items():
+                cpu, wall = _median(came)
+                ratio = round(cpu / none[name.rpartition(" ")[0]], 2)
+                _say(runs=at_once, store=name, cpu_us=cpu, wall_us=wall, to_none=ratio)
+            for file, plays in (("langgraph", hops), ("burr", hops), ("ours", 2 * HOPS)):
+                size = sum(path.stat().st_size for path in Path(folder).glob(f"{file}.db*"))
+                _say(runs=at_once, file=file, bytes_a_hop=round(size / (at_once * rounds * plays)))
+
+
+def _median(came: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    cpu, wall = (round(statistics.median(part), 1) for part in zip(*came, strict=True))
+    return cpu, wall
 
 
 async def _filled(store: Store, runs: int) -> None:
@@ -166,7 +232,7 @@ def _say(**figures: Any) -> None:
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["hops", "list", "prune"]
-    for name, measure in (("hops", hops), ("list", listed), ("prune", prune)):
+    wanted = sys.argv[1:] or ["hops", "peers", "list", "prune"]
+    for name, measure in (("hops", hops), ("peers", peers), ("list", listed), ("prune", prune)):
         if name in wanted:
             measure()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from support.desk import BILLING, REFUND, Support, Ticket
 
 from fsm_orch import Final, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, StartError, State, Visit
 from fsm_orch.kernel import inputs
-from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.store import Head
-from fsm_orch.testing import AdversarialAgent, CrashingStore, Tape, TheoremChecker, assert_replays, tapes, virtual_time
+from fsm_orch.testing import AdversarialAgent, CrashingStore, Tape, assert_replays, tapes, virtual_time
 from fsm_orch.testing.crash import Crashed
 
 
@@ -66,27 +62,6 @@ def test_an_adversarial_agent_never_breaks_a_run(tape: Tape) -> None:
         result = loop.run(Runner(Support, model=model, agents=agents).run(Ticket(query="?")))
 
     assert_replays(Support, result)
-
-
-@given(st.integers(0, 12), st.sampled_from(["nothing", "everything"]))
-def test_a_crash_leaves_a_journal_that_goes_on(writes: int, keeps: str) -> None:
-    """Wherever a store dies between two writes, what it kept is a journal whose run can be landed."""
-    inner = MemoryStore()
-    store = CrashingStore(inner, writes=writes, keeps=keeps)  # type: ignore[arg-type]
-    model = ScriptedModel([BILLING, REFUND])
-
-    async def crash() -> tuple[object, ...]:
-        with suppress(Crashed):
-            await Runner(Support, model=model, store=store).run(Ticket(query="please"), run_id="r")
-        return await store.load("r")
-
-    with virtual_time() as loop:
-        journal = loop.run(crash())
-
-    checker = TheoremChecker(CompiledMachine(Support.definition))
-    if journal:
-        checker.follow_all(journal)  # type: ignore[arg-type]
-    assert (checker.now is not None) == bool(journal)
 
 
 @pytest.mark.parametrize(("keeps", "kept"), [("nothing", 0), ("everything", 2)])

@@ -94,7 +94,8 @@ def test_a_target_is_collected(project: pytest.Pytester) -> None:
     result = run(project, "--fsm", "desk", "--collect-only", "-q")
 
     ids = [line for line in result.outlines if "::" in line]
-    assert [f"desk/shop.py::Desk::{name}" for name in ("findings", "bounded", "policies", "safety", "replay")] == ids
+    names = ("findings", "bounded", "policies", "safety", "replay", "resumes", "survives")
+    assert [f"desk/shop.py::Desk::{name}" for name in names] == ids
 
 
 def test_machines_of_one_file_can_be_picked_together(project: pytest.Pytester) -> None:
@@ -126,7 +127,7 @@ def test_ready_tests_pass(project: pytest.Pytester) -> None:
     """A sound machine passes all of them."""
     result = run(project, "--fsm", "desk")
 
-    result.assert_outcomes(passed=5)
+    result.assert_outcomes(passed=7)
 
 
 def test_the_ini_line_adds_machines_to_testpaths(project: pytest.Pytester) -> None:
@@ -148,7 +149,7 @@ def test_a_failing_policy_shows_its_path(project: pytest.Pytester) -> None:
 
     result = run(project, "--fsm", "desk", "-k", "policies")
 
-    result.assert_outcomes(failed=1, deselected=4)
+    result.assert_outcomes(failed=1, deselected=6)
     result.stdout.fnmatch_lines(["*never(refund).before(verify): violated*", "*1*triage*to_refund*refund*"])
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*fsm_orch/testing*")
@@ -162,7 +163,7 @@ def test_a_policy_that_is_open_fails(project: pytest.Pytester) -> None:
 
     result = run(project, "--fsm", "desk", "-k", "policies")
 
-    result.assert_outcomes(failed=1, deselected=4)
+    result.assert_outcomes(failed=1, deselected=6)
     result.stdout.fnmatch_lines(["*never(refund).after(is_lucky): possible*"])
 
 
@@ -251,9 +252,9 @@ def test_agents_are_called_where_it_is_asked(project: pytest.Pytester) -> None:
     given = run(project, *asked)
 
     unasked.stdout.no_fnmatch_line("*act*")
-    bare.assert_outcomes(skipped=2, deselected=5)
+    bare.assert_outcomes(skipped=2, deselected=7)
     bare.stdout.fnmatch_lines(["*Till has dependencies: return the test's own from pytest_fsm_deps(machine, state)*"])
-    given.assert_outcomes(passed=1, failed=1, deselected=5)
+    given.assert_outcomes(passed=1, failed=1, deselected=7)
     given.stdout.fnmatch_lines(
         [
             "Till.pay: pay raised ZeroDivisionError: division by zero",
