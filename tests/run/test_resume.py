@@ -27,6 +27,7 @@ from fsm_orch import (
     State,
     Visit,
 )
+from fsm_orch.amounts import Price
 from fsm_orch.errors import Drifted, StoreError
 from fsm_orch.kernel.inputs import Failed, Input
 from fsm_orch.models import Request
@@ -344,3 +345,26 @@ async def test_a_run_is_open_while_code_is_at_work_that_must_not_be_begun_again(
     await Runner(LooksAtItsRun, store=MemoryStore()).run(Order())
 
     assert [True, False, None] == [*OPEN, RUNS[-1].is_open]
+
+
+class Tells(Machine[Order]):
+    """Two models, one after the other."""
+
+    one, two = State(LLMAgent("Tell."), initial=True), State(LLMAgent("Tell."))
+    done, human = Final(), Final(fallback=True)
+    flow = one >> two >> done
+
+
+async def test_a_run_keeps_the_prices_that_it_began_with() -> None:
+    """A price that has changed meanwhile, or the table of another worker, folds no journal into another sum."""
+
+    def model(dollars: str) -> ScriptedModel:
+        return ScriptedModel(["told"] * 2, price=Price(dollars, dollars))
+
+    whole = await Runner(Tells, model=model("1")).run(Order(), run_id="r")
+    store = MemoryStore()
+    await keep(Runner(Tells, model=model("1"), store=store), "r", whole.journal[:4])
+    result = await Runner(Tells, model=model("7"), store=store).resume("r")
+
+    assert whole.cost_usd == result.cost_usd
+    assert whole.cost_usd
