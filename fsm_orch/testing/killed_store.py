@@ -42,6 +42,9 @@ class _WitnessedDriver:
     def __init__(self, driver: Driver, witness: Witness) -> None:
         self._driver, self._witness = driver, witness
 
+    def check_there(self) -> None:
+        self._driver.check_there()
+
     def connect(self) -> Any:
         return self._driver.connect()
 

@@ -104,8 +104,10 @@ class _Recording(MemoryStore):
         epoch: int,
         responses: Sequence[PaidResponse] = (),
         holds: Sequence[Hold] = (),
+        is_queued: bool = False,
     ) -> None:
-        await super().append(run_id, start, inputs, head, epoch=epoch, responses=responses, holds=holds)
+        options: Any = {"epoch": epoch, "responses": responses, "holds": holds, "is_queued": is_queued}
+        await super().append(run_id, start, inputs, head, **options)
         new = inputs[len(self.journal) - start :]  # one that was cut off is done again, with what came meanwhile
         if new:
             self.appends.append(_Append(len(self.journal), new, head, responses))
