@@ -46,7 +46,7 @@ class Chat(Machine[Talk]):
         max_visits=5,
         timeout_s=60,
     )
-    keep = State(keep, reads=(Talk.said, Talk.answer, Talk.earlier), writes=Talk.earlier)
+    keep = State(keep, reads=(Talk.said, Talk.answer, Talk.earlier), writes=Talk.earlier, repeatable=True)
     listen = State(HumanAgent("What else?", reads=Talk.answer, writes=Talk.said))
     ended = Final()
     lost = Final(fallback=True, sets={Talk.answer: "I have to go now. Please come back later."})

@@ -88,7 +88,11 @@ class Coding(Machine[Task, Sandbox]):
         timeout_s=60,
     )
     test = State(
-        run_tests, reads=(Task.code, Task.tests, Task.tries), writes=(Task.passes, Task.wrong, Task.tries), thread=True
+        run_tests,
+        reads=(Task.code, Task.tests, Task.tries),
+        writes=(Task.passes, Task.wrong, Task.tries),
+        thread=True,
+        repeatable=True,  # what it calls can do nothing outside of the sandbox
     )
     fix = State(
         LLMAgent(

@@ -88,7 +88,7 @@ def tell_customer(visit: Visit[Claim, Till]) -> Changes:
 class Refunds(Machine[Claim, Till]):
     """Pay back what a human approves, and nothing else."""
 
-    verify = State(find_order, reads=Claim.query, writes=(Claim.orders, Claim.cents), initial=True)
+    verify = State(find_order, reads=Claim.query, writes=(Claim.orders, Claim.cents), repeatable=True, initial=True)
     refund = State(
         LLMAgent(
             "Pay the order back. The reason, in one short sentence, is why the customer wants money back.",
@@ -102,7 +102,7 @@ class Refunds(Machine[Claim, Till]):
         timeout_s=30,
         expires_s=3 * 86_400,
     )
-    tell = State(tell_customer, reads=Claim.orders, writes=(Claim.paid, Claim.answer))
+    tell = State(tell_customer, reads=Claim.orders, writes=(Claim.paid, Claim.answer), repeatable=True)
     paid = Final()
     declined = Final(sets={Claim.answer: "We have looked at your claim, and cannot pay it back."})
     open_claim = Final(fallback=True, sets={Claim.answer: "We are looking at your claim, and will write to you."})

@@ -85,9 +85,9 @@ class Research(Machine[Report]):
 
     gather = State(
         Parallel(
-            State(in_language, reads=Report.question, writes=Report.language, timeout_s=5),
-            State(in_library, reads=Report.question, writes=Report.library, timeout_s=5),
-            State(in_functions, reads=Report.question, writes=Report.functions, timeout_s=5),
+            State(in_language, reads=Report.question, writes=Report.language, timeout_s=5, repeatable=True),
+            State(in_library, reads=Report.question, writes=Report.library, timeout_s=5, repeatable=True),
+            State(in_functions, reads=Report.question, writes=Report.functions, timeout_s=5, repeatable=True),
         ),
         initial=True,
     )
@@ -102,7 +102,7 @@ class Research(Machine[Report]):
         max_visits=3,  # the first draft, and two that were sent back
         timeout_s=60,
     )
-    quote = State(quote_best, reads=SOURCES, writes=Report.draft)
+    quote = State(quote_best, reads=SOURCES, writes=Report.draft, repeatable=True)
     critic = State(
         LLMAgent(
             "Judge whether the draft answers the question.",

@@ -121,9 +121,9 @@ def _listed(intro: str, products: Sequence[Product], describe: Callable[[Product
 class ShopFloor(Machine[Query, Shop]):
     """Answer a shop's customers from its catalogue, or hand them to a human."""
 
-    search = State(find_products, reads=Query.text, writes=Query.answer)
-    inventory = State(check_stock, reads=Query.text, writes=Query.answer)
-    pricing = State(quote_price, reads=Query.text, writes=Query.answer)
+    search = State(find_products, reads=Query.text, writes=Query.answer, repeatable=True)
+    inventory = State(check_stock, reads=Query.text, writes=Query.answer, repeatable=True)
+    pricing = State(quote_price, reads=Query.text, writes=Query.answer, repeatable=True)
     router = State(
         LLMAgent("Route a shop customer's query.", reads=Query.text, max_input_tokens=1_000, max_output_tokens=32),
         max_visits=2,  # bounds the circle: a class with an unbounded cycle does not build

@@ -66,7 +66,7 @@ class Flights(Machine[Trip]):
         initial=True,
         timeout_s=30,
     )
-    search = State(find_seat, reads=Trip.city, writes=Trip.flight)
+    search = State(find_seat, reads=Trip.city, writes=Trip.flight, repeatable=True)
     found, sold_out, unclear = Final(), Final(), Final(fallback=True)
 
     asked = read >> search
@@ -78,7 +78,7 @@ class Flights(Machine[Trip]):
 class Hotels(Machine[Room]):
     """Find a room."""
 
-    search = State(find_room, reads=Room.place, writes=Room.hotel, initial=True)
+    search = State(find_room, reads=Room.place, writes=Room.hotel, repeatable=True, initial=True)
     found, full = Final(), Final(fallback=True)
     room = search >> found
     limits = Limits(hops=1, tokens=0)
