@@ -34,6 +34,9 @@ def rewritten(lines: list[str]) -> Iterator[str]:
                 yield from ("", f"{found['margin']}Raises:")
             yield f"{found['margin']}    {found['error']}: {found['when']}"
             is_error = True
+        elif is_error and line.strip().startswith("Raises "):  # no class is named: it is prose
+            yield from ("", line)
+            is_error = False
         elif is_error and line.strip():
             yield f"    {line}"  # goes on with the error above
         elif found := _TOGETHER.match(line):

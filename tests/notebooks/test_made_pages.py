@@ -134,6 +134,15 @@ def test_errors_are_a_section() -> None:
     assert [("X", "if this\nor that."), ("Y.Z", "if more.")] == [(one.annotation, one.description) for one in errors]
 
 
+def test_errors_without_a_name_are_prose() -> None:
+    """A line that names no class of an error ends the section of errors, and griffe has nothing to complain of."""
+    lines = ["Do it.", "", "Raises X: if this.", "Raises what the run raised, such as an error of its store."]
+    _, errors, prose = griffe.Docstring("\n".join(rewritten(lines))).parse("google", warnings=False)
+
+    assert ["X"] == [one.annotation for one in errors.value]
+    assert lines[-1] == prose.value
+
+
 def test_other_docstrings_stay_as_they_are() -> None:
     """A docstring without such lines is not touched."""
     lines = ["Do it.", "", "It raises nothing: it returns.", "", "Args:", "    a: one thing."]
