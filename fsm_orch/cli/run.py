@@ -83,7 +83,7 @@ def run(
                 typer.echo(orjson.dumps(outcome.as_json(result)), file=stdout)
             else:
                 if is_kept:
-                    complain(f"run {run_id} is stored as it goes: fsm-orch runs show {run_id} --store ...")
+                    complain(f"run {run_id} is kept. If this ends: fsm-orch runs resume {run_id} {target} --store ...")
                 is_alive = not (events or prompts)
                 result = _shown(runner, context, deps, run_id, is_alive=is_alive, is_kept=is_kept)
         if result.status == "waiting":

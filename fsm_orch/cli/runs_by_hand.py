@@ -31,8 +31,9 @@ def resume(
 ) -> None:
     """Go on with a run whose process ended, and show it as it happens.
 
-    What was under way is done again, and its calls are charged in full. Questions whose time is over expire. The lease
-    of a worker that has died is waited for.
+    Models are asked again, and calls that were cut off are charged in full. Code and tools that were at work are done
+    again if they are repeatable, and else have failed. Questions whose time is over expire. The lease of a worker that
+    has died is waited for.
 
     Exit codes: 0 the run ended, possibly by a landing; 2 it cannot go on, or another worker drives it; 3 it waits for a
     human; 130 it was interrupted, and a line says whether it has landed.
@@ -105,7 +106,7 @@ def land(
         by = (
             "its worker lands it within seconds"
             if run.is_driven
-            else "nobody drives it: give its MODULE to land it now"
+            else f"nobody drives it. To land it now, name its module: fsm-orch runs land {run_id} MODULE --store ..."
         )
         console().print(Text(f"asked to land: {by}"), soft_wrap=True)
 

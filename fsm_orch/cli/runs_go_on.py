@@ -44,10 +44,12 @@ class GoingOn:
     """A run that goes on.
 
     Args:
+        target: names its machine.
         path: shows its hops; None: nothing is shown.
         before: where it stood.
     """
 
+    target: str
     out: Console
     store: Store
     runner: Runner[Any, Any]
@@ -62,6 +64,7 @@ class GoingOn:
 
     def resume(self) -> Result:
         """Go on from where its process ended; let its questions expire whose time is over."""
+        self._show_before()
         result = self._owning(lambda: self.runner.resume(self.run_id, deps=self.deps))
         if result.status != "waiting":
             return result
@@ -79,19 +82,27 @@ class GoingOn:
         Raises EOFError: if nobody is at the terminal.
         """
         question = _picked(self.before, key)
+        _check_in_time(question)
+        if text is not None:
+            value = answer_from(question, text)  # shown is nothing before it fits
+            self._show_before()
+            return self._owning(self._answering(question, value, who))
+        self._show_before()
         while True:
+            value = answer_to(self.out, question)
             _check_in_time(question)
-            value = answer_to(self.out, question) if text is None else answer_from(question, text)
             try:
                 return self._owning(self._answering(question, value, who))
             except AnswerError as error:
-                if text is not None:
-                    raise
                 complain(str(error))
 
     def _answering(self, question: Question, value: Any, who: str | None) -> Callable[[], Awaitable[Result]]:
         id = random_id()  # one for all tries: it is the same answer
         return lambda: self.runner.resume(self.run_id, value, question=question, id=id, who=who, deps=self.deps)
+
+    def _show_before(self) -> None:
+        if self.path is not None:
+            self.path.write(self.before.records)
 
     def _owning(self, go_on: Callable[[], Awaitable[Result]]) -> Result:
         return asyncio.run(_when_free(go_on, self.store.lease_s or 0.0))
@@ -107,6 +118,8 @@ class GoingOn:
             until = "" if question.expires_at is None else f", until {moment(question.expires_at)}"
             said = Text("Waits: ").append(safe(question.text), style="bold yellow")
             self.out.print(said.append(f"  ({safe(question.key)}{until})", style="not bold dim"), soft_wrap=True)
+        command = f"fsm-orch runs answer {self.run_id} {self.target} --store ..."
+        self.out.print(Text(f"To answer: {command}", style="dim"), soft_wrap=True)
 
 
 @contextmanager
@@ -129,10 +142,8 @@ def going_on(
             machine, model=start.model_of(machine, model), observers=_observers(path), store=store
         )
         before = runner.replay(journal)
-        if path is not None:
-            path.write(before.records)
         with start.dependencies(machine) as deps, _interrupted(store, run_id):
-            yield GoingOn(out, store, runner, deps, path, before)
+            yield GoingOn(target, out, store, runner, deps, path, before)
 
 
 def _observers(path: PathWriter | None) -> list[Callable[[Record], object]]:
@@ -164,7 +175,7 @@ async def _when_free(go_on: Callable[[], Awaitable[Result]], lease_s: float) -> 
             if loop.time() >= until:
                 raise
             if not is_told:
-                complain(f"{error}. If that has died, its lease is over within {lease_s:.0f} s: waiting")
+                complain(f"{error}. Waiting: if it has died, its lease is over within {lease_s:.0f} s")
                 is_told = True
         await asyncio.sleep(_AGAIN_S)
 

@@ -42,8 +42,8 @@ def _said(event: Input) -> str:
             until = "" if expires_at is None else f", until {moment(expires_at)}"
             return "; ".join(map(_wanted, requests)) + until
         case inputs.Answered(ask=ask, ok=ok, value=value, who=who):
-            by = f" by {who}" if who else ""
-            return f"{ask}{by}{'' if ok else ', failed'}: {value if isinstance(value, str) else _json(value)}"
+            by = f", by {who}" if who else ""
+            return f"request {ask}{by}{'' if ok else ', failed'}: {value if isinstance(value, str) else _json(value)}"
     return ""
 
 

@@ -66,7 +66,7 @@ def test_a_run_that_is_kept_says_how_to_go_on_with_it(cli, write, monkeypatch):
 
     assert (result.exit_code, status) == (3, "waiting")
     first, _, last = result.stderr.splitlines()
-    assert first == f"fsm-orch: run {run_id} is stored as it goes: fsm-orch runs show {run_id} --store ..."
+    assert first == f"fsm-orch: run {run_id} is kept. If this ends: fsm-orch runs resume {run_id} {module} --store ..."
     assert last == f"fsm-orch: To answer it at any time: fsm-orch runs answer {run_id} {module} --store ..."
     assert "runs.db" not in result.output
 
@@ -231,6 +231,16 @@ def test_who_answers_is_the_user_if_nobody_says(cli, tool, monkeypatch):
     assert [line["who"] for line in shown["journal"] if "who" in line] == ["root"]
 
 
+def test_an_answer_that_comes_too_late_is_one_line(cli, tool, monkeypatch):
+    """Of a run that has ended nothing is shown but that it waits for no answer."""
+    run_id, _ = asked(URL)
+    scripted(monkeypatch, SAID)
+    words = ["runs", "answer", run_id, tool, "no", *STORE]
+
+    assert cli.invoke(app, words).exit_code == 0
+    assert_refused(cli.invoke(app, words), "waits for no answer: it is finished")
+
+
 def test_the_terminal_is_asked_by_the_form(cli, human):
     """Without an answer each field is asked for, and what does not fit is asked again."""
     run_id, _ = asked(URL)
@@ -266,12 +276,13 @@ def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, human):
 
 
 def test_a_run_that_waits_is_resumed_to_where_it_waits(cli, tool):
-    """It is shown with its path so far and what it waits for, and the exit code says that it waits."""
+    """It is shown with its path so far, what it waits for and how to answer; the exit code says that it waits."""
     run_id, _ = asked(URL)
     result = cli.invoke(app, ["runs", "resume", run_id, tool, *STORE])
 
     assert result.exit_code == 3
     assert f"Waits: Use pay(cents=5)?  ({run_id}:0:1)\n" in result.stdout
+    assert result.stdout.endswith(f"To answer: fsm-orch runs answer {run_id} {tool} --store ...\n")
 
 
 def test_an_expired_question_is_not_answered_and_lets_its_run_go_on(cli, write):
@@ -297,7 +308,7 @@ def test_a_run_that_another_worker_drives_is_left_alone(cli, tool, tmp_path):
     waited, refused = result.stderr.splitlines()
     assert result.exit_code == 2
     assert "is driven by worker w" in waited
-    assert waited.endswith("If that has died, its lease is over within 15 s: waiting")
+    assert waited.endswith("Waiting: if it has died, its lease is over within 15 s")
     assert "is driven by worker w" in refused
 
 
@@ -325,7 +336,8 @@ def test_landing_is_asked_of_whoever_drives_the_run(cli, tmp_path, monkeypatch):
     driven, free, done = (cli.invoke(app, ["runs", "land", run, *STORE]) for run in ("driven", "free", "done"))
 
     assert driven.stdout == "asked to land: its worker lands it within seconds\n"
-    assert free.stdout == "asked to land: nobody drives it: give its MODULE to land it now\n"
+    command = "fsm-orch runs land free MODULE --store ..."
+    assert free.stdout == f"asked to land: nobody drives it. To land it now, name its module: {command}\n"
     assert_refused(done, "run 'done' has ended in 'a': there is nothing to land")
     listed = cli.invoke(app, ["runs", "list", *STORE]).stdout
     assert listed.count(", asked to land") == 2

@@ -58,7 +58,7 @@ def test_a_refund_is_approved_the_next_day_from_another_terminal(tmp_path):
     assert " 1 d   1 d ago   a human answers until 20" in waits.stdout
     assert (2, True) == (no_yes.returncode, "answered by True or False" in no_yes.stderr)
     assert (0, "") == (approved.returncode, approved.stderr)
-    assert f"  answer    {PAID}\n" in approved.stdout
+    assert f"  answer  {PAID}\n" in approved.stdout
     answers = [each for each in json.loads(shown.stdout)["journal"] if each["kind"] == "answered"]
     assert [(True, "ann"), ("paid", None)] == [(each["value"], each.get("who")) for each in answers]
 
