@@ -76,7 +76,7 @@ def run(
         )
         run_id, is_kept = random_id(), store is not None
         ended = "the run is stored, and goes on by fsm-orch runs resume" if is_kept else "the run was landed"
-        with start.dependencies(machine) as deps, interrupted(ended), _terminated():
+        with start.dependencies(machine) as deps, interrupted(ended), _terminated(ended):
             if as_json:
                 running = runner.run(context, deps=deps, run_id=run_id)
                 result = asyncio.run(_drained(runner, running, is_kept=is_kept))
@@ -109,12 +109,12 @@ async def _drained(runner: Runner[Any, Any], running: Awaitable[RunResult[Any]],
 
 
 @contextmanager
-def _terminated() -> Iterator[None]:
+def _terminated(ended: str) -> Iterator[None]:
     """Turn the end of a run that SIGTERM has stopped into one line and an exit."""
     try:
         yield
-    except Drained as error:
-        complain(str(error))
+    except Drained:
+        complain(f"Terminated: {ended}")
         raise typer.Exit(128 + signal.SIGTERM) from None
 
 

@@ -332,7 +332,7 @@ def test_an_interrupted_run_is_landed(write, tmp_path):
     ("number", "code", "why"),
     [
         (signal.SIGINT, 130, "Interrupted: the run is stored, and goes on by fsm-orch runs resume"),
-        (signal.SIGTERM, 143, "stopped here, since its process is to end, and has lost nothing"),
+        (signal.SIGTERM, 143, "Terminated: the run is stored, and goes on by fsm-orch runs resume"),
     ],
 )
 def test_a_run_in_a_store_is_left_to_another_process(write, tmp_path, number, code, why):
