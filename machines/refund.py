@@ -94,6 +94,7 @@ class Refunds(Machine[Claim, Till]):
             "Pay the order back. The reason, in one short sentence, is why the customer wants money back.",
             does="ask a colleague to pay orders back",
             reads=Claim.query,
+            # repeatable, since the till pays once, and knows the key of who did
             tools=Tool(pay_back, approval=True, repeatable=True, choices={"order": Claim.orders, "cents": Claim.cents}),
             tool_first=True,
             asks=1,
