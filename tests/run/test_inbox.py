@@ -10,16 +10,20 @@ from typing import Any
 
 import pytest
 from support.asking import DONE, Both, Claim, Pair, Refunds
+from support.desk import Support, Ticket
 
 from fsm_orch import (
     Final,
     HumanAgent,
     Machine,
     MemoryStore,
+    Message,
     Nested,
     Parallel,
+    Reply,
     Runner,
     RunResult,
+    ScriptedModel,
     StartError,
     State,
     Visit,
@@ -419,3 +423,37 @@ async def test_an_answer_reaches_a_run_through_a_database(tmp_path: Path) -> Non
         two.close()
 
     assert (Waits.done, "1", ["a"]) == (result.state, result.context.one, ids(result))
+
+
+class Thinks:
+    """An agent that thinks for three seconds before it asks its model: nothing of its run is stored until then."""
+
+    spec = Support.triage.spec
+
+    async def act(self, visit: Visit[Ticket]) -> Reply:
+        await asyncio.sleep(3)
+        await visit.model.ask((Message(role="user", content="x"),))
+        return Reply(Support.resolved)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("lease_s", [LEASE_S, None])
+async def test_a_run_is_cancelled_before_its_store_knows_it(lease_s: float | None) -> None:
+    """A run of one's own lands whenever it is cancelled, be it that nothing of it is stored: nothing is sent for it."""
+    store, model = MemoryStore(), ScriptedModel(["x"])
+    runner = Runner(
+        Support,
+        model=model,
+        store=store if lease_s is None else store.beside(lease_s=lease_s),
+        agents={Support.triage: Thinks()},
+    )
+    for seconds in (0, 1):
+        running = asyncio.ensure_future(runner.run(Ticket(query="x"), run_id=f"r{seconds}"))
+        await asyncio.sleep(seconds)
+        assert () == await store.load(f"r{seconds}")
+        assert None is await runner.cancel(f"r{seconds}")
+        result = await running
+
+        assert result.landing is not None
+        assert ("cancelled", []) == (result.landing.reason, model.requests)
+        assert result.journal == await store.load(f"r{seconds}")
