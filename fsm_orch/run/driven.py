@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from ..errors import StartError
+from ..observe.telling import report
 from .writer import Run
 
 
@@ -30,8 +31,11 @@ class Place:
             self._loop.call_soon_threadsafe(self._tell, what)
 
     def _tell(self, what: Callable[[Run], object]) -> None:
-        if self.run is not None:
-            what(self.run)
+        try:
+            if self.run is not None:
+                what(self.run)
+        except Exception as error:  # of a beat, which is for the other runs of the worker too
+            report("a run could not be told what came for it: %s was raised", type(error).__name__)
 
 
 class Driven:

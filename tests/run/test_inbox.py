@@ -164,6 +164,8 @@ async def test_an_answer_that_does_not_fit_is_not_posted() -> None:
         (None, "bad", ["s3cret"]),
         ("r:7:1", "bad", {"one": "s3cret"}),
         ("of nothing", "bad", None),
+        (None, "", {"one": "s3cret"}),
+        (None, ONE, {"one": "s3cret"}),
     ],
 )
 async def test_what_cannot_be_folded_poisons_nothing(
@@ -180,8 +182,29 @@ async def test_what_cannot_be_folded_poisons_nothing(
     assert ("well", ["2"]) == (result.context.one, ids(result))
     told = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.ERROR]
     assert 1 == len(told)
-    assert f"the answer 'bad' to {question or ONE!r} was refused" in told[0]
+    assert f"the answer {id!r} to {question or ONE!r} was refused" in told[0]
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.looptime
+async def test_what_one_run_raises_at_a_beat_keeps_no_worker_from_beating(caplog: pytest.LogCaptureFixture) -> None:
+    """Its runs would be taken for dead: here a clock of the user's fails once a question is open."""
+    clock_calls = list[float]()
+
+    def clock() -> float:
+        clock_calls.append(now())
+        if len(clock_calls) > 1:
+            raise OSError
+        return now()
+
+    store = MemoryStore(wall_clock=now)
+    runner = worker(store, wall_clock=clock)
+    result = await begun(runner, 5)
+    with pytest.raises(LeaseHeld):
+        await worker(store).resume("r")
+    await store.post("r", ONE, "a", {"one": "well"})
+    assert Beside.done is (await result).state
+    assert "a run could not be told what came for it: OSError was raised" in caplog.text
 
 
 @pytest.mark.looptime
