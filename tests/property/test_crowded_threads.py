@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fsm_orch import (
@@ -293,6 +293,7 @@ async def ended(world: World) -> None:
 
 @settings(max_examples=60)
 @given(MOVES, USAGE, REPLIES)
+@example([("run", 1), ("wait", 4), ("kill", 1)], [5], [ON])  # while it pays
 def test_the_money_of_a_thread_is_what_its_runs_were_charged(
     moves: list[tuple[str, int]], usage: list[int], replies: list[str]
 ) -> None:
