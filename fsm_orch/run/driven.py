@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 
 from ..errors import StartError
+from ..observe.telling import report
 from .writer import Run
 
 
@@ -18,6 +20,8 @@ class Place:
         self._loop = asyncio.get_running_loop()
         self.run: Run | None = None
         """None: it is not begun, or not loaded."""
+        self.lands: str | None = None
+        """Why it is to land as soon as it is there; None: it is not."""
 
     def tell(self, what: Callable[[Run], object]) -> None:
         """Call a function with the run, on its own event loop, if it is there."""
@@ -27,8 +31,11 @@ class Place:
             self._loop.call_soon_threadsafe(self._tell, what)
 
     def _tell(self, what: Callable[[Run], object]) -> None:
-        if self.run is not None:
-            what(self.run)
+        try:
+            if self.run is not None:
+                what(self.run)
+        except Exception as error:  # of a beat, which is for the other runs of the worker too
+            report("a run could not be told what came for it: %s was raised", type(error).__name__)
 
 
 class Driven:
@@ -74,11 +81,19 @@ class Driven:
             run.drain()
         if self._is_stopped:
             run.stop()
+        if place.lands is not None:
+            run.land(place.lands)
 
     def tell(self, run_id: str, what: Callable[[Run], object]) -> None:
         """Call a function with a run, if it is driven here."""
         for place in tuple(self._places.get(run_id, ())):
             place.tell(what)
+
+    def land(self, run_id: str, why: str) -> None:
+        """Land a run if it is driven here, be it that it is not begun, or not loaded, yet."""
+        for place in tuple(self._places.get(run_id, ())):
+            place.lands = why
+        self.tell(run_id, partial(Run.land, detail=why))
 
     def begin_draining(self) -> None:
         """Begin nothing any more, in no run either that another worker can go on with."""

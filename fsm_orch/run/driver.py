@@ -31,7 +31,7 @@ from .delta import OnDelta, Reader
 from .drive import Perform, drive
 from .driven import Driven, Place
 from .head import check_head
-from .inbox import check_folded, expire, folded
+from .inbox import CANCELLED, check_folded, expire, folded
 from .lease import Heart, let_go, new_epoch, released
 from .outlast import outlasted
 from .raised import Raised, tried
@@ -179,7 +179,7 @@ class Driver:
         store = resume.checked(self.store)
         await resume.asked(store.ask_cancel, run_id)
         if run_id in self.driven:
-            await self._heart.look()
+            self.driven.land(run_id, CANCELLED)  # the store may not know it yet
             return None
         try:
             async with self._going_on(run_id, StartError, needs={}) as (run, news):
@@ -310,13 +310,13 @@ class Driver:
     async def _heard(
         self, store: Store, compiled: CompiledMachine, first: Input, claim: Claim
     ) -> tuple[Message, ...] | None:
-        """Return what was said before a stored run; None of one that has ended, if nobody can tell any more."""
+        """Return what was said before a stored run; None if nobody can tell any more, and nobody has to hear it."""
         if not isinstance(first, Started):  # the fold says so
             return ()
         try:
             return await follows.heard_before(store, compiled, first)
         except StartError:
-            if claim.head.status != "finished":
+            if claim.head.status != "finished" and not claim.news.is_cancel_asked:
                 raise
             return None
 

@@ -64,7 +64,7 @@ async def heard_before(store: Store, compiled: CompiledMachine, first: Started) 
         if not journal:
             raise StartError(
                 f"run {first.run_id!r} goes on with what was said in run {after!r}, which this store has forgotten: "
-                "keep the runs of a conversation as long as it goes on"
+                f"keep the runs of a conversation as long as it goes on. await runner.cancel({first.run_id!r}) lands it"
             )
         said = _said_in(compiled, journal)
         before = journal[0]

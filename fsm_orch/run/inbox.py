@@ -6,7 +6,7 @@ else it is refused, which makes room for another. Whoever posts tries it before,
 
 from __future__ import annotations
 
-from ..errors import AnswerError
+from ..errors import AnswerError, StepError
 from ..kernel import inputs
 from ..observe.telling import report
 from ..store.values import News, Post
@@ -29,7 +29,7 @@ def folded(run: Run, news: News, cast: Cast) -> list[Post]:
             break
         try:
             event = _event(run, post, cast)
-        except AnswerError:  # which tells of the answer, and a log may not
+        except (AnswerError, StepError):  # which tell of the answer, and a log may not
             report(
                 "run %s: the answer %r to %r was refused, and changes nothing: its question is not open, or it does "
                 "not fit. Runner.resume says why before it posts one",

@@ -51,7 +51,16 @@ async def _stored(store: Store, compiled: CompiledMachine, first: Started) -> No
 
 
 async def _is_stored(store: Store, first: Started) -> bool:
-    """Return whether a run began in the same way; what it could take of its thread then is not its start."""
+    """Return whether a run began in the same way."""
     journal = await store.load(first.run_id)
     kept = journal[0] if journal else None
-    return isinstance(kept, Started) and replace(kept, tokens=None, cost=None) == first
+    return isinstance(kept, Started) and _told(kept) == _told(first)
+
+
+def _told(first: Started) -> Started:
+    """Return a start as its caller told it: without what its thread had left then.
+
+    Of a run that follows another it is left out what was said before: its store may have told it then, or now.
+    """
+    told = replace(first, tokens=None, cost=None)
+    return told if first.after is None else replace(told, messages=(), heard=0)

@@ -85,9 +85,14 @@ class Worker:
                 raise cancelled
 
     async def _drain(self) -> None:
-        """Let go of all that is driven."""
-        begun = [driver.driven.drain(GRACE_S) for driver in self._drivers.values() if not driver.driven.is_draining]
-        await asyncio.gather(*begun, *self._doing.values())
+        """Let go of all that is driven; dependencies that take longer than the grace to open or close are cut off."""
+        driven = [driver.driven for driver in self._drivers.values()]
+        await asyncio.gather(*[each.drain(GRACE_S) for each in driven if not each.is_draining])
+        while self._doing:
+            await asyncio.wait(self._doing.values(), timeout=GRACE_S)
+            for run_id, task in self._doing.items():
+                if not any(run_id in each for each in driven):  # else its own grace holds
+                    task.cancel()
 
     async def _fill(self) -> None:
         """Begin to drive runs, as long as there are places, and runs."""

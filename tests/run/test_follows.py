@@ -11,6 +11,7 @@ from fsm_orch import (
     Context,
     Final,
     HumanAgent,
+    Limits,
     LLMAgent,
     Machine,
     MemoryStore,
@@ -22,6 +23,7 @@ from fsm_orch import (
     State,
     Window,
 )
+from fsm_orch.amounts import Amount
 from fsm_orch.errors import Drifted, StartError
 from fsm_orch.kernel.codec import to_json
 from fsm_orch.kernel.inputs import Started
@@ -217,3 +219,20 @@ async def test_messages_that_are_given_are_copied() -> None:
     assert isinstance(first, Started)
 
     assert (said, 0, None) == (first.messages, first.heard, first.after)
+
+
+async def test_a_run_that_misses_the_run_before_it_can_be_landed() -> None:
+    """Else it would keep what it has taken of its thread for good: nothing is heard where nothing is done."""
+    store = MemoryStore()
+    runner = Runner(Chat, model=answers(), store=store, limits=Limits(tokens=20_000, thread_tokens=50_000))
+    await runner.run(Query(text="one"), run_id="a", thread_id="t")
+    first = await runner.resume("a", {"handoff": "right"})
+    await runner.run(Query(text="two"), run_id="b", after=first)
+    await store.prune(ended_before=float("inf"))
+    with pytest.raises(StartError, match=r"has forgotten: .*\. await runner\.cancel\('b'\) lands it"):
+        await runner.resume("b")
+    landed = await runner.cancel("b")
+
+    assert landed is not None
+    assert Chat.human is landed.state
+    assert Amount(first.charged_tokens + landed.charged_tokens) == await store.taken("thread:t")

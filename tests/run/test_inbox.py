@@ -10,16 +10,20 @@ from typing import Any
 
 import pytest
 from support.asking import DONE, Both, Claim, Pair, Refunds
+from support.desk import Support, Ticket
 
 from fsm_orch import (
     Final,
     HumanAgent,
     Machine,
     MemoryStore,
+    Message,
     Nested,
     Parallel,
+    Reply,
     Runner,
     RunResult,
+    ScriptedModel,
     StartError,
     State,
     Visit,
@@ -160,6 +164,8 @@ async def test_an_answer_that_does_not_fit_is_not_posted() -> None:
         (None, "bad", ["s3cret"]),
         ("r:7:1", "bad", {"one": "s3cret"}),
         ("of nothing", "bad", None),
+        (None, "", {"one": "s3cret"}),
+        (None, ONE, {"one": "s3cret"}),
     ],
 )
 async def test_what_cannot_be_folded_poisons_nothing(
@@ -176,8 +182,29 @@ async def test_what_cannot_be_folded_poisons_nothing(
     assert ("well", ["2"]) == (result.context.one, ids(result))
     told = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.ERROR]
     assert 1 == len(told)
-    assert f"the answer 'bad' to {question or ONE!r} was refused" in told[0]
+    assert f"the answer {id!r} to {question or ONE!r} was refused" in told[0]
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.looptime
+async def test_what_one_run_raises_at_a_beat_keeps_no_worker_from_beating(caplog: pytest.LogCaptureFixture) -> None:
+    """Its runs would be taken for dead: here a clock of the user's fails once a question is open."""
+    clock_calls = list[float]()
+
+    def clock() -> float:
+        clock_calls.append(now())
+        if len(clock_calls) > 1:
+            raise OSError
+        return now()
+
+    store = MemoryStore(wall_clock=now)
+    runner = worker(store, wall_clock=clock)
+    result = await begun(runner, 5)
+    with pytest.raises(LeaseHeld):
+        await worker(store).resume("r")
+    await store.post("r", ONE, "a", {"one": "well"})
+    assert Beside.done is (await result).state
+    assert "a run could not be told what came for it: OSError was raised" in caplog.text
 
 
 @pytest.mark.looptime
@@ -419,3 +446,37 @@ async def test_an_answer_reaches_a_run_through_a_database(tmp_path: Path) -> Non
         two.close()
 
     assert (Waits.done, "1", ["a"]) == (result.state, result.context.one, ids(result))
+
+
+class Thinks:
+    """An agent that thinks for three seconds before it asks its model: nothing of its run is stored until then."""
+
+    spec = Support.triage.spec
+
+    async def act(self, visit: Visit[Ticket]) -> Reply:
+        await asyncio.sleep(3)
+        await visit.model.ask((Message(role="user", content="x"),))
+        return Reply(Support.resolved)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("lease_s", [LEASE_S, None])
+async def test_a_run_is_cancelled_before_its_store_knows_it(lease_s: float | None) -> None:
+    """A run of one's own lands whenever it is cancelled, be it that nothing of it is stored: nothing is sent for it."""
+    store, model = MemoryStore(), ScriptedModel(["x"])
+    runner = Runner(
+        Support,
+        model=model,
+        store=store if lease_s is None else store.beside(lease_s=lease_s),
+        agents={Support.triage: Thinks()},
+    )
+    for seconds in (0, 1):
+        running = asyncio.ensure_future(runner.run(Ticket(query="x"), run_id=f"r{seconds}"))
+        await asyncio.sleep(seconds)
+        assert () == await store.load(f"r{seconds}")
+        assert None is await runner.cancel(f"r{seconds}")
+        result = await running
+
+        assert result.landing is not None
+        assert ("cancelled", []) == (result.landing.reason, model.requests)
+        assert result.journal == await store.load(f"r{seconds}")

@@ -59,6 +59,19 @@ async def test_the_same_start_again_is_the_same_run() -> None:
     assert journal == await store.load("r")
 
 
+async def test_the_same_start_is_known_when_the_run_before_it_is_forgotten() -> None:
+    """Its store could tell what was said before when it was queued first, and cannot any more, or the other way."""
+    store = MemoryStore()
+    before = await runner(store, BILLING, REFUND).run(TICKET, run_id="before")
+    other = await runner(MemoryStore(), BILLING, REFUND).run(TICKET, run_id="other")
+    await runner(store).enqueue(TICKET, run_id="r", after=before)
+    assert 1 == await store.prune(ended_before=float("inf"))
+
+    assert "r" == await runner(store).enqueue(TICKET, run_id="r", after=before)
+    with pytest.raises(StoreError, match="a run id names one run"):
+        await runner(store).enqueue(TICKET, run_id="r", after=other)
+
+
 @pytest.mark.parametrize("opening", [STORES["memory"], STORES["sqlite"]], ids=["memory", "sqlite"])
 async def test_of_many_who_queue_one_run_at_once_all_are_told_its_id(opening: Opening) -> None:
     """It is stored once, and the money of its thread is moved once."""

@@ -14,7 +14,7 @@ from support.kept import keep
 from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit, guard
 from fsm_orch.errors import StartError, StoreError
 from fsm_orch.kernel import inputs
-from fsm_orch.run.worker import REST_S
+from fsm_orch.run.worker import GRACE_S, REST_S
 from fsm_orch.store import Listed
 
 pytestmark = pytest.mark.looptime
@@ -445,3 +445,28 @@ async def test_a_worker_that_has_nothing_to_do_ends_when_it_is_drained() -> None
     await worker.work(deps=str)
 
     assert asyncio.get_running_loop().time() <= 1.1
+
+
+@pytest.mark.parametrize("when", ["opened", "closed"])
+async def test_dependencies_that_hang_keep_no_process_from_ending(when: str) -> None:
+    """They have the grace to be opened or closed; the run goes on elsewhere, unless it has ended."""
+    store, loop = kept(), asyncio.get_running_loop()
+    worker = runner(store)
+    await worker.enqueue(Job(), run_id="r")
+
+    @asynccontextmanager
+    async def hanging(run: Listed) -> AsyncIterator[str]:
+        if when == "opened":
+            await asyncio.sleep(1_000_000)
+        yield "x"
+        await asyncio.sleep(1_000_000)
+
+    task = asyncio.ensure_future(worker.work(deps=hanging))
+    await asyncio.sleep(5)
+    await worker.drain()
+    await asyncio.wait({task}, timeout=3 * GRACE_S)
+
+    assert task.done()
+    assert loop.time() < 5 + 2 * GRACE_S
+    async with working(runner(store)):
+        assert ["end"] == [row.head.state for row in await finished(store, 1)]
