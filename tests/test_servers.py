@@ -21,6 +21,7 @@ WHAT
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["ends", "raises", "SIGTERM", "SIGKILL"])
 def test_no_server_stays_behind(how: str) -> None:
     """Its process and its folder are gone once the tests are, whether these end, fail or are killed."""
