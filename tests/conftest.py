@@ -31,8 +31,16 @@ def pytest_configure(config: pytest.Config) -> None:
     asyncio.set_event_loop(None)  # looptime asks for one in sync tests, and would leave it open
 
 
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Take the tests of local models as slow, and skip them where those cannot run, saying what is missing."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take the tests of local models as slow, and leave out what is long unless `-m` names that."""
+    _mark_local(items)
+    if "long" not in config.option.markexpr:  # not in pyproject.toml: any other `-m`, such as `-m slow`, would undo it
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def _mark_local(items: Iterable[pytest.Item]) -> None:
+    """Mark the tests of local models slow, and skip them where those cannot run, saying what is missing."""
     for item in items:
         for mark in item.iter_markers("local"):
             item.add_marker("slow")

@@ -55,6 +55,20 @@ class Works(Machine[Job, Any]):
     done = second.to(end)
 
 
+async def stays(visit: Visit[Job, Any]) -> Any:
+    """Take twenty seconds."""
+    await asyncio.sleep(20)
+    return {Job.by: str(visit.deps)}
+
+
+class Stays(Machine[Job, Any]):
+    """One long piece of work, which may be done again."""
+
+    first = State(stays, writes=Job.by, initial=True, repeatable=True, timeout_s=60)
+    end, fallback = Final(), Final(fallback=True)
+    done = first.to(end)
+
+
 def nothing(visit: Visit[Job]) -> None:
     """Do nothing."""
 
@@ -470,3 +484,74 @@ async def test_dependencies_that_hang_keep_no_process_from_ending(when: str) -> 
     assert loop.time() < 5 + 2 * GRACE_S
     async with working(runner(store)):
         assert ["end"] == [row.head.state for row in await finished(store, 1)]
+
+
+class Stopped(MemoryStore):
+    """A worker's store that hears and says nothing while its process stands still, or has died."""
+
+    awake: asyncio.Event
+
+    async def append(self, *args: Any, **options: Any) -> None:
+        await self.awake.wait()
+        await super().append(*args, **options)
+
+    async def beat(self) -> Any:
+        await self.awake.wait()
+        return await super().beat()
+
+    async def release(self, *args: Any, **options: Any) -> Any:
+        await self.awake.wait()
+        return await super().release(*args, **options)
+
+    async def claimable(self, *args: Any, **options: Any) -> Any:
+        await self.awake.wait()
+        return await super().claimable(*args, **options)
+
+
+@pytest.mark.parametrize("when", [0.3, 1.7, 5.4, 9.9])
+@pytest.mark.parametrize("how", ["killed", "stopped and woken"])
+async def test_a_run_is_taken_over_within_a_lease_and_a_poll(
+    how: str, when: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not before its worker has missed its lease, and no later than a pause after it; who wakes up is fenced."""
+    lease_s, poll_s, loop = 6.0, 2.0, asyncio.get_running_loop()
+    store, begun = Stopped(wall_clock=loop.time), list[tuple[str, float]]()
+    store.awake = asyncio.Event()
+    store.awake.set()
+
+    def named(name: str) -> Any:
+        return lambda run: begun.append((name, loop.time())) or name
+
+    def worker(name: str) -> tuple[Stopped, asyncio.Task[None]]:
+        own = store.beside(lease_s=lease_s)
+        assert isinstance(own, Stopped)
+        own.awake = asyncio.Event()
+        own.awake.set()
+        by = Runner(Stays, store=own, wall_clock=loop.time)
+        return own, asyncio.ensure_future(by.work(deps=named(name), poll_s=poll_s))
+
+    await Runner(Stays, store=store.beside(lease_s=lease_s), wall_clock=loop.time).enqueue(Job(), run_id="r")
+    own, first = worker("first")
+    await asyncio.sleep(0.1)
+    other, second = worker("second")
+    await asyncio.sleep(when)
+    own.awake.clear()
+    stopped_at = loop.time()
+    while len(begun) < 2:  # noqa: ASYNC110 - of any worker
+        await asyncio.sleep(0.1)
+    if how != "killed":
+        own.awake.set()
+    (ended,) = await finished(store, 1)
+    for each in (own, other):
+        each.awake.set()
+    for task in (second, first):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    replies = [event for event in await store.load("r") if isinstance(event, inputs.Replied)]
+
+    assert ["first", "second"] == [name for name, _ in begun]
+    assert lease_s * 2 / 3 - 0.1 <= begun[1][1] - stopped_at <= lease_s + poll_s + 0.1
+    assert "end" == ended.head.state
+    assert 1 == len(replies)
+    assert 1 == caplog.text.count("was claimed since")

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from support.desk import BILLING, REFUND, Support, Ticket
 from support.servers import own_postgres, postgres
@@ -137,6 +140,37 @@ def test_the_migrations_make_the_schema(kind: str, tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert tables.VERSION == context.get_current_revision()
         assert [] == compare_metadata(context, metadata)
+    engine.dispose()
+
+
+@KINDS
+async def test_the_tables_of_an_older_package_are_brought_up_to_date(kind: str, tmp_path: Path) -> None:
+    """Whatever is in them stays, and goes on."""
+    url, scripts = url_of(kind, tmp_path), str(Path(tables.__file__).parent / "migrations")
+    database, versions = opened(url), [each.revision for each in ScriptDirectory(scripts).walk_revisions()]
+    store = SqlStore(url)
+    await put(store, "a", 0, at(1))
+    store.close()
+    engine = create_engine(f"{database.dialect}://", creator=database.driver.connect)
+    for older in versions[1:]:
+        with engine.connect() as connection:
+            config = Config(attributes={"connection": connection})
+            config.set_main_option("script_location", scripts)
+            command.downgrade(config, older)
+            connection.commit()
+        store = SqlStore(url)
+        claim = await store.claim("a")
+        assert claim is not None
+        await store.append("a", 1, at(2), HEAD, epoch=claim.epoch)
+        assert tuple(at(1, 2)) == await store.load("a")
+        store.close()
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+            assert tables.VERSION == context.get_current_revision()
+            assert [] == compare_metadata(context, metadata)
+
+    assert tables.VERSION == versions[0]
+    assert len(versions) > 1
     engine.dispose()
 
 

@@ -172,7 +172,7 @@ def test_a_second_signal_does_not_wait_for_what_is_under_way(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runs", [150])
+@pytest.mark.parametrize("runs", [150, pytest.param(1_500, marks=pytest.mark.long)])
 def test_workers_lose_no_run_of_a_server_that_restarts(runs: int, tmp_path: Path) -> None:
     """Two workers go on through three crashes of their server: each run ends well, and no call is sent twice."""
     server = own_postgres()

@@ -1,7 +1,7 @@
 """Starts and stops servers for tests, and nothing else does: by their id, in a scratch folder, on a free port.
 
-A server is started when a test first needs it, and stopped when the tests end. One that is not installed is a skip;
-with `FSM_ORCH_SERVERS=required`, as `.ci/run` sets it, it is a failure.
+A server is started when a test first needs it, and stopped when the tests end, even if they are killed. One that is not
+installed is a skip; with `FSM_ORCH_SERVERS=required`, as `.ci/run` sets it, it is a failure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +22,9 @@ import pytest
 from fsm_orch.store.sql.schema import metadata
 from fsm_orch.store.sql.tables import ready
 from fsm_orch.store.sql.url import opened
+
+_END = 'read line; folder=$1; shift; "$@"; exec rm -rf -- "$folder"'
+"""Waits until its input ends, which it does with the process that has the other end, however that dies."""
 
 
 class PostgresServer:
@@ -37,11 +39,15 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="fsm_orch_pg_"))
         if os.geteuid() == 0:  # the server refuses to be root's
             shutil.chown(self._folder, "postgres", "postgres")
+        command = ["sh", "-c", _END, "sh", str(self._folder), *self._command("pg_ctl", "-m", "immediate", "stop")]
+        self._ending = subprocess.Popen(  # in a session of its own, so that Ctrl-C leaves it alone
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        atexit.register(self._ending.communicate)
         self.port = _free_port()
         self.url = f"postgresql://postgres:secret@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         self.start()
-        atexit.register(self._end)
         ready(opened(self.url)).close()
 
     def start(self) -> None:
@@ -65,15 +71,13 @@ class PostgresServer:
             connection.execute(f"CREATE DATABASE {name}")
         return self.url.removesuffix("postgres") + name
 
-    def _end(self) -> None:
-        with suppress(subprocess.CalledProcessError):  # a test has stopped it
-            self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     def _run(self, program: str, *words: str) -> None:
-        user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        command = [*user, str(self._programs / program), "-D", str(self._folder / "data"), *words]
+        command = self._command(program, *words)
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self._folder)
+
+    def _command(self, program: str, *words: str) -> Sequence[str]:
+        user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        return [*user, str(self._programs / program), "-D", str(self._folder / "data"), *words]
 
 
 @cache
