@@ -404,9 +404,9 @@ async def test_a_process_that_is_stopped_in_a_transaction_holds_no_other_up_for_
 
     def stops(session: Any) -> int:
         """Lock the run, and stop; once woken, go on, in a new transaction if this one was ended."""
-        session.rows(stopped._statements.find, {"run_id": "a"})
+        session.rows(stopped._statements.find, {"ids": stopped._database.driver.ids(["a"])})
         woken.wait()
-        return len(session.rows(stopped._statements.find, {"run_id": "a"}))
+        return len(session.rows(stopped._statements.find, {"ids": stopped._database.driver.ids(["a"])}))
 
     stopping = asyncio.ensure_future(stopped._do(stops))
     await asyncio.sleep(0.1)
