@@ -15,6 +15,9 @@ from .inbox import Inbox
 from .session import Driver, Session
 from .statements import Statements
 
+_OVER_S = 3_600.0
+"""For how long the lease of a worker must be over until the worker is forgotten; nothing else tells the two apart."""
+
 
 class ToClaim(Struct, frozen=True):
     """Which run is to be claimed."""
@@ -96,8 +99,9 @@ class Claims:
         return None
 
     def beat(self, session: Session, lease_s: float | None) -> tuple[News, ...]:
-        """Keep this worker alive. Return what came for its runs."""
+        """Keep this worker alive, and forget others that are long dead. Return what came for its runs."""
         session.each(self._sql.beat, [{"me": self._owner, "lease_s": lease_s}])
+        session.each(self._sql.bury, [{"over_s": _OVER_S}])
         found = session.rows(self._sql.news, {"me": self._owner})
         posts = self._inbox.posts(session, [run_id for run_id, _ in found], is_strict=False)
         return tuple(News(run_id, posts[run_id], bool(is_cancel_asked)) for run_id, is_cancel_asked in found)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...errors import StoreError
 from ...observe.telling import report
-from ..coded import Coded, Place
+from ..coded import Coded
 from ..refusals import nobody_asks
 from ..values import Post
 from .session import Driver, Session, Values
@@ -54,8 +54,8 @@ class Inbox:
         if session.rows(self._sql.status, {"run_id": run_id}) in ([], [("finished",)]):
             return nobody_asks(run_id)
         said = {
-            "body": encode(Place(run_id, "answer", question), body),
-            "who": None if who is None else encode(Place(run_id, "who", question), who),
+            "body": encode(run_id, "answer", question, body),
+            "who": None if who is None else encode(run_id, "who", question, who),
         }
         session.each(self._sql.add_post, [{**of, **row, **said, "is_folded": False}])
         ((counts,),) = session.rows(self._sql.counting_post, of)

@@ -48,6 +48,8 @@ class Statements:
     posts: Statement
     """The answers to some runs that no append has folded."""
     beat: Statement
+    bury: Statement
+    """Forgets workers whose lease has been over for long."""
     status: Statement
     add_post: Statement
     counting_post: Statement
@@ -124,6 +126,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .where(among(dialect, posts.c.run_id, "ids"), ~posts.c.is_folded)
         .order_by(posts.c.posted_at, posts.c.question),
         "beat": beat.on_conflict_do_update(index_elements=["id"], set_={"expires_at": beat.excluded.expires_at}),
+        "bury": sa.delete(workers).where(workers.c.expires_at < now(dialect) - bound("over_s", sa.Double)),
         "status": sa.select(r.status).where(r.id == bound("run_id")),
         "add_post": insert(posts).on_conflict_do_nothing(),
         "counting_post": sa.select(posts.c.id).where(

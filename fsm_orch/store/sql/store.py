@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 from weakref import finalize
@@ -127,13 +127,8 @@ class SqlStore:
         is_queued: bool = False,
     ) -> asyncio.Future[None]:
         """Append inputs to a journal and move what is held, as `Store.append` does."""
-        first = inputs[0] if inputs and isinstance(inputs[0], Started) else None
-        columns = {
-            "digest": "" if first is None else first.digest,
-            "thread_id": None if first is None else first.thread_id,
-            "tenant": None if first is None else first.tenant,
-        }
-        check_names(run_id, *columns.values(), head.state)
+        first = _columns(inputs[0] if inputs else None)
+        check_names(run_id, head.state, *first.values())
         append = Append(
             run_id=run_id,
             start=start,
@@ -143,7 +138,7 @@ class SqlStore:
             responses=tuple(responses),
             holds=tuple(holds),
             folds=[event.id for event in inputs if isinstance(event, Answered)],
-            first=columns,
+            first=first,
             is_queued=is_queued,
             at=self._wall_clock(),
         )
@@ -283,3 +278,13 @@ class SqlStore:
         for forget in (sql.forget_inputs, sql.forget_responses, sql.forget_posts, sql.forget_runs) if ended else ():
             session.each(forget, [ids])
         return ended
+
+
+def _columns(first: Input | None) -> Mapping[str, str | None]:
+    """Return the columns of a run by its first input; of any other the same."""
+    if not isinstance(first, Started):
+        return _NO_COLUMNS
+    return {"digest": first.digest, "thread_id": first.thread_id, "tenant": first.tenant}
+
+
+_NO_COLUMNS: Mapping[str, str | None] = {"digest": "", "thread_id": None, "tenant": None}
