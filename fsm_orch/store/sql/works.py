@@ -26,14 +26,13 @@ class Works:
         done: list[Any] = []
         together: dict[str, Append | ToClaim] = {}
         for work in works:
-            is_alone = not isinstance(work, Append | ToClaim)
-            if together and (is_alone or work.run_id in together):
+            if together and (not isinstance(work, Append | ToClaim) or work.run_id in together):
                 done += self._at_once(session, together.values())
                 together = {}
-            if is_alone:
-                done.append(work(session))
-            else:
+            if isinstance(work, Append | ToClaim):
                 together[work.run_id] = work
+            else:
+                done.append(work(session))
         return done + (self._at_once(session, together.values()) if together else [])
 
     def _at_once(self, session: Session, works: Collection[Append | ToClaim]) -> list[Any]:
