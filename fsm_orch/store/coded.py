@@ -64,13 +64,14 @@ class Coded:
     def __init__(self, codec: Codec | None) -> None:
         self._codec = codec
 
-    def encode(self, place: Place, text: str) -> str:
-        """Return what is kept of a text.
+    def encode(self, run_id: str, column: Column, key: str | int, text: str) -> str:
+        """Return what is kept of a text at a place.
 
         Raises StoreError: if the codec cannot make it.
         """
-        if self._codec is None:
+        if self._codec is None:  # a place costs as much as all else that is done for a text
             return text
+        place = Place(run_id, column, str(key))
         stored, why = _tried(self._codec.encode, place, text)
         if why:
             raise StoreError(f"{place} cannot be written ({why}): its codec failed, and nothing was stored")

@@ -7,7 +7,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
@@ -15,59 +14,11 @@ from msgspec.json import decode
 
 from ..amounts import NOTHING, Amount
 from ..clock import Clock
-from ..kernel.inputs import Answered, Input, Started
+from ..kernel.inputs import Answered, Input
 from .base import PAGE
+from .kept import Kept, asks_until
 from .refusals import json_of, lease_held, lease_lost, nobody_asks, run_id_taken
 from .values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
-
-
-@dataclass
-class _Kept:
-    """A run that is kept."""
-
-    number: int
-    owner: str | None
-    epoch: int
-    head: Head
-    began_at: float
-    stored_at: float
-    journal: list[Input] = field(default_factory=list)
-    responses: dict[str, PaidResponse] = field(default_factory=dict)
-    posts: dict[str, Post] = field(default_factory=dict)
-    folded: set[str] = field(default_factory=set)
-    """The questions whose posted answers are in the journal."""
-    is_cancel_asked: bool = False
-
-    def is_before(self, moment: float) -> bool:
-        return self.began_at < moment and self.stored_at < moment
-
-    def news(self, run_id: str) -> News:
-        posts = tuple(post for question, post in self.posts.items() if question not in self.folded)
-        return News(run_id, posts, self.is_cancel_asked)
-
-    def is_due(self, run_id: str, expired_before: float) -> bool:
-        """Return whether somebody should drive it."""
-        if self.head.status != "waiting":
-            return self.head.status == "running"
-        return bool(self.news(run_id).posts) or self.is_cancel_asked or _asks_until(self.head) < expired_before
-
-    def listed(self, run_id: str, is_alive: bool) -> Listed:
-        first = self.journal[0]
-        of = first if isinstance(first, Started) else Started(run_id=run_id, context={})
-        return Listed(
-            run_id=run_id,
-            head=self.head,
-            digest=of.digest,
-            thread_id=of.thread_id,
-            tenant=of.tenant,
-            inputs=len(self.journal),
-            epoch=self.epoch,
-            owner=None if self.owner == RELEASED else self.owner,
-            is_driven=is_alive and self.head.status != "finished",
-            is_cancel_asked=self.is_cancel_asked,
-            began_at=self.began_at,
-            stored_at=self.stored_at,
-        )
 
 
 class MemoryStore:
@@ -92,7 +43,7 @@ class MemoryStore:
         self._wall_clock = wall_clock
         self._owner = secrets.token_hex(8)
         self._lock = Lock()  # for runners in several threads
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, Kept] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._accounts: dict[str, Amount] = {}
         self._count = iter(range(1 << 62))
@@ -125,14 +76,14 @@ class MemoryStore:
                 return
             accounts = self._moved(holds)
             if kept is None:
-                kept = _Kept(next(self._count), owner, epoch, head, self._wall_clock(), 0.0)
+                kept = Kept(next(self._count), owner, epoch, head, self._wall_clock(), 0.0)
                 self._kept[run_id] = kept
             self._accounts |= accounts
             self._extend(kept, inputs[count:], head, responses)
             if head.status == "finished":
                 self._end(run_id)
 
-    def _checked(self, run_id: str, start: int, inputs: Sequence[Input], owned: tuple[str | None, int]) -> _Kept | None:
+    def _checked(self, run_id: str, start: int, inputs: Sequence[Input], owned: tuple[str | None, int]) -> Kept | None:
         """Return what is kept of a run.
 
         Args:
@@ -151,7 +102,7 @@ class MemoryStore:
             raise run_id_taken(run_id, len(journal))
         return kept
 
-    def _extend(self, kept: _Kept, inputs: Sequence[Input], head: Head, responses: Sequence[PaidResponse]) -> None:
+    def _extend(self, kept: Kept, inputs: Sequence[Input], head: Head, responses: Sequence[PaidResponse]) -> None:
         if head.hops != kept.head.hops:  # the visit that they were for has ended
             kept.responses.clear()
         for response in responses:
@@ -229,7 +180,7 @@ class MemoryStore:
             kept.owner = RELEASED if is_open else None
             return None
 
-    def _owned(self, run_id: str, epoch: int) -> _Kept | None:
+    def _owned(self, run_id: str, epoch: int) -> Kept | None:
         """Return what is kept of a run that this worker owns and that has not finished; else None."""
         kept = self._kept.get(run_id)
         is_mine = kept is not None and (kept.owner, kept.epoch) == (self._owner, epoch)
@@ -313,7 +264,7 @@ class MemoryStore:
             for row in ([] if after is not None and last is None else rows)
             if all(value is None or getattr(row, name) == value for name, value in wanted.items())
             and status in (None, row.head.status)
-            and (expired_before is None or _asks_until(row.head) < expired_before)
+            and (expired_before is None or asks_until(row.head) < expired_before)
         ][:limit]
 
     async def prune(self, *, ended_before: float) -> int:
@@ -326,7 +277,3 @@ class MemoryStore:
 
     def _is_alive(self, owner: str | None) -> bool:
         return owner is not None and self._leases.get(owner, 0.0) > self._wall_clock()
-
-
-def _asks_until(head: Head) -> float:
-    return float("inf") if head.expires_at is None or head.status == "finished" else head.expires_at

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..store.sql import SqlStore
+from ..store.sql.dialect import Statement
 from ..store.sql.session import Driver, Meaning, Session, Values
-from ..store.sql.statements import Statement
 from ..store.values import Claim
 from .witness import Witness
 

@@ -438,9 +438,9 @@ async def test_a_process_that_is_stopped_in_a_transaction_holds_no_other_up_for_
 
     def stops(session: Any) -> int:
         """Lock the run, and stop; once woken, go on, in a new transaction if this one was ended."""
-        session.rows(stopped._statements.find, {"run_id": "a"})
+        session.rows(stopped._statements.find, {"ids": stopped._database.driver.ids(["a"])})
         woken.wait()
-        return len(session.rows(stopped._statements.find, {"run_id": "a"}))
+        return len(session.rows(stopped._statements.find, {"ids": stopped._database.driver.ids(["a"])}))
 
     stopping = asyncio.ensure_future(stopped._do(stops))
     await asyncio.sleep(0.1)
@@ -450,4 +450,22 @@ async def test_a_process_that_is_stopped_in_a_transaction_holds_no_other_up_for_
     assert claim is not None
     assert 1 == await stopping
     for store in (stopped, other):
+        store.close()
+
+
+async def test_a_beat_forgets_workers_that_are_long_dead(tmp_path: Path) -> None:
+    """One whose lease ended a moment ago stays; the runs of one that is forgotten may be claimed."""
+    url = f"sqlite:///{tmp_path}/runs.db"
+    long_dead, dead, alive = (SqlStore(url, lease_s=lease_s) for lease_s in (-86_400.0, -1.0, 60.0))
+    for store in (long_dead, dead):
+        await put(store, f"of {store._owner}", 0, at(1))
+        await store.beat()
+    await alive.beat()
+    owners = {row[0] for row in sqlite3.connect(tmp_path / "runs.db").execute("SELECT id FROM fsm_workers")}
+    claim = await alive.claim(f"of {long_dead._owner}")
+
+    assert {dead._owner, alive._owner} == owners
+    assert claim is not None
+    assert long_dead._owner == claim.taken_from
+    for store in (long_dead, dead, alive):
         store.close()

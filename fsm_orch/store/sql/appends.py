@@ -102,10 +102,11 @@ class Appends:
         if kept >= len(append.bodies):  # all is stored already, or nothing was said of a run that is not known
             return
         bodies, responses = self._bodies(append, kept), self._responses(append)
-        moved = dict(accounts)
-        for hold in append.holds:
-            moved[hold.account] = hold.moved(moved[hold.account])
-        accounts.update(moved)
+        if append.holds:  # all of them, or none
+            moved = dict(accounts)
+            for hold in append.holds:
+                moved[hold.account] = hold.moved(moved[hold.account])
+            accounts.update(moved)
         self._write(append, bodies, responses, owned, writes)
 
     def _kept(self, session: Session, append: Append, owned: _Owned | None) -> int:
@@ -135,17 +136,17 @@ class Appends:
         values = {"run_id": append.run_id, "start": append.start, "count": count}
         rows = session.rows(self._sql.kept, values)
         # decoded: of one text a codec may make another at each time
-        return [self._coded.decode(_place(append, place), body) for place, (body,) in enumerate(rows)]
+        return [
+            self._coded.decode(Place(append.run_id, "input", str(place)), body)
+            for place, (body,) in enumerate(rows, append.start)
+        ]
 
     def _bodies(self, append: Append, kept: int) -> list[Values]:
         """Return the rows of the inputs that are not stored."""
+        run_id, first, encode = append.run_id, append.start + kept, self._coded.encode
         return [
-            {
-                "run_id": append.run_id,
-                "position": append.start + place,
-                "body": self._coded.encode(_place(append, place), append.bodies[place]),
-            }
-            for place in range(kept, len(append.bodies))
+            {"run_id": run_id, "position": position, "body": encode(run_id, "input", position, body)}
+            for position, body in enumerate(append.bodies[kept:], first)
         ]
 
     def _responses(self, append: Append) -> list[Values]:
@@ -154,8 +155,8 @@ class Appends:
             {
                 "run_id": run_id,
                 "key": each.key,
-                "request": encode(Place(run_id, "request", each.key), each.request),
-                "body": encode(Place(run_id, "response", each.key), each.body),
+                "request": encode(run_id, "request", each.key, each.request),
+                "body": encode(run_id, "response", each.key, each.body),
             }
             for each in append.responses
         ]
@@ -214,7 +215,3 @@ class Appends:
         ]
         if values:
             session.each(self._sql.set_account, values)
-
-
-def _place(append: Append, place: int) -> Place:
-    return Place(append.run_id, "input", str(append.start + place))

@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
+from .dialect import Statement
 from .session import Meaning, Values
-from .statements import Statement
 
 _CONNECT_S = 5
 _STOPPED_S = 10

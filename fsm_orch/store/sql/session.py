@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from .statements import Statement
+from .dialect import Statement
 
 Values = Mapping[str, Any]
 

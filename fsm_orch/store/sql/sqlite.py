@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import StartError
+from .dialect import Statement
 from .session import Meaning, Values
-from .statements import Statement
 
 _BUSY_S = 1.0
 """How long SQLite waits for another writer before it says so; the store then tries again, for as long as it waits."""

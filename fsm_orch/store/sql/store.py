@@ -6,29 +6,30 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 from weakref import finalize
 
 from ...amounts import NOTHING, Amount
 from ...clock import Clock
-from ...errors import StoreError
 from ...kernel.codec import to_json
 from ...kernel.inputs import Answered, Input, Started
-from ...observe.telling import report
 from ..base import LEASE_S, PAGE
-from ..coded import Codec, Coded, Place
-from ..refusals import json_of, lease_held, nobody_asks
-from ..values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
+from ..coded import Codec, Coded
+from ..refusals import json_of
+from ..values import Claim, Head, Hold, Listed, News, PaidResponse, RunStatus
 from .appends import Append, Appends
-from .session import Opened, Session
-from .statements import Statements, page, statements
+from .claims import Claims, ToClaim
+from .inbox import Inbox
+from .names import check_names, checked
+from .pages import listed, page
+from .session import Session
+from .statements import statements
 from .tables import ready
 from .url import opened
+from .works import Ask, Work, Works
 from .writer import Writer
-
-Ask = Callable[[Session], Any]
 
 _FORGOTTEN = 250
 """How many runs are forgotten in one transaction."""
@@ -80,8 +81,17 @@ class SqlStore:
 
     def _open(self) -> None:
         self._process, self._owner = os.getpid(), secrets.token_hex(8)
-        self._appends = Appends(self._statements, self._database.driver, self._owner, self._coded)
-        self._writer = _writer(self._database, self._appends, self._patience_s)
+        sql, driver, coded = self._statements, self._database.driver, self._coded
+        self._inbox = Inbox(sql, driver, coded)
+        self._claims = Claims(sql, driver, self._owner, coded, self._inbox)
+        self._appends = Appends(sql, driver, self._owner, coded)
+        self._writer: Writer[Work] = Writer(
+            partial(ready, self._database),
+            Works(self._appends, self._claims).play,
+            driver=driver,
+            shown=self._database.shown,
+            patience_s=self._patience_s,
+        )
         self._end = finalize(self, self._writer.close)
 
     def __repr__(self) -> str:
@@ -92,10 +102,10 @@ class SqlStore:
         if self._process == os.getpid():
             self._end()
 
-    async def _do(self, work: Ask, *, is_patient: bool = True) -> Any:
+    async def _do(self, work: Ask | ToClaim, *, is_patient: bool = True) -> Any:
         return await self._asked(work, is_patient=is_patient)
 
-    def _asked(self, work: Append | Ask, *, is_patient: bool = True) -> asyncio.Future[Any]:
+    def _asked(self, work: Work, *, is_patient: bool = True) -> asyncio.Future[Any]:
         if self._process != os.getpid():
             # the parent's thread is not here, and its connection is the parent's: it may not even be closed
             self._left_behind += [self._writer, self._end]
@@ -117,13 +127,8 @@ class SqlStore:
         is_queued: bool = False,
     ) -> asyncio.Future[None]:
         """Append inputs to a journal and move what is held, as `Store.append` does."""
-        first = inputs[0] if inputs and isinstance(inputs[0], Started) else None
-        columns = {
-            "digest": "" if first is None else first.digest,
-            "thread_id": None if first is None else first.thread_id,
-            "tenant": None if first is None else first.tenant,
-        }
-        _check_names(run_id, *columns.values(), head.state)
+        first = _columns(inputs[0] if inputs else None)
+        check_names(run_id, head.state, *first.values())
         append = Append(
             run_id=run_id,
             start=start,
@@ -133,7 +138,7 @@ class SqlStore:
             responses=tuple(responses),
             holds=tuple(holds),
             folds=[event.id for event in inputs if isinstance(event, Answered)],
-            first=columns,
+            first=first,
             is_queued=is_queued,
             at=self._wall_clock(),
         )
@@ -141,7 +146,7 @@ class SqlStore:
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
-        sql, coded, of = self._statements, self._coded, {"run_id": _name(run_id)}
+        sql, coded, of = self._statements, self._coded, {"run_id": checked(run_id)}
 
         # here and below without `self`: the writer holds what it did last, and would hold a store that is forgotten
         def load(session: Session) -> tuple[Input, ...]:
@@ -156,29 +161,7 @@ class SqlStore:
 
         Raises LeaseHeld: if another worker owns it, and beats.
         """
-        sql, coded, me, of = self._statements, self._coded, self._owner, {"run_id": _name(run_id)}
-
-        def claim(session: Session) -> Claim | StoreError | None:
-            found = session.rows(sql.find, of)
-            if not found:
-                return None
-            ((owner, epoch, *head, is_cancel_asked, is_alive),) = found
-            at = Head(*head)
-            is_finished = at.status == "finished"
-            if is_alive and owner != me and not is_finished:
-                return lease_held(run_id, owner)
-            if not is_finished:
-                epoch += 1
-                session.each(sql.claim, [{**of, "me": me, "new_epoch": epoch}])
-            return Claim(
-                epoch=epoch,
-                head=at,
-                taken_from=None if is_finished else owner,
-                news=News(run_id, _posts(session, sql, coded, run_id), bool(is_cancel_asked)),
-                responses=tuple(coded.response(run_id, *row) for row in session.rows(sql.responses, of)),
-            )
-
-        claimed: Claim | None = await self._do(claim)
+        claimed: Claim | None = await self._do(ToClaim(checked(run_id)))
         return claimed
 
     async def claimable(
@@ -188,7 +171,7 @@ class SqlStore:
         sql, named = self._statements, self._database.driver.ids(sorted(digests))
         values = {"digests": named, "expired_before": expired_before, "limit": limit}
         rows = await self._do(lambda session: session.rows(sql.claimable, values))
-        return [_listed(row) for row in rows]
+        return [listed(row) for row in rows]
 
     async def release(
         self, run_id: str, *, epoch: int, is_open: bool = False, unless_news: bool = False
@@ -197,33 +180,14 @@ class SqlStore:
 
         A database that is away is not waited for.
         """
-        sql, coded, me = self._statements, self._coded, self._owner
-        mine = {"run_id": _name(run_id), "my_epoch": epoch, "me": me}
-
-        def release(session: Session) -> News | None:
-            # the row is locked first: whoever posted, and found the run owned, had posted before
-            if unless_news and (found := session.rows(sql.mine, mine)):
-                news = News(run_id, _posts(session, sql, coded, run_id, is_strict=False), bool(found[0][0]))
-                if news.is_any:
-                    return news
-            session.each(sql.release, [{**mine, "left_to": RELEASED if is_open else None}])
-            return None
-
-        kept_by: News | None = await self._do(release, is_patient=False)
+        release = partial(self._claims.release, is_open=is_open, unless_news=unless_news)
+        ask = partial(release, run_id=checked(run_id), epoch=epoch)
+        kept_by: News | None = await self._do(ask, is_patient=False)
         return kept_by
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""
-        sql, coded, me, lease_s = self._statements, self._coded, {"me": self._owner}, self.lease_s
-
-        def beat(session: Session) -> tuple[News, ...]:
-            session.each(sql.beat, [{**me, "lease_s": lease_s}])
-            return tuple(
-                News(run_id, _posts(session, sql, coded, run_id, is_strict=False), bool(is_cancel_asked))
-                for run_id, is_cancel_asked in session.rows(sql.news, me)
-            )
-
-        news: tuple[News, ...] = await self._do(beat)
+        news: tuple[News, ...] = await self._do(partial(self._claims.beat, lease_s=self.lease_s))
         return news
 
     async def post(self, run_id: str, question: str, id: str, answer: Any, *, who: str | None = None) -> str:
@@ -231,49 +195,31 @@ class SqlStore:
 
         Raises StoreError: if the run is not known, or has finished, or the answer is no JSON.
         """
-        _check_names(run_id, question, id, who)
-        sql, of = self._statements, {"run_id": run_id}
-        row = {"id": id, "posted_at": self._wall_clock()}
-        body, encode = json_of(answer).decode(), self._coded.encode
-
-        def post(session: Session) -> str | StoreError:
-            if session.rows(sql.status, of) in ([], [("finished",)]):
-                return nobody_asks(run_id)
-            said = {
-                "body": encode(Place(run_id, "answer", question), body),
-                "who": None if who is None else encode(Place(run_id, "who", question), who),
-            }
-            session.each(sql.add_post, [{**of, **row, **said, "question": question, "is_folded": False}])
-            ((counts,),) = session.rows(sql.counting_post, {**of, "question": question})
-            return str(counts)
-
+        check_names(run_id, question, id, who)
+        row, body = {"id": id, "posted_at": self._wall_clock()}, json_of(answer).decode()
+        post = partial(self._inbox.post, run_id=run_id, question=question, row=row, body=body, who=who)
         counts: str = await self._do(post)
         return counts
 
     async def refuse(self, run_id: str, question: str, id: str, *, epoch: int) -> None:
         """Take an answer out of the inbox of a run, so that another may come."""
-        _check_names(run_id, question, id)
-        sql, mine = self._statements, {"run_id": run_id, "my_epoch": epoch, "me": self._owner}
-
-        def refuse(session: Session) -> None:
-            if session.rows(sql.mine, mine):
-                session.each(sql.drop_post, [{"run_id": run_id, "question": question, "post_id": id}])
-
-        await self._do(refuse)
+        check_names(run_id, question, id)
+        mine = {"run_id": run_id, "my_epoch": epoch, "me": self._owner}
+        await self._do(partial(self._inbox.refuse, mine=mine, question=question, id=id))
 
     async def ask_cancel(self, run_id: str) -> bool:
         """Ask whoever drives a run to land it. Return whether it is known and has not finished."""
         return bool(
-            await self._do(lambda session: session.rows(self._statements.ask_cancel, {"run_id": _name(run_id)}))
+            await self._do(lambda session: session.rows(self._statements.ask_cancel, {"run_id": checked(run_id)}))
         )
 
     async def charge(self, account: str, amount: Amount) -> None:
         """Add to what is taken of an account. If the answer of the database is lost, it may be charged twice."""
-        await self._do(lambda session: self._appends.charge(session, _name(account), amount))
+        await self._do(lambda session: self._appends.charge(session, checked(account), amount))
 
     async def taken(self, account: str) -> Amount:
         """Return what is taken of an account; nothing if it is not known."""
-        rows = await self._do(lambda session: session.rows(self._statements.taken, {"account": _name(account)}))
+        rows = await self._do(lambda session: session.rows(self._statements.taken, {"account": checked(account)}))
         return Amount(int(rows[0][0]), int(rows[0][1])) if rows else NOTHING
 
     async def list(
@@ -295,16 +241,16 @@ class SqlStore:
         given |= {"open"} if status in ("running", "waiting") else set()
         sql, dialect = self._statements, self._database.dialect
 
-        def listed(session: Session) -> list[Listed]:
+        def look(session: Session) -> list[Listed]:
             if after is not None:
                 place = session.rows(sql.place, {"run_id": after})
                 if not place:
                     return []
                 values["began_at"] = place[0][0]
                 given.add("began_at")
-            return [_listed(row) for row in session.rows(page(dialect, frozenset(given)), values)]
+            return [listed(row) for row in session.rows(page(dialect, frozenset(given)), values)]
 
-        found: Sequence[Listed] = await self._do(listed)
+        found: Sequence[Listed] = await self._do(look)
         return found
 
     async def prune(self, *, ended_before: float) -> int:
@@ -334,75 +280,11 @@ class SqlStore:
         return ended
 
 
-def _writer(database: Opened, appends: Appends, patience_s: float) -> Writer[Append | Ask]:
-    """Return a writer, which must not hold the store: it ends when the store is forgotten."""
-
-    def play(session: Session, works: Sequence[Append | Ask]) -> Sequence[Any]:
-        done: list[Any] = []
-        together: dict[str, Append] = {}
-        for work in works:
-            # what is asked for is done in its order; only appends to different runs are done at once
-            if together and (not isinstance(work, Append) or work.run_id in together):
-                done += appends.play(session, list(together.values()))
-                together = {}
-            if isinstance(work, Append):
-                together[work.run_id] = work
-            else:
-                done.append(work(session))
-        return done + (appends.play(session, list(together.values())) if together else [])
-
-    return Writer(lambda: ready(database), play, driver=database.driver, shown=database.shown, patience_s=patience_s)
+def _columns(first: Input | None) -> Mapping[str, str | None]:
+    """Return the columns of a run by its first input; of any other the same."""
+    if not isinstance(first, Started):
+        return _NO_COLUMNS
+    return {"digest": first.digest, "thread_id": first.thread_id, "tenant": first.tenant}
 
 
-def _posts(session: Session, sql: Statements, coded: Coded, run_id: str, *, is_strict: bool = True) -> tuple[Post, ...]:
-    """Return the answers to a run that no append has folded.
-
-    Args:
-        is_strict: raise for one that cannot be read; else it is logged and left out.
-
-    Raises StoreError: if one cannot be read.
-    """
-    posts = list[Post]()
-    for question, id, body, who in session.rows(sql.posts, {"run_id": run_id}):
-        try:
-            posts.append(coded.post(run_id, question, id, body, who))
-        except StoreError as error:
-            if is_strict:
-                raise
-            report("%s", error)  # a beat has news of other runs too
-    return tuple(posts)
-
-
-def _listed(row: tuple[Any, ...]) -> Listed:
-    run_id, state, status, hops, tokens, expires_at, digest, thread_id, tenant, inputs, epoch, owner, *rest = row
-    is_driven, is_cancel_asked, began_at, stored_at = rest
-    return Listed(
-        run_id=run_id,
-        head=Head(state, status, hops, tokens, expires_at),
-        digest=digest,
-        thread_id=thread_id,
-        tenant=tenant,
-        inputs=inputs,
-        epoch=epoch,
-        owner=None if owner == RELEASED else owner,
-        is_driven=bool(is_driven),
-        is_cancel_asked=bool(is_cancel_asked),
-        began_at=began_at,
-        stored_at=stored_at,
-    )
-
-
-def _check_names(*names: str | None) -> None:
-    for name in names:
-        if name is not None:
-            _name(name)
-
-
-def _name(name: str) -> str:
-    """Return a name that a database can hold.
-
-    Raises StoreError: if it holds a character that PostgreSQL refuses and SQLite ends texts at.
-    """
-    if "\x00" in name:
-        raise StoreError(f"{name!r} holds the character 0, which databases do not keep: give it another name")
-    return name
+_NO_COLUMNS: Mapping[str, str | None] = {"digest": "", "thread_id": None, "tenant": None}

@@ -28,7 +28,7 @@ _CONFLICTS = 20
 Work = TypeVar("Work")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Job(Generic[Work]):
     work: Work
     until: float

@@ -1,0 +1,70 @@
+"""A run as a store in memory keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+
+from ..kernel.inputs import Input, Started
+from .values import RELEASED, Head, Listed, News, PaidResponse, Post
+
+
+@dataclass
+class Kept:
+    """A run that is kept."""
+
+    number: int
+    owner: str | None
+    epoch: int
+    head: Head
+    began_at: float
+    stored_at: float
+    journal: list[Input] = field(default_factory=list)
+    responses: dict[str, PaidResponse] = field(default_factory=dict)
+    posts: dict[str, Post] = field(default_factory=dict)
+    folded: set[str] = field(default_factory=set)
+    """The questions whose posted answers are in the journal."""
+    is_cancel_asked: bool = False
+
+    def is_before(self, moment: float) -> bool:
+        """Return whether it began and was last stored before a moment."""
+        return self.began_at < moment and self.stored_at < moment
+
+    def news(self, run_id: str) -> News:
+        """Return what came for it and is not folded."""
+        posts = tuple(post for question, post in self.posts.items() if question not in self.folded)
+        return News(run_id, posts, self.is_cancel_asked)
+
+    def is_due(self, run_id: str, expired_before: float) -> bool:
+        """Return whether somebody should drive it."""
+        if self.head.status != "waiting":
+            return self.head.status == "running"
+        return bool(self.news(run_id).posts) or self.is_cancel_asked or asks_until(self.head) < expired_before
+
+    def listed(self, run_id: str, is_alive: bool) -> Listed:
+        """Return it as a list shows it.
+
+        Args:
+            is_alive: whether its owner is.
+        """
+        first = self.journal[0]
+        of = first if isinstance(first, Started) else Started(run_id=run_id, context={})
+        return Listed(
+            run_id=run_id,
+            head=self.head,
+            digest=of.digest,
+            thread_id=of.thread_id,
+            tenant=of.tenant,
+            inputs=len(self.journal),
+            epoch=self.epoch,
+            owner=None if self.owner == RELEASED else self.owner,
+            is_driven=is_alive and self.head.status != "finished",
+            is_cancel_asked=self.is_cancel_asked,
+            began_at=self.began_at,
+            stored_at=self.stored_at,
+        )
+
+
+def asks_until(head: Head) -> float:
+    """Return when the first question expires, in seconds of the epoch; infinity if none does."""
+    return inf if head.expires_at is None or head.status == "finished" else head.expires_at

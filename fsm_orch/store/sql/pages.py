@@ -1,0 +1,83 @@
+"""Lists of runs: their statements, and what their rows say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import ClauseElement, ColumnElement
+
+from ..values import RELEASED, Head, Listed
+from .dialect import Statement, among, bound, is_alive, now, text_of
+from .schema import CANCELS, NEWS, OPEN, posts, runs, workers
+
+
+def page(dialect: str, given: frozenset[str]) -> Statement:
+    """Return the statement that lists a page of runs.
+
+    Args:
+        given: the names of what must hold, `open` and `began_at` (and `after` with it) among them.
+    """
+    r = runs.c
+    wanted: dict[str, ColumnElement[bool]] = {
+        "status": r.status == bound("status"),
+        "digest": r.digest == bound("digest"),
+        "thread_id": r.thread_id == bound("thread_id"),
+        "tenant": r.tenant == bound("tenant"),
+        "run_id": r.id == bound("run_id"),
+        "expired_before": sa.and_(OPEN, r.expires_at < bound("expired_before")),
+        "began_at": sa.tuple_(r.began_at, r.id) < sa.tuple_(bound("began_at", sa.Double), bound("after", sa.Text)),
+        "open": OPEN,
+    }
+    said = [clause for name, clause in wanted.items() if name in given]
+    return text_of(
+        dialect,
+        sa.select(*_columns(dialect)).where(*said).order_by(r.began_at.desc(), r.id.desc()).limit(bound("limit")),
+    )
+
+
+def _columns(dialect: str) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns of a run that is listed."""
+    r = runs.c
+    return (
+        *(r.id, r.state, r.status, r.hops, r.tokens, r.expires_at, r.digest, r.thread_id, r.tenant, r.position),
+        *(r.epoch, r.owner, sa.and_(OPEN, is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at),
+    )
+
+
+def claimable(dialect: str) -> ClauseElement:
+    """Return what lists the runs that nobody drives and somebody should, the one that began first first."""
+    r, alive = runs.c, sa.select(workers.c.id).where(workers.c.expires_at > now(dialect))
+    free = sa.and_(sa.or_(r.owner.is_(None), r.owner.not_in(alive)), among(dialect, r.digest, "digests"))
+    limit, first = bound("limit", sa.Integer), (r.began_at, r.id)
+    # Each is found by an index of its own. In one condition, or in the order of their beginning, all that wait would be
+    # looked at; for those that run, that order is the index's.
+    runs_on = sa.and_(OPEN, r.status == sa.literal_column("'running'"))
+    running = sa.select(r.id).where(runs_on, free).order_by(*first).limit(limit)
+    found = sa.union_all(
+        sa.select(running.subquery().c.id),
+        sa.select(r.id).where(OPEN, r.expires_at < bound("expired_before", sa.Double), free),
+        sa.select(r.id).where(CANCELS, free),
+        sa.select(r.id).where(OPEN, r.id.in_(sa.select(posts.c.run_id).where(NEWS)), free),
+    ).subquery()
+    return sa.select(*_columns(dialect)).where(r.id.in_(sa.select(found.c.id))).order_by(*first).limit(limit)
+
+
+def listed(row: tuple[Any, ...]) -> Listed:
+    """Return a row of a list."""
+    run_id, state, status, hops, tokens, expires_at, digest, thread_id, tenant, inputs, epoch, owner, *rest = row
+    is_driven, is_cancel_asked, began_at, stored_at = rest
+    return Listed(
+        run_id=run_id,
+        head=Head(state, status, hops, tokens, expires_at),
+        digest=digest,
+        thread_id=thread_id,
+        tenant=tenant,
+        inputs=inputs,
+        epoch=epoch,
+        owner=None if owner == RELEASED else owner,
+        is_driven=bool(is_driven),
+        is_cancel_asked=bool(is_cancel_asked),
+        began_at=began_at,
+        stored_at=stored_at,
+    )

@@ -1,0 +1,44 @@
+"""What the writer does in one transaction: in the order in which it was asked for, and at once what can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from .appends import Append, Appends
+from .claims import Claims, ToClaim
+from .session import Session
+
+Ask = Callable[[Session], Any]
+"""Anything else, which is done alone. It returns what it refuses with: what it raises is done again."""
+
+Work = Append | ToClaim | Ask
+
+
+class Works:
+    """Does works. It does not hold the store, whose writer ends when it is forgotten."""
+
+    def __init__(self, appends: Appends, claims: Claims) -> None:
+        self._appends, self._claims = appends, claims
+
+    def play(self, session: Session, works: Sequence[Work]) -> Sequence[Any]:
+        """Do works. Return what came of each."""
+        done: list[Any] = []
+        together: dict[str, Append | ToClaim] = {}
+        for work in works:
+            if together and (not isinstance(work, Append | ToClaim) or work.run_id in together):
+                done += self._at_once(session, together.values())
+                together = {}
+            if isinstance(work, Append | ToClaim):
+                together[work.run_id] = work
+            else:
+                done.append(work(session))
+        return done + (self._at_once(session, together.values()) if together else [])
+
+    def _at_once(self, session: Session, works: Collection[Append | ToClaim]) -> list[Any]:
+        """Do what concerns different runs."""
+        appends = [work for work in works if isinstance(work, Append)]
+        claims = [work for work in works if isinstance(work, ToClaim)]
+        stored = iter(self._appends.play(session, appends) if appends else ())
+        claimed = iter(self._claims.play(session, claims) if claims else ())
+        return [next(stored if isinstance(work, Append) else claimed) for work in works]
