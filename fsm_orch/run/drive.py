@@ -49,7 +49,7 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
                     raise drained(run.now.run_id)
                 break
             work.take(effect)
-            if run.is_kept and is_once(run, effect):
+            if run.storage is not None and is_once(run, effect):
                 run.begun.add(effect)
             doing = perform(effect)
             if doing is None:
@@ -61,7 +61,6 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
         run.leave()  # without an await since all was stored
     except BaseException as error:
         if _is_closed(run, error):
-            run.is_stopping = True
             run.give_up()
             raise
         later = await work.end()
