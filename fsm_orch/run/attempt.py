@@ -95,7 +95,7 @@ async def _awaited(
         return
     result = await in_time(run, desk, act, agent.spec, acting, seconds, context)
     if begun is None:
-        run.has_paused()
+        run.turn.begin()
     ending(result)
 
 

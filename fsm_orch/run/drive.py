@@ -35,7 +35,7 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
             raise cancelled
         while True:
             # Asked after every `await`, and begun without another one: what was due before may be due no longer.
-            await run.pause(is_read=is_read)
+            await run.turn.give(is_read=is_read)
             effect = work.next()
             if effect is None and await work.wait():
                 continue

@@ -35,9 +35,7 @@ from .delta import OnDelta
 from .loop import running_loop
 from .raised import told
 from .storage import Storage
-
-_SHARE_S, _SHARE_INPUTS = 0.001, 16
-"""For how long a run may have the event loop before others get a turn: seconds and inputs, whichever is over first."""
+from .turn import Turn
 
 _PROCESS_ENDS = "its process is to end, and no other can go on with it: it has no store that outlives a process"
 
@@ -115,31 +113,28 @@ class Run:
         self._home = running_loop()
         self._caller = None if self._home is None else asyncio.current_task()
         self._cancellations = self._caller.cancelling() if self._caller else 0
-        self._clock = clock
         now, records = fold_recorded(compiled, journal)
         self.now: Configuration = now
         self._found: tuple[Configuration, Path, tuple[Level, ...]] = now, (), levels(compiled, now, ())
         self.journal: list[Input] = list(journal)
         self.records: list[Record] = list(records)
-        self._paused_at, self._paused_after = clock(), len(self.journal)
-        self.time = ActiveTime(clock, at=now.at, now=self._paused_at)
+        self.turn = Turn(clock, self.journal)
+        self.time = ActiveTime(clock, at=now.at, now=self.turn.began_at)
         self.elapsed = self.time.elapsed
         """Returns the seconds that the run has been active."""
         self._observers = tuple(observers)
-        kept = len(self.journal) if is_stored else 0
-        self.storage = (
-            None
-            if store is None
-            else Storage(
+        self.storage: Storage | None = None
+        """What its store keeps of it; None: it has none."""
+        if store is not None:
+            kept, then = (len(self.journal), now) if is_stored else (0, None)
+            self.storage = Storage(
                 *(store, compiled, journal[0]),
                 kept=kept,
-                now=now if is_stored else None,
+                now=then,
                 epoch=epoch,
                 responses=responses,
                 redacted=redacted,
             )
-        )
-        """What its store keeps of it; None: it has none."""
         self.is_given_out = False
         """Whether nothing more is folded, although it may not have ended: it waits, or what is stored is resumed."""
         if self._observers and not is_stored:
@@ -232,17 +227,11 @@ class Run:
             return
         record = overspent(self.compiled, self.now, event)
         tell(self._observers, (record,))
+        account = None if self.storage is None else self.storage.account
         report(
             "run %s had ended when call %d of %r turned out to have used %d tokens and %d micro-dollars "
             "more than it had reserved: they are charged to %s",
-            *(
-                self.now.run_id,
-                event.call,
-                event.source,
-                event.tokens,
-                event.cost,
-                (self.storage and self.storage.account) or "nobody",
-            ),
+            *(self.now.run_id, event.call, event.source, event.tokens, event.cost, account or "nobody"),
         )
         if self.storage is not None:
             self.storage.charge(Amount(event.tokens, event.cost))
@@ -285,23 +274,6 @@ class Run:
         """Go on after all: something came before it was given out."""
         self.is_given_out = False
         self.time.go_on()
-
-    async def pause(self, *, is_read: bool) -> None:
-        """Let others have the event loop if this run has had it for long.
-
-        Args:
-            is_read: let them have it now: a reader sees where the run stands, and may leave, before it goes on.
-        """
-        # A chain of plain agents awaits nothing, and would keep the loop to itself. A round of the loop costs about as
-        # much as a hop, so not every hop gives it up. Inputs are counted for clocks that stand still, as a test's may.
-        seconds, count = self._clock(), len(self.journal)
-        if is_read or seconds - self._paused_at >= _SHARE_S or count - self._paused_after >= _SHARE_INPUTS:
-            await asyncio.sleep(0)
-            self.has_paused()
-
-    def has_paused(self) -> None:
-        """Note that others have had a turn."""
-        self._paused_at, self._paused_after = self._clock(), len(self.journal)
 
     async def flush(self) -> None:
         """Store what is journaled and not stored yet, in order, one writer at a time. No time passes meanwhile.
