@@ -17,7 +17,7 @@ from .. import discover
 from ..define.context import Context
 from ..errors import AnswerError, Drained
 from ..observe.log import log_records
-from ..run.driver import random_id
+from ..run.ids import random_id
 from ..run.result import RunResult
 from ..run.runner import Runner
 from ..store.base import Store

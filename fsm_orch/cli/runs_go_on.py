@@ -18,7 +18,7 @@ from .. import discover
 from ..errors import AnswerError, LeaseHeld
 from ..kernel.inputs import Started
 from ..kernel.records import Record
-from ..run.driver import random_id
+from ..run.ids import random_id
 from ..run.result import RunResult
 from ..run.runner import Runner
 from ..run.waiting import Question

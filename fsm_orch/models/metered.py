@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..amounts import believed
@@ -43,6 +44,17 @@ class _Asked(NamedTuple):
     request: Request
     answer: Response | None
     """What it was answered already."""
+
+
+class _Sending(NamedTuple):
+    """What is sent, by each of its tries."""
+
+    fitting: _Fitting
+    drawn: Callable[[], Request]
+    """Makes the request, once a call is reserved."""
+    asked: _Asked
+    listen: Callable[[], OnPiece] | None
+    """As in `ask_drawn`."""
 
 
 class MeteredModel:
@@ -119,7 +131,8 @@ class MeteredModel:
         if asked.answer is not None:
             return asked.answer
         fitting = await self._fitting(requests)
-        response = await self._try(fitting, lambda: requests[fitting.number], asked, spare=spare)
+        sending = _Sending(fitting, lambda: requests[fitting.number], asked, None)
+        response = await self._try(sending, spare=spare)
         # The agent may do anything now, and ask again, and be asked this never again; who draws a menu decides next.
         if self._memory is not None and self._desk.calls_left() > 0:
             await self._desk.stored()
@@ -166,7 +179,7 @@ class MeteredModel:
             offered = self._desk.offered(most)
             return requests[number] if offered == most else self._request(draws[number](offered))
 
-        return await self._try(fitting, drawn, asked, listen=listen)
+        return await self._try(_Sending(fitting, drawn, asked, listen))
 
     def _recalled(self, request: Request) -> _Asked:
         """Return a request as the memory knows it: by what is asked, before it is cut to what fits, or fits still."""
@@ -185,31 +198,17 @@ class MeteredModel:
             settings=self._settings,
         )
 
-    async def _try(
-        self,
-        fitting: _Fitting,
-        drawn: Callable[[], Request],
-        asked: _Asked,
-        *,
-        spare: int = 0,
-        listen: Callable[[], OnPiece] | None = None,
-    ) -> Response:
+    async def _try(self, sending: _Sending, *, spare: int = 0) -> Response:
         """Send a request, and again as long as it fails for now and that is worth it.
 
         Args:
-            fitting: which it is.
-            drawn: makes it, once its call is reserved.
-            asked: it, as the memory knows it.
             spare: calls that it leaves.
-            listen: as in `ask_drawn`.
         """
 
         def calls_left() -> int:
             return self._desk.calls_left() - spare
 
-        def send() -> Awaitable[Response]:
-            return self._send_or_fall_back(fitting, drawn, asked, listen, calls_left)
-
+        send = partial(self._send_or_fall_back, sending, calls_left)
         try:
             return await send()
         except CallFailed as error:
@@ -222,23 +221,16 @@ class MeteredModel:
                 seconds_left=self._desk.seconds_left,
             )
 
-    async def _send_or_fall_back(
-        self,
-        fitting: _Fitting,
-        drawn: Callable[[], Request],
-        asked: _Asked,
-        listen: Callable[[], OnPiece] | None,
-        calls_left: Callable[[], int],
-    ) -> Response:
+    async def _send_or_fall_back(self, sending: _Sending, calls_left: Callable[[], int]) -> Response:
         """Send a request; if it fails for now, ask the other models of a fallback at once, as far as calls are left."""
         try:
-            return await self._send(fitting, drawn, asked, listen)
+            return await self._send(sending)
         except CallFailed as error:
-            fallback = fitting.model if error.transient and isinstance(fitting.model, Fallback) else None
-            if fallback is None or not fallback.has_another() or calls_left() < 1:
+            model = sending.fitting.model
+            if not (error.transient and isinstance(model, Fallback) and model.has_another() and calls_left() >= 1):
                 raise
             # in here, no loop: if there is nothing to ask the next for, what it then raises is told of this failure
-            return await self._send_or_fall_back(fitting, drawn, asked, listen, calls_left)
+            return await self._send_or_fall_back(sending, calls_left)
 
     async def _fitting(self, requests: Sequence[Request]) -> _Fitting:
         """Return the first request whose input is within its cap.
@@ -265,10 +257,9 @@ class MeteredModel:
     def _unreadable(self, came: str) -> CallFailed:
         return CallFailed("unreadable", f"{self.name}.complete gave {came}: it gives a Response(text=..., usage=...)")
 
-    async def _send(
-        self, fitting: _Fitting, drawn: Callable[[], Request], asked: _Asked, listen: Callable[[], OnPiece] | None
-    ) -> Response:
+    async def _send(self, sending: _Sending) -> Response:
         """Reserve a call, draw and send one request, and settle it."""
+        fitting, drawn, asked, listen = sending
         model, name = fitting.model, None
         if isinstance(model, Fallback):
             model = model.turn(self._desk.seconds_left)

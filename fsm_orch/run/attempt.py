@@ -95,7 +95,7 @@ async def _awaited(
         return
     result = await in_time(run, desk, act, agent.spec, acting, seconds, context)
     if begun is None:
-        run.has_paused()
+        run.turn.begin()
     ending(result)
 
 
@@ -152,8 +152,8 @@ def _itself(begun: Awaitable[object]) -> Awaitable[object]:
 
 def _metered(run: Run, desk: AttemptDesk, now: Configuration, model: Model, retry: Retry | None) -> MeteredModel:
     assert now.visit is not None  # an agent acts in it
-    if run.is_kept and not desk.own.acts_once:
-        desk.memory = AttemptMemory(run.paid, f"{now.key}:{now.visit.attempt}", model.name)
+    if run.storage is not None and not desk.own.acts_once:
+        desk.memory = AttemptMemory(run.storage.paid, f"{now.key}:{now.visit.attempt}", model.name)
     on_prompt = partial(run.prompted, desk.own.name, desk.path) if run.on_prompt else None
     spec = desk.own.spec
     return MeteredModel(

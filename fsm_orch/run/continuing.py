@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, overload
 
 from ..define.definition import Definition
 from ..define.machine import C, D
-from . import given
+from . import given, going_on
 from .account import ThreadLeft, left_of
 from .draining import draining
 from .driver import Driver
@@ -107,9 +107,9 @@ class Continuing(Generic[C, D]):
         given.check_run_id(run_id)
         if answer is _NO_ANSWER:
             given.check_no_answer(question=question, id=id, who=who)
-            return self._result_of(await self._driver.resume(run_id, deps))
+            return self._result_of(await going_on.resume(self._driver, run_id, deps))
         given.check_answer(id=id, who=who)
-        return self._result_of(await self._driver.answer(run_id, question, answer, id, who, deps))
+        return self._result_of(await going_on.answer(self._driver, run_id, question, answer, id=id, who=who, deps=deps))
 
     async def cancel(self, run_id: str) -> RunResult[C] | None:
         """Land a run, whoever drives it. Return its result, or None if it is driven: then it lands within a beat.
@@ -122,7 +122,7 @@ class Continuing(Generic[C, D]):
         Raises as `resume` does, else.
         """
         given.check_run_id(run_id)
-        run = await self._driver.cancel(run_id)
+        run = await going_on.cancel(self._driver, run_id)
         return None if run is None else self._result_of(run)
 
     async def drain(self, *, grace_s: float = 10.0) -> None:
@@ -184,4 +184,4 @@ class Continuing(Generic[C, D]):
         """
         given.check_deps(self.definition, deps)
         given.check_run_id(run_id)
-        return self._result_of(await self._driver.expire(run_id, deps))
+        return self._result_of(await going_on.expire(self._driver, run_id, deps))

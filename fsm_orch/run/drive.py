@@ -35,7 +35,7 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
             raise cancelled
         while True:
             # Asked after every `await`, and begun without another one: what was due before may be due no longer.
-            await run.pause(is_read=is_read)
+            await run.turn.give(is_read=is_read)
             effect = work.next()
             if effect is None and await work.wait():
                 continue
@@ -49,7 +49,7 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
                     raise drained(run.now.run_id)
                 break
             work.take(effect)
-            if run.is_kept and is_once(run, effect):
+            if run.storage is not None and is_once(run, effect):
                 run.begun.add(effect)
             doing = perform(effect)
             if doing is None:
@@ -61,7 +61,6 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
         run.leave()  # without an await since all was stored
     except BaseException as error:
         if _is_closed(run, error):
-            run.is_stopping = True
             run.give_up()
             raise
         later = await work.end()

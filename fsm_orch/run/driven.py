@@ -10,6 +10,7 @@ from functools import partial
 
 from ..errors import StartError
 from ..observe.telling import report
+from .loop import running_loop
 from .writer import Run
 
 
@@ -25,7 +26,7 @@ class Place:
 
     def tell(self, what: Callable[[Run], object]) -> None:
         """Call a function with the run, on its own event loop, if it is there."""
-        if self._loop is _running_loop():
+        if self._loop is running_loop():
             self._tell(what)
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._tell, what)
@@ -130,10 +131,3 @@ class Driven:
         for gone in waiting:
             if not gone.done():
                 gone.set_result(None)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -1,9 +1,8 @@
-"""The driver: begins runs, and goes on with those that are stored, from one cast, store and clock."""
+"""The driver: owns runs and drives them, those that begin and those that are stored, from one cast, store and clock."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from ..clock import Clock
-from ..errors import AnswerError, LeaseHeld, StartError
+from ..errors import AnswerError, StartError
 from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
@@ -19,10 +18,9 @@ from ..messages import Message
 from ..observe.base import Observer
 from ..observe.everywhere import observers_of
 from ..observe.prompted import OnPrompt
-from ..observe.telling import report
 from ..resilience.retry import Retry
 from ..store.base import Store
-from ..store.values import Claim, News, Post
+from ..store.values import Claim, News
 from . import follows, resume, start
 from .account import account_of, begun
 from .attempt import attempt
@@ -31,16 +29,17 @@ from .delta import OnDelta, Reader
 from .drive import Perform, drive
 from .driven import Driven, Place
 from .head import check_head
-from .inbox import CANCELLED, check_folded, expire, folded
-from .lease import Heart, let_go, new_epoch, released
+from .ids import new_epoch
+from .inbox import Inbox
+from .lease import Heart, let_go
+from .loading import checked, claimed, loaded
 from .outlast import outlasted
-from .raised import Raised, tried
+from .raised import Raised, told
 from .servers import Needs, connected, needs_of
 from .tool import use
 from .unread import check_unread
-from .waiting import Question, answered, chosen, is_given_already
 from .work import Doing
-from .writer import Run, told
+from .writer import Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,10 +57,14 @@ class Driver:
     redacted: frozenset[str]
     driven: Driven = field(default_factory=Driven, init=False)
     """The runs that are under way here."""
-    _heart: Heart = field(init=False)
+    inbox: Inbox = field(init=False)
+    """What comes for them from outside."""
+    heart: Heart = field(init=False)
+    """Keeps their leases."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_heart", Heart(self.store, self._look_at))
+        object.__setattr__(self, "inbox", Inbox(self.store, self.cast, self.wall_clock))
+        object.__setattr__(self, "heart", Heart(self.store, partial(self.inbox.look_at, self.driven)))
 
     @cached_property
     def needs(self) -> Needs:
@@ -78,7 +81,7 @@ class Driver:
         readers = () if reader is None else (reader,)
         with self.driven.under_way(first.run_id) as place:
             async with connected(self.needs):
-                with self._heart.beating():
+                with self.heart.beating():
                     cancelled, epoch = await self._alive(first.run_id), new_epoch()
                     first, heard = await follows.named(self.store, self.compiled, first)
                     first, later = await self._begun(first, epoch)
@@ -86,13 +89,13 @@ class Driver:
                     run = self._made(self.compiled, (first,), readers, epoch, heard=heard, on_delta=on_delta)
                     async with self._owning(first.run_id, epoch, lambda: run.is_open):
                         self.driven.drive(place, run)
-                        await self._drive(run, deps, is_read=reader is not None, cancelled=later or cancelled)
+                        await self.drive(run, deps, is_read=reader is not None, cancelled=later or cancelled)
             return run
 
     async def _alive(self, run_id: str) -> asyncio.CancelledError | None:
         """See to it that this worker is alive in the store. Return what its caller cancelled meanwhile."""
         try:
-            return await self._heart.begin()
+            return await self.heart.begin()
         except BaseException as error:
             raise told(run_id, error) from None
 
@@ -112,85 +115,7 @@ class Driver:
             raise told(first.run_id, stored.error)
         return stored, cancelled
 
-    async def resume(self, run_id: str, deps: Any) -> Run:
-        """Go on with a stored run whose process ended, or give it as it is if it waits or has ended."""
-        async with self._going_on(run_id, StartError) as (run, news):
-            resume.take_over(run)
-            await self._fold(run, news)
-            await self._drive(run, deps)
-        return run
-
-    async def answer(
-        self, run_id: str, question: Question | str | None, answer: Any, id: str | None, who: str | None, deps: Any
-    ) -> Run:
-        """Go on with a stored run that asks a human, with an answer; with one that it has already, as it stands.
-
-        The inbox says which answer was first. So it is put there before anything else, and stays there if whoever
-        drives the run is to fold it.
-
-        Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
-        Raises LeaseHeld: if it is in the inbox of a run that is under way, here or elsewhere.
-        """
-        store = resume.checked(self.store)
-        seen = await self._seen(run_id)
-        if id is not None and is_given_already(seen, id, question, answer):
-            return await self.resume(run_id, deps)
-        check_unread(seen.compiled, seen.now)
-        asked, by = chosen(seen, question), id or random_id()
-        event = answered(seen, asked, answer, id=by, who=who, cast=self.cast, now_s=self.wall_clock())
-        first = await resume.asked(lambda run: store.post(run, asked.key, by, event.value, who=who), run_id)
-        if first != by:
-            raise AnswerError(
-                f"another answer to {asked.key!r}, {first!r}, came first: it is in the inbox of run {run_id!r}, and "
-                f"await runner.resume({run_id!r}) goes on with it if nobody does"
-            )
-        if run_id in self.driven:
-            await self._heart.look()
-            raise _in_inbox(run_id, "by this runner")
-        async with self._going_on(run_id, AnswerError, is_in_inbox=True) as (run, news):
-            resume.take_over(run)
-            await self._fold(run, news)  # this answer too, which came before the claim
-            await resume.stored(run)
-            check_folded(run, asked.key, by)
-            await self._drive(run, deps)
-        return run
-
-    async def expire(self, run_id: str, deps: Any) -> Run:
-        """Let the questions expire whose time is over, and go on if there is one.
-
-        Raises AnswerError: if an answer came first.
-        """
-        async with self._going_on(run_id, StartError) as (run, news):
-            before, is_waiting = len(run.journal), run.now.is_waiting
-            await self._fold(run, news)
-            if is_waiting:
-                # all of them before anything is done: what the first led to may be work, beside which others are late
-                expire(run, self.wall_clock())
-            await resume.stored(run)
-            if not is_waiting and len(run.journal) == before:  # it is not for this to go on with it
-                await let_go(resume.checked(self.store), run_id, run.epoch, is_open=bool(run.is_open))
-                return run
-            resume.take_over(run)
-            await self._drive(run, deps)
-        return run
-
-    async def cancel(self, run_id: str) -> Run | None:
-        """Have a run landed by whoever drives it. Return it if that is nobody else, or if it has ended."""
-        store = resume.checked(self.store)
-        await resume.asked(store.ask_cancel, run_id)
-        if run_id in self.driven:
-            self.driven.land(run_id, CANCELLED)  # the store may not know it yet
-            return None
-        try:
-            async with self._going_on(run_id, StartError, needs={}) as (run, news):
-                resume.take_over(run)
-                await self._fold(run, news)
-                await self._drive(run, None)
-        except LeaseHeld:
-            return None
-        return run
-
-    async def _drive(
+    async def drive(
         self, run: Run, deps: Any, *, is_read: bool = False, cancelled: asyncio.CancelledError | None = None
     ) -> None:
         """Drive a run until it has ended, or is let go of because it waits."""
@@ -203,53 +128,15 @@ class Driver:
     async def _has_come(self, store: Store, run: Run) -> bool:
         """Let go of a run that waits, unless something has come for it. Return whether that is folded."""
         while True:
-            news, cancelled = await released(
-                store, run.now.run_id, run.epoch, is_open=bool(run.is_open), unless_news=True
-            )
-            if cancelled is not None:
-                raise cancelled
+            news = await let_go(store, run.now.run_id, run.epoch, is_open=bool(run.is_open), unless_news=True)
             if news is None:
                 return False
             run.come_back()
             before = len(run.journal)
-            await self._fold(run, news)
+            await self.inbox.fold(run, news)
             if len(run.journal) > before:
                 return True
             run.leave()
-
-    async def _fold(self, run: Run, news: News) -> None:
-        """Fold what came for a run, and refuse what does not fit."""
-        for post in folded(run, news, self.cast):
-            await self._refuse(run, post)
-
-    def _look_at(self, all_news: Sequence[News]) -> None:
-        """Fold what came for runs that are under way here, and let their questions expire."""
-        for news in all_news:
-            self.driven.tell(news.run_id, partial(self._fold_now, news))
-        self.driven.tell_all(lambda run: expire(run, self.wall_clock()))
-
-    def _fold_now(self, news: News, run: Run) -> None:
-        for post in folded(run, news, self.cast):
-            refusing = asyncio.ensure_future(self._refuse(run, post))
-            _REFUSING.add(refusing)
-            refusing.add_done_callback(_REFUSING.discard)
-
-    async def _refuse(self, run: Run, post: Post) -> None:
-        """Take an answer out of the inbox, so that another may come. A store that fails is logged."""
-        assert self.store is not None  # it came from there
-        refuse = partial(self.store.refuse, run.now.run_id, post.question, post.id, epoch=run.epoch)
-        if isinstance(came := await tried(refuse), Raised):
-            report("an answer could not be refused: the store raised %s", type(came.error).__name__)
-
-    async def _seen(self, run_id: str) -> Run:
-        """Return a stored run as it stands, which is not driven.
-
-        Raises StartError: if the store does not know it.
-        """
-        journal = await resume.loaded(resume.checked(self.store), run_id)
-        if not journal:
-            raise resume.not_known(run_id)
-        return Run(start.compiled_for(self.compiled, journal[0]), journal, clock=lambda: journal[-1].at, is_stored=True)
 
     @asynccontextmanager
     async def _driving(self, run_id: str, error: type[AnswerError | StartError], needs: Needs) -> AsyncIterator[Place]:
@@ -260,36 +147,25 @@ class Driver:
                 yield place
 
     @asynccontextmanager
-    async def _going_on(
-        self,
-        run_id: str,
-        error: type[AnswerError | StartError],
-        *,
-        needs: Needs | None = None,
-        is_in_inbox: bool = False,
+    async def owned(
+        self, run_id: str, error: type[AnswerError | StartError], *, needs: Needs | None = None
     ) -> AsyncIterator[tuple[Run, News]]:
         """Own a stored run, folded from its journal, until the block is left. Yield it, and what came for it.
 
         Args:
             error: is raised if it is under way here.
             needs: what to connect; None: all.
-            is_in_inbox: whether an answer is, which whoever drives the run folds.
 
         Raises LeaseHeld: if another worker drives it.
         Raises Drifted: if the fold is not what was stored.
         Raises StartError: if what was redacted in it would be read.
         """
-        store, run = resume.checked(self.store), None
+        store, run = checked(self.store), None
         async with self._driving(run_id, error, self.needs if needs is None else needs) as place:
-            with self._heart.beating():
+            with self.heart.beating():
                 if cancelled := await self._alive(run_id):
                     raise cancelled
-                try:
-                    claim = await resume.claimed(store, run_id)
-                except LeaseHeld as held:
-                    if is_in_inbox:
-                        raise _in_inbox(run_id, f"elsewhere ({held})") from held
-                    raise
+                claim = await claimed(store, run_id)
 
                 def is_open() -> bool | None:
                     if run is not None:
@@ -297,28 +173,17 @@ class Driver:
                     return None if claim.head.status == "finished" else claim.taken_from is not None
 
                 async with self._owning(run_id, claim.epoch, is_open):
-                    journal = await resume.loaded(store, run_id)
+                    journal = await loaded(store, run_id)
                     compiled = start.compiled_for(self.compiled, journal[0])
-                    heard = await self._heard(store, compiled, journal[0], claim)
+                    # one that is to be landed reads nothing more
+                    goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked
+                    heard = await follows.heard(store, compiled, journal[0], is_needed=goes_on)
                     run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard)
                     resume.note_begun(run, claim)
-                    if not claim.news.is_cancel_asked:  # else it is landed, and reads nothing more
+                    if goes_on:
                         check_unread(compiled, run.now)
                     self.driven.drive(place, run)
                     yield run, claim.news
-
-    async def _heard(
-        self, store: Store, compiled: CompiledMachine, first: Input, claim: Claim
-    ) -> tuple[Message, ...] | None:
-        """Return what was said before a stored run; None if nobody can tell any more, and nobody has to hear it."""
-        if not isinstance(first, Started):  # the fold says so
-            return ()
-        try:
-            return await follows.heard_before(store, compiled, first)
-        except StartError:
-            if claim.head.status != "finished" and not claim.news.is_cancel_asked:
-                raise
-            return None
 
     @asynccontextmanager
     async def _owning(self, run_id: str, epoch: int, is_open: Callable[[], bool | None]) -> AsyncIterator[None]:
@@ -379,20 +244,3 @@ class Driver:
             return use(run, effect, cast.agents[state], deps)
 
         return perform
-
-
-_REFUSING: set[asyncio.Future[None]] = set()
-"""Answers that are being taken out of their inboxes; an event loop alone would forget it."""
-
-
-def _in_inbox(run_id: str, where: str) -> LeaseHeld:
-    """Return what is told to who answers a run that is under way."""
-    return LeaseHeld(
-        f"run {run_id!r} is driven {where}: the answer is in its inbox, where it is the first, and is folded at the "
-        "next beat if its question is still open then"
-    )
-
-
-def random_id() -> str:
-    """Return an id of a run or an answer: as long as a UUID, and made in a fifth of its time."""
-    return secrets.token_hex(16)

@@ -18,7 +18,7 @@ from ..kernel.step import fold_recorded
 from ..messages import Message
 from ..store.base import Store
 from .conversation import added_to, asked
-from .resume import loaded
+from .loading import loaded
 from .start import compiled_for
 
 
@@ -48,6 +48,26 @@ async def named(store: Store | None, compiled: CompiledMachine, first: Started) 
     if len(said) + before.heard != len(first.messages) or first.messages[before.heard :] != said:
         return Begun(first)
     return Begun(replace(first, messages=(), heard=len(first.messages)), first.messages)
+
+
+async def heard(
+    store: Store, compiled: CompiledMachine, first: Input, *, is_needed: bool
+) -> tuple[Message, ...] | None:
+    """Return what was said before a stored run; None if nobody can tell any more.
+
+    Args:
+        is_needed: whether somebody is still to hear it.
+
+    Raises as `heard_before` does.
+    """
+    if not isinstance(first, Started):  # the fold says so
+        return ()
+    try:
+        return await heard_before(store, compiled, first)
+    except StartError:
+        if is_needed:
+            raise
+        return None
 
 
 async def heard_before(store: Store, compiled: CompiledMachine, first: Started) -> tuple[Message, ...]:

@@ -6,11 +6,18 @@ else it is refused, which makes room for another. Whoever posts tries it before,
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from ..clock import Clock
 from ..errors import AnswerError, StepError
 from ..kernel import inputs
 from ..observe.telling import report
+from ..store.base import Store
 from ..store.values import News, Post
+from .aside import aside, logged
 from .cast import Cast
+from .driven import Driven
 from .waiting import Question, answered, chosen, open_questions, overdue
 from .writer import Run
 
@@ -18,8 +25,48 @@ CANCELLED = "it was cancelled from outside, as Runner.cancel does"
 _AT_ANY_TIME = float("-inf")
 """An answer that is in the inbox has come before whoever lets its question expire."""
 
+_NOT_REFUSED = "an answer could not be refused"
 
-def folded(run: Run, news: News, cast: Cast) -> list[Post]:
+
+class Inbox:
+    """The inboxes of the runs of one machine.
+
+    Args:
+        store: keeps them; None: there are none.
+        wall_clock: seconds of the epoch, by which questions expire.
+    """
+
+    def __init__(self, store: Store | None, cast: Cast, wall_clock: Clock) -> None:
+        self._store, self._cast, self._wall_clock = store, cast, wall_clock
+
+    async def fold(self, run: Run, news: News) -> None:
+        """Fold what came for a run, and take what does not fit out of its inbox, so that another answer may come."""
+        for post in _folded(run, news, self._cast):
+            await logged(self._refusing(run, post), _NOT_REFUSED)
+
+    def fold_now(self, run: Run, news: News) -> None:
+        """Fold what came for a run, as `fold` does; nobody waits until the rest is taken out."""
+        for post in _folded(run, news, self._cast):
+            aside(self._refusing(run, post), _NOT_REFUSED)
+
+    def expire(self, run: Run) -> None:
+        """Let the questions of a run expire whose time is over, unless nothing more is folded here."""
+        now_s = self._wall_clock()
+        while not run.is_finished and not run.is_left and (late := overdue(run, now_s)) is not None:
+            run.fold(_expired(run, late))
+
+    def look_at(self, driven: Driven, all_news: Sequence[News]) -> None:
+        """Fold what came for runs that are driven here, and let their questions expire."""
+        for news in all_news:
+            driven.tell(news.run_id, partial(self.fold_now, news=news))
+        driven.tell_all(self.expire)
+
+    def _refusing(self, run: Run, post: Post) -> Callable[[], Awaitable[object]]:
+        assert self._store is not None  # it came from there
+        return partial(self._store.refuse, run.now.run_id, post.question, post.id, epoch=run.epoch)
+
+
+def _folded(run: Run, news: News, cast: Cast) -> list[Post]:
     """Fold what came for a run, unless nothing more is folded here. Return and log the answers that are refused."""
     if news.is_cancel_asked:
         run.land(CANCELLED)
@@ -71,17 +118,7 @@ def _event(run: Run, post: Post, cast: Cast) -> inputs.Answered | None:
     return answered(run, question, post.answer, id=post.id, who=post.who, cast=cast, now_s=_AT_ANY_TIME)
 
 
-def expire(run: Run, now_s: float) -> None:
-    """Let the questions of a run expire whose time is over, unless nothing more is folded here.
-
-    Args:
-        now_s: seconds of the epoch.
-    """
-    while not run.is_finished and not run.is_left and (late := overdue(run, now_s)) is not None:
-        run.fold(expired(run, late))
-
-
-def expired(run: Run, question: Question) -> inputs.Failed:
+def _expired(run: Run, question: Question) -> inputs.Failed:
     """Return that nobody has answered a question in time, as an input."""
     at = run.now.at if run.now.is_waiting else run.elapsed()  # no time passes while it waits for nothing else
     detail = f"nobody answered {question.key!r} in time"

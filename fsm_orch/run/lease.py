@@ -7,7 +7,6 @@ memory, is not beaten.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,11 +24,6 @@ OnBeat = Callable[[Sequence[News]], object]
 
 _BEATS = 3
 """How often a worker beats while a lease lasts."""
-
-
-def new_epoch() -> int:
-    """Return the epoch of a run that begins: no other start under its id, here or elsewhere, has the same."""
-    return secrets.randbits(48)
 
 
 @dataclass
@@ -114,16 +108,17 @@ async def _beat(store: Store, here: _Beating, every_s: float, on_beat: OnBeat) -
             report("the store raised %s on a beat", type(came.error).__name__)
 
 
-async def released(
-    store: Store, run_id: str, epoch: int, *, is_open: bool, unless_news: bool = False
-) -> tuple[News | None, asyncio.CancelledError | None]:
-    """Release a run that has not finished, whatever cancels. Return what keeps it, and the last cancellation meanwhile.
+async def let_go(store: Store, run_id: str, epoch: int, *, is_open: bool, unless_news: bool = False) -> News | None:
+    """Release a run that has not finished, whatever cancels. Return what keeps it.
 
     A store that fails is logged: the run is free once this worker has ended.
 
     Args:
         is_open: whether something may be under way, or done, of which nothing is stored.
         unless_news: keep it if something came for it.
+
+    Raises asyncio.CancelledError: if the caller cancelled meanwhile.
+    Raises what the store raises that is no failure, such as an interrupt.
     """
     release = partial(store.release, run_id, epoch=epoch, is_open=is_open, unless_news=unless_news)
     came, cancelled = await outlasted(release)
@@ -131,17 +126,7 @@ async def released(
         raise came.error
     if isinstance(came, Raised):
         report("run %s could not be released: the store raised %s", run_id, type(came.error).__name__)
-        return None, cancelled
-    return came, cancelled
-
-
-async def let_go(store: Store, run_id: str, epoch: int, *, is_open: bool) -> None:
-    """Release a run that stops unfinished, whatever cancels.
-
-    A store that fails is logged: the run is free once this worker has ended.
-
-    Raises asyncio.CancelledError: if the caller cancelled meanwhile.
-    """
-    _, cancelled = await released(store, run_id, epoch, is_open=is_open)
+        came = None
     if cancelled is not None:
         raise cancelled
+    return came

@@ -14,10 +14,9 @@ from ..store.base import Store
 from .account import account_of, begun
 from .follows import named
 from .head import head_of
-from .lease import new_epoch
+from .ids import new_epoch
 from .outlast import outlasted
-from .raised import Raised
-from .writer import told
+from .raised import Raised, told
 
 
 async def enqueue(store: Store, compiled: CompiledMachine, first: Started) -> None:

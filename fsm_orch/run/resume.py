@@ -1,4 +1,4 @@
-"""How a stored run goes on: what a crash left open is closed, and what came from outside is stored before it is folded.
+"""A stored run is taken over: what a crash left open in it is closed.
 
 A journal that was cut off after any input goes on. What was under way is due again, under the same keys; what may have
 been billed is charged; what must not be done twice has failed, since nobody knows whether it was done. All of it is
@@ -7,59 +7,16 @@ folded as inputs that the explorer plays too, so what is proved holds over any n
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-from ..errors import AnswerError, LeaseLost, StartError
+from ..errors import AnswerError, LeaseLost
 from ..kernel import inputs
 from ..kernel.due import due
 from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.inputs import Input
-from ..store.base import Store
 from ..store.values import Claim
 from .once import is_once
-from .writer import Run, told
-
-Known = TypeVar("Known")
+from .writer import Run
 
 _UNKNOWN = "outcome unknown: its process ended while it may have been at work"
-
-
-def checked(store: Store | None) -> Store:
-    """Return the store from which a run goes on.
-
-    Raises StartError: if there is none.
-    """
-    if store is None:
-        raise StartError("a run goes on from a store, and this runner has none: Runner(..., store=MemoryStore())")
-    return store
-
-
-async def claimed(store: Store, run_id: str) -> Claim:
-    """Own a run from now on.
-
-    Raises StartError: if the store does not know it.
-    Raises LeaseHeld: if another worker drives it.
-    Raises what the store raises: an exit or a cancellation as a StoreError.
-    """
-    claim = await asked(store.claim, run_id)
-    if claim is None:
-        raise not_known(run_id)
-    return claim
-
-
-def not_known(run_id: str) -> StartError:
-    """Return what is said of a run that a store does not know."""
-    return StartError(f"this store knows of no run {run_id!r}: it was never stored, or is forgotten")
-
-
-async def loaded(store: Store, run_id: str) -> tuple[Input, ...]:
-    """Return the journal of a run that goes on.
-
-    Raises what the store raises: an exit or a cancellation as a StoreError.
-    """
-    return await asked(store.load, run_id)
 
 
 def note_begun(run: Run, claim: Claim) -> None:
@@ -104,20 +61,3 @@ async def stored(run: Run) -> None:
         raise AnswerError(
             f"something else happened to run {run.now.run_id!r} first: load what it waits for now"
         ) from lost
-
-
-async def asked(knows: Callable[[str], Awaitable[Known]], run_id: str) -> Known:
-    """Return what a store says of a run.
-
-    Raises what the store raises: an exit or a cancellation as a StoreError.
-    """
-    caller = asyncio.current_task()
-    cancellations = caller.cancelling() if caller else 0
-    try:
-        return await knows(run_id)
-    except BaseException as error:
-        failure = told(run_id, error)
-        is_callers = isinstance(error, asyncio.CancelledError) and caller and caller.cancelling() > cancellations
-        if failure is error or is_callers:
-            raise
-        raise failure from error

@@ -37,8 +37,10 @@ from .cast import cast_of
 from .connecting import Connecting
 from .continuing import Continuing
 from .delta import Reader, TextDelta
-from .driver import Driver, random_id
+from .driver import Driver
 from .first import RunOptions, first_input
+from .ids import random_id
+from .loop import running_loop
 from .redactable import redactable
 from .result import RunResult, place
 from .stream import RunStream
@@ -165,7 +167,7 @@ class Runner(Connecting, Continuing[C, D], Working[C, D]):
         Raises RuntimeError: if an event loop is running already: await `run` there.
         """
         first = self._started(context, options, deps)
-        if _is_loop_running():
+        if running_loop() is not None:
             raise RuntimeError("run_sync was called where an event loop is running: await run(...) there")
         with asyncio.Runner() as loop:
             return loop.run(self._run(first, deps))
@@ -268,11 +270,3 @@ class Runner(Connecting, Continuing[C, D], Working[C, D]):
             said=now.messages,
             words=self._words,
         )
-
-
-def _is_loop_running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

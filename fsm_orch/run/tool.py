@@ -75,7 +75,7 @@ async def _used(
     left, own_s = desk.seconds_left(), desk.own.tools[name].timeout_s
     seconds = left if own_s is None else min(left, own_s)
     result = await in_time(run, desk, effect, agent.spec, act, seconds, contextvars.copy_context())
-    run.has_paused()
+    run.turn.begin()
     check(run, result)
     if desk.due is None:
         return

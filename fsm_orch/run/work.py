@@ -139,7 +139,6 @@ class Work:
 
     async def end(self) -> asyncio.CancelledError | None:
         """Stop all, and wait for it. Return the last cancellation that came meanwhile."""
-        self._run.is_stopping = True
         self._run.give_up()
         for each in self._tasks.values():  # those too that have not had their first turn
             each.desk.give_up()

@@ -17,6 +17,7 @@ from ..errors import Drained, FsmError, LeaseHeld, LeaseLost, StartError
 from ..observe.telling import report
 from ..store.base import Store
 from ..store.values import Listed
+from . import going_on
 from .deps import Factory, opened
 from .driver import Driver
 from .outlast import outlasted
@@ -144,9 +145,9 @@ class Worker:
         """Go on with a run, until it ends or waits. Return whether anything has happened to it."""
         driver = self._drivers[listed.digest]
         async with opened(driver.compiled.definition, self._deps, listed) as deps:
-            run = await driver.resume(listed.run_id, deps)
+            run = await going_on.resume(driver, listed.run_id, deps)
             if run.now.is_waiting and overdue(run, driver.wall_clock()) is not None:
-                run = await driver.expire(listed.run_id, deps)
+                run = await going_on.expire(driver, listed.run_id, deps)
         return len(run.journal) > listed.inputs
 
     def _failed(self, run_id: str, error: BaseException) -> None:

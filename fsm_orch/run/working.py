@@ -9,10 +9,11 @@ from ..define.definition import Definition
 from ..define.machine import C, D
 from ..errors import StartError
 from ..kernel.inputs import Started
-from . import given, queue, resume
+from . import given, queue
 from .deps import Factory
 from .driver import Driver
 from .first import RunOptions
+from .loading import checked
 from .worker import Worker
 
 
@@ -39,7 +40,7 @@ class Working(Generic[C, D]):
         Raises StoreError: if another run has this `run_id`, or the store fails.
         Raises asyncio.CancelledError: if the caller cancels. The run is queued all the same, unless the store failed.
         """
-        store, first = resume.checked(self._driver.store), self._first(context, options)
+        store, first = checked(self._driver.store), self._first(context, options)
         if self._driver.redacted:
             fields = ", ".join(sorted(self._driver.redacted))
             raise StartError(
@@ -98,7 +99,7 @@ class Working(Generic[C, D]):
         Raises asyncio.CancelledError: if the caller cancels, however often, once all is drained.
         """
         drivers = [self._driver, *(runner._driver for runner in also)]
-        store = resume.checked(self._driver.store)
+        store = checked(self._driver.store)
         if any(driver.store is not store for driver in drivers):
             raise StartError("a worker has one store: give each runner of also= the same, store=runner.store")
         if concurrency < 1 or not 0 < poll_s < float("inf"):

@@ -7,13 +7,12 @@ before anything else can happen, however many calls a visit has under way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from ..amounts import Amount
 from ..clock import Clock
-from ..errors import StoreError, VisitError, is_failure
+from ..errors import VisitError, is_failure
 from ..kernel import inputs
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
@@ -30,17 +29,13 @@ from ..observe.base import Observer
 from ..observe.prompted import OnPrompt, Prompted
 from ..observe.telling import named, report, tell
 from ..store.base import Store
-from ..store.values import Hold, PaidResponse
-from .account import account_of, given_back
+from ..store.values import PaidResponse
 from .active import ActiveTime
 from .delta import OnDelta
-from .head import head_of
-from .paid import Paid
-from .raised import Raised, tried
-from .redaction import Redaction
-
-_SHARE_S, _SHARE_INPUTS = 0.001, 16
-"""For how long a run may have the event loop before others get a turn: seconds and inputs, whichever is over first."""
+from .loop import running_loop
+from .raised import told
+from .storage import Storage
+from .turn import Turn
 
 _PROCESS_ENDS = "its process is to end, and no other can go on with it: it has no store that outlives a process"
 
@@ -103,53 +98,51 @@ class Run:
         """Fences its appends."""
         self.heard_before = heard
         """What was said before it, besides what is in the journal."""
-        self.paid = Paid(responses)
-        """What models have answered to attempts that are not over."""
         self.lost: BaseException | None = None
         """What the store raised. Nothing is folded from then on, so that what is stored can be resumed."""
         self.is_draining = False
         """Whether nothing more is begun for it here, since another worker goes on with it."""
         self.is_stopping = False
-        """Whether all work was given up, to land the run or to leave it: what it comes to is folded no more."""
+        """Whether all work was given up, to land the run or to leave it."""
         self.begun: set[Effect] = set()
         """What may have begun, and must not begin again; some of it may be due no longer."""
         self.at_work: set[AtWork] = set()
         """The work that is waited for."""
         self.on_change: Callable[[], object] | None = None
         """Called when something else may be due than before."""
-        self._home = _running_loop()
+        self._home = running_loop()
         self._caller = None if self._home is None else asyncio.current_task()
         self._cancellations = self._caller.cancelling() if self._caller else 0
-        self._clock = clock
         now, records = fold_recorded(compiled, journal)
         self.now: Configuration = now
         self._found: tuple[Configuration, Path, tuple[Level, ...]] = now, (), levels(compiled, now, ())
         self.journal: list[Input] = list(journal)
         self.records: list[Record] = list(records)
-        self._paused_at, self._paused_after = clock(), len(self.journal)
-        self.time = ActiveTime(clock, at=now.at, now=self._paused_at)
+        self.turn = Turn(clock, self.journal)
+        self.time = ActiveTime(clock, at=now.at, now=self.turn.began_at)
         self.elapsed = self.time.elapsed
         """Returns the seconds that the run has been active."""
         self._observers = tuple(observers)
-        self._store = store
-        self._stored = len(self.journal) if is_stored else 0
-        self._redaction = Redaction(compiled, redacted, now if is_stored else None) if redacted else None
-        self._account = account_of(journal[0]) if store and isinstance(journal[0], inputs.Started) else None
+        self.storage: Storage | None = None
+        """What its store keeps of it; None: it has none."""
+        if store is not None:
+            kept, then = (len(self.journal), now) if is_stored else (0, None)
+            self.storage = Storage(
+                *(store, compiled, journal[0]),
+                kept=kept,
+                now=then,
+                epoch=epoch,
+                responses=responses,
+                redacted=redacted,
+            )
         self.is_given_out = False
         """Whether nothing more is folded, although it may not have ended: it waits, or what is stored is resumed."""
-        self._storing = asyncio.Lock()
-        self._appending: asyncio.Future[Any] | None = None
         if self._observers and not is_stored:
             tell(self._observers, records)
 
     @property
     def is_finished(self) -> bool:
         return self.now.status == "finished"
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether it has a store."""
-        return self._store is not None
 
     @property
     def is_open(self) -> bool | None:
@@ -166,7 +159,7 @@ class Run:
     @property
     def is_stored(self) -> bool:
         """Whether there is nothing to store."""
-        return self._store is None or self._stored == len(self.journal)
+        return self.storage is None or self.storage.kept == len(self.journal)
 
     @property
     def is_ending(self) -> bool:
@@ -187,7 +180,7 @@ class Run:
 
         Raises VisitError: if it is another loop, or another thread.
         """
-        if _running_loop() is not self._home:
+        if running_loop() is not self._home:
             raise VisitError(
                 "a run has one writer, on its own event loop, and this is another thread or loop: nothing was sent. "
                 "Await visit.model.ask(...) in the agent itself; a thread can have it done there: "
@@ -234,16 +227,14 @@ class Run:
             return
         record = overspent(self.compiled, self.now, event)
         tell(self._observers, (record,))
+        account = None if self.storage is None else self.storage.account
         report(
             "run %s had ended when call %d of %r turned out to have used %d tokens and %d micro-dollars "
             "more than it had reserved: they are charged to %s",
-            *(self.now.run_id, event.call, event.source, event.tokens, event.cost, self._account or "nobody"),
+            *(self.now.run_id, event.call, event.source, event.tokens, event.cost, account or "nobody"),
         )
-        if self._account is not None and self._store is not None:
-            charge = partial(self._store.charge, self._account, Amount(event.tokens, event.cost))
-            charging = asyncio.ensure_future(_charged(charge, self._account))
-            _CHARGING.add(charging)
-            charging.add_done_callback(_CHARGING.discard)
+        if self.storage is not None:
+            self.storage.charge(Amount(event.tokens, event.cost))
 
     def land(self, detail: str) -> None:
         """Land the run while it is driven, and end what is under way, unless nothing more is folded."""
@@ -259,18 +250,18 @@ class Run:
     def drain(self) -> None:
         """Begin nothing more for it, if another worker can go on with it."""
         # a store whose leases last for good is this process's own
-        self.is_draining = self._store is not None and self._store.lease_s is not None
+        self.is_draining = self.storage is not None and self.storage.store.lease_s is not None
 
     def stop(self) -> None:
         """Stop what is under way: to leave the run to another worker, or to land it where there can be none."""
         if self.is_draining:
-            self.is_stopping = True
             self.give_up()
         else:
             self.land(_PROCESS_ENDS)
 
     def give_up(self) -> None:
-        """Stop waiting for all that is under way, and have it stopped."""
+        """Stop waiting for all that is under way, and have it stopped: what it comes to is folded no more."""
+        self.is_stopping = True
         for work in tuple(self.at_work):
             work.give_up()
 
@@ -284,103 +275,27 @@ class Run:
         self.is_given_out = False
         self.time.go_on()
 
-    async def pause(self, *, is_read: bool) -> None:
-        """Let others have the event loop if this run has had it for long.
-
-        Args:
-            is_read: let them have it now: a reader sees where the run stands, and may leave, before it goes on.
-        """
-        # A chain of plain agents awaits nothing, and would keep the loop to itself. A round of the loop costs about as
-        # much as a hop, so not every hop gives it up. Inputs are counted for clocks that stand still, as a test's may.
-        seconds, count = self._clock(), len(self.journal)
-        if is_read or seconds - self._paused_at >= _SHARE_S or count - self._paused_after >= _SHARE_INPUTS:
-            await asyncio.sleep(0)
-            self.has_paused()
-
-    def has_paused(self) -> None:
-        """Note that others have had a turn."""
-        self._paused_at, self._paused_after = self._clock(), len(self.journal)
-
     async def flush(self) -> None:
         """Store what is journaled and not stored yet, in order, one writer at a time. No time passes meanwhile.
 
         Raises what the store raised, of the kinds that end a program as a StoreError.
         """
-        if self._store is None or self.is_stored:
+        storage = self.storage
+        if storage is None or self.is_stored:
             return
         self.time.hold()
         try:
             # one at a time: an append says where it starts, which is known only when the one before it has ended
-            async with self._storing:
-                await self._append_pending(self._store)
+            async with storage.writing:
+                await storage.settled()
+                if self.lost is not None and is_failure(self.lost):
+                    raise self.lost
+                # not a list, which a store could empty as it writes; and others may fold meanwhile
+                new = tuple(self.journal[storage.kept :])
+                if new and (failure := await storage.append(new, self.now)) is not None:
+                    raise self._lose(failure)
         finally:
             self.time.go_on()
-
-    async def _append_pending(self, store: Store) -> None:
-        if self._appending is not None:  # a flush that was cancelled left it under way
-            # only waited for, not believed: the same inputs are appended again, and a store skips what it keeps
-            await asyncio.wait({self._appending})
-        if self.lost is not None and is_failure(self.lost):
-            raise self.lost
-        pending = tuple(self.journal[self._stored :])  # not a list, which a store could empty as it writes
-        if pending:
-            paid = () if self._redaction else self.paid.responses()  # which may say what is redacted
-            if (failure := await self._appended(store, self._pending_as_stored(pending), paid)) is not None:
-                raise self._lose(failure)
-            self.paid.note_stored(paid)
-            self._has_stored(pending)  # not all of the journal: inputs may have been folded meanwhile
-
-    async def _appended(
-        self, store: Store, pending: Sequence[Input], paid: Sequence[PaidResponse]
-    ) -> BaseException | None:
-        """Append inputs; that goes on if this is cancelled. Return what the store raised."""
-        now, epoch = self.now, self.epoch
-        head, holds = head_of(self.compiled, now), self._holds(now)
-        try:
-            begun = store.append(
-                *(now.run_id, self._stored, pending), head=head, epoch=epoch, responses=paid, holds=holds
-            )
-            if isinstance(begun, asyncio.Future):
-                self._appending = begun
-                await begun
-                self._appending = None
-                return None
-        except asyncio.CancelledError:  # it is left under way
-            raise
-        except BaseException as error:
-            self._appending = None
-            return error
-        self._appending = asyncio.ensure_future(tried(lambda: begun))
-        # shielded: cut off in the middle, a store could not say what it has kept, and the end of the run would have to
-        # be appended at an unknown place
-        came = await asyncio.shield(self._appending)
-        self._appending = None
-        return came.error if isinstance(came, Raised) else None
-
-    def _holds(self, then: Configuration) -> tuple[Hold, ...]:
-        """Return what moves in the append with which a run comes to a configuration."""
-        return () if self._account is None or then.status != "finished" else (given_back(self._account, then),)
-
-    def as_stored(self, new: tuple[Input, ...], then: Configuration) -> tuple[Input, ...]:
-        """Return inputs after those that are stored as the store keeps them.
-
-        Args:
-            then: where they lead.
-
-        Raises StoreError: if they would lead elsewhere once they are redacted.
-        """
-        return new if self._redaction is None else self._redaction.stored(new, then)
-
-    def _pending_as_stored(self, pending: tuple[Input, ...]) -> tuple[Input, ...]:
-        try:
-            return self.as_stored(pending, self.now)
-        except StoreError as error:
-            raise self._lose(error) from None
-
-    def _has_stored(self, new: Sequence[Input]) -> None:
-        self._stored += len(new)
-        if self._redaction is not None:
-            self._redaction.has_stored(new)
 
     def _lose(self, failure: BaseException) -> BaseException:
         """Stop a run whose store failed. Return what to raise: an Exception, or the store's interrupt."""
@@ -393,30 +308,3 @@ class Run:
 
     def _is_cancelled(self) -> bool:
         return self._caller is not None and self._caller.cancelling() > self._cancellations
-
-
-_CHARGING: set[asyncio.Future[None]] = set()
-"""What is charged to threads after the end of a run; an event loop alone would forget it."""
-
-
-async def _charged(charge: Callable[[], Awaitable[object]], account: str) -> None:
-    came = await tried(charge)
-    if isinstance(came, Raised):
-        report("%s could not be charged: the store raised %s", account, type(came.error).__name__)
-
-
-def told(run_id: str, failure: BaseException) -> BaseException:
-    """Return what a store raised as it is told to whoever called: a StoreError for an exit or a cancellation."""
-    if isinstance(failure, Exception) or not is_failure(failure):
-        return failure
-    # an exit would end the program of whoever runs it, and a cancellation would be one that nobody asked for
-    error = StoreError(f"run {run_id!r} could not be stored, or loaded: the store raised {type(failure).__name__}")
-    error.__cause__ = failure
-    return error
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

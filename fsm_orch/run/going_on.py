@@ -1,0 +1,128 @@
+"""How a stored run goes on: from where its process ended, with an answer, when a question expires, or to be landed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import AnswerError, LeaseHeld, StartError
+from . import start
+from .driver import Driver
+from .ids import random_id
+from .inbox import CANCELLED, check_folded
+from .lease import let_go
+from .loading import asked, checked, loaded, not_known
+from .resume import stored, take_over
+from .unread import check_unread
+from .waiting import Question, answered, chosen, is_given_already
+from .writer import Run
+
+
+async def resume(driver: Driver, run_id: str, deps: Any) -> Run:
+    """Go on with a stored run whose process ended, or give it as it is if it waits or has ended."""
+    async with driver.owned(run_id, StartError) as (run, news):
+        take_over(run)
+        await driver.inbox.fold(run, news)
+        await driver.drive(run, deps)
+    return run
+
+
+async def answer(
+    driver: Driver,
+    run_id: str,
+    question: Question | str | None,
+    answer: Any,
+    *,
+    id: str | None,
+    who: str | None,
+    deps: Any,
+) -> Run:
+    """Go on with a stored run that asks a human, with an answer; with one that it has already, as it stands.
+
+    The inbox says which answer was first. So it is put there before anything else, and stays there if whoever drives
+    the run is to fold it.
+
+    Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
+    Raises LeaseHeld: if it is in the inbox of a run that is under way, here or elsewhere.
+    """
+    store = checked(driver.store)
+    seen = await _seen(driver, run_id)
+    if id is not None and is_given_already(seen, id, question, answer):
+        return await resume(driver, run_id, deps)
+    check_unread(seen.compiled, seen.now)
+    asks, by = chosen(seen, question), id or random_id()
+    event = answered(seen, asks, answer, id=by, who=who, cast=driver.cast, now_s=driver.wall_clock())
+    first = await asked(lambda run: store.post(run, asks.key, by, event.value, who=who), run_id)
+    if first != by:
+        raise AnswerError(
+            f"another answer to {asks.key!r}, {first!r}, came first: it is in the inbox of run {run_id!r}, and "
+            f"await runner.resume({run_id!r}) goes on with it if nobody does"
+        )
+    if run_id in driver.driven:
+        await driver.heart.look()
+        raise _in_inbox(run_id, "by this runner")
+    try:
+        async with driver.owned(run_id, AnswerError) as (run, news):
+            take_over(run)
+            await driver.inbox.fold(run, news)  # this answer too, which came before the claim
+            await stored(run)
+            check_folded(run, asks.key, by)
+            await driver.drive(run, deps)
+    except LeaseHeld as held:
+        raise _in_inbox(run_id, f"elsewhere ({held})") from held
+    return run
+
+
+async def expire(driver: Driver, run_id: str, deps: Any) -> Run:
+    """Let the questions expire whose time is over, and go on if there is one.
+
+    Raises AnswerError: if an answer came first.
+    """
+    async with driver.owned(run_id, StartError) as (run, news):
+        before, is_waiting = len(run.journal), run.now.is_waiting
+        await driver.inbox.fold(run, news)
+        if is_waiting:
+            # all of them before anything is done: what the first led to may be work, beside which others are late
+            driver.inbox.expire(run)
+        await stored(run)
+        if not is_waiting and len(run.journal) == before:  # it is not for this to go on with it
+            await let_go(checked(driver.store), run_id, run.epoch, is_open=bool(run.is_open))
+            return run
+        take_over(run)
+        await driver.drive(run, deps)
+    return run
+
+
+async def cancel(driver: Driver, run_id: str) -> Run | None:
+    """Have a run landed by whoever drives it. Return it if that is nobody else, or if it has ended."""
+    await asked(checked(driver.store).ask_cancel, run_id)
+    if run_id in driver.driven:
+        driver.driven.land(run_id, CANCELLED)  # the store may not know it yet
+        return None
+    try:
+        async with driver.owned(run_id, StartError, needs={}) as (run, news):
+            take_over(run)
+            await driver.inbox.fold(run, news)
+            await driver.drive(run, None)
+    except LeaseHeld:
+        return None
+    return run
+
+
+async def _seen(driver: Driver, run_id: str) -> Run:
+    """Return a stored run as it stands, which is not driven.
+
+    Raises StartError: if the store does not know it.
+    """
+    journal = await loaded(checked(driver.store), run_id)
+    if not journal:
+        raise not_known(run_id)
+    compiled = start.compiled_for(driver.compiled, journal[0])
+    return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True)
+
+
+def _in_inbox(run_id: str, where: str) -> LeaseHeld:
+    """Return what is told to who answers a run that is under way."""
+    return LeaseHeld(
+        f"run {run_id!r} is driven {where}: the answer is in its inbox, where it is the first, and is folded at the "
+        "next beat if its question is still open then"
+    )

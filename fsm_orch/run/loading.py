@@ -1,0 +1,68 @@
+"""A store is asked for runs that it keeps. What it raises reaches the caller, and ends nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from ..errors import StartError
+from ..kernel.inputs import Input
+from ..store.base import Store
+from ..store.values import Claim
+from .raised import told
+
+Known = TypeVar("Known")
+
+
+def checked(store: Store | None) -> Store:
+    """Return the store from which a run goes on.
+
+    Raises StartError: if there is none.
+    """
+    if store is None:
+        raise StartError("a run goes on from a store, and this runner has none: Runner(..., store=MemoryStore())")
+    return store
+
+
+async def claimed(store: Store, run_id: str) -> Claim:
+    """Own a run from now on.
+
+    Raises StartError: if the store does not know it.
+    Raises LeaseHeld: if another worker drives it.
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    claim = await asked(store.claim, run_id)
+    if claim is None:
+        raise not_known(run_id)
+    return claim
+
+
+def not_known(run_id: str) -> StartError:
+    """Return what is said of a run that a store does not know."""
+    return StartError(f"this store knows of no run {run_id!r}: it was never stored, or is forgotten")
+
+
+async def loaded(store: Store, run_id: str) -> tuple[Input, ...]:
+    """Return the journal of a run; empty if the store does not know it.
+
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    return await asked(store.load, run_id)
+
+
+async def asked(knows: Callable[[str], Awaitable[Known]], run_id: str) -> Known:
+    """Return what a store says of a run.
+
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    caller = asyncio.current_task()
+    cancellations = caller.cancelling() if caller else 0
+    try:
+        return await knows(run_id)
+    except BaseException as error:
+        failure = told(run_id, error)
+        is_callers = isinstance(error, asyncio.CancelledError) and caller and caller.cancelling() > cancellations
+        if failure is error or is_callers:
+            raise
+        raise failure from error
