@@ -45,7 +45,7 @@ async def answer(
     Raises LeaseHeld: if it is in the inbox of a run that is under way, here or elsewhere.
     """
     store = checked(driver.store)
-    seen = await _seen(driver, run_id)
+    seen = await looked_at(driver, run_id)
     if id is not None and is_given_already(seen, id, question, answer):
         return await resume(driver, run_id, deps)
     check_unread(seen.compiled, seen.now)
@@ -108,7 +108,7 @@ async def cancel(driver: Driver, run_id: str) -> Run | None:
     return run
 
 
-async def _seen(driver: Driver, run_id: str) -> Run:
+async def looked_at(driver: Driver, run_id: str) -> Run:
     """Return a stored run as it stands, which is not driven.
 
     Raises StartError: if the store does not know it.

@@ -11,8 +11,6 @@ from ..define.source import where_defined
 from ..define.states import State
 from ..define.worst import machines_in
 from ..errors import ContextError, StartError
-from ..proof.explore.domain import leaves_of
-from ..proof.explore.reads import may_read
 
 _CODEC = "Leave it out, or keep all under a codec: SqlStore(url, codec=...)"
 
@@ -49,14 +47,22 @@ def _why_not(definition: Definition, field: FieldRef) -> Iterator[str]:
             f"its class may look at it ({where_defined(context)})"
         )
         return
+    yield from _guards(definition, name)
+    for state in definition.states.values():
+        yield from _crossings(state, name)
+
+
+def _guards(definition: Definition, name: str) -> Iterator[str]:
+    """Yield which guards may read a field."""
+    from ..proof.explore.domain import leaves_of  # noqa: PLC0415 - whoever redacts nothing needs no prover
+    from ..proof.explore.reads import may_read  # noqa: PLC0415
+
     asked = [(f"a guard of {handoff.name!r}", handoff.guard) for handoff in definition.handoffs]
     asked += [("a guard of a policy", guard) for policy in definition.policies for guard in policy.guards]
     for whose, guard in asked:
         for leaf in leaves_of((guard,)):
-            if name in may_read(leaf, context):
+            if name in may_read(leaf, definition.context):
                 yield f"cannot be redacted: {whose}, {leaf!r}, may read it ({leaf.where})"
-    for state in definition.states.values():
-        yield from _crossings(state, name)
 
 
 def _crossings(state: State, name: str) -> Iterator[str]:

@@ -32,6 +32,7 @@ from fsm_orch.amounts import NOTHING, Amount
 from fsm_orch.errors import AnswerError, Drained, LeaseHeld, LeaseLost, StartError, StoreError
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.models.base import Request, Response
+from fsm_orch.run.going_on import looked_at
 from fsm_orch.run.waiting import open_questions
 from fsm_orch.store import Head, Listed, News
 from fsm_orch.testing import TheoremChecker, virtual_time
@@ -211,7 +212,7 @@ class World:
         """Answer what a run asks first; now and then what fits nothing, and under a name that is none."""
         if not await self.store.load(run_id):
             return
-        for question in open_questions(await runner._driver._seen(run_id))[:1]:
+        for question in open_questions(await looked_at(runner._driver, run_id))[:1]:
             if number % 5 == 0:
                 await self.store.post(run_id, question.key, str(number) * (number % 2), {"said": [number]})
                 return

@@ -97,7 +97,7 @@ def test_of_two_workers_one_is_killed_and_one_stopped_and_woken(kind: str, tmp_p
     seen = Seen(url, 80)
     seen.queue()
     with (
-        serving(takes_s=0.3) as provider,
+        serving(takes_s=1.0) as provider,
         WorkerProcess(url, provider, tmp_path, *WORDS) as killed,
         ExitStack() as stack,
     ):
