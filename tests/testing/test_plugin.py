@@ -295,7 +295,7 @@ def test_coverage_reports_what_the_projects_own_tests_took(project: pytest.Pytes
     """The ready tests do not count: two of four edges were taken by the test of the project."""
     result = run(project, "--fsm", "desk", "test_own.py", "-k", "own or replay", "--fsm-coverage")
 
-    result.assert_outcomes(passed=2, deselected=4)
+    result.assert_outcomes(passed=2, deselected=6)
     result.stdout.fnmatch_lines(["Desk (*desk/shop.py:*): 2 of 4 edges (50 %) in 1 runs"])
     result.stdout.fnmatch_lines(["*never taken*triage -to_verify-> verify", "*never taken*verify -verified-> refund"])
 
