@@ -8,7 +8,6 @@ stays within the limits, however many of them are under way at once. Only overru
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import partial
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -42,13 +41,12 @@ async def begun(
     store: Store,
     compiled: CompiledMachine,
     first: Started,
-    account: str,
     epoch: int,
     *,
     redacted: frozenset[str] = frozenset(),
     is_queued: bool = False,
 ) -> Started:
-    """Move to a run what it may take of its thread, and store its beginning. Return the beginning.
+    """Store the beginning of a run, and move to it what it may take of its thread. Return the beginning.
 
     Args:
         redacted: the names of the fields that the store does not keep.
@@ -56,25 +54,36 @@ async def begun(
 
     Raises what the store raises.
     """
-    limits = first.limits
+    account = account_of(first)
     while True:
-        taken = await store.taken(account)
-        moved = replace(
-            first,
-            tokens=_moved(limits.tokens, _left(limits.thread_tokens, taken.tokens)),
-            cost=_moved(limits.cost_micros, _left(limits.thread_cost_micros, taken.cost)),
-        )
+        moved = first if account is None else _with(first, await store.taken(account))
         now = begin(compiled, moved).configuration
-        takes = Hold(account, _moved_to(now), most_tokens=limits.thread_tokens, most_cost=limits.thread_cost_micros)
-        # one that lands at once has its end in the same input, and gives back in the same transaction
-        holds = (takes, given_back(account, now)) if now.status == "finished" else (takes,)
+        kept = Redaction(compiled, redacted).stored((moved,), now) if redacted else (moved,)
+        holds = () if account is None else _holds(account, first.limits, now)
         try:
-            kept = Redaction(compiled, redacted).stored((moved,), now) if redacted else (moved,)
-            begins = partial(store.append, first.run_id, 0, kept, head=head_of(compiled, now), epoch=epoch)
-            await begins(holds=holds, is_queued=is_queued)
+            await store.append(
+                *(first.run_id, 0, kept), head=head_of(compiled, now), epoch=epoch, holds=holds, is_queued=is_queued
+            )
         except TooLittleLeft:  # another run of the thread came first, which has taken a part
             continue
         return moved
+
+
+def _with(first: Started, taken: Amount) -> Started:
+    """Return the beginning of a run with what its thread has left for it."""
+    limits = first.limits
+    return replace(
+        first,
+        tokens=_moved(limits.tokens, _left(limits.thread_tokens, taken.tokens)),
+        cost=_moved(limits.cost_micros, _left(limits.thread_cost_micros, taken.cost)),
+    )
+
+
+def _holds(account: str, limits: Limits, now: Configuration) -> tuple[Hold, ...]:
+    """Return what moves with the beginning of a run."""
+    takes = Hold(account, _moved_to(now), most_tokens=limits.thread_tokens, most_cost=limits.thread_cost_micros)
+    # one that lands at once has its end in the same input, and gives back in the same transaction
+    return (takes, given_back(account, now)) if now.status == "finished" else (takes,)
 
 
 def given_back(account: str, now: Configuration) -> Hold:

@@ -104,12 +104,11 @@ class Driver:
 
         A caller does not cut the store off: money may have been moved, which only the end of the run gives back.
         """
-        account = account_of(first)
-        if account is None:
+        if account_of(first) is None:
             return first, None
         assert self.store is not None  # a run of a thread with limits is refused without one
         stored, cancelled = await outlasted(
-            partial(begun, self.store, self.compiled, first, account, epoch, redacted=self.redacted)
+            partial(begun, self.store, self.compiled, first, epoch, redacted=self.redacted)
         )
         if isinstance(stored, Raised):
             raise told(first.run_id, stored.error)

@@ -7,13 +7,11 @@ from functools import partial
 from msgspec.structs import replace
 
 from ..errors import StoreError
-from ..kernel.begin import begin
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Started
 from ..store.base import Store
-from .account import account_of, begun
+from .account import begun
 from .follows import named
-from .head import head_of
 from .ids import new_epoch
 from .outlast import outlasted
 from .raised import Raised, told
@@ -38,12 +36,7 @@ async def enqueue(store: Store, compiled: CompiledMachine, first: Started) -> No
 async def _stored(store: Store, compiled: CompiledMachine, first: Started) -> None:
     first, _ = await named(store, compiled, first)
     try:
-        account, epoch = account_of(first), new_epoch()
-        if account is not None:
-            await begun(store, compiled, first, account, epoch, is_queued=True)
-            return
-        head = head_of(compiled, begin(compiled, first).configuration)
-        await store.append(first.run_id, 0, (first,), head, epoch=epoch, is_queued=True)
+        await begun(store, compiled, first, new_epoch(), is_queued=True)
     except StoreError:
         if not await _is_stored(store, first):
             raise
