@@ -41,8 +41,8 @@ class Redaction:
 
     def __init__(self, compiled: CompiledMachine, fields: frozenset[str], now: Configuration | None = None) -> None:
         self._compiled, self._fields, self._now = compiled, fields, now
-        self._ahead: tuple[tuple[Input, ...], Configuration] | None = None
-        """What was last to be stored, and where that leads: a fold costs as much as the run's own."""
+        self._ahead = now
+        """Where it will have stood once what was last asked for is stored: a fold costs as much as the run's own."""
 
     def stored(self, new: Sequence[Input], run: Configuration) -> tuple[Input, ...]:
         """Return inputs as they are stored.
@@ -54,7 +54,7 @@ class Redaction:
         Raises StoreError: if what is stored would lead elsewhere.
         """
         kept, now = self._next(new)
-        self._ahead = tuple(new), now
+        self._ahead = now
         if _place(self._compiled, now) != _place(self._compiled, run):
             fields = ", ".join(sorted(self._fields))
             raise StoreError(
@@ -63,10 +63,9 @@ class Redaction:
             )
         return kept
 
-    def has_stored(self, new: Sequence[Input]) -> None:
-        """Note that inputs were stored."""
-        ahead, self._ahead = self._ahead, None
-        self._now = ahead[1] if ahead is not None and ahead[0] == tuple(new) else self._next(new)[1]
+    def has_stored(self) -> None:
+        """Note that what was last asked for is stored."""
+        self._now = self._ahead
 
     def _next(self, new: Sequence[Input]) -> tuple[tuple[Input, ...], Configuration]:
         kept, now = list[Input](), self._now

@@ -85,7 +85,7 @@ class Storage:
         self.paid.note_stored(paid)
         self.kept += len(new)
         if redaction is not None:
-            redaction.has_stored(new)
+            redaction.has_stored()
         return None
 
     async def _appended(
