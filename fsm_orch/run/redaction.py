@@ -145,5 +145,6 @@ def _is_humans(event: inputs.Answered, level: Level) -> bool:
     """Return whether an input holds fields that a human has filled in."""
     visit = level.now.visit
     ask = None if visit is None else visit.asks.get(event.ask)
-    is_form = level.compiled.states[level.now.state].spec.kind == "human" if visit is not None else False
-    return ask is not None and is_form and isinstance(ask.request, AskHuman)
+    if ask is None or not isinstance(ask.request, AskHuman):
+        return False
+    return level.compiled.states[level.now.state].spec.kind == "human"
