@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from ..define.changes import values_of
 from ..define.definition import Definition
+from ..define.graph import reachable
 from ..define.states import State
 from ..errors import StartError
 from ..kernel.configuration import Ask, Configuration, VisitLog
@@ -53,15 +54,9 @@ def _read(compiled: CompiledMachine, now: Configuration) -> Iterator[str]:
 
 
 def _to_come(definition: Definition, state: str) -> Iterator[State]:
-    """Yield the states that a run may still be in, the one in which it stands first."""
-    seen, ahead = {state}, [state]
-    while ahead:
-        here = ahead.pop(0)
-        if here in definition.states:
-            yield definition.states[here]
-            new = [name for name in definition.successors[here] if name not in seen]
-            seen.update(new)
-            ahead += new
+    """Yield the states that a run may still be in, from the one in which it stands, as they are declared."""
+    reached = reachable(definition.successors, (state,))
+    yield from [each for name, each in definition.states.items() if name in reached]
 
 
 def _is_lost(visit: VisitLog) -> bool:
