@@ -31,6 +31,19 @@ class Begun(NamedTuple):
     """What was said before it, besides what is in that."""
 
 
+class _Told(NamedTuple):
+    """What a journal tells of a conversation."""
+
+    first: Started
+    said: tuple[Message, ...]
+    """What was said in its run, with what it holds of before."""
+
+    @property
+    def heard_after(self) -> int:
+        """How many messages were said up to its end, in the runs before it too."""
+        return self.first.heard + len(self.said)
+
+
 async def named(store: Store | None, compiled: CompiledMachine, first: Started) -> Begun:
     """Return how a run begins that was given a conversation: without a copy of it, if its store can tell it again.
 
@@ -40,14 +53,12 @@ async def named(store: Store | None, compiled: CompiledMachine, first: Started) 
         return Begun(first)
     journal = await loaded(store, first.after)
     try:
-        said = _said_in(compiled, journal)
+        before = _told(compiled, journal)
     except StepError:  # it is not kept there, or was another machine's: nobody could fold it later
         return Begun(first)
-    before = journal[0]
-    assert isinstance(before, Started)  # it was folded
-    if len(said) + before.heard != len(first.messages) or first.messages[before.heard :] != said:
+    if before.heard_after != len(first.messages) or before.said != first.messages[before.first.heard :]:
         return Begun(first)
-    return Begun(replace(first, messages=(), heard=len(first.messages)), first.messages)
+    return Begun(replace(first, messages=(), heard=before.heard_after), first.messages)
 
 
 async def heard(
@@ -86,27 +97,27 @@ async def heard_before(store: Store, compiled: CompiledMachine, first: Started) 
                 f"run {first.run_id!r} goes on with what was said in run {after!r}, which this store has forgotten: "
                 f"keep the runs of a conversation as long as it goes on. await runner.cancel({first.run_id!r}) lands it"
             )
-        said = _said_in(compiled, journal)
-        before = journal[0]
-        assert isinstance(before, Started)  # it was folded
-        if len(said) + before.heard != count:
+        before = _told(compiled, journal)
+        if before.heard_after != count:
             raise Drifted(
                 f"run {first.run_id!r} goes on with {count} messages that were said up to run {after!r}, whose journal "
-                f"folds to {len(said) + before.heard}: a guard or other code has changed since. Resume it with the "
-                "code that it was run with"
+                f"folds to {before.heard_after}: a guard or other code has changed since. Resume it with the code that it "
+                "was run with"
             )
-        parts.append(said)
-        after, count = before.after, before.heard
+        parts.append(before.said)
+        after, count = before.first.after, before.first.heard
     return tuple(chain.from_iterable(reversed(parts)))
 
 
-def _said_in(compiled: CompiledMachine, journal: tuple[Input, ...]) -> tuple[Message, ...]:
-    """Return what was said in a run that has ended, with what its journal holds of before.
+def _told(compiled: CompiledMachine, journal: tuple[Input, ...]) -> _Told:
+    """Return what the journal of a run that has ended tells of a conversation.
 
     Raises StepError: if the journal is empty, not of this machine, or of a run that has not ended.
     """
     now, records = fold_recorded(compiled_for(compiled, journal[0] if journal else None), journal)
     if now.status != "finished":
         raise StepError(f"run {now.run_id} has not ended")
-    definition = compiled.definition
-    return added_to(journal, now.context, now.messages, records, definition.finals[now.state], asked(definition))
+    first, definition = journal[0], compiled.definition
+    assert isinstance(first, Started)  # it was folded
+    words = asked(definition)
+    return _Told(first, added_to(journal, now.context, now.messages, records, definition.finals[now.state], words))
