@@ -101,8 +101,8 @@ async def heard_before(store: Store, compiled: CompiledMachine, first: Started) 
         if before.heard_after != count:
             raise Drifted(
                 f"run {first.run_id!r} goes on with {count} messages that were said up to run {after!r}, whose journal "
-                f"folds to {before.heard_after}: a guard or other code has changed since. Resume it with the code that it "
-                "was run with"
+                f"folds to {before.heard_after}: a guard or other code has changed since. Resume it with the "
+                "code that it was run with"
             )
         parts.append(before.said)
         after, count = before.first.after, before.first.heard
