@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import AnswerError, LeaseHeld, StartError
+from ..errors import AnswerError, LeaseHeld, LeaseLost, StartError
 from . import start
 from .driver import Driver
 from .ids import random_id
 from .inbox import CANCELLED, check_folded
 from .lease import let_go
 from .loading import asked, checked, loaded, not_known
-from .resume import stored, take_over
+from .resume import take_over
 from .unread import check_unread
 from .waiting import Question, answered, chosen, is_given_already
 from .writer import Run
@@ -64,7 +64,7 @@ async def answer(
         async with driver.owned(run_id, AnswerError) as (run, news):
             take_over(run)
             await driver.inbox.fold(run, news)  # this answer too, which came before the claim
-            await stored(run)
+            await _stored(run)
             check_folded(run, asks.key, by)
             await driver.drive(run, deps)
     except LeaseHeld as held:
@@ -83,7 +83,7 @@ async def expire(driver: Driver, run_id: str, deps: Any) -> Run:
         if is_waiting:
             # all of them before anything is done: what the first led to may be work, beside which others are late
             driver.inbox.expire(run)
-        await stored(run)
+        await _stored(run)
         if not is_waiting and len(run.journal) == before:  # it is not for this to go on with it
             await let_go(checked(driver.store), run_id, run.epoch, is_open=bool(run.is_open))
             return run
@@ -118,6 +118,20 @@ async def looked_at(driver: Driver, run_id: str) -> Run:
         raise not_known(run_id)
     compiled = start.compiled_for(driver.compiled, journal[0])
     return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True)
+
+
+async def _stored(run: Run) -> None:
+    """Store what came from outside for a run that is not driven yet.
+
+    Raises AnswerError: if something else was stored meanwhile.
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    try:
+        await run.flush()
+    except LeaseLost as lost:
+        raise AnswerError(
+            f"something else happened to run {run.now.run_id!r} first: load what it waits for now"
+        ) from lost
 
 
 def _in_inbox(run_id: str, where: str) -> LeaseHeld:

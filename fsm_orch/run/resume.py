@@ -7,7 +7,6 @@ folded as inputs that the explorer plays too, so what is proved holds over any n
 
 from __future__ import annotations
 
-from ..errors import AnswerError, LeaseLost
 from ..kernel import inputs
 from ..kernel.due import due
 from ..kernel.effects import Act, Effect, UseTool
@@ -47,17 +46,3 @@ def _unknown(run: Run, effect: Effect) -> Input:
     assert isinstance(effect, UseTool)  # a human may be asked twice
     key = run.levels(path)[-1].now.key_of(effect.ask)
     return inputs.Answered(ask=effect.ask, id=key, ok=False, value=_UNKNOWN, at=at, path=path)
-
-
-async def stored(run: Run) -> None:
-    """Store what came from outside for a run that is not driven yet.
-
-    Raises AnswerError: if something else was stored meanwhile.
-    Raises what the store raises: an exit or a cancellation as a StoreError.
-    """
-    try:
-        await run.flush()
-    except LeaseLost as lost:
-        raise AnswerError(
-            f"something else happened to run {run.now.run_id!r} first: load what it waits for now"
-        ) from lost
