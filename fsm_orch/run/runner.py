@@ -1,8 +1,7 @@
-"""The runner: does what is due, and folds what the world answers.
+"""The runner: what a user runs a machine with. It takes what a run begins with, and gives what it came to.
 
-It decides nothing. Each piece of work runs in a task of its own, which can be given up without giving up the run; each
-call is booked at the run's single writer. A run that waits for humans is given out as it stands, and resumed when one
-has answered: it is folded from its journal, and does what is due.
+It decides nothing, and does nothing in between: a driver does what is due, and folds what the world answers. A run that
+waits for humans is given out as it stands.
 """
 
 from __future__ import annotations
