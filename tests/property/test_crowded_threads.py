@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.paused import Paused
 
 from fsm_orch import (
     Context,
@@ -17,7 +18,6 @@ from fsm_orch import (
     Limits,
     LLMAgent,
     Machine,
-    MemoryStore,
     Nested,
     Parallel,
     Runner,
@@ -34,7 +34,7 @@ from fsm_orch.kernel.inputs import Input
 from fsm_orch.models.base import Request, Response
 from fsm_orch.run.going_on import looked_at
 from fsm_orch.run.waiting import open_questions
-from fsm_orch.store import Head, Listed, News
+from fsm_orch.store import Head
 from fsm_orch.testing import TheoremChecker, virtual_time
 
 LEASE_S = 6.0
@@ -111,32 +111,18 @@ class Desk(Machine[Ticket, str]):
     limits = Limits(tokens=200_000, deadline_s=1_000, thread_tokens=500_000)
 
 
-class Paused(MemoryStore):
-    """What a worker keeps runs by, which hears nothing while its process stands still."""
+class Counted(Paused):
+    """What a worker keeps runs by, which notes what they were charged."""
 
-    stops: asyncio.Event
     ended: dict[str, int]
     """What each run that has ended was charged."""
     late: list[Amount]
     """What was charged after the ends of runs."""
 
     async def append(self, run_id: str, start: int, inputs: Sequence[Input], head: Head, **options: Any) -> None:
-        await self.stops.wait()
         await super().append(run_id, start, inputs, head, **options)
         if head.status == "finished":
             self.ended[run_id] = head.tokens
-
-    async def beat(self) -> tuple[News, ...]:
-        await self.stops.wait()
-        return await super().beat()
-
-    async def claim(self, run_id: str) -> Any:
-        await self.stops.wait()
-        return await super().claim(run_id)
-
-    async def claimable(self, digests: Collection[str], *, expired_before: float, limit: int = 50) -> Sequence[Listed]:
-        await self.stops.wait()
-        return await super().claimable(digests, expired_before=expired_before, limit=limit)
 
     async def charge(self, account: str, amount: Amount) -> None:
         await super().charge(account, amount)
@@ -154,9 +140,9 @@ class World:
     def __init__(self, usage: Sequence[int], replies: Sequence[str]) -> None:
         DONE.clear()
         self.usage, self.replies = usage, replies
-        self.store = Paused(wall_clock=lambda: asyncio.get_running_loop().time())
+        self.store = Counted(wall_clock=lambda: asyncio.get_running_loop().time())
         self.store.ended, self.store.late = {}, []
-        self.stores = list[Paused]()
+        self.stores = list[Counted]()
         self.sent = Counter[str]()
         """What was used, by run."""
         self.calls = 0
@@ -166,11 +152,8 @@ class World:
         self.runs = list[str]()
         self.workers = [self.worker() for _ in range(3)]
 
-    def worker(self) -> tuple[Runner[Ticket, str], Paused]:
+    def worker(self) -> tuple[Runner[Ticket, str], Counted]:
         world, own = self, self.store.beside(lease_s=LEASE_S)
-        assert isinstance(own, Paused)
-        own.stops = asyncio.Event()
-        own.stops.set()
         self.stores.append(own)
 
         class Model(ScriptedModel):
@@ -254,11 +237,11 @@ async def played(world: World, moves: Sequence[tuple[str, int]]) -> None:
         elif move == "work":
             world.go(runner.work(deps=lambda run: "d", concurrency=2))
         elif move == "pause":
-            store.stops.clear()
+            store.awake.clear()
         elif move == "wake":
-            store.stops.set()
+            store.awake.set()
         elif move == "kill":
-            store.stops.clear()
+            store.awake.clear()
             world.workers[number % 3] = world.worker()
         elif move == "drain":
             world.go(runner.drain(grace_s=number))
@@ -278,7 +261,7 @@ async def ended(world: World) -> None:
     world.go(runner.work(deps=lambda run: "d", concurrency=9))
     await asyncio.sleep(100)
     for store in world.stores:
-        store.stops.set()
+        store.awake.set()
     for _ in range(4):
         for row in await world.store.list(limit=99):
             if row.head.status != "finished":

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.paused import Paused
 
 from fsm_orch import (
     Context,
@@ -16,7 +17,6 @@ from fsm_orch import (
     Limits,
     LLMAgent,
     Machine,
-    MemoryStore,
     Nested,
     Parallel,
     Runner,
@@ -26,9 +26,8 @@ from fsm_orch import (
     Usage,
 )
 from fsm_orch.errors import AnswerError, Drained, LeaseHeld, LeaseLost, StartError
-from fsm_orch.kernel.inputs import Answered, CallReserved, Input
+from fsm_orch.kernel.inputs import Answered, CallReserved
 from fsm_orch.models.base import Request, Response
-from fsm_orch.store import News
 from fsm_orch.testing import TheoremChecker, virtual_time
 
 LEASE_S = 6.0
@@ -68,27 +67,6 @@ class Desk(Machine[Ticket]):
     limits = Limits(tokens=200_000, deadline_s=1_000)
 
 
-class Paused(MemoryStore):
-    """What a worker keeps a run by, which hears nothing while its process stands still."""
-
-    stops: asyncio.Event
-
-    async def _awake(self) -> None:
-        await self.stops.wait()
-
-    async def append(self, run_id: str, start: int, inputs: Sequence[Input], **options: Any) -> None:
-        await self._awake()
-        await super().append(run_id, start, inputs, **options)
-
-    async def beat(self) -> tuple[News, ...]:
-        await self._awake()
-        return await super().beat()
-
-    async def claim(self, run_id: str) -> Any:
-        await self._awake()
-        return await super().claim(run_id)
-
-
 class World:
     """Two workers, and what they have sent."""
 
@@ -105,16 +83,13 @@ class World:
 
     def worker(self, number: int) -> tuple[Runner[Ticket, None], Paused]:
         world, own = self, self.store.beside(lease_s=LEASE_S)
-        assert isinstance(own, Paused)
-        own.stops = asyncio.Event()
-        own.stops.set()
         self.stores.append(own)
 
         class Model(ScriptedModel):
             async def complete(self, request: Request) -> Response:
                 kept = own._kept["r"]
                 assert kept.owner == own._owner, "a request was sent by a worker that does not own its run"
-                assert own.stops.is_set()
+                assert own.awake.is_set()
                 world.sent.append((number, kept.epoch))
                 await asyncio.sleep(3)
                 text = '{"handoff": "on"}' if "'on'" in str(request.schema) else '{"answer": "well"}'
@@ -161,9 +136,9 @@ async def played(moves: Sequence[tuple[str, int]]) -> World:
         if move == "wait":
             await asyncio.sleep(number)
         elif move == "pause":
-            store.stops.clear()
+            store.awake.clear()
         elif move == "wake":
-            store.stops.set()
+            store.awake.set()
         elif move == "resume":
             world.go(runner.resume("r"))
         elif move == "drain":
@@ -178,7 +153,7 @@ async def played(moves: Sequence[tuple[str, int]]) -> World:
                 await world.store.ask_cancel("r")
         await asyncio.sleep(0)
     for store in world.stores:
-        store.stops.set()
+        store.awake.set()
     await asyncio.sleep(3 * LEASE_S)
     for ids in ("last", "later"):
         last, _ = world.workers[1]

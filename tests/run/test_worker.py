@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from support.asking import Claim, Refunds
 from support.kept import keep
+from support.paused import Paused
+from support.working import UNKNOWN, Job, Works, finished, kept, runner, working
 
-from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit, guard
+from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
 from fsm_orch.errors import StartError, StoreError
 from fsm_orch.kernel import inputs
-from fsm_orch.run.worker import GRACE_S, REST_S
+from fsm_orch.run.worker import REST_S
 from fsm_orch.store import Listed
 
 pytestmark = pytest.mark.looptime
-
-
-class Job(Context):
-    """What is to be done."""
-
-    name: Given[str] = "x"
-    by: str | None = None
-
-
-@guard
-def is_known(job: Job) -> bool:
-    return job.name not in UNKNOWN
-
-
-UNKNOWN = set[str]()
-"""What the guard was changed to refuse."""
-
-
-async def work(visit: Visit[Job, Any]) -> Any:
-    """Take a second."""
-    await asyncio.sleep(1)
-    if visit.context.name == "interrupt":
-        raise KeyboardInterrupt
-    return {Job.by: str(visit.deps)}
-
-
-class Works(Machine[Job, Any]):
-    """Two seconds of work, which may be done again."""
-
-    first = State(work, reads=Job.name, writes=Job.by, initial=True, repeatable=True)
-    second = State(work, reads=Job.name, writes=Job.by, repeatable=True)
-    end, fallback = Final(), Final(fallback=True)
-    on = first.to(second, guard=is_known)
-    never = first.to(fallback)
-    done = second.to(end)
 
 
 async def stays(visit: Visit[Job, Any]) -> Any:
@@ -81,42 +48,11 @@ class Others(Machine[Job]):
     done = only.to(end)
 
 
-def kept() -> MemoryStore:
-    """Return a store by whose clock leases end as the loop's time passes."""
-    return MemoryStore(wall_clock=asyncio.get_running_loop().time)
-
-
-def runner(store: MemoryStore, machine: Any = Works) -> Any:
-    """Return a runner that is a worker of its own."""
-    return Runner(machine, store=store.beside(lease_s=15), wall_clock=asyncio.get_running_loop().time)
-
-
 async def left(store: MemoryStore, name: str) -> None:
     """Store the beginning of a run whose worker has died when its first state was left."""
     whole = await Runner(Works).run(Job(name=name), run_id=name, deps="")
     place = next(n for n, event in enumerate(whole.journal) if isinstance(event, inputs.Replied))
     await keep(runner(store), name, whole.journal[: place + 1])
-
-
-@asynccontextmanager
-async def working(worker: Any, **options: Any) -> AsyncIterator[None]:
-    """Let a runner work until the block is left."""
-    options = {"deps": lambda run: "deps", **options} if worker.definition.deps else options
-    task = asyncio.ensure_future(worker.work(**options))
-    try:
-        yield
-        assert not task.done()
-    finally:
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-
-async def finished(store: MemoryStore, count: int) -> Sequence[Listed]:
-    """Wait until so many runs have ended, and return them, the one that began first first."""
-    while len(rows := await store.list(status="finished", limit=1_000)) < count:  # noqa: ASYNC110 - of any store
-        await asyncio.sleep(0.05)
-    return list(reversed(rows))
 
 
 async def test_it_drives_what_is_queued_as_many_at_once_as_it_may() -> None:
@@ -249,30 +185,6 @@ async def test_a_run_that_cannot_go_on_is_told_and_left_alone(caplog: pytest.Log
     assert "It is left alone for 30 s" in told[0]
 
 
-@pytest.mark.parametrize("raises", [ValueError("password"), KeyboardInterrupt("password"), SystemExit("password")])
-async def test_dependencies_that_raise_stop_no_other_run(
-    raises: BaseException, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Their run is left alone, and stays free; of the error its kind alone is told."""
-    store = kept()
-
-    def factory(run: Listed) -> str:
-        if run.tenant == "bad":
-            raise raises
-        return f"{run.run_id} of {run.tenant}"
-
-    for tenant in ("bad", "good"):
-        await runner(store).enqueue(Job(), run_id=f"for {tenant}", tenant=tenant)
-    async with working(runner(store), deps=factory, concurrency=1):
-        await finished(store, 1)
-        (free,) = await store.list(status="running")
-    result = runner(store).replay(await store.load("for good"))
-
-    assert ("for good of good", "for bad", None) == (result.context.by, free.run_id, free.owner)
-    assert f"run for bad could not go on: {type(raises).__name__}. " in caplog.text
-    assert "password" not in caplog.text
-
-
 async def test_an_agent_that_interrupts_ends_its_run_alone(caplog: pytest.LogCaptureFixture) -> None:
     """Its run has landed, as for `run`; the worker goes on."""
     store = kept()
@@ -283,47 +195,6 @@ async def test_an_agent_that_interrupts_ends_its_run_alone(caplog: pytest.LogCap
 
     assert [("interrupt", "fallback"), ("fine", "end")] == [(run.run_id, run.head.state) for run in ended]
     assert "run interrupt could not go on: KeyboardInterrupt. " in caplog.text
-
-
-@pytest.mark.parametrize("is_async", [True, False])
-async def test_dependencies_are_opened_and_closed_with_their_run(is_async: bool) -> None:
-    """A context manager is entered for each run and left when it has ended, whatever else is under way."""
-    store, told = kept(), list[str]()
-
-    @contextmanager
-    def shop(run: Listed) -> Iterator[str]:
-        told.append(f"open {run.run_id}")
-        yield run.run_id
-        told.append(f"close {run.run_id}")
-
-    @asynccontextmanager
-    async def async_shop(run: Listed) -> AsyncIterator[str]:
-        await asyncio.sleep(0.1)
-        with shop(run) as deps:
-            yield deps
-
-    for n in range(2):
-        await runner(store).enqueue(Job(), run_id=f"r{n}")
-    async with working(runner(store), deps=async_shop if is_async else shop, concurrency=1):
-        await finished(store, 2)
-        await asyncio.sleep(0.1)
-
-    assert ["open r0", "close r0", "open r1", "close r1"] == told
-
-
-async def test_dependencies_that_must_be_awaited_are_refused_by_name(caplog: pytest.LogCaptureFixture) -> None:
-    """It is said what to write; nothing is driven without them."""
-    store = kept()
-
-    async def factory(run: Listed) -> str:
-        return ""
-
-    await runner(store).enqueue(Job())
-    async with working(runner(store), deps=factory):
-        await asyncio.sleep(3)
-
-    assert "Works are made by an async function, or by a bare generator: write a plain function" in caplog.text
-    assert (None, 1) == ((await store.list())[0].owner, (await store.list())[0].inputs)
 
 
 async def test_an_answer_that_does_not_fit_makes_no_worker_spin(caplog: pytest.LogCaptureFixture) -> None:
@@ -461,51 +332,12 @@ async def test_a_worker_that_has_nothing_to_do_ends_when_it_is_drained() -> None
     assert asyncio.get_running_loop().time() <= 1.1
 
 
-@pytest.mark.parametrize("when", ["opened", "closed"])
-async def test_dependencies_that_hang_keep_no_process_from_ending(when: str) -> None:
-    """They have the grace to be opened or closed; the run goes on elsewhere, unless it has ended."""
-    store, loop = kept(), asyncio.get_running_loop()
-    worker = runner(store)
-    await worker.enqueue(Job(), run_id="r")
-
-    @asynccontextmanager
-    async def hanging(run: Listed) -> AsyncIterator[str]:
-        if when == "opened":
-            await asyncio.sleep(1_000_000)
-        yield "x"
-        await asyncio.sleep(1_000_000)
-
-    task = asyncio.ensure_future(worker.work(deps=hanging))
-    await asyncio.sleep(5)
-    await worker.drain()
-    await asyncio.wait({task}, timeout=3 * GRACE_S)
-
-    assert task.done()
-    assert loop.time() < 5 + 2 * GRACE_S
-    async with working(runner(store)):
-        assert ["end"] == [row.head.state for row in await finished(store, 1)]
-
-
-class Stopped(MemoryStore):
-    """A worker's store that hears and says nothing while its process stands still, or has died."""
-
-    awake: asyncio.Event
-
-    async def append(self, *args: Any, **options: Any) -> None:
-        await self.awake.wait()
-        await super().append(*args, **options)
-
-    async def beat(self) -> Any:
-        await self.awake.wait()
-        return await super().beat()
+class Stopped(Paused):
+    """A worker's store that does not let go of a run either while its process stands still."""
 
     async def release(self, *args: Any, **options: Any) -> Any:
         await self.awake.wait()
         return await super().release(*args, **options)
-
-    async def claimable(self, *args: Any, **options: Any) -> Any:
-        await self.awake.wait()
-        return await super().claimable(*args, **options)
 
 
 @pytest.mark.parametrize("when", [0.3, 1.7, 5.4, 9.9])
@@ -516,17 +348,12 @@ async def test_a_run_is_taken_over_within_a_lease_and_a_poll(
     """Not before its worker has missed its lease, and no later than a pause after it; who wakes up is fenced."""
     lease_s, poll_s, loop = 6.0, 2.0, asyncio.get_running_loop()
     store, begun = Stopped(wall_clock=loop.time), list[tuple[str, float]]()
-    store.awake = asyncio.Event()
-    store.awake.set()
 
     def named(name: str) -> Any:
         return lambda run: begun.append((name, loop.time())) or name
 
     def worker(name: str) -> tuple[Stopped, asyncio.Task[None]]:
         own = store.beside(lease_s=lease_s)
-        assert isinstance(own, Stopped)
-        own.awake = asyncio.Event()
-        own.awake.set()
         by = Runner(Stays, store=own, wall_clock=loop.time)
         return own, asyncio.ensure_future(by.work(deps=named(name), poll_s=poll_s))
 
