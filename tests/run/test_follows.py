@@ -37,19 +37,16 @@ class Query(Context):
     answer: str | None = None
 
 
+def talker() -> LLMAgent:
+    """Return an agent that hears a long conversation."""
+    window = Window(messages=500, chars=99_000)
+    return LLMAgent("Talk.", reads=Query.text, writes=Query.answer, window=window, max_input_tokens=9_000)
+
+
 class Chat(Machine[Query]):
     """Answer, and let a human look at it."""
 
-    talk = State(
-        LLMAgent(
-            "Talk.",
-            reads=Query.text,
-            writes=Query.answer,
-            window=Window(messages=500, chars=99_000),
-            max_input_tokens=9_000,
-        ),
-        initial=True,
-    )
+    talk = State(talker(), initial=True)
     look = State(HumanAgent("Right?", reads=Query.answer))
     done, human = Final(), Final(fallback=True)
     on, right = talk.to(look), look.to(done, "right")
@@ -58,16 +55,7 @@ class Chat(Machine[Query]):
 class Talk(Machine[Query]):
     """Answer."""
 
-    talk = State(
-        LLMAgent(
-            "Talk.",
-            reads=Query.text,
-            writes=Query.answer,
-            window=Window(messages=500, chars=99_000),
-            max_input_tokens=9_000,
-        ),
-        initial=True,
-    )
+    talk = State(talker(), initial=True)
     done, human = Final(), Final(fallback=True)
     on = talk.to(done)
 

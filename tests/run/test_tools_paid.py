@@ -39,13 +39,17 @@ def llm(*tools: Any, calls: int = 3, **options: Any) -> LLMAgent:
     return LLMAgent("Help.", reads=Ticket.query, writes=Ticket.answer, tools=tools, calls=calls, **told)
 
 
+def resizer(told: str, *, calls: int) -> LLMAgent:
+    """Return the agent of a machine that is a tool here."""
+    return LLMAgent(
+        told, reads=Text.text, writes=Text.short, calls=calls, max_input_tokens=INPUT, max_output_tokens=100
+    )
+
+
 class Small(Machine[Text]):
     """Make a text small."""
 
-    work = State(
-        LLMAgent("Small.", reads=Text.text, writes=Text.short, calls=1, max_input_tokens=INPUT, max_output_tokens=100),
-        initial=True,
-    )
+    work = State(resizer("Small.", calls=1), initial=True)
     done, failed = Final(), Final(fallback=True)
     flow = work >> done
 
@@ -53,10 +57,7 @@ class Small(Machine[Text]):
 class Large(Machine[Text]):
     """Make a text large."""
 
-    work = State(
-        LLMAgent("Large.", reads=Text.text, writes=Text.short, calls=2, max_input_tokens=INPUT, max_output_tokens=100),
-        initial=True,
-    )
+    work = State(resizer("Large.", calls=2), initial=True)
     done, failed = Final(), Final(fallback=True)
     flow = work >> done
 
@@ -64,10 +65,7 @@ class Large(Machine[Text]):
 class Wide(Machine[Text]):
     """Make a text wide."""
 
-    work = State(
-        LLMAgent("Wide.", reads=Text.text, writes=Text.short, calls=2, max_input_tokens=INPUT, max_output_tokens=100),
-        initial=True,
-    )
+    work = State(resizer("Wide.", calls=2), initial=True)
     done, failed = Final(), Final(fallback=True)
     flow = work >> done
 
