@@ -12,7 +12,7 @@ from ...amounts import Amount
 from ...errors import StoreError
 from ..coded import Coded, Place
 from ..refusals import lease_lost, run_id_taken
-from ..values import Head, Hold, PaidResponse
+from ..values import Head, Hold, PaidResponse, moved
 from .session import Driver, Session, Values
 from .statements import Statements
 
@@ -102,11 +102,7 @@ class Appends:
         if kept >= len(append.bodies):  # all is stored already, or nothing was said of a run that is not known
             return
         bodies, responses = self._bodies(append, kept), self._responses(append)
-        if append.holds:  # all of them, or none
-            moved = dict(accounts)
-            for hold in append.holds:
-                moved[hold.account] = hold.moved(moved[hold.account])
-            accounts.update(moved)
+        accounts.update(moved(accounts, append.holds))  # all of them, or none
         self._write(append, bodies, responses, owned, writes)
 
     def _kept(self, session: Session, append: Append, owned: _Owned | None) -> int:
