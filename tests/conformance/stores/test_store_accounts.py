@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conformance.stores.appending import at, put
 from conformance.stores.stores import STORES, Opening, one
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fsm_orch.amounts import Amount
@@ -48,6 +48,7 @@ def moved(taken: dict[str, tuple[int, int]], holds: Sequence[Hold]) -> dict[str,
         max_size=12,
     )
 )
+@example([("a", 0, 1, [Hold("thread:a", Amount(2)), Hold("thread:a", Amount(3))])])
 def test_holds_move_with_what_is_stored_or_not_at_all(opening: Opening, done: list[tuple[Any, ...]]) -> None:
     """An append stores its inputs and moves all of its holds, or does neither; said again, it moves nothing."""
 
