@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ...amounts import Amount
 from ...errors import StoreError
-from ..coded import Coded, Place
+from ..coded import Coded
 from ..refusals import lease_lost, run_id_taken
 from ..values import Head, Hold, PaidResponse, moved
 from .session import Driver, Session, Values
@@ -133,8 +133,8 @@ class Appends:
         rows = session.rows(self._sql.kept, values)
         # decoded: of one text a codec may make another at each time
         return [
-            self._coded.decode(Place(append.run_id, "input", str(place)), body)
-            for place, (body,) in enumerate(rows, append.start)
+            self._coded.decode(append.run_id, "input", position, body)
+            for position, (body,) in enumerate(rows, append.start)
         ]
 
     def _bodies(self, append: Append, kept: int) -> list[Values]:
