@@ -77,13 +77,14 @@ class Coded:
             raise StoreError(f"{place} cannot be written ({why}): its codec failed, and nothing was stored")
         return stored
 
-    def decode(self, place: Place, stored: str) -> str:
-        """Return the text of what is kept.
+    def decode(self, run_id: str, column: Column, key: str | int, stored: str) -> str:
+        """Return the text of what is kept at a place.
 
         Raises StoreError: if the codec cannot read it.
         """
         if self._codec is None:
             return stored
+        place = Place(run_id, column, str(key))
         text, why = _tried(self._codec.decode, place, stored)
         if why:
             raise StoreError(
@@ -97,7 +98,7 @@ class Coded:
 
         Raises StoreError: if it cannot be read.
         """
-        read: Input = self._said(Place(run_id, "input", str(position)), stored, input_from_json)
+        read: Input = self._said(input_from_json, run_id, "input", position, stored)
         return read
 
     def response(self, run_id: str, key: str, request: str, body: str) -> PaidResponse:
@@ -105,23 +106,24 @@ class Coded:
 
         Raises StoreError: if it cannot be read.
         """
-        asked = self.decode(Place(run_id, "request", key), request)
-        return PaidResponse(key, asked, self.decode(Place(run_id, "response", key), body))
+        asked = self.decode(run_id, "request", key, request)
+        return PaidResponse(key, asked, self.decode(run_id, "response", key, body))
 
     def post(self, run_id: str, question: str, id: str, body: str, who: str | None) -> Post:
         """Return an answer that is kept.
 
         Raises StoreError: if it cannot be read.
         """
-        answer = self._said(Place(run_id, "answer", question), body, msgspec.json.decode)
-        return Post(question, id, answer, None if who is None else self.decode(Place(run_id, "who", question), who))
+        answer = self._said(msgspec.json.decode, run_id, "answer", question, body)
+        return Post(question, id, answer, None if who is None else self.decode(run_id, "who", question, who))
 
-    def _said(self, place: Place, stored: str, read: Callable[[str], Any]) -> Any:
-        text = self.decode(place, stored)
+    def _said(self, read: Callable[[str], Any], run_id: str, column: Column, key: str | int, stored: str) -> Any:
+        text = self.decode(run_id, column, key, stored)
         try:
             return read(text)
         except (StepError, ValueError, RecursionError) as error:
             why = str(error) if isinstance(error, StepError) else "this is no JSON"
+            place = Place(run_id, column, str(key))
             has = "its codec has read it" if self._codec else "was it stored with a codec, which this store has not?"
             raise StoreError(f"{place} cannot be read: {why}; {has}") from None
 

@@ -18,7 +18,7 @@ from ..kernel.inputs import Answered, Input
 from .base import PAGE
 from .kept import Kept, asks_until
 from .refusals import json_of, lease_held, lease_lost, nobody_asks, run_id_taken
-from .values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus
+from .values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus, moved
 
 
 class MemoryStore:
@@ -74,7 +74,7 @@ class MemoryStore:
             count = 0 if kept is None else len(kept.journal) - start
             if count >= len(inputs):  # all is kept already, or nothing was said of a run that is not known
                 return
-            accounts = self._moved(holds)
+            accounts = moved(self._accounts, holds)
             if kept is None:
                 kept = Kept(next(self._count), owner, epoch, head, self._wall_clock(), 0.0)
                 self._kept[run_id] = kept
@@ -111,14 +111,6 @@ class MemoryStore:
         ids = {event.id for event in inputs if isinstance(event, Answered)}
         kept.folded.update(question for question, post in kept.posts.items() if post.id in ids)
         kept.head, kept.stored_at = head, self._wall_clock()
-
-    def _moved(self, holds: Sequence[Hold]) -> dict[str, Amount]:
-        """Return what the accounts of holds come to."""
-        after: dict[str, Amount] = {}
-        for hold in holds:
-            taken = after.get(hold.account, self._accounts.get(hold.account, NOTHING))
-            after[hold.account] = hold.moved(taken)
-        return after
 
     def _end(self, run_id: str) -> None:
         self._ended[run_id] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -56,6 +57,21 @@ class Hold(Struct, frozen=True):
             if takes and most is not None and comes_to > most:
                 raise TooLittleLeft(f"{self.account!r} has too little left for {self.takes}: {taken} is taken of it")
         return after
+
+
+def moved(accounts: Mapping[str, Amount], holds: Sequence[Hold]) -> dict[str, Amount]:
+    """Return what the accounts of holds come to.
+
+    Args:
+        accounts: what is taken of each; nothing of one that is not there.
+        holds: moved in this order.
+
+    Raises StoreError: if one of them may not be moved.
+    """
+    after: dict[str, Amount] = {}
+    for hold in holds:
+        after[hold.account] = hold.moved(after.get(hold.account, accounts.get(hold.account, NOTHING)))
+    return after
 
 
 class PaidResponse(Struct, frozen=True):

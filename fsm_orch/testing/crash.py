@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import partial
 from typing import Any, Literal
 
 from ..amounts import Amount
 from ..errors import StoreError
 from ..kernel.inputs import Input
-from ..store.base import PAGE, Store
-from ..store.values import Claim, Head, Hold, Listed, News, PaidResponse, RunStatus
+from ..store.base import Store
+from ..store.values import Claim, Head, Listed, News
 
 
 class Crashed(StoreError):
@@ -19,6 +18,8 @@ class Crashed(StoreError):
 
 class CrashingStore:
     """A store that crashes after some writes; what was written before can be read from the store inside.
+
+    Its methods take the options of `Store`, and give them to the store inside as they are.
 
     Args:
         store: keeps the journals.
@@ -36,18 +37,7 @@ class CrashingStore:
         """As of the store inside."""
         return self._store.lease_s
 
-    async def append(
-        self,
-        run_id: str,
-        start: int,
-        inputs: Sequence[Input],
-        head: Head,
-        *,
-        epoch: int,
-        responses: Sequence[PaidResponse] = (),
-        holds: Sequence[Hold] = (),
-        is_queued: bool = False,
-    ) -> None:
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], head: Head, **options: Any) -> None:
         """Keep inputs, or crash.
 
         Raises Crashed: on the write that crashes, and on every later one.
@@ -56,8 +46,7 @@ class CrashingStore:
         if self._writes < -1:
             raise Crashed("the store has crashed before")
         if self._writes >= 0 or self._keeps == "everything":
-            append = partial(self._store.append, run_id, start, inputs, head, epoch=epoch)
-            await append(responses=responses, holds=holds, is_queued=is_queued)
+            await self._store.append(run_id, start, inputs, head, **options)
         if self._writes == -1:
             raise Crashed("the store crashed")
 
@@ -69,17 +58,13 @@ class CrashingStore:
         """Claim a run; this counts as no write."""
         return await self._store.claim(run_id)
 
-    async def claimable(
-        self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
-    ) -> Sequence[Listed]:
+    async def claimable(self, digests: Collection[str], **options: Any) -> Sequence[Listed]:
         """Return runs that nobody drives."""
-        return await self._store.claimable(digests, expired_before=expired_before, limit=limit)
+        return await self._store.claimable(digests, **options)
 
-    async def release(
-        self, run_id: str, *, epoch: int, is_open: bool = False, unless_news: bool = False
-    ) -> News | None:
+    async def release(self, run_id: str, **options: Any) -> News | None:
         """Let go of a run; this counts as no write."""
-        return await self._store.release(run_id, epoch=epoch, is_open=is_open, unless_news=unless_news)
+        return await self._store.release(run_id, **options)
 
     async def beat(self) -> tuple[News, ...]:
         """Keep its worker alive; this counts as no write."""
@@ -105,29 +90,9 @@ class CrashingStore:
         """Return what is taken of an account."""
         return await self._store.taken(account)
 
-    async def list(
-        self,
-        *,
-        status: RunStatus | None = None,
-        digest: str | None = None,
-        thread_id: str | None = None,
-        tenant: str | None = None,
-        run_id: str | None = None,
-        expired_before: float | None = None,
-        after: str | None = None,
-        limit: int = PAGE,
-    ) -> Sequence[Listed]:
+    async def list(self, **options: Any) -> Sequence[Listed]:
         """Return a page of runs."""
-        return await self._store.list(
-            status=status,
-            digest=digest,
-            thread_id=thread_id,
-            tenant=tenant,
-            run_id=run_id,
-            expired_before=expired_before,
-            after=after,
-            limit=limit,
-        )
+        return await self._store.list(**options)
 
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished; this counts as no write."""

@@ -23,7 +23,7 @@ from ..run.head import head_of
 from ..run.result import RunResult
 from ..run.waiting import questions
 from ..store.memory import MemoryStore
-from ..store.values import Head, Hold, PaidResponse
+from ..store.values import Head, PaidResponse
 from .adversaries import ATTACKS, Attack
 from .clock import virtual_time
 from .strategies import contexts
@@ -94,23 +94,11 @@ class _Recording(MemoryStore):
         self.appends: list[_Append] = []
         self.journal: list[Input] = []
 
-    async def append(
-        self,
-        run_id: str,
-        start: int,
-        inputs: Sequence[Input],
-        head: Head,
-        *,
-        epoch: int,
-        responses: Sequence[PaidResponse] = (),
-        holds: Sequence[Hold] = (),
-        is_queued: bool = False,
-    ) -> None:
-        options: Any = {"epoch": epoch, "responses": responses, "holds": holds, "is_queued": is_queued}
+    async def append(self, run_id: str, start: int, inputs: Sequence[Input], head: Head, **options: Any) -> None:
         await super().append(run_id, start, inputs, head, **options)
         new = inputs[len(self.journal) - start :]  # one that was cut off is done again, with what came meanwhile
         if new:
-            self.appends.append(_Append(len(self.journal), new, head, responses))
+            self.appends.append(_Append(len(self.journal), new, head, options.get("responses", ())))
             self.journal += new
 
 

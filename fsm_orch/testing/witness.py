@@ -89,25 +89,19 @@ class WitnessedModel:
     async def complete(self, request: Request) -> Response:
         """Answer as the model does."""
         self._witness.reached("before a send")
-        hashed = _hash(request)
-        number, bound, cap = (
-            self._witness.sent(_VISIT.get(), hashed),
-            self._bounds.get(hashed, 0),
-            request.max_output_tokens,
-        )
-        most = bound + cap
+        hashed, cap = _hash(request), request.max_output_tokens
+        number, bound = self._witness.sent(_VISIT.get(), hashed), self._bounds.get(hashed, 0)
+        paid = bound + cap
         try:
             response = await self._model.complete(request)
+            used = believed(response.usage)
+            if used is not None:
+                paid = min(used.input_tokens, bound) + min(used.output_tokens, cap)
         except CallFailed as error:
-            self._witness.paid(number, 0 if error.unsent else bound + cap)
+            paid = 0 if error.unsent else paid
             raise
-        except BaseException:
-            self._witness.paid(number, bound + cap)
-            raise
-        used = believed(response.usage)
-        self._witness.paid(
-            number, most if used is None else min(used.input_tokens, bound) + min(used.output_tokens, cap)
-        )
+        finally:
+            self._witness.paid(number, paid)
         self._witness.reached("after an answer")
         return response
 

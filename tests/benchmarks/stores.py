@@ -72,9 +72,9 @@ def hops() -> None:
                     figures.setdefault(name, []).append(asyncio.run(_runs(runner, runs, at_once)))
             for store in stores.values():
                 store.close()
-        none = statistics.median(cpu for cpu, _ in figures["none"])
+        none, _ = _median(figures["none"])
         for name, came in figures.items():
-            cpu, wall = (round(statistics.median(part), 1) for part in zip(*came, strict=True))
+            cpu, wall = _median(came)
             _say(runs=at_once, store=name, cpu_us=cpu, wall_us=wall, ratio=round(cpu / none, 2))
 
 

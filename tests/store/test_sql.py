@@ -428,6 +428,20 @@ async def test_a_name_that_no_database_holds_is_refused(tmp_path: Path) -> None:
     store.close()
 
 
+async def test_a_statement_is_compiled_once_in_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second store, its connection, and a page by the same filters compile nothing again."""
+    url = f"sqlite:///{tmp_path}/runs.db"
+    first = SqlStore(url)
+    await first.list(status="running")
+    for module in ("statements", "pages"):
+        monkeypatch.setattr(f"fsm_orch.store.sql.{module}.text_of", None)
+    second = SqlStore(url)
+
+    assert [] == await second.list(status="running")
+    first.close()
+    second.close()
+
+
 @pytest.mark.slow
 async def test_a_process_that_is_stopped_in_a_transaction_holds_no_other_up_for_good() -> None:
     """The server ends its transaction after a while, and whoever waited for a run that it had locked goes on."""

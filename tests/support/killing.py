@@ -104,6 +104,19 @@ def book(name: str, key: str, deps: Bank) -> str:
     return f"booked for {name}"
 
 
+def _booking(*, tool_first: bool = False) -> LLMAgent:
+    """Return a model that looks up and books, the latter once a human lets it."""
+    return LLMAgent(
+        "Book the trip.",
+        reads=Trip.wish,
+        writes=Trip.note,
+        tools=(Tool(look_up, repeatable=True), Tool(book, approval=True)),
+        tool_first=tool_first,
+        calls=6,
+        asks=3,
+    )
+
+
 class Office(Machine[Trip, Bank]):
     """Two models and code at once, then a model with tools, one of which a human approves, then a human."""
 
@@ -117,16 +130,7 @@ class Office(Machine[Trip, Bank]):
         initial=True,
     )
     agree = State(HumanAgent("Is this your trip?", reads=Trip.wish))
-    buy = State(
-        LLMAgent(
-            "Book the trip.",
-            reads=Trip.wish,
-            writes=Trip.note,
-            tools=(Tool(look_up, repeatable=True), Tool(book, approval=True)),
-            calls=6,
-            asks=3,
-        )
-    )
+    buy = State(_booking())
     done, declined = Final(), Final()
     human = Final(fallback=True)
     found = find.to(agree)
@@ -138,18 +142,7 @@ class Office(Machine[Trip, Bank]):
 class Counter(Machine[Trip, Bank]):
     """A model that books, as often as a human lets it."""
 
-    buy = State(
-        LLMAgent(
-            "Book the trip.",
-            reads=Trip.wish,
-            writes=Trip.note,
-            tools=(Tool(look_up, repeatable=True), Tool(book, approval=True)),
-            tool_first=True,
-            calls=6,
-            asks=3,
-        ),
-        initial=True,
-    )
+    buy = State(_booking(tool_first=True), initial=True)
     done = Final()
     human = Final(fallback=True)
     booked = buy.to(done)

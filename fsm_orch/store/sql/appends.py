@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from ...amounts import Amount
 from ...errors import StoreError
-from ..coded import Coded, Place
+from ..coded import Coded
 from ..refusals import lease_lost, run_id_taken
-from ..values import Head, Hold, PaidResponse
+from ..values import Head, Hold, PaidResponse, moved
 from .session import Driver, Session, Values
 from .statements import Statements
 
@@ -102,11 +102,7 @@ class Appends:
         if kept >= len(append.bodies):  # all is stored already, or nothing was said of a run that is not known
             return
         bodies, responses = self._bodies(append, kept), self._responses(append)
-        if append.holds:  # all of them, or none
-            moved = dict(accounts)
-            for hold in append.holds:
-                moved[hold.account] = hold.moved(moved[hold.account])
-            accounts.update(moved)
+        accounts.update(moved(accounts, append.holds))  # all of them, or none
         self._write(append, bodies, responses, owned, writes)
 
     def _kept(self, session: Session, append: Append, owned: _Owned | None) -> int:
@@ -137,8 +133,8 @@ class Appends:
         rows = session.rows(self._sql.kept, values)
         # decoded: of one text a codec may make another at each time
         return [
-            self._coded.decode(Place(append.run_id, "input", str(place)), body)
-            for place, (body,) in enumerate(rows, append.start)
+            self._coded.decode(append.run_id, "input", position, body)
+            for position, (body,) in enumerate(rows, append.start)
         ]
 
     def _bodies(self, append: Append, kept: int) -> list[Values]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from .dialect import Statement, among, bound, is_alive, now, text_of
 from .schema import CANCELS, NEWS, OPEN, posts, runs, workers
 
 
+@cache  # it is compiled in the writer's thread, where appends wait for it
 def page(dialect: str, given: frozenset[str]) -> Statement:
     """Return the statement that lists a page of runs.
 

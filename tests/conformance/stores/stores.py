@@ -30,6 +30,13 @@ Opening = Callable[[], AbstractAsyncContextManager[Worker]]
 
 
 @asynccontextmanager
+async def one(opening: Opening) -> AsyncIterator[Store]:
+    """Open an empty store as one worker."""
+    async with opening() as worker:
+        yield worker()
+
+
+@asynccontextmanager
 async def memory() -> AsyncIterator[Worker]:
     """Open a store in memory."""
     store = MemoryStore()
