@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +18,7 @@ from ..store.base import PAGE, Store
 from ..store.values import RunStatus
 from . import runs_by_hand, runs_fold, runs_list, runs_show
 from .moments import seconds_of
-from .outcome import AsJson
+from .outcome import AsJson, json_alone
 from .show import CommandError, complaints, console, interrupted, safe
 from .start import OptionalTarget
 from .stored import RunId, StoreUrl, found, opened
@@ -29,11 +27,6 @@ app = typer.Typer(help="Look at stored runs, and go on with them by hand.", no_a
 
 _MANY = 500
 """How many runs are counted at once."""
-
-
-@app.callback()
-def main() -> None:
-    """Look at stored runs, and go on with them by hand."""
 
 
 @app.command(name="list")
@@ -92,8 +85,7 @@ def show(
 
     Exit codes: 0 it is shown; 2 it is not known, or MODULE is not what it was started with; 130 it was interrupted.
     """
-    stdout = sys.stdout
-    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with complaints(), json_alone(as_json) as stdout:
         if at is not None and target is None:
             raise CommandError("--at shows what a machine makes of a run: name its MODULE too")
         with opened(store) as kept, interrupted("nothing has changed"):
