@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -28,7 +27,7 @@ from .ask import answer_from, answer_to
 from .moments import moment
 from .path import PathWriter, show_result
 from .runs_fold import folded
-from .show import INTERRUPTED, CommandError, complain, safe
+from .show import CommandError, complain, interrupted, safe
 from .stored import found, opened
 
 _AGAIN_S = 0.25
@@ -142,7 +141,7 @@ def going_on(
             machine, model=start.model_of(machine, model), observers=_observers(path), store=store
         )
         before = runner.replay(journal)
-        with start.dependencies(machine) as deps, _interrupted(store, run_id):
+        with start.dependencies(machine) as deps, interrupted(lambda: _standing(store, run_id)):
             yield GoingOn(target, out, store, runner, deps, path, before)
 
 
@@ -150,15 +149,10 @@ def _observers(path: PathWriter | None) -> list[Callable[[Record], object]]:
     return [] if path is None else [lambda record: path.write([record])]
 
 
-@contextmanager
-def _interrupted(store: Store, run_id: str) -> Iterator[None]:
-    """Turn Ctrl-C into one line that says where the run stands, and an exit."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        is_over = found(store, run_id).head.status == "finished"
-        complain(f"Interrupted: {'the run was landed' if is_over else 'the run can go on: fsm-orch runs resume'}")
-        raise typer.Exit(INTERRUPTED) from None
+def _standing(store: Store, run_id: str) -> str:
+    """Return what became of a run that was interrupted."""
+    is_over = found(store, run_id).head.status == "finished"
+    return "the run was landed" if is_over else "the run can go on: fsm-orch runs resume"
 
 
 async def _when_free(go_on: Callable[[], Awaitable[Result]], lease_s: float) -> Result:
