@@ -21,7 +21,7 @@ from .moments import seconds_of
 from .outcome import AsJson, json_alone
 from .show import CommandError, complaints, console, interrupted, safe
 from .start import OptionalTarget
-from .stored import RunId, StoreUrl, found, opened
+from .stored import RunId, StoreUrl, found, journal_of, opened
 
 app = typer.Typer(help="Look at stored runs, and go on with them by hand.", no_args_is_help=True)
 
@@ -90,7 +90,7 @@ def show(
             raise CommandError("--at shows what a machine makes of a run: name its MODULE too")
         with opened(store) as kept, interrupted("nothing has changed"):
             run = found(kept, run_id)
-            journal = asyncio.run(kept.load(run_id))[: run.inputs]  # what came since is not what the head is of
+            journal = journal_of(kept, run)
         machine = None if target is None else discover.machine(target, Path.cwd())
         folded = None if machine is None else runs_fold.folded(machine.definition, run, journal, at=at)
         journal = journal[:at]

@@ -21,7 +21,7 @@ from ..kernel.records import HandedOff, Landed, Record
 from ..kernel.step import step
 from ..run.head import check_head
 from ..run.result import Hop
-from ..run.waiting import questions
+from ..run.waiting import Question, questions
 from ..store.values import Listed
 from .show import CommandError
 
@@ -47,6 +47,11 @@ class Folded:
             for record in self.records
             if isinstance(record, HandedOff | Landed) and not record.stamp.path
         ]
+
+    @property
+    def waiting(self) -> Sequence[Question]:
+        """What it asks humans."""
+        return questions(self.compiled, self.now)
 
     @property
     def due(self) -> Sequence[str]:
@@ -75,7 +80,7 @@ class Folded:
                 )
             }
             | {"left": ledger.remaining},
-            "waiting": [vars(question) for question in questions(self.compiled, now)],
+            "waiting": [vars(question) for question in self.waiting],
             "due": self.due,
         }
 

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from .. import discover
 from ..errors import AnswerError, LeaseHeld
-from ..kernel.inputs import Started
 from ..kernel.records import Record
 from ..run.ids import random_id
 from ..run.result import RunResult
@@ -26,9 +25,9 @@ from . import start
 from .ask import answer_from, answer_to
 from .moments import moment
 from .path import PathWriter, show_result
-from .runs_fold import folded
+from .runs_fold import Folded, folded
 from .show import CommandError, complain, interrupted, safe
-from .stored import found, opened
+from .stored import found, journal_of, opened
 
 _AGAIN_S = 0.25
 """The pause between two tries to own a run."""
@@ -54,12 +53,12 @@ class GoingOn:
     runner: Runner[Any, Any]
     deps: Any
     path: PathWriter | None
-    before: Result
+    before: Folded
 
     @property
     def run_id(self) -> str:
         """Names it."""
-        return self.before.run_id
+        return self.before.now.run_id
 
     def resume(self) -> Result:
         """Go on from where its process ended; let its questions expire whose time is over."""
@@ -109,9 +108,7 @@ class GoingOn:
     def show(self, result: Result) -> None:
         """Show where it ended, or what it waits for."""
         if result.status == "finished":
-            first = result.journal[0]
-            assert isinstance(first, Started)  # or it would not fold
-            show_result(self.out, self.runner.replay([first]).context, result, first.limits.tokens)
+            show_result(self.out, self.before.steps[0].context, result, self.before.compiled.limits.tokens)
             return
         for question in result.waiting:
             until = "" if question.expires_at is None else f", until {moment(question.expires_at)}"
@@ -134,13 +131,11 @@ def going_on(
     machine = discover.machine(target, Path.cwd())
     with opened(url) as store:
         run = found(store, run_id)
-        journal = asyncio.run(store.load(run_id))[: run.inputs]
-        folded(machine.definition, run, journal)
+        before = folded(machine.definition, run, journal_of(store, run))
         path = PathWriter(out, machine.definition, is_alive=False) if is_shown else None
         runner = Runner[Any, Any](
             machine, model=start.model_of(machine, model), observers=_observers(path), store=store
         )
-        before = runner.replay(journal)
         with start.dependencies(machine) as deps, interrupted(lambda: _standing(store, run_id)):
             yield GoingOn(target, out, store, runner, deps, path, before)
 
@@ -174,20 +169,20 @@ async def _when_free(go_on: Callable[[], Awaitable[Result]], lease_s: float) -> 
         await asyncio.sleep(_AGAIN_S)
 
 
-def _picked(run: Result, key: str | None) -> Question:
+def _picked(run: Folded, key: str | None) -> Question:
     """Return the question that is answered.
 
     Raises CommandError: if the run does not wait for it, or for several and none is named.
     """
-    asked = {question.key: question for question in run.waiting}
+    now, asked = run.now, {question.key: question for question in run.waiting}
     if not asked:
-        raise CommandError(f"run {run.run_id!r} waits for no answer: it is {run.status} in {run.state.name!r}")
+        raise CommandError(f"run {now.run_id!r} waits for no answer: it is {now.status} in {now.state!r}")
     if key is None and len(asked) > 1:
         raise CommandError(
-            f"run {run.run_id!r} waits for several answers: say --question and one of {', '.join(asked)}"
+            f"run {now.run_id!r} waits for several answers: say --question and one of {', '.join(asked)}"
         )
     if key is not None and key not in asked:
-        raise CommandError(f"run {run.run_id!r} has no open question {key!r}: it waits for {', '.join(asked)}")
+        raise CommandError(f"run {now.run_id!r} has no open question {key!r}: it waits for {', '.join(asked)}")
     return asked[key or next(iter(asked))]
 
 

@@ -14,7 +14,6 @@ from ..kernel.configuration import Configuration
 from ..kernel.inputs import Input
 from ..kernel.legal import menu
 from ..kernel.records import Landed
-from ..run.waiting import questions
 from ..store.values import Listed
 from .moments import moment, span
 from .runs_fold import Folded
@@ -132,7 +131,7 @@ def _dollars(micro: int) -> str:
 
 
 def _waits(run: Folded) -> _Lines:
-    for question in questions(run.compiled, run.now):
+    for question in run.waiting:
         until = "" if question.expires_at is None else f", until {moment(question.expires_at)}"
         yield "waits for", f"{question.text}  ({question.key}{until})"
     for owed in run.due:
