@@ -23,7 +23,7 @@ from ..run.waiting import Question
 from ..store.base import Store
 from . import start
 from .ask import answer_from, answer_to
-from .moments import moment
+from .moments import moment, until
 from .path import PathWriter, show_result
 from .runs_fold import Folded, folded
 from .show import CommandError, complain, interrupted, safe
@@ -111,9 +111,11 @@ class GoingOn:
             show_result(self.out, self.before.steps[0].context, result, self.before.compiled.limits.tokens)
             return
         for question in result.waiting:
-            until = "" if question.expires_at is None else f", until {moment(question.expires_at)}"
             said = Text("Waits: ").append(safe(question.text), style="bold yellow")
-            self.out.print(said.append(f"  ({safe(question.key)}{until})", style="not bold dim"), soft_wrap=True)
+            self.out.print(
+                said.append(f"  ({safe(question.key)}{until(question.expires_at)})", style="not bold dim"),
+                soft_wrap=True,
+            )
         command = f"fsm-orch runs answer {self.run_id} {self.target} --store ..."
         self.out.print(Text(f"To answer: {command}", style="dim"), soft_wrap=True)
 

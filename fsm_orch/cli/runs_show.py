@@ -15,7 +15,7 @@ from ..kernel.inputs import Input
 from ..kernel.legal import menu
 from ..kernel.records import Landed
 from ..store.values import Listed
-from .moments import moment, span
+from .moments import moment, span, until
 from .runs_fold import Folded
 from .runs_list import standing
 from .runs_said import said
@@ -132,8 +132,7 @@ def _dollars(micro: int) -> str:
 
 def _waits(run: Folded) -> _Lines:
     for question in run.waiting:
-        until = "" if question.expires_at is None else f", until {moment(question.expires_at)}"
-        yield "waits for", f"{question.text}  ({question.key}{until})"
+        yield "waits for", f"{question.text}  ({question.key}{until(question.expires_at)})"
     for owed in run.due:
         yield "due", owed
 
