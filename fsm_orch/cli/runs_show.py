@@ -13,7 +13,7 @@ from ..define.wording import number_of
 from ..kernel.configuration import Configuration
 from ..kernel.inputs import Input
 from ..kernel.legal import menu
-from ..kernel.records import Landed
+from ..run.result import landing_of
 from ..store.values import Listed
 from .moments import moment, span, until
 from .runs_fold import Folded
@@ -96,9 +96,9 @@ def show_fold(out: Console, run: Folded) -> None:
 
 
 def _path(run: Folded) -> _Lines:
-    landed = next((record for record in run.records if isinstance(record, Landed) and not record.stamp.path), None)
+    landing = landing_of(run.records)
     for place, hop in enumerate(run.path):
-        why = f"  ({landed.reason}: {landed.detail})" if hop.handoff is None and landed is not None else ""
+        why = f"  ({landing.reason}: {landing.detail})" if hop.handoff is None and landing is not None else ""
         yield "" if place else "path", f"{hop}{why}"
 
 
