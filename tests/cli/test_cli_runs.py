@@ -5,7 +5,8 @@ import json
 
 import pytest
 from cli.conftest import DESK
-from cli.test_cli_run import HUMAN, TOOL, assert_refused, scripted
+from cli.test_cli_run import assert_refused, scripted
+from cli.test_cli_run_asks import HUMAN, TOOL
 from support.in_store import change, put
 
 from fsm_orch.cli import app
