@@ -7,9 +7,11 @@ import pytest
 from cli.conftest import DESK
 from cli.test_cli_run import assert_refused, scripted
 from cli.test_cli_run_asks import HUMAN, TOOL
+from msgspec.structs import replace
 from support.in_store import change, put
 
 from fsm_orch.cli import app
+from fsm_orch.cli.stored import found, journal_of, opened
 from fsm_orch.kernel.inputs import Answered
 from fsm_orch.store import Head, store_at
 
@@ -264,6 +266,38 @@ def test_several_fields_are_answered_by_an_object(cli, human):
 
     told = json.loads(result.stdout)
     assert (told["state"], told["context"]["cents"]) == ("paid", 5)
+
+
+def test_as_json_what_a_machine_prints_is_beside_the_object(cli, write):
+    """With --json stdout is one object, whatever the code of the machine prints when the run goes on."""
+    module = write("""
+    from fsm_orch import *
+
+    class Claim(Context):
+        query: str
+        note: str | None = None
+
+    def tell(visit: Visit[Claim]):
+        print("told")
+
+    class Desk(Machine[Claim]):
+        ask = State(HumanAgent("Which?", reads=Claim.query, writes=Claim.note), initial=True)
+        tell = State(tell)
+        done, human = Final(), Final(fallback=True)
+        flow = ask >> tell >> done
+""")
+    assert cli.invoke(app, ["run", module, "a cup", *STORE, "--json"]).exit_code == 3
+    result = cli.invoke(app, ["runs", "answer", asked(URL)[0], module, "this", *STORE, "--json"])
+
+    assert (json.loads(result.stdout)["state"], result.stderr) == ("done", "told\n")
+
+
+def test_what_came_since_a_run_was_looked_at_is_left_out(tool):
+    """Its journal ends where its head stands: a worker may store more in between."""
+    with opened(URL) as store:
+        run = found(store, asked(URL)[0])
+        earlier = replace(run, inputs=run.inputs - 1)
+        assert journal_of(store, earlier) == journal_of(store, run)[:-1]
 
 
 def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, human):
