@@ -89,10 +89,7 @@ class Fallback:
         from .prices import dearest_if_known, price_by_name  # noqa: PLC0415 - the price table loads an HTTP client
 
         return dearest_if_known(
-            {
-                name: price_by_name(model) if isinstance(model, str) else model.price
-                for name, model in self._named()
-            }
+            {name: price_by_name(model) if isinstance(model, str) else model.price for name, model in self._named()}
         )
 
     def objection(self, settings: ModelSettings) -> str | None:
