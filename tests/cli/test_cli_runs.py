@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 from cli.conftest import DESK
@@ -318,6 +319,17 @@ def test_a_run_that_waits_is_resumed_to_where_it_waits(cli, tool):
     assert result.exit_code == 3
     assert f"Waits: Use pay(cents=5)?  ({run_id}:0:1)\n" in result.stdout
     assert result.stdout.endswith(f"To answer: fsm-orch runs answer {run_id} {tool} --store ...\n")
+
+
+def test_until_when_a_question_is_open_stands_beside_it(cli, write):
+    """Its run, shown and resumed, says the moment behind the key of the question."""
+    module = write(HUMAN.replace("initial=True", "initial=True, expires_s=3600"))
+    assert cli.invoke(app, ["run", module, "a cup", *STORE, "--json"]).exit_code == 3
+    run_id, _ = asked(URL)
+
+    for command in ("show", "resume"):
+        told = cli.invoke(app, ["runs", command, run_id, module, *STORE]).stdout
+        assert re.search(rf"Pay this\?  \({run_id}\S*, until \d{{4}}-\d\d-\d\d \d\d:\d\d\)", told), told
 
 
 def test_an_expired_question_is_not_answered_and_lets_its_run_go_on(cli, write):
