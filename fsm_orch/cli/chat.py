@@ -6,8 +6,8 @@ import asyncio
 import io
 import secrets
 import sys
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -139,13 +139,8 @@ class _Chat:
         run_id, answer = self._last.run_id, _answer(question, line)
         if answer is None:
             answer = answer_to(self._out, question)
-        return self._waited_for(lambda: self._runner.resume(run_id, answer, question=question, deps=self._deps))
-
-    def _waited_for(self, go: Callable[[], Coroutine[Any, Any, RunResult[Any]]]) -> RunResult[Any]:
-        if not self._out.is_terminal:
-            return asyncio.run(go())
-        with self._out.status(_WAITING):
-            return asyncio.run(go())
+        with self._out.status(_WAITING) if self._out.is_terminal else nullcontext():
+            return asyncio.run(self._runner.resume(run_id, answer, question=question, deps=self._deps))
 
     def _show(self, result: RunResult[Any], told: int) -> None:
         """Write what was said, where the run stands, and what is left.

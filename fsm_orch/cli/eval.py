@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -24,6 +22,7 @@ from ..run.delta import TextDelta
 from ..run.runner import Runner
 from . import files, queries, start
 from .curve import tradeoff
+from .outcome import json_alone
 from .queries import Query
 from .scores import TITLE, Scores, picture, print_json, show
 from .show import CommandError, complaints, console, interrupted
@@ -76,8 +75,7 @@ def evaluate(
 
     Exit codes: 0 measured, however well the machine routes; 2 could not start; 130 interrupted.
     """
-    stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
-    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with complaints(), json_alone(as_json) as stdout:
         if plot is not None:
             files.check_writable(plot, _PICTURE, force=force)
         machines = [discover.machine(name, Path.cwd()) for name in (target, *(beside or ()))]

@@ -28,6 +28,11 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")  # the one on the reader's wall
 
 
+def until(at: float | None) -> str:
+    """Return ", until" a moment, to follow what ends then; empty if it does not end."""
+    return "" if at is None else f", until {moment(at)}"
+
+
 def seconds_of(text: str) -> float:
     """Return the seconds of a span such as `30d`, `12h` or `90m`.
 

@@ -1,8 +1,11 @@
-"""What commands that run machines give: the result of a run as JSON, or an exit code."""
+"""What commands that run machines give: JSON alone, the result of a run as JSON, or an exit code."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from typing import Annotated, Any, TextIO
 
 import typer
 from pydantic_core import to_jsonable_python
@@ -14,6 +17,14 @@ WAITS = 3
 """The exit code of a run that waits for a human."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+@contextmanager
+def json_alone(as_json: bool) -> Iterator[TextIO]:
+    """Yield stdout. With --json it is for JSON alone: what the user's module prints meanwhile goes to stderr."""
+    stdout = sys.stdout
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        yield stdout
 
 
 def as_json(result: RunResult[Any]) -> dict[str, Any]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +19,6 @@ from ..observe.log import log_records
 from ..run.ids import random_id
 from ..run.result import RunResult
 from ..run.runner import Runner
-from ..store.base import Store
 from ..store.memory import MemoryStore
 from . import outcome, start
 from .ask import answer_to
@@ -63,8 +61,9 @@ def run(
     human; 130 it was interrupted: it has landed, unless it waits for a human, or --store keeps it; 143 it was
     terminated, and --store keeps it.
     """
-    stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
-    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext(), _kept(store) as kept:
+    is_kept = store is not None
+    keeping = nullcontext(MemoryStore()) if store is None else opened(store, is_there=False)
+    with complaints(), outcome.json_alone(as_json) as stdout, keeping as kept:
         machine = discover.machine(target, Path.cwd())
         context = start.context(machine.definition.context, text, fields)
         runner = Runner[Any, Any](
@@ -74,7 +73,7 @@ def run(
             on_prompt=prompt_writer(console(stderr=True)) if prompts else None,
             store=kept,
         )
-        run_id, is_kept = random_id(), store is not None
+        run_id = random_id()
         ended = "the run is stored, and goes on by fsm-orch runs resume" if is_kept else "the run was landed"
         with start.dependencies(machine) as deps, interrupted(ended), _terminated(ended):
             if as_json:
@@ -87,19 +86,9 @@ def run(
                 is_alive = not (events or prompts)
                 result = _shown(runner, context, deps, run_id, is_alive=is_alive, is_kept=is_kept)
         if result.status == "waiting":
-            if store is not None:
+            if is_kept:
                 complain(f"To answer it at any time: fsm-orch runs answer {run_id} {target} --store ...")
             raise typer.Exit(outcome.WAITS)
-
-
-@contextmanager
-def _kept(url: str | None) -> Iterator[Store]:
-    """Yield the store of a run: the one at a URL, or one that ends with this process."""
-    if url is None:
-        yield MemoryStore()
-        return
-    with opened(url, is_there=False) as store:
-        yield store
 
 
 async def _drained(runner: Runner[Any, Any], running: Awaitable[RunResult[Any]], *, is_kept: bool) -> RunResult[Any]:

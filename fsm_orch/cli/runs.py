@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -20,20 +18,15 @@ from ..store.base import PAGE, Store
 from ..store.values import RunStatus
 from . import runs_by_hand, runs_fold, runs_list, runs_show
 from .moments import seconds_of
-from .outcome import AsJson
+from .outcome import AsJson, json_alone
 from .show import CommandError, complaints, console, interrupted, safe
 from .start import OptionalTarget
-from .stored import RunId, StoreUrl, found, opened
+from .stored import RunId, StoreUrl, found, journal_of, opened
 
 app = typer.Typer(help="Look at stored runs, and go on with them by hand.", no_args_is_help=True)
 
 _MANY = 500
 """How many runs are counted at once."""
-
-
-@app.callback()
-def main() -> None:
-    """Look at stored runs, and go on with them by hand."""
 
 
 @app.command(name="list")
@@ -92,13 +85,12 @@ def show(
 
     Exit codes: 0 it is shown; 2 it is not known, or MODULE is not what it was started with; 130 it was interrupted.
     """
-    stdout = sys.stdout
-    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with complaints(), json_alone(as_json) as stdout:
         if at is not None and target is None:
             raise CommandError("--at shows what a machine makes of a run: name its MODULE too")
         with opened(store) as kept, interrupted("nothing has changed"):
             run = found(kept, run_id)
-            journal = asyncio.run(kept.load(run_id))[: run.inputs]  # what came since is not what the head is of
+            journal = journal_of(kept, run)
         machine = None if target is None else discover.machine(target, Path.cwd())
         folded = None if machine is None else runs_fold.folded(machine.definition, run, journal, at=at)
         journal = journal[:at]

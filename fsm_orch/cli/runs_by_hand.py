@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import sys
 from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
 from typing import Annotated
 
 import orjson
@@ -115,8 +113,7 @@ def _go_on(
     run_id: str, target: str, url: str, model: str | None, how: Callable[[GoingOn], Result], *, as_json: bool
 ) -> None:
     """Go on with a run, and show where it comes to."""
-    stdout = sys.stdout  # with --json for the object alone: what the user's module prints goes to stderr
-    with complaints(), redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with complaints(), outcome.json_alone(as_json) as stdout:
         out = console(stderr=as_json)
         with going_on(out, url, run_id, target, model=model, is_shown=not as_json) as run:
             try:

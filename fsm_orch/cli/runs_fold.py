@@ -17,11 +17,11 @@ from ..kernel.effects import Act, UseTool
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.legal import menu
-from ..kernel.records import HandedOff, Landed, Record
+from ..kernel.records import Record
 from ..kernel.step import step
 from ..run.head import check_head
-from ..run.result import Hop
-from ..run.waiting import questions
+from ..run.result import Hop, path_of
+from ..run.waiting import Question, questions
 from ..store.values import Listed
 from .show import CommandError
 
@@ -42,11 +42,12 @@ class Folded:
     @property
     def path(self) -> Sequence[Hop]:
         """The transitions that the run itself took."""
-        return [
-            Hop(record.source, record.handoff if isinstance(record, HandedOff) else None, record.target)
-            for record in self.records
-            if isinstance(record, HandedOff | Landed) and not record.stamp.path
-        ]
+        return path_of(self.records)
+
+    @property
+    def waiting(self) -> Sequence[Question]:
+        """What it asks humans."""
+        return questions(self.compiled, self.now)
 
     @property
     def due(self) -> Sequence[str]:
@@ -75,7 +76,7 @@ class Folded:
                 )
             }
             | {"left": ledger.remaining},
-            "waiting": [vars(question) for question in questions(self.compiled, now)],
+            "waiting": [vars(question) for question in self.waiting],
             "due": self.due,
         }
 

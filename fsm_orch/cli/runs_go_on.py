@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
 from .. import discover
 from ..errors import AnswerError, LeaseHeld
-from ..kernel.inputs import Started
 from ..kernel.records import Record
 from ..run.ids import random_id
 from ..run.result import RunResult
@@ -25,11 +23,11 @@ from ..run.waiting import Question
 from ..store.base import Store
 from . import start
 from .ask import answer_from, answer_to
-from .moments import moment
+from .moments import moment, until
 from .path import PathWriter, show_result
-from .runs_fold import folded
-from .show import INTERRUPTED, CommandError, complain, safe
-from .stored import found, opened
+from .runs_fold import Folded, folded
+from .show import CommandError, complain, interrupted, safe
+from .stored import found, journal_of, opened
 
 _AGAIN_S = 0.25
 """The pause between two tries to own a run."""
@@ -55,12 +53,12 @@ class GoingOn:
     runner: Runner[Any, Any]
     deps: Any
     path: PathWriter | None
-    before: Result
+    before: Folded
 
     @property
     def run_id(self) -> str:
         """Names it."""
-        return self.before.run_id
+        return self.before.now.run_id
 
     def resume(self) -> Result:
         """Go on from where its process ended; let its questions expire whose time is over."""
@@ -110,14 +108,14 @@ class GoingOn:
     def show(self, result: Result) -> None:
         """Show where it ended, or what it waits for."""
         if result.status == "finished":
-            first = result.journal[0]
-            assert isinstance(first, Started)  # or it would not fold
-            show_result(self.out, self.runner.replay([first]).context, result, first.limits.tokens)
+            show_result(self.out, self.before.steps[0].context, result, self.before.compiled.limits.tokens)
             return
         for question in result.waiting:
-            until = "" if question.expires_at is None else f", until {moment(question.expires_at)}"
             said = Text("Waits: ").append(safe(question.text), style="bold yellow")
-            self.out.print(said.append(f"  ({safe(question.key)}{until})", style="not bold dim"), soft_wrap=True)
+            self.out.print(
+                said.append(f"  ({safe(question.key)}{until(question.expires_at)})", style="not bold dim"),
+                soft_wrap=True,
+            )
         command = f"fsm-orch runs answer {self.run_id} {self.target} --store ..."
         self.out.print(Text(f"To answer: {command}", style="dim"), soft_wrap=True)
 
@@ -135,14 +133,12 @@ def going_on(
     machine = discover.machine(target, Path.cwd())
     with opened(url) as store:
         run = found(store, run_id)
-        journal = asyncio.run(store.load(run_id))[: run.inputs]
-        folded(machine.definition, run, journal)
+        before = folded(machine.definition, run, journal_of(store, run))
         path = PathWriter(out, machine.definition, is_alive=False) if is_shown else None
         runner = Runner[Any, Any](
             machine, model=start.model_of(machine, model), observers=_observers(path), store=store
         )
-        before = runner.replay(journal)
-        with start.dependencies(machine) as deps, _interrupted(store, run_id):
+        with start.dependencies(machine) as deps, interrupted(lambda: _standing(store, run_id)):
             yield GoingOn(target, out, store, runner, deps, path, before)
 
 
@@ -150,15 +146,10 @@ def _observers(path: PathWriter | None) -> list[Callable[[Record], object]]:
     return [] if path is None else [lambda record: path.write([record])]
 
 
-@contextmanager
-def _interrupted(store: Store, run_id: str) -> Iterator[None]:
-    """Turn Ctrl-C into one line that says where the run stands, and an exit."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        is_over = found(store, run_id).head.status == "finished"
-        complain(f"Interrupted: {'the run was landed' if is_over else 'the run can go on: fsm-orch runs resume'}")
-        raise typer.Exit(INTERRUPTED) from None
+def _standing(store: Store, run_id: str) -> str:
+    """Return what became of a run that was interrupted."""
+    is_over = found(store, run_id).head.status == "finished"
+    return "the run was landed" if is_over else "the run can go on: fsm-orch runs resume"
 
 
 async def _when_free(go_on: Callable[[], Awaitable[Result]], lease_s: float) -> Result:
@@ -180,20 +171,20 @@ async def _when_free(go_on: Callable[[], Awaitable[Result]], lease_s: float) -> 
         await asyncio.sleep(_AGAIN_S)
 
 
-def _picked(run: Result, key: str | None) -> Question:
+def _picked(run: Folded, key: str | None) -> Question:
     """Return the question that is answered.
 
     Raises CommandError: if the run does not wait for it, or for several and none is named.
     """
-    asked = {question.key: question for question in run.waiting}
+    now, asked = run.now, {question.key: question for question in run.waiting}
     if not asked:
-        raise CommandError(f"run {run.run_id!r} waits for no answer: it is {run.status} in {run.state.name!r}")
+        raise CommandError(f"run {now.run_id!r} waits for no answer: it is {now.status} in {now.state!r}")
     if key is None and len(asked) > 1:
         raise CommandError(
-            f"run {run.run_id!r} waits for several answers: say --question and one of {', '.join(asked)}"
+            f"run {now.run_id!r} waits for several answers: say --question and one of {', '.join(asked)}"
         )
     if key is not None and key not in asked:
-        raise CommandError(f"run {run.run_id!r} has no open question {key!r}: it waits for {', '.join(asked)}")
+        raise CommandError(f"run {now.run_id!r} has no open question {key!r}: it waits for {', '.join(asked)}")
     return asked[key or next(iter(asked))]
 
 

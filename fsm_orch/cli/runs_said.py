@@ -12,7 +12,7 @@ from ..kernel import inputs
 from ..kernel.inputs import Input
 from ..kernel.requests import AskHuman, Request, RunPart, UseTool
 from ..run.result import cut
-from .moments import moment
+from .moments import until
 
 
 def said(event: Input) -> str:
@@ -39,8 +39,7 @@ def _said(event: Input) -> str:
         case inputs.Failed(reason=reason, detail=detail):
             return f"{reason}: {detail}" if detail else reason
         case inputs.Asked(requests=requests, expires_at=expires_at):
-            until = "" if expires_at is None else f", until {moment(expires_at)}"
-            return "; ".join(map(_wanted, requests)) + until
+            return "; ".join(map(_wanted, requests)) + until(expires_at)
         case inputs.Answered(ask=ask, ok=ok, value=value, who=who):
             by = f", by {who}" if who else ""
             return f"request {ask}{by}{'' if ok else ', failed'}: {value if isinstance(value, str) else _json(value)}"

@@ -13,10 +13,9 @@ from ..define.wording import number_of
 from ..kernel.configuration import Configuration
 from ..kernel.inputs import Input
 from ..kernel.legal import menu
-from ..kernel.records import Landed
-from ..run.waiting import questions
+from ..run.result import landing_of
 from ..store.values import Listed
-from .moments import moment, span
+from .moments import moment, span, until
 from .runs_fold import Folded
 from .runs_list import standing
 from .runs_said import said
@@ -97,9 +96,9 @@ def show_fold(out: Console, run: Folded) -> None:
 
 
 def _path(run: Folded) -> _Lines:
-    landed = next((record for record in run.records if isinstance(record, Landed) and not record.stamp.path), None)
+    landing = landing_of(run.records)
     for place, hop in enumerate(run.path):
-        why = f"  ({landed.reason}: {landed.detail})" if hop.handoff is None and landed is not None else ""
+        why = f"  ({landing.reason}: {landing.detail})" if hop.handoff is None and landing is not None else ""
         yield "" if place else "path", f"{hop}{why}"
 
 
@@ -132,9 +131,8 @@ def _dollars(micro: int) -> str:
 
 
 def _waits(run: Folded) -> _Lines:
-    for question in questions(run.compiled, run.now):
-        until = "" if question.expires_at is None else f", until {moment(question.expires_at)}"
-        yield "waits for", f"{question.text}  ({question.key}{until})"
+    for question in run.waiting:
+        yield "waits for", f"{question.text}  ({question.key}{until(question.expires_at)})"
     for owed in run.due:
         yield "due", owed
 

@@ -9,7 +9,7 @@ import io
 import linecache
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,16 +92,16 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def interrupted(what: str) -> Iterator[None]:
+def interrupted(what: str | Callable[[], str]) -> Iterator[None]:
     """Turn Ctrl-C into one line and an exit. By then asyncio has cancelled the runs under way, which landed them.
 
     Args:
-        what: says what became of them.
+        what: says what became of them, or looks and returns it.
     """
     try:
         yield
     except KeyboardInterrupt:
-        complain(f"Interrupted: {what}")
+        complain(f"Interrupted: {what if isinstance(what, str) else what()}")
         raise typer.Exit(INTERRUPTED) from None
 
 

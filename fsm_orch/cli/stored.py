@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..kernel.inputs import Input
 from ..store.base import Store
 from ..store.named import store_at
 from ..store.values import Listed
@@ -56,10 +57,10 @@ def found(store: Store, run_id: str) -> Listed:
     """
     rows = asyncio.run(store.list(run_id=run_id))
     if not rows:
-        raise unknown(run_id)
+        raise CommandError(f"this store knows of no run {run_id!r}: fsm-orch runs list shows those that it knows")
     return rows[0]
 
 
-def unknown(run_id: str) -> CommandError:
-    """Return what is said of a run that a store does not know."""
-    return CommandError(f"this store knows of no run {run_id!r}: fsm-orch runs list shows those that it knows")
+def journal_of(store: Store, run: Listed) -> tuple[Input, ...]:
+    """Return the inputs that the head of a run is of; what came since is left out."""
+    return asyncio.run(store.load(run.run_id))[: run.inputs]

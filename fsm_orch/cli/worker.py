@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ from ..store.named import store_at
 from . import start
 from .logs import Reports, json_logger
 from .show import complaints
+from .stored import StoreUrl
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -29,15 +30,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def worker(
     target: start.Target,
     *,
-    store: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            envvar="FSM_ORCH_STORE",
-            show_envvar=False,
-            help="The store: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. Or set FSM_ORCH_STORE.",
-        ),
-    ],
+    store: StoreUrl,
     also: Annotated[
         list[str] | None,
         typer.Option(metavar="MODULE[:Machine]", help="Drive these runs too, such as an older version's; repeatable."),
@@ -74,7 +67,7 @@ def worker(
     with complaints(), ExitStack() as stack:
         machines = _different([discover.machine(each, Path.cwd()) for each in (target, *(also or ()))])
         factory = _factory(machines, deps, stack)
-        kept, log = store_at(store, lease_s=lease_s), json_logger()
+        kept, log = stack.enter_context(closing(store_at(store, lease_s=lease_s))), json_logger()
         runners = [
             Runner[Any, Any](
                 machine,
@@ -94,7 +87,10 @@ def worker(
 
 def _different(machines: Sequence[AnyMachine]) -> list[AnyMachine]:
     """Return each machine once: two of one digest are one."""
-    return list({machine.definition.digest: machine for machine in reversed(machines)}.values())[::-1]
+    found: dict[str, AnyMachine] = {}
+    for machine in machines:
+        found.setdefault(machine.definition.digest, machine)
+    return list(found.values())
 
 
 def _factory(machines: Sequence[AnyMachine], named: str | None, stack: ExitStack) -> Factory[Any] | None:

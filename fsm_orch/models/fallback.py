@@ -89,19 +89,20 @@ class Fallback:
         from .prices import dearest_if_known, price_by_name  # noqa: PLC0415 - the price table loads an HTTP client
 
         return dearest_if_known(
-            {
-                name: price_by_name(model) if isinstance(model, str) else model.price
-                for name, model in zip(self.name.split(","), self.models, strict=True)
-            }
+            {name: price_by_name(model) if isinstance(model, str) else model.price for name, model in self._named()}
         )
 
     def objection(self, settings: ModelSettings) -> str | None:
         """Return which of its models cannot keep to some settings, and why."""
-        for name, model in zip(self.name.split(","), self.models, strict=True):
+        for name, model in self._named():
             why = not_taken_by(model, settings) if isinstance(model, str) else objection(model, settings)
             if why:
                 return f"{name}: {why}"
         return None
+
+    def _named(self) -> Iterator[tuple[str, str | Model]]:
+        """Return each model with its name, opened or not."""
+        return zip(self.name.split(","), self.models, strict=True)
 
     async def count(self, request: Request) -> int:
         """Return the largest of its models' bounds.

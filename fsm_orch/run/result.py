@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -88,19 +89,12 @@ class RunResult(Generic[C]):
     @cached_property
     def path(self) -> tuple[Hop, ...]:
         """The transitions that the run itself took, in order; those inside it are among the records, by their path."""
-        return tuple(
-            Hop(record.source, record.handoff if isinstance(record, HandedOff) else None, record.target)
-            for record in self.records
-            if isinstance(record, HandedOff | Landed) and not record.stamp.path
-        )
+        return path_of(self.records)
 
     @cached_property
     def landing(self) -> Landing | None:
         """Why the run was landed; None if it was not."""
-        for record in reversed(self.records):
-            if isinstance(record, Landed) and not record.stamp.path:
-                return Landing(record.reason, record.detail)
-        return None
+        return landing_of(self.records)
 
     @cached_property
     def messages(self) -> tuple[Message, ...]:
@@ -141,6 +135,23 @@ class RunResult(Generic[C]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, error=together(state["error"]))
+
+
+def path_of(records: Sequence[Record]) -> tuple[Hop, ...]:
+    """Return the transitions that a run itself took, in order."""
+    return tuple(
+        Hop(record.source, record.handoff if isinstance(record, HandedOff) else None, record.target)
+        for record in records
+        if isinstance(record, HandedOff | Landed) and not record.stamp.path
+    )
+
+
+def landing_of(records: Sequence[Record]) -> Landing | None:
+    """Return why a run itself was landed; None if it was not."""
+    for record in reversed(records):
+        if isinstance(record, Landed) and not record.stamp.path:
+            return Landing(record.reason, record.detail)
+    return None
 
 
 _MOST_CHARS = 300

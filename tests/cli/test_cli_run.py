@@ -1,21 +1,17 @@
 """`fsm-orch run`."""
 
-import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import structlog
-from support.interrupted import begun
 
 from fsm_orch import ModelUnavailable, ScriptedModel
 from fsm_orch.cli import app
 from fsm_orch.models import registry
-from fsm_orch.store import store_at
 
 SCRIPT = Path(sys.executable).with_name("fsm-orch")
 
@@ -299,176 +295,6 @@ def test_a_narrow_encoding_does_not_end_a_run(desk, tmp_path):
     assert b"You asked: h\\xe4llo" in ran.stdout
 
 
-def test_an_interrupted_run_is_landed(write, tmp_path):
-    """Ctrl-C lands the run, closes its dependencies, says one line and exits with 130."""
-    module = write(
-        DEPS.replace("def look(", "async def look(").replace(
-            "return {Ticket.answer", "await __import__('asyncio').sleep(60)\n        return {Ticket.answer"
-        )
-        + """
-    @contextmanager
-    def deps() -> Iterator[Shop]:
-        try:
-            yield Shop()
-        finally:
-            print("closed")
-"""
-    )
-    running = begun(SCRIPT, "run", module, "x", "--json", "--events", cwd=tmp_path)
-    with running:
-        assert running.stderr is not None
-        while "visit_started" not in (line := running.stderr.readline()):
-            assert line, "it ended before its first visit"
-        running.send_signal(signal.SIGINT)
-        stdout, stderr = running.communicate(timeout=60)
-
-    *logged, said, closed = stderr.splitlines()
-    assert (running.returncode, stdout) == (130, "")
-    assert [json.loads(line)["event"] for line in logged] == ["landed", "run_finished"]
-    assert (said, closed) == ("fsm-orch: Interrupted: the run was landed", "closed")
-
-
-@pytest.mark.parametrize(
-    ("number", "code", "why"),
-    [
-        (signal.SIGINT, 130, "Interrupted: the run is stored, and goes on by fsm-orch runs resume"),
-        (signal.SIGTERM, 143, "Terminated: the run is stored, and goes on by fsm-orch runs resume"),
-    ],
-)
-def test_a_run_in_a_store_is_left_to_another_process(write, tmp_path, number, code, why):
-    """With --store a signal releases the run instead of landing it, and says where it goes on."""
-    module = write(SLOW)
-    running = begun(SCRIPT, "run", module, "x", "--json", "--events", "--store", "sqlite:///runs.db", cwd=tmp_path)
-    with running:
-        assert running.stderr is not None
-        while '"handed_off"' not in (line := running.stderr.readline()):
-            assert line, "it ended before its first hop"
-        running.send_signal(number)
-        stdout, stderr = running.communicate(timeout=60)
-    store = store_at(f"sqlite:///{tmp_path}/runs.db")
-    (row,) = asyncio.run(store.list())
-
-    assert (code, "") == (running.returncode, stdout)
-    assert why in " ".join(stderr.split())
-    assert (None, "running", "second") == (row.owner, row.head.status, row.head.state)
-
-
-SLOW = """
-    import asyncio
-    from fsm_orch import *
-
-    class Ticket(Context):
-        query: str
-
-    def begin(visit: Visit[Ticket]) -> None:
-        pass
-
-    async def wait(visit: Visit[Ticket]) -> Reply:
-        await asyncio.sleep(0.2)
-        return Reply(Desk.again)
-
-    class Desk(Machine[Ticket]):
-        '''Wait.'''
-
-        first = State(begin, initial=True)
-        second = State(wait, max_visits=900)
-        done, human = Final(), Final(fallback=True)
-        on = first.to(second)
-        again, end = second.to(second), second.to(done)
-        limits = Limits(hops=1_000, deadline_s=600)
-"""
-
-
-HUMAN = """
-    from fsm_orch import *
-
-    class Claim(Context):
-        query: str
-        cents: int | None = None
-        urgent: bool = False
-        note: str | None = None
-
-    class Desk(Machine[Claim]):
-        '''Ask.'''
-
-        ask = State(
-            HumanAgent("Pay this?", reads=Claim.query, writes=(Claim.cents, Claim.urgent, Claim.note)), initial=True
-        )
-        paid, declined, human = Final(), Final(), Final(fallback=True)
-        yes, no = ask.to(paid, "pay it"), ask.to(declined, "do not")
-"""
-
-
-def test_a_human_is_asked_in_the_terminal(cli, write):
-    """The question, what it is about and the meaning of each handoff are shown, and each field is asked for."""
-    result = cli.invoke(app, ["run", write(HUMAN), "a cup"], input="yes\n5\ny\n\n")
-
-    assert result.exit_code == 0
-    for said in ("Pay this?  (ask)", "query  a cup", "yes: pay it; no: do not", "handoff [yes/no]: ", "cents: "):
-        assert said in result.stdout
-    assert "ask       yes     → paid" in result.stdout
-    assert "cents   5" in result.stdout
-    assert "urgent  True" in result.stdout
-    assert "note" not in result.stdout.partition("Ended in paid")[2]
-
-
-def test_an_answer_that_does_not_fit_is_asked_for_again(cli, write):
-    """What the form does not take is told on stderr, and the question comes again."""
-    result = cli.invoke(app, ["run", write(HUMAN), "a cup"], input="maybe\n5\nn\n\nno\nmany\nn\n\nno\n5\nn\nlater\n")
-
-    assert result.exit_code == 0
-    assert result.stdout.count("Pay this?") == 3
-    assert "'maybe' does not exist" in result.stderr
-    assert "cents: Input should be a valid integer" in result.stderr
-    assert "Ended in declined" in result.stdout
-
-
-def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, write):
-    """Without a line to read the run is left, with an exit code of its own."""
-    result = cli.invoke(app, ["run", write(HUMAN), "a cup"], input="yes\n")
-
-    assert result.exit_code == 3
-    assert "waits for an answer" in result.stderr
-
-
-def test_a_question_that_has_expired_is_not_asked_again(cli, write):
-    """An answer that comes too late is told, and the run goes on over `on_timeout`."""
-    late = """
-        late = ask.on_timeout(human)
-"""
-    module = write(HUMAN.replace("initial=True", "initial=True, expires_s=1e-6") + late)
-    result = cli.invoke(app, ["run", module, "a cup"], input="yes\n5\ny\n\n")
-
-    assert result.exit_code == 0
-    assert "has expired" in result.stderr
-    assert "ask       late    → human" in result.stdout
-
-
-def test_an_interrupt_at_a_question_leaves_the_run_waiting(cli, write, monkeypatch):
-    """Ctrl-C lands only what is under way: of a run that waits it is said that it does."""
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("fsm_orch.cli.run.answer_to", interrupted)
-    result = cli.invoke(app, ["run", write(HUMAN), "a cup"])
-
-    assert result.exit_code == 130
-    assert "Interrupted: the run waits for an answer" in result.stderr
-    assert "landed" not in result.stderr
-
-
-def test_as_json_a_question_is_printed(cli, write):
-    """With --json nobody is asked: the object says what the run waits for, and the exit code that it does."""
-    result = cli.invoke(app, ["run", "--json", write(HUMAN), "a cup"])
-    told = json.loads(result.stdout)
-
-    assert (result.exit_code, told["status"], told["state"]) == (3, "waiting", "ask")
-    (question,) = told["waiting"]
-    assert (question["text"], question["shown"]) == ("Pay this?", {"query": "a cup"})
-    assert list(question["form"]["properties"]) == ["handoff", "cents", "urgent", "note"]
-
-
 def test_what_runs_inside_is_shown_below_its_level(cli, write):
     """A hop of a machine inside stands before the one of the machine around it, marked by its depth."""
     nested = """
@@ -489,46 +315,3 @@ def test_what_runs_inside_is_shown_below_its_level(cli, write):
     assert result.exit_code == 0
     lines = [line.split()[:6] for line in result.stdout.splitlines() if "→" in line]
     assert lines == [["1", "·", "look", "flow", "→", "found"], ["1", "work", "end", "→", "done", "10,000"]]
-
-
-TOOL = """
-    from fsm_orch import *
-
-    def pay(cents: int) -> str:
-        '''Pay money back.'''
-        return f"paid {cents}"
-
-    class Claim(Context):
-        query: str
-        note: str | None = None
-
-    class Desk(Machine[Claim]):
-        '''Help.'''
-
-        help = State(
-            LLMAgent("Help.", reads=Claim.query, writes=Claim.note, tools=Tool(pay, approval=True), tool_first=True),
-            initial=True,
-        )
-        paid, human = Final(), Final(fallback=True)
-        done = help.to(paid)
-"""
-
-
-@pytest.mark.parametrize(("line", "told"), [("yes", '{"result":"paid 5"}'), ("n", '{"failed":"a human declined it"}')])
-def test_a_tool_is_approved_in_the_terminal(cli, write, monkeypatch, line, told):
-    """Its arguments are shown, and yes or no is asked for; anything else is asked for again."""
-    seen = []
-
-    def decide(request):
-        seen.append(request.messages[-1].content)
-        return {"reply": {"note": "done"}}
-
-    scripted(monkeypatch, {"reply": {"use": {"tool": "pay", "arguments": {"cents": 5}}}}, decide)
-    result = cli.invoke(app, ["run", write(TOOL), "a cup"], input=f"perhaps\n{line}\n")
-
-    assert result.exit_code == 0
-    assert result.stdout.count("Use pay(cents=5)?  (help)") == 2
-    assert "yes or no: " in result.stdout
-    assert "is answered by True or False" in result.stderr
-    assert seen == [told]
-    assert "Ended in paid" in result.stdout

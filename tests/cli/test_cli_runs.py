@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 from cli.conftest import DESK
-from cli.test_cli_run import HUMAN, TOOL, assert_refused, scripted
+from cli.test_cli_run import assert_refused, scripted
+from cli.test_cli_run_asks import HUMAN, TOOL
+from msgspec.structs import replace
 from support.in_store import change, put
 
 from fsm_orch.cli import app
+from fsm_orch.cli.stored import found, journal_of, opened
 from fsm_orch.kernel.inputs import Answered
 from fsm_orch.store import Head, store_at
 
@@ -265,6 +269,38 @@ def test_several_fields_are_answered_by_an_object(cli, human):
     assert (told["state"], told["context"]["cents"]) == ("paid", 5)
 
 
+def test_as_json_what_a_machine_prints_is_beside_the_object(cli, write):
+    """With --json stdout is one object, whatever the code of the machine prints when the run goes on."""
+    module = write("""
+    from fsm_orch import *
+
+    class Claim(Context):
+        query: str
+        note: str | None = None
+
+    def tell(visit: Visit[Claim]):
+        print("told")
+
+    class Desk(Machine[Claim]):
+        ask = State(HumanAgent("Which?", reads=Claim.query, writes=Claim.note), initial=True)
+        tell = State(tell)
+        done, human = Final(), Final(fallback=True)
+        flow = ask >> tell >> done
+""")
+    assert cli.invoke(app, ["run", module, "a cup", *STORE, "--json"]).exit_code == 3
+    result = cli.invoke(app, ["runs", "answer", asked(URL)[0], module, "this", *STORE, "--json"])
+
+    assert (json.loads(result.stdout)["state"], result.stderr) == ("done", "told\n")
+
+
+def test_what_came_since_a_run_was_looked_at_is_left_out(tool):
+    """Its journal ends where its head stands: a worker may store more in between."""
+    with opened(URL) as store:
+        run = found(store, asked(URL)[0])
+        earlier = replace(run, inputs=run.inputs - 1)
+        assert journal_of(store, earlier) == journal_of(store, run)[:-1]
+
+
 def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, human):
     """The exit code says that it waits, and nothing has changed."""
     run_id, _ = asked(URL)
@@ -283,6 +319,17 @@ def test_a_run_that_waits_is_resumed_to_where_it_waits(cli, tool):
     assert result.exit_code == 3
     assert f"Waits: Use pay(cents=5)?  ({run_id}:0:1)\n" in result.stdout
     assert result.stdout.endswith(f"To answer: fsm-orch runs answer {run_id} {tool} --store ...\n")
+
+
+def test_until_when_a_question_is_open_stands_beside_it(cli, write):
+    """Its run, shown and resumed, says the moment behind the key of the question."""
+    module = write(HUMAN.replace("initial=True", "initial=True, expires_s=3600"))
+    assert cli.invoke(app, ["run", module, "a cup", *STORE, "--json"]).exit_code == 3
+    run_id, _ = asked(URL)
+
+    for command in ("show", "resume"):
+        told = cli.invoke(app, ["runs", command, run_id, module, *STORE]).stdout
+        assert re.search(rf"Pay this\?  \({run_id}\S*, until \d{{4}}-\d\d-\d\d \d\d:\d\d\)", told), told
 
 
 def test_an_expired_question_is_not_answered_and_lets_its_run_go_on(cli, write):

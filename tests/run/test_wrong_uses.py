@@ -292,6 +292,11 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
             "max_output_tokens= is a whole number, not a float",
         ),
         (
+            lambda: LLMAgent("Help.", tools=str.upper, asks=True),
+            TypeError,
+            "asks= is a whole number, not a bool",
+        ),
+        (
             lambda: LLMAgent("Help.", window=3),  # type: ignore[arg-type]
             TypeError,
             "window= takes Window(messages=10), not an int",

@@ -1,0 +1,140 @@
+"""`fsm-orch run` that asks a human: a question of the machine, or whether a tool may be used."""
+
+import json
+
+import pytest
+from cli.test_cli_run import scripted
+
+from fsm_orch.cli import app
+
+HUMAN = """
+    from fsm_orch import *
+
+    class Claim(Context):
+        query: str
+        cents: int | None = None
+        urgent: bool = False
+        note: str | None = None
+
+    class Desk(Machine[Claim]):
+        '''Ask.'''
+
+        ask = State(
+            HumanAgent("Pay this?", reads=Claim.query, writes=(Claim.cents, Claim.urgent, Claim.note)), initial=True
+        )
+        paid, declined, human = Final(), Final(), Final(fallback=True)
+        yes, no = ask.to(paid, "pay it"), ask.to(declined, "do not")
+"""
+
+
+def test_a_human_is_asked_in_the_terminal(cli, write):
+    """The question, what it is about and the meaning of each handoff are shown, and each field is asked for."""
+    result = cli.invoke(app, ["run", write(HUMAN), "a cup"], input="yes\n5\ny\n\n")
+
+    assert result.exit_code == 0
+    for said in ("Pay this?  (ask)", "query  a cup", "yes: pay it; no: do not", "handoff [yes/no]: ", "cents: "):
+        assert said in result.stdout
+    assert "ask       yes     → paid" in result.stdout
+    assert "cents   5" in result.stdout
+    assert "urgent  True" in result.stdout
+    assert "note" not in result.stdout.partition("Ended in paid")[2]
+
+
+def test_an_answer_that_does_not_fit_is_asked_for_again(cli, write):
+    """What the form does not take is told on stderr, and the question comes again."""
+    result = cli.invoke(app, ["run", write(HUMAN), "a cup"], input="maybe\n5\nn\n\nno\nmany\nn\n\nno\n5\nn\nlater\n")
+
+    assert result.exit_code == 0
+    assert result.stdout.count("Pay this?") == 3
+    assert "'maybe' does not exist" in result.stderr
+    assert "cents: Input should be a valid integer" in result.stderr
+    assert "Ended in declined" in result.stdout
+
+
+def test_nobody_at_the_terminal_leaves_the_run_waiting(cli, write):
+    """Without a line to read the run is left, with an exit code of its own."""
+    result = cli.invoke(app, ["run", write(HUMAN), "a cup"], input="yes\n")
+
+    assert result.exit_code == 3
+    assert "waits for an answer" in result.stderr
+
+
+def test_a_question_that_has_expired_is_not_asked_again(cli, write):
+    """An answer that comes too late is told, and the run goes on over `on_timeout`."""
+    late = """
+        late = ask.on_timeout(human)
+"""
+    module = write(HUMAN.replace("initial=True", "initial=True, expires_s=1e-6") + late)
+    result = cli.invoke(app, ["run", module, "a cup"], input="yes\n5\ny\n\n")
+
+    assert result.exit_code == 0
+    assert "has expired" in result.stderr
+    assert "ask       late    → human" in result.stdout
+
+
+def test_an_interrupt_at_a_question_leaves_the_run_waiting(cli, write, monkeypatch):
+    """Ctrl-C lands only what is under way: of a run that waits it is said that it does."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fsm_orch.cli.run.answer_to", interrupted)
+    result = cli.invoke(app, ["run", write(HUMAN), "a cup"])
+
+    assert result.exit_code == 130
+    assert "Interrupted: the run waits for an answer" in result.stderr
+    assert "landed" not in result.stderr
+
+
+def test_as_json_a_question_is_printed(cli, write):
+    """With --json nobody is asked: the object says what the run waits for, and the exit code that it does."""
+    result = cli.invoke(app, ["run", "--json", write(HUMAN), "a cup"])
+    told = json.loads(result.stdout)
+
+    assert (result.exit_code, told["status"], told["state"]) == (3, "waiting", "ask")
+    (question,) = told["waiting"]
+    assert (question["text"], question["shown"]) == ("Pay this?", {"query": "a cup"})
+    assert list(question["form"]["properties"]) == ["handoff", "cents", "urgent", "note"]
+
+
+TOOL = """
+    from fsm_orch import *
+
+    def pay(cents: int) -> str:
+        '''Pay money back.'''
+        return f"paid {cents}"
+
+    class Claim(Context):
+        query: str
+        note: str | None = None
+
+    class Desk(Machine[Claim]):
+        '''Help.'''
+
+        help = State(
+            LLMAgent("Help.", reads=Claim.query, writes=Claim.note, tools=Tool(pay, approval=True), tool_first=True),
+            initial=True,
+        )
+        paid, human = Final(), Final(fallback=True)
+        done = help.to(paid)
+"""
+
+
+@pytest.mark.parametrize(("line", "told"), [("yes", '{"result":"paid 5"}'), ("n", '{"failed":"a human declined it"}')])
+def test_a_tool_is_approved_in_the_terminal(cli, write, monkeypatch, line, told):
+    """Its arguments are shown, and yes or no is asked for; anything else is asked for again."""
+    seen = []
+
+    def decide(request):
+        seen.append(request.messages[-1].content)
+        return {"reply": {"note": "done"}}
+
+    scripted(monkeypatch, {"reply": {"use": {"tool": "pay", "arguments": {"cents": 5}}}}, decide)
+    result = cli.invoke(app, ["run", write(TOOL), "a cup"], input=f"perhaps\n{line}\n")
+
+    assert result.exit_code == 0
+    assert result.stdout.count("Use pay(cents=5)?  (help)") == 2
+    assert "yes or no: " in result.stdout
+    assert "is answered by True or False" in result.stderr
+    assert seen == [told]
+    assert "Ended in paid" in result.stdout
