@@ -2,18 +2,21 @@
 
 It cannot die: whatever is raised in it is told to whoever asked, and it goes on. A database that is away is waited for,
 with a fresh connection at each try; a transaction that fails for any other reason is done again job by job, so that one
-that cannot be done fails alone.
+that cannot be done fails alone. No connection is open while the process forks: the locks of SQLite would be the parent's
+alone, and what the child has committed would be lost with the log that the parent deletes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from ...errors import StoreError
 from .session import Driver, Session
@@ -64,8 +67,11 @@ class Writer(Generic[Work]):
         self._session: Session | None = None
         self._closing = threading.Event()
         self._asking = threading.Lock()
+        self._connected = threading.RLock()
+        """Held while the connection is used."""
         self._thread = threading.Thread(target=self._run, name="fsm_orch store", daemon=True)
         self._thread.start()
+        _writers.add(self)
 
     def do(self, work: Work, *, is_patient: bool = True) -> asyncio.Future[Any]:
         """Have work done, and return a future of what comes of it. It is done, be that cancelled or not.
@@ -91,6 +97,16 @@ class Writer(Generic[Work]):
                 self._queue.put(None)
         if threading.current_thread() is not self._thread:
             self._thread.join()
+
+    def pause(self) -> None:
+        """Wait until no transaction is under way, and close the connection; `go_on` is called next."""
+        self._connected.acquire()
+        if threading.current_thread() is not self._thread:  # a codec may fork, in the middle of a transaction
+            self._drop()
+
+    def go_on(self) -> None:
+        """Go on, with a connection that is opened when there is something to do."""
+        self._connected.release()
 
     def _run(self) -> None:
         is_last = False
@@ -139,20 +155,22 @@ class Writer(Generic[Work]):
         return ()
 
     def _transaction(self, jobs: Sequence[_Job[Work]]) -> Sequence[Any]:
-        session = self._session = self._session or self._open()
-        try:
-            session.begin()
-            done = self._play(session, [job.work for job in jobs])
-            session.commit()
-        except BaseException:
-            session.rollback()
-            raise
-        return done
+        with self._connected:
+            session = self._session = self._session or self._open()
+            try:
+                session.begin()
+                done = self._play(session, [job.work for job in jobs])
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+            return done
 
     def _drop(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        with self._connected:
+            if self._session is not None:
+                self._session.close()
+                self._session = None
 
     def _told(self, error: BaseException) -> StoreError:
         """Return an error as callers are told of it: with what can be done, and no value."""
@@ -184,3 +202,28 @@ def _resolve(outcomes: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
+
+
+_writers: WeakSet[Writer[Any]] = WeakSet()
+"""All of this process."""
+_forking = threading.Lock()
+"""Held during a fork: of two threads that fork, each would wait for writers that the other has paused."""
+_paused: list[Writer[Any]] = []
+"""Those that wait for a fork to be over."""
+
+
+def _before_fork() -> None:
+    _forking.acquire()
+    for writer in tuple(_writers):
+        writer.pause()
+        _paused.append(writer)
+
+
+def _after_fork() -> None:
+    while _paused:
+        _paused.pop().go_on()
+    _forking.release()
+
+
+if hasattr(os, "register_at_fork"):  # else this system has none
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
