@@ -399,7 +399,12 @@ def test_what_a_fork_has_stored_outlives_its_parent(tmp_path: Path) -> None:
         ("sqlite:///:memory:", "a store in SQLite is a file"),
         ("sqlite:///runs.db?sync=off", "takes .sync=full or .sync=normal"),
         ("sqlite:///runs.db?mode=ro", "takes .sync=full or .sync=normal"),
+        ("sqlite://[hunter2/x", "a store in SQLite is a file"),
         ("postgresql://root:hunter2@localhost:port/x", "this is no URL of PostgreSQL"),
+        ("postgresql://root:hunter2%zz@localhost/x", "this is no URL of PostgreSQL"),
+        ("postgresql://localhost/x?password=hunter2%zz", "this is no URL of PostgreSQL"),
+        ("postgresql://root:12/hunter2@localhost/x", "%2F for /"),
+        ("postgresql://root:my@hunter2@localhost/x", "%40 for @"),
     ],
 )
 def test_a_url_that_names_no_database_is_refused(url: str, why: str) -> None:

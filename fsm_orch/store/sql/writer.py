@@ -2,8 +2,8 @@
 
 It cannot die: whatever is raised in it is told to whoever asked, and it goes on. A database that is away is waited for,
 with a fresh connection at each try; a transaction that fails for any other reason is done again job by job, so that one
-that cannot be done fails alone. No connection is open while the process forks: the locks of SQLite would be the parent's
-alone, and what the child has committed would be lost with the log that the parent deletes.
+that cannot be done fails alone. No connection is open while the process forks: the locks of SQLite would be those of
+the parent alone, and what the child has committed would be lost with the log that the parent deletes.
 """
 
 from __future__ import annotations
