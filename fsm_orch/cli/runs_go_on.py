@@ -28,7 +28,7 @@ from .ask import answer_from, answer_to
 from .moments import moment
 from .path import PathWriter, show_result
 from .runs_fold import folded
-from .show import INTERRUPTED, CommandError, complain, safe
+from .show import INTERRUPTED, CommandError, complain, name_of, safe
 from .stored import found, opened
 
 _AGAIN_S = 0.25
@@ -118,7 +118,7 @@ class GoingOn:
             until = "" if question.expires_at is None else f", until {moment(question.expires_at)}"
             said = Text("Waits: ").append(safe(question.text), style="bold yellow")
             self.out.print(said.append(f"  ({safe(question.key)}{until})", style="not bold dim"), soft_wrap=True)
-        command = f"fsm-orch runs answer {self.run_id} {self.target} --store ..."
+        command = f"fsm-orch runs answer {name_of(self.run_id)} {self.target} --store ..."
         self.out.print(Text(f"To answer: {command}", style="dim"), soft_wrap=True)
 
 

@@ -32,7 +32,7 @@ from .head import check_head
 from .ids import new_epoch
 from .inbox import Inbox
 from .lease import Heart, let_go
-from .loading import checked, claimed, loaded
+from .loading import checked, claimed, loaded, not_known
 from .outlast import outlasted
 from .raised import Raised, told
 from .servers import Needs, connected, needs_of
@@ -174,6 +174,8 @@ class Driver:
 
                 async with self._owning(run_id, claim.epoch, is_open):
                     journal = await loaded(store, run_id)
+                    if not journal:  # it had ended, and was forgotten after the claim
+                        raise not_known(run_id)
                     compiled = start.compiled_for(self.compiled, journal[0])
                     # one that is to be landed reads nothing more
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked

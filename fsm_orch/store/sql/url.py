@@ -51,7 +51,7 @@ def _postgres(url: str) -> Opened:
         shown = f"postgresql://{driver.place}"
     except ValueError:
         raise StartError(
-            "this is no URL of PostgreSQL: 'postgresql://USER:PASSWORD@HOST:PORT/DATABASE'. In a password write %25 for "
-            "%, %40 for @, %2F for / and %3F for ?"
+            "this is no URL of PostgreSQL: 'postgresql://USER:PASSWORD@HOST:PORT/DATABASE'. In a password write "
+            "%25 for %, %40 for @, %2F for / and %3F for ?"
         ) from None
     return Opened("postgresql+psycopg", shown, driver)
