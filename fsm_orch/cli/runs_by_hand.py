@@ -106,7 +106,8 @@ def land(
         by = (
             "its worker lands it within seconds"
             if run.is_driven
-            else f"nobody drives it. To land it now, name its module: fsm-orch runs land {name_of(run_id)} MODULE --store ..."
+            else "nobody drives it. To land it now, name its module: "
+            f"fsm-orch runs land {name_of(run_id)} MODULE --store ..."
         )
         console().print(Text(f"asked to land: {by}"), soft_wrap=True)
 

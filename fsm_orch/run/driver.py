@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from ..clock import Clock
-from ..errors import AnswerError, StartError
+from ..errors import AnswerError, LeaseHeld, StartError
 from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
@@ -55,7 +55,7 @@ class Driver:
     clock: Clock | None
     wall_clock: Clock
     redacted: frozenset[str]
-    driven: Driven = field(default_factory=Driven, init=False)
+    driven: Driven = field(init=False)
     """The runs that are under way here."""
     inbox: Inbox = field(init=False)
     """What comes for them from outside."""
@@ -63,6 +63,7 @@ class Driver:
     """Keeps their leases."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "driven", Driven(self.store))
         object.__setattr__(self, "inbox", Inbox(self.store, self.cast, self.wall_clock))
         object.__setattr__(self, "heart", Heart(self.store, partial(self.inbox.look_at, self.driven)))
 
@@ -142,6 +143,8 @@ class Driver:
     async def _driving(self, run_id: str, error: type[AnswerError | StartError], needs: Needs) -> AsyncIterator[Place]:
         if run_id in self.driven:
             raise error(f"run {run_id!r} is under way in this runner: wait until it has ended, or waits")
+        if self.driven.is_on_store(run_id):
+            raise LeaseHeld(f"run {run_id!r} is driven by another runner on this store, in this process")
         with self.driven.under_way(run_id) as place:
             async with connected(needs):
                 yield place

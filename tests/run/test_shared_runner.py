@@ -8,11 +8,14 @@ import tracemalloc
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from fsm_orch import Context, Final, Machine, MemoryStore, Runner, State, Visit
+from fsm_orch.errors import LeaseHeld
 from fsm_orch.run.stream import RunStream
+from fsm_orch.store import store_at
 
 
 class Query(Context):
@@ -138,3 +141,59 @@ async def test_a_runner_keeps_nothing_of_its_runs() -> None:
 
     assert len(gc.get_objects()) - objects < 100
     assert grown < 500 * 100
+
+
+class Alike(MemoryStore):
+    """A store that can be no key."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+ENDS = asyncio.Event()
+
+
+async def wait_for_it(visit: Visit[Query]) -> None:
+    """Wait until it may end."""
+    await ENDS.wait()
+
+
+class Waiting(Machine[Query]):
+    """Ends when it may."""
+
+    working = State(wait_for_it, initial=True, repeatable=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = working.to(done)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_two_runners_of_one_store_drive_a_run_once(kind: str, tmp_path: Path) -> None:
+    """To the store they are one worker. The second is told that the run is driven, as another process would be."""
+    store = MemoryStore() if kind == "memory" else store_at(f"sqlite:///{tmp_path}/runs.db")
+    first, second = Runner(Waiting, store=store), Runner(Waiting, store=store)
+    ENDS.clear()
+    running = asyncio.ensure_future(first.run(Query(), run_id="r"))
+    while not await store.load("r"):
+        await asyncio.sleep(0)
+    with pytest.raises(LeaseHeld, match="driven by another runner on this store"):
+        await second.resume("r")
+    ENDS.set()
+
+    assert Waiting.done is (await running).state
+    assert Waiting.done is (await second.resume("r")).state
+
+
+async def test_a_runner_lands_what_another_drives_on_its_store() -> None:
+    """At once, also where nobody beats."""
+    store = MemoryStore()
+    running = asyncio.ensure_future(Runner(Hanging, store=store).run(Query(), run_id="r"))
+    while not await store.load("r"):
+        await asyncio.sleep(0)
+
+    assert None is await Runner(Hanging, store=store).cancel("r")
+    assert Hanging.human is (await running).state
+
+
+async def test_a_store_that_can_be_no_key_is_a_store() -> None:
+    """Only, of two runners on it the second is not told that the first drives a run."""
+    assert Desk.done is (await Runner(Desk, store=Alike()).run(Query())).state
