@@ -149,18 +149,23 @@ class Alike(MemoryStore):
     __hash__ = None  # type: ignore[assignment]
 
 
-ENDS = asyncio.Event()
+class Gate:
+    """Says when a visit began, and when it may end."""
+
+    def __init__(self) -> None:
+        self.began, self.ends = asyncio.Event(), asyncio.Event()
 
 
-async def wait_for_it(visit: Visit[Query]) -> None:
+async def wait_at(visit: Visit[Query, Gate]) -> None:
     """Wait until it may end."""
-    await ENDS.wait()
+    visit.deps.began.set()
+    await visit.deps.ends.wait()
 
 
-class Waiting(Machine[Query]):
+class Waiting(Machine[Query, Gate]):
     """Ends when it may."""
 
-    working = State(wait_for_it, initial=True, repeatable=True)
+    working = State(wait_at, initial=True, repeatable=True)
     done = Final()
     human = Final(fallback=True)
     end = working.to(done)
@@ -170,30 +175,27 @@ class Waiting(Machine[Query]):
 async def test_two_runners_of_one_store_drive_a_run_once(kind: str, tmp_path: Path) -> None:
     """To the store they are one worker. The second is told that the run is driven, as another process would be."""
     store = MemoryStore() if kind == "memory" else store_at(f"sqlite:///{tmp_path}/runs.db")
-    first, second = Runner(Waiting, store=store), Runner(Waiting, store=store)
-    ENDS.clear()
-    running = asyncio.ensure_future(first.run(Query(), run_id="r"))
-    while not await store.load("r"):
-        await asyncio.sleep(0)
+    first, second, gate = Runner(Waiting, store=store), Runner(Waiting, store=store), Gate()
+    running = asyncio.ensure_future(first.run(Query(), run_id="r", deps=gate))
+    await gate.began.wait()
     with pytest.raises(LeaseHeld, match="driven by another runner on this store"):
-        await second.resume("r")
-    ENDS.set()
+        await second.resume("r", deps=gate)
+    gate.ends.set()
 
     assert Waiting.done is (await running).state
-    assert Waiting.done is (await second.resume("r")).state
+    assert Waiting.done is (await second.resume("r", deps=gate)).state
 
 
 async def test_a_runner_lands_what_another_drives_on_its_store() -> None:
     """At once, also where nobody beats."""
-    store = MemoryStore()
-    running = asyncio.ensure_future(Runner(Hanging, store=store).run(Query(), run_id="r"))
-    while not await store.load("r"):
-        await asyncio.sleep(0)
+    store, gate = MemoryStore(), Gate()
+    running = asyncio.ensure_future(Runner(Waiting, store=store).run(Query(), run_id="r", deps=gate))
+    await gate.began.wait()
 
-    assert None is await Runner(Hanging, store=store).cancel("r")
-    assert Hanging.human is (await running).state
+    assert None is await Runner(Waiting, store=store).cancel("r")
+    assert Waiting.human is (await running).state
 
 
 async def test_a_store_that_can_be_no_key_is_a_store() -> None:
-    """Only, of two runners on it the second is not told that the first drives a run."""
+    """Of two runners on it the second is not told what the first drives, and nothing else is different."""
     assert Desk.done is (await Runner(Desk, store=Alike()).run(Query())).state
