@@ -173,7 +173,7 @@ class Waiting(Machine[Query, Gate]):
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 async def test_two_runners_of_one_store_drive_a_run_once(kind: str, tmp_path: Path) -> None:
-    """To the store they are one worker. The second is told that the run is driven, as another process would be."""
+    """They are one worker to the store, and yet the second is told that the run is driven, as another process is."""
     store = MemoryStore() if kind == "memory" else store_at(f"sqlite:///{tmp_path}/runs.db")
     first, second, gate = Runner(Waiting, store=store), Runner(Waiting, store=store), Gate()
     running = asyncio.ensure_future(first.run(Query(), run_id="r", deps=gate))
