@@ -20,12 +20,15 @@ def span(seconds: float) -> str:
 
 
 def moment(at: float) -> str:
-    """Return a moment by the clock of this machine: "2026-11-26 14:05".
+    """Return a moment by the clock of this machine: "2026-11-26 14:05"; of the year 10,000 or later that it is none.
 
     Args:
         at: seconds of the epoch.
     """
-    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")  # the one on the reader's wall
+    try:
+        return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")  # the one on the reader's wall
+    except (ValueError, OverflowError, OSError):
+        return "a moment that no calendar has"
 
 
 def until(at: float | None) -> str:

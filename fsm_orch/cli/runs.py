@@ -19,7 +19,7 @@ from ..store.values import RunStatus
 from . import runs_by_hand, runs_fold, runs_list, runs_show
 from .moments import seconds_of
 from .outcome import AsJson, json_alone
-from .show import CommandError, complaints, console, interrupted, safe
+from .show import CommandError, complaints, console, interrupted, name_of
 from .start import OptionalTarget
 from .stored import RunId, StoreUrl, found, journal_of, opened
 
@@ -64,7 +64,7 @@ def list_(
             return
         runs_list.show_runs(out, rows, time.time())
         if len(rows) == limit:
-            out.print(Text(f"\nthe next page: --after {safe(rows[-1].run_id)}", style="dim"), soft_wrap=True)
+            out.print(Text(f"\nthe next page: --after {name_of(rows[-1].run_id)}", style="dim"), soft_wrap=True)
 
 
 @app.command()

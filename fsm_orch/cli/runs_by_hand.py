@@ -14,7 +14,7 @@ from rich.text import Text
 from . import outcome, runs_list, start
 from .outcome import WAITS, AsJson
 from .runs_go_on import GoingOn, Result, going_on
-from .show import CommandError, complain, complaints, console, interrupted
+from .show import CommandError, complain, complaints, console, interrupted, name_of
 from .start import OptionalTarget
 from .stored import RunId, StoreUrl, found, opened
 
@@ -104,7 +104,8 @@ def land(
         by = (
             "its worker lands it within seconds"
             if run.is_driven
-            else f"nobody drives it. To land it now, name its module: fsm-orch runs land {run_id} MODULE --store ..."
+            else "nobody drives it. To land it now, name its module: "
+            f"fsm-orch runs land {name_of(run_id)} MODULE --store ..."
         )
         console().print(Text(f"asked to land: {by}"), soft_wrap=True)
 

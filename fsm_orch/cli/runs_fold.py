@@ -101,10 +101,14 @@ def folded(definition: Definition, run: Listed, journal: Sequence[Input], *, at:
             f"{definition.digest[:12]!r}: take the code that it was started with, and name its module as it was named "
             "then. `fsm-orch runs show` without a module shows what is stored"
         )
+    first = journal[0] if journal else None
+    if not isinstance(first, Started):
+        raise CommandError(
+            f"run {run.run_id!r} has no beginning: it was forgotten at this moment, or its journal is damaged. "
+            "fsm-orch runs list shows what is left"
+        )
     if at is not None and not 1 <= at <= len(journal):
         raise CommandError(f"run {run.run_id!r} has {len(journal)} inputs: --at takes a number from 1 to that")
-    first = journal[0]
-    assert isinstance(first, Started)  # or it had no digest
     compiled = compiled_as(definition, first)
     steps = _steps(compiled, run.run_id, journal)
     check_head(compiled, steps[-1].configuration, run.head)

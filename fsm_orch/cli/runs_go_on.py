@@ -26,7 +26,7 @@ from .ask import answer_from, answer_to
 from .moments import moment, until
 from .path import PathWriter, show_result
 from .runs_fold import Folded, folded
-from .show import CommandError, complain, interrupted, safe
+from .show import CommandError, complain, interrupted, name_of, safe
 from .stored import found, journal_of, opened
 
 _AGAIN_S = 0.25
@@ -116,7 +116,7 @@ class GoingOn:
                 said.append(f"  ({safe(question.key)}{until(question.expires_at)})", style="not bold dim"),
                 soft_wrap=True,
             )
-        command = f"fsm-orch runs answer {self.run_id} {self.target} --store ..."
+        command = f"fsm-orch runs answer {name_of(self.run_id)} {self.target} --store ..."
         self.out.print(Text(f"To answer: {command}", style="dim"), soft_wrap=True)
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..store.values import Head, Listed
 from .moments import moment, span
-from .show import columns, hanging, safe
+from .show import columns, hanging, name_of
 
 _DIGEST = 8
 """How many characters of a digest, or of a worker's name, tell it from others."""
@@ -49,7 +49,7 @@ def _cells(run: Listed, now_s: float, *, is_wide: bool) -> Sequence[str | Text]:
     numbers = (f"{head.hops}", f"{head.tokens:,}", span(now_s - run.began_at))
     machine = [run.digest[:_DIGEST]] if is_wide else []
     last = [f"{span(now_s - run.stored_at)} ago", standing(run, now_s)] if is_wide else []
-    return [Text(safe(run.run_id), style="bold"), *machine, safe(head.state), status, *numbers, *last]
+    return [Text(name_of(run.run_id), style="bold"), *machine, name_of(head.state), status, *numbers, *last]
 
 
 def _more(run: Listed, now_s: float) -> str:

@@ -19,7 +19,7 @@ from .moments import moment, span, until
 from .runs_fold import Folded
 from .runs_list import standing
 from .runs_said import said
-from .show import columns, hanging, safe
+from .show import columns, hanging, name_of, safe
 
 _LABEL = 10
 _Lines = Iterator[tuple[str, str]]
@@ -27,7 +27,7 @@ _Lines = Iterator[tuple[str, str]]
 
 def show_stored(out: Console, run: Listed, now_s: float) -> None:
     """Print what a store knows of a run beside its journal."""
-    out.print(Text("run ", style="dim").append(safe(run.run_id), style="not dim bold"), soft_wrap=True)
+    out.print(Text("run ", style="dim").append(name_of(run.run_id), style="not dim bold"), soft_wrap=True)
     _print(out, _stored(run, now_s))
 
 

@@ -58,6 +58,11 @@ def safe(text: str) -> str:
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def name_of(text: str) -> str:
+    """Return a name as it is shown: in one line, or it could look like several."""
+    return safe(text).replace("\t", "\\t").replace("\n", "\\n")
+
+
 def columns() -> Table:
     """Return an empty table, without lines, its headings dim."""
     return Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))

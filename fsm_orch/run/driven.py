@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from ..errors import StartError
 from ..observe.telling import report
@@ -40,17 +42,30 @@ class Place:
 
 
 class Driven:
-    """The runs that are driven now."""
+    """The runs that are driven now.
 
-    def __init__(self) -> None:
+    Args:
+        store: keeps them; None: nothing does.
+    """
+
+    def __init__(self, store: object = None) -> None:
         self._places: dict[str, list[Place]] = {}
         self._waiting: list[Future[None]] = []
         self._is_stopped = False
         self.is_draining = False
         """Whether nothing begins any more."""
+        self._on_store = _on(store)
+        self._on_store.add(self)
 
     def __contains__(self, run_id: str) -> bool:
         return run_id in self._places
+
+    def is_on_store(self, run_id: str) -> bool:
+        """Return whether a run is driven on this store, by this runner or another of this process.
+
+        To the store they are one worker, and it would let each of them claim what the other drives.
+        """
+        return any(run_id in driven for driven in tuple(self._on_store))
 
     @contextmanager
     def under_way(self, run_id: str) -> Iterator[Place]:
@@ -91,10 +106,11 @@ class Driven:
             place.tell(what)
 
     def land(self, run_id: str, why: str) -> None:
-        """Land a run if it is driven here, be it that it is not begun, or not loaded, yet."""
-        for place in tuple(self._places.get(run_id, ())):
-            place.lands = why
-        self.tell(run_id, partial(Run.land, detail=why))
+        """Land a run if it is driven on this store, be it that it is not begun, or not loaded, yet."""
+        for driven in tuple(self._on_store):
+            for place in tuple(driven._places.get(run_id, ())):
+                place.lands = why
+            driven.tell(run_id, partial(Run.land, detail=why))
 
     def begin_draining(self) -> None:
         """Begin nothing any more, in no run either that another worker can go on with."""
@@ -131,3 +147,14 @@ class Driven:
         for gone in waiting:
             if not gone.done():
                 gone.set_result(None)
+
+
+_STORES: WeakKeyDictionary[Any, WeakSet[Driven]] = WeakKeyDictionary()
+"""The runners of this process by their store."""
+
+
+def _on(store: object) -> WeakSet[Driven]:
+    try:
+        return WeakSet() if store is None else _STORES.setdefault(store, WeakSet())
+    except TypeError:  # of a class of its author's whose objects cannot be told apart, or not be referred to
+        return WeakSet()

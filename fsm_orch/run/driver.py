@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from ..clock import Clock
-from ..errors import AnswerError, StartError
+from ..errors import AnswerError, LeaseHeld, StartError
 from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
@@ -32,7 +32,7 @@ from .head import check_head
 from .ids import new_epoch
 from .inbox import Inbox
 from .lease import Heart, let_go
-from .loading import checked, claimed, loaded
+from .loading import checked, claimed, loaded, not_known
 from .outlast import outlasted
 from .raised import Raised, told
 from .servers import Needs, connected, needs_of
@@ -55,7 +55,7 @@ class Driver:
     clock: Clock | None
     wall_clock: Clock
     redacted: frozenset[str]
-    driven: Driven = field(default_factory=Driven, init=False)
+    driven: Driven = field(init=False)
     """The runs that are under way here."""
     inbox: Inbox = field(init=False)
     """What comes for them from outside."""
@@ -63,6 +63,7 @@ class Driver:
     """Keeps their leases."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "driven", Driven(self.store))
         object.__setattr__(self, "inbox", Inbox(self.store, self.cast, self.wall_clock))
         object.__setattr__(self, "heart", Heart(self.store, partial(self.inbox.look_at, self.driven)))
 
@@ -141,6 +142,8 @@ class Driver:
     async def _driving(self, run_id: str, error: type[AnswerError | StartError], needs: Needs) -> AsyncIterator[Place]:
         if run_id in self.driven:
             raise error(f"run {run_id!r} is under way in this runner: wait until it has ended, or waits")
+        if self.driven.is_on_store(run_id):
+            raise LeaseHeld(f"run {run_id!r} is driven by another runner on this store, in this process")
         with self.driven.under_way(run_id) as place:
             async with connected(needs):
                 yield place
@@ -173,6 +176,8 @@ class Driver:
 
                 async with self._owning(run_id, claim.epoch, is_open):
                     journal = await loaded(store, run_id)
+                    if not journal:  # it had ended, and was forgotten after the claim
+                        raise not_known(run_id)
                     compiled = start.compiled_for(self.compiled, journal[0])
                     # one that is to be landed reads nothing more
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked

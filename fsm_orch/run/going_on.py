@@ -95,7 +95,7 @@ async def expire(driver: Driver, run_id: str, deps: Any) -> Run:
 async def cancel(driver: Driver, run_id: str) -> Run | None:
     """Have a run landed by whoever drives it. Return it if that is nobody else, or if it has ended."""
     await asked(checked(driver.store).ask_cancel, run_id)
-    if run_id in driver.driven:
+    if driver.driven.is_on_store(run_id):
         driver.driven.land(run_id, CANCELLED)  # the store may not know it yet
         return None
     try:

@@ -208,6 +208,25 @@ def test_code_that_has_changed_under_a_run_is_told(cli, write, tmp_path, monkeyp
     assert_refused(result, "other code has changed since")
 
 
+@pytest.mark.parametrize("command", ["show", "resume", "answer"])
+def test_a_run_without_a_beginning_is_one_line(cli, tool, tmp_path, command):
+    """It was forgotten between two looks at the store, or somebody has changed its rows."""
+    run_id, _ = asked(URL)
+    change(tmp_path / "runs.db", "DELETE FROM fsm_inputs WHERE position = 0")
+    result = cli.invoke(app, ["runs", command, run_id, tool, *STORE])
+
+    assert_refused(result, f"run '{run_id}' has no beginning")
+
+
+def test_an_id_cannot_steer_the_terminal_from_a_hint(cli, tmp_path, monkeypatch):
+    """What is to be done next is said with the id in one line, its control characters written out."""
+    monkeypatch.chdir(tmp_path)
+    put(URL, "a\x1b[2J\nb", Head("verify"))
+    result = cli.invoke(app, ["runs", "land", "a\x1b[2J\nb", *STORE])
+
+    assert "runs land a\\x1b[2J\\nb MODULE" in result.stdout
+
+
 def test_an_approval_pays_and_the_run_goes_on(cli, tool, monkeypatch):
     """A yes given in the command is folded with who gave it; the whole path is shown, and the result."""
     run_id, _ = asked(URL)

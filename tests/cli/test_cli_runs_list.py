@@ -134,6 +134,26 @@ def test_a_name_cannot_steer_the_terminal(cli, url):
     assert "s\\x07" in result.stdout
 
 
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_a_name_is_one_line(cli, url, monkeypatch, columns):
+    """What stands behind an end of line in an id cannot be taken for another run."""
+    put(url, "a\nfree\tverify", Head("s\nt"))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", columns)
+    result = cli.invoke(app, ["runs", "list", "--store", url])
+
+    assert 0 == result.exit_code
+    assert "a\\nfree\\tverify" in result.stdout
+    assert "s\\nt" in result.stdout
+
+
+def test_a_moment_that_no_calendar_has_is_listed(cli, url):
+    """A question may be open for longer than there are years."""
+    put(url, "ages", Head("approve", "waiting", expires_at=1e15))
+
+    assert "until a moment that no calendar has" in shown(cli.invoke(app, ["runs", "list", "--store", url]))["ages"]
+
+
 def test_a_pipe_that_nobody_reads_is_said(url, tmp_path):
     """A list that could not be written has not succeeded."""
     reader, writer = os.pipe()

@@ -28,7 +28,7 @@ from fsm_orch import (
     Visit,
 )
 from fsm_orch.amounts import Price
-from fsm_orch.errors import Drifted, StoreError
+from fsm_orch.errors import Drifted, StartError, StoreError
 from fsm_orch.kernel.inputs import Failed, Input
 from fsm_orch.models import Request
 from fsm_orch.run import driver
@@ -368,3 +368,19 @@ async def test_a_run_keeps_the_prices_that_it_began_with() -> None:
 
     assert whole.cost_usd == result.cost_usd
     assert whole.cost_usd
+
+
+async def test_a_run_that_is_forgotten_after_its_claim_is_not_known() -> None:
+    """It had ended, and others forgot it before its journal was loaded."""
+
+    class Forgets(MemoryStore):
+        """Forgets each run when it is loaded."""
+
+        async def load(self, run_id: str) -> tuple[Input, ...]:
+            return ()
+
+    runner = Runner(Pays, store=Forgets())
+    await runner.run(Order(), run_id="r")
+
+    with pytest.raises(StartError, match="knows of no run 'r'"):
+        await runner.resume("r")

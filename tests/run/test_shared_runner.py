@@ -8,11 +8,14 @@ import tracemalloc
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from fsm_orch import Context, Final, Machine, MemoryStore, Runner, State, Visit
+from fsm_orch.errors import LeaseHeld
 from fsm_orch.run.stream import RunStream
+from fsm_orch.store import store_at
 
 
 class Query(Context):
@@ -138,3 +141,61 @@ async def test_a_runner_keeps_nothing_of_its_runs() -> None:
 
     assert len(gc.get_objects()) - objects < 100
     assert grown < 500 * 100
+
+
+class Alike(MemoryStore):
+    """A store that can be no key."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Gate:
+    """Says when a visit began, and when it may end."""
+
+    def __init__(self) -> None:
+        self.began, self.ends = asyncio.Event(), asyncio.Event()
+
+
+async def wait_at(visit: Visit[Query, Gate]) -> None:
+    """Wait until it may end."""
+    visit.deps.began.set()
+    await visit.deps.ends.wait()
+
+
+class Waiting(Machine[Query, Gate]):
+    """Ends when it may."""
+
+    working = State(wait_at, initial=True, repeatable=True)
+    done = Final()
+    human = Final(fallback=True)
+    end = working.to(done)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_two_runners_of_one_store_drive_a_run_once(kind: str, tmp_path: Path) -> None:
+    """They are one worker to the store, and yet the second is told that the run is driven, as another process is."""
+    store = MemoryStore() if kind == "memory" else store_at(f"sqlite:///{tmp_path}/runs.db")
+    first, second, gate = Runner(Waiting, store=store), Runner(Waiting, store=store), Gate()
+    running = asyncio.ensure_future(first.run(Query(), run_id="r", deps=gate))
+    await gate.began.wait()
+    with pytest.raises(LeaseHeld, match="driven by another runner on this store"):
+        await second.resume("r", deps=gate)
+    gate.ends.set()
+
+    assert Waiting.done is (await running).state
+    assert Waiting.done is (await second.resume("r", deps=gate)).state
+
+
+async def test_a_runner_lands_what_another_drives_on_its_store() -> None:
+    """At once, also where nobody beats."""
+    store, gate = MemoryStore(), Gate()
+    running = asyncio.ensure_future(Runner(Waiting, store=store).run(Query(), run_id="r", deps=gate))
+    await gate.began.wait()
+
+    assert None is await Runner(Waiting, store=store).cancel("r")
+    assert Waiting.human is (await running).state
+
+
+async def test_a_store_that_can_be_no_key_is_a_store() -> None:
+    """Of two runners on it the second is not told what the first drives, and nothing else is different."""
+    assert Desk.done is (await Runner(Desk, store=Alike()).run(Query())).state

@@ -357,6 +357,39 @@ def test_a_fork_has_a_store_of_its_own(tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_a_fork_has_stored_outlives_its_parent(tmp_path: Path) -> None:
+    """The parent closes the last connection that has the locks of SQLite, and deletes no log that the child writes."""
+    url = f"sqlite:///{tmp_path}/runs.db"
+    store, (goes, tell) = SqlStore(url), os.pipe()
+    asyncio.run(put(store, "a", 0, at(1)))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    child = os.fork()
+    if not child:
+        try:
+            asyncio.run(put(store, "b", 0, at(1)))
+            os.write(tell, b".")
+            signal.sigwait([signal.SIGUSR1])
+            asyncio.run(put(store, "c", 0, at(1)))
+            store.close()
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert b"." == os.read(goes, 1)
+    store.close()
+    again = SqlStore(url)
+    asyncio.run(put(again, "d", 0, at(1)))
+    again.close()
+    os.kill(child, signal.SIGUSR1)
+    assert 0 == os.waitpid(child, 0)[1]
+    os.close(goes)
+    os.close(tell)
+
+    kept = SqlStore(url)
+    assert tuple(at(1)) == asyncio.run(kept.load("c"))
+    kept.close()
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [
@@ -366,7 +399,12 @@ def test_a_fork_has_a_store_of_its_own(tmp_path: Path) -> None:
         ("sqlite:///:memory:", "a store in SQLite is a file"),
         ("sqlite:///runs.db?sync=off", "takes .sync=full or .sync=normal"),
         ("sqlite:///runs.db?mode=ro", "takes .sync=full or .sync=normal"),
+        ("sqlite://[hunter2/x", "a store in SQLite is a file"),
         ("postgresql://root:hunter2@localhost:port/x", "this is no URL of PostgreSQL"),
+        ("postgresql://root:hunter2%zz@localhost/x", "this is no URL of PostgreSQL"),
+        ("postgresql://localhost/x?password=hunter2%zz", "this is no URL of PostgreSQL"),
+        ("postgresql://root:12/hunter2@localhost/x", "%2F for /"),
+        ("postgresql://root:my@hunter2@localhost/x", "%40 for @"),
     ],
 )
 def test_a_url_that_names_no_database_is_refused(url: str, why: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from .dialect import Statement
 from .session import Meaning, Values
@@ -33,6 +34,22 @@ class Postgres:
     """
 
     url: str = field(repr=False)  # it holds a password
+
+    @property
+    def place(self) -> str:
+        """The host, port and database that it names, as libpq reads it.
+
+        Raises ValueError: if it is no URL, or something of a password may be among them; says nothing of it.
+        """
+        try:
+            read = conninfo_to_dict(self.url)
+        except psycopg.ProgrammingError:  # which would quote it
+            raise ValueError from None
+        host, port, database = [str(read.get(name, "")) for name in ("host", "port", "dbname")]
+        # in a password, `@` and `/` end it, unless they are escaped
+        if "@" in host + database or not f"0{port}".replace(",", "").isdecimal():
+            raise ValueError
+        return f"{host}{port and f':{port}'}/{database}"
 
     def check_there(self) -> None:
         """Do nothing: a server is found by connecting to it."""

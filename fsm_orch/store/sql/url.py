@@ -10,6 +10,7 @@ from .session import Opened
 from .sqlite import Sqlite
 
 _SYNCS = ("full", "normal")
+_FILE = "a store in SQLite is a file: 'sqlite:///runs.db', or 'sqlite:////var/lib/runs.db'"
 
 
 def opened(url: str) -> Opened:
@@ -26,12 +27,15 @@ def opened(url: str) -> Opened:
 
 
 def _sqlite(url: str) -> Opened:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # which may quote it
+        raise StartError(_FILE) from None
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     sync = options.pop("sync", "full")
     path = unquote(parts.path[1:])
     if parts.netloc or path in ("", ":memory:"):
-        raise StartError("a store in SQLite is a file: 'sqlite:///runs.db', or 'sqlite:////var/lib/runs.db'")
+        raise StartError(_FILE)
     if options or sync not in _SYNCS:
         raise StartError("a store in SQLite takes ?sync=full or ?sync=normal, and nothing else")
     return Opened("sqlite", f"sqlite:///{path}", Sqlite(path, sync))
@@ -42,9 +46,12 @@ def _postgres(url: str) -> Opened:
         from .postgres import Postgres  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise StartError(f"a store in PostgreSQL needs some packages: {to_install('postgres')}") from error
+    driver = Postgres(url)
     try:
-        parts = urlsplit(url)
-        place = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
-    except ValueError:  # which would quote it
-        raise StartError("this is no URL of PostgreSQL: 'postgresql://USER:PASSWORD@HOST:PORT/DATABASE'") from None
-    return Opened("postgresql+psycopg", f"postgresql://{place}", Postgres(url))
+        shown = f"postgresql://{driver.place}"
+    except ValueError:
+        raise StartError(
+            "this is no URL of PostgreSQL: 'postgresql://USER:PASSWORD@HOST:PORT/DATABASE'. In a password write "
+            "%25 for %, %40 for @, %2F for / and %3F for ?"
+        ) from None
+    return Opened("postgresql+psycopg", shown, driver)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from ...errors import StoreError
+from .forks import pauses_at_forks
 from .session import Driver, Session
 
 _BATCH = 512
@@ -64,8 +65,11 @@ class Writer(Generic[Work]):
         self._session: Session | None = None
         self._closing = threading.Event()
         self._asking = threading.Lock()
+        self._connected = threading.RLock()
+        """Held while the connection is used."""
         self._thread = threading.Thread(target=self._run, name="fsm_orch store", daemon=True)
         self._thread.start()
+        pauses_at_forks(self)
 
     def do(self, work: Work, *, is_patient: bool = True) -> asyncio.Future[Any]:
         """Have work done, and return a future of what comes of it. It is done, be that cancelled or not.
@@ -91,6 +95,16 @@ class Writer(Generic[Work]):
                 self._queue.put(None)
         if threading.current_thread() is not self._thread:
             self._thread.join()
+
+    def pause(self) -> None:
+        """Wait until no transaction is under way, and close the connection; `go_on` is called next."""
+        self._connected.acquire()
+        if threading.current_thread() is not self._thread:  # a codec may fork, in the middle of a transaction
+            self._drop()
+
+    def go_on(self) -> None:
+        """Go on, with a connection that is opened when there is something to do."""
+        self._connected.release()
 
     def _run(self) -> None:
         is_last = False
@@ -139,20 +153,22 @@ class Writer(Generic[Work]):
         return ()
 
     def _transaction(self, jobs: Sequence[_Job[Work]]) -> Sequence[Any]:
-        session = self._session = self._session or self._open()
-        try:
-            session.begin()
-            done = self._play(session, [job.work for job in jobs])
-            session.commit()
-        except BaseException:
-            session.rollback()
-            raise
-        return done
+        with self._connected:
+            session = self._session = self._session or self._open()
+            try:
+                session.begin()
+                done = self._play(session, [job.work for job in jobs])
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+            return done
 
     def _drop(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        with self._connected:
+            if self._session is not None:
+                self._session.close()
+                self._session = None
 
     def _told(self, error: BaseException) -> StoreError:
         """Return an error as callers are told of it: with what can be done, and no value."""
