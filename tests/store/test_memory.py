@@ -67,18 +67,21 @@ class Desk(Machine[Query, asyncio.Event]):
 
 
 async def test_a_run_under_way_is_not_forgotten() -> None:
-    """More runs at once than a store keeps all end well; afterwards only the newest are kept."""
+    """More runs at once than a store keeps all end well; afterwards only as many are kept as it keeps."""
     store, word = MemoryStore(runs=2), asyncio.Event()
-    runner = Runner(Desk, store=store)
-    under_way = [asyncio.create_task(runner.run(Query(), deps=word, run_id=f"r{number}")) for number in range(9)]
+    runner, runs = Runner(Desk, store=store), [f"r{number}" for number in range(9)]
+    under_way = [asyncio.create_task(runner.run(Query(), deps=word, run_id=run)) for run in runs]
     await asyncio.sleep(0)
     word.set()
     results = await asyncio.gather(*under_way)
 
     assert all(result.state is Desk.done for result in results)
-    with pytest.raises(StoreError, match="run 'r8' has 3 other inputs"):
-        await store.append("r8", 0, [at(1)], OPEN, epoch=1)
-    assert 2 == sum([bool(await store.load(f"r{number}")) for number in range(9)])
+    # Which of them end last is the event loop's choice, so no run is named.
+    kept = [run for run in runs if await store.load(run)]
+    assert len(kept) == 2
+    for run in kept:
+        with pytest.raises(StoreError, match=f"run '{run}' has 3 other inputs"):
+            await store.append(run, 0, [at(1)], OPEN, epoch=1)
 
 
 def test_a_store_keeps_something() -> None:
