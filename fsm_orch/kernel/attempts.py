@@ -17,7 +17,7 @@ from ..errors import ContextError, StepError
 from . import inputs, records
 from .course import OVERRUN, Course
 from .legal import objection, visit_ends
-from .reasons import LANDS_AS, FailureReason, LandingReason, Refusal
+from .reasons import BEYOND_REPAIR, LANDS_AS, FailureReason, LandingReason, Refusal
 
 
 def take_reply(course: Course, reply: inputs.Replied) -> None:
@@ -145,7 +145,7 @@ def refuse(course: Course, handoff: str | None, refusal: Refusal) -> None:
     has_call_left = max(visit.calls, visit.attempt) < spec.calls and visit.denied is None
     # nor is a model told what no reply of it can change, money, visits, hops or time that is used up; nor asked again
     # when it has said that nothing fits
-    is_repaired = spec.proposes and has_call_left and course.has_time and refusal.reason not in LANDS_AS
+    is_repaired = spec.proposes and has_call_left and course.has_time and refusal.reason not in BEYOND_REPAIR
     course.records.append(
         records.Refused(
             stamp=course.stamp,

@@ -18,6 +18,7 @@ from . import VERSION, inputs
 from .configuration import Configuration
 from .course import Course, Step
 from .engine import CompiledMachine
+from .gates import inside, known
 from .ledger import Ledger
 from .potential import Potential
 from .terms import read_prices, read_shares
@@ -109,6 +110,7 @@ def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:
             trace_id=event.trace_id or event.run_id,
             messages=event.messages,
             at=event.at,
+            shut=known(compiled, event.shut),
         ),
     )
 
@@ -123,7 +125,16 @@ def begin_part(above: Configuration, ask: int, compiled: CompiledMachine, contex
     """
     start = compiled.definition.initial.name
     now = _first(compiled, context, ledger, run_id=f"{above.key}.{ask}", state=start)
-    return _enter(compiled, replace(now, thread_id=above.thread_id, trace_id=above.trace_id, path=(*above.path, ask)))
+    return _enter(
+        compiled,
+        replace(
+            now,
+            thread_id=above.thread_id,
+            trace_id=above.trace_id,
+            path=(*above.path, ask),
+            shut=inside(above, ask),
+        ),
+    )
 
 
 def _first(compiled: CompiledMachine, context: Context, ledger: Ledger, *, run_id: str, state: str) -> Configuration:
@@ -188,6 +199,4 @@ def _differences(compiled: CompiledMachine, event: inputs.Started) -> list[str]:
         differs.append(f"with shares that are others here: of {_others(event.shares, shares)}")
     if event.state is not None and event.state not in definition.starts:
         differs.append(f"in {event.state!r}, and runs start in {' or '.join(map(repr, definition.starts))}")
-    if event.shut:
-        differs.append("while states were shut, and this kernel knows of no gates")
     return differs

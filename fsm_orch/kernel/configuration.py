@@ -153,6 +153,8 @@ class Configuration(Struct, frozen=True):
     landing: LandingReason | None = None
     path: Path = ()
     """Where it is in the tree of machines."""
+    shut: frozenset[str] = frozenset()
+    """The states that nobody may enter now, each by where it is in the tree of machines from here on down."""
 
     @property
     def key(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..amounts import NOTHING
+from ..amounts import NOTHING, Amount
 from ..define.changes import overwritten
 from ..define.context import Context
 from ..define.states import Final, Handoff
@@ -127,20 +127,23 @@ class Course:
             for handoff, against in drawn:
                 if against is not None:
                     self.note_guard(handoff, against)
-        self._land_if_idle(open_now)
+        self._land_if_idle(open_now, NOTHING)
 
     def act_again(self) -> None:
         """Let the agent act again in its visit, or land if there is nothing it could lead to."""
         # as if the next call were reserved already: the call itself may take the money that an exit would need
-        self._land_if_idle(legal(self.compiled, self.now, holding=next_call(self.compiled, self.now)))
+        holding = next_call(self.compiled, self.now)
+        self._land_if_idle(legal(self.compiled, self.now, holding=holding), holding)
 
-    def _land_if_idle(self, open_now: tuple[Handoff, ...]) -> None:
+    def _land_if_idle(self, open_now: tuple[Handoff, ...], holding: Amount) -> None:
         """Land if the deadline has passed or no handoff is open; else the agent is due to act."""
         if self.now.at >= self.compiled.deadline_s:
             self.land("deadline")
         elif not open_now:
             # before any call: whatever the agent replied would be refused, and its call would be paid for nothing
-            self.land("no_handoff", f"nothing is legal in {self.now.state!r}")
+            unshut = replace(self.now, shut=frozenset())
+            is_shut = bool(self.now.shut) and bool(legal(self.compiled, unshut, holding=holding))
+            self.land("shut" if is_shut else "no_handoff", f"nothing is legal in {self.now.state!r}")
 
     def move(self, handoff: Handoff, reply: inputs.Replied | None, context: Context) -> bool:
         """Fire a handoff and commit the reply's changes with it. Return False if its guard closed."""

@@ -173,6 +173,16 @@ class Answered(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="answe
     path: Path = ()
 
 
+class GatesSeen(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="gates_seen"):
+    """Other states than before can be entered by nobody now: a breaker is open, or a bulkhead full."""
+
+    shut: tuple[str, ...] = ()
+    """All of them, each by where it is in the tree of machines, as `Started` names states."""
+    at: Seconds
+    path: Path = ()
+    """Always the run itself."""
+
+
 class Cancelled(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="cancelled", gc=False):
     """The caller wants the run to end."""
 
@@ -182,6 +192,16 @@ class Cancelled(Tagged, frozen=True, kw_only=True, omit_defaults=True, tag="canc
 
 
 Input = (
-    Started | CallReserved | CallSettled | CallReleased | Overspent | Replied | Failed | Asked | Answered | Cancelled
+    Started
+    | CallReserved
+    | CallSettled
+    | CallReleased
+    | Overspent
+    | Replied
+    | Failed
+    | Asked
+    | Answered
+    | GatesSeen
+    | Cancelled
 )
 """What the world did to a run; a journal is the list of them."""

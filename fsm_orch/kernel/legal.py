@@ -65,7 +65,7 @@ class Offer(Struct, frozen=True):
 
     handoffs: tuple[Handoff, ...]
     is_used_up: bool
-    """Whether visits, hops or money have closed another exit. Then the model may take none of these, and is told so."""
+    """Whether visits, hops, money or a gate closed another exit. Then the model may take none, and is told so."""
     is_last: bool = False
     """Whether the visit has no call left after this request. Then it offers no tools: nobody would read the results."""
     unpaid: tuple[str, ...] = ()
@@ -145,7 +145,7 @@ def will_end(compiled: CompiledMachine, now: Configuration, handoff: str | None,
     return False
 
 
-_USED_UP: frozenset[RefusalReason] = frozenset({"visits", "hops", "budget"})
+_USED_UP: frozenset[RefusalReason] = frozenset({"shut", "visits", "hops", "budget"})
 
 
 def _is_used_up(drawn: Iterable[tuple[Handoff, Objection | None]]) -> bool:
@@ -206,7 +206,9 @@ def _foreseen(compiled: CompiledMachine, now: Configuration, handoff: Handoff) -
 def _cannot_enter(
     compiled: CompiledMachine, now: Configuration, target: CompiledState, holding: Amount
 ) -> Objection | None:
-    """Return which rule of visits or affordability forbids entering a state; None if none does."""
+    """Return which rule of gates, visits or affordability forbids entering a state; None if none does."""
+    if target.name in now.shut:
+        return Objection("shut", f"the agent of {target.name!r} is not available now")
     if now.visits.get(target.name, 0) >= target.max_visits:
         return Objection("visits", f"{target.name!r} has been visited {target.max_visits} times, which is its limit")
     # two hops: one into the state, and one that stays for landing, so that a run can always end

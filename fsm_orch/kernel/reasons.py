@@ -27,6 +27,7 @@ RefusalReason = Literal[
     "must_ask",  # it decides before anything that its agent must ask for was answered
     # it is a decision, and not legal now
     "guard",
+    "shut",  # nobody may enter the state that it leads to
     "visits",
     "hops",
     "budget",
@@ -65,6 +66,7 @@ LandingReason = Literal[
     "hops",
     "budget",
     "declined",  # none of the handoffs was taken
+    "shut",  # the handoff that was chosen, or all that was left, led where nobody may enter
     "refusal",  # a reply was refused for another reason, and not repaired
     "failure",  # an agent raised
     "denied",  # an agent was denied a call
@@ -82,8 +84,12 @@ LANDS_AS: Mapping[RefusalReason, LandingReason] = {
     "budget": "budget",
     "deadline": "deadline",
     "declined": "declined",
+    "shut": "shut",
 }
-"""Refusals that are not repaired, with the reason a run then lands for. Any other lands as `refusal`."""
+"""The reasons that a run lands for after refusals; after any other it lands as `refusal`."""
+
+BEYOND_REPAIR: frozenset[RefusalReason] = frozenset({"visits", "hops", "budget", "deadline", "declined"})
+"""Refusals that no other reply of the model could mend, or that it meant. Whoever named a shut state chooses again."""
 
 
 class Refusal(Struct, frozen=True, gc=False, forbid_unknown_fields=True):

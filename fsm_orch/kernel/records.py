@@ -205,6 +205,13 @@ class Answered(_Record, frozen=True, kw_only=True, tag="answered", gc=False):
     """Micro-dollars."""
 
 
+class GatesSeen(_Record, frozen=True, kw_only=True, tag="gates_seen"):
+    """Other states than before can be entered by nobody now."""
+
+    shut: tuple[str, ...]
+    """All of them, by where they are in the tree of machines."""
+
+
 class RunFinished(_Record, frozen=True, kw_only=True, tag="run_finished", gc=False):
     """The run ended in a final state."""
 
@@ -227,6 +234,7 @@ Record = (
     | Asked
     | Approved
     | Answered
+    | GatesSeen
     | RunFinished
 )
 """What the kernel made of an input; observers and streams are given each as it is made."""

@@ -10,7 +10,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from ..errors import StepError
-from . import VERSION, asks, attempts, booking, inputs, rounds
+from . import VERSION, asks, attempts, booking, gates, inputs, rounds
 from .begin import begin
 from .codec import to_json
 from .configuration import Configuration
@@ -92,6 +92,8 @@ def _take(course: Course, event: Input) -> None:
             course.charge(booking.overspend(course.compiled, course.now, event))
         case inputs.Failed():
             attempts.take_failure(course, event.reason, event.detail)
+        case inputs.GatesSeen():
+            gates.see(course, event)
         case inputs.Cancelled():
             course.land("cancelled", event.detail)
         case inputs.Started():
