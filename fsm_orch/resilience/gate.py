@@ -1,0 +1,109 @@
+"""A gate: what stands before an agent while runs are driven. It belongs to a runner and not to the definition."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from ..errors import CallDenied
+from .base import Breaking, Came, Pacing, Places
+from .line import Line, NoPlace
+
+
+class Entered:
+    """An attempt that went through a gate; `came` is what it came to, and is set before the gate is left."""
+
+    came: Came = None
+
+
+class Gate:
+    """What stands before an agent: a pace for its calls, so many attempts at once, a breaker. All are optional.
+
+    One gate may be given for several states, and to several runners: they share it. So do gates that are given one
+    `Pace` or `Breaker`.
+
+    Args:
+        pace: of each call of its model, retries too; of an agent without a model, of each attempt.
+        at_once: how many attempts may be at work at once.
+        queue: how many may wait for that, within the time of their visits; the agent is shut when the queue is full.
+        breaker: shuts the agent after failures.
+
+    Raises ValueError: if a number is not positive, or there is a queue for nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        pace: Pacing | None = None,
+        at_once: int | Places | None = None,
+        queue: int = 0,
+        breaker: Breaking | None = None,
+    ) -> None:
+        if isinstance(at_once, int):
+            at_once = Bulkhead(at_once, queue=queue)
+        elif queue:
+            raise ValueError(f"queue={queue} waits for a place, so say how many there are: at_once=8")
+        self.pace, self.places, self.breaker = pace, at_once, breaker
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nobody may enter now. To look takes nothing; it may be otherwise a moment later."""
+        return (self.breaker is not None and self.breaker.is_shut) or (self.places is not None and self.places.is_full)
+
+    @asynccontextmanager
+    async def entered(self, seconds_left: float) -> AsyncIterator[Entered]:
+        """Let an attempt in, once there is a place.
+
+        Raises CallDenied: if nobody may enter now, or no place came free within this many seconds.
+        """
+        if self.breaker is not None and self.breaker.is_shut:  # before it waits in vain
+            raise CallDenied("shut: its agent has failed too often, and is tried again later")
+        give_back = None if self.places is None else await self.places.take(seconds_left)
+        try:
+            # last, with nothing to wait for after it: a probe that stood in a line would keep all others out
+            number = 0 if self.breaker is None else await self.breaker.enter()
+            entered = Entered()
+            try:
+                yield entered
+            finally:
+                if self.breaker is not None:
+                    await self.breaker.leave(number, entered.came)
+        finally:
+            if give_back is not None:
+                await give_back()
+
+
+class Bulkhead:
+    """So many places, and a line before them, in the memory of this process.
+
+    Args:
+        at_once: how many may be held at once.
+        queue: how many may wait.
+
+    Raises ValueError: if there is no place, or fewer than none wait.
+    """
+
+    def __init__(self, at_once: int, *, queue: int = 0) -> None:
+        if at_once < 1 or queue < 0:
+            raise ValueError(f"at_once={at_once}, queue={queue}: give one place at least, and a queue of 0 or more")
+        self._line = Line(at_once, queue)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody could even wait for a place now."""
+        return self._line.is_full
+
+    async def take(self, seconds_left: float) -> Callable[[], Awaitable[None]]:
+        """Wait for a place, and return what gives it back.
+
+        Raises CallDenied: if the line is full, or no place came free in time.
+        """
+        try:
+            await self._line.take(seconds_left)
+        except NoPlace as error:
+            held = f"{self._line.held} attempts are at work, and {self._line.waiting} wait"
+            raise CallDenied(f"full: {held}" if error.why == "full" else f"full: no place came free, {held}") from None
+        return self._give_back
+
+    async def _give_back(self) -> None:
+        self._line.give_back()
