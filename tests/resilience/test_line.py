@@ -41,7 +41,8 @@ class Seen:
     """What was seen of a line."""
 
     most: int = 0
-    served: list[int] = field(default_factory=list)
+    served: dict[int, float] = field(default_factory=dict)
+    """Who was, and when."""
     refused: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -58,7 +59,7 @@ async def _played(line: Line, guests: list[Guest]) -> Seen:
             return
         except TimeoutError:
             return
-        seen.served.append(number)
+        seen.served[number] = asyncio.get_running_loop().time()
         inside += 1
         seen.most = max(seen.most, inside)
         await asyncio.sleep(guest.stays_s)
@@ -83,7 +84,8 @@ def test_no_place_is_lost_or_held_twice(guests: list[Guest], places: int, longes
 
     assert seen.most <= places
     assert (0, 0) == (line.held, line.waiting)
-    assert seen.served == sorted(seen.served)
+    served = [seen.served[number] for number in sorted(seen.served)]
+    assert served == sorted(served)
 
 
 def test_who_finds_the_line_full_is_told_at_once() -> None:
@@ -93,7 +95,7 @@ def test_who_finds_the_line_full_is_told_at_once() -> None:
     with virtual_time() as loop:
         seen = loop.run(_played(line, guests))
 
-    assert [0, 1] == seen.served
+    assert {0: 0.0, 1: 2.0} == seen.served
     assert [(3, "full"), (2, "too late")] == seen.refused
 
 
