@@ -78,14 +78,14 @@ class Breaker:
         """Tell what an attempt came to; one that says nothing gives the probe back."""
         is_failure = came in self.counts
         with self._lock:
-            if number and number == self._probe:
+            if number:
                 self._probe = 0
                 if is_failure:
                     self._open_until = self._clock() + self.open_s
                 elif came is not None:
                     self._open_until = None
                     self._failed.clear()
-            elif number == 0 and self._open_until is None and is_failure:
+            elif self._open_until is None and is_failure:
                 self._count()
 
     def _count(self) -> None:

@@ -118,6 +118,13 @@ def test_a_turn_that_is_given_up_last_is_free_again() -> None:
     assert [0.0, None, 1.0] == pytest.approx([each.left for each in went])
 
 
+def test_a_turn_that_is_given_up_in_mid_line_is_lost() -> None:
+    """Who stands behind keeps its turn, and nobody else gets the same one."""
+    went = played([Call(0, 9, None), Call(0, 9, 0.5), Call(0, 9, None), Call(0.75, 9, None)], (1, 1.0, 1))
+
+    assert [0.0, None, 2.0, 3.0] == pytest.approx([each.left for each in went])
+
+
 @pytest.mark.parametrize(("calls", "per_s", "burst"), [(0, 1, 1), (1, 0, 1), (1, 1, 0), (float("nan"), 1, 1)])
 def test_numbers_are_positive(calls: float, per_s: float, burst: int) -> None:
     """A pace at which nothing would ever leave is refused."""
