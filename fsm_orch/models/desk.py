@@ -31,11 +31,12 @@ class Desk(Protocol):
         """Check that calls may still be made, and may be made on this thread and event loop."""
         ...
 
-    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None) -> int:
+    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None, waited_s: float = 0.0) -> int:
         """Reserve a call and return its number.
 
         Args:
             model: the name of the one that is asked, of a fallback; None: the state's.
+            waited_s: how long it has waited at a gate.
 
         Raises CallDenied: if the kernel denies it; do not try it again.
         """

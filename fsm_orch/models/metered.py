@@ -11,6 +11,7 @@ from ..errors import CallDenied, CallFailed, WrongType
 from ..kernel.legal import Offer
 from ..limits import CallLimits
 from ..messages import Message
+from ..resilience.base import Pacing
 from ..resilience.retry import Retry
 from ..settings import AS_THEY_ARE, ModelSettings
 from .base import Model, OnPiece, Request, Response, bound_of, completed
@@ -68,6 +69,7 @@ class MeteredModel:
         retry: how transient failures are retried; each retry counts as one of the visit's calls. None: never.
         on_prompt: told of every request that was sent, and its response; None if it failed. It never raises.
         memory: gives what a request was answered before a crash. None: nothing is remembered.
+        pace: spreads calls over time; each waits for its turn before it is reserved. None: nothing does.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class MeteredModel:
         retry: Retry | None = None,
         on_prompt: Callable[[Request, Response | None], None] | None = None,
         memory: Memory | None = None,
+        pace: Pacing | None = None,
     ) -> None:
         self._model = model
         self._desk = desk
@@ -88,6 +91,7 @@ class MeteredModel:
         self._retry = retry
         self._on_prompt = on_prompt
         self._memory = memory
+        self._pace = pace
         self.last: Response | None = None
         """The last response; None if there was none."""
 
@@ -264,7 +268,9 @@ class MeteredModel:
         if isinstance(model, Fallback):
             model = model.turn(self._desk.seconds_left)
             name = model.name
-        call = self._desk.reserve(fitting.bound, self._limits.max_output_tokens, name)
+        # before it is reserved: while it waits no money is held, and if it cannot be in time no call is used up
+        waited = 0.0 if self._pace is None else await self._pace.wait(self._desk.seconds_left())
+        call = self._desk.reserve(fitting.bound, self._limits.max_output_tokens, name, waited)
         request: Request | None = None
         response: Response | None = None
         usage, is_unsent = None, True

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 from ..errors import CallDenied
 from .base import Breaking, Came, Pacing, Places
 from .line import Line, NoPlace
-
-
-class Entered:
-    """An attempt that went through a gate; `came` is what it came to, and is set before the gate is left."""
-
-    came: Came = None
 
 
 class Gate:
@@ -50,9 +43,8 @@ class Gate:
         """Whether nobody may enter now. To look takes nothing; it may be otherwise a moment later."""
         return (self.breaker is not None and self.breaker.is_shut) or (self.places is not None and self.places.is_full)
 
-    @asynccontextmanager
-    async def entered(self, seconds_left: float) -> AsyncIterator[Entered]:
-        """Let an attempt in, once there is a place.
+    async def enter(self, seconds_left: float) -> Callable[[Came], Awaitable[None]]:
+        """Let an attempt in, once there is a place. Return what is to be told, at its end, what it came to.
 
         Raises CallDenied: if nobody may enter now, or no place came free within this many seconds.
         """
@@ -62,15 +54,20 @@ class Gate:
         try:
             # last, with nothing to wait for after it: a probe that stood in a line would keep all others out
             number = 0 if self.breaker is None else await self.breaker.enter()
-            entered = Entered()
-            try:
-                yield entered
-            finally:
-                if self.breaker is not None:
-                    await self.breaker.leave(number, entered.came)
-        finally:
+        except BaseException:
             if give_back is not None:
                 await give_back()
+            raise
+
+        async def leave(came: Came) -> None:
+            try:
+                if self.breaker is not None:
+                    await self.breaker.leave(number, came)
+            finally:
+                if give_back is not None:
+                    await give_back()
+
+        return leave
 
 
 class Bulkhead:

@@ -14,6 +14,8 @@ from ..kernel.configuration import Configuration
 from ..kernel.effects import Act
 from ..models.base import Model
 from ..models.metered import MeteredModel
+from ..resilience.base import Pacing
+from ..resilience.gate import Gate
 from ..resilience.retry import Retry
 from .conversation import seen_by
 from .deltas import listener_at
@@ -22,6 +24,7 @@ from .held import HELD_S, tell_held
 from .in_time import in_time
 from .outcome import TooLate, check, take
 from .paid import AttemptMemory
+from .passage import Passage
 from .raised import Raised
 from .work import Doing
 from .writer import Run
@@ -30,7 +33,14 @@ _REPLIES = Reply, Round
 
 
 def attempt(
-    run: Run, act: Act, agent: Agent, model: Model | None, retry: Retry | None, deps: Any, wall: Callable[[], float]
+    run: Run,
+    act: Act,
+    agent: Agent,
+    model: Model | None,
+    retry: Retry | None,
+    deps: Any,
+    wall: Callable[[], float],
+    gate: Gate | None = None,
 ) -> Doing | None:
     """Let an agent act while its visit has time, and fold its reply or why it failed; do not begin one without time.
 
@@ -38,16 +48,18 @@ def attempt(
 
     Args:
         wall: seconds of the epoch, for what expires.
+        gate: what the attempt goes through before its agent acts; None: there is none.
 
     Raises BaseException, here or where it is awaited: what is no failure of an agent, a guard or a validator; or what
         the store raised. The reply is not folded then.
     """
+    run.see_gates()
     # The desk closes before anything is folded. What the attempt still does afterwards is refused there, so an agent
     # that was given up can neither spend nor write.
     desk = AttemptDesk(run, act)
     before, now = run.now, desk.place if act.path else run.now
     assert now is not None  # what is due has a visit
-    metered = None if model is None else _metered(run, desk, now, model, retry)
+    metered = None if model is None else _metered(run, desk, now, model, retry, None if gate is None else gate.pace)
     visit = visit_at(run, desk, now, metered, deps)
     ending = partial(_end, run, desk, agent, metered, visit.key, wall)
     seconds = desk.seconds_left()
@@ -56,6 +68,10 @@ def attempt(
         return None
     # the agent's own: a variable that it sets reaches its coroutine, and neither the run nor the next agent
     context = contextvars.copy_context()
+    if gate is not None:
+        passage = Passage(run, desk, gate, is_metered=metered is not None)
+        inside, told = partial(passage.then, partial(agent.act, visit)), partial(passage.told, ending)
+        return Doing(desk, passage.left(_awaited(run, desk, act, agent, inside, seconds, context, told)))
     if not isinstance(agent, PlainAgent):
         return Doing(desk, _awaited(run, desk, act, agent, partial(agent.act, visit), seconds, context, ending))
     clock = asyncio.get_running_loop().time
@@ -150,7 +166,9 @@ def _itself(begun: Awaitable[object]) -> Awaitable[object]:
     return begun
 
 
-def _metered(run: Run, desk: AttemptDesk, now: Configuration, model: Model, retry: Retry | None) -> MeteredModel:
+def _metered(
+    run: Run, desk: AttemptDesk, now: Configuration, model: Model, retry: Retry | None, pace: Pacing | None
+) -> MeteredModel:
     assert now.visit is not None  # an agent acts in it
     if run.storage is not None and not desk.own.acts_once:
         desk.memory = AttemptMemory(run.storage.paid, f"{now.key}:{now.visit.attempt}", model.name)
@@ -162,6 +180,7 @@ def _metered(run: Run, desk: AttemptDesk, now: Configuration, model: Model, retr
         retry=retry,
         on_prompt=on_prompt,
         memory=desk.memory,
+        pace=pace,
     )
 
 

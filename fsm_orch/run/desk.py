@@ -112,7 +112,7 @@ class AttemptDesk:
             raise VisitClosed("This visit has ended: its model takes no more calls. Return from the agent")
         return now
 
-    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None) -> int:
+    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None, waited_s: float = 0.0) -> int:
         """Reserve a call and return its number, counted from 1 within the visit.
 
         Raises CallDenied: if the kernel denies it.
@@ -129,6 +129,7 @@ class AttemptDesk:
                 input_tokens=input_tokens,
                 output_tokens=output_tokens,
                 model=model,
+                waited_s=waited_s,
                 at=self._run.elapsed(),
                 path=self.path,
             )
@@ -221,6 +222,7 @@ class AttemptDesk:
 
     def legal(self) -> tuple[Handoff, ...]:
         """Return the handoffs that stay legal once the next call is reserved. The first call was reserved on entry."""
+        self._run.see_gates()
         now = self.check()
         return legal(self.compiled, now, holding=next_call(self.compiled, now))
 
@@ -229,6 +231,7 @@ class AttemptDesk:
 
         Of a request that was answered before a crash: what it offered then, or it would not be the same.
         """
+        self._run.see_gates()
         now = self.check()
         calls = None if self.memory is None else self.memory.calls_before
         if calls is not None and now.visit is not None:

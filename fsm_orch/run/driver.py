@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..clock import Clock
 from ..errors import AnswerError, LeaseHeld, StartError
 from ..kernel.effects import Act, Effect, UseTool
@@ -28,6 +30,7 @@ from .cast import Cast
 from .delta import OnDelta, Reader
 from .drive import Perform, drive
 from .driven import Driven, Place
+from .gates import Gates
 from .head import check_head
 from .ids import new_epoch
 from .inbox import Inbox
@@ -55,6 +58,7 @@ class Driver:
     clock: Clock | None
     wall_clock: Clock
     redacted: frozenset[str]
+    gates: Gates | None = None
     driven: Driven = field(init=False)
     """The runs that are under way here."""
     inbox: Inbox = field(init=False)
@@ -85,6 +89,8 @@ class Driver:
                 with self.heart.beating():
                     cancelled, epoch = await self._alive(first.run_id), new_epoch()
                     first, heard = await follows.named(self.store, self.compiled, first)
+                    if self.gates is not None and (shut := self.gates.shut()):
+                        first = replace(first, shut=tuple(sorted(shut)))
                     first, later = await self._begun(first, epoch)
                     on_delta = reader if text else None
                     run = self._made(self.compiled, (first,), readers, epoch, heard=heard, on_delta=on_delta)
@@ -230,6 +236,7 @@ class Driver:
             redacted=self.redacted,
             on_prompt=self.on_prompt,
             on_delta=on_delta,
+            shut=None if self.gates is None else self.gates.shut,
         )
         if claim is not None:
             check_head(compiled, run.now, claim.head)
@@ -237,13 +244,14 @@ class Driver:
 
     def _performing(self, run: Run, deps: Any) -> Perform:
         """Return what begins a piece of work of a run."""
-        ours, retry, wall = self.cast, self.retry, self.wall_clock
+        ours, retry, wall, gates = self.cast, self.retry, self.wall_clock, self.gates
 
         def perform(effect: Effect) -> Doing | None:
             cast = ours.at(run.levels(effect.path)) if effect.path else ours
             state = effect.state
             if isinstance(effect, Act):
-                return attempt(run, effect, cast.agents[state], cast.models.get(state), retry, deps, wall)
+                gate = None if gates is None else gates.at(run.levels(effect.path), state)
+                return attempt(run, effect, cast.agents[state], cast.models.get(state), retry, deps, wall, gate)
             assert isinstance(effect, UseTool)  # what a human is asked is waited for
             return use(run, effect, cast.agents[state], deps)
 

@@ -29,6 +29,7 @@ from ..models.base import Model
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt
 from ..proof.bounds.certificate import Certificate
+from ..resilience.gate import Gate
 from ..resilience.retry import Retry
 from ..store.base import Store
 from . import conversation, given, start
@@ -38,6 +39,7 @@ from .continuing import Continuing
 from .delta import Reader, TextDelta
 from .driver import Driver
 from .first import RunOptions, first_input
+from .gates import gates_of
 from .ids import random_id
 from .loop import running_loop
 from .redactable import redactable
@@ -72,13 +74,15 @@ class Runner(Connecting, Continuing[C, D], Working[C, D]):
             messages, to and by tools, of replies that were refused. A stored run goes on only while nothing of all
             that is still to be read.
         retry: tries a call again that failed for now, as a further call of its visit; None does not.
+        gates: what stands before agents, by state, `{Shop.router: Gate(at_once=8)}`, or by the agent itself where a
+            state is made of it, as in branches. A state that is shut is no handoff's target.
         clock: monotonic seconds. None: the event loop's.
         wall_clock: seconds of the epoch, by which questions to humans expire.
         new_id: makes run ids; random by default.
 
     Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
-        limit with a model of unknown price, an agent for another machine's state, a certificate that is refuted, or a
-        URL that names no database, or a field that may not be redacted.
+        limit with a model of unknown price, an agent for another machine's state, a certificate that is refuted, a
+        URL that names no database, a field that may not be redacted, or a gate for what is not in the machine.
     Raises ModelUnavailable: if a named model cannot be had, or what an agent loads, such as an embedder.
     Raises TypeError: if an argument is of a wrong kind, such as the text of a certificate or the class of a store.
     """
@@ -96,6 +100,7 @@ class Runner(Connecting, Continuing[C, D], Working[C, D]):
         store: Store | str | None = None,
         redact: object = (),
         retry: Retry | None = _PATIENT,
+        gates: Mapping[Any, Gate] | None = None,
         clock: Clock | None = None,
         wall_clock: Clock = time.time,
         new_id: Callable[[], str] = random_id,
@@ -118,6 +123,7 @@ class Runner(Connecting, Continuing[C, D], Working[C, D]):
             clock=clock,
             wall_clock=wall_clock,
             redacted=redactable(self.definition, redact),
+            gates=None if gates is None else gates_of(self.definition, gates),
         )
         self._contexts = {}
         self._new_id = new_id

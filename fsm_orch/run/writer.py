@@ -42,6 +42,9 @@ _PROCESS_ENDS = "its process is to end, and no other can go on with it: it has n
 _BOOKED = frozenset({inputs.CallReserved, inputs.CallSettled, inputs.CallReleased})
 """What changes nothing of what is due, unless its machine lands."""
 
+_OUTCOMES = frozenset({inputs.Replied, inputs.Asked, inputs.Failed, inputs.Answered})
+"""What may fire a handoff, or let an agent act again."""
+
 
 class AtWork(Protocol):
     """A piece of work that is waited for."""
@@ -70,6 +73,7 @@ class Run:
         redacted: the names of the fields that its store does not keep.
         on_prompt: told of what models were asked and answered; None: nobody is.
         on_delta: told of the text of the answer while it is written; None: nobody is, and no model is asked to stream.
+        shut: returns the states that nobody may enter now; None: it has no gates.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Run:
         redacted: frozenset[str] = frozenset(),
         on_prompt: OnPrompt | None = None,
         on_delta: OnDelta | None = None,
+        shut: Callable[[], frozenset[str]] | None = None,
     ) -> None:
         self.compiled = compiled
         self.error: BaseException | None = None
@@ -110,6 +115,7 @@ class Run:
         """The work that is waited for."""
         self.on_change: Callable[[], object] | None = None
         """Called when something else may be due than before."""
+        self._shut = shut
         self._home = running_loop()
         self._caller = None if self._home is None else asyncio.current_task()
         self._cancellations = self._caller.cancelling() if self._caller else 0
@@ -192,6 +198,8 @@ class Run:
         """Apply an input, and tell the observers what the kernel made of it; on the event loop of the run alone."""
         # No `await` in here. Two tasks that fold at once would step from the same configuration, and the second would
         # overwrite what the first had reserved. And the step is first: if it raises, nothing has been journaled.
+        if type(event) in _OUTCOMES:  # it may fire a handoff, and draws the menu of who acts next
+            self.see_gates()
         stepped = step(self.compiled, self.now, event)
         self.now = stepped.configuration
         self.journal.append(event)
@@ -201,6 +209,14 @@ class Run:
         # a call that used more than it had reserved makes more than its own record: its machine has landed
         if self.on_change is not None and (type(event) not in _BOOKED or len(stepped.records) > 1):
             self.on_change()
+
+    def see_gates(self) -> None:
+        """Take note of the states that nobody may enter now, if they are others than before."""
+        if self._shut is None and not self.now.shut:
+            return
+        shut = frozenset[str]() if self._shut is None else self._shut()
+        if shut != self.now.shut and not self.is_finished:
+            self.fold(inputs.GatesSeen(shut=tuple(sorted(shut)), at=self.elapsed()))
 
     def prompted(self, state: str, path: Path, request: Request, response: Response | None) -> None:
         """Show what the model of a state was asked and answered to who wants to know."""
