@@ -57,7 +57,7 @@ class Breaking(Protocol):
         ...
 
     async def leave(self, number: int, came: Came) -> None:
-        """Tell what an attempt came to; one that says nothing gives the probe back."""
+        """Count what an attempt came to; one that says nothing gives the probe back."""
         ...
 
 

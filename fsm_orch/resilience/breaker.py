@@ -75,7 +75,7 @@ class Breaker:
             return self._probe
 
     async def leave(self, number: int, came: Came) -> None:
-        """Tell what an attempt came to; one that says nothing gives the probe back."""
+        """Count what an attempt came to; one that says nothing gives the probe back."""
         is_failure = came in self.counts
         with self._lock:
             if number:

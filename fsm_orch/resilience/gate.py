@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 
 from ..errors import CallDenied
 from .base import Breaking, Came, Pacing, Places
@@ -43,8 +45,11 @@ class Gate:
         """Whether nobody may enter now. To look takes nothing; it may be otherwise a moment later."""
         return (self.breaker is not None and self.breaker.is_shut) or (self.places is not None and self.places.is_full)
 
-    async def enter(self, seconds_left: float) -> Callable[[Came], Awaitable[None]]:
-        """Let an attempt in, once there is a place. Return what is to be told, at its end, what it came to.
+    @asynccontextmanager
+    async def entered(self, seconds_left: float) -> AsyncIterator[Callable[[Came], Awaitable[None]]]:
+        """Let an attempt in, once there is a place, which it holds while the block runs.
+
+        Yield what is to be called once with what the attempt came to, be it after the block.
 
         Raises CallDenied: if nobody may enter now, or no place came free within this many seconds.
         """
@@ -53,21 +58,14 @@ class Gate:
         give_back = None if self.places is None else await self.places.take(seconds_left)
         try:
             # last, with nothing to wait for after it: a probe that stood in a line would keep all others out
-            number = 0 if self.breaker is None else await self.breaker.enter()
-        except BaseException:
+            yield _silent if self.breaker is None else partial(self.breaker.leave, await self.breaker.enter())
+        finally:
             if give_back is not None:
                 await give_back()
-            raise
 
-        async def leave(came: Came) -> None:
-            try:
-                if self.breaker is not None:
-                    await self.breaker.leave(number, came)
-            finally:
-                if give_back is not None:
-                    await give_back()
 
-        return leave
+async def _silent(came: Came) -> None:
+    """Do nothing: there is no breaker."""
 
 
 class Bulkhead:

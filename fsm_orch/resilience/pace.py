@@ -65,7 +65,7 @@ class Pace:
             return waits, self._full
 
     def _give_back(self, full: float) -> None:
-        """Give back a turn that was not used, if nobody took one after it: who stands in line has moved up else."""
+        """Free a turn that was not used, if nobody took one after it: who did keeps its own."""
         with self._lock:
             if self._full == full:
                 self._full -= self.every_s

@@ -1,4 +1,4 @@
-"""The way of one attempt through the gate before its agent: in before it acts, and out when all is folded."""
+"""The way of one attempt through the gate before its agent, and what the breaker there is told of it."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ class Passage:
     def __init__(self, run: Run, desk: AttemptDesk, gate: Gate, *, is_metered: bool) -> None:
         self._run, self._desk, self._gate = run, desk, gate
         self._pace = None if is_metered else gate.pace  # a metered model takes a turn for each call
-        self._leave: Callable[[Came], Awaitable[None]] | None = None
+        self._tell: Callable[[Came], Awaitable[None]] | None = None
         self._came: Came = None
 
     async def then(self, act: Callable[[], Awaitable[object]]) -> object:
-        """Go in, and let the agent act.
+        """Go in, let the agent act, and go out.
 
         Raises CallDenied: if it may not enter, or could not in time.
         """
-        self._leave = await self._gate.enter(self._desk.seconds_left())
-        if self._pace is not None:
-            await self._pace.wait(self._desk.seconds_left())
-        return await act()
+        # The place is free again before the reply is folded: else a run would find the state full that it leaves.
+        # And an agent that does not let itself be cancelled keeps it, since it is still at work.
+        async with self._gate.entered(self._desk.seconds_left()) as self._tell:
+            if self._pace is not None:
+                await self._pace.wait(self._desk.seconds_left())
+            return await act()
 
     def told(self, end: Callable[[object], None], result: object) -> None:
         """End the attempt, and note what it came to."""
@@ -45,12 +47,12 @@ class Passage:
             self._came = self._came_to(before, result, recorded)
 
     async def left(self, attempt: Coroutine[Any, Any, None]) -> None:
-        """Await an attempt, and go out, however it ends."""
+        """Await an attempt, and have the breaker know what it came to, however it ends."""
         try:
             await attempt
         finally:
-            if self._leave is not None:
-                await self._leave(self._came)
+            if self._tell is not None:
+                await self._tell(self._came)
 
     def _came_to(self, before: Configuration, result: object, recorded: int) -> Came:
         made = [each for each in self._run.records[recorded:] if each.stamp.path == self._desk.path]

@@ -15,16 +15,16 @@ pytestmark = pytest.mark.looptime
 
 async def stay(gate: Gate, seconds: float, came: Came = "ok", *, left: float = 100.0) -> str:
     """Go through a gate and stay a while; return what came of it."""
+    said: Came = None
     try:
-        leave = await gate.enter(left)
+        async with gate.entered(left) as tell:
+            try:
+                await asyncio.sleep(seconds)
+                said = came
+            finally:
+                await tell(said)
     except CallDenied as error:
         return error.reason
-    told: Came = None
-    try:
-        await asyncio.sleep(seconds)
-        told = came
-    finally:
-        await leave(told)
     return "entered"
 
 

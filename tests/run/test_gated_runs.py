@@ -112,7 +112,8 @@ def attempts(result: RunResult[Query]) -> list[records.AttemptFailed]:
 async def opened(gate: Gate, times: int = 1) -> None:
     """Let attempts fail until the breaker of a gate is open."""
     for _ in range(times):
-        await (await gate.enter(1))("error")
+        async with gate.entered(1) as tell:
+            await tell("error")
 
 
 async def test_a_run_that_meets_no_shut_gate_has_the_journal_of_one_without_gates() -> None:
