@@ -139,6 +139,19 @@ class Drained(FsmError):
     """The process that drove a run is to end. The run is stored and free: it goes on elsewhere by `Runner.resume`."""
 
 
+class Overloaded(FsmError):
+    """A run was not admitted: too much is at work here.
+
+    Args:
+        reason: `queue_full`, `too_long`, or `waited_too_long`.
+        retry_after_s: whole seconds after which a place is likely to be free; 1 at least.
+    """
+
+    def __init__(self, reason: str, retry_after_s: int) -> None:
+        self.reason, self.retry_after_s = reason, retry_after_s
+        super().__init__(f"{reason}: too much is at work here. Try again in {retry_after_s} s")
+
+
 class AnswerError(FsmError):
     """An answer does not fit what a run waits for, or another came first. Nothing has changed."""
 

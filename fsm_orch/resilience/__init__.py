@@ -1,8 +1,21 @@
 """Resilience: what stands between a visit and an unreliable or busy provider."""
 
+from ..errors import Overloaded
+from .admission import Admission, Door
 from .base import Breaking, Pacing, Places
 from .breaker import Breaker
 from .gate import Bulkhead, Gate
 from .pace import Pace
 
-__all__ = ["Breaker", "Breaking", "Bulkhead", "Gate", "Pace", "Pacing", "Places"]
+__all__ = [
+    "Admission",
+    "Breaker",
+    "Breaking",
+    "Bulkhead",
+    "Door",
+    "Gate",
+    "Overloaded",
+    "Pace",
+    "Pacing",
+    "Places",
+]

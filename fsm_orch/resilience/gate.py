@@ -86,7 +86,7 @@ class Bulkhead:
     @property
     def is_full(self) -> bool:
         """Whether nobody could even wait for a place now."""
-        return self._line.is_full
+        return self._line.is_full()
 
     async def take(self, seconds_left: float) -> Callable[[], Awaitable[None]]:
         """Wait for a place, and return what gives it back.

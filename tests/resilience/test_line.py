@@ -22,6 +22,7 @@ class Guest:
     waits_s: float | None
     stays_s: float
     leaves_s: float | None
+    weight: int = 1
 
 
 GUESTS = st.lists(
@@ -31,6 +32,7 @@ GUESTS = st.lists(
         waits_s=st.sampled_from([None, None, 0.0, 0.5, 1.0, 3.0]),
         stays_s=st.sampled_from([0.0, 0.5, 1.0, 2.0]),
         leaves_s=st.sampled_from([None, None, None, 0.5, 1.0, 1.5]),
+        weight=st.sampled_from([1, 1, 2, 5]),
     ),
     max_size=30,
 )
@@ -41,6 +43,7 @@ class Seen:
     """What was seen of a line."""
 
     most: int = 0
+    """How many places were held at once; who is alone may hold more than there are."""
     served: dict[int, float] = field(default_factory=dict)
     """Who was, and when."""
     refused: list[tuple[int, str]] = field(default_factory=list)
@@ -53,18 +56,18 @@ async def _played(line: Line, guests: list[Guest]) -> Seen:
         nonlocal inside
         try:
             async with asyncio.timeout(guest.leaves_s):
-                await line.take(guest.waits_s)
+                await line.take(guest.waits_s, guest.weight)
         except NoPlace as error:
             seen.refused.append((number, error.why))
             return
         except TimeoutError:
             return
         seen.served[number] = asyncio.get_running_loop().time()
-        inside += 1
-        seen.most = max(seen.most, inside)
+        inside += guest.weight
+        seen.most = max(seen.most, inside if inside > guest.weight else 0)
         await asyncio.sleep(guest.stays_s)
-        inside -= 1
-        line.give_back()
+        inside -= guest.weight
+        line.give_back(guest.weight)
 
     tasks = []
     for number, guest in enumerate(guests):
@@ -83,7 +86,7 @@ def test_no_place_is_lost_or_held_twice(guests: list[Guest], places: int, longes
         seen = loop.run(_played(line, guests))
 
     assert seen.most <= places
-    assert (0, 0) == (line.held, line.waiting)
+    assert (0, 0, 0) == (line.held, line.waiting, line.ahead)
     served = [seen.served[number] for number in sorted(seen.served)]
     assert served == sorted(served)
 
