@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from .. import discover
 from ..define.wording import number_of
+from ..errors import DefinitionError
 from ..kernel.codec import to_json
 from ..store.base import PAGE, Store
 from ..store.values import RunStatus
@@ -38,6 +40,14 @@ def list_(
         str | None, typer.Option(metavar="ID", help="Runs of this conversation alone.", show_default=False)
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Runs for this tenant alone.", show_default=False)] = None,
+    machine: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE[:Machine]",
+            help="Show the runs of these machines by name; a package has all modules below it. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many are shown.")] = PAGE,
     after: Annotated[
         str | None, typer.Option(metavar="RUN", help="Go on below this run, the last of the page before.")
@@ -46,25 +56,41 @@ def list_(
 ) -> None:
     """List the runs of a store, the one that began last first.
 
-    The last column says who drives a run that is under way, and until when a human may answer one that waits.
+    A machine is shown by its digest, or by its name if --machine gives its module. The last column says who drives a
+    run that is under way, and until when a human may answer one that waits.
 
     Exit codes: 0 it is listed; 2 the store cannot be read; 130 it was interrupted.
     """
     with complaints(), opened(store) as kept, interrupted("nothing has changed"):
+        names = _names(machine or ())
         if after is not None:
             found(kept, after)
         listing = kept.list(status=status, thread_id=thread, tenant=tenant, limit=limit, after=after)
         rows = asyncio.run(listing)
         if as_json:
-            typer.echo(orjson.dumps([runs_list.as_json(row) for row in rows], option=orjson.OPT_INDENT_2))
+            told = [{**runs_list.as_json(row), "machine": names.get(row.digest)} for row in rows]
+            typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
             return
         out = console()
         if not rows:
             out.print(Text("no such run", style="dim"))
             return
-        runs_list.show_runs(out, rows, time.time())
+        runs_list.show_runs(out, rows, time.time(), names)
         if len(rows) == limit:
             out.print(Text(f"\nthe next page: --after {name_of(rows[-1].run_id)}", style="dim"), soft_wrap=True)
+
+
+def _names(targets: Sequence[str]) -> dict[str, str]:
+    """Return what machines are called, by their digests.
+
+    Raises DefinitionError: if one does not build.
+    """
+    names = dict[str, str]()
+    for one in discover.machines_of_all(targets, Path.cwd()).values():
+        if isinstance(one, DefinitionError):
+            raise one
+        names[one.definition.digest] = one.definition.name
+    return names
 
 
 @app.command()
