@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from ..define.wording import number_of
 from ..errors import DefinitionError
 from ..kernel.codec import to_json
 from ..store.base import PAGE, Store
-from ..store.values import RunStatus
+from ..store.values import Listed, RunStatus
 from . import runs_by_hand, runs_fold, runs_list, runs_show
 from .moments import seconds_of
 from .outcome import AsJson, json_alone
@@ -144,6 +145,8 @@ def prune(
 ) -> None:
     """Forget runs that have finished, with all that was stored for them. What threads have spent is not forgotten.
 
+    A run of a thread stays while one that began after it is open, which may go on with what was said in it.
+
     Exit codes: 0 they are forgotten; 2 the store cannot do it; 130 it was interrupted: some are forgotten.
     """
     with complaints(), opened(store) as kept, interrupted("some runs may be forgotten"):
@@ -156,12 +159,26 @@ def prune(
 
 
 async def _ended(kept: Store, before: float) -> int:
-    """Return how many runs have finished, and began and were last stored before a moment."""
-    count, last = 0, None
-    while page := await kept.list(status="finished", after=last, limit=_MANY):
-        count += sum(run.began_at < before and run.stored_at < before for run in page)
-        last = page[-1].run_id
+    """Return how many runs `prune` would forget, which says what it keeps."""
+    last_open = dict[str | None, float]()
+    for status in ("running", "waiting"):
+        async for run in _all(kept, status):
+            last_open[run.thread_id] = max(run.began_at, last_open.get(run.thread_id, -inf))
+    last_open.pop(None, None)  # which is no thread
+    count = 0
+    async for run in _all(kept, "finished"):
+        is_old = run.began_at < before and run.stored_at < before
+        count += is_old and run.began_at > last_open.get(run.thread_id, -inf)
     return count
+
+
+async def _all(kept: Store, status: RunStatus) -> AsyncIterator[Listed]:
+    """Yield all runs of a status, the one that began last first."""
+    last = None
+    while page := await kept.list(status=status, after=last, limit=_MANY):
+        for run in page:
+            yield run
+        last = page[-1].run_id
 
 
 app.command()(runs_by_hand.resume)

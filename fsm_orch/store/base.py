@@ -180,6 +180,7 @@ class Store(Protocol):
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished, with all that was stored for them; return how many.
 
+        What a conversation may go on with stays: a run of a thread in which one that has not finished began no earlier.
         Accounts stay: what a thread has spent is not forgotten. It is done in parts, so that appends go on meanwhile;
         what is cut off has forgotten some of the runs, each of them whole.
 

@@ -26,6 +26,12 @@ class Kept:
     """The questions whose posted answers are in the journal."""
     is_cancel_asked: bool = False
 
+    @property
+    def first(self) -> Started:
+        """Its first input; without any field of its own if it began with something else."""
+        first = self.journal[0]
+        return first if isinstance(first, Started) else Started(run_id="", context={})
+
     def is_before(self, moment: float) -> bool:
         """Return whether it began and was last stored before a moment."""
         return self.began_at < moment and self.stored_at < moment
@@ -47,8 +53,7 @@ class Kept:
         Args:
             is_alive: whether its owner is.
         """
-        first = self.journal[0]
-        of = first if isinstance(first, Started) else Started(run_id=run_id, context={})
+        of = self.first
         return Listed(
             run_id=run_id,
             head=self.head,

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from copy import copy
+from math import inf
 from threading import Lock
 from typing import Any
 
@@ -47,7 +48,7 @@ class MemoryStore:
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._accounts: dict[str, Amount] = {}
         self._count = iter(range(1 << 62))
-        self._leases: dict[str, float] = {self._owner: float("inf")}
+        self._leases: dict[str, float] = {self._owner: inf}
 
     def beside(self, *, lease_s: float) -> MemoryStore:
         """Return the same journals as another worker has them, which must beat: for tests of several workers."""
@@ -262,7 +263,17 @@ class MemoryStore:
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished, and began and were last stored before a moment; return how many."""
         with self._lock:
-            over = [run for run in self._ended if self._kept[run].is_before(ended_before)]
+            last_open: dict[str | None, float] = {
+                kept.first.thread_id: kept.began_at
+                for kept in sorted(self._kept.values(), key=lambda kept: kept.began_at)
+                if kept.head.status != "finished" and kept.first.thread_id is not None
+            }
+            over = [
+                run
+                for run in self._ended
+                if (kept := self._kept[run]).is_before(ended_before)
+                and kept.began_at > last_open.get(kept.first.thread_id, -inf)
+            ]
             for run_id in over:
                 del self._kept[run_id], self._ended[run_id]
         return len(over)

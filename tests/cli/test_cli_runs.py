@@ -439,6 +439,22 @@ def test_what_has_finished_is_pruned_by_age(cli, tmp_path, monkeypatch):
     assert asked(URL) == ("open", "waiting")
 
 
+def test_a_dry_run_counts_what_is_pruned(cli, tmp_path, monkeypatch):
+    """What a conversation goes on with stays, and is not counted."""
+    monkeypatch.chdir(tmp_path)
+    for run, status, thread in (
+        ("a", "finished", "t"),
+        ("b", "waiting", "t"),
+        ("c", "finished", "t"),
+        ("d", "finished", "u"),
+    ):
+        put(URL, run, Head("x", status), thread_id=thread)
+    prune = ["runs", "prune", *STORE, "--older-than", "0s"]
+
+    assert cli.invoke(app, [*prune, "--dry-run"]).stdout == "would forget 2 runs\n"
+    assert cli.invoke(app, prune).stdout == "forgot 2 runs\n"
+
+
 def test_spans_are_read_and_told():
     """What is told of a span is its largest unit."""
     from fsm_orch.cli.moments import seconds_of, span

@@ -215,12 +215,26 @@ async def test_a_run_that_misses_the_run_before_it_can_be_landed() -> None:
     runner = Runner(Chat, model=answers(), store=store, limits=Limits(tokens=20_000, thread_tokens=50_000))
     await runner.run(Query(text="one"), run_id="a", thread_id="t")
     first = await runner.resume("a", {"handoff": "right"})
-    await runner.run(Query(text="two"), run_id="b", after=first)
-    await store.prune(ended_before=float("inf"))
+    await runner.run(Query(text="two"), run_id="b", after=first, thread_id="u")
+    assert 1 == await store.prune(ended_before=float("inf"))
     with pytest.raises(StartError, match=r"has forgotten: .*\. await runner\.cancel\('b'\) lands it"):
         await runner.resume("b")
     landed = await runner.cancel("b")
 
     assert landed is not None
     assert Chat.human is landed.state
-    assert Amount(first.charged_tokens + landed.charged_tokens) == await store.taken("thread:t")
+    assert Amount(landed.charged_tokens) == await store.taken("thread:u")
+
+
+async def test_a_run_goes_on_after_what_is_older_was_pruned() -> None:
+    """What was said before it in its thread stays while it is open, and is forgotten once it has ended."""
+    store = MemoryStore()
+    runner = Runner(Chat, model=answers(), store=store)
+    await runner.run(Query(text="one"), run_id="a", thread_id="t")
+    first = await runner.resume("a", {"handoff": "right"})
+    await runner.run(Query(text="two"), run_id="b", after=first)
+    assert 0 == await store.prune(ended_before=float("inf"))
+    result = await runner.resume("b", {"handoff": "right"})
+
+    assert "finished" == result.status
+    assert 2 == await store.prune(ended_before=float("inf"))

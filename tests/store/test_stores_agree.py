@@ -78,9 +78,11 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
             new = [inputs.Answered(ask=1, id=str(place), at=float(place)) for place in range(start, start + count)]
             self.both(who, lambda store: store.append(run, start, new, head, epoch=epoch, **options))
 
-        @rule(who=WHO, run=RUNS, epoch=EPOCHS, head=HEADS, digest=DIGESTS, holds=HOLDS)
-        def queue(self, who: int, run: str, epoch: int, head: Head, digest: str, **options: Any) -> None:
-            first = [inputs.Started(run_id=run, context={}, digest=digest)]
+        @rule(who=WHO, run=RUNS, epoch=EPOCHS, head=HEADS, digest=DIGESTS, holds=HOLDS, thread=st.none() | st.just("t"))
+        def queue(
+            self, who: int, run: str, epoch: int, head: Head, digest: str, thread: str | None, **options: Any
+        ) -> None:
+            first = [inputs.Started(run_id=run, context={}, digest=digest, thread_id=thread)]
             self.both(who, lambda store: store.append(run, 0, first, head, epoch=epoch, is_queued=True, **options))
 
         @rule(who=WHO, digests=st.sets(DIGESTS), before=st.integers(0, 10).map(float), limit=st.integers(1, 3))

@@ -59,6 +59,8 @@ class Statements:
     place: Statement
     ended: Statement
     """Some runs that have finished, oldest first, locked."""
+    last_open: Statement
+    """Of some threads, when the last of their runs that have not finished began."""
     forget_inputs: Statement
     forget_responses: Statement
     forget_posts: Statement
@@ -146,7 +148,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .returning(r.id),
         "place": sa.select(r.began_at).where(r.id == bound("run_id")),
         # by the index of when runs began: one of when they were stored would be written at every append
-        "ended": sa.select(r.id, r.began_at)
+        "ended": sa.select(r.id, r.began_at, r.thread_id)
         .where(
             sa.tuple_(r.began_at, r.id) > sa.tuple_(bound("began_at", sa.Double), bound("after", sa.Text)),
             r.began_at < bound("ended_before", sa.Double),
@@ -156,6 +158,9 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .order_by(r.began_at, r.id)
         .limit(bound("limit"))
         .with_for_update(skip_locked=True),
+        "last_open": sa.select(r.thread_id, sa.func.max(r.began_at))
+        .where(among(dialect, r.thread_id, "threads"), OPEN)
+        .group_by(r.thread_id),
         "forget_inputs": sa.delete(inputs).where(among(dialect, inputs.c.run_id, "ids")),
         "forget_responses": sa.delete(responses).where(among(dialect, responses.c.run_id, "ids")),
         "forget_posts": sa.delete(posts).where(among(dialect, posts.c.run_id, "ids")),

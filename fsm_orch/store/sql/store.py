@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import Any
 from weakref import finalize
 
@@ -35,7 +36,7 @@ _FORGOTTEN = 250
 """How many runs are forgotten in one transaction."""
 _PAUSE_S = 0.01
 """The pause between two of those: other processes look again and again for a moment in which SQLite is not locked."""
-_OLDEST = ("", float("-inf"))
+_OLDEST = ("", -inf)
 """Stands before every run: its id, and when it began."""
 
 
@@ -259,25 +260,25 @@ class SqlStore:
         Some hundred are one transaction, and appends of this and other workers come between.
         """
         count, place = 0, _OLDEST
-        while True:
-            ended = await self._do(partial(self._forget, ended_before=ended_before, place=place))
-            count += len(ended)
-            if len(ended) < _FORGOTTEN:
-                return count
-            place = ended[-1]
-            await asyncio.sleep(_PAUSE_S)
+        while place is not None:
+            forgotten, place = await self._do(partial(self._forget, ended_before=ended_before, place=place))
+            count += forgotten
+            await asyncio.sleep(_PAUSE_S if place else 0)
+        return count
 
     def _forget(
         self, session: Session, *, ended_before: float, place: tuple[str, float]
-    ) -> Sequence[tuple[str, float]]:
-        """Forget some runs that began after one. Return the id of each, and when it began."""
-        sql, (after, began_at) = self._statements, place
+    ) -> tuple[int, tuple[str, float] | None]:
+        """Forget some runs that began after one. Return how many, and after which to go on; None: there are no more."""
+        sql, ids, (after, began_at) = self._statements, self._database.driver.ids, place
         values = {"ended_before": ended_before, "began_at": began_at, "after": after, "limit": _FORGOTTEN}
         ended = session.rows(sql.ended, values)
-        ids = {"ids": self._database.driver.ids([run_id for run_id, _ in ended])}
-        for forget in (sql.forget_inputs, sql.forget_responses, sql.forget_posts, sql.forget_runs) if ended else ():
-            session.each(forget, [ids])
-        return ended
+        threads = {thread_id for _, _, thread_id in ended if thread_id is not None}
+        last_open = dict(session.rows(sql.last_open, {"threads": ids(sorted(threads))})) if threads else {}
+        over = [run_id for run_id, began_at, thread_id in ended if began_at > last_open.get(thread_id, -inf)]
+        for forget in (sql.forget_inputs, sql.forget_responses, sql.forget_posts, sql.forget_runs) if over else ():
+            session.each(forget, [{"ids": ids(over)}])
+        return len(over), ended[-1][:2] if len(ended) == _FORGOTTEN else None
 
 
 def _columns(first: Input | None) -> Mapping[str, str | None]:
