@@ -168,6 +168,7 @@ class Driver:
                 if cancelled := await self._alive(run_id):
                     raise cancelled
                 claim = await claimed(store, run_id)
+                resume.tell_taken(run_id, claim, self.wall_clock())
 
                 def is_open() -> bool | None:
                     if run is not None:

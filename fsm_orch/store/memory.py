@@ -94,8 +94,8 @@ class MemoryStore:
         """
         kept = self._kept.get(run_id)
         is_mine = kept is None or (kept.owner, kept.epoch) == owned
-        if not is_mine and start:
-            raise lease_lost(run_id)
+        if kept is not None and not is_mine and start:
+            raise lease_lost(run_id, kept.owner, kept.epoch, mine=owned[1])
         journal = [] if kept is None else kept.journal
         # what is kept already is compared, not trusted: a second run under this id must not go on with this journal
         same = journal[start : start + len(inputs)]
@@ -145,6 +145,7 @@ class MemoryStore:
                 taken_from=None if is_finished else before,
                 news=kept.news(run_id),
                 responses=tuple(kept.responses.values()),
+                stored_at=kept.stored_at,
             )
 
     async def claimable(

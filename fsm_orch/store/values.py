@@ -124,6 +124,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     news: News
     responses: tuple[PaidResponse, ...] = ()
     """What the visit under way has been answered already."""
+    stored_at: float = 0.0
+    """Seconds of the epoch; of the last append."""
 
 
 RELEASED = "released"

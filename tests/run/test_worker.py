@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -346,6 +348,7 @@ async def test_a_run_is_taken_over_within_a_lease_and_a_poll(
     how: str, when: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not before its worker has missed its lease, and no later than a pause after it; who wakes up is fenced."""
+    caplog.set_level(logging.INFO, "fsm_orch")
     lease_s, poll_s, loop = 6.0, 2.0, asyncio.get_running_loop()
     store, begun = Stopped(wall_clock=loop.time), list[tuple[str, float]]()
 
@@ -381,4 +384,13 @@ async def test_a_run_is_taken_over_within_a_lease_and_a_poll(
     assert lease_s * 2 / 3 - 0.1 <= begun[1][1] - stopped_at <= lease_s + poll_s + 0.1
     assert "end" == ended.head.state
     assert 1 == len(replies)
-    assert 1 == caplog.text.count("was claimed since")
+    (lost,) = [record for record in caplog.records if "was claimed since" in record.getMessage()]
+    (taken,) = [record for record in caplog.records if "is taken over" in record.getMessage()]
+    names = {name: store._owner for name, store in (("dead", own), ("alive", other))}
+    assert (logging.WARNING, logging.INFO) == (lost.levelno, taken.levelno)
+    assert (
+        f"worker {names['alive']} owns it, in epoch {ended.epoch}, and this append is of epoch {ended.epoch - 1}."
+        in lost.getMessage()
+    )
+    stale = rf"it was last stored \d+ s ago, and goes on in epoch {ended.epoch}"
+    assert re.fullmatch(f"run r is taken over from worker {names['dead']}: {stale}", taken.getMessage())

@@ -116,7 +116,7 @@ class Appends:
             return 0
         is_mine = (owned.owner, owned.epoch) == (self._owner_of(append), append.epoch)
         if not is_mine and append.start:
-            raise lease_lost(append.run_id)
+            raise lease_lost(append.run_id, owned.owner, owned.epoch, mine=append.epoch)
         if not is_mine or append.start > owned.position:
             raise run_id_taken(append.run_id, owned.position)
         count = min(owned.position - append.start, len(append.bodies))

@@ -40,6 +40,7 @@ class _Found(NamedTuple):
     hops: int
     tokens: int
     expires_at: float | None
+    stored_at: float
 
     @property
     def is_finished(self) -> bool:
@@ -114,4 +115,5 @@ def _claimed(run: _Found, news: News, responses: dict[str, list[PaidResponse]]) 
         taken_from=None if run.is_finished else run.owner,
         news=news,
         responses=tuple(responses.get(run.id, ())),
+        stored_at=run.stored_at,
     )

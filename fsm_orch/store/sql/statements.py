@@ -114,7 +114,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "taken": sa.select(accounts.c.tokens, accounts.c.cost).where(accounts.c.id == bound("account")),
         "find": sa.select(
             *(r.id, r.owner, r.epoch, r.responses, has_post, r.is_cancel_asked, is_alive(dialect)),
-            *(r[name] for name in _HEAD),
+            *(r[name] for name in (*_HEAD, "stored_at")),
         )
         .where(among(dialect, r.id, "ids"))
         .order_by(r.id)

@@ -34,6 +34,7 @@ async def test_a_run_is_owned_by_the_worker_that_began_it(opening: Opening) -> N
         assert free is not None
         assert (2, HEAD, True) == (taken.epoch, taken.head, taken.taken_from is not None)
         assert (2, HEAD, None) == (free.epoch, free.head, free.taken_from)
+        assert {row.run_id: row.stored_at for row in await other.list()}["b"] == taken.stored_at > 0
         assert None is await other.claim("d")
 
 
