@@ -65,10 +65,12 @@ def answer(
     model: start.ModelName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer what a run waits for, and go on with it. An answer that does not fit is refused, and nothing has changed.
+    """Answer what a run asks, and go on with it. An answer that does not fit is refused, and nothing has changed.
 
-    Exit codes: 0 the run ended, possibly by a landing; 2 it takes no such answer; 3 it waits for a human; 130 it was
-    interrupted, and a line says whether it has landed.
+    Whoever drives a run that is at work beside its question finds the answer in its inbox.
+
+    Exit codes: 0 the run ended, possibly by a landing, or its worker has the answer; 2 it takes no such answer; 3 it
+    waits for a human; 130 it was interrupted, and a line says whether it has landed.
     """
     if as_json and text is None:
         raise typer.BadParameter("--json asks nobody: give the ANSWER", param_hint="ANSWER")
@@ -111,7 +113,7 @@ def land(
 
 
 def _go_on(
-    run_id: str, target: str, url: str, model: str | None, how: Callable[[GoingOn], Result], *, as_json: bool
+    run_id: str, target: str, url: str, model: str | None, how: Callable[[GoingOn], Result | None], *, as_json: bool
 ) -> None:
     """Go on with a run, and show where it comes to."""
     with complaints(), outcome.json_alone(as_json) as stdout:
@@ -123,10 +125,11 @@ def _go_on(
                 complain("The run waits for an answer, and nobody is at the terminal")
                 raise typer.Exit(WAITS) from None
             if as_json:
-                typer.echo(orjson.dumps(outcome.as_json(result)), file=stdout)
+                told = runs_list.as_json(found(run.store, run_id)) if result is None else outcome.as_json(result)
+                typer.echo(orjson.dumps(told), file=stdout)
             else:
                 run.show(result)
-    if result.status == "waiting":
+    if result is not None and result.status == "waiting":
         raise typer.Exit(WAITS)
 
 

@@ -21,7 +21,7 @@ from ..kernel.records import Record
 from ..kernel.step import step
 from ..run.head import check_head
 from ..run.result import Hop, path_of
-from ..run.waiting import Question, questions
+from ..run.waiting import Question, asked_in
 from ..store.values import Listed
 from .show import CommandError
 
@@ -46,8 +46,8 @@ class Folded:
 
     @property
     def waiting(self) -> Sequence[Question]:
-        """What it asks humans."""
-        return questions(self.compiled, self.now)
+        """What it asks humans, be it that other work is due beside it."""
+        return asked_in(self.compiled, self.now)
 
     @property
     def due(self) -> Sequence[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 
 import pytest
 from cli.conftest import DESK
@@ -11,9 +12,11 @@ from cli.test_cli_run_asks import HUMAN, TOOL
 from msgspec.structs import replace
 from support.in_store import change, put
 
+from fsm_orch import Runner, discover
 from fsm_orch.cli import app
 from fsm_orch.cli.stored import found, journal_of, opened
-from fsm_orch.kernel.inputs import Answered
+from fsm_orch.errors import Drained
+from fsm_orch.kernel.inputs import Answered, Asked
 from fsm_orch.store import Head, store_at
 
 URL = "sqlite:///runs.db"
@@ -376,6 +379,98 @@ def test_a_run_that_another_worker_drives_is_left_alone(cli, tool, tmp_path):
     assert "is driven by worker w" in waited
     assert waited.endswith("Waiting: if it has died, its lease is over within 15 s")
     assert "is driven by worker w" in refused
+
+
+BESIDE = """
+    import asyncio
+    from pathlib import Path
+    from fsm_orch import *
+
+    class Pair(Context):
+        query: str
+        one: str | None = None
+        two: str | None = None
+
+    async def takes_long(visit: Visit[Pair]):
+        while not Path("is over").exists():
+            await asyncio.sleep(0.01)
+        return {Pair.two: "slowly"}
+
+    class Asks(Machine[Pair]):
+        '''Ask.'''
+
+        ask = State(HumanAgent("Which?", reads=Pair.query, writes=Pair.one), initial=True)
+        told, human = Final(), Final(fallback=True)
+        yes = ask.to(told, "it is known")
+
+    class Beside(Machine[Pair]):
+        '''Ask, while something else is at work.'''
+
+        ask = State(
+            Parallel(
+                Nested(Asks, writes=Pair.one), State(takes_long, writes=Pair.two, timeout_s=9, repeatable=True)
+            ),
+            initial=True,
+            timeout_s=9,
+        )
+        done, human = Final(), Final(fallback=True)
+        on = ask.to(done)
+"""
+
+
+@pytest.fixture
+def beside(write) -> tuple[str, str]:
+    """A run that asks while work is due beside it, and that nobody drives; gives its id and its machine."""
+    module = f"{write(BESIDE)}:Beside"
+
+    async def begun() -> None:
+        machine, store = discover.machine(module, Path.cwd()), store_at(URL)
+        runner = Runner(machine, store=store)
+        task = asyncio.ensure_future(runner.run(machine.definition.context(query="x"), run_id="r"))
+        while not [event for event in await store.load("r") if isinstance(event, Asked)][1:]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await runner.drain(grace_s=0)
+        with pytest.raises(Drained):
+            await task
+        store.close()
+
+    asyncio.run(begun())
+    Path("is over").touch()
+    return "r", module
+
+
+def context_of(cli, run_id: str, module: str) -> dict[str, object]:
+    """Give what a stored run holds."""
+    result = cli.invoke(app, ["runs", "show", run_id, module, *STORE, "--json"])
+    return json.loads(result.stdout)["folded"]["context"]
+
+
+def test_a_question_is_answered_while_other_work_is_due(cli, beside):
+    """What is asked is shown, and an answer is taken, as the inbox takes it at any time."""
+    run_id, module = beside
+    shown = cli.invoke(app, ["runs", "show", run_id, module, *STORE])
+    result = cli.invoke(app, ["runs", "answer", run_id, module, "this", *STORE])
+
+    assert "Which?" in shown.stdout.partition("waits for")[2]
+    assert result.exit_code == 0, result.output
+    assert "Ended in done" in result.stdout
+    assert {"one": "this", "two": "slowly"}.items() <= context_of(cli, run_id, module).items()
+
+
+def test_an_answer_to_a_run_that_is_driven_is_left_in_its_inbox(cli, beside, tmp_path):
+    """Its worker goes on with it, so that nobody waits for the lease; a second answer is told of the first."""
+    run_id, module = beside
+    change(tmp_path / "runs.db", "UPDATE fsm_runs SET owner = 'w'")
+    change(tmp_path / "runs.db", "INSERT INTO fsm_workers VALUES ('w', 1e12)")
+    result = cli.invoke(app, ["runs", "answer", run_id, module, "this", *STORE])
+    again = cli.invoke(app, ["runs", "answer", run_id, module, "that", *STORE])
+    told = "answered: worker w drives the run, and finds the answer in its inbox within seconds\n"
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, told, "")
+    assert_refused(again, "came first")
+    change(tmp_path / "runs.db", "UPDATE fsm_workers SET expires_at = 0")
+    assert cli.invoke(app, ["runs", "resume", run_id, module, *STORE]).exit_code == 0
+    assert context_of(cli, run_id, module)["one"] == "this"
 
 
 def test_an_interrupt_says_where_the_run_stands(cli, tool, monkeypatch):
