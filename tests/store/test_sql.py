@@ -521,3 +521,23 @@ async def test_a_beat_forgets_workers_that_are_long_dead(tmp_path: Path) -> None
     assert long_dead._owner == claim.taken_from
     for store in (long_dead, dead, alive):
         store.close()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("status", "'bogus'"), ("began_at", "'soon'"), ("expires_at", "'late'"), ("hops", "'many'"), ("state", "X'ff'")],
+)
+async def test_a_row_that_was_changed_by_hand_is_told_by_its_run(column: str, value: str, tmp_path: Path) -> None:
+    """A list would show it as anything; a worker finds its runs all the same."""
+    store = SqlStore(f"sqlite:///{tmp_path}/runs.db")
+    for run in "ab":
+        await store.append(run, 0, [inputs.Started(run_id=run, context={}, digest="d")], Head("a"), epoch=1)
+        await store.release(run, epoch=1)
+    with sqlite3.connect(tmp_path / "runs.db") as connection:
+        connection.execute(f"UPDATE fsm_runs SET {column} = {value} WHERE id = 'a'")
+    with pytest.raises(StoreError, match=r"^the row of run 'a' in fsm_runs cannot be read.*Mend it"):
+        await store.list()
+    found = await store.claimable(["d"], expired_before=0.0)
+    store.close()
+
+    assert "b" in [row.run_id for row in found]

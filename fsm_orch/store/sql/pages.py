@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
+from msgspec.structs import asdict
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
+from ...errors import StoreError
 from ..values import RELEASED, Head, Listed
 from .dialect import Statement, among, bound, is_alive, now, text_of
 from .schema import CANCELS, NEWS, OPEN, posts, runs, workers
@@ -63,6 +66,21 @@ def claimable(dialect: str) -> ClauseElement:
         sa.select(r.id).where(OPEN, r.id.in_(sa.select(posts.c.run_id).where(NEWS)), free),
     ).subquery()
     return sa.select(*_columns(dialect)).where(r.id.in_(sa.select(found.c.id))).order_by(*first).limit(limit)
+
+
+def checked(row: tuple[Any, ...]) -> Listed:
+    """Return a row of a list for a person, once it was checked.
+
+    Raises StoreError: if it holds what no store would write. A worker reads it all the same, or nobody would be driven.
+    """
+    found = listed(row)
+    try:
+        return msgspec.convert(asdict(found) | {"head": asdict(found.head)}, Listed)
+    except msgspec.ValidationError as error:
+        raise StoreError(
+            f"the row of run {found.run_id!r} in {runs.name} cannot be read, it was changed by something else than a "
+            f"store: {error}. Mend it; nothing has changed"
+        ) from None
 
 
 def listed(row: tuple[Any, ...]) -> Listed:

@@ -24,6 +24,7 @@ from .appends import Append, Appends
 from .claims import Claims, ToClaim
 from .inbox import Inbox
 from .names import check_names, checked
+from .pages import checked as shown
 from .pages import listed, page
 from .session import Session
 from .statements import statements
@@ -249,7 +250,7 @@ class SqlStore:
                     return []
                 values["began_at"] = place[0][0]
                 given.add("began_at")
-            return [listed(row) for row in session.rows(page(dialect, frozenset(given)), values)]
+            return [shown(row) for row in session.rows(page(dialect, frozenset(given)), values)]
 
         found: Sequence[Listed] = await self._do(look)
         return found
