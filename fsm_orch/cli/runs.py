@@ -24,7 +24,7 @@ from .moments import seconds_of
 from .outcome import AsJson, json_alone
 from .show import CommandError, complaints, console, interrupted, name_of
 from .start import OptionalTarget
-from .stored import RunId, StoreUrl, found, journal_of, opened
+from .stored import CodecName, RunId, StoreUrl, found, journal_of, opened
 
 app = typer.Typer(help="Look at stored runs, and go on with them by hand.", no_args_is_help=True)
 
@@ -100,6 +100,7 @@ def show(
     target: OptionalTarget = None,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     at: Annotated[
         int | None, typer.Option(metavar="N", help="Show where the run stood after N inputs.", show_default=False)
     ] = None,
@@ -115,7 +116,7 @@ def show(
     with complaints(), json_alone(as_json) as stdout:
         if at is not None and target is None:
             raise CommandError("--at shows what a machine makes of a run: name its MODULE too")
-        with opened(store) as kept, interrupted("nothing has changed"):
+        with opened(store, codec) as kept, interrupted("nothing has changed"):
             run = found(kept, run_id)
             journal = journal_of(kept, run)
         machine = None if target is None else discover.machine(target, Path.cwd())

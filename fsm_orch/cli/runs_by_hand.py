@@ -16,7 +16,7 @@ from .outcome import WAITS, AsJson
 from .runs_go_on import GoingOn, Result, going_on
 from .show import CommandError, complain, complaints, console, interrupted, name_of
 from .start import OptionalTarget
-from .stored import RunId, StoreUrl, found, opened
+from .stored import CodecName, RunId, StoreUrl, found, opened
 
 
 def resume(
@@ -24,6 +24,7 @@ def resume(
     target: start.Target,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     model: start.ModelName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,7 +37,7 @@ def resume(
     Exit codes: 0 the run ended, possibly by a landing; 2 it cannot go on, or another worker drives it; 3 it waits for a
     human; 130 it was interrupted, and a line says whether it has landed.
     """
-    _go_on(run_id, target, store, model, GoingOn.resume, as_json=as_json)
+    _go_on(run_id, target, (store, codec), model, GoingOn.resume, as_json=as_json)
 
 
 def answer(
@@ -53,6 +54,7 @@ def answer(
     ] = None,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     question: Annotated[
         str | None, typer.Option(metavar="KEY", help="Which question is answered, if there are several.")
     ] = None,
@@ -75,7 +77,7 @@ def answer(
     if as_json and text is None:
         raise typer.BadParameter("--json asks nobody: give the ANSWER", param_hint="ANSWER")
     by = who or user_name()
-    _go_on(run_id, target, store, model, lambda run: run.answer(question, text, by), as_json=as_json)
+    _go_on(run_id, target, (store, codec), model, lambda run: run.answer(question, text, by), as_json=as_json)
 
 
 def land(
@@ -83,6 +85,7 @@ def land(
     target: OptionalTarget = None,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     model: start.ModelName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -99,7 +102,7 @@ def land(
         if not is_open:
             raise CommandError(f"run {run_id!r} has ended in {run.head.state!r}: there is nothing to land")
     if target is not None and not run.is_driven:
-        _go_on(run_id, target, store, model, GoingOn.resume, as_json=as_json)
+        _go_on(run_id, target, (store, codec), model, GoingOn.resume, as_json=as_json)
     elif as_json:
         typer.echo(orjson.dumps(runs_list.as_json(run)))
     else:
@@ -113,12 +116,22 @@ def land(
 
 
 def _go_on(
-    run_id: str, target: str, url: str, model: str | None, how: Callable[[GoingOn], Result | None], *, as_json: bool
+    run_id: str,
+    target: str,
+    store: tuple[str, str | None],
+    model: str | None,
+    how: Callable[[GoingOn], Result | None],
+    *,
+    as_json: bool,
 ) -> None:
-    """Go on with a run, and show where it comes to."""
+    """Go on with a run, and show where it comes to.
+
+    Args:
+        store: its URL, and what makes its codec.
+    """
     with complaints(), outcome.json_alone(as_json) as stdout:
         out = console(stderr=as_json)
-        with going_on(out, url, run_id, target, model=model, is_shown=not as_json) as run:
+        with going_on(out, store, run_id, target, model=model, is_shown=not as_json) as run:
             try:
                 result = how(run)
             except EOFError:

@@ -134,16 +134,19 @@ class GoingOn:
 
 @contextmanager
 def going_on(
-    out: Console, url: str, run_id: str, target: str, *, model: str | None, is_shown: bool
+    out: Console, at: tuple[str, str | None], run_id: str, target: str, *, model: str | None, is_shown: bool
 ) -> Iterator[GoingOn]:
     """Yield a stored run that goes on; what its machine needs is open until the block is left.
+
+    Args:
+        at: the URL of its store, and what makes its codec.
 
     Raises CommandError: if the store does not know it, or it was started on another machine, or does not fold.
     Raises Drifted: if it folds to something else than when it was stored.
     Raises typer.Exit: if it is interrupted; what became of the run is said then.
     """
     machine = discover.machine(target, Path.cwd())
-    with opened(url) as store:
+    with opened(*at) as store:
         run = found(store, run_id)
         before = folded(machine.definition, run, journal_of(store, run))
         path = PathWriter(out, machine.definition, is_alive=False) if is_shown else None

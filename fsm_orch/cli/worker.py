@@ -22,7 +22,7 @@ from ..store.named import store_at
 from . import start
 from .logs import Reports, json_logger
 from .show import complaints
-from .stored import StoreUrl
+from .stored import CodecName, StoreUrl, codec_of
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -31,6 +31,7 @@ def worker(
     target: start.Target,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     also: Annotated[
         list[str] | None,
         typer.Option(metavar="MODULE[:Machine]", help="Drive these runs too, such as an older version's; repeatable."),
@@ -67,7 +68,7 @@ def worker(
     with complaints(), ExitStack() as stack:
         machines = _different([discover.machine(each, Path.cwd()) for each in (target, *(also or ()))])
         factory = _factory(machines, deps, stack)
-        kept, log = stack.enter_context(closing(store_at(store, lease_s=lease_s))), json_logger()
+        kept, log = stack.enter_context(closing(store_at(store, lease_s=lease_s, codec=codec_of(codec)))), json_logger()
         runners = [
             Runner[Any, Any](
                 machine,
