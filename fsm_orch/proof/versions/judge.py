@@ -25,11 +25,11 @@ from .kept import unpriced, why_not_due
 from .loosened import loosened
 from .rebinding import NO_RENAMES, Renames, rebound
 from .standing import why_not
-from .trail import Passed, Tracker
+from .trail import Tracker, Trail
 
 Verdict = Literal["continues", "snapshot", "stranded", "possible"]
-"""Continues: it goes on in the new version, and all theorems hold. Snapshot: it does not, but nothing of where it stands
-is gone. Stranded: something is. Possible: nobody could find out whether it continues."""
+"""Continues: it goes on in the new version, and all theorems hold. Snapshot: it does not, but nothing of where it
+stands is gone. Stranded: something is. Possible: nobody could find out whether it continues."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,8 @@ class _Case:
         self._old, self._new, self._renames = compiled_as(old, first), new, renames
         self._first = first
         self._was: Configuration | None = None
-        self._tracker, self._trail = Tracker(new, renames), dict[str, Passed]()
+        self._tracker = Tracker(new, renames)
+        self._trail: Trail = {}
         self._path: list[str] = []
         self._compiled: CompiledMachine | None = None
         self._now: Configuration | None = None
@@ -138,7 +139,7 @@ class _Case:
         place = unpriced(self._old.definition, self._new, self._first.limits, self._renames)
         if place is not None:
             return f"its cost is limited, and it keeps no price of the model of {place!r}"
-        return why_not_due(self._old, self._was, self._compiled, self._now, self._renames)
+        return why_not_due(self._old, self._was, self._compiled, self._now)
 
 
 def _has_broken(policy: Policy) -> str:

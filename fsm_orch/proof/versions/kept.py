@@ -22,21 +22,17 @@ from ...limits import Limits
 from .rebinding import NO_RENAMES, Renames
 
 
-def why_not_due(
-    old: CompiledMachine, was: Configuration, new: CompiledMachine, now: Configuration, renames: Renames = NO_RENAMES
-) -> str | None:
+def why_not_due(old: CompiledMachine, was: Configuration, new: CompiledMachine, now: Configuration) -> str | None:
     """Return why what is due in the new version is not what was due in the old one; None if it is.
 
     Args:
         was: where the run stands in the old version.
         now: where it stands in the new one: in the same place.
     """
-    return next(_due(old, was, new, now, renames), None)
+    return next(_due(old, was, new, now), None)
 
 
-def _due(
-    old: CompiledMachine, was: Configuration, new: CompiledMachine, now: Configuration, renames: Renames
-) -> Iterator[str]:
+def _due(old: CompiledMachine, was: Configuration, new: CompiledMachine, now: Configuration) -> Iterator[str]:
     for effect in due(was):
         mine, theirs = _state_at(old, was, effect.path), _state_at(new, now, effect.path)
         asked = None if isinstance(effect, Act) else _asked(was, effect.path, effect.ask)
@@ -47,7 +43,7 @@ def _due(
         elif isinstance(effect, UseTool) and isinstance(asked, AskedTool):
             before, after = (_is_repeatable(state, asked.name) for state in (mine, theirs))
             if after and not before:
-                yield f"tool {asked.name!r} may have been used, and could not be repeated then: now it would be used again"
+                yield f"tool {asked.name!r} may have been used, and could not be repeated then: it would be used again"
 
 
 def _of_form(mine: State, theirs: State) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Whether a run could stand in another version of its machine as it is, though that one would not have brought it there.
+"""Whether a run could stand in a new version of its machine as it is, though that one would not have led it there.
 
 That is what a snapshot of it would need. It proves nothing: see `why no run is moved` in the docs. It tells runs that
 somebody could think about from those of which nothing is left in the new version.
@@ -59,14 +59,14 @@ def _in_visit(now: Configuration, trail: Trail, state: State, place: str) -> Ite
     visit, spec, inside = now.visit, state.spec, f" in part {place!r}" if place else ""
     assert visit is not None  # it has not finished
     if visit.calls > spec.calls:
-        yield f"{state.name!r} made {number_of(visit.calls, 'call')} in its visit, and it allows {spec.calls}{inside}"
+        yield f"{state.name!r} made {number_of(visit.calls, 'call')} in a visit, and it allows {spec.calls}{inside}"
     if len(visit.asks) > spec.asks:
-        yield f"{state.name!r} asked {number_of(len(visit.asks), 'time')} in its visit, and it allows {spec.asks}{inside}"
+        yield f"{state.name!r} asked {number_of(len(visit.asks), 'time')} in a visit, and it allows {spec.asks}{inside}"
     parts, tools = {part.name: part for part in spec.parts}, {tool.name for tool in spec.tools}
     runs = Counter(ask.request.part for ask in visit.asks.values() if isinstance(ask.request, RunPart))
     for part, times in runs.items():
         if part in parts and times > parts[part].most:
-            yield f"{state.name!r} ran {part!r} {number_of(times, 'time')} in its visit, and it allows {parts[part].most}"
+            yield f"{state.name!r} ran {part!r} {number_of(times, 'time')} in a visit, of {parts[part].most}{inside}"
     for ask in visit.asks.values():
         if not ask.is_open:
             continue

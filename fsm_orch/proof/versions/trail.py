@@ -1,4 +1,4 @@
-"""The trail of a run: what the machines of its tree have written so far, and how far policies of the new version are."""
+"""The trail of a run: what the machines of its tree have written, and how far policies of the new version are."""
 
 from __future__ import annotations
 
@@ -74,13 +74,9 @@ class Tracker:
     ) -> Iterator[tuple[str, Passed]]:
         passed = trail.get(now.run_id)
         yield now.run_id, self._moved(passed, before, now, new, records, renames)
-        for name, child, inside in _parts(now, new, renames):
-            was = (
-                None
-                if before is None or before.visit is None or before.hops != now.hops
-                else before.visit.asks.get(name)
-            )
-            yield from self._levels(trail, was and was.child, child, inside, records, NO_RENAMES)
+        for number, child, inside in _parts(now, new, renames):
+            was = _before(before, now, number)
+            yield from self._levels(trail, was, child, inside, records, NO_RENAMES)
 
     def _moved(
         self,
@@ -102,21 +98,26 @@ class Tracker:
             return context[0] is not None and judged(guard, context[0]).holds
 
         if passed is None:
-            at = tuple([each.start(state, holds) for each in automata])
-            passed = Passed(frozenset(), at)
+            passed = Passed(at=tuple([each.start(state, holds) for each in automata]))
         for tool in begun(before, now) if automata else ():
             used = use_name(state, tool)
-            passed = passed._replace(
-                at=tuple([a.use(n, used, holds) for a, n in zip(automata, passed.at, strict=True)])
-            )
+            moved = zip(automata, passed.at, strict=True)
+            passed = passed._replace(at=tuple([each.use(at, used, holds) for each, at in moved]))
         for record in records:
             if isinstance(record, HandedOff) and record.stamp.run_id == now.run_id and now.visit is not None:
                 taken = renames.handoff(record.handoff)
                 moved = zip(automata, passed.at, strict=True)
-                passed = Passed(
-                    passed.written.union(record.written), tuple([a.hop(n, taken, state, holds) for a, n in moved])
-                )
+                at = tuple([each.hop(at, taken, state, holds) for each, at in moved])
+                passed = Passed(passed.written.union(record.written), at)
         return passed
+
+
+def _before(before: Configuration | None, now: Configuration, number: int) -> Configuration | None:
+    """Return where a machine inside stood before a step; None if it had not begun."""
+    if before is None or before.visit is None or before.hops != now.hops:
+        return None
+    ask = before.visit.asks.get(number)
+    return None if ask is None else ask.child
 
 
 def as_read_by(new: Definition, context: Context) -> Context | None:
