@@ -55,9 +55,8 @@ def fits(old: type[Context], new: type[Context]) -> str | None:
         return None
     if has_validators(old) or has_validators(new):
         return f"the validators of {new.__name__} may refuse, or change, what those of the old version did not"
-    changed = [
-        name for name in old.__pydantic_fields__ if name in new.__pydantic_fields__ and _is_other(old, new, name)
-    ]
+    both = [name for name in old.__pydantic_fields__ if name in new.__pydantic_fields__]
+    changed = [name for name in both if _is_other(old, new, name)]
     return f"{', '.join(changed)}: of another type now, which may refuse a value" if changed else None
 
 

@@ -141,8 +141,8 @@ class _Search:
         self._inside = dict(self._judged_inside())
         self._seen = set[Hashable]()
         self._ways: list[tuple[int, Input, str]] = []
-        self._counts = Counter[Verdict]()
-        self._losses: dict[tuple[Verdict, str, str], tuple[int, int]] = {}
+        self._places = dict[Hashable, Verdict]()
+        self._losses: dict[tuple[Verdict, str], tuple[int, int]] = {}
         self.steps, self.is_complete = 0, True
 
     def _judged_inside(self) -> Iterator[tuple[tuple[str, str], Judgement]]:
@@ -167,9 +167,10 @@ class _Search:
                 for event in self._play.moves(place.position)
                 for after in self._step(place, event)
             ]
+        counts = Counter(self._places.values())
         losses = [self._loss(*key, *found) for key, found in self._losses.items()]
         return Judgement(
-            places={verdict: self._counts[verdict] for verdict in WORST if self._counts[verdict]},
+            places={verdict: counts[verdict] for verdict in WORST if counts[verdict]},
             losses=tuple(sorted(losses, key=lambda loss: (WORST.index(loss.verdict), len(loss.path)))),
             is_complete=self.is_complete,
             steps=self.steps,
@@ -206,14 +207,15 @@ class _Search:
         if is_over and not self._is_inside:
             return None  # nobody is stranded there
         why = (source.why if source else self._lost or self._unpriced) or each.why or self._broken(position)
-        doubt = (source.doubt if source else self._doubt) or self._doubted(source, position.now, each)
-        verdict, told = self._verdict(position, written, why, doubt)
+        doubt = (source.doubt if source else self._doubt) or self._doubted(source, each)
+        verdict, told = self._verdict(position, written, why or each.held, doubt)
         now = position.now
-        key = (
-            self._play.key(position),
-            *(now.hops, verdict, told, written, doubt, each.now is None),
+        # without why: a place that is lost for two reasons is one place
+        place = (
+            *(self._play.key(position), now.hops, verdict, written),
             tuple(sorted(now.visits.items())) if not is_over else (),
         )
+        key = place, told, doubt, each.now is None
         if key in self._seen:
             return None
         if len(self._seen) >= self._room or self.steps > self._room * 100:
@@ -222,10 +224,10 @@ class _Search:
         self._seen.add(key)
         self._ways.append((source.node if source else -1, event, now.state))
         node = len(self._ways) - 1
-        self._counts[verdict] += 1
+        self._places.setdefault(place, verdict)
         if verdict != "continues":
-            first, places = self._losses.get((verdict, told, now.state), (node, 0))
-            self._losses[verdict, told, now.state] = first, places + 1
+            first, places = self._losses.get((verdict, told), (node, 0))
+            self._losses[verdict, told] = first, places + 1
         return _Place(position, None if why else each.now, written, why, doubt, node)
 
     def _broken(self, position: Position) -> str | None:
@@ -234,7 +236,7 @@ class _Search:
                 return f"it has broken {automaton.policy}, which the new version promises"
         return None
 
-    def _doubted(self, source: _Place | None, now: Configuration, each: Both) -> str | None:
+    def _doubted(self, source: _Place | None, each: Both) -> str | None:
         if each.is_assumed:
             return "a guard of the new version reads what is not known of it"
         if source is not None and source.position.now.state in self._doubts:
@@ -273,7 +275,7 @@ class _Search:
         trail = {now.run_id: Passed(written)}
         return why_not(now, trail, self._new, self._renames, is_explored=True) or self._broken(position)
 
-    def _loss(self, verdict: Verdict, why: str, state: str, node: int, places: int) -> Loss:
+    def _loss(self, verdict: Verdict, why: str, node: int, places: int) -> Loss:
         steps: list[tuple[Input, str]] = []
         while node >= 0:
             node, event, stood = self._ways[node]
@@ -283,7 +285,7 @@ class _Search:
         return Loss(
             verdict=verdict,
             why=why,
-            state=state,
+            state=path[-1],
             path=tuple(path),
             inputs=tuple(event for event, _ in steps),
             places=places,

@@ -210,9 +210,8 @@ class _Joined(Context):
 
 def joined(old: type[Context], new: type[Context]) -> type[Context]:
     """Return a context class with the fields of two: those of the old version as they are there, then the others."""
-    others = {
-        n: (f.rebuild_annotation(), f) for n, f in new.__pydantic_fields__.items() if n not in old.__pydantic_fields__
-    }
+    known, fields = old.__pydantic_fields__, new.__pydantic_fields__
+    others = {name: (field.rebuild_annotation(), field) for name, field in fields.items() if name not in known}
     if not others:
         return old
     made: type[Context] = create_model(old.__name__, __base__=(old, _Joined), **others)  # type: ignore[call-overload]
