@@ -47,6 +47,8 @@ class Both(NamedTuple):
     """In the new one; None where it is elsewhere, or was before."""
     why: str | None
     """Why it is elsewhere; None where it is not, or was before."""
+    held: str | None
+    """Why it would not go on from here, though it is in the same place; None if it would."""
     is_assumed: bool
     """Whether that depends on a guard of the new version alone, which reads what is not known."""
 
@@ -70,8 +72,8 @@ class Joint:
         homes = {leaf: new.context for leaf in asked if leaf not in old_leaves}
         self._only_new = frozenset(homes)
         context = joined(definition.context, new.context)
-        prices = {place: price for place, price in old.prices.items()}
-        self.play = _Both(dataclasses.replace(definition, context=context), limits, prices, new, renames, homes)
+        explored = dataclasses.replace(definition, context=context)
+        self.play = _Both(explored, limits, old.prices, new, renames, homes)
         self.old = self.play.compiled
         self.new = self._compiled(new, new_limits)
 
@@ -105,11 +107,13 @@ class Joint:
         read = None if not is_followed else self._read(event)
         for (moved, new), answered in self.play.take_both(position, event, lambda: self._step(now, read)):
             after, why = new
-            if is_followed and after is not None:
-                why = self._why(moved.position.now, after)
+            held, was = None, moved.position.now
+            if after is not None:
+                found = difference(was, after, self._renames)
+                why, held = (str(found), None) if found else (None, why_not_due(self.old, was, self.new, after))
                 # one object, by which the oracle knows the context that a step begins with
-                after = None if why else replace(after, context=moved.position.now.context)
-            yield Both(moved, after, why, self._is_assumed(answered))
+                after = None if found else replace(after, context=was.context)
+            yield Both(moved, after, why, held, self._is_assumed(answered))
 
     def _read(self, event: Input) -> Input:
         if isinstance(event, Started):
@@ -124,10 +128,6 @@ class Joint:
             return step(self.new, now, read).configuration, None
         except StepError as error:
             return None, str(error)
-
-    def _why(self, was: Configuration, now: Configuration) -> str | None:
-        found = difference(was, now, self._renames)
-        return str(found) if found else why_not_due(self.old, was, self.new, now)
 
     def _is_assumed(self, answered: Iterable[LeafAnswer]) -> bool:
         return any(each.leaf in self._only_new for each in (*answered, *self.play.oracle.recalled))
@@ -172,9 +172,9 @@ def _old_name(name: str, was: Mapping[str, str]) -> str:
 
 
 class _Everything:
-    """The full adversary, with every tool by itself, and whoever takes none of the handoffs. What it spends is the most.
+    """The full adversary, with every tool by itself, and with whoever takes none of the handoffs.
 
-    It is not told apart what was spent: see `doubts`.
+    What was spent is not told apart: see `doubts`.
     """
 
     def __init__(self, compiled: CompiledMachine, play: Play, spoken: Spoken) -> None:
