@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ...amounts import Allowance, Amount, in_words
 from ...define.changes import journaled, values_of
 from ...define.context import Context
 from ...errors import ContextError
@@ -56,17 +57,27 @@ def _pairs(was: Configuration, now: Configuration, renames: Renames) -> Iterator
     yield "the visits", {renames.state(name): times for name, times in was.visits.items()}, dict(now.visits)
     yield from _in_context(was.context, now.context)
     yield "the conversation", renames.said(was.messages), now.messages
-    yield "the books", _books(was), _books(now)
+    yield from _in_books(was, now)
     yield "the active time", was.at, now.at
     if was.visit is not None and now.visit is not None:
         yield from _in_visit(was.visit, now.visit)
 
 
-def _books(now: Configuration) -> tuple[object, ...]:
-    """Return what was charged and what is held, but for a grant: no call was made of it."""
-    ledger = now.ledger
-    held = ledger.reserved if now.visit is None else ledger.reserved - now.visit.grant
-    return ledger.limit, ledger.settled, ledger.overrun, held, now.usage
+def _in_books(was: Configuration, now: Configuration) -> Iterator[Pair]:
+    yield "what it may spend", _told(was, was.ledger.limit), _told(now, now.ledger.limit)
+    yield "what was charged", _told(was, was.ledger.settled), _told(now, now.ledger.settled)
+    yield "the overrun", _told(was, was.ledger.overrun), _told(now, now.ledger.overrun)
+    yield "what calls and parts hold", _told(was, _held(was)), _told(now, _held(now))
+    yield "what was used", was.usage, now.usage
+
+
+def _told(now: Configuration, amount: Amount | Allowance) -> str:
+    return in_words(amount, now.ledger.limit)
+
+
+def _held(now: Configuration) -> Amount:
+    """Return what is reserved, but for a grant: no call was made of it."""
+    return now.ledger.reserved if now.visit is None else now.ledger.reserved - now.visit.grant
 
 
 def _in_context(was: Context, now: Context) -> Iterator[Pair]:
