@@ -33,6 +33,7 @@ class Fares(Machine[Fare]):
     if "inner_gone" not in V: check = State(look, writes=Fare.cents)
     found = Final()
     lost = Final(fallback=True)
+    limits = Limits(tokens=3_000 if "inner_less" in V else 10_000)
     if "inner_gone" in V: done = ask.to(found, "found")
     else:
         to_check = ask.to(check, "found")
@@ -64,7 +65,7 @@ def trip(*changes: str) -> Any:
         **{each.__name__: each for each in kinds},
         "guard": guard,
         "V": changes,
-        "__name__": "trip",
+        "__name__": "elsewhere" if "moved" in changes else "trip",
     }
     exec(TRIP, names)
     return names["Book"]

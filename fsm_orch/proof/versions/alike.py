@@ -76,8 +76,16 @@ def _in_books(was: Configuration, now: Configuration) -> Iterator[Pair]:
     yield "what was used", was.usage, now.usage
 
 
-def _told(amount: Amount | Allowance) -> str:
-    return f"{amount.tokens:,} tokens" + ("" if amount.cost is None else f" and {amount.cost:,} micro-dollars")
+def _told(amount: Amount | Allowance) -> _Told:
+    is_told = amount.cost is not None and (amount.cost > 0 or isinstance(amount, Allowance))
+    return _Told(f"{amount.tokens:,} tokens" + (f" and {amount.cost:,} micro-dollars" if is_told else ""))
+
+
+class _Told(str):
+    """An amount in words, which is told without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 def _held(now: Configuration) -> Amount:

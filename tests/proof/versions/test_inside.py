@@ -14,6 +14,7 @@ from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.requests import AskHuman, RunPart, UseTool
 from fsm_orch.proof.versions.every import judge_all
 from fsm_orch.proof.versions.judge import judge
+from fsm_orch.proof.versions.rebinding import rebound
 
 OLD = trip()
 HUMAN = AskHuman(question="Book it?", form={})
@@ -81,6 +82,7 @@ def test_a_guard_that_answers_otherwise_is_found_by_folding() -> None:
     ("change", "places"),
     [
         ("none", {"continues"}),
+        ("moved", {"continues"}),  # to another module, which its guards and functions are named by
         ("inner_prompt", {"continues"}),
         ("question", {"continues"}),
         ("inner_gone", {"continues", "possible", "stranded"}),
@@ -95,3 +97,19 @@ def test_every_place_is_judged(change: str, places: set[Any]) -> None:
     found = judge_all(CompiledMachine(OLD.definition), CompiledMachine(trip(change).definition))
 
     assert places == set(found.places)
+
+
+def test_a_part_is_moved_no_more_than_it_may_have_now() -> None:
+    """A run keeps the share of a part, unless the limits of that have become less; T3 holds of the part then too."""
+    old, new = CompiledMachine(OLD.definition), trip("inner_less").definition
+    journal = run(old)["inside"]
+    assert old.terms.shares["fly.Fares"].tokens > 3_000
+
+    first = rebound(new, journal[0])
+    assert isinstance(first, inputs.Started)
+    assert 3_000 == first.shares["fly.Fares"].tokens
+    assert "continues" == judge(old, CompiledMachine(new), journal[:1]).verdict
+    # what runs in it has more than it could have now
+    assert (
+        "what calls and parts hold is 3,000 tokens now, and was 4,608" in judge(old, CompiledMachine(new), journal).why
+    )
