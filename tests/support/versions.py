@@ -52,7 +52,7 @@ class NAME(Machine[Ticket]):
     to_human = triage.to(human, "else")
     del b
     limits = Limits(hops=4 if "fewest" in V else 5 if "fewer" in V else 9 if "more" in V else 7, tokens=60_000)
-    if "atmost" in V: policies = (at_most(2, triage),)
+    if "at_most" in V: policies = (at_most(2, triage),)
     if "policy" in V: policies = (never(locals()[B]).after(triage),)
 """
 

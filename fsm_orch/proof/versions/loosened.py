@@ -23,7 +23,7 @@ def loosened(definition: Definition, kept: Limits) -> str | None:
     # a run that may use less can do no less wrong: it only lands sooner
     if not definition.policies or _is_within(kept, definition.limits):
         return None
-    return _loosened(_Itself(definition), kept)
+    return _loosened(_Asked(definition, kept))
 
 
 def _is_within(kept: Limits, own: Limits) -> bool:
@@ -37,23 +37,23 @@ def _is_within(kept: Limits, own: Limits) -> bool:
     )
 
 
-class _Itself:
-    """A definition as the key of a cache, by identity: two of one digest may ask guards of other bodies."""
+class _Asked:
+    """The key of a cache. The definition counts by identity: two of one digest may ask guards of other bodies."""
 
-    def __init__(self, definition: Definition) -> None:
-        self.definition = definition
+    def __init__(self, definition: Definition, kept: Limits) -> None:
+        self.definition, self.kept = definition, kept
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Itself) and other.definition is self.definition
+        return isinstance(other, _Asked) and other.definition is self.definition and other.kept == self.kept
 
     def __hash__(self) -> int:
         return id(self.definition)
 
 
 @lru_cache(maxsize=64)  # thousands of runs keep the same limits
-def _loosened(of: _Itself, kept: Limits) -> str | None:
-    definition = of.definition
-    by_kept, by_own = _held(definition, kept), _held(definition, definition.limits)
+def _loosened(asked: _Asked) -> str | None:
+    definition = asked.definition
+    by_kept, by_own = _held(definition, asked.kept), _held(definition, definition.limits)
     lost = next((policy for policy in by_own if policy not in by_kept), None)
     if lost is None:
         return None

@@ -76,7 +76,7 @@ def test_what_is_gone_is_told_with_the_input() -> None:
 
 def test_a_policy_that_only_smaller_limits_keep_makes_a_run_possible() -> None:
     """A run keeps its limits: a policy that holds within those of the new version alone is not shown to hold of it."""
-    found = judged("fewest", "atmost")[0]
+    found = judged("fewest", "at_most")[0]
 
     assert "possible" == found.verdict
     assert "it keeps its own limits, within which at_most(2, triage) is not shown to hold" in found.why

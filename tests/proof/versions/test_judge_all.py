@@ -5,10 +5,21 @@ from __future__ import annotations
 import pytest
 from support.versions import TO_INVOICES, shop
 
+from fsm_orch import Context, Final, Limits, Machine, State, Visit
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.proof.versions.every import Judgement, judge_all
 from fsm_orch.proof.versions.rebinding import Renames
 from fsm_orch.proof.versions.report import report
+
+
+class Place(Context):
+    """The context of a ring."""
+
+    text: str = ""
+
+
+def work(visit: Visit[Place]) -> None:
+    """Stand for any code."""
 
 
 def judged(*changes: str, renames: Renames | None = None, room: int = 20_000) -> Judgement:
@@ -76,3 +87,28 @@ def test_a_field_under_another_name_is_lost_where_it_is_written() -> None:
 
     assert {"snapshot", "continues"} == set(found.places)
     assert ("triage", "billing", "triage") == found.losses[0].path
+
+
+def ring(most: int) -> CompiledMachine:
+    """Return a machine that goes round by one of two states, and may visit the second so often."""
+
+    class Ring(Machine[Place]):
+        """Go round."""
+
+        start = State(work, initial=True, max_visits=4)
+        one = State(work, max_visits=4)
+        two = State(work, max_visits=most)
+        done, human = Final(), Final(fallback=True)
+        to_one, to_two, end = start.to(one), start.to(two), start.to(done)
+        back = (one | two).to(start)
+        limits = Limits(hops=6)
+
+    return CompiledMachine(Ring.definition)
+
+
+def test_a_run_that_can_do_more_hides_none_that_is_stranded() -> None:
+    """Of two runs alike to the old version, which has visits to spare, the one that has used one more is lost alone."""
+    found = judge_all(ring(4), ring(1))
+
+    assert ("start", "two", "start", "two") == found.losses[0].path
+    assert "'two' was visited 2 times, and it allows 1" == found.losses[0].why
