@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import AnswerError, LeaseHeld, LeaseLost, StartError
+from ..kernel.engine import CompiledMachine
 from . import start
 from .driver import Driver
 from .ids import random_id
@@ -17,9 +19,18 @@ from .waiting import Question, answered, chosen, is_given_already
 from .writer import Run
 
 
-async def resume(driver: Driver, run_id: str, deps: Any) -> Run:
-    """Go on with a stored run whose process ended, or give it as it is if it waits or has ended."""
-    async with driver.owned(run_id, StartError) as (run, news):
+async def resume(
+    driver: Driver, run_id: str, deps: Any, *, effects: bool = False, was: Sequence[CompiledMachine] = ()
+) -> Run:
+    """Go on with a stored run whose process ended, or give it as it is if it waits or has ended.
+
+    Args:
+        effects: whether a fork may begin effects that are not recorded.
+        was: other versions of the machine, on which runs may have been made that a fork comes from.
+
+    Raises Withheld: if it is a fork that comes to an effect which it must not begin.
+    """
+    async with driver.owned(run_id, StartError, effects=effects, was=was) as (run, news):
         take_over(run)
         await driver.inbox.fold(run, news)
         await driver.drive(run, deps)

@@ -1,0 +1,66 @@
+"""The lineage of a fork: what the runs have recorded that it comes from, its parent first, as far as a store has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from ..errors import StepError
+from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Input, Started
+from ..kernel.step import fold
+from ..store.base import Store
+from ..store.values import Head, Origin
+from .head import head_of
+from .loading import loaded
+from .recorded import Recorded, recorded
+from .start import compiled_for
+
+_NOTHING = Recorded({})
+
+
+async def lineage(store: Store, machines: Sequence[CompiledMachine], origin: Origin | None) -> tuple[Recorded, ...]:
+    """Return what is recorded in the runs that a fork comes from.
+
+    Args:
+        machines: that of the fork first, then other versions that its runs may have been made on.
+        origin: of the fork.
+
+    Raises what the store raises.
+    """
+    found: list[Recorded] = []
+    while origin is not None:
+        journal, rows = await loaded(store, origin.parent), await store.list(run_id=origin.parent)
+        if not journal or not rows:  # it is forgotten: nothing is recorded then
+            break
+        found.append(_recorded(machines, journal, rows[0].head, origin.at))
+        origin = rows[0].origin
+    return tuple(found)
+
+
+def _recorded(machines: Sequence[CompiledMachine], journal: tuple[Input, ...], head: Head, cut: int) -> Recorded:
+    """Return what is recorded in one of them.
+
+    On another version of its machine, its journal says nothing once it leads elsewhere: what follows is then of states
+    in which that version would not have been. All before the cut is known to be the same.
+    """
+    first = journal[0]
+    assert isinstance(first, Started)  # it was stored
+    for machine in machines:
+        if first.digest == machine.definition.digest:
+            return recorded(compiled_for(machine, first), journal)
+    rebound = replace(first, digest=machines[0].definition.digest)
+    compiled = compiled_for(machines[0], rebound)
+    try:
+        is_same = head_of(compiled, fold(compiled, (rebound, *journal[1:]))) == head
+        return recorded(compiled, (rebound, *(journal[1:] if is_same else journal[1:cut])))
+    except StepError:
+        return _before(compiled, (rebound, *journal[1:cut]))
+
+
+def _before(compiled: CompiledMachine, journal: tuple[Input, ...]) -> Recorded:
+    try:
+        return recorded(compiled, journal)
+    except StepError:  # of shares that are others: it could not have been forked on this version
+        return _NOTHING

@@ -1,0 +1,125 @@
+"""An office of which each kind of work has an effect: code, tools, branches, a map; what it comes to, the world says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Map, Parallel, ScriptedModel, State, Tool, Visit
+from fsm_orch.models import Request
+
+
+class World:
+    """What is done in the world, which answers as it likes: another time, otherwise.
+
+    Args:
+        moods: what it answers in turn; 0: it fails.
+    """
+
+    def __init__(self, moods: Sequence[int] = (1, 2, 3)) -> None:
+        self.done: Counter[str] = Counter()
+        """What was done, and how often."""
+        self._moods: Iterator[int] = cycle(moods)
+
+    def do(self, what: str) -> str:
+        """Do something in the world."""
+        self.done[what] += 1
+        if (mood := next(self._moods)) == 0:
+            raise ValueError(what)
+        return f"{what} {mood}"
+
+
+class Job(Context):
+    """What is to be done, and what came of it."""
+
+    text: str
+    plan: str | None = None
+    items: tuple[str, ...] = ()
+    paid: str | None = None
+    booked: str | None = None
+    packed: tuple[str, ...] = ()
+    said: str | None = None
+
+
+def pay(visit: Visit[Job, World]) -> Any:
+    """Pay."""
+    return {Job.paid: visit.deps.do("pay")}
+
+
+async def book(visit: Visit[Job, World]) -> Any:
+    """Book."""
+    return {Job.booked: visit.deps.do("book")}
+
+
+def look_up(order: int, *, deps: World) -> str:
+    """Look up an order."""
+    return deps.do(f"look up {order}")
+
+
+class Item(Context):
+    """What is packed."""
+
+    text: str
+    item: str
+    box: str | None = None
+
+
+def pack(visit: Visit[Item, World]) -> Any:
+    """Pack one thing."""
+    return {Item.box: visit.deps.do(f"pack {visit.context.item}")}
+
+
+class Office(Machine[Job, World]):
+    """Plan with a model and its tool, pay, do two things at once, pack each item, and say so."""
+
+    plan = State(
+        LLMAgent("Plan.", reads=Job.text, writes=(Job.plan, Job.items), tools=(Tool(look_up),), asks=3, calls=6),
+        initial=True,
+        max_visits=3,
+    )
+    pay = State(pay, reads=Job.plan, writes=Job.paid, attempts=2, max_visits=4)
+    both = State(
+        Parallel(
+            book=State(book, reads=Job.plan, writes=Job.booked),
+            say=LLMAgent("Say.", reads=Job.plan, writes=Job.said, calls=2),
+        ),
+        max_visits=3,
+    )
+    pack = State(Map(pack, over=Job.items, item=Item.item, into=Job.packed, result=Item.box, most=3), max_visits=3)
+    done, human = Final(), Final(fallback=True)
+    to_pay = plan.to(pay, "it is to be paid")
+    to_both = plan.to(both, "it is paid")
+    unpaid = pay.on_failure(plan)
+    paid = pay.to(both)
+    undone = both.on_failure(pay)
+    on = both.to(pack)
+    unpacked = pack.on_failure(both)
+    end = pack.to(done)
+    limits = Limits(hops=16, tokens=400_000, deadline_s=600, visit_s=60)
+
+
+def planned(handoff: str = "to_pay", plan: str = "a", items: Sequence[str] = ("x", "y")) -> Mapping[str, Any]:
+    """Return what a model plans."""
+    return {"handoff": handoff, "plan": plan, "items": list(items)}
+
+
+def looks_up(*orders: int) -> Mapping[str, Any]:
+    """Return that a model asks for its tool."""
+    uses = [{"tool": "look_up", "arguments": {"order": order}} for order in orders]
+    return {"reply": {"use": uses[0]} if len(uses) == 1 else {"use_all": uses}}
+
+
+def model(*script: Mapping[str, Any]) -> ScriptedModel:
+    """Return a model that plans by a script, as long as it can, and says the same whenever it is asked."""
+    lines, last = iter(script), planned()
+
+    def line(request: Request) -> Any:
+        system = request.messages[0].content
+        if "Say." in system:
+            return {"said": "so"}
+        said = next(lines, last)
+        return said if "reply" in said or "use_all" not in str(request.schema) else {"reply": said}
+
+    return ScriptedModel([line] * 99)
