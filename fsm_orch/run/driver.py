@@ -193,10 +193,13 @@ class Driver:
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked
                     heard = await follows.heard(store, compiled, journal[0], is_needed=goes_on)
                     made: Callable[..., Run] = Run
-                    if (origin := claim.origin) is not None:
-                        past = await lineage(store, (self.compiled, *was), origin)
-                        may = effects or origin.effects
-                        made = partial(ForkedRun, lineage=past, has_effects=may, wall=self.wall_clock)
+                    if claim.origin is not None:
+                        made = partial(
+                            ForkedRun,
+                            lineage=await lineage(store, (self.compiled, *was), claim.origin),
+                            has_effects=effects or claim.origin.effects,
+                            wall=self.wall_clock,
+                        )
                     run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard, made=made)
                     resume.note_begun(run, claim)
                     if goes_on:

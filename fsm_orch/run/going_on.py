@@ -46,6 +46,7 @@ async def answer(
     id: str | None,
     who: str | None,
     deps: Any,
+    effects: bool = False,
 ) -> Run:
     """Go on with a stored run that asks a human, with an answer; with one that it has already, as it stands.
 
@@ -58,7 +59,7 @@ async def answer(
     store = checked(driver.store)
     seen = await looked_at(driver, run_id)
     if id is not None and is_given_already(seen, id, question, answer):
-        return await resume(driver, run_id, deps)
+        return await resume(driver, run_id, deps, effects=effects)
     check_unread(seen.compiled, seen.now)
     asks, by = chosen(seen, question), id or random_id()
     event = answered(seen, asks, answer, id=by, who=who, cast=driver.cast, now_s=driver.wall_clock())
@@ -72,7 +73,7 @@ async def answer(
         await driver.heart.look()
         raise _in_inbox(run_id, "by this runner")
     try:
-        async with driver.owned(run_id, AnswerError) as (run, news):
+        async with driver.owned(run_id, AnswerError, effects=effects) as (run, news):
             take_over(run)
             await driver.inbox.fold(run, news)  # this answer too, which came before the claim
             await _stored(run)

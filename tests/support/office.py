@@ -7,8 +7,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, Map, Parallel, ScriptedModel, State, Tool, Visit
+from msgspec.structs import replace
+
+from fsm_orch import (
+    Context,
+    Final,
+    Limits,
+    LLMAgent,
+    Machine,
+    Map,
+    Parallel,
+    Runner,
+    ScriptedModel,
+    State,
+    Tool,
+    Visit,
+)
+from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.kernel.inputs import Answered, Input, Started
+from fsm_orch.kernel.step import fold, step
 from fsm_orch.models import Request
+from fsm_orch.run.head import head_of
+from fsm_orch.run.start import compiled_for
+from fsm_orch.store.values import Origin
 
 
 class World:
@@ -43,12 +64,12 @@ class Job(Context):
     said: str | None = None
 
 
-def pay(visit: Visit[Job, World]) -> Any:
+async def pay(visit: Visit[Job, World]) -> Any:
     """Pay."""
     return {Job.paid: visit.deps.do("pay")}
 
 
-async def book(visit: Visit[Job, World]) -> Any:
+def book(visit: Visit[Job, World]) -> Any:
     """Book."""
     return {Job.booked: visit.deps.do("book")}
 
@@ -87,7 +108,17 @@ class Office(Machine[Job, World]):
         ),
         max_visits=3,
     )
-    pack = State(Map(pack, over=Job.items, item=Item.item, into=Job.packed, result=Item.box, most=3), max_visits=3)
+    pack = State(
+        Map(
+            State(pack, reads=(Item.text, Item.item), writes=Item.box),
+            over=Job.items,
+            item=Item.item,
+            into=Job.packed,
+            result=Item.box,
+            most=3,
+        ),
+        max_visits=3,
+    )
     done, human = Final(), Final(fallback=True)
     to_pay = plan.to(pay, "it is to be paid")
     to_both = plan.to(both, "it is paid")
@@ -120,6 +151,44 @@ def model(*script: Mapping[str, Any]) -> ScriptedModel:
         if "Say." in system:
             return {"said": "so"}
         said = next(lines, last)
-        return said if "reply" in said or "use_all" not in str(request.schema) else {"reply": said}
+        is_wrapped = "reply" in (request.schema or {})["properties"]
+        return said if "reply" in said or not is_wrapped else {"reply": said}
 
     return ScriptedModel([line] * 99)
+
+
+async def forked(
+    store: Any, runner: Runner[Any, Any], parent: str, run_id: str, at: int = 1, *, effects: bool = False
+) -> None:
+    """Store a fork of a run that nobody has edited."""
+    journal = (await store.load(parent))[:at]
+    assert isinstance(journal[0], Started)
+    first = replace(journal[0], run_id=run_id)
+    compiled = compiled_for(runner.compiled, first)
+    inputs = (first, *journal[1:])
+    head = head_of(compiled, fold(compiled, inputs))
+    await store.fork(run_id, Origin(parent, at, effects=effects), inputs, head)
+
+
+def unstamped(journal: Sequence[Input]) -> list[Input]:
+    """Return a journal without times, and without what names its run."""
+    return [_unstamped(event) for event in journal]
+
+
+def _unstamped(event: Input) -> Input:
+    if isinstance(event, Started):
+        return replace(event, at=0.0, run_id="", trace_id=None)
+    if isinstance(event, Answered):
+        return replace(event, at=0.0, id=event.id.partition(":")[2])
+    return replace(event, at=0.0)
+
+
+def cuts(compiled: CompiledMachine, journal: Sequence[Input]) -> list[int]:
+    """Return after how many inputs a run may be cut: where no call and no ask is open, and it has not ended."""
+    found: list[int] = []
+    now = None
+    for number, event in enumerate(journal, start=1):
+        now = step(compiled, now, event).configuration
+        if now.visit is not None and not now.visit.open and now.visit.round is None:
+            found.append(number)
+    return found

@@ -1,0 +1,91 @@
+"""What a journal has recorded of effects, by what they were given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.office import Job, Office, World, looks_up, model, planned
+
+from fsm_orch import Runner, RunResult
+from fsm_orch.errors import StepError
+from fsm_orch.kernel.inputs import Answered, Asked, Failed, Replied
+from fsm_orch.run.recorded import Given, recorded
+
+SCRIPTS = st.lists(
+    st.sampled_from([planned(), planned("to_both"), planned(plan="b", items=()), looks_up(1), looks_up(1, 2, 1)]),
+    max_size=5,
+)
+MOODS = st.lists(st.sampled_from([1, 2, 3, 4, 0]), min_size=1, max_size=9).filter(any)
+
+
+def ran(script: Any = (), moods: Any = (1,)) -> tuple[RunResult[Job], World, Runner[Job, World]]:
+    world, runner = World(moods), Runner(Office, model=model(*script))
+    return asyncio.run(runner.run(Job(text="t"), deps=world, run_id="r")), world, runner
+
+
+@settings(deadline=None, max_examples=40)
+@given(SCRIPTS, MOODS)
+def test_all_that_was_done_is_recorded_where_it_was_done(script: Any, moods: Any) -> None:
+    """Each effect that came to something is there once, under its state or tool, and nothing else is."""
+    result, world, runner = ran(script, moods)
+
+    found = recorded(runner.compiled, result.journal).outcomes
+    counts = Counter[str]()
+    for key, outcomes in found.items():
+        counts[key.tool or key.place.rpartition(".")[2]] += len(outcomes)
+    done = Counter[str]()
+    for what, often in world.done.items():
+        done[what.split()[0] if not what.startswith("look up") else "look_up"] += often
+    assert all(counts[name] <= often for name, often in done.items())
+    stopped = done - counts  # of a branch or an item that failed the others were ended, and came to nothing
+    assert set(stopped) <= {"pack", "book"}
+    assert counts <= done
+
+
+def test_what_is_given_is_place_fields_tool_and_arguments() -> None:
+    """In branches, and in each item of a map, it is known by its own."""
+    result, _, runner = ran([looks_up(7), planned()])
+
+    found = recorded(runner.compiled, result.journal).outcomes
+    read = (("plan",), b'{"plan":"a"}')
+    assert [
+        Given("plan", ("text",), b'{"text":"t"}', "look_up", b'{"order":7}'),
+        Given("pay", *read),
+        Given("both.book.book", *read),
+        Given("pack.pack.pack", ("item", "text"), b'{"item":"x","text":"t"}'),
+        Given("pack.pack.pack", ("item", "text"), b'{"item":"y","text":"t"}'),
+    ] == list(found)
+
+
+def test_what_was_given_twice_is_recorded_in_order() -> None:
+    """Beyond the last it comes to what it came to last; what was never given comes to nothing."""
+    result, _, runner = ran(moods=(0, 2, 3, 4, 5))
+    found = recorded(runner.compiled, result.journal)
+    pay = Given("pay", ("plan",), b'{"plan":"a"}')
+
+    kinds = [type(found.outcome(pay, number)) for number in range(4)]
+    assert [Failed, Replied, Replied, Replied] == kinds
+    assert found.outcome(pay._replace(place="both.pay"), 0) is None
+
+
+def test_nothing_is_recorded_of_models_and_of_what_asks_for_parts() -> None:
+    """They are no effects: all that is recorded is of code and of tools."""
+    result, _, runner = ran([looks_up(1), planned()])
+
+    of_agents = [e for e in result.journal if isinstance(e, Replied | Asked | Failed | Answered)]
+    outcomes = recorded(runner.compiled, result.journal).outcomes
+    assert sum(map(len, outcomes.values())) < len(of_agents)
+    assert all("say" not in key.place and (key.tool or key.place != "plan") for key in outcomes)
+
+
+def test_a_damaged_journal_is_refused() -> None:
+    """What does not fold says nothing."""
+    result, _, runner = ran()
+
+    with pytest.raises(StepError):
+        recorded(runner.compiled, result.journal[1:])
