@@ -1,4 +1,4 @@
-"""The lineage of a fork: what the runs have recorded that it comes from, its parent first, as far as a store has them."""
+"""The lineage of a fork: what the runs that it comes from have recorded, its parent first, as far as they are kept."""
 
 from __future__ import annotations
 

@@ -160,6 +160,7 @@ class MemoryStore:
                 taken_from=None if is_finished else before,
                 news=kept.news(run_id),
                 responses=tuple(kept.responses.values()),
+                origin=kept.origin,
             )
 
     async def claimable(

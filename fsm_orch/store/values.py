@@ -124,6 +124,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     news: News
     responses: tuple[PaidResponse, ...] = ()
     """What the visit under way has been answered already."""
+    origin: Origin | None = None
+    """Of a fork: what it was made of."""
 
 
 RELEASED = "released"

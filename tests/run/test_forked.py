@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from support.asking import DONE, Claim, Refunds
+from support.asking import DONE, Claim, pay
 from support.office import Job, Office, World, cuts, forked, looks_up, model, planned, unstamped
 from test_recorded import MOODS, SCRIPTS
 
-from fsm_orch import MemoryStore, Runner, RunResult
+from fsm_orch import Final, HumanAgent, Machine, MemoryStore, Runner, RunResult, State
 from fsm_orch.errors import Withheld
 from fsm_orch.kernel.inputs import Answered, CallReserved, Failed, Replied
 
@@ -25,10 +25,10 @@ async def parent(store: MemoryStore, *script: Any, moods: Any = (1,)) -> RunResu
     return await office(store, *script).run(Job(text="t"), deps=World(moods), run_id="p")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40, phases=[*set(Phase) - {Phase.explain}])
 @given(SCRIPTS, MOODS, st.data())
 def test_a_fork_without_edits_is_its_parent_again_and_does_nothing(script: Any, moods: Any, data: Any) -> None:
-    """Cut anywhere, a model that answers the same leads to the same journal, but for its stamps, and nothing is done."""
+    """Cut anywhere, a model that answers the same leads to the same journal but for its stamps; nothing is done."""
 
     async def run() -> tuple[RunResult[Job], RunResult[Job], World]:
         store, world = MemoryStore(), World()
@@ -89,7 +89,7 @@ async def test_a_fork_that_may_have_effects_begins_what_is_not_recorded_alone(is
 
 
 async def test_branches_go_on_as_far_as_they_can_before_a_fork_stops() -> None:
-    """A model beside code that is withheld is asked once, and its answer is kept; so with effects it goes on from there."""
+    """A model beside code that is withheld is asked once: with effects, it goes on from its answer."""
     store, world = MemoryStore(), World()
     await parent(store)
     await forked(store, office(store), "p", "f")
@@ -180,18 +180,31 @@ async def test_where_a_parent_is_forgotten_nothing_is_recorded() -> None:
     assert "pay" == (await withheld(store)).state
 
 
-async def test_a_human_is_asked_again_and_what_may_be_repeated_is_withheld() -> None:
-    """An answer of the parent is no answer of the fork; and a key that makes code repeatable is the parent's."""
-    store = MemoryStore()
-    runner = Runner(Refunds, store=store)
-    waits = await runner.run(Claim(query="x"), run_id="p")
-    await runner.resume("p", {"handoff": "yes", "note": "n"})
-    DONE.clear()
-    await forked(store, runner, "p", "f")
-    asked = await runner.resume("f")
-    with pytest.raises(Withheld):
-        await runner.resume("f", {"handoff": "yes", "note": "m"})
-    given_ = await runner.resume("f", effects=True)
+class Repeats(Machine[Claim]):
+    """A human says what is paid, by a bank that knows the key."""
 
-    assert ("waiting", "waiting") == (waits.status, asked.status)
-    assert given_ is not None
+    approve = State(HumanAgent("Pay?", writes=Claim.note), initial=True)
+    refund = State(pay, reads=Claim.note, writes=Claim.receipt, repeatable=True)
+    paid, human = Final(), Final(fallback=True)
+    yes, done = approve.to(refund, "pay"), refund.to(paid)
+
+
+async def test_a_human_is_asked_again_and_what_is_repeatable_is_an_effect_too() -> None:
+    """An answer of the parent is none of the fork; and code may be done again under its key, which the fork has not."""
+    store = MemoryStore()
+    runner = Runner(Repeats, store=store)
+    waits = await runner.run(Claim(query="x"), run_id="p")
+    await runner.resume("p", {"note": "n"})
+    await forked(store, runner, "p", "f")
+    await forked(store, runner, "p", "g")
+    DONE.clear()
+    asked = [await runner.resume("f"), await runner.resume("g")]
+    same = await runner.resume("f", {"note": "n"})
+    with pytest.raises(Withheld):
+        await runner.resume("g", {"note": "m"})
+    done = DONE.copy()
+    other = await runner.resume("g", effects=True)
+
+    assert ["waiting"] * 3 == [waits.status, *(each.status for each in asked)]
+    assert ("p:1", []) == (same.context.receipt, done)
+    assert ("g:1", ["g:1"]) == (other.context.receipt, DONE)

@@ -1,4 +1,4 @@
-"""An office of which each kind of work has an effect: code, tools, branches, a map; what it comes to, the world says."""
+"""An office in which each kind of work has an effect, in branches too; what it comes to, the world says."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fsm_orch import (
     Visit,
 )
 from fsm_orch.kernel.engine import CompiledMachine
-from fsm_orch.kernel.inputs import Answered, Input, Started
+from fsm_orch.kernel.inputs import Answered, CallReserved, CallSettled, Input, Started
 from fsm_orch.kernel.step import fold, step
 from fsm_orch.models import Request
 from fsm_orch.run.head import head_of
@@ -165,9 +165,16 @@ async def forked(
     assert isinstance(journal[0], Started)
     first = replace(journal[0], run_id=run_id)
     compiled = compiled_for(runner.compiled, first)
-    inputs = (first, *journal[1:])
+    inputs = (first, *(_of(run_id, event) for event in journal[1:]))
     head = head_of(compiled, fold(compiled, inputs))
     await store.fork(run_id, Origin(parent, at, effects=effects), inputs, head)
+
+
+def _of(run_id: str, event: Input) -> Input:
+    """Return an input of a fork: what a tool came to is named by its key, which is the run's."""
+    if isinstance(event, Answered) and event.id.startswith("p:"):
+        return replace(event, id=event.id.replace("p:", f"{run_id}:", 1))
+    return event
 
 
 def unstamped(journal: Sequence[Input]) -> list[Input]:
@@ -184,11 +191,13 @@ def _unstamped(event: Input) -> Input:
 
 
 def cuts(compiled: CompiledMachine, journal: Sequence[Input]) -> list[int]:
-    """Return after how many inputs a run may be cut: where no call and no ask is open, and it has not ended."""
+    """Return after how many inputs a run may be cut so that it goes on as it did: where nothing is under way."""
     found: list[int] = []
     now = None
     for number, event in enumerate(journal, start=1):
         now = step(compiled, now, event).configuration
-        if now.visit is not None and not now.visit.open and now.visit.round is None:
+        # what a model has answered, or wrote that was refused, no journal holds
+        is_told = isinstance(event, CallReserved | CallSettled) or now.visit is None or now.visit.refusals
+        if now.visit is not None and not is_told and now.visit.round is None:
             found.append(number)
     return found

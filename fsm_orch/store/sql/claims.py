@@ -12,6 +12,7 @@ from ..coded import Coded
 from ..refusals import lease_held
 from ..values import RELEASED, Claim, Head, News, PaidResponse, RunStatus
 from .inbox import Inbox
+from .pages import origin_of
 from .session import Driver, Session
 from .statements import Statements
 
@@ -40,6 +41,7 @@ class _Found(NamedTuple):
     hops: int
     tokens: int
     expires_at: float | None
+    origin: str | None
 
     @property
     def is_finished(self) -> bool:
@@ -114,4 +116,5 @@ def _claimed(run: _Found, news: News, responses: dict[str, list[PaidResponse]]) 
         taken_from=None if run.is_finished else run.owner,
         news=news,
         responses=tuple(responses.get(run.id, ())),
+        origin=origin_of(run.origin),
     )

@@ -85,5 +85,10 @@ def listed(row: tuple[Any, ...]) -> Listed:
         is_cancel_asked=bool(is_cancel_asked),
         began_at=began_at,
         stored_at=stored_at,
-        origin=None if origin is None else msgspec.json.decode(origin, type=Origin),
+        origin=origin_of(origin),
     )
+
+
+def origin_of(text: str | None) -> Origin | None:
+    """Return what a fork was made of; None of any other run."""
+    return None if text is None else msgspec.json.decode(text, type=Origin)

@@ -116,6 +116,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "find": sa.select(
             *(r.id, r.owner, r.epoch, r.responses, has_post, r.is_cancel_asked, is_alive(dialect)),
             *(r[name] for name in _HEAD),
+            r.origin,
         )
         .where(among(dialect, r.id, "ids"))
         .order_by(r.id)
