@@ -192,7 +192,7 @@ class Driver:
                     # one that is to be landed reads nothing more
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked
                     heard = await follows.heard(store, compiled, journal[0], is_needed=goes_on)
-                    made: Callable[..., Run] = Run
+                    made = None
                     if claim.origin is not None:
                         made = partial(
                             ForkedRun,
@@ -233,9 +233,9 @@ class Driver:
         claim: Claim | None = None,
         heard: tuple[Message, ...] | None = (),
         on_delta: OnDelta | None = None,
-        made: Callable[..., Run] = Run,
+        made: Callable[..., Run] | None = None,
     ) -> Run:
-        run = made(
+        run = (made or Run)(
             compiled,
             journal,
             # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
