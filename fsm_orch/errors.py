@@ -15,6 +15,7 @@ FsmError
 ├── Drained              the process of a run is to end; nothing is lost, and it goes on elsewhere by `Runner.resume`
 ├── Withheld             a fork came to an effect that nobody has recorded, and may not begin it; it is stored and free
 ├── AnswerError          an answer does not fit what a run waits for, or another came first; nothing has changed
+├── ForkError            a run cannot be forked there, or not so; carries the `.cuts` where it can be
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
 ├── VisitError           raised in an agent that exceeds what its visit allows
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
@@ -167,6 +168,15 @@ class Withheld(FsmError):
 
 class AnswerError(FsmError):
     """An answer does not fit what a run waits for, or another came first. Nothing has changed."""
+
+
+class ForkError(FsmError):
+    """A run cannot be forked where, or as, it was asked for. Nothing was stored."""
+
+    def __init__(self, message: str, cuts: Sequence[int] = ()) -> None:
+        self.cuts = tuple(cuts)
+        """After how many inputs of its journal it can be forked."""
+        super().__init__(message)
 
 
 class LedgerError(FsmError):
