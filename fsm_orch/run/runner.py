@@ -42,6 +42,7 @@ from .forking import Forking
 from .ids import random_id
 from .loop import running_loop
 from .redactable import redactable
+from .replaying import Replaying
 from .result import RunResult, place
 from .stream import RunStream
 from .waiting import questions
@@ -51,7 +52,7 @@ from .writer import Run
 _PATIENT = Retry()
 
 
-class Runner(Connecting, Continuing[C, D], Forking[C, D], Working[C, D]):
+class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[C, D]):
     """Runs a machine, as often and as concurrently as wanted; `async with runner:` keeps its MCP servers connected.
 
     Args:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-import pytest
-from support.asking import DONE, Both, Claim, Pair, Refunds
-from support.composed import Flights, Trip
 from support.desk import BILLING, REFUND, Support, Ticket, runner
-from support.shop import desk, order_status, use
-from support.shop import Ticket as Order
 
-from fsm_orch import Limits, MemoryStore, Message, Runner, ScriptedModel, StartError, to_json
-from fsm_orch.amounts import Amount
-from fsm_orch.errors import Drifted, ForkError, StepError, StoreError
+from fsm_orch import MemoryStore, Runner, ScriptedModel
 from fsm_orch.kernel import inputs
 from fsm_orch.store import Origin
 
