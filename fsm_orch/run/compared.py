@@ -193,6 +193,8 @@ def _more(then: int, now: int, of: str) -> str:
         return f"as many {of}"
     if then == 0:
         return f"{_amount(now, of)} instead of none"
+    if now == 0:
+        return f"no {of}"
     percent = round(abs(now - then) * 100 / then)
     return f"{percent or 'under 1'} % {'more' if now > then else 'fewer'} {of}"
 
