@@ -39,8 +39,8 @@ def resume(
     has died is waited for.
 
     Exit codes: 0 the run ended, possibly by a landing; 2 it cannot go on, or another worker drives it; 3 it waits for a
-    human; 4 it is a fork, and stopped before code or a tool that may begin with --effects; 130 it was interrupted, and a
-    line says whether it has landed.
+    human; 4 it is a fork, and stopped before what may begin with --effects alone; 130 it was interrupted, and a line
+    says whether it has landed.
     """
     _go_on(run_id, target, store, model, lambda run: run.resume(effects=effects), as_json=as_json)
 

@@ -180,7 +180,9 @@ def _beside(then: Sequence[HopTaken], now: Sequence[HopTaken]) -> Iterator[Row]:
 def _end(run: Went) -> str:
     if run.landing is not None:
         return f"landed in {run.state} ({run.landing})"
-    return run.state if run.status == "finished" else f"{run.status} in {run.state}"
+    if run.status == "finished":
+        return run.state
+    return f"{'waiting' if run.status == 'waiting' else 'still'} in {run.state}"
 
 
 def _used(then: Went, now: Went) -> str:

@@ -84,5 +84,5 @@ def test_of_a_run_that_has_not_ended_it_is_said_where_it_stands() -> None:
     whole = asyncio.run(runner.run(Job(text="t"), deps=World(), run_id="r")).journal
     cut, all_of_it = went(runner.compiled, whole[:2]), went(runner.compiled, whole)
 
-    assert "Another end: running in plan instead of done" in str(difference(all_of_it, cut))
+    assert "Another end: still in plan instead of done" in str(difference(all_of_it, cut))
     assert () == cut.hops

@@ -48,7 +48,7 @@ async def test_a_replay_that_comes_to_what_is_not_recorded_stops_and_is_compared
     assert ("pay", {}) == (stopped.stopped.state, done)
     assert ("running", Office.pay) == (stopped.result.status, stopped.result.state)
     assert 0 == stopped.difference.first
-    assert "Another end: running in pay instead of done" in str(stopped.difference)
+    assert "Another end: still in pay instead of done" in str(stopped.difference)
     assert whole.stopped is None
     assert Office.done is whole.result.state
     assert {"pay": 1, "book": 1} == dict(world.done)
@@ -141,7 +141,7 @@ async def test_another_version_is_given_what_the_old_one_has_recorded() -> None:
     store, old, new = MemoryStore(), version(), version(has_check=True)
     await Runner(old, model=ScriptedModel(ANSWERS), store=store).run(Question(text="q"), run_id="p")
     runner = Runner(new, model=ScriptedModel(ANSWERS), store=store)
-    with pytest.raises(StartError, match=r"was run on digest .* give the version that it was run on, was="):
+    with pytest.raises(StartError, match=r"was run on digest .* give the version that it was run on: was="):
         await runner.replay_run("p")
     replay = await runner.replay_run("p", was=old, new_id="f")
     cut = await Runner(new, model=ScriptedModel(ANSWERS), store=store).replay_run("p", was=old, at=2)
