@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from ..errors import StepError
+from ..kernel.begin import compiled_as
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.step import fold
+from ..proof.versions.rebinding import rebound_all
 from ..store.base import Store
 from ..store.values import Head, Origin
 from .head import head_of
@@ -42,25 +42,26 @@ async def lineage(store: Store, machines: Sequence[CompiledMachine], origin: Ori
 def _recorded(machines: Sequence[CompiledMachine], journal: tuple[Input, ...], head: Head, cut: int) -> Recorded:
     """Return what is recorded in one of them.
 
-    On another version of its machine, its journal says nothing once it leads elsewhere: what follows is then of states
-    in which that version would not have been. All before the cut is known to be the same.
+    On another version of its machine its journal says nothing once it leads elsewhere: what follows is of states in
+    which that version would not have been. All before the cut is the same, or there would be no fork.
     """
     first = journal[0]
     assert isinstance(first, Started)  # it was stored
     for machine in machines:
         if first.digest == machine.definition.digest:
             return recorded(compiled_for(machine, first), journal)
-    rebound = replace(first, digest=machines[0].definition.digest)
-    compiled = compiled_for(machines[0], rebound)
+    definition = machines[0].definition
     try:
-        is_same = head_of(compiled, fold(compiled, (rebound, *journal[1:]))) == head
-        return recorded(compiled, (rebound, *(journal[1:] if is_same else journal[1:cut])))
+        read = rebound_all(definition, journal)
+        assert isinstance(read[0], Started)
+        compiled = compiled_as(definition, read[0])
+        return recorded(compiled, read if _comes_to(compiled, read, head) else read[:cut])
     except StepError:
-        return _before(compiled, (rebound, *journal[1:cut]))
-
-
-def _before(compiled: CompiledMachine, journal: tuple[Input, ...]) -> Recorded:
-    try:
-        return recorded(compiled, journal)
-    except StepError:  # of shares that are others: it could not have been forked on this version
         return _NOTHING
+
+
+def _comes_to(compiled: CompiledMachine, journal: Sequence[Input], head: Head) -> bool:
+    try:
+        return head_of(compiled, fold(compiled, journal)) == head
+    except StepError:
+        return False

@@ -112,14 +112,14 @@ def find(visit: Visit[Question]) -> Any:
     return {Question.found: "it"}
 
 
-def version(*, has_check: bool = False, has_find: bool = True) -> type[Machine[Question]]:
+def version(*, has_check: bool = False, prompt: str = "Answer.") -> type[Machine[Question]]:
     """Make a version of a machine that finds something, and answers."""
 
     class Answers(Machine[Question]):
         """Find, and answer."""
 
         find = State(find, reads=Question.text, writes=Question.found, initial=True)
-        answer = State(LLMAgent("Answer.", reads=Question.text, writes=Question.answer))
+        answer = State(LLMAgent(prompt, reads=Question.text, writes=Question.answer))
         done, human = Final(), Final(fallback=True)
         on = find.to(answer)
         if has_check:
