@@ -15,6 +15,7 @@ from msgspec.json import Encoder
 from ..define.changes import journaled
 from ..define.context import Context
 from ..kernel import inputs
+from ..kernel.codec import to_json
 from ..kernel.configuration import Configuration
 from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.engine import CompiledMachine, CompiledState
@@ -22,6 +23,7 @@ from ..kernel.inputs import Input
 from ..kernel.requests import UseTool as Request
 from ..kernel.step import step
 from ..kernel.tree import Level, levels, machine_at
+from .redaction import REDACTED
 
 _ENCODED = Encoder(order="deterministic").encode
 
@@ -77,7 +79,12 @@ def recorded(compiled: CompiledMachine, journal: Iterable[Input]) -> Recorded:
             assert isinstance(event, Outcome)
             outcomes.setdefault(given, []).append(event)
         now = step(compiled, now, event).configuration
-    return Recorded({given: tuple(each) for given, each in outcomes.items()})
+    # what was redacted in one is known to nobody: it is as if nothing were recorded
+    return Recorded({given: tuple(each) for given, each in outcomes.items() if not any(map(_is_redacted, each))})
+
+
+def _is_redacted(outcome: Outcome) -> bool:
+    return REDACTED.encode() in to_json(outcome)
 
 
 def _ended(now: Configuration, event: Input) -> Effect | None:

@@ -12,7 +12,7 @@ from support.asking import DONE, Claim, pay
 from support.office import Job, Office, World, cuts, forked, looks_up, model, planned, unstamped
 from test_recorded import MOODS, SCRIPTS
 
-from fsm_orch import Final, HumanAgent, Machine, MemoryStore, Runner, RunResult, State
+from fsm_orch import Final, HumanAgent, LLMAgent, Machine, MemoryStore, Runner, RunResult, ScriptedModel, State
 from fsm_orch.errors import Withheld
 from fsm_orch.kernel.inputs import Answered, CallReserved, Failed, Replied
 
@@ -208,3 +208,26 @@ async def test_a_human_is_asked_again_and_what_is_repeatable_is_an_effect_too() 
     assert ["waiting"] * 3 == [waits.status, *(each.status for each in asked)]
     assert ("p:1", []) == (same.context.receipt, done)
     assert ("g:1", ["g:1"]) == (other.context.receipt, DONE)
+
+
+class Receipts(Machine[Claim]):
+    """A model decides, and code writes a receipt and then looks at it."""
+
+    decide = State(LLMAgent("Decide.", reads=Claim.query, writes=Claim.note), initial=True)
+    refund = State(pay, writes=Claim.receipt)
+    paid, human = Final(), Final(fallback=True)
+    yes, done = decide.to(refund), refund.to(paid)
+
+
+@pytest.mark.parametrize("redact", [(), Claim.receipt])
+async def test_what_was_redacted_is_recorded_by_nobody(redact: Any) -> None:
+    """A fork is given what code came to as it was, or it does not begin; never the mark that stands in its place."""
+    store = MemoryStore()
+    runner = Runner(Receipts, model=ScriptedModel([{"note": "n"}] * 2), store=store, redact=redact)
+    await runner.run(Claim(query="x"), run_id="p")
+    await forked(store, runner, "p", "f")
+    if redact == ():
+        assert "p:1" == (await runner.resume("f")).context.receipt
+        return
+    with pytest.raises(Withheld):
+        await runner.resume("f")
