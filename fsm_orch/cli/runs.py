@@ -16,7 +16,7 @@ from ..define.wording import number_of
 from ..kernel.codec import to_json
 from ..store.base import PAGE, Store
 from ..store.values import RunStatus
-from . import runs_by_hand, runs_fold, runs_list, runs_replay, runs_show
+from . import runs_by_hand, runs_fold, runs_fork, runs_list, runs_replay, runs_show
 from .moments import seconds_of
 from .outcome import AsJson, json_alone
 from .show import CommandError, complaints, console, interrupted, name_of
@@ -138,6 +138,7 @@ async def _ended(kept: Store, before: float) -> int:
     return count
 
 
+app.command(name="fork")(runs_fork.fork_)
 app.command()(runs_by_hand.resume)
 app.command()(runs_by_hand.answer)
 app.command()(runs_by_hand.land)

@@ -77,7 +77,7 @@ class Forking(Generic[C, D]):
         Raises StoreError: if another run has the id, or the store fails.
         """
         edits, name = _edits(at, handoff, sets), self._new_id() if new_id is None else new_id
-        given.check_run_id(name)
+        given.check_new_id("new_id", name)
         parent = await _parent(self._driver, run_id)
         made = fork(
             *(parent.compiled, parent.journal),

@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.office import Job, Office, World, looks_up, model, planned
 
-from fsm_orch import Runner, RunResult
+from fsm_orch import Final, Machine, MemoryStore, Runner, RunResult, State, Visit
+from fsm_orch.agents.base import PlainAgent, Round
+from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.errors import StepError
 from fsm_orch.kernel.inputs import Answered, Asked, Failed, Replied
+from fsm_orch.kernel.requests import AskHuman
 from fsm_orch.run.recorded import Given, recorded
 
 SCRIPTS = st.lists(
@@ -89,3 +92,33 @@ def test_a_damaged_journal_is_refused() -> None:
 
     with pytest.raises(StepError):
         recorded(runner.compiled, result.journal[1:])
+
+
+class Asks(PlainAgent):
+    """Code that asks a human, who does not answer."""
+
+    spec = AgentSpec(kind="code", name="Asks", asks_human=True, asks=1, canonical={})
+
+    def begin(self, visit: Visit[Job]) -> Round:
+        return Round((AskHuman(question=f"What of {visit.state.name}?"),))
+
+
+class Slow(Machine[Job]):
+    """Ask, and give up."""
+
+    ask = State(Asks(), initial=True, expires_s=10)
+    done, late, human = Final(), Final(), Final(fallback=True)
+    on, over = ask.to(done), ask.on_timeout(late)
+
+
+async def test_a_question_that_expired_is_no_outcome_of_the_code_that_asked_it() -> None:
+    """What the code came to is that it asked."""
+    store, seconds = MemoryStore(), iter((0.0, *[99.0] * 9))
+    runner = Runner(Slow, store=store, wall_clock=lambda: next(seconds))
+    await runner.run(Job(text="t"), run_id="r")
+    result = await runner.expire("r")
+
+    assert Slow.late is result.state
+    assert [[Asked]] == [
+        [type(e) for e in each] for each in recorded(runner.compiled, result.journal).outcomes.values()
+    ]
