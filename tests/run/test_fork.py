@@ -139,7 +139,7 @@ async def test_a_run_that_has_ended_is_not_forked_at_its_end() -> None:
     it: Any = runner({**PAID, "answer": "Later."}, store=await parent(BILLING, PAID))
     with pytest.raises(ForkError, match=r"has ended after input 7, in 'answered': nothing is left to drive") as error:
         await it.fork("p", at=7)
-    back = await it.resume(await it.fork("p", at=7, handoff=Support.to_verify))
+    back = await it.resume(await it.fork("p", at=7, handoff=Support.to_verify, effects=True))
     ended = await it.resume(await it.fork("p", at=7, sets={Ticket.answer: "In June."}))
 
     assert (1, 4) == error.value.cuts
@@ -547,7 +547,7 @@ async def test_time_that_passed_since_does_not_land_a_fork() -> None:
     result = await it.resume(fork)
 
     assert (Support.answered, None) == (result.state, result.landing)
-    assert whole.seconds == result.seconds == 5.0
+    assert (5.0, 0.0) == (whole.seconds, result.seconds)  # what is recorded takes no time
 
 
 async def _slow(visit: Visit[Ticket]) -> Any:
@@ -606,7 +606,7 @@ async def test_a_fork_that_would_read_what_was_redacted_is_refused() -> None:
         ForkError, match=r"could not go on: it would stand in 'second', and 'second' .* reads Ticket\.inv"
     ):
         await it.fork("p", at=2)
-    again = await it.resume(await it.fork("p", at=1))
+    again = await it.resume(await it.fork("p", at=1, effects=True))
     with pytest.raises(ForkError, match="could not go on"):
         await it.fork("p", at=2, sets={Ticket.invoice: "other"})
     plain: Any = Runner(Hidden, store=it.store)
