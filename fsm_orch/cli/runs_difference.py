@@ -12,7 +12,7 @@ from rich.text import Text
 from ..run.compared import Difference, HopTaken, Row, Went
 from .show import columns, name_of, safe
 
-_LONGEST = 60
+_LONGEST = 50
 """The most characters of a value that are shown in a hop."""
 
 
@@ -51,7 +51,7 @@ def _cells(row: Row) -> tuple[Text, Text, Text]:
 
 
 def _move(hop: HopTaken) -> str:
-    return f"{hop.handoff or 'landing'} → {hop.target}"
+    return hop.handoff or f"landing in {hop.target}"
 
 
 def _written(then: Mapping[str, Any], now: Mapping[str, Any]) -> Text:

@@ -610,7 +610,7 @@ async def test_a_fork_that_would_read_what_was_redacted_is_refused() -> None:
     with pytest.raises(ForkError, match="could not go on"):
         await it.fork("p", at=2, sets={Ticket.invoice: "other"})
     plain: Any = Runner(Hidden, store=it.store)
-    told = await plain.resume(await plain.fork("p", at=2, sets={Ticket.invoice: "other"}))
+    told = await plain.resume(await plain.fork("p", at=2, sets={Ticket.invoice: "other"}, effects=True))
 
     assert ("SECRET", "other") == (again.context.answer, told.context.answer)
     kept = [event for row in await it.store.list() for event in (await it.store.load(row.run_id))[:2]]
