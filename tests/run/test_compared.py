@@ -7,8 +7,7 @@ from typing import Any
 
 from hypothesis import Phase, given, settings
 from support.desk import Support, Ticket
-from support.office import Job, Office, World, looks_up, model, planned
-from test_recorded import MOODS, SCRIPTS
+from support.office import MOODS, SCRIPTS, Job, Office, World, looks_up, model, planned
 
 from fsm_orch import Price, Runner, ScriptedModel
 from fsm_orch.run.compared import Difference, Went, difference, went

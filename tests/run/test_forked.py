@@ -9,8 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from support.asking import DONE, Claim, pay
-from support.office import Job, Office, World, cuts, forked, looks_up, model, planned, unstamped
-from test_recorded import MOODS, SCRIPTS
+from support.office import MOODS, SCRIPTS, Job, Office, World, cuts, forked, looks_up, model, planned, unstamped
 
 from fsm_orch import Final, HumanAgent, LLMAgent, Machine, MemoryStore, Runner, RunResult, ScriptedModel, State
 from fsm_orch.errors import Withheld

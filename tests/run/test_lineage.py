@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from support.answers import ANSWERS, Question, version
 from support.office import forked
-from test_replaying import ANSWERS, Question, version
 
 from fsm_orch import Machine, MemoryStore, Runner, ScriptedModel
 from fsm_orch.run.lineage import lineage

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.answers import ANSWERS, FOUND, Question, version
 from support.asking import Claim, Refunds
 from support.office import Job, Office, World, looks_up, model, planned, unstamped
 
-from fsm_orch import Context, Final, Limits, LLMAgent, Machine, MemoryStore, Price, Runner, ScriptedModel, State, Visit
+from fsm_orch import MemoryStore, Price, Runner, ScriptedModel
 from fsm_orch.errors import ForkError, StartError
 
 
@@ -93,46 +94,6 @@ async def test_a_human_is_asked_again() -> None:
 
     assert "waiting" == replay.result.status
     assert "Another end: waiting in approve instead of paid" in str(replay.difference)
-
-
-class Question(Context):
-    """What is asked."""
-
-    text: str
-    found: str | None = None
-    answer: str | None = None
-
-
-FOUND = list[str]()
-
-
-def find(visit: Visit[Question]) -> Any:
-    """Find it."""
-    FOUND.append(visit.context.text)
-    return {Question.found: "it"}
-
-
-def version(*, has_check: bool = False, prompt: str = "Answer.") -> type[Machine[Question]]:
-    """Make a version of a machine that finds something, and answers."""
-
-    class Answers(Machine[Question]):
-        """Find, and answer."""
-
-        find = State(find, reads=Question.text, writes=Question.found, initial=True)
-        answer = State(LLMAgent(prompt, reads=Question.text, writes=Question.answer))
-        done, human = Final(), Final(fallback=True)
-        on = find.to(answer)
-        if has_check:
-            check = State(LLMAgent("Check it twice.", reads=Question.text, writes=Question.answer))
-            to_check, end = answer.to(check), check.to(done)
-        else:
-            end = answer.to(done)
-        limits = Limits(tokens=20_000)
-
-    return Answers
-
-
-ANSWERS = [{"answer": "yes"}, {"answer": "no"}]
 
 
 async def test_another_version_is_given_what_the_old_one_has_recorded() -> None:

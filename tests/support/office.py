@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fsm_orch import (
@@ -201,3 +202,12 @@ def cuts(compiled: CompiledMachine, journal: Sequence[Input]) -> list[int]:
         if now.visit is not None and not is_told and now.visit.round is None:
             found.append(number)
     return found
+
+
+SCRIPTS = st.lists(
+    st.sampled_from([planned(), planned("to_both"), planned(plan="b", items=()), looks_up(1), looks_up(1, 2, 1)]),
+    max_size=5,
+)
+"""What a model plans, request by request."""
+MOODS = st.lists(st.sampled_from([1, 2, 3, 4, 0]), min_size=1, max_size=9).filter(any)
+"""What the world answers, in turn."""

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from support.office import Job, Office, World, looks_up, model, planned
+from support.office import MOODS, SCRIPTS, Job, Office, World, looks_up, model, planned
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, RunResult, State, Visit
 from fsm_orch.agents.base import PlainAgent, Round
@@ -18,12 +17,6 @@ from fsm_orch.errors import StepError
 from fsm_orch.kernel.inputs import Answered, Asked, Failed, Replied
 from fsm_orch.kernel.requests import AskHuman
 from fsm_orch.run.recorded import Given, recorded
-
-SCRIPTS = st.lists(
-    st.sampled_from([planned(), planned("to_both"), planned(plan="b", items=()), looks_up(1), looks_up(1, 2, 1)]),
-    max_size=5,
-)
-MOODS = st.lists(st.sampled_from([1, 2, 3, 4, 0]), min_size=1, max_size=9).filter(any)
 
 
 def ran(script: Any = (), moods: Any = (1,)) -> tuple[RunResult[Job], World, Runner[Job, World]]:
