@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ...define.changes import journaled
+from ...amounts import Allowance, Amount, in_words
+from ...define.changes import journaled, values_of
 from ...define.context import Context
 from ...errors import ContextError
 from ...kernel.configuration import Ask, Configuration, VisitLog
@@ -56,21 +57,33 @@ def _pairs(was: Configuration, now: Configuration, renames: Renames) -> Iterator
     yield "the visits", {renames.state(name): times for name, times in was.visits.items()}, dict(now.visits)
     yield from _in_context(was.context, now.context)
     yield "the conversation", renames.said(was.messages), now.messages
-    yield "the books", _books(was), _books(now)
+    yield from _in_books(was, now)
     yield "the active time", was.at, now.at
     if was.visit is not None and now.visit is not None:
         yield from _in_visit(was.visit, now.visit)
 
 
-def _books(now: Configuration) -> tuple[object, ...]:
-    """Return what was charged and what is held, but for a grant: no call was made of it."""
-    ledger = now.ledger
-    held = ledger.reserved if now.visit is None else ledger.reserved - now.visit.grant
-    return ledger.limit, ledger.settled, ledger.overrun, held, now.usage
+def _in_books(was: Configuration, now: Configuration) -> Iterator[Pair]:
+    yield "what it may spend", _told(was, was.ledger.limit), _told(now, now.ledger.limit)
+    yield "what was charged", _told(was, was.ledger.settled), _told(now, now.ledger.settled)
+    yield "the overrun", _told(was, was.ledger.overrun), _told(now, now.ledger.overrun)
+    yield "what calls and parts hold", _told(was, _held(was)), _told(now, _held(now))
+    yield "what was used", was.usage, now.usage
+
+
+def _told(now: Configuration, amount: Amount | Allowance) -> str:
+    return in_words(amount, now.ledger.limit)
+
+
+def _held(now: Configuration) -> Amount:
+    """Return what is reserved, but for a grant: no call was made of it."""
+    return now.ledger.reserved if now.visit is None else now.ledger.reserved - now.visit.grant
 
 
 def _in_context(was: Context, now: Context) -> Iterator[Pair]:
     """Yield the fields that both have, as a journal holds them; a field that only one has, nobody has written."""
+    if type(was) is type(now) and values_of(was) == values_of(now):
+        return
     both = [name for name in type(was).__pydantic_fields__ if name in type(now).__pydantic_fields__]
     try:
         one, other = journaled(was, both), journaled(now, both)
@@ -88,7 +101,7 @@ def _in_visit(was: VisitLog, now: VisitLog) -> Iterator[Pair]:
     yield "the models of open calls", dict(was.asked), dict(now.asked)
     yield "the denial of calls", was.denied, now.denied
     yield "the number of failures", was.failures, now.failures
-    yield "the reasons of refusals", [each.reason for each in was.refusals], [each.reason for each in now.refusals]
+    yield "the number of refusals", len(was.refusals), len(now.refusals)  # why is told by the version that goes on
     yield "the start of the visit", was.since, now.since
     yield "the round", was.round, now.round
     yield "the number of asks", len(was.asks), len(now.asks)
