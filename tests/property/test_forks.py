@@ -16,7 +16,7 @@ from support.nests import nest, tape, world
 from support.random_machines import PLANS, build
 
 from fsm_orch import Machine, MemoryStore
-from fsm_orch.errors import ForkError, StepError
+from fsm_orch.errors import ForkError, StepError, Withheld
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.begin import compiled_as, started
 from fsm_orch.kernel.engine import CompiledMachine
@@ -29,6 +29,7 @@ from fsm_orch.run.fork import Edits, fork
 from fsm_orch.store import to_json
 from fsm_orch.testing import Tape, TheoremChecker, contexts, tapes, virtual_time
 from fsm_orch.testing.whole_runs import RUN, World, pools
+from fsm_orch.testing.witness import Point
 from machines import refund
 
 MACHINES: dict[str, type[Machine[Any, Any]] | None] = {
@@ -82,7 +83,7 @@ async def _forked_everywhere(
             it = World(machine, choice, pool, store, run_id=name)
             handoff: Any = edits.handoff
             try:
-                await it.runner.fork(RUN, at=cut.at, handoff=handoff, new_id=name)
+                await it.runner.fork(RUN, at=cut.at, handoff=handoff, new_id=name, effects=True)
             except ForkError:
                 if edits.told or cut.is_end:
                     continue
@@ -96,6 +97,74 @@ async def _forked_everywhere(
             assert end.journal == await store.load(name)
         assert written == [to_json(event) for event in await store.load(RUN)]
     assert [] == await store.claimable([machine.definition.digest], expired_before=1e12)
+
+
+class _Effects:
+    """A witness that counts what was begun that has an effect."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def reached(self, point: Point) -> None:
+        """Go on."""
+
+    def sent(self, visit: str, request: str) -> int:
+        """Take no note."""
+        return 0
+
+    def paid(self, number: int, tokens: int) -> None:
+        """Take no note."""
+
+    def begun(self, key: str, *, is_once: bool) -> None:
+        """Count an effect."""
+        self.count += 1
+
+
+@in_both_lanes(few=2, many=100)
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_fork_without_effects_begins_none(name: str, examples: int) -> None:
+    """It ends, or stops and is free, however models and humans decide; every theorem holds of it."""
+
+    @settings(max_examples=examples, deadline=None)
+    @given(PLANS, st.data())
+    def every_run(plan: Tape, data: st.DataObject) -> None:
+        machine = MACHINES[name] or build(plan)
+        context, pool = data.draw(contexts(machine)), data.draw(pools(machine))
+        before, after = data.draw(tapes()), data.draw(st.binary(min_size=9, max_size=99))
+        with virtual_time() as loop:
+            store = MemoryStore()
+            loop.run(World(machine, before, pool, store).run(context))
+            loop.run(_withheld_everywhere(machine, store, pool, after))
+
+    every_run()
+
+
+async def _withheld_everywhere(
+    machine: type[Machine[Any, Any]], store: MemoryStore, pool: Mapping[str, Sequence[Any]], after: bytes
+) -> None:
+    """Fork a stored run at each of its cuts, and drive the forks as far as they go without effects."""
+    whole = await store.load(RUN)
+    first = whole[0]
+    assert isinstance(first, inputs.Started)
+    compiled = compiled_as(machine.definition, first)
+    for cut in cuts(compiled, whole):
+        if cut.is_end:
+            continue
+        name, effects = f"fork {cut.at}", _Effects()
+        it = World(machine, Tape(after[cut.at % len(after) :]), pool, store, run_id=name, witness=effects)
+        await it.runner.fork(RUN, at=cut.at, new_id=name)
+        is_withheld = False
+        try:
+            await it.resume()
+        except Withheld:
+            is_withheld = True
+        (row,) = await store.list(run_id=name)
+        journal = await store.load(name)
+        note(f"{name} of {len(whole)} inputs: {row.head}")
+        assert 0 == effects.count
+        assert is_withheld == (row.head.status == "running")
+        assert row.owner is None or row.head.status == "finished"
+        TheoremChecker(compiled).follow_all(journal)
 
 
 def _edits(compiled: CompiledMachine, whole: Sequence[Input], cut: Cut, choice: Tape) -> Iterator[Edits]:
