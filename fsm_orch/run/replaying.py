@@ -17,12 +17,14 @@ from ..kernel.inputs import Input, Started
 from ..kernel.step import fold
 from ..proof.versions.judge import judge
 from ..proof.versions.rebinding import rebound_all
+from ..store.base import Store
 from . import given, going_on, start
 from .compared import Difference, difference, went
 from .driver import Driver
 from .fork import Edits, fork
 from .forking import keep
-from .loading import checked, loaded, not_known
+from .head import check_head
+from .loading import asked, checked, loaded, not_known
 from .result import RunResult
 from .writer import Run
 
@@ -91,7 +93,8 @@ class Replaying(Generic[C, D]):
 
         A fork is made and driven at once; the run itself stays as it is. Models are asked for real, and humans again.
         Code and tools are not begun: what the run has recorded of them is given to the fork. Where it comes to code or
-        a tool that was given something else, driving stops, unless it may have `effects`.
+        a tool that was given something else, driving stops, unless it may have `effects`. A function that asks a model
+        by itself is code: where its reply is recorded, its model is not asked.
 
         Its calls cost what this runner's models cost, those before the cut too.
 
@@ -107,16 +110,14 @@ class Replaying(Generic[C, D]):
         Raises ForkError: if it cannot be cut there.
         Raises StartError: if the store does not know it, or it was run on another version of the machine that is not
             given, or which it does not continue in; or a run of these models cannot start within its limits.
+        Raises Drifted: if the run folds to something else than when it was stored.
         Raises StoreError: if there is a run of the new id.
         Raises as `resume` does, else.
         """
         given.check_deps(self.definition, deps)
         given.check_run_id(run_id)
         store, driver = checked(self._driver.store), self._driver
-        journal = await loaded(store, run_id)
-        if not journal:
-            raise not_known(run_id)
-        then = _then(driver.compiled, journal, was)
+        then, journal = await _stored(store, driver.compiled, run_id, was)
         begun = _begun(driver, then, journal, at)
         made = fork(
             *begun,
@@ -140,6 +141,25 @@ class Replaying(Generic[C, D]):
             return self.replay(await loaded(checked(self._driver.store), run_id)), stopped
 
 
+class _Run(NamedTuple):
+    """The beginning of a run, or all of it, and what folds it."""
+
+    compiled: CompiledMachine
+    journal: tuple[Input, ...]
+
+
+async def _stored(store: Store, ours: CompiledMachine, run_id: str, was: AnyMachine | None) -> _Run:
+    """Return a stored run, which folds to where it was stored."""
+    rows = await asked(lambda run_id: store.list(run_id=run_id), run_id)
+    journal = await loaded(store, run_id)
+    if not rows or not journal:
+        raise not_known(run_id)
+    journal = journal[: rows[0].inputs]  # what came since is not of its head
+    compiled = _then(ours, journal, was)
+    check_head(compiled, fold(compiled, journal), rows[0].head)
+    return _Run(compiled, journal)
+
+
 def _then(ours: CompiledMachine, journal: tuple[Input, ...], was: AnyMachine | None) -> CompiledMachine:
     """Return the machine that a run was run on, with its limits, prices and shares.
 
@@ -153,19 +173,12 @@ def _then(ours: CompiledMachine, journal: tuple[Input, ...], was: AnyMachine | N
             return compiled_as(definition, first)
     raise StartError(
         f"run {first.run_id!r} was run on digest {first.digest[:12]!r}, and {ours.definition.name} is "
-        f"{' or '.join(repr(each.digest[:12]) for each in known)}: give the version that it was run on: "
-        "was=Machine, or its MODULE, with --machine for this one"
+        f"{' or '.join(repr(each.digest[:12]) for each in known)}: give the version that it was run on, by "
+        "was=Machine, or as MODULE with --machine for this one"
     )
 
 
-class _Begun(NamedTuple):
-    """The beginning of a run, as this runner would have made it."""
-
-    compiled: CompiledMachine
-    journal: tuple[Input, ...]
-
-
-def _begun(driver: Driver, then: CompiledMachine, journal: tuple[Input, ...], at: int) -> _Begun:
+def _begun(driver: Driver, then: CompiledMachine, journal: tuple[Input, ...], at: int) -> _Run:
     """Return the beginning of a run on the version and the prices of a driver.
 
     Raises StartError: if it does not go the same way there, or could not start.
@@ -191,4 +204,4 @@ def _begun(driver: Driver, then: CompiledMachine, journal: tuple[Input, ...], at
             f"run {run_id!r} does not go the same way at the prices of these models up to input {at}: it stands in "
             f"{other.state!r} then, and not in {one.state!r}. Cut it earlier, such as after input 1"
         )
-    return _Begun(compiled, begun)
+    return _Run(compiled, begun)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.answers import ANSWERS, FOUND, Question, version
 from support.asking import Claim, Refunds
 from support.office import Job, Office, World, looks_up, model, planned, unstamped
 
 from fsm_orch import MemoryStore, Price, Runner, ScriptedModel
-from fsm_orch.errors import ForkError, StartError
+from fsm_orch.errors import Drifted, ForkError, StartError
 
 
 async def stored(store: MemoryStore, *script: Any) -> None:
@@ -102,7 +103,7 @@ async def test_another_version_is_given_what_the_old_one_has_recorded() -> None:
     store, old, new = MemoryStore(), version(), version(has_check=True)
     await Runner(old, model=ScriptedModel(ANSWERS), store=store).run(Question(text="q"), run_id="p")
     runner = Runner(new, model=ScriptedModel(ANSWERS), store=store)
-    with pytest.raises(StartError, match=r"was run on digest .* give the version that it was run on: was="):
+    with pytest.raises(StartError, match=r"was run on digest .* give the version that it was run on, by was="):
         await runner.replay_run("p")
     replay = await runner.replay_run("p", was=old, new_id="f")
     cut = await Runner(new, model=ScriptedModel(ANSWERS), store=store).replay_run("p", was=old, at=2)
@@ -132,3 +133,13 @@ async def test_what_cannot_be_replayed_is_refused() -> None:
         await Runner(Office, model=model(), store=MemoryStore()).replay_run("x", deps=World())
     with pytest.raises(StartError, match="has none"):
         await Runner(Office, model=model()).replay_run("x", deps=World())
+
+
+async def test_a_run_of_changed_code_is_not_compared() -> None:
+    """It folds to something else than what it was, so nothing could be said of then."""
+    store = MemoryStore()
+    await stored(store)
+    (row,) = await store.list(run_id="p")
+    store._kept["p"].head = replace(row.head, hops=9)
+    with pytest.raises(Drifted):
+        await Runner(Office, model=model(), store=store).replay_run("p", deps=World())

@@ -33,3 +33,16 @@ async def test_a_fork_does_in_the_world_what_was_not_done_alone(opening: Opening
         assert {"pay": 1, "book": 1, "pack z": 1} == dict(after.done)
         assert result.journal == await store.load("g")
         assert await store.claimable([Office.definition.digest], expired_before=0) == []
+
+
+async def test_a_run_is_replayed_and_compared(opening: Opening) -> None:
+    """With the same answers nothing differs, and nothing is done; the run that was replayed stays as it was."""
+    async with one(opening) as store:
+        script, world = [looks_up(1), planned()], World()
+        await Runner(Office, model=model(*script), store=store).run(Job(text="t"), deps=World(), run_id="p")
+        before = await store.load("p")
+        replay = await Runner(Office, model=model(*script), store=store).replay_run("p", deps=world)
+
+        assert (None, None, {}) == (replay.difference.first, replay.stopped, dict(world.done))
+        assert replay.result.journal == await store.load(replay.result.run_id)
+        assert before == await store.load("p")
