@@ -82,7 +82,7 @@ async def _forked_everywhere(
             it = World(machine, choice, pool, store, run_id=name)
             handoff: Any = edits.handoff
             try:
-                await it.runner.fork(RUN, at=cut.at, handoff=handoff, new_id=name)
+                await it.runner.fork(RUN, at=cut.at, handoff=handoff, new_id=name, effects=True)
             except ForkError:
                 if edits.told or cut.is_end:
                     continue
