@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, guard, never
+from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, at_most, guard, never
 from fsm_orch.proof.versions.rebinding import Renames
 
 SHOP = """
@@ -25,7 +25,7 @@ else:
 def check_identity(visit): return {Ticket.verified: True}
 def pay(visit): return {ANSWER: "paid"}
 B = "invoices" if "renamed" in V else "billing"
-class Support(Machine[Ticket]):
+class NAME(Machine[Ticket]):
     "Support."
     triage = State(LLMAgent("Decide well." if "prompt" in V else "Decide.", reads=Ticket.query,
                             writes=Ticket.order if "newread" in V else (), calls=1 if "calls" in V else 2),
@@ -51,7 +51,8 @@ class Support(Machine[Ticket]):
     done = (b | refund).to(answered, "answered")
     to_human = triage.to(human, "else")
     del b
-    limits = Limits(hops=5 if "fewer" in V else 9 if "more" in V else 7, tokens=60_000)
+    limits = Limits(hops=4 if "fewest" in V else 5 if "fewer" in V else 9 if "more" in V else 7, tokens=60_000)
+    if "atmost" in V: policies = (at_most(2, triage),)
     if "policy" in V: policies = (never(locals()[B]).after(triage),)
 """
 
@@ -60,10 +61,11 @@ def shop(*changes: str) -> Any:
     """Return the shop with some changes; each time another class, as in another process."""
     names: dict[str, Any] = {
         **{each.__name__: each for each in (Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit)},
-        **{"guard": guard, "never": never, "V": changes, "__name__": "shop"},
+        **{"guard": guard, "never": never, "at_most": at_most, "V": changes, "__name__": "shop"},
     }
-    exec(SHOP, names)
-    return names["Support"]
+    name = "Help" if "called" in changes else "Support"
+    exec(SHOP.replace("NAME", name), names)
+    return names[name]
 
 
 TO_INVOICES = Renames(states={"billing": "invoices"}, handoffs={"to_billing": "to_invoices"})

@@ -16,7 +16,9 @@ from pydantic import ConfigDict, create_model
 from ...define.context import Context
 from ...define.definition import Definition
 from ...define.guards import Guard
+from ...define.policies import Policy
 from ...define.states import NONE_OF_THESE, Handoff
+from ...define.subject import Atom
 from ...errors import Finding, StepError
 from ...kernel.begin import started
 from ...kernel.configuration import Configuration
@@ -35,6 +37,7 @@ from ..explore.uses import Spoken
 from .alike import difference
 from .kept import why_not_due
 from .rebinding import Renames, rebound, shares_kept
+from .same_guard import aliases, under
 
 
 class Both(NamedTuple):
@@ -64,15 +67,18 @@ class Joint:
         self, old: CompiledMachine, new: Definition, renames: Renames, limits: Limits, new_limits: Limits
     ) -> None:
         definition = old.definition
-        self._renames, self.new_definition = renames, new
-        old_leaves = set(leaves_of(guards(definition, ())))
-        # one that stands in both is asked once, so it answers the same in both
+        self._renames = renames
+        self._asked: dict[Guard[Any], Guard[Any]] = {}
         asked = leaves_of(guards(new, new.policies))
-        homes = {leaf: new.context for leaf in asked if leaf not in old_leaves}
+        # one that is the same in both is asked once, so it answers the same in both
+        known = leaves_of((*guards(definition, ()), *guards(definition, definition.policies)))
+        self._alias = aliases(known, asked, (definition.context, new.context))
+        homes = {leaf: new.context for leaf in asked if leaf not in self._alias}
         self._only_new = frozenset(homes)
         context = joined(definition.context, new.context)
         explored = dataclasses.replace(definition, context=context)
-        self.play = _Both(explored, limits, old.prices, new, renames, homes)
+        policies = tuple(_asking(policy, self._alias) for policy in new.policies)
+        self.play = _Both(explored, limits, old.prices, policies, renames, homes)
         self.old = self.play.compiled
         self.new = self._compiled(new, new_limits)
 
@@ -92,7 +98,11 @@ class Joint:
     def _answer(self, handoff: Handoff, context: Context) -> GuardAnswer:
         if handoff.guard is None:
             return GuardAnswer(holds=True)
-        return self.play.oracle.answer(handoff.guard, handoff, context)
+        return self.play.oracle.answer(self._known_as(handoff.guard), handoff, context)
+
+    def _known_as(self, guard: Guard[Any]) -> Guard[Any]:
+        # the oracle remembers answers by the guard itself
+        return self._asked.setdefault(guard, under(guard, self._alias))
 
     def take(self, position: Position | None, now: Configuration | None, event: Input) -> Iterator[Both]:
         """Take an input in both versions; yield every result that opaque guards allow.
@@ -139,11 +149,11 @@ class _Both(Play):
         definition: Definition,
         limits: Limits,
         prices: Mapping[str, Any],
-        new: Definition,
+        policies: tuple[Policy, ...],
         renames: Renames,
         homes: Mapping[Guard[Any], type[Context]],
     ) -> None:
-        super().__init__(definition, limits, prices, new.policies, also=homes)
+        super().__init__(definition, limits, prices, policies, also=homes)
         self._spoken = {name: tuple(tool.name for tool in s.spec.tools) for name, s in definition.states.items()}
         self.adversary = _Everything(self.compiled, self, self._spoken)
         was = {new_name: name for names in (renames.states, renames.handoffs) for name, new_name in names.items()}
@@ -157,6 +167,15 @@ class _Both(Play):
         return self.oracle.paths(
             before, self._memory(position), written, lambda: (self._take(position, event, is_checked=False), other())
         )
+
+
+def _asking(policy: Policy, alias: Mapping[Guard[Any], Guard[Any]]) -> Policy:
+    """Return a policy that asks guards of the old version in the place of those that answer alike."""
+
+    def known(atoms: tuple[Atom, ...]) -> tuple[Atom, ...]:
+        return tuple([under(atom, alias) if isinstance(atom, Guard) else atom for atom in atoms])
+
+    return dataclasses.replace(policy, subject=known(policy.subject), other=known(policy.other))
 
 
 def _under(side: Any, was: Mapping[str, str]) -> Any:

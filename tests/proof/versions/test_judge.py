@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from support.versions import TO_INVOICES, shop
 
@@ -70,6 +72,45 @@ def test_what_is_gone_is_told_with_the_input() -> None:
 
     assert "state 'verify' is gone; input 4, 'replied': the state is 'triage' now, and was 'verify'" == found.why
     assert (("triage", "billing", "triage", "verify"), 4) == (found.path, found.at)
+
+
+def test_a_policy_that_only_smaller_limits_keep_makes_a_run_possible() -> None:
+    """A run keeps its limits: a policy that holds within those of the new version alone is not shown to hold of it."""
+    found = judged("fewest", "atmost")[0]
+
+    assert "possible" == found.verdict
+    assert "it keeps its own limits, within which at_most(2, triage) is not shown to hold" in found.why
+    assert "continues" == judged("fewest")[0].verdict
+
+
+def test_a_run_whose_cost_is_limited_goes_on_at_prices_that_it_keeps() -> None:
+    """Of a model that only the new version has it keeps no price, so it does not continue; without a limit it does."""
+    old = shop().definition
+    new = CompiledMachine(shop("added").definition)
+    limited = CompiledMachine(old, limits=old.limits.model_copy(update={"cost_usd": Decimal("1")}))
+    first = started(limited, {"query": "q"}, run_id="r")
+
+    found = judge(limited, new, [first])
+    assert "its cost is limited, and it keeps no price of the model of 'sales'" in found.why
+    assert "snapshot" == found.verdict
+    assert "continues" == judge(CompiledMachine(old), new, run(CompiledMachine(old))[:1]).verdict
+
+
+def test_a_run_that_has_ended_strands_nobody() -> None:
+    """It continues where the new version tells the same of it, and is a snapshot where that would tell otherwise."""
+    old = CompiledMachine(shop().definition)
+    ended = [*run(old)[:2], inputs.Replied(handoff="done", changes={"answer": "a"}, at=2.0)]
+
+    assert "continues" == judge(old, CompiledMachine(shop("removed").definition), ended).verdict
+    assert "snapshot" == judge(old, CompiledMachine(shop("required").definition), ended).verdict
+
+
+def test_a_machine_in_another_place_is_no_other_machine() -> None:
+    """Its name is in the digest, and its rename changes nothing for a run."""
+    old, new = CompiledMachine(shop().definition), CompiledMachine(shop("called").definition)
+
+    assert old.definition.digest != new.definition.digest
+    assert "continues" == judge(old, new, run(old)).verdict
 
 
 def test_a_journal_of_another_machine_is_refused() -> None:

@@ -65,8 +65,8 @@ def test_a_report_names_what_is_gone_and_the_shortest_way() -> None:
 
     assert (
         "of 66 places a run can be in, 3 would be stranded, 3 would differ:\n\n"
-        "verdict   places  why                                       shortest way there\n"
-        "stranded  3       state 'verify' is gone                    triage -> verify\n"
+        "verdict   places  why                                          shortest way there\n"
+        "stranded  3       state 'verify' is gone                       triage -> verify\n"
     ) == told[: told.index("snapshot")]
 
 
