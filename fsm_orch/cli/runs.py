@@ -19,7 +19,7 @@ from ..errors import DefinitionError
 from ..kernel.codec import to_json
 from ..store.base import PAGE, Store
 from ..store.values import Listed, RunStatus
-from . import runs_by_hand, runs_fold, runs_list, runs_show
+from . import runs_by_hand, runs_fold, runs_fork, runs_list, runs_replay, runs_show
 from .moments import seconds_of
 from .outcome import AsJson, json_alone
 from .show import CommandError, complaints, console, interrupted, name_of
@@ -182,6 +182,9 @@ async def _all(kept: Store, status: RunStatus) -> AsyncIterator[Listed]:
         last = page[-1].run_id
 
 
+app.command(name="fork")(runs_fork.fork_)
 app.command()(runs_by_hand.resume)
 app.command()(runs_by_hand.answer)
 app.command()(runs_by_hand.land)
+app.command()(runs_replay.replay)
+app.command()(runs_replay.diff)

@@ -11,8 +11,9 @@ import orjson
 import typer
 from rich.text import Text
 
+from ..errors import Withheld
 from . import outcome, runs_list, start
-from .outcome import WAITS, AsJson
+from .outcome import WAITS, WITHHELD, AsJson
 from .runs_go_on import GoingOn, Result, going_on
 from .show import CommandError, complain, complaints, console, interrupted, name_of
 from .start import OptionalTarget
@@ -26,6 +27,10 @@ def resume(
     store: StoreUrl,
     codec: CodecName = None,
     model: start.ModelName = None,
+    effects: Annotated[
+        bool,
+        typer.Option("--effects", help="Of a fork: let code and tools begin of which its runs have recorded nothing."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a run whose process ended, and show it as it happens.
@@ -35,9 +40,10 @@ def resume(
     has died is waited for.
 
     Exit codes: 0 the run ended, possibly by a landing; 2 it cannot go on, or another worker drives it; 3 it waits for a
-    human; 130 it was interrupted, and a line says whether it has landed.
+    human; 4 it is a fork, and stopped before what may begin with --effects alone; 130 it was interrupted, and a line
+    says whether it has landed.
     """
-    _go_on(run_id, target, (store, codec), model, GoingOn.resume, as_json=as_json)
+    _go_on(run_id, target, (store, codec), model, lambda run: run.resume(effects=effects), as_json=as_json)
 
 
 def answer(
@@ -137,6 +143,9 @@ def _go_on(
             except EOFError:
                 complain("The run waits for an answer, and nobody is at the terminal")
                 raise typer.Exit(WAITS) from None
+            except Withheld as stopped:
+                complain(str(stopped))
+                raise typer.Exit(WITHHELD) from None
             if as_json:
                 told = runs_list.as_json(found(run.store, run_id)) if result is None else outcome.as_json(result)
                 typer.echo(orjson.dumps(told), file=stdout)

@@ -19,6 +19,7 @@ from ..kernel.inputs import Input, Started
 from ..kernel.legal import menu
 from ..kernel.records import Record
 from ..kernel.step import step
+from ..run.cuts import Cut, cuts
 from ..run.head import check_head
 from ..run.result import Hop, path_of
 from ..run.waiting import Question, asked_in
@@ -31,6 +32,7 @@ class Folded:
     """A run after each of its inputs."""
 
     compiled: CompiledMachine
+    journal: Sequence[Input]
     steps: Sequence[Configuration]
     records: Sequence[Record]
 
@@ -53,6 +55,11 @@ class Folded:
     def due(self) -> Sequence[str]:
         """What the world owes it, humans aside, each in a line."""
         return [_owed(effect) for effect in due(self.now) if isinstance(effect, Act | UseTool)]
+
+    @property
+    def cuts(self) -> Sequence[Cut]:
+        """Where it can be cut, for a fork."""
+        return cuts(self.compiled, self.journal)
 
     def as_json(self) -> dict[str, Any]:
         """Return where it stands as JSON."""
@@ -78,6 +85,7 @@ class Folded:
             | {"left": ledger.remaining},
             "waiting": [vars(question) for question in self.waiting],
             "due": self.due,
+            "cuts": [cut._asdict() for cut in self.cuts],
         }
 
 
@@ -115,6 +123,7 @@ def folded(definition: Definition, run: Listed, journal: Sequence[Input], *, at:
     wanted = steps[:at]
     return Folded(
         compiled,
+        journal[:at],
         [stepped.configuration for stepped in wanted],
         [record for stepped in wanted for record in stepped.records],
     )

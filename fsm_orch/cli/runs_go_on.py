@@ -62,10 +62,16 @@ class GoingOn:
         """Names it."""
         return self.before.now.run_id
 
-    def resume(self) -> Result:
-        """Go on from where its process ended; let its questions expire whose time is over."""
+    def resume(self, *, effects: bool = False) -> Result:
+        """Go on from where its process ended; let its questions expire whose time is over.
+
+        Args:
+            effects: of a fork: whether it may begin effects that are not recorded.
+
+        Raises Withheld: if it is a fork that comes to one.
+        """
         self._show_before()
-        result = self._owning(lambda: self.runner.resume(self.run_id, deps=self.deps))
+        result = self._owning(lambda: self.runner.resume(self.run_id, effects=effects, deps=self.deps))
         if result.status != "waiting":
             return result
         return self._owning(lambda: self.runner.expire(self.run_id, deps=self.deps))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import to_builtins
 from msgspec.structs import asdict
 from rich.console import Console
 from rich.text import Text
@@ -56,14 +57,25 @@ def _cells(run: Listed, now_s: float, machine: str | None) -> Sequence[str | Tex
     status = Text(head.status, style=_STYLES[head.status])
     numbers = (f"{head.hops}", f"{head.tokens:,}", span(now_s - run.began_at))
     named = [] if machine is None else [machine]
-    last = [] if machine is None else [f"{span(now_s - run.stored_at)} ago", standing(run, now_s)]
+    last = [] if machine is None else [f"{span(now_s - run.stored_at)} ago", "; ".join(_said(run, now_s))]
     return [Text(name_of(run.run_id), style="bold"), *named, name_of(head.state), status, *numbers, *last]
 
 
 def _more(run: Listed, now_s: float, machine: str) -> str:
-    who = standing(run, now_s)
     told = f"machine {machine}, stored {span(now_s - run.stored_at)} ago"
-    return f"{who}; {told}" if who else told
+    return "; ".join([*_said(run, now_s), told])
+
+
+def _said(run: Listed, now_s: float) -> Iterator[str]:
+    if who := standing(run, now_s):
+        yield who
+    if run.origin is not None:
+        yield fork_of(run)
+
+
+def fork_of(run: Listed) -> str:
+    """Return what a fork was made of; empty if a run is none."""
+    return "" if run.origin is None else f"fork of {name_of(run.origin.parent)}, cut after input {run.origin.at}"
 
 
 def standing(run: Listed, now_s: float) -> str:
@@ -86,4 +98,5 @@ def _until(head: Head, now_s: float) -> str:
 def as_json(run: Listed) -> dict[str, Any]:
     """Return a run as JSON, the fields of its head among its own."""
     row = asdict(run)
-    return {"run_id": row.pop("run_id"), **asdict(row.pop("head")), **row}
+    origin = to_builtins(row.pop("origin"))
+    return {"run_id": row.pop("run_id"), **asdict(row.pop("head")), **row, "origin": origin}

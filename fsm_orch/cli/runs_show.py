@@ -17,7 +17,7 @@ from ..run.result import landing_of
 from ..store.values import Listed
 from .moments import moment, span, until
 from .runs_fold import Folded
-from .runs_list import standing
+from .runs_list import fork_of, standing
 from .runs_said import said
 from .show import columns, hanging, name_of, safe
 
@@ -42,6 +42,10 @@ def _stored(run: Listed, now_s: float) -> _Lines:
         yield "thread", run.thread_id
     if run.tenant is not None:
         yield "tenant", run.tenant
+    if run.origin is not None:
+        yield "fork", fork_of(run).removeprefix("fork ")
+        yield "edits", ", ".join(run.origin.edits) or "none"
+        yield "effects", "may be had again" if run.origin.effects else "only what has a recorded reply"
 
 
 def show_journal(out: Console, journal: Sequence[Input], steps: Sequence[Configuration]) -> None:
@@ -135,6 +139,7 @@ def _waits(run: Folded) -> _Lines:
         yield "waits for", f"{question.text}  ({question.key}{until(question.expires_at)})"
     for owed in run.due:
         yield "due", owed
+    yield "cuts", ", ".join(f"{cut.at} ({cut.state})" for cut in run.cuts)
 
 
 def _print(out: Console, lines: _Lines | Sequence[tuple[str, str]]) -> None:

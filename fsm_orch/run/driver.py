@@ -28,10 +28,12 @@ from .cast import Cast
 from .delta import OnDelta, Reader
 from .drive import Perform, drive
 from .driven import Driven, Place
+from .forked import ForkedRun
 from .head import check_head
 from .ids import new_epoch
 from .inbox import Inbox
 from .lease import Heart, let_go
+from .lineage import lineage
 from .loading import checked, claimed, loaded, not_known
 from .outlast import outlasted
 from .raised import Raised, told
@@ -150,13 +152,21 @@ class Driver:
 
     @asynccontextmanager
     async def owned(
-        self, run_id: str, error: type[AnswerError | StartError], *, needs: Needs | None = None
+        self,
+        run_id: str,
+        error: type[AnswerError | StartError],
+        *,
+        needs: Needs | None = None,
+        effects: bool = False,
+        was: Sequence[CompiledMachine] = (),
     ) -> AsyncIterator[tuple[Run, News]]:
         """Own a stored run, folded from its journal, until the block is left. Yield it, and what came for it.
 
         Args:
             error: is raised if it is under way here.
             needs: what to connect; None: all.
+            effects: whether a fork may begin effects that are not recorded, even if it was not made so.
+            was: other versions of the machine, on which runs may have been made that a fork comes from.
 
         Raises LeaseHeld: if another worker drives it.
         Raises Drifted: if the fold is not what was stored.
@@ -183,7 +193,15 @@ class Driver:
                     # one that is to be landed reads nothing more
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked
                     heard = await follows.heard(store, compiled, journal[0], is_needed=goes_on)
-                    run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard)
+                    made = None
+                    if claim.origin is not None:
+                        made = partial(
+                            ForkedRun,
+                            lineage=await lineage(store, (self.compiled, *was), claim.origin),
+                            has_effects=effects or claim.origin.effects,
+                            wall=self.wall_clock,
+                        )
+                    run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard, made=made)
                     resume.note_begun(run, claim)
                     if goes_on:
                         check_unread(compiled, run.now)
@@ -216,8 +234,9 @@ class Driver:
         claim: Claim | None = None,
         heard: tuple[Message, ...] | None = (),
         on_delta: OnDelta | None = None,
+        made: Callable[..., Run] | None = None,
     ) -> Run:
-        run = Run(
+        run = (made or Run)(
             compiled,
             journal,
             # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
@@ -248,4 +267,4 @@ class Driver:
             assert isinstance(effect, UseTool)  # what a human is asked is waited for
             return use(run, effect, cast.agents[state], deps)
 
-        return perform
+        return run.performing(perform) if isinstance(run, ForkedRun) else perform

@@ -140,9 +140,8 @@ def check_first(first: Started) -> None:
     Raises StartError: if an id is no text that UTF-8 can encode, that of the run is empty, or JSON does not give back a
         message.
     """
-    if first.run_id == "":
-        raise StartError("run_id= names a run, and '' names none: leave it out for a random one")
-    for name in ("run_id", "thread_id", "trace_id", "tenant"):
+    check_new_id("run_id", first.run_id)
+    for name in ("thread_id", "trace_id", "tenant"):
         held = getattr(first, name)
         if held is not None:
             _check_text(name, held, StartError)
@@ -151,6 +150,16 @@ def check_first(first: Started) -> None:
             to_json(first)
         except StepError as error:
             raise StartError(f"this conversation cannot be journaled: {error}") from None
+
+
+def check_new_id(name: str, run_id: object) -> None:
+    """Check the id of a run that is made.
+
+    Raises StartError: if it is no text that UTF-8 can encode, or empty.
+    """
+    if run_id == "":
+        raise StartError(f"{name}= names a run, and '' names none: leave it out for a random one")
+    _check_text(name, run_id, StartError)
 
 
 def check_thread(first: Started, store: Store | None) -> None:

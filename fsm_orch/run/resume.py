@@ -15,6 +15,7 @@ from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.inputs import Input
 from ..observe.telling import report
 from ..store.values import RELEASED, Claim
+from .forked import ForkedRun
 from .once import is_once
 from .writer import Run
 
@@ -36,7 +37,9 @@ def note_begun(run: Run, claim: Claim) -> None:
     """Note of a run that was claimed what may have begun, and must not begin again."""
     # of one that was free nothing has: it was never begun, or let go between two pieces of work
     if claim.taken_from is not None:
-        run.begun.update(effect for effect in due(run.now) if is_once(run, effect))
+        once = [effect for effect in due(run.now) if is_once(run, effect)]
+        # what a fork is given never begins
+        run.begun.update(each for each in once if not (isinstance(run, ForkedRun) and run.is_recorded(each)))
 
 
 def take_over(run: Run) -> None:

@@ -38,9 +38,11 @@ from .continuing import Continuing
 from .delta import Reader, TextDelta
 from .driver import Driver
 from .first import RunOptions, first_input
+from .forking import Forking
 from .ids import random_id
 from .loop import running_loop
 from .redactable import redactable
+from .replaying import Replaying
 from .result import RunResult, place
 from .stream import RunStream
 from .waiting import questions
@@ -50,7 +52,7 @@ from .writer import Run
 _PATIENT = Retry()
 
 
-class Runner(Connecting, Continuing[C, D], Working[C, D]):
+class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[C, D]):
     """Runs a machine, as often and as concurrently as wanted; `async with runner:` keeps its MCP servers connected.
 
     Args:

@@ -25,13 +25,17 @@ def check_unread(compiled: CompiledMachine, now: Configuration) -> None:
 
     Raises StartError: if something does; names it, and what can be done.
     """
-    read = next(_read(compiled, now), None)
-    if read is not None:
+    if (read := read_of_redacted(compiled, now)) is not None:
         raise StartError(
             f"run {now.run_id!r} cannot go on: it stands in {now.state!r}, and {read}, which was redacted when it was "
             f"stored. Nothing has changed. Land it, by `await store.ask_cancel({now.run_id!r})` and then resume; runs "
             "that must go on are kept under a codec: SqlStore(url, codec=...)"
         )
+
+
+def read_of_redacted(compiled: CompiledMachine, now: Configuration) -> str | None:
+    """Return what is still to be read of what was redacted, and by whom; None if nothing is."""
+    return next(_read(compiled, now), None)
 
 
 def _read(compiled: CompiledMachine, now: Configuration) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ..amounts import Amount
 from ..clock import Clock
-from ..errors import VisitError, is_failure
+from ..errors import VisitError, Withheld, is_failure
 from ..kernel import inputs
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
@@ -71,6 +71,9 @@ class Run:
         on_prompt: told of what models were asked and answered; None: nobody is.
         on_delta: told of the text of the answer while it is written; None: nobody is, and no model is asked to stream.
     """
+
+    stopped_by: Withheld | None = None
+    """Of a fork: that it came to an effect which it must not begin."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from .base import Store
 from .coded import Codec, Place
 from .memory import MemoryStore
 from .named import store_at
-from .values import Claim, Head, Hold, Listed, News, PaidResponse, Post
+from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, Post
 
 __all__ = [
     "Claim",
@@ -20,6 +20,7 @@ __all__ = [
     "Listed",
     "MemoryStore",
     "News",
+    "Origin",
     "PaidResponse",
     "Place",
     "Post",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from ..kernel.inputs import Input, Started
-from .values import RELEASED, Head, Listed, News, PaidResponse, Post
+from .values import RELEASED, Head, Listed, News, Origin, PaidResponse, Post
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Kept:
     folded: set[str] = field(default_factory=set)
     """The questions whose posted answers are in the journal."""
     is_cancel_asked: bool = False
+    origin: Origin | None = None
 
     @property
     def first(self) -> Started:
@@ -43,6 +44,8 @@ class Kept:
 
     def is_due(self, run_id: str, expired_before: float) -> bool:
         """Return whether somebody should drive it."""
+        if self.origin is not None:  # whoever wants a fork asks for it by name
+            return False
         if self.head.status != "waiting":
             return self.head.status == "running"
         return bool(self.news(run_id).posts) or self.is_cancel_asked or asks_until(self.head) < expired_before
@@ -67,6 +70,7 @@ class Kept:
             is_cancel_asked=self.is_cancel_asked,
             began_at=self.began_at,
             stored_at=self.stored_at,
+            origin=self.origin,
         )
 
 

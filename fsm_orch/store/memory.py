@@ -19,7 +19,7 @@ from ..kernel.inputs import Answered, Input
 from .base import PAGE
 from .kept import Kept, asks_until
 from .refusals import json_of, lease_held, lease_lost, nobody_asks, run_id_taken
-from .values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus, moved
+from .values import RELEASED, UNCLAIMED, Claim, Head, Hold, Listed, News, Origin, PaidResponse, Post, RunStatus, moved
 
 
 class MemoryStore:
@@ -81,6 +81,22 @@ class MemoryStore:
                 self._kept[run_id] = kept
             self._accounts |= accounts
             self._extend(kept, inputs[count:], head, responses)
+            if head.status == "finished":
+                self._end(run_id)
+
+    async def fork(self, run_id: str, origin: Origin, inputs: Sequence[Input], head: Head) -> None:
+        """Store a new run with its whole journal, which nobody owns.
+
+        Raises StoreError: if there is a run of this id that is another.
+        """
+        with self._lock:
+            if (kept := self._kept.get(run_id)) is not None:
+                if (kept.origin, kept.owner, kept.epoch, kept.journal) != (origin, None, UNCLAIMED, list(inputs)):
+                    raise run_id_taken(run_id, len(kept.journal))
+                return
+            kept = Kept(next(self._count), None, UNCLAIMED, head, self._wall_clock(), 0.0, origin=origin)
+            self._kept[run_id] = kept
+            self._extend(kept, inputs, head, ())
             if head.status == "finished":
                 self._end(run_id)
 
@@ -146,6 +162,7 @@ class MemoryStore:
                 news=kept.news(run_id),
                 responses=tuple(kept.responses.values()),
                 stored_at=kept.stored_at,
+                origin=kept.origin,
             )
 
     async def claimable(

@@ -126,10 +126,29 @@ class Claim(Struct, frozen=True, kw_only=True):
     """What the visit under way has been answered already."""
     stored_at: float = 0.0
     """Seconds of the epoch; of the last append."""
+    origin: Origin | None = None
+    """Of a fork: what it was made of."""
 
 
 RELEASED = "released"
 """The owner of a run that was let go with something open; no worker bears this name."""
+
+
+class Origin(Struct, frozen=True, omit_defaults=True):
+    """What a fork was made of. It holds nobody's words: what was set in it is in its journal."""
+
+    parent: str
+    """The run whose journal it begins with."""
+    at: int
+    """How many inputs of that journal."""
+    edits: tuple[str, ...] = ()
+    """What was changed in the last of them: `handoff=to_tech`, and `set.answer` for a field."""
+    effects: bool = False
+    """Whether it may do again what has an effect and no recorded reply."""
+
+
+UNCLAIMED = 0
+"""The epoch of a fork that nobody has claimed."""
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -153,3 +172,5 @@ class Listed(Struct, frozen=True, kw_only=True):
     """Seconds of the epoch."""
     stored_at: float
     """Seconds of the epoch; of the last append."""
+    origin: Origin | None = None
+    """Of a fork: what it was made of."""

@@ -12,6 +12,7 @@ from ..coded import Coded
 from ..refusals import lease_held
 from ..values import RELEASED, Claim, Head, News, PaidResponse, RunStatus
 from .inbox import Inbox
+from .pages import origin_of
 from .session import Driver, Session
 from .statements import Statements
 
@@ -41,6 +42,7 @@ class _Found(NamedTuple):
     tokens: int
     expires_at: float | None
     stored_at: float
+    origin: str | None
 
     @property
     def is_finished(self) -> bool:
@@ -116,4 +118,5 @@ def _claimed(run: _Found, news: News, responses: dict[str, list[PaidResponse]]) 
         news=news,
         responses=tuple(responses.get(run.id, ())),
         stored_at=run.stored_at,
+        origin=origin_of(run.origin),
     )

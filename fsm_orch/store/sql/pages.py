@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
 from ...errors import StoreError
-from ..values import RELEASED, Head, Listed
+from ..values import RELEASED, Head, Listed, Origin
 from .dialect import Statement, among, bound, is_alive, now, text_of
 from .schema import CANCELS, NEWS, OPEN, posts, runs, workers
 
@@ -46,14 +46,16 @@ def _columns(dialect: str) -> tuple[ColumnElement[Any], ...]:
     r = runs.c
     return (
         *(r.id, r.state, r.status, r.hops, r.tokens, r.expires_at, r.digest, r.thread_id, r.tenant, r.position),
-        *(r.epoch, r.owner, sa.and_(OPEN, is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at),
+        *(r.epoch, r.owner, sa.and_(OPEN, is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at, r.origin),
     )
 
 
 def claimable(dialect: str) -> ClauseElement:
     """Return what lists the runs that nobody drives and somebody should, the one that began first first."""
     r, alive = runs.c, sa.select(workers.c.id).where(workers.c.expires_at > now(dialect))
-    free = sa.and_(sa.or_(r.owner.is_(None), r.owner.not_in(alive)), among(dialect, r.digest, "digests"))
+    free = sa.and_(
+        sa.or_(r.owner.is_(None), r.owner.not_in(alive)), among(dialect, r.digest, "digests"), r.origin.is_(None)
+    )
     limit, first = bound("limit", sa.Integer), (r.began_at, r.id)
     # Each is found by an index of its own. In one condition, or in the order of their beginning, all that wait would be
     # looked at; for those that run, that order is the index's.
@@ -75,7 +77,8 @@ def checked(row: tuple[Any, ...]) -> Listed:
     """
     found = listed(row)
     try:
-        return msgspec.convert(asdict(found) | {"head": asdict(found.head)}, Listed)
+        whole = found.origin and asdict(found.origin)
+        return msgspec.convert(asdict(found) | {"head": asdict(found.head), "origin": whole}, Listed)
     except msgspec.ValidationError as error:
         raise StoreError(
             f"the row of run {found.run_id!r} in {runs.name} cannot be read, it was changed by something else than a "
@@ -86,7 +89,7 @@ def checked(row: tuple[Any, ...]) -> Listed:
 def listed(row: tuple[Any, ...]) -> Listed:
     """Return a row of a list."""
     run_id, state, status, hops, tokens, expires_at, digest, thread_id, tenant, inputs, epoch, owner, *rest = row
-    is_driven, is_cancel_asked, began_at, stored_at = rest
+    is_driven, is_cancel_asked, began_at, stored_at, origin = rest
     return Listed(
         run_id=run_id,
         head=Head(state, status, hops, tokens, expires_at),
@@ -100,4 +103,10 @@ def listed(row: tuple[Any, ...]) -> Listed:
         is_cancel_asked=bool(is_cancel_asked),
         began_at=began_at,
         stored_at=stored_at,
+        origin=origin_of(origin),
     )
+
+
+def origin_of(text: str | None) -> Origin | None:
+    """Return what a fork was made of; None of any other run."""
+    return None if text is None else msgspec.json.decode(text, type=Origin)

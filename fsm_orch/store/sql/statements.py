@@ -21,6 +21,8 @@ class Statements:
     version: Statement
     owned: Statement
     """Some runs as appends judge them, locked."""
+    origin: Statement
+    """What a run was made of, and how many inputs it has."""
     begin: Statement
     go_on: Statement
     add_input: Statement
@@ -85,6 +87,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .where(among(dialect, r.id, "ids"))
         .order_by(r.id)
         .with_for_update(),
+        "origin": sa.select(r.origin, r.position).where(r.id == bound("run_id")),
         "begin": sa.insert(runs),
         "go_on": sa.update(runs)
         .where(r.id == bound("run_id"))
@@ -115,6 +118,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "find": sa.select(
             *(r.id, r.owner, r.epoch, r.responses, has_post, r.is_cancel_asked, is_alive(dialect)),
             *(r[name] for name in (*_HEAD, "stored_at")),
+            r.origin,
         )
         .where(among(dialect, r.id, "ids"))
         .order_by(r.id)

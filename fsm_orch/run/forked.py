@@ -1,0 +1,99 @@
+"""A fork under way: in the place of effects it is given what they came to in the runs that it comes from.
+
+What was recorded is given, and not begun. Any other effect is not begun either, unless the fork may have effects. So
+nothing is done twice in the world, and nothing that nobody asked for. Models are called, and humans are asked again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from ..clock import Clock
+from ..errors import Withheld
+from ..kernel import inputs
+from ..kernel.due import due
+from ..kernel.effects import AskHuman, Effect, UseTool
+from ..kernel.inputs import Input
+from .drive import Perform
+from .recorded import Given, Outcome, Recorded, given_to, recorded
+from .work import Doing
+from .writer import Run
+
+
+class ForkedRun(Run):
+    """The single writer of a run that is a fork.
+
+    Args:
+        lineage: what is recorded in the runs that it comes from, its parent first.
+        has_effects: whether it may begin what none of them has recorded.
+        wall: seconds of the epoch, for what expires.
+        options: as `Run` takes them.
+    """
+
+    def __init__(self, *args: Any, lineage: Sequence[Recorded], has_effects: bool, wall: Clock, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._lineage, self._has_effects, self._wall = lineage, has_effects, wall
+        own = recorded(self.compiled, self.journal)
+        self._counts = Counter({given: len(outcomes) for given, outcomes in own.outcomes.items()})
+        self._withheld: dict[Effect, Given] = {}
+
+    def is_recorded(self, effect: Effect) -> bool:
+        """Return whether work that is due is an effect of which is known what it came to, so that it never begins."""
+        given = given_to(self.compiled, self.now, effect)
+        return given is not None and self._recorded(given) is not None
+
+    def performing(self, perform: Perform) -> Perform:
+        """Return what begins a piece of work of this run.
+
+        Args:
+            perform: begins one in the world.
+        """
+
+        def instead(effect: Effect) -> Doing | None:
+            given = given_to(self.compiled, self.now, effect)
+            outcome = None if given is None else self._recorded(given)
+            if given is None or (outcome is None and self._has_effects):
+                return perform(effect)
+            self.begun.discard(effect)
+            if outcome is None:
+                self._withhold(effect, given)
+            else:
+                self._counts[given] += 1
+                self.fold(self._again(outcome, effect))
+            return None
+
+        return instead
+
+    def _recorded(self, given: Given) -> Outcome | None:
+        """Return what an effect came to in the nearest of the runs that knows it."""
+        number = self._counts[given]
+        found = (each.outcome(given, number) for each in self._lineage)
+        return next((outcome for outcome in found if outcome is not None), None)
+
+    def _again(self, outcome: Outcome, effect: Effect) -> Input:
+        """Return an outcome as an input of this run, for the machine and at the time that it is now."""
+        at, path = self.elapsed(), effect.path
+        level = self.levels(path)[-1]
+        if isinstance(outcome, inputs.Answered):
+            assert isinstance(effect, UseTool)
+            return replace(outcome, ask=effect.ask, id=level.now.key_of(effect.ask), at=at, path=path)
+        if isinstance(outcome, inputs.Asked) and outcome.expires_at is not None:
+            expires_s = level.compiled.states[effect.state].state.expires_s
+            until = None if expires_s is None else self._wall() + expires_s
+            return replace(outcome, expires_at=until, at=at, path=path)
+        return replace(outcome, at=at, path=path)
+
+    def _withhold(self, effect: Effect, given: Given) -> None:
+        """Leave an effect alone. Once nothing else is due but what humans are asked, nothing is begun any more."""
+        self._withheld[effect] = given
+        owed = [each for each in due(self.now) if not isinstance(each, AskHuman)]
+        if all(each in self._withheld for each in owed):
+            first = self._withheld[owed[0]]
+            self.is_draining, self.stopped_by = (
+                True,
+                Withheld(self.now.run_id, first.place, tool=first.tool, fields=first.fields, others=len(owed) - 1),
+            )

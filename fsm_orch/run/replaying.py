@@ -1,0 +1,207 @@
+"""What a runner does with a run that is driven again: on another model, or another version of its machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, overload
+
+from msgspec.structs import replace
+
+from ..define.definition import Definition
+from ..define.machine import AnyMachine, C, D, definition_of
+from ..errors import StartError, Withheld
+from ..kernel.begin import compiled_as
+from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Input, Started
+from ..kernel.step import fold
+from ..proof.versions.judge import judge
+from ..proof.versions.rebinding import rebound_all
+from ..store.base import Store
+from . import given, going_on, start
+from .compared import Difference, difference, went
+from .driver import Driver
+from .fork import Edits, fork
+from .forking import keep
+from .head import check_head
+from .loading import asked, checked, loaded, not_known
+from .result import RunResult
+from .writer import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay(Generic[C]):
+    """A run that was driven again, as a fork."""
+
+    result: RunResult[C]
+    """Of the fork."""
+    difference: Difference
+    """In what it differs from the run that was replayed."""
+    stopped: Withheld | None = None
+    """Why it was not driven to its end: it came to an effect that is not recorded; None: nothing was withheld."""
+
+
+class Replaying(Generic[C, D]):
+    """The part of a runner that drives stored runs again."""
+
+    definition: Definition
+    _driver: Driver
+    _new_id: Callable[[], str]
+
+    def _result_of(self, run: Run) -> RunResult[C]:
+        """Return what a run came to, or where it waits."""
+        raise NotImplementedError
+
+    def replay(self, journal: Iterable[Input]) -> RunResult[C]:
+        """Return what a run came to, folded from its journal."""
+        raise NotImplementedError
+
+    @overload
+    async def replay_run(
+        self: Replaying[C, None],
+        run_id: str,
+        *,
+        at: int = ...,
+        was: AnyMachine | None = ...,
+        effects: bool = ...,
+        new_id: str | None = ...,
+    ) -> Replay[C]: ...
+
+    @overload
+    async def replay_run(
+        self,
+        run_id: str,
+        *,
+        at: int = ...,
+        was: AnyMachine | None = ...,
+        effects: bool = ...,
+        new_id: str | None = ...,
+        deps: D,
+    ) -> Replay[C]: ...
+
+    async def replay_run(
+        self,
+        run_id: str,
+        *,
+        at: int = 1,
+        was: AnyMachine | None = None,
+        effects: bool = False,
+        new_id: str | None = None,
+        deps: Any = None,
+    ) -> Replay[C]:
+        """Drive a stored run again, on this runner's models and its version of the machine, and compare the two.
+
+        A fork is made and driven at once; the run itself stays as it is. Models are asked for real, and humans again.
+        Code and tools are not begun: what the run has recorded of them is given to the fork. Where it comes to code or
+        a tool that was given something else, driving stops, unless it may have `effects`. A function that asks a model
+        by itself is code: where its reply is recorded, its model is not asked.
+
+        Its calls cost what this runner's models cost, those before the cut too.
+
+        Args:
+            run_id: of a run that this runner's store knows.
+            at: how many of its inputs the fork begins with, from 1: its start alone.
+            was: the machine that it was run on, if this runner has another version: it goes the same way in both, up
+                to the cut.
+            effects: whether code and tools may begin of which nothing is recorded.
+            new_id: names the fork; None: random.
+            deps: live objects for agents, as for `run`.
+
+        Raises ForkError: if it cannot be cut there.
+        Raises StartError: if the store does not know it, or it was run on another version of the machine that is not
+            given, or which it does not continue in; or a run of these models cannot start within its limits.
+        Raises Drifted: if the run folds to something else than when it was stored.
+        Raises StoreError: if there is a run of the new id.
+        Raises as `resume` does, else.
+        """
+        given.check_deps(self.definition, deps)
+        given.check_run_id(run_id)
+        store, driver = checked(self._driver.store), self._driver
+        then, journal = await _stored(store, driver.compiled, run_id, was)
+        begun = _begun(driver, then, journal, at)
+        made = fork(
+            *begun,
+            at=at,
+            edits=Edits(),
+            run_id=self._new_id() if new_id is None else new_id,
+            effects=effects,
+            now_s=driver.wall_clock(),
+        )
+        await keep(store, begun.compiled, made, redacted=driver.redacted)
+        result, stopped = await self._driven(made.run_id, deps, then)
+        now = start.compiled_for(driver.compiled, result.journal[0])
+        compared = difference(went(then, journal), went(now, result.journal))
+        return Replay(result=result, difference=compared, stopped=stopped)
+
+    async def _driven(self, run_id: str, deps: Any, was: CompiledMachine) -> tuple[RunResult[C], Withheld | None]:
+        """Drive a fork until it ends, waits, or comes to what it must not begin."""
+        try:
+            return self._result_of(await going_on.resume(self._driver, run_id, deps, was=(was,))), None
+        except Withheld as stopped:
+            return self.replay(await loaded(checked(self._driver.store), run_id)), stopped
+
+
+class _Run(NamedTuple):
+    """The beginning of a run, or all of it, and what folds it."""
+
+    compiled: CompiledMachine
+    journal: tuple[Input, ...]
+
+
+async def _stored(store: Store, ours: CompiledMachine, run_id: str, was: AnyMachine | None) -> _Run:
+    """Return a stored run, which folds to where it was stored."""
+    rows = await asked(lambda run_id: store.list(run_id=run_id), run_id)
+    journal = await loaded(store, run_id)
+    if not rows or not journal:
+        raise not_known(run_id)
+    journal = journal[: rows[0].inputs]  # what came since is not of its head
+    compiled = _then(ours, journal, was)
+    check_head(compiled, fold(compiled, journal), rows[0].head)
+    return _Run(compiled, journal)
+
+
+def _then(ours: CompiledMachine, journal: tuple[Input, ...], was: AnyMachine | None) -> CompiledMachine:
+    """Return the machine that a run was run on, with its limits, prices and shares.
+
+    Raises StartError: if it is neither ours nor the one that is given.
+    """
+    first = journal[0]
+    assert isinstance(first, Started)  # it was stored
+    known = [ours.definition, *([] if was is None else [definition_of(was, "replay_run")])]
+    for definition in known:
+        if definition.digest == first.digest:
+            return compiled_as(definition, first)
+    raise StartError(
+        f"run {first.run_id!r} was run on digest {first.digest[:12]!r}, and {ours.definition.name} is "
+        f"{' or '.join(repr(each.digest[:12]) for each in known)}: give the version that it was run on, by "
+        "was=Machine, or as MODULE with --machine for this one"
+    )
+
+
+def _begun(driver: Driver, then: CompiledMachine, journal: tuple[Input, ...], at: int) -> _Run:
+    """Return the beginning of a run on the version and the prices of a driver.
+
+    Raises StartError: if it does not go the same way there, or could not start.
+    """
+    ours, kept = driver.compiled.definition, journal[: max(at, 1)]
+    run_id = fold(then, journal[:1]).run_id
+    if then.definition.digest != ours.digest:
+        judged = judge(then, driver.compiled, kept)
+        if judged.verdict != "continues":
+            raise StartError(
+                f"run {run_id!r} does not go the same way in this version of {ours.name} up to input {at}: "
+                f"{judged.why}. Cut it earlier, such as after input 1"
+            )
+        kept = rebound_all(ours, kept)
+    first = kept[0]
+    assert isinstance(first, Started)
+    compiled = start.compiled(ours, first.limits, driver.cast.all_models(), None)
+    terms = compiled.terms
+    begun = (replace(first, prices=dict(terms.prices), shares=dict(terms.shares)), *kept[1:])
+    one, other = fold(then, journal[: len(kept)]), fold(compiled, begun)
+    if (one.state, one.hops, one.status) != (other.state, other.hops, other.status):
+        raise StartError(
+            f"run {run_id!r} does not go the same way at the prices of these models up to input {at}: it stands in "
+            f"{other.state!r} then, and not in {one.state!r}. Cut it earlier, such as after input 1"
+        )
+    return _Run(compiled, begun)

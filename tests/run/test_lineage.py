@@ -1,0 +1,62 @@
+"""What the runs have recorded that a fork comes from, on the machine that they were run on and on another version."""
+
+from __future__ import annotations
+
+import pytest
+from support.answers import ANSWERS, Question, version
+from support.office import forked
+
+from fsm_orch import Machine, MemoryStore, Runner, ScriptedModel
+from fsm_orch.run.lineage import lineage
+from fsm_orch.store.values import Origin
+
+
+async def stored() -> tuple[MemoryStore, type[Machine[Question]]]:
+    """Store a run of the old version, `p`."""
+    store, old = MemoryStore(), version()
+    await Runner(old, model=ScriptedModel(ANSWERS), store=store).run(Question(text="q"), run_id="p")
+    return store, old
+
+
+async def places(store: MemoryStore, origin: Origin, *machines: type[Machine[Question]]) -> list[list[str]]:
+    """Return where effects are recorded, in each of the runs that a fork comes from."""
+    compiled = [Runner(machine, model=ScriptedModel([]), store=store).compiled for machine in machines]
+    return [[key.place for key in each.outcomes] for each in await lineage(store, compiled, origin)]
+
+
+async def test_the_version_that_a_run_was_run_on_knows_all_of_it() -> None:
+    """Also where the fork is of another."""
+    store, old = await stored()
+
+    assert [["find"]] == await places(store, Origin("p", 1), old)
+    assert [["find"]] == await places(store, Origin("p", 1), version(has_check=True), old)
+
+
+@pytest.mark.parametrize(("cut", "known"), [(1, []), (2, ["find"])])
+async def test_where_a_run_leads_elsewhere_in_a_version_it_is_known_up_to_the_cut(cut: int, known: list[str]) -> None:
+    """What follows would be of states in which that version has not been."""
+    store, _ = await stored()
+
+    assert [known] == await places(store, Origin("p", cut), version(has_check=True))
+
+
+async def test_a_version_in_which_a_run_is_the_same_knows_all_of_it() -> None:
+    """Such as one with another prompt."""
+    store, old = await stored()
+    new = version(prompt="Answer well.")
+
+    assert old.definition.digest != new.definition.digest
+    assert [["find"]] == await places(store, Origin("p", 1), new)
+
+
+async def test_a_lineage_ends_where_a_run_is_forgotten() -> None:
+    """Of the fork of a fork the nearest is first."""
+    store, old = await stored()
+    runner = Runner(old, model=ScriptedModel(ANSWERS), store=store)
+    await forked(store, runner, "p", "f")
+    two = await places(store, Origin("f", 1), old)
+    await store.prune(ended_before=float("inf"))
+
+    assert [[], ["find"]] == two
+    assert [[]] == await places(store, Origin("f", 1), old)
+    assert [] == await places(store, Origin("p", 1), old)
