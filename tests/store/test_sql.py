@@ -31,6 +31,7 @@ from fsm_orch.kernel.inputs import Input
 from fsm_orch.store import Head, store_at
 from fsm_orch.store.sql import SqlStore, tables
 from fsm_orch.store.sql.schema import VERSION_TABLE, metadata
+from fsm_orch.store.sql.statements import statements
 from fsm_orch.store.sql.url import opened
 
 HEAD = Head("a")
@@ -541,3 +542,18 @@ async def test_a_row_that_was_changed_by_hand_is_told_by_its_run(column: str, va
     store.close()
 
     assert "b" in [row.run_id for row in found]
+
+
+async def test_forks_that_nobody_asked_for_slow_no_worker(tmp_path: Path) -> None:
+    """What should be driven is found by an index that forks are not in."""
+    url = url_of("sqlite", tmp_path)
+    store = SqlStore(url)
+    await store.claimable(["d"], expired_before=0.0)
+    store.close()
+    claimable = statements("sqlite").claimable
+    connection = sqlite3.connect(url.removeprefix("sqlite:///").partition("?")[0])
+    values = {**claimable.fixed, "digests": "[]", "expired_before": 0.0, "limit": 50}
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {claimable.text}", values).fetchall()
+    connection.close()
+
+    assert any("USING INDEX fsm_runs_running" in row[3] for row in plan), plan

@@ -13,7 +13,7 @@ from sqlalchemy.sql import ClauseElement, ColumnElement
 from ...errors import StoreError
 from ..values import RELEASED, Head, Listed, Origin
 from .dialect import Statement, among, bound, is_alive, now, text_of
-from .schema import CANCELS, NEWS, OPEN, posts, runs, workers
+from .schema import CANCELS, NEWS, OPEN, RUNNING, posts, runs, workers
 
 
 @cache  # it is compiled in the writer's thread, where appends wait for it
@@ -59,8 +59,7 @@ def claimable(dialect: str) -> ClauseElement:
     limit, first = bound("limit", sa.Integer), (r.began_at, r.id)
     # Each is found by an index of its own. In one condition, or in the order of their beginning, all that wait would be
     # looked at; for those that run, that order is the index's.
-    runs_on = sa.and_(OPEN, r.status == sa.literal_column("'running'"))
-    running = sa.select(r.id).where(runs_on, free).order_by(*first).limit(limit)
+    running = sa.select(r.id).where(RUNNING, free).order_by(*first).limit(limit)
     found = sa.union_all(
         sa.select(running.subquery().c.id),
         sa.select(r.id).where(OPEN, r.expires_at < bound("expired_before", sa.Double), free),

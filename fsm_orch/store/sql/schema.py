@@ -42,6 +42,11 @@ ASKS = runs.c.expires_at.is_not(None)
 sa.Index("fsm_runs_expires", runs.c.expires_at, sqlite_where=ASKS, postgresql_where=ASKS)
 sa.Index("fsm_runs_owner", runs.c.owner, sqlite_where=OPEN, postgresql_where=OPEN)
 
+RUNNING = runs.c.status == sa.literal_column("'running'")
+# without forks, which no worker takes: any number of them may wait to be asked for
+_WORK = sa.and_(RUNNING, runs.c.origin.is_(None))
+sa.Index("fsm_runs_running", runs.c.began_at, runs.c.id, sqlite_where=_WORK, postgresql_where=_WORK)
+
 CANCELS = sa.and_(runs.c.is_cancel_asked, OPEN)
 sa.Index("fsm_runs_cancels", runs.c.id, sqlite_where=CANCELS, postgresql_where=CANCELS)
 
