@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ..amounts import NOTHING, Amount
 from ..errors import StoreError, TooLittleLeft
+from ..kernel.renames import Renames
 
 RunStatus = Literal["running", "waiting", "finished"]
 
@@ -130,13 +131,30 @@ RELEASED = "released"
 """The owner of a run that was let go with something open; no worker bears this name."""
 
 
+class Rebound(Struct, frozen=True, kw_only=True):
+    """That a run goes on with another version of its machine: kept beside its journal, which stays as it is."""
+
+    was: str
+    """The digest that it had before."""
+    digest: str
+    """The digest that it has now."""
+    inputs: int
+    """How many inputs it had: what follows them is in the words of the new version."""
+    renames: Renames = Renames()
+    """The words of the new version in which those inputs are read."""
+    at: float
+    """Seconds of the epoch."""
+
+
 class Listed(Struct, frozen=True, kw_only=True):
     """A run as a list shows it."""
 
     run_id: str
     head: Head
     digest: str = ""
-    """The digest of its definition."""
+    """The digest of its definition, which is the one that it was rebound to last."""
+    rebound: tuple[Rebound, ...] = ()
+    """To which digests it was rebound, the first first."""
     thread_id: str | None = None
     tenant: str | None = None
     inputs: int

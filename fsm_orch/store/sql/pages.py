@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from ..values import RELEASED, Head, Listed
+from ..values import RELEASED, Head, Listed, Rebound
 from .dialect import Statement, among, bound, is_alive, now, text_of
 from .schema import CANCELS, NEWS, OPEN, posts, runs, workers
 
@@ -65,14 +65,19 @@ def claimable(dialect: str) -> ClauseElement:
     return sa.select(*_columns(dialect)).where(r.id.in_(sa.select(found.c.id))).order_by(*first).limit(limit)
 
 
-def listed(row: tuple[Any, ...]) -> Listed:
-    """Return a row of a list."""
+def listed(row: tuple[Any, ...], rebound: tuple[Rebound, ...]) -> Listed:
+    """Return a row of a list.
+
+    Args:
+        rebound: to what its run was rebound.
+    """
     run_id, state, status, hops, tokens, expires_at, digest, thread_id, tenant, inputs, epoch, owner, *rest = row
     is_driven, is_cancel_asked, began_at, stored_at = rest
     return Listed(
         run_id=run_id,
         head=Head(state, status, hops, tokens, expires_at),
         digest=digest,
+        rebound=rebound,
         thread_id=thread_id,
         tenant=tenant,
         inputs=inputs,
