@@ -35,9 +35,13 @@ class Renames(Struct, frozen=True, omit_defaults=True):
         return self.handoffs.get(name, name)
 
     def place(self, place: str) -> str:
-        """Return what a state or part is called now that is named by where it is in the tree, such as `fly.fares.find`."""
+        """Return how a place in the tree is named now, such as `fly.fares.find`: a state, its part, and a state in it."""
         # states and parts take turns
         return ".".join(name if turn % 2 else self.state(name) for turn, name in enumerate(place.split(".")))
+
+
+SAME_NAMES = Renames()
+"""Everything keeps its name."""
 
 
 def renamed(journal: Sequence[Input], renames: Renames) -> tuple[Input, ...]:

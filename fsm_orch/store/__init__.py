@@ -8,7 +8,7 @@ from .base import Store
 from .coded import Codec, Place
 from .memory import MemoryStore
 from .named import store_at
-from .values import Claim, Head, Hold, Listed, News, PaidResponse, Post, Rebound
+from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, Post, Rebound
 
 __all__ = [
     "Claim",
@@ -21,6 +21,7 @@ __all__ = [
     "Listed",
     "MemoryStore",
     "News",
+    "Origin",
     "PaidResponse",
     "Place",
     "Post",

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from ..amounts import Amount
 from ..kernel.inputs import Input
-from ..kernel.renames import Renames
-from .values import Claim, Head, Hold, Listed, News, PaidResponse, RunStatus
+from ..kernel.renames import SAME_NAMES, Renames
+from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, RunStatus
 
 PAGE = 50
 """How many runs a page of a list has, if nobody says."""
@@ -77,8 +77,23 @@ class Store(Protocol):
         """
         ...
 
+    async def fork(self, run_id: str, origin: Origin, inputs: Sequence[Input], head: Head) -> None:
+        """Store a new run with its whole journal. Nobody owns it; `claimable` never gives it, so it is claimed by name.
+
+        To store the same fork again, until somebody claims it, changes nothing.
+
+        Args:
+            run_id: names the new run.
+            origin: what it was made of; whether that is still here is not asked.
+            inputs: its journal, one input or more.
+            head: where it stands with them.
+
+        Raises StoreError: if there is a run of this id that is another.
+        """
+        ...
+
     async def load(self, run_id: str) -> tuple[Input, ...]:
-        """Return a whole journal; empty if the run is not known. One that was rebound is in the words of its version."""
+        """Return a whole journal, in the words of the version that it was rebound to; empty if the run is not known."""
         ...
 
     async def claim(self, run_id: str) -> Claim | None:
@@ -93,7 +108,7 @@ class Store(Protocol):
     async def claimable(
         self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
     ) -> Sequence[Listed]:
-        """Return runs that nobody drives and somebody should, the one that began first first.
+        """Return runs that nobody drives and somebody should, the one that began first first; never forks.
 
         They are free, or their owner's lease is over, and they run; or they wait, and have an answer in their inbox, a
         cancellation that was asked for, or a question that has expired. Another worker may claim them a moment later.
@@ -118,7 +133,7 @@ class Store(Protocol):
         """
         ...
 
-    async def rebind(self, run_id: str, digest: str, *, was: str, inputs: int, renames: Renames = Renames()) -> None:
+    async def rebind(self, run_id: str, digest: str, *, was: str, inputs: int, renames: Renames = SAME_NAMES) -> None:
         """Have a run go on with another version of its machine. What is stored of it stays as it is.
 
         `load` gives its journal with the new digest and the new names from now on, and lists and claims go by them. Who

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..kernel.inputs import Input, Started
 from .rebound import Bound
-from .values import RELEASED, Head, Listed, News, PaidResponse, Post, Rebound
+from .values import RELEASED, Head, Listed, News, Origin, PaidResponse, Post, Rebound
 
 
 @dataclass
@@ -59,6 +59,8 @@ class Kept:
         self.head = replace(self.head, state=to.renames.state(self.head.state))
         self.rebound += (to,)
 
+    origin: Origin | None = None
+
     def is_before(self, moment: float) -> bool:
         """Return whether it began and was last stored before a moment."""
         return self.began_at < moment and self.stored_at < moment
@@ -70,6 +72,8 @@ class Kept:
 
     def is_due(self, run_id: str, expired_before: float) -> bool:
         """Return whether somebody should drive it."""
+        if self.origin is not None:  # whoever wants a fork asks for it by name
+            return False
         if self.head.status != "waiting":
             return self.head.status == "running"
         return bool(self.news(run_id).posts) or self.is_cancel_asked or asks_until(self.head) < expired_before
@@ -96,6 +100,7 @@ class Kept:
             is_cancel_asked=self.is_cancel_asked,
             began_at=self.began_at,
             stored_at=self.stored_at,
+            origin=self.origin,
         )
 
 

@@ -15,12 +15,26 @@ from msgspec.json import decode
 from ..amounts import NOTHING, Amount
 from ..clock import Clock
 from ..kernel.inputs import Answered, Input
-from ..kernel.renames import Renames
+from ..kernel.renames import SAME_NAMES, Renames
 from .base import PAGE
 from .kept import Kept, asks_until
 from .rebound import as_rebound, is_done, objection
 from .refusals import json_of, lease_held, lease_lost, nobody_asks, run_id_taken
-from .values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, Rebound, RunStatus, moved
+from .values import (
+    RELEASED,
+    UNCLAIMED,
+    Claim,
+    Head,
+    Hold,
+    Listed,
+    News,
+    Origin,
+    PaidResponse,
+    Post,
+    Rebound,
+    RunStatus,
+    moved,
+)
 
 
 class MemoryStore:
@@ -82,6 +96,22 @@ class MemoryStore:
                 self._kept[run_id] = kept
             self._accounts |= accounts
             self._extend(kept, inputs[count:], head, responses)
+            if head.status == "finished":
+                self._end(run_id)
+
+    async def fork(self, run_id: str, origin: Origin, inputs: Sequence[Input], head: Head) -> None:
+        """Store a new run with its whole journal, which nobody owns.
+
+        Raises StoreError: if there is a run of this id that is another.
+        """
+        with self._lock:
+            if (kept := self._kept.get(run_id)) is not None:
+                if (kept.origin, kept.owner, kept.epoch, kept.journal) != (origin, None, UNCLAIMED, list(inputs)):
+                    raise run_id_taken(run_id, len(kept.journal))
+                return
+            kept = Kept(next(self._count), None, UNCLAIMED, head, self._wall_clock(), 0.0, origin=origin)
+            self._kept[run_id] = kept
+            self._extend(kept, inputs, head, ())
             if head.status == "finished":
                 self._end(run_id)
 
@@ -180,7 +210,7 @@ class MemoryStore:
         is_mine = kept is not None and (kept.owner, kept.epoch) == (self._owner, epoch)
         return kept if kept is not None and is_mine and kept.head.status != "finished" else None
 
-    async def rebind(self, run_id: str, digest: str, *, was: str, inputs: int, renames: Renames = Renames()) -> None:
+    async def rebind(self, run_id: str, digest: str, *, was: str, inputs: int, renames: Renames = SAME_NAMES) -> None:
         """Have a run go on with another version of its machine, as `Store.rebind` does.
 
         Raises LeaseHeld: if a worker drives it, and beats.

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ..amounts import NOTHING, Amount
 from ..errors import StoreError, TooLittleLeft
-from ..kernel.renames import Renames
+from ..kernel.renames import SAME_NAMES, Renames
 
 RunStatus = Literal["running", "waiting", "finished"]
 
@@ -140,10 +140,27 @@ class Rebound(Struct, frozen=True, kw_only=True):
     """The digest that it has now."""
     inputs: int
     """How many inputs it had: what follows them is in the words of the new version."""
-    renames: Renames = Renames()
+    renames: Renames = SAME_NAMES
     """The words of the new version in which those inputs are read."""
     at: float
     """Seconds of the epoch."""
+
+
+class Origin(Struct, frozen=True, omit_defaults=True):
+    """What a fork was made of. It holds nobody's words: what was set in it is in its journal."""
+
+    parent: str
+    """The run whose journal it begins with."""
+    at: int
+    """How many inputs of that journal."""
+    edits: tuple[str, ...] = ()
+    """What was changed in the last of them: `handoff=to_tech`, and `set.answer` for a field."""
+    effects: bool = False
+    """Whether it may do again what has an effect and no recorded reply."""
+
+
+UNCLAIMED = 0
+"""The epoch of a fork that nobody has claimed."""
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -169,3 +186,5 @@ class Listed(Struct, frozen=True, kw_only=True):
     """Seconds of the epoch."""
     stored_at: float
     """Seconds of the epoch; of the last append."""
+    origin: Origin | None = None
+    """Of a fork: what it was made of."""

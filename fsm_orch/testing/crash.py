@@ -9,7 +9,7 @@ from ..amounts import Amount
 from ..errors import StoreError
 from ..kernel.inputs import Input
 from ..store.base import Store
-from ..store.values import Claim, Head, Listed, News
+from ..store.values import Claim, Head, Listed, News, Origin
 
 
 class Crashed(StoreError):
@@ -49,6 +49,10 @@ class CrashingStore:
             await self._store.append(run_id, start, inputs, head, **options)
         if self._writes == -1:
             raise Crashed("the store crashed")
+
+    async def fork(self, run_id: str, origin: Origin, inputs: Sequence[Input], head: Head) -> None:
+        """Store a fork; this counts as no write."""
+        await self._store.fork(run_id, origin, inputs, head)
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return what is kept of a journal."""

@@ -17,7 +17,7 @@ from msgspec.structs import asdict
 from fsm_orch.amounts import Amount
 from fsm_orch.errors import StoreError
 from fsm_orch.kernel import inputs
-from fsm_orch.store import Head, Hold, MemoryStore, News, PaidResponse, Renames, Store
+from fsm_orch.store import Head, Hold, MemoryStore, News, Origin, PaidResponse, Renames, Store
 from fsm_orch.store.values import RELEASED
 
 RUNS = st.sampled_from("ab")
@@ -82,6 +82,11 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
         def queue(self, who: int, run: str, epoch: int, head: Head, digest: str, **options: Any) -> None:
             first = [inputs.Started(run_id=run, context={}, digest=digest)]
             self.both(who, lambda store: store.append(run, 0, first, head, epoch=epoch, is_queued=True, **options))
+
+        @rule(who=WHO, run=RUNS, parent=st.sampled_from("ab"), count=st.integers(1, 3), head=HEADS)
+        def fork(self, who: int, run: str, parent: str, count: int, head: Head) -> None:
+            events = [inputs.Answered(ask=1, id=str(place), at=float(place)) for place in range(count)]
+            self.both(who, lambda store: store.fork(run, Origin(parent, count), events, head))
 
         @rule(who=WHO, digests=st.sets(DIGESTS), before=st.integers(0, 10).map(float), limit=st.integers(1, 3))
         def claimable(self, who: int, digests: set[str], before: float, limit: int) -> None:

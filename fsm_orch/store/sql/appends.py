@@ -198,6 +198,13 @@ class Appends:
         rows = session.rows(self._sql.taken_all, {"ids": self._driver.ids(names)})
         return {name: Amount(int(tokens), int(cost)) for name, tokens, cost in rows}
 
+    def fork(self, session: Session, append: Append) -> StoreError | None:
+        """Store a run that is a fork, as its beginning. Return why it was refused; None: it is stored."""
+        for origin, position in session.rows(self._sql.origin, {"run_id": append.run_id}):
+            if (origin, position) != (append.first["origin"], len(append.bodies)):
+                return run_id_taken(append.run_id, position)
+        return self.play(session, [append])[0]
+
     def charge(self, session: Session, account: str, amount: Amount) -> None:
         """Add to what is taken of an account."""
         session.each(self._sql.open_account, [{"id": account, "tokens": "0", "cost": "0"}])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from ..values import RELEASED, Head, Listed, Rebound
+from ..values import RELEASED, Head, Listed, Origin, Rebound
 from .dialect import Statement, among, bound, is_alive, now, text_of
 from .schema import CANCELS, NEWS, OPEN, posts, runs, workers
 
@@ -43,14 +44,16 @@ def _columns(dialect: str) -> tuple[ColumnElement[Any], ...]:
     r = runs.c
     return (
         *(r.id, r.state, r.status, r.hops, r.tokens, r.expires_at, r.digest, r.thread_id, r.tenant, r.position),
-        *(r.epoch, r.owner, sa.and_(OPEN, is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at),
+        *(r.epoch, r.owner, sa.and_(OPEN, is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at, r.origin),
     )
 
 
 def claimable(dialect: str) -> ClauseElement:
     """Return what lists the runs that nobody drives and somebody should, the one that began first first."""
     r, alive = runs.c, sa.select(workers.c.id).where(workers.c.expires_at > now(dialect))
-    free = sa.and_(sa.or_(r.owner.is_(None), r.owner.not_in(alive)), among(dialect, r.digest, "digests"))
+    free = sa.and_(
+        sa.or_(r.owner.is_(None), r.owner.not_in(alive)), among(dialect, r.digest, "digests"), r.origin.is_(None)
+    )
     limit, first = bound("limit", sa.Integer), (r.began_at, r.id)
     # Each is found by an index of its own. In one condition, or in the order of their beginning, all that wait would be
     # looked at; for those that run, that order is the index's.
@@ -72,7 +75,7 @@ def listed(row: tuple[Any, ...], rebound: tuple[Rebound, ...]) -> Listed:
         rebound: to what its run was rebound.
     """
     run_id, state, status, hops, tokens, expires_at, digest, thread_id, tenant, inputs, epoch, owner, *rest = row
-    is_driven, is_cancel_asked, began_at, stored_at = rest
+    is_driven, is_cancel_asked, began_at, stored_at, origin = rest
     return Listed(
         run_id=run_id,
         head=Head(state, status, hops, tokens, expires_at),
@@ -87,4 +90,5 @@ def listed(row: tuple[Any, ...], rebound: tuple[Rebound, ...]) -> Listed:
         is_cancel_asked=bool(is_cancel_asked),
         began_at=began_at,
         stored_at=stored_at,
+        origin=None if origin is None else msgspec.json.decode(origin, type=Origin),
     )

@@ -31,6 +31,7 @@ runs = sa.Table(
     sa.Column("is_cancel_asked", sa.Boolean, nullable=False),
     sa.Column("began_at", sa.Double, nullable=False),
     sa.Column("stored_at", sa.Double, nullable=False),
+    sa.Column("origin", sa.Text),  # of a fork: the JSON of what it was made of
 )
 OPEN = runs.c.status != sa.literal_column("'finished'")  # bound, it would match no index of these
 sa.Index("fsm_runs_began", runs.c.began_at, runs.c.id)

@@ -21,6 +21,8 @@ class Statements:
     version: Statement
     owned: Statement
     """Some runs as appends judge them, locked."""
+    origin: Statement
+    """What a run was made of, and how many inputs it has."""
     begin: Statement
     go_on: Statement
     add_input: Statement
@@ -90,6 +92,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .where(among(dialect, r.id, "ids"))
         .order_by(r.id)
         .with_for_update(),
+        "origin": sa.select(r.origin, r.position).where(r.id == bound("run_id")),
         "begin": sa.insert(runs),
         "go_on": sa.update(runs)
         .where(r.id == bound("run_id"))

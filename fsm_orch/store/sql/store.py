@@ -11,16 +11,18 @@ from functools import partial
 from typing import Any
 from weakref import finalize
 
+from msgspec import json
+
 from ...amounts import NOTHING, Amount
 from ...clock import Clock
 from ...kernel.codec import to_json
 from ...kernel.inputs import Answered, Input, Started
-from ...kernel.renames import Renames
+from ...kernel.renames import SAME_NAMES, Renames
 from ..base import LEASE_S, PAGE
 from ..coded import Codec, Coded
 from ..rebound import as_rebound
 from ..refusals import json_of
-from ..values import Claim, Head, Hold, Listed, News, PaidResponse, Rebound, RunStatus
+from ..values import UNCLAIMED, Claim, Head, Hold, Listed, News, Origin, PaidResponse, Rebound, RunStatus
 from .appends import Append, Appends
 from .claims import Claims, ToClaim
 from .inbox import Inbox
@@ -131,9 +133,27 @@ class SqlStore:
         is_queued: bool = False,
     ) -> asyncio.Future[None]:
         """Append inputs to a journal and move what is held, as `Store.append` does."""
+        append = self._append(
+            *(run_id, start, inputs, head), epoch=epoch, responses=responses, holds=holds, is_queued=is_queued
+        )
+        return self._asked(append)
+
+    def _append(
+        self,
+        run_id: str,
+        start: int,
+        inputs: Sequence[Input],
+        head: Head,
+        *,
+        epoch: int,
+        responses: Sequence[PaidResponse] = (),
+        holds: Sequence[Hold] = (),
+        is_queued: bool,
+        origin: str | None = None,
+    ) -> Append:
         first = _columns(inputs[0] if inputs else None)
         check_names(run_id, head.state, *first.values())
-        append = Append(
+        return Append(
             run_id=run_id,
             start=start,
             bodies=[to_json(event).decode() for event in inputs],
@@ -142,11 +162,19 @@ class SqlStore:
             responses=tuple(responses),
             holds=tuple(holds),
             folds=[event.id for event in inputs if isinstance(event, Answered)],
-            first=first,
+            first={**first, "origin": origin},
             is_queued=is_queued,
             at=self._wall_clock(),
         )
-        return self._asked(append)
+
+    async def fork(self, run_id: str, origin: Origin, inputs: Sequence[Input], head: Head) -> None:
+        """Store a new run with its whole journal, which nobody owns.
+
+        Raises StoreError: if there is a run of this id that is another.
+        """
+        said = json.encode(origin).decode()
+        append = self._append(run_id, 0, inputs, head, epoch=UNCLAIMED, is_queued=True, origin=said)
+        await self._do(partial(self._appends.fork, append=append))
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
@@ -193,7 +221,7 @@ class SqlStore:
         kept_by: News | None = await self._do(ask, is_patient=False)
         return kept_by
 
-    async def rebind(self, run_id: str, digest: str, *, was: str, inputs: int, renames: Renames = Renames()) -> None:
+    async def rebind(self, run_id: str, digest: str, *, was: str, inputs: int, renames: Renames = SAME_NAMES) -> None:
         """Have a run go on with another version of its machine, as `Store.rebind` does.
 
         Raises LeaseHeld: if a worker drives it, and beats.
