@@ -1,0 +1,117 @@
+"""Whether a run is the same to the world in two versions of its machine: where it stands, and what it holds and owes.
+
+What the world cannot see may differ: what a visit has reserved for a first call that was not made, and what the whole
+run may still be charged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ...define.changes import journaled
+from ...define.context import Context
+from ...errors import ContextError
+from ...kernel.configuration import Ask, Configuration, VisitLog
+from .rebinding import NO_RENAMES, Renames
+
+
+class Differs(NamedTuple):
+    """Something that is not the same in both versions."""
+
+    what: str
+    was: object
+    now: object
+    place: str = ""
+    """Of the machine inside; empty: the run itself."""
+
+    def __str__(self) -> str:
+        where = f" in {self.place!r}" if self.place else ""
+        return f"{self.what}{where} {'are' if self.what.endswith('s') else 'is'} {self.now!r} now, and was {self.was!r}"
+
+
+def difference(
+    was: Configuration, now: Configuration, renames: Renames = NO_RENAMES, place: str = ""
+) -> Differs | None:
+    """Return what is not the same to the world in two configurations, at any level of the tree; None if nothing is.
+
+    Args:
+        was: of the old version.
+        now: of the new one.
+        place: where in the tree they are.
+    """
+    found = next((Differs(*each, place) for each in _pairs(was, now, renames) if each[1] != each[2]), None)
+    if found is not None or was.visit is None or now.visit is None:
+        return found
+    return _in_asks(was, now, place)
+
+
+Pair = tuple[str, object, object]
+
+
+def _pairs(was: Configuration, now: Configuration, renames: Renames) -> Iterator[Pair]:
+    yield "the state", renames.state(was.state), now.state
+    yield "the end", (was.status, was.landing), (now.status, now.landing)
+    yield "the number of hops", was.hops, now.hops
+    yield "the visits", {renames.state(name): times for name, times in was.visits.items()}, dict(now.visits)
+    yield from _in_context(was.context, now.context)
+    yield "the conversation", renames.said(was.messages), now.messages
+    yield "the books", _books(was), _books(now)
+    yield "the active time", was.at, now.at
+    if was.visit is not None and now.visit is not None:
+        yield from _in_visit(was.visit, now.visit)
+
+
+def _books(now: Configuration) -> tuple[object, ...]:
+    """Return what was charged and what is held, but for a grant: no call was made of it."""
+    ledger = now.ledger
+    held = ledger.reserved if now.visit is None else ledger.reserved - now.visit.grant
+    return ledger.limit, ledger.settled, ledger.overrun, held, now.usage
+
+
+def _in_context(was: Context, now: Context) -> Iterator[Pair]:
+    """Yield the fields that both have, as a journal holds them; a field that only one has, nobody has written."""
+    both = [name for name in type(was).__pydantic_fields__ if name in type(now).__pydantic_fields__]
+    try:
+        one, other = journaled(was, both), journaled(now, both)
+    except ContextError as error:
+        yield "the context", str(error), ""
+        return
+    # the name alone: what a field holds may be private
+    yield "the fields that hold the same", both, [name for name in both if one.get(name) == other.get(name)]
+
+
+def _in_visit(was: VisitLog, now: VisitLog) -> Iterator[Pair]:
+    yield "the attempt", was.attempt, now.attempt
+    yield "the number of calls", was.calls, now.calls
+    yield "the open calls", dict(was.open), dict(now.open)
+    yield "the models of open calls", dict(was.asked), dict(now.asked)
+    yield "the denial of calls", was.denied, now.denied
+    yield "the number of failures", was.failures, now.failures
+    yield "the reasons of refusals", [each.reason for each in was.refusals], [each.reason for each in now.refusals]
+    yield "the start of the visit", was.since, now.since
+    yield "the round", was.round, now.round
+    yield "the number of asks", len(was.asks), len(now.asks)
+    yield "what must be answered", was.is_answered, now.is_answered
+
+
+def _in_asks(was: Configuration, now: Configuration, place: str) -> Differs | None:
+    assert was.visit is not None
+    assert now.visit is not None
+    for number, ask in was.visit.asks.items():
+        other = now.visit.asks[number]
+        mine, theirs = _without_child(ask), _without_child(other)
+        if mine != theirs:
+            name = next(name for name, value in mine.items() if value != theirs[name])
+            return Differs(f"the {name.removeprefix('is_')} of ask {number}", mine[name], theirs[name], place)
+        if ask.child is not None and other.child is not None:
+            part = getattr(ask.request, "part", "")
+            inside = f"{place}.{was.state}.{part}".removeprefix(".")
+            if (found := difference(ask.child, other.child, NO_RENAMES, inside)) is not None:
+                return found
+    return None
+
+
+def _without_child(ask: Ask) -> Mapping[str, Any]:
+    held = {name: getattr(ask, name) for name in ask.__struct_fields__ if name != "child"}
+    return {**held, "part under way": ask.child is not None}

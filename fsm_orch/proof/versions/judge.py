@@ -1,0 +1,150 @@
+"""One stored run under a new version of its machine: `judge(old, new, journal)` says what becomes of it, exactly.
+
+It *continues* if the new version folds the same journal, rebound to it, and the run is the same to the world after each
+of its inputs. Then the whole journal is one of the new version's, so all that is proved of that one holds of the run.
+Else it can only stand in it as a *snapshot*, which nothing proves, or it is *stranded*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ...define.definition import Definition
+from ...define.policies import Policy
+from ...errors import StepError
+from ...kernel.begin import compiled_as
+from ...kernel.configuration import Configuration
+from ...kernel.engine import CompiledMachine
+from ...kernel.inputs import Input, Started
+from ...kernel.records import Record, VisitStarted
+from ...kernel.step import step
+from .alike import difference
+from .kept import unpriced, why_not_due
+from .loosened import loosened
+from .rebinding import NO_RENAMES, Renames, rebound
+from .standing import why_not
+from .trail import Tracker, Trail
+
+Verdict = Literal["continues", "snapshot", "stranded", "possible"]
+"""Continues: it goes on in the new version, and all theorems hold. Snapshot: it does not, but nothing of where it
+stands is gone. Stranded: something is. Possible: nobody could find out whether it continues."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What becomes of a run in the new version of its machine."""
+
+    verdict: Verdict
+    why: str
+    """Why it does not continue; empty if it does."""
+    path: tuple[str, ...]
+    """The states that the run itself was in, by their old names."""
+    at: int | None = None
+    """The input of its journal, from 1, after which the new version has it elsewhere; None: after none."""
+
+
+def judge(
+    old: CompiledMachine, new: CompiledMachine, journal: Sequence[Input], *, renames: Renames = NO_RENAMES
+) -> Judged:
+    """Return what becomes of a stored run in a new version of its machine.
+
+    It keeps its limits, prices and shares, whatever those of the versions are. A run that has ended strands nobody: it
+    continues, or is a snapshot if the new version would tell of it otherwise.
+
+    What was said before it, where it follows another run, is not in its journal: judge that one too.
+
+    Args:
+        old: what it was started on.
+        new: what it is to go on with.
+        journal: all of its inputs.
+        renames: what is called otherwise in the new version.
+
+    Raises StepError: if the old version does not fold it: it is another machine's, damaged, or code has changed.
+    """
+    case = _Case(old.definition, new.definition, journal, renames)
+    for number, event in enumerate(journal, start=1):
+        case.take(number, event)
+    return case.judged()
+
+
+class _Case:
+    """A run while both versions fold it."""
+
+    def __init__(self, old: Definition, new: Definition, journal: Sequence[Input], renames: Renames) -> None:
+        first = journal[0] if journal else None
+        if not isinstance(first, Started):
+            raise StepError("the journal has no beginning: it begins with 'started'")
+        self._old, self._new, self._renames = compiled_as(old, first), new, renames
+        self._first = first
+        self._was: Configuration | None = None
+        self._tracker = Tracker(new, renames)
+        self._trail: Trail = {}
+        self._path: list[str] = []
+        self._compiled: CompiledMachine | None = None
+        self._now: Configuration | None = None
+        """Where the new version has it; it is not followed once that is elsewhere."""
+        self._why = ""
+        self._at: int | None = None
+
+    def take(self, number: int, event: Input) -> None:
+        """Fold an input in both versions, as long as the run is the same in both."""
+        stepped = step(self._old, self._was, event)
+        self._trail = self._tracker.after(self._trail, self._was, stepped.configuration, stepped.records)
+        self._was = stepped.configuration
+        self._path += [each.stamp.state for each in stepped.records if _is_entered(each)]
+        if not self._why and (why := self._differs(event)):
+            self._why, self._at = f"input {number}, {event.kind!r}: {why}", number
+
+    def _differs(self, event: Input) -> str | None:
+        """Return in what the run is not the same once the new version has folded an input; None if it is."""
+        assert self._was is not None
+        try:
+            read = rebound(self._new, event, self._renames)
+            if self._compiled is None:
+                assert isinstance(read, Started)  # the journal begins with it
+                self._compiled = compiled_as(self._new, read)
+            self._now = step(self._compiled, self._now, read).configuration
+        except StepError as error:
+            return str(error)
+        found = difference(self._was, self._now, self._renames)
+        return None if found is None else str(found)
+
+    def judged(self) -> Judged:
+        """Return what becomes of the run, now that all of its inputs were taken."""
+        assert self._was is not None
+        path = tuple(self._path)
+        if self._was.status == "finished":
+            verdict: Verdict = "snapshot" if self._why else "continues"
+            return Judged(verdict=verdict, why=self._why, path=path, at=self._at)
+        broken = self._tracker.broken(self._trail, self._was)
+        why = self._why or self._loses(broken)
+        if not why:
+            doubt = loosened(self._new, self._first.limits)
+            return Judged(verdict="possible" if doubt else "continues", why=doubt or "", path=path)
+        gone = why_not(self._was, self._trail, self._new, self._renames)
+        if gone is None and broken is not None:
+            gone = _has_broken(broken)
+        verdict = "snapshot" if gone is None else "stranded"
+        return Judged(verdict=verdict, why=why if gone in (None, why) else f"{gone}; {why}", path=path, at=self._at)
+
+    def _loses(self, broken: Policy | None) -> str | None:
+        """Return what a run loses that stands in the same place in both versions; None if it continues."""
+        assert self._was is not None
+        assert self._compiled is not None
+        assert self._now is not None
+        if broken is not None:
+            return _has_broken(broken)
+        place = unpriced(self._old.definition, self._new, self._first.limits, self._renames)
+        if place is not None:
+            return f"its cost is limited, and it keeps no price of the model of {place!r}"
+        return why_not_due(self._old, self._was, self._compiled, self._now)
+
+
+def _has_broken(policy: Policy) -> str:
+    return f"it has broken {policy}, which the new version promises"
+
+
+def _is_entered(record: Record) -> bool:
+    return isinstance(record, VisitStarted) and not record.stamp.path

@@ -1,0 +1,85 @@
+"""What becomes of one stored run in a new version of its machine."""
+
+from __future__ import annotations
+
+import pytest
+from support.versions import shop
+
+from fsm_orch.errors import StepError
+from fsm_orch.kernel import inputs
+from fsm_orch.kernel.begin import started
+from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.kernel.inputs import Input
+from fsm_orch.proof.versions.judge import Judged, judge
+from fsm_orch.proof.versions.rebinding import Renames
+
+
+def run(old: CompiledMachine) -> list[Input]:
+    """Return the journal of a run that goes to billing, back, and on to the check of who somebody is."""
+    return [
+        started(old, {"query": "my money"}, run_id="r"),
+        inputs.Replied(handoff="to_billing", at=1.0),
+        inputs.Replied(handoff="back", changes={"answer": "a"}, at=2.0),
+        inputs.Replied(handoff="to_verify", at=3.0),
+    ]
+
+
+def judged(*changes: str, renames: Renames | None = None) -> list[Judged]:
+    """Judge that run after each of its inputs, under a changed shop."""
+    old, new = CompiledMachine(shop().definition), CompiledMachine(shop(*changes).definition)
+    journal = run(old)
+    return [judge(old, new, journal[:cut], renames=renames or Renames()) for cut in range(1, len(journal) + 1)]
+
+
+TO_INVOICES = Renames(states={"billing": "invoices"}, handoffs={"to_billing": "to_invoices"})
+
+
+@pytest.mark.parametrize(
+    ("change", "verdicts"),
+    [
+        ("none", "cccc"),
+        ("prompt", "cccc"),
+        ("added", "cccc"),
+        ("removed", "cccs"),
+        ("newread", "cs..".replace(".", "p")),
+        ("required", "ssss"),
+        ("tighter", "ccss"),
+        ("guardbody", "cccc"),
+        ("renamed", "cspp"),
+        ("field", "ccpp"),
+        ("calls", "cccc"),
+        ("entry", "cccc"),
+        ("fewer", "cccc"),
+        ("more", "cccc"),
+        ("policy", "csss"),
+        ("repeatable", "cccp"),
+    ],
+)
+def test_each_kind_of_change_gives_its_verdicts(change: str, verdicts: str) -> None:
+    """After each input the run continues (c), could stand as a snapshot (p) or is stranded (s)."""
+    words = {"c": "continues", "p": "snapshot", "s": "stranded"}
+
+    assert [words[each] for each in verdicts] == [each.verdict for each in judged(change)]
+
+
+def test_a_renamed_state_strands_nobody() -> None:
+    """With its new name told, every run continues."""
+    assert {"continues"} == {each.verdict for each in judged("renamed", renames=TO_INVOICES)}
+
+
+def test_what_is_gone_is_told_with_the_input() -> None:
+    """The reason names the state that is gone, and the input at which the new version goes another way."""
+    found = judged("removed")[-1]
+
+    assert "state 'verify' is gone; input 4, 'replied': the state is 'triage' now, and was 'verify'" == found.why
+    assert (("triage", "billing", "triage", "verify"), 4) == (found.path, found.at)
+
+
+def test_a_journal_of_another_machine_is_refused() -> None:
+    """What the old version does not fold is judged of nothing."""
+    old, other = CompiledMachine(shop().definition), CompiledMachine(shop("added").definition)
+
+    with pytest.raises(StepError, match="was started on definition"):
+        judge(old, old, run(other))
+    with pytest.raises(StepError, match="has no beginning"):
+        judge(old, old, run(old)[1:])
