@@ -35,6 +35,7 @@ from .lease import Heart, let_go
 from .loading import checked, claimed, loaded, not_known
 from .outlast import outlasted
 from .raised import Raised, told
+from .rebound import check_bound
 from .servers import Needs, connected, needs_of
 from .tool import use
 from .unread import check_unread
@@ -178,6 +179,7 @@ class Driver:
                     journal = await loaded(store, run_id)
                     if not journal:  # it had ended, and was forgotten after the claim
                         raise not_known(run_id)
+                    await check_bound(store, self.compiled, journal[0])
                     compiled = start.compiled_for(self.compiled, journal[0])
                     # one that is to be landed reads nothing more
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked

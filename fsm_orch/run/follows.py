@@ -17,8 +17,10 @@ from ..kernel.inputs import Input, Started
 from ..kernel.step import fold_recorded
 from ..messages import Message
 from ..store.base import Store
+from ..store.rebound import as_followed
 from .conversation import added_to, asked
 from .loading import loaded
+from .rebound import rebindings
 from .start import compiled_for
 
 
@@ -90,8 +92,9 @@ async def heard_before(store: Store, compiled: CompiledMachine, first: Started) 
     Raises what the store raises.
     """
     parts, after, count = list[tuple[Message, ...]](), first.after, first.heard
+    rebound = await rebindings(store, first.run_id) if count else ()
     while count and after is not None:
-        journal = await loaded(store, after)
+        journal = as_followed(await loaded(store, after), rebound)
         if not journal:
             raise StartError(
                 f"run {first.run_id!r} goes on with what was said in run {after!r}, which this store has forgotten: "

@@ -1,7 +1,7 @@
 """Rebinding: when a run may be bound to another version of its machine, and how its journal is read from then on.
 
 What is stored never changes. A rebinding is kept beside it, and what was stored before is read in the words of the new
-version: with its digest, its states and its handoffs.
+version: with its digest, its names and its parts.
 """
 
 from __future__ import annotations
@@ -63,26 +63,32 @@ def is_done(rebound: Sequence[Rebound], to: Rebound) -> bool:
 def as_rebound(journal: Sequence[Input], rebound: Sequence[Rebound]) -> tuple[Input, ...]:
     """Return a journal as the version reads it that its run was rebound to last."""
     for each in rebound:
-        journal = (*renamed(journal[: each.inputs], each.renames), *journal[each.inputs :])
-    return _with_digest(journal, rebound)
+        journal = (*_as_read(journal[: each.inputs], each), *journal[each.inputs :])
+    return tuple(journal)
 
 
 def as_followed(journal: Sequence[Input], rebound: Sequence[Rebound]) -> tuple[Input, ...]:
-    """Return the journal of a run as one reads it that follows it, and was rebound since.
+    """Return the journal of a run that has ended as one reads it that follows it, and was rebound.
 
     Args:
-        rebound: to what the one that follows was rebound. Of these what came after the digest of the journal counts.
+        rebound: to what the one that follows was rebound: what came after the digest of the journal counts.
     """
-    first = journal[0] if journal else None
-    digest = first.digest if isinstance(first, Started) else None
+    digest = journal[0].digest if journal and isinstance(journal[0], Started) else None
     since = next((place for place, each in enumerate(rebound) if each.was == digest), len(rebound))
     for each in rebound[since:]:
-        journal = renamed(journal, each.renames)
-    return _with_digest(journal, rebound[since:])
+        journal = _as_read(journal, each)
+    return tuple(journal)
 
 
-def _with_digest(journal: Sequence[Input], rebound: Sequence[Rebound]) -> tuple[Input, ...]:
-    first = journal[0] if journal else None
-    if not rebound or not isinstance(first, Started):
-        return tuple(journal)
-    return replace(first, digest=rebound[-1].digest), *journal[1:]
+def _as_read(journal: Sequence[Input], to: Rebound) -> tuple[Input, ...]:
+    """Return a journal, or its beginning, as the version reads it that its run was rebound to."""
+    first, *others = [renamed(event, to.renames) for event in journal]
+    return _begun(first, to) if isinstance(first, Started) else first, *others
+
+
+def _begun(first: Started, to: Rebound) -> Started:
+    if to.terms is None:
+        return replace(first, digest=to.digest)
+    prices = {place: rate for place, rate in first.prices.items() if place in to.terms.prices}
+    shares = {place: first.shares.get(place, share) for place, share in to.terms.shares.items()}
+    return replace(first, digest=to.digest, prices=prices, shares=shares)

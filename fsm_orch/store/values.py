@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from ..amounts import NOTHING, Amount
 from ..errors import StoreError, TooLittleLeft
-from ..kernel.renames import SAME_NAMES, Renames
+from ..kernel.renames import NO_RENAMES, Renames
+from ..kernel.terms import Terms
 
 RunStatus = Literal["running", "waiting", "finished"]
 
@@ -139,9 +140,11 @@ class Rebound(Struct, frozen=True, kw_only=True):
     digest: str
     """The digest that it has now."""
     inputs: int
-    """How many inputs it had: what follows them is in the words of the new version."""
-    renames: Renames = SAME_NAMES
-    """The words of the new version in which those inputs are read."""
+    """How many inputs it had: what follows them is under the names of the new version."""
+    renames: Renames = NO_RENAMES
+    """The names of the new version under which those inputs are read."""
+    terms: Terms | None = None
+    """Its prices and shares in the new version; None: those that it has, under the new names."""
     at: float
     """Seconds of the epoch."""
 

@@ -9,6 +9,7 @@ from msgspec import json
 
 from ...errors import StoreError
 from ...kernel.renames import Renames
+from ...kernel.terms import Terms
 from ..rebound import Bound, is_done, objection
 from ..values import Listed, Rebound
 from .pages import listed
@@ -64,10 +65,18 @@ def _bound(
     )
 
 
-def _read(was: str, digest: str, inputs: int, renames: str, at: float) -> Rebound:
-    return Rebound(was=was, digest=digest, inputs=inputs, renames=json.decode(renames, type=Renames), at=at)
+def _read(was: str, digest: str, inputs: int, renames: str, terms: str, at: float) -> Rebound:
+    return Rebound(
+        was=was,
+        digest=digest,
+        inputs=inputs,
+        renames=json.decode(renames, type=Renames),
+        terms=json.decode(terms, type=Terms | None),
+        at=at,
+    )
 
 
 def _written(to: Rebound) -> dict[str, Any]:
-    renames = json.encode(to.renames).decode()
-    return {"was": to.was, "digest": to.digest, "inputs": to.inputs, "renames": renames, "rebound_at": to.at}
+    renames, terms = json.encode(to.renames).decode(), json.encode(to.terms).decode()
+    named = {"was": to.was, "digest": to.digest, "inputs": to.inputs}
+    return {**named, "renames": renames, "terms": terms, "rebound_at": to.at}

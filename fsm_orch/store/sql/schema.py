@@ -63,6 +63,7 @@ rebindings = sa.Table(
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("inputs", sa.Integer, nullable=False),  # how many were stored
     sa.Column("renames", sa.Text, nullable=False),  # JSON
+    sa.Column("terms", sa.Text, nullable=False),
     sa.Column("rebound_at", sa.Double, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -13,6 +13,7 @@ from fsm_orch.errors import LeaseHeld, LeaseLost, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input, Started
 from fsm_orch.kernel.renames import Renames
+from fsm_orch.kernel.terms import Rate, Share, Terms
 from fsm_orch.store import Head, Store
 from fsm_orch.store.values import RELEASED
 
@@ -73,6 +74,22 @@ async def test_what_came_before_is_read_in_new_words_and_what_comes_after_as_it_
 
         assert Head("invoices") == claim.head
         assert ["to_invoices", "to_billing"] == [event.handoff for event in journal if hasattr(event, "handoff")]
+
+
+async def test_prices_and_shares_are_those_that_it_has_in_the_new_version(opening: Opening) -> None:
+    """What a part is moved that it had before stays; a price of what is gone is none."""
+    rate, terms = Rate("1", "2"), Terms({"b": Rate("9", "9")}, {"s.p": Share(7), "s.q": Share(8, 1)})
+    async with one(opening) as store:
+        first = Started(run_id="a", context={}, digest="old", prices={"a": rate, "b": rate}, shares={"s.p": Share(3)})
+        await put(store, "a", 0, [first])
+        await store.release("a", epoch=1)
+        await rebind(store, terms=terms)
+        (read,) = await store.load("a")
+        (listed,) = await store.list()
+
+        assert isinstance(read, Started)
+        assert ({"b": rate}, {"s.p": Share(3), "s.q": Share(8, 1)}) == (read.prices, read.shares)
+        assert terms == listed.rebound[0].terms
 
 
 async def test_a_run_is_rebound_again_and_back(opening: Opening) -> None:

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.Text, nullable=False),
         sa.Column("inputs", sa.Integer, nullable=False),
         sa.Column("renames", sa.Text, nullable=False),
+        sa.Column("terms", sa.Text, nullable=False),
         sa.Column("rebound_at", sa.Double, nullable=False),
         sqlite_with_rowid=False,
     )
