@@ -28,7 +28,7 @@ from .cast import Cast
 from .delta import OnDelta, Reader
 from .drive import Perform, drive
 from .driven import Driven, Place
-from .head import check_head
+from .head import check_head, folding
 from .ids import new_epoch
 from .inbox import Inbox
 from .lease import Heart, let_go
@@ -184,7 +184,8 @@ class Driver:
                     # one that is to be landed reads nothing more
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked
                     heard = await follows.heard(store, compiled, journal[0], is_needed=goes_on)
-                    run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard)
+                    with folding(compiled, journal):
+                        run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard)
                     resume.note_begun(run, claim)
                     if goes_on:
                         check_unread(compiled, run.now)

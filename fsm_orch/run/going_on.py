@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import AnswerError, LeaseHeld, LeaseLost, StartError
 from . import start
 from .driver import Driver
+from .head import folding
 from .ids import random_id
 from .inbox import CANCELLED, check_folded
 from .lease import let_go
@@ -120,7 +121,8 @@ async def looked_at(driver: Driver, run_id: str) -> Run:
         raise not_known(run_id)
     await check_bound(store, driver.compiled, journal[0])
     compiled = start.compiled_for(driver.compiled, journal[0])
-    return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True)
+    with folding(compiled, journal):
+        return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True)
 
 
 async def _stored(run: Run) -> None:
