@@ -21,27 +21,44 @@ from .rebinding import NO_RENAMES, Renames
 from .trail import Trail, fields_for
 
 
-def why_not(now: Configuration, trail: Trail, new: Definition, renames: Renames = NO_RENAMES) -> str | None:
+def why_not(
+    now: Configuration, trail: Trail, new: Definition, renames: Renames = NO_RENAMES, *, is_explored: bool = False
+) -> str | None:
     """Return why a run cannot stand in another version of its machine as it is; None if it can.
 
     Args:
         now: where it stands in the old version.
         trail: of the run.
+        is_explored: whether its context is abstract, and its parts are summaries: then these are not looked into.
     """
-    return next(_reasons(now, trail, new, renames, ""), None)
+    reasons = _where(now, trail, new, renames, "") if is_explored else _reasons(now, trail, new, renames, "")
+    return next(reasons, None)
 
 
 def _reasons(now: Configuration, trail: Trail, new: Definition, renames: Renames, place: str) -> Iterator[str]:
     inside = f" in part {place!r}" if place else ""
-    name = renames.state(now.state)
+    if renames.state(now.state) in new.states:
+        try:
+            validated(new.context, fields_for(new, now.context))
+        except ContextError as error:
+            yield f"its context does not fit{inside}: {error}"
+    yield from _where(now, trail, new, renames, place)
+    assert now.visit is not None  # it has not finished
+    for ask in now.visit.asks.values():
+        part = ask.request.part if isinstance(ask.request, RunPart) else ""
+        found = [each.definition for each in new.states[renames.state(now.state)].spec.parts if each.name == part]
+        if ask.child is not None and found:
+            at = f"{place}.{now.state}.{part}".removeprefix(".")
+            yield from _reasons(ask.child, trail, found[0], NO_RENAMES, at)
+
+
+def _where(now: Configuration, trail: Trail, new: Definition, renames: Renames, place: str) -> Iterator[str]:
+    """Yield what is gone of where a machine stands, but for its context, and for the machines inside it."""
+    inside, name = f" in part {place!r}" if place else "", renames.state(now.state)
     state = new.states.get(name)
     if state is None:
         yield f"state {now.state!r} is gone{inside}"
         return
-    try:
-        validated(new.context, fields_for(new, now.context))
-    except ContextError as error:
-        yield f"its context does not fit{inside}: {error}"
     missing = needed(new)[name] - first_readable(new.context) - trail[now.run_id].written
     if missing:
         yield f"{name!r}, or what follows it, reads {', '.join(sorted(missing))}, which nobody wrote{inside}"
@@ -51,10 +68,10 @@ def _reasons(now: Configuration, trail: Trail, new: Definition, renames: Renames
             yield f"{own!r} was visited {number_of(times, 'time')}, and it allows {most}{inside}"
     if place and now.hops + 1 > new.limits.hops:  # the run itself keeps its own limits
         yield f"it took {number_of(now.hops, 'hop')}, and {new.limits.hops} are allowed{inside}"
-    yield from _in_visit(now, trail, state, place)
+    yield from _in_visit(now, state, place)
 
 
-def _in_visit(now: Configuration, trail: Trail, state: State, place: str) -> Iterator[str]:
+def _in_visit(now: Configuration, state: State, place: str) -> Iterator[str]:
     """Yield what of the visit that is under way cannot be in the new version."""
     visit, spec, inside = now.visit, state.spec, f" in part {place!r}" if place else ""
     assert visit is not None  # it has not finished
@@ -77,9 +94,6 @@ def _in_visit(now: Configuration, trail: Trail, state: State, place: str) -> Ite
                 yield f"{state.name!r} runs part {part!r}, which is gone{inside}"
             case AskHuman() if not spec.asks_human:
                 yield f"{state.name!r} waits for a human, and asks none any more{inside}"
-            case RunPart(part=part) if ask.child is not None:
-                at = f"{place}.{now.state}.{part}".removeprefix(".")
-                yield from _reasons(ask.child, trail, parts[part].definition, NO_RENAMES, at)
             case _:
                 pass
 

@@ -1,0 +1,218 @@
+"""Both versions of a machine on one abstract context: the explorer plays the old one, and each input is the new one's.
+
+The context has the fields of both. Guards of both are asked by one oracle, so that one that stands in both answers once
+for both. What a guard of the new version alone answers, where it reads what is not known, is played both ways.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+from pydantic import ConfigDict, create_model
+
+from ...define.context import Context
+from ...define.definition import Definition
+from ...define.guards import Guard
+from ...define.states import NONE_OF_THESE, Handoff
+from ...define.worst import shares_of
+from ...errors import Finding, StepError
+from ...kernel.begin import started
+from ...kernel.configuration import Configuration
+from ...kernel.engine import CompiledMachine, GuardAnswer
+from ...kernel.inputs import Input, Replied, Started
+from ...kernel.step import step
+from ...limits import Limits
+from ..explore.adversary import Adversary, FullAdversary
+from ..explore.automata import guards
+from ..explore.domain import leaves_of
+from ..explore.oracle import LeafAnswer
+from ..explore.play import Play, Position, Successor
+from ..explore.reality import RUN_ID
+from ..explore.summary import summaries
+from ..explore.uses import Spoken
+from .alike import difference
+from .kept import why_not_due
+from .rebinding import Renames, rebound
+
+
+class Both(NamedTuple):
+    """What an input led to in both versions."""
+
+    moved: Successor
+    """In the old one, with the policies of the new one beside it."""
+    now: Configuration | None
+    """In the new one; None where it is elsewhere, or was before."""
+    why: str | None
+    """Why it is elsewhere; None where it is not, or was before."""
+    held: str | None
+    """Why it would not go on from here, though it is in the same place; None if it would."""
+    is_assumed: bool
+    """Whether that depends on a guard of the new version alone, which reads what is not known."""
+
+
+class Joint:
+    """Two versions of a machine, to be explored together.
+
+    Args:
+        limits: of runs in the old version.
+        new_limits: of the same runs in the new one.
+    """
+
+    def __init__(
+        self, old: CompiledMachine, new: Definition, renames: Renames, limits: Limits, new_limits: Limits
+    ) -> None:
+        definition = old.definition
+        self._renames, self.new_definition = renames, new
+        old_leaves = set(leaves_of(guards(definition, ())))
+        # one that stands in both is asked once, so it answers the same in both
+        asked = leaves_of(guards(new, new.policies))
+        homes = {leaf: new.context for leaf in asked if leaf not in old_leaves}
+        self._only_new = frozenset(homes)
+        context = joined(definition.context, new.context)
+        explored = dataclasses.replace(definition, context=context)
+        self.play = _Both(explored, limits, old.prices, new, renames, homes)
+        self.old = self.play.compiled
+        self.new = self._compiled(new, new_limits)
+
+    def _compiled(self, new: Definition, limits: Limits) -> CompiledMachine:
+        kept = {self._renames.place(place): price for place, price in self.old.prices.items()}
+        prices = {name: kept[name] for name in new.states if name in kept}
+        known = {self._renames.place(p): share for p, share in _shares(self.old).items()}
+        shares = {place: known.get(place, share) for place, share in shares_of(new, prices).items()}
+        return CompiledMachine(
+            dataclasses.replace(new, context=self.play.abstraction.context_type, policies=()),
+            limits=limits,
+            prices=prices,
+            oracle=self._answer,
+            shares=shares,
+            parts=summaries(new, shares),
+        )
+
+    def _answer(self, handoff: Handoff, context: Context) -> GuardAnswer:
+        if handoff.guard is None:
+            return GuardAnswer(holds=True)
+        return self.play.oracle.answer(handoff.guard, handoff, context)
+
+    def take(self, position: Position | None, now: Configuration | None, event: Input) -> Iterator[Both]:
+        """Take an input in both versions; yield every result that opaque guards allow.
+
+        Args:
+            position: where the run stands in the old version; None: it begins.
+            now: where it stands in the new one, in the same place; None: elsewhere, or it begins.
+        """
+        is_followed = position is None or now is not None
+        read = None if not is_followed else self._read(event)
+        for (moved, new), answered in self.play.take_both(position, event, lambda: self._step(now, read)):
+            after, why = new
+            held, was = None, moved.position.now
+            if after is not None:
+                found = difference(was, after, self._renames)
+                why, held = (str(found), None) if found else (None, why_not_due(self.old, was, self.new, after))
+                # one object, by which the oracle knows the context that a step begins with
+                after = None if found else replace(after, context=was.context)
+            yield Both(moved, after, why, held, self._is_assumed(answered))
+
+    def _read(self, event: Input) -> Input:
+        if isinstance(event, Started):
+            state = None if event.state is None else self._renames.state(event.state)
+            return started(self.new, event.context, run_id=RUN_ID, state=state)
+        return rebound(self.new.definition, event, self._renames)
+
+    def _step(self, now: Configuration | None, read: Input | None) -> tuple[Configuration | None, str | None]:
+        if read is None:
+            return None, None
+        try:
+            return step(self.new, now, read).configuration, None
+        except StepError as error:
+            return None, str(error)
+
+    def _is_assumed(self, answered: Iterable[LeafAnswer]) -> bool:
+        return any(each.leaf in self._only_new for each in (*answered, *self.play.oracle.recalled))
+
+
+class _Both(Play):
+    """The play of the old version, which takes the new one along."""
+
+    def __init__(
+        self,
+        definition: Definition,
+        limits: Limits,
+        prices: Mapping[str, Any],
+        new: Definition,
+        renames: Renames,
+        homes: Mapping[Guard[Any], type[Context]],
+    ) -> None:
+        super().__init__(definition, limits, prices, new.policies, also=homes)
+        self._spoken = {name: tuple(tool.name for tool in s.spec.tools) for name, s in definition.states.items()}
+        self.adversary = _Everything(self.compiled, self, self._spoken)
+        was = {new_name: name for names in (renames.states, renames.handoffs) for name, new_name in names.items()}
+        self.automata = tuple(
+            each._replace(subject=_under(each.subject, was), other=_under(each.other, was)) for each in self.automata
+        )
+
+    def take_both(self, position: Position | None, event: Input, other: Any) -> Iterator[Any]:
+        """Take a step with something else beside it; yield every result that the opaque guards allow."""
+        before, written = position and position.now.context, event.changes if isinstance(event, Replied) else ()
+        return self.oracle.paths(
+            before, self._memory(position), written, lambda: (self._take(position, event, is_checked=False), other())
+        )
+
+
+def _under(side: Any, was: Mapping[str, str]) -> Any:
+    """Return one side of a policy under old names."""
+    return side._replace(names=frozenset(_old_name(name, was) for name in side.names))
+
+
+def _old_name(name: str, was: Mapping[str, str]) -> str:
+    state, dot, use = name.partition(".")  # the use of a tool is named by its state
+    return f"{was.get(state, state)}{dot}{use}"
+
+
+class _Everything:
+    """The full adversary, with every tool by itself, and with whoever takes none of the handoffs.
+
+    What was spent is not told apart: see `doubts`.
+    """
+
+    def __init__(self, compiled: CompiledMachine, play: Play, spoken: Spoken) -> None:
+        self._full: Adversary = FullAdversary(compiled, play.abstraction, lambda _: False, spoken)
+        self._none = Replied(handoff=NONE_OF_THESE, at=0.0)
+
+    def moves(self, now: Configuration) -> Iterable[Input]:
+        """Return every input that may come in a configuration that has not finished."""
+        visit = now.visit
+        assert visit is not None
+        yield from self._full.moves(now)
+        if visit.round is None and not visit.open:
+            yield self._none
+
+    def stage(self, now: Configuration) -> Any:
+        """Return what its next moves depend on, or what they lead to."""
+        return self._full.stage(now)
+
+
+def _shares(compiled: CompiledMachine) -> Mapping[str, Any]:
+    return {f"{state}.{name}": part.share for state, parts in compiled.parts.items() for name, part in parts.items()}
+
+
+class _Joined(Context):
+    """The base of contexts that have the fields of two versions."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    @classmethod
+    def _findings(cls, names: Mapping[str, Any]) -> tuple[Finding, ...]:  # noqa: ARG003
+        return ()  # no run holds one
+
+
+def joined(old: type[Context], new: type[Context]) -> type[Context]:
+    """Return a context class with the fields of two: those of the old version as they are there, then the others."""
+    known, fields = old.__pydantic_fields__, new.__pydantic_fields__
+    others = {name: (field.rebuild_annotation(), field) for name, field in fields.items() if name not in known}
+    if not others:
+        return old
+    made: type[Context] = create_model(old.__name__, __base__=(old, _Joined), **others)  # type: ignore[call-overload]
+    return made
