@@ -9,14 +9,17 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.text import Text
 
 from .. import discover
 from ..define.definition import Definition
+from ..kernel.engine import CompiledMachine
 from ..kernel.renames import Renames
+from ..proof.versions.every import judge_all
 from ..run.runner import Runner
 from ..store.base import Store
-from . import start
-from .migrate_show import Shown
+from . import migrate_all, start
+from .migrate_show import Shown, advice
 from .migration import Migration, Way
 from .outcome import AsJson, json_alone
 from .revisions import Version, version
@@ -47,6 +50,9 @@ def migrate(
     land: Annotated[bool, typer.Option("--land", help="Land the runs that are stranded, by the old version.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Have the runs that continue go on with the new one.")] = False,
     model: start.ModelName = None,
+    max_places: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Without --store: stop looking after N places that a run can be in.")
+    ] = 20_000,
     as_json: AsJson = False,
 ) -> None:
     """Say which runs of an old version of a machine go on in the new one, which do not, and why.
@@ -65,21 +71,36 @@ def migrate(
         way = _way(pin=pin, land=land, apply=apply)
         if store is None and way != "pin":
             raise CommandError(f"--{way} is for runs that are stored: say --store too")
-        machine = discover.machine(new, Path.cwd())
+        machine, out = discover.machine(new, Path.cwd()), console()
         with version(old, new, Path.cwd()) as before:
             was, now = before.machine.definition, machine.definition
-            shown = Shown(None if as_json else console(), before, now, new)
             renames = _renames(was, now, rename or ())
+            if not as_json:
+                told = f": digest {was.digest[:12]}, and now {now.digest[:12]}"
+                out.print(Text(now.name, style="bold").append(told, style="not bold dim"))
             if store is None:
-                raise CommandError("--store is needed")
-            with opened(store) as kept, interrupted("what was done is kept"):
-                landing = _landing(before, model, kept) if way == "land" else None
-                migration = Migration(store=kept, old=was, new=now, renames=renames, way=way, landing=landing)
-                asyncio.run(_each(migration, shown))
-            shown.end(way)
+                with interrupted("nothing was found out"):
+                    found = judge_all(
+                        CompiledMachine(was), CompiledMachine(now), renames=renames, max_places=max_places
+                    )
+                is_any_left, became = not found.continues, migrate_all.as_json(found)
+                if not as_json:
+                    migrate_all.show_all(out, found)
+            else:
+                shown = Shown(None if as_json else out)
+                with opened(store) as kept, interrupted("what was done is kept"):
+                    landing = _landing(before, model, kept) if way == "land" else None
+                    migration = Migration(store=kept, old=was, new=now, renames=renames, way=way, landing=landing)
+                    asyncio.run(_each(migration, shown))
+                is_any_left, became = shown.is_any_left, shown.as_json()
+                if not as_json:
+                    shown.end(out)
         if as_json:
-            typer.echo(orjson.dumps(shown.as_json()), file=stdout)
-    if shown.is_any_left:
+            versions = {"machine": now.name, "old": was.digest, "new": now.digest}
+            typer.echo(orjson.dumps({**versions, **became}), file=stdout)
+        elif words := advice(before, new, way, is_any_left=is_any_left, is_same=was.digest == now.digest):
+            out.print(Text(words, style="dim"), soft_wrap=True)
+    if is_any_left:
         raise typer.Exit(1)
 
 

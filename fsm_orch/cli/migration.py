@@ -49,7 +49,7 @@ class Case:
     @property
     def is_left(self) -> bool:
         """Whether it needs the old version from now on."""
-        return self.judged.verdict != "continues" and not self.done
+        return bool(self.problem) or (self.judged.verdict != "continues" and not self.done)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec.structs import asdict
+from msgspec import to_builtins
 from rich.console import Console
 from rich.text import Text
 
@@ -77,5 +77,5 @@ def _until(head: Head, now_s: float) -> str:
 
 def as_json(run: Listed) -> dict[str, Any]:
     """Return a run as JSON, the fields of its head among its own."""
-    row = asdict(run)
-    return {"run_id": row.pop("run_id"), **asdict(row.pop("head")), **row}
+    row = to_builtins(run)
+    return {"run_id": row.pop("run_id"), **row.pop("head"), **row}

@@ -63,7 +63,11 @@ def is_done(rebound: Sequence[Rebound], to: Rebound) -> bool:
 def as_rebound(journal: Sequence[Input], rebound: Sequence[Rebound]) -> tuple[Input, ...]:
     """Return a journal as the version reads it that its run was rebound to last."""
     for each in rebound:
-        journal = (*_as_read(journal[: each.inputs], each), *journal[each.inputs :])
+        first, *others = [renamed(event, each.renames) for event in journal[: each.inputs]]
+        if isinstance(first, Started):
+            prices, shares = each.terms or (first.prices, first.shares)
+            first = replace(first, digest=each.digest, prices=prices, shares=shares)
+        journal = (first, *others, *journal[each.inputs :])
     return tuple(journal)
 
 
@@ -76,17 +80,14 @@ def as_followed(journal: Sequence[Input], rebound: Sequence[Rebound]) -> tuple[I
     digest = journal[0].digest if journal and isinstance(journal[0], Started) else None
     since = next((place for place, each in enumerate(rebound) if each.was == digest), len(rebound))
     for each in rebound[since:]:
-        journal = _as_read(journal, each)
+        first, *others = [renamed(event, each.renames) for event in journal]
+        assert isinstance(first, Started)  # it has a digest
+        journal = _of_another(first, each), *others
     return tuple(journal)
 
 
-def _as_read(journal: Sequence[Input], to: Rebound) -> tuple[Input, ...]:
-    """Return a journal, or its beginning, as the version reads it that its run was rebound to."""
-    first, *others = [renamed(event, to.renames) for event in journal]
-    return _begun(first, to) if isinstance(first, Started) else first, *others
-
-
-def _begun(first: Started, to: Rebound) -> Started:
+def _of_another(first: Started, to: Rebound) -> Started:
+    """Return the start of another run in a version: with its own prices and shares, where it has some."""
     if to.terms is None:
         return replace(first, digest=to.digest)
     prices = {place: rate for place, rate in first.prices.items() if place in to.terms.prices}
