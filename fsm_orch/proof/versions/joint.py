@@ -17,7 +17,6 @@ from ...define.context import Context
 from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.states import NONE_OF_THESE, Handoff
-from ...define.worst import shares_of
 from ...errors import Finding, StepError
 from ...kernel.begin import started
 from ...kernel.configuration import Configuration
@@ -35,7 +34,7 @@ from ..explore.summary import summaries
 from ..explore.uses import Spoken
 from .alike import difference
 from .kept import why_not_due
-from .rebinding import Renames, rebound
+from .rebinding import Renames, rebound, shares_kept
 
 
 class Both(NamedTuple):
@@ -80,8 +79,7 @@ class Joint:
     def _compiled(self, new: Definition, limits: Limits) -> CompiledMachine:
         kept = {self._renames.place(place): price for place, price in self.old.prices.items()}
         prices = {name: kept[name] for name in new.states if name in kept}
-        known = {self._renames.place(p): share for p, share in _shares(self.old).items()}
-        shares = {place: known.get(place, share) for place, share in shares_of(new, prices).items()}
+        shares = shares_kept(new, {self._renames.place(p): s for p, s in _shares(self.old).items()}, prices)
         return CompiledMachine(
             dataclasses.replace(new, context=self.play.abstraction.context_type, policies=()),
             limits=limits,

@@ -1,22 +1,25 @@
 """A journal as another version of its machine reads it: the same inputs, under the digest and the names of that one.
 
-A run keeps what it started with, its limits, prices and shares. Stored bytes never change: it is read so, not written.
+A run keeps what it started with: its limits, its prices, and its shares as far as the limits of parts now allow them.
+Stored bytes never change: a journal is read so, and not written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
+from ...amounts import Amount, Price
 from ...define.definition import Definition
 from ...define.worst import machines_in, shares_of
 from ...errors import StepError
 from ...kernel.inputs import Input, Started
 from ...kernel.renames import NO_RENAMES, Renames, renamed
-from ...kernel.terms import read_prices, terms
+from ...kernel.terms import read_prices, read_shares, terms
+from ...limits import Limits
 
-__all__ = ["NO_RENAMES", "Renames", "calls_in", "rebound", "rebound_all"]
+__all__ = ["NO_RENAMES", "Renames", "calls_in", "rebound", "rebound_all", "shares_kept"]
 
 
 def rebound(definition: Definition, event: Input, renames: Renames = NO_RENAMES) -> Input:
@@ -45,22 +48,39 @@ def rebound_all(definition: Definition, journal: Iterable[Input], renames: Renam
 
 
 def _started(definition: Definition, first: Started) -> Started:
-    """Return the start of a run on another version: a part that only this one has is moved what this one says.
+    """Return the start of a run on another version.
 
     A price is only kept of what makes calls; what has none in the journal costs nothing in the books, as ever.
     """
     calling = set(calls_in(definition))
     prices = {place: rate for place, rate in first.prices.items() if place in calling}
+    kept = read_shares(first.shares)
     try:
-        new = terms({}, shares_of(definition, read_prices(prices))).shares
+        shares = shares_kept(definition, kept, read_prices(prices))
     except ValueError as error:
         raise StepError(f"run {first.run_id} was not started at prices: {error}") from None
     return replace(
         first,
         digest=definition.digest,
         prices=prices,
-        shares={place: first.shares.get(place, share) for place, share in new.items()},
+        shares=terms({}, shares).shares,
     )
+
+
+def shares_kept(definition: Definition, kept: Mapping[str, Amount], prices: Mapping[str, Price]) -> dict[str, Amount]:
+    """Return what runs of parts are moved: what the run keeps, but no more than the part may have now.
+
+    Args:
+        kept: by place in this version. A part that is not in it is moved what this version says.
+    """
+    limits = {place: inside.limits for place, inside in machines_in(definition)}
+    found = {place: kept.get(place, share) for place, share in shares_of(definition, prices).items()}
+    return {place: _within(share, limits[place]) for place, share in found.items()}
+
+
+def _within(share: Amount, limits: Limits) -> Amount:
+    most = limits.cost_micros
+    return Amount(min(share.tokens, limits.tokens), share.cost if most is None else min(share.cost, most))
 
 
 def calls_in(definition: Definition) -> Iterator[str]:
