@@ -16,6 +16,7 @@ from pydantic import ConfigDict, create_model
 from ...define.context import Context
 from ...define.definition import Definition
 from ...define.guards import Guard
+from ...define.policies import Policy
 from ...define.states import NONE_OF_THESE, Handoff
 from ...errors import Finding, StepError
 from ...kernel.begin import started
@@ -35,6 +36,7 @@ from ..explore.uses import Spoken
 from .alike import difference
 from .kept import why_not_due
 from .rebinding import Renames, rebound, shares_kept
+from .twins import Twins, twins_of, with_twins
 
 
 class Both(NamedTuple):
@@ -68,11 +70,13 @@ class Joint:
         old_leaves = set(leaves_of(guards(definition, ())))
         # one that stands in both is asked once, so it answers the same in both
         asked = leaves_of(guards(new, new.policies))
-        homes = {leaf: new.context for leaf in asked if leaf not in old_leaves}
+        self._twins = twins_of(old_leaves, asked, (definition.context, new.context))
+        homes = {leaf: new.context for leaf in asked if leaf not in old_leaves and leaf not in self._twins}
         self._only_new = frozenset(homes)
         context = joined(definition.context, new.context)
         explored = dataclasses.replace(definition, context=context)
-        self.play = _Both(explored, limits, old.prices, new, renames, homes)
+        policies = tuple(_with_twins(policy, self._twins) for policy in new.policies)
+        self.play = _Both(explored, limits, old.prices, policies, renames, homes)
         self.old = self.play.compiled
         self.new = self._compiled(new, new_limits)
 
@@ -92,7 +96,7 @@ class Joint:
     def _answer(self, handoff: Handoff, context: Context) -> GuardAnswer:
         if handoff.guard is None:
             return GuardAnswer(holds=True)
-        return self.play.oracle.answer(handoff.guard, handoff, context)
+        return self.play.oracle.answer(with_twins(handoff.guard, self._twins), handoff, context)
 
     def take(self, position: Position | None, now: Configuration | None, event: Input) -> Iterator[Both]:
         """Take an input in both versions; yield every result that opaque guards allow.
@@ -139,11 +143,11 @@ class _Both(Play):
         definition: Definition,
         limits: Limits,
         prices: Mapping[str, Any],
-        new: Definition,
+        policies: tuple[Policy, ...],
         renames: Renames,
         homes: Mapping[Guard[Any], type[Context]],
     ) -> None:
-        super().__init__(definition, limits, prices, new.policies, also=homes)
+        super().__init__(definition, limits, prices, policies, also=homes)
         self._spoken = {name: tuple(tool.name for tool in s.spec.tools) for name, s in definition.states.items()}
         self.adversary = _Everything(self.compiled, self, self._spoken)
         was = {new_name: name for names in (renames.states, renames.handoffs) for name, new_name in names.items()}
@@ -157,6 +161,15 @@ class _Both(Play):
         return self.oracle.paths(
             before, self._memory(position), written, lambda: (self._take(position, event, is_checked=False), other())
         )
+
+
+def _with_twins(policy: Policy, twins: Twins) -> Policy:
+    """Return a policy of the new version, which asks the guards of the old one where they are the same."""
+    subject, other = (
+        tuple(with_twins(atom, twins) if isinstance(atom, Guard) else atom for atom in side)
+        for side in (policy.subject, policy.other)
+    )
+    return dataclasses.replace(policy, subject=subject, other=other)
 
 
 def _under(side: Any, was: Mapping[str, str]) -> Any:
