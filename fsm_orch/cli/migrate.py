@@ -55,7 +55,7 @@ def migrate(
     ] = 20_000,
     as_json: AsJson = False,
 ) -> None:
-    """Say which runs of an old version of a machine go on in the new one, which do not, and why.
+    """Judge which runs of an old version of a machine go on in the new one, which do not, and why.
 
     Without --store it is asked of every run that could be in flight, as in CI. With it, each run there that is bound to
     the old version and has not ended is judged by its journal. Code of both versions runs: a revision of git is checked

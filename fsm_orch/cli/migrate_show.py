@@ -56,7 +56,7 @@ class Shown:
             _show(self._out, case)
 
     def end(self, out: Console) -> None:
-        """Tell how many there were."""
+        """Print how many there were."""
         if not self._counts:
             out.print(Text("no run of the old version is in flight", style="dim"))
         for verdict in reversed(WORST):
@@ -109,5 +109,5 @@ def _worker(old: Version, target: str) -> str:
     before = shlex.quote(old.target)
     if old.revision is None:
         return f"fsm-orch worker {shlex.quote(target)} --also {before} --store ..."
-    tree = f"git worktree add ../old {shlex.quote(old.revision)}"
+    tree = f"git worktree add --detach ../old {shlex.quote(old.revision)}"
     return f"{tree} && cd ../old && fsm-orch worker {before} --store ..."

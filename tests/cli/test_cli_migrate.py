@@ -57,7 +57,7 @@ def test_without_a_store_all_runs_that_could_be_are_judged(repository: Repositor
 
     assert (1, "") == (result.exit_code, result.stderr)
     assert "stranded  triage → verify\n  why: state 'verify' is gone" in result.stdout
-    assert "git worktree add ../old HEAD && cd ../old && fsm-orch worker flight:Support --store ..." in result.stdout
+    assert "git worktree add --detach ../old HEAD && cd ../old && fsm-orch worker flight:Support" in result.stdout
     assert ("stranded", "state 'verify' is gone", ["triage", "verify"]) == tuple(
         said["losses"][0][name] for name in ("verdict", "why", "path")
     )

@@ -82,6 +82,7 @@ def migrated(url: str, *words: str) -> tuple[int, Any]:
     return result.exit_code, json.loads(result.stdout)
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize(("change", "words", "becomes"), CHANGES)
 def test_what_continues_goes_on_in_the_new_version_and_the_rest_in_the_old(
