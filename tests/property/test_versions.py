@@ -19,6 +19,7 @@ from fsm_orch.kernel.begin import compiled_as, started
 from fsm_orch.kernel.due import due
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input, Replied, Started
+from fsm_orch.kernel.step import fold
 from fsm_orch.proof.versions.every import judge_all
 from fsm_orch.proof.versions.judge import judge
 from fsm_orch.proof.versions.rebinding import rebound_all
@@ -27,15 +28,17 @@ from fsm_orch.testing import Tape, TheoremChecker
 MAKERS: tuple[Any, ...] = (build, partial(nest, depth=2))
 
 
-def pair(seed: int) -> tuple[Definition, Definition]:
-    """Return a random machine, and the same with a small change or a few."""
+def pair(seed: int, *, is_small: bool) -> tuple[Definition, Definition]:
+    """Return a random machine, and the same with a change or a few, most of them small if that is wanted."""
     chance, make = random.Random(seed), MAKERS[seed % 2]
-    tape = bytearray(chance.randbytes(400))
-    old = make(Tape(bytes(tape))).definition
+    data = bytearray(chance.randbytes(400))
+    old = make(tape := Tape(bytes(data))).definition
+    used = len(data) - sum(1 for _ in tape._data)
     for _ in range(chance.randrange(3)):
-        place = chance.randrange(60)
-        tape[place] = (tape[place] + chance.choice((1, 2, 3))) % 256
-    return old, make(Tape(bytes(tape))).definition
+        # what is drawn late changes little: handoffs, guards and entries
+        place = chance.randrange(used * 3 // 4 if is_small and chance.randrange(4) else 0, used)
+        data[place] = (data[place] + chance.choice((1, 2, 3))) % 256
+    return old, make(Tape(bytes(data))).definition
 
 
 def happens(chance: Tape, checker: TheoremChecker, at: float) -> Input:
@@ -76,7 +79,12 @@ def run(old: CompiledMachine, chance: Tape) -> list[Input]:
     checker = TheoremChecker(old)
     first = started(old, context, run_id="r", state=state)
     checker.follow(first)
-    return [first, *play(chance, checker, 60)]
+    return [first, *play(chance, checker, 40)]
+
+
+def cuts(journal: list[Input], seed: int) -> list[int]:
+    """Return after how many inputs a run is judged: all of them, and some on the way."""
+    return sorted({len(journal), *(cut for cut in range(1, len(journal)) if cut % 4 == seed % 4)})
 
 
 def goes_on(new: Definition, journal: list[Input], chance: Tape) -> TheoremChecker:
@@ -92,18 +100,20 @@ def goes_on(new: Definition, journal: list[Input], chance: Tape) -> TheoremCheck
     return checker
 
 
-@in_both_lanes(few=40, many=1_500)
+@in_both_lanes(few=20, many=1_000)
 def test_what_is_judged_to_continue_goes_on_to_an_end(examples: int) -> None:
     """A run that continues is owed the same in the new version, and comes to a declared end, with all theorems."""
     verdicts = Counter[str]()
     for seed in range(examples):
-        old, new = pair(seed)
+        old, new = pair(seed, is_small=False)
         chance = Tape(random.Random(~seed).randbytes(8_000))
         before = CompiledMachine(old)
         journal = run(before, chance)
         checker = TheoremChecker(before)
         for cut, event in enumerate(journal, start=1):
             checker.follow(event)
+            if cut not in cuts(journal, seed):
+                continue
             judged = judge(before, CompiledMachine(new), journal[:cut])
             verdicts[judged.verdict] += 1
             if judged.verdict != "continues":
@@ -119,21 +129,22 @@ def test_what_is_judged_to_continue_goes_on_to_an_end(examples: int) -> None:
     assert {"continues", "snapshot", "stranded"} <= verdicts.keys(), verdicts
 
 
-@in_both_lanes(few=30, many=1_000)
+@in_both_lanes(few=16, many=600)
 def test_where_all_continue_every_run_does(examples: int) -> None:
     """No run, cut after whatever input, is lost where the exploration says that none can be."""
     verdicts = Counter[bool]()
     for seed in range(examples):
-        old, new = pair(seed)
+        old, new = pair(seed, is_small=True)
         before, after = CompiledMachine(old), CompiledMachine(new)
-        found = judge_all(before, after, max_places=3_000)
+        found = judge_all(before, after, max_places=600)
         verdicts[found.continues and old.digest != new.digest] += 1
         if not found.continues:
             continue
-        for number in range(4):
+        for number in range(3):
             journal = run(before, Tape(random.Random(seed * 7 + number).randbytes(4_000)))
-            judged = judge(before, after, journal)
-            assert ("continues", "") == (judged.verdict, judged.why), (seed, number)
-            for cut in range(1, len(journal)):
-                assert "continues" == judge(before, after, journal[:cut]).verdict, (seed, number, cut)
+            for cut in cuts(journal, seed):
+                if fold(before, journal[:cut]).status == "finished":
+                    continue  # an end strands nobody, be it another one now
+                judged = judge(before, after, journal[:cut])
+                assert ("continues", "") == (judged.verdict, judged.why), (seed, number, cut)
     assert verdicts[True], verdicts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, guard, never
+from fsm_orch.proof.versions.rebinding import Renames
 
 SHOP = """
 class Ticket(Context):
@@ -63,3 +64,6 @@ def shop(*changes: str) -> Any:
     }
     exec(SHOP, names)
     return names["Support"]
+
+
+TO_INVOICES = Renames(states={"billing": "invoices"}, handoffs={"to_billing": "to_invoices"})

@@ -6,13 +6,14 @@ run may still be charged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
+from ...amounts import Allowance, Amount
 from ...define.changes import journaled, values_of
 from ...define.context import Context
 from ...errors import ContextError
-from ...kernel.configuration import Ask, Configuration, VisitLog
+from ...kernel.configuration import Configuration, VisitLog
 from .rebinding import NO_RENAMES, Renames
 
 
@@ -20,13 +21,15 @@ class Differs(NamedTuple):
     """Something that is not the same in both versions."""
 
     what: str
-    was: object
-    now: object
+    was: object = None
+    now: object = ""
     place: str = ""
     """Of the machine inside; empty: the run itself."""
 
     def __str__(self) -> str:
         where = f" in {self.place!r}" if self.place else ""
+        if (self.was, self.now) == _HIDDEN:
+            return f"{self.what}{where} is another now"
         return f"{self.what}{where} {'are' if self.what.endswith('s') else 'is'} {self.now!r} now, and was {self.was!r}"
 
 
@@ -47,6 +50,8 @@ def difference(
 
 
 Pair = tuple[str, object, object]
+_HIDDEN = None, ""
+"""What was, and what is, where neither is told, since it may be private."""
 
 
 def _pairs(was: Configuration, now: Configuration, renames: Renames) -> Iterator[Pair]:
@@ -55,18 +60,29 @@ def _pairs(was: Configuration, now: Configuration, renames: Renames) -> Iterator
     yield "the number of hops", was.hops, now.hops
     yield "the visits", {renames.state(name): times for name, times in was.visits.items()}, dict(now.visits)
     yield from _in_context(was.context, now.context)
-    yield "the conversation", renames.said(was.messages), now.messages
-    yield "the books", _books(was), _books(now)
+    if renames.said(was.messages) != now.messages:
+        yield "the conversation", *_HIDDEN
+    yield from _in_books(was, now)
     yield "the active time", was.at, now.at
     if was.visit is not None and now.visit is not None:
         yield from _in_visit(was.visit, now.visit)
 
 
-def _books(now: Configuration) -> tuple[object, ...]:
-    """Return what was charged and what is held, but for a grant: no call was made of it."""
-    ledger = now.ledger
-    held = ledger.reserved if now.visit is None else ledger.reserved - now.visit.grant
-    return ledger.limit, ledger.settled, ledger.overrun, held, now.usage
+def _in_books(was: Configuration, now: Configuration) -> Iterator[Pair]:
+    yield "what it may spend", _told(was.ledger.limit), _told(now.ledger.limit)
+    yield "what was charged", _told(was.ledger.settled), _told(now.ledger.settled)
+    yield "the overrun", _told(was.ledger.overrun), _told(now.ledger.overrun)
+    yield "what calls and parts hold", _told(_held(was)), _told(_held(now))
+    yield "what was used", was.usage, now.usage
+
+
+def _told(amount: Amount | Allowance) -> str:
+    return f"{amount.tokens:,} tokens" + ("" if amount.cost is None else f" and {amount.cost:,} micro-dollars")
+
+
+def _held(now: Configuration) -> Amount:
+    """Return what is reserved, but for a grant: no call was made of it."""
+    return now.ledger.reserved if now.visit is None else now.ledger.reserved - now.visit.grant
 
 
 def _in_context(was: Context, now: Context) -> Iterator[Pair]:
@@ -77,10 +93,12 @@ def _in_context(was: Context, now: Context) -> Iterator[Pair]:
     try:
         one, other = journaled(was, both), journaled(now, both)
     except ContextError as error:
-        yield "the context", str(error), ""
+        yield f"the context, which {error},", *_HIDDEN
         return
     # the name alone: what a field holds may be private
-    yield "the fields that hold the same", both, [name for name in both if one.get(name) == other.get(name)]
+    changed = [name for name in both if one.get(name) != other.get(name)]
+    if changed:
+        yield f"{', '.join(changed)} of the context", *_HIDDEN
 
 
 def _in_visit(was: VisitLog, now: VisitLog) -> Iterator[Pair]:
@@ -92,8 +110,8 @@ def _in_visit(was: VisitLog, now: VisitLog) -> Iterator[Pair]:
     yield "the number of failures", was.failures, now.failures
     yield "the number of refusals", len(was.refusals), len(now.refusals)  # why is told by the version that goes on
     yield "the start of the visit", was.since, now.since
-    yield "the round", was.round, now.round
     yield "the number of asks", len(was.asks), len(now.asks)
+    yield "whether a round is under way", was.round is not None, now.round is not None
     yield "what must be answered", was.is_answered, now.is_answered
 
 
@@ -102,18 +120,18 @@ def _in_asks(was: Configuration, now: Configuration, place: str) -> Differs | No
     assert now.visit is not None
     for number, ask in was.visit.asks.items():
         other = now.visit.asks[number]
-        mine, theirs = _without_child(ask), _without_child(other)
-        if mine != theirs:
-            name = next(name for name, value in mine.items() if value != theirs[name])
-            return Differs(f"the {name.removeprefix('is_')} of ask {number}", mine[name], theirs[name], place)
-        if ask.child is not None and other.child is not None:
-            part = getattr(ask.request, "part", "")
-            inside = f"{place}.{was.state}.{part}".removeprefix(".")
-            if (found := difference(ask.child, other.child, NO_RENAMES, inside)) is not None:
-                return found
-    return None
+        for name in ask.__struct_fields__:
+            if name != "child" and getattr(ask, name) != getattr(other, name):
+                return Differs(f"{_ASKS.get(name, name)} of ask {number}", place=place)
+        if ask.child is None or other.child is None:
+            if ask.child is not other.child:
+                return Differs(f"the machine that runs for ask {number}", place=place)
+            continue
+        inside = f"{place}.{was.state}.{getattr(ask.request, 'part', '')}".removeprefix(".")
+        if (found := difference(ask.child, other.child, NO_RENAMES, inside)) is not None:
+            return found
+    return None if was.visit.round == now.visit.round else Differs("the round", place=place)
 
 
-def _without_child(ask: Ask) -> Mapping[str, Any]:
-    held = {name: getattr(ask, name) for name in ask.__struct_fields__ if name != "child"}
-    return {**held, "part under way": ask.child is not None}
+_ASKS = {"is_gated": "whether a human has yet to approve", "ok": "whether all went well", "value": "the result"}
+"""What may be another of an ask, in words."""

@@ -183,31 +183,26 @@ class _Search:
         position, now = (source.position, source.now) if source else (None, None)
         results = list(self._joint.take(position, now, event))
         self.steps += len(results)
-        kept = {self._key_of(each, source) for each in results if each.now is not None}
         for each in results:
-            key = self._key_of(each, source)
             # of two answers of a guard that nobody knows, one leaves the run where it is: it goes on so, in doubt
-            if each.is_assumed and each.now is None and key in kept and each.why:
+            is_open = each.is_assumed and any(_are_split(each, other) for other in results)
+            if is_open and each.now is None:
                 continue
-            place = self._placed(source, event, each)
-            if place is not None:
+            if (place := self._placed(source, event, each, is_open=is_open)) is not None:
                 yield place
-
-    def _key_of(self, each: Both, source: _Place | None) -> Hashable:
-        after = each.moved.position
-        return self._play.key(after), after.now.hops, self._written(source, each)
 
     def _written(self, source: _Place | None, each: Both) -> frozenset[str]:
         before = source.written if source else frozenset[str]()
         return before.union(*(r.written for r in each.moved.records if isinstance(r, HandedOff)))
 
-    def _placed(self, source: _Place | None, event: Input, each: Both) -> _Place | None:
+    def _placed(self, source: _Place | None, event: Input, each: Both, *, is_open: bool) -> _Place | None:
         position, written = each.moved.position, self._written(source, each)
         is_over = position.now.status == "finished"
         if is_over and not self._is_inside:
             return None  # nobody is stranded there
-        why = (source.why if source else self._lost or self._unpriced) or each.why or self._broken(position)
-        doubt = (source.doubt if source else self._doubt) or self._doubted(source, each)
+        doubt = (source.doubt if source else self._doubt) or self._doubted(source, is_open=is_open)
+        broken = None if doubt else self._broken(position)  # of a policy, on a way that nobody knows to be one
+        why = (source.why if source else self._lost or self._unpriced) or each.why or broken
         verdict, told = self._verdict(position, written, why or each.held, doubt)
         now = position.now
         # without why: a place that is lost for two reasons is one place
@@ -236,8 +231,8 @@ class _Search:
                 return f"it has broken {automaton.policy}, which the new version promises"
         return None
 
-    def _doubted(self, source: _Place | None, each: Both) -> str | None:
-        if each.is_assumed:
+    def _doubted(self, source: _Place | None, *, is_open: bool) -> str | None:
+        if is_open:
             return "a guard of the new version reads what is not known of it"
         if source is not None and source.position.now.state in self._doubts:
             return self._doubts[source.position.now.state]
@@ -290,3 +285,8 @@ class _Search:
             inputs=tuple(event for event, _ in steps),
             places=places,
         )
+
+
+def _are_split(one: Both, other: Both) -> bool:
+    """Return whether two results are the same in the old version, and in one of them alone in the new one too."""
+    return (one.now is None) != (other.now is None) and one.moved.position.now == other.moved.position.now

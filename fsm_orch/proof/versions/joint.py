@@ -18,6 +18,7 @@ from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.states import NONE_OF_THESE, Handoff
+from ...define.subject import Atom
 from ...errors import Finding, StepError
 from ...kernel.begin import started
 from ...kernel.configuration import Configuration
@@ -36,7 +37,7 @@ from ..explore.uses import Spoken
 from .alike import difference
 from .kept import why_not_due
 from .rebinding import Renames, rebound, shares_kept
-from .twins import Twins, twins_of, with_twins
+from .same_guard import aliases, under
 
 
 class Both(NamedTuple):
@@ -66,16 +67,17 @@ class Joint:
         self, old: CompiledMachine, new: Definition, renames: Renames, limits: Limits, new_limits: Limits
     ) -> None:
         definition = old.definition
-        self._renames, self.new_definition = renames, new
-        old_leaves = set(leaves_of(guards(definition, ())))
-        # one that stands in both is asked once, so it answers the same in both
+        self._renames = renames
+        self._asked: dict[Guard[Any], Guard[Any]] = {}
         asked = leaves_of(guards(new, new.policies))
-        self._twins = twins_of(old_leaves, asked, (definition.context, new.context))
-        homes = {leaf: new.context for leaf in asked if leaf not in old_leaves and leaf not in self._twins}
+        # one that is the same in both is asked once, so it answers the same in both
+        known = leaves_of((*guards(definition, ()), *guards(definition, definition.policies)))
+        self._alias = aliases(known, asked, (definition.context, new.context))
+        homes = {leaf: new.context for leaf in asked if leaf not in self._alias}
         self._only_new = frozenset(homes)
         context = joined(definition.context, new.context)
         explored = dataclasses.replace(definition, context=context)
-        policies = tuple(_with_twins(policy, self._twins) for policy in new.policies)
+        policies = tuple(_asking(policy, self._alias) for policy in new.policies)
         self.play = _Both(explored, limits, old.prices, policies, renames, homes)
         self.old = self.play.compiled
         self.new = self._compiled(new, new_limits)
@@ -96,7 +98,11 @@ class Joint:
     def _answer(self, handoff: Handoff, context: Context) -> GuardAnswer:
         if handoff.guard is None:
             return GuardAnswer(holds=True)
-        return self.play.oracle.answer(with_twins(handoff.guard, self._twins), handoff, context)
+        return self.play.oracle.answer(self._known_as(handoff.guard), handoff, context)
+
+    def _known_as(self, guard: Guard[Any]) -> Guard[Any]:
+        # the oracle remembers answers by the guard itself
+        return self._asked.setdefault(guard, under(guard, self._alias))
 
     def take(self, position: Position | None, now: Configuration | None, event: Input) -> Iterator[Both]:
         """Take an input in both versions; yield every result that opaque guards allow.
@@ -163,13 +169,13 @@ class _Both(Play):
         )
 
 
-def _with_twins(policy: Policy, twins: Twins) -> Policy:
-    """Return a policy of the new version, which asks the guards of the old one where they are the same."""
-    subject, other = (
-        tuple(with_twins(atom, twins) if isinstance(atom, Guard) else atom for atom in side)
-        for side in (policy.subject, policy.other)
-    )
-    return dataclasses.replace(policy, subject=subject, other=other)
+def _asking(policy: Policy, alias: Mapping[Guard[Any], Guard[Any]]) -> Policy:
+    """Return a policy that asks guards of the old version in the place of those that answer alike."""
+
+    def known(atoms: tuple[Atom, ...]) -> tuple[Atom, ...]:
+        return tuple([under(atom, alias) if isinstance(atom, Guard) else atom for atom in atoms])
+
+    return dataclasses.replace(policy, subject=known(policy.subject), other=known(policy.other))
 
 
 def _under(side: Any, was: Mapping[str, str]) -> Any:

@@ -1,7 +1,7 @@
 """Whether a run could stand in a new version of its machine as it is, though that one would not have led it there.
 
-That is what a snapshot of it would need. It proves nothing: see `why no run is moved` in the docs. It tells runs that
-somebody could think about from those of which nothing is left in the new version.
+That is what a snapshot of it would need. It proves nothing: see "When a machine changes" in the docs. It tells runs
+that somebody could think about from those of which nothing is left in the new version.
 """
 
 from __future__ import annotations

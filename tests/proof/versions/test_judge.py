@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.versions import shop
+from support.versions import TO_INVOICES, shop
 
 from fsm_orch.errors import StepError
 from fsm_orch.kernel import inputs
@@ -31,9 +31,6 @@ def judged(*changes: str, renames: Renames | None = None) -> list[Judged]:
     return [judge(old, new, journal[:cut], renames=renames or Renames()) for cut in range(1, len(journal) + 1)]
 
 
-TO_INVOICES = Renames(states={"billing": "invoices"}, handoffs={"to_billing": "to_invoices"})
-
-
 @pytest.mark.parametrize(
     ("change", "verdicts"),
     [
@@ -41,7 +38,7 @@ TO_INVOICES = Renames(states={"billing": "invoices"}, handoffs={"to_billing": "t
         ("prompt", "cccc"),
         ("added", "cccc"),
         ("removed", "cccs"),
-        ("newread", "cs..".replace(".", "p")),
+        ("newread", "cspp"),
         ("required", "ssss"),
         ("tighter", "ccss"),
         ("guardbody", "cccc"),
