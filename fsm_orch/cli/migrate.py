@@ -115,7 +115,7 @@ def _way(**given: bool) -> Way:
     Raises CommandError: if several things are to be done.
     """
     ways: dict[str, Way] = {"pin": "pin", "land": "land", "apply": "apply"}
-    said = [ways[name] for name, is_given in given.items() if is_given]
+    said: list[Way] = [ways[name] for name, is_given in given.items() if is_given]
     if len(said) > 1:
         raise CommandError(f"{' and '.join(f'--{way}' for way in said)} are two things: do one, and then the other")
     return said[0] if said else "pin"
