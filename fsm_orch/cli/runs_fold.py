@@ -21,6 +21,7 @@ from ..kernel.records import Record
 from ..kernel.step import step
 from ..run.cuts import Cut, cuts
 from ..run.head import check_head
+from ..run.rebound import told
 from ..run.result import Hop, path_of
 from ..run.waiting import Question, asked_in
 from ..store.values import Listed
@@ -104,6 +105,11 @@ def folded(definition: Definition, run: Listed, journal: Sequence[Input], *, at:
     Raises Drifted: if it folds to something else than when it was stored.
     """
     if run.digest != definition.digest:
+        if run.rebound:
+            raise CommandError(
+                f"{told(run.run_id, run.rebound[-1])}, and {definition.name} is here {definition.digest[:12]!r}: "
+                "name the module of the version that it was rebound to"
+            )
         raise CommandError(
             f"run {run.run_id!r} was started on digest {run.digest[:12]!r}, and {definition.name} is now "
             f"{definition.digest[:12]!r}: take the code that it was started with, and name its module as it was named "

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import to_builtins
-from msgspec.structs import asdict
 from rich.console import Console
 from rich.text import Text
 
@@ -97,6 +96,5 @@ def _until(head: Head, now_s: float) -> str:
 
 def as_json(run: Listed) -> dict[str, Any]:
     """Return a run as JSON, the fields of its head among its own."""
-    row = asdict(run)
-    origin = to_builtins(row.pop("origin"))
-    return {"run_id": row.pop("run_id"), **asdict(row.pop("head")), **row, "origin": origin}
+    row = to_builtins(run)
+    return {"run_id": row.pop("run_id"), **row.pop("head"), **row}

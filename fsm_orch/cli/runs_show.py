@@ -38,6 +38,10 @@ def _stored(run: Listed, now_s: float) -> _Lines:
     began, last = span(now_s - run.began_at), span(now_s - run.stored_at)
     yield "began", f"{moment(run.began_at)} ({began} ago), last stored {last} ago"
     yield "machine", f"digest {run.digest[:12]}"
+    for to in run.rebound:
+        names = [f"{was} → {now}" for kind in (to.renames.states, to.renames.handoffs) for was, now in kind.items()]
+        told = f"from {to.was[:12]} to {to.digest[:12]} on {moment(to.at)}, after {number_of(to.inputs, 'input')}"
+        yield "rebound", "; ".join([told, *names])
     if run.thread_id is not None:
         yield "thread", run.thread_id
     if run.tenant is not None:

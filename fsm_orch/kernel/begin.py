@@ -178,7 +178,7 @@ def _differences(compiled: CompiledMachine, event: inputs.Started) -> list[str]:
         name = definition.name
         differs.append(f"on definition {event.digest[:12]!r}, and {name} is now {definition.digest[:12]!r}")
     if event.kernel != VERSION:
-        differs.append(f"on kernel {event.kernel}, and this is kernel {VERSION}")
+        differs.append(f"on kernel {event.kernel}, and this is kernel {VERSION}, of another version of fsm_orch")
     if event.limits != limits:
         differs.append(f"within {event.limits!r}, and the limits here are {limits!r}")
     prices, shares = compiled.terms

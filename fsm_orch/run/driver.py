@@ -29,7 +29,7 @@ from .delta import OnDelta, Reader
 from .drive import Perform, drive
 from .driven import Driven, Place
 from .forked import ForkedRun
-from .head import check_head
+from .head import check_head, folding
 from .ids import new_epoch
 from .inbox import Inbox
 from .lease import Heart, let_go
@@ -37,6 +37,7 @@ from .lineage import lineage
 from .loading import checked, claimed, loaded, not_known
 from .outlast import outlasted
 from .raised import Raised, told
+from .rebound import check_bound
 from .servers import Needs, connected, needs_of
 from .tool import use
 from .unread import check_unread
@@ -189,6 +190,7 @@ class Driver:
                     journal = await loaded(store, run_id)
                     if not journal:  # it had ended, and was forgotten after the claim
                         raise not_known(run_id)
+                    await check_bound(store, self.compiled, journal[0])
                     compiled = start.compiled_for(self.compiled, journal[0])
                     # one that is to be landed reads nothing more
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked
@@ -201,7 +203,8 @@ class Driver:
                             has_effects=effects or claim.origin.effects,
                             wall=self.wall_clock,
                         )
-                    run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard, made=made)
+                    with folding(compiled, journal):
+                        run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard, made=made)
                     resume.note_begun(run, claim)
                     if goes_on:
                         check_unread(compiled, run.now)

@@ -9,10 +9,12 @@ from ..errors import AnswerError, LeaseHeld, LeaseLost, StartError
 from ..kernel.engine import CompiledMachine
 from . import start
 from .driver import Driver
+from .head import folding
 from .ids import random_id
 from .inbox import CANCELLED, check_folded
 from .lease import let_go
 from .loading import asked, checked, loaded, not_known
+from .rebound import check_bound
 from .resume import take_over
 from .unread import check_unread
 from .waiting import Question, answered, chosen, is_given_already
@@ -125,11 +127,14 @@ async def looked_at(driver: Driver, run_id: str) -> Run:
 
     Raises StartError: if the store does not know it.
     """
-    journal = await loaded(checked(driver.store), run_id)
+    store = checked(driver.store)
+    journal = await loaded(store, run_id)
     if not journal:
         raise not_known(run_id)
+    await check_bound(store, driver.compiled, journal[0])
     compiled = start.compiled_for(driver.compiled, journal[0])
-    return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True)
+    with folding(compiled, journal):
+        return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True)
 
 
 async def _stored(run: Run) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from ..errors import Drifted
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ..errors import Drifted, StepError
 from ..kernel.configuration import Configuration
 from ..kernel.due import due
 from ..kernel.effects import AskHuman
 from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Input
+from ..kernel.step import fold
 from ..kernel.tree import levels
 from ..store.values import Head
 
@@ -38,6 +43,26 @@ def check_head(compiled: CompiledMachine, now: Configuration, stored: Head) -> N
             f"the journal of run {now.run_id!r} was stored at {_told(stored)}, and folds to {_told(folded)}: a guard "
             "or other code has changed since, and nothing is driven. Resume it with the code that it was run with"
         )
+
+
+@contextmanager
+def folding(compiled: CompiledMachine, journal: Sequence[Input]) -> Iterator[None]:
+    """Fold the journal of a stored run inside the block.
+
+    Raises StepError: if it began on another machine or kernel than this, or otherwise.
+    Raises Drifted: if it began on this one, and does not fold any more.
+    """
+    try:
+        yield
+    except Drifted:
+        raise
+    except StepError as error:
+        fold(compiled, journal[:1])  # whose error says how it began
+        run_id = getattr(journal[0], "run_id", "")
+        raise Drifted(
+            f"the journal of run {run_id!r} does not fold any more: {error}. A guard or other code has changed since, "
+            "or it is damaged, and nothing is driven. Resume it with the code that it was run with"
+        ) from error
 
 
 def _told(head: Head) -> str:

@@ -3,11 +3,12 @@
 from ..errors import LeaseHeld, LeaseLost, StoreError, TooLittleLeft
 from ..kernel.codec import input_from_json, to_json
 from ..kernel.inputs import Input
+from ..kernel.renames import Renames
 from .base import Store
 from .coded import Codec, Place
 from .memory import MemoryStore
 from .named import store_at
-from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, Post
+from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, Post, Rebound
 
 __all__ = [
     "Claim",
@@ -24,6 +25,8 @@ __all__ = [
     "PaidResponse",
     "Place",
     "Post",
+    "Rebound",
+    "Renames",
     "Store",
     "StoreError",
     "TooLittleLeft",

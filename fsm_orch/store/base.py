@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from ..amounts import Amount
 from ..kernel.inputs import Input
+from ..kernel.renames import NO_RENAMES, Renames
+from ..kernel.terms import Terms
 from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, RunStatus
 
 PAGE = 50
@@ -92,7 +94,7 @@ class Store(Protocol):
         ...
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
-        """Return a whole journal; empty if the run is not known."""
+        """Return a whole journal, as the version reads it that it was rebound to; empty if the run is not known."""
         ...
 
     async def claim(self, run_id: str) -> Claim | None:
@@ -129,6 +131,35 @@ class Store(Protocol):
                 next is told that it was taken.
             unless_news: keep it if something has come for it, and return that: else nobody would look at what came just
                 before. Whoever posts and then claims in vain can so rely on its owner.
+        """
+        ...
+
+    async def rebind(
+        self,
+        run_id: str,
+        digest: str,
+        *,
+        was: str,
+        inputs: int,
+        renames: Renames = NO_RENAMES,
+        terms: Terms | None = None,
+    ) -> None:
+        """Have a run go on with another version of its machine. What is stored of it stays as it is.
+
+        `load` gives its journal with the new digest and the new names from now on, and lists and claims go by them. Who
+        drove it before, and was thought dead, writes nothing more: the epoch rises. To say the same again changes
+        nothing.
+
+        Args:
+            digest: of the definition with which it goes on.
+            was: the digest that it has.
+            inputs: how many inputs were judged: if others came since, it is to be judged again.
+            renames: what the new version calls states and handoffs.
+            terms: the prices and shares that it has in the new version; None: those that it has.
+
+        Raises LeaseHeld: if a worker drives it, and beats; this one too.
+        Raises StoreError: if the run is not known, has ended or gone on since, has another digest, or has an answer in
+            its inbox, which was given to the old version.
         """
         ...
 

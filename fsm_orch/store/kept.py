@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf
 
+from msgspec.structs import replace
+
 from ..kernel.inputs import Input, Started
-from .values import RELEASED, Head, Listed, News, Origin, PaidResponse, Post
+from .rebound import Bound
+from .values import RELEASED, Head, Listed, News, Origin, PaidResponse, Post, Rebound
 
 
 @dataclass
@@ -25,6 +28,37 @@ class Kept:
     folded: set[str] = field(default_factory=set)
     """The questions whose posted answers are in the journal."""
     is_cancel_asked: bool = False
+    rebound: tuple[Rebound, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The digest of the definition with which it goes on."""
+        if self.rebound:
+            return self.rebound[-1].digest
+        first = self.journal[0]
+        return first.digest if isinstance(first, Started) else ""
+
+    def bound(self, *, is_alive: bool) -> Bound:
+        """Return what is asked of it when it is to be rebound.
+
+        Args:
+            is_alive: whether its owner is.
+        """
+        return Bound(
+            digest=self.digest,
+            status=self.head.status,
+            inputs=len(self.journal),
+            owner=self.owner,
+            is_alive=is_alive,
+            has_posts=bool(self.news("").posts),
+        )
+
+    def rebind(self, to: Rebound) -> None:
+        """Have it go on with another version, for whoever claims it next."""
+        self.owner, self.epoch = self.bound(is_alive=False).left_to, self.epoch + 1
+        self.head = replace(self.head, state=to.renames.state(self.head.state))
+        self.rebound += (to,)
+
     origin: Origin | None = None
 
     @property
@@ -60,7 +94,8 @@ class Kept:
         return Listed(
             run_id=run_id,
             head=self.head,
-            digest=of.digest,
+            digest=self.digest,
+            rebound=self.rebound,
             thread_id=of.thread_id,
             tenant=of.tenant,
             inputs=len(self.journal),

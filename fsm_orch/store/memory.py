@@ -16,10 +16,27 @@ from msgspec.json import decode
 from ..amounts import NOTHING, Amount
 from ..clock import Clock
 from ..kernel.inputs import Answered, Input
+from ..kernel.renames import NO_RENAMES, Renames
+from ..kernel.terms import Terms
 from .base import PAGE
 from .kept import Kept, asks_until
+from .rebound import as_rebound, is_done, objection
 from .refusals import json_of, lease_held, lease_lost, nobody_asks, run_id_taken
-from .values import RELEASED, UNCLAIMED, Claim, Head, Hold, Listed, News, Origin, PaidResponse, Post, RunStatus, moved
+from .values import (
+    RELEASED,
+    UNCLAIMED,
+    Claim,
+    Head,
+    Hold,
+    Listed,
+    News,
+    Origin,
+    PaidResponse,
+    Post,
+    Rebound,
+    RunStatus,
+    moved,
+)
 
 
 class MemoryStore:
@@ -139,7 +156,7 @@ class MemoryStore:
         """Return a whole journal; empty if the run is not known."""
         with self._lock:
             kept = self._kept.get(run_id)
-            return () if kept is None else tuple(kept.journal)
+            return () if kept is None else as_rebound(kept.journal, kept.rebound)
 
     async def claim(self, run_id: str) -> Claim | None:
         """Own a run from now on, in a new epoch; None if it is not known.
@@ -196,6 +213,33 @@ class MemoryStore:
         kept = self._kept.get(run_id)
         is_mine = kept is not None and (kept.owner, kept.epoch) == (self._owner, epoch)
         return kept if kept is not None and is_mine and kept.head.status != "finished" else None
+
+    async def rebind(
+        self,
+        run_id: str,
+        digest: str,
+        *,
+        was: str,
+        inputs: int,
+        renames: Renames = NO_RENAMES,
+        terms: Terms | None = None,
+    ) -> None:
+        """Have a run go on with another version of its machine, as `Store.rebind` does.
+
+        Raises LeaseHeld: if a worker drives it, and beats.
+        Raises StoreError: if it may not be rebound.
+        """
+        with self._lock:
+            to = Rebound(was=was, digest=digest, inputs=inputs, renames=renames, terms=terms, at=self._wall_clock())
+            kept = self._kept.get(run_id)
+            if kept is not None and is_done(kept.rebound, to):
+                return
+            run = None if kept is None else kept.bound(is_alive=self._is_alive(kept.owner))
+            refused = objection(run_id, run, to)
+            if refused is not None:
+                raise refused
+            assert kept is not None  # or that would have been said
+            kept.rebind(to)
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""

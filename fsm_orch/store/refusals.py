@@ -43,6 +43,11 @@ def nobody_asks(run_id: str) -> StoreError:
     return StoreError(f"run {run_id!r} takes no answer: it is not known, or has finished")
 
 
+def not_rebound(run_id: str, why: str) -> StoreError:
+    """Return what is said of a run that stays with its version."""
+    return StoreError(f"run {run_id!r} was not rebound, and nothing has changed: {why}")
+
+
 def json_of(answer: Any) -> bytes:
     """Return an answer as JSON.
 

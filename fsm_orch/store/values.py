@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from ..amounts import NOTHING, Amount
 from ..errors import StoreError, TooLittleLeft
+from ..kernel.renames import NO_RENAMES, Renames
+from ..kernel.terms import Terms
 
 RunStatus = Literal["running", "waiting", "finished"]
 
@@ -134,6 +136,23 @@ RELEASED = "released"
 """The owner of a run that was let go with something open; no worker bears this name."""
 
 
+class Rebound(Struct, frozen=True, kw_only=True):
+    """That a run goes on with another version of its machine: kept beside its journal, which stays as it is."""
+
+    was: str
+    """The digest that it had before."""
+    digest: str
+    """The digest that it has now."""
+    inputs: int
+    """How many inputs it had: what follows them is under the names of the new version."""
+    renames: Renames = NO_RENAMES
+    """The names of the new version under which those inputs are read."""
+    terms: Terms | None = None
+    """Its prices and shares in the new version; None: those that it has, under the new names."""
+    at: float
+    """Seconds of the epoch."""
+
+
 class Origin(Struct, frozen=True, omit_defaults=True):
     """What a fork was made of. It holds nobody's words: what was set in it is in its journal."""
 
@@ -157,7 +176,9 @@ class Listed(Struct, frozen=True, kw_only=True):
     run_id: str
     head: Head
     digest: str = ""
-    """The digest of its definition."""
+    """The digest of its definition, which is the one that it was rebound to last."""
+    rebound: tuple[Rebound, ...] = ()
+    """To which digests it was rebound, the first first."""
     thread_id: str | None = None
     tenant: str | None = None
     inputs: int

@@ -70,6 +70,10 @@ class CrashingStore:
         """Let go of a run; this counts as no write."""
         return await self._store.release(run_id, **options)
 
+    async def rebind(self, run_id: str, digest: str, **options: Any) -> None:
+        """Have a run go on with another version; this counts as no write."""
+        await self._store.rebind(run_id, digest, **options)
+
     async def beat(self) -> tuple[News, ...]:
         """Keep its worker alive; this counts as no write."""
         return await self._store.beat()

@@ -6,12 +6,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.asking import DONE, Claim, Refunds
 from support.desk import BILLING, REFUND, Support, Ticket
 from support.kept import keep
 
 from fsm_orch import Context, Final, Machine, MemoryStore, Runner, ScriptedModel, State, guard
-from fsm_orch.errors import Drifted, LeaseHeld, LeaseLost, StartError
+from fsm_orch.errors import Drifted, LeaseHeld, LeaseLost, StartError, StepError
+from fsm_orch.kernel.inputs import Failed, Started
 from fsm_orch.store import Head, News
 from fsm_orch.testing import virtual_time
 
@@ -144,6 +146,33 @@ async def test_a_guard_that_was_changed_is_found_before_anything_is_driven() -> 
     assert whole.journal[:2] == await store.load("r")
     assert None is (await store.list())[0].owner
     assert Sorts.large is (await Runner(Sorts, store=store.beside(lease_s=60)).resume("r")).state
+
+
+async def test_a_journal_that_does_not_fold_any_more_has_drifted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends earlier in what the guard says now; who resumes it is told that code has changed, and not of an input."""
+    store = MemoryStore()
+    runner = Runner(Sorts, store=store)
+    whole = await Runner(Sorts).run(Number(), run_id="r")
+    await keep(runner, "r", whole.journal[:2])
+    later = [Failed(reason="raised", at=whole.journal[1].at), *whole.journal[1:2]]
+    monkeypatch.setattr(store._kept["r"], "journal", [whole.journal[0], *later, *later])
+
+    with pytest.raises(Drifted, match=r"run 'r' does not fold any more: .*\. A guard or other code has changed"):
+        await runner.resume("r")
+    assert None is (await store.list())[0].owner
+
+
+async def test_a_run_of_another_kernel_is_said_to_be_one() -> None:
+    """It has not drifted: nothing is wrong with its machine."""
+    store = MemoryStore()
+    runner = Runner(Sorts, store=store)
+    whole = await Runner(Sorts).run(Number(), run_id="r")
+    first = whole.journal[0]
+    assert isinstance(first, Started)
+    await store.append("r", 0, [replace(first, kernel=first.kernel - 1)], Head("first"), epoch=1)
+
+    with pytest.raises(StepError, match=r"on kernel \d, and this is kernel \d, of another version of fsm_orch"):
+        await runner.resume("r")
 
 
 async def test_a_run_that_is_not_known_is_not_resumed() -> None:

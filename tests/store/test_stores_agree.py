@@ -17,7 +17,7 @@ from msgspec.structs import asdict
 from fsm_orch.amounts import Amount
 from fsm_orch.errors import StoreError
 from fsm_orch.kernel import inputs
-from fsm_orch.store import Head, Hold, MemoryStore, News, Origin, PaidResponse, Store
+from fsm_orch.store import Head, Hold, MemoryStore, News, Origin, PaidResponse, Renames, Store
 from fsm_orch.store.values import RELEASED
 
 RUNS = st.sampled_from("ab")
@@ -116,6 +116,12 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
         def post(self, who: int, run: str, question: str, id: str, answer: Any) -> None:
             self.both(who, lambda store: store.post(run, question, id, answer, who=id))
 
+        @rule(who=WHO, run=RUNS, was=DIGESTS, digest=DIGESTS, count=st.integers(0, 3),
+              states=st.sampled_from([{}, {"s": "t"}]))  # fmt: skip
+        def rebind(self, who: int, run: str, was: str, digest: str, count: int, states: dict[str, str]) -> None:
+            names = Renames(states=states)
+            self.both(who, lambda store: store.rebind(run, digest, was=was, inputs=count, renames=names))
+
         @rule(who=WHO, run=RUNS)
         def ask_cancel(self, who: int, run: str) -> None:
             self.both(who, lambda store: store.ask_cancel(run))
@@ -159,6 +165,7 @@ OWN = {
     "taken_from": lambda name: name if name == RELEASED else bool(name),
     "began_at": lambda _: None,
     "stored_at": lambda _: None,
+    "at": lambda _: None,
 }
 """What two stores name by their own names and clocks, and what of it they share."""
 

@@ -7,54 +7,19 @@ Stored bytes never change: a journal is read so, and not written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ...amounts import Amount, Price
 from ...define.definition import Definition
 from ...define.worst import machines_in, shares_of
 from ...errors import StepError
-from ...kernel.inputs import Input, Overspent, Replied, Started
+from ...kernel.inputs import Input, Started
+from ...kernel.renames import NO_RENAMES, Renames, renamed
 from ...kernel.terms import read_prices, read_shares, terms
 from ...limits import Limits
-from ...messages import Message
 
-V = TypeVar("V")
-
-
-class Renames(Struct, frozen=True):
-    """What is called otherwise in the new version of a machine: by its old name, the new one.
-
-    Names inside parts stay as they are.
-    """
-
-    states: Mapping[str, str] = field(default_factory=dict)
-    """States and final states."""
-    handoffs: Mapping[str, str] = field(default_factory=dict)
-
-    def state(self, name: str) -> str:
-        """Return what a state is called in the new version."""
-        return self.states.get(name, name)
-
-    def handoff(self, name: str) -> str:
-        """Return what a handoff is called in the new version."""
-        return self.handoffs.get(name, name)
-
-    def place(self, place: str) -> str:
-        """Return where `state`, `state.part` or what is deeper inside is in the new version."""
-        state, dot, inside = place.partition(".")
-        return f"{self.state(state)}{dot}{inside}"
-
-    def said(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        """Return messages under the new names of the agents that wrote them, which find their own by these."""
-        if not any(message.agent in self.states for message in messages):
-            return messages
-        return tuple([replace(m, agent=None if m.agent is None else self.state(m.agent)) for m in messages])
-
-
-NO_RENAMES = Renames()
+__all__ = ["NO_RENAMES", "Renames", "calls_in", "rebound", "rebound_all", "shares_kept"]
 
 
 def rebound(definition: Definition, event: Input, renames: Renames = NO_RENAMES) -> Input:
@@ -67,16 +32,8 @@ def rebound(definition: Definition, event: Input, renames: Renames = NO_RENAMES)
 
     Raises StepError: if a price in it is none.
     """
-    if isinstance(event, Started):
-        return _started(definition, event, renames)
-    if event.path:
-        return event
-    if isinstance(event, Replied) and (event.handoff is not None or event.messages):
-        handoff = None if event.handoff is None else renames.handoff(event.handoff)
-        return replace(event, handoff=handoff, messages=renames.said(event.messages))
-    if isinstance(event, Overspent):
-        return replace(event, source=renames.state(event.source))
-    return event
+    read = renamed(event, renames)
+    return _started(definition, read) if isinstance(read, Started) else read
 
 
 def rebound_all(definition: Definition, journal: Iterable[Input], renames: Renames = NO_RENAMES) -> tuple[Input, ...]:
@@ -90,14 +47,14 @@ def rebound_all(definition: Definition, journal: Iterable[Input], renames: Renam
     return tuple([rebound(definition, event, renames) for event in journal])
 
 
-def _started(definition: Definition, first: Started, renames: Renames) -> Started:
+def _started(definition: Definition, first: Started) -> Started:
     """Return the start of a run on another version.
 
     A price is only kept of what makes calls; what has none in the journal costs nothing in the books, as ever.
     """
     calling = set(calls_in(definition))
-    prices = {place: rate for place, rate in _placed(first.prices, renames).items() if place in calling}
-    kept = _placed(read_shares(first.shares), renames)
+    prices = {place: rate for place, rate in first.prices.items() if place in calling}
+    kept = read_shares(first.shares)
     try:
         shares = shares_kept(definition, kept, read_prices(prices))
     except ValueError as error:
@@ -105,10 +62,7 @@ def _started(definition: Definition, first: Started, renames: Renames) -> Starte
     return replace(
         first,
         digest=definition.digest,
-        state=None if first.state is None else renames.state(first.state),
-        messages=renames.said(first.messages),
         prices=prices,
-        models=_placed(first.models, renames),
         shares=terms({}, shares).shares,
     )
 
@@ -127,10 +81,6 @@ def shares_kept(definition: Definition, kept: Mapping[str, Amount], prices: Mapp
 def _within(share: Amount, limits: Limits) -> Amount:
     most = limits.cost_micros
     return Amount(min(share.tokens, limits.tokens), share.cost if most is None else min(share.cost, most))
-
-
-def _placed(by_place: Mapping[str, V], renames: Renames) -> dict[str, V]:
-    return {renames.place(place): value for place, value in by_place.items()}
 
 
 def calls_in(definition: Definition) -> Iterator[str]:

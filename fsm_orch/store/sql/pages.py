@@ -7,11 +7,10 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec.structs import asdict
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
 from ...errors import StoreError
-from ..values import RELEASED, Head, Listed, Origin
+from ..values import RELEASED, Head, Listed, Origin, Rebound
 from .dialect import Statement, among, bound, is_alive, now, text_of
 from .schema import CANCELS, NEWS, OPEN, RUNNING, posts, runs, workers
 
@@ -69,15 +68,15 @@ def claimable(dialect: str) -> ClauseElement:
     return sa.select(*_columns(dialect)).where(r.id.in_(sa.select(found.c.id))).order_by(*first).limit(limit)
 
 
-def checked(row: tuple[Any, ...]) -> Listed:
+def checked(row: tuple[Any, ...], rebound: tuple[Rebound, ...]) -> Listed:
     """Return a row of a list for a person, once it was checked.
 
     Raises StoreError: if it holds what no store would write. A worker reads it all the same, or nobody would be driven.
     """
-    found = listed(row)
+    found = listed(row, rebound)
     try:
-        whole = found.origin and asdict(found.origin)
-        return msgspec.convert(asdict(found) | {"head": asdict(found.head), "origin": whole}, Listed)
+        # bytes as they are: a column of text that holds them was not written by a store
+        return msgspec.convert(msgspec.to_builtins(found, builtin_types=(bytes,)), Listed)
     except msgspec.ValidationError as error:
         raise StoreError(
             f"the row of run {found.run_id!r} in {runs.name} cannot be read, it was changed by something else than a "
@@ -85,14 +84,19 @@ def checked(row: tuple[Any, ...]) -> Listed:
         ) from None
 
 
-def listed(row: tuple[Any, ...]) -> Listed:
-    """Return a row of a list."""
+def listed(row: tuple[Any, ...], rebound: tuple[Rebound, ...]) -> Listed:
+    """Return a row of a list.
+
+    Args:
+        rebound: to what its run was rebound.
+    """
     run_id, state, status, hops, tokens, expires_at, digest, thread_id, tenant, inputs, epoch, owner, *rest = row
     is_driven, is_cancel_asked, began_at, stored_at, origin = rest
     return Listed(
         run_id=run_id,
         head=Head(state, status, hops, tokens, expires_at),
         digest=digest,
+        rebound=rebound,
         thread_id=thread_id,
         tenant=tenant,
         inputs=inputs,

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 VERSION_TABLE = "fsm_version"
 """Where Alembic writes down how far a database was migrated."""
 
-VERSION = "0003"
+VERSION = "0004"
 """The newest of `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -56,6 +56,20 @@ inputs = sa.Table(
     sa.Column("run_id", sa.Text, primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("body", sa.Text, nullable=False),  # the public JSON of an input; never changed
+    sqlite_with_rowid=False,
+)
+
+rebindings = sa.Table(
+    "fsm_rebindings",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("was", sa.Text, nullable=False),  # digests
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("inputs", sa.Integer, nullable=False),  # how many were stored
+    sa.Column("renames", sa.Text, nullable=False),  # JSON
+    sa.Column("terms", sa.Text, nullable=False),
+    sa.Column("rebound_at", sa.Double, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -11,7 +11,7 @@ from sqlalchemy.sql import ClauseElement
 
 from .dialect import Statement, among, bound, is_alive, now, text_of
 from .pages import claimable
-from .schema import OPEN, VERSION_TABLE, accounts, inputs, posts, responses, runs, workers
+from .schema import OPEN, VERSION_TABLE, accounts, inputs, posts, rebindings, responses, runs, workers
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,12 @@ class Statements:
     news: Statement
     posts: Statement
     """The answers to some runs that no append has folded."""
+    bound: Statement
+    """A run as it is judged when it is to be rebound, locked."""
+    rebind: Statement
+    add_rebinding: Statement
+    rebindings: Statement
+    """Those of some runs."""
     beat: Statement
     bury: Statement
     """Forgets workers whose lease has been over for long."""
@@ -66,6 +72,7 @@ class Statements:
     forget_inputs: Statement
     forget_responses: Statement
     forget_posts: Statement
+    forget_rebindings: Statement
     forget_runs: Statement
 
 
@@ -133,6 +140,16 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "posts": sa.select(posts.c.run_id, posts.c.question, posts.c.id, posts.c.body, posts.c.who)
         .where(among(dialect, posts.c.run_id, "ids"), ~posts.c.is_folded)
         .order_by(posts.c.posted_at, posts.c.question),
+        "bound": sa.select(r.digest, r.status, r.position, r.owner, is_alive(dialect), has_post, r.state)
+        .where(r.id == bound("run_id"))
+        .with_for_update(),
+        "rebind": sa.update(runs)
+        .where(r.id == bound("run_id"))
+        .values(digest=bound("digest"), state=bound("state"), owner=bound("left_to"), epoch=r.epoch + 1),
+        "add_rebinding": sa.insert(rebindings),
+        "rebindings": sa.select(rebindings)
+        .where(among(dialect, rebindings.c.run_id, "ids"))
+        .order_by(rebindings.c.run_id, rebindings.c.number),
         "beat": beat.on_conflict_do_update(index_elements=["id"], set_={"expires_at": beat.excluded.expires_at}),
         "bury": sa.delete(workers).where(workers.c.expires_at < now(dialect) - bound("over_s", sa.Double)),
         "status": sa.select(r.status).where(r.id == bound("run_id")),
@@ -168,6 +185,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "forget_inputs": sa.delete(inputs).where(among(dialect, inputs.c.run_id, "ids")),
         "forget_responses": sa.delete(responses).where(among(dialect, responses.c.run_id, "ids")),
         "forget_posts": sa.delete(posts).where(among(dialect, posts.c.run_id, "ids")),
+        "forget_rebindings": sa.delete(rebindings).where(among(dialect, rebindings.c.run_id, "ids")),
         "forget_runs": sa.delete(runs).where(among(dialect, r.id, "ids")),
     }
 

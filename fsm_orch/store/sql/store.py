@@ -18,16 +18,20 @@ from ...amounts import NOTHING, Amount
 from ...clock import Clock
 from ...kernel.codec import to_json
 from ...kernel.inputs import Answered, Input, Started
+from ...kernel.renames import NO_RENAMES, Renames
+from ...kernel.terms import Terms
 from ..base import LEASE_S, PAGE
 from ..coded import Codec, Coded
+from ..rebound import as_rebound
 from ..refusals import json_of
-from ..values import UNCLAIMED, Claim, Head, Hold, Listed, News, Origin, PaidResponse, RunStatus
+from ..values import UNCLAIMED, Claim, Head, Hold, Listed, News, Origin, PaidResponse, Rebound, RunStatus
 from .appends import Append, Appends
 from .claims import Claims, ToClaim
 from .inbox import Inbox
 from .names import check_names, checked
 from .pages import checked as shown
-from .pages import listed, page
+from .pages import page
+from .rebindings import Rebindings
 from .session import Session
 from .statements import statements
 from .tables import ready
@@ -87,6 +91,7 @@ class SqlStore:
         self._process, self._owner = os.getpid(), secrets.token_hex(8)
         sql, driver, coded = self._statements, self._database.driver, self._coded
         self._inbox = Inbox(sql, driver, coded)
+        self._rebindings = Rebindings(sql, driver)
         self._claims = Claims(sql, driver, self._owner, coded, self._inbox)
         self._appends = Appends(sql, driver, self._owner, coded)
         self._writer: Writer[Work] = Writer(
@@ -176,12 +181,13 @@ class SqlStore:
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
-        sql, coded, of = self._statements, self._coded, {"run_id": checked(run_id)}
+        sql, coded, rebindings, of = self._statements, self._coded, self._rebindings, {"run_id": checked(run_id)}
 
         # here and below without `self`: the writer holds what it did last, and would hold a store that is forgotten
         def load(session: Session) -> tuple[Input, ...]:
             rows = session.rows(sql.load, of)
-            return tuple(coded.input(run_id, position, body) for position, (body,) in enumerate(rows))
+            journal = tuple(coded.input(run_id, position, body) for position, (body,) in enumerate(rows))
+            return as_rebound(journal, rebindings.of(session, [run_id])[run_id])
 
         journal: tuple[Input, ...] = await self._do(load)
         return journal
@@ -200,8 +206,11 @@ class SqlStore:
         """Return runs that nobody drives and somebody should, the one that began first first."""
         sql, named = self._statements, self._database.driver.ids(sorted(digests))
         values = {"digests": named, "expired_before": expired_before, "limit": limit}
-        rows = await self._do(lambda session: session.rows(sql.claimable, values))
-        return [listed(row) for row in rows]
+        rebindings = self._rebindings
+        found: Sequence[Listed] = await self._do(
+            lambda session: rebindings.listed(session, session.rows(sql.claimable, values))
+        )
+        return found
 
     async def release(
         self, run_id: str, *, epoch: int, is_open: bool = False, unless_news: bool = False
@@ -214,6 +223,25 @@ class SqlStore:
         ask = partial(release, run_id=checked(run_id), epoch=epoch)
         kept_by: News | None = await self._do(ask, is_patient=False)
         return kept_by
+
+    async def rebind(
+        self,
+        run_id: str,
+        digest: str,
+        *,
+        was: str,
+        inputs: int,
+        renames: Renames = NO_RENAMES,
+        terms: Terms | None = None,
+    ) -> None:
+        """Have a run go on with another version of its machine, as `Store.rebind` does.
+
+        Raises LeaseHeld: if a worker drives it, and beats.
+        Raises StoreError: if it may not be rebound.
+        """
+        check_names(run_id, digest, was, *renames.states.values())
+        to = Rebound(was=was, digest=digest, inputs=inputs, renames=renames, terms=terms, at=self._wall_clock())
+        await self._do(partial(self._rebindings.rebind, run_id=run_id, to=to))
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""
@@ -269,7 +297,7 @@ class SqlStore:
         values |= {"run_id": run_id, "expired_before": expired_before, "after": after, "limit": limit}
         given = {name for name, value in values.items() if value is not None}
         given |= {"open"} if status in ("running", "waiting") else set()
-        sql, dialect = self._statements, self._database.dialect
+        sql, dialect, rebindings = self._statements, self._database.dialect, self._rebindings
 
         def look(session: Session) -> list[Listed]:
             if after is not None:
@@ -278,7 +306,7 @@ class SqlStore:
                     return []
                 values["began_at"] = place[0][0]
                 given.add("began_at")
-            return [shown(row) for row in session.rows(page(dialect, frozenset(given)), values)]
+            return rebindings.listed(session, session.rows(page(dialect, frozenset(given)), values), shown)
 
         found: Sequence[Listed] = await self._do(look)
         return found
@@ -305,7 +333,8 @@ class SqlStore:
         threads = {thread_id for _, _, thread_id in ended if thread_id is not None}
         last_open = dict(session.rows(sql.last_open, {"threads": ids(sorted(threads))})) if threads else {}
         over = [run_id for run_id, began_at, thread_id in ended if began_at > last_open.get(thread_id, -inf)]
-        for forget in (sql.forget_inputs, sql.forget_responses, sql.forget_posts, sql.forget_runs) if over else ():
+        beside = (sql.forget_inputs, sql.forget_responses, sql.forget_posts, sql.forget_rebindings)
+        for forget in (*beside, sql.forget_runs) if over else ():
             session.each(forget, [{"ids": ids(over)}])
         return len(over), ended[-1][:2] if len(ended) == _FORGOTTEN else None
 

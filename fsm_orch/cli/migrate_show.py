@@ -1,0 +1,113 @@
+"""What `fsm-orch migrate` says of stored runs: of each that does not continue why, how many there are, what to do."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from ..define.wording import number_of
+from ..proof.versions.every import WORST
+from ..proof.versions.judge import Verdict
+from .migrate_all import STYLES, WIDTH
+from .migration import Case, Way
+from .revisions import Version
+from .show import hanging, name_of
+
+
+class Shown:
+    """What became of runs, told one by one.
+
+    Args:
+        out: None: nothing is printed.
+    """
+
+    def __init__(self, out: Console | None) -> None:
+        self._out = out
+        self._counts: Counter[Verdict] = Counter()
+        self._done: Counter[str] = Counter()
+        self._told: list[dict[str, Any]] = []
+        self.is_any_left = False
+        """Whether a run needs the old version from now on."""
+
+    def add(self, case: Case) -> None:
+        """Count a run, and tell of it unless it simply continues."""
+        judged = case.judged
+        self._counts[judged.verdict] += 1
+        self._done[case.done] += bool(case.done)
+        self.is_any_left |= case.is_left
+        if judged.verdict == "continues" and not case.problem:
+            return
+        self._told.append(
+            {
+                "run_id": case.run.run_id,
+                "state": case.run.head.state,
+                "verdict": judged.verdict,
+                "why": judged.why,
+                "path": list(judged.path),
+                "done": case.done or None,
+                "problem": case.problem or None,
+            }
+        )
+        if self._out is not None:
+            _show(self._out, case)
+
+    def end(self, out: Console) -> None:
+        """Print how many there were."""
+        if not self._counts:
+            out.print(Text("no run of the old version is in flight", style="dim"))
+        for verdict in reversed(WORST):
+            if count := self._counts[verdict]:
+                told = Text(f"{verdict:<{WIDTH}}", style=STYLES[verdict])
+                out.print(told.append(number_of(count, "run"), style="default"))
+        for done, count in self._done.items():
+            if count:
+                out.print(Text(f"{number_of(count, 'run')} {done}", style="bold"))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as JSON; of runs that simply continue the number alone."""
+        return {
+            "counts": {verdict: self._counts[verdict] for verdict in reversed(WORST)},
+            "done": {done: count for done, count in self._done.items() if count},
+            "runs": self._told,
+        }
+
+
+def _show(out: Console, case: Case) -> None:
+    line = Text(f"{case.judged.verdict}  ", style=STYLES[case.judged.verdict])
+    line.append(name_of(case.run.run_id), style="bold default")
+    done = f": {case.done}" if case.done else ""
+    path = " → ".join(case.judged.path) or case.run.head.state
+    out.print(line.append(f"  {path}{done}", style="not bold dim"), soft_wrap=True)
+    for label, why in (("why", case.judged.why), ("not done", case.problem)):
+        if why:
+            out.print(hanging(out, f"  {label}: ", why))
+
+
+def advice(old: Version, target: str, way: Way, *, is_any_left: bool, is_same: bool) -> str:
+    """Return what to do next; empty if nothing is.
+
+    Args:
+        target: names the new version.
+        is_any_left: whether a run needs the old version.
+        is_same: whether both versions have one digest.
+    """
+    if is_any_left and is_same:
+        return (
+            "Both versions have one digest, so a worker of the new one takes these runs, and refuses those that do not "
+            "continue (Drifted). Give what has changed another name, and the digest changes too."
+        )
+    if is_any_left:
+        return f"Keep a worker of the old version until its runs have ended: {_worker(old, target)}"
+    return "" if way == "apply" or is_same else "With --store and --apply, runs go on in the new version."
+
+
+def _worker(old: Version, target: str) -> str:
+    before = shlex.quote(old.target)
+    if old.revision is None:
+        return f"fsm-orch worker {shlex.quote(target)} --also {before} --store ..."
+    tree = f"git worktree add --detach ../old {shlex.quote(old.revision)}"
+    return f"{tree} && cd ../old && fsm-orch worker {before} --store ..."
