@@ -19,7 +19,7 @@ from ..run.runner import Runner
 from ..store.base import Store
 from ..store.values import Listed
 
-Outcome = Literal["finished", "waits", "driven elsewhere", "drained", "not known"]
+Outcome = Literal["finished", "waits", "driven already", "drained", "not known"]
 """What became of a delivery. Of one that was drained somebody else must be told; of all others the store tells."""
 
 
@@ -58,7 +58,9 @@ class Runners:
         definitions = [each.definition for each in self.by_digest.values()]
         for definition in [each for each in definitions if each.deps is not None] or definitions:
             given.check_deps(definition, deps)
-        self.is_draining = False
+        self._here: set[str] = set()
+        """The runs that are under way here."""
+        self._is_draining = False
 
     async def enqueue(self, context: Any, options: RunOptions) -> Listed:
         """Store the beginning of a run, and return where it stands; see `Runner.enqueue`."""
@@ -86,16 +88,21 @@ class Runners:
             return "not known"
         if rows[0].digest not in self.by_digest:
             raise StartError(f"run {run_id!r} is of another machine than these runners drive: add one of it to also=")
+        if run_id in self._here:
+            return "driven already"
+        self._here.add(run_id)
         try:
             return await self._drive(self.by_digest[rows[0].digest], rows[0])
         except (LeaseHeld, LeaseLost):
-            return "driven elsewhere"
+            return "driven already"
         except Drained:
             return "drained"
         except StartError:
-            if self.is_draining:  # nothing begins any more
+            if self._is_draining:  # nothing begins any more
                 return "drained"
             raise
+        finally:
+            self._here.remove(run_id)
 
     async def _drive(self, runner: Runner[Any, Any], row: Listed) -> Outcome:
         async with opened(runner.definition, self._deps, row) as deps:
@@ -106,5 +113,5 @@ class Runners:
 
     async def drain(self, grace_s: float) -> None:
         """Drive nothing any more, as `Runner.drain` does."""
-        self.is_draining = True
+        self._is_draining = True
         await asyncio.gather(*(each.drain(grace_s=grace_s) for each in self.by_digest.values()))

@@ -25,3 +25,12 @@ class Approvals(Machine[Favour]):
     late = approve.on_timeout(declined)
     end = tell.to(done, "it is told")
     limits = Limits(tokens=60_000, deadline_s=600, visit_s=60)
+
+
+class Hurried(Machine[Favour]):
+    """Ask a human, who has a second."""
+
+    ask = State(HumanAgent("May they have it?", reads=Favour.name), initial=True, expires_s=1)
+    done, declined, human = Final(), Final(), Final(fallback=True)
+    yes, no = ask.to(done, "yes"), ask.to(declined, "no")
+    late = ask.on_timeout(declined)
