@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +81,13 @@ class Tried:
         (row,) = asyncio.run(self.store.list(run_id=run_id))
         return row
 
+    def paid(self) -> Counter[str]:
+        """Return the tokens that the provider has counted for each run."""
+        paid = Counter[str]()
+        for each in self.provider.completions:
+            paid[str(each.body).partition("<")[2].partition(">")[0]] += each.reported or 0
+        return paid
+
     def journal(self, run_id: str) -> tuple[Input, ...]:
         """Return a journal."""
         return asyncio.run(self.store.load(run_id))
@@ -98,8 +106,11 @@ class Tried:
         return bool(rows) and all(row.head.status == "finished" for row in rows)
 
     def check(self, runs: int) -> int:
-        """Check that each run ended well, that no settled call was sent again, and return how many calls were lost."""
-        all_lost, times = 0, asked(self.provider)
+        """Check that each run ended well, settled no less than was paid, and that no settled call was sent again.
+
+        Return how many calls were lost.
+        """
+        all_lost, times, paid = 0, asked(self.provider), self.paid()
         rows = self.rows()
         assert runs == len(rows)
         assert {("done", "finished")} == {(row.head.state, row.head.status) for row in rows}
@@ -109,6 +120,7 @@ class Tried:
             lost = sum(isinstance(event, inputs.CallSettled) and event.usage is None for event in journal)
             assert 2 + lost == reserved  # each settled call is one that the run needed
             assert 2 <= times[row.run_id] <= reserved  # and whatever was sent was reserved before
+            assert paid[row.run_id] <= row.head.tokens
             all_lost += lost
         return all_lost
 
@@ -221,7 +233,7 @@ def test_a_question_expires_that_nobody_answers(bench: Bench, tmp_path: Path) ->
         tried.hurry()
         wait_until(tried.is_over, lambda: worker.said)
 
-        assert ["ask", "declined"] == [str(step) for step in tried.hurried.replay(tried.journal("h0")).path]
+        assert ["ask -late-> declined"] == [str(step) for step in tried.hurried.replay(tried.journal("h0")).path]
 
 
 def test_a_worker_that_is_drained_hands_its_runs_back(bench: Bench, tmp_path: Path) -> None:
