@@ -9,6 +9,7 @@ import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -57,16 +58,34 @@ class Broken(Machine[Note]):
     done = only.to(end)
 
 
+began = asyncio.Event()
+
+
+async def step(visit: Visit[Note]) -> Any:
+    """Take a second."""
+    began.set()
+    await asyncio.sleep(1)
+    return {}
+
+
+class Steps(Machine[Note]):
+    """Two seconds of work."""
+
+    first, second = State(step, initial=True), State(step)
+    end, lost = Final(), Final(fallback=True)
+    on, done = first.to(second), second.to(end)
+
+
 @pytest.fixture
 def url(request: pytest.FixtureRequest) -> str:
     """Give a database of its own."""
     return postgres().database("dbos")
 
 
-@pytest.fixture
-def store(url: str) -> Iterator[SqlStore]:
-    """Give a store there."""
-    with closing(SqlStore(url, lease_s=1.0)) as made:
+@pytest.fixture(params=["postgresql"])
+def store(url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    """Give a store there, or in a file."""
+    with closing(SqlStore(f"sqlite:///{tmp_path}/runs.db" if request.param == "sqlite" else url, lease_s=1.0)) as made:
         yield made
 
 
@@ -113,6 +132,7 @@ def tickets(url: str) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
+@pytest.mark.parametrize("store", ["postgresql", "sqlite"], indirect=True)
 async def test_what_is_queued_is_driven_and_its_ticket_is_json(url: str, store: SqlStore) -> None:
     """A ticket is named by the run and what was stored of it; whoever queues it twice, or late, makes no second."""
     with closing(DBOSEngine(Runner(Notes, store=store), url=url)) as engine:
@@ -123,6 +143,27 @@ async def test_what_is_queued_is_driven_and_its_ticket_is_json(url: str, store: 
             await engine.enqueue(Note(), run_id="n1")
 
     assert [("n1:1", "SUCCESS", "portable_json")] == tickets(url)
+
+
+async def test_whoever_cancels_the_work_drains_it(url: str, store: SqlStore) -> None:
+    """What is under way may end, and counts; the run is free, has not landed, and goes on by the same ticket."""
+    with closing(DBOSEngine(Runner(Steps, store=store), url=url)) as engine:
+        work = asyncio.ensure_future(engine.work(poll_s=0.1))
+        await engine.enqueue(Note(), run_id="s1")
+        async with asyncio.timeout(30):
+            await began.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+    (row,) = await store.list()
+    left = tickets(url)
+    with closing(DBOSEngine(Runner(Steps, store=store), url=url)) as engine:
+        async with working(engine):
+            states = await ended(store, 1)
+
+    assert ("second", "running", None) == (row.head.state, row.head.status, row.owner)
+    assert ("s1:1", "ENQUEUED", "portable_json") in left
+    assert ["end"] == states
 
 
 async def test_an_app_of_the_users_keeps_its_settings(url: str, store: SqlStore) -> None:
