@@ -135,6 +135,18 @@ async def test_a_ticket_that_came_to_nothing_is_made_anew_after_a_lease(status: 
     assert ({"r:1": status}, {"r:1": "ENQUEUED"}) == (before, played.statuses())
 
 
+async def test_a_ticket_that_somebody_took_again_is_given_a_lease_from_then_on() -> None:
+    """Whatever happens to it shows that somebody is there."""
+    played = Played()
+    await runner(played.store).enqueue(Job(), run_id="r")
+    played.tickets.put("r:1", "PENDING")
+    await played.sweeps(LEASE_S - 1)
+    played.tickets.put("r:1", "PENDING")
+    await played.sweeps(LEASE_S - 1)
+
+    assert {"r:1": "PENDING"} == played.statuses()
+
+
 async def test_the_ticket_of_a_run_that_is_driven_stays_however_long_that_takes() -> None:
     """Nothing happens to it meanwhile: that its worker is alive is told by the store."""
     played = Played()
