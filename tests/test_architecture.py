@@ -27,7 +27,7 @@ FLOORS = (
     "agents",
     "proof",
     "export run discover",
-    "evaluate",
+    "durable evaluate",
     "cli testing __init__",
 )
 """Lowest first. A room imports from itself, from its own floor and from lower ones."""
@@ -45,6 +45,7 @@ OUTLETS = {
     "IPython": ["export/display.py"],
     "alembic": ["store/sql/migrate.py", "store/sql/migrations/*"],
     "anthropic": ["models/anthropic.py"],
+    "dbos": ["durable/dbos.py", "durable/sweep.py"],
     "genai_prices": ["models/prices.py"],
     "msgspec": ["*"],
     "httpx2": ["models/http.py", "models/local.py", "models/once.py", "models/download.py", "agents/mcp.py"],
@@ -90,6 +91,7 @@ HEAVY = {
     "IPython",
     "alembic",
     "anthropic",
+    "dbos",
     "genai_prices",
     "httpx2",
     "hypothesis",

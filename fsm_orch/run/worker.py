@@ -117,7 +117,7 @@ class Worker:
         if cancelled is not None:
             raise cancelled
         if isinstance(rows, Raised):
-            report("the store could not be asked for runs: %s", _told(rows.error))
+            report("the store could not be asked for runs: %s", told(rows.error))
             rows = ()
         self._look_at = now if len(rows) == limit else now + self._poll_s
         self._found.extend(row for row in rows if row.run_id not in self._rests and row.run_id not in self._doing)
@@ -159,13 +159,13 @@ class Worker:
         if isinstance(error, Drained | LeaseLost):
             report("%s", error, level=logging.INFO if isinstance(error, Drained) else logging.WARNING)
             return
-        self._leave(run_id, f"could not go on: {_told(error)}")
+        self._leave(run_id, f"could not go on: {told(error)}")
 
     def _leave(self, run_id: str, why: str) -> None:
         self._rests[run_id] = asyncio.get_running_loop().time() + REST_S
         report("run %s %s. It is left alone for %d s", run_id, why, REST_S)
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """Return what is said of an error: a message of our own; of others nothing, since it may hold anything."""
     return f"{type(error).__name__}: {error}" if isinstance(error, FsmError) else type(error).__name__

@@ -1,0 +1,120 @@
+"""What every engine needs of us: which runs somebody should drive, and to drive one of them when it is delivered.
+
+An engine is a queue over our journal, and holds nothing but ids of runs. It need not be exact: it may deliver a run
+twice, late, or to two workers, since driving is fenced by the store and goes on from what is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from ..errors import Drained, LeaseHeld, LeaseLost, StartError
+from ..run import given
+from ..run.deps import Factory, opened
+from ..run.first import RunOptions
+from ..run.loading import checked
+from ..run.runner import Runner
+from ..store.base import Store
+from ..store.values import Listed
+
+Outcome = Literal["finished", "waits", "driven already", "drained", "not known"]
+"""What became of a delivery. Of one that was drained somebody else must be told; of all others the store tells."""
+
+
+def ticket_of(run: Listed) -> str:
+    """Return the name under which an engine is handed a run: its id and how much is stored of it.
+
+    A run that was handed over twice has one ticket, and one that has gone on since has another.
+    """
+    return f"{run.run_id}:{run.inputs}"
+
+
+def run_of(ticket: str) -> str:
+    """Return the id of the run that a ticket is of."""
+    return ticket.rpartition(":")[0]
+
+
+class Runners:
+    """The runners of one process, which drive what an engine delivers.
+
+    Args:
+        runner: of the machine whose runs begin here.
+        also: further runners on the same store, such as of an older version of the machine.
+        deps: makes the dependencies of a run, as for `Runner.work`.
+
+    Raises StartError: if a runner has no store, or another one; or dependencies are missing.
+    """
+
+    def __init__(
+        self, runner: Runner[Any, Any], *, also: Sequence[Runner[Any, Any]] = (), deps: Factory[Any] | None = None
+    ) -> None:
+        self.first, self._deps = runner, deps
+        self.store: Store = checked(runner.store)
+        self.by_digest = {each.definition.digest: each for each in (*reversed(also), runner)}
+        if any(each.store is not self.store for each in also):
+            raise StartError("an engine has one store: give each runner of also= the same, store=runner.store")
+        definitions = [each.definition for each in self.by_digest.values()]
+        for definition in [each for each in definitions if each.deps is not None] or definitions:
+            given.check_deps(definition, deps)
+        self._here: set[str] = set()
+        """The runs that are under way here."""
+        self._is_draining = False
+
+    async def enqueue(self, context: Any, options: RunOptions) -> tuple[Listed, bool]:
+        """Store the beginning of a run; return where it stands, and whether somebody should drive it that nobody does.
+
+        It was begun already if it was queued twice; see `Runner.enqueue`.
+        """
+        run_id = await self.first.enqueue(context, **options)
+        (row,) = await self.store.list(run_id=run_id)
+        return row, row.head.status == "running" and not row.is_driven
+
+    async def owed(self, limit: int) -> Sequence[Listed]:
+        """Return runs that nobody drives and somebody should, as `Store.claimable` does."""
+        now_s = self.first._driver.wall_clock()
+        return await self.store.claimable(tuple(self.by_digest), expired_before=now_s, limit=limit)
+
+    async def is_driven(self, run_id: str) -> bool:
+        """Return whether a worker that is alive drives a run now."""
+        return any(row.is_driven for row in await self.store.list(run_id=run_id))
+
+    async def deliver(self, run_id: str) -> Outcome:
+        """Drive a run until it ends or waits, unless somebody else does.
+
+        Raises StartError: if its machine is none of these.
+        Raises as `Runner.resume` does, else.
+        """
+        rows = await self.store.list(run_id=run_id)
+        if not rows:
+            return "not known"
+        if rows[0].digest not in self.by_digest:
+            raise StartError(f"run {run_id!r} is of another machine than these runners drive: add one of it to also=")
+        if run_id in self._here:
+            return "driven already"
+        self._here.add(run_id)
+        try:
+            return await self._drive(self.by_digest[rows[0].digest], rows[0])
+        except (LeaseHeld, LeaseLost):
+            return "driven already"
+        except Drained:
+            return "drained"
+        except StartError:
+            if self._is_draining:  # nothing begins any more
+                return "drained"
+            raise
+        finally:
+            self._here.remove(run_id)
+
+    async def _drive(self, runner: Runner[Any, Any], row: Listed) -> Outcome:
+        async with opened(runner.definition, self._deps, row) as deps:
+            result = await runner.resume(row.run_id, deps=deps)
+            if result.waiting and row.head.expires_at is not None:
+                result = await runner.expire(row.run_id, deps=deps)
+        return "waits" if result.waiting else "finished"
+
+    async def drain(self, grace_s: float) -> None:
+        """Drive nothing any more, as `Runner.drain` does."""
+        self._is_draining = True
+        await asyncio.gather(*(each.drain(grace_s=grace_s) for each in self.by_digest.values()))
