@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from hypothesis import strategies as st
@@ -19,6 +20,8 @@ class Host:
     concurrency: int = 2
     is_new: bool = True
     """Whether it drives orders; else errands alone."""
+    is_busy: bool = False
+    """Whether it has more to do, so that it beats as long as it lives."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,8 @@ def plans(*, hosts: int = 4, jobs: int = 4, troubles: int = 6) -> st.SearchStrat
         hosts: how many there are at most; likewise the others.
     """
     # the first can drive everything, else a run might be nobody's
-    first = st.builds(Host, skew_s=_skews(), concurrency=st.integers(1, 3))
-    others = st.lists(
-        st.builds(Host, skew_s=_skews(), concurrency=st.integers(1, 3), is_new=st.booleans()), max_size=hosts - 1
-    )
+    worker = partial(st.builds, Host, skew_s=_skews(), concurrency=st.integers(1, 3), is_busy=st.booleans())
+    first, others = worker(), st.lists(worker(is_new=st.booleans()), max_size=hosts - 1)
     kinds = st.sampled_from(("crash", "stop", "cut", "slow", "drain", "restart", "deliver"))
     return st.builds(
         lambda first, others, jobs, troubles, is_flaky, seed: Plan(

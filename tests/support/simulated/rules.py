@@ -44,6 +44,8 @@ class Seen:
     cancelled_in: tuple[str, int] | None = None
     """Who drove it when its cancellation was asked for."""
     is_cancel_asked: bool = False
+    lands: bool = False
+    """Whether whoever drives it was told at its claim that it was cancelled: nothing more may be begun."""
 
     @property
     def is_finished(self) -> bool:
@@ -92,9 +94,10 @@ class Rules:
             raise Broken(f"driven twice: {who} has appended to {run_id} in epoch {epoch}, and it is {_told(run)}")
         if start > len(run.journal):
             raise Broken(f"{run_id} has a gap at {len(run.journal)}")
-        for event in new[max(0, len(run.journal) - start) :]:
+        later = new[max(0, len(run.journal) - start) :]
+        for event in later:
             self._fold(run, run_id, event)
-        if (head.state, head.hops) != (run.now.state, run.now.hops):
+        if later and (head.state, head.hops) != (run.now.state, run.now.hops):
             raise Broken(f"the head of {run_id} says {head}, and its journal folds to {run.now.state!r}")
 
     def _begun(self, owner: tuple[str, int] | None, epoch: int, first: Input) -> Seen:
@@ -113,6 +116,8 @@ class Rules:
             run.settled.add(event.usage.output_tokens)
         if isinstance(event, inputs.Answered) and run.winner is not None and event.id != run.winner:
             raise Broken(f"{run_id} was answered by {event.id!r}, and {run.winner!r} came first")
+        if run.lands and isinstance(event, inputs.CallReserved | inputs.Asked | inputs.Replied):
+            raise Broken(f"{run_id} was cancelled before it was claimed, and goes on with {event}")
         run.now = step(run.compiled, run.now, event).configuration
         run.journal.append(event)
 
@@ -131,11 +136,12 @@ class Rules:
             raise Broken(f"{run_id} was claimed in epoch {epoch}, after {run.epochs[-1]}")
         run.owner, run.open_at_claim = (who, epoch), len(_open(run.now))
         run.epochs.append(epoch)
+        run.lands = run.is_cancel_asked
 
     def released(self, who: str, run_id: str, epoch: int) -> None:
         """Note that a run is free, if it was let go of by who drove it."""
         run = self.runs.get(run_id)
-        if run is not None and run.owner == (who, epoch):
+        if run is not None and run.owner == (who, epoch) and not run.is_finished:
             run.owner = None
 
     def posted(self, run_id: str, id: str) -> None:
@@ -188,7 +194,7 @@ class Rules:
         if len(answers) > 1:
             raise Broken(f"{run_id} was answered {len(answers)} times")
         is_same = run.cancelled_in is not None and run.cancelled_in == run.owner
-        if run.is_cancel_asked and landing != "cancelled" and not is_same:
+        if run.is_cancel_asked and landing != "cancelled" and not (is_same or run.lands):
             raise Broken(f"the cancellation of {run_id} was lost: {run.now.state!r}, landing {landing}")
         is_late = any(isinstance(event, inputs.Failed) and event.reason == "timeout" for event in run.journal)
         if run.winner is not None and not (answers or run.is_cancel_asked or is_late):

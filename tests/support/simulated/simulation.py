@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,6 +29,8 @@ LEASE_S = 6.0
 POLL_S = 1.0
 CALL_S = 0.7
 MACHINES = {machine.definition.digest: machine for machine in (Orders, Errands)}
+FLAKY_S = 40.0
+"""For how long a network is flaky that has no other trouble."""
 BOUND_S = 240.0
 """Within how many seconds after the last trouble every run must have ended."""
 
@@ -126,7 +128,8 @@ class _Fleet:
     async def _work(self, host: Host, orders: Runner[Any, Any], errands: Runner[Any, Any]) -> None:
         bank = Bank(self)
         also = [errands] if orders is not errands else []
-        await orders.work(deps=lambda run: bank, concurrency=host.concurrency, poll_s=POLL_S, also=also)
+        with orders._driver.heart.beating() if host.is_busy else nullcontext():
+            await orders.work(deps=lambda run: bank, concurrency=host.concurrency, poll_s=POLL_S, also=also)
 
     def _happens(self, trouble: Trouble) -> None:
         number = trouble.host % len(self._plan.hosts)
@@ -212,7 +215,8 @@ class _Fleet:
         at_work = [office.begin(partial(self._job, run_id, job, office)) for run_id, job in jobs.items()]
         for trouble in self._plan.troubles:
             self._loop.call_at(trouble.at, self._happens, trouble)
-        last = max((trouble.at + trouble.for_s + 31 for trouble in self._plan.troubles), default=0.0)
+        ends = (trouble.at + trouble.for_s + 31 for trouble in self._plan.troubles)
+        last = max(FLAKY_S if self._plan.is_flaky else 0.0, *ends, 0.0)
         calm = last
         while not over.is_set():
             with suppress(TimeoutError):
