@@ -110,8 +110,9 @@ class Worker:
         if now < self._look_at:
             return False
         self._rests = {run_id: until for run_id, until in self._rests.items() if until > now}
+        mine = self._mine()  # when it asks: what has ended by the answer is not begun anew
         # so many that those which are left out here hide no others
-        limit = self._concurrency + len(self._rests) + len(self._doing)
+        limit = self._concurrency + len(self._rests) + len(mine)
         claimable = partial(self._store.claimable, tuple(self._drivers), expired_before=self._wall_clock(), limit=limit)
         rows, cancelled = await outlasted(claimable)
         if cancelled is not None:
@@ -120,8 +121,14 @@ class Worker:
             report("the store could not be asked for runs: %s", _told(rows.error))
             rows = ()
         self._look_at = now if len(rows) == limit else now + self._poll_s
-        self._found.extend(row for row in rows if row.run_id not in self._rests and row.run_id not in self._doing)
+        left_out = self._rests.keys() | mine | self._mine()
+        self._found.extend(row for row in rows if row.run_id not in left_out)
         return bool(self._found)
+
+    def _mine(self) -> frozenset[str]:
+        """Return the runs that are driven by this process, to which a store would give them again."""
+        driven = next(iter(self._drivers.values())).driven
+        return driven.on_store.union(self._doing)
 
     async def _wait(self) -> None:
         """Wait until a place is free, or it is time to look again."""

@@ -154,7 +154,7 @@ class MemoryStore:
             rows = [
                 kept.listed(run_id, False)
                 for run_id, kept in self._kept.items()
-                if not self._is_alive(kept.owner) and kept.is_due(run_id, expired_before)
+                if (kept.owner == self._owner or not self._is_alive(kept.owner)) and kept.is_due(run_id, expired_before)
             ]
         return [row for row in rows if row.digest in digests][:limit]
 

@@ -249,6 +249,41 @@ async def test_a_store_that_fails_is_asked_again(caplog: pytest.LogCaptureFixtur
     assert 5 <= asyncio.get_running_loop().time() < 5.2
 
 
+@pytest.mark.parametrize("lost", ["claim", "release"])
+async def test_what_the_store_did_unheard_loses_no_run(lost: str) -> None:
+    """A claim whose answer is lost, and a release that never comes: the worker lives, and finds it again by itself."""
+    store, times = kept(), 1
+    await runner(store).enqueue(Job(), run_id="lost")
+    worker, loop = runner(store), asyncio.get_running_loop()
+    claim, load = worker.store.claim, worker.store.load
+
+    async def unheard(run_id: str, **options: Any) -> Any:
+        nonlocal times
+        if times and run_id == "lost":
+            times -= 1
+            if lost == "claim":
+                await claim(run_id)
+            raise StoreError("nothing was heard")
+        return await (claim(run_id) if lost == "claim" else load(run_id))
+
+    async def never(run_id: str, **options: Any) -> Any:
+        raise StoreError("it never came")
+
+    if lost == "claim":
+        worker.store.claim = unheard
+    else:
+        worker.store.load, worker.store.release = unheard, never
+    with worker._driver.heart.beating():  # as long as it has anything to drive
+        async with working(worker):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(5):
+                    await finished(store, 1)
+            async with asyncio.timeout(2 * REST_S):
+                await finished(store, 1)
+
+    assert loop.time() < 1.1 * REST_S + 5
+
+
 async def test_two_workers_share_what_there_is(caplog: pytest.LogCaptureFixture) -> None:
     """Each run is driven once; together they are twice as fast, and who was second says nothing."""
     store, by = kept(), list[str]()

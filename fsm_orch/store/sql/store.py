@@ -169,7 +169,7 @@ class SqlStore:
     ) -> Sequence[Listed]:
         """Return runs that nobody drives and somebody should, the one that began first first."""
         sql, named = self._statements, self._database.driver.ids(sorted(digests))
-        values = {"digests": named, "expired_before": expired_before, "limit": limit}
+        values = {"digests": named, "expired_before": expired_before, "limit": limit, "me": self._owner}
         rows = await self._do(lambda session: session.rows(sql.claimable, values))
         return [listed(row) for row in rows]
 
