@@ -103,9 +103,7 @@ class Network:
         if fate == "unheard":
             _later(0.01, partial(self._deliver, f"{what}, unheard", do, None))
 
-    def _late(
-        self, in_s: float, what: str, do: Callable[[], Any], heard: asyncio.Future[Any] | None = None
-    ) -> None:
+    def _late(self, in_s: float, what: str, do: Callable[[], Any], heard: asyncio.Future[Any] | None = None) -> None:
         self.quiet_at = max(self.quiet_at, _now() + in_s)
         _later(in_s, partial(self._deliver, what, do, heard))
 
@@ -174,7 +172,7 @@ class Client:
             try:
                 claim: Claim | None = at_once(lambda: self._store.claim(run_id))
             except LeaseHeld:
-                self._rules.claims["wasted"] += 1
+                self._rules.held(self._me, run_id)
                 raise
             if claim is not None and claim.head.status != "finished":
                 self._rules.claimed(self._me, run_id, claim.epoch, drives=self._drives)
@@ -185,9 +183,13 @@ class Client:
 
     async def claimable(self, digests: Collection[str], **options: Any) -> Sequence[Listed]:
         """Look for runs."""
-        come: Sequence[Listed] = await self._ask(
-            "looks for runs", lambda: at_once(lambda: self._store.claimable(digests, **options)), doubles="never"
-        )
+
+        def do() -> Sequence[Listed]:
+            found: Sequence[Listed] = at_once(lambda: self._store.claimable(digests, **options))
+            self._rules.looked(self._me, digests, options["limit"], found)
+            return found
+
+        come: Sequence[Listed] = await self._ask("looks for runs", do, doubles="never")
         return come
 
     async def release(self, run_id: str, *, epoch: int, **options: Any) -> News | None:
@@ -292,5 +294,3 @@ def _tell(heard: asyncio.Future[Any], came: Any) -> None:
         heard.set_exception(came)
     else:
         heard.set_result(came)
-
-

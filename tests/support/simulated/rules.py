@@ -6,9 +6,8 @@ It sees each message that a store has answered, by the order in which that happe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from fsm_orch.clock import Clock
 from fsm_orch.kernel import inputs
@@ -16,7 +15,7 @@ from fsm_orch.kernel.configuration import Configuration
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.kernel.step import step
-from fsm_orch.store import Head
+from fsm_orch.store import Head, Listed
 
 from .processes import Process
 from .story import Broken
@@ -51,6 +50,14 @@ class Seen:
     def is_finished(self) -> bool:
         """Whether it has ended."""
         return self.now.status == "finished"
+
+    @property
+    def is_due(self) -> bool:
+        """Whether somebody should drive it."""
+        if self.is_finished or not self.now.is_waiting:
+            return not self.is_finished
+        is_answered = self.winner is not None and all(getattr(event, "id", "") != self.winner for event in self.journal)
+        return is_answered or self.is_cancel_asked
 
     @property
     def paid(self) -> int:
@@ -137,6 +144,30 @@ class Rules:
         run.owner, run.open_at_claim = (who, epoch), len(_open(run.now))
         run.epochs.append(epoch)
         run.lands = run.is_cancel_asked
+
+    def held(self, who: str, run_id: str) -> None:
+        """Check that a run which was refused to somebody is another's, who beats."""
+        run = self.runs[run_id]
+        self.claims["wasted"] += 1
+        if not self._is_driven(run) or run.is_finished:
+            raise Broken(f"{who} was refused {run_id}, which is {_told(run)}")
+
+    def looked(self, who: str, digests: Collection[str], limit: int, found: Sequence[Listed]) -> None:
+        """Check that somebody who looks for runs is shown what nobody drives, and nothing that another drives."""
+        for row in found:
+            run = self.runs[row.run_id]
+            if row.digest not in digests:
+                raise Broken(f"{who} looks for runs, and is shown {row.run_id}, whose machine it did not name")
+            if self._is_driven(run) and run.owner is not None and run.owner[0] != who:
+                raise Broken(f"taken too early: {who} looks for runs, and is shown {row.run_id}, {_told(run)}")
+        shown = {row.run_id for row in found}
+        for run_id, run in self.runs.items():
+            is_theirs = run.compiled.definition.digest in digests
+            if len(found) < limit and is_theirs and run_id not in shown and run.owner is None and run.is_due:
+                raise Broken(f"{who} looks for runs, and is not shown {run_id}, which is free")
+
+    def _is_driven(self, run: Seen) -> bool:
+        return run.owner is not None and self.leases.get(run.owner[0], 0.0) > self._clock()
 
     def released(self, who: str, run_id: str, epoch: int) -> None:
         """Note that a run is free, if it was let go of by who drove it."""

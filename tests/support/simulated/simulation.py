@@ -113,7 +113,7 @@ class _Fleet:
         process = Process(f"{name}.{self._times[number]}")
         self._processes.append(process)
         drives = frozenset(MACHINES if host.is_new else {Errands.definition.digest})
-        client = Client(self.network, self._store.of(name, self._lease_s), process, name, drives)
+        client = Client(self.network, self._store.of(self._lease_s, host.skew_s), process, name, drives)
         clock = partial(_later_by, self._loop, EPOCH_S + host.skew_s)
         errands = self._runner(Errands, client, clock)
         orders = self._runner(Orders, client, clock) if host.is_new else errands
@@ -172,7 +172,7 @@ class _Fleet:
     # --- the office, which queues runs, answers and cancels ---
 
     async def _job(self, run_id: str, job: Job, office: Process) -> None:
-        client = Client(self.network, self._store.of("office", self._lease_s), office, "office", frozenset())
+        client = Client(self.network, self._store.of(self._lease_s, 0.0), office, "office", frozenset())
         runner = self._runner(Orders if job.is_order else Errands, client, partial(_later_by, self._loop, EPOCH_S))
         await asyncio.sleep(job.at)
         await _until_done(partial(runner.enqueue, Order(name=f"<{run_id}>"), run_id=run_id))
@@ -185,9 +185,7 @@ class _Fleet:
         await asyncio.sleep(max(0.0, at - self._loop.time()))
         await _until_done(partial(client.ask_cancel, run_id))
 
-    async def _answers(
-        self, runner: Runner[Any, Any], client: Client, run_id: str, at: float, who: str
-    ) -> None:
+    async def _answers(self, runner: Runner[Any, Any], client: Client, run_id: str, at: float, who: str) -> None:
         await asyncio.sleep(max(0.0, at - self._loop.time()))
         while not self.rules.runs[run_id].is_finished:
             journal = await _until_done(partial(client.load, run_id))
@@ -242,7 +240,7 @@ class _Fleet:
     def _are_over(self, jobs: dict[str, Job]) -> bool:
         return all(run in self.rules.runs and self.rules.runs[run].is_finished for run in jobs)
 
-    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG002
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         self.network.broken = self.network.broken or Broken(f"{context.get('message')}: {error!r}")
         self.network.on_broken()

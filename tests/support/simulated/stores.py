@@ -28,8 +28,8 @@ _NOW = "(julianday('now') - 2440587.5) * 86400.0"
 class Shared(Protocol):
     """A store that many workers share."""
 
-    def of(self, host: str, lease_s: float) -> Store:
-        """Return it as one more worker, on some host, has it."""
+    def of(self, lease_s: float, skew_s: float) -> Store:
+        """Return it as one more worker has it, whose clock is off."""
         ...
 
 
@@ -42,13 +42,11 @@ class InMemory:
     """
 
     def __init__(self, clock: Clock, kind: type[MemoryStore] = MemoryStore) -> None:
-        self._store = kind(wall_clock=clock)
+        self.store = kind(wall_clock=clock)
 
-    def of(self, host: str, lease_s: float) -> Store:
+    def of(self, lease_s: float, skew_s: float) -> Store:
         """Return it as one more worker has it."""
-        beside = self._store.beside(lease_s=lease_s)
-        beside.host = host  # type: ignore[attr-defined] # for faults that are planted
-        return beside
+        return self.store.beside(lease_s=lease_s)
 
 
 class InSqlite:
@@ -65,7 +63,7 @@ class InSqlite:
         self.connection.create_function("virtual_now", 0, clock)
         self._session, self._clock = database.driver.session(self.connection), clock
 
-    def of(self, host: str, lease_s: float) -> Store:  # noqa: ARG002
+    def of(self, lease_s: float, skew_s: float) -> Store:
         """Return it as one more worker has it."""
         return _Inline(self._file, self._session, self._clock, lease_s)
 
@@ -92,7 +90,7 @@ class _Inline(SqlStore):
     def close(self) -> None:
         """Do nothing: the connection is the others' too."""
 
-    def _asked(self, work: Any, *, is_patient: bool = True) -> asyncio.Future[Any]:  # noqa: ARG002
+    def _asked(self, work: Any, *, is_patient: bool = True) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._session.begin()
         try:

@@ -112,7 +112,7 @@ class Provider:
     def __init__(self, watched: Watched, *, takes_s: float) -> None:
         self._watched, self._takes_s = watched, takes_s
 
-    async def count(self, request: Request) -> int:  # noqa: ARG002
+    async def count(self, request: Request) -> int:
         return READS
 
     async def complete(self, request: Request) -> Response:
@@ -126,9 +126,7 @@ class Provider:
         await asyncio.sleep(self._takes_s)
         fields = request.schema["properties"] if request.schema else {}
         reply = {name: part["enum"][0] if "enum" in part else "fine" for name, part in fields.items()}
-        return Response(
-            text=json.dumps(reply), usage=Usage(requests=1, input_tokens=READS, output_tokens=number)
-        )
+        return Response(text=json.dumps(reply), usage=Usage(requests=1, input_tokens=READS, output_tokens=number))
 
 
 class Bank:
