@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import Any, Generic, Unpack, overload
 
 from ..define.definition import Definition
@@ -109,4 +110,6 @@ class Working(Generic[C, D]):
         definitions = [driver.compiled.definition for driver in drivers]
         for definition in [each for each in definitions if each.deps is not None] or definitions:
             given.check_deps(definition, deps)
-        await Worker(drivers, store, deps=deps, concurrency=concurrency, poll_s=poll_s).work()
+        # chance that nobody has to repeat: it says who of several workers tries which run first
+        chance = Random()  # noqa: S311 - it keeps no secret
+        await Worker(drivers, store, deps=deps, concurrency=concurrency, poll_s=poll_s, chance=chance).work()

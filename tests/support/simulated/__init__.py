@@ -1,1 +1,1 @@
-"""A fleet, simulated: many workers over one store, on virtual time, with all that can happen to them and between them."""
+"""A fleet, simulated: workers over one store, on virtual time, and all that can happen to them and between them."""

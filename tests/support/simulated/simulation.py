@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import pytest
+
 from fsm_orch import Retry, Runner
 from fsm_orch.clock import Clock
 from fsm_orch.errors import FsmError, StoreError
+from fsm_orch.run import working
 
 from .network import Client, Network
 from .plans import Host, Job, Plan, Trouble
@@ -58,7 +61,8 @@ def simulate(plan: Plan, *, store: Callable[[Clock], Shared] = InMemory, lease_s
     ours = logging.getLogger("fsm_orch")
     was_told, ours.propagate = ours.propagate, False
     ours.addHandler(story)
-    fleet = None
+    fleet, patch = None, pytest.MonkeyPatch()
+    patch.setattr(working, "Random", partial(random.Random, plan.seed))
     try:
         fleet = _Fleet(plan, store(lambda: EPOCH_S + loop.time()), story, loop, lease_s)
         try:
@@ -69,6 +73,7 @@ def simulate(plan: Plan, *, store: Callable[[Clock], Shared] = InMemory, lease_s
     finally:
         if fleet is not None:
             loop.run_until_complete(fleet.bury())
+        patch.undo()
         ours.removeHandler(story)
         ours.propagate = was_told
         loop.run_until_complete(loop.shutdown_asyncgens())

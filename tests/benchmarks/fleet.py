@@ -1,0 +1,135 @@
+"""What one store can carry, for the plan past the machines that we have. Measured, on PostgreSQL.
+
+    python tests/benchmarks/fleet.py units     what a beat, a look, a claim, an append and a release cost the server
+    python tests/benchmarks/fleet.py two       runs a second of one worker and of two, whose models take half a second
+
+With no word, both; one JSON line each. Nothing here asserts a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `support`
+
+from support.fleet import WorkerProcess, serving, wait_until
+from support.servers import postgres
+
+from benchmarks.workers import _analyzed, _ended, _filled, _queued
+from fsm_orch.amounts import Usage
+from fsm_orch.kernel import inputs
+from fsm_orch.store import Head
+from fsm_orch.store.sql import SqlStore
+from fsm_orch.store.sql.dialect import Statement
+
+OPEN, FINISHED, WORKERS, TIMES = 20_000, 100_000, 1_000, 30
+
+
+def units() -> None:
+    """Print what each thing costs, alone and 50 at once, with 1,000 workers alive and 20,000 runs open."""
+    asyncio.run(_units(SqlStore(postgres().database("fleet"), lease_s=600)))
+
+
+async def _units(store: SqlStore) -> None:
+    await store.beat()
+    await _filled(store, "e", FINISHED, Head("a", "finished", 1, 5))
+    await _filled(store, "o", OPEN, Head("a"), is_queued=True)
+    await _filled(store, "d", OPEN // 2, Head("a"))  # that others drive, older and younger ones between them
+    alive = "INSERT INTO fsm_workers SELECT 'w' || n, extract(epoch from now()) + 600 FROM generate_series(1, %(n)s) n"
+    await store._do(lambda session: session.each(Statement(alive, {}), [{"n": WORKERS}]))
+    await _analyzed(store)
+    await _timed("a beat", store.beat)
+    for limit in (1, 50, 100):
+        await _timed(f"a look of {limit}", lambda limit=limit: store.claimable(["d"], expired_before=0.0, limit=limit))
+    names = iter(range(OPEN))
+    claims: dict[str, int] = {}
+
+    async def claim() -> None:
+        run_id = f"o{next(names)}"
+        claimed = await store.claim(run_id)
+        assert claimed is not None
+        claims[run_id] = claimed.epoch
+
+    await _timed("a claim", claim)
+    await _timed("a claim, of 50 at once", lambda: _at_once(claim, 50), parts=50)
+    positions = dict.fromkeys(claims, 1)
+    driven = iter(list(claims) * 100)
+
+    async def append() -> None:
+        run_id = next(driven)
+        start, positions[run_id] = positions[run_id], positions[run_id] + 3
+        await store.append(run_id, start, _HOP, Head("a", "running", start, 5), epoch=claims[run_id])
+
+    await _timed("an append of 3 inputs", append)
+    await _timed("an append, of 50 at once", lambda: _at_once(append, 50), parts=50)
+    left = iter(list(claims))
+
+    async def release() -> None:
+        run_id = next(left)
+        await store.release(run_id, epoch=claims[run_id])
+
+    await _timed("a release", release)
+    await _timed("a release, of 50 at once", lambda: _at_once(release, 50), parts=50)
+    sizes = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname IN ('fsm_runs', 'fsm_inputs')"
+    rows = await store._do(lambda session: session.rows(Statement(sizes, {}), {}))
+    runs = FINISHED + OPEN + OPEN // 2
+    _say(measured="bytes a run with one input, indexes included", bytes=round(float(rows[0][0]) / runs))
+    store.close()
+
+
+_HOP = [
+    inputs.CallReserved(call=1, input_tokens=500, output_tokens=256, at=1.0),
+    inputs.CallSettled(call=1, usage=Usage(requests=1, input_tokens=480, output_tokens=60), at=2.0),
+    inputs.Replied(handoff="on", changes={"answer": "x" * 200}, at=2.0),
+]
+
+
+async def _at_once(what: Callable[[], Awaitable[Any]], count: int) -> None:
+    await asyncio.gather(*(what() for _ in range(count)))
+
+
+async def _timed(name: str, what: Callable[[], Awaitable[Any]], *, parts: int = 1) -> None:
+    took = list[float]()
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        await what()
+        took.append((time.perf_counter() - began) / parts)
+    _say(measured=name, median_ms=round(statistics.median(took) * 1e3, 3), best_ms=round(min(took) * 1e3, 3))
+
+
+def two() -> None:
+    """Print how many runs a second one worker and two work off, where models take half a second."""
+    runs, words = 240, ("--poll-s", "0.2", "--concurrency", "10")
+    for workers in (1, 2):
+        with tempfile.TemporaryDirectory() as folder, serving(takes_s=0.5) as provider, ExitStack() as stack:
+            url = postgres().database("fleet_two")
+            store = SqlStore(url)
+            asyncio.run(store.beat())
+            for _ in range(workers):
+                stack.enter_context(WorkerProcess(url, provider, Path(folder), *words))
+            time.sleep(8)  # until they are there
+            began = time.perf_counter()
+            _queued(store, runs)
+            wait_until(lambda store=store: _ended(store) == runs)
+            seconds = time.perf_counter() - began
+            _say(measured="runs a second", workers=workers, runs_s=round(runs / seconds, 1), most=workers * 10)
+            store.close()
+
+
+def _say(**figures: Any) -> None:
+    print(json.dumps(figures), flush=True)
+
+
+if __name__ == "__main__":
+    measures = {"units": units, "two": two}
+    for name in sys.argv[1:] or list(measures):
+        measures[name]()
