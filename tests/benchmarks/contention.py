@@ -1,6 +1,6 @@
 """What workers waste who look at one queue: claims in vain, by how many there are and how they pick. Simulated.
 
-    python tests/benchmarks/contention.py [WORKERS ...]
+    python tests/benchmarks/contention.py [WORKERS ...] [PICKS ...]
 
 The worker is the real one, on virtual time; its store is a list, 2 to 20 ms away, and driving a run is a sleep.
 """
@@ -176,9 +176,11 @@ async def _after(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
 
 
 if __name__ == "__main__":
-    for workers in [int(word) for word in sys.argv[1:]] or [2, 12, 100, 1_000]:
+    kinds = {kind.__name__: kind for kind in (OldestFirst, FourTimes, Now, Batch)}
+    chosen = [kinds[word] for word in sys.argv[1:] if word in kinds] or list(kinds.values())
+    for workers in [int(word) for word in sys.argv[1:] if word.isdigit()] or [2, 12, 100, 1_000]:
         for load in (None, 0.7):
-            for kind in (OldestFirst, FourTimes, Now, Batch):
+            for kind in chosen:
                 with virtual_time() as loop:
-                    said = loop.run(contended(kind, workers, 100 * min(workers, 200), load))
+                    said = loop.run(contended(kind, workers, 10_000 if workers >= 100 else 100 * workers, load))
                 print(json.dumps({"workers": workers, "load": load, "picks": kind.__name__, **said}), flush=True)

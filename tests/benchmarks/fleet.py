@@ -1,9 +1,10 @@
 """What one store can carry, for the plan past the machines that we have. Measured, on PostgreSQL.
 
     python tests/benchmarks/fleet.py units     what a beat, a look, a claim, an append and a release cost the server
+    python tests/benchmarks/fleet.py sizes     bytes of a run, and of each hop of it
     python tests/benchmarks/fleet.py two       runs a second of one worker and of two, whose models take half a second
 
-With no word, both; one JSON line each. Nothing here asserts a time.
+With no word, all; one JSON line each. Nothing here asserts a time.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from fsm_orch.store import Head
 from fsm_orch.store.sql import SqlStore
 from fsm_orch.store.sql.dialect import Statement
 
-OPEN, FINISHED, WORKERS, TIMES = 20_000, 100_000, 1_000, 30
+OPEN, FINISHED, WORKERS, TIMES = 20_000, 100_000, 1_000, 60
 
 
 def units() -> None:
@@ -47,8 +48,10 @@ async def _units(store: SqlStore) -> None:
     alive = "INSERT INTO fsm_workers SELECT 'w' || n, extract(epoch from now()) + 600 FROM generate_series(1, %(n)s) n"
     await store._do(lambda session: session.each(Statement(alive, {}), [{"n": WORKERS}]))
     await _analyzed(store)
+    (row,) = await store._do(lambda session: session.rows(Statement("SELECT pg_backend_pid()", {}), {}))
+    _SERVER.append(Path(f"/proc/{row[0]}/schedstat"))
     await _timed("a beat", store.beat)
-    for limit in (1, 50, 100):
+    for limit in (1, 50, 200, 3_200):
         await _timed(f"a look of {limit}", lambda limit=limit: store.claimable(["d"], expired_before=0.0, limit=limit))
     names = iter(range(OPEN))
     claims: dict[str, int] = {}
@@ -79,10 +82,6 @@ async def _units(store: SqlStore) -> None:
 
     await _timed("a release", release)
     await _timed("a release, of 50 at once", lambda: _at_once(release, 50), parts=50)
-    sizes = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname IN ('fsm_runs', 'fsm_inputs')"
-    rows = await store._do(lambda session: session.rows(Statement(sizes, {}), {}))
-    runs = FINISHED + OPEN + OPEN // 2
-    _say(measured="bytes a run with one input, indexes included", bytes=round(float(rows[0][0]) / runs))
     store.close()
 
 
@@ -98,12 +97,50 @@ async def _at_once(what: Callable[[], Awaitable[Any]], count: int) -> None:
 
 
 async def _timed(name: str, what: Callable[[], Awaitable[Any]], *, parts: int = 1) -> None:
-    took = list[float]()
+    took, server, here = list[float](), _server_s(), time.process_time()
     for _ in range(TIMES):
         began = time.perf_counter()
         await what()
         took.append((time.perf_counter() - began) / parts)
-    _say(measured=name, median_ms=round(statistics.median(took) * 1e3, 3), best_ms=round(min(took) * 1e3, 3))
+    server, here = ((now - before) / TIMES / parts for now, before in ((_server_s(), server), (time.process_time(), here)))
+    _say(
+        measured=name,
+        server_cpu_ms=round(server * 1e3, 3),
+        worker_cpu_ms=round(here * 1e3, 3),
+        best_ms=round(min(took) * 1e3, 3),
+        median_ms=round(statistics.median(took) * 1e3, 3),
+    )
+
+
+_SERVER = list[Path]()
+"""Where Linux tells the time that the server's process was on a processor."""
+
+
+def _server_s() -> float:
+    return int(_SERVER[0].read_text().split()[0]) / 1e9
+
+
+def sizes() -> None:
+    """Print how many bytes a run takes, and each hop of it, with indexes."""
+    asyncio.run(_sizes(SqlStore(postgres().database("fleet_sizes"))))
+
+
+async def _sizes(store: SqlStore) -> None:
+    asked = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname IN ('fsm_runs', 'fsm_inputs')"
+    runs, hops, were = 5_000, 4, 0.0
+    await store.beat()
+    for hop in range(hops + 1):
+        if not hop:
+            await _filled(store, "r", runs, Head("a"))
+        else:
+            for n in range(runs // 500):
+                at = 3 * hop - 2
+                named = (f"r{500 * n + each}" for each in range(500))
+                await asyncio.gather(*(store.append(run, at, _HOP, Head("a", "running", hop, 5), epoch=1) for run in named))
+        ((size,),) = await store._do(lambda session: session.rows(Statement(asked, {}), {}))
+        _say(measured=f"bytes of a run after {hop} hops of 3 inputs", bytes=round(float(size) / runs), more=round((float(size) - were) / runs))
+        were = float(size)
+    store.close()
 
 
 def two() -> None:
@@ -130,6 +167,6 @@ def _say(**figures: Any) -> None:
 
 
 if __name__ == "__main__":
-    measures = {"units": units, "two": two}
+    measures = {"units": units, "sizes": sizes, "two": two}
     for name in sys.argv[1:] or list(measures):
         measures[name]()

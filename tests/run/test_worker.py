@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from support.paused import Paused
 from support.working import UNKNOWN, Job, Works, finished, kept, runner, working
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
-from fsm_orch.errors import StartError, StoreError
+from fsm_orch.errors import LeaseHeld, StartError, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.run.worker import REST_S
 from fsm_orch.store import Listed
@@ -303,6 +304,57 @@ async def test_two_workers_share_what_there_is(caplog: pytest.LogCaptureFixture)
     assert "" == caplog.text
     assert 4 <= asyncio.get_running_loop().time() < 6
     assert [2] * 40 == [sum(isinstance(event, inputs.Replied) for event in journal) for journal in journals]
+
+
+async def test_workers_that_look_at_one_queue_try_little_in_vain() -> None:
+    """Each looks at more runs than it has places, and tries some of them, once others were faster at many."""
+    store, claims = kept(), Counter[bool]()
+    for n in range(200):
+        await runner(store).enqueue(Job(), run_id=f"r{n:03}")
+
+    def counted(worker: Any) -> Any:
+        claim = worker.store.claim
+
+        async def claims_it(run_id: str) -> Any:
+            await asyncio.sleep(0.01)  # a store that is far away
+            try:
+                claimed = await claim(run_id)
+            except LeaseHeld:
+                claims[False] += 1
+                raise
+            claims[True] += 1
+            return claimed
+
+        worker.store.claim = claims_it
+        return worker
+
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(working(counted(runner(store)), concurrency=5))
+        await finished(store, 200)
+
+    assert 200 == claims[True]
+    assert claims[False] < 150
+
+
+async def test_no_run_waits_for_ever_in_a_queue_that_is_never_empty() -> None:
+    """Though workers try what others do not: what began first is among it, again and again."""
+    store, begun = kept(), dict[str, float]()
+    loop = asyncio.get_running_loop()
+
+    def noted(run: Listed) -> str:
+        begun.setdefault(run.run_id, loop.time() - run.began_at)
+        return "x"
+
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(working(runner(store), deps=noted, concurrency=2))
+        for n in range(300):
+            await runner(store).enqueue(Job(), run_id=f"r{n:03}")
+            await asyncio.sleep(0.35)  # they can do one in a third of a second
+        await finished(store, 300)
+
+    assert max(begun.values()) < 30
 
 
 async def test_what_no_worker_can_do_is_refused_at_once() -> None:
