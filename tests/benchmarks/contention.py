@@ -125,7 +125,7 @@ class Batch(Picks):
         self._found.extend(_listed(run_id, next(iter(self._drivers))) for run_id in taken)
         return bool(taken)
 
-    async def _drive(self, listed: Listed) -> bool:  # noqa: ARG002
+    async def _drive(self, listed: Listed) -> bool:
         await asyncio.sleep(self._chance.uniform(0.5, 1.5) * TAKES_S)
         self.pool.done += 1
         return True
@@ -143,7 +143,7 @@ async def contended(kind: type[Picks], workers: int, runs: int, load: float | No
     Args:
         load: runs a second that come, as a part of what the workers can do; None: all are there at the start.
     """
-    chance = random.Random(1)  # noqa: S311 - what is simulated is no secret
+    chance = random.Random(1)
     pool, loop, most = Pool(chance), asyncio.get_running_loop(), workers * PLACES / TAKES_S
     drivers = [Runner(Idle)._driver]
     at_work = []
