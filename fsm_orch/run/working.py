@@ -81,8 +81,9 @@ class Working(Generic[C, D]):
         """Drive the runs of the store that nobody drives, until the worker is drained; see `drain`.
 
         They were queued, or drained, or the lease of their worker is over; or they wait, and a question has expired, or
-        an answer or a cancellation has come. As many workers as wanted share a store: a run is driven by one, the one
-        that began first first. Runs of other machines are left to others.
+        an answer or a cancellation has come. As many workers as wanted share a store, and a run is driven by one. A
+        worker alone takes the one that began first first; of several each tries some of the oldest. Runs of other
+        machines are left to others.
 
         A run that cannot go on, such as one of changed code, is logged, and left alone for half a minute.
 

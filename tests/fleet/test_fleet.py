@@ -17,7 +17,7 @@ from support.simulated.stores import InMemory, InSqlite
 HUNT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@in_both_lanes(few=40, many=1_000)
+@in_both_lanes(few=15, many=1_000)
 def test_a_small_fleet_keeps_its_promises(examples: int) -> None:
     """Up to four hosts and four runs: short stories, if one is broken."""
 
@@ -29,7 +29,7 @@ def test_a_small_fleet_keeps_its_promises(examples: int) -> None:
     holds()
 
 
-@in_both_lanes(few=5, many=100)
+@in_both_lanes(few=2, many=100)
 def test_a_large_fleet_keeps_its_promises(examples: int) -> None:
     """Up to twelve hosts, twelve runs and twelve troubles."""
 
@@ -41,7 +41,7 @@ def test_a_large_fleet_keeps_its_promises(examples: int) -> None:
     holds()
 
 
-@in_both_lanes(few=5, many=100)
+@in_both_lanes(few=3, many=100)
 def test_a_fleet_on_sqlite_keeps_its_promises(examples: int, tmp_path: Path) -> None:
     """Its statements say the same as the store in memory."""
     files = iter(range(1 << 20))
@@ -87,7 +87,7 @@ def test_a_story_is_told_again_word_for_word() -> None:
 def test_each_trouble_is_survived(kind: str) -> None:
     """Wherever in a run it comes, for as long as three leases, with another host to go on or none."""
     for hosts in (1, 2):
-        for quarters in range(0, 40, 3):
+        for quarters in range(0, 40, 7):
             plan = Plan(
                 (Host(),) * hosts,
                 (Job(0.0), Job(0.0, is_order=False)),
