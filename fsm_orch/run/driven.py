@@ -67,6 +67,11 @@ class Driven:
         """
         return any(run_id in driven for driven in tuple(self._on_store))
 
+    @property
+    def on_store(self) -> frozenset[str]:
+        """The runs that are driven on this store, by this runner or another of this process."""
+        return frozenset(run_id for driven in tuple(self._on_store) for run_id in tuple(driven._places))
+
     @contextmanager
     def under_way(self, run_id: str) -> Iterator[Place]:
         """Hold a place for a run until the block is left.

@@ -111,8 +111,10 @@ class Store(Protocol):
     ) -> Sequence[Listed]:
         """Return runs that nobody drives and somebody should, the one that began first first; never forks.
 
-        They are free, or their owner's lease is over, and they run; or they wait, and have an answer in their inbox, a
-        cancellation that was asked for, or a question that has expired. Another worker may claim them a moment later.
+        They are free, or their owner's lease is over, or this worker's own, and they run; or they wait, and have an
+        answer in their inbox, a cancellation that was asked for, or a question that has expired. Another worker may
+        claim them a moment later. Which of its own a worker drives it knows best: the store does not know that a claim
+        was never heard of, or that a release was lost.
 
         Args:
             digests: of the definitions that can be driven here; no others are given.

@@ -188,9 +188,9 @@ class MemoryStore:
         """Return runs that nobody drives and somebody should, the one that began first first."""
         with self._lock:
             rows = [
-                kept.listed(run_id, False)
+                kept.listed(run_id, self._is_alive(kept.owner))
                 for run_id, kept in self._kept.items()
-                if not self._is_alive(kept.owner) and kept.is_due(run_id, expired_before)
+                if (kept.owner == self._owner or not self._is_alive(kept.owner)) and kept.is_due(run_id, expired_before)
             ]
         return [row for row in rows if row.digest in digests][:limit]
 

@@ -52,9 +52,8 @@ def _columns(dialect: str) -> tuple[ColumnElement[Any], ...]:
 def claimable(dialect: str) -> ClauseElement:
     """Return what lists the runs that nobody drives and somebody should, the one that began first first."""
     r, alive = runs.c, sa.select(workers.c.id).where(workers.c.expires_at > now(dialect))
-    free = sa.and_(
-        sa.or_(r.owner.is_(None), r.owner.not_in(alive)), among(dialect, r.digest, "digests"), r.origin.is_(None)
-    )
+    is_anyones = sa.or_(r.owner.is_(None), r.owner == bound("me", sa.Text), r.owner.not_in(alive))
+    free = sa.and_(is_anyones, among(dialect, r.digest, "digests"), r.origin.is_(None))
     limit, first = bound("limit", sa.Integer), (r.began_at, r.id)
     # Each is found by an index of its own. In one condition, or in the order of their beginning, all that wait would be
     # looked at; for those that run, that order is the index's.

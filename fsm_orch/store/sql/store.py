@@ -205,7 +205,7 @@ class SqlStore:
     ) -> Sequence[Listed]:
         """Return runs that nobody drives and somebody should, the one that began first first."""
         sql, named = self._statements, self._database.driver.ids(sorted(digests))
-        values = {"digests": named, "expired_before": expired_before, "limit": limit}
+        values = {"digests": named, "expired_before": expired_before, "limit": limit, "me": self._owner}
         rebindings = self._rebindings
         found: Sequence[Listed] = await self._do(
             lambda session: rebindings.listed(session, session.rows(sql.claimable, values))
