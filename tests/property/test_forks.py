@@ -47,7 +47,7 @@ MACHINES: dict[str, type[Machine[Any, Any]] | None] = {
 }
 
 
-@in_both_lanes(few=2, many=100)
+@in_both_lanes(few=2, many=30)
 @pytest.mark.parametrize("name", MACHINES)
 def test_every_fork_of_a_run_comes_to_an_end(name: str, examples: int) -> None:
     """In a declared state, with exact books, by calls of its own alone; its parent is as it was, byte for byte."""
@@ -214,7 +214,7 @@ def _calls(
     return found
 
 
-@in_both_lanes(few=12, many=1_500)
+@in_both_lanes(few=12, many=300)
 def test_every_fork_of_a_random_nest_goes_on(examples: int) -> None:
     """So it is at three levels, whatever is asked in them: a fork goes on in the kernel, and every theorem holds."""
 
