@@ -552,7 +552,7 @@ async def test_forks_that_nobody_asked_for_slow_no_worker(tmp_path: Path) -> Non
     store.close()
     claimable = statements("sqlite").claimable
     connection = sqlite3.connect(url.removeprefix("sqlite:///").partition("?")[0])
-    values = {**claimable.fixed, "digests": "[]", "expired_before": 0.0, "limit": 50}
+    values = {**claimable.fixed, "digests": "[]", "expired_before": 0.0, "limit": 50, "me": "w"}
     plan = connection.execute(f"EXPLAIN QUERY PLAN {claimable.text}", values).fetchall()
     connection.close()
 
