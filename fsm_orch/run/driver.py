@@ -34,7 +34,7 @@ from .ids import new_epoch
 from .inbox import Inbox
 from .lease import Heart, let_go
 from .lineage import lineage
-from .loading import checked, claimed, loaded, not_known
+from .loading import check_ours, checked, claimed, loaded, not_known
 from .outlast import outlasted
 from .raised import Raised, told
 from .rebound import check_bound
@@ -190,6 +190,7 @@ class Driver:
                     journal = await loaded(store, run_id)
                     if not journal:  # it had ended, and was forgotten after the claim
                         raise not_known(run_id)
+                    check_ours(run_id, journal, claim)
                     await check_bound(store, self.compiled, journal[0])
                     compiled = start.compiled_for(self.compiled, journal[0])
                     # one that is to be landed reads nothing more

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from ..errors import StartError
+from ..errors import LeaseLost, StartError
 from ..kernel.inputs import Input
 from ..store.base import Store
 from ..store.values import Claim
@@ -49,6 +49,18 @@ async def loaded(store: Store, run_id: str) -> tuple[Input, ...]:
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
     return await asked(store.load, run_id)
+
+
+def check_ours(run_id: str, journal: Sequence[Input], claim: Claim) -> None:
+    """Check that nobody has gone on with a run between its claim and the moment in which its journal was loaded.
+
+    Raises LeaseLost: if somebody has, who claimed it since: this process stood still meanwhile.
+    """
+    if len(journal) > claim.inputs:
+        raise LeaseLost(
+            f"run {run_id!r} was claimed since: it has {len(journal)} inputs, and had {claim.inputs} when this worker "
+            f"claimed it, in epoch {claim.epoch}. Nothing was stored, and whoever owns it goes on"
+        )
 
 
 async def asked(knows: Callable[[str], Awaitable[Known]], run_id: str) -> Known:

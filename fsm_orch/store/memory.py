@@ -175,6 +175,7 @@ class MemoryStore:
             return Claim(
                 epoch=kept.epoch,
                 head=kept.head,
+                inputs=len(kept.journal),
                 taken_from=None if is_finished else before,
                 news=kept.news(run_id),
                 responses=tuple(kept.responses.values()),

@@ -120,6 +120,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     """For the appends and the release to come; those of an earlier epoch are refused from now on."""
     head: Head
     """What the fold of its journal must come to."""
+    inputs: int
+    """How many its journal holds; if it comes to hold more, another worker has claimed it since."""
     taken_from: str | None = None
     """Whose lease was over, or was this worker's own; `RELEASED`: it was let go with something open; None: it was free,
     or has ended. Unless it is None something may have been done of which the journal says nothing."""

@@ -13,7 +13,7 @@ from support.kept import keep
 
 from fsm_orch import Context, Final, Machine, MemoryStore, Runner, ScriptedModel, State, guard
 from fsm_orch.errors import Drifted, LeaseHeld, LeaseLost, StartError, StepError
-from fsm_orch.kernel.inputs import Failed, Started
+from fsm_orch.kernel.inputs import Failed, Input, Started
 from fsm_orch.store import Head, News
 from fsm_orch.testing import virtual_time
 
@@ -83,6 +83,31 @@ async def test_a_run_whose_lease_is_over_is_taken_and_its_owner_is_fenced() -> N
         await zombie
     assert result.state is Support.answered
     assert journal == await store.load("r") == result.journal
+
+
+async def test_who_stood_still_between_its_claim_and_its_look_has_lost_the_run() -> None:
+    """Another has claimed it meanwhile, and gone on: that is no drift, and is told as what it is."""
+    now, stopped, go = [0.0], asyncio.Event(), asyncio.Event()
+
+    class Stops(MemoryStore):
+        async def load(self, run_id: str) -> tuple[Input, ...]:
+            if self.lease_s == 50:
+                stopped.set()
+                await go.wait()
+            return await super().load(run_id)
+
+    store = Stops(wall_clock=lambda: now[0])
+    await Runner(Refunds, store=store.beside(lease_s=60)).enqueue(Claim(query="x"), run_id="r")
+    zombie = asyncio.create_task(Runner(Refunds, store=store.beside(lease_s=50)).resume("r"))
+    await stopped.wait()
+    now[0] = 51.0
+    result = await Runner(Refunds, store=store.beside(lease_s=60)).resume("r")
+    go.set()
+
+    with pytest.raises(LeaseLost, match=r"run 'r' was claimed since: it has \d inputs, and had 1 when it was claimed"):
+        await zombie
+    assert "waiting" == result.status
+    assert result.journal == await store.load("r")
 
 
 async def test_two_workers_that_start_one_run_id_do_not_share_it() -> None:

@@ -41,6 +41,7 @@ class _Found(NamedTuple):
     hops: int
     tokens: int
     expires_at: float | None
+    inputs: int
     stored_at: float
     origin: str | None
 
@@ -114,6 +115,7 @@ def _claimed(run: _Found, news: News, responses: dict[str, list[PaidResponse]]) 
     return Claim(
         epoch=run.epoch + (not run.is_finished),
         head=Head(run.state, run.status, run.hops, run.tokens, run.expires_at),
+        inputs=run.inputs,
         taken_from=None if run.is_finished else run.owner,
         news=news,
         responses=tuple(responses.get(run.id, ())),

@@ -124,7 +124,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "taken": sa.select(accounts.c.tokens, accounts.c.cost).where(accounts.c.id == bound("account")),
         "find": sa.select(
             *(r.id, r.owner, r.epoch, r.responses, has_post, r.is_cancel_asked, is_alive(dialect)),
-            *(r[name] for name in (*_HEAD, "stored_at")),
+            *(r[name] for name in (*_HEAD, "position", "stored_at")),
             r.origin,
         )
         .where(among(dialect, r.id, "ids"))
