@@ -77,7 +77,7 @@ OUTLETS = {
         "store/sql/statements.py",
     ],
     "structlog": ["cli/*", "observe/log.py"],
-    "temporalio": ["durable/temporal.py"],
+    "temporalio": ["durable/temporal.py", "durable/temporal_run.py"],
     "tenacity": ["resilience/retry.py"],
     "tokenizers": ["models/minilm.py"],
     "transitions": ["kernel/engine.py"],

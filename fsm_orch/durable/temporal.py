@@ -1,8 +1,7 @@
-"""Temporal as the engine: each run that somebody should drive has a workflow, whose one activity goes on with it.
+"""Temporal as the engine: each run that somebody should drive has a workflow, whose activity goes on with it.
 
-Temporal is told the ids of runs, and why one could not go on; what was said is in our journal alone. It tries an
-activity again whose worker has died, and the lease of the store keeps out whoever comes too early. It knows nothing of
-runs that wait: every worker *sweeps*, and starts a workflow for what was answered or has expired meanwhile.
+Temporal knows nothing of runs that wait, nor of those that others have queued, or left. So every worker *sweeps*: it
+starts a workflow for each run that the store says somebody should drive.
 """
 
 from __future__ import annotations
@@ -11,29 +10,28 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
-from functools import partial
 from typing import Any, Generic, Unpack
 
 from ..define.machine import C, D
 from ..define.wording import to_install
-from ..errors import StartError, StepError
+from ..errors import StartError
 from ..observe.telling import report
 from ..run.deps import Factory
 from ..run.first import RunOptions
 from ..run.outlast import outlasted
-from ..run.raised import Raised, tried
 from ..run.runner import Runner
 from ..run.worker import GRACE_S, told
-from ..store.base import LEASE_S, PAGE
+from ..store.base import PAGE
 from ..store.values import Listed
-from .base import Outcome, Runners, ticket_of
+from .base import Runners, ticket_of
 
 try:
-    from temporalio import activity, workflow
     from temporalio.client import Client
-    from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
-    from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, WorkflowAlreadyStartedError
+    from temporalio.common import WorkflowIDReusePolicy
+    from temporalio.exceptions import WorkflowAlreadyStartedError
     from temporalio.worker import Worker
+
+    from .temporal_run import Activities, RunWorkflow
 except ImportError as error:
     raise StartError(f"Temporal as an engine needs a package: {to_install('temporal')}") from error
 
@@ -44,36 +42,10 @@ just been given to a worker that died."""
 REST_S = 60.0
 """Seconds for which a sweep leaves alone what it has started."""
 
-_DRIVE, _ASK_CANCEL = "fsm_orch.drive", "fsm_orch.ask_cancel"
-_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))  # without end
-_FOR_GOOD, _SOON = timedelta(days=3_650), timedelta(seconds=10)
-
 
 def queue_of(digest: str) -> str:
     """Return the name of the task queue of a machine: nobody is delivered runs of another machine."""
     return f"fsm_orch:{digest[:16]}"
-
-
-@workflow.defn(name="fsm_orch.run", sandboxed=False)  # else each run would import this library again
-class RunWorkflow:
-    """Has a run driven until it ends or waits. To cancel it lands the run; to terminate it stops nothing."""
-
-    @workflow.run
-    async def run(self, run_id: str, heartbeat_s: float) -> Outcome:
-        """Return what became of the run."""
-        driving = workflow.start_activity(
-            _DRIVE,
-            run_id,
-            start_to_close_timeout=_FOR_GOOD,
-            heartbeat_timeout=timedelta(seconds=heartbeat_s),
-            retry_policy=_RETRY,
-        )
-        try:
-            return await asyncio.shield(driving)
-        except asyncio.CancelledError:
-            await workflow.execute_activity(_ASK_CANCEL, run_id, start_to_close_timeout=_SOON, retry_policy=_RETRY)
-            await driving
-            raise
 
 
 class TemporalEngine(Generic[C, D]):
@@ -118,9 +90,7 @@ class TemporalEngine(Generic[C, D]):
             raise StartError("Temporal is one server: give its url=, HOST:PORT, or the client= that you have")
         self._url, self._client = url, client
         self._queues = {digest: task_queue or queue_of(digest) for digest in self._runners.by_digest}
-        self._concurrency, self._grace_s = concurrency, grace_s
-        self._lease_s = self._runners.store.lease_s or LEASE_S
-        self._heartbeat_s = max(1.0, self._lease_s * 2 / 3)  # a dead worker's run cannot be had before that
+        self._concurrency, self._activities = concurrency, Activities(self._runners, grace_s)
         self._drained = asyncio.Event()
         self._started: dict[str, float] = {}
         """By ticket, until when a sweep leaves it alone, by the loop's time."""
@@ -133,7 +103,7 @@ class TemporalEngine(Generic[C, D]):
     @property
     def activities(self) -> Sequence[Callable[..., Any]]:
         """What a worker of yours registers as its activities."""
-        return [self._drive, self._ask_cancel]
+        return [self._activities.drive, self._activities.cancel]
 
     @property
     def task_queue(self) -> str:
@@ -198,7 +168,7 @@ class TemporalEngine(Generic[C, D]):
         Args:
             grace_s: how long what is under way may take to end.
         """
-        self._grace_s = grace_s
+        self._activities.grace_s = grace_s
         self._drained.set()
         await self._runners.drain(grace_s)
 
@@ -223,7 +193,7 @@ class TemporalEngine(Generic[C, D]):
             activities=self.activities,
             max_concurrent_activities=self._concurrency,
             max_cached_workflows=0,  # else the end of a workflow, and its cancellation, wait for a worker that died
-            graceful_shutdown_timeout=_FOR_GOOD,  # the grace of the runs is ours
+            graceful_shutdown_timeout=timedelta(days=3_650),  # the grace of the runs is ours
         )
 
     async def _swept(self) -> None:
@@ -243,62 +213,10 @@ class TemporalEngine(Generic[C, D]):
         with suppress(WorkflowAlreadyStartedError):
             await client.start_workflow(
                 RunWorkflow.run,
-                args=[row.run_id, self._heartbeat_s],
+                args=[row.run_id, self._activities.heartbeat_s],
                 id=ticket_of(row),
                 task_queue=self._queues[row.digest],
                 id_reuse_policy=reuse,
                 task_timeout=timedelta(seconds=TASK_S),
-                rpc_timeout=_SOON,
+                rpc_timeout=timedelta(seconds=10),
             )
-
-    @activity.defn(name=_DRIVE)
-    async def _drive(self, run_id: str) -> Outcome:
-        """Drive a run, with heartbeats."""
-        driving = asyncio.ensure_future(tried(partial(self._runners.deliver, run_id)))
-        ending = asyncio.ensure_future(self._end())
-        while not driving.done():
-            activity.heartbeat()
-            # Whatever Temporal cancels an activity for, the run goes on: it was asked to land, or the worker drains it,
-            # or Temporal was away, takes this worker for dead, and finds out from the store that it is not.
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([driving], timeout=self._heartbeat_s / 4)
-        ending.cancel()
-        came = driving.result()
-        if isinstance(came, Raised):
-            raise _failure(run_id, came.error) from None
-        return self._told(run_id, came)
-
-    @activity.defn(name=_ASK_CANCEL)
-    async def _ask_cancel(self, run_id: str) -> None:
-        """Ask whoever drives a run to land it."""
-        came = await tried(partial(self._runners.store.ask_cancel, run_id))
-        if isinstance(came, Raised):
-            raise _failure(run_id, came.error) from None
-
-    async def _end(self) -> None:
-        await activity.wait_for_worker_shutdown()
-        await self._runners.drain(self._grace_s)
-
-    def _told(self, run_id: str, outcome: Outcome) -> Outcome:
-        """Return what became of a run, if Temporal is done with it.
-
-        Raises ApplicationError: if it is not, or the run is not there.
-        """
-        if outcome == "not known":
-            raise ApplicationError(
-                f"run {run_id!r} is not known to the store of this worker", type="NotKnown", non_retryable=True
-            )
-        if outcome in ("drained", "driven already"):  # who drives it may be dead, which shows when its lease is over
-            again_s = 0.1 if outcome == "drained" else self._lease_s / 4
-            raise ApplicationError(
-                f"run {run_id!r} was {outcome}",
-                category=ApplicationErrorCategory.BENIGN,
-                next_retry_delay=timedelta(seconds=again_s),
-            )
-        return outcome
-
-
-def _failure(run_id: str, error: BaseException) -> ApplicationError:
-    """Return what Temporal is told of an error, and shows; what no other try can mend is not tried again."""
-    why = f"run {run_id!r} could not go on: {told(error)}"
-    return ApplicationError(why, type=type(error).__name__, non_retryable=isinstance(error, StepError))

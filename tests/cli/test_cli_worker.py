@@ -113,6 +113,8 @@ def test_without_a_factory_dependencies_are_opened_once(write: Callable[[str], s
         (("--deps", "{name}:nothing"), "No function 'nothing' in '{name}'"),
         (("--deps", "{name}:not_a_function"), "No function 'not_a_function' in '{name}'"),
         (("--store", "sqlite:////nowhere/runs.db"), "the file cannot be opened"),
+        (("--engine", "temporal"), "Temporal is a server: say where, by --engine-url HOST:PORT"),
+        (("--engine", "temporal", "--engine-url", "127.0.0.1:9"), "Temporal cannot be reached at '127.0.0.1:9'"),
     ],
 )
 def test_what_it_cannot_do_is_said_at_once(

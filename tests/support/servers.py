@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -120,7 +121,8 @@ class TemporalServer:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, start_new_session=True,
             )  # fmt: skip
         (self._folder / "pid").write_text(str(self._process.pid))
-        asyncio.run(self._answers())
+        with ThreadPoolExecutor(1) as thread:  # the loop of a test may run in this one
+            thread.submit(asyncio.run, self._answers()).result()
 
     def stop(self) -> None:
         """Kill it, as if it had crashed."""
