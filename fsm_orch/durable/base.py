@@ -62,11 +62,14 @@ class Runners:
         """The runs that are under way here."""
         self._is_draining = False
 
-    async def enqueue(self, context: Any, options: RunOptions) -> Listed:
-        """Store the beginning of a run, and return where it stands; see `Runner.enqueue`."""
+    async def enqueue(self, context: Any, options: RunOptions) -> tuple[Listed, bool]:
+        """Store the beginning of a run; return where it stands, and whether somebody should drive it that nobody does.
+
+        It was begun already if it was queued twice; see `Runner.enqueue`.
+        """
         run_id = await self.first.enqueue(context, **options)
         (row,) = await self.store.list(run_id=run_id)
-        return row
+        return row, row.head.status == "running" and not row.is_driven
 
     async def owed(self, limit: int) -> Sequence[Listed]:
         """Return runs that nobody drives and somebody should, as `Store.claimable` does."""

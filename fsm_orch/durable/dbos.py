@@ -112,9 +112,10 @@ class DBOSEngine(Generic[C, D]):
 
         Raises as `Runner.enqueue` does.
         """
-        row = await self._runners.enqueue(context, options)
+        row, is_owed = await self._runners.enqueue(context, options)
         try:
-            await self._hand(row)
+            if is_owed:
+                await self._hand(row)
         except Exception as error:
             report("run %s is stored, and handed to DBOS later: %s was raised", row.run_id, type(error).__name__)
         return row.run_id
@@ -206,9 +207,11 @@ class DBOSEngine(Generic[C, D]):
     @asynccontextmanager
     async def _launched(self, url: str) -> AsyncIterator[None]:
         """Have an app of our own until the block is left."""
-        executor_id = (
-            f"{_APP}-{random_id()}"  # DBOS would give all that has the id of a process to the next that has it
-        )
+        try:
+            await self._client.check_connection_async()  # to launch it would be tried for ever
+        except Exception as error:
+            raise StartError(f"DBOS cannot be reached on {opened(url).shown}: {type(error).__name__}") from None
+        executor_id = f"{_APP}-{random_id()}"  # else what a live process works off would be begun in another too
         DBOS(
             config={
                 "name": _APP,

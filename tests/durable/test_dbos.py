@@ -1,0 +1,196 @@
+"""DBOS as the engine, in an app of its own and in one of the user's; real PostgreSQL, one process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import pytest
+from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
+from support.servers import postgres
+
+from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit
+from fsm_orch.durable.dbos import DBOSEngine, queue_of
+from fsm_orch.errors import StartError
+from fsm_orch.store.sql import SqlStore
+
+pytestmark = pytest.mark.slow
+
+
+class Note(Context):
+    """A text."""
+
+    text: Given[str] = "one two"
+    words: int = 0
+
+
+def count(visit: Visit[Note]) -> Any:
+    """Count its words."""
+    return {Note.words: len(visit.context.text.split())}
+
+
+class Notes(Machine[Note]):
+    """Count the words of a note."""
+
+    counting = State(count, reads=Note.text, writes=Note.words, initial=True, repeatable=True)
+    counted, lost = Final(), Final(fallback=True)
+    done = counting.to(counted)
+
+
+def broken(visit: Visit[Note]) -> Any:
+    """Hold what only its process may know."""
+    raise KeyboardInterrupt("sk-secret")
+
+
+class Broken(Machine[Note]):
+    """A machine whose agent does what no machine survives."""
+
+    only = State(broken, initial=True)
+    end, lost = Final(), Final(fallback=True)
+    done = only.to(end)
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> str:
+    """Give a database of its own."""
+    return postgres().database("dbos")
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    """Give a store there."""
+    with closing(SqlStore(url, lease_s=1.0)) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """Leave no app, and nothing that it has registered."""
+    yield
+    DBOS.destroy(destroy_registry=True)
+
+
+@asynccontextmanager
+async def working(engine: DBOSEngine[Any, Any]) -> AsyncIterator[None]:
+    """Work until the block is left."""
+    work = asyncio.ensure_future(engine.work(poll_s=0.1))
+    try:
+        yield
+    finally:
+        await engine.drain()
+        await work
+
+
+async def ended(store: SqlStore, runs: int) -> list[str]:
+    """Wait until runs have ended, and return where."""
+    async with asyncio.timeout(60):
+        while len(rows := await store.list(status="finished")) < runs:
+            await asyncio.sleep(0.05)
+    return [row.head.state for row in rows]
+
+
+def tickets(url: str) -> list[tuple[Any, ...]]:
+    """Return what DBOS holds of our runs."""
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT workflow_uuid, status, serialization FROM dbos.workflow_status "
+            "WHERE name LIKE 'fsm_orch:%' ORDER BY workflow_uuid"
+        ).fetchall()
+
+
+async def test_what_is_queued_is_driven_and_its_ticket_is_json(url: str, store: SqlStore) -> None:
+    """A ticket is named by the run and what was stored of it; whoever queues it twice, or late, makes no second."""
+    with closing(DBOSEngine(Runner(Notes, store=store), url=url)) as engine:
+        async with working(engine):
+            for _ in range(2):
+                assert "n1" == await engine.enqueue(Note(), run_id="n1")
+            assert ["counted"] == await ended(store, 1)
+            await engine.enqueue(Note(), run_id="n1")
+
+    assert [("n1:1", "SUCCESS", "portable_json")] == tickets(url)
+
+
+async def test_an_app_of_the_users_keeps_its_settings(url: str, store: SqlStore) -> None:
+    """Runs are driven in an app that pickles, by its queue's rate limit, and are queued by its schedule."""
+    DBOS(config={"name": "theirs", "system_database_url": url, "application_version": "2", "executor_id": "e1"})
+    client = DBOSClient(system_database_url=url, application_name="theirs", lazy=True)
+    engine = DBOSEngine(Runner(Notes, store=store), client=client)
+
+    @DBOS.workflow()
+    async def nightly(at: datetime, context: Any) -> None:
+        await engine.enqueue(Note(), run_id=f"nightly-{context}")
+
+    DBOS.launch()
+    await DBOS.register_queue_async(engine.queue, limiter={"limit": 2, "period": 3600}, polling_interval_sec=0.1)
+    async with working(engine):
+        await DBOS.create_schedule_async(
+            schedule_name="nightly", workflow_fn=nightly, schedule="0 3 * * *", context="a"
+        )
+        await asyncio.to_thread(DBOS.trigger_schedule, "nightly")
+        await ended(store, 1)
+        for n in range(2):
+            await engine.enqueue(Note(), run_id=f"n{n}")
+        await ended(store, 2)
+        await asyncio.sleep(1)  # in which the third could begin
+        states = await ended(store, 2)
+    client.destroy()
+
+    assert ["counted", "counted"] == states
+    assert {"n0:1", "n1:1", "nightly-a:1"} == {name for name, _, _ in tickets(url)}
+    assert {"portable_json"} == {format for _, _, format in tickets(url)}
+    assert ["ENQUEUED", "SUCCESS", "SUCCESS"] == sorted(status for _, status, _ in tickets(url))
+
+
+async def test_what_a_run_raises_is_told_to_dbos_without_its_message(
+    url: str, store: SqlStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever was raised is told by its name, and neither the database of DBOS nor its log holds more."""
+    logging.getLogger("dbos").addHandler(caplog.handler)
+    with closing(DBOSEngine(Runner(Broken, store=store), url=url)) as engine:
+        async with working(engine):
+            await engine.enqueue(Note(), run_id="b1")
+            assert ["lost"] == await ended(store, 1)
+            async with asyncio.timeout(30):
+                while ("b1:1", "ERROR", "portable_json") not in tickets(url):
+                    await asyncio.sleep(0.05)
+    logging.getLogger("dbos").removeHandler(caplog.handler)
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT o::text, s::text FROM dbos.workflow_output o, dbos.workflow_status s"
+        ).fetchall()
+
+    assert "KeyboardInterrupt" in json.dumps(found)
+    assert "sk-secret" not in json.dumps(found) + caplog.text
+
+
+async def test_a_database_that_cannot_be_had_is_named_without_its_password(
+    store: SqlStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither what is raised nor what is logged holds a password, wherever in the URL the mistake is."""
+    logging.getLogger("dbos").addHandler(caplog.handler)
+    port = postgres().port
+    said = []
+    for url in (
+        f"postgresql://postgres:hunter2@127.0.0.1:{port}/nowhere",
+        f"postgresql://nobody:hunter2@127.0.0.1:{port}/postgres",
+        "postgresql://postgres:hunter2@127.0.0.1:1/postgres",
+        "postgresql://postgres:hunt/er2@127.0.0.1:1/postgres",
+        "mysql://postgres:hunter2@127.0.0.1:1/postgres",
+        "sqlite:///hunter2.db",
+    ):
+        with pytest.raises(StartError) as raised:
+            with closing(DBOSEngine(Runner(Notes, store=store), url=url)) as engine:
+                await engine.enqueue(Note(), run_id="n1")
+                await engine.work()
+        said.append(repr(raised.value) + "".join(map(str, (raised.value.__cause__, raised.value.__suppress_context__))))
+    logging.getLogger("dbos").removeHandler(caplog.handler)
+
+    assert "er2" not in "".join(said) + caplog.text
