@@ -114,7 +114,6 @@ def test_without_a_factory_dependencies_are_opened_once(write: Callable[[str], s
         (("--deps", "{name}:not_a_function"), "No function 'not_a_function' in '{name}'"),
         (("--store", "sqlite:////nowhere/runs.db"), "the file cannot be opened"),
         (("--engine", "temporal"), "Temporal is a server: say where, by --engine-url HOST:PORT"),
-        (("--engine", "temporal", "--engine-url", "127.0.0.1:9"), "Temporal cannot be reached at '127.0.0.1:9'"),
     ],
 )
 def test_what_it_cannot_do_is_said_at_once(
@@ -130,6 +129,16 @@ def test_what_it_cannot_do_is_said_at_once(
     assert why.format(name=name) in result.stderr
     assert "hunter2" not in result.stderr
     assert before == logging.getLogger("fsm_orch").handlers
+
+
+def test_an_engine_that_is_away_is_said(cli: CliRunner, write: Callable[[str], str], tmp_path: Path) -> None:
+    """With where it was looked for; nothing is tried for long."""
+    words = ("--store", f"sqlite:///{tmp_path}/runs.db", "--engine", "temporal", "--engine-url", "127.0.0.1:9")
+    result = cli.invoke(app, ["worker", write(SHOP), *words])
+
+    assert 2 == result.exit_code
+    assert "Temporal cannot be reached at '127.0.0.1:9'" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_machine_whose_dependencies_nobody_makes_is_said(
