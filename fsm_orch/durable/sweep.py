@@ -17,7 +17,7 @@ from ..store.base import LEASE_S, PAGE
 from ..store.values import Listed
 from .base import Runners, run_of, ticket_of
 
-_MOST = 10_000
+_MOST = 200 * PAGE
 """How many runs a sweep looks at, at most."""
 _QUEUED = ("ENQUEUED", "DELAYED")
 
@@ -65,8 +65,7 @@ class Sweep:
         missing = [row for ticket, row in owed.items() if ticket not in tickets or ticket in lost]
         await asyncio.gather(*(self._hand(row) for row in missing))
         # those that wait in the queue must not hide others for good
-        are_all_held = len(owed) == self._limit and not missing
-        self._limit = min(2 * self._limit, _MOST) if are_all_held else PAGE
+        self._limit = 2 * self._limit if len(owed) == self._limit < _MOST else PAGE
 
     async def _tickets(self, owed: Collection[str]) -> Mapping[str, WorkflowStatus]:
         """Return the tickets that DBOS holds of runs that are owed, and those that somebody works off."""

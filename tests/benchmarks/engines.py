@@ -3,7 +3,7 @@
     python tests/benchmarks/engines.py            our own worker, and each engine
     python tests/benchmarks/engines.py own dbos   these
 
-Workers are two processes of `fsm-orch worker`; the server of models is a thread of this one. Nothing here asserts a time.
+Workers are two processes of `fsm-orch worker`; the server of models is a thread of this one. Nothing asserts a time.
 """
 
 from __future__ import annotations
@@ -72,26 +72,23 @@ class Measured:
 
     def kill(self) -> tuple[int, float, float]:
         """Kill a worker. Return how many runs it held, and the seconds until the first and the last is another's."""
-        dies = self.workers[0]
         wait_until(lambda: len({row.owner for row in self.rows(status="running")} - {None}) == 2)
-        owners = {row.owner for row in self.rows(status="running")}
-        dies.send(signal.SIGKILL)
-        dies.ended()
-        died, epochs = time.perf_counter(), {row.run_id: row.epoch for row in self.rows() if row.is_driven}
-        time.sleep(0.3)
-        # whose runs have not gone on meanwhile
-        wait_until(lambda: [row for row in self.rows(status="running") if row.owner is not None and not row.is_driven])
-        dead = {row.owner for row in self.rows(status="running") if row.owner is not None and not row.is_driven}
-        held = [row.run_id for row in self.rows(status="running") if row.owner in dead]
-        first = last = time.perf_counter() - died
-        while left := [row for row in self.rows(status="running") if row.owner in dead]:
-            if len(left) == len(held):
-                first = time.perf_counter() - died
+        asked_before = sum(asked(self.provider).values())
+        wait_until(lambda: sum(asked(self.provider).values()) > asked_before + 40)
+        self.workers[0].send(signal.SIGKILL)
+        self.workers[0].ended()
+        died, held = time.perf_counter(), {row.run_id: row.owner for row in self.rows(status="running") if row.owner}
+        (dead,) = wait_until(lambda: {row.owner for row in self.rows(status="running") if _is_dead(row)})
+        held, left = {run_id: owner for run_id, owner in held.items() if owner == dead}, list[float]()
+        while still := sum(row.owner == dead for row in self.rows(status="running")):
+            left += [time.perf_counter() - died] * (len(held) - len(left) - still)
             time.sleep(0.02)
         last = time.perf_counter() - died
-        assert owners
-        assert epochs
-        return len(held), first, last
+        return len(held), left[0] if left else last, last
+
+
+def _is_dead(run: Listed) -> bool:
+    return run.owner is not None and not run.is_driven
 
 
 @contextmanager

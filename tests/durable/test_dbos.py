@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
@@ -14,11 +12,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
+from dbos import DBOS, DBOSClient
 from support.servers import postgres
 
-from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit
-from fsm_orch.durable.dbos import DBOSEngine, queue_of
+from fsm_orch import Context, Final, Given, Machine, Runner, State, Visit
+from fsm_orch.durable.dbos import DBOSEngine
 from fsm_orch.errors import StartError
 from fsm_orch.store.sql import SqlStore
 
