@@ -117,12 +117,12 @@ class TemporalEngine(Generic[C, D]):
 
         Raises as `Runner.enqueue` does.
         """
-        row = await self._runners.enqueue(context, options)
-        if row.owner is None:
-            try:
+        row, is_owed = await self._runners.enqueue(context, options)
+        try:
+            if is_owed:
                 await self._start(row)
-            except Exception as error:
-                report("run %s is stored, and Temporal is told of it later: %s", row.run_id, told(error))
+        except Exception as error:
+            report("run %s is stored, and Temporal is told of it later: %s", row.run_id, told(error))
         return row.run_id
 
     async def work(self, *, poll_s: float = 1.0) -> None:
