@@ -21,7 +21,7 @@ from ..run.first import RunOptions
 from ..run.outlast import outlasted
 from ..run.runner import Runner
 from ..run.worker import GRACE_S, told
-from ..store.base import PAGE
+from ..store.base import LEASE_S, PAGE
 from ..store.values import Listed
 from .base import Runners, ticket_of
 
@@ -35,12 +35,16 @@ try:
 except ImportError as error:
     raise StartError(f"Temporal as an engine needs a package: {to_install('temporal')}") from error
 
-TASK_S = 3.0
+TASK_S = 5.0
 """Seconds after which a task of a workflow is tried again. Temporal says 10: so long a run would wait whose task had
 just been given to a worker that died."""
 
 REST_S = 60.0
 """Seconds for which a sweep leaves alone what it has started."""
+
+_AT_ONCE = 10
+"""How many requests are sent to Temporal at once, and how many tasks of workflows a worker takes: one that takes more
+than it can do is late for all of them."""
 
 
 def queue_of(digest: str) -> str:
@@ -91,9 +95,9 @@ class TemporalEngine(Generic[C, D]):
         self._url, self._client = url, client
         self._queues = {digest: task_queue or queue_of(digest) for digest in self._runners.by_digest}
         self._concurrency, self._activities = concurrency, Activities(self._runners, grace_s)
-        self._drained = asyncio.Event()
-        self._started: dict[str, float] = {}
-        """By ticket, until when a sweep leaves it alone, by the loop's time."""
+        self._drained, self._starting = asyncio.Event(), asyncio.Semaphore(_AT_ONCE)
+        self._again: dict[str, float] = {}
+        """By ticket, when a sweep starts it, by the loop's time."""
 
     @property
     def workflows(self) -> Sequence[type[Any]]:
@@ -192,17 +196,21 @@ class TemporalEngine(Generic[C, D]):
             workflows=self.workflows,
             activities=self.activities,
             max_concurrent_activities=self._concurrency,
+            max_concurrent_workflow_tasks=_AT_ONCE,
             max_cached_workflows=0,  # else the end of a workflow, and its cancellation, wait for a worker that died
             graceful_shutdown_timeout=timedelta(days=3_650),  # the grace of the runs is ours
         )
 
     async def _swept(self) -> None:
-        now = asyncio.get_running_loop().time()
-        self._started = {ticket: until for ticket, until in self._started.items() if until > now}
-        rows = await self._runners.owed(PAGE + len(self._started))  # so many that what was started hides no others
-        new = [row for row in rows if ticket_of(row) not in self._started]
-        await asyncio.gather(*map(self._start, new))
-        self._started.update((ticket_of(row), now + REST_S) for row in new)
+        now, before = asyncio.get_running_loop().time(), self._again
+        rows = await self._runners.owed(PAGE + len(before))  # so many that those that are left alone hide no others
+        # one that has not begun is most likely in Temporal's queue, and there may be many
+        first = {True: now + (self._runners.store.lease_s or LEASE_S), False: now}
+        self._again = {ticket_of(row): before.get(ticket_of(row), first[row.inputs == 1]) for row in rows}
+        due = [row for row in rows if self._again[ticket_of(row)] <= now]
+        told = [row for row in due if row.inputs > 1] + [row for row in due if row.inputs == 1][:_AT_ONCE]
+        await asyncio.gather(*map(self._start, told))
+        self._again.update((ticket_of(row), now + REST_S) for row in told)
 
     async def _start(self, row: Listed) -> None:
         """Start the workflow of a run, unless there is one for where it stands."""
@@ -211,12 +219,13 @@ class TemporalEngine(Generic[C, D]):
         # workflow has failed for good.
         reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if is_waiting else WorkflowIDReusePolicy.REJECT_DUPLICATE
         with suppress(WorkflowAlreadyStartedError):
-            await client.start_workflow(
-                RunWorkflow.run,
-                args=[row.run_id, self._activities.heartbeat_s],
-                id=ticket_of(row),
-                task_queue=self._queues[row.digest],
-                id_reuse_policy=reuse,
-                task_timeout=timedelta(seconds=TASK_S),
-                rpc_timeout=timedelta(seconds=10),
-            )
+            async with self._starting:
+                await client.start_workflow(
+                    RunWorkflow.run,
+                    args=[row.run_id, self._activities.heartbeat_s],
+                    id=ticket_of(row),
+                    task_queue=self._queues[row.digest],
+                    id_reuse_policy=reuse,
+                    task_timeout=timedelta(seconds=TASK_S),
+                    rpc_timeout=timedelta(seconds=10),
+                )

@@ -62,8 +62,8 @@ class Activities:
     def __init__(self, runners: Runners, grace_s: float) -> None:
         self._runners, self.grace_s = runners, grace_s
         self._lease_s = runners.store.lease_s or LEASE_S
-        self.heartbeat_s = max(1.0, self._lease_s * 2 / 3)
-        """How long one may be silent; sooner the store gives nobody the run of a worker that died."""
+        self.heartbeat_s = max(5.0, self._lease_s * 2 / 3)
+        """How long one may be silent: the store gives nobody the run of a worker that died much sooner."""
 
     @activity.defn(name=_DRIVE)
     async def drive(self, run_id: str) -> Outcome:

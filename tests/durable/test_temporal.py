@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.asking import Refunds
+from support.asking import Claim, Refunds
 from support.engines.yours import Yours
 from support.kept import keep
 from support.servers import temporal
@@ -252,7 +252,7 @@ async def test_in_a_worker_of_yours_runs_are_driven_and_drained(tmp_path: Path) 
 @pytest.mark.slow
 async def test_a_run_that_was_stored_while_temporal_was_away_is_driven(caplog: pytest.LogCaptureFixture) -> None:
     """To queue it does not fail: it is said in the log, and a sweep tells Temporal of it."""
-    mine, name = runner(), random_id()
+    mine, name = runner(store=MemoryStore().beside(lease_s=0.3)), random_id()
     assert name == await TemporalEngine(mine, url=NOWHERE).enqueue(Job(), run_id=name)
     async with working(TemporalEngine(mine, url=temporal().url)):
         await until(lambda: has_ended(mine, name))
@@ -279,9 +279,9 @@ class Told:
 
 
 async def test_a_sweep_starts_each_run_once() -> None:
-    """Those that it has started hide no others, however many there are; what is driven, or has ended, is left alone."""
-    mine, client = runner(), Told()
-    engine: Any = TemporalEngine(mine, client=client)  # type: ignore[arg-type]
+    """Those that it has started hide no others, however many there are; what has ended is left alone."""
+    mine, client = runner(store=MemoryStore().beside(lease_s=0.01)), Told()
+    engine = TemporalEngine(mine, client=client)  # type: ignore[arg-type]
     for n in range(3 * PAGE):
         await mine.enqueue(Job(), run_id=f"r{n}")
     await mine.resume("r0")
@@ -292,6 +292,23 @@ async def test_a_sweep_starts_each_run_once() -> None:
     await sweeping
 
     assert sorted(f"r{n}:1" for n in range(1, 3 * PAGE)) == sorted(client.ids)
+
+
+async def test_what_somebody_may_just_have_queued_is_left_to_them() -> None:
+    """A run that has not begun is started after a lease, and what was answered at once, whoever queued before it."""
+    store = MemoryStore().beside(lease_s=60)
+    mine, waits, client = runner(store=store), runner(Refunds, store), Told()
+    engine = TemporalEngine(mine, also=[waits], client=client)  # type: ignore[arg-type]
+    await mine.enqueue(Job(), run_id="queued")
+    waiting = await waits.run(Claim(query="x"), run_id="waits")
+    await store.post("waits", waiting.waiting[0].key, "1", {"handoff": "yes", "note": "ok"})
+    sweeping = asyncio.ensure_future(engine.sweep(poll_s=0.001))
+    await asyncio.sleep(0.05)
+    await engine.drain()
+    await sweeping
+
+    assert [f"waits:{len(waiting.journal)}"] == client.ids
+    assert WorkflowIDReusePolicy.ALLOW_DUPLICATE == client.options["id_reuse_policy"]
 
 
 async def test_a_run_that_has_begun_is_not_handed_over_again() -> None:
