@@ -27,7 +27,7 @@ from .base import Runners, ticket_of
 
 try:
     from temporalio.client import Client
-    from temporalio.common import WorkflowIDReusePolicy
+    from temporalio.common import Priority, WorkflowIDReusePolicy
     from temporalio.exceptions import WorkflowAlreadyStartedError
     from temporalio.worker import Worker
 
@@ -225,6 +225,7 @@ class TemporalEngine(Generic[C, D]):
                     args=[row.run_id, self._activities.heartbeat_s],
                     id=ticket_of(row),
                     task_queue=self._queues[row.digest],
+                    priority=Priority(priority_key=1 if row.inputs > 1 else 3),  # what has begun goes first; 3 is usual
                     id_reuse_policy=reuse,
                     task_timeout=timedelta(seconds=TASK_S),
                     rpc_timeout=timedelta(seconds=10),
