@@ -172,7 +172,7 @@ class DBOSEngine(Generic[C, D]):
             report("DBOS could not be swept: %s was raised", type(error).__name__)
 
     async def _hand(self, row: Listed) -> None:
-        """Give a run to DBOS; nothing happens if it has its ticket."""
+        """Make the ticket of a run; nothing happens if DBOS holds it."""
         name = self._queues[row.digest]
         ticket: EnqueueOptions = {
             "workflow_name": name,
@@ -243,8 +243,9 @@ def _client(url: str) -> DBOSClient:
 
     Raises StartError: if the URL names no database in PostgreSQL.
     """
-    if not opened(url).shown.startswith("postgresql:"):
+    if not url.startswith(("postgresql://", "postgres://")):
         raise StartError("DBOS has its queues in PostgreSQL here: 'postgresql://USER:PASSWORD@HOST/DATABASE'")
+    opened(url)
     try:
         return DBOSClient(
             system_database_url=url,

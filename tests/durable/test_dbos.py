@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -56,17 +58,43 @@ class Broken(Machine[Note]):
     done = only.to(end)
 
 
+began = asyncio.Event()
+
+
+async def step(visit: Visit[Note]) -> Any:
+    """Take a second."""
+    began.set()
+    await asyncio.sleep(1)
+    return {}
+
+
+class Steps(Machine[Note]):
+    """Two seconds of work."""
+
+    first, second = State(step, initial=True), State(step)
+    end, lost = Final(), Final(fallback=True)
+    on, done = first.to(second), second.to(end)
+
+
 @pytest.fixture
 def url(request: pytest.FixtureRequest) -> str:
     """Give a database of its own."""
     return postgres().database("dbos")
 
 
-@pytest.fixture
-def store(url: str) -> Iterator[SqlStore]:
-    """Give a store there."""
-    with closing(SqlStore(url, lease_s=1.0)) as made:
+@pytest.fixture(params=["postgresql"])
+def store(url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    """Give a store there, or in a file."""
+    with closing(SqlStore(f"sqlite:///{tmp_path}/runs.db" if request.param == "sqlite" else url, lease_s=1.0)) as made:
         yield made
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Give what DBOS logs too, which it keeps from other loggers."""
+    logging.getLogger("dbos").addHandler(caplog.handler)
+    yield caplog
+    logging.getLogger("dbos").removeHandler(caplog.handler)
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +118,7 @@ async def working(engine: DBOSEngine[Any, Any]) -> AsyncIterator[None]:
 async def ended(store: SqlStore, runs: int) -> list[str]:
     """Wait until runs have ended, and return where."""
     async with asyncio.timeout(60):
-        while len(rows := await store.list(status="finished")) < runs:
+        while len(rows := await store.list(status="finished")) < runs:  # noqa: ASYNC110 - of any process
             await asyncio.sleep(0.05)
     return [row.head.state for row in rows]
 
@@ -104,6 +132,7 @@ def tickets(url: str) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
+@pytest.mark.parametrize("store", ["postgresql", "sqlite"], indirect=True)
 async def test_what_is_queued_is_driven_and_its_ticket_is_json(url: str, store: SqlStore) -> None:
     """A ticket is named by the run and what was stored of it; whoever queues it twice, or late, makes no second."""
     with closing(DBOSEngine(Runner(Notes, store=store), url=url)) as engine:
@@ -114,6 +143,27 @@ async def test_what_is_queued_is_driven_and_its_ticket_is_json(url: str, store: 
             await engine.enqueue(Note(), run_id="n1")
 
     assert [("n1:1", "SUCCESS", "portable_json")] == tickets(url)
+
+
+async def test_whoever_cancels_the_work_drains_it(url: str, store: SqlStore) -> None:
+    """What is under way may end, and counts; the run is free, has not landed, and goes on by the same ticket."""
+    with closing(DBOSEngine(Runner(Steps, store=store), url=url)) as engine:
+        work = asyncio.ensure_future(engine.work(poll_s=0.1))
+        await engine.enqueue(Note(), run_id="s1")
+        async with asyncio.timeout(30):
+            await began.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+    (row,) = await store.list()
+    left = tickets(url)
+    with closing(DBOSEngine(Runner(Steps, store=store), url=url)) as engine:
+        async with working(engine):
+            states = await ended(store, 1)
+
+    assert ("second", "running", None) == (row.head.state, row.head.status, row.owner)
+    assert ("s1:1", "ENQUEUED", "portable_json") in left
+    assert ["end"] == states
 
 
 async def test_an_app_of_the_users_keeps_its_settings(url: str, store: SqlStore) -> None:
@@ -148,47 +198,68 @@ async def test_an_app_of_the_users_keeps_its_settings(url: str, store: SqlStore)
 
 
 async def test_what_a_run_raises_is_told_to_dbos_without_its_message(
-    url: str, store: SqlStore, caplog: pytest.LogCaptureFixture
+    url: str, store: SqlStore, logged: pytest.LogCaptureFixture
 ) -> None:
     """Whatever was raised is told by its name, and neither the database of DBOS nor its log holds more."""
-    logging.getLogger("dbos").addHandler(caplog.handler)
     with closing(DBOSEngine(Runner(Broken, store=store), url=url)) as engine:
         async with working(engine):
             await engine.enqueue(Note(), run_id="b1")
             assert ["lost"] == await ended(store, 1)
             async with asyncio.timeout(30):
-                while ("b1:1", "ERROR", "portable_json") not in tickets(url):
+                while ("b1:1", "ERROR", "portable_json") not in tickets(url):  # noqa: ASYNC110 - in another thread
                     await asyncio.sleep(0.05)
-    logging.getLogger("dbos").removeHandler(caplog.handler)
     with psycopg.connect(url) as connection:
         found = connection.execute(
             "SELECT o::text, s::text FROM dbos.workflow_output o, dbos.workflow_status s"
         ).fetchall()
 
     assert "KeyboardInterrupt" in json.dumps(found)
-    assert "sk-secret" not in json.dumps(found) + caplog.text
+    assert "sk-secret" not in json.dumps(found) + logged.text
 
 
-async def test_a_database_that_cannot_be_had_is_named_without_its_password(
-    store: SqlStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Neither what is raised nor what is logged holds a password, wherever in the URL the mistake is."""
-    logging.getLogger("dbos").addHandler(caplog.handler)
-    port = postgres().port
-    said = []
-    for url in (
-        f"postgresql://postgres:hunter2@127.0.0.1:{port}/nowhere",
-        f"postgresql://nobody:hunter2@127.0.0.1:{port}/postgres",
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "postgresql://postgres:hunter2@127.0.0.1:{port}/nowhere",
+        "postgresql://nobody:hunter2@127.0.0.1:{port}/postgres",
         "postgresql://postgres:hunter2@127.0.0.1:1/postgres",
+        "postgresql://postgres:hunter2@127.0.0.1:port/postgres",
         "postgresql://postgres:hunt/er2@127.0.0.1:1/postgres",
+        "postgresql://postgres:hunter2@127.0.0.1,127.0.0.2:1,2/postgres",
         "mysql://postgres:hunter2@127.0.0.1:1/postgres",
         "sqlite:///hunter2.db",
-    ):
-        with pytest.raises(StartError) as raised:
-            with closing(DBOSEngine(Runner(Notes, store=store), url=url)) as engine:
-                await engine.enqueue(Note(), run_id="n1")
-                await engine.work()
-        said.append(repr(raised.value) + "".join(map(str, (raised.value.__cause__, raised.value.__suppress_context__))))
-    logging.getLogger("dbos").removeHandler(caplog.handler)
+    ],
+)
+async def test_a_database_that_cannot_be_had_is_named_without_its_password(
+    wrong: str, store: SqlStore, logged: pytest.LogCaptureFixture
+) -> None:
+    """Neither what is raised nor what is logged holds a password, wherever in the URL the mistake is."""
 
-    assert "er2" not in "".join(said) + caplog.text
+    async def used() -> None:
+        with closing(DBOSEngine(Runner(Notes, store=store), url=wrong.format(port=postgres().port))) as engine:
+            await engine.enqueue(Note(), run_id="n1")
+            await engine.work()
+
+    with pytest.raises(StartError) as raised:
+        await used()
+
+    assert "er2" not in "".join(traceback.format_exception(raised.value)) + logged.text
+
+
+async def test_one_database_is_named(url: str, store: SqlStore) -> None:
+    """Not two, and not none."""
+    runner = Runner(Notes, store=store)
+    with pytest.raises(StartError, match="give its url=, or the client= of an app"):
+        DBOSEngine(runner)
+    with pytest.raises(StartError, match="give its url=, or the client= of an app"):
+        DBOSEngine(runner, url=url, client=DBOSClient(system_database_url=url, lazy=True))
+
+
+async def test_an_app_that_is_there_is_not_taken_for_our_own(url: str, store: SqlStore) -> None:
+    """A process has one app of DBOS: a second one, which would be the first in silence, is refused."""
+    DBOS(config={"name": "theirs", "system_database_url": url})
+    with (
+        closing(DBOSEngine(Runner(Notes, store=store), url=url)) as engine,
+        pytest.raises(StartError, match="this process has an app of DBOS already: give its client="),
+    ):
+        await engine.work()

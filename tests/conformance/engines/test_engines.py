@@ -22,12 +22,11 @@ from support.fleet import WorkerProcess, asked, serving, wait_until
 from support.provider import Provider
 
 from fsm_orch import Runner, ScriptedModel
+from fsm_orch.cli.worker_engines import EngineName
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.store import Listed
 from fsm_orch.store.sql import SqlStore
-
-pytestmark = pytest.mark.slow
 
 LEASE_S = 2.0
 _ALSO = "support.engines.approvals"
@@ -125,6 +124,11 @@ class Tried:
         return all_lost
 
 
+def test_every_engine_of_a_worker_is_tried() -> None:
+    """Whoever may say which run is driven stands in the table of this suite, but for the store."""
+    assert {each.value for each in EngineName} - {"store"} == set(ENGINES)
+
+
 @pytest.fixture(params=list(ENGINES))
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Give each engine in turn."""
@@ -143,6 +147,7 @@ def trying(bench: Bench, folder: Path, *, takes_s: float = 0.0) -> Iterator[Trie
             tried.store.close()
 
 
+@pytest.mark.slow
 def test_what_is_queued_twice_is_one_run(bench: Bench, tmp_path: Path) -> None:
     """Runs are driven to their ends, and one that was queued again, before and after, is still one."""
     with trying(bench, tmp_path) as tried:
@@ -158,6 +163,7 @@ def test_what_is_queued_twice_is_one_run(bench: Bench, tmp_path: Path) -> None:
         assert {2} == set(asked(tried.provider).values())
 
 
+@pytest.mark.slow
 def test_runs_of_a_worker_that_was_killed_are_driven_by_another(bench: Bench, tmp_path: Path) -> None:
     """Each ends well; each call that was under way is charged once more, and no other is sent again."""
     with trying(bench, tmp_path, takes_s=1.0) as tried:
@@ -177,6 +183,7 @@ def test_runs_of_a_worker_that_was_killed_are_driven_by_another(bench: Bench, tm
     assert 1 <= lost <= len(held)
 
 
+@pytest.mark.slow
 def test_what_is_delivered_twice_is_driven_once(bench: Bench, tmp_path: Path) -> None:
     """Of several deliveries at once, to two workers, one drives the run; the others do nothing."""
     with trying(bench, tmp_path, takes_s=0.5) as tried:
@@ -191,6 +198,7 @@ def test_what_is_delivered_twice_is_driven_once(bench: Bench, tmp_path: Path) ->
         assert before == {row.run_id: row.epoch - 1 for row in tried.rows()}  # each claim raises it
 
 
+@pytest.mark.slow
 def test_what_is_delivered_late_changes_nothing(bench: Bench, tmp_path: Path) -> None:
     """Of a run that has ended, and of one that waits, nothing is stored, and no model is asked."""
     with trying(bench, tmp_path) as tried, tried.worker() as worker:
@@ -207,6 +215,7 @@ def test_what_is_delivered_late_changes_nothing(bench: Bench, tmp_path: Path) ->
         assert {"r0": 2, "r1": 2, "a0": 1} == asked(tried.provider)
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_is_driven_again_once_it_is_answered(bench: Bench, tmp_path: Path) -> None:
     """No worker holds it meanwhile, and one that began after the answer was given drives it too."""
     with trying(bench, tmp_path) as tried:
@@ -227,6 +236,7 @@ def test_a_run_that_waits_is_driven_again_once_it_is_answered(bench: Bench, tmp_
         assert 0 == tried.check(4)
 
 
+@pytest.mark.slow
 def test_a_question_expires_that_nobody_answers(bench: Bench, tmp_path: Path) -> None:
     """A run that has waited for so long is driven on, over what its machine declares for that."""
     with trying(bench, tmp_path) as tried, tried.worker() as worker:
@@ -236,6 +246,7 @@ def test_a_question_expires_that_nobody_answers(bench: Bench, tmp_path: Path) ->
         assert ["ask -late-> declined"] == [str(step) for step in tried.hurried.replay(tried.journal("h0")).path]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_drained_hands_its_runs_back(bench: Bench, tmp_path: Path) -> None:
     """It exits with 0 once what was sent is answered; others go on, and no call is charged twice."""
     with trying(bench, tmp_path, takes_s=0.3) as tried:
@@ -256,6 +267,7 @@ def test_a_worker_that_is_drained_hands_its_runs_back(bench: Bench, tmp_path: Pa
         assert {2} == set(asked(tried.provider).values())
 
 
+@pytest.mark.slow
 def test_no_run_is_lost_when_the_database_of_the_engine_crashes(bench: Bench, tmp_path: Path) -> None:
     """Two workers go on through two crashes of the engine's database, and the death of one of them."""
     with trying(bench, tmp_path, takes_s=0.2) as tried, tried.worker() as lives, tried.worker() as dies:

@@ -1,0 +1,80 @@
+"""What engines need of us, whichever delivers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from support.working import Job, Works, kept, runner
+
+from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
+from fsm_orch.durable.base import Runners
+from fsm_orch.errors import StartError
+
+pytestmark = pytest.mark.looptime
+
+
+def nothing(visit: Visit[Job]) -> None:
+    """Do nothing."""
+
+
+class Others(Machine[Job]):
+    """Another machine."""
+
+    only = State(nothing, initial=True)
+    end, fallback = Final(), Final(fallback=True)
+    done = only.to(end)
+
+
+def runners(store: MemoryStore) -> Runners:
+    """Return those of one process."""
+    return Runners(runner(store), deps=lambda run: "deps")
+
+
+async def test_a_run_is_driven_by_one_of_many_deliveries() -> None:
+    """The others say so, be they of this process or another, at once or late."""
+    store = kept()
+    here, there = runners(store), runners(store)
+    await here.enqueue(Job(), {"run_id": "r"})
+    came = await asyncio.gather(*(each.deliver("r") for each in (here, here, there)))
+    late = await there.deliver("r")
+
+    assert (["driven already", "driven already", "finished"], "finished") == (sorted(came), late)
+
+
+async def test_a_run_that_is_drained_says_so_and_goes_on_elsewhere() -> None:
+    """So does one that is delivered to a process that begins nothing any more."""
+    store = kept()
+    drained, other = runners(store), runners(store)
+    await drained.enqueue(Job(), {"run_id": "r"})
+    driving = asyncio.ensure_future(drained.deliver("r"))
+    await asyncio.sleep(0.5)
+    await drained.drain(10)
+
+    assert ("drained", "drained") == (await driving, await drained.deliver("r"))
+    assert "finished" == await other.deliver("r")
+
+
+async def test_a_run_that_the_store_has_forgotten_is_no_error() -> None:
+    """A ticket may outlive its run."""
+    assert "not known" == await runners(kept()).deliver("r")
+
+
+async def test_a_run_of_another_machine_is_refused_by_name() -> None:
+    """It is said what to do."""
+    store = kept()
+    await Runner(Others, store=store).enqueue(Job(), run_id="r")
+    with pytest.raises(StartError, match="'r' is of another machine than these runners drive: add one of it to also="):
+        await runners(store).deliver("r")
+
+
+def test_runners_of_an_engine_share_a_store() -> None:
+    """Without a store there is nothing to drive from, and dependencies are asked for before a run needs them."""
+    store: Any = MemoryStore()
+    with pytest.raises(StartError, match="this runner has none"):
+        Runners(Runner(Others))
+    with pytest.raises(StartError, match="give each runner of also= the same"):
+        Runners(Runner(Others, store=store), also=[Runner(Works, store=MemoryStore())], deps=str)
+    with pytest.raises(StartError, match="give them as deps="):
+        Runners(Runner(Others, store=store), also=[Runner(Works, store=store)])
