@@ -167,17 +167,16 @@ def test_what_is_queued_twice_is_one_run(bench: Bench, tmp_path: Path) -> None:
 def test_runs_of_a_worker_that_was_killed_are_driven_by_another(bench: Bench, tmp_path: Path) -> None:
     """Each ends well; each call that was under way is charged once more, and no other is sent again."""
     with trying(bench, tmp_path, takes_s=1.0) as tried:
-        tried.queue(30)
-        with tried.worker() as dies:
-            wait_until(tried.held, lambda: dies.said)
-            with tried.worker() as lives:
-                wait_until(lambda: len({*tried.held().values()}) == 2, lambda: dies.said + lives.said)
-                dies.send(signal.SIGKILL)
-                assert -signal.SIGKILL == dies.ended()
-                held = tried.held()
-                wait_until(tried.is_over, lambda: lives.said)
-                lives.send(signal.SIGTERM)
-                assert 0 == lives.ended(), lives.said
+        with tried.worker() as dies, tried.worker() as lives:
+            wait_until(lambda: all("worker_started" in each.said for each in (dies, lives)))
+            tried.queue(30)
+            wait_until(lambda: len({*tried.held().values()}) == 2, lambda: dies.said + lives.said)
+            dies.send(signal.SIGKILL)
+            assert -signal.SIGKILL == dies.ended()
+            held = tried.held()
+            wait_until(tried.is_over, lambda: lives.said)
+            lives.send(signal.SIGTERM)
+            assert 0 == lives.ended(), lives.said
         lost = tried.check(30)
 
     assert 1 <= lost <= len(held)
