@@ -59,7 +59,7 @@ def worker(
         typer.Option(
             metavar="URL",
             envvar="FSM_ORCH_ENGINE",
-            help="Where the engine is. Default for DBOS: the store, if it is in PostgreSQL.",
+            help="Where the engine is: for Temporal HOST:PORT; for DBOS a database, by default the store's.",
             show_default=False,
         ),
     ] = None,
@@ -135,7 +135,7 @@ def _factory(machines: Sequence[AnyMachine], named: str | None, stack: ExitStack
 def _reported(log: Any, stack: ExitStack) -> None:
     """Write what the library, and an engine, report to a log."""
     handler = Reports(log)
-    for name, level in (("fsm_orch", logging.INFO), ("dbos", logging.WARNING)):
+    for name, level in (("fsm_orch", logging.INFO), ("dbos", logging.WARNING), ("temporalio", logging.WARNING)):
         library = logging.getLogger(name)
         stack.callback(library.setLevel, library.level)
         library.setLevel(level)

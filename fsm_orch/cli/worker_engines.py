@@ -18,6 +18,7 @@ class EngineName(StrEnum):
 
     STORE = "store"
     DBOS = "dbos"
+    TEMPORAL = "temporal"
 
 
 class Works(NamedTuple):
@@ -56,7 +57,8 @@ def works(name: EngineName, working: Working, url: str | None, stack: ExitStack)
     Raises CommandError: if the engine needs a URL.
     Raises StartError: if a package is missing, or the URL is of nothing that the engine knows.
     """
-    return {EngineName.STORE: _store, EngineName.DBOS: _dbos}[name](working, url, stack)
+    named = {EngineName.STORE: _store, EngineName.DBOS: _dbos, EngineName.TEMPORAL: _temporal}
+    return named[name](working, url, stack)
 
 
 def _store(working: Working, url: str | None, _: ExitStack) -> Works:
@@ -79,4 +81,14 @@ def _dbos(working: Working, url: str | None, stack: ExitStack) -> Works:
         raise CommandError("DBOS has its queues in PostgreSQL, and the store is not there: give --engine-url")
     engine = DBOSEngine(first, url=url, also=rest, deps=deps, concurrency=working.concurrency)
     stack.enter_context(closing(engine))
+    return Works(lambda: engine.work(poll_s=working.poll_s), lambda grace_s: engine.drain(grace_s=grace_s))
+
+
+def _temporal(working: Working, url: str | None, _: ExitStack) -> Works:
+    from ..durable.temporal import TemporalEngine  # noqa: PLC0415 - an extra, and slow to import
+
+    (first, *rest), deps = working.runners, working.deps
+    if url is None:
+        raise CommandError("Temporal is a server: say where, by --engine-url HOST:PORT")
+    engine = TemporalEngine(first, url=url, also=rest, deps=deps, concurrency=working.concurrency)
     return Works(lambda: engine.work(poll_s=working.poll_s), lambda grace_s: engine.drain(grace_s=grace_s))

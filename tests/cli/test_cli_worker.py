@@ -114,6 +114,7 @@ def test_without_a_factory_dependencies_are_opened_once(write: Callable[[str], s
         (("--deps", "{name}:nothing"), "No function 'nothing' in '{name}'"),
         (("--deps", "{name}:not_a_function"), "No function 'not_a_function' in '{name}'"),
         (("--store", "sqlite:////nowhere/runs.db"), "the file cannot be opened"),
+        (("--engine", "temporal"), "Temporal is a server: say where, by --engine-url HOST:PORT"),
         (("--engine-url", "postgresql://root:hunter2@h/d"), "leave --engine-url out, or give --engine"),
         (("--engine", "dbos"), "and the store is not there: give --engine-url"),
         (("--engine", "dbos", "--engine-url", "mysql://root:hunter2@h/d"), "DBOS has its queues in PostgreSQL here"),
@@ -132,6 +133,16 @@ def test_what_it_cannot_do_is_said_at_once(
     assert why.format(name=name) in result.stderr
     assert "hunter2" not in result.stderr
     assert before == logging.getLogger("fsm_orch").handlers
+
+
+def test_an_engine_that_is_away_is_said(cli: CliRunner, desk: str, tmp_path: Path) -> None:
+    """With where it was looked for; nothing is tried for long."""
+    words = ("--store", f"sqlite:///{tmp_path}/runs.db", "--engine", "temporal", "--engine-url", "127.0.0.1:9")
+    result = cli.invoke(app, ["worker", desk, *words])
+
+    assert 2 == result.exit_code
+    assert "Temporal cannot be reached at '127.0.0.1:9'" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_an_engine_without_its_package_is_said(

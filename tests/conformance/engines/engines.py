@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from support.engines.bench import Benches
 from support.engines.dbos_bench import dbos_bench
+from support.engines.temporal_bench import temporal_bench
 
-ENGINES: Benches = {"dbos": dbos_bench}
+ENGINES: Benches = {"dbos": dbos_bench, "temporal": temporal_bench}

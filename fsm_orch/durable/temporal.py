@@ -1,0 +1,232 @@
+"""Temporal as the engine: each run that somebody should drive has a workflow, whose activity goes on with it.
+
+Temporal knows nothing of runs that wait, nor of those that others have queued, or left. So every worker *sweeps*: it
+starts a workflow for each run that the store says somebody should drive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+from typing import Any, Generic, Unpack
+
+from ..define.machine import C, D
+from ..define.wording import to_install
+from ..errors import StartError
+from ..observe.telling import report
+from ..run.deps import Factory
+from ..run.first import RunOptions
+from ..run.outlast import outlasted
+from ..run.runner import Runner
+from ..run.worker import GRACE_S, told
+from ..store.base import LEASE_S, PAGE
+from ..store.values import Listed
+from .base import Runners, ticket_of
+
+try:
+    from temporalio.client import Client
+    from temporalio.common import Priority, WorkflowIDReusePolicy
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+    from temporalio.worker import Worker
+
+    from .temporal_run import Activities, RunWorkflow
+except ImportError as error:
+    raise StartError(f"Temporal as an engine needs a package: {to_install('temporal')}") from error
+
+TASK_S = 5.0
+"""Seconds after which a task of a workflow is tried again. Temporal says 10: so long a run would wait whose task had
+just been given to a worker that died."""
+
+REST_S = 60.0
+"""Seconds for which a sweep leaves alone what it has started."""
+
+_AT_ONCE = 10
+"""How many requests are sent to Temporal at once, and how many tasks of workflows a worker takes: one that takes more
+than it can do is late for all of them."""
+
+
+def queue_of(digest: str) -> str:
+    """Return the name of the task queue of a machine: nobody is delivered runs of another machine."""
+    return f"fsm_orch:{digest[:16]}"
+
+
+class TemporalEngine(Generic[C, D]):
+    """Queues runs with Temporal, and drives what it delivers.
+
+        engine = TemporalEngine(Runner(Support, store=url), url="localhost:7233")
+        run_id = await engine.enqueue(Ticket(query="..."))      # in any process
+        await engine.work()                                     # in as many as wanted
+
+    In a worker of Temporal that you have, give `client` and `task_queue`, register `engine.workflows` and
+    `engine.activities` there, and let `engine.sweep()` go on beside it, in one process or more. Its sandbox needs to
+    know nothing of this library. When the worker shuts down, the runners are drained.
+
+    Args:
+        runner: of the machine whose runs are queued here; it has a store.
+        url: `HOST:PORT` of Temporal, without TLS, in the namespace `default`.
+        client: is connected as you need it, instead.
+        also: further runners on the same store, such as of an older version of the machine.
+        deps: makes the dependencies of a run, as for `Runner.work`.
+        concurrency: how many runs of each machine `work` drives at once.
+        task_queue: of a worker that you have. None: one for each machine.
+        grace_s: how long what is under way may take to end, when a worker shuts down.
+
+    Raises StartError: if not one of `url` and `client` is given; a runner has no store, or another one; or dependencies
+        are missing.
+    """
+
+    def __init__(
+        self,
+        runner: Runner[C, D],
+        *,
+        url: str | None = None,
+        client: Client | None = None,
+        also: Sequence[Runner[Any, Any]] = (),
+        deps: Factory[Any] | None = None,
+        concurrency: int = 50,
+        task_queue: str | None = None,
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self._runners = Runners(runner, also=also, deps=deps)
+        if (url is None) == (client is None):
+            raise StartError("Temporal is one server: give its url=, HOST:PORT, or the client= that you have")
+        self._url, self._client = url, client
+        self._queues = {digest: task_queue or queue_of(digest) for digest in self._runners.by_digest}
+        self._concurrency, self._activities = concurrency, Activities(self._runners, grace_s)
+        self._drained, self._starting = asyncio.Event(), asyncio.Semaphore(_AT_ONCE)
+        self._again: dict[str, float] = {}
+        """By ticket, when a sweep starts it, by the loop's time."""
+
+    @property
+    def workflows(self) -> Sequence[type[Any]]:
+        """What a worker of yours registers as its workflows."""
+        return [RunWorkflow]
+
+    @property
+    def activities(self) -> Sequence[Callable[..., Any]]:
+        """What a worker of yours registers as its activities."""
+        return [self._activities.drive, self._activities.cancel]
+
+    @property
+    def task_queue(self) -> str:
+        """The name of the task queue in which runs begin."""
+        return self._queues[self._runners.first.definition.digest]
+
+    async def enqueue(self, context: C, **options: Unpack[RunOptions]) -> str:
+        """Queue a run, and return its id at once; see `Runner.enqueue`. To say the same again changes nothing.
+
+        Once it is stored it is queued: if Temporal cannot be told of it now, the next sweep of a worker does that.
+
+        Raises as `Runner.enqueue` does.
+        """
+        row, is_owed = await self._runners.enqueue(context, options)
+        try:
+            if is_owed:
+                await self._start(row)
+        except Exception as error:
+            report("run %s is stored, and Temporal is told of it later: %s", row.run_id, told(error))
+        return row.run_id
+
+    async def work(self, *, poll_s: float = 1.0) -> None:
+        """Drive what Temporal delivers, and sweep, until this is drained.
+
+        Args:
+            poll_s: seconds between two sweeps. What was answered, or has expired, is found by one of them.
+
+        Raises StartError: if Temporal, or a server of tools, cannot be reached.
+        Raises asyncio.CancelledError: if the caller cancels, once all is drained.
+        """
+        client = await self._connected()
+        async with AsyncExitStack() as stack:
+            for runner in self._runners.by_digest.values():
+                await stack.enter_async_context(runner)
+            workers = [self._worker(client, queue) for queue in sorted({*self._queues.values()})]
+            working = [asyncio.ensure_future(worker.run()) for worker in workers]
+            sweeping = asyncio.ensure_future(self.sweep(poll_s=poll_s))
+            try:
+                await asyncio.wait([*working, sweeping], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._drained.set()
+                await outlasted(lambda: asyncio.gather(*(worker.shutdown() for worker in workers)))
+                await asyncio.gather(*working, sweeping)
+
+    async def sweep(self, *, poll_s: float = 1.0) -> None:
+        """Start a workflow for each run that somebody should drive and nobody does, again and again, until drained.
+
+        Args:
+            poll_s: seconds between two looks at the store.
+        """
+        while not self._drained.is_set():
+            try:
+                await self._swept()
+            except Exception as error:
+                report("the store could not be swept for Temporal: %s", told(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), poll_s)
+
+    async def drain(self, *, grace_s: float = GRACE_S) -> None:
+        """Stop driving runs, and give those that have not ended back to Temporal; see `Runner.drain`. Then `work` ends.
+
+        Args:
+            grace_s: how long what is under way may take to end.
+        """
+        self._activities.grace_s = grace_s
+        self._drained.set()
+        await self._runners.drain(grace_s)
+
+    async def _connected(self) -> Client:
+        """Return the client.
+
+        Raises StartError: if the server cannot be reached.
+        """
+        if self._client is None:
+            assert self._url is not None
+            try:
+                self._client = await Client.connect(self._url)
+            except (RuntimeError, ValueError) as error:
+                raise StartError(f"Temporal cannot be reached at {self._url!r}: it is named by HOST:PORT") from error
+        return self._client
+
+    def _worker(self, client: Client, task_queue: str) -> Worker:
+        return Worker(
+            client,
+            task_queue=task_queue,
+            workflows=self.workflows,
+            activities=self.activities,
+            max_concurrent_activities=self._concurrency,
+            max_concurrent_workflow_tasks=_AT_ONCE,
+            max_cached_workflows=0,  # else the end of a workflow, and its cancellation, wait for a worker that died
+            graceful_shutdown_timeout=timedelta(days=3_650),  # the grace of the runs is ours
+        )
+
+    async def _swept(self) -> None:
+        now, before = asyncio.get_running_loop().time(), self._again
+        rows = await self._runners.owed(PAGE + len(before))  # so many that those that are left alone hide no others
+        # one that has not begun is most likely in Temporal's queue, and there may be many
+        first = {True: now + (self._runners.store.lease_s or LEASE_S), False: now}
+        self._again = {ticket_of(row): before.get(ticket_of(row), first[row.inputs == 1]) for row in rows}
+        due = [row for row in rows if self._again[ticket_of(row)] <= now]
+        told = [row for row in due if row.inputs > 1] + [row for row in due if row.inputs == 1][:_AT_ONCE]
+        await asyncio.gather(*map(self._start, told))
+        self._again.update((ticket_of(row), now + REST_S) for row in told)
+
+    async def _start(self, row: Listed) -> None:
+        """Start the workflow of a run, unless there is one for where it stands."""
+        client, is_waiting = await self._connected(), row.head.status == "waiting"
+        # What waits may wait on where it stood, if what came for it did not fit. What runs has gone on since, or its
+        # workflow has failed for good.
+        reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if is_waiting else WorkflowIDReusePolicy.REJECT_DUPLICATE
+        with suppress(WorkflowAlreadyStartedError):
+            async with self._starting:
+                await client.start_workflow(
+                    RunWorkflow.run,
+                    args=[row.run_id, self._activities.heartbeat_s],
+                    id=ticket_of(row),
+                    task_queue=self._queues[row.digest],
+                    priority=Priority(priority_key=1 if row.inputs > 1 else 3),  # what has begun goes first; 3 is usual
+                    id_reuse_policy=reuse,
+                    task_timeout=timedelta(seconds=TASK_S),
+                    rpc_timeout=timedelta(seconds=10),
+                )
