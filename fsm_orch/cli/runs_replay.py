@@ -11,8 +11,6 @@ import typer
 
 from .. import discover
 from ..define.machine import AnyMachine
-from ..kernel.begin import compiled_as
-from ..kernel.inputs import Started
 from ..run.compared import Went, difference, went
 from ..run.replaying import Replay
 from ..run.runner import Runner
@@ -119,8 +117,6 @@ def diff(
 
 
 def _went(store: Store, machine: AnyMachine, run_id: str) -> Went:
-    run = found(store, run_id)
-    journal = journal_of(store, run)
-    folded(machine.definition, run, journal)  # which says why it does not fold
-    assert isinstance(journal[0], Started)
-    return went(compiled_as(machine.definition, journal[0]), journal)
+    row = found(store, run_id)
+    run = folded(machine.definition, row, journal_of(store, row))  # which says why it does not fold
+    return went(run.compiled, run.journal)

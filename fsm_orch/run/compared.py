@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -15,6 +15,8 @@ from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.records import Record
 from ..kernel.step import step
+from ..store.values import RunStatus
+from .head import status_of
 from .result import landing_of
 
 
@@ -43,7 +45,7 @@ class Went(Struct, frozen=True, kw_only=True):
 
     run_id: str
     hops: tuple[HopTaken, ...]
-    status: Literal["finished", "waiting", "running"]
+    status: RunStatus
     state: str
     """Where it ended, or stands."""
     landing: str | None
@@ -82,7 +84,7 @@ def went(compiled: CompiledMachine, journal: Sequence[Input]) -> Went:
     return Went(
         run_id=now.run_id,
         hops=tuple(hops),
-        status="finished" if now.status == "finished" else "waiting" if now.is_waiting else "running",
+        status=status_of(now),
         state=now.state,
         landing=None if landing is None else landing.reason,
         context=shown(now.context),

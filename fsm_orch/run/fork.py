@@ -49,6 +49,9 @@ class Edits(NamedTuple):
         return (*([] if handoff is None else [f"handoff={handoff}"]), *(f"set.{name}" for name in fields))
 
 
+NO_EDITS = Edits()
+
+
 class Fork(NamedTuple):
     """A run that is made of another."""
 

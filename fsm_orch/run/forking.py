@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic
 
 from ..define.context import field_refs
 from ..define.machine import C, D
@@ -17,9 +17,9 @@ from ..store.base import Store
 from . import given, start
 from .cuts import Cut, cuts
 from .driver import Driver
-from .fork import Edits, Fork, fork
-from .head import check_head, head_of
-from .loading import asked, checked, loaded, not_known
+from .fork import NO_EDITS, Edits, Fork, fork
+from .head import folded, head_of
+from .loading import asked, checked, known
 from .redaction import Redaction
 from .unread import read_of_redacted
 
@@ -38,8 +38,7 @@ class Forking(Generic[C, D]):
 
         Raises as `fork` does.
         """
-        parent = await _parent(self._driver, run_id)
-        return cuts(parent.compiled, parent.journal)
+        return cuts(*await _parent(self._driver, run_id))
 
     async def fork(
         self,
@@ -78,17 +77,26 @@ class Forking(Generic[C, D]):
         """
         edits, name = _edits(at, handoff, sets), self._new_id() if new_id is None else new_id
         given.check_new_id("new_id", name)
-        parent = await _parent(self._driver, run_id)
-        made = fork(
-            *(parent.compiled, parent.journal),
-            at=at,
-            edits=edits,
-            run_id=name,
-            effects=effects,
-            now_s=self._driver.wall_clock(),
-        )
-        await keep(parent.store, parent.compiled, made, redacted=self._driver.redacted)
+        await made(self._driver, *await _parent(self._driver, run_id), at=at, edits=edits, run_id=name, effects=effects)
         return name
+
+
+async def made(
+    driver: Driver,
+    compiled: CompiledMachine,
+    parent: Sequence[Input],
+    *,
+    at: int,
+    run_id: str,
+    effects: bool,
+    edits: Edits = NO_EDITS,
+) -> None:
+    """Make a fork of a run, and store it; the arguments are those of `fork`.
+
+    Raises as `fork` and `keep` do.
+    """
+    found = fork(compiled, parent, at=at, edits=edits, run_id=run_id, effects=effects, now_s=driver.wall_clock())
+    await keep(checked(driver.store), compiled, found, redacted=driver.redacted)
 
 
 async def keep(store: Store, compiled: CompiledMachine, made: Fork, *, redacted: frozenset[str] = frozenset()) -> None:
@@ -112,26 +120,13 @@ async def keep(store: Store, compiled: CompiledMachine, made: Fork, *, redacted:
     await asked(lambda run_id: store.fork(run_id, made.origin, journal, head_of(compiled, now)), made.run_id)
 
 
-class _Stored(NamedTuple):
-    """A stored run that is looked at."""
-
-    store: Store
-    compiled: CompiledMachine
-    journal: tuple[Input, ...]
-
-
-async def _parent(driver: Driver, run_id: str) -> _Stored:
-    """Return a stored run, which folds to where it was stored."""
+async def _parent(driver: Driver, run_id: str) -> tuple[CompiledMachine, tuple[Input, ...]]:
+    """Return what a stored run was started on, and its journal, which folds to where it was stored."""
     given.check_run_id(run_id)
-    store = checked(driver.store)
-    rows = await asked(lambda run_id: store.list(run_id=run_id), run_id)
-    journal = await loaded(store, run_id)
-    if not rows or not journal:
-        raise not_known(run_id)
-    journal = journal[: rows[0].inputs]  # what came since is not of its head
-    compiled = start.compiled_for(driver.compiled, journal[0])
-    check_head(compiled, fold(compiled, journal), rows[0].head)
-    return _Stored(store, compiled, journal)
+    run = await known(checked(driver.store), run_id)
+    compiled = start.compiled_for(driver.compiled, run.journal[0])
+    folded(compiled, run.journal, run.row.head)
+    return compiled, run.journal
 
 
 def _edits(at: object, handoff: object, sets: Mapping[Any, Any] | None) -> Edits:

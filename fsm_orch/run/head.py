@@ -13,15 +13,19 @@ from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
 from ..kernel.step import fold
 from ..kernel.tree import levels
-from ..store.values import Head
+from ..store.values import Head, RunStatus
 
 
 def head_of(compiled: CompiledMachine, now: Configuration) -> Head:
     """Return where a run stands, for its store."""
-    settled = now.ledger.settled.tokens
-    if now.status == "finished" or not now.is_waiting:
-        return Head(now.state, now.status, now.hops, settled)
-    return Head(now.state, "waiting", now.hops, settled, _expires_at(compiled, now))
+    status = status_of(now)
+    expires_at = _expires_at(compiled, now) if status == "waiting" else None
+    return Head(now.state, status, now.hops, now.ledger.settled.tokens, expires_at)
+
+
+def status_of(now: Configuration) -> RunStatus:
+    """Return whether a run has finished, waits for nothing but humans, or runs."""
+    return now.status if now.status == "finished" or not now.is_waiting else "waiting"
 
 
 def _expires_at(compiled: CompiledMachine, now: Configuration) -> float | None:
@@ -63,6 +67,18 @@ def folding(compiled: CompiledMachine, journal: Sequence[Input]) -> Iterator[Non
             f"the journal of run {run_id!r} does not fold any more: {error}. A guard or other code has changed since, "
             "or it is damaged, and nothing is driven. Resume it with the code that it was run with"
         ) from error
+
+
+def folded(compiled: CompiledMachine, journal: Sequence[Input], stored: Head) -> Configuration:
+    """Return where a stored run stands, folded from its journal.
+
+    Raises StepError: if it began on another machine or kernel.
+    Raises Drifted: if it does not fold any more, or folds to something else than its head.
+    """
+    with folding(compiled, journal):
+        now = fold(compiled, journal)
+        check_head(compiled, now, stored)
+    return now
 
 
 def _told(head: Head) -> str:

@@ -13,7 +13,7 @@ from ..proof.versions.rebinding import rebound_all
 from ..store.base import Store
 from ..store.values import Head, Origin
 from .head import head_of
-from .loading import loaded
+from .loading import seen
 from .recorded import Recorded, recorded
 from .start import compiled_for
 
@@ -30,12 +30,9 @@ async def lineage(store: Store, machines: Sequence[CompiledMachine], origin: Ori
     Raises what the store raises.
     """
     found: list[Recorded] = []
-    while origin is not None:
-        journal, rows = await loaded(store, origin.parent), await store.list(run_id=origin.parent)
-        if not journal or not rows:  # it is forgotten: nothing is recorded then
-            break
-        found.append(_recorded(machines, journal, rows[0].head, origin.at))
-        origin = rows[0].origin
+    while origin is not None and (run := await seen(store, origin.parent)) is not None:
+        found.append(_recorded(machines, run.journal, run.row.head, origin.at))
+        origin = run.row.origin
     return tuple(found)
 
 

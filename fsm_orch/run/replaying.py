@@ -21,10 +21,9 @@ from ..store.base import Store
 from . import given, going_on, start
 from .compared import Difference, difference, went
 from .driver import Driver
-from .fork import Edits, fork
-from .forking import keep
-from .head import check_head
-from .loading import asked, checked, loaded, not_known
+from .forking import made
+from .head import folded
+from .loading import checked, known, loaded
 from .result import RunResult
 from .writer import Run
 
@@ -116,19 +115,11 @@ class Replaying(Generic[C, D]):
         """
         given.check_deps(self.definition, deps)
         given.check_run_id(run_id)
-        store, driver = checked(self._driver.store), self._driver
-        then, journal = await _stored(store, driver.compiled, run_id, was)
-        begun = _begun(driver, then, journal, at)
-        made = fork(
-            *begun,
-            at=at,
-            edits=Edits(),
-            run_id=self._new_id() if new_id is None else new_id,
-            effects=effects,
-            now_s=driver.wall_clock(),
-        )
-        await keep(store, begun.compiled, made, redacted=driver.redacted)
-        result, stopped = await self._driven(made.run_id, deps, then)
+        driver, name = self._driver, self._new_id() if new_id is None else new_id
+        given.check_new_id("new_id", name)
+        then, journal = await _stored(checked(driver.store), driver.compiled, run_id, was)
+        await made(driver, *_begun(driver, then, journal, at), at=at, run_id=name, effects=effects)
+        result, stopped = await self._driven(name, deps, then)
         now = start.compiled_for(driver.compiled, result.journal[0])
         compared = difference(went(then, journal), went(now, result.journal))
         return Replay(result=result, difference=compared, stopped=stopped)
@@ -150,14 +141,10 @@ class _Run(NamedTuple):
 
 async def _stored(store: Store, ours: CompiledMachine, run_id: str, was: AnyMachine | None) -> _Run:
     """Return a stored run, which folds to where it was stored."""
-    rows = await asked(lambda run_id: store.list(run_id=run_id), run_id)
-    journal = await loaded(store, run_id)
-    if not rows or not journal:
-        raise not_known(run_id)
-    journal = journal[: rows[0].inputs]  # what came since is not of its head
-    compiled = _then(ours, journal, was)
-    check_head(compiled, fold(compiled, journal), rows[0].head)
-    return _Run(compiled, journal)
+    run = await known(store, run_id)
+    compiled = _then(ours, run.journal, was)
+    folded(compiled, run.journal, run.row.head)
+    return _Run(compiled, run.journal)
 
 
 def _then(ours: CompiledMachine, journal: tuple[Input, ...], was: AnyMachine | None) -> CompiledMachine:

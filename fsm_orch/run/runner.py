@@ -39,6 +39,7 @@ from .delta import Reader, TextDelta
 from .driver import Driver
 from .first import RunOptions, first_input
 from .forking import Forking
+from .head import status_of
 from .ids import random_id
 from .loop import running_loop
 from .redactable import redactable
@@ -256,7 +257,7 @@ class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Worki
         return RunResult(
             run_id=now.run_id,
             thread_id=now.thread_id,
-            status="finished" if now.status == "finished" else "waiting" if now.is_waiting else "running",
+            status=status_of(now),
             state=place(self.definition, now),
             context=cast("C", now.context),  # it was started on a C, and every change keeps its class
             usage=now.usage,

@@ -277,6 +277,25 @@ async def test_a_run_whose_code_has_changed_is_not_forked() -> None:
     await it.fork("p", at=1)
 
 
+class LongSwitch(Machine[Ticket]):
+    """Goes on where a guard holds, whose body changes."""
+
+    first = State(believe, initial=True, reads=Ticket.query, writes=Ticket.verified)
+    second = State(believe, reads=Ticket.query, writes=Ticket.verified)
+    on, off = Final(), Final(fallback=True)
+    is_on, is_off, end = first.to(second, guard=is_switched), first.to(off), second.to(on)
+
+
+async def test_a_run_that_does_not_fold_any_more_is_not_forked() -> None:
+    """That too says that code has changed: the kernel's own words are of its cause."""
+    it, _ = await started(LongSwitch, Ticket(query="x"))
+    SWITCH.append("off")
+    with pytest.raises(Drifted, match="does not fold any more"):
+        await it.fork("p", at=1)
+    SWITCH.clear()
+    await it.fork("p", at=1)
+
+
 async def test_the_same_fork_again_changes_nothing() -> None:
     """Under one id it is one run, until it is resumed."""
     it: Any = runner(PAID, store=await parent(BILLING, PAID))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 from support.answers import ANSWERS, Question, version
 from support.office import forked
 
 from fsm_orch import Machine, MemoryStore, Runner, ScriptedModel
 from fsm_orch.run.lineage import lineage
-from fsm_orch.store.values import Origin
+from fsm_orch.store.values import Listed, Origin
 
 
 async def stored() -> tuple[MemoryStore, type[Machine[Question]]]:
@@ -60,3 +64,25 @@ async def test_a_lineage_ends_where_a_run_is_forgotten() -> None:
     assert [[], ["find"]] == two
     assert [[]] == await places(store, Origin("f", 1), old)
     assert [] == await places(store, Origin("p", 1), old)
+
+
+class Behind(MemoryStore):
+    """A store whose lists show a run as it stood a moment ago."""
+
+    shown: Listed | None = None
+
+    async def list(self, **options: Any) -> Sequence[Listed]:
+        """Return that run, or what is asked for."""
+        return [self.shown] if self.shown is not None else await super().list(**options)
+
+
+async def test_a_run_that_goes_on_meanwhile_is_known_as_far_as_it_was_shown() -> None:
+    """What came since is not taken for a journal that leads elsewhere, of which all after the cut would be left out."""
+    store, old = Behind(), version()
+    runner = Runner(old, model=ScriptedModel(ANSWERS), store=store)
+    await runner.run(Question(text="q"), run_id="p")
+    await forked(store, runner, "p", "f", at=2)
+    (row,) = await store.list(run_id="f")
+    store.shown = replace(row, run_id="p", origin=None)
+
+    assert [["find"]] == await places(store, Origin("p", 1), version(prompt="Answer well."))

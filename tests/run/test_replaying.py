@@ -135,6 +135,17 @@ async def test_what_cannot_be_replayed_is_refused() -> None:
         await Runner(Office, model=model()).replay_run("x", deps=World())
 
 
+@pytest.mark.parametrize(("new_id", "why"), [("", "'' names none"), (7, "takes text that UTF-8")])
+async def test_an_id_that_names_no_run_is_refused(new_id: Any, why: str) -> None:
+    """Nothing is stored then."""
+    store = MemoryStore()
+    await stored(store)
+    with pytest.raises(StartError, match=why):
+        await Runner(Office, model=model(), store=store).replay_run("p", new_id=new_id, deps=World())
+
+    assert 1 == len(await store.list())
+
+
 async def test_a_run_of_changed_code_is_not_compared() -> None:
     """It folds to something else than what it was, so nothing could be said of then."""
     store = MemoryStore()
