@@ -18,9 +18,10 @@ from ..store.values import Head, RunStatus
 
 def head_of(compiled: CompiledMachine, now: Configuration) -> Head:
     """Return where a run stands, for its store."""
-    status = status_of(now)
-    expires_at = _expires_at(compiled, now) if status == "waiting" else None
-    return Head(now.state, status, now.hops, now.ledger.settled.tokens, expires_at)
+    settled = now.ledger.settled.tokens
+    if now.status == "finished" or not now.is_waiting:  # as `status_of`, which would cost each append a call
+        return Head(now.state, now.status, now.hops, settled)
+    return Head(now.state, "waiting", now.hops, settled, _expires_at(compiled, now))
 
 
 def status_of(now: Configuration) -> RunStatus:
