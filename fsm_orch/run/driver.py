@@ -11,7 +11,6 @@ from typing import Any
 
 from ..clock import Clock
 from ..errors import AnswerError, LeaseHeld, StartError
-from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..messages import Message
@@ -23,25 +22,22 @@ from ..store.base import Store
 from ..store.values import Claim, News
 from . import follows, resume, start
 from .account import account_of, begun
-from .attempt import attempt
 from .cast import Cast
 from .delta import OnDelta, Reader
-from .drive import Perform, drive
+from .drive import drive
 from .driven import Driven, Place
-from .forked import ForkedRun
+from .forked import maker
 from .head import check_head, folding
 from .ids import new_epoch
 from .inbox import Inbox
 from .lease import Heart, let_go
-from .lineage import lineage
 from .loading import check_ours, checked, claimed, loaded, not_known
 from .outlast import outlasted
+from .performing import performing
 from .raised import Raised, told
 from .rebound import check_bound
 from .servers import Needs, connected, needs_of
-from .tool import use
 from .unread import check_unread
-from .work import Doing
 from .writer import Run
 
 
@@ -122,7 +118,7 @@ class Driver:
         self, run: Run, deps: Any, *, is_read: bool = False, cancelled: asyncio.CancelledError | None = None
     ) -> None:
         """Drive a run until it has ended, or is let go of because it waits."""
-        perform = self._performing(run, deps)
+        perform = performing(run, self.cast, self.retry, deps, self.wall_clock)
         while True:
             await drive(run, perform, is_read=is_read, cancelled=cancelled)
             if self.store is None or run.is_finished or not await self._has_come(self.store, run):
@@ -196,16 +192,10 @@ class Driver:
                     # one that is to be landed reads nothing more
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked
                     heard = await follows.heard(store, compiled, journal[0], is_needed=goes_on)
-                    made = None
-                    if claim.origin is not None:
-                        made = partial(
-                            ForkedRun,
-                            lineage=await lineage(store, (self.compiled, *was), claim.origin),
-                            has_effects=effects or claim.origin.effects,
-                            wall=self.wall_clock,
-                        )
+                    machines = (self.compiled, *was)
+                    make = await maker(store, machines, claim.origin, has_effects=effects, wall=self.wall_clock)
                     with folding(compiled, journal):
-                        run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard, made=made)
+                        run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard, make=make)
                     resume.note_begun(run, claim)
                     if goes_on:
                         check_unread(compiled, run.now)
@@ -238,9 +228,9 @@ class Driver:
         claim: Claim | None = None,
         heard: tuple[Message, ...] | None = (),
         on_delta: OnDelta | None = None,
-        made: Callable[..., Run] | None = None,
+        make: Callable[..., Run] | None = None,
     ) -> Run:
-        run = (made or Run)(
+        run = (make or Run)(
             compiled,
             journal,
             # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
@@ -258,17 +248,3 @@ class Driver:
         if claim is not None:
             check_head(compiled, run.now, claim.head)
         return run
-
-    def _performing(self, run: Run, deps: Any) -> Perform:
-        """Return what begins a piece of work of a run."""
-        ours, retry, wall = self.cast, self.retry, self.wall_clock
-
-        def perform(effect: Effect) -> Doing | None:
-            cast = ours.at(run.levels(effect.path)) if effect.path else ours
-            state = effect.state
-            if isinstance(effect, Act):
-                return attempt(run, effect, cast.agents[state], cast.models.get(state), retry, deps, wall)
-            assert isinstance(effect, UseTool)  # what a human is asked is waited for
-            return use(run, effect, cast.agents[state], deps)
-
-        return run.performing(perform) if isinstance(run, ForkedRun) else perform

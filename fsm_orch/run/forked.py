@@ -7,7 +7,8 @@ nothing is done twice in the world, and nothing that nobody asked for. Models ar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,11 +18,34 @@ from ..errors import Withheld
 from ..kernel import inputs
 from ..kernel.due import due
 from ..kernel.effects import AskHuman, Effect, UseTool
+from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input
+from ..store.base import Store
+from ..store.values import Origin
 from .drive import Perform
+from .lineage import lineage
 from .recorded import Given, Outcome, Recorded, given_to, recorded
 from .work import Doing
 from .writer import Run
+
+
+async def maker(
+    store: Store, machines: Sequence[CompiledMachine], origin: Origin | None, *, has_effects: bool, wall: Clock
+) -> Callable[..., ForkedRun] | None:
+    """Return what makes a stored run that is a fork; None: it is none.
+
+    Args:
+        machines: that of the run first, then other versions that the runs may have been made on that it comes from.
+        origin: of a fork; None: it is none.
+        has_effects: whether a fork may begin what is not recorded, even if it was not made so.
+        wall: seconds of the epoch.
+
+    Raises what the store raises.
+    """
+    if origin is None:
+        return None
+    recorded = await lineage(store, machines, origin)
+    return partial(ForkedRun, lineage=recorded, has_effects=has_effects or origin.effects, wall=wall)
 
 
 class ForkedRun(Run):
