@@ -7,15 +7,17 @@ twice, late, or to two workers, since driving is fenced by the store and goes on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
 from ..errors import Drained, LeaseHeld, LeaseLost, StartError
+from ..observe.telling import report
 from ..run import given
 from ..run.deps import Factory, opened
 from ..run.first import RunOptions
 from ..run.loading import checked
 from ..run.runner import Runner
+from ..run.worker import told
 from ..store.base import Store
 from ..store.values import Listed
 
@@ -34,6 +36,16 @@ def ticket_of(run: Listed) -> str:
 def run_of(ticket: str) -> str:
     """Return the id of the run that a ticket is of."""
     return ticket.rpartition(":")[0]
+
+
+def queue_of(digest: str) -> str:
+    """Return the name of the queue of a machine: nobody is delivered runs of another machine."""
+    return f"fsm_orch:{digest[:16]}"
+
+
+def has_begun(run: Listed) -> bool:
+    """Return whether anything has happened to a run since it was queued. What has begun goes first."""
+    return run.inputs > 1
 
 
 class Runners:
@@ -62,14 +74,27 @@ class Runners:
         """The runs that are under way here."""
         self._is_draining = False
 
-    async def enqueue(self, context: Any, options: RunOptions) -> tuple[Listed, bool]:
-        """Store the beginning of a run; return where it stands, and whether somebody should drive it that nobody does.
+    async def enqueue(
+        self, context: Any, options: RunOptions, hand: Callable[[Listed], Awaitable[None]], *, engine: str
+    ) -> str:
+        """Store the beginning of a run, and hand it to an engine unless it is driven already; return its id.
 
-        It was begun already if it was queued twice; see `Runner.enqueue`.
+        What the engine cannot be told now, the next sweep of a worker tells it.
+
+        Args:
+            hand: hands it over.
+            engine: its name.
+
+        Raises as `Runner.enqueue` does.
         """
         run_id = await self.first.enqueue(context, **options)
         (row,) = await self.store.list(run_id=run_id)
-        return row, row.head.status == "running" and not row.is_driven
+        if row.head.status == "running" and not row.is_driven:
+            try:
+                await hand(row)
+            except Exception as error:
+                report("run %s is stored, and %s is told of it later: %s", run_id, engine, told(error))
+        return run_id
 
     async def owed(self, limit: int) -> Sequence[Listed]:
         """Return runs that nobody drives and somebody should, as `Store.claimable` does."""

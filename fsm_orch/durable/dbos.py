@@ -26,7 +26,7 @@ from ..run.raised import Raised, tried
 from ..run.runner import Runner
 from ..run.worker import GRACE_S, told
 from ..store.values import Listed
-from .base import Runners, ticket_of
+from .base import Runners, has_begun, queue_of, ticket_of
 
 try:
     from dbos import (
@@ -47,11 +47,6 @@ POLL_S = 0.1
 
 _APP = "fsm_orch"
 """The name and version of an app of our own. What a process can drive is said by the queues that it looks at."""
-
-
-def queue_of(digest: str) -> str:
-    """Return the name of the queue, and of the workflow, of a machine: nobody is delivered runs of another machine."""
-    return f"{_APP}:{digest[:16]}"
 
 
 class DBOSEngine(Generic[C, D]):
@@ -112,13 +107,7 @@ class DBOSEngine(Generic[C, D]):
 
         Raises as `Runner.enqueue` does.
         """
-        row, is_owed = await self._runners.enqueue(context, options)
-        try:
-            if is_owed:
-                await self._hand(row)
-        except Exception as error:
-            report("run %s is stored, and handed to DBOS later: %s was raised", row.run_id, type(error).__name__)
-        return row.run_id
+        return await self._runners.enqueue(context, options, self._hand, engine="DBOS")
 
     async def work(self, *, poll_s: float = 1.0) -> None:
         """Drive what DBOS delivers, and sweep, until this is drained.
@@ -173,14 +162,14 @@ class DBOSEngine(Generic[C, D]):
 
     async def _hand(self, row: Listed) -> None:
         """Make the ticket of a run; nothing happens if DBOS holds it."""
-        name = self._queues[row.digest]
+        name = self._queues[row.digest]  # of the workflow too
         ticket: EnqueueOptions = {
             "workflow_name": name,
             "queue_name": name,
             "workflow_id": ticket_of(row),
             "serialization_type": WorkflowSerializationFormat.PORTABLE,  # never pickle, whatever the app has
         }
-        if row.inputs == 1:  # what has begun goes first: its ticket has the highest priority, which is none
+        if not has_begun(row):  # a ticket without a priority goes first
             ticket["priority"] = 1
         if self._url is None and DBOS.application_version:  # elsewhere, and in an app of our own, it is the latest
             ticket["app_version"] = DBOS.application_version

@@ -23,7 +23,7 @@ from ..run.runner import Runner
 from ..run.worker import GRACE_S, told
 from ..store.base import LEASE_S, PAGE
 from ..store.values import Listed
-from .base import Runners, ticket_of
+from .base import Runners, has_begun, queue_of, ticket_of
 
 try:
     from temporalio.client import Client
@@ -45,11 +45,6 @@ REST_S = 60.0
 _AT_ONCE = 10
 """How many requests are sent to Temporal at once, and how many tasks of workflows a worker takes: one that takes more
 than it can do is late for all of them."""
-
-
-def queue_of(digest: str) -> str:
-    """Return the name of the task queue of a machine: nobody is delivered runs of another machine."""
-    return f"fsm_orch:{digest[:16]}"
 
 
 class TemporalEngine(Generic[C, D]):
@@ -121,13 +116,7 @@ class TemporalEngine(Generic[C, D]):
 
         Raises as `Runner.enqueue` does.
         """
-        row, is_owed = await self._runners.enqueue(context, options)
-        try:
-            if is_owed:
-                await self._start(row)
-        except Exception as error:
-            report("run %s is stored, and Temporal is told of it later: %s", row.run_id, told(error))
-        return row.run_id
+        return await self._runners.enqueue(context, options, self._start, engine="Temporal")
 
     async def work(self, *, poll_s: float = 1.0) -> None:
         """Drive what Temporal delivers, and sweep, until this is drained.
@@ -205,10 +194,11 @@ class TemporalEngine(Generic[C, D]):
         now, before = asyncio.get_running_loop().time(), self._again
         rows = await self._runners.owed(PAGE + len(before))  # so many that those that are left alone hide no others
         # one that has not begun is most likely in Temporal's queue, and there may be many
-        first = {True: now + (self._runners.store.lease_s or LEASE_S), False: now}
-        self._again = {ticket_of(row): before.get(ticket_of(row), first[row.inputs == 1]) for row in rows}
+        later = now + (self._runners.store.lease_s or LEASE_S)
+        self._again = {ticket_of(row): before.get(ticket_of(row), now if has_begun(row) else later) for row in rows}
         due = [row for row in rows if self._again[ticket_of(row)] <= now]
-        told = [row for row in due if row.inputs > 1] + [row for row in due if row.inputs == 1][:_AT_ONCE]
+        begun, new = [[row for row in due if has_begun(row) is has] for has in (True, False)]
+        told = [*begun, *new[:_AT_ONCE]]
         await asyncio.gather(*map(self._start, told))
         self._again.update((ticket_of(row), now + REST_S) for row in told)
 
@@ -225,7 +215,7 @@ class TemporalEngine(Generic[C, D]):
                     args=[row.run_id, self._activities.heartbeat_s],
                     id=ticket_of(row),
                     task_queue=self._queues[row.digest],
-                    priority=Priority(priority_key=1 if row.inputs > 1 else 3),  # what has begun goes first; 3 is usual
+                    priority=Priority(priority_key=1 if has_begun(row) else 3),  # 3 is usual
                     id_reuse_policy=reuse,
                     task_timeout=timedelta(seconds=TASK_S),
                     rpc_timeout=timedelta(seconds=10),

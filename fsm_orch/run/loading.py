@@ -87,8 +87,8 @@ def check_ours(run_id: str, journal: Sequence[Input], claim: Claim) -> None:
     """
     if len(journal) > claim.inputs:
         raise LeaseLost(
-            f"run {run_id!r} was claimed since: it has {len(journal)} inputs, and had {claim.inputs} when it was claimed "
-            f"here, in epoch {claim.epoch}. Nothing was stored, and whoever owns it goes on"
+            f"run {run_id!r} was claimed since: it has {len(journal)} inputs, and had {claim.inputs} when it was "
+            f"claimed here, in epoch {claim.epoch}. Nothing was stored, and whoever owns it goes on"
         )
 
 

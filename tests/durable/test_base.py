@@ -9,8 +9,9 @@ import pytest
 from support.working import Job, Works, kept, runner
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
-from fsm_orch.durable.base import Runners
+from fsm_orch.durable.base import Runners, has_begun
 from fsm_orch.errors import StartError
+from fsm_orch.store.values import Listed
 
 pytestmark = pytest.mark.looptime
 
@@ -32,11 +33,28 @@ def runners(store: MemoryStore) -> Runners:
     return Runners(runner(store), deps=lambda run: "deps")
 
 
+async def test_a_run_that_is_queued_is_handed_over_until_it_has_ended(caplog: pytest.LogCaptureFixture) -> None:
+    """It is stored whatever the engine says, and no word of an error that is not ours is logged."""
+    here, handed = runners(kept()), list[tuple[str, bool]]()
+
+    async def hand(run: Listed) -> None:
+        handed.append((run.run_id, has_begun(run)))
+        raise RuntimeError("secret")
+
+    for _ in range(2):
+        assert "r" == await here.enqueue(Job(), {"run_id": "r"}, hand, engine="It")
+    await here.deliver("r")
+    await here.enqueue(Job(), {"run_id": "r"}, hand, engine="It")
+
+    assert [("r", False)] * 2 == handed
+    assert ["run r is stored, and It is told of it later: RuntimeError"] * 2 == caplog.messages[:2]
+
+
 async def test_a_run_is_driven_by_one_of_many_deliveries() -> None:
     """The others say so, be they of this process or another, at once or late."""
     store = kept()
     here, there = runners(store), runners(store)
-    await here.enqueue(Job(), {"run_id": "r"})
+    await runner(store).enqueue(Job(), run_id="r")
     came = await asyncio.gather(*(each.deliver("r") for each in (here, here, there)))
     late = await there.deliver("r")
 
@@ -47,7 +65,7 @@ async def test_a_run_that_is_drained_says_so_and_goes_on_elsewhere() -> None:
     """So does one that is delivered to a process that begins nothing any more."""
     store = kept()
     drained, other = runners(store), runners(store)
-    await drained.enqueue(Job(), {"run_id": "r"})
+    await runner(store).enqueue(Job(), run_id="r")
     driving = asyncio.ensure_future(drained.deliver("r"))
     await asyncio.sleep(0.5)
     await drained.drain(10)

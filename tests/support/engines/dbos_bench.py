@@ -13,7 +13,8 @@ from support.engines.bench import Bench
 from support.servers import PostgresServer, own_postgres
 
 from fsm_orch import Runner
-from fsm_orch.durable.dbos import DBOSEngine, queue_of
+from fsm_orch.durable.base import queue_of
+from fsm_orch.durable.dbos import DBOSEngine
 
 
 class DBOSBench:

@@ -15,7 +15,8 @@ from support.servers import TemporalServer, own_temporal
 from temporalio.client import Client
 
 from fsm_orch import Runner
-from fsm_orch.durable.temporal import TemporalEngine, queue_of
+from fsm_orch.durable.base import queue_of
+from fsm_orch.durable.temporal import TemporalEngine
 from fsm_orch.durable.temporal_run import RunWorkflow
 
 
