@@ -89,7 +89,7 @@ class Migration:
         case = Case(run=run, judged=await self._judged(run, journal))
         try:
             if self.way == "apply" and case.judged.verdict == "continues" and self.old.digest != self.new.digest:
-                await self._rebind(run, journal)
+                await self.store.rebind(run.run_id, self._binding(run, journal))
                 return Case(run=run, judged=case.judged, done="rebound")
             if self.landing is not None and case.judged.verdict == "stranded":
                 result = await self.landing.cancel(run.run_id)
@@ -134,12 +134,7 @@ class Migration:
             inputs=run.inputs,
             renames=self.renames,
             terms=None if was == now else now,
-            at=0.0,
         )
-
-    async def _rebind(self, run: Listed, journal: tuple[Input, ...]) -> None:
-        to = self._binding(run, journal)
-        await self.store.rebind(run.run_id, to.digest, was=to.was, inputs=to.inputs, renames=to.renames, terms=to.terms)
 
 
 def _begun(journal: tuple[Input, ...]) -> Started:

@@ -12,9 +12,7 @@ from typing import Any, Protocol
 
 from ..amounts import Amount
 from ..kernel.inputs import Input
-from ..kernel.renames import NO_RENAMES, Renames
-from ..kernel.terms import Terms
-from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, RunStatus
+from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, Rebound, RunStatus
 
 PAGE = 50
 """How many runs a page of a list has, if nobody says."""
@@ -136,16 +134,7 @@ class Store(Protocol):
         """
         ...
 
-    async def rebind(
-        self,
-        run_id: str,
-        digest: str,
-        *,
-        was: str,
-        inputs: int,
-        renames: Renames = NO_RENAMES,
-        terms: Terms | None = None,
-    ) -> None:
+    async def rebind(self, run_id: str, to: Rebound) -> None:
         """Have a run go on with another version of its machine. What is stored of it stays as it is.
 
         `load` gives its journal with the new digest and the new names from now on, and lists and claims go by them. Who
@@ -153,11 +142,8 @@ class Store(Protocol):
         nothing.
 
         Args:
-            digest: of the definition with which it goes on.
-            was: the digest that it has.
-            inputs: how many inputs were judged: if others came since, it is to be judged again.
-            renames: what the new version calls states and handoffs.
-            terms: the prices and shares that it has in the new version; None: those that it has.
+            to: the version; its `at` is the store's to say. If inputs came since those that it counts, which were
+                judged, the run is to be judged again.
 
         Raises LeaseHeld: if a worker drives it, and beats; this one too.
         Raises StoreError: if the run is not known, has ended or gone on since, has another digest, or has an answer in

@@ -29,6 +29,7 @@ class Kept:
     """The questions whose posted answers are in the journal."""
     is_cancel_asked: bool = False
     rebound: tuple[Rebound, ...] = ()
+    origin: Origin | None = None
 
     @property
     def digest(self) -> str:
@@ -58,8 +59,6 @@ class Kept:
         self.owner, self.epoch = self.bound(is_alive=False).left_to, self.epoch + 1
         self.head = replace(self.head, state=to.renames.state(self.head.state))
         self.rebound += (to,)
-
-    origin: Origin | None = None
 
     @property
     def first(self) -> Started:

@@ -12,12 +12,11 @@ from threading import Lock
 from typing import Any
 
 from msgspec.json import decode
+from msgspec.structs import replace
 
 from ..amounts import NOTHING, Amount
 from ..clock import Clock
 from ..kernel.inputs import Answered, Input
-from ..kernel.renames import NO_RENAMES, Renames
-from ..kernel.terms import Terms
 from .base import PAGE
 from .kept import Kept, asks_until
 from .rebound import as_rebound, is_done, objection
@@ -215,23 +214,13 @@ class MemoryStore:
         is_mine = kept is not None and (kept.owner, kept.epoch) == (self._owner, epoch)
         return kept if kept is not None and is_mine and kept.head.status != "finished" else None
 
-    async def rebind(
-        self,
-        run_id: str,
-        digest: str,
-        *,
-        was: str,
-        inputs: int,
-        renames: Renames = NO_RENAMES,
-        terms: Terms | None = None,
-    ) -> None:
+    async def rebind(self, run_id: str, to: Rebound) -> None:
         """Have a run go on with another version of its machine, as `Store.rebind` does.
 
         Raises LeaseHeld: if a worker drives it, and beats.
         Raises StoreError: if it may not be rebound.
         """
         with self._lock:
-            to = Rebound(was=was, digest=digest, inputs=inputs, renames=renames, terms=terms, at=self._wall_clock())
             kept = self._kept.get(run_id)
             if kept is not None and is_done(kept.rebound, to):
                 return
@@ -240,7 +229,7 @@ class MemoryStore:
             if refused is not None:
                 raise refused
             assert kept is not None  # or that would have been said
-            kept.rebind(to)
+            kept.rebind(replace(to, at=self._wall_clock()))
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""

@@ -151,8 +151,8 @@ class Rebound(Struct, frozen=True, kw_only=True):
     """The names of the new version under which those inputs are read."""
     terms: Terms | None = None
     """Its prices and shares in the new version; None: those that it has, under the new names."""
-    at: float
-    """Seconds of the epoch."""
+    at: float = 0.0
+    """When it was rebound, in seconds of the epoch, by the clock of the store."""
 
 
 class Origin(Struct, frozen=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from ..amounts import Amount
 from ..errors import StoreError
 from ..kernel.inputs import Input
 from ..store.base import Store
-from ..store.values import Claim, Head, Listed, News, Origin
+from ..store.values import Claim, Head, Listed, News, Origin, Rebound
 
 
 class Crashed(StoreError):
@@ -70,9 +70,9 @@ class CrashingStore:
         """Let go of a run; this counts as no write."""
         return await self._store.release(run_id, **options)
 
-    async def rebind(self, run_id: str, digest: str, **options: Any) -> None:
+    async def rebind(self, run_id: str, to: Rebound) -> None:
         """Have a run go on with another version; this counts as no write."""
-        await self._store.rebind(run_id, digest, **options)
+        await self._store.rebind(run_id, to)
 
     async def beat(self) -> tuple[News, ...]:
         """Keep its worker alive; this counts as no write."""

@@ -22,7 +22,7 @@ from fsm_orch import (
     Visit,
 )
 from fsm_orch.errors import StepError, StoreError
-from fsm_orch.store import Origin, Renames, Store
+from fsm_orch.store import Origin, Rebound, Renames, Store
 from fsm_orch.store.sql import SqlStore
 
 
@@ -71,7 +71,7 @@ async def waiting(store: Store, run_id: str = "r", **options: Any) -> Runner[Ask
 async def rebound(store: Store, run_id: str = "r") -> None:
     """Rebind a run to the new version."""
     (run,) = await store.list(run_id=run_id)
-    await store.rebind(run_id, NEW, was=OLD, inputs=run.inputs, renames=RENAMES)
+    await store.rebind(run_id, Rebound(was=OLD, digest=NEW, inputs=run.inputs, renames=RENAMES))
 
 
 async def test_a_run_goes_on_with_the_version_that_it_was_rebound_to() -> None:
@@ -120,7 +120,7 @@ async def test_a_fork_of_a_run_that_was_rebound_is_one_of_the_new_version() -> N
     (run,) = await store.list(run_id="r")
     await store.fork("f", Origin("r", run.inputs), await store.load("r"), run.head)
     (fork,) = await store.list(run_id="f")
-    await store.rebind("f", OLD, was=NEW, inputs=run.inputs)
+    await store.rebind("f", Rebound(was=NEW, digest=OLD, inputs=run.inputs))
 
     assert (NEW, ()) == (fork.digest, fork.rebound)
     assert (OLD, None) == ((await store.list(run_id="f"))[0].digest, fork.owner)
@@ -187,7 +187,8 @@ async def test_what_was_said_before_a_run_is_read_under_its_new_names_too() -> N
     await old.run(Said(text="2"), run_id="b", thread_id="t", after=before)
     (run,) = await store.list(run_id="b")
     names = Renames(states={"answer": "reply"})
-    await store.rebind("b", Better.definition.digest, was=Chat.definition.digest, inputs=run.inputs, renames=names)
+    old, new = Chat.definition.digest, Better.definition.digest
+    await store.rebind("b", Rebound(was=old, digest=new, inputs=run.inputs, renames=names))
     result = await Runner(Better, model=ScriptedModel([]), store=store).resume("b", {})
 
     assert Chat.definition.digest == (await store.list(run_id="a"))[0].digest

@@ -18,7 +18,7 @@ from fsm_orch.amounts import Amount
 from fsm_orch.errors import StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.store import Head, Hold, MemoryStore, News, Origin, PaidResponse, Renames, Store
-from fsm_orch.store.values import RELEASED
+from fsm_orch.store.values import RELEASED, Rebound
 
 RUNS = st.sampled_from("ab")
 WHO = st.integers(0, 2)
@@ -119,8 +119,8 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
         @rule(who=WHO, run=RUNS, was=DIGESTS, digest=DIGESTS, count=st.integers(0, 3),
               states=st.sampled_from([{}, {"s": "t"}]))  # fmt: skip
         def rebind(self, who: int, run: str, was: str, digest: str, count: int, states: dict[str, str]) -> None:
-            names = Renames(states=states)
-            self.both(who, lambda store: store.rebind(run, digest, was=was, inputs=count, renames=names))
+            to = Rebound(was=was, digest=digest, inputs=count, renames=Renames(states=states))
+            self.both(who, lambda store: store.rebind(run, to))
 
         @rule(who=WHO, run=RUNS)
         def ask_cancel(self, who: int, run: str) -> None:

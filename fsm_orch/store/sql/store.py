@@ -13,13 +13,12 @@ from typing import Any
 from weakref import finalize
 
 from msgspec import json
+from msgspec.structs import replace
 
 from ...amounts import NOTHING, Amount
 from ...clock import Clock
 from ...kernel.codec import to_json
 from ...kernel.inputs import Answered, Input, Started
-from ...kernel.renames import NO_RENAMES, Renames
-from ...kernel.terms import Terms
 from ..base import LEASE_S, PAGE
 from ..coded import Codec, Coded
 from ..rebound import as_rebound
@@ -224,24 +223,15 @@ class SqlStore:
         kept_by: News | None = await self._do(ask, is_patient=False)
         return kept_by
 
-    async def rebind(
-        self,
-        run_id: str,
-        digest: str,
-        *,
-        was: str,
-        inputs: int,
-        renames: Renames = NO_RENAMES,
-        terms: Terms | None = None,
-    ) -> None:
+    async def rebind(self, run_id: str, to: Rebound) -> None:
         """Have a run go on with another version of its machine, as `Store.rebind` does.
 
         Raises LeaseHeld: if a worker drives it, and beats.
         Raises StoreError: if it may not be rebound.
         """
-        check_names(run_id, digest, was, *renames.states.values())
-        to = Rebound(was=was, digest=digest, inputs=inputs, renames=renames, terms=terms, at=self._wall_clock())
-        await self._do(partial(self._rebindings.rebind, run_id=run_id, to=to))
+        check_names(run_id, to.digest, to.was, *to.renames.states.values())
+        now = replace(to, at=self._wall_clock())
+        await self._do(partial(self._rebindings.rebind, run_id=run_id, to=now))
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""

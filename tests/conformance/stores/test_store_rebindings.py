@@ -15,7 +15,7 @@ from fsm_orch.kernel.inputs import Input, Started
 from fsm_orch.kernel.renames import Renames
 from fsm_orch.kernel.terms import Rate, Share, Terms
 from fsm_orch.store import Head, Store
-from fsm_orch.store.values import RELEASED
+from fsm_orch.store.values import RELEASED, Rebound
 
 pytestmark = pytest.mark.parametrize("opening", STORES.values(), ids=STORES)
 
@@ -41,7 +41,7 @@ async def left(store: Store, *events: Input, head: Head = HEAD, **options: Any) 
 
 async def rebind(store: Store, digest: str = "new", *, was: str = "old", inputs: int = 1, **options: Any) -> None:
     """Rebind run `a`."""
-    await store.rebind("a", digest, was=was, inputs=inputs, **options)
+    await store.rebind("a", Rebound(was=was, digest=digest, inputs=inputs, **options))
 
 
 async def test_a_run_that_is_rebound_has_the_new_digest_everywhere(opening: Opening) -> None:
@@ -217,7 +217,7 @@ async def test_of_a_claim_and_a_rebinding_at_once_one_is_done(opening: Opening) 
             await mine.release(f"r{number}", epoch=1)
             claim, refused = await asyncio.gather(
                 mine.claim(f"r{number}"),
-                other.rebind(f"r{number}", "new", was="old", inputs=1),
+                other.rebind(f"r{number}", Rebound(was="old", digest="new", inputs=1)),
                 return_exceptions=True,
             )
             (first,) = await mine.load(f"r{number}")
