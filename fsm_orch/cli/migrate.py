@@ -16,11 +16,11 @@ from ..define.definition import Definition
 from ..kernel.engine import CompiledMachine
 from ..kernel.renames import Renames
 from ..proof.versions.every import judge_all
+from ..run.migration import Migration, Way
 from ..run.runner import Runner
 from ..store.base import Store
-from . import migrate_all, start
-from .migrate_show import Shown, advice
-from .migration import Migration, Way
+from . import start
+from .migrate_show import Shown, advice, all_as_json, show_all
 from .outcome import AsJson, json_alone
 from .revisions import Version, version
 from .show import CommandError, complaints, console, interrupted
@@ -83,9 +83,9 @@ def migrate(
                     found = judge_all(
                         CompiledMachine(was), CompiledMachine(now), renames=renames, max_places=max_places
                     )
-                is_any_left, became = not found.continues, migrate_all.as_json(found)
+                is_any_left, became = not found.continues, all_as_json(found)
                 if not as_json:
-                    migrate_all.show_all(out, found)
+                    show_all(out, found)
             else:
                 shown = Shown(None if as_json else out)
                 with opened(store) as kept, interrupted("what was done is kept"):

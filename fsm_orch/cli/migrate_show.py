@@ -1,4 +1,4 @@
-"""What `fsm-orch migrate` says of stored runs: of each that does not continue why, how many there are, what to do."""
+"""What `fsm-orch migrate` says: of each run, or place of one, that does not continue why, how many, what to do."""
 
 from __future__ import annotations
 
@@ -10,12 +10,56 @@ from rich.console import Console
 from rich.text import Text
 
 from ..define.wording import number_of
-from ..proof.versions.every import WORST
+from ..proof.versions.every import WORST, Judgement
 from ..proof.versions.judge import Verdict
-from .migrate_all import STYLES, WIDTH
-from .migration import Case, Way
+from ..run.migration import Case, Way
 from .revisions import Version
 from .show import hanging, name_of
+
+_STYLES: dict[Verdict, str] = {"continues": "green", "snapshot": "yellow", "possible": "yellow", "stranded": "red"}
+_WIDTH = 11
+"""Of the column of verdicts."""
+_MEANS: dict[Verdict, str] = {
+    "continues": "a run goes on in the new version",
+    "snapshot": "a run could stand in the new version, which would not have led it there: it needs the old one",
+    "possible": "a run may go on, and nobody could find it out: it may need the old version",
+    "stranded": "a run cannot go on in the new version",
+}
+
+
+def show_all(out: Console, found: Judgement) -> None:
+    """Print why places do not continue, each reason with a shortest path, and how many have which verdict."""
+    for loss in found.losses:
+        line = Text(f"\n{loss.verdict}", style=_STYLES[loss.verdict])
+        out.print(line.append(f"  {' → '.join(loss.path)}", style="bold default"), soft_wrap=True)
+        out.print(hanging(out, "  why: ", loss.why))
+        if loss.places > 1:
+            out.print(Text(f"  at {loss.places:,} places", style="dim"))
+    out.print()
+    for verdict in reversed(WORST):
+        if count := found.places.get(verdict, 0):
+            told = Text(f"{verdict:<{_WIDTH}}", style=_STYLES[verdict])
+            out.print(told.append(f"{number_of(count, 'place')}: {_MEANS[verdict]}", style="default"), soft_wrap=True)
+    if not found.is_complete:
+        out.print(Text("not all places were looked at: there may be more of all; raise --max-places", style="yellow"))
+
+
+def all_as_json(found: Judgement) -> dict[str, Any]:
+    """Return it as JSON."""
+    return {
+        "counts": {verdict: found.places.get(verdict, 0) for verdict in reversed(WORST)},
+        "is_complete": found.is_complete,
+        "losses": [
+            {
+                "verdict": loss.verdict,
+                "why": loss.why,
+                "state": loss.state,
+                "path": list(loss.path),
+                "places": loss.places,
+            }
+            for loss in found.losses
+        ],
+    }
 
 
 class Shown:
@@ -61,7 +105,7 @@ class Shown:
             out.print(Text("no run of the old version is in flight", style="dim"))
         for verdict in reversed(WORST):
             if count := self._counts[verdict]:
-                told = Text(f"{verdict:<{WIDTH}}", style=STYLES[verdict])
+                told = Text(f"{verdict:<{_WIDTH}}", style=_STYLES[verdict])
                 out.print(told.append(number_of(count, "run"), style="default"))
         for done, count in self._done.items():
             if count:
@@ -77,7 +121,7 @@ class Shown:
 
 
 def _show(out: Console, case: Case) -> None:
-    line = Text(f"{case.judged.verdict}  ", style=STYLES[case.judged.verdict])
+    line = Text(f"{case.judged.verdict}  ", style=_STYLES[case.judged.verdict])
     line.append(name_of(case.run.run_id), style="bold default")
     done = f": {case.done}" if case.done else ""
     path = " → ".join(case.judged.path) or case.run.head.state

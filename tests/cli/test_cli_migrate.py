@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from fsm_orch import discover
 from fsm_orch.cli import app
-from fsm_orch.cli.migration import Migration
 from fsm_orch.cli.revisions import version
 from fsm_orch.kernel.renames import Renames
+from fsm_orch.run.migration import Migration
 from fsm_orch.store.sql import SqlStore
 
 

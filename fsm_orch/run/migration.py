@@ -22,12 +22,12 @@ from ..kernel.step import fold
 from ..kernel.terms import Terms
 from ..proof.versions.judge import Judged, judge
 from ..proof.versions.rebinding import rebound
-from ..run.follows import heard_before
-from ..run.head import check_head
-from ..run.runner import Runner
 from ..store.base import Store
 from ..store.rebound import as_rebound
 from ..store.values import Listed, Rebound, RunStatus
+from .follows import heard_before
+from .head import check_head
+from .runner import Runner
 
 Way = Literal["pin", "land", "apply"]
 """What is done with runs: nothing, those that are stranded are landed, or those that continue are rebound."""
