@@ -198,10 +198,13 @@ class Driver:
                     heard = await follows.heard(store, compiled, journal[0], is_needed=goes_on)
                     made = None
                     if claim.origin is not None:
+                        if not (rows := await store.list(run_id=run_id)):  # it had ended, and was forgotten
+                            raise not_known(run_id)
                         made = partial(
                             ForkedRun,
-                            lineage=await lineage(store, (self.compiled, *was), claim.origin),
-                            has_effects=effects or claim.origin.effects,
+                            lineage=await lineage(store, (self.compiled, *was), rows[0]),
+                            has_effects=effects,
+                            made_with_effects=claim.origin.effects,
                             wall=self.wall_clock,
                         )
                     with folding(compiled, journal):

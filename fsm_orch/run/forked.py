@@ -7,7 +7,6 @@ nothing is done twice in the world, and nothing that nobody asked for. Models ar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,7 +18,8 @@ from ..kernel.due import due
 from ..kernel.effects import AskHuman, Effect, UseTool
 from ..kernel.inputs import Input
 from .drive import Perform
-from .recorded import Given, Outcome, Recorded, given_to, recorded
+from .lineage import Lineage
+from .recorded import Given, Outcome, given_to, recorded
 from .work import Doing
 from .writer import Run
 
@@ -28,15 +28,19 @@ class ForkedRun(Run):
     """The single writer of a run that is a fork.
 
     Args:
-        lineage: what is recorded in the runs that it comes from, its parent first.
-        has_effects: whether it may begin what none of them has recorded.
+        lineage: what is recorded in the runs that it comes from.
+        has_effects: whether it may begin what none of them has recorded, or what they did is no longer known.
+        made_with_effects: whether it may begin what none of them has recorded, as long as what they did is known.
         wall: seconds of the epoch, for what expires.
         options: as `Run` takes them.
     """
 
-    def __init__(self, *args: Any, lineage: Sequence[Recorded], has_effects: bool, wall: Clock, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, lineage: Lineage, has_effects: bool, made_with_effects: bool, wall: Clock, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
-        self._lineage, self._has_effects, self._wall = lineage, has_effects, wall
+        self._lineage, self._wall = lineage, wall
+        self._has_effects = has_effects or (made_with_effects and lineage.lost is None)
         own = recorded(self.compiled, self.journal)
         self._counts = Counter({given: len(outcomes) for given, outcomes in own.outcomes.items()})
         self._withheld: dict[Effect, Given] = {}
@@ -71,7 +75,7 @@ class ForkedRun(Run):
     def _recorded(self, given: Given) -> Outcome | None:
         """Return what an effect came to in the nearest of the runs that knows it."""
         number = self._counts[given]
-        found = (each.outcome(given, number) for each in self._lineage)
+        found = (each.outcome(given, number) for each in self._lineage.runs)
         return next((outcome for outcome in found if outcome is not None), None)
 
     def _again(self, outcome: Outcome, effect: Effect) -> Input:
@@ -95,5 +99,11 @@ class ForkedRun(Run):
             first = self._withheld[owed[0]]
             self.is_draining, self.stopped_by = (
                 True,
-                Withheld(self.now.run_id, first.place, tool=first.tool, fields=first.fields, others=len(owed) - 1),
+                Withheld(
+                    *(self.now.run_id, first.place),
+                    tool=first.tool,
+                    fields=first.fields,
+                    others=len(owed) - 1,
+                    lost=self._lineage.lost,
+                ),
             )

@@ -66,7 +66,8 @@ class Forking(Generic[C, D]):
             handoff: what the agent whose reply is the last input proposes instead.
             sets: what it writes instead, by field. What it does not name stays, and so does what was said in messages.
             new_id: names the fork; random by default. The same fork again, until it is resumed, changes nothing.
-            effects: whether the fork may do again what has an effect and no recorded reply.
+            effects: whether the fork may do again what has an effect and no recorded reply. It does not once it is
+                unknown what is recorded, since a run that it comes from is forgotten: then `resume` is asked anew.
 
         Raises ForkError: if it cannot be cut there, has ended there, or the edits are not legal there; says what is,
             and where it can be cut.

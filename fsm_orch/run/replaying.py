@@ -128,15 +128,17 @@ class Replaying(Generic[C, D]):
             now_s=driver.wall_clock(),
         )
         await keep(store, begun.compiled, made, redacted=driver.redacted)
-        result, stopped = await self._driven(made.run_id, deps, then)
+        result, stopped = await self._driven(made.run_id, deps, then, effects=effects)
         now = start.compiled_for(driver.compiled, result.journal[0])
         compared = difference(went(then, journal), went(now, result.journal))
         return Replay(result=result, difference=compared, stopped=stopped)
 
-    async def _driven(self, run_id: str, deps: Any, was: CompiledMachine) -> tuple[RunResult[C], Withheld | None]:
+    async def _driven(
+        self, run_id: str, deps: Any, was: CompiledMachine, *, effects: bool
+    ) -> tuple[RunResult[C], Withheld | None]:
         """Drive a fork until it ends, waits, or comes to what it must not begin."""
         try:
-            return self._result_of(await going_on.resume(self._driver, run_id, deps, was=(was,))), None
+            return self._result_of(await going_on.resume(self._driver, run_id, deps, effects=effects, was=(was,))), None
         except Withheld as stopped:
             return self.replay(await loaded(checked(self._driver.store), run_id)), stopped
 

@@ -179,6 +179,20 @@ async def test_where_a_parent_is_forgotten_nothing_is_recorded() -> None:
     assert "pay" == (await withheld(store)).state
 
 
+async def test_a_fork_made_with_effects_does_nothing_again_that_its_parent_did_and_is_forgotten() -> None:
+    """Whoever made it so relied on what its parent had recorded; to have it done all the same is asked for anew."""
+    store, world = MemoryStore(), World()
+    await parent(store)
+    await forked(store, office(store), "p", "f", effects=True)
+    await store.prune(ended_before=float("inf"))
+    error = await withheld(store)
+    result = await office(store).resume("f", deps=world, effects=True)
+
+    assert ("pay", "p") == (error.state, error.lost)
+    assert "Run 'p', from which it comes, is forgotten or of another version, and may have done it" in str(error)
+    assert (Office.done, 1) == (result.state, world.done["pay"])
+
+
 class Repeats(Machine[Claim]):
     """A human says what is paid, by a bank that knows the key."""
 

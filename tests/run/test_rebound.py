@@ -126,6 +126,52 @@ async def test_a_fork_of_a_run_that_was_rebound_is_one_of_the_new_version() -> N
     assert (OLD, None) == ((await store.list(run_id="f"))[0].digest, fork.owner)
 
 
+DONE = list[str]()
+"""What was paid, by the keys."""
+
+
+def paid_once(visit: Visit[Ask]) -> dict[Any, Any]:
+    DONE.append(visit.key)
+    return {Ask.answer: "paid"}
+
+
+class Pays(Machine[Ask]):
+    """Decide, and pay."""
+
+    decide = State(LLMAgent("Pay?", reads=Ask.query), initial=True)
+    pay = State(paid_once, reads=Ask.query, writes=Ask.answer)
+    paid, declined = Final(), Final(fallback=True)
+    yes, no = decide.to(pay, "pay"), decide.to(declined, "do not")
+    done = pay.to(paid)
+
+
+class Refunds(Machine[Ask]):
+    """The same in other words."""
+
+    decide = State(LLMAgent("Pay?", reads=Ask.query), initial=True)
+    refund = State(paid_once, reads=Ask.query, writes=Ask.answer)
+    paid, declined = Final(), Final(fallback=True)
+    pay_back, no = decide.to(refund, "pay"), decide.to(declined, "do not")
+    done = refund.to(paid)
+
+
+async def test_a_fork_that_was_rebound_is_given_what_its_parent_did_under_the_old_names() -> None:
+    """It is not done again, be it that the fork may have effects; so it is in a fork of the fork."""
+    store = MemoryStore()
+    old = Runner(Pays, model=ScriptedModel([{"handoff": "yes"}]), store=store)
+    await old.run(Ask(query="q"), run_id="p")
+    await old.fork("p", at=1, new_id="f")
+    names = Renames(states={"pay": "refund"}, handoffs={"yes": "pay_back"})
+    await store.rebind("f", Refunds.definition.digest, was=Pays.definition.digest, inputs=1, renames=names)
+    new = Runner(Refunds, model=ScriptedModel([{"handoff": "pay_back"}] * 2), store=store)
+    await new.fork("f", at=1, new_id="g")
+    DONE.clear()
+    results = [await new.resume(run_id, effects=True) for run_id in ("g", "f")]
+
+    assert ["paid"] * 2 == [result.context.answer for result in results]
+    assert [] == DONE
+
+
 async def test_a_worker_drives_the_digests_that_it_is_given(tmp_path: Path) -> None:
     """One with the new version alone touches no run of the old one, answered or not, until that is rebound."""
     store = SqlStore(f"sqlite:///{tmp_path}/runs.db")
