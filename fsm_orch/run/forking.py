@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple
+
+from msgspec.structs import replace
 
 from ..define.context import field_refs
 from ..define.machine import C, D
 from ..define.states import Handoff
 from ..define.wording import kind_of
-from ..errors import ContextError, ForkError
+from ..errors import ContextError, ForkError, StoreError
 from ..kernel.engine import CompiledMachine
-from ..kernel.inputs import Input
+from ..kernel.inputs import Asked, Input
 from ..kernel.step import fold
 from ..store.base import Store
+from ..store.values import UNCLAIMED
 from . import given, start
 from .cuts import Cut, cuts
 from .driver import Driver
@@ -110,7 +113,23 @@ async def keep(store: Store, compiled: CompiledMachine, made: Fork, *, redacted:
             f"this fork of run {made.origin.parent!r} could not go on: it would stand in {now.state!r}, and {read}, "
             "which was redacted when it was stored. Nothing was stored"
         )
-    await asked(lambda run_id: store.fork(run_id, made.origin, journal, head_of(compiled, now)), made.run_id)
+    try:
+        await asked(lambda run_id: store.fork(run_id, made.origin, journal, head_of(compiled, now)), made.run_id)
+    except StoreError:
+        if not await _is_kept(store, made, journal):
+            raise
+
+
+async def _is_kept(store: Store, made: Fork, journal: Sequence[Input]) -> bool:
+    """Return whether a fork is stored that is the same but for when it was made, and that nobody has resumed."""
+    rows, kept = await store.list(run_id=made.run_id), await loaded(store, made.run_id)
+    is_same = [_untimed(event) for event in kept] == [_untimed(event) for event in journal]
+    return is_same and bool(rows) and (rows[0].origin, rows[0].epoch) == (made.origin, UNCLAIMED)
+
+
+def _untimed(event: Input) -> Input:
+    """Return an input without what its question was given of time, which counts from when the fork was made."""
+    return replace(event, expires_at=None) if isinstance(event, Asked) else event
 
 
 class _Stored(NamedTuple):
