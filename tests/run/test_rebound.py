@@ -20,8 +20,11 @@ from fsm_orch import (
     ScriptedModel,
     State,
     Visit,
+    guard,
 )
-from fsm_orch.errors import StepError, StoreError
+from fsm_orch.cli.migration import Migration
+from fsm_orch.errors import StartError, StepError, StoreError
+from fsm_orch.kernel.renames import NO_RENAMES
 from fsm_orch.store import Origin, Renames, Store
 from fsm_orch.store.sql import SqlStore
 
@@ -124,6 +127,38 @@ async def test_a_fork_of_a_run_that_was_rebound_is_one_of_the_new_version() -> N
 
     assert (NEW, ()) == (fork.digest, fork.rebound)
     assert (OLD, None) == ((await store.list(run_id="f"))[0].digest, fork.owner)
+
+
+@guard
+def is_secret(asked: Ask) -> bool:
+    return asked.secret == "s"
+
+
+class Looks(Machine[Ask]):
+    """The same, and somebody looks at the secret."""
+
+    ask = State(HumanAgent("Pay?", reads=Ask.query), initial=True)
+    pay = State(pay, writes=Ask.answer)
+    paid, declined = Final(), Final(fallback=True)
+    yes, no = ask.to(pay, "pay"), ask.to(declined, "do not")
+    told = pay.to(declined, guard=is_secret)
+    done = pay.to(paid)
+
+
+async def test_no_guard_of_the_new_version_is_asked_of_what_was_redacted() -> None:
+    """It would decide by a mark: the run does not continue there, and rebound all the same it does not go on."""
+    store = MemoryStore()
+    await waiting(store, redact=[Ask.secret])
+    migration = Migration(store=store, old=Old.definition, new=Looks.definition, renames=NO_RENAMES, way="pin")
+    (case,) = [case async for case in migration.cases()]
+    (run,) = await store.list(run_id="r")
+    await store.rebind("r", Looks.definition.digest, was=OLD, inputs=run.inputs)
+    with pytest.raises(StartError, match=r"a guard of 'told', .*is_secret.*, may read Ask.secret, which was redacted"):
+        await Runner(Looks, store=store).resume("r", {"handoff": "yes"})
+
+    assert "stranded" == case.judged.verdict
+    assert "may read Ask.secret" in case.judged.why
+    assert run.inputs == len(await store.load("r"))
 
 
 DONE = list[str]()
