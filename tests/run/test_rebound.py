@@ -21,6 +21,7 @@ from fsm_orch import (
     State,
     Visit,
     guard,
+    never,
 )
 from fsm_orch.cli.migration import Migration
 from fsm_orch.errors import StartError, StepError, StoreError
@@ -145,16 +146,30 @@ class Looks(Machine[Ask]):
     done = pay.to(paid)
 
 
-async def test_no_guard_of_the_new_version_is_asked_of_what_was_redacted() -> None:
+class Promises(Machine[Ask]):
+    """The same, and a promise is made about the secret."""
+
+    ask = State(HumanAgent("Pay?", reads=Ask.query), initial=True)
+    pay = State(pay, writes=Ask.answer)
+    paid, declined = Final(), Final(fallback=True)
+    yes, no = ask.to(pay, "pay"), ask.to(declined, "do not")
+    done = pay.to(paid)
+    policies = (never(pay).when(is_secret),)
+
+
+@pytest.mark.parametrize(("new", "whose"), [(Looks, "'told'"), (Promises, "a policy")])
+async def test_no_guard_of_the_new_version_is_asked_of_what_was_redacted(new: Any, whose: str) -> None:
     """It would decide by a mark: the run does not continue there, and rebound all the same it does not go on."""
     store = MemoryStore()
     await waiting(store, redact=[Ask.secret])
-    migration = Migration(store=store, old=Old.definition, new=Looks.definition, renames=NO_RENAMES, way="pin")
+    migration = Migration(store=store, old=Old.definition, new=new.definition, renames=NO_RENAMES, way="pin")
     (case,) = [case async for case in migration.cases()]
     (run,) = await store.list(run_id="r")
-    await store.rebind("r", Looks.definition.digest, was=OLD, inputs=run.inputs)
-    with pytest.raises(StartError, match=r"a guard of 'told', .*is_secret.*, may read Ask.secret, which was redacted"):
-        await Runner(Looks, store=store).resume("r", {"handoff": "yes"})
+    await store.rebind("r", new.definition.digest, was=OLD, inputs=run.inputs)
+    with pytest.raises(
+        StartError, match=rf"a guard of {whose}, .*is_secret.*, may read Ask.secret, which was redacted"
+    ):
+        await Runner(new, store=store).resume("r", {"handoff": "yes"})
 
     assert "stranded" == case.judged.verdict
     assert "may read Ask.secret" in case.judged.why
