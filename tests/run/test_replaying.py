@@ -161,7 +161,7 @@ async def test_a_beginning_that_cannot_be_paid_at_other_prices_is_told(at: int, 
     store = MemoryStore()
 
     def priced(dollars: int) -> ScriptedModel:
-        return ScriptedModel([{"note": "n"}, {"receipt": "r"}], price=Price.per_million(dollars, dollars))
+        return ScriptedModel([{"note": "n"}, {"receipt": "r"}], price=Price(dollars, dollars))
 
     await Runner(Dear, model=priced(1), store=store).run(Claim(query="x"), run_id="p")
     with pytest.raises(StartError, match=f"the same way at the prices of these models up to input {at}: .*{where}"):
