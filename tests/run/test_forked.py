@@ -14,6 +14,9 @@ from support.office import MOODS, SCRIPTS, Job, Office, World, cuts, forked, loo
 from fsm_orch import Final, HumanAgent, LLMAgent, Machine, MemoryStore, Runner, RunResult, ScriptedModel, State
 from fsm_orch.errors import Withheld
 from fsm_orch.kernel.inputs import Answered, CallReserved, Failed, Replied
+from fsm_orch.store import to_json
+from fsm_orch.testing import CrashingStore
+from fsm_orch.testing.crash import Crashed
 
 
 def office(store: MemoryStore, *script: Any) -> Runner[Job, World]:
@@ -244,3 +247,39 @@ async def test_what_was_redacted_is_recorded_by_nobody(redact: Any) -> None:
         return
     with pytest.raises(Withheld):
         await runner.resume("f")
+
+
+@pytest.mark.parametrize("keeps", ["nothing", "everything"])
+@pytest.mark.parametrize("effects", [False, True])
+async def test_a_fork_whose_store_fails_at_any_write_does_nothing_again(keeps: Any, effects: bool) -> None:
+    """What its parent did is not done; without effects nothing is, and the parent stays as it is, byte for byte."""
+    script, was_cut_off, writes = [looks_up(1, 2), planned(plan="b", items=("x", "z"))], True, 0
+    while was_cut_off:
+        store, world = MemoryStore(), World((1,))
+        await parent(store, looks_up(1), planned())
+        before = [to_json(event) for event in await store.load("p")]
+        await forked(store, office(store), "p", "f", effects=effects)
+        was_cut_off = not await _gets_by(CrashingStore(store, writes=writes, keeps=keeps), world, script)
+        while not await _gets_by(store, world, script[_calls(await store.load("f")) :]):
+            pass
+        assert before == [to_json(event) for event in await store.load("p")]
+        assert not {"look up 1", "pack x"} & world.done.keys()
+        assert effects or not world.done
+        writes += 1
+
+    assert writes > 2
+
+
+async def _gets_by(store: Any, world: World, script: Any) -> bool:
+    """Drive the fork, and return whether its store held until it ended, or stopped."""
+    try:
+        await office(store, *script).resume("f", deps=world)
+    except Withheld:
+        return True
+    except Crashed:
+        return False
+    return True
+
+
+def _calls(journal: Any) -> int:
+    return len([event for event in journal if isinstance(event, CallReserved) and not event.path])
