@@ -11,9 +11,24 @@ from hypothesis import strategies as st
 from support.asking import DONE, Claim, pay
 from support.office import MOODS, SCRIPTS, Job, Office, World, cuts, forked, looks_up, model, planned, unstamped
 
-from fsm_orch import Final, HumanAgent, LLMAgent, Machine, MemoryStore, Runner, RunResult, ScriptedModel, State
+from fsm_orch import (
+    Final,
+    HumanAgent,
+    LLMAgent,
+    Machine,
+    MemoryStore,
+    Reply,
+    Runner,
+    RunResult,
+    ScriptedModel,
+    State,
+    Visit,
+)
+from fsm_orch.agents.base import PlainAgent, Round
+from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.errors import Withheld
 from fsm_orch.kernel.inputs import Answered, CallReserved, Failed, Replied
+from fsm_orch.kernel.requests import AskHuman
 from fsm_orch.store import to_json
 from fsm_orch.testing import CrashingStore
 from fsm_orch.testing.crash import Crashed
@@ -283,3 +298,45 @@ async def _gets_by(store: Any, world: World, script: Any) -> bool:
 
 def _calls(journal: Any) -> int:
     return len([event for event in journal if isinstance(event, CallReserved) and not event.path])
+
+
+class Pays(PlainAgent):
+    """Code that pays what a human says, and nobody else."""
+
+    spec = AgentSpec(kind="code", name="Pays", writes=(Claim.note,), asks_human=True, asks=1, canonical={})
+
+    def begin(self, visit: Visit[Claim]) -> Reply | Round:
+        for ask in visit.asks.values():
+            DONE.append(str(ask.value))
+            return Reply(changes={Claim.note: f"{ask.who} said {ask.value}"})
+        return Round((AskHuman(question="How much?"),))
+
+
+class Asks(Machine[Claim]):
+    """Ask, and pay."""
+
+    work = State(Pays(), initial=True)
+    paid, human = Final(), Final(fallback=True)
+    done = work.to(paid)
+
+
+async def test_code_is_not_given_what_it_came_to_on_another_answer_of_a_human() -> None:
+    """The human is asked again: only the same answer of the same human comes to the same, and nothing else is done."""
+    store = MemoryStore()
+    runner = Runner(Asks, store=store)
+    await runner.run(Claim(query="x"), run_id="p")
+    await runner.resume("p", "5", who="ann")
+    said = {"f": ("5", "ann"), "g": ("7", "ann"), "h": ("5", "bob")}
+    for run_id in said:
+        await forked(store, runner, "p", run_id)
+        await runner.resume(run_id)
+    DONE.clear()
+    same = await runner.resume("f", "5", who="ann")
+    for run_id in ("g", "h"):
+        with pytest.raises(Withheld):
+            await runner.resume(run_id, said[run_id][0], who=said[run_id][1])
+    done = DONE.copy()
+    other = await runner.resume("g", effects=True)
+
+    assert ("ann said 5", []) == (same.context.note, done)
+    assert ("ann said 7", ["7"]) == (other.context.note, DONE)
