@@ -56,14 +56,17 @@ class Recorded(Struct, frozen=True):
     """By what they were given, in the order of the journal."""
 
     def outcome(self, given: Given, number: int) -> Outcome | None:
-        """Return what an effect came to, None if none was given that.
+        """Return what an effect came to, None if none was given that, or it was redacted.
 
         Args:
             number: how often the same was given before, from 0. What was given more often than is recorded comes to
                 what it came to last.
         """
         outcomes = self.outcomes.get(given, ())
-        return outcomes[min(number, len(outcomes) - 1)] if outcomes else None
+        # what was redacted in one is known to nobody: it is as if nothing were recorded
+        if not outcomes or any(map(_is_redacted, outcomes)):
+            return None
+        return outcomes[min(number, len(outcomes) - 1)]
 
 
 def recorded(compiled: CompiledMachine, journal: Iterable[Input]) -> Recorded:
@@ -82,8 +85,7 @@ def recorded(compiled: CompiledMachine, journal: Iterable[Input]) -> Recorded:
             assert isinstance(event, Outcome)
             outcomes.setdefault(given, []).append(event)
         now = step(compiled, now, event).configuration
-    # what was redacted in one is known to nobody: it is as if nothing were recorded
-    return Recorded({given: tuple(each) for given, each in outcomes.items() if not any(map(_is_redacted, each))})
+    return Recorded({given: tuple(each) for given, each in outcomes.items()})
 
 
 def _is_redacted(outcome: Outcome) -> bool:

@@ -300,6 +300,27 @@ def _calls(journal: Any) -> int:
     return len([event for event in journal if isinstance(event, CallReserved) and not event.path])
 
 
+class Twice(Machine[Claim]):
+    """Pay until a model is content."""
+
+    refund = State(pay, writes=Claim.receipt, initial=True, max_visits=3)
+    look = State(LLMAgent("Enough?", reads=Claim.query), max_visits=3)
+    paid, human = Final(), Final(fallback=True)
+    on, more, enough = refund.to(look), look.to(refund, "more"), look.to(paid, "enough")
+
+
+async def test_what_a_fork_was_given_counts_though_it_is_redacted_in_it() -> None:
+    """The second time it is given what came second, as its parent was, which kept all."""
+    store = MemoryStore()
+    script = [{"handoff": "more"}, {"handoff": "enough"}]
+    await Runner(Twice, model=ScriptedModel(script), store=store).run(Claim(query="x"), run_id="p")
+    redacts = Runner(Twice, model=ScriptedModel(script), store=store, redact=Claim.receipt)
+    await redacts.fork("p", at=2, new_id="f")
+    result = await redacts.resume("f")
+
+    assert ("p:2", "[redacted]") == (result.context.receipt, (await store.load("f"))[1].changes["receipt"])  # type: ignore[union-attr]
+
+
 class Pays(PlainAgent):
     """Code that pays what a human says, and nobody else."""
 
