@@ -13,6 +13,7 @@ from fsm_orch import (
     Final,
     Given,
     HumanAgent,
+    Limits,
     LLMAgent,
     Machine,
     MemoryStore,
@@ -24,7 +25,7 @@ from fsm_orch import (
     never,
 )
 from fsm_orch.cli.migration import Migration
-from fsm_orch.errors import StartError, StepError, StoreError
+from fsm_orch.errors import Drained, StartError, StepError, StoreError
 from fsm_orch.kernel.renames import NO_RENAMES
 from fsm_orch.store import Origin, Renames, Store
 from fsm_orch.store.sql import SqlStore
@@ -290,3 +291,42 @@ async def test_what_was_said_before_a_run_is_read_under_its_new_names_too() -> N
     assert 0 < (await store.load("b"))[0].heard  # type: ignore[union-attr]
     assert [None, "reply"] * 2 == [message.agent for message in result.messages]
     assert '{"answer":"one"}' == result.messages[1].content
+
+
+async def acts(visit: Visit[Ask]) -> dict[Any, Any]:
+    DONE.append(visit.key)
+    await asyncio.sleep(30)
+    return {Ask.answer: "paid"}
+
+
+def paying(*, repeatable: bool) -> type[Machine[Ask]]:
+    """Make a version of a machine that pays, be it that it may do so again under the same key."""
+
+    class Paying(Machine[Ask]):
+        """Pay."""
+
+        pay = State(acts, reads=Ask.query, writes=Ask.answer, initial=True, repeatable=repeatable)
+        paid, declined = Final(), Final(fallback=True)
+        done = pay.to(paid)
+        limits = Limits(visit_s=60, deadline_s=60)
+
+    return Paying
+
+
+@pytest.mark.looptime
+async def test_what_was_drained_in_the_midst_of_it_is_not_begun_by_a_version_that_may_not_repeat_it() -> None:
+    """Its run is stored as one that is free; so no such version takes it."""
+    store = MemoryStore().beside(lease_s=15.0)
+    old, new = paying(repeatable=True), paying(repeatable=False)
+    runner = Runner(old, store=store)
+    driving = asyncio.ensure_future(runner.run(Ask(query="q"), run_id="r"))
+    DONE.clear()
+    await asyncio.sleep(1)
+    await runner.drain(grace_s=0)
+    with pytest.raises(Drained):
+        await driving
+    migration = Migration(store=store, old=old.definition, new=new.definition, renames=NO_RENAMES, way="apply")
+    (case,) = [case async for case in migration.cases()]
+
+    assert (["r:0"], "snapshot", "") == (DONE, case.judged.verdict, case.done)
+    assert "now it would act again, and must not" in case.judged.why
