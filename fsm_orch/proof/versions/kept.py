@@ -46,8 +46,8 @@ def _due(old: CompiledMachine, was: Configuration, new: CompiledMachine, now: Co
         elif isinstance(effect, UseTool) and isinstance(asked, AskedTool):
             before, after = (_is_repeatable(state, asked.name) for state in (mine, theirs))
             if after != before:
-                then, now = ("could", ", and must not") if before else ("could not", "")
-                yield f"tool {asked.name!r} may have been used, and {then} be repeated then: it would be again now{now}"
+                could, but = ("could", ", and must not") if before else ("could not", "")
+                yield f"tool {asked.name!r} may be in use, and {could} be repeated then: now it would be again{but}"
 
 
 def _of_form(mine: State, theirs: State) -> Iterator[str]:
