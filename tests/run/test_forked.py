@@ -321,10 +321,13 @@ async def test_what_a_fork_was_given_counts_though_it_is_redacted_in_it() -> Non
     assert ("p:2", "[redacted]") == (result.context.receipt, (await store.load("f"))[1].changes["receipt"])  # type: ignore[union-attr]
 
 
+WRITES: Any = (Claim.note,)  # a field, which checkers read as what it holds
+
+
 class Pays(PlainAgent):
     """Code that pays what a human says, and nobody else."""
 
-    spec = AgentSpec(kind="code", name="Pays", writes=(Claim.note,), asks_human=True, asks=1, canonical={})
+    spec = AgentSpec(kind="code", name="Pays", writes=WRITES, asks_human=True, asks=1, canonical={})
 
     def begin(self, visit: Visit[Claim]) -> Reply | Round:
         for ask in visit.asks.values():
