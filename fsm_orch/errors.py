@@ -150,19 +150,31 @@ class Withheld(FsmError):
         tool: its name; None: the agent of the state itself.
         fields: the names of those that the state reads, with whose values nothing is recorded.
         others: how many effects beside it were withheld too, in parallel branches.
+        lost: a run that the fork comes from and of which it is not known what it did, since it is forgotten or of
+            another version: then even a fork that was made with effects begins none unasked; None: all is known.
     """
 
     def __init__(
-        self, run_id: str, state: str, *, tool: str | None = None, fields: Sequence[str] = (), others: int = 0
+        self,
+        run_id: str,
+        state: str,
+        *,
+        tool: str | None = None,
+        fields: Sequence[str] = (),
+        others: int = 0,
+        lost: str | None = None,
     ) -> None:
         self.run_id, self.state, self.tool, self.fields, self.others = run_id, state, tool, tuple(fields), others
+        self.lost = lost
         what = f"the code of {state!r}" if tool is None else f"the tool {tool!r} of {state!r}"
         given = f" for what it would be given now ({', '.join(fields)})" if fields else ""
         beside = f", nor {others} more beside it" if others else ""
+        may = f". Run {lost!r}, from which it comes, is forgotten or of another version, and may have done it"
         super().__init__(
             f"fork {run_id!r} has not begun {what}{beside}: it may have an effect in the world, and the runs that the "
-            f"fork comes from have recorded nothing of it{given}. It is stored as it stands, and free. To let it have "
-            f"effects: await runner.resume({run_id!r}, effects=True), or fsm-orch runs resume {run_id} MODULE --effects"
+            f"fork comes from have recorded nothing of it{given}{'' if lost is None else may}. It is stored as it "
+            f"stands, and free. To let it have effects: await runner.resume({run_id!r}, effects=True), or "
+            f"fsm-orch runs resume {run_id} MODULE --effects"
         )
 
 

@@ -71,7 +71,8 @@ def fork_(
             asyncio.run(keep(kept, before.compiled, made))
             row = found(kept, made.run_id)
         if as_json:
-            typer.echo(orjson.dumps(runs_list.as_json(row), option=orjson.OPT_INDENT_2), file=stdout)
+            told = {**runs_list.as_json(row), "machine": machine.definition.name}  # as `runs list` names it
+            typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2), file=stdout)
             return
         out = console()
         out.print(Text("forked ", style="dim").append(name_of(made.run_id), style="not dim bold"), soft_wrap=True)

@@ -109,6 +109,8 @@ class Runners:
         """Drive a run until it ends or waits, unless somebody else does.
 
         Raises StartError: if its machine is none of these.
+        Raises Withheld: if it is a fork, which no engine is owed, and it comes to an effect that it must not begin: no
+            other delivery mends that.
         Raises as `Runner.resume` does, else.
         """
         rows = await self.store.list(run_id=run_id)

@@ -91,7 +91,8 @@ class Continuing(Generic[C, D]):
                 a random one.
             who: the human who answers; kept in the journal.
             effects: of a fork: whether it may begin code and tools of which the runs that it comes from have recorded
-                nothing. What they have recorded is given to it, and not begun. Of any other run it means nothing.
+                nothing, or which are forgotten. What they have recorded is given to it, and not begun. Of any other run
+                it means nothing.
             deps: live objects for agents, as for `run`.
 
         Raises AnswerError: if the answer does not fit, is late, or another came first, or `id` is of another answer;

@@ -193,7 +193,7 @@ class Driver:
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked
                     heard = await follows.heard(store, compiled, journal[0], is_needed=goes_on)
                     machines = (self.compiled, *was)
-                    make = await maker(store, machines, claim.origin, has_effects=effects, wall=self.wall_clock)
+                    make = await maker(store, machines, run_id, claim.origin, has_effects=effects, wall=self.wall_clock)
                     with folding(compiled, journal):
                         run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard, make=make)
                     resume.note_begun(run, claim)

@@ -23,14 +23,21 @@ from ..kernel.inputs import Input
 from ..store.base import Store
 from ..store.values import Origin
 from .drive import Perform
-from .lineage import lineage
-from .recorded import Given, Outcome, Recorded, given_to, recorded
+from .lineage import Lineage, lineage
+from .loading import asked, not_known
+from .recorded import Given, Outcome, given_to, recorded
 from .work import Doing
 from .writer import Run
 
 
 async def maker(
-    store: Store, machines: Sequence[CompiledMachine], origin: Origin | None, *, has_effects: bool, wall: Clock
+    store: Store,
+    machines: Sequence[CompiledMachine],
+    run_id: str,
+    origin: Origin | None,
+    *,
+    has_effects: bool,
+    wall: Clock,
 ) -> Callable[..., ForkedRun] | None:
     """Return what makes a stored run that is a fork; None: it is none.
 
@@ -40,27 +47,35 @@ async def maker(
         has_effects: whether a fork may begin what is not recorded, even if it was not made so.
         wall: seconds of the epoch.
 
+    Raises StartError: if it had ended, and was forgotten after it was claimed.
     Raises what the store raises.
     """
     if origin is None:
         return None
-    recorded = await lineage(store, machines, origin)
-    return partial(ForkedRun, lineage=recorded, has_effects=has_effects or origin.effects, wall=wall)
+    rows = await asked(lambda run_id: store.list(run_id=run_id), run_id)
+    if not rows:
+        raise not_known(run_id)
+    known = await lineage(store, machines, rows[0])
+    return partial(ForkedRun, lineage=known, has_effects=has_effects, made_with_effects=origin.effects, wall=wall)
 
 
 class ForkedRun(Run):
     """The single writer of a run that is a fork.
 
     Args:
-        lineage: what is recorded in the runs that it comes from, its parent first.
-        has_effects: whether it may begin what none of them has recorded.
+        lineage: what is recorded in the runs that it comes from.
+        has_effects: whether it may begin what none of them has recorded, or what they did is no longer known.
+        made_with_effects: whether it may begin what none of them has recorded, as long as what they did is known.
         wall: seconds of the epoch, for what expires.
         options: as `Run` takes them.
     """
 
-    def __init__(self, *args: Any, lineage: Sequence[Recorded], has_effects: bool, wall: Clock, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, lineage: Lineage, has_effects: bool, made_with_effects: bool, wall: Clock, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
-        self._lineage, self._has_effects, self._wall = lineage, has_effects, wall
+        self._lineage, self._wall = lineage, wall
+        self._has_effects = has_effects or (made_with_effects and lineage.lost is None)
         own = recorded(self.compiled, self.journal)
         self._counts = Counter({given: len(outcomes) for given, outcomes in own.outcomes.items()})
         self._withheld: dict[Effect, Given] = {}
@@ -95,7 +110,7 @@ class ForkedRun(Run):
     def _recorded(self, given: Given) -> Outcome | None:
         """Return what an effect came to in the nearest of the runs that knows it."""
         number = self._counts[given]
-        found = (each.outcome(given, number) for each in self._lineage)
+        found = (each.outcome(given, number) for each in self._lineage.runs)
         return next((outcome for outcome in found if outcome is not None), None)
 
     def _again(self, outcome: Outcome, effect: Effect) -> Input:
@@ -119,5 +134,11 @@ class ForkedRun(Run):
             first = self._withheld[owed[0]]
             self.is_draining, self.stopped_by = (
                 True,
-                Withheld(self.now.run_id, first.place, tool=first.tool, fields=first.fields, others=len(owed) - 1),
+                Withheld(
+                    *(self.now.run_id, first.place),
+                    tool=first.tool,
+                    fields=first.fields,
+                    others=len(owed) - 1,
+                    lost=self._lineage.lost,
+                ),
             )

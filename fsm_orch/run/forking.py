@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic
 
+from msgspec.structs import replace
+
 from ..define.context import field_refs
 from ..define.machine import C, D
 from ..define.states import Handoff
 from ..define.wording import kind_of
-from ..errors import ContextError, ForkError
+from ..errors import ContextError, ForkError, StoreError
 from ..kernel.engine import CompiledMachine
-from ..kernel.inputs import Input
+from ..kernel.inputs import Asked, Input
 from ..kernel.step import fold
 from ..store.base import Store
+from ..store.values import UNCLAIMED
 from . import given, start
 from .cuts import Cut, cuts
 from .driver import Driver
 from .fork import NO_EDITS, Edits, Fork, fork
 from .head import folded, head_of
-from .loading import asked, checked, known
+from .loading import asked, checked, known, loaded
 from .redaction import Redaction
 from .unread import read_of_redacted
 
@@ -65,7 +68,8 @@ class Forking(Generic[C, D]):
             handoff: what the agent whose reply is the last input proposes instead.
             sets: what it writes instead, by field. What it does not name stays, and so does what was said in messages.
             new_id: names the fork; random by default. The same fork again, until it is resumed, changes nothing.
-            effects: whether the fork may do again what has an effect and no recorded reply.
+            effects: whether the fork may do again what has an effect and no recorded reply. It does not once it is
+                unknown what is recorded, since a run that it comes from is forgotten: then `resume` is asked anew.
 
         Raises ForkError: if it cannot be cut there, has ended there, or the edits are not legal there; says what is,
             and where it can be cut.
@@ -117,7 +121,23 @@ async def keep(store: Store, compiled: CompiledMachine, made: Fork, *, redacted:
             f"this fork of run {made.origin.parent!r} could not go on: it would stand in {now.state!r}, and {read}, "
             "which was redacted when it was stored. Nothing was stored"
         )
-    await asked(lambda run_id: store.fork(run_id, made.origin, journal, head_of(compiled, now)), made.run_id)
+    try:
+        await asked(lambda run_id: store.fork(run_id, made.origin, journal, head_of(compiled, now)), made.run_id)
+    except StoreError:
+        if not await _is_kept(store, made, journal):
+            raise
+
+
+async def _is_kept(store: Store, made: Fork, journal: Sequence[Input]) -> bool:
+    """Return whether a fork is stored that is the same but for when it was made, and that nobody has resumed."""
+    rows, kept = await store.list(run_id=made.run_id), await loaded(store, made.run_id)
+    is_same = [_untimed(event) for event in kept] == [_untimed(event) for event in journal]
+    return is_same and bool(rows) and (rows[0].origin, rows[0].epoch) == (made.origin, UNCLAIMED)
+
+
+def _untimed(event: Input) -> Input:
+    """Return an input without what its question was given of time, which counts from when the fork was made."""
+    return replace(event, expires_at=None) if isinstance(event, Asked) else event
 
 
 async def _parent(driver: Driver, run_id: str) -> tuple[CompiledMachine, tuple[Input, ...]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from ..errors import StepError
 from ..kernel.begin import compiled_as
@@ -11,53 +14,78 @@ from ..kernel.inputs import Input, Started
 from ..kernel.step import fold
 from ..proof.versions.rebinding import rebound_all
 from ..store.base import Store
-from ..store.values import Head, Origin
+from ..store.rebound import as_followed, since
+from ..store.values import Head, Listed, Rebound
 from .head import head_of
 from .loading import seen
 from .recorded import Recorded, recorded
 from .start import compiled_for
 
-_NOTHING = Recorded({})
+
+class Lineage(NamedTuple):
+    """What is known of the runs that a fork comes from."""
+
+    runs: tuple[Recorded, ...]
+    """What each of them has recorded, its parent first."""
+    lost: str | None = None
+    """The first of them that did more than is known of: it is forgotten, or cannot be read; None: none did."""
 
 
-async def lineage(store: Store, machines: Sequence[CompiledMachine], origin: Origin | None) -> tuple[Recorded, ...]:
+async def lineage(store: Store, machines: Sequence[CompiledMachine], fork: Listed) -> Lineage:
     """Return what is recorded in the runs that a fork comes from.
 
     Args:
         machines: that of the fork first, then other versions that its runs may have been made on.
-        origin: of the fork.
+        fork: as the store lists it.
 
     Raises what the store raises.
     """
-    found: list[Recorded] = []
-    while origin is not None and (run := await seen(store, origin.parent)) is not None:
-        found.append(_recorded(machines, run.journal, run.row.head, origin.at))
-        origin = run.row.origin
-    return tuple(found)
+    found, lost, ids = list[Recorded](), None, {fork.run_id}
+    child, rebound = fork, fork.rebound
+    while (origin := child.origin) is not None:
+        run = await seen(store, origin.parent)
+        # a run that began after its fork is another one, which has taken the id of a run that is forgotten
+        if run is None or run.row.began_at > child.began_at or origin.parent in ids:
+            return Lineage(tuple(found), lost or origin.parent)
+        known, is_all = _recorded(machines, run.journal, run.row, origin.at, rebound)
+        found.append(known)
+        lost = lost if is_all else lost or origin.parent
+        child, rebound = run.row, (*run.row.rebound, *rebound)
+        ids.add(origin.parent)
+    return Lineage(tuple(found), lost)
 
 
-def _recorded(machines: Sequence[CompiledMachine], journal: tuple[Input, ...], head: Head, cut: int) -> Recorded:
-    """Return what is recorded in one of them.
+def _recorded(
+    machines: Sequence[CompiledMachine], journal: tuple[Input, ...], run: Listed, cut: int, rebound: Sequence[Rebound]
+) -> tuple[Recorded, bool]:
+    """Return what is recorded in one of them, and whether that is all of it.
 
     On another version of its machine its journal says nothing once it leads elsewhere: what follows is of states in
     which that version would not have been. All before the cut is the same, or there would be no fork.
+
+    Args:
+        cut: how many of its inputs its fork began with.
+        rebound: to what its fork was rebound since.
     """
     first = journal[0]
     assert isinstance(first, Started)  # it was stored
     for machine in machines:
         if first.digest == machine.definition.digest:
-            return recorded(compiled_for(machine, first), journal)
+            return recorded(compiled_for(machine, first), journal), True
     definition = machines[0].definition
     try:
-        read = rebound_all(definition, journal)
+        read = rebound_all(definition, as_followed(journal, rebound))
         assert isinstance(read[0], Started)
         compiled = compiled_as(definition, read[0])
-        return recorded(compiled, read if _comes_to(compiled, read, head) else read[:cut])
+        is_all = _comes_to(compiled, read, run.head, since(first.digest, rebound))
+        return recorded(compiled, read if is_all else read[:cut]), is_all
     except StepError:
-        return _NOTHING
+        return Recorded({}), False
 
 
-def _comes_to(compiled: CompiledMachine, journal: Sequence[Input], head: Head) -> bool:
+def _comes_to(compiled: CompiledMachine, journal: Sequence[Input], head: Head, rebound: Sequence[Rebound]) -> bool:
+    for each in rebound:
+        head = replace(head, state=each.renames.state(head.state))
     try:
         return head_of(compiled, fold(compiled, journal)) == head
     except StepError:

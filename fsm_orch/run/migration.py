@@ -28,6 +28,7 @@ from ..store.values import Listed, Rebound, RunStatus
 from .follows import heard_before
 from .head import check_head
 from .runner import Runner
+from .unread import check_unread
 
 Way = Literal["pin", "land", "apply"]
 """What is done with runs: nothing, those that are stranded are landed, or those that continue are rebound."""
@@ -115,12 +116,18 @@ class Migration:
         as_new = as_rebound(journal, (to,))
         compiled = _compiled(self.new, as_new[0])
         try:
-            check_head(compiled, fold(compiled, as_new), replace(run.head, state=self.renames.state(run.head.state)))
-            was = await heard_before(self.store, _compiled(self.old, journal[0]), _begun(journal), run.rebound)
-            now = await heard_before(self.store, compiled, _begun(as_new), (*run.rebound, to))
+            now = fold(compiled, as_new)
+            check_head(compiled, now, replace(run.head, state=self.renames.state(run.head.state)))
+            check_unread(compiled, now)
+            heard = await heard_before(self.store, _compiled(self.old, journal[0]), _begun(journal), run.rebound)
+            hears = await heard_before(self.store, compiled, _begun(as_new), (*run.rebound, to))
         except FsmError as error:
             return str(error)
-        return None if self.renames.said(was) == now else "what was said before it is told otherwise in the new version"
+        return (
+            None
+            if self.renames.said(heard) == hears
+            else "what was said before it is told otherwise in the new version"
+        )
 
     def _binding(self, run: Listed, journal: tuple[Input, ...]) -> Rebound:
         first = renamed(_begun(journal), self.renames)

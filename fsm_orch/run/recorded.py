@@ -1,7 +1,8 @@
 """What a journal has recorded of effects: what code and tools came to, by what they were given.
 
 An *effect* is what code of the user's may do in the world: a code state acts, or a tool is used. It is known by its
-place in the tree of machines, by the values of the fields that its state reads and, of a tool, by its arguments.
+place in the tree of machines, by the values of the fields that its state reads, by what has come of all that was asked
+for before, such as the answer of a human, and, of a tool, by its arguments.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Given(NamedTuple):
     """None: the agent of the state acts."""
     arguments: bytes = b""
     """Of the tool, as JSON."""
+    results: bytes = b""
+    """What has come of what its agent had asked for in the visit, and who answered, as JSON; empty: nothing was."""
 
 
 class Recorded(Struct, frozen=True):
@@ -53,14 +56,17 @@ class Recorded(Struct, frozen=True):
     """By what they were given, in the order of the journal."""
 
     def outcome(self, given: Given, number: int) -> Outcome | None:
-        """Return what an effect came to, None if none was given that.
+        """Return what an effect came to, None if none was given that, or it was redacted.
 
         Args:
             number: how often the same was given before, from 0. What was given more often than is recorded comes to
                 what it came to last.
         """
         outcomes = self.outcomes.get(given, ())
-        return outcomes[min(number, len(outcomes) - 1)] if outcomes else None
+        # what was redacted in one is known to nobody: it is as if nothing were recorded
+        if not outcomes or any(map(_is_redacted, outcomes)):
+            return None
+        return outcomes[min(number, len(outcomes) - 1)]
 
 
 def recorded(compiled: CompiledMachine, journal: Iterable[Input]) -> Recorded:
@@ -79,8 +85,7 @@ def recorded(compiled: CompiledMachine, journal: Iterable[Input]) -> Recorded:
             assert isinstance(event, Outcome)
             outcomes.setdefault(given, []).append(event)
         now = step(compiled, now, event).configuration
-    # what was redacted in one is known to nobody: it is as if nothing were recorded
-    return Recorded({given: tuple(each) for given, each in outcomes.items() if not any(map(_is_redacted, each))})
+    return Recorded({given: tuple(each) for given, each in outcomes.items()})
 
 
 def _is_redacted(outcome: Outcome) -> bool:
@@ -108,12 +113,18 @@ def given_to(compiled: CompiledMachine, now: Configuration, effect: Effect) -> G
     state = found[-1].compiled.states[effect.state]
     place = ".".join(_names(found))
     if isinstance(effect, Act):
-        return Given(place, *_read(state, own.context)) if state.is_code else None
+        return Given(place, *_read(state, own.context), results=_results(own)) if state.is_code else None
     if not isinstance(effect, UseTool) or own.visit is None:
         return None
     request = own.visit.asks[effect.ask].request
     assert isinstance(request, Request)
     return Given(place, *_read(state, own.context), request.name, _ENCODED(request.arguments))
+
+
+def _results(own: Configuration) -> bytes:
+    # not the ids of answers: of tools they are keys, and of humans whatever named a message
+    asks = () if own.visit is None else own.visit.asks.values()
+    return _ENCODED([(ask.end, ask.ok, ask.value, ask.who) for ask in asks]) if asks else b""
 
 
 def _names(found: Iterable[Level]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, overload
 
@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from ..define.definition import Definition
 from ..define.machine import AnyMachine, C, D, definition_of
-from ..errors import StartError, Withheld
+from ..errors import StartError, StepError, Withheld
 from ..kernel.begin import compiled_as
+from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.step import fold
@@ -119,15 +120,17 @@ class Replaying(Generic[C, D]):
         given.check_new_id("new_id", name)
         then, journal = await _stored(checked(driver.store), driver.compiled, run_id, was)
         await made(driver, *_begun(driver, then, journal, at), at=at, run_id=name, effects=effects)
-        result, stopped = await self._driven(name, deps, then)
+        result, stopped = await self._driven(name, deps, then, effects=effects)
         now = start.compiled_for(driver.compiled, result.journal[0])
         compared = difference(went(then, journal), went(now, result.journal))
         return Replay(result=result, difference=compared, stopped=stopped)
 
-    async def _driven(self, run_id: str, deps: Any, was: CompiledMachine) -> tuple[RunResult[C], Withheld | None]:
+    async def _driven(
+        self, run_id: str, deps: Any, was: CompiledMachine, *, effects: bool
+    ) -> tuple[RunResult[C], Withheld | None]:
         """Drive a fork until it ends, waits, or comes to what it must not begin."""
         try:
-            return self._result_of(await going_on.resume(self._driver, run_id, deps, was=(was,))), None
+            return self._result_of(await going_on.resume(self._driver, run_id, deps, effects=effects, was=(was,))), None
         except Withheld as stopped:
             return self.replay(await loaded(checked(self._driver.store), run_id)), stopped
 
@@ -185,10 +188,21 @@ def _begun(driver: Driver, then: CompiledMachine, journal: tuple[Input, ...], at
     compiled = start.compiled(ours, first.limits, driver.cast.all_models(), None)
     terms = compiled.terms
     begun = (replace(first, prices=dict(terms.prices), shares=dict(terms.shares)), *kept[1:])
-    one, other = fold(then, journal[: len(kept)]), fold(compiled, begun)
-    if (one.state, one.hops, one.status) != (other.state, other.hops, other.status):
+    if (elsewhere := _elsewhere(fold(then, journal[: len(kept)]), compiled, begun)) is not None:
+        earlier = ". Cut it earlier, such as after input 1" if len(kept) > 1 else ""
         raise StartError(
-            f"run {run_id!r} does not go the same way at the prices of these models up to input {at}: it stands in "
-            f"{other.state!r} then, and not in {one.state!r}. Cut it earlier, such as after input 1"
+            f"run {run_id!r} does not go the same way at the prices of these models up to input {len(kept)}: "
+            f"{elsewhere}{earlier}"
         )
     return _Run(compiled, begun)
+
+
+def _elsewhere(one: Configuration, compiled: CompiledMachine, journal: Sequence[Input]) -> str | None:
+    """Return where a journal leads at other prices, if that is not where it led at its own."""
+    try:
+        other = fold(compiled, journal)
+    except StepError as error:  # such as a call that comes after the run has landed
+        return str(error)
+    if (one.state, one.hops, one.status) == (other.state, other.hops, other.status):
+        return None
+    return f"it stands in {other.state!r} then, and not in {one.state!r}"

@@ -78,12 +78,16 @@ def as_followed(journal: Sequence[Input], rebound: Sequence[Rebound]) -> tuple[I
         rebound: to what the one that follows was rebound: what came after the digest of the journal counts.
     """
     digest = journal[0].digest if journal and isinstance(journal[0], Started) else None
-    since = next((place for place, each in enumerate(rebound) if each.was == digest), len(rebound))
-    for each in rebound[since:]:
+    for each in since(digest, rebound):
         first, *others = [renamed(event, each.renames) for event in journal]
         assert isinstance(first, Started)  # it has a digest
         journal = _of_another(first, each), *others
     return tuple(journal)
+
+
+def since(digest: str | None, rebound: Sequence[Rebound]) -> Sequence[Rebound]:
+    """Return to what a run was rebound from a digest on; nothing if it never had that."""
+    return rebound[next((place for place, each in enumerate(rebound) if each.was == digest), len(rebound)) :]
 
 
 def _of_another(first: Started, to: Rebound) -> Started:

@@ -84,7 +84,8 @@ def test_a_fork_takes_another_handoff(cli, desk):
     assert made.exit_code == 0, made.output
     assert ("human", "finished", 4) == (row["state"], row["status"], row["inputs"])
     assert {"parent": run, "at": 4, "edits": ["handoff=none"], "effects": True} == row["origin"]
-    assert {**row, "machine": None} == listed(cli)[0]
+    assert row == listed(cli, "--machine", module)[0]
+    assert "Desk" == row["machine"]
 
 
 @pytest.mark.parametrize(

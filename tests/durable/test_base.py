@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from support.working import Job, Works, kept, runner
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
 from fsm_orch.durable.base import Runners, has_begun
-from fsm_orch.errors import StartError
+from fsm_orch.errors import StartError, Withheld
 from fsm_orch.store.values import Listed
 
 pytestmark = pytest.mark.looptime
@@ -85,6 +86,21 @@ async def test_a_run_of_another_machine_is_refused_by_name() -> None:
     await Runner(Others, store=store).enqueue(Job(), run_id="r")
     with pytest.raises(StartError, match="'r' is of another machine than these runners drive: add one of it to also="):
         await runners(store).deliver("r")
+
+
+async def test_no_engine_begins_an_effect_of_a_fork() -> None:
+    """None is owed one; who hands it over all the same is told how it goes on, and it stays as it is, and free."""
+    store = MemoryStore()
+    other = Runner(Others, store=store)
+    await other.run(Job(), run_id="p")
+    await other.fork("p", at=1, new_id="f")
+    await store.prune(ended_before=inf)
+    engine = Runners(other)
+    with pytest.raises(Withheld, match=r"await runner.resume\('f', effects=True\)"):
+        await engine.deliver("f")
+
+    assert () == tuple(await engine.owed(10))
+    assert [("f", 1, None)] == [(row.run_id, row.inputs, row.owner) for row in await store.list()]
 
 
 def test_runners_of_an_engine_share_a_store() -> None:

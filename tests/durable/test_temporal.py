@@ -18,8 +18,9 @@ from support.kept import keep
 from support.servers import temporal
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.service import RPCError
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
 from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit, guard
@@ -357,3 +358,18 @@ def test_without_its_package_the_extra_is_named() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert "StartError: Temporal as an engine needs a package: install the extra `temporal` of fsm_orch" in ended.stderr
+
+
+async def test_a_fork_that_comes_to_an_effect_is_not_tried_again() -> None:
+    """It would stop there each time; Temporal shows what it came to, and how it is let go on."""
+    store = MemoryStore()
+    runner = Runner(Works, store=store)
+    await runner.run(Job(), run_id="p")
+    await runner.fork("p", at=1, new_id="f")
+    await store.prune(ended_before=float("inf"))
+    drive, _ = TemporalEngine(runner, url=NOWHERE).activities
+    with pytest.raises(ApplicationError, match="Withheld: fork 'f' has not begun the code of 'first'") as caught:
+        await ActivityEnvironment().run(drive, "f")
+
+    assert caught.value.non_retryable
+    assert [("f", False, 1)] == [(row.run_id, row.is_driven, row.inputs) for row in await store.list()]

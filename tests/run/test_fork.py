@@ -344,6 +344,23 @@ async def test_a_question_is_asked_again_before_its_answer() -> None:
     assert (whole, ["p:1"]) == (await store.load("p"), DONE)
 
 
+async def test_the_same_fork_later_is_the_same_though_its_question_would_expire_later() -> None:
+    """Whoever was cut off says it again; another fork under the id, or one that was resumed, is refused."""
+    now = 1_000.0
+    it, _ = await started(Refunds, Claim(query="x"), wall_clock=lambda: now)
+    await it.fork("p", at=2, new_id="f")
+    whole = await it.store.load("f")
+    now = 2_000.0
+    assert "f" == await it.fork("p", at=2, new_id="f")
+    for other in ({"at": 1}, {"at": 2, "effects": True}):
+        with pytest.raises(StoreError, match="run 'f' has 2 other inputs"):
+            await it.fork("p", new_id="f", **other)
+    assert whole == await it.store.load("f")
+    await it.resume("f")
+    with pytest.raises(StoreError, match="run 'f' has 2 other inputs"):
+        await it.fork("p", at=2, new_id="f")
+
+
 async def test_the_answer_of_a_human_is_not_set() -> None:
     """The error says to cut before it; a fork after it keeps it."""
     it, _ = await started(Refunds, Claim(query="x"))

@@ -11,9 +11,27 @@ from hypothesis import strategies as st
 from support.asking import DONE, Claim, pay
 from support.office import MOODS, SCRIPTS, Job, Office, World, cuts, forked, looks_up, model, planned, unstamped
 
-from fsm_orch import Final, HumanAgent, LLMAgent, Machine, MemoryStore, Runner, RunResult, ScriptedModel, State
+from fsm_orch import (
+    Final,
+    HumanAgent,
+    LLMAgent,
+    Machine,
+    MemoryStore,
+    Reply,
+    Runner,
+    RunResult,
+    ScriptedModel,
+    State,
+    Visit,
+)
+from fsm_orch.agents.base import PlainAgent, Round
+from fsm_orch.define.agent_spec import AgentSpec
 from fsm_orch.errors import Withheld
 from fsm_orch.kernel.inputs import Answered, CallReserved, Failed, Replied
+from fsm_orch.kernel.requests import AskHuman
+from fsm_orch.store import to_json
+from fsm_orch.testing import CrashingStore
+from fsm_orch.testing.crash import Crashed
 
 
 def office(store: MemoryStore, *script: Any) -> Runner[Job, World]:
@@ -179,6 +197,20 @@ async def test_where_a_parent_is_forgotten_nothing_is_recorded() -> None:
     assert "pay" == (await withheld(store)).state
 
 
+async def test_a_fork_made_with_effects_does_nothing_again_that_its_parent_did_and_is_forgotten() -> None:
+    """Whoever made it so relied on what its parent had recorded; to have it done all the same is asked for anew."""
+    store, world = MemoryStore(), World()
+    await parent(store)
+    await forked(store, office(store), "p", "f", effects=True)
+    await store.prune(ended_before=float("inf"))
+    error = await withheld(store)
+    result = await office(store).resume("f", deps=world, effects=True)
+
+    assert ("pay", "p") == (error.state, error.lost)
+    assert "Run 'p', from which it comes, is forgotten or of another version, and may have done it" in str(error)
+    assert (Office.done, 1) == (result.state, world.done["pay"])
+
+
 class Repeats(Machine[Claim]):
     """A human says what is paid, by a bank that knows the key."""
 
@@ -230,3 +262,105 @@ async def test_what_was_redacted_is_recorded_by_nobody(redact: Any) -> None:
         return
     with pytest.raises(Withheld):
         await runner.resume("f")
+
+
+@pytest.mark.parametrize("keeps", ["nothing", "everything"])
+@pytest.mark.parametrize("effects", [False, True])
+async def test_a_fork_whose_store_fails_at_any_write_does_nothing_again(keeps: Any, effects: bool) -> None:
+    """What its parent did is not done; without effects nothing is, and the parent stays as it is, byte for byte."""
+    script, was_cut_off, writes = [looks_up(1, 2), planned(plan="b", items=("x", "z"))], True, 0
+    while was_cut_off:
+        store, world = MemoryStore(), World((1,))
+        await parent(store, looks_up(1), planned())
+        before = [to_json(event) for event in await store.load("p")]
+        await forked(store, office(store), "p", "f", effects=effects)
+        was_cut_off = not await _gets_by(CrashingStore(store, writes=writes, keeps=keeps), world, script)
+        while not await _gets_by(store, world, script[_calls(await store.load("f")) :]):
+            pass
+        assert before == [to_json(event) for event in await store.load("p")]
+        assert not {"look up 1", "pack x"} & world.done.keys()
+        assert effects or not world.done
+        writes += 1
+
+    assert writes > 2
+
+
+async def _gets_by(store: Any, world: World, script: Any) -> bool:
+    """Drive the fork, and return whether its store held until it ended, or stopped."""
+    try:
+        await office(store, *script).resume("f", deps=world)
+    except Withheld:
+        return True
+    except Crashed:
+        return False
+    return True
+
+
+def _calls(journal: Any) -> int:
+    return len([event for event in journal if isinstance(event, CallReserved) and not event.path])
+
+
+class Twice(Machine[Claim]):
+    """Pay until a model is content."""
+
+    refund = State(pay, writes=Claim.receipt, initial=True, max_visits=3)
+    look = State(LLMAgent("Enough?", reads=Claim.query), max_visits=3)
+    paid, human = Final(), Final(fallback=True)
+    on, more, enough = refund.to(look), look.to(refund, "more"), look.to(paid, "enough")
+
+
+async def test_what_a_fork_was_given_counts_though_it_is_redacted_in_it() -> None:
+    """The second time it is given what came second, as its parent was, which kept all."""
+    store = MemoryStore()
+    script = [{"handoff": "more"}, {"handoff": "enough"}]
+    await Runner(Twice, model=ScriptedModel(script), store=store).run(Claim(query="x"), run_id="p")
+    redacts = Runner(Twice, model=ScriptedModel(script), store=store, redact=Claim.receipt)
+    await redacts.fork("p", at=2, new_id="f")
+    result = await redacts.resume("f")
+
+    assert ("p:2", "[redacted]") == (result.context.receipt, (await store.load("f"))[1].changes["receipt"])  # type: ignore[union-attr]
+
+
+WRITES: Any = (Claim.note,)  # a field, which checkers read as what it holds
+
+
+class Pays(PlainAgent):
+    """Code that pays what a human says, and nobody else."""
+
+    spec = AgentSpec(kind="code", name="Pays", writes=WRITES, asks_human=True, asks=1, canonical={})
+
+    def begin(self, visit: Visit[Claim]) -> Reply | Round:
+        for ask in visit.asks.values():
+            DONE.append(str(ask.value))
+            return Reply(changes={Claim.note: f"{ask.who} said {ask.value}"})
+        return Round((AskHuman(question="How much?"),))
+
+
+class Asks(Machine[Claim]):
+    """Ask, and pay."""
+
+    work = State(Pays(), initial=True)
+    paid, human = Final(), Final(fallback=True)
+    done = work.to(paid)
+
+
+async def test_code_is_not_given_what_it_came_to_on_another_answer_of_a_human() -> None:
+    """The human is asked again: only the same answer of the same human comes to the same, and nothing else is done."""
+    store = MemoryStore()
+    runner = Runner(Asks, store=store)
+    await runner.run(Claim(query="x"), run_id="p")
+    await runner.resume("p", "5", who="ann")
+    said = {"f": ("5", "ann"), "g": ("7", "ann"), "h": ("5", "bob")}
+    for run_id in said:
+        await forked(store, runner, "p", run_id)
+        await runner.resume(run_id)
+    DONE.clear()
+    same = await runner.resume("f", "5", who="ann")
+    for run_id in ("g", "h"):
+        with pytest.raises(Withheld):
+            await runner.resume(run_id, said[run_id][0], who=said[run_id][1])
+    done = DONE.copy()
+    other = await runner.resume("g", effects=True)
+
+    assert ("ann said 5", []) == (same.context.note, done)
+    assert ("ann said 7", ["7"]) == (other.context.note, DONE)

@@ -13,6 +13,7 @@ from fsm_orch import (
     Final,
     Given,
     HumanAgent,
+    Limits,
     LLMAgent,
     Machine,
     MemoryStore,
@@ -20,8 +21,12 @@ from fsm_orch import (
     ScriptedModel,
     State,
     Visit,
+    guard,
+    never,
 )
-from fsm_orch.errors import StepError, StoreError
+from fsm_orch.errors import Drained, StartError, StepError, StoreError
+from fsm_orch.kernel.renames import NO_RENAMES
+from fsm_orch.run.migration import Migration
 from fsm_orch.store import Origin, Rebound, Renames, Store
 from fsm_orch.store.sql import SqlStore
 
@@ -126,6 +131,98 @@ async def test_a_fork_of_a_run_that_was_rebound_is_one_of_the_new_version() -> N
     assert (OLD, None) == ((await store.list(run_id="f"))[0].digest, fork.owner)
 
 
+@guard
+def is_secret(asked: Ask) -> bool:
+    return asked.secret == "s"
+
+
+class Looks(Machine[Ask]):
+    """The same, and somebody looks at the secret."""
+
+    ask = State(HumanAgent("Pay?", reads=Ask.query), initial=True)
+    pay = State(pay, writes=Ask.answer)
+    paid, declined = Final(), Final(fallback=True)
+    yes, no = ask.to(pay, "pay"), ask.to(declined, "do not")
+    told = pay.to(declined, guard=is_secret)
+    done = pay.to(paid)
+
+
+class Promises(Machine[Ask]):
+    """The same, and a promise is made about the secret."""
+
+    ask = State(HumanAgent("Pay?", reads=Ask.query), initial=True)
+    pay = State(pay, writes=Ask.answer)
+    paid, declined = Final(), Final(fallback=True)
+    yes, no = ask.to(pay, "pay"), ask.to(declined, "do not")
+    done = pay.to(paid)
+    policies = (never(pay).when(is_secret),)
+
+
+@pytest.mark.parametrize(("new", "whose"), [(Looks, "'told'"), (Promises, "a policy")])
+async def test_no_guard_of_the_new_version_is_asked_of_what_was_redacted(new: Any, whose: str) -> None:
+    """It would decide by a mark: the run does not continue there, and rebound all the same it does not go on."""
+    store = MemoryStore()
+    await waiting(store, redact=[Ask.secret])
+    migration = Migration(store=store, old=Old.definition, new=new.definition, renames=NO_RENAMES, way="pin")
+    (case,) = [case async for case in migration.cases()]
+    (run,) = await store.list(run_id="r")
+    await store.rebind("r", new.definition.digest, was=OLD, inputs=run.inputs)
+    with pytest.raises(
+        StartError, match=rf"a guard of {whose}, .*is_secret.*, may read Ask.secret, which was redacted"
+    ):
+        await Runner(new, store=store).resume("r", {"handoff": "yes"})
+
+    assert "stranded" == case.judged.verdict
+    assert "may read Ask.secret" in case.judged.why
+    assert run.inputs == len(await store.load("r"))
+
+
+DONE = list[str]()
+"""What was paid, by the keys."""
+
+
+def paid_once(visit: Visit[Ask]) -> dict[Any, Any]:
+    DONE.append(visit.key)
+    return {Ask.answer: "paid"}
+
+
+class Pays(Machine[Ask]):
+    """Decide, and pay."""
+
+    decide = State(LLMAgent("Pay?", reads=Ask.query), initial=True)
+    pay = State(paid_once, reads=Ask.query, writes=Ask.answer)
+    paid, declined = Final(), Final(fallback=True)
+    yes, no = decide.to(pay, "pay"), decide.to(declined, "do not")
+    done = pay.to(paid)
+
+
+class Refunds(Machine[Ask]):
+    """The same in other words."""
+
+    decide = State(LLMAgent("Pay?", reads=Ask.query), initial=True)
+    refund = State(paid_once, reads=Ask.query, writes=Ask.answer)
+    paid, declined = Final(), Final(fallback=True)
+    pay_back, no = decide.to(refund, "pay"), decide.to(declined, "do not")
+    done = refund.to(paid)
+
+
+async def test_a_fork_that_was_rebound_is_given_what_its_parent_did_under_the_old_names() -> None:
+    """It is not done again, be it that the fork may have effects; so it is in a fork of the fork."""
+    store = MemoryStore()
+    old = Runner(Pays, model=ScriptedModel([{"handoff": "yes"}]), store=store)
+    await old.run(Ask(query="q"), run_id="p")
+    await old.fork("p", at=1, new_id="f")
+    names = Renames(states={"pay": "refund"}, handoffs={"yes": "pay_back"})
+    await store.rebind("f", Refunds.definition.digest, was=Pays.definition.digest, inputs=1, renames=names)
+    new = Runner(Refunds, model=ScriptedModel([{"handoff": "pay_back"}] * 2), store=store)
+    await new.fork("f", at=1, new_id="g")
+    DONE.clear()
+    results = [await new.resume(run_id, effects=True) for run_id in ("g", "f")]
+
+    assert ["paid"] * 2 == [result.context.answer for result in results]
+    assert [] == DONE
+
+
 async def test_a_worker_drives_the_digests_that_it_is_given(tmp_path: Path) -> None:
     """One with the new version alone touches no run of the old one, answered or not, until that is rebound."""
     store = SqlStore(f"sqlite:///{tmp_path}/runs.db")
@@ -195,3 +292,42 @@ async def test_what_was_said_before_a_run_is_read_under_its_new_names_too() -> N
     assert 0 < (await store.load("b"))[0].heard  # type: ignore[union-attr]
     assert [None, "reply"] * 2 == [message.agent for message in result.messages]
     assert '{"answer":"one"}' == result.messages[1].content
+
+
+async def acts(visit: Visit[Ask]) -> dict[Any, Any]:
+    DONE.append(visit.key)
+    await asyncio.sleep(30)
+    return {Ask.answer: "paid"}
+
+
+def paying(*, repeatable: bool) -> type[Machine[Ask]]:
+    """Make a version of a machine that pays, be it that it may do so again under the same key."""
+
+    class Paying(Machine[Ask]):
+        """Pay."""
+
+        pay = State(acts, reads=Ask.query, writes=Ask.answer, initial=True, repeatable=repeatable)
+        paid, declined = Final(), Final(fallback=True)
+        done = pay.to(paid)
+        limits = Limits(visit_s=60, deadline_s=60)
+
+    return Paying
+
+
+@pytest.mark.looptime
+async def test_what_was_drained_in_the_midst_of_it_is_not_begun_by_a_version_that_may_not_repeat_it() -> None:
+    """Its run is stored as one that is free; so no such version takes it."""
+    store = MemoryStore().beside(lease_s=15.0)
+    old, new = paying(repeatable=True), paying(repeatable=False)
+    runner = Runner(old, store=store)
+    driving = asyncio.ensure_future(runner.run(Ask(query="q"), run_id="r"))
+    DONE.clear()
+    await asyncio.sleep(1)
+    await runner.drain(grace_s=0)
+    with pytest.raises(Drained):
+        await driving
+    migration = Migration(store=store, old=old.definition, new=new.definition, renames=NO_RENAMES, way="apply")
+    (case,) = [case async for case in migration.cases()]
+
+    assert (["r:0"], "snapshot", "") == (DONE, case.judged.verdict, case.done)
+    assert "now it would act again, and must not" in case.judged.why

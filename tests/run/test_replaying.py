@@ -10,8 +10,18 @@ from support.answers import ANSWERS, FOUND, Question, version
 from support.asking import Claim, Refunds
 from support.office import Job, Office, World, looks_up, model, planned, unstamped
 
-from fsm_orch import MemoryStore, Price, Runner, ScriptedModel
+from fsm_orch import Final, Limits, LLMAgent, Machine, MemoryStore, Price, Runner, ScriptedModel, State
 from fsm_orch.errors import Drifted, ForkError, StartError
+
+
+class Dear(Machine[Claim]):
+    """Two models, within a limit of money."""
+
+    ask = State(LLMAgent("Ask.", reads=Claim.query, writes=Claim.note), initial=True)
+    tell = State(LLMAgent("Tell.", reads=Claim.note, writes=Claim.receipt))
+    told, human = Final(), Final(fallback=True)
+    to_tell, end = ask.to(tell), tell.to(told)
+    limits = Limits(cost_usd="0.05", tokens=20_000)
 
 
 async def stored(store: MemoryStore, *script: Any) -> None:
@@ -154,3 +164,18 @@ async def test_a_run_of_changed_code_is_not_compared() -> None:
     store._kept["p"].head = replace(row.head, hops=9)
     with pytest.raises(Drifted):
         await Runner(Office, model=model(), store=store).replay_run("p", deps=World())
+
+
+@pytest.mark.parametrize(("at", "where"), [(1, "'human' then, and not in 'ask'"), (4, "after run p had finished")])
+async def test_a_beginning_that_cannot_be_paid_at_other_prices_is_told(at: int, where: str) -> None:
+    """A run lands that could not pay what comes next: its replay has nowhere to begin, and nothing is stored."""
+    store = MemoryStore()
+
+    def priced(dollars: int) -> ScriptedModel:
+        return ScriptedModel([{"note": "n"}, {"receipt": "r"}], price=Price(dollars, dollars))
+
+    await Runner(Dear, model=priced(1), store=store).run(Claim(query="x"), run_id="p")
+    with pytest.raises(StartError, match=f"the same way at the prices of these models up to input {at}: .*{where}"):
+        await Runner(Dear, model=priced(12), store=store).replay_run("p", at=at)
+
+    assert ["p"] == [row.run_id for row in await store.list()]

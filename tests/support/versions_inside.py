@@ -26,6 +26,7 @@ def rate_of(city: str) -> str:
 LIMIT = 200 if "threshold" in V else 100
 @guard
 def is_dear(t: Trip) -> bool: return t.amount is not None and t.amount > LIMIT
+RATES = () if "tool" in V else (Tool(rate_of, repeatable="again" in V),)
 class Fares(Machine[Fare]):
     "Find a fare."
     ask = State(LLMAgent("Find it well." if "inner_prompt" in V else "Find it.", reads=Fare.city, writes=Fare.cents),
@@ -42,7 +43,7 @@ class Book(Machine[Trip]):
     "Book a trip."
     fly = State(Nested(Fares, writes=Trip.cents), initial=True)
     advise = State(LLMAgent("Advise.", reads=Trip.city, writes=Trip.amount,
-                            tools=(Tool(price_of, approval="approval" in V), *(() if "tool" in V else (rate_of,)))))
+                            tools=(Tool(price_of, approval="approval" in V), *RATES)))
     agree = State(HumanAgent("Book that?" if "question" in V else "Book it?", reads=Trip.city,
                              writes=Trip.ok if "form" in V else ()), expires_s=60)
     final = State(book)

@@ -40,10 +40,14 @@ def _due(old: CompiledMachine, was: Configuration, new: CompiledMachine, now: Co
             yield from _of_form(mine, theirs)
         elif isinstance(effect, Act) and mine.acts_once and not theirs.acts_once:
             yield f"{theirs.name!r} may have acted, and could not be repeated then: now it would act again"
+        elif isinstance(effect, Act) and _was_repeatable(mine) and theirs.acts_once:
+            # its worker may have been drained in the midst of it, and let the run go as one that may act again
+            yield f"{theirs.name!r} may have acted, and could be repeated then: now it would act again, and must not"
         elif isinstance(effect, UseTool) and isinstance(asked, AskedTool):
             before, after = (_is_repeatable(state, asked.name) for state in (mine, theirs))
-            if after and not before:
-                yield f"tool {asked.name!r} may have been used, and could not be repeated then: it would be used again"
+            if after != before:
+                could, but = ("could", ", and must not") if before else ("could not", "")
+                yield f"tool {asked.name!r} may be in use, and {could} be repeated then: now it would be again{but}"
 
 
 def _of_form(mine: State, theirs: State) -> Iterator[str]:
@@ -52,6 +56,10 @@ def _of_form(mine: State, theirs: State) -> Iterator[str]:
     one, other = (([h.name for h in state.exits], sorted(state.spec.written_names)) for state in (mine, theirs))
     if one != other:
         yield f"a human was asked in {mine.name!r} for what is no longer read as an answer: its exits or fields changed"
+
+
+def _was_repeatable(state: State) -> bool:
+    return state.spec.kind == "code" and state.repeatable
 
 
 def _is_repeatable(state: State, tool: str) -> bool:

@@ -67,6 +67,16 @@ def test_a_run_is_judged_at_every_level(change: str, where: str, verdict: str, w
     assert why in found.why
 
 
+@pytest.mark.parametrize(("old", "new", "why"), [("", "again", "could not"), ("again", "", "could")])
+def test_a_tool_that_may_be_in_use_is_not_repeated_where_it_may_not_be(old: str, new: str, why: str) -> None:
+    """Neither by the version that may repeat it, nor by the one that may no longer, wherever it stands in a round."""
+    was, now = (CompiledMachine(trip(each).definition) for each in (old, new))
+    found = judge(was, now, run(was)["use"])
+
+    assert "snapshot" == found.verdict
+    assert f"tool 'rate_of' may be in use, and {why} be repeated then: now it would be again" in found.why
+
+
 def test_a_guard_that_answers_otherwise_is_found_by_folding() -> None:
     """Its digest is the same, and of two runs that it let pass only the one is where the new one has it."""
     kinder, old = CompiledMachine(trip("threshold").definition), CompiledMachine(OLD.definition)

@@ -61,6 +61,16 @@ def test_each_kind_of_change_gives_its_verdicts(change: str, verdicts: str) -> N
     assert [words[each] for each in verdicts] == [each.verdict for each in judged(change)]
 
 
+def test_code_that_may_be_repeated_no_longer_does_not_go_on_where_it_may_have_acted() -> None:
+    """A worker that is drained in the midst of it lets the run go as one that may act again, which it must not now."""
+    old, new = CompiledMachine(shop("repeatable").definition), CompiledMachine(shop().definition)
+    journal = run(old)
+    found = [judge(old, new, journal[:cut]) for cut in range(1, 5)]
+
+    assert ["continues"] * 3 + ["snapshot"] == [each.verdict for each in found]
+    assert "'verify' may have acted, and could be repeated then: now it would act again, and must not" == found[-1].why
+
+
 def test_a_renamed_state_strands_nobody() -> None:
     """With its new name told, every run continues."""
     assert {"continues"} == {each.verdict for each in judged("renamed", renames=TO_INVOICES)}
