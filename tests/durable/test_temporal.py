@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit, guard
+from fsm_orch.durable import temporal as temporal_engine
 from fsm_orch.durable.temporal import TASK_S, TemporalEngine
 from fsm_orch.errors import StartError
 from fsm_orch.kernel import inputs
@@ -160,8 +162,8 @@ async def is_at_work(mine: Runner[Any, Any], run_id: str) -> bool:
 
 
 @pytest.mark.slow
-async def test_what_can_never_go_on_fails_for_good() -> None:
-    """A run of changed code, and one that the store does not know: Temporal says why, and tries nothing again."""
+async def test_what_cannot_go_on_here_fails_and_says_why() -> None:
+    """A run of changed code, and one that the store does not know: Temporal says why, and its workflow has ended."""
     mine, client, drifts, unknown = runner(), await Client.connect(temporal().url), random_id(), random_id()
     engine = TemporalEngine(mine, client=client)
     whole = await runner().run(Job(name=drifts), run_id=drifts)
@@ -179,6 +181,23 @@ async def test_what_can_never_go_on_fails_for_good() -> None:
     assert f"run {drifts!r} could not go on: Drifted: the journal of run {drifts!r} was stored at 'second'" in whys[0]
     assert f"run {unknown!r} is not known to the store of this worker" in whys[1]
     assert WorkflowExecutionStatus.FAILED == again
+
+
+@pytest.mark.slow
+async def test_a_run_whose_workflow_failed_or_was_terminated_is_driven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker of another store, or of other code, loses no run for those that can drive it."""
+    monkeypatch.setattr(temporal_engine, "REST_S", 0.2)
+    mine, client, failed, ended = runner(), await Client.connect(temporal().url), random_id(), random_id()
+    engine, stranger = TemporalEngine(mine, client=client), TemporalEngine(runner(), client=client)
+    for name in (failed, ended):
+        await engine.enqueue(Job(), run_id=name)
+    await handle(client, ended).terminate()
+    async with working(stranger):
+        assert "is not known to the store of this worker" in await why(handle(client, failed))
+    monkeypatch.setattr(mine.store, "lease_s", 0.2)
+    async with working(engine):
+        for name in (failed, ended):
+            await until(partial(has_ended, mine, name))
 
 
 async def has_begun(workflow: WorkflowHandle[Any, Any]) -> bool:
@@ -318,7 +337,10 @@ async def test_what_somebody_may_just_have_queued_is_left_to_them() -> None:
 
 
 async def test_a_run_that_has_begun_is_not_handed_over_again() -> None:
-    """To queue it again, once it is driven or has ended, starts no other workflow; before that it is the same one."""
+    """To queue it again, once it is driven or has ended, starts no other workflow; before that it is the same one.
+
+    One that has failed, or was terminated, is none.
+    """
     mine, client = runner(), Told()
     engine = TemporalEngine(mine, client=client)  # type: ignore[arg-type]
     for _ in range(2):
@@ -327,7 +349,7 @@ async def test_a_run_that_has_begun_is_not_handed_over_again() -> None:
     await engine.enqueue(Job(), run_id="r")
 
     assert ["r:1", "r:1"] == client.ids
-    assert WorkflowIDReusePolicy.REJECT_DUPLICATE == client.options["id_reuse_policy"]
+    assert WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY == client.options["id_reuse_policy"]
     assert timedelta(seconds=TASK_S) == client.options["task_timeout"]
 
 
