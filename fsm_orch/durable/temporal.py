@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, Generic, Unpack
 
 from ..define.machine import C, D
@@ -46,10 +47,20 @@ _AT_ONCE = 10
 """How many requests are sent to Temporal at once, and how many tasks of workflows a worker takes: one that takes more
 than it can do is late for all of them."""
 
+_LONGEST = 1_000
+"""Bytes of the id of a workflow, unless a server is configured otherwise."""
+
 
 def queue_of(digest: str) -> str:
     """Return the name of the task queue of a machine: nobody is delivered runs of another machine."""
     return f"fsm_orch:{digest[:16]}"
+
+
+def _workflow_id(run: Listed) -> str:
+    """Return the ticket of a run; a hash, if it is longer than Temporal lets it be."""
+    ticket = ticket_of(run)
+    named = ticket.encode()
+    return ticket if len(named) <= _LONGEST else sha256(named).hexdigest()
 
 
 class TemporalEngine(Generic[C, D]):
@@ -209,8 +220,11 @@ class TemporalEngine(Generic[C, D]):
         self._again = {ticket_of(row): before.get(ticket_of(row), first[row.inputs == 1]) for row in rows}
         due = [row for row in rows if self._again[ticket_of(row)] <= now]
         told = [row for row in due if row.inputs > 1] + [row for row in due if row.inputs == 1][:_AT_ONCE]
-        await asyncio.gather(*map(self._start, told))
-        self._again.update((ticket_of(row), now + REST_S) for row in told)
+        came = await asyncio.gather(*map(self._start, told), return_exceptions=True)
+        failed = [error for error in came if error is not None]
+        self._again.update((ticket_of(row), now + REST_S) for row, error in zip(told, came, strict=True) if not error)
+        if failed:
+            raise failed[0]
 
     async def _start(self, row: Listed) -> None:
         """Start the workflow of a run, unless there is one for where it stands."""
@@ -224,7 +238,7 @@ class TemporalEngine(Generic[C, D]):
                 await client.start_workflow(
                     RunWorkflow.run,
                     args=[row.run_id, self._activities.heartbeat_s],
-                    id=ticket_of(row),
+                    id=_workflow_id(row),
                     task_queue=self._queues[row.digest],
                     priority=Priority(priority_key=1 if row.inputs > 1 else 3),  # what has begun goes first; 3 is usual
                     id_reuse_policy=reuse,

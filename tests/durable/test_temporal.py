@@ -292,7 +292,8 @@ async def has_ended(mine: Runner[Any, Any], run_id: str) -> bool:
 class Told:
     """A client that notes which workflows are started."""
 
-    def __init__(self) -> None:
+    def __init__(self, refuses: str = "") -> None:
+        self._refuses = refuses
         self.ids = list[str]()
         self.options = dict[str, Any]()
 
@@ -300,6 +301,8 @@ class Told:
         """Note it."""
         self.ids.append(id)
         self.options = options
+        if id == self._refuses:
+            raise ValueError
 
 
 async def test_a_sweep_starts_each_run_once() -> None:
@@ -316,6 +319,34 @@ async def test_a_sweep_starts_each_run_once() -> None:
     await sweeping
 
     assert sorted(f"r{n}:1" for n in range(1, 3 * PAGE)) == sorted(client.ids)
+
+
+async def test_a_run_that_cannot_be_started_has_no_other_started_twice(caplog: pytest.LogCaptureFixture) -> None:
+    """It is said in the log, and tried again; the others are left alone as if it were not there."""
+    mine, client = runner(store=MemoryStore().beside(lease_s=0.01)), Told(refuses="r1:1")
+    engine = TemporalEngine(mine, client=client)  # type: ignore[arg-type]
+    for n in range(3):
+        await mine.enqueue(Job(), run_id=f"r{n}")
+    sweeping = asyncio.ensure_future(engine.sweep(poll_s=0.001))
+    await until(lambda: asyncio.sleep(0, client.ids.count("r1:1") > 2))
+    await engine.drain()
+    await sweeping
+
+    assert (1, 1) == (client.ids.count("r0:1"), client.ids.count("r2:1"))
+    assert "could not be swept for Temporal: ValueError" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["x" * 2_000, "é" * 999, "a\nb:1", "'; %c?# \U0001f600"])
+async def test_a_run_may_have_any_name(name: str) -> None:
+    """Of a name that is longer than Temporal takes its workflow has a hash."""
+    mine, client = runner(), await Client.connect(temporal().url)
+    engine = TemporalEngine(mine, client=client)
+    for _ in range(2):
+        await engine.enqueue(Job(), run_id=name + random_id())
+    async with working(engine):
+        for row in await mine.store.list():  # type: ignore[union-attr]
+            await until(partial(has_ended, mine, row.run_id))
 
 
 async def test_what_somebody_may_just_have_queued_is_left_to_them() -> None:
