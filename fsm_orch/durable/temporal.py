@@ -196,8 +196,9 @@ class TemporalEngine(Generic[C, D]):
             assert self._url is not None
             try:
                 self._client = await Client.connect(self._url)
-            except (RuntimeError, ValueError) as error:
-                raise StartError(f"Temporal cannot be reached at {self._url!r}: it is named by HOST:PORT") from error
+            except (RuntimeError, ValueError):  # which may quote a password
+                shown = self._url.rpartition("@")[2].partition("?")[0]
+                raise StartError(f"Temporal cannot be reached at {shown!r}: it is named by HOST:PORT") from None
         return self._client
 
     def _worker(self, client: Client, task_queue: str) -> Worker:

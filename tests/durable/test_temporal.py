@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -402,6 +403,18 @@ async def test_what_is_missing_is_said_at_once() -> None:
         await TemporalEngine(runner(), url=NOWHERE).work()
     with pytest.raises(StartError, match="this runner has none"):
         TemporalEngine(Runner(Works), url=NOWHERE)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hunt/er2@127.0.0.1:9/db", "me:hunter2@127.0.0.1:9", "http://127.0.0.1:9?password=hunter2"]
+)
+@pytest.mark.filterwarnings("ignore:Target host as URL")
+async def test_a_server_that_cannot_be_reached_is_named_without_a_password(url: str) -> None:
+    """As when the database of DBOS is given."""
+    with pytest.raises(StartError, match=r"'.*127\.0\.0\.1:9.*': it is named by HOST:PORT") as raised:
+        await TemporalEngine(runner(), url=url).work()
+
+    assert "er2" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_without_its_package_the_extra_is_named() -> None:
