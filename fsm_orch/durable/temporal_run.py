@@ -15,7 +15,7 @@ from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from ..errors import StepError
+from ..errors import StepError, Withheld
 from ..run.raised import Raised, tried
 from ..run.worker import told
 from ..store.base import LEASE_S
@@ -118,4 +118,4 @@ class Activities:
 def _failure(run_id: str, error: BaseException) -> ApplicationError:
     """Return what Temporal is told of an error, and shows; what no other try can mend is not tried again."""
     why = f"run {run_id!r} could not go on: {told(error)}"
-    return ApplicationError(why, type=type(error).__name__, non_retryable=isinstance(error, StepError))
+    return ApplicationError(why, type=type(error).__name__, non_retryable=isinstance(error, StepError | Withheld))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,14 @@ class Works(Machine[Job]):
     on = first.to(second, guard=is_known)
     never = first.to(fallback)
     done = second.to(end)
+
+
+class Effects(Machine[Job]):
+    """A piece of work that may not be done again."""
+
+    only = State(work, reads=Job.name, writes=Job.by, initial=True)
+    end, fallback = Final(), Final(fallback=True)
+    done = only.to(end)
 
 
 def runner(machine: Any = Works, store: Store | None = None) -> Runner[Any, Any]:
@@ -199,6 +208,19 @@ async def test_a_run_whose_workflow_failed_or_was_terminated_is_driven(monkeypat
     async with working(engine):
         for name in (failed, ended):
             await until(partial(has_ended, mine, name))
+
+
+@pytest.mark.slow
+async def test_a_fork_that_may_begin_no_effect_is_not_tried_again() -> None:
+    """It was delivered by somebody who named it; its workflow fails, and says how it goes on."""
+    mine, client, name = runner(Effects), await Client.connect(temporal().url), random_id()
+    engine = TemporalEngine(mine, client=client)
+    await mine.run(Job(), run_id=name)
+    fork = await mine.fork(name, at=1)
+    await mine.store.prune(ended_before=inf)  # type: ignore[union-attr]
+    await client.start_workflow("fsm_orch.run", args=[fork, 5.0], id=f"{fork}:1", task_queue=engine.task_queue)
+    async with working(engine):
+        assert "--effects" in await why(handle(client, fork))
 
 
 async def has_begun(workflow: WorkflowHandle[Any, Any]) -> bool:
