@@ -7,9 +7,11 @@ starts a workflow for each run that the store says somebody should drive.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from functools import cache
 from hashlib import sha256
 from typing import Any, Generic, Unpack
 
@@ -30,6 +32,7 @@ try:
     from temporalio.client import Client
     from temporalio.common import Priority, WorkflowIDReusePolicy
     from temporalio.exceptions import WorkflowAlreadyStartedError
+    from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
     from temporalio.worker import Worker
 
     from .temporal_run import Activities, RunWorkflow
@@ -54,6 +57,14 @@ _LONGEST = 1_000
 def queue_of(digest: str) -> str:
     """Return the name of the task queue of a machine: nobody is delivered runs of another machine."""
     return f"fsm_orch:{digest[:16]}"
+
+
+@cache
+def _runtime() -> Runtime:
+    """Return what clients of our own run on; its core would write its log to stdout, past all loggers."""
+    forwarding = LogForwardingConfig(logging.getLogger("temporalio"))
+    filtered = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filtered, forwarding=forwarding)))
 
 
 def _workflow_id(run: Listed) -> str:
@@ -195,7 +206,7 @@ class TemporalEngine(Generic[C, D]):
         if self._client is None:
             assert self._url is not None
             try:
-                self._client = await Client.connect(self._url)
+                self._client = await Client.connect(self._url, runtime=_runtime())
             except (RuntimeError, ValueError):  # which may quote a password
                 shown = self._url.rpartition("@")[2].partition("?")[0]
                 raise StartError(f"Temporal cannot be reached at {shown!r}: it is named by HOST:PORT") from None

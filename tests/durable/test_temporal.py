@@ -18,7 +18,7 @@ import pytest
 from support.asking import Claim, Refunds
 from support.engines.yours import Yours
 from support.kept import keep
-from support.servers import temporal
+from support.servers import own_temporal, temporal
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError
@@ -305,6 +305,21 @@ async def test_a_run_that_was_stored_while_temporal_was_away_is_driven(caplog: p
         await until(lambda: has_ended(mine, name))
 
     assert f"run {name} is stored, and Temporal is told of it later: StartError: Temporal cannot be" in caplog.text
+
+
+@pytest.mark.slow
+async def test_what_its_client_reports_goes_to_the_log(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker writes lines of JSON, and the core of the client would write its own beside them."""
+    server, mine = own_temporal(), runner()
+    engine = TemporalEngine(mine, url=server.url)
+    await engine.enqueue(Job(), run_id="before")
+    server.stop()
+    await engine.enqueue(Job(), run_id="after")
+
+    assert "temporalio_client" in caplog.text
+    assert "temporalio_client" not in "".join(capfd.readouterr())
 
 
 async def has_ended(mine: Runner[Any, Any], run_id: str) -> bool:
