@@ -241,8 +241,8 @@ class TemporalEngine(Generic[C, D]):
     async def _start(self, row: Listed) -> None:
         """Start the workflow of a run, unless there is one for where it stands."""
         client, is_waiting = await self._connected(), row.head.status == "waiting"
-        # What waits may wait on where it stood, if what came for it did not fit. What runs has gone on since, unless its
-        # workflow failed, or was terminated: by a worker of another version, or of another store, or by hand.
+        # What waits may wait on where it stood, if what came for it did not fit. What runs has gone on since, unless
+        # its workflow failed, or was terminated: by a worker of another version, or of another store, or by hand.
         policy = WorkflowIDReusePolicy
         reuse = policy.ALLOW_DUPLICATE if is_waiting else policy.ALLOW_DUPLICATE_FAILED_ONLY
         with suppress(WorkflowAlreadyStartedError):

@@ -188,7 +188,7 @@ def test_no_more_than_a_page_is_looked_at_at_once(repository: Repository, stored
 
 
 def test_each_run_is_looked_at_once_whatever_happens_to_it_meanwhile(repository: Repository, stored: str) -> None:
-    """One that waits is answered, and runs, before those that wait are listed; another waits by then, and ran before."""
+    """One that waits is answered before those that wait are listed, and runs; another ran before, and waits by then."""
     repository.write(flight=source("prompt"))
     new, store, asked = discover.machine("flight:Support", repository.top), SqlStore(stored), list[str]()
     rows = asyncio.run(store.list(limit=500))

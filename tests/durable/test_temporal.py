@@ -406,10 +406,7 @@ async def test_what_somebody_may_just_have_queued_is_left_to_them() -> None:
 
 
 async def test_a_run_that_has_begun_is_not_handed_over_again() -> None:
-    """To queue it again, once it is driven or has ended, starts no other workflow; before that it is the same one.
-
-    One that has failed, or was terminated, is none.
-    """
+    """To queue it again, once it is driven or has ended, starts no other workflow; before that it is the same one."""
     mine, client = runner(), Told()
     engine = TemporalEngine(mine, client=client)  # type: ignore[arg-type]
     for _ in range(2):
