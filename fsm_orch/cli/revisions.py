@@ -26,6 +26,8 @@ from .show import CommandError
 _LIBRARIES = {Path(get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 """Where Python and what is installed lie, which may be inside a repository."""
 
+_OF_HOOKS = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
+
 
 @dataclass(frozen=True)
 class Version:
@@ -95,11 +97,16 @@ def _git(
     command = ["git", "-C", str(folder), *words]
     # no shell, and what a user names comes after the end of options
     done = subprocess.run(  # noqa: S603
-        command, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
+        command, capture_output=True, text=True, check=False, env={**_environment(), **(env or {})}
     )
     if check and done.returncode:
         raise CommandError(f"git {words[0]} failed: {done.stderr.strip()}")
     return done
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without what git tells its hooks, which means the folder that git was called in."""
+    return {name: value for name, value in os.environ.items() if name not in _OF_HOOKS}
 
 
 @contextmanager
@@ -142,9 +149,9 @@ def _apart(top: Path, scratch: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        for name, module in tuple(sys.modules.items()):
-            if name in known or any(place.is_relative_to(scratch) for place in _places(module)):
-                del sys.modules[name]
+        # all are found before one is deleted: where a package without a file lies, its parent says
+        for name in [name for name, module in tuple(sys.modules.items()) if _is_of(name, module, top, scratch)]:
+            del sys.modules[name]
         sys.modules.update(known)
         sys.path[:] = paths
 
@@ -163,6 +170,12 @@ def _is_users(name: str, module: ModuleType, top: Path, scratch: Path) -> bool:
     if name.partition(".")[0] in ("fsm_orch", "__main__"):
         return False
     return any(_is_in_tree(place, top) and not place.is_relative_to(scratch) for place in _places(module))
+
+
+def _is_of(name: str, module: ModuleType, top: Path, scratch: Path) -> bool:
+    """Return whether a module is of a repository, or of the folder that stands for it."""
+    in_scratch = any(place.is_relative_to(scratch) for place in _places(module))
+    return in_scratch or _is_users(name, module, top, scratch)
 
 
 def _places(module: ModuleType) -> list[Path]:

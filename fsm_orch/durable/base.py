@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
-from ..errors import Drained, LeaseHeld, LeaseLost, StartError
+from ..errors import Drained, LeaseHeld, LeaseLost, StartError, StepError
 from ..observe.telling import report
 from ..run import given
 from ..run.deps import Factory, opened
 from ..run.first import RunOptions
 from ..run.loading import checked
+from ..run.rebound import told as where_to
 from ..run.runner import Runner
 from ..run.worker import told
 from ..store.base import Store
@@ -26,11 +27,12 @@ Outcome = Literal["finished", "waits", "driven already", "drained", "not known"]
 
 
 def ticket_of(run: Listed) -> str:
-    """Return the name under which an engine is handed a run: its id and how much is stored of it.
+    """Return the name under which an engine is handed a run: its id, how much is stored, and how often it was rebound.
 
-    A run that was handed over twice has one ticket, and one that has gone on since has another.
+    A run that was handed over twice has one ticket. One that has gone on since has another, and so has one that was
+    rebound: its ticket waits where only workers of the version before look.
     """
-    return f"{run.run_id}:{run.inputs}"
+    return f"{run.run_id}:{run.inputs}" + (f"-{len(run.rebound)}" if run.rebound else "")
 
 
 def run_of(ticket: str) -> str:
@@ -97,9 +99,16 @@ class Runners:
         return run_id
 
     async def owed(self, limit: int) -> Sequence[Listed]:
-        """Return runs that nobody drives and somebody should, as `Store.claimable` does."""
-        now_s = self.first._driver.wall_clock()
-        return await self.store.claimable(tuple(self.by_digest), expired_before=now_s, limit=limit)
+        """Return runs that nobody drives and somebody should, as `Store.claimable` does; none that is driven here."""
+        now_s, mine = self.first._driver.wall_clock(), self._mine()
+        # so many that those which are left out hide no others; what has ended by the answer is not handed over anew
+        rows = await self.store.claimable(tuple(self.by_digest), expired_before=now_s, limit=limit + len(mine))
+        left_out = mine | self._mine()
+        return [row for row in rows if row.run_id not in left_out][:limit]
+
+    def _mine(self) -> frozenset[str]:
+        """Return the runs that are driven by this process, to which a store would give them again."""
+        return self.first._driver.driven.on_store.union(self._here)
 
     async def is_driven(self, run_id: str) -> bool:
         """Return whether a worker that is alive drives a run now."""
@@ -109,6 +118,7 @@ class Runners:
         """Drive a run until it ends or waits, unless somebody else does.
 
         Raises StartError: if its machine is none of these.
+        Raises StepError: if it was one of these, and the run was rebound to another version.
         Raises Withheld: if it is a fork, which no engine is owed, and it comes to an effect that it must not begin: no
             other delivery mends that.
         Raises as `Runner.resume` does, else.
@@ -117,6 +127,8 @@ class Runners:
         if not rows:
             return "not known"
         if rows[0].digest not in self.by_digest:
+            if rows[0].rebound and rows[0].rebound[-1].was in self.by_digest:
+                raise StepError(f"{where_to(run_id, rows[0].rebound[-1])}: workers of that version drive it")
             raise StartError(f"run {run_id!r} is of another machine than these runners drive: add one of it to also=")
         if run_id in self._here:
             return "driven already"

@@ -7,9 +7,12 @@ starts a workflow for each run that the store says somebody should drive.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from functools import cache
+from hashlib import sha256
 from typing import Any, Generic, Unpack
 
 from ..define.machine import C, D
@@ -29,6 +32,7 @@ try:
     from temporalio.client import Client
     from temporalio.common import Priority, WorkflowIDReusePolicy
     from temporalio.exceptions import WorkflowAlreadyStartedError
+    from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
     from temporalio.worker import Worker
 
     from .temporal_run import Activities, RunWorkflow
@@ -45,6 +49,24 @@ REST_S = 60.0
 _AT_ONCE = 10
 """How many requests are sent to Temporal at once, and how many tasks of workflows a worker takes: one that takes more
 than it can do is late for all of them."""
+
+_LONGEST = 1_000
+"""Bytes of the id of a workflow, unless a server is configured otherwise."""
+
+
+@cache
+def _runtime() -> Runtime:
+    """Return what clients of our own run on; its core would write its log to stdout, past all loggers."""
+    forwarding = LogForwardingConfig(logging.getLogger("temporalio"))
+    filtered = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filtered, forwarding=forwarding)))
+
+
+def _workflow_id(run: Listed) -> str:
+    """Return the ticket of a run; a hash, if it is longer than Temporal lets it be."""
+    ticket = ticket_of(run)
+    named = ticket.encode()
+    return ticket if len(named) <= _LONGEST else sha256(named).hexdigest()
 
 
 class TemporalEngine(Generic[C, D]):
@@ -173,9 +195,10 @@ class TemporalEngine(Generic[C, D]):
         if self._client is None:
             assert self._url is not None
             try:
-                self._client = await Client.connect(self._url)
-            except (RuntimeError, ValueError) as error:
-                raise StartError(f"Temporal cannot be reached at {self._url!r}: it is named by HOST:PORT") from error
+                self._client = await Client.connect(self._url, runtime=_runtime())
+            except (RuntimeError, ValueError):  # which may quote a password
+                shown = self._url.rpartition("@")[2].partition("?")[0]
+                raise StartError(f"Temporal cannot be reached at {shown!r}: it is named by HOST:PORT") from None
         return self._client
 
     def _worker(self, client: Client, task_queue: str) -> Worker:
@@ -199,21 +222,25 @@ class TemporalEngine(Generic[C, D]):
         due = [row for row in rows if self._again[ticket_of(row)] <= now]
         begun, new = [[row for row in due if has_begun(row) is has] for has in (True, False)]
         told = [*begun, *new[:_AT_ONCE]]
-        await asyncio.gather(*map(self._start, told))
-        self._again.update((ticket_of(row), now + REST_S) for row in told)
+        came = await asyncio.gather(*map(self._start, told), return_exceptions=True)
+        failed = [error for error in came if error is not None]
+        self._again.update((ticket_of(row), now + REST_S) for row, error in zip(told, came, strict=True) if not error)
+        if failed:
+            raise failed[0]
 
     async def _start(self, row: Listed) -> None:
         """Start the workflow of a run, unless there is one for where it stands."""
         client, is_waiting = await self._connected(), row.head.status == "waiting"
-        # What waits may wait on where it stood, if what came for it did not fit. What runs has gone on since, or its
-        # workflow has failed for good.
-        reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if is_waiting else WorkflowIDReusePolicy.REJECT_DUPLICATE
+        # What waits may wait on where it stood, if what came for it did not fit. What runs has gone on since, unless
+        # its workflow failed, or was terminated: by a worker of another version, or of another store, or by hand.
+        policy = WorkflowIDReusePolicy
+        reuse = policy.ALLOW_DUPLICATE if is_waiting else policy.ALLOW_DUPLICATE_FAILED_ONLY
         with suppress(WorkflowAlreadyStartedError):
             async with self._starting:
                 await client.start_workflow(
                     RunWorkflow.run,
                     args=[row.run_id, self._activities.heartbeat_s],
-                    id=ticket_of(row),
+                    id=_workflow_id(row),
                     task_queue=self._queues[row.digest],
                     priority=Priority(priority_key=1 if has_begun(row) else 3),  # 3 is usual
                     id_reuse_policy=reuse,

@@ -1,6 +1,6 @@
 """The runs of an old version that have not ended: each is judged by its journal, and moved, landed or left alone.
 
-They are looked at page by page, one after the other, so that no more than a page of them is in memory.
+They are looked at page by page, one after the other, so that no more than a page of them is in memory, and their ids.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ Way = Literal["pin", "land", "apply"]
 """What is done with runs: nothing, those that are stranded are landed, or those that continue are rebound."""
 
 _PAGE = 200
-_OPEN: tuple[RunStatus, ...] = ("running", "waiting")
+_PASSES: tuple[RunStatus, ...] = ("running", "waiting", "running")
+"""Those that run come again at the end: what waited before may have been answered since."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +75,14 @@ class Migration:
 
     async def cases(self) -> AsyncIterator[Case]:
         """Yield the runs of the old version that have not ended, each once it is judged and dealt with."""
-        # those that run first: what is let go of meanwhile waits, and is seen then
-        for status in _OPEN:
+        seen = set[str]()
+        for status in _PASSES:
             last = None
             while page := await self._page(status, last):
                 for run in page:
-                    yield await self._case(run)
+                    if run.run_id not in seen:
+                        seen.add(run.run_id)
+                        yield await self._case(run)
                 last = page[-1].run_id
 
     async def _page(self, status: RunStatus, last: str | None) -> Sequence[Listed]:

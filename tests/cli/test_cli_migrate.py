@@ -187,6 +187,32 @@ def test_no_more_than_a_page_is_looked_at_at_once(repository: Repository, stored
     store.close()
 
 
+def test_each_run_is_looked_at_once_whatever_happens_to_it_meanwhile(repository: Repository, stored: str) -> None:
+    """One that waits is answered before those that wait are listed, and runs; another ran before, and waits by then."""
+    repository.write(flight=source("prompt"))
+    new, store, asked = discover.machine("flight:Support", repository.top), SqlStore(stored), list[str]()
+    rows = asyncio.run(store.list(limit=500))
+    waits, runs = (next(row for row in rows if row.head.status == status) for status in ("waiting", "running"))
+
+    async def listed(*, status: str, after: str | None, **_: Any) -> Any:
+        asked.append(status)
+        answered = {waits.run_id: "running", runs.run_id: "waiting"} if "waiting" in asked else {}
+        return [row for row in rows if after is None and answered.get(row.run_id, row.head.status) == status]
+
+    store.list = listed  # type: ignore[method-assign, assignment]
+
+    async def seen(migration: Migration) -> list[str]:
+        return [case.run.run_id async for case in migration.cases()]
+
+    with version("HEAD", "flight:Support", repository.top) as old:
+        definitions = old.machine.definition, new.definition
+        migration = Migration(store=store, old=definitions[0], new=definitions[1], renames=Renames(), way="pin")
+        ids = asyncio.run(seen(migration))
+    store.close()
+
+    assert sorted(row.run_id for row in rows) == sorted(ids)
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -96,6 +96,39 @@ def test_all_is_put_back(repository: Repository) -> None:
     assert not {*sys.modules} - {*modules}
 
 
+def test_packages_without_an_init_are_put_back_too(repository: Repository) -> None:
+    """However deep they are, and although nothing of today was imported."""
+    repository.commit(a__b__shop=shop(package="a.b."), a__b__helper=HELPER.format(limit=1))
+    with version("HEAD", "a.b.shop", repository.top) as old:
+        assert "a.b.shop" == old.machine.__module__
+
+    assert not [place for place in sys.path if place.endswith("/tree")]
+    assert not {"a", "a.b", "a.b.shop", "a.b.helper"} & {*sys.modules}
+
+
+def test_what_a_revision_took_from_today_is_not_left(repository: Repository) -> None:
+    """A link of the revision may lead into the tree of today: it is refused, and what it led to is imported anew."""
+    repository.commit(real__shop=shop(package=""), helper=HELPER.format(limit=1))
+    (repository.top / "shop.py").symlink_to(repository.top / "real" / "shop.py")
+    repository.commit()
+    with pytest.raises(CommandError, match="which it does not hold"), version("HEAD", "shop", repository.top):
+        pass
+
+    assert not {"shop", "helper"} & {*sys.modules}
+
+
+@pytest.mark.parametrize("wrong", [".git", "/nowhere"])
+def test_in_a_hook_of_git_a_revision_is_of_this_folder(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """Git tells its hooks where it works, by variables that would mislead it in another folder."""
+    repository.commit(src__shop=shop(package=""), src__helper=HELPER.format(limit=1))
+    monkeypatch.setenv("GIT_DIR", wrong)
+    monkeypatch.setenv("GIT_INDEX_FILE", wrong)
+    with version("HEAD", "shop", repository.top / "src") as old:
+        assert "HEAD" == old.revision
+
+
 def test_a_module_that_came_later_is_no_module_of_a_revision(repository: Repository) -> None:
     """It is not taken from today's tree, where it lies."""
     repository.commit(shops__shop=shop())

@@ -10,9 +10,9 @@ import pytest
 from support.working import Job, Works, kept, runner
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
-from fsm_orch.durable.base import Runners, has_begun
-from fsm_orch.errors import StartError, Withheld
-from fsm_orch.store.values import Listed
+from fsm_orch.durable.base import Runners, has_begun, run_of, ticket_of
+from fsm_orch.errors import StartError, StepError, Withheld
+from fsm_orch.store.values import Listed, Rebound
 
 pytestmark = pytest.mark.looptime
 
@@ -60,6 +60,34 @@ async def test_a_run_is_driven_by_one_of_many_deliveries() -> None:
     late = await there.deliver("r")
 
     assert (["driven already", "driven already", "finished"], "finished") == (sorted(came), late)
+
+
+async def test_a_run_that_is_driven_here_is_owed_to_nobody() -> None:
+    """The store would give it to this worker again, and it hides no other run."""
+    store = kept()
+    here, there = runners(store), runners(store)
+    for run_id in ("a", "b"):
+        await runner(store).enqueue(Job(), run_id=run_id)
+    driving = asyncio.ensure_future(here.deliver("a"))
+    await asyncio.sleep(0.5)
+    owed = [[row.run_id for row in await each.owed(1)] for each in (here, there)]
+
+    assert ([["b"], ["b"]], "finished") == (owed, await driving)
+
+
+async def test_a_run_that_was_rebound_has_another_ticket() -> None:
+    """The one that it had waits where workers of the old version look; one of them says where the run is now."""
+    store = kept()
+    old, new = runners(store), Runners(Runner(Others, store=store.beside(lease_s=15)))
+    await runner(store).enqueue(Job(), run_id="r:1")
+    (row,) = await store.list(run_id="r:1")
+    await store.rebind("r:1", Rebound(was=row.digest, digest=new.first.definition.digest, inputs=1))
+    (after,) = await new.owed(1)
+
+    assert ticket_of(row) != ticket_of(after)
+    assert "r:1" == run_of(ticket_of(after))
+    with pytest.raises(StepError, match="'r:1' was rebound from digest"):
+        await old.deliver("r:1")
 
 
 async def test_a_run_that_is_drained_says_so_and_goes_on_elsewhere() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 from support.asking import Claim, Refunds
 from support.engines.yours import Yours
 from support.kept import keep
-from support.servers import temporal
+from support.servers import own_temporal, temporal
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -24,6 +27,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
 from fsm_orch import Context, Final, Given, Machine, MemoryStore, Runner, State, Visit, guard
+from fsm_orch.durable import temporal as temporal_engine
 from fsm_orch.durable.temporal import TASK_S, TemporalEngine
 from fsm_orch.errors import StartError
 from fsm_orch.kernel import inputs
@@ -73,6 +77,14 @@ class Works(Machine[Job]):
     on = first.to(second, guard=is_known)
     never = first.to(fallback)
     done = second.to(end)
+
+
+class Effects(Machine[Job]):
+    """A piece of work that may not be done again."""
+
+    only = State(work, reads=Job.name, writes=Job.by, initial=True)
+    end, fallback = Final(), Final(fallback=True)
+    done = only.to(end)
 
 
 def runner(machine: Any = Works, store: Store | None = None) -> Runner[Any, Any]:
@@ -161,8 +173,8 @@ async def is_at_work(mine: Runner[Any, Any], run_id: str) -> bool:
 
 
 @pytest.mark.slow
-async def test_what_can_never_go_on_fails_for_good() -> None:
-    """A run of changed code, and one that the store does not know: Temporal says why, and tries nothing again."""
+async def test_what_cannot_go_on_here_fails_and_says_why() -> None:
+    """A run of changed code, and one that the store does not know: Temporal says why, and its workflow has ended."""
     mine, client, drifts, unknown = runner(), await Client.connect(temporal().url), random_id(), random_id()
     engine = TemporalEngine(mine, client=client)
     whole = await runner().run(Job(name=drifts), run_id=drifts)
@@ -180,6 +192,36 @@ async def test_what_can_never_go_on_fails_for_good() -> None:
     assert f"run {drifts!r} could not go on: Drifted: the journal of run {drifts!r} was stored at 'second'" in whys[0]
     assert f"run {unknown!r} is not known to the store of this worker" in whys[1]
     assert WorkflowExecutionStatus.FAILED == again
+
+
+@pytest.mark.slow
+async def test_a_run_whose_workflow_failed_or_was_terminated_is_driven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker of another store, or of other code, loses no run for those that can drive it."""
+    monkeypatch.setattr(temporal_engine, "REST_S", 0.2)
+    mine, client, failed, ended = runner(), await Client.connect(temporal().url), random_id(), random_id()
+    engine, stranger = TemporalEngine(mine, client=client), TemporalEngine(runner(), client=client)
+    for name in (failed, ended):
+        await engine.enqueue(Job(), run_id=name)
+    await handle(client, ended).terminate()
+    async with working(stranger):
+        assert "is not known to the store of this worker" in await why(handle(client, failed))
+    monkeypatch.setattr(mine.store, "lease_s", 0.2)
+    async with working(engine):
+        for name in (failed, ended):
+            await until(partial(has_ended, mine, name))
+
+
+@pytest.mark.slow
+async def test_a_fork_that_may_begin_no_effect_is_not_tried_again() -> None:
+    """It was delivered by somebody who named it; its workflow fails, and says how it goes on."""
+    mine, client, name = runner(Effects), await Client.connect(temporal().url), random_id()
+    engine = TemporalEngine(mine, client=client)
+    await mine.run(Job(), run_id=name)
+    fork = await mine.fork(name, at=1)
+    await mine.store.prune(ended_before=inf)  # type: ignore[union-attr]
+    await client.start_workflow("fsm_orch.run", args=[fork, 5.0], id=f"{fork}:1", task_queue=engine.task_queue)
+    async with working(engine):
+        assert "--effects" in await why(handle(client, fork))
 
 
 async def has_begun(workflow: WorkflowHandle[Any, Any]) -> bool:
@@ -266,6 +308,21 @@ async def test_a_run_that_was_stored_while_temporal_was_away_is_driven(caplog: p
     assert f"run {name} is stored, and Temporal is told of it later: StartError: Temporal cannot be" in caplog.text
 
 
+@pytest.mark.slow
+async def test_what_its_client_reports_goes_to_the_log(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker writes lines of JSON, and the core of the client would write its own beside them."""
+    server, mine = own_temporal(), runner()
+    engine = TemporalEngine(mine, url=server.url)
+    await engine.enqueue(Job(), run_id="before")
+    server.stop()
+    await engine.enqueue(Job(), run_id="after")
+
+    assert "temporalio_client" in caplog.text
+    assert "temporalio_client" not in "".join(capfd.readouterr())
+
+
 async def has_ended(mine: Runner[Any, Any], run_id: str) -> bool:
     """Return whether a run has ended."""
     return (await row_of(mine, run_id)).head.status == "finished"
@@ -274,7 +331,8 @@ async def has_ended(mine: Runner[Any, Any], run_id: str) -> bool:
 class Told:
     """A client that notes which workflows are started."""
 
-    def __init__(self) -> None:
+    def __init__(self, refuses: str = "") -> None:
+        self._refuses = refuses
         self.ids = list[str]()
         self.options = dict[str, Any]()
 
@@ -282,6 +340,8 @@ class Told:
         """Note it."""
         self.ids.append(id)
         self.options = options
+        if id == self._refuses:
+            raise ValueError
 
 
 async def test_a_sweep_starts_each_run_once() -> None:
@@ -298,6 +358,34 @@ async def test_a_sweep_starts_each_run_once() -> None:
     await sweeping
 
     assert sorted(f"r{n}:1" for n in range(1, 3 * PAGE)) == sorted(client.ids)
+
+
+async def test_a_run_that_cannot_be_started_has_no_other_started_twice(caplog: pytest.LogCaptureFixture) -> None:
+    """It is said in the log, and tried again; the others are left alone as if it were not there."""
+    mine, client = runner(store=MemoryStore().beside(lease_s=0.01)), Told(refuses="r1:1")
+    engine = TemporalEngine(mine, client=client)  # type: ignore[arg-type]
+    for n in range(3):
+        await mine.enqueue(Job(), run_id=f"r{n}")
+    sweeping = asyncio.ensure_future(engine.sweep(poll_s=0.001))
+    await until(lambda: asyncio.sleep(0, client.ids.count("r1:1") > 2))
+    await engine.drain()
+    await sweeping
+
+    assert (1, 1) == (client.ids.count("r0:1"), client.ids.count("r2:1"))
+    assert "could not be swept for Temporal: ValueError" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["x" * 2_000, "é" * 999, "a\nb:1", "'; %c?# \U0001f600"])
+async def test_a_run_may_have_any_name(name: str) -> None:
+    """Of a name that is longer than Temporal takes its workflow has a hash."""
+    mine, client = runner(), await Client.connect(temporal().url)
+    engine = TemporalEngine(mine, client=client)
+    for _ in range(2):
+        await engine.enqueue(Job(), run_id=name + random_id())
+    async with working(engine):
+        for row in await mine.store.list():  # type: ignore[union-attr]
+            await until(partial(has_ended, mine, row.run_id))
 
 
 async def test_what_somebody_may_just_have_queued_is_left_to_them() -> None:
@@ -328,7 +416,7 @@ async def test_a_run_that_has_begun_is_not_handed_over_again() -> None:
     await engine.enqueue(Job(), run_id="r")
 
     assert ["r:1", "r:1"] == client.ids
-    assert WorkflowIDReusePolicy.REJECT_DUPLICATE == client.options["id_reuse_policy"]
+    assert WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY == client.options["id_reuse_policy"]
     assert timedelta(seconds=TASK_S) == client.options["task_timeout"]
 
 
@@ -350,6 +438,18 @@ async def test_what_is_missing_is_said_at_once() -> None:
         await TemporalEngine(runner(), url=NOWHERE).work()
     with pytest.raises(StartError, match="this runner has none"):
         TemporalEngine(Runner(Works), url=NOWHERE)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hunt/er2@127.0.0.1:9/db", "me:hunter2@127.0.0.1:9", "http://127.0.0.1:9?password=hunter2"]
+)
+@pytest.mark.filterwarnings("ignore:Target host as URL")
+async def test_a_server_that_cannot_be_reached_is_named_without_a_password(url: str) -> None:
+    """As when the database of DBOS is given."""
+    with pytest.raises(StartError, match=r"'.*127\.0\.0\.1:9.*': it is named by HOST:PORT") as raised:
+        await TemporalEngine(runner(), url=url).work()
+
+    assert "er2" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_without_its_package_the_extra_is_named() -> None:
