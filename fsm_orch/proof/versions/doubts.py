@@ -7,11 +7,14 @@ may, nothing is called continued: such a *doubt* stays with every run that has b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ...define.context import Context, starting_fields
 from ...define.definition import Definition
 from ...define.dialect import dialect_of
-from ...kernel.engine import CompiledMachine
+from ...define.guards import Guard
+from ...define.states import Final
+from ...kernel.engine import CompiledMachine, CompiledState
 from ..explore.validation import UNCLEAR, default_of, has_validators
 from .rebinding import Renames
 
@@ -55,9 +58,17 @@ def fits(old: type[Context], new: type[Context]) -> str | None:
         return None
     if has_validators(old) or has_validators(new):
         return f"the validators of {new.__name__} may refuse, or change, what those of the old version did not"
+    if _settings(old) != _settings(new):
+        return f"the settings of {new.__name__} are others now, which may refuse a value, or change it"
     both = [name for name in old.__pydantic_fields__ if name in new.__pydantic_fields__]
     changed = [name for name in both if _is_other(old, new, name)]
     return f"{', '.join(changed)}: of another type now, which may refuse a value" if changed else None
+
+
+def _settings(context: type[Context]) -> object:
+    """Return all that is said of a context besides its fields."""
+    told = dialect_of(context)
+    return {key: value for key, value in told["types"][told["name"]].items() if key != "fields"}
 
 
 def _is_other(old: type[Context], new: type[Context], name: str) -> bool:
@@ -75,29 +86,63 @@ def _dialect(context: type[Context], name: str) -> object:
     return what, {key: value for key, value in told["types"].items() if key != told["name"]}
 
 
-def doubts(old: CompiledMachine, new: CompiledMachine, renames: Renames, *, may_run_out: bool) -> Mapping[str, str]:
+def doubts(
+    old: CompiledMachine,
+    new: CompiledMachine,
+    renames: Renames,
+    alias: Mapping[Guard[Any], Guard[Any]],
+    *,
+    may_run_out: bool,
+) -> Mapping[str, str]:
     """Return, by state of the old version, what of its visits, or of its exits, is not played.
 
     Args:
+        alias: leaves of guards of the new version, with those of the old one that answer alike.
         may_run_out: whether the ledger may deny something in some run, of either version.
     """
-    dear = {
-        name: f"entering {name!r} reserves another sum now, which a run that has spent much may not have"
+    both = {
+        name: (state, new.states[renames.state(name)])
         for name, state in old.states.items()
-        if may_run_out and (other := new.states.get(renames.state(name))) and state.grant != other.grant
+        if renames.state(name) in new.states
     }
+    dear = {name: why for name, pair in both.items() if may_run_out and (why := _if_short(*pair, renames, alias))}
     slow = {
         name: f"a visit of {name!r} has {other.visit_s:g} s now, and had {state.visit_s:g}"
-        for name, state in old.states.items()
-        if (other := new.states.get(renames.state(name))) and _time(old, name) != _time(new, other.name)
+        for name, (state, other) in both.items()
+        if _time(state) != _time(other)
     }
     # what its exits reserve decides what is legal in a state
     near = {name: dear[at] for name in old.states for at in (*old.definition.successors[name], name) if at in dear}
     return {**near, **slow}
 
 
-def _time(compiled: CompiledMachine, name: str) -> tuple[float, bool]:
-    state = compiled.states[name]
+def _if_short(
+    mine: CompiledState, theirs: CompiledState, renames: Renames, alias: Mapping[Guard[Any], Guard[Any]]
+) -> str | None:
+    """Return what a state may do otherwise to a run that has little left; None if nothing."""
+    if mine.grant != theirs.grant:
+        return f"entering {mine.name!r} reserves another sum now, which a run that has spent much may not have"
+    ways = {(renames.state(h.target.name), _told(h.guard, {})) for h in mine.exits}
+    if ways != {(h.target.name, _told(h.guard, alias)) for h in theirs.exits} and not (_ends(mine) and _ends(theirs)):
+        return f"{mine.name!r} has other exits now, and a run that has spent much lands there if it can pay for none"
+    return None
+
+
+def _told(guard: Guard[Any] | None, alias: Mapping[Guard[Any], Guard[Any]]) -> object:
+    """Return a guard as something that equals that of another version if it answers as that does."""
+    if guard is None:
+        return None
+    if guard.connective is None:
+        return alias.get(guard, guard)
+    return guard.connective, tuple([_told(part, alias) for part in guard.parts])
+
+
+def _ends(state: CompiledState) -> bool:
+    """Return whether a run can always end from a state, whatever it has left."""
+    return any(isinstance(handoff.target, Final) and handoff.guard is None for handoff in state.exits)
+
+
+def _time(state: CompiledState) -> tuple[float, bool]:
     return state.visit_s, state.may_time_out
 
 

@@ -133,9 +133,8 @@ class _Search:
         self._unpriced = place and f"its cost is limited, and it keeps no price of the model of {place!r}"
         self._doubt = fits(old.definition.context, new.context) or (None if is_inside else loosened(new, limits))
         newer = Play(new, new_limits or limits, {}, (), against="lean")
-        self._doubts = doubts(
-            self._joint.old, self._joint.new, renames, may_run_out=self._play.may_run_out or newer.may_run_out
-        )
+        may_run_out = self._play.may_run_out or newer.may_run_out
+        self._doubts = doubts(self._joint.old, self._joint.new, renames, self._joint.alias, may_run_out=may_run_out)
         if is_inside and (new_limits or limits).deadline_s != limits.deadline_s:
             self._doubt = f"it has {(new_limits or limits).deadline_s:g} s now, and had {limits.deadline_s:g}"
         self._inside = dict(self._judged_inside())
