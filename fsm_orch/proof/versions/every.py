@@ -23,11 +23,11 @@ from ...kernel.requests import RunPart
 from ...limits import Limits
 from ..explore.automata import BROKEN
 from ..explore.play import Play, Position
-from .doubts import doubts, fits, lost_at_start, parts_of
+from .contexts import fits, lost_at_start
+from .doubts import doubts, parts_of
 from .joint import Both, Joint
 from .judge import Verdict
-from .kept import unpriced
-from .loosened import loosened
+from .kept import loosened, unpriced
 from .rebinding import NO_RENAMES, Renames
 from .standing import why_not
 from .trail import Passed

@@ -35,7 +35,7 @@ from ..explore.reality import RUN_ID
 from ..explore.summary import summaries
 from ..explore.uses import Spoken
 from .alike import difference
-from .kept import why_not_due
+from .owed import why_not_due
 from .rebinding import Renames, rebound, shares_kept
 from .same_guard import aliases, under
 
@@ -119,7 +119,9 @@ class Joint:
             held, was = None, moved.position.now
             if after is not None:
                 found = difference(was, after, self._renames)
-                why, held = (str(found), None) if found else (None, why_not_due(self.old, was, self.new, after))
+                why, held = (
+                    (str(found), None) if found else (None, why_not_due(self.old, was, self.new, after, self._renames))
+                )
                 # one object, by which the oracle knows the context that a step begins with
                 after = None if found else replace(after, context=was.context)
             yield Both(moved, after, why, held, self._is_assumed(answered))

@@ -21,8 +21,8 @@ from ...kernel.inputs import Input, Started
 from ...kernel.records import Record, VisitStarted
 from ...kernel.step import step
 from .alike import difference
-from .kept import unpriced, why_not_due
-from .loosened import loosened
+from .kept import loosened, unpriced
+from .owed import why_not_due
 from .rebinding import NO_RENAMES, Renames, rebound
 from .standing import why_not
 from .trail import Tracker, Trail
@@ -139,7 +139,7 @@ class _Case:
         place = unpriced(self._old.definition, self._new, self._first.limits, self._renames)
         if place is not None:
             return f"its cost is limited, and it keeps no price of the model of {place!r}"
-        return why_not_due(self._old, self._was, self._compiled, self._now)
+        return why_not_due(self._old, self._was, self._compiled, self._now, self._renames)
 
 
 def _has_broken(policy: Policy) -> str:
