@@ -25,6 +25,7 @@ from ..proof.versions.rebinding import rebound
 from ..run.follows import heard_before
 from ..run.head import check_head
 from ..run.runner import Runner
+from ..run.unread import read_of_redacted
 from ..store.base import Store
 from ..store.rebound import as_rebound
 from ..store.values import Listed, Rebound, RunStatus
@@ -115,12 +116,17 @@ class Migration:
         as_new = as_rebound(journal, (to,))
         compiled = _compiled(self.new, as_new[0])
         try:
-            check_head(compiled, fold(compiled, as_new), replace(run.head, state=self.renames.state(run.head.state)))
+            now = fold(compiled, as_new)
+            check_head(compiled, now, replace(run.head, state=self.renames.state(run.head.state)))
             was = await heard_before(self.store, _compiled(self.old, journal[0]), _begun(journal), run.rebound)
-            now = await heard_before(self.store, compiled, _begun(as_new), (*run.rebound, to))
+            heard = await heard_before(self.store, compiled, _begun(as_new), (*run.rebound, to))
         except FsmError as error:
             return str(error)
-        return None if self.renames.said(was) == now else "what was said before it is told otherwise in the new version"
+        if (read := read_of_redacted(compiled, now)) is not None:
+            return f"{read}, which was redacted"
+        return (
+            None if self.renames.said(was) == heard else "what was said before it is told otherwise in the new version"
+        )
 
     def _binding(self, run: Listed, journal: tuple[Input, ...]) -> Rebound:
         first = renamed(_begun(journal), self.renames)

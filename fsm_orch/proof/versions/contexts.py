@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from ...define.any_text import takes_any_text
 from ...define.context import Context, starting_fields
+from ...define.definition import Definition
 from ...define.dialect import Json, dialect_of
+from ..explore.automata import guards
+from ..explore.domain import leaves_of
+from ..explore.reads import may_read
 from ..explore.validation import UNCLEAR, default_of, has_validators
 
 
@@ -40,6 +45,21 @@ def _is_same_default(old: type[Context], new: type[Context], name: str) -> bool:
         return one.default_factory is other.default_factory
     mine, theirs = default_of(old, name), default_of(new, name)
     return mine is not UNCLEAR and bool(type(mine) is type(theirs) and mine == theirs)
+
+
+def may_look_at(new: Definition, redacted: Iterable[str]) -> str | None:
+    """Return what of the new version may look at a field whose text was redacted; None if nothing does.
+
+    It would decide by the word that stands there now, and no longer by what was written.
+    """
+    asked = leaves_of(guards(new, new.policies))
+    for name in redacted:
+        if name in new.context.__pydantic_fields__ and not takes_any_text(new.context, name):
+            return f"{name} was redacted, and the new version may not take what it held"
+        reader = next((leaf for leaf in asked if name in may_read(leaf, new.context)), None)
+        if reader is not None:
+            return f"{name} was redacted, and guard {reader!r} of the new version may read it"
+    return None
 
 
 def fits(old: type[Context], new: type[Context]) -> str | None:

@@ -7,7 +7,7 @@ Else it can only stand in it as a *snapshot*, which nothing proves, or it is *st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,10 +17,12 @@ from ...errors import StepError
 from ...kernel.begin import compiled_as
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
-from ...kernel.inputs import Input, Started
+from ...kernel.inputs import Input, Replied, Started
 from ...kernel.records import Record, VisitStarted
 from ...kernel.step import step
+from ...messages import REDACTED
 from .alike import difference
+from .contexts import may_look_at
 from .kept import loosened, unpriced
 from .owed import why_not_due
 from .rebinding import NO_RENAMES, Renames, rebound
@@ -82,6 +84,7 @@ class _Case:
         self._tracker = Tracker(new, renames)
         self._trail: Trail = {}
         self._path: list[str] = []
+        self._redacted = set[str]()
         self._compiled: CompiledMachine | None = None
         self._now: Configuration | None = None
         """Where the new version has it; it is not followed once that is elsewhere."""
@@ -90,6 +93,7 @@ class _Case:
 
     def take(self, number: int, event: Input) -> None:
         """Fold an input in both versions, as long as the run is the same in both."""
+        self._redacted.update(_redacted_in(event))
         stepped = step(self._old, self._was, event)
         self._trail = self._tracker.after(self._trail, self._was, stepped.configuration, stepped.records)
         self._was = stepped.configuration
@@ -121,7 +125,7 @@ class _Case:
         broken = self._tracker.broken(self._trail, self._was)
         why = self._why or self._loses(broken)
         if not why:
-            doubt = loosened(self._new, self._first.limits)
+            doubt = may_look_at(self._new, sorted(self._redacted)) or loosened(self._new, self._first.limits)
             return Judged(verdict="possible" if doubt else "continues", why=doubt or "", path=path)
         gone = why_not(self._was, self._trail, self._new, self._renames)
         if gone is None and broken is not None:
@@ -144,6 +148,13 @@ class _Case:
 
 def _has_broken(policy: Policy) -> str:
     return f"it has broken {policy}, which the new version promises"
+
+
+def _redacted_in(event: Input) -> Iterator[str]:
+    """Yield the fields of a run of which an input holds no text; those of machines inside it are stored as they are."""
+    values = event.context if isinstance(event, Started) else event.changes if isinstance(event, Replied) else {}
+    if not event.path:
+        yield from (name for name, value in values.items() if value == REDACTED)
 
 
 def _is_entered(record: Record) -> bool:
