@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..define.wording import number_of
-from ..proof.versions.every import WORST, Judgement
-from ..proof.versions.judge import Verdict
+from ..proof.versions.verdicts import WORST, Judgement, Verdict
 from .show import hanging
 
 STYLES: dict[Verdict, str] = {"continues": "green", "snapshot": "yellow", "possible": "yellow", "stranded": "red"}

@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..define.wording import number_of
-from ..proof.versions.every import WORST
-from ..proof.versions.judge import Verdict
+from ..proof.versions.verdicts import WORST, Verdict
 from .migrate_all import STYLES, WIDTH
 from .migration import Case, Way
 from .revisions import Version

@@ -20,8 +20,9 @@ from ..kernel.inputs import Input, Started
 from ..kernel.renames import Renames, renamed
 from ..kernel.step import fold
 from ..kernel.terms import Terms
-from ..proof.versions.judge import Judged, judge
+from ..proof.versions.judge import judge
 from ..proof.versions.rebinding import rebound
+from ..proof.versions.verdicts import Judged
 from ..run.follows import heard_before
 from ..run.head import check_head
 from ..run.runner import Runner

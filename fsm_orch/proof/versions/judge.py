@@ -8,8 +8,6 @@ Else it can only stand in it as a *snapshot*, which nothing proves, or it is *st
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from ...define.definition import Definition
 from ...define.policies import Policy
@@ -28,23 +26,7 @@ from .owed import why_not_due
 from .rebinding import NO_RENAMES, Renames, rebound
 from .standing import why_not
 from .trail import Tracker, Trail
-
-Verdict = Literal["continues", "snapshot", "stranded", "possible"]
-"""Continues: it goes on in the new version, and all theorems hold. Snapshot: it does not, but nothing of where it
-stands is gone. Stranded: something is. Possible: nobody could find out whether it continues."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """What becomes of a run in the new version of its machine."""
-
-    verdict: Verdict
-    why: str
-    """Why it does not continue; empty if it does."""
-    path: tuple[str, ...]
-    """The states that the run itself was in, by their old names."""
-    at: int | None = None
-    """The input of its journal, from 1, after which the new version has it elsewhere; None: after none."""
+from .verdicts import Judged, Verdict
 
 
 def judge(
