@@ -1,13 +1,17 @@
-"""What of a context of the old version the new one may not take: at the start of a run, and when one is written."""
+"""The contexts of two versions: what of one the other may not take, and one with the fields of both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ConfigDict, create_model
 
 from ...define.any_text import takes_any_text
 from ...define.context import Context, starting_fields
 from ...define.definition import Definition
 from ...define.dialect import Json, dialect_of
+from ...errors import Finding
 from ..explore.automata import guards
 from ..explore.domain import leaves_of
 from ..explore.reads import may_read
@@ -97,3 +101,23 @@ def own_and_others(told: Json) -> tuple[Json, Json]:
     """Return what a digest tells of a class, without its name, and of those that it is made of, by theirs."""
     others = {name: said for name, said in told["types"].items() if name != told["name"]}
     return told["types"][told["name"]], others
+
+
+class _Joined(Context):
+    """The base of contexts that have the fields of two versions."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    @classmethod
+    def _findings(cls, names: Mapping[str, Any]) -> tuple[Finding, ...]:  # noqa: ARG003
+        return ()  # no run holds one
+
+
+def joined(old: type[Context], new: type[Context]) -> type[Context]:
+    """Return a context class with the fields of two: those of the old version as they are there, then the others."""
+    known, fields = old.__pydantic_fields__, new.__pydantic_fields__
+    others = {name: (field.rebuild_annotation(), field) for name, field in fields.items() if name not in known}
+    if not others:
+        return old
+    made: type[Context] = create_model(old.__name__, __base__=(old, _Joined), **others)  # type: ignore[call-overload]
+    return made

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
-from pydantic import ConfigDict, create_model
 
 from ...define.context import Context
 from ...define.definition import Definition
@@ -19,7 +18,7 @@ from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.states import NONE_OF_THESE, Handoff
 from ...define.subject import Atom
-from ...errors import Finding, StepError
+from ...errors import StepError
 from ...kernel.begin import started
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine, GuardAnswer
@@ -35,6 +34,7 @@ from ..explore.reality import RUN_ID
 from ..explore.summary import summaries
 from ..explore.uses import Spoken
 from .alike import difference
+from .contexts import joined
 from .owed import why_not_due
 from .rebinding import Renames, rebound, shares_kept
 from .same_guard import aliases, under
@@ -242,23 +242,3 @@ class _Everything:
 
 def _shares(compiled: CompiledMachine) -> Mapping[str, Any]:
     return {f"{state}.{name}": part.share for state, parts in compiled.parts.items() for name, part in parts.items()}
-
-
-class _Joined(Context):
-    """The base of contexts that have the fields of two versions."""
-
-    model_config = ConfigDict(protected_namespaces=())
-
-    @classmethod
-    def _findings(cls, names: Mapping[str, Any]) -> tuple[Finding, ...]:  # noqa: ARG003
-        return ()  # no run holds one
-
-
-def joined(old: type[Context], new: type[Context]) -> type[Context]:
-    """Return a context class with the fields of two: those of the old version as they are there, then the others."""
-    known, fields = old.__pydantic_fields__, new.__pydantic_fields__
-    others = {name: (field.rebuild_annotation(), field) for name, field in fields.items() if name not in known}
-    if not others:
-        return old
-    made: type[Context] = create_model(old.__name__, __base__=(old, _Joined), **others)  # type: ignore[call-overload]
-    return made

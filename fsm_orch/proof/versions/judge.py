@@ -37,6 +37,8 @@ def judge(
     It keeps its limits, prices and shares, whatever those of the versions are. A run that has ended strands nobody: it
     continues, or is a snapshot if the new version would tell of it otherwise.
 
+    Nobody knows what becomes of one of which the new version may look at a text that was redacted.
+
     What was said before it, where it follows another run, is not in its journal: judge that one too.
 
     Args:
