@@ -37,9 +37,9 @@ def judge_all(
 ) -> Judgement:
     """Return what becomes of every run of a machine in its new version, wherever it may be.
 
-    Runs keep the limits and prices of the old version. Nobody is stranded where a run ends. It is assumed that no agent has
-    proposed a handoff, or asked for a tool, that only the new version has, and that nothing was redacted: `judge` looks
-    at both.
+    Runs keep the limits and prices of the old version. Nobody is stranded where a run ends. It is assumed that no agent
+    has proposed a handoff, or asked for a tool, that only the new version has, and that nothing was redacted: `judge`
+    looks at both.
 
     Args:
         old: what runs were started on.
