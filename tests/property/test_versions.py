@@ -32,7 +32,7 @@ from fsm_orch.proof.explore.automata import BROKEN, automaton
 from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.proof.versions.every import judge_all
 from fsm_orch.proof.versions.judge import judge
-from fsm_orch.proof.versions.rebinding import rebound_all
+from fsm_orch.proof.versions.rebinding import Renames, rebound_all
 from fsm_orch.testing import Tape, TheoremChecker, tapes
 
 MAKERS: tuple[Any, ...] = (build, partial(nest, depth=2))
@@ -175,7 +175,7 @@ def test_where_all_continue_every_run_does(examples: int) -> None:
     assert verdicts[True], verdicts
 
 
-@in_both_lanes(few=30, many=1_500)
+@in_both_lanes(few=30, many=800)
 def test_of_a_small_machine_no_run_is_lost_after_any_input(examples: int) -> None:
     """Where all continue each run does, after each of its inputs; it ends with what is proved of the new version."""
     seen = Counter[bool]()
@@ -207,3 +207,27 @@ def test_of_a_small_machine_no_run_is_lost_after_any_input(examples: int) -> Non
 
     holds()
     assert seen[True], seen
+
+
+@in_both_lanes(few=10, many=300)
+def test_a_machine_whose_states_are_renamed_loses_no_run_of_its_own(examples: int) -> None:
+    """With the new names told, each place has the verdict that it has without a change, whatever is promised."""
+
+    @settings(max_examples=examples)
+    @given(st.integers(0, 2**32), tapes(min_size=200, max_size=600))
+    def holds(seed: int, chance: Tape) -> None:
+        plan = drawn(Tape(random.Random(seed).randbytes(1_000)))
+        try:
+            old, again, other = (CompiledMachine(built(plan, state=name).definition) for name in "ssx")
+        except DefinitionError:
+            reject()
+        renames = Renames({f"s{n}": f"x{n}" for n in range(len(plan.places))}, {})
+        same, renamed = judge_all(old, again), judge_all(old, other, renames=renames)
+        journal = run(old, chance)
+
+        assert same.places == renamed.places
+        for cut in range(1, len(journal) + 1):
+            kept, moved = judge(old, again, journal[:cut]), judge(old, other, journal[:cut], renames=renames)
+            assert (kept.verdict, kept.path, kept.at) == (moved.verdict, moved.path, moved.at)
+
+    holds()

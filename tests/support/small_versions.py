@@ -158,14 +158,17 @@ def _state(place: Place, number: int) -> State:
     return State(work, writes=writes, attempts=place.attempts, repeatable=place.is_repeatable, **common)
 
 
-def built(plan: Plan) -> type[Machine[Facts]]:
+def built(plan: Plan, *, state: str = "s") -> type[Machine[Facts]]:
     """Build a machine from its plan.
+
+    Args:
+        state: what states are called, before their number.
 
     Raises DefinitionError: if it does not build.
     """
     states = [_state(place, number) for number, place in enumerate(plan.places)]
     goals: list[Any] = [*states, Final(), Final(sets={Facts.answer: "other"}), Final(fallback=True)]
-    body: dict[str, Any] = {"__doc__": "A small machine.", **{f"s{n}": state for n, state in enumerate(states)}}
+    body: dict[str, Any] = {"__doc__": "A small machine.", **{f"{state}{n}": each for n, each in enumerate(states)}}
     body |= dict(zip(ENDS, goals[len(states) :], strict=True))
     for way in dict.fromkeys(plan.ways):
         # named by what it is, so that the same one is called the same in both versions
