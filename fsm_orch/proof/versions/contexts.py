@@ -97,7 +97,7 @@ def type_of(context: type[Context], name: str) -> object:
     return {key: value for key, value in field.items() if key not in ("default", "required", "mark")}, others
 
 
-def own_and_others(told: Json) -> tuple[Json, Json]:
+def own_and_others(told: Mapping[str, Any]) -> tuple[Json, Json]:
     """Return what a digest tells of a class, without its name, and of those that it is made of, by theirs."""
     others = {name: said for name, said in told["types"].items() if name != told["name"]}
     return told["types"][told["name"]], others
