@@ -27,7 +27,7 @@ def version(change: str = "") -> CompiledMachine:
         """Who it is."""
 
         kind: str
-        name: Name
+        name: Name  # pyright: ignore[reportInvalidTypeForm]
         answer: str | None = None
 
     @guard
