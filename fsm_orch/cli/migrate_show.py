@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..define.wording import number_of
-from ..proof.versions.every import WORST, Judgement
-from ..proof.versions.judge import Verdict
+from ..proof.versions.verdicts import WORST, Judgement, Verdict
 from ..run.migration import Case, Way
 from .revisions import Version
 from .show import hanging, name_of

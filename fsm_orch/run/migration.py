@@ -20,8 +20,9 @@ from ..kernel.inputs import Input, Started
 from ..kernel.renames import Renames, renamed
 from ..kernel.step import fold
 from ..kernel.terms import Terms
-from ..proof.versions.judge import Judged, judge
+from ..proof.versions.judge import judge
 from ..proof.versions.rebinding import rebound
+from ..proof.versions.verdicts import Judged
 from ..store.base import Store
 from ..store.rebound import as_rebound
 from ..store.values import Listed, Rebound, RunStatus
@@ -105,7 +106,7 @@ class Migration:
     async def _judged(self, run: Listed, journal: tuple[Input, ...]) -> Judged:
         try:
             found = judge(*self._versions, journal, renames=self.renames)
-            why = await self._against(run, journal) if found.verdict == "continues" else None
+            why = await self._against(run, journal) if found.verdict in ("continues", "possible") else None
         except StepError as error:  # the code of the old version is not what it was run with
             return Judged(verdict="stranded", why=f"the old version does not fold it: {error}", path=())
         return found if why is None else Judged(verdict="stranded", why=why, path=found.path)

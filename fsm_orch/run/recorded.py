@@ -24,7 +24,7 @@ from ..kernel.inputs import Input
 from ..kernel.requests import UseTool as Request
 from ..kernel.step import step
 from ..kernel.tree import Level, levels, machine_at
-from .redaction import REDACTED
+from ..messages import REDACTED
 
 _ENCODED = Encoder(order="deterministic").encode
 

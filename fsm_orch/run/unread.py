@@ -15,8 +15,7 @@ from ..define.states import State
 from ..errors import StartError
 from ..kernel.configuration import Ask, Configuration, VisitLog
 from ..kernel.engine import CompiledMachine
-from ..messages import Message
-from .redaction import REDACTED
+from ..messages import REDACTED, Message
 
 
 def check_unread(compiled: CompiledMachine, now: Configuration) -> None:

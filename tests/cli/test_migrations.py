@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsm_orch.cli.migration import Case, Migration
 from support.databases import KINDS, rows_of, url_of
 from support.in_flight import journals, model, put_all, source, to_the_end
 from support.repository import Repository
 from typer.testing import CliRunner
 
-from fsm_orch import Runner, discover
+from fsm_orch import Context, Final, HumanAgent, Machine, MemoryStore, Runner, State, Visit, discover
 from fsm_orch.cli import app
 from fsm_orch.cli.revisions import version
 from fsm_orch.errors import Drifted, StepError
+from fsm_orch.kernel.renames import Renames
 from fsm_orch.store.sql import SqlStore
 
 RENAMES = ("--rename", "billing=invoices", "--rename", "to_billing=to_invoices")
@@ -80,6 +82,47 @@ def migrated(url: str, *words: str) -> tuple[int, Any]:
     result = CliRunner().invoke(app, ["migrate", "HEAD", "flight:Support", "--store", url, "--json", *words])
     assert result.stdout, result.stderr
     return result.exit_code, json.loads(result.stdout)
+
+
+class Claim(Context):
+    """What somebody wants back."""
+
+    kind: str
+    name: str
+
+
+def look(visit: Visit[Claim]) -> None:
+    """Stand for any code."""
+
+
+def paid_by(*, reads: tuple[Any, ...]) -> Any:
+    """Return a machine whose code, behind a human, reads some fields."""
+
+    class Pays(Machine[Claim]):
+        """Pay it back."""
+
+        ask = State(HumanAgent("Pay?", reads=Claim.kind), initial=True)
+        pay = State(look, reads=reads)
+        done, human = Final(), Final(fallback=True)
+        yes, no = ask.to(pay, "pay"), ask.to(human, "do not")
+        end = pay.to(done)
+
+    return Pays
+
+
+def test_a_run_that_a_new_version_could_not_go_on_with_stays() -> None:
+    """One that would read there what was redacted is not moved: nobody could resume it."""
+    store, old, new = MemoryStore(), paid_by(reads=(Claim.kind,)), paid_by(reads=(Claim.kind, Claim.name))
+    migration = Migration(store=store, old=old.definition, new=new.definition, renames=Renames(), way="apply")
+
+    async def moved() -> list[Case]:
+        await Runner(old, store=store, redact=Claim.name).run(Claim(kind="cup", name="Anna"), run_id="r")
+        return [case async for case in migration.cases()]
+
+    (case,) = asyncio.run(moved())
+    assert ("stranded", "", True) == (case.judged.verdict, case.done, case.is_left)
+    assert "'pay'" in case.judged.why
+    assert "reads Claim.name, which was redacted" in case.judged.why
 
 
 @pytest.mark.slow

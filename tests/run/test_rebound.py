@@ -166,7 +166,7 @@ async def test_no_guard_of_the_new_version_is_asked_of_what_was_redacted(new: An
     migration = Migration(store=store, old=Old.definition, new=new.definition, renames=NO_RENAMES, way="pin")
     (case,) = [case async for case in migration.cases()]
     (run,) = await store.list(run_id="r")
-    await store.rebind("r", new.definition.digest, was=OLD, inputs=run.inputs)
+    await store.rebind("r", Rebound(was=OLD, digest=new.definition.digest, inputs=run.inputs))
     with pytest.raises(
         StartError, match=rf"a guard of {whose}, .*is_secret.*, may read Ask.secret, which was redacted"
     ):
@@ -213,7 +213,8 @@ async def test_a_fork_that_was_rebound_is_given_what_its_parent_did_under_the_ol
     await old.run(Ask(query="q"), run_id="p")
     await old.fork("p", at=1, new_id="f")
     names = Renames(states={"pay": "refund"}, handoffs={"yes": "pay_back"})
-    await store.rebind("f", Refunds.definition.digest, was=Pays.definition.digest, inputs=1, renames=names)
+    was, now = Pays.definition.digest, Refunds.definition.digest
+    await store.rebind("f", Rebound(was=was, digest=now, inputs=1, renames=names))
     new = Runner(Refunds, model=ScriptedModel([{"handoff": "pay_back"}] * 2), store=store)
     await new.fork("f", at=1, new_id="g")
     DONE.clear()
@@ -330,4 +331,4 @@ async def test_what_was_drained_in_the_midst_of_it_is_not_begun_by_a_version_tha
     (case,) = [case async for case in migration.cases()]
 
     assert (["r:0"], "snapshot", "") == (DONE, case.judged.verdict, case.done)
-    assert "now it would act again, and must not" in case.judged.why
+    assert "now it would be again, and must not" in case.judged.why

@@ -10,8 +10,7 @@ A machine inside is played by its summary, and its two versions are judged by th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 from ...define.definition import Definition
@@ -23,62 +22,14 @@ from ...kernel.requests import RunPart
 from ...limits import Limits
 from ..explore.automata import BROKEN
 from ..explore.play import Play, Position
-from .doubts import doubts, fits, lost_at_start, parts_of
+from .contexts import fits, lost_at_start
+from .doubts import doubts, parts_of
 from .joint import Both, Joint
-from .judge import Verdict
-from .kept import unpriced
-from .loosened import loosened
+from .kept import loosened, unpriced
 from .rebinding import NO_RENAMES, Renames
 from .standing import why_not
 from .trail import Passed
-
-WORST: tuple[Verdict, ...] = ("stranded", "snapshot", "possible", "continues")
-"""The verdicts, the worst first."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loss:
-    """Why some places do not continue, with the shortest way to one of them."""
-
-    verdict: Verdict
-    why: str
-    state: str
-    """Where the run stands there, in the old version."""
-    path: tuple[str, ...]
-    """The states on a shortest way there, by their old names; the last is where it stands."""
-    inputs: tuple[Input, ...]
-    """What happened on that way, as explored: opaque fields hold placeholders."""
-    places: int
-    """How many places are lost for this reason."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """What becomes of the runs of a machine in its new version, wherever they may be."""
-
-    places: Mapping[Verdict, int]
-    """How many places a run can be in have each verdict."""
-    losses: tuple[Loss, ...]
-    """The reasons, those of the worst verdict first."""
-    is_complete: bool
-    """Whether all places were looked at; if not, there may be more of all."""
-    steps: int
-    """How many inputs were stepped through both versions."""
-
-    @property
-    def total(self) -> int:
-        """How many places were found."""
-        return sum(self.places.values())
-
-    @property
-    def continues(self) -> bool:
-        """Whether every run continues, wherever it is."""
-        return self.is_complete and self.places.get("continues", 0) == self.total
-
-    @property
-    def worst(self) -> Loss | None:
-        """The first loss; None if there is none."""
-        return next(iter(self.losses), None)
+from .verdicts import WORST, Judgement, Loss, Verdict
 
 
 def judge_all(
@@ -86,7 +37,9 @@ def judge_all(
 ) -> Judgement:
     """Return what becomes of every run of a machine in its new version, wherever it may be.
 
-    Runs keep the limits and prices of the old version. Nobody is stranded where a run ends.
+    Runs keep the limits and prices of the old version. Nobody is stranded where a run ends. It is assumed that no agent
+    has proposed a handoff, or asked for a tool, that only the new version has, and that nothing was redacted: `judge`
+    looks at both.
 
     Args:
         old: what runs were started on.
@@ -96,7 +49,7 @@ def judge_all(
 
     Raises StepError: if no run of the old version can start.
     """
-    return _Search(old, new.definition, renames, max_places).judgement()
+    return _Search(old, new.definition, old.limits, renames, max_places).judgement()
 
 
 class _Place(NamedTuple):
@@ -117,27 +70,26 @@ class _Search:
         self,
         old: CompiledMachine,
         new: Definition,
+        new_limits: Limits,
         renames: Renames,
         room: int,
-        new_limits: Limits | None = None,
         *,
         is_inside: bool = False,
     ) -> None:
         self._old, self._new, self._renames, self._room = old, new, renames, room
         self._is_inside = is_inside
         limits = old.limits
-        self._joint = Joint(old, new, renames, limits, new_limits or limits)
+        self._joint = Joint(old, new, renames, limits, new_limits)
         self._play = self._joint.play
         self._lost = lost_at_start(old.definition.context, new.context)
         place = unpriced(old.definition, new, limits, renames)
         self._unpriced = place and f"its cost is limited, and it keeps no price of the model of {place!r}"
         self._doubt = fits(old.definition.context, new.context) or (None if is_inside else loosened(new, limits))
-        newer = Play(new, new_limits or limits, {}, (), against="lean")
-        self._doubts = doubts(
-            self._joint.old, self._joint.new, renames, may_run_out=self._play.may_run_out or newer.may_run_out
-        )
-        if is_inside and (new_limits or limits).deadline_s != limits.deadline_s:
-            self._doubt = f"it has {(new_limits or limits).deadline_s:g} s now, and had {limits.deadline_s:g}"
+        newer = Play(new, new_limits, {}, (), against="lean")
+        may_run_out = self._play.may_run_out or newer.may_run_out
+        self._doubts = doubts(self._joint.old, self._joint.new, renames, self._joint.alias, may_run_out=may_run_out)
+        if is_inside and new_limits.deadline_s != limits.deadline_s:
+            self._doubt = f"it has {new_limits.deadline_s:g} s now, and had {limits.deadline_s:g}"
         self._inside = dict(self._judged_inside())
         self._seen = set[Hashable]()
         self._ways: list[tuple[int, Input, str]] = []
@@ -152,7 +104,7 @@ class _Search:
                 continue
             # its ledger is the share that the run keeps, whatever its own limit is now
             limits = new.limits.model_copy(update={"tokens": old.limits.tokens, "cost_usd": old.limits.cost_usd})
-            found = _Search(CompiledMachine(old), new, NO_RENAMES, self._room, limits, is_inside=True).judgement()
+            found = _Search(CompiledMachine(old), new, limits, NO_RENAMES, self._room, is_inside=True).judgement()
             if not found.continues:
                 yield (state, name), found
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
-from pydantic import ConfigDict, create_model
 
 from ...define.context import Context
 from ...define.definition import Definition
@@ -19,11 +18,11 @@ from ...define.guards import Guard
 from ...define.policies import Policy
 from ...define.states import NONE_OF_THESE, Handoff
 from ...define.subject import Atom
-from ...errors import Finding, StepError
+from ...errors import StepError
 from ...kernel.begin import started
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine, GuardAnswer
-from ...kernel.inputs import Input, Replied, Started
+from ...kernel.inputs import CallReserved, Input, Replied, Started
 from ...kernel.step import step
 from ...limits import Limits
 from ..explore.adversary import Adversary, FullAdversary
@@ -35,7 +34,8 @@ from ..explore.reality import RUN_ID
 from ..explore.summary import summaries
 from ..explore.uses import Spoken
 from .alike import difference
-from .kept import why_not_due
+from .contexts import joined
+from .owed import why_not_due
 from .rebinding import Renames, rebound, shares_kept
 from .same_guard import aliases, under
 
@@ -72,13 +72,14 @@ class Joint:
         asked = leaves_of(guards(new, new.policies))
         # one that is the same in both is asked once, so it answers the same in both
         known = leaves_of((*guards(definition, ()), *guards(definition, definition.policies)))
-        self._alias = aliases(known, asked, (definition.context, new.context))
-        homes = {leaf: new.context for leaf in asked if leaf not in self._alias}
-        self._only_new = frozenset(homes)
+        self.alias = aliases(known, asked, (definition.context, new.context))
         context = joined(definition.context, new.context)
+        # also those that the old version asks: it may have asked them for the last time where the new one still does
+        homes = {self.alias.get(leaf, leaf): context if leaf in self.alias else new.context for leaf in asked}
+        self._only_new = frozenset(homes).difference(self.alias.values())
         explored = dataclasses.replace(definition, context=context)
-        policies = tuple(_asking(policy, self._alias) for policy in new.policies)
-        self.play = _Both(explored, limits, old.prices, policies, renames, homes)
+        policies = tuple(_asking(policy, self.alias) for policy in new.policies)
+        self.play = _Both(explored, limits, old.prices, policies, renames, homes, _new_calls(definition, new, renames))
         self.old = self.play.compiled
         self.new = self._compiled(new, new_limits)
 
@@ -102,7 +103,7 @@ class Joint:
 
     def _known_as(self, guard: Guard[Any]) -> Guard[Any]:
         # the oracle remembers answers by the guard itself
-        return self._asked.setdefault(guard, under(guard, self._alias))
+        return self._asked.setdefault(guard, under(guard, self.alias))
 
     def take(self, position: Position | None, now: Configuration | None, event: Input) -> Iterator[Both]:
         """Take an input in both versions; yield every result that opaque guards allow.
@@ -118,7 +119,9 @@ class Joint:
             held, was = None, moved.position.now
             if after is not None:
                 found = difference(was, after, self._renames)
-                why, held = (str(found), None) if found else (None, why_not_due(self.old, was, self.new, after))
+                why, held = (
+                    (str(found), None) if found else (None, why_not_due(self.old, was, self.new, after, self._renames))
+                )
                 # one object, by which the oracle knows the context that a step begins with
                 after = None if found else replace(after, context=was.context)
             yield Both(moved, after, why, held, self._is_assumed(answered))
@@ -152,10 +155,11 @@ class _Both(Play):
         policies: tuple[Policy, ...],
         renames: Renames,
         homes: Mapping[Guard[Any], type[Context]],
+        calls: Mapping[str, CallReserved],
     ) -> None:
         super().__init__(definition, limits, prices, policies, also=homes)
         self._spoken = {name: tuple(tool.name for tool in s.spec.tools) for name, s in definition.states.items()}
-        self.adversary = _Everything(self.compiled, self, self._spoken)
+        self.adversary: Adversary = _Everything(self.compiled, self, self._spoken, calls)
         was = {new_name: name for names in (renames.states, renames.handoffs) for name, new_name in names.items()}
         self.automata = tuple(
             each._replace(subject=_under(each.subject, was), other=_under(each.other, was)) for each in self.automata
@@ -167,6 +171,23 @@ class _Both(Play):
         return self.oracle.paths(
             before, self._memory(position), written, lambda: (self._take(position, event, is_checked=False), other())
         )
+
+
+def _new_calls(old: Definition, new: Definition, renames: Renames) -> dict[str, CallReserved]:
+    """Return, by state of the old version, the largest call of the new one, where that allows more, or more of them."""
+    found = dict[str, CallReserved]()
+    for name, state in old.states.items():
+        other = new.states.get(renames.state(name))
+        if other is None or not other.spec.calls:
+            continue
+        mine, theirs = state.spec.call_limits, other.spec.call_limits
+        if other.spec.calls > state.spec.calls or (
+            theirs.max_input_tokens > mine.max_input_tokens or theirs.max_output_tokens > mine.max_output_tokens
+        ):
+            found[name] = CallReserved(
+                call=1, input_tokens=theirs.max_input_tokens, output_tokens=theirs.max_output_tokens, at=0.0
+            )
+    return found
 
 
 def _asking(policy: Policy, alias: Mapping[Guard[Any], Guard[Any]]) -> Policy:
@@ -192,10 +213,16 @@ class _Everything:
     """The full adversary, with every tool by itself, and with whoever takes none of the handoffs.
 
     What was spent is not told apart: see `doubts`.
+
+    Args:
+        calls: by state, a call that the old version denies and the new one may admit.
     """
 
-    def __init__(self, compiled: CompiledMachine, play: Play, spoken: Spoken) -> None:
+    def __init__(
+        self, compiled: CompiledMachine, play: Play, spoken: Spoken, calls: Mapping[str, CallReserved]
+    ) -> None:
         self._full: Adversary = FullAdversary(compiled, play.abstraction, lambda _: False, spoken)
+        self._calls = calls
         self._none = Replied(handoff=NONE_OF_THESE, at=0.0)
 
     def moves(self, now: Configuration) -> Iterable[Input]:
@@ -205,6 +232,8 @@ class _Everything:
         yield from self._full.moves(now)
         if visit.round is None and not visit.open:
             yield self._none
+            if visit.denied is None and (call := self._calls.get(now.state)) is not None:
+                yield replace(call, call=visit.calls + 1)
 
     def stage(self, now: Configuration) -> Any:
         """Return what its next moves depend on, or what they lead to."""
@@ -213,23 +242,3 @@ class _Everything:
 
 def _shares(compiled: CompiledMachine) -> Mapping[str, Any]:
     return {f"{state}.{name}": part.share for state, parts in compiled.parts.items() for name, part in parts.items()}
-
-
-class _Joined(Context):
-    """The base of contexts that have the fields of two versions."""
-
-    model_config = ConfigDict(protected_namespaces=())
-
-    @classmethod
-    def _findings(cls, names: Mapping[str, Any]) -> tuple[Finding, ...]:  # noqa: ARG003
-        return ()  # no run holds one
-
-
-def joined(old: type[Context], new: type[Context]) -> type[Context]:
-    """Return a context class with the fields of two: those of the old version as they are there, then the others."""
-    known, fields = old.__pydantic_fields__, new.__pydantic_fields__
-    others = {name: (field.rebuild_annotation(), field) for name, field in fields.items() if name not in known}
-    if not others:
-        return old
-    made: type[Context] = create_model(old.__name__, __base__=(old, _Joined), **others)  # type: ignore[call-overload]
-    return made

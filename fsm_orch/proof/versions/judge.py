@@ -7,9 +7,7 @@ Else it can only stand in it as a *snapshot*, which nothing proves, or it is *st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Sequence
 
 from ...define.definition import Definition
 from ...define.policies import Policy
@@ -17,32 +15,18 @@ from ...errors import StepError
 from ...kernel.begin import compiled_as
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
-from ...kernel.inputs import Input, Started
+from ...kernel.inputs import Input, Replied, Started
 from ...kernel.records import Record, VisitStarted
 from ...kernel.step import step
+from ...messages import REDACTED
 from .alike import difference
-from .kept import unpriced, why_not_due
-from .loosened import loosened
+from .contexts import may_look_at
+from .kept import loosened, unpriced
+from .owed import why_not_due
 from .rebinding import NO_RENAMES, Renames, rebound
 from .standing import why_not
 from .trail import Tracker, Trail
-
-Verdict = Literal["continues", "snapshot", "stranded", "possible"]
-"""Continues: it goes on in the new version, and all theorems hold. Snapshot: it does not, but nothing of where it
-stands is gone. Stranded: something is. Possible: nobody could find out whether it continues."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """What becomes of a run in the new version of its machine."""
-
-    verdict: Verdict
-    why: str
-    """Why it does not continue; empty if it does."""
-    path: tuple[str, ...]
-    """The states that the run itself was in, by their old names."""
-    at: int | None = None
-    """The input of its journal, from 1, after which the new version has it elsewhere; None: after none."""
+from .verdicts import Judged, Verdict
 
 
 def judge(
@@ -52,6 +36,8 @@ def judge(
 
     It keeps its limits, prices and shares, whatever those of the versions are. A run that has ended strands nobody: it
     continues, or is a snapshot if the new version would tell of it otherwise.
+
+    Nobody knows what becomes of one of which the new version may look at a text that was redacted.
 
     What was said before it, where it follows another run, is not in its journal: judge that one too.
 
@@ -82,6 +68,7 @@ class _Case:
         self._tracker = Tracker(new, renames)
         self._trail: Trail = {}
         self._path: list[str] = []
+        self._redacted = set[str]()
         self._compiled: CompiledMachine | None = None
         self._now: Configuration | None = None
         """Where the new version has it; it is not followed once that is elsewhere."""
@@ -90,6 +77,7 @@ class _Case:
 
     def take(self, number: int, event: Input) -> None:
         """Fold an input in both versions, as long as the run is the same in both."""
+        self._redacted.update(_redacted_in(event))
         stepped = step(self._old, self._was, event)
         self._trail = self._tracker.after(self._trail, self._was, stepped.configuration, stepped.records)
         self._was = stepped.configuration
@@ -121,7 +109,7 @@ class _Case:
         broken = self._tracker.broken(self._trail, self._was)
         why = self._why or self._loses(broken)
         if not why:
-            doubt = loosened(self._new, self._first.limits)
+            doubt = may_look_at(self._new, sorted(self._redacted)) or loosened(self._new, self._first.limits)
             return Judged(verdict="possible" if doubt else "continues", why=doubt or "", path=path)
         gone = why_not(self._was, self._trail, self._new, self._renames)
         if gone is None and broken is not None:
@@ -139,11 +127,18 @@ class _Case:
         place = unpriced(self._old.definition, self._new, self._first.limits, self._renames)
         if place is not None:
             return f"its cost is limited, and it keeps no price of the model of {place!r}"
-        return why_not_due(self._old, self._was, self._compiled, self._now)
+        return why_not_due(self._old, self._was, self._compiled, self._now, self._renames)
 
 
 def _has_broken(policy: Policy) -> str:
     return f"it has broken {policy}, which the new version promises"
+
+
+def _redacted_in(event: Input) -> Iterator[str]:
+    """Yield the fields of a run of which an input holds no text; those of machines inside it are stored as they are."""
+    values = event.context if isinstance(event, Started) else event.changes if isinstance(event, Replied) else {}
+    if not event.path:
+        yield from (name for name, value in values.items() if value == REDACTED)
 
 
 def _is_entered(record: Record) -> bool:

@@ -1,82 +1,71 @@
-"""What a run that continues keeps, beside where it stands: what may have begun, what humans were asked, what it pays.
-
-The kernel folds none of that, so it is asked here.
-"""
+"""What a run keeps in a new version, its limits and its prices, and what of that version does not hold within these."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ...define.definition import Definition
+from ...define.policies import Policy
 from ...define.rules.start import cost_limits
-from ...define.states import State
-from ...kernel.configuration import Configuration
-from ...kernel.due import due
-from ...kernel.effects import Act, AskHuman, Path, UseTool
-from ...kernel.engine import CompiledMachine
-from ...kernel.requests import AskHuman as AskedHuman
-from ...kernel.requests import Request
-from ...kernel.requests import UseTool as AskedTool
-from ...kernel.tree import levels
 from ...limits import Limits
+from ..explore.exploration import explore
 from .rebinding import NO_RENAMES, Renames
 
+_ROOM = 20_000
+"""The most configurations that are looked at; beyond them nobody knows."""
 
-def why_not_due(old: CompiledMachine, was: Configuration, new: CompiledMachine, now: Configuration) -> str | None:
-    """Return why what is due in the new version is not what was due in the old one; None if it is.
+
+def loosened(definition: Definition, kept: Limits) -> str | None:
+    """Return which policy of a new version may be broken by a run that keeps other limits; None if none may.
 
     Args:
-        was: where the run stands in the old version.
-        now: where it stands in the new one: in the same place.
+        definition: the new version.
+        kept: the limits of the run.
     """
-    return next(_due(old, was, new, now), None)
+    # a run that may use less can do no less wrong: it only lands sooner
+    if not definition.policies or _is_within(kept, definition.limits):
+        return None
+    return _loosened(_Asked(definition, kept))
 
 
-def _due(old: CompiledMachine, was: Configuration, new: CompiledMachine, now: Configuration) -> Iterator[str]:
-    for effect in due(was):
-        mine, theirs = _state_at(old, was, effect.path), _state_at(new, now, effect.path)
-        asked = None if isinstance(effect, Act) else _asked(was, effect.path, effect.ask)
-        if isinstance(effect, AskHuman) and isinstance(asked, AskedHuman):
-            yield from _of_form(mine, theirs)
-        elif isinstance(effect, Act) and mine.acts_once and not theirs.acts_once:
-            yield f"{theirs.name!r} may have acted, and could not be repeated then: now it would act again"
-        elif isinstance(effect, Act) and _was_repeatable(mine) and theirs.acts_once:
-            # its worker may have been drained in the midst of it, and let the run go as one that may act again
-            yield f"{theirs.name!r} may have acted, and could be repeated then: now it would act again, and must not"
-        elif isinstance(effect, UseTool) and isinstance(asked, AskedTool):
-            before, after = (_is_repeatable(state, asked.name) for state in (mine, theirs))
-            if after != before:
-                could, but = ("could", ", and must not") if before else ("could not", "")
-                yield f"tool {asked.name!r} may be in use, and {could} be repeated then: now it would be again{but}"
+def _is_within(kept: Limits, own: Limits) -> bool:
+    most = own.cost_micros
+    return (
+        kept.hops <= own.hops
+        and kept.tokens <= own.tokens
+        and (most is None or (kept.cost_micros is not None and kept.cost_micros <= most))
+        # what may time out depends on how these two compare
+        and (kept.deadline_s, kept.visit_s) == (own.deadline_s, own.visit_s)
+    )
 
 
-def _of_form(mine: State, theirs: State) -> Iterator[str]:
-    # An answer is read by the state that it comes to, and was given by the form of the one that asked. By the old name
-    # even where a handoff was renamed: that is what the form offers.
-    one, other = (([h.name for h in state.exits], sorted(state.spec.written_names)) for state in (mine, theirs))
-    if one != other:
-        yield f"a human was asked in {mine.name!r} for what is no longer read as an answer: its exits or fields changed"
+class _Asked:
+    """The key of a cache. The definition counts by identity: two of one digest may ask guards of other bodies."""
+
+    def __init__(self, definition: Definition, kept: Limits) -> None:
+        self.definition, self.kept = definition, kept
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Asked) and other.definition is self.definition and other.kept == self.kept
+
+    def __hash__(self) -> int:
+        return id(self.definition)
 
 
-def _was_repeatable(state: State) -> bool:
-    return state.spec.kind == "code" and state.repeatable
+@lru_cache(maxsize=64)  # thousands of runs keep the same limits
+def _loosened(asked: _Asked) -> str | None:
+    definition = asked.definition
+    by_kept, by_own = _held(definition, asked.kept), _held(definition, definition.limits)
+    lost = next((policy for policy in by_own if policy not in by_kept), None)
+    if lost is None:
+        return None
+    return f"it keeps its own limits, within which {lost} is not shown to hold as it is within those of the new version"
 
 
-def _is_repeatable(state: State, tool: str) -> bool:
-    return any(each.name == tool and each.repeatable for each in state.spec.tools)
-
-
-def _state_at(compiled: CompiledMachine, now: Configuration, path: Path) -> State:
-    level = levels(compiled, now, path)[-1]
-    return level.compiled.states[level.now.state].state
-
-
-def _asked(now: Configuration, path: Path, ask: int) -> Request | None:
-    for number in path:
-        inside = None if now.visit is None else now.visit.asks[number].child
-        assert inside is not None  # what is due in a machine runs
-        now = inside
-    return None if now.visit is None else now.visit.asks[ask].request
+def _held(definition: Definition, limits: Limits) -> list[Policy]:
+    found = explore(definition, limits=limits, max_configurations=_ROOM)
+    return [each.policy for each in found.policies if each.verdict == "holds"]
 
 
 def unpriced(old: Definition, new: Definition, limits: Limits, renames: Renames = NO_RENAMES) -> str | None:

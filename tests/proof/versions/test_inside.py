@@ -74,7 +74,7 @@ def test_a_tool_that_may_be_in_use_is_not_repeated_where_it_may_not_be(old: str,
     found = judge(was, now, run(was)["use"])
 
     assert "snapshot" == found.verdict
-    assert f"tool 'rate_of' may be in use, and {why} be repeated then: now it would be again" in found.why
+    assert f"tool 'rate_of' may have been used, and {why} be repeated then: it would be used again" in found.why
 
 
 def test_a_guard_that_answers_otherwise_is_found_by_folding() -> None:
