@@ -107,7 +107,7 @@ def advice(old: Version, target: str, way: Way, *, is_any_left: bool, is_same: b
 
 def _worker(old: Version, target: str) -> str:
     before = shlex.quote(old.target)
-    if old.revision is None:
+    if old.commit is None:
         return f"fsm-orch worker {shlex.quote(target)} --also {before} --store ..."
-    tree = f"git worktree add --detach ../old {shlex.quote(old.revision)}"
+    tree = f"git worktree add --detach ../old {old.commit[:12]}"
     return f"{tree} && cd ../old && fsm-orch worker {before} --store ..."

@@ -50,14 +50,21 @@ def stored(repository: Repository) -> Iterator[str]:
 
 
 def test_without_a_store_all_runs_that_could_be_are_judged(repository: Repository) -> None:
-    """In CI it fails if one would be stranded, and each reason is said once, with the way there."""
+    """In CI it fails if one would be stranded, and each reason is said once, with the way there.
+
+    The commit is named whose worker is needed: by tomorrow, `HEAD` or `main` is another.
+    """
+    commit = repository.commit(unrelated="")
     repository.write(flight=source("removed"))
     result = migrate()
     said = json.loads(migrate("--json").stdout)
 
     assert (1, "") == (result.exit_code, result.stderr)
     assert "stranded  triage → verify\n  why: state 'verify' is gone" in result.stdout
-    assert "git worktree add --detach ../old HEAD && cd ../old && fsm-orch worker flight:Support" in result.stdout
+    assert (
+        f"git worktree add --detach ../old {commit[:12]} && cd ../old && fsm-orch worker flight:Support"
+        in result.stdout
+    )
     assert ("stranded", "state 'verify' is gone", ["triage", "verify"]) == tuple(
         said["losses"][0][name] for name in ("verdict", "why", "path")
     )
