@@ -124,7 +124,7 @@ def _way(**given: bool) -> Way:
 def _renames(old: Definition, new: Definition, said: Iterable[str]) -> Renames:
     """Return what is called otherwise in the new version.
 
-    Raises CommandError: if a name is one of neither a state nor a handoff there.
+    Raises CommandError: if a name is one of neither a state nor a handoff there, or has two new ones.
     """
     states, handoffs = dict[str, str](), dict[str, str]()
     for each in said:
@@ -141,7 +141,8 @@ def _renames(old: Definition, new: Definition, said: Iterable[str]) -> Renames:
                 f"Handoffs: {_handoffs(old)}, now {_handoffs(new)}"
             )
         for names in known:
-            names[was] = now
+            if names.setdefault(was, now) != now:
+                raise CommandError(f"--rename {each}: {was!r} is {names[was]!r} already, so say it once")
     return Renames(states, handoffs)
 
 

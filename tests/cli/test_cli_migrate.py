@@ -87,10 +87,12 @@ def test_a_name_that_changed_is_said(repository: Repository) -> None:
     repository.write(flight=source("renamed"))
     renamed = migrate("--rename", "billing=invoices", "--rename", "to_billing=to_invoices")
     wrong = migrate("--rename", "biling=invoices")
+    twice = migrate("--rename", "billing=invoices", "--rename", "billing=triage")
 
     assert (1, 0, 2) == (migrate().exit_code, renamed.exit_code, wrong.exit_code)
     assert "--rename biling=invoices: say OLD=NEW, a state of the old version" in wrong.stderr
     assert "States: triage, billing, verify" in wrong.stderr
+    assert (2, True) == (twice.exit_code, "'billing' is 'invoices' already, so say it once" in twice.stderr)
 
 
 def test_of_stored_runs_it_only_tells_unless_more_is_asked(repository: Repository, stored: str) -> None:

@@ -99,6 +99,7 @@ def test_a_fork_takes_another_handoff(cli, desk):
         (["--at", "4", "--set", "cents=many"], "wrong_type, cents: Input should be a valid integer"),
         (["--at", "4", "--set", "nothing=1"], "undeclared_write, nothing: not declared by this agent"),
         (["--at", "4", "--set", "cents"], "--set takes FIELD=VALUE, such as answer=Later, not 'cents'"),
+        (["--at", "4", "--set", "cents=9", "--set", "cents=8"], "--set gives 'cents' two values: say it once"),
         (["--at", "1", "--set", "cents=9"], "has no reply at input 1, but 'started'"),
     ],
 )
