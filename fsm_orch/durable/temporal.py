@@ -75,8 +75,8 @@ class TemporalEngine(Generic[C, D]):
         task_queue: of a worker that you have. None: one for each machine.
         grace_s: how long what is under way may take to end, when a worker shuts down.
 
-    Raises StartError: if not one of `url` and `client` is given, or the URL is no `HOST:PORT`; a runner has no store, or
-        another one; or dependencies are missing.
+    Raises StartError: if not one of `url` and `client` is given, or the URL is no `HOST:PORT`; a runner has no store,
+        or another one; or dependencies are missing.
     """
 
     def __init__(

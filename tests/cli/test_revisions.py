@@ -128,7 +128,7 @@ def test_a_branch_may_be_called_as_a_library_is(repository: Repository) -> None:
 
 @pytest.mark.parametrize("named", ["main", "main:Shop"])
 def test_what_is_a_module_and_a_revision_is_asked_back(repository: Repository, named: str) -> None:
-    """With `main.py` beside the branch `main`, the version of today would be held against itself, and all would be well."""
+    """With `main.py` beside the branch `main`, today's version would be held against itself, and all would be well."""
     commit = repository.commit(main=shop(package=""), helper=HELPER.format(limit=1))
     told = f"is a module here and a revision of git: say ./main.py for the module, or {commit[:12]} for the revision"
     with pytest.raises(CommandError, match=told), version(named, "main", repository.top):
