@@ -173,7 +173,7 @@ def _then(ours: CompiledMachine, journal: tuple[Input, ...], was: AnyMachine | N
             return compiled_as(definition, first)
     raise StartError(
         f"run {first.run_id!r} was run on digest {first.digest[:12]!r}, and {ours.definition.name} is "
-        f"{' or '.join(repr(each.digest[:12]) for each in known)}: give the version that it was run on, by "
+        f"{' or '.join(dict.fromkeys(repr(each.digest[:12]) for each in known))}: give the version that it was run on, by "
         "was=Machine, or as MODULE with --machine for this one"
     )
 
