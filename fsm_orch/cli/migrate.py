@@ -19,7 +19,7 @@ from ..proof.versions.every import judge_all
 from ..run.runner import Runner
 from ..store.base import Store
 from . import migrate_all, start
-from .migrate_show import Shown, advice
+from .migrate_show import Shown, advice, renaming
 from .migration import Migration, Way
 from .outcome import AsJson, json_alone
 from .revisions import Version, version
@@ -98,8 +98,10 @@ def migrate(
         if as_json:
             versions = {"machine": now.name, "old": was.digest, "new": now.digest}
             typer.echo(orjson.dumps({**versions, **became}), file=stdout)
-        elif words := advice(before, new, way, is_any_left=is_any_left, is_same=was.digest == now.digest):
-            out.print(Text(words, style="dim"), soft_wrap=True)
+        else:
+            told = advice(before, new, way, is_any_left=is_any_left, is_same=was.digest == now.digest)
+            for words in filter(None, (renaming(was, now, renames) if is_any_left else "", told)):
+                out.print(Text(words, style="dim"), soft_wrap=True)
     if is_any_left:
         raise typer.Exit(1)
 

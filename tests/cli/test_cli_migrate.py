@@ -50,10 +50,7 @@ def stored(repository: Repository) -> Iterator[str]:
 
 
 def test_without_a_store_all_runs_that_could_be_are_judged(repository: Repository) -> None:
-    """In CI it fails if one would be stranded, and each reason is said once, with the way there.
-
-    The commit is named whose worker is needed: by tomorrow, `HEAD` or `main` is another.
-    """
+    """In CI it fails if one would be stranded, and each reason is said once, with the way there and the commit to keep."""
     commit = repository.commit(unrelated="")
     repository.write(flight=source("removed"))
     result = migrate()
@@ -92,6 +89,8 @@ def test_a_name_that_changed_is_said(repository: Repository) -> None:
     assert (1, 0, 2) == (migrate().exit_code, renamed.exit_code, wrong.exit_code)
     assert "--rename biling=invoices: say OLD=NEW, a state of the old version" in wrong.stderr
     assert "States: triage, billing, verify" in wrong.stderr
+    assert "If that is one state under another name, say so: --rename billing=invoices" in migrate().stdout
+    assert "--rename" not in renamed.stdout
     assert (2, True) == (twice.exit_code, "'billing' is 'invoices' already, so say it once" in twice.stderr)
 
 
