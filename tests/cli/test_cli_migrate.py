@@ -50,7 +50,7 @@ def stored(repository: Repository) -> Iterator[str]:
 
 
 def test_without_a_store_all_runs_that_could_be_are_judged(repository: Repository) -> None:
-    """In CI it fails if one would be stranded, and each reason is said once, with the way there and the commit to keep."""
+    """In CI it fails if one would be stranded; each reason is said once, with the way there and the commit to keep."""
     commit = repository.commit(unrelated="")
     repository.write(flight=source("removed"))
     result = migrate()
