@@ -20,7 +20,7 @@ from ..run.migration import Migration, Way
 from ..run.runner import Runner
 from ..store.base import Store
 from . import start
-from .migrate_show import Shown, advice, all_as_json, show_all
+from .migrate_show import Shown, advice, all_as_json, renaming, show_all
 from .outcome import AsJson, json_alone
 from .revisions import Version, version
 from .show import CommandError, complaints, console, interrupted
@@ -98,8 +98,10 @@ def migrate(
         if as_json:
             versions = {"machine": now.name, "old": was.digest, "new": now.digest}
             typer.echo(orjson.dumps({**versions, **became}), file=stdout)
-        elif words := advice(before, new, way, is_any_left=is_any_left, is_same=was.digest == now.digest):
-            out.print(Text(words, style="dim"), soft_wrap=True)
+        else:
+            told = advice(before, new, way, is_any_left=is_any_left, is_same=was.digest == now.digest)
+            for words in filter(None, (renaming(was, now, renames) if is_any_left else "", told)):
+                out.print(Text(words, style="dim"), soft_wrap=True)
     if is_any_left:
         raise typer.Exit(1)
 
@@ -124,7 +126,7 @@ def _way(**given: bool) -> Way:
 def _renames(old: Definition, new: Definition, said: Iterable[str]) -> Renames:
     """Return what is called otherwise in the new version.
 
-    Raises CommandError: if a name is one of neither a state nor a handoff there.
+    Raises CommandError: if a name is one of neither a state nor a handoff there, or has two new ones.
     """
     states, handoffs = dict[str, str](), dict[str, str]()
     for each in said:
@@ -141,7 +143,8 @@ def _renames(old: Definition, new: Definition, said: Iterable[str]) -> Renames:
                 f"Handoffs: {_handoffs(old)}, now {_handoffs(new)}"
             )
         for names in known:
-            names[was] = now
+            if names.setdefault(was, now) != now:
+                raise CommandError(f"--rename {each}: {was!r} is {names[was]!r} already, so say it once")
     return Renames(states, handoffs)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from ..define.definition import Definition
 from ..define.wording import number_of
+from ..kernel.renames import Renames
 from ..proof.versions.verdicts import WORST, Judgement, Verdict
 from ..run.migration import Case, Way
 from .revisions import Version
@@ -130,6 +132,18 @@ def _show(out: Console, case: Case) -> None:
             out.print(hanging(out, f"  {label}: ", why))
 
 
+def renaming(old: Definition, new: Definition, renames: Renames) -> str:
+    """Return how to say what a state is called now; empty if no name is gone, or none has come."""
+    gone = [name for name in old.states if name not in new.states and name not in renames.states]
+    came = [name for name in new.states if name not in old.states and name not in renames.states.values()]
+    if not gone or not came:
+        return ""
+    return (
+        f"Gone: {', '.join(gone)}; new: {', '.join(came)}. If that is one state under another name, say so: "
+        f"--rename {gone[0]}={came[0]}"
+    )
+
+
 def advice(old: Version, target: str, way: Way, *, is_any_left: bool, is_same: bool) -> str:
     """Return what to do next; empty if nothing is.
 
@@ -150,7 +164,7 @@ def advice(old: Version, target: str, way: Way, *, is_any_left: bool, is_same: b
 
 def _worker(old: Version, target: str) -> str:
     before = shlex.quote(old.target)
-    if old.revision is None:
+    if old.commit is None:
         return f"fsm-orch worker {shlex.quote(target)} --also {before} --store ..."
-    tree = f"git worktree add --detach ../old {shlex.quote(old.revision)}"
+    tree = f"git worktree add --detach ../old {old.commit[:12]}"
     return f"{tree} && cd ../old && fsm-orch worker {before} --store ..."

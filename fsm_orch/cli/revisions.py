@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from sysconfig import get_path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from types import ModuleType
 
 from .. import discover
 from ..define.machine import AnyMachine
-from ..errors import DiscoveryError
+from ..errors import DefinitionError, DiscoveryError
 from .show import CommandError
 
 _LIBRARIES = {Path(get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -36,8 +36,8 @@ class Version:
     machine: AnyMachine
     target: str
     """Names it in its own tree."""
-    revision: str | None = None
-    """Of git, as the user named it; None: it is in the tree of today."""
+    commit: str | None = None
+    """A commit of git, since a branch moves on; None: it is in the tree of today."""
 
 
 @contextmanager
@@ -46,23 +46,33 @@ def version(named: str, target: str, root: Path) -> Iterator[Version]:
 
     Args:
         named: a module, as `discover` takes it; or a revision of git such as `main`, `HEAD~1` or `v1.2`, and behind a
-            colon the module in it. A module in this folder comes first.
+            colon the module in it.
         target: the module in a revision that names none.
         root: the folder that names start from.
 
-    Raises CommandError: if it is neither, or the revision imports a module that it does not hold.
+    Raises CommandError: if it is neither, or both, or the revision imports a module that it does not hold.
     Raises DiscoveryError: if the module cannot be imported, or has no such machine.
     Raises DefinitionError: if the machine does not build.
     """
     revision, _, inside = named.partition(":")
-    missing = _missing(named, root)
-    commit = None if missing is None and _is_here(named, root) else _commit(revision, root)
+    missing, commit = _missing(named, root), _commit(revision, root)
+    if commit is not None and missing is None and _is_here(named, root):
+        file = os.path.relpath(discover.modules(named, root)[0].path, root)
+        raise CommandError(
+            f"{named!r} is a module here and a revision of git: say ./{file} for the module, or {commit[:12]} for the "
+            "revision"
+        )
     if commit is not None:
         with _checked_out(commit, root) as (top, scratch):
             target = inside or target
-            yield Version(_imported(target, root, top, scratch, revision), target, revision)
+            with _said_of(revision, scratch):
+                machine = _imported(target, root, top, scratch, revision)
+            yield Version(machine, target, commit)
     elif missing is not None:
-        raise CommandError(f"{missing} Nor is {revision!r} a revision of git here")
+        raise CommandError(
+            f"{missing} Nor is {revision!r} a revision of git here: git log and git tag show those that are "
+            "there. A clone of CI may hold the last commit alone: git fetch --unshallow"
+        )
     else:
         yield Version(discover.machine(named, root), named)
 
@@ -120,6 +130,22 @@ def _checked_out(commit: str, root: Path) -> Iterator[tuple[Path, Path]]:
         _git(top, "read-tree", commit, env=index)
         _git(top, "checkout-index", "--all", f"--prefix={scratch}/tree/", env=index)
         yield top, scratch / "tree"
+
+
+@contextmanager
+def _said_of(revision: str, scratch: Path) -> Iterator[None]:
+    """Name places in a revision by that: the scratch folder is gone when somebody reads of them."""
+    try:
+        yield
+    except DefinitionError as error:
+        findings = [replace(finding, where=_named(finding.where, revision, scratch)) for finding in error.findings]
+        raise DefinitionError(f"{error.subject} of {revision}", findings) from error
+    except DiscoveryError as error:
+        raise DiscoveryError(_named(str(error), revision, scratch)) from error
+
+
+def _named(text: str, revision: str, scratch: Path) -> str:
+    return text.replace(f"{scratch}/", f"{revision}:").replace(str(scratch), revision)
 
 
 def _imported(target: str, root: Path, top: Path, scratch: Path, revision: str) -> AnyMachine:

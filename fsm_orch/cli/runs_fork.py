@@ -85,12 +85,19 @@ def fork_(
 
 
 def _values(run: Folded, at: int, said: Sequence[str]) -> dict[str, Any]:
-    """Return values by field, read by the context of the machine whose reply is changed."""
+    """Return values by field, read by the context of the machine whose reply is changed.
+
+    Raises CommandError: if one is not FIELD=VALUE, or a field has two.
+    """
     machine = run.compiled
     if 1 < at <= len(run.journal):
         machine = levels(machine, run.steps[at - 2], run.journal[at - 1].path)[-1].compiled
     schema = machine.definition.context.model_json_schema(by_alias=False)
-    return dict(_value(schema, each) for each in said)
+    values = [_value(schema, each) for each in said]
+    names = [name for name, _ in values]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise CommandError(f"--set gives {twice[0]!r} two values: say it once")
+    return dict(values)
 
 
 def _value(schema: Mapping[str, Any], said: str) -> tuple[str, Any]:

@@ -18,7 +18,7 @@ from ..store.base import Store
 from . import outcome, runs_difference, start
 from .outcome import WAITS, WITHHELD, AsJson
 from .runs_fold import folded
-from .show import complain, complaints, console, interrupted
+from .show import complain, complaints, console, interrupted, name_of
 from .stored import RunId, StoreUrl, found, journal_of, opened
 
 _Other = Annotated[
@@ -74,6 +74,8 @@ def replay(
         complain(str(made.stopped))
         raise typer.Exit(WITHHELD)
     if made.result.status == "waiting":
+        on = target if other is None else other
+        complain(f"To answer: fsm-orch runs answer {name_of(made.result.run_id)} {on} --store ...")
         raise typer.Exit(WAITS)
 
 

@@ -49,7 +49,8 @@ def _stored(run: Listed, now_s: float) -> _Lines:
     if run.origin is not None:
         yield "fork", fork_of(run).removeprefix("fork ")
         yield "edits", ", ".join(run.origin.edits) or "none"
-        yield "effects", "may be had again" if run.origin.effects else "only what has a recorded reply"
+        is_open = run.origin.effects
+        yield "effects", "may be had again" if is_open else "only what has a recorded reply, or resume --effects begins"
 
 
 def show_journal(out: Console, journal: Sequence[Input], steps: Sequence[Configuration]) -> None:

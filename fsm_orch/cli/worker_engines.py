@@ -64,7 +64,10 @@ def works(name: EngineName, working: Working, url: str | None, stack: ExitStack)
 def _store(working: Working, url: str | None, _: ExitStack) -> Works:
     (first, *rest), deps = working.runners, working.deps
     if url is not None:
-        raise CommandError("the store is the engine, and has its own URL: leave --engine-url out, or give --engine")
+        raise CommandError(
+            "the store is the engine, and has its own URL: leave --engine-url out, or give --engine dbos or temporal "
+            "(the variable FSM_ORCH_ENGINE is --engine-url too)"
+        )
     needed: dict[str, Any] = {} if deps is None else {"deps": deps}
 
     async def drain(grace_s: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
@@ -46,6 +47,7 @@ just been given to a worker that died."""
 REST_S = 60.0
 """Seconds for which a sweep leaves alone what it has started."""
 
+_HOST_PORT = re.compile(r"[^\s/@]+:\d+")
 _AT_ONCE = 10
 """How many requests are sent to Temporal at once, and how many tasks of workflows a worker takes: one that takes more
 than it can do is late for all of them."""
@@ -90,8 +92,8 @@ class TemporalEngine(Generic[C, D]):
         task_queue: of a worker that you have. None: one for each machine.
         grace_s: how long what is under way may take to end, when a worker shuts down.
 
-    Raises StartError: if not one of `url` and `client` is given; a runner has no store, or another one; or dependencies
-        are missing.
+    Raises StartError: if not one of `url` and `client` is given, or the URL is no `HOST:PORT`; a runner has no store,
+        or another one; or dependencies are missing.
     """
 
     def __init__(
@@ -109,6 +111,8 @@ class TemporalEngine(Generic[C, D]):
         self._runners = Runners(runner, also=also, deps=deps)
         if (url is None) == (client is None):
             raise StartError("Temporal is one server: give its url=, HOST:PORT, or the client= that you have")
+        if url is not None and not _HOST_PORT.fullmatch(url):  # it may be a URL with a password, so it is not shown
+            raise StartError("Temporal is named by HOST:PORT, such as localhost:7233: no scheme, user or path")
         self._url, self._client = url, client
         self._queues = {digest: task_queue or queue_of(digest) for digest in self._runners.by_digest}
         self._concurrency, self._activities = concurrency, Activities(self._runners, grace_s)
@@ -196,9 +200,11 @@ class TemporalEngine(Generic[C, D]):
             assert self._url is not None
             try:
                 self._client = await Client.connect(self._url, runtime=_runtime())
-            except (RuntimeError, ValueError):  # which may quote a password
-                shown = self._url.rpartition("@")[2].partition("?")[0]
-                raise StartError(f"Temporal cannot be reached at {shown!r}: it is named by HOST:PORT") from None
+            except (RuntimeError, ValueError) as error:
+                raise StartError(
+                    f"Temporal cannot be reached at {self._url!r}: start it, or name another server by HOST:PORT; "
+                    "one to try things with: temporal server start-dev"
+                ) from error
         return self._client
 
     def _worker(self, client: Client, task_queue: str) -> Worker:

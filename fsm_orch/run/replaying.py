@@ -161,9 +161,10 @@ def _then(ours: CompiledMachine, journal: tuple[Input, ...], was: AnyMachine | N
     for definition in known:
         if definition.digest == first.digest:
             return compiled_as(definition, first)
+    digests = dict.fromkeys(repr(definition.digest[:12]) for definition in known)
     raise StartError(
         f"run {first.run_id!r} was run on digest {first.digest[:12]!r}, and {ours.definition.name} is "
-        f"{' or '.join(repr(each.digest[:12]) for each in known)}: give the version that it was run on, by "
+        f"{' or '.join(digests)}: give the version that it was run on, by "
         "was=Machine, or as MODULE with --machine for this one"
     )
 

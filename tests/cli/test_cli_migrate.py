@@ -50,14 +50,18 @@ def stored(repository: Repository) -> Iterator[str]:
 
 
 def test_without_a_store_all_runs_that_could_be_are_judged(repository: Repository) -> None:
-    """In CI it fails if one would be stranded, and each reason is said once, with the way there."""
+    """In CI it fails if one would be stranded; each reason is said once, with the way there and the commit to keep."""
+    commit = repository.commit(unrelated="")
     repository.write(flight=source("removed"))
     result = migrate()
     said = json.loads(migrate("--json").stdout)
 
     assert (1, "") == (result.exit_code, result.stderr)
     assert "stranded  triage → verify\n  why: state 'verify' is gone" in result.stdout
-    assert "git worktree add --detach ../old HEAD && cd ../old && fsm-orch worker flight:Support" in result.stdout
+    assert (
+        f"git worktree add --detach ../old {commit[:12]} && cd ../old && fsm-orch worker flight:Support"
+        in result.stdout
+    )
     assert ("stranded", "state 'verify' is gone", ["triage", "verify"]) == tuple(
         said["losses"][0][name] for name in ("verdict", "why", "path")
     )
@@ -80,10 +84,14 @@ def test_a_name_that_changed_is_said(repository: Repository) -> None:
     repository.write(flight=source("renamed"))
     renamed = migrate("--rename", "billing=invoices", "--rename", "to_billing=to_invoices")
     wrong = migrate("--rename", "biling=invoices")
+    twice = migrate("--rename", "billing=invoices", "--rename", "billing=triage")
 
     assert (1, 0, 2) == (migrate().exit_code, renamed.exit_code, wrong.exit_code)
     assert "--rename biling=invoices: say OLD=NEW, a state of the old version" in wrong.stderr
     assert "States: triage, billing, verify" in wrong.stderr
+    assert "If that is one state under another name, say so: --rename billing=invoices" in migrate().stdout
+    assert "--rename" not in renamed.stdout
+    assert (2, True) == (twice.exit_code, "'billing' is 'invoices' already, so say it once" in twice.stderr)
 
 
 def test_of_stored_runs_it_only_tells_unless_more_is_asked(repository: Repository, stored: str) -> None:

@@ -61,7 +61,7 @@ def test_a_fork_is_made_and_resumed(cli, desk, monkeypatch):
         f"Nobody drives it. To go on: fsm-orch runs resume f {module} --store ...",
     ]
     assert f"  fork      of {run}, cut after input 4\n  edits     set.cents\n" in shown
-    assert "  effects   only what has a recorded reply\n" in shown
+    assert "  effects   only what has a recorded reply, or resume --effects begins\n" in shown
     assert "  context   query: money\n            cents: 9\n" in shown
     assert "  cuts      1 (count), 4 (tell)\n" in shown
     assert f"nobody drives it; fork of {run}, cut after input 4" in narrow
@@ -100,6 +100,7 @@ def test_a_fork_takes_another_handoff(cli, desk):
         (["--at", "4", "--set", "cents=many"], "wrong_type, cents: Input should be a valid integer"),
         (["--at", "4", "--set", "nothing=1"], "undeclared_write, nothing: not declared by this agent"),
         (["--at", "4", "--set", "cents"], "--set takes FIELD=VALUE, such as answer=Later, not 'cents'"),
+        (["--at", "4", "--set", "cents=9", "--set", "cents=8"], "--set gives 'cents' two values: say it once"),
         (["--at", "1", "--set", "cents=9"], "has no reply at input 1, but 'started'"),
     ],
 )

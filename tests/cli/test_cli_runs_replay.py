@@ -93,6 +93,26 @@ def test_a_replay_that_differs_stops_and_goes_on_with_effects(cli, module, monke
     assert "Same end: done, other kind, answer" in diff.stdout
 
 
+def test_a_replay_that_waits_for_a_human_says_how_to_answer(cli, write):
+    """The human of the run has answered it, and is asked again here."""
+    module = write("""
+        from fsm_orch import *
+
+        class Ticket(Context):
+            query: str
+
+        class Asks(Machine[Ticket]):
+            ask = State(HumanAgent("Pay?", reads=Ticket.query), initial=True)
+            paid, human = Final(), Final(fallback=True)
+            yes, no = ask.to(paid, "pay"), ask.to(human, "do not")
+    """)
+    assert cli.invoke(app, ["run", module, "a cup", *STORE, "--json"]).exit_code == 3
+    result = cli.invoke(app, ["runs", "replay", run_id(cli), module, *STORE, "--id", "f"])
+
+    assert result.exit_code == 3
+    assert f"To answer: fsm-orch runs answer f {module} --store ..." in result.stderr
+
+
 def test_a_replay_as_json_has_result_difference_and_what_was_withheld(cli, module, monkeypatch):
     """One object, and nothing beside it on stdout."""
     sorts(monkeypatch, "order")

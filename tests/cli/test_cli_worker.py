@@ -114,6 +114,8 @@ def test_without_a_factory_dependencies_are_opened_once(write: Callable[[str], s
         (("--deps", "{name}:nothing"), "No function 'nothing' in '{name}'"),
         (("--deps", "{name}:not_a_function"), "No function 'not_a_function' in '{name}'"),
         (("--store", "sqlite:////nowhere/runs.db"), "the file cannot be opened"),
+        (("--engine-url", "h:1"), "(the variable FSM_ORCH_ENGINE is --engine-url too)"),
+        (("--engine", "temporal", "--engine-url", "postgresql://root:hunter2@h/d"), "Temporal is named by HOST:PORT"),
         (("--engine", "temporal"), "Temporal is a server: say where, by --engine-url HOST:PORT"),
         (("--engine-url", "postgresql://root:hunter2@h/d"), "leave --engine-url out, or give --engine"),
         (("--engine", "dbos"), "and the store is not there: give --engine-url"),

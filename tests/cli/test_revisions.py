@@ -13,7 +13,7 @@ from fsm_orch import discover
 from fsm_orch.cli.revisions import version
 from fsm_orch.cli.show import CommandError
 from fsm_orch.define.machine import AnyMachine
-from fsm_orch.errors import DiscoveryError
+from fsm_orch.errors import DiscoveryError, FsmError
 from fsm_orch.kernel.engine import judged
 
 HELPER = "LIMIT = {limit}\n"
@@ -61,13 +61,13 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo
 
 def test_a_revision_and_today_are_two_machines_of_one_name(repository: Repository) -> None:
     """Each has its own code, and that of what it imports; the name is the same, since the digest holds it."""
-    repository.commit(shops__shop=shop(), shops__helper=HELPER.format(limit=1), tag="v1")
+    commit = repository.commit(shops__shop=shop(), shops__helper=HELPER.format(limit=1), tag="v1")
     repository.write(shops__shop=shop("closed"), shops__helper=HELPER.format(limit=100))
     new = discover.machine("shops.shop", repository.top)
     with version("v1", "shops.shop", repository.top) as old:
         was, now = (is_small(machine) for machine in (old.machine, new))
 
-    assert ("Shop", "shops.shop", "v1") == (old.machine.__name__, old.machine.__module__, old.revision)
+    assert ("Shop", "shops.shop", commit) == (old.machine.__name__, old.machine.__module__, old.commit)
     assert ({"answered", "human"}, {"closed", "human"}) == ({*old.machine.definition.finals}, {*new.definition.finals})
     assert (False, True) == (was, now)
 
@@ -152,18 +152,47 @@ def test_a_folder_below_the_top_stands_for_itself(repository: Repository) -> Non
         assert old.machine is not new
 
 
-def test_a_module_in_this_folder_comes_before_a_branch(repository: Repository) -> None:
-    """A branch that is called as a library is, such as `test`, is a branch."""
-    repository.commit(tag="json", main=shop(package=""), helper=HELPER.format(limit=1))
-    with version("main", "main", repository.top) as module, version("json", "main", repository.top) as branch:
-        assert (None, "json") == (module.revision, branch.revision)
+def test_a_branch_may_be_called_as_a_library_is(repository: Repository) -> None:
+    """Such as `test`, or `json`: nobody has a machine there."""
+    commit = repository.commit(tag="json", main=shop(package=""), helper=HELPER.format(limit=1))
+    with version("json", "main", repository.top) as branch:
+        assert commit == branch.commit
+
+
+@pytest.mark.parametrize("named", ["main", "main:Shop"])
+def test_what_is_a_module_and_a_revision_is_asked_back(repository: Repository, named: str) -> None:
+    """With `main.py` beside the branch `main`, today's version would be held against itself, and all would be well."""
+    commit = repository.commit(main=shop(package=""), helper=HELPER.format(limit=1))
+    told = f"is a module here and a revision of git: say ./main.py for the module, or {commit[:12]} for the revision"
+    with pytest.raises(CommandError, match=told), version(named, "main", repository.top):
+        pass
+    with version("./main.py", "main", repository.top) as module, version(commit[:12], "main", repository.top) as branch:
+        assert (None, commit) == (module.commit, branch.commit)
+
+
+def test_a_place_in_a_revision_is_named_by_it(repository: Repository) -> None:
+    """Nobody can look at the scratch folder once it is said."""
+    repository.commit(
+        syntax="class Shop(", builds=shop(package="").replace("initial=True", "initial=False"), helper="LIMIT = 1"
+    )
+    for target, problem in {
+        "syntax": "SyntaxError at HEAD:syntax.py:1",
+        "builds": r"Shop of HEAD does not build: 1 finding\nFSM101 HEAD:builds.py:\d+\n",
+        "nowhere": "No module, file or folder 'nowhere' in HEAD or on the Python path",
+    }.items():
+        with pytest.raises(FsmError, match=problem) as raised, version("HEAD", target, repository.top):
+            pass
+        assert "fsm_orch_" not in str(raised.value)
 
 
 @pytest.mark.parametrize("named", ["nowhere", "HEAD~7", "-h", "--exec=x:main", ":main", ""])
 def test_what_is_neither_is_said(repository: Repository, named: str) -> None:
     """No word of it is an option of git."""
     repository.commit(main=shop(package=""), helper=HELPER.format(limit=1))
-    with pytest.raises(CommandError, match="revision of git here"), version(named, "main", repository.top):
+    with (
+        pytest.raises(CommandError, match="revision of git here: git log and git tag show"),
+        version(named, "main", repository.top),
+    ):
         pass
 
 

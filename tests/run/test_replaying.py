@@ -113,8 +113,10 @@ async def test_another_version_is_given_what_the_old_one_has_recorded() -> None:
     store, old, new = MemoryStore(), version(), version(has_check=True)
     await Runner(old, model=ScriptedModel(ANSWERS), store=store).run(Question(text="q"), run_id="p")
     runner = Runner(new, model=ScriptedModel(ANSWERS), store=store)
-    with pytest.raises(StartError, match=r"was run on digest .* give the version that it was run on, by was="):
-        await runner.replay_run("p")
+    with pytest.raises(
+        StartError, match=r"was run on digest '\w+', and \w+ is '\w+': give the version that it was run on, by was="
+    ):
+        await runner.replay_run("p", was=new)  # as the command does without --machine
     replay = await runner.replay_run("p", was=old, new_id="f")
     cut = await Runner(new, model=ScriptedModel(ANSWERS), store=store).replay_run("p", was=old, at=2)
 
