@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from support.provider import KEY, Provider
+from support.provider import KEY, Provider, Received
 
 SCRIPT = Path(sys.executable).with_name("fsm-orch")
 PATIENCE_S = 120.0
@@ -86,9 +86,12 @@ def serving(*, takes_s: float = 0.0) -> Iterator[Provider]:
 
 def asked(provider: Provider) -> Counter[str]:
     """Return how often a model was asked for each run, which says its name as `<name>`."""
-    return Counter(
-        name for name in (str(each.body).partition("<")[2].partition(">")[0] for each in provider.completions) if name
-    )
+    return Counter(name for name in map(named, provider.completions) if name)
+
+
+def named(received: Received) -> str:
+    """Return the name of the run that sent a request, which says it as `<name>`; or nothing."""
+    return str(received.body).partition("<")[2].partition(">")[0]
 
 
 def wait_until(holds: Callable[[], Any], why: Callable[[], str] = str) -> Any:
