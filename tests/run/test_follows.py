@@ -90,16 +90,13 @@ def size(result: RunResult[Any]) -> int:
 
 
 async def test_a_journal_does_not_grow_with_its_conversation() -> None:
-    """The thirtieth run of a conversation is stored in as many bytes as the second, and its model hears all of it.
-
-    Six of its numbers have a digit more: of the run, the run before it, what it says, how much it heard, and twice how
-    much its model was sent.
-    """
+    """The thirtieth run of a conversation is stored in as many bytes as the second, and its model hears all of it."""
     model, copied = answers(), answers()
     second = await talked(Runner(Talk, model=answers(), store=MemoryStore(), clock=still), 2)
     last = await talked(Runner(Talk, model=model, store=MemoryStore(), clock=still), 30)
     whole = await talked(Runner(Talk, model=copied, clock=still), 30)
 
+    # a digit more for the run, the one before it, what it says and has heard, and twice for what its model is sent
     assert size(second) + 6 == size(last)
     assert size(whole) > 5 * size(last)
     assert whole.messages == last.messages
