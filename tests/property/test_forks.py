@@ -214,7 +214,7 @@ def _calls(
     return found
 
 
-@in_both_lanes(few=12, many=300)
+@in_both_lanes(few=12, many=200)
 def test_every_fork_of_a_random_nest_goes_on(examples: int) -> None:
     """So it is at three levels, whatever is asked in them: a fork goes on in the kernel, and every theorem holds."""
 

@@ -17,6 +17,7 @@ from fsm_orch.store.sql.appends import Appends
 from fsm_orch.store.sql.claims import Claims
 from fsm_orch.store.sql.dialect import Statement
 from fsm_orch.store.sql.inbox import Inbox
+from fsm_orch.store.sql.rebindings import Rebindings
 from fsm_orch.store.sql.session import Session
 from fsm_orch.store.sql.tables import ready
 from fsm_orch.store.sql.url import opened
@@ -82,7 +83,7 @@ class _Inline(SqlStore):
         texts = {each.name: getattr(self._statements, each.name) for each in fields(self._statements)}
         self._statements = replace(self._statements, **{name: _timed(text) for name, text in texts.items()})
         parts = self._statements, self._database.driver
-        self._inbox = Inbox(*parts, self._coded)
+        self._inbox, self._rebindings = Inbox(*parts, self._coded), Rebindings(*parts)
         self._claims = Claims(*parts, self._owner, self._coded, self._inbox)
         self._appends = Appends(*parts, self._owner, self._coded)
         self._play = Works(self._appends, self._claims).play
