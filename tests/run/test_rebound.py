@@ -331,4 +331,4 @@ async def test_what_was_drained_in_the_midst_of_it_is_not_begun_by_a_version_tha
     (case,) = [case async for case in migration.cases()]
 
     assert (["r:0"], "snapshot", "") == (DONE, case.judged.verdict, case.done)
-    assert "now it would be again, and must not" in case.judged.why
+    assert "it would act again, and must not" in case.judged.why

@@ -42,7 +42,7 @@ def _due(
                 yield f"{theirs.name!r} may have acted, and could not be repeated then: now it would act again"
             elif _was_repeatable(mine) and theirs.acts_once:
                 # its worker may have been drained in the midst of it, and let the run go as one that may act again
-                yield f"{theirs.name!r} may have acted, and could be repeated then: now it would be again, and must not"
+                yield f"{theirs.name!r} may have acted, and could be repeated then: it would act again, and must not"
             continue
         assert before.now.visit is not None  # something is due in it
         asked = before.now.visit.asks[effect.ask].request

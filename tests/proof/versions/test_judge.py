@@ -69,7 +69,7 @@ def test_code_that_may_be_repeated_no_longer_does_not_go_on_where_it_may_have_ac
     found = [judge(old, new, journal[:cut]) for cut in range(1, 5)]
 
     assert ["continues"] * 3 + ["snapshot"] == [each.verdict for each in found]
-    assert "'verify' may have acted, and could be repeated then: now it would be again, and must not" == found[-1].why
+    assert "'verify' may have acted, and could be repeated then: it would act again, and must not" == found[-1].why
 
 
 def test_a_renamed_state_strands_nobody() -> None:
