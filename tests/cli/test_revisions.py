@@ -122,11 +122,11 @@ def test_in_a_hook_of_git_a_revision_is_of_this_folder(
     repository: Repository, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
     """Git tells its hooks where it works, by variables that would mislead it in another folder."""
-    repository.commit(src__shop=shop(package=""), src__helper=HELPER.format(limit=1))
+    commit = repository.commit(src__shop=shop(package=""), src__helper=HELPER.format(limit=1))
     monkeypatch.setenv("GIT_DIR", wrong)
     monkeypatch.setenv("GIT_INDEX_FILE", wrong)
     with version("HEAD", "shop", repository.top / "src") as old:
-        assert "HEAD" == old.revision
+        assert (commit, "shop") == (old.commit, old.target)
 
 
 def test_a_module_that_came_later_is_no_module_of_a_revision(repository: Repository) -> None:
