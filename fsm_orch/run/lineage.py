@@ -11,8 +11,8 @@ from ..errors import StepError
 from ..kernel.begin import compiled_as
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
+from ..kernel.rebinding import rebound_all
 from ..kernel.step import fold
-from ..proof.versions.rebinding import rebound_all
 from ..store.base import Store
 from ..store.rebound import as_followed, since
 from ..store.values import Head, Listed, Rebound

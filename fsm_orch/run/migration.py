@@ -17,11 +17,11 @@ from ..errors import FsmError, StepError
 from ..kernel.begin import compiled_as
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
+from ..kernel.rebinding import rebound
 from ..kernel.renames import Renames, renamed
 from ..kernel.step import fold
 from ..kernel.terms import Terms
 from ..proof.versions.judge import judge
-from ..proof.versions.rebinding import rebound
 from ..proof.versions.verdicts import Judged
 from ..store.base import Store
 from ..store.rebound import as_rebound

@@ -15,9 +15,8 @@ from ..kernel.begin import compiled_as
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
+from ..kernel.rebinding import rebound_all
 from ..kernel.step import fold
-from ..proof.versions.judge import judge
-from ..proof.versions.rebinding import rebound_all
 from ..store.base import Store
 from . import given, going_on, start
 from .compared import Difference, difference, went
@@ -177,6 +176,8 @@ def _begun(driver: Driver, then: CompiledMachine, journal: tuple[Input, ...], at
     ours, kept = driver.compiled.definition, journal[: max(at, 1)]
     run_id = fold(then, journal[:1]).run_id
     if then.definition.digest != ours.digest:
+        from ..proof.versions.judge import judge  # noqa: PLC0415 - loads the explorer, and is wanted by few
+
         judged = judge(then, driver.compiled, kept)
         if judged.verdict != "continues":
             raise StartError(

@@ -26,13 +26,14 @@ from fsm_orch.kernel.due import due
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.engine import judged as guard_answer
 from fsm_orch.kernel.inputs import Input, Replied, Started
+from fsm_orch.kernel.rebinding import rebound_all
 from fsm_orch.kernel.records import HandedOff
+from fsm_orch.kernel.renames import Renames
 from fsm_orch.kernel.step import fold, step
 from fsm_orch.proof.explore.automata import BROKEN, automaton
 from fsm_orch.proof.explore.exploration import explore
 from fsm_orch.proof.versions.every import judge_all
 from fsm_orch.proof.versions.judge import judge
-from fsm_orch.proof.versions.rebinding import Renames, rebound_all
 from fsm_orch.testing import Tape, TheoremChecker, tapes
 
 MAKERS: tuple[Any, ...] = (build, partial(nest, depth=2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fsm_orch import Context, Final, HumanAgent, Limits, LLMAgent, Machine, State, Visit, at_most, guard, never
-from fsm_orch.proof.versions.rebinding import Renames
+from fsm_orch.kernel.renames import Renames
 
 SHOP = """
 class Ticket(Context):

@@ -14,7 +14,7 @@ from ...define.changes import journaled, values_of
 from ...define.context import Context
 from ...errors import ContextError
 from ...kernel.configuration import Configuration, VisitLog
-from .rebinding import NO_RENAMES, Renames
+from ...kernel.renames import NO_RENAMES, Renames
 
 
 class Differs(NamedTuple):

@@ -13,7 +13,7 @@ from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.states import Final
 from ...kernel.engine import CompiledMachine, CompiledState
-from .rebinding import Renames
+from ...kernel.renames import Renames
 
 
 def doubts(

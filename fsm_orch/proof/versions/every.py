@@ -18,6 +18,7 @@ from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input
 from ...kernel.records import HandedOff
+from ...kernel.renames import NO_RENAMES, Renames
 from ...kernel.requests import RunPart
 from ...limits import Limits
 from ..explore.automata import BROKEN
@@ -26,7 +27,6 @@ from .contexts import fits, lost_at_start
 from .doubts import doubts, parts_of
 from .joint import Both, Joint
 from .kept import loosened, unpriced
-from .rebinding import NO_RENAMES, Renames
 from .standing import why_not
 from .trail import Passed
 from .verdicts import WORST, Judgement, Loss, Verdict

@@ -23,6 +23,8 @@ from ...kernel.begin import started
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine, GuardAnswer
 from ...kernel.inputs import CallReserved, Input, Replied, Started
+from ...kernel.rebinding import rebound, shares_kept
+from ...kernel.renames import Renames
 from ...kernel.step import step
 from ...limits import Limits
 from ..explore.adversary import Adversary, FullAdversary
@@ -36,7 +38,6 @@ from ..explore.uses import Spoken
 from .alike import difference
 from .contexts import joined
 from .owed import why_not_due
-from .rebinding import Renames, rebound, shares_kept
 from .same_guard import aliases, under
 
 

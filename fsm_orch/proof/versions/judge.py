@@ -16,14 +16,15 @@ from ...kernel.begin import compiled_as
 from ...kernel.configuration import Configuration
 from ...kernel.engine import CompiledMachine
 from ...kernel.inputs import Input, Replied, Started
+from ...kernel.rebinding import rebound
 from ...kernel.records import Record, VisitStarted
+from ...kernel.renames import NO_RENAMES, Renames
 from ...kernel.step import step
 from ...messages import REDACTED
 from .alike import difference
 from .contexts import may_look_at
 from .kept import loosened, unpriced
 from .owed import why_not_due
-from .rebinding import NO_RENAMES, Renames, rebound
 from .standing import why_not
 from .trail import Tracker, Trail
 from .verdicts import Judged, Verdict

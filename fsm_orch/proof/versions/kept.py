@@ -8,9 +8,9 @@ from functools import lru_cache
 from ...define.definition import Definition
 from ...define.policies import Policy
 from ...define.rules.start import cost_limits
+from ...kernel.renames import NO_RENAMES, Renames
 from ...limits import Limits
 from ..explore.exploration import explore
-from .rebinding import NO_RENAMES, Renames
 
 _ROOM = 20_000
 """The most configurations that are looked at; beyond them nobody knows."""

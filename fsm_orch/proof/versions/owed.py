@@ -12,11 +12,11 @@ from ...kernel.configuration import Configuration
 from ...kernel.due import due
 from ...kernel.effects import Act, UseTool
 from ...kernel.engine import CompiledMachine
+from ...kernel.renames import NO_RENAMES, Renames
 from ...kernel.requests import AskHuman as AskedHuman
 from ...kernel.requests import UseTool as AskedTool
 from ...kernel.tree import levels
 from .contexts import own_and_others, type_of
-from .rebinding import NO_RENAMES, Renames
 
 
 def why_not_due(

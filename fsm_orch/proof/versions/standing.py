@@ -16,8 +16,8 @@ from ...define.states import Final, State
 from ...define.wording import number_of
 from ...errors import ContextError
 from ...kernel.configuration import Configuration
+from ...kernel.renames import NO_RENAMES, Renames
 from ...kernel.requests import AskHuman, RunPart, UseTool
-from .rebinding import NO_RENAMES, Renames
 from .trail import Trail, fields_for
 
 

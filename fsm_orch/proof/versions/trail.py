@@ -15,10 +15,10 @@ from ...errors import ContextError
 from ...kernel.configuration import Configuration
 from ...kernel.engine import judged
 from ...kernel.records import HandedOff, Record
+from ...kernel.renames import NO_RENAMES, Renames
 from ...kernel.requests import RunPart
 from ..explore.automata import BROKEN, Automaton, automaton
 from ..explore.uses import begun
-from .rebinding import NO_RENAMES, Renames
 
 
 class Passed(NamedTuple):

@@ -11,10 +11,10 @@ from fsm_orch.kernel import inputs
 from fsm_orch.kernel.begin import started
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
+from fsm_orch.kernel.rebinding import rebound
 from fsm_orch.kernel.requests import AskHuman, RunPart, UseTool
 from fsm_orch.proof.versions.every import judge_all
 from fsm_orch.proof.versions.judge import judge
-from fsm_orch.proof.versions.rebinding import rebound
 
 OLD = trip()
 HUMAN = AskHuman(question="Book it?", form={})

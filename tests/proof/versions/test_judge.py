@@ -12,8 +12,8 @@ from fsm_orch.kernel import inputs
 from fsm_orch.kernel.begin import started
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.inputs import Input
+from fsm_orch.kernel.renames import Renames
 from fsm_orch.proof.versions.judge import judge
-from fsm_orch.proof.versions.rebinding import Renames
 from fsm_orch.proof.versions.verdicts import Judged
 
 

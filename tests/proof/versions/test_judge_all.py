@@ -7,8 +7,8 @@ from support.versions import TO_INVOICES, shop
 
 from fsm_orch import Context, Final, Limits, Machine, State, Visit
 from fsm_orch.kernel.engine import CompiledMachine
+from fsm_orch.kernel.renames import Renames
 from fsm_orch.proof.versions.every import judge_all
-from fsm_orch.proof.versions.rebinding import Renames
 from fsm_orch.proof.versions.verdicts import Judgement
 
 

@@ -10,16 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from ...amounts import Amount, Price
-from ...define.definition import Definition
-from ...define.worst import machines_in, shares_of
-from ...errors import StepError
-from ...kernel.inputs import Input, Started
-from ...kernel.renames import NO_RENAMES, Renames, renamed
-from ...kernel.terms import read_prices, read_shares, terms
-from ...limits import Limits
-
-__all__ = ["NO_RENAMES", "Renames", "calls_in", "rebound", "rebound_all", "shares_kept"]
+from ..amounts import Amount, Price
+from ..define.definition import Definition
+from ..define.worst import machines_in, shares_of
+from ..errors import StepError
+from ..limits import Limits
+from .inputs import Input, Started
+from .renames import NO_RENAMES, Renames, renamed
+from .terms import read_prices, read_shares, terms
 
 
 def rebound(definition: Definition, event: Input, renames: Renames = NO_RENAMES) -> Input:
