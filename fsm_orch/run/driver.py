@@ -127,7 +127,9 @@ class Driver:
     async def _has_come(self, store: Store, run: Run) -> bool:
         """Let go of a run that waits, unless something has come for it. Return whether that is folded."""
         while True:
-            news = await let_go(store, run.now.run_id, run.epoch, is_open=bool(run.is_open), unless_news=True)
+            # while its process ends nothing is folded here: what comes is for whoever has it next
+            unless_news = not run.is_stopping
+            news = await let_go(store, run.now.run_id, run.epoch, is_open=bool(run.is_open), unless_news=unless_news)
             if news is None:
                 return False
             run.come_back()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fsm_orch.cli.migration import Case, Migration
 from support.databases import KINDS, rows_of, url_of
 from support.in_flight import journals, model, put_all, source, to_the_end
 from support.repository import Repository
@@ -21,6 +20,7 @@ from fsm_orch.cli import app
 from fsm_orch.cli.revisions import version
 from fsm_orch.errors import Drifted, StepError
 from fsm_orch.kernel.renames import Renames
+from fsm_orch.run.migration import Case, Migration
 from fsm_orch.store.sql import SqlStore
 
 RENAMES = ("--rename", "billing=invoices", "--rename", "to_billing=to_invoices")
