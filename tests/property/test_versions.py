@@ -128,7 +128,7 @@ def broken(compiled: CompiledMachine, journal: list[Input]) -> set[Policy]:
     return found
 
 
-@in_both_lanes(few=20, many=700)
+@in_both_lanes(few=20, many=300)
 def test_what_is_judged_to_continue_goes_on_to_an_end(examples: int) -> None:
     """A run that continues is owed the same in the new version, and comes to a declared end, with all theorems."""
     verdicts = Counter[str]()
@@ -155,7 +155,7 @@ def test_what_is_judged_to_continue_goes_on_to_an_end(examples: int) -> None:
     assert {"continues", "snapshot", "stranded"} <= verdicts.keys(), verdicts
 
 
-@in_both_lanes(few=16, many=250)
+@in_both_lanes(few=16, many=120)
 def test_where_all_continue_every_run_does(examples: int) -> None:
     """No run, cut after whatever input, is lost where the exploration says that none can be."""
     verdicts = Counter[bool]()
@@ -176,7 +176,7 @@ def test_where_all_continue_every_run_does(examples: int) -> None:
     assert verdicts[True], verdicts
 
 
-@in_both_lanes(few=30, many=800)
+@in_both_lanes(few=30, many=400)
 def test_of_a_small_machine_no_run_is_lost_after_any_input(examples: int) -> None:
     """Where all continue each run does, after each of its inputs; it ends with what is proved of the new version."""
     seen = Counter[bool]()
