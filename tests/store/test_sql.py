@@ -28,8 +28,9 @@ from fsm_orch import Runner, ScriptedModel
 from fsm_orch.errors import StartError, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
-from fsm_orch.store import Head, store_at
+from fsm_orch.store import Head, Rebound, store_at
 from fsm_orch.store.sql import SqlStore, tables
+from fsm_orch.store.sql.dialect import Statement
 from fsm_orch.store.sql.schema import VERSION_TABLE, metadata
 from fsm_orch.store.sql.statements import statements
 from fsm_orch.store.sql.url import opened
@@ -557,3 +558,28 @@ async def test_forks_that_nobody_asked_for_slow_no_worker(tmp_path: Path) -> Non
     connection.close()
 
     assert any("USING INDEX fsm_runs_running" in row[3] for row in plan), plan
+
+
+@KINDS
+async def test_runs_that_were_never_rebound_cost_one_statement(kind: str, tmp_path: Path) -> None:
+    """A list, a look and a journal ask for rebindings only where there are some."""
+    store, asked = SqlStore(url_of(kind, tmp_path)), list[Statement]()
+    for run in "ab":
+        await store.append(run, 0, [inputs.Started(run_id=run, context={}, digest="d")], HEAD, epoch=1)
+        await store.release(run, epoch=1)
+    session: Any = store._writer._session
+    rows = session.rows
+    session.rows = lambda statement, values: asked.append(statement) or rows(statement, values)
+
+    async def counts() -> list[int]:
+        found = []
+        for ask in (store.list(), store.claimable(["d"], expired_before=0.0), store.load("a"), store.load("b")):
+            asked.clear()
+            await ask
+            found.append(len(asked))
+        return found
+
+    assert [1, 1, 1, 1] == await counts()
+    await store.rebind("a", Rebound(was="d", digest="d", inputs=1))
+    assert [2, 2, 2, 1] == await counts()
+    store.close()

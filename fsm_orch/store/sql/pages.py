@@ -12,7 +12,7 @@ from sqlalchemy.sql import ClauseElement, ColumnElement
 from ...errors import StoreError
 from ..values import RELEASED, Head, Listed, Origin, Rebound
 from .dialect import Statement, among, bound, is_alive, now, text_of
-from .schema import CANCELS, NEWS, OPEN, RUNNING, posts, runs, workers
+from .schema import CANCELS, NEWS, OPEN, RUNNING, posts, rebindings, runs, workers
 
 
 @cache  # it is compiled in the writer's thread, where appends wait for it
@@ -46,6 +46,7 @@ def _columns(dialect: str) -> tuple[ColumnElement[Any], ...]:
     return (
         *(r.id, r.state, r.status, r.hops, r.tokens, r.expires_at, r.digest, r.thread_id, r.tenant, r.position),
         *(r.epoch, r.owner, sa.and_(OPEN, is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at, r.origin),
+        sa.exists().where(rebindings.c.run_id == r.id),  # what most runs have not is asked for apart
     )
 
 
@@ -90,7 +91,7 @@ def listed(row: tuple[Any, ...], rebound: tuple[Rebound, ...]) -> Listed:
         rebound: to what its run was rebound.
     """
     run_id, state, status, hops, tokens, expires_at, digest, thread_id, tenant, inputs, epoch, owner, *rest = row
-    is_driven, is_cancel_asked, began_at, stored_at, origin = rest
+    is_driven, is_cancel_asked, began_at, stored_at, origin, _ = rest
     return Listed(
         run_id=run_id,
         head=Head(state, status, hops, tokens, expires_at),

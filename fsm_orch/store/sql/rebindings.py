@@ -40,10 +40,10 @@ class Rebindings:
         """Return rows of a list, with what is kept here.
 
         Args:
-            read: reads one of them.
+            read: reads one of them; the last column says whether its run was rebound.
         """
-        found = self.of(session, [row[0] for row in rows])
-        return [read(row, found[row[0]]) for row in rows]
+        found = self.of(session, [row[0] for row in rows if row[-1]])
+        return [read(row, found.get(row[0], ())) for row in rows]
 
     def rebind(self, session: Session, run_id: str, to: Rebound) -> StoreError | None:
         """Have a run go on with another version of its machine. Return why it may not; None: it does."""

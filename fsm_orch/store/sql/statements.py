@@ -28,6 +28,7 @@ class Statements:
     add_input: Statement
     kept: Statement
     load: Statement
+    """A journal, each input with whether its run was rebound."""
     add_response: Statement
     drop_responses: Statement
     responses: Statement
@@ -104,7 +105,9 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .where(inputs.c.run_id == bound("run_id"), inputs.c.position >= bound("start"))
         .order_by(inputs.c.position)
         .limit(bound("count")),
-        "load": sa.select(inputs.c.body).where(inputs.c.run_id == bound("run_id")).order_by(inputs.c.position),
+        "load": sa.select(inputs.c.body, sa.exists().where(rebindings.c.run_id == bound("run_id")))
+        .where(inputs.c.run_id == bound("run_id"))
+        .order_by(inputs.c.position),
         "add_response": insert(responses).on_conflict_do_nothing(),
         "drop_responses": sa.delete(responses).where(responses.c.run_id == bound("run_id")),
         "responses": sa.select(responses.c.run_id, responses.c.key, responses.c.request, responses.c.body)

@@ -185,8 +185,9 @@ class SqlStore:
         # here and below without `self`: the writer holds what it did last, and would hold a store that is forgotten
         def load(session: Session) -> tuple[Input, ...]:
             rows = session.rows(sql.load, of)
-            journal = tuple(coded.input(run_id, position, body) for position, (body,) in enumerate(rows))
-            return as_rebound(journal, rebindings.of(session, [run_id])[run_id])
+            journal = tuple(coded.input(run_id, position, body) for position, (body, _) in enumerate(rows))
+            is_rebound = bool(rows and rows[0][1])
+            return as_rebound(journal, rebindings.of(session, [run_id])[run_id]) if is_rebound else journal
 
         journal: tuple[Input, ...] = await self._do(load)
         return journal
