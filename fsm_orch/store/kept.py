@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
 from msgspec.structs import replace
 
-from ..kernel.inputs import Input, Started
+from ..kernel.inputs import Answered, Input, Started
 from .rebound import Bound
-from .values import RELEASED, Head, Listed, News, Origin, PaidResponse, Post, Rebound
+from .values import RELEASED, Claim, Head, Listed, News, Origin, PaidResponse, Post, Rebound
 
 
 @dataclass
@@ -34,10 +35,49 @@ class Kept:
     @property
     def digest(self) -> str:
         """The digest of the definition with which it goes on."""
-        if self.rebound:
-            return self.rebound[-1].digest
+        return self.rebound[-1].digest if self.rebound else self.first.digest
+
+    @property
+    def first(self) -> Started:
+        """Its first input; without any field of its own if it began with something else."""
         first = self.journal[0]
-        return first.digest if isinstance(first, Started) else ""
+        return first if isinstance(first, Started) else Started(run_id="", context={})
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has ended."""
+        return self.head.status == "finished"
+
+    def extend(self, inputs: Sequence[Input], head: Head, responses: Sequence[PaidResponse], *, at: float) -> None:
+        """Go on with inputs.
+
+        Args:
+            at: seconds of the epoch.
+        """
+        if head.hops != self.head.hops:  # the visit that they were for has ended
+            self.responses.clear()
+        for response in responses:
+            self.responses.setdefault(response.key, response)
+        self.journal.extend(inputs)
+        ids = {event.id for event in inputs if isinstance(event, Answered)}
+        self.folded.update(question for question, post in self.posts.items() if post.id in ids)
+        self.head, self.stored_at = head, at
+
+    def claim(self, run_id: str, owner: str) -> Claim:
+        """Be an owner's from now on, in a new epoch; nothing changes if it has ended."""
+        before = None if self.is_finished else self.owner
+        if not self.is_finished:
+            self.owner, self.epoch = owner, self.epoch + 1
+        return Claim(
+            epoch=self.epoch,
+            head=self.head,
+            inputs=len(self.journal),
+            taken_from=before,
+            news=self.news(run_id),
+            responses=tuple(self.responses.values()),
+            stored_at=self.stored_at,
+            origin=self.origin,
+        )
 
     def bound(self, *, is_alive: bool) -> Bound:
         """Return what is asked of it when it is to be rebound.
@@ -59,12 +99,6 @@ class Kept:
         self.owner, self.epoch = self.bound(is_alive=False).left_to, self.epoch + 1
         self.head = replace(self.head, state=to.renames.state(self.head.state))
         self.rebound += (to,)
-
-    @property
-    def first(self) -> Started:
-        """Its first input; without any field of its own if it began with something else."""
-        first = self.journal[0]
-        return first if isinstance(first, Started) else Started(run_id="", context={})
 
     def is_before(self, moment: float) -> bool:
         """Return whether it began and was last stored before a moment."""
@@ -100,7 +134,7 @@ class Kept:
             inputs=len(self.journal),
             epoch=self.epoch,
             owner=None if self.owner == RELEASED else self.owner,
-            is_driven=is_alive and self.head.status != "finished",
+            is_driven=is_alive and not self.is_finished,
             is_cancel_asked=self.is_cancel_asked,
             began_at=self.began_at,
             stored_at=self.stored_at,

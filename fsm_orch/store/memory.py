@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from ..amounts import NOTHING, Amount
 from ..clock import Clock
-from ..kernel.inputs import Answered, Input
+from ..kernel.inputs import Input
 from .base import PAGE
 from .kept import Kept, asks_until
 from .rebound import as_rebound, is_done, objection
@@ -94,11 +94,8 @@ class MemoryStore:
             accounts = moved(self._accounts, holds)
             if kept is None:
                 kept = Kept(next(self._count), owner, epoch, head, self._wall_clock(), 0.0)
-                self._kept[run_id] = kept
             self._accounts |= accounts
-            self._extend(kept, inputs[count:], head, responses)
-            if head.status == "finished":
-                self._end(run_id)
+            self._extend(run_id, kept, inputs[count:], head, responses)
 
     async def fork(self, run_id: str, origin: Origin, inputs: Sequence[Input], head: Head) -> None:
         """Store a new run with its whole journal, which nobody owns.
@@ -111,10 +108,7 @@ class MemoryStore:
                     raise run_id_taken(run_id, len(kept.journal))
                 return
             kept = Kept(next(self._count), None, UNCLAIMED, head, self._wall_clock(), 0.0, origin=origin)
-            self._kept[run_id] = kept
-            self._extend(kept, inputs, head, ())
-            if head.status == "finished":
-                self._end(run_id)
+            self._extend(run_id, kept, inputs, head, ())
 
     def _checked(self, run_id: str, start: int, inputs: Sequence[Input], owned: tuple[str | None, int]) -> Kept | None:
         """Return what is kept of a run.
@@ -135,18 +129,14 @@ class MemoryStore:
             raise run_id_taken(run_id, len(journal))
         return kept
 
-    def _extend(self, kept: Kept, inputs: Sequence[Input], head: Head, responses: Sequence[PaidResponse]) -> None:
-        if head.hops != kept.head.hops:  # the visit that they were for has ended
-            kept.responses.clear()
-        for response in responses:
-            kept.responses.setdefault(response.key, response)
-        kept.journal.extend(inputs)
-        ids = {event.id for event in inputs if isinstance(event, Answered)}
-        kept.folded.update(question for question, post in kept.posts.items() if post.id in ids)
-        kept.head, kept.stored_at = head, self._wall_clock()
-
-    def _end(self, run_id: str) -> None:
-        self._ended[run_id] = None
+    def _extend(
+        self, run_id: str, kept: Kept, inputs: Sequence[Input], head: Head, responses: Sequence[PaidResponse]
+    ) -> None:
+        """Keep more of a run. If it has ended, forget those that ended longest ago and are too many."""
+        self._kept[run_id] = kept
+        kept.extend(inputs, head, responses, at=self._wall_clock())
+        if kept.is_finished:
+            self._ended[run_id] = None
         while len(self._ended) > self._runs:
             oldest, _ = self._ended.popitem(last=False)
             del self._kept[oldest]
@@ -166,21 +156,10 @@ class MemoryStore:
             kept = self._kept.get(run_id)
             if kept is None:
                 return None
-            is_finished, before = kept.head.status == "finished", kept.owner
-            if not is_finished:
-                if before not in (None, self._owner) and self._is_alive(before):
-                    raise lease_held(run_id, before)
-                kept.owner, kept.epoch = self._owner, kept.epoch + 1
-            return Claim(
-                epoch=kept.epoch,
-                head=kept.head,
-                inputs=len(kept.journal),
-                taken_from=None if is_finished else before,
-                news=kept.news(run_id),
-                responses=tuple(kept.responses.values()),
-                stored_at=kept.stored_at,
-                origin=kept.origin,
-            )
+            before = kept.owner
+            if not kept.is_finished and before not in (None, self._owner) and self._is_alive(before):
+                raise lease_held(run_id, before)
+            return kept.claim(run_id, self._owner)
 
     async def claimable(
         self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
@@ -212,7 +191,7 @@ class MemoryStore:
         """Return what is kept of a run that this worker owns and that has not finished; else None."""
         kept = self._kept.get(run_id)
         is_mine = kept is not None and (kept.owner, kept.epoch) == (self._owner, epoch)
-        return kept if kept is not None and is_mine and kept.head.status != "finished" else None
+        return kept if kept is not None and is_mine and not kept.is_finished else None
 
     async def rebind(self, run_id: str, to: Rebound) -> None:
         """Have a run go on with another version of its machine, as `Store.rebind` does.
@@ -239,7 +218,7 @@ class MemoryStore:
             mine = [
                 kept.news(run_id)
                 for run_id, kept in self._kept.items()
-                if kept.owner == self._owner and kept.head.status != "finished"
+                if kept.owner == self._owner and not kept.is_finished
             ]
             return tuple(news for news in mine if news.is_any)
 
@@ -251,7 +230,7 @@ class MemoryStore:
         post = Post(question, id, decode(json_of(answer)), who)  # a copy: it is nobody's to change
         with self._lock:
             kept = self._kept.get(run_id)
-            if kept is None or kept.head.status == "finished":
+            if kept is None or kept.is_finished:
                 raise nobody_asks(run_id)
             return kept.posts.setdefault(question, post).id
 
@@ -267,7 +246,7 @@ class MemoryStore:
         """Ask whoever drives a run to land it. Return whether it is known and has not finished."""
         with self._lock:
             kept = self._kept.get(run_id)
-            if kept is None or kept.head.status == "finished":
+            if kept is None or kept.is_finished:
                 return False
             kept.is_cancel_asked = True
             return True
@@ -318,7 +297,7 @@ class MemoryStore:
             last_open: dict[str | None, float] = {
                 kept.first.thread_id: kept.began_at
                 for kept in sorted(self._kept.values(), key=lambda kept: kept.began_at)
-                if kept.head.status != "finished" and kept.first.thread_id is not None
+                if not kept.is_finished and kept.first.thread_id is not None
             }
             over = [
                 run
