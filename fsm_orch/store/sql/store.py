@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from math import inf
 from typing import Any
@@ -93,14 +93,18 @@ class SqlStore:
         self._rebindings = Rebindings(sql, driver)
         self._claims = Claims(sql, driver, self._owner, coded, self._inbox)
         self._appends = Appends(sql, driver, self._owner, coded)
-        self._writer: Writer[Work] = Writer(
+        self._writer = self._writing(Works(self._appends, self._claims).play)
+        self._end = finalize(self, self._writer.close)
+
+    def _writing(self, play: Callable[[Session, Sequence[Work]], Sequence[Any]]) -> Writer[Work]:
+        """Return what does works with a connection of its own."""
+        return Writer(
             partial(ready, self._database),
-            Works(self._appends, self._claims).play,
-            driver=driver,
+            play,
+            driver=self._database.driver,
             shown=self._database.shown,
             patience_s=self._patience_s,
         )
-        self._end = finalize(self, self._writer.close)
 
     def __repr__(self) -> str:
         return f"SqlStore({self._database.shown!r})"

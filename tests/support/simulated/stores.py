@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,15 +13,11 @@ from fsm_orch import MemoryStore
 from fsm_orch.clock import Clock
 from fsm_orch.store import Store
 from fsm_orch.store.sql import SqlStore
-from fsm_orch.store.sql.appends import Appends
-from fsm_orch.store.sql.claims import Claims
 from fsm_orch.store.sql.dialect import Statement
-from fsm_orch.store.sql.inbox import Inbox
-from fsm_orch.store.sql.rebindings import Rebindings
 from fsm_orch.store.sql.session import Session
 from fsm_orch.store.sql.tables import ready
 from fsm_orch.store.sql.url import opened
-from fsm_orch.store.sql.works import Works
+from fsm_orch.store.sql.works import Work
 
 _NOW = "(julianday('now') - 2440587.5) * 86400.0"
 
@@ -79,19 +75,25 @@ class _Inline(SqlStore):
         super().__init__(f"sqlite:///{file}", lease_s=lease_s, wall_clock=clock)
 
     def _open(self) -> None:
-        self._owner = _name()
         texts = {each.name: getattr(self._statements, each.name) for each in fields(self._statements)}
         self._statements = replace(self._statements, **{name: _timed(text) for name, text in texts.items()})
-        parts = self._statements, self._database.driver
-        self._inbox, self._rebindings = Inbox(*parts, self._coded), Rebindings(*parts)
-        self._claims = Claims(*parts, self._owner, self._coded, self._inbox)
-        self._appends = Appends(*parts, self._owner, self._coded)
-        self._play = Works(self._appends, self._claims).play
+        super()._open()
+
+    def _writing(self, play: Any) -> Any:
+        return _AtOnce(play, self._session)
+
+
+class _AtOnce:
+    """Does each work alone when it is asked for, on a connection that is the other workers' too."""
+
+    def __init__(self, play: Callable[[Session, Sequence[Work]], Sequence[Any]], session: Session) -> None:
+        self._play, self._session = play, session
 
     def close(self) -> None:
-        """Do nothing: the connection is the others' too."""
+        """Do nothing."""
 
-    def _asked(self, work: Any, *, is_patient: bool = True) -> asyncio.Future[Any]:
+    def do(self, work: Work, *, is_patient: bool) -> asyncio.Future[Any]:
+        """Do a work, and return a future of what came of it."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._session.begin()
         try:
@@ -109,13 +111,6 @@ class _Inline(SqlStore):
 
 def _timed(statement: Statement) -> Statement:
     return replace(statement, text=statement.text.replace(_NOW, "virtual_now()"))
-
-
-_names = iter(range(1 << 62))
-
-
-def _name() -> str:
-    return f"worker-{next(_names)}"
 
 
 def at_once(asked: Callable[[], Awaitable[Any]]) -> Any:
