@@ -8,7 +8,6 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from math import inf
 from typing import Any
 from weakref import finalize
 
@@ -30,6 +29,7 @@ from .inbox import Inbox
 from .names import check_names, checked
 from .pages import checked as shown
 from .pages import page
+from .prunes import OLDEST, Prunes
 from .rebindings import Rebindings
 from .session import Session
 from .statements import statements
@@ -38,12 +38,9 @@ from .url import opened
 from .works import Ask, Work, Works
 from .writer import Writer
 
-_FORGOTTEN = 250
-"""How many runs are forgotten in one transaction."""
 _PAUSE_S = 0.01
-"""The pause between two of those: other processes look again and again for a moment in which SQLite is not locked."""
-_OLDEST = ("", -inf)
-"""Stands before every run: its id, and when it began."""
+"""The pause between two parts of a pruning: other processes look again and again for a moment in which SQLite is not
+locked."""
 
 
 class SqlStore:
@@ -93,6 +90,7 @@ class SqlStore:
         self._rebindings = Rebindings(sql, driver)
         self._claims = Claims(sql, driver, self._owner, coded, self._inbox)
         self._appends = Appends(sql, driver, self._owner, coded)
+        self._prunes = Prunes(sql, driver)
         self._writer = self._writing(Works(self._appends, self._claims).play)
         self._end = finalize(self, self._writer.close)
 
@@ -311,27 +309,13 @@ class SqlStore:
 
         Some hundred are one transaction, and appends of this and other workers come between.
         """
-        count, place = 0, _OLDEST
+        count, place = 0, OLDEST
         while place is not None:
-            forgotten, place = await self._do(partial(self._forget, ended_before=ended_before, place=place))
+            forget = partial(self._prunes.forget, ended_before=ended_before, place=place)
+            forgotten, place = await self._do(forget)
             count += forgotten
             await asyncio.sleep(_PAUSE_S if place else 0)
         return count
-
-    def _forget(
-        self, session: Session, *, ended_before: float, place: tuple[str, float]
-    ) -> tuple[int, tuple[str, float] | None]:
-        """Forget some runs that began after one. Return how many, and after which to go on; None: there are no more."""
-        sql, ids, (after, began_at) = self._statements, self._database.driver.ids, place
-        values = {"ended_before": ended_before, "began_at": began_at, "after": after, "limit": _FORGOTTEN}
-        ended = session.rows(sql.ended, values)
-        threads = {thread_id for _, _, thread_id in ended if thread_id is not None}
-        last_open = dict(session.rows(sql.last_open, {"threads": ids(sorted(threads))})) if threads else {}
-        over = [run_id for run_id, began_at, thread_id in ended if began_at > last_open.get(thread_id, -inf)]
-        beside = (sql.forget_inputs, sql.forget_responses, sql.forget_posts, sql.forget_rebindings)
-        for forget in (*beside, sql.forget_runs) if over else ():
-            session.each(forget, [{"ids": ids(over)}])
-        return len(over), ended[-1][:2] if len(ended) == _FORGOTTEN else None
 
 
 def _columns(first: Input | None) -> Mapping[str, str | None]:
