@@ -56,9 +56,12 @@ class Network:
         try:
             look()
         except Broken as broken:
-            if self.broken is None:
-                self.broken = broken
-                self.on_broken()
+            self.end(broken)
+
+    def end(self, broken: Broken) -> None:
+        """End the simulation by what is broken; the first counts."""
+        self.broken = self.broken or broken
+        self.on_broken()
 
     async def ask(self, host: str, what: str, do: Callable[[], Any], *, doubles: str) -> Any:
         """Have something done by the store, and return what it says.
@@ -119,9 +122,7 @@ class Network:
             came = error
         except Broken as broken:
             self.story.say("the store", what)
-            if self.broken is None:
-                self.broken = broken
-                self.on_broken()
+            self.end(broken)
             return
         if not what.partition(" ")[2].startswith(("beats", "looks")):
             self.story.say("the store", what if not isinstance(came, StoreError) else f"{what}: {came}")

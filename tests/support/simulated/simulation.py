@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -93,7 +93,6 @@ class _Fleet:
         self._processes: list[Process] = []
         self._on_host: dict[int, tuple[Process, Runner[Any, Any], Runner[Any, Any]]] = {}
         self._times: dict[int, int] = {}
-        self._is_calm = False
 
     # what leaves the fleet: see `work.Watched`
 
@@ -218,22 +217,7 @@ class _Fleet:
         at_work = [office.begin(partial(self._job, run_id, job, office)) for run_id, job in jobs.items()]
         for trouble in self._plan.troubles:
             self._loop.call_at(trouble.at, self._happens, trouble)
-        ends = (trouble.at + trouble.for_s + 31 for trouble in self._plan.troubles)
-        last = max(FLAKY_S if self._plan.is_flaky else 0.0, *ends, 0.0)
-        calm = last
-        while not over.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), 1.0)
-            now = self._loop.time()
-            if now >= last and not self._is_calm:
-                self._is_calm, self.network.is_flaky = True, False
-                calm = max(now, self.network.quiet_at)
-                self._story.say("the world", f"is calm; the last message arrives at {calm:.1f} s")
-            if all(job.done() for job in at_work) and self._are_over(jobs):
-                break
-            if now > calm + BOUND_S and self._is_calm:
-                left = [run for run in jobs if run not in self.rules.runs or not self.rules.runs[run].is_finished]
-                raise Broken(f"lost: {left or 'the office'} has not ended {BOUND_S:.0f} s after the last trouble")
+        await self._until_over(over, jobs, at_work)
         if self.network.broken is not None:
             raise self.network.broken
         for task in (*at_work, *(task for process in self._processes for task in process.tasks)):
@@ -242,13 +226,36 @@ class _Fleet:
         for run_id in jobs:
             self.rules.ended(run_id)
 
+    async def _until_over(
+        self, over: asyncio.Event, jobs: dict[str, Job], at_work: Sequence[asyncio.Task[Any]]
+    ) -> None:
+        """Wait until all runs have ended, or something is broken.
+
+        Raises Broken: if a run has not ended for long after the last trouble.
+        """
+        ends = (trouble.at + trouble.for_s + 31 for trouble in self._plan.troubles)
+        last = max(FLAKY_S if self._plan.is_flaky else 0.0, *ends, 0.0)
+        calm, is_calm = last, False
+        while not over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), 1.0)
+            now = self._loop.time()
+            if now >= last and not is_calm:
+                is_calm, self.network.is_flaky = True, False
+                calm = max(now, self.network.quiet_at)
+                self._story.say("the world", f"is calm; the last message arrives at {calm:.1f} s")
+            if all(job.done() for job in at_work) and self._are_over(jobs):
+                return
+            if now > calm + BOUND_S and is_calm:
+                left = [run for run in jobs if run not in self.rules.runs or not self.rules.runs[run].is_finished]
+                raise Broken(f"lost: {left or 'the office'} has not ended {BOUND_S:.0f} s after the last trouble")
+
     def _are_over(self, jobs: dict[str, Job]) -> bool:
         return all(run in self.rules.runs and self.rules.runs[run].is_finished for run in jobs)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        self.network.broken = self.network.broken or Broken(f"{context.get('message')}: {error!r}")
-        self.network.on_broken()
+        self.network.end(Broken(f"{context.get('message')}: {error!r}"))
 
     async def bury(self) -> None:
         """Let all tasks end, those of the dead too, when nothing is watched any more."""
