@@ -24,7 +24,7 @@ from ..store.base import Store
 from ..store.values import Origin
 from .drive import Perform
 from .lineage import Lineage, lineage
-from .loading import asked, not_known
+from .loading import listed, not_known
 from .recorded import Given, Outcome, given_to, recorded
 from .work import Doing
 from .writer import Run
@@ -52,10 +52,10 @@ async def maker(
     """
     if origin is None:
         return None
-    rows = await asked(lambda run_id: store.list(run_id=run_id), run_id)
-    if not rows:
+    row = await listed(store, run_id)
+    if row is None:
         raise not_known(run_id)
-    known = await lineage(store, machines, rows[0])
+    known = await lineage(store, machines, row)
     return partial(ForkedRun, lineage=known, has_effects=has_effects, made_with_effects=origin.effects, wall=wall)
 
 

@@ -9,6 +9,7 @@ from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..store.base import Store
 from ..store.values import Rebound
+from .loading import listed
 
 
 async def check_bound(store: Store, compiled: CompiledMachine, first: Input) -> None:
@@ -33,8 +34,8 @@ async def rebindings(store: Store, run_id: str) -> tuple[Rebound, ...]:
 
     Raises what the store raises.
     """
-    rows = await store.list(run_id=run_id)
-    return rows[0].rebound if rows else ()
+    row = await listed(store, run_id)
+    return () if row is None else row.rebound
 
 
 def told(run_id: str, to: Rebound) -> str:
