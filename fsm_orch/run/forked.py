@@ -132,13 +132,12 @@ class ForkedRun(Run):
         owed = [each for each in due(self.now) if not isinstance(each, AskHuman)]
         if all(each in self._withheld for each in owed):
             first = self._withheld[owed[0]]
-            self.is_draining, self.stopped_by = (
-                True,
-                Withheld(
-                    *(self.now.run_id, first.place),
-                    tool=first.tool,
-                    fields=first.fields,
-                    others=len(owed) - 1,
-                    lost=self._lineage.lost,
-                ),
+            self.is_draining = True
+            self.stopped_by = Withheld(
+                self.now.run_id,
+                first.place,
+                tool=first.tool,
+                fields=first.fields,
+                others=len(owed) - 1,
+                lost=self._lineage.lost,
             )
