@@ -21,7 +21,7 @@ from ..kernel.records import Record
 from ..kernel.step import step
 from ..run.cuts import Cut, cuts
 from ..run.head import check_head
-from ..run.rebound import told
+from ..run.rebound import was_rebound
 from ..run.result import Hop, path_of
 from ..run.waiting import Question, asked_in
 from ..store.values import Listed
@@ -107,8 +107,8 @@ def folded(definition: Definition, run: Listed, journal: Sequence[Input], *, at:
     if run.digest != definition.digest:
         if run.rebound:
             raise CommandError(
-                f"{told(run.run_id, run.rebound[-1])}, and {definition.name} is here {definition.digest[:12]!r}: "
-                "name the module of the version that it was rebound to"
+                f"{was_rebound(run.run_id, run.rebound[-1])}, and {definition.name} is here "
+                f"{definition.digest[:12]!r}: name the module of the version that it was rebound to"
             )
         raise CommandError(
             f"run {run.run_id!r} was started on digest {run.digest[:12]!r}, and {definition.name} is now "

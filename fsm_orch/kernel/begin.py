@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -71,6 +71,13 @@ def compiled_as(definition: Definition, event: inputs.Started, potential: Potent
         return CompiledMachine(definition, limits=event.limits, prices=prices, shares=shares, potential=potential)
     except (ValueError, KeyError) as error:
         raise StepError(f"run {event.run_id} was not started on {definition.name}: {error}") from None
+
+
+def beginning(journal: Sequence[inputs.Input]) -> inputs.Started:
+    """Return the first input of a journal that folds."""
+    first = journal[0]
+    assert isinstance(first, inputs.Started)  # it would not fold
+    return first
 
 
 def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:

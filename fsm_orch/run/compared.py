@@ -147,7 +147,8 @@ class Difference(Struct, frozen=True):
     def _ends(self) -> str:
         if not self.is_same_end:
             return f"Another end: {_end(self.now)} instead of {_end(self.then)}"
-        return f"Same end: {_end(self.now)}, {f'other {_listed(self.fields)}' if self.fields else 'same fields'}"
+        fields = f"other {', '.join(self.fields)}" if self.fields else "same fields"
+        return f"Same end: {_end(self.now)}, {fields}"
 
 
 def difference(then: Went, now: Went) -> Difference:
@@ -205,7 +206,3 @@ def _more(then: int, now: int, of: str) -> str:
 
 def _amount(amount: int, of: str) -> str:
     return f"{amount:,} tokens" if of == "tokens" else f"${amount / 1_000_000:f}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)

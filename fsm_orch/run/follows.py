@@ -13,6 +13,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ..errors import Drifted, StartError, StepError
+from ..kernel.begin import beginning
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.step import fold_recorded
@@ -128,7 +129,6 @@ def _told(compiled: CompiledMachine, journal: tuple[Input, ...]) -> _Told:
     now, records = fold_recorded(compiled_for(compiled, journal[0] if journal else None), journal)
     if now.status != "finished":
         raise StepError(f"run {now.run_id} has not ended")
-    first, definition = journal[0], compiled.definition
-    assert isinstance(first, Started)  # it was folded
-    words = asked(definition)
-    return _Told(first, added_to(journal, now.context, now.messages, records, definition.finals[now.state], words))
+    definition = compiled.definition
+    final, words = definition.finals[now.state], asked(definition)
+    return _Told(beginning(journal), added_to(journal, now.context, now.messages, records, final, words))

@@ -17,11 +17,12 @@ from ..define.states import Handoff
 from ..define.wording import number_of, quoted
 from ..errors import ForkError, WrongType
 from ..kernel import inputs, records
+from ..kernel.begin import beginning
 from ..kernel.configuration import Configuration
 from ..kernel.due import due
 from ..kernel.effects import AskHuman
 from ..kernel.engine import CompiledMachine
-from ..kernel.inputs import Input, Started
+from ..kernel.inputs import Input
 from ..kernel.legal import menu
 from ..kernel.step import fold
 from ..kernel.tree import Level, levels
@@ -84,8 +85,7 @@ def fork(
 
     Raises ForkError: if it cannot be cut there, has ended there, or the edits are not what may happen there.
     """
-    first = parent[0]
-    assert isinstance(first, Started)  # it folds
+    first = beginning(parent)
     where = _Parent(compiled, first.run_id, parent)
     if not 1 <= at <= len(parent):
         raise where.error(f"has {number_of(len(parent), 'input')}, so there is no place after input {at}", at)

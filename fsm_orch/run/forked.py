@@ -24,7 +24,7 @@ from ..store.base import Store
 from ..store.values import Origin
 from .drive import Perform
 from .lineage import Lineage, lineage
-from .loading import asked, not_known
+from .loading import listed, not_known
 from .recorded import Given, Outcome, given_to, recorded
 from .work import Doing
 from .writer import Run
@@ -52,10 +52,10 @@ async def maker(
     """
     if origin is None:
         return None
-    rows = await asked(lambda run_id: store.list(run_id=run_id), run_id)
-    if not rows:
+    row = await listed(store, run_id)
+    if row is None:
         raise not_known(run_id)
-    known = await lineage(store, machines, rows[0])
+    known = await lineage(store, machines, row)
     return partial(ForkedRun, lineage=known, has_effects=has_effects, made_with_effects=origin.effects, wall=wall)
 
 
@@ -132,13 +132,12 @@ class ForkedRun(Run):
         owed = [each for each in due(self.now) if not isinstance(each, AskHuman)]
         if all(each in self._withheld for each in owed):
             first = self._withheld[owed[0]]
-            self.is_draining, self.stopped_by = (
-                True,
-                Withheld(
-                    *(self.now.run_id, first.place),
-                    tool=first.tool,
-                    fields=first.fields,
-                    others=len(owed) - 1,
-                    lost=self._lineage.lost,
-                ),
+            self.is_draining = True
+            self.stopped_by = Withheld(
+                self.now.run_id,
+                first.place,
+                tool=first.tool,
+                fields=first.fields,
+                others=len(owed) - 1,
+                lost=self._lineage.lost,
             )

@@ -22,7 +22,7 @@ from .cuts import Cut, cuts
 from .driver import Driver
 from .fork import NO_EDITS, Edits, Fork, fork
 from .head import folded, head_of
-from .loading import asked, checked, known, loaded
+from .loading import asked, checked, known, seen
 from .redaction import Redaction
 from .unread import read_of_redacted
 
@@ -130,9 +130,10 @@ async def keep(store: Store, compiled: CompiledMachine, made: Fork, *, redacted:
 
 async def _is_kept(store: Store, made: Fork, journal: Sequence[Input]) -> bool:
     """Return whether a fork is stored that is the same but for when it was made, and that nobody has resumed."""
-    rows, kept = await store.list(run_id=made.run_id), await loaded(store, made.run_id)
-    is_same = [_untimed(event) for event in kept] == [_untimed(event) for event in journal]
-    return is_same and bool(rows) and (rows[0].origin, rows[0].epoch) == (made.origin, UNCLAIMED)
+    kept = await seen(store, made.run_id)
+    if kept is None or (kept.row.origin, kept.row.epoch) != (made.origin, UNCLAIMED):
+        return False
+    return [_untimed(event) for event in kept.journal] == [_untimed(event) for event in journal]
 
 
 def _untimed(event: Input) -> Input:

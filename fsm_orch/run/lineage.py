@@ -8,9 +8,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ..errors import StepError
-from ..kernel.begin import compiled_as
+from ..kernel.begin import beginning, compiled_as
 from ..kernel.engine import CompiledMachine
-from ..kernel.inputs import Input, Started
+from ..kernel.inputs import Input
 from ..kernel.rebinding import rebound_all
 from ..kernel.step import fold
 from ..store.base import Store
@@ -67,16 +67,14 @@ def _recorded(
         cut: how many of its inputs its fork began with.
         rebound: to what its fork was rebound since.
     """
-    first = journal[0]
-    assert isinstance(first, Started)  # it was stored
+    first = beginning(journal)
     for machine in machines:
         if first.digest == machine.definition.digest:
             return recorded(compiled_for(machine, first), journal), True
     definition = machines[0].definition
     try:
         read = rebound_all(definition, as_followed(journal, rebound))
-        assert isinstance(read[0], Started)
-        compiled = compiled_as(definition, read[0])
+        compiled = compiled_as(definition, beginning(read))
         is_all = _comes_to(compiled, read, run.head, since(first.digest, rebound))
         return recorded(compiled, read if is_all else read[:cut]), is_all
     except StepError:

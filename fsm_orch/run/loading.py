@@ -51,6 +51,15 @@ async def loaded(store: Store, run_id: str) -> tuple[Input, ...]:
     return await asked(store.load, run_id)
 
 
+async def listed(store: Store, run_id: str) -> Listed | None:
+    """Return a run as its store lists it; None if the store does not know it.
+
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    rows = await asked(lambda run_id: store.list(run_id=run_id), run_id)
+    return rows[0] if rows else None
+
+
 class Seen(NamedTuple):
     """A stored run that is looked at, and not claimed."""
 
@@ -64,9 +73,8 @@ async def seen(store: Store, run_id: str) -> Seen | None:
 
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
-    rows = await asked(lambda run_id: store.list(run_id=run_id), run_id)
-    journal = await loaded(store, run_id)
-    return Seen(rows[0], journal[: rows[0].inputs]) if rows and journal else None
+    row, journal = await listed(store, run_id), await loaded(store, run_id)
+    return Seen(row, journal[: row.inputs]) if row is not None and journal else None
 
 
 async def known(store: Store, run_id: str) -> Seen:

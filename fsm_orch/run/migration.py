@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from ..define.definition import Definition
 from ..errors import FsmError, StepError
-from ..kernel.begin import compiled_as
+from ..kernel.begin import beginning, compiled_as
 from ..kernel.engine import CompiledMachine
-from ..kernel.inputs import Input, Started
-from ..kernel.rebinding import rebound
+from ..kernel.inputs import Input
+from ..kernel.rebinding import rebound_all
 from ..kernel.renames import Renames, renamed
 from ..kernel.step import fold
 from ..kernel.terms import Terms
@@ -118,13 +118,14 @@ class Migration:
         """
         to = self._binding(run, journal)
         as_new = as_rebound(journal, (to,))
-        compiled = _compiled(self.new, as_new[0])
+        first, first_as_new = beginning(journal), beginning(as_new)
+        compiled = compiled_as(self.new, first_as_new)
         try:
             now = fold(compiled, as_new)
             check_head(compiled, now, replace(run.head, state=self.renames.state(run.head.state)))
             check_unread(compiled, now)
-            heard = await heard_before(self.store, _compiled(self.old, journal[0]), _begun(journal), run.rebound)
-            hears = await heard_before(self.store, compiled, _begun(as_new), (*run.rebound, to))
+            heard = await heard_before(self.store, compiled_as(self.old, first), first, run.rebound)
+            hears = await heard_before(self.store, compiled, first_as_new, (*run.rebound, to))
         except FsmError as error:
             return str(error)
         return (
@@ -134,10 +135,8 @@ class Migration:
         )
 
     def _binding(self, run: Listed, journal: tuple[Input, ...]) -> Rebound:
-        first = renamed(_begun(journal), self.renames)
-        read = rebound(self.new, _begun(journal), self.renames)
-        assert isinstance(first, Started)
-        assert isinstance(read, Started)
+        first = beginning([renamed(journal[0], self.renames)])
+        read = beginning(rebound_all(self.new, journal[:1], self.renames))
         was, now = Terms({**first.prices}, {**first.shares}), Terms({**read.prices}, {**read.shares})
         return Rebound(
             was=self.old.digest,
@@ -146,13 +145,3 @@ class Migration:
             renames=self.renames,
             terms=None if was == now else now,
         )
-
-
-def _begun(journal: tuple[Input, ...]) -> Started:
-    assert isinstance(journal[0], Started)  # it was folded
-    return journal[0]
-
-
-def _compiled(definition: Definition, first: Input) -> CompiledMachine:
-    assert isinstance(first, Started)
-    return compiled_as(definition, first)

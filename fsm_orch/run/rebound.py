@@ -9,6 +9,7 @@ from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..store.base import Store
 from ..store.values import Rebound
+from .loading import listed
 
 
 async def check_bound(store: Store, compiled: CompiledMachine, first: Input) -> None:
@@ -23,7 +24,7 @@ async def check_bound(store: Store, compiled: CompiledMachine, first: Input) -> 
     rebound = await rebindings(store, first.run_id)
     if rebound and rebound[-1].digest == first.digest:  # of what was never rebound the fold says what it is
         raise StepError(
-            f"{told(first.run_id, rebound[-1])}, and {definition.name} is here {definition.digest[:12]!r}: "
+            f"{was_rebound(first.run_id, rebound[-1])}, and {definition.name} is here {definition.digest[:12]!r}: "
             "resume it with the version that it was rebound to"
         )
 
@@ -33,11 +34,11 @@ async def rebindings(store: Store, run_id: str) -> tuple[Rebound, ...]:
 
     Raises what the store raises.
     """
-    rows = await store.list(run_id=run_id)
-    return rows[0].rebound if rows else ()
+    row = await listed(store, run_id)
+    return () if row is None else row.rebound
 
 
-def told(run_id: str, to: Rebound) -> str:
+def was_rebound(run_id: str, to: Rebound) -> str:
     """Return that a run was rebound, when, and to what."""
     at = datetime.fromtimestamp(to.at, UTC).isoformat(sep=" ", timespec="seconds")
     return f"run {run_id!r} was rebound from digest {to.was[:12]!r} to {to.digest[:12]!r} at {at}"

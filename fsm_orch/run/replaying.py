@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from ..define.definition import Definition
 from ..define.machine import AnyMachine, C, D, definition_of
 from ..errors import StartError, StepError, Withheld
-from ..kernel.begin import compiled_as
+from ..kernel.begin import beginning, compiled_as
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
-from ..kernel.inputs import Input, Started
+from ..kernel.inputs import Input
 from ..kernel.rebinding import rebound_all
 from ..kernel.step import fold
 from ..store.base import Store
@@ -154,8 +154,7 @@ def _then(ours: CompiledMachine, journal: tuple[Input, ...], was: AnyMachine | N
 
     Raises StartError: if it is neither ours nor the one that is given.
     """
-    first = journal[0]
-    assert isinstance(first, Started)  # it was stored
+    first = beginning(journal)
     known = [ours.definition, *([] if was is None else [definition_of(was, "replay_run")])]
     for definition in known:
         if definition.digest == first.digest:
@@ -174,7 +173,7 @@ def _begun(driver: Driver, then: CompiledMachine, journal: tuple[Input, ...], at
     Raises StartError: if it does not go the same way there, or could not start.
     """
     ours, kept = driver.compiled.definition, journal[: max(at, 1)]
-    run_id = fold(then, journal[:1]).run_id
+    run_id = beginning(journal).run_id
     if then.definition.digest != ours.digest:
         from ..proof.versions.judge import judge  # noqa: PLC0415 - loads the explorer, and is wanted by few
 
@@ -185,8 +184,7 @@ def _begun(driver: Driver, then: CompiledMachine, journal: tuple[Input, ...], at
                 f"{judged.why}. Cut it earlier, such as after input 1"
             )
         kept = rebound_all(ours, kept)
-    first = kept[0]
-    assert isinstance(first, Started)
+    first = beginning(kept)
     compiled = start.compiled(ours, first.limits, driver.cast.all_models(), None)
     terms = compiled.terms
     begun = (replace(first, prices=dict(terms.prices), shares=dict(terms.shares)), *kept[1:])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from support import asking, branches, levels
-from support.desk import Support
-from support.killing import Counter, Office, Shop
+from support.each_kind import MACHINES
 from support.lanes import in_both_lanes
 from support.nests import nest, tape, world
 from support.random_machines import PLANS, build
@@ -30,38 +28,34 @@ from fsm_orch.store import to_json
 from fsm_orch.testing import Tape, TheoremChecker, contexts, tapes, virtual_time
 from fsm_orch.testing.whole_runs import RUN, World, pools
 from fsm_orch.testing.witness import Point
-from machines import refund
 
-MACHINES: dict[str, type[Machine[Any, Any]] | None] = {
-    "random": None,
-    "a desk": Support,
-    "code that pays": Shop,
-    "branches, tools and a human": Office,
-    "two humans at once": asking.Both,
-    "a race": branches.First,
-    "parallel in a nested machine": branches.Outer,
-    "three levels of models": levels.High,
-    "two models at once": levels.Two,
-    "a tool that needs approval": Counter,
-    "an application that goes to a human": refund.Refunds,
-}
+KINDS: dict[str, type[Machine[Any, Any]] | None] = {"random": None, **MACHINES}
 
 
 @in_both_lanes(few=2, many=30)
-@pytest.mark.parametrize("name", MACHINES)
+@pytest.mark.parametrize("name", KINDS)
 def test_every_fork_of_a_run_comes_to_an_end(name: str, examples: int) -> None:
     """In a declared state, with exact books, by calls of its own alone; its parent is as it was, byte for byte."""
+    _check_runs(name, examples, _forked_everywhere)
+
+
+def _check_runs(name: str, examples: int, check: Callable[..., Coroutine[Any, Any, None]]) -> None:
+    """Check runs of a kind of machine, each once it has come as far as it goes.
+
+    Args:
+        check: is given the machine, the store of the run, what is written, and a tape for what comes later.
+    """
 
     @settings(max_examples=examples, deadline=None)
     @given(PLANS, st.data())
     def every_run(plan: Tape, data: st.DataObject) -> None:
-        machine = MACHINES[name] or build(plan)
+        machine = KINDS[name] or build(plan)
         context, pool = data.draw(contexts(machine)), data.draw(pools(machine))
         before, after = data.draw(tapes()), data.draw(st.binary(min_size=9, max_size=99))
         with virtual_time() as loop:
             store = MemoryStore()
             loop.run(World(machine, before, pool, store).run(context))
-            loop.run(_forked_everywhere(machine, store, pool, after))
+            loop.run(check(machine, store, pool, after))
 
     every_run()
 
@@ -121,22 +115,10 @@ class _Effects:
 
 
 @in_both_lanes(few=2, many=100)
-@pytest.mark.parametrize("name", MACHINES)
+@pytest.mark.parametrize("name", KINDS)
 def test_a_fork_without_effects_begins_none(name: str, examples: int) -> None:
     """It ends, or stops and is free, however models and humans decide; every theorem holds of it."""
-
-    @settings(max_examples=examples, deadline=None)
-    @given(PLANS, st.data())
-    def every_run(plan: Tape, data: st.DataObject) -> None:
-        machine = MACHINES[name] or build(plan)
-        context, pool = data.draw(contexts(machine)), data.draw(pools(machine))
-        before, after = data.draw(tapes()), data.draw(st.binary(min_size=9, max_size=99))
-        with virtual_time() as loop:
-            store = MemoryStore()
-            loop.run(World(machine, before, pool, store).run(context))
-            loop.run(_withheld_everywhere(machine, store, pool, after))
-
-    every_run()
+    _check_runs(name, examples, _withheld_everywhere)
 
 
 async def _withheld_everywhere(

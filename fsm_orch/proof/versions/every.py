@@ -29,7 +29,7 @@ from .joint import Both, Joint
 from .kept import loosened, unpriced
 from .standing import why_not
 from .trail import Passed
-from .verdicts import WORST, Judgement, Loss, Verdict
+from .verdicts import WORST, Judgement, Loss, Verdict, has_broken
 
 
 def judge_all(
@@ -82,8 +82,7 @@ class _Search:
         self._joint = Joint(old, new, renames, limits, new_limits)
         self._play = self._joint.play
         self._lost = lost_at_start(old.definition.context, new.context)
-        place = unpriced(old.definition, new, limits, renames)
-        self._unpriced = place and f"its cost is limited, and it keeps no price of the model of {place!r}"
+        self._unpriced = unpriced(old.definition, new, limits, renames)
         self._doubt = fits(old.definition.context, new.context) or (None if is_inside else loosened(new, limits))
         newer = Play(new, new_limits, {}, (), against="lean")
         may_run_out = self._play.may_run_out or newer.may_run_out
@@ -180,7 +179,7 @@ class _Search:
     def _broken(self, position: Position) -> str | None:
         for automaton, at in zip(self._play.automata, position.at, strict=True):
             if at == BROKEN:
-                return f"it has broken {automaton.policy}, which the new version promises"
+                return has_broken(automaton.policy)
         return None
 
     def _doubted(self, source: _Place | None, *, is_open: bool) -> str | None:

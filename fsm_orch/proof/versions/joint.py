@@ -26,6 +26,7 @@ from ...kernel.inputs import CallReserved, Input, Replied, Started
 from ...kernel.rebinding import rebound, shares_kept
 from ...kernel.renames import Renames
 from ...kernel.step import step
+from ...kernel.terms import read_shares
 from ...limits import Limits
 from ..explore.adversary import Adversary, FullAdversary
 from ..explore.automata import guards
@@ -85,9 +86,9 @@ class Joint:
         self.new = self._compiled(new, new_limits)
 
     def _compiled(self, new: Definition, limits: Limits) -> CompiledMachine:
-        kept = {self._renames.place(place): price for place, price in self.old.prices.items()}
+        kept = self._renames.placed(self.old.prices)
         prices = {name: kept[name] for name in new.states if name in kept}
-        shares = shares_kept(new, {self._renames.place(p): s for p, s in _shares(self.old).items()}, prices)
+        shares = shares_kept(new, self._renames.placed(read_shares(self.old.terms.shares)), prices)
         return CompiledMachine(
             dataclasses.replace(new, context=self.play.abstraction.context_type, policies=()),
             limits=limits,
@@ -239,7 +240,3 @@ class _Everything:
     def stage(self, now: Configuration) -> Any:
         """Return what its next moves depend on, or what they lead to."""
         return self._full.stage(now)
-
-
-def _shares(compiled: CompiledMachine) -> Mapping[str, Any]:
-    return {f"{state}.{name}": part.share for state, parts in compiled.parts.items() for name, part in parts.items()}

@@ -27,7 +27,7 @@ from .kept import loosened, unpriced
 from .owed import why_not_due
 from .standing import why_not
 from .trail import Tracker, Trail
-from .verdicts import Judged, Verdict
+from .verdicts import Judged, Verdict, has_broken
 
 
 def judge(
@@ -114,7 +114,7 @@ class _Case:
             return Judged(verdict="possible" if doubt else "continues", why=doubt or "", path=path)
         gone = why_not(self._was, self._trail, self._new, self._renames)
         if gone is None and broken is not None:
-            gone = _has_broken(broken)
+            gone = has_broken(broken)
         verdict = "snapshot" if gone is None else "stranded"
         return Judged(verdict=verdict, why=why if gone in (None, why) else f"{gone}; {why}", path=path, at=self._at)
 
@@ -124,15 +124,9 @@ class _Case:
         assert self._compiled is not None
         assert self._now is not None
         if broken is not None:
-            return _has_broken(broken)
-        place = unpriced(self._old.definition, self._new, self._first.limits, self._renames)
-        if place is not None:
-            return f"its cost is limited, and it keeps no price of the model of {place!r}"
-        return why_not_due(self._old, self._was, self._compiled, self._now, self._renames)
-
-
-def _has_broken(policy: Policy) -> str:
-    return f"it has broken {policy}, which the new version promises"
+            return has_broken(broken)
+        why = unpriced(self._old.definition, self._new, self._first.limits, self._renames)
+        return why or why_not_due(self._old, self._was, self._compiled, self._now, self._renames)
 
 
 def _redacted_in(event: Input) -> Iterator[str]:

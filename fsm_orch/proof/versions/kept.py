@@ -69,7 +69,7 @@ def _held(definition: Definition, limits: Limits) -> list[Policy]:
 
 
 def unpriced(old: Definition, new: Definition, limits: Limits, renames: Renames = NO_RENAMES) -> str | None:
-    """Return the place of a model of which a run whose cost is limited keeps no price; None if there is none.
+    """Return why a run whose cost is limited could make calls at a price that it does not keep; None: it could not.
 
     A run keeps its prices, and they are those of the models that the old version named.
 
@@ -80,7 +80,7 @@ def unpriced(old: Definition, new: Definition, limits: Limits, renames: Renames 
     known = {renames.place(place): model for place, model in _models(old)}
     for place, model in _models(new):
         if any(place.startswith(each) for each in limited) and known.get(place, _NONE) != model:
-            return place
+            return f"its cost is limited, and it keeps no price of the model of {place!r}"
     return None
 
 

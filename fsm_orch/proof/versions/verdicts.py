@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ...define.policies import Policy
 from ...kernel.inputs import Input
 
 Verdict = Literal["continues", "snapshot", "stranded", "possible"]
@@ -15,6 +16,11 @@ stands is gone. Stranded: something is. Possible: nobody could find out whether 
 
 WORST: tuple[Verdict, ...] = ("stranded", "snapshot", "possible", "continues")
 """The verdicts, the worst first."""
+
+
+def has_broken(policy: Policy) -> str:
+    """Return why a run is lost that has broken a policy of the new version for good."""
+    return f"it has broken {policy}, which the new version promises"
 
 
 @dataclass(frozen=True, kw_only=True)
