@@ -24,7 +24,7 @@ from .migrate_show import Shown, advice, all_as_json, renaming, show_all
 from .outcome import AsJson, json_alone
 from .revisions import Version, version
 from .show import CommandError, complaints, console, interrupted
-from .stored import OptionalStoreUrl, opened
+from .stored import CodecName, OptionalStoreUrl, opened
 
 
 def migrate(
@@ -40,6 +40,7 @@ def migrate(
     new: start.Target,
     *,
     store: OptionalStoreUrl = None,
+    codec: CodecName = None,
     rename: Annotated[
         list[str] | None,
         typer.Option(
@@ -88,7 +89,7 @@ def migrate(
                     show_all(out, found)
             else:
                 shown = Shown(None if as_json else out)
-                with opened(store) as kept, interrupted("what was done is kept"):
+                with opened(store, codec) as kept, interrupted("what was done is kept"):
                     landing = _landing(before, model, kept) if way == "land" else None
                     migration = Migration(store=kept, old=was, new=now, renames=renames, way=way, landing=landing)
                     asyncio.run(_each(migration, shown))

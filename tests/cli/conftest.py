@@ -104,6 +104,25 @@ TOOL = """
 """
 """A machine of one model with a tool that a human approves."""
 
+CODEC = """
+    class Mirror:
+        def encode(self, place, text):
+            return text[::-1]
+
+        def decode(self, place, stored):
+            return stored[::-1]
+
+    def mirror():
+        return Mirror()
+
+    def fails():
+        raise ValueError("the key is s3cret")
+
+    def none():
+        return "s3cret"
+"""
+"""What makes a codec, and what makes none."""
+
 URL = "sqlite:///runs.db"
 STORE = ["--store", URL]
 USE = {"reply": {"use": {"tool": "pay", "arguments": {"cents": 5}}}}

@@ -1,32 +1,12 @@
 """`--codec`: commands read and write a store whose texts pass through a codec."""
 
 import pytest
-from cli.conftest import SAID, STORE, TOOL, URL, USE, asked, assert_refused, scripted
+from cli.conftest import CODEC, SAID, STORE, TOOL, URL, USE, asked, assert_refused, scripted
 
 from fsm_orch.cli import app
+from fsm_orch.cli.stored import found, journal_of, opened
 
 pytestmark = pytest.mark.usefixtures("at_once")
-
-
-CODEC = """
-    import os
-
-    class Mirror:
-        def encode(self, place, text):
-            return text[::-1]
-
-        def decode(self, place, stored):
-            return stored[::-1]
-
-    def mirror():
-        return Mirror()
-
-    def fails():
-        raise ValueError("the key is s3cret")
-
-    def none():
-        return "s3cret"
-"""
 
 
 def test_a_store_is_shown_and_driven_through_its_codec(cli, write, monkeypatch):
@@ -46,6 +26,31 @@ def test_a_store_is_shown_and_driven_through_its_codec(cli, write, monkeypatch):
     assert "a cup" in shown.stdout
     assert answered.exit_code == 0, answered.output
     assert asked(URL) == (run_id, "finished")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fork", "RUN", "MODULE", "--at", "1", "--id", "f"],
+        ["replay", "RUN", "MODULE", "--id", "f"],
+        ["diff", "RUN", "RUN", "MODULE"],
+    ],
+)
+def test_what_is_made_of_a_run_is_read_through_its_codec(cli, write, desk, words):
+    """A fork, a replay and a comparison read journals; without the codec they are refused, and nothing is stored."""
+    codec = f"{write(CODEC)}:mirror"
+    began = cli.invoke(app, ["run", desk, "hello", *STORE, "--codec", codec])
+    run_id, _ = asked(URL)
+    command = ["runs", *({"RUN": run_id, "MODULE": desk}.get(word, word) for word in words), *STORE]
+    refused = cli.invoke(app, command)
+    assert_refused(refused, f"input 0 of run '{run_id}' cannot be read", "was it stored with a codec")
+    assert (run_id, "finished") == asked(URL)
+    made = cli.invoke(app, [*command, "--codec", codec])
+
+    assert (began.exit_code, made.exit_code, made.stderr) == (0, 0, "")
+    if "f" in words:
+        with opened(URL, codec) as store:
+            assert "hello" == journal_of(store, found(store, "f"))[0].context["query"]
 
 
 @pytest.mark.parametrize(
