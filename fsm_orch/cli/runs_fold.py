@@ -21,7 +21,7 @@ from ..kernel.records import Record
 from ..kernel.step import step
 from ..run.cuts import Cut, cuts
 from ..run.head import check_head
-from ..run.rebound import told
+from ..run.rebound import rebound_to
 from ..run.result import Hop, path_of
 from ..run.waiting import Question, asked_in
 from ..store.values import Listed
@@ -107,7 +107,7 @@ def folded(definition: Definition, run: Listed, journal: Sequence[Input], *, at:
     if run.digest != definition.digest:
         if run.rebound:
             raise CommandError(
-                f"{told(run.run_id, run.rebound[-1])}, and {definition.name} is here {definition.digest[:12]!r}: "
+                f"{rebound_to(run.run_id, run.rebound[-1])}, and {definition.name} is here {definition.digest[:12]!r}: "
                 "name the module of the version that it was rebound to"
             )
         raise CommandError(

@@ -16,7 +16,7 @@ from ..run import given
 from ..run.deps import Factory, opened
 from ..run.first import RunOptions
 from ..run.loading import checked
-from ..run.rebound import told as where_to
+from ..run.rebound import rebound_to
 from ..run.runner import Runner
 from ..run.worker import told
 from ..store.base import Store
@@ -128,7 +128,7 @@ class Runners:
             return "not known"
         if rows[0].digest not in self.by_digest:
             if rows[0].rebound and rows[0].rebound[-1].was in self.by_digest:
-                raise StepError(f"{where_to(run_id, rows[0].rebound[-1])}: workers of that version drive it")
+                raise StepError(f"{rebound_to(run_id, rows[0].rebound[-1])}: workers of that version drive it")
             raise StartError(f"run {run_id!r} is of another machine than these runners drive: add one of it to also=")
         if run_id in self._here:
             return "driven already"

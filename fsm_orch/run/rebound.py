@@ -23,7 +23,7 @@ async def check_bound(store: Store, compiled: CompiledMachine, first: Input) -> 
     rebound = await rebindings(store, first.run_id)
     if rebound and rebound[-1].digest == first.digest:  # of what was never rebound the fold says what it is
         raise StepError(
-            f"{told(first.run_id, rebound[-1])}, and {definition.name} is here {definition.digest[:12]!r}: "
+            f"{rebound_to(first.run_id, rebound[-1])}, and {definition.name} is here {definition.digest[:12]!r}: "
             "resume it with the version that it was rebound to"
         )
 
@@ -37,7 +37,7 @@ async def rebindings(store: Store, run_id: str) -> tuple[Rebound, ...]:
     return rows[0].rebound if rows else ()
 
 
-def told(run_id: str, to: Rebound) -> str:
+def rebound_to(run_id: str, to: Rebound) -> str:
     """Return that a run was rebound, when, and to what."""
     at = datetime.fromtimestamp(to.at, UTC).isoformat(sep=" ", timespec="seconds")
     return f"run {run_id!r} was rebound from digest {to.was[:12]!r} to {to.digest[:12]!r} at {at}"
