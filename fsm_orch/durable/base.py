@@ -69,9 +69,7 @@ class Runners:
         self.by_digest = {each.definition.digest: each for each in (*reversed(also), runner)}
         if any(each.store is not self.store for each in also):
             raise StartError("an engine has one store: give each runner of also= the same, store=runner.store")
-        definitions = [each.definition for each in self.by_digest.values()]
-        for definition in [each for each in definitions if each.deps is not None] or definitions:
-            given.check_deps(definition, deps)
+        given.check_factory([each.definition for each in self.by_digest.values()], deps)
         self._here: set[str] = set()
         """The runs that are under way here."""
         self._is_draining = False
