@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from .. import discover
@@ -24,7 +25,7 @@ from .migrate_show import Shown, advice, all_as_json, renaming, show_all
 from .outcome import AsJson, json_alone
 from .revisions import Version, version
 from .show import CommandError, complaints, console, interrupted
-from .stored import OptionalStoreUrl, opened
+from .stored import CodecName, OptionalStoreUrl, opened
 
 
 def migrate(
@@ -40,6 +41,7 @@ def migrate(
     new: start.Target,
     *,
     store: OptionalStoreUrl = None,
+    codec: CodecName = None,
     rename: Annotated[
         list[str] | None,
         typer.Option(
@@ -71,31 +73,21 @@ def migrate(
         way = _way(pin=pin, land=land, apply=apply)
         if store is None and way != "pin":
             raise CommandError(f"--{way} is for runs that are stored: say --store too")
-        machine, out = discover.machine(new, Path.cwd()), console()
+        machine, out = discover.machine(new, Path.cwd()), None if as_json else console()
         with version(old, new, Path.cwd()) as before:
             was, now = before.machine.definition, machine.definition
             renames = _renames(was, now, rename or ())
-            if not as_json:
+            if out is not None:
                 told = f": digest {was.digest[:12]}, and now {now.digest[:12]}"
                 out.print(Text(now.name, style="bold").append(told, style="not bold dim"))
             if store is None:
-                with interrupted("nothing was found out"):
-                    found = judge_all(
-                        CompiledMachine(was), CompiledMachine(now), renames=renames, max_places=max_places
-                    )
-                is_any_left, became = not found.continues, all_as_json(found)
-                if not as_json:
-                    show_all(out, found)
+                is_any_left, became = _of_all(out, was, now, renames, max_places)
             else:
-                shown = Shown(None if as_json else out)
-                with opened(store) as kept, interrupted("what was done is kept"):
+                with opened(store, codec) as kept:
                     landing = _landing(before, model, kept) if way == "land" else None
                     migration = Migration(store=kept, old=was, new=now, renames=renames, way=way, landing=landing)
-                    asyncio.run(_each(migration, shown))
-                is_any_left, became = shown.is_any_left, shown.as_json()
-                if not as_json:
-                    shown.end(out)
-        if as_json:
+                    is_any_left, became = _of_stored(out, migration)
+        if out is None:
             versions = {"machine": now.name, "old": was.digest, "new": now.digest}
             typer.echo(orjson.dumps({**versions, **became}), file=stdout)
         else:
@@ -104,6 +96,34 @@ def migrate(
                 out.print(Text(words, style="dim"), soft_wrap=True)
     if is_any_left:
         raise typer.Exit(1)
+
+
+def _of_all(
+    out: Console | None, old: Definition, new: Definition, renames: Renames, max_places: int
+) -> tuple[bool, dict[str, Any]]:
+    """Judge all runs that could be in flight. Return whether one may be left, and what was found as JSON.
+
+    Args:
+        out: None: nothing is printed.
+    """
+    with interrupted("nothing was found out"):
+        found = judge_all(CompiledMachine(old), CompiledMachine(new), renames=renames, max_places=max_places)
+    if out is not None:
+        show_all(out, found)
+    return not found.continues, all_as_json(found)
+
+
+def _of_stored(out: Console | None, migration: Migration) -> tuple[bool, dict[str, Any]]:
+    """Judge the runs of a store, and do with them what is asked. Return whether one is left, and all of it as JSON.
+
+    Args:
+        out: None: nothing is printed.
+    """
+    shown = Shown(out)
+    with interrupted("what was done is kept"):
+        asyncio.run(_each(migration, shown))
+    shown.end()
+    return shown.is_any_left, shown.as_json()
 
 
 async def _each(migration: Migration, shown: Shown) -> None:

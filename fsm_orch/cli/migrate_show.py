@@ -100,17 +100,19 @@ class Shown:
         if self._out is not None:
             _show(self._out, case)
 
-    def end(self, out: Console) -> None:
+    def end(self) -> None:
         """Print how many there were."""
+        if self._out is None:
+            return
         if not self._counts:
-            out.print(Text("no run of the old version is in flight", style="dim"))
+            self._out.print(Text("no run of the old version is in flight", style="dim"))
         for verdict in reversed(WORST):
             if count := self._counts[verdict]:
                 told = Text(f"{verdict:<{_WIDTH}}", style=_STYLES[verdict])
-                out.print(told.append(number_of(count, "run"), style="default"))
+                self._out.print(told.append(number_of(count, "run"), style="default"))
         for done, count in self._done.items():
             if count:
-                out.print(Text(f"{number_of(count, 'run')} {done}", style="bold"))
+                self._out.print(Text(f"{number_of(count, 'run')} {done}", style="bold"))
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as JSON; of runs that simply continue the number alone."""

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.text import Text
 
+from ..amounts import padded_dollars
 from ..run.compared import Difference, HopTaken, Row, Went
 from .show import columns, name_of, safe
 
@@ -101,7 +102,7 @@ def _change(then: HopTaken | Went, now: HopTaken | Went, name: str) -> Text:
 def _amount(amount: int, name: str) -> str:
     if name == "tokens":
         return f"{amount:,}"
-    return f"${amount / 1_000_000:f}" if amount else "$0"
+    return padded_dollars(amount) if amount else "$0"
 
 
 def as_json(difference: Difference) -> dict[str, Any]:

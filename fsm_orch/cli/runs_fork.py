@@ -22,7 +22,7 @@ from .ask import read
 from .outcome import AsJson, json_alone
 from .runs_fold import Folded, folded
 from .show import CommandError, complaints, console, interrupted, name_of
-from .stored import RunId, StoreUrl, found, journal_of, opened
+from .stored import CodecName, RunId, StoreUrl, found, journal_of, opened
 
 
 def fork_(
@@ -30,6 +30,7 @@ def fork_(
     target: start.Target,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     at: Annotated[int, typer.Option(metavar="N", help="How many of its inputs are kept; `runs show` counts them.")],
     handoff: Annotated[
         str | None,
@@ -57,7 +58,7 @@ def fork_(
     """
     with complaints(), json_alone(as_json) as stdout:
         machine = discover.machine(target, Path.cwd())
-        with opened(store) as kept, interrupted("the fork may be stored"):
+        with opened(store, codec) as kept, interrupted("the fork may be stored"):
             run = found(kept, run_id)
             before = folded(machine.definition, run, journal_of(kept, run))
             made = fork(

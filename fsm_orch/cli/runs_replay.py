@@ -19,7 +19,7 @@ from . import outcome, runs_difference, start
 from .outcome import WAITS, WITHHELD, AsJson
 from .runs_fold import folded
 from .show import complain, complaints, console, interrupted, name_of
-from .stored import RunId, StoreUrl, found, journal_of, opened
+from .stored import CodecName, RunId, StoreUrl, found, journal_of, opened
 
 _Other = Annotated[
     str | None,
@@ -37,6 +37,7 @@ def replay(
     target: start.Target,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     at: Annotated[
         int, typer.Option(min=1, metavar="N", help="With how many inputs of the run it begins: 1 is its start alone.")
     ] = 1,
@@ -61,7 +62,7 @@ def replay(
     with complaints(), outcome.json_alone(as_json) as stdout:
         was = discover.machine(target, Path.cwd())
         machine = was if other is None else discover.machine(other, Path.cwd())
-        with opened(store) as kept, interrupted("the new run can go on: fsm-orch runs list"):
+        with opened(store, codec) as kept, interrupted("the new run can go on: fsm-orch runs list"):
             found(kept, run_id)
             with start.dependencies(machine) as deps:
                 runner = Runner[Any, Any](machine, model=start.model_of(machine, model), store=kept)
@@ -95,6 +96,7 @@ def diff(
     target: start.Target,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     other: Annotated[
         str | None,
         typer.Option(
@@ -110,7 +112,7 @@ def diff(
     with complaints(), outcome.json_alone(as_json) as stdout:
         was = discover.machine(target, Path.cwd())
         machine = was if other is None else discover.machine(other, Path.cwd())
-        with opened(store) as kept, interrupted("nothing has changed"):
+        with opened(store, codec) as kept, interrupted("nothing has changed"):
             compared = difference(_went(kept, was, run_id), _went(kept, machine, other_id))
         if as_json:
             typer.echo(orjson.dumps(runs_difference.as_json(compared), default=dict), file=stdout)

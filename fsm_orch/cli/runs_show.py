@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..amounts import padded_dollars
 from ..define.changes import shown
 from ..define.wording import number_of
 from ..kernel.configuration import Configuration
@@ -131,12 +132,8 @@ def _ledger(now: Configuration) -> _Lines:
     left = f"{now.ledger.remaining:,} left of {limit.tokens:,}"
     yield "tokens", f"{settled.tokens:,} settled, {reserved.tokens:,} reserved, {left}"
     if limit.cost is not None or settled.cost or reserved.cost:
-        of = "no limit" if limit.cost is None else f"limit {_dollars(limit.cost)}"
-        yield "cost", f"{_dollars(settled.cost)} settled, {_dollars(reserved.cost)} reserved, {of}"
-
-
-def _dollars(micro: int) -> str:
-    return f"${micro / 1_000_000:f}"
+        of = "no limit" if limit.cost is None else f"limit {padded_dollars(limit.cost)}"
+        yield "cost", f"{padded_dollars(settled.cost)} settled, {padded_dollars(reserved.cost)} reserved, {of}"
 
 
 def _waits(run: Folded) -> _Lines:

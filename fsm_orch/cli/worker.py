@@ -23,7 +23,7 @@ from . import start
 from .logs import Reports, json_logger
 from .show import complaints
 from .stored import CodecName, StoreUrl, codec_of
-from .worker_engines import EngineName, Working, Works, url_of, works
+from .worker_engines import EngineName, WorkOptions, Works, url_of, works
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -94,7 +94,7 @@ def worker(
         _reported(log, stack)
         drives = {machine.definition.digest: f"{machine.__module__}:{machine.__name__}" for machine in machines}
         working = works(
-            engine, Working(runners, factory, concurrency, poll_s), engine_url or url_of(engine, store), stack
+            engine, WorkOptions(runners, factory, concurrency, poll_s), engine_url or url_of(engine, store), stack
         )
         asyncio.run(kept.beat())  # one that cannot be used is said now, and not by each run
         log.msg(

@@ -29,7 +29,7 @@ class Works(NamedTuple):
     """Takes the seconds of grace."""
 
 
-class Working(NamedTuple):
+class WorkOptions(NamedTuple):
     """What a worker is told, whoever says which run is driven."""
 
     runners: Sequence[Runner[Any, Any]]
@@ -47,7 +47,7 @@ def url_of(name: EngineName, store: str) -> str | None:
     return store if name is EngineName.DBOS and store.startswith("postgres") else None
 
 
-def works(name: EngineName, working: Working, url: str | None, stack: ExitStack) -> Works:
+def works(name: EngineName, options: WorkOptions, url: str | None, stack: ExitStack) -> Works:
     """Return how to work.
 
     Args:
@@ -58,11 +58,11 @@ def works(name: EngineName, working: Working, url: str | None, stack: ExitStack)
     Raises StartError: if a package is missing, or the URL is of nothing that the engine knows.
     """
     named = {EngineName.STORE: _store, EngineName.DBOS: _dbos, EngineName.TEMPORAL: _temporal}
-    return named[name](working, url, stack)
+    return named[name](options, url, stack)
 
 
-def _store(working: Working, url: str | None, _: ExitStack) -> Works:
-    (first, *rest), deps = working.runners, working.deps
+def _store(options: WorkOptions, url: str | None, _: ExitStack) -> Works:
+    (first, *rest), deps = options.runners, options.deps
     if url is not None:
         raise CommandError(
             "the store is the engine, and has its own URL: leave --engine-url out, or give --engine dbos or temporal "
@@ -71,27 +71,27 @@ def _store(working: Working, url: str | None, _: ExitStack) -> Works:
     needed: dict[str, Any] = {} if deps is None else {"deps": deps}
 
     async def drain(grace_s: float) -> None:
-        await asyncio.gather(*(runner.drain(grace_s=grace_s) for runner in working.runners))
+        await asyncio.gather(*(runner.drain(grace_s=grace_s) for runner in options.runners))
 
-    return Works(lambda: first.work(concurrency=working.concurrency, poll_s=working.poll_s, also=rest, **needed), drain)
+    return Works(lambda: first.work(concurrency=options.concurrency, poll_s=options.poll_s, also=rest, **needed), drain)
 
 
-def _dbos(working: Working, url: str | None, stack: ExitStack) -> Works:
+def _dbos(options: WorkOptions, url: str | None, stack: ExitStack) -> Works:
     from ..durable.dbos import DBOSEngine  # noqa: PLC0415 - an extra, and slow to import
 
-    (first, *rest), deps = working.runners, working.deps
+    (first, *rest), deps = options.runners, options.deps
     if url is None:
         raise CommandError("DBOS has its queues in PostgreSQL, and the store is not there: give --engine-url")
-    engine = DBOSEngine(first, url=url, also=rest, deps=deps, concurrency=working.concurrency)
+    engine = DBOSEngine(first, url=url, also=rest, deps=deps, concurrency=options.concurrency)
     stack.enter_context(closing(engine))
-    return Works(lambda: engine.work(poll_s=working.poll_s), lambda grace_s: engine.drain(grace_s=grace_s))
+    return Works(lambda: engine.work(poll_s=options.poll_s), lambda grace_s: engine.drain(grace_s=grace_s))
 
 
-def _temporal(working: Working, url: str | None, _: ExitStack) -> Works:
+def _temporal(options: WorkOptions, url: str | None, _: ExitStack) -> Works:
     from ..durable.temporal import TemporalEngine  # noqa: PLC0415 - an extra, and slow to import
 
-    (first, *rest), deps = working.runners, working.deps
+    (first, *rest), deps = options.runners, options.deps
     if url is None:
         raise CommandError("Temporal is a server: say where, by --engine-url HOST:PORT")
-    engine = TemporalEngine(first, url=url, also=rest, deps=deps, concurrency=working.concurrency)
-    return Works(lambda: engine.work(poll_s=working.poll_s), lambda grace_s: engine.drain(grace_s=grace_s))
+    engine = TemporalEngine(first, url=url, also=rest, deps=deps, concurrency=options.concurrency)
+    return Works(lambda: engine.work(poll_s=options.poll_s), lambda grace_s: engine.drain(grace_s=grace_s))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from ..errors import Drained, LeaseHeld, LeaseLost, StartError, StepError
@@ -19,7 +20,7 @@ from ..run.loading import checked
 from ..run.rebound import was_rebound
 from ..run.runner import Runner
 from ..run.worker import told
-from ..store.base import Store
+from ..store.base import LEASE_S, Store
 from ..store.values import Listed
 
 Outcome = Literal["finished", "waits", "driven already", "drained", "not known"]
@@ -50,6 +51,18 @@ def has_begun(run: Listed) -> bool:
     return run.inputs > 1
 
 
+async def repeated(doing: Callable[[], Awaitable[None]], *, every_s: float, until: asyncio.Event) -> None:
+    """Do something again and again, with a pause between, until an event is set, which ends the pause.
+
+    Args:
+        every_s: seconds of the pause.
+    """
+    while not until.is_set():
+        await doing()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(until.wait(), every_s)
+
+
 class Runners:
     """The runners of one process, which drive what an engine delivers.
 
@@ -66,12 +79,12 @@ class Runners:
     ) -> None:
         self.first, self._deps = runner, deps
         self.store: Store = checked(runner.store)
+        self.lease_s = self.store.lease_s or LEASE_S
+        """For how long the store gives nobody the run of a worker that died."""
         self.by_digest = {each.definition.digest: each for each in (*reversed(also), runner)}
         if any(each.store is not self.store for each in also):
             raise StartError("an engine has one store: give each runner of also= the same, store=runner.store")
-        definitions = [each.definition for each in self.by_digest.values()]
-        for definition in [each for each in definitions if each.deps is not None] or definitions:
-            given.check_deps(definition, deps)
+        given.check_factory([each.definition for each in self.by_digest.values()], deps)
         self._here: set[str] = set()
         """The runs that are under way here."""
         self._is_draining = False

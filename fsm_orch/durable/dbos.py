@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Generic, Unpack
 
@@ -26,7 +26,7 @@ from ..run.raised import Raised, tried
 from ..run.runner import Runner
 from ..run.worker import GRACE_S, told
 from ..store.values import Listed
-from .base import Runners, has_begun, queue_of, ticket_of
+from .base import Runners, has_begun, queue_of, repeated, ticket_of
 
 try:
     from dbos import (
@@ -125,10 +125,7 @@ class DBOSEngine(Generic[C, D]):
             if self._url is not None:
                 await stack.enter_async_context(self._launched(self._url))
             try:
-                while not self._stopped.is_set():
-                    await self._swept()
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._stopped.wait(), poll_s)
+                await repeated(self._swept, every_s=poll_s, until=self._stopped)
             except BaseException:
                 await outlasted(self.drain)
                 raise

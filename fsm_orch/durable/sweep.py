@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dbos import DBOSClient, WorkflowStatus
 
-from ..store.base import LEASE_S, PAGE
+from ..store.base import PAGE
 from ..store.values import Listed
 from .base import Runners, run_of, ticket_of
 
@@ -47,7 +47,6 @@ class Sweep:
         hand: Callable[[Listed], Awaitable[None]],
     ) -> None:
         self._runners, self._client, self._queues, self._hand = runners, client, list(queues), hand
-        self._lease_s = runners.store.lease_s or LEASE_S
         self._seen: dict[str, _Seen] = {}
         self._limit = PAGE
 
@@ -82,7 +81,7 @@ class Sweep:
             seen = before.get(ticket)
             if seen is None or seen[:2] != (held.status, held.updated_at):
                 seen = _Seen(held.status, held.updated_at, now)
-            elif now - seen.since_s >= self._lease_s:
+            elif now - seen.since_s >= self._runners.lease_s:
                 seen = seen._replace(since_s=now)
                 unchanged.append(held)
             self._seen[ticket] = seen

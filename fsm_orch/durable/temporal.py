@@ -25,9 +25,9 @@ from ..run.first import RunOptions
 from ..run.outlast import outlasted
 from ..run.runner import Runner
 from ..run.worker import GRACE_S, told
-from ..store.base import LEASE_S, PAGE
+from ..store.base import PAGE
 from ..store.values import Listed
-from .base import Runners, has_begun, queue_of, ticket_of
+from .base import Runners, has_begun, queue_of, repeated, ticket_of
 
 try:
     from temporalio.client import Client
@@ -173,13 +173,7 @@ class TemporalEngine(Generic[C, D]):
         Args:
             poll_s: seconds between two looks at the store.
         """
-        while not self._drained.is_set():
-            try:
-                await self._swept()
-            except Exception as error:
-                report("the store could not be swept for Temporal: %s", told(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._drained.wait(), poll_s)
+        await repeated(self._swept, every_s=poll_s, until=self._drained)
 
     async def drain(self, *, grace_s: float = GRACE_S) -> None:
         """Stop driving runs, and give those that have not ended back to Temporal; see `Runner.drain`. Then `work` ends.
@@ -220,17 +214,25 @@ class TemporalEngine(Generic[C, D]):
         )
 
     async def _swept(self) -> None:
+        try:
+            await self._start_due()
+        except Exception as error:
+            report("the store could not be swept for Temporal: %s", told(error))
+
+    async def _start_due(self) -> None:
         now, before = asyncio.get_running_loop().time(), self._again
         rows = await self._runners.owed(PAGE + len(before))  # so many that those that are left alone hide no others
         # one that has not begun is most likely in Temporal's queue, and there may be many
-        later = now + (self._runners.store.lease_s or LEASE_S)
+        later = now + self._runners.lease_s
         self._again = {ticket_of(row): before.get(ticket_of(row), now if has_begun(row) else later) for row in rows}
         due = [row for row in rows if self._again[ticket_of(row)] <= now]
         begun, new = [[row for row in due if has_begun(row) is has] for has in (True, False)]
-        told = [*begun, *new[:_AT_ONCE]]
-        came = await asyncio.gather(*map(self._start, told), return_exceptions=True)
+        started = [*begun, *new[:_AT_ONCE]]
+        came = await asyncio.gather(*map(self._start, started), return_exceptions=True)
         failed = [error for error in came if error is not None]
-        self._again.update((ticket_of(row), now + REST_S) for row, error in zip(told, came, strict=True) if not error)
+        self._again.update(
+            (ticket_of(row), now + REST_S) for row, error in zip(started, came, strict=True) if not error
+        )
         if failed:
             raise failed[0]
 

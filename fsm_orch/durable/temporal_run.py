@@ -18,7 +18,6 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from ..errors import StepError, Withheld
 from ..run.raised import Raised, tried
 from ..run.worker import told
-from ..store.base import LEASE_S
 from .base import Outcome, Runners
 
 _DRIVE, _CANCEL = "fsm_orch.drive", "fsm_orch.cancel"
@@ -61,8 +60,7 @@ class Activities:
 
     def __init__(self, runners: Runners, grace_s: float) -> None:
         self._runners, self.grace_s = runners, grace_s
-        self._lease_s = runners.store.lease_s or LEASE_S
-        self.heartbeat_s = max(5.0, self._lease_s * 2 / 3)
+        self.heartbeat_s = max(5.0, runners.lease_s * 2 / 3)
         """How long one may be silent: the store gives nobody the run of a worker that died much sooner."""
 
     @activity.defn(name=_DRIVE)
@@ -109,7 +107,7 @@ class Activities:
             why = f"run {run_id!r} is not known to the store of this worker: it was never stored there, or pruned"
             raise ApplicationError(why, type="NotKnown", non_retryable=True)
         if came in ("drained", "driven already"):  # who drives it may be dead, which shows when its lease is over
-            again = timedelta(seconds=0.1 if came == "drained" else self._lease_s / 4)
+            again = timedelta(seconds=0.1 if came == "drained" else self._runners.lease_s / 4)
             benign = ApplicationErrorCategory.BENIGN
             raise ApplicationError(f"run {run_id!r} was {came}", category=benign, next_retry_delay=again)
         return came

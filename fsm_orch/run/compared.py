@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from ..amounts import padded_dollars
 from ..define.changes import journaled, shown
 from ..kernel import records
 from ..kernel.configuration import Configuration
@@ -205,4 +206,4 @@ def _more(then: int, now: int, of: str) -> str:
 
 
 def _amount(amount: int, of: str) -> str:
-    return f"{amount:,} tokens" if of == "tokens" else f"${amount / 1_000_000:f}"
+    return f"{amount:,} tokens" if of == "tokens" else padded_dollars(amount)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from ..define.definition import Definition
@@ -109,6 +109,18 @@ def check_deps(definition: Definition, deps: object) -> None:
         )
     if wanted is not None and deps is None and type(None) not in get_args(wanted):
         raise StartError(f"{definition.name} has dependencies: give them as deps=")
+
+
+def check_factory(definitions: Sequence[Definition], deps: object) -> None:
+    """Check that a worker can make dependencies exactly where one of its machines declares some.
+
+    Args:
+        deps: makes them; a machine without any takes none, whatever the others do.
+
+    Raises StartError: if they are missing, or no machine asks for them.
+    """
+    for definition in [each for each in definitions if each.deps is not None] or definitions:
+        check_deps(definition, deps)
 
 
 def messages_of(given: Any) -> tuple[Message, ...]:

@@ -108,9 +108,7 @@ class Working(Generic[C, D]):
             raise ValueError(
                 f"a worker drives 1 run or more at once, and pauses for a time, not {concurrency}, {poll_s}"
             )
-        definitions = [driver.compiled.definition for driver in drivers]
-        for definition in [each for each in definitions if each.deps is not None] or definitions:
-            given.check_deps(definition, deps)
+        given.check_factory([driver.compiled.definition for driver in drivers], deps)
         # chance that nobody has to repeat: it says who of several workers tries which run first
         chance = Random()  # noqa: S311 - it keeps no secret
         await Worker(drivers, store, deps=deps, concurrency=concurrency, poll_s=poll_s, chance=chance).work()

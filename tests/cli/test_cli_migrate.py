@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.conftest import CODEC
 from click.testing import Result
 from support.in_flight import journals, put_all, source
 from support.repository import Repository
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 from fsm_orch import discover
 from fsm_orch.cli import app
 from fsm_orch.cli.revisions import version
+from fsm_orch.cli.stored import opened
 from fsm_orch.kernel.renames import Renames
 from fsm_orch.run.migration import Migration
 from fsm_orch.store.sql import SqlStore
@@ -160,6 +162,21 @@ def test_a_run_that_is_driven_stays_where_it_is(repository: Repository, stored: 
 async def _owned(store: SqlStore, run_id: str) -> None:
     await store.beat()
     await store.claim(run_id)
+
+
+def test_runs_are_judged_through_the_codec_of_their_store(repository: Repository) -> None:
+    """Without it no journal can be read, and none is moved; with it the runs that continue are rebound."""
+    url, codec = f"sqlite:///{repository.top}/coded.db", "coding:mirror"
+    repository.write(coding=CODEC, flight=source("prompt"))
+    with version("HEAD", "flight:Support", repository.top) as old, opened(url, codec, is_there=False) as store:
+        asyncio.run(put_all(store, old.machine, asyncio.run(journals(old.machine, (1,)))))
+    refused = migrate("--store", url, "--apply")
+    done = migrate("--store", url, "--apply", "--codec", codec, "--json")
+    sys.modules.pop("coding", None)
+
+    assert (2, 0) == (refused.exit_code, done.exit_code), done.output
+    assert "was it stored with a codec" in refused.stderr
+    assert json.loads(done.stdout)["done"]["rebound"] == len(asyncio.run(_all(url)))
 
 
 def test_another_code_under_one_digest_is_told(repository: Repository, stored: str) -> None:

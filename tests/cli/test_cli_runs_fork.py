@@ -3,9 +3,7 @@
 import json
 
 import pytest
-from cli.test_cli_run import assert_refused, scripted
-from cli.test_cli_run_asks import HUMAN
-from cli.test_cli_runs import STORE
+from cli.conftest import HUMAN, STORE, assert_refused, scripted
 
 from fsm_orch.cli import app
 

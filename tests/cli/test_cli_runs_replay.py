@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from cli.test_cli_run import assert_refused, scripted
+from cli.conftest import STORE, assert_refused, scripted
 
 from fsm_orch.cli import app
-
-URL = "sqlite:///runs.db"
-STORE = ["--store", URL]
 
 SORTS = """
     from fsm_orch import *

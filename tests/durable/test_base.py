@@ -10,7 +10,7 @@ import pytest
 from support.working import Job, Works, kept, runner
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
-from fsm_orch.durable.base import Runners, has_begun, run_of, ticket_of
+from fsm_orch.durable.base import Runners, has_begun, repeated, run_of, ticket_of
 from fsm_orch.errors import StartError, StepError, Withheld
 from fsm_orch.store.values import Listed, Rebound
 
@@ -60,6 +60,22 @@ async def test_a_run_is_driven_by_one_of_many_deliveries() -> None:
     late = await there.deliver("r")
 
     assert (["driven already", "driven already", "finished"], "finished") == (sorted(came), late)
+
+
+async def test_what_is_repeated_ends_with_its_event_and_not_with_the_pause() -> None:
+    """It is done at once, and then after each pause."""
+    at, is_over, loop = list[float](), asyncio.Event(), asyncio.get_running_loop()
+    began = loop.time()
+
+    async def look() -> None:
+        at.append(loop.time() - began)
+
+    looking = asyncio.ensure_future(repeated(look, every_s=10, until=is_over))
+    await asyncio.sleep(25)
+    is_over.set()
+    await looking
+
+    assert ([0, 10, 20], 25) == (at, loop.time() - began)
 
 
 async def test_a_run_that_is_driven_here_is_owed_to_nobody() -> None:

@@ -77,7 +77,7 @@ class Steps(Machine[Note]):
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest) -> str:
+def url() -> str:
     """Give a database of its own."""
     return postgres().database("dbos")
 
