@@ -74,7 +74,11 @@ class Runners:
             given.check_deps(definition, deps)
         self._here: set[str] = set()
         """The runs that are under way here."""
-        self._is_draining = False
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether one of them was drained, by whomever: nothing begins any more."""
+        return any(each._driver.driven.is_draining for each in self.by_digest.values())
 
     async def enqueue(
         self, context: Any, options: RunOptions, hand: Callable[[Listed], Awaitable[None]], *, engine: str
@@ -140,7 +144,7 @@ class Runners:
         except Drained:
             return "drained"
         except StartError:
-            if self._is_draining:  # nothing begins any more
+            if self.is_draining:
                 return "drained"
             raise
         finally:
@@ -155,5 +159,9 @@ class Runners:
 
     async def drain(self, grace_s: float) -> None:
         """Drive nothing any more, as `Runner.drain` does."""
-        self._is_draining = True
         await asyncio.gather(*(each.drain(grace_s=grace_s) for each in self.by_digest.values()))
+
+    async def drain_rest(self, grace_s: float) -> None:
+        """Drive nothing any more with those that nobody has drained; whoever drained one said its grace."""
+        rest = [each for each in self.by_digest.values() if not each._driver.driven.is_draining]
+        await asyncio.gather(*(each.drain(grace_s=grace_s) for each in rest))
