@@ -74,7 +74,7 @@ async def test_a_runner_that_was_drained_replays_nothing() -> None:
     await stored(store)
     runner = Runner(Office, model=model(), store=store)
     await runner.drain()
-    with pytest.raises(StartError, match="'f' does not go on here: this runner was drained.* Nothing has changed"):
+    with pytest.raises(StartError, match=r"'f' does not go on here: this runner was drained.* Nothing has changed"):
         await runner.replay_run("p", new_id="f", deps=World())
 
     assert ["p"] == [row.run_id for row in await store.list()]
