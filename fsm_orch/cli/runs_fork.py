@@ -81,8 +81,9 @@ def fork_(
             Text(f"  {runs_list.fork_of(row)}; it stands in {row.head.state}, {row.head.status}", style="dim"),
             soft_wrap=True,
         )
-        command = f"fsm-orch runs resume {name_of(made.run_id)} {target} --store ..."
-        out.print(Text(f"Nobody drives it. To go on: {command}", style="dim"), soft_wrap=True)
+        if row.head.status != "finished":
+            command = f"fsm-orch runs resume {name_of(made.run_id)} {target} --store ..."
+            out.print(Text(f"Nobody drives it. To go on: {command}", style="dim"), soft_wrap=True)
 
 
 def _values(run: Folded, at: int, said: Sequence[str]) -> dict[str, Any]:

@@ -51,18 +51,6 @@ def has_begun(run: Listed) -> bool:
     return run.inputs > 1
 
 
-async def repeated(doing: Callable[[], Awaitable[None]], *, every_s: float, until: asyncio.Event) -> None:
-    """Do something again and again, with a pause between, until an event is set, which ends the pause.
-
-    Args:
-        every_s: seconds of the pause.
-    """
-    while not until.is_set():
-        await doing()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(until.wait(), every_s)
-
-
 class Runners:
     """The runners of one process, which drive what an engine delivers.
 
@@ -87,7 +75,24 @@ class Runners:
         given.check_factory([each.definition for each in self.by_digest.values()], deps)
         self._here: set[str] = set()
         """The runs that are under way here."""
-        self._is_draining = False
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether one of them was drained, by whomever: nothing begins any more."""
+        return any(each._driver.driven.is_draining for each in self.by_digest.values())
+
+    async def repeat(self, doing: Callable[[], Awaitable[None]], *, every_s: float, until: asyncio.Event) -> None:
+        """Do something again and again, with a pause between, until an event is set, which ends the pause.
+
+        It ends too, after the pause, once somebody has drained a runner of these.
+
+        Args:
+            every_s: seconds of the pause.
+        """
+        while not (until.is_set() or self.is_draining):
+            await doing()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(until.wait(), every_s)
 
     async def enqueue(
         self, context: Any, options: RunOptions, hand: Callable[[Listed], Awaitable[None]], *, engine: str
@@ -153,7 +158,7 @@ class Runners:
         except Drained:
             return "drained"
         except StartError:
-            if self._is_draining:  # nothing begins any more
+            if self.is_draining:
                 return "drained"
             raise
         finally:
@@ -168,5 +173,9 @@ class Runners:
 
     async def drain(self, grace_s: float) -> None:
         """Drive nothing any more, as `Runner.drain` does."""
-        self._is_draining = True
         await asyncio.gather(*(each.drain(grace_s=grace_s) for each in self.by_digest.values()))
+
+    async def drain_rest(self, grace_s: float) -> None:
+        """Drive nothing any more with those that nobody has drained; whoever drained one said its grace."""
+        rest = [each for each in self.by_digest.values() if not each._driver.driven.is_draining]
+        await asyncio.gather(*(each.drain(grace_s=grace_s) for each in rest))

@@ -18,6 +18,7 @@ from ..define.machine import C, D
 from ..define.wording import to_install
 from ..errors import FsmError, StartError
 from ..observe.telling import report
+from ..run import given
 from ..run.deps import Factory
 from ..run.first import RunOptions
 from ..run.ids import random_id
@@ -26,7 +27,7 @@ from ..run.raised import Raised, tried
 from ..run.runner import Runner
 from ..run.worker import GRACE_S, told
 from ..store.values import Listed
-from .base import Runners, has_begun, queue_of, repeated, ticket_of
+from .base import Runners, has_begun, queue_of, ticket_of
 
 try:
     from dbos import (
@@ -70,6 +71,7 @@ class DBOSEngine(Generic[C, D]):
 
     Raises StartError: if not one of `url` and `client` is given, or `url` names no such database; if a runner has no
         store, or another one; or dependencies are missing.
+    Raises ValueError: if `concurrency` is less than 1.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class DBOSEngine(Generic[C, D]):
         deps: Factory[Any] | None = None,
         concurrency: int = 50,
     ) -> None:
+        given.check_work(concurrency=concurrency)
         self._runners = Runners(runner, also=also, deps=deps)
         self._queues = {digest: queue_of(digest) for digest in self._runners.by_digest}
         self._url, self._concurrency = url, concurrency
@@ -110,14 +113,16 @@ class DBOSEngine(Generic[C, D]):
         return await self._runners.enqueue(context, options, self._hand, engine="DBOS")
 
     async def work(self, *, poll_s: float = 1.0) -> None:
-        """Drive what DBOS delivers, and sweep, until this is drained.
+        """Drive what DBOS delivers, and sweep, until this, or one of its runners, is drained.
 
         Args:
             poll_s: seconds between two sweeps. What was answered, or has expired, is found by one of them.
 
         Raises StartError: if a server of tools cannot be reached, or DBOS be launched.
+        Raises ValueError: if `poll_s` is no time.
         Raises asyncio.CancelledError: if the caller cancels, once all is drained.
         """
+        given.check_work(poll_s=poll_s)
         self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             for runner in self._runners.by_digest.values():
@@ -125,7 +130,8 @@ class DBOSEngine(Generic[C, D]):
             if self._url is not None:
                 await stack.enter_async_context(self._launched(self._url))
             try:
-                await repeated(self._swept, every_s=poll_s, until=self._stopped)
+                await self._runners.repeat(self._swept, every_s=poll_s, until=self._stopped)
+                await self._runners.drain_rest(self._grace_s)
             except BaseException:
                 await outlasted(self.drain)
                 raise

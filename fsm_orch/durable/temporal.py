@@ -20,6 +20,7 @@ from ..define.machine import C, D
 from ..define.wording import to_install
 from ..errors import StartError
 from ..observe.telling import report
+from ..run import given
 from ..run.deps import Factory
 from ..run.first import RunOptions
 from ..run.outlast import outlasted
@@ -27,7 +28,7 @@ from ..run.runner import Runner
 from ..run.worker import GRACE_S, told
 from ..store.base import PAGE
 from ..store.values import Listed
-from .base import Runners, has_begun, queue_of, repeated, ticket_of
+from .base import Runners, has_begun, queue_of, ticket_of
 
 try:
     from temporalio.client import Client
@@ -94,6 +95,7 @@ class TemporalEngine(Generic[C, D]):
 
     Raises StartError: if not one of `url` and `client` is given, or the URL is no `HOST:PORT`; a runner has no store,
         or another one; or dependencies are missing.
+    Raises ValueError: if `concurrency` is less than 1.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class TemporalEngine(Generic[C, D]):
         task_queue: str | None = None,
         grace_s: float = GRACE_S,
     ) -> None:
+        given.check_work(concurrency=concurrency)
         self._runners = Runners(runner, also=also, deps=deps)
         if (url is None) == (client is None):
             raise StartError("Temporal is one server: give its url=, HOST:PORT, or the client= that you have")
@@ -145,14 +148,16 @@ class TemporalEngine(Generic[C, D]):
         return await self._runners.enqueue(context, options, self._start, engine="Temporal")
 
     async def work(self, *, poll_s: float = 1.0) -> None:
-        """Drive what Temporal delivers, and sweep, until this is drained.
+        """Drive what Temporal delivers, and sweep, until this, or one of its runners, is drained.
 
         Args:
             poll_s: seconds between two sweeps. What was answered, or has expired, is found by one of them.
 
         Raises StartError: if Temporal, or a server of tools, cannot be reached.
+        Raises ValueError: if `poll_s` is no time.
         Raises asyncio.CancelledError: if the caller cancels, once all is drained.
         """
+        given.check_work(poll_s=poll_s)
         client = await self._connected()
         async with AsyncExitStack() as stack:
             for runner in self._runners.by_digest.values():
@@ -172,8 +177,11 @@ class TemporalEngine(Generic[C, D]):
 
         Args:
             poll_s: seconds between two looks at the store.
+
+        Raises ValueError: if `poll_s` is no time.
         """
-        await repeated(self._swept, every_s=poll_s, until=self._drained)
+        given.check_work(poll_s=poll_s)
+        await self._runners.repeat(self._swept, every_s=poll_s, until=self._drained)
 
     async def drain(self, *, grace_s: float = GRACE_S) -> None:
         """Stop driving runs, and give those that have not ended back to Temporal; see `Runner.drain`. Then `work` ends.

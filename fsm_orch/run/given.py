@@ -96,6 +96,15 @@ def checked_retry(given: Retry | None) -> Retry | None:
     )
 
 
+def check_work(*, concurrency: int = 50, poll_s: float = 1.0) -> None:
+    """Check how many runs are driven at once, and the pause between two looks at a store.
+
+    Raises ValueError: if they are less than 1, or it is no time.
+    """
+    if concurrency < 1 or not 0 < poll_s < float("inf"):
+        raise ValueError(f"a worker drives 1 run or more at once, and pauses for a time, not {concurrency}, {poll_s}")
+
+
 def check_deps(definition: Definition, deps: object) -> None:
     """Check that dependencies are given exactly where a machine declares some.
 

@@ -108,7 +108,8 @@ class Replaying(Generic[C, D]):
 
         Raises ForkError: if it cannot be cut there.
         Raises StartError: if the store does not know it, or it was run on another version of the machine that is not
-            given, or which it does not continue in; or a run of these models cannot start within its limits.
+            given, or which it does not continue in; or a run of these models cannot start within its limits; or this
+            runner was drained.
         Raises Drifted: if the run folds to something else than when it was stored.
         Raises StoreError: if there is a run of the new id.
         Raises as `resume` does, else.
@@ -117,6 +118,7 @@ class Replaying(Generic[C, D]):
         given.check_run_id(run_id)
         driver, name = self._driver, self._new_id() if new_id is None else new_id
         given.check_new_id("new_id", name)
+        driver.driven.check_begins(name)  # else a fork would be left that nobody drives
         then, journal = await _stored(checked(driver.store), driver.compiled, run_id, was)
         await made(driver, *_begun(driver, then, journal, at), at=at, run_id=name, effects=effects)
         result, stopped = await self._driven(name, deps, then, effects=effects)

@@ -104,10 +104,7 @@ class Working(Generic[C, D]):
         store = checked(self._driver.store)
         if any(driver.store is not store for driver in drivers):
             raise StartError("a worker has one store: give each runner of also= the same, store=runner.store")
-        if concurrency < 1 or not 0 < poll_s < float("inf"):
-            raise ValueError(
-                f"a worker drives 1 run or more at once, and pauses for a time, not {concurrency}, {poll_s}"
-            )
+        given.check_work(concurrency=concurrency, poll_s=poll_s)
         given.check_factory([driver.compiled.definition for driver in drivers], deps)
         # chance that nobody has to repeat: it says who of several workers tries which run first
         chance = Random()  # noqa: S311 - it keeps no secret

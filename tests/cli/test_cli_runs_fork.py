@@ -71,6 +71,17 @@ def test_a_fork_is_made_and_resumed(cli, desk, monkeypatch):
     assert f"fork of {run}" in cli.invoke(app, ["runs", "list", *STORE, "--status", "finished"]).stdout
 
 
+def test_nobody_is_told_to_go_on_with_a_fork_that_its_edits_have_ended(cli, desk):
+    """It has come to its end already."""
+    run, module = desk
+    made = cli.invoke(app, ["runs", "fork", run, module, *STORE, "--at", "4", "--handoff", "none", "--id", "f"])
+
+    assert made.stdout.splitlines() == [
+        "forked f",
+        f"  fork of {run}, cut after input 4; it stands in human, finished",
+    ]
+
+
 def test_a_fork_takes_another_handoff(cli, desk):
     """With --json the row of the store alone is printed; a list names its machine beside it."""
     run, module = desk

@@ -119,6 +119,18 @@ async def test_a_run_that_is_drained_says_so_and_goes_on_elsewhere() -> None:
     assert "finished" == await other.deliver("r")
 
 
+async def test_a_runner_that_somebody_else_drains_drives_nothing_here() -> None:
+    """What is delivered to it is handed back as drained, and is no error: another process drives it."""
+    store = kept()
+    mine, other = runner(store), runners(store)
+    here = Runners(mine, deps=lambda run: "deps")
+    await mine.enqueue(Job(), run_id="r")
+    assert not here.is_draining
+    await mine.drain()
+
+    assert (True, "drained", "finished") == (here.is_draining, await here.deliver("r"), await other.deliver("r"))
+
+
 async def test_a_run_that_the_store_has_forgotten_is_no_error() -> None:
     """A ticket may outlive its run."""
     assert "not known" == await runners(kept()).deliver("r")

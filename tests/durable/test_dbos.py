@@ -166,6 +166,34 @@ async def test_whoever_cancels_the_work_drains_it(url: str, store: SqlStore) -> 
     assert ["end"] == states
 
 
+async def test_the_work_ends_where_somebody_else_drains_a_runner(url: str, store: SqlStore) -> None:
+    """What is under way is free then, of the other runners too, and goes on elsewhere by the same ticket."""
+    mine, other = Runner(Steps, store=store), Runner(Notes, store=store)
+    with closing(DBOSEngine(mine, url=url, also=[other])) as engine:
+        work = asyncio.ensure_future(engine.work(poll_s=0.1))
+        await engine.enqueue(Note(), run_id="s1")
+        async with asyncio.timeout(30):
+            while not [row for row in await store.list() if row.is_driven]:  # noqa: ASYNC110 - of any process
+                await asyncio.sleep(0.05)
+            await other.drain()
+            await work
+    (row,) = await store.list()
+
+    assert ("running", None) == (row.head.status, row.owner)
+    assert ("s1:1", "ENQUEUED", "portable_json") in tickets(url)
+
+
+async def test_it_drives_one_run_or_more_at_once_and_pauses(url: str, store: SqlStore) -> None:
+    """DBOS itself would take 0 for as many as there are, and a pause of 0 would leave the store no rest."""
+    with pytest.raises(ValueError, match="a worker drives 1 run or more at once"):
+        DBOSEngine(Runner(Notes, store=store), url=url, concurrency=0)
+    with (
+        closing(DBOSEngine(Runner(Notes, store=store), url=url)) as engine,
+        pytest.raises(ValueError, match="pauses for a time"),
+    ):
+        await engine.work(poll_s=0)
+
+
 async def test_an_app_of_the_users_keeps_its_settings(url: str, store: SqlStore) -> None:
     """Runs are driven in an app that pickles, by its queue's rate limit, and are queued by its schedule."""
     DBOS(config={"name": "theirs", "system_database_url": url, "application_version": "2", "executor_id": "e1"})

@@ -449,6 +449,34 @@ def test_what_is_no_host_and_port_is_refused_and_not_shown(url: str) -> None:
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.parametrize("concurrency", [0, -1])
+def test_it_drives_one_run_or_more_at_once(concurrency: int) -> None:
+    """Temporal itself would take 0 for a number of its own."""
+    with pytest.raises(ValueError, match="a worker drives 1 run or more at once"):
+        TemporalEngine(runner(), url=NOWHERE, concurrency=concurrency)
+
+
+@pytest.mark.parametrize("poll_s", [0.0, -1.0, inf])
+async def test_it_pauses_between_two_looks(poll_s: float) -> None:
+    """Else the store would be asked again and again, or once."""
+    engine = TemporalEngine(runner(), url=NOWHERE)
+    for told in (engine.work, engine.sweep):
+        with pytest.raises(ValueError, match="pauses for a time"):
+            await told(poll_s=poll_s)
+
+
+@pytest.mark.slow
+async def test_the_work_ends_where_somebody_else_drains_the_runner() -> None:
+    """As it does if the engine is drained: there is nothing more for it to do."""
+    mine = runner()
+    task = asyncio.ensure_future(TemporalEngine(mine, url=temporal().url).work(poll_s=0.05))
+    await asyncio.sleep(0.2)
+    assert not task.done()
+    await mine.drain()
+    async with asyncio.timeout(20):
+        await task
+
+
 def test_without_its_package_the_extra_is_named() -> None:
     """As one line that says what to install."""
     code = "import sys; sys.modules['temporalio'] = None; import fsm_orch.durable.temporal"

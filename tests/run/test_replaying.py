@@ -68,6 +68,18 @@ async def test_a_replay_that_comes_to_what_is_not_recorded_stops_and_is_compared
     assert "plan" in again.difference.fields
 
 
+async def test_a_runner_that_was_drained_replays_nothing() -> None:
+    """No fork is left behind that nobody drives."""
+    store = MemoryStore()
+    await stored(store)
+    runner = Runner(Office, model=model(), store=store)
+    await runner.drain()
+    with pytest.raises(StartError, match=r"'f' does not go on here: this runner was drained.* Nothing has changed"):
+        await runner.replay_run("p", new_id="f", deps=World())
+
+    assert ["p"] == [row.run_id for row in await store.list()]
+
+
 async def test_a_replay_is_cut_where_one_may_fork() -> None:
     """What came before the cut is not asked for again."""
     store = MemoryStore()
