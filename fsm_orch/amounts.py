@@ -236,6 +236,11 @@ def dollars(micros: int) -> str:
     return f"${Decimal(micros) / 1_000_000:f}"
 
 
+def padded_dollars(micros: int) -> str:
+    """Write micro-dollars as dollars with all six digits, so that a column of them lines up: `$0.000010`."""
+    return f"${Decimal(micros) / 1_000_000:.6f}"
+
+
 def in_words(amount: Amount | Allowance, limit: Allowance) -> str:
     """Write an amount in tokens, and in dollars too where money is limited: `2,304 tokens and $0.05`."""
     money = "" if limit.cost is None else f" and {dollars(amount.cost or 0)}"

@@ -13,7 +13,9 @@ FsmError
 │   ├── LeaseLost        another worker has claimed the run since; nothing was stored
 │   └── TooLittleLeft    an account, such as a thread's, has too little left for what an append takes
 ├── Drained              the process of a run is to end; nothing is lost, and it goes on elsewhere by `Runner.resume`
+├── Withheld             a fork came to an effect that nobody has recorded, and may not begin it; it is stored and free
 ├── AnswerError          an answer does not fit what a run waits for, or another came first; nothing has changed
+├── ForkError            a run cannot be forked there, or not so; carries the `.cuts` where it can be
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
 ├── VisitError           raised in an agent that exceeds what its visit allows
 │   ├── CallDenied       the kernel refused the reservation of a call; carries `.reason`
@@ -152,8 +154,54 @@ class Overloaded(FsmError):
         super().__init__(f"{reason}: too much is at work here. Try again in {retry_after_s} s")
 
 
+class Withheld(FsmError):
+    """A fork came to what would have an effect in the world, and nothing is recorded of it. It is stored, and free.
+
+    Args:
+        run_id: of the fork.
+        state: whose code, or whose tool, would have begun: its place in the tree of machines.
+        tool: its name; None: the agent of the state itself.
+        fields: the names of those that the state reads, with whose values nothing is recorded.
+        others: how many effects beside it were withheld too, in parallel branches.
+        lost: a run that the fork comes from and of which it is not known what it did, since it is forgotten or of
+            another version: then even a fork that was made with effects begins none unasked; None: all is known.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        state: str,
+        *,
+        tool: str | None = None,
+        fields: Sequence[str] = (),
+        others: int = 0,
+        lost: str | None = None,
+    ) -> None:
+        self.run_id, self.state, self.tool, self.fields, self.others = run_id, state, tool, tuple(fields), others
+        self.lost = lost
+        what = f"the code of {state!r}" if tool is None else f"the tool {tool!r} of {state!r}"
+        given = f" for what it would be given now ({', '.join(fields)})" if fields else ""
+        beside = f", nor {others} more beside it" if others else ""
+        may = f". Run {lost!r}, from which it comes, is forgotten or of another version, and may have done it"
+        super().__init__(
+            f"fork {run_id!r} has not begun {what}{beside}: it may have an effect in the world, and the runs that the "
+            f"fork comes from have recorded nothing of it{given}{'' if lost is None else may}. It is stored as it "
+            f"stands, and free. To let it have effects: await runner.resume({run_id!r}, effects=True), or "
+            f"fsm-orch runs resume {run_id} MODULE --effects"
+        )
+
+
 class AnswerError(FsmError):
     """An answer does not fit what a run waits for, or another came first. Nothing has changed."""
+
+
+class ForkError(FsmError):
+    """A run cannot be forked where, or as, it was asked for. Nothing was stored."""
+
+    def __init__(self, message: str, cuts: Sequence[int] = ()) -> None:
+        self.cuts = tuple(cuts)
+        """After how many inputs of its journal it can be forked."""
+        super().__init__(message)
 
 
 class LedgerError(FsmError):

@@ -9,6 +9,9 @@ from pydantic_core import from_json
 
 Role = Literal["system", "user", "assistant", "tool", "summary"]
 
+REDACTED = "[redacted]"
+"""Stands in the place of a text that a store does not keep."""
+
 
 class ToolCall(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """A model's request to run a tool."""

@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from fsm_orch import Usage
-from fsm_orch.amounts import MOST_TOKENS, Allowance, Amount, believed, dollars, in_words, is_count, trusted_usage
+from fsm_orch.amounts import (
+    MOST_TOKENS,
+    Allowance,
+    Amount,
+    believed,
+    dollars,
+    in_words,
+    is_count,
+    padded_dollars,
+    trusted_usage,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +79,14 @@ def test_usage_without_its_counts_is_unknown(input_tokens: Any, output_tokens: A
 def test_dollars_are_written_exactly(micros: int, written: str) -> None:
     """Money is written down to the last micro-dollar, and never with an exponent."""
     assert written == dollars(micros)
+
+
+@pytest.mark.parametrize("micros", [0, 1, 10, 730, 50_000, 999_999, 1_000_000, 10_000_000, 10**15 + 1])
+def test_dollars_of_a_column_have_all_digits(micros: int) -> None:
+    """They are the same amount, with six digits behind the point whatever they are."""
+    whole, _, part = padded_dollars(micros).partition(".")
+
+    assert (str(micros // 1_000_000), f"{micros % 1_000_000:06}") == (whole.removeprefix("$"), part)
 
 
 def test_money_is_told_where_it_is_limited() -> None:

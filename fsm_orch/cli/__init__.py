@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from . import chat, check, explain, graph, mcp, model, run, runs, worker
+from . import chat, check, explain, graph, mcp, migrate, model, run, runs, worker
 from .eval import evaluate
 from .group import Commands
 
@@ -48,5 +48,6 @@ app.command(name="graph")(graph.graph)
 app.command(name="eval")(evaluate)
 app.add_typer(runs.app, name="runs")
 app.command(name="worker")(worker.worker)
+app.command(name="migrate")(migrate.migrate)
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(model.app, name="model")

@@ -15,10 +15,12 @@ from .show import complain
 
 _OF_WRITING = {errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EFBIG, errno.EBADF, errno.EINVAL}
 """How a stream refuses to be written; the last is Windows' word for a pipe that nobody reads."""
+_NO_READER = 141
+"""The exit code where the reader of a pipe has left: what shells say of a program that the signal for it has ended."""
 
 
 class Commands(TyperGroup):
-    """Commands on a stdout that may be full, or that nobody reads any more."""
+    """Commands on a stdout that may be full or closed, or that nobody reads any more."""
 
     # In all three: `main` shows help by itself, and of a broken pipe in the other two it would say nothing.
 
@@ -34,6 +36,8 @@ class Commands(TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Read the command line, and do what it says."""
+        if sys.stdout is None:  # it was closed, and Python would let all output go nowhere
+            sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115
         with _written():
             return super().main(*args, **options)
 
@@ -54,6 +58,8 @@ def _written() -> Iterator[None]:
         if error.errno not in _OF_WRITING or error.filename is not None:  # a file that was opened by name: not stdout
             raise
         _close_stdout()
+        if error.errno == errno.EPIPE:  # as of `| head`, which has read what it wanted
+            raise SystemExit(_NO_READER) from None
         with suppress(OSError):
             complain(f"cannot write to stdout: {error.strerror or error}")
         raise SystemExit(2) from None

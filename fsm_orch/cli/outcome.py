@@ -16,6 +16,9 @@ from ..run.result import RunResult
 WAITS = 3
 """The exit code of a run that waits for a human."""
 
+WITHHELD = 4
+"""The exit code of a fork that came to what it must not begin."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 

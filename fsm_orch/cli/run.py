@@ -26,7 +26,7 @@ from .logs import json_logger
 from .path import PathWriter, show_result
 from .prompts import prompt_writer
 from .show import complain, complaints, console, interrupted
-from .stored import OptionalStoreUrl, opened
+from .stored import CodecName, OptionalStoreUrl, opened
 
 
 def run(
@@ -42,6 +42,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Log each event to stderr as a line of JSON.")] = False,
     store: OptionalStoreUrl = None,
+    codec: CodecName = None,
     prompts: Annotated[
         bool, typer.Option("--show-prompts", help="Write to stderr what each model is asked and answers.")
     ] = False,
@@ -62,7 +63,7 @@ def run(
     terminated, and --store keeps it.
     """
     is_kept = store is not None
-    keeping = nullcontext(MemoryStore()) if store is None else opened(store, is_there=False)
+    keeping = nullcontext(MemoryStore()) if store is None else opened(store, codec, is_there=False)
     with complaints(), outcome.json_alone(as_json) as stdout, keeping as kept:
         machine = discover.machine(target, Path.cwd())
         context = start.context(machine.definition.context, text, fields)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +15,16 @@ from rich.text import Text
 
 from .. import discover
 from ..define.wording import number_of
+from ..errors import DefinitionError
 from ..kernel.codec import to_json
 from ..store.base import PAGE, Store
-from ..store.values import RunStatus
-from . import runs_by_hand, runs_fold, runs_list, runs_show
+from ..store.values import Listed, RunStatus
+from . import runs_by_hand, runs_fold, runs_fork, runs_list, runs_replay, runs_show
 from .moments import seconds_of
 from .outcome import AsJson, json_alone
 from .show import CommandError, complaints, console, interrupted, name_of
 from .start import OptionalTarget
-from .stored import RunId, StoreUrl, found, journal_of, opened
+from .stored import CodecName, RunId, StoreUrl, found, journal_of, opened
 
 app = typer.Typer(help="Look at stored runs, and go on with them by hand.", no_args_is_help=True)
 
@@ -38,6 +41,14 @@ def list_(
         str | None, typer.Option(metavar="ID", help="Runs of this conversation alone.", show_default=False)
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Runs for this tenant alone.", show_default=False)] = None,
+    machine: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE[:Machine]",
+            help="Show the runs of these machines by name; a package has all modules below it. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many are shown.")] = PAGE,
     after: Annotated[
         str | None, typer.Option(metavar="RUN", help="Go on below this run, the last of the page before.")
@@ -46,25 +57,41 @@ def list_(
 ) -> None:
     """List the runs of a store, the one that began last first.
 
-    The last column says who drives a run that is under way, and until when a human may answer one that waits.
+    A machine is shown by its digest, or by its name if --machine gives its module. The last column says who drives a
+    run that is under way, and until when a human may answer one that waits.
 
     Exit codes: 0 it is listed; 2 the store cannot be read; 130 it was interrupted.
     """
     with complaints(), opened(store) as kept, interrupted("nothing has changed"):
+        names = _names(machine or ())
         if after is not None:
             found(kept, after)
         listing = kept.list(status=status, thread_id=thread, tenant=tenant, limit=limit, after=after)
         rows = asyncio.run(listing)
         if as_json:
-            typer.echo(orjson.dumps([runs_list.as_json(row) for row in rows], option=orjson.OPT_INDENT_2))
+            told = [{**runs_list.as_json(row), "machine": names.get(row.digest)} for row in rows]
+            typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
             return
         out = console()
         if not rows:
             out.print(Text("no such run", style="dim"))
             return
-        runs_list.show_runs(out, rows, time.time())
+        runs_list.show_runs(out, rows, time.time(), names)
         if len(rows) == limit:
             out.print(Text(f"\nthe next page: --after {name_of(rows[-1].run_id)}", style="dim"), soft_wrap=True)
+
+
+def _names(targets: Sequence[str]) -> dict[str, str]:
+    """Return what machines are called, by their digests.
+
+    Raises DefinitionError: if one does not build.
+    """
+    names = dict[str, str]()
+    for one in discover.machines_of_all(targets, Path.cwd()).values():
+        if isinstance(one, DefinitionError):
+            raise one
+        names[one.definition.digest] = one.definition.name
+    return names
 
 
 @app.command()
@@ -73,6 +100,7 @@ def show(
     target: OptionalTarget = None,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     at: Annotated[
         int | None, typer.Option(metavar="N", help="Show where the run stood after N inputs.", show_default=False)
     ] = None,
@@ -88,7 +116,7 @@ def show(
     with complaints(), json_alone(as_json) as stdout:
         if at is not None and target is None:
             raise CommandError("--at shows what a machine makes of a run: name its MODULE too")
-        with opened(store) as kept, interrupted("nothing has changed"):
+        with opened(store, codec) as kept, interrupted("nothing has changed"):
             run = found(kept, run_id)
             journal = journal_of(kept, run)
         machine = None if target is None else discover.machine(target, Path.cwd())
@@ -118,6 +146,8 @@ def prune(
 ) -> None:
     """Forget runs that have finished, with all that was stored for them. What threads have spent is not forgotten.
 
+    A run of a thread stays while one that began after it is open, which may go on with what was said in it.
+
     Exit codes: 0 they are forgotten; 2 the store cannot do it; 130 it was interrupted: some are forgotten.
     """
     with complaints(), opened(store) as kept, interrupted("some runs may be forgotten"):
@@ -130,14 +160,31 @@ def prune(
 
 
 async def _ended(kept: Store, before: float) -> int:
-    """Return how many runs have finished, and began and were last stored before a moment."""
-    count, last = 0, None
-    while page := await kept.list(status="finished", after=last, limit=_MANY):
-        count += sum(run.began_at < before and run.stored_at < before for run in page)
-        last = page[-1].run_id
+    """Return how many runs `prune` would forget, which says what it keeps."""
+    last_open = dict[str | None, float]()
+    for status in ("running", "waiting"):
+        async for run in _all(kept, status):
+            last_open[run.thread_id] = max(run.began_at, last_open.get(run.thread_id, -inf))
+    last_open.pop(None, None)  # which is no thread
+    count = 0
+    async for run in _all(kept, "finished"):
+        is_old = run.began_at < before and run.stored_at < before
+        count += is_old and run.began_at > last_open.get(run.thread_id, -inf)
     return count
 
 
+async def _all(kept: Store, status: RunStatus) -> AsyncIterator[Listed]:
+    """Yield all runs of a status, the one that began last first."""
+    last = None
+    while page := await kept.list(status=status, after=last, limit=_MANY):
+        for run in page:
+            yield run
+        last = page[-1].run_id
+
+
+app.command(name="fork")(runs_fork.fork_)
 app.command()(runs_by_hand.resume)
 app.command()(runs_by_hand.answer)
 app.command()(runs_by_hand.land)
+app.command()(runs_replay.replay)
+app.command()(runs_replay.diff)

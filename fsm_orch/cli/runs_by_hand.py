@@ -11,12 +11,13 @@ import orjson
 import typer
 from rich.text import Text
 
+from ..errors import Withheld
 from . import outcome, runs_list, start
-from .outcome import WAITS, AsJson
+from .outcome import WAITS, WITHHELD, AsJson
 from .runs_go_on import GoingOn, Result, going_on
 from .show import CommandError, complain, complaints, console, interrupted, name_of
 from .start import OptionalTarget
-from .stored import RunId, StoreUrl, found, opened
+from .stored import CodecName, RunId, StoreUrl, found, opened
 
 
 def resume(
@@ -24,7 +25,12 @@ def resume(
     target: start.Target,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     model: start.ModelName = None,
+    effects: Annotated[
+        bool,
+        typer.Option("--effects", help="Of a fork: let code and tools begin of which its runs have recorded nothing."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a run whose process ended, and show it as it happens.
@@ -34,9 +40,10 @@ def resume(
     has died is waited for.
 
     Exit codes: 0 the run ended, possibly by a landing; 2 it cannot go on, or another worker drives it; 3 it waits for a
-    human; 130 it was interrupted, and a line says whether it has landed.
+    human; 4 it is a fork, and stopped before what may begin with --effects alone; 130 it was interrupted, and a line
+    says whether it has landed.
     """
-    _go_on(run_id, target, store, model, GoingOn.resume, as_json=as_json)
+    _go_on(run_id, target, (store, codec), model, lambda run: run.resume(effects=effects), as_json=as_json)
 
 
 def answer(
@@ -53,6 +60,7 @@ def answer(
     ] = None,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     question: Annotated[
         str | None, typer.Option(metavar="KEY", help="Which question is answered, if there are several.")
     ] = None,
@@ -65,15 +73,17 @@ def answer(
     model: start.ModelName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer what a run waits for, and go on with it. An answer that does not fit is refused, and nothing has changed.
+    """Answer what a run asks, and go on with it. An answer that does not fit is refused, and nothing has changed.
 
-    Exit codes: 0 the run ended, possibly by a landing; 2 it takes no such answer; 3 it waits for a human; 130 it was
-    interrupted, and a line says whether it has landed.
+    Whoever drives a run that is at work beside its question finds the answer in its inbox.
+
+    Exit codes: 0 the run ended, possibly by a landing, or its worker has the answer; 2 it takes no such answer; 3 it
+    waits for a human; 130 it was interrupted, and a line says whether it has landed.
     """
     if as_json and text is None:
         raise typer.BadParameter("--json asks nobody: give the ANSWER", param_hint="ANSWER")
     by = who or user_name()
-    _go_on(run_id, target, store, model, lambda run: run.answer(question, text, by), as_json=as_json)
+    _go_on(run_id, target, (store, codec), model, lambda run: run.answer(question, text, by), as_json=as_json)
 
 
 def land(
@@ -81,6 +91,7 @@ def land(
     target: OptionalTarget = None,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     model: start.ModelName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -97,7 +108,7 @@ def land(
         if not is_open:
             raise CommandError(f"run {run_id!r} has ended in {run.head.state!r}: there is nothing to land")
     if target is not None and not run.is_driven:
-        _go_on(run_id, target, store, model, GoingOn.resume, as_json=as_json)
+        _go_on(run_id, target, (store, codec), model, GoingOn.resume, as_json=as_json)
     elif as_json:
         typer.echo(orjson.dumps(runs_list.as_json(run)))
     else:
@@ -111,22 +122,36 @@ def land(
 
 
 def _go_on(
-    run_id: str, target: str, url: str, model: str | None, how: Callable[[GoingOn], Result], *, as_json: bool
+    run_id: str,
+    target: str,
+    store: tuple[str, str | None],
+    model: str | None,
+    how: Callable[[GoingOn], Result | None],
+    *,
+    as_json: bool,
 ) -> None:
-    """Go on with a run, and show where it comes to."""
+    """Go on with a run, and show where it comes to.
+
+    Args:
+        store: its URL, and what makes its codec.
+    """
     with complaints(), outcome.json_alone(as_json) as stdout:
         out = console(stderr=as_json)
-        with going_on(out, url, run_id, target, model=model, is_shown=not as_json) as run:
+        with going_on(out, store, run_id, target, model=model, is_shown=not as_json) as run:
             try:
                 result = how(run)
             except EOFError:
                 complain("The run waits for an answer, and nobody is at the terminal")
                 raise typer.Exit(WAITS) from None
+            except Withheld as stopped:
+                complain(str(stopped))
+                raise typer.Exit(WITHHELD) from None
             if as_json:
-                typer.echo(orjson.dumps(outcome.as_json(result)), file=stdout)
+                told = runs_list.as_json(found(run.store, run_id)) if result is None else outcome.as_json(result)
+                typer.echo(orjson.dumps(told), file=stdout)
             else:
                 run.show(result)
-    if result.status == "waiting":
+    if result is not None and result.status == "waiting":
         raise typer.Exit(WAITS)
 
 

@@ -19,9 +19,11 @@ from ..kernel.inputs import Input, Started
 from ..kernel.legal import menu
 from ..kernel.records import Record
 from ..kernel.step import step
+from ..run.cuts import Cut, cuts
 from ..run.head import check_head
+from ..run.rebound import was_rebound
 from ..run.result import Hop, path_of
-from ..run.waiting import Question, questions
+from ..run.waiting import Question, asked_in
 from ..store.values import Listed
 from .show import CommandError
 
@@ -31,6 +33,7 @@ class Folded:
     """A run after each of its inputs."""
 
     compiled: CompiledMachine
+    journal: Sequence[Input]
     steps: Sequence[Configuration]
     records: Sequence[Record]
 
@@ -46,13 +49,18 @@ class Folded:
 
     @property
     def waiting(self) -> Sequence[Question]:
-        """What it asks humans."""
-        return questions(self.compiled, self.now)
+        """What it asks humans, be it that other work is due beside it."""
+        return asked_in(self.compiled, self.now)
 
     @property
     def due(self) -> Sequence[str]:
         """What the world owes it, humans aside, each in a line."""
         return [_owed(effect) for effect in due(self.now) if isinstance(effect, Act | UseTool)]
+
+    @property
+    def cuts(self) -> Sequence[Cut]:
+        """Where it can be cut, for a fork."""
+        return cuts(self.compiled, self.journal)
 
     def as_json(self) -> dict[str, Any]:
         """Return where it stands as JSON."""
@@ -78,6 +86,7 @@ class Folded:
             | {"left": ledger.remaining},
             "waiting": [vars(question) for question in self.waiting],
             "due": self.due,
+            "cuts": [cut._asdict() for cut in self.cuts],
         }
 
 
@@ -96,6 +105,11 @@ def folded(definition: Definition, run: Listed, journal: Sequence[Input], *, at:
     Raises Drifted: if it folds to something else than when it was stored.
     """
     if run.digest != definition.digest:
+        if run.rebound:
+            raise CommandError(
+                f"{was_rebound(run.run_id, run.rebound[-1])}, and {definition.name} is here "
+                f"{definition.digest[:12]!r}: name the module of the version that it was rebound to"
+            )
         raise CommandError(
             f"run {run.run_id!r} was started on digest {run.digest[:12]!r}, and {definition.name} is now "
             f"{definition.digest[:12]!r}: take the code that it was started with, and name its module as it was named "
@@ -115,6 +129,7 @@ def folded(definition: Definition, run: Listed, journal: Sequence[Input], *, at:
     wanted = steps[:at]
     return Folded(
         compiled,
+        journal[:at],
         [stepped.configuration for stepped in wanted],
         [record for stepped in wanted for record in stepped.records],
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ _LATE_S = 1.0
 """How much longer than a lease a run is waited for."""
 
 Result = RunResult[Any]
+GoOn = Callable[[], Coroutine[Any, Any, Result]]
 
 
 @dataclass
@@ -60,16 +62,22 @@ class GoingOn:
         """Names it."""
         return self.before.now.run_id
 
-    def resume(self) -> Result:
-        """Go on from where its process ended; let its questions expire whose time is over."""
+    def resume(self, *, effects: bool = False) -> Result:
+        """Go on from where its process ended; let its questions expire whose time is over.
+
+        Args:
+            effects: of a fork: whether it may begin effects that are not recorded.
+
+        Raises Withheld: if it is a fork that comes to one.
+        """
         self._show_before()
-        result = self._owning(lambda: self.runner.resume(self.run_id, deps=self.deps))
+        result = self._owning(lambda: self.runner.resume(self.run_id, effects=effects, deps=self.deps))
         if result.status != "waiting":
             return result
         return self._owning(lambda: self.runner.expire(self.run_id, deps=self.deps))
 
-    def answer(self, key: str | None, text: str | None, who: str | None) -> Result:
-        """Go on with an answer.
+    def answer(self, key: str | None, text: str | None, who: str | None) -> Result | None:
+        """Go on with an answer. None: it is in the inbox of a run that another worker drives.
 
         Args:
             key: of the question; None: the only one.
@@ -84,29 +92,39 @@ class GoingOn:
         if text is not None:
             value = answer_from(question, text)  # shown is nothing before it fits
             self._show_before()
-            return self._owning(self._answering(question, value, who))
+            return self._answered(question, value, who)
         self._show_before()
         while True:
             value = answer_to(self.out, question)
             _check_in_time(question)
             try:
-                return self._owning(self._answering(question, value, who))
+                return self._answered(question, value, who)
             except AnswerError as error:
                 complain(str(error))
 
-    def _answering(self, question: Question, value: Any, who: str | None) -> Callable[[], Awaitable[Result]]:
+    def _answered(self, question: Question, value: Any, who: str | None) -> Result | None:
         id = random_id()  # one for all tries: it is the same answer
-        return lambda: self.runner.resume(self.run_id, value, question=question, id=id, who=who, deps=self.deps)
+        answering = partial(self.runner.resume, self.run_id, value, question=question, id=id, who=who, deps=self.deps)
+        if self.before.now.is_waiting:
+            return self._owning(answering)
+        try:
+            return asyncio.run(answering())
+        except LeaseHeld:  # which is raised once it is in the inbox
+            return None
 
     def _show_before(self) -> None:
         if self.path is not None:
             self.path.write(self.before.records)
 
-    def _owning(self, go_on: Callable[[], Awaitable[Result]]) -> Result:
+    def _owning(self, go_on: GoOn) -> Result:
         return asyncio.run(_when_free(go_on, self.store.lease_s or 0.0))
 
-    def show(self, result: Result) -> None:
-        """Show where it ended, or what it waits for."""
+    def show(self, result: Result | None) -> None:
+        """Show where it ended, what it waits for, or who finds its answer in the inbox."""
+        if result is None:
+            by = f"worker {name_of(str(found(self.store, self.run_id).owner))} drives the run"
+            self.out.print(f"answered: {by}, and finds the answer in its inbox within seconds", soft_wrap=True)
+            return
         if result.status == "finished":
             show_result(self.out, self.before.steps[0].context, result, self.before.compiled.limits.tokens)
             return
@@ -122,16 +140,19 @@ class GoingOn:
 
 @contextmanager
 def going_on(
-    out: Console, url: str, run_id: str, target: str, *, model: str | None, is_shown: bool
+    out: Console, at: tuple[str, str | None], run_id: str, target: str, *, model: str | None, is_shown: bool
 ) -> Iterator[GoingOn]:
     """Yield a stored run that goes on; what its machine needs is open until the block is left.
+
+    Args:
+        at: the URL of its store, and what makes its codec.
 
     Raises CommandError: if the store does not know it, or it was started on another machine, or does not fold.
     Raises Drifted: if it folds to something else than when it was stored.
     Raises typer.Exit: if it is interrupted; what became of the run is said then.
     """
     machine = discover.machine(target, Path.cwd())
-    with opened(url) as store:
+    with opened(*at) as store:
         run = found(store, run_id)
         before = folded(machine.definition, run, journal_of(store, run))
         path = PathWriter(out, machine.definition, is_alive=False) if is_shown else None
@@ -152,7 +173,7 @@ def _standing(store: Store, run_id: str) -> str:
     return "the run was landed" if is_over else "the run can go on: fsm-orch runs resume"
 
 
-async def _when_free(go_on: Callable[[], Awaitable[Result]], lease_s: float) -> Result:
+async def _when_free(go_on: GoOn, lease_s: float) -> Result:
     """Go on with a run once nobody drives it. The lease of a worker that has died is waited for.
 
     Raises LeaseHeld: if its worker is alive.

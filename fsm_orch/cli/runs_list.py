@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import asdict
+from msgspec import to_builtins
 from rich.console import Console
 from rich.text import Text
 
@@ -24,14 +24,18 @@ _UNBOUND = 1_000
 _STYLES = {"running": "green", "waiting": "yellow", "finished": "dim"}
 
 
-def show_runs(out: Console, runs: Sequence[Listed], now_s: float) -> None:
-    """Print a line for each run, two where the terminal is narrow: no id is ever cut, for it is copied."""
+def show_runs(out: Console, runs: Sequence[Listed], now_s: float, names: Mapping[str, str]) -> None:
+    """Print a line for each run, two where the terminal is narrow: no id is ever cut, for it is copied.
+
+    Args:
+        names: of machines, by their digests; of others a digest is shown.
+    """
     table = columns()
     is_wide = out.width >= _WIDE
     for heading in ("run", *(["machine"] if is_wide else []), "state", "status", *_NUMBERS, *_LAST[: 2 * is_wide]):
         table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=heading != "who")
     for each in runs:
-        table.add_row(*_cells(each, now_s, is_wide=is_wide))
+        table.add_row(*_cells(each, now_s, _machine(each, names) if is_wide else None))
     if is_wide:
         out.print(table)
         return
@@ -40,22 +44,37 @@ def show_runs(out: Console, runs: Sequence[Listed], now_s: float) -> None:
     out.print(top, soft_wrap=True)
     for run, row in zip(runs, rows, strict=True):
         out.print(row, soft_wrap=True)
-        out.print(hanging(out, "    ", _more(run, now_s), "dim"))
+        out.print(hanging(out, "    ", _more(run, now_s, _machine(run, names)), "dim"))
 
 
-def _cells(run: Listed, now_s: float, *, is_wide: bool) -> Sequence[str | Text]:
+def _machine(run: Listed, names: Mapping[str, str]) -> str:
+    return names.get(run.digest, run.digest[:_DIGEST])
+
+
+def _cells(run: Listed, now_s: float, machine: str | None) -> Sequence[str | Text]:
     head = run.head
     status = Text(head.status, style=_STYLES[head.status])
     numbers = (f"{head.hops}", f"{head.tokens:,}", span(now_s - run.began_at))
-    machine = [run.digest[:_DIGEST]] if is_wide else []
-    last = [f"{span(now_s - run.stored_at)} ago", standing(run, now_s)] if is_wide else []
-    return [Text(name_of(run.run_id), style="bold"), *machine, name_of(head.state), status, *numbers, *last]
+    named = [] if machine is None else [machine]
+    last = [] if machine is None else [f"{span(now_s - run.stored_at)} ago", "; ".join(_said(run, now_s))]
+    return [Text(name_of(run.run_id), style="bold"), *named, name_of(head.state), status, *numbers, *last]
 
 
-def _more(run: Listed, now_s: float) -> str:
-    who = standing(run, now_s)
-    told = f"machine {run.digest[:_DIGEST]}, stored {span(now_s - run.stored_at)} ago"
-    return f"{who}; {told}" if who else told
+def _more(run: Listed, now_s: float, machine: str) -> str:
+    told = f"machine {machine}, stored {span(now_s - run.stored_at)} ago"
+    return "; ".join([*_said(run, now_s), told])
+
+
+def _said(run: Listed, now_s: float) -> Iterator[str]:
+    if who := standing(run, now_s):
+        yield who
+    if run.origin is not None:
+        yield fork_of(run)
+
+
+def fork_of(run: Listed) -> str:
+    """Return what a fork was made of; empty if a run is none."""
+    return "" if run.origin is None else f"fork of {name_of(run.origin.parent)}, cut after input {run.origin.at}"
 
 
 def standing(run: Listed, now_s: float) -> str:
@@ -77,5 +96,5 @@ def _until(head: Head, now_s: float) -> str:
 
 def as_json(run: Listed) -> dict[str, Any]:
     """Return a run as JSON, the fields of its head among its own."""
-    row = asdict(run)
-    return {"run_id": row.pop("run_id"), **asdict(row.pop("head")), **row}
+    row = to_builtins(run)
+    return {"run_id": row.pop("run_id"), **row.pop("head"), **row}

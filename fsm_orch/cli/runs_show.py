@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..amounts import padded_dollars
 from ..define.changes import shown
 from ..define.wording import number_of
 from ..kernel.configuration import Configuration
@@ -17,7 +18,7 @@ from ..run.result import landing_of
 from ..store.values import Listed
 from .moments import moment, span, until
 from .runs_fold import Folded
-from .runs_list import standing
+from .runs_list import fork_of, standing
 from .runs_said import said
 from .show import columns, hanging, name_of, safe
 
@@ -38,10 +39,19 @@ def _stored(run: Listed, now_s: float) -> _Lines:
     began, last = span(now_s - run.began_at), span(now_s - run.stored_at)
     yield "began", f"{moment(run.began_at)} ({began} ago), last stored {last} ago"
     yield "machine", f"digest {run.digest[:12]}"
+    for to in run.rebound:
+        names = [f"{was} → {now}" for kind in (to.renames.states, to.renames.handoffs) for was, now in kind.items()]
+        told = f"from {to.was[:12]} to {to.digest[:12]} on {moment(to.at)}, after {number_of(to.inputs, 'input')}"
+        yield "rebound", "; ".join([told, *names])
     if run.thread_id is not None:
         yield "thread", run.thread_id
     if run.tenant is not None:
         yield "tenant", run.tenant
+    if run.origin is not None:
+        yield "fork", fork_of(run).removeprefix("fork ")
+        yield "edits", ", ".join(run.origin.edits) or "none"
+        is_open = run.origin.effects
+        yield "effects", "may be had again" if is_open else "only what has a recorded reply, or resume --effects begins"
 
 
 def show_journal(out: Console, journal: Sequence[Input], steps: Sequence[Configuration]) -> None:
@@ -122,12 +132,8 @@ def _ledger(now: Configuration) -> _Lines:
     left = f"{now.ledger.remaining:,} left of {limit.tokens:,}"
     yield "tokens", f"{settled.tokens:,} settled, {reserved.tokens:,} reserved, {left}"
     if limit.cost is not None or settled.cost or reserved.cost:
-        of = "no limit" if limit.cost is None else f"limit {_dollars(limit.cost)}"
-        yield "cost", f"{_dollars(settled.cost)} settled, {_dollars(reserved.cost)} reserved, {of}"
-
-
-def _dollars(micro: int) -> str:
-    return f"${micro / 1_000_000:f}"
+        of = "no limit" if limit.cost is None else f"limit {padded_dollars(limit.cost)}"
+        yield "cost", f"{padded_dollars(settled.cost)} settled, {padded_dollars(reserved.cost)} reserved, {of}"
 
 
 def _waits(run: Folded) -> _Lines:
@@ -135,6 +141,7 @@ def _waits(run: Folded) -> _Lines:
         yield "waits for", f"{question.text}  ({question.key}{until(question.expires_at)})"
     for owed in run.due:
         yield "due", owed
+    yield "cuts", ", ".join(f"{cut.at} ({cut.state})" for cut in run.cuts)
 
 
 def _print(out: Console, lines: _Lines | Sequence[tuple[str, str]]) -> None:

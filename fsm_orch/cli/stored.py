@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .. import discover
 from ..kernel.inputs import Input
 from ..store.base import Store
+from ..store.coded import Codec
 from ..store.named import store_at
 from ..store.values import Listed
 from .show import CommandError
@@ -31,23 +34,59 @@ _STORE = typer.Option(
 )
 StoreUrl = Annotated[str, _STORE]
 OptionalStoreUrl = Annotated[str | None, _STORE]
+CodecName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:FUNCTION",
+        envvar="FSM_ORCH_CODEC",
+        help="Makes the codec that the texts of this store pass through, such as encryption; called once.",
+        show_default=False,
+    ),
+]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.", show_default=False)]
 
 
 @contextmanager
-def opened(url: str, *, is_there: bool = True) -> Iterator[SqlStore]:
+def opened(url: str, codec: str | None = None, *, is_there: bool = True) -> Iterator[SqlStore]:
     """Yield the store at a URL, and close it afterwards.
 
     Args:
+        codec: names the function that makes its codec; None: it has none.
         is_there: whether a file must be there already; else it is made.
 
     Raises StartError: if it names no database.
+    Raises as `codec_of` does.
     """
-    store = store_at(url, is_there=is_there, patience_s=_PATIENCE_S)
+    store = store_at(url, is_there=is_there, patience_s=_PATIENCE_S, codec=codec_of(codec))
     try:
         yield store
     finally:
         store.close()
+
+
+def codec_of(named: str | None) -> Codec | None:
+    """Return the codec that a function makes. No message holds what the function raised: that may hold a key.
+
+    Args:
+        named: `MODULE:FUNCTION`; None: there is no codec.
+
+    Raises DiscoveryError: if there is no such function.
+    Raises CommandError: if it raises, or returns no codec.
+    """
+    if named is None:
+        return None
+    make = discover.function(named, Path.cwd())
+    try:
+        codec: Any = make()
+    except Exception as error:
+        raise CommandError(f"--codec {named} raised {type(error).__name__}: call it in Python to see why") from None
+    if not all(callable(getattr(codec, name, None)) for name in ("encode", "decode")) or isinstance(codec, type):
+        raise CommandError(
+            f"--codec {named} returned a {type(codec).__name__}, which is no codec: return an object with "
+            "encode(place, text) and decode(place, stored)"
+        )
+    made: Codec = codec
+    return made
 
 
 def found(store: Store, run_id: str) -> Listed:

@@ -22,7 +22,8 @@ from ..store.named import store_at
 from . import start
 from .logs import Reports, json_logger
 from .show import complaints
-from .stored import StoreUrl
+from .stored import CodecName, StoreUrl, codec_of
+from .worker_engines import EngineName, WorkOptions, Works, url_of, works
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -31,6 +32,7 @@ def worker(
     target: start.Target,
     *,
     store: StoreUrl,
+    codec: CodecName = None,
     also: Annotated[
         list[str] | None,
         typer.Option(metavar="MODULE[:Machine]", help="Drive these runs too, such as an older version's; repeatable."),
@@ -49,6 +51,18 @@ def worker(
         float, typer.Option(min=0.0, help="Seconds that what is under way may take when drained.")
     ] = 10.0,
     events: Annotated[bool, typer.Option("--events", help="Log each event of each run too.")] = False,
+    engine: Annotated[
+        EngineName, typer.Option(help="Who says which run is driven: the store alone, or an engine over it.")
+    ] = EngineName.STORE,
+    engine_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="FSM_ORCH_ENGINE",
+            help="Where the engine is: for Temporal HOST:PORT; for DBOS a database, by default the store's.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Drive the runs of a store that nobody drives: queued, drained, left by a dead process, answered, or expired.
 
@@ -67,7 +81,7 @@ def worker(
     with complaints(), ExitStack() as stack:
         machines = _different([discover.machine(each, Path.cwd()) for each in (target, *(also or ()))])
         factory = _factory(machines, deps, stack)
-        kept, log = stack.enter_context(closing(store_at(store, lease_s=lease_s))), json_logger()
+        kept, log = stack.enter_context(closing(store_at(store, lease_s=lease_s, codec=codec_of(codec)))), json_logger()
         runners = [
             Runner[Any, Any](
                 machine,
@@ -79,9 +93,19 @@ def worker(
         ]
         _reported(log, stack)
         drives = {machine.definition.digest: f"{machine.__module__}:{machine.__name__}" for machine in machines}
+        working = works(
+            engine, WorkOptions(runners, factory, concurrency, poll_s), engine_url or url_of(engine, store), stack
+        )
         asyncio.run(kept.beat())  # one that cannot be used is said now, and not by each run
-        log.msg("worker_started", drives=drives, store=repr(kept), concurrency=concurrency, lease_s=lease_s)
-        asyncio.run(_work(runners, factory, concurrency=concurrency, poll_s=poll_s, grace_s=grace_s))
+        log.msg(
+            "worker_started",
+            drives=drives,
+            store=repr(kept),
+            engine=engine.value,
+            concurrency=concurrency,
+            lease_s=lease_s,
+        )
+        asyncio.run(_work(working, grace_s))
         log.msg("worker_drained")
 
 
@@ -109,38 +133,30 @@ def _factory(machines: Sequence[AnyMachine], named: str | None, stack: ExitStack
 
 
 def _reported(log: Any, stack: ExitStack) -> None:
-    """Write what the library reports to a log."""
-    library, handler = logging.getLogger("fsm_orch"), Reports(log)
-    stack.callback(library.setLevel, library.level)
-    library.setLevel(logging.INFO)
-    library.addHandler(handler)
-    stack.callback(library.removeHandler, handler)
+    """Write what the library, and an engine, report to a log."""
+    handler = Reports(log)
+    for name, level in (("fsm_orch", logging.INFO), ("dbos", logging.WARNING), ("temporalio", logging.WARNING)):
+        library = logging.getLogger(name)
+        stack.callback(library.setLevel, library.level)
+        library.setLevel(level)
+        library.addHandler(handler)
+        stack.callback(library.removeHandler, handler)
 
 
-async def _work(
-    runners: Sequence[Runner[Any, Any]],
-    factory: Factory[Any] | None,
-    *,
-    concurrency: int,
-    poll_s: float,
-    grace_s: float,
-) -> None:
+async def _work(works: Works, grace_s: float) -> None:
     """Work until a signal has drained all."""
-    loop, graces, draining = asyncio.get_running_loop(), [0.0, grace_s], list[asyncio.Future[Any]]()
+    loop, graces, draining = asyncio.get_running_loop(), [0.0, grace_s], list[asyncio.Future[None]]()
 
     def drain() -> None:
         if len(graces) == 1:  # the next signal finds no handler
             for each in _SIGNALS:
                 loop.remove_signal_handler(each)
-        grace = graces.pop()
-        draining.append(asyncio.gather(*(runner.drain(grace_s=grace) for runner in runners)))
+        draining.append(asyncio.ensure_future(works.drain(graces.pop())))
 
     for each in _SIGNALS:
         loop.add_signal_handler(each, drain)
-    first, *rest = runners
-    needed: dict[str, Any] = {} if factory is None else {"deps": factory}
     try:
-        await first.work(concurrency=concurrency, poll_s=poll_s, also=rest, **needed)
+        await works.work()
     finally:
         for each in _SIGNALS:
             loop.remove_signal_handler(each)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -72,6 +72,13 @@ def compiled_as(definition: Definition, event: inputs.Started, potential: Potent
         return CompiledMachine(definition, limits=event.limits, prices=prices, shares=shares, potential=potential)
     except (ValueError, KeyError) as error:
         raise StepError(f"run {event.run_id} was not started on {definition.name}: {error}") from None
+
+
+def beginning(journal: Sequence[inputs.Input]) -> inputs.Started:
+    """Return the first input of a journal that folds."""
+    first = journal[0]
+    assert isinstance(first, inputs.Started)  # it would not fold
+    return first
 
 
 def begin(compiled: CompiledMachine, event: inputs.Started) -> Step:
@@ -189,7 +196,7 @@ def _differences(compiled: CompiledMachine, event: inputs.Started) -> list[str]:
         name = definition.name
         differs.append(f"on definition {event.digest[:12]!r}, and {name} is now {definition.digest[:12]!r}")
     if event.kernel != VERSION:
-        differs.append(f"on kernel {event.kernel}, and this is kernel {VERSION}")
+        differs.append(f"on kernel {event.kernel}, and this is kernel {VERSION}, of another version of fsm_orch")
     if event.limits != limits:
         differs.append(f"within {event.limits!r}, and the limits here are {limits!r}")
     prices, shares = compiled.terms

@@ -44,6 +44,7 @@ class Continuing(Generic[C, D]):
         question: Question | str | None = None,
         id: str | None = None,
         who: str | None = None,
+        effects: bool = ...,
     ) -> RunResult[C]: ...
 
     @overload
@@ -55,6 +56,7 @@ class Continuing(Generic[C, D]):
         question: Question | str | None = None,
         id: str | None = None,
         who: str | None = None,
+        effects: bool = ...,
         deps: D,
     ) -> RunResult[C]: ...
 
@@ -66,6 +68,7 @@ class Continuing(Generic[C, D]):
         question: Question | str | None = None,
         id: str | None = None,
         who: str | None = None,
+        effects: bool = False,
         deps: Any = None,
     ) -> RunResult[C]:
         """Go on with a stored run: with an answer if it waits for a human, or from where its process ended.
@@ -87,6 +90,9 @@ class Continuing(Generic[C, D]):
                 counts once, and the run is given as it stands or goes on. Two processes must not give it at once. None:
                 a random one.
             who: the human who answers; kept in the journal.
+            effects: of a fork: whether it may begin code and tools of which the runs that it comes from have recorded
+                nothing, or which are forgotten. What they have recorded is given to it, and not begun. Of any other run
+                it means nothing.
             deps: live objects for agents, as for `run`.
 
         Raises AnswerError: if the answer does not fit, is late, or another came first, or `id` is of another answer;
@@ -98,6 +104,8 @@ class Continuing(Generic[C, D]):
         Raises Drifted: if its journal folds to something else than when it was stored; nothing is driven then.
         Raises LeaseHeld: if another worker drives it, and is alive; an answer is in its inbox then, and so it is if
             this runner drives it.
+        Raises Withheld: if it is a fork without `effects`, and nothing is due any more but what must not begin. It is
+            stored as it stands, and free.
         Raises asyncio.CancelledError: if the caller cancels. Once the run goes on it has landed by then. Before that
             nothing has changed, unless the answer was on its way to the store: it is kept, and the run is resumed.
         Raises what the store raises: the answer may be kept then, so that the same id, or no answer, goes on with it.
@@ -107,9 +115,11 @@ class Continuing(Generic[C, D]):
         given.check_run_id(run_id)
         if answer is _NO_ANSWER:
             given.check_no_answer(question=question, id=id, who=who)
-            return self._result_of(await going_on.resume(self._driver, run_id, deps))
+            return self._result_of(await going_on.resume(self._driver, run_id, deps, effects=effects))
         given.check_answer(id=id, who=who)
-        return self._result_of(await going_on.answer(self._driver, run_id, question, answer, id=id, who=who, deps=deps))
+        return self._result_of(
+            await going_on.answer(self._driver, run_id, question, answer, id=id, who=who, deps=deps, effects=effects)
+        )
 
     async def cancel(self, run_id: str) -> RunResult[C] | None:
         """Land a run, whoever drives it. Return its result, or None if it is driven: then it lands within a beat.

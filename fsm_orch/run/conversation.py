@@ -20,7 +20,8 @@ from ..define.changes import journaled
 from ..define.context import Context, given_fields
 from ..define.definition import Definition
 from ..define.states import Final
-from ..kernel.inputs import Input, Started
+from ..kernel.begin import beginning
+from ..kernel.inputs import Input
 from ..kernel.records import HandedOff, Record
 from ..messages import Message, Role
 
@@ -70,8 +71,7 @@ def added_to(
         final: where it ended; None if it did not.
         words: the fields that are a caller's words.
     """
-    started = journal[0]
-    assert isinstance(started, Started)
+    started = beginning(journal)
     given = len(started.messages)
     question = _showing("user", None, {name: value for name, value in started.context.items() if name in words})
     return (*said[:given], *([question] if question else []), *_replies(context, said[given:], records, final))

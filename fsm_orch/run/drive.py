@@ -25,6 +25,7 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
         cancelled: what came of its caller while its beginning was stored; it lands at once.
 
     Raises Drained: if its worker is being stopped; all is stored then, and the run goes on elsewhere.
+    Raises Withheld: if it is a fork, and nothing is due but what it must not begin; all is stored then.
     Raises what the store raised: if it failed; nothing is folded then, and what is stored can be folded and resumed.
     Raises BaseException: a cancellation by the caller, or whatever of an agent or a guard is no failure of its own. The
         run has landed by then, and its end is stored.
@@ -46,7 +47,7 @@ async def drive(run: Run, perform: Perform, *, is_read: bool, cancelled: asyncio
                 continue
             if effect is None:
                 if run.is_draining and not run.is_finished and not run.now.is_waiting:
-                    raise drained(run.now.run_id)
+                    raise run.stopped_by or drained(run.now.run_id)
                 break
             work.take(effect)
             if run.storage is not None and is_once(run, effect):

@@ -67,17 +67,18 @@ class Driven:
         """
         return any(run_id in driven for driven in tuple(self._on_store))
 
+    @property
+    def on_store(self) -> frozenset[str]:
+        """The runs that are driven on this store, by this runner or another of this process."""
+        return frozenset(run_id for driven in tuple(self._on_store) for run_id in tuple(driven._places))
+
     @contextmanager
     def under_way(self, run_id: str) -> Iterator[Place]:
         """Hold a place for a run until the block is left.
 
         Raises StartError: if nothing begins any more.
         """
-        if self.is_draining:
-            raise StartError(
-                f"run {run_id!r} does not go on here: this runner was drained, since its process is to end. "
-                "Nothing has changed: begin or resume it in another process"
-            )
+        self.check_begins(run_id)
         place = Place()
         self._places.setdefault(run_id, []).append(place)  # several: who comes second is refused by the store
         try:
@@ -89,6 +90,17 @@ class Driven:
                 del self._places[run_id]
             if not self._places:
                 self._tell_gone()
+
+    def check_begins(self, run_id: str) -> None:
+        """Check that a run may begin, or go on.
+
+        Raises StartError: if nothing does any more.
+        """
+        if self.is_draining:
+            raise StartError(
+                f"run {run_id!r} does not go on here: this runner was drained, since its process is to end. "
+                "Nothing has changed: begin or resume it in another process"
+            )
 
     def drive(self, place: Place, run: Run) -> None:
         """Note which run is driven at a place."""

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from ..clock import Clock
 from ..errors import AnswerError, LeaseHeld, StartError
-from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..messages import Message
@@ -25,23 +24,23 @@ from ..store.base import Store
 from ..store.values import Claim, News
 from . import follows, resume, start
 from .account import account_of, begun
-from .attempt import attempt
 from .cast import Cast
 from .delta import OnDelta, Reader
-from .drive import Perform, drive
+from .drive import drive
 from .driven import Driven, Place
+from .forked import maker
 from .gates import Gates
-from .head import check_head
+from .head import check_head, folding
 from .ids import new_epoch
 from .inbox import Inbox
 from .lease import Heart, let_go
-from .loading import checked, claimed, loaded, not_known
+from .loading import check_ours, checked, claimed, loaded, not_known
 from .outlast import outlasted
+from .performing import performing
 from .raised import Raised, told
+from .rebound import check_bound
 from .servers import Needs, connected, needs_of
-from .tool import use
 from .unread import check_unread
-from .work import Doing
 from .writer import Run
 
 
@@ -125,7 +124,7 @@ class Driver:
         self, run: Run, deps: Any, *, is_read: bool = False, cancelled: asyncio.CancelledError | None = None
     ) -> None:
         """Drive a run until it has ended, or is let go of because it waits."""
-        perform = self._performing(run, deps)
+        perform = performing(run, self.cast, self.retry, deps, self.wall_clock, self.gates)
         while True:
             await drive(run, perform, is_read=is_read, cancelled=cancelled)
             if self.store is None or run.is_finished or not await self._has_come(self.store, run):
@@ -134,7 +133,9 @@ class Driver:
     async def _has_come(self, store: Store, run: Run) -> bool:
         """Let go of a run that waits, unless something has come for it. Return whether that is folded."""
         while True:
-            news = await let_go(store, run.now.run_id, run.epoch, is_open=bool(run.is_open), unless_news=True)
+            # while its process ends nothing is folded here: what comes is for whoever has it next
+            unless_news = not run.is_stopping
+            news = await let_go(store, run.now.run_id, run.epoch, is_open=bool(run.is_open), unless_news=unless_news)
             if news is None:
                 return False
             run.come_back()
@@ -156,13 +157,21 @@ class Driver:
 
     @asynccontextmanager
     async def owned(
-        self, run_id: str, error: type[AnswerError | StartError], *, needs: Needs | None = None
+        self,
+        run_id: str,
+        error: type[AnswerError | StartError],
+        *,
+        needs: Needs | None = None,
+        effects: bool = False,
+        was: Sequence[CompiledMachine] = (),
     ) -> AsyncIterator[tuple[Run, News]]:
         """Own a stored run, folded from its journal, until the block is left. Yield it, and what came for it.
 
         Args:
             error: is raised if it is under way here.
             needs: what to connect; None: all.
+            effects: whether a fork may begin effects that are not recorded, even if it was not made so.
+            was: other versions of the machine, on which runs may have been made that a fork comes from.
 
         Raises LeaseHeld: if another worker drives it.
         Raises Drifted: if the fold is not what was stored.
@@ -174,6 +183,7 @@ class Driver:
                 if cancelled := await self._alive(run_id):
                     raise cancelled
                 claim = await claimed(store, run_id)
+                resume.tell_taken(run_id, claim, self.wall_clock())
 
                 def is_open() -> bool | None:
                     if run is not None:
@@ -184,11 +194,16 @@ class Driver:
                     journal = await loaded(store, run_id)
                     if not journal:  # it had ended, and was forgotten after the claim
                         raise not_known(run_id)
+                    check_ours(run_id, journal, claim)
+                    await check_bound(store, self.compiled, journal[0])
                     compiled = start.compiled_for(self.compiled, journal[0])
                     # one that is to be landed reads nothing more
                     goes_on = claim.head.status != "finished" and not claim.news.is_cancel_asked
                     heard = await follows.heard(store, compiled, journal[0], is_needed=goes_on)
-                    run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard)
+                    machines = (self.compiled, *was)
+                    make = await maker(store, machines, run_id, claim.origin, has_effects=effects, wall=self.wall_clock)
+                    with folding(compiled, journal):
+                        run = self._made(compiled, journal, (), claim.epoch, claim=claim, heard=heard, make=make)
                     resume.note_begun(run, claim)
                     if goes_on:
                         check_unread(compiled, run.now)
@@ -221,8 +236,9 @@ class Driver:
         claim: Claim | None = None,
         heard: tuple[Message, ...] | None = (),
         on_delta: OnDelta | None = None,
+        make: Callable[..., Run] | None = None,
     ) -> Run:
-        run = Run(
+        run = (make or Run)(
             compiled,
             journal,
             # the loop's time, not `time.monotonic`: timeouts and records agree, and a test's virtual loop moves both
@@ -241,18 +257,3 @@ class Driver:
         if claim is not None:
             check_head(compiled, run.now, claim.head)
         return run
-
-    def _performing(self, run: Run, deps: Any) -> Perform:
-        """Return what begins a piece of work of a run."""
-        ours, retry, wall, gates = self.cast, self.retry, self.wall_clock, self.gates
-
-        def perform(effect: Effect) -> Doing | None:
-            cast = ours.at(run.levels(effect.path)) if effect.path else ours
-            state = effect.state
-            if isinstance(effect, Act):
-                gate = None if gates is None else gates.at(run.levels(effect.path), state)
-                return attempt(run, effect, cast.agents[state], cast.models.get(state), retry, deps, wall, gate)
-            assert isinstance(effect, UseTool)  # what a human is asked is waited for
-            return use(run, effect, cast.agents[state], deps)
-
-        return perform

@@ -6,19 +6,24 @@ which are folded when the run goes on; a run that follows one which its store do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from ..errors import Drifted, StartError, StepError
+from ..kernel.begin import beginning
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.step import fold_recorded
 from ..messages import Message
 from ..store.base import Store
+from ..store.rebound import as_followed
+from ..store.values import Rebound
 from .conversation import added_to, asked
 from .loading import loaded
+from .rebound import rebindings
 from .start import compiled_for
 
 
@@ -81,8 +86,13 @@ async def heard(
         return None
 
 
-async def heard_before(store: Store, compiled: CompiledMachine, first: Started) -> tuple[Message, ...]:
+async def heard_before(
+    store: Store, compiled: CompiledMachine, first: Started, rebound: Sequence[Rebound] | None = None
+) -> tuple[Message, ...]:
     """Return what was said before a run that is stored, besides what is in its journal.
+
+    Args:
+        rebound: to what the run was rebound; None: what the store says.
 
     Raises StartError: if a run before it is forgotten.
     Raises Drifted: if it said something else when it was run.
@@ -90,8 +100,10 @@ async def heard_before(store: Store, compiled: CompiledMachine, first: Started) 
     Raises what the store raises.
     """
     parts, after, count = list[tuple[Message, ...]](), first.after, first.heard
+    if count and rebound is None:
+        rebound = await rebindings(store, first.run_id)
     while count and after is not None:
-        journal = await loaded(store, after)
+        journal = as_followed(await loaded(store, after), rebound or ())
         if not journal:
             raise StartError(
                 f"run {first.run_id!r} goes on with what was said in run {after!r}, which this store has forgotten: "
@@ -117,7 +129,6 @@ def _told(compiled: CompiledMachine, journal: tuple[Input, ...]) -> _Told:
     now, records = fold_recorded(compiled_for(compiled, journal[0] if journal else None), journal)
     if now.status != "finished":
         raise StepError(f"run {now.run_id} has not ended")
-    first, definition = journal[0], compiled.definition
-    assert isinstance(first, Started)  # it was folded
-    words = asked(definition)
-    return _Told(first, added_to(journal, now.context, now.messages, records, definition.finals[now.state], words))
+    definition = compiled.definition
+    final, words = definition.finals[now.state], asked(definition)
+    return _Told(beginning(journal), added_to(journal, now.context, now.messages, records, final, words))

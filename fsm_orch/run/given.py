@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from ..define.definition import Definition
@@ -96,6 +96,15 @@ def checked_retry(given: Retry | None) -> Retry | None:
     )
 
 
+def check_work(*, concurrency: int = 50, poll_s: float = 1.0) -> None:
+    """Check how many runs are driven at once, and the pause between two looks at a store.
+
+    Raises ValueError: if they are less than 1, or it is no time.
+    """
+    if concurrency < 1 or not 0 < poll_s < float("inf"):
+        raise ValueError(f"a worker drives 1 run or more at once, and pauses for a time, not {concurrency}, {poll_s}")
+
+
 def check_deps(definition: Definition, deps: object) -> None:
     """Check that dependencies are given exactly where a machine declares some.
 
@@ -109,6 +118,18 @@ def check_deps(definition: Definition, deps: object) -> None:
         )
     if wanted is not None and deps is None and type(None) not in get_args(wanted):
         raise StartError(f"{definition.name} has dependencies: give them as deps=")
+
+
+def check_factory(definitions: Sequence[Definition], deps: object) -> None:
+    """Check that a worker can make dependencies exactly where one of its machines declares some.
+
+    Args:
+        deps: makes them; a machine without any takes none, whatever the others do.
+
+    Raises StartError: if they are missing, or no machine asks for them.
+    """
+    for definition in [each for each in definitions if each.deps is not None] or definitions:
+        check_deps(definition, deps)
 
 
 def messages_of(given: Any) -> tuple[Message, ...]:
@@ -140,9 +161,8 @@ def check_first(first: Started) -> None:
     Raises StartError: if an id is no text that UTF-8 can encode, that of the run is empty, or JSON does not give back a
         message.
     """
-    if first.run_id == "":
-        raise StartError("run_id= names a run, and '' names none: leave it out for a random one")
-    for name in ("run_id", "thread_id", "trace_id", "tenant"):
+    check_new_id("run_id", first.run_id)
+    for name in ("thread_id", "trace_id", "tenant"):
         held = getattr(first, name)
         if held is not None:
             _check_text(name, held, StartError)
@@ -151,6 +171,16 @@ def check_first(first: Started) -> None:
             to_json(first)
         except StepError as error:
             raise StartError(f"this conversation cannot be journaled: {error}") from None
+
+
+def check_new_id(name: str, run_id: object) -> None:
+    """Check the id of a run that is made.
+
+    Raises StartError: if it is no text that UTF-8 can encode, or empty.
+    """
+    if run_id == "":
+        raise StartError(f"{name}= names a run, and '' names none: leave it out for a random one")
+    _check_text(name, run_id, StartError)
 
 
 def check_thread(first: Started, store: Store | None) -> None:

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import AnswerError, LeaseHeld, LeaseLost, StartError
+from ..kernel.engine import CompiledMachine
 from . import start
 from .driver import Driver
+from .head import folding
 from .ids import random_id
 from .inbox import CANCELLED, check_folded
 from .lease import let_go
 from .loading import asked, checked, loaded, not_known
+from .rebound import check_bound
 from .resume import take_over
 from .unread import check_unread
 from .waiting import Question, answered, chosen, is_given_already
 from .writer import Run
 
 
-async def resume(driver: Driver, run_id: str, deps: Any) -> Run:
-    """Go on with a stored run whose process ended, or give it as it is if it waits or has ended."""
-    async with driver.owned(run_id, StartError) as (run, news):
+async def resume(
+    driver: Driver, run_id: str, deps: Any, *, effects: bool = False, was: Sequence[CompiledMachine] = ()
+) -> Run:
+    """Go on with a stored run whose process ended, or give it as it is if it waits or has ended.
+
+    Args:
+        effects: whether a fork may begin effects that are not recorded.
+        was: other versions of the machine, on which runs may have been made that a fork comes from.
+
+    Raises Withheld: if it is a fork that comes to an effect which it must not begin.
+    """
+    async with driver.owned(run_id, StartError, effects=effects, was=was) as (run, news):
         take_over(run)
         await driver.inbox.fold(run, news)
         await driver.drive(run, deps)
@@ -35,6 +48,7 @@ async def answer(
     id: str | None,
     who: str | None,
     deps: Any,
+    effects: bool = False,
 ) -> Run:
     """Go on with a stored run that asks a human, with an answer; with one that it has already, as it stands.
 
@@ -47,7 +61,7 @@ async def answer(
     store = checked(driver.store)
     seen = await looked_at(driver, run_id)
     if id is not None and is_given_already(seen, id, question, answer):
-        return await resume(driver, run_id, deps)
+        return await resume(driver, run_id, deps, effects=effects)
     check_unread(seen.compiled, seen.now)
     asks, by = chosen(seen, question), id or random_id()
     event = answered(seen, asks, answer, id=by, who=who, cast=driver.cast, now_s=driver.wall_clock())
@@ -61,7 +75,7 @@ async def answer(
         await driver.heart.look()
         raise _in_inbox(run_id, "by this runner")
     try:
-        async with driver.owned(run_id, AnswerError) as (run, news):
+        async with driver.owned(run_id, AnswerError, effects=effects) as (run, news):
             take_over(run)
             await driver.inbox.fold(run, news)  # this answer too, which came before the claim
             await _stored(run)
@@ -113,11 +127,14 @@ async def looked_at(driver: Driver, run_id: str) -> Run:
 
     Raises StartError: if the store does not know it.
     """
-    journal = await loaded(checked(driver.store), run_id)
+    store = checked(driver.store)
+    journal = await loaded(store, run_id)
     if not journal:
         raise not_known(run_id)
+    await check_bound(store, driver.compiled, journal[0])
     compiled = start.compiled_for(driver.compiled, journal[0])
-    return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True)
+    with folding(compiled, journal):
+        return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True)
 
 
 async def _stored(run: Run) -> None:

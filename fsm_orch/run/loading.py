@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, TypeVar
 
-from ..errors import StartError
+from ..errors import LeaseLost, StartError
 from ..kernel.inputs import Input
 from ..store.base import Store
-from ..store.values import Claim
+from ..store.values import Claim, Listed
 from .raised import told
 
 Known = TypeVar("Known")
@@ -49,6 +49,55 @@ async def loaded(store: Store, run_id: str) -> tuple[Input, ...]:
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
     return await asked(store.load, run_id)
+
+
+async def listed(store: Store, run_id: str) -> Listed | None:
+    """Return a run as its store lists it; None if the store does not know it.
+
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    rows = await asked(lambda run_id: store.list(run_id=run_id), run_id)
+    return rows[0] if rows else None
+
+
+class Seen(NamedTuple):
+    """A stored run that is looked at, and not claimed."""
+
+    row: Listed
+    journal: tuple[Input, ...]
+    """The inputs that its row is of; those that came since are left out."""
+
+
+async def seen(store: Store, run_id: str) -> Seen | None:
+    """Return a run as its store shows it, with its journal; None if the store does not know it.
+
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    row, journal = await listed(store, run_id), await loaded(store, run_id)
+    return Seen(row, journal[: row.inputs]) if row is not None and journal else None
+
+
+async def known(store: Store, run_id: str) -> Seen:
+    """Return a run as `seen` does.
+
+    Raises StartError: if the store does not know it.
+    Raises what the store raises: an exit or a cancellation as a StoreError.
+    """
+    if (run := await seen(store, run_id)) is None:
+        raise not_known(run_id)
+    return run
+
+
+def check_ours(run_id: str, journal: Sequence[Input], claim: Claim) -> None:
+    """Check that nobody has gone on with a run between its claim and the moment in which its journal was loaded.
+
+    Raises LeaseLost: if somebody has, who claimed it since: this process stood still meanwhile.
+    """
+    if len(journal) > claim.inputs:
+        raise LeaseLost(
+            f"run {run_id!r} was claimed since: it has {len(journal)} inputs, and had {claim.inputs} when it was "
+            f"claimed here, in epoch {claim.epoch}. Nothing was stored, and whoever owns it goes on"
+        )
 
 
 async def asked(knows: Callable[[str], Awaitable[Known]], run_id: str) -> Known:

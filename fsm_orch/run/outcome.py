@@ -165,12 +165,12 @@ def replied(context: Context, state: State, reply: Reply, *, at: float, path: Pa
     is_declared = changes.keys() <= state.spec.written_names
     if not is_declared:
         changes = dict.fromkeys(changes)  # the names alone, for which the kernel refuses it
-    elif changes and refusal is None:
+    elif changes:
         # as JSON already now: the live run folds the very values that a resumed one will read back
         try:
             changes = journaled_changes(context, changes, told=state.spec.proposes)
         except ContextError as error:
-            changes, refusal = {}, Refusal("wrong_type", str(error))
+            changes, refusal = {}, Refusal("wrong_type", str(error)) if refusal is None else refusal
     name = reply.handoff_name
     event = inputs.Replied(handoff=name, changes=changes, messages=said, refusal=refusal, at=at, path=path)
     # most replies hold nothing that can fail to be journaled, and are not written to find out

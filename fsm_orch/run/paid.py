@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct, ValidationError, convert, to_builtins
 
 from ..amounts import Usage
+from ..errors import StoreError
 from ..models.base import FinishReason, Request, Response
 from ..store.values import PaidResponse
 
@@ -64,6 +65,11 @@ class Paid:
         """By key, what is to be stored along with its settlement."""
         for each in known:
             place, _, call = each.key.rpartition(":")
+            if not call.isdecimal():
+                raise StoreError(
+                    f"response {each.key!r} is kept under no key of a request: something else than a store has changed "
+                    "it. Delete it, and its model is asked again"
+                )
             earlier = self.known.get(place)
             bodies = {} if earlier is None else earlier.bodies
             self.known[place] = _Known(

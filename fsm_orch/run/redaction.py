@@ -24,11 +24,8 @@ from ..kernel.reasons import Refusal
 from ..kernel.requests import AskHuman, Request, RunPart, UseTool
 from ..kernel.step import step
 from ..kernel.tree import Level, levels
-from ..messages import Message, ToolCall
+from ..messages import REDACTED, Message, ToolCall
 from .head import head_of
-
-REDACTED = "[redacted]"
-"""Stands in the place of a text that is not stored."""
 
 
 class Redaction:

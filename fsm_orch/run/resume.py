@@ -7,22 +7,39 @@ folded as inputs that the explorer plays too, so what is proved holds over any n
 
 from __future__ import annotations
 
+import logging
+
 from ..kernel import inputs
 from ..kernel.due import due
 from ..kernel.effects import Act, Effect, UseTool
 from ..kernel.inputs import Input
-from ..store.values import Claim
+from ..observe.telling import report
+from ..store.values import RELEASED, Claim
+from .forked import ForkedRun
 from .once import is_once
 from .writer import Run
 
 _UNKNOWN = "outcome unknown: its process ended while it may have been at work"
 
 
+def tell_taken(run_id: str, claim: Claim, now_s: float) -> None:
+    """Log that a run was claimed whose worker did not let go of it.
+
+    Args:
+        now_s: seconds of the epoch.
+    """
+    if claim.taken_from not in (None, RELEASED):
+        text = "run %s is taken over from worker %s: it was last stored %.0f s ago, and goes on in epoch %d"
+        report(text, run_id, claim.taken_from, now_s - claim.stored_at, claim.epoch, level=logging.INFO)
+
+
 def note_begun(run: Run, claim: Claim) -> None:
     """Note of a run that was claimed what may have begun, and must not begin again."""
     # of one that was free nothing has: it was never begun, or let go between two pieces of work
     if claim.taken_from is not None:
-        run.begun.update(effect for effect in due(run.now) if is_once(run, effect))
+        once = [effect for effect in due(run.now) if is_once(run, effect)]
+        # what a fork is given never begins
+        run.begun.update(each for each in once if not (isinstance(run, ForkedRun) and run.is_recorded(each)))
 
 
 def take_over(run: Run) -> None:

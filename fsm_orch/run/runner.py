@@ -39,10 +39,13 @@ from .continuing import Continuing
 from .delta import Reader, TextDelta
 from .driver import Driver
 from .first import RunOptions, first_input
+from .forking import Forking
 from .gates import gates_of
+from .head import status_of
 from .ids import random_id
 from .loop import running_loop
 from .redactable import redactable
+from .replaying import Replaying
 from .result import RunResult, place
 from .stream import RunStream
 from .waiting import questions
@@ -52,7 +55,7 @@ from .writer import Run
 _PATIENT = Retry()
 
 
-class Runner(Connecting, Continuing[C, D], Working[C, D]):
+class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[C, D]):
     """Runs a machine, as often and as concurrently as wanted; `async with runner:` keeps its MCP servers connected.
 
     Args:
@@ -260,7 +263,7 @@ class Runner(Connecting, Continuing[C, D], Working[C, D]):
         return RunResult(
             run_id=now.run_id,
             thread_id=now.thread_id,
-            status="finished" if now.status == "finished" else "waiting" if now.is_waiting else "running",
+            status=status_of(now),
             state=place(self.definition, now),
             context=cast("C", now.context),  # it was started on a C, and every change keeps its class
             usage=now.usage,

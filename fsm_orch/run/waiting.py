@@ -53,17 +53,17 @@ class Question:
 
 def questions(compiled: CompiledMachine, now: Configuration) -> tuple[Question, ...]:
     """Return what humans are asked in a run that waits for nothing else; none if it does not."""
-    return _open(compiled, now) if now.is_waiting else ()
+    return asked_in(compiled, now) if now.is_waiting else ()
 
 
-def _open(compiled: CompiledMachine, now: Configuration) -> tuple[Question, ...]:
+def asked_in(compiled: CompiledMachine, now: Configuration) -> tuple[Question, ...]:
     """Return what humans are asked in a run, whatever else is due in it."""
     return tuple([_question(compiled, now, effect) for effect in due(now) if isinstance(effect, AskHuman)])
 
 
 def open_questions(run: Run) -> tuple[Question, ...]:
     """Return what humans are asked in a run, be it that work is due beside it."""
-    return _open(run.compiled, run.now)
+    return asked_in(run.compiled, run.now)
 
 
 def _question(compiled: CompiledMachine, now: Configuration, effect: AskHuman) -> Question:

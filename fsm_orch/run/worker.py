@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from random import Random
 from typing import Any
 
 from ..errors import Drained, FsmError, LeaseHeld, LeaseLost, StartError
@@ -31,6 +32,9 @@ GRACE_S = 10.0
 REST_S = 30.0
 """How long a run is left alone that could not go on."""
 
+WIDEST = 64
+"""How many times as many runs as it has places a worker looks at, at most."""
+
 
 class Worker:
     """Drives runs of one store.
@@ -40,10 +44,18 @@ class Worker:
         deps: makes the dependencies of a run, where its machine has some.
         concurrency: how many runs are driven at once.
         poll_s: the pause between two looks at a store in which no more was found.
+        chance: keeps workers that look at the same runs from trying the same ones.
     """
 
     def __init__(
-        self, drivers: Sequence[Driver], store: Store, *, deps: Factory[Any] | None, concurrency: int, poll_s: float
+        self,
+        drivers: Sequence[Driver],
+        store: Store,
+        *,
+        deps: Factory[Any] | None,
+        concurrency: int,
+        poll_s: float,
+        chance: Random,
     ) -> None:
         self._drivers = {driver.compiled.definition.digest: driver for driver in drivers}
         self._store, self._deps = store, deps
@@ -52,6 +64,11 @@ class Worker:
         self._doing: dict[str, asyncio.Task[None]] = {}
         self._found: deque[Listed] = deque()
         """Runs that nobody drove a moment ago, the one that began first first."""
+        self._chance = chance
+        self._width = 1
+        """How many times as many runs as there are places are looked at."""
+        self._tried = self._in_vain = 0
+        """How many of those that were found last were tried, and were another worker's by then."""
         self._rests: dict[str, float] = {}
         """By the loop's time, until when runs are left alone."""
         self._look_at = 0.0
@@ -110,18 +127,40 @@ class Worker:
         if now < self._look_at:
             return False
         self._rests = {run_id: until for run_id, until in self._rests.items() if until > now}
+        mine = self._mine()  # when it asks: what has ended by the answer is not begun anew
         # so many that those which are left out here hide no others
-        limit = self._concurrency + len(self._rests) + len(self._doing)
+        self._widen()
+        limit = self._concurrency * self._width + len(self._rests) + len(mine)
         claimable = partial(self._store.claimable, tuple(self._drivers), expired_before=self._wall_clock(), limit=limit)
         rows, cancelled = await outlasted(claimable)
         if cancelled is not None:
             raise cancelled
         if isinstance(rows, Raised):
-            report("the store could not be asked for runs: %s", _told(rows.error))
+            report("the store could not be asked for runs: %s", told(rows.error))
             rows = ()
         self._look_at = now if len(rows) == limit else now + self._poll_s
-        self._found.extend(row for row in rows if row.run_id not in self._rests and row.run_id not in self._doing)
+        left_out = self._rests.keys() | mine | self._mine()
+        self._found.extend(self._picked([row for row in rows if row.run_id not in left_out]))
         return bool(self._found)
+
+    def _picked(self, found: Sequence[Listed]) -> Sequence[Listed]:
+        """Return the part of some runs that is this worker's to try, in their order, and no more than it has places."""
+        count = min(self._concurrency, -(-len(found) // self._width))
+        return [found[place] for place in sorted(self._chance.sample(range(len(found)), count))]
+
+    def _widen(self) -> None:
+        """Look at more runs if others were faster at many, and at fewer if they were at none."""
+        # a worker alone takes what began first; a thousand would all try the same, and most in vain
+        if self._in_vain * 4 > self._tried:
+            self._width = min(WIDEST, self._width * 2)
+        elif not self._in_vain:
+            self._width = max(1, self._width // 2)
+        self._tried = self._in_vain = 0
+
+    def _mine(self) -> frozenset[str]:
+        """Return the runs that are driven by this process, to which a store would give them again."""
+        driven = next(iter(self._drivers.values())).driven
+        return driven.on_store.union(self._doing)
 
     async def _wait(self) -> None:
         """Wait until a place is free, or it is time to look again."""
@@ -133,6 +172,7 @@ class Worker:
 
     async def _kept(self, listed: Listed) -> None:
         """Drive a run; whatever is raised is told."""
+        self._tried += 1
         came = await tried(partial(self._drive, listed))
         del self._doing[listed.run_id]
         self._freed.set()
@@ -153,19 +193,20 @@ class Worker:
     def _failed(self, run_id: str, error: BaseException) -> None:
         """Report what a run raised, and leave it alone unless others go on with it."""
         if isinstance(error, LeaseHeld):  # another worker was faster
+            self._in_vain += 1
             return
         if isinstance(error, StartError) and self._is_draining:  # it was found, and nothing begins any more
             return
         if isinstance(error, Drained | LeaseLost):
             report("%s", error, level=logging.INFO if isinstance(error, Drained) else logging.WARNING)
             return
-        self._leave(run_id, f"could not go on: {_told(error)}")
+        self._leave(run_id, f"could not go on: {told(error)}")
 
     def _leave(self, run_id: str, why: str) -> None:
         self._rests[run_id] = asyncio.get_running_loop().time() + REST_S
         report("run %s %s. It is left alone for %d s", run_id, why, REST_S)
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """Return what is said of an error: a message of our own; of others nothing, since it may hold anything."""
     return f"{type(error).__name__}: {error}" if isinstance(error, FsmError) else type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 from typing import Any, Generic, Unpack, overload
 
 from ..define.definition import Definition
@@ -80,8 +81,9 @@ class Working(Generic[C, D]):
         """Drive the runs of the store that nobody drives, until the worker is drained; see `drain`.
 
         They were queued, or drained, or the lease of their worker is over; or they wait, and a question has expired, or
-        an answer or a cancellation has come. As many workers as wanted share a store: a run is driven by one, the one
-        that began first first. Runs of other machines are left to others.
+        an answer or a cancellation has come. As many workers as wanted share a store, and a run is driven by one. A
+        worker alone takes the one that began first first; of several each tries some of the oldest. Runs of other
+        machines are left to others.
 
         A run that cannot go on, such as one of changed code, is logged, and left alone for half a minute.
 
@@ -102,11 +104,8 @@ class Working(Generic[C, D]):
         store = checked(self._driver.store)
         if any(driver.store is not store for driver in drivers):
             raise StartError("a worker has one store: give each runner of also= the same, store=runner.store")
-        if concurrency < 1 or not 0 < poll_s < float("inf"):
-            raise ValueError(
-                f"a worker drives 1 run or more at once, and pauses for a time, not {concurrency}, {poll_s}"
-            )
-        definitions = [driver.compiled.definition for driver in drivers]
-        for definition in [each for each in definitions if each.deps is not None] or definitions:
-            given.check_deps(definition, deps)
-        await Worker(drivers, store, deps=deps, concurrency=concurrency, poll_s=poll_s).work()
+        given.check_work(concurrency=concurrency, poll_s=poll_s)
+        given.check_factory([driver.compiled.definition for driver in drivers], deps)
+        # chance that nobody has to repeat: it says who of several workers tries which run first
+        chance = Random()  # noqa: S311 - it keeps no secret
+        await Worker(drivers, store, deps=deps, concurrency=concurrency, poll_s=poll_s, chance=chance).work()

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ..amounts import Amount
 from ..clock import Clock
-from ..errors import VisitError, is_failure
+from ..errors import VisitError, Withheld, is_failure
 from ..kernel import inputs
 from ..kernel.booking import overspent
 from ..kernel.configuration import Configuration
@@ -75,6 +75,9 @@ class Run:
         on_delta: told of the text of the answer while it is written; None: nobody is, and no model is asked to stream.
         shut: returns the states that nobody may enter now; None: it has no gates.
     """
+
+    stopped_by: Withheld | None = None
+    """Of a fork: that it came to an effect which it must not begin."""
 
     def __init__(
         self,

@@ -3,11 +3,12 @@
 from ..errors import LeaseHeld, LeaseLost, StoreError, TooLittleLeft
 from ..kernel.codec import input_from_json, to_json
 from ..kernel.inputs import Input
+from ..kernel.renames import Renames
 from .base import Store
 from .coded import Codec, Place
 from .memory import MemoryStore
 from .named import store_at
-from .values import Claim, Head, Hold, Listed, News, PaidResponse, Post
+from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, Post, Rebound
 
 __all__ = [
     "Claim",
@@ -20,9 +21,12 @@ __all__ = [
     "Listed",
     "MemoryStore",
     "News",
+    "Origin",
     "PaidResponse",
     "Place",
     "Post",
+    "Rebound",
+    "Renames",
     "Store",
     "StoreError",
     "TooLittleLeft",

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..amounts import Amount
 from ..kernel.inputs import Input
-from .values import Claim, Head, Hold, Listed, News, PaidResponse, RunStatus
+from .values import Claim, Head, Hold, Listed, News, Origin, PaidResponse, Rebound, RunStatus
 
 PAGE = 50
 """How many runs a page of a list has, if nobody says."""
@@ -76,8 +76,23 @@ class Store(Protocol):
         """
         ...
 
+    async def fork(self, run_id: str, origin: Origin, inputs: Sequence[Input], head: Head) -> None:
+        """Store a new run with its whole journal. Nobody owns it; `claimable` never gives it, so it is claimed by name.
+
+        To store the same fork again, until somebody claims it, changes nothing.
+
+        Args:
+            run_id: names the new run.
+            origin: what it was made of; whether that is still here is not asked.
+            inputs: its journal, one input or more.
+            head: where it stands with them.
+
+        Raises StoreError: if there is a run of this id that is another.
+        """
+        ...
+
     async def load(self, run_id: str) -> tuple[Input, ...]:
-        """Return a whole journal; empty if the run is not known."""
+        """Return a whole journal, as the version reads it that it was rebound to; empty if the run is not known."""
         ...
 
     async def claim(self, run_id: str) -> Claim | None:
@@ -92,10 +107,12 @@ class Store(Protocol):
     async def claimable(
         self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
     ) -> Sequence[Listed]:
-        """Return runs that nobody drives and somebody should, the one that began first first.
+        """Return runs that nobody drives and somebody should, the one that began first first; never forks.
 
-        They are free, or their owner's lease is over, and they run; or they wait, and have an answer in their inbox, a
-        cancellation that was asked for, or a question that has expired. Another worker may claim them a moment later.
+        They are free, or their owner's lease is over, or this worker's own, and they run; or they wait, and have an
+        answer in their inbox, a cancellation that was asked for, or a question that has expired. Another worker may
+        claim them a moment later. Which of its own a worker drives it knows best: the store does not know that a claim
+        was never heard of, or that a release was lost.
 
         Args:
             digests: of the definitions that can be driven here; no others are given.
@@ -114,6 +131,23 @@ class Store(Protocol):
                 next is told that it was taken.
             unless_news: keep it if something has come for it, and return that: else nobody would look at what came just
                 before. Whoever posts and then claims in vain can so rely on its owner.
+        """
+        ...
+
+    async def rebind(self, run_id: str, to: Rebound) -> None:
+        """Have a run go on with another version of its machine. What is stored of it stays as it is.
+
+        `load` gives its journal with the new digest and the new names from now on, and lists and claims go by them. Who
+        drove it before, and was thought dead, writes nothing more: the epoch rises. To say the same again changes
+        nothing.
+
+        Args:
+            to: the version; its `at` is the store's to say. If inputs came since those that it counts, which were
+                judged, the run is to be judged again.
+
+        Raises LeaseHeld: if a worker drives it, and beats; this one too.
+        Raises StoreError: if the run is not known, has ended or gone on since, has another digest, or has an answer in
+            its inbox, which was given to the old version.
         """
         ...
 
@@ -180,6 +214,7 @@ class Store(Protocol):
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished, with all that was stored for them; return how many.
 
+        What a conversation may go on with stays: a run of a thread in which one that has not finished began no earlier.
         Accounts stay: what a thread has spent is not forgotten. It is done in parts, so that appends go on meanwhile;
         what is cut off has forgotten some of the runs, each of them whole.
 

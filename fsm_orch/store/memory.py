@@ -7,18 +7,35 @@ import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from copy import copy
+from math import inf
 from threading import Lock
 from typing import Any
 
 from msgspec.json import decode
+from msgspec.structs import replace
 
 from ..amounts import NOTHING, Amount
 from ..clock import Clock
-from ..kernel.inputs import Answered, Input
+from ..kernel.inputs import Input
 from .base import PAGE
 from .kept import Kept, asks_until
+from .rebound import as_rebound, is_done, objection
 from .refusals import json_of, lease_held, lease_lost, nobody_asks, run_id_taken
-from .values import RELEASED, Claim, Head, Hold, Listed, News, PaidResponse, Post, RunStatus, moved
+from .values import (
+    RELEASED,
+    UNCLAIMED,
+    Claim,
+    Head,
+    Hold,
+    Listed,
+    News,
+    Origin,
+    PaidResponse,
+    Post,
+    Rebound,
+    RunStatus,
+    moved,
+)
 
 
 class MemoryStore:
@@ -47,7 +64,7 @@ class MemoryStore:
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._accounts: dict[str, Amount] = {}
         self._count = iter(range(1 << 62))
-        self._leases: dict[str, float] = {self._owner: float("inf")}
+        self._leases: dict[str, float] = {self._owner: inf}
 
     def beside(self, *, lease_s: float) -> MemoryStore:
         """Return the same journals as another worker has them, which must beat: for tests of several workers."""
@@ -77,11 +94,21 @@ class MemoryStore:
             accounts = moved(self._accounts, holds)
             if kept is None:
                 kept = Kept(next(self._count), owner, epoch, head, self._wall_clock(), 0.0)
-                self._kept[run_id] = kept
             self._accounts |= accounts
-            self._extend(kept, inputs[count:], head, responses)
-            if head.status == "finished":
-                self._end(run_id)
+            self._extend(run_id, kept, inputs[count:], head, responses)
+
+    async def fork(self, run_id: str, origin: Origin, inputs: Sequence[Input], head: Head) -> None:
+        """Store a new run with its whole journal, which nobody owns.
+
+        Raises StoreError: if there is a run of this id that is another.
+        """
+        with self._lock:
+            if (kept := self._kept.get(run_id)) is not None:
+                if (kept.origin, kept.owner, kept.epoch, kept.journal) != (origin, None, UNCLAIMED, list(inputs)):
+                    raise run_id_taken(run_id, len(kept.journal))
+                return
+            kept = Kept(next(self._count), None, UNCLAIMED, head, self._wall_clock(), 0.0, origin=origin)
+            self._extend(run_id, kept, inputs, head, ())
 
     def _checked(self, run_id: str, start: int, inputs: Sequence[Input], owned: tuple[str | None, int]) -> Kept | None:
         """Return what is kept of a run.
@@ -93,8 +120,8 @@ class MemoryStore:
         """
         kept = self._kept.get(run_id)
         is_mine = kept is None or (kept.owner, kept.epoch) == owned
-        if not is_mine and start:
-            raise lease_lost(run_id)
+        if kept is not None and not is_mine and start:
+            raise lease_lost(run_id, kept.owner, kept.epoch, mine=owned[1])
         journal = [] if kept is None else kept.journal
         # what is kept already is compared, not trusted: a second run under this id must not go on with this journal
         same = journal[start : start + len(inputs)]
@@ -102,18 +129,14 @@ class MemoryStore:
             raise run_id_taken(run_id, len(journal))
         return kept
 
-    def _extend(self, kept: Kept, inputs: Sequence[Input], head: Head, responses: Sequence[PaidResponse]) -> None:
-        if head.hops != kept.head.hops:  # the visit that they were for has ended
-            kept.responses.clear()
-        for response in responses:
-            kept.responses.setdefault(response.key, response)
-        kept.journal.extend(inputs)
-        ids = {event.id for event in inputs if isinstance(event, Answered)}
-        kept.folded.update(question for question, post in kept.posts.items() if post.id in ids)
-        kept.head, kept.stored_at = head, self._wall_clock()
-
-    def _end(self, run_id: str) -> None:
-        self._ended[run_id] = None
+    def _extend(
+        self, run_id: str, kept: Kept, inputs: Sequence[Input], head: Head, responses: Sequence[PaidResponse]
+    ) -> None:
+        """Keep more of a run. If it has ended, forget those that ended longest ago and are too many."""
+        self._kept[run_id] = kept
+        kept.extend(inputs, head, responses, at=self._wall_clock())
+        if kept.is_finished:
+            self._ended[run_id] = None
         while len(self._ended) > self._runs:
             oldest, _ = self._ended.popitem(last=False)
             del self._kept[oldest]
@@ -122,7 +145,7 @@ class MemoryStore:
         """Return a whole journal; empty if the run is not known."""
         with self._lock:
             kept = self._kept.get(run_id)
-            return () if kept is None else tuple(kept.journal)
+            return () if kept is None else as_rebound(kept.journal, kept.rebound)
 
     async def claim(self, run_id: str) -> Claim | None:
         """Own a run from now on, in a new epoch; None if it is not known.
@@ -133,18 +156,10 @@ class MemoryStore:
             kept = self._kept.get(run_id)
             if kept is None:
                 return None
-            is_finished, before = kept.head.status == "finished", kept.owner
-            if not is_finished:
-                if before not in (None, self._owner) and self._is_alive(before):
-                    raise lease_held(run_id, before)
-                kept.owner, kept.epoch = self._owner, kept.epoch + 1
-            return Claim(
-                epoch=kept.epoch,
-                head=kept.head,
-                taken_from=None if is_finished else before,
-                news=kept.news(run_id),
-                responses=tuple(kept.responses.values()),
-            )
+            before = kept.owner
+            if not kept.is_finished and before not in (None, self._owner) and self._is_alive(before):
+                raise lease_held(run_id, before)
+            return kept.claim(run_id, self._owner)
 
     async def claimable(
         self, digests: Collection[str], *, expired_before: float, limit: int = PAGE
@@ -152,9 +167,9 @@ class MemoryStore:
         """Return runs that nobody drives and somebody should, the one that began first first."""
         with self._lock:
             rows = [
-                kept.listed(run_id, False)
+                kept.listed(run_id, self._is_alive(kept.owner))
                 for run_id, kept in self._kept.items()
-                if not self._is_alive(kept.owner) and kept.is_due(run_id, expired_before)
+                if (kept.owner == self._owner or not self._is_alive(kept.owner)) and kept.is_due(run_id, expired_before)
             ]
         return [row for row in rows if row.digest in digests][:limit]
 
@@ -176,7 +191,24 @@ class MemoryStore:
         """Return what is kept of a run that this worker owns and that has not finished; else None."""
         kept = self._kept.get(run_id)
         is_mine = kept is not None and (kept.owner, kept.epoch) == (self._owner, epoch)
-        return kept if kept is not None and is_mine and kept.head.status != "finished" else None
+        return kept if kept is not None and is_mine and not kept.is_finished else None
+
+    async def rebind(self, run_id: str, to: Rebound) -> None:
+        """Have a run go on with another version of its machine, as `Store.rebind` does.
+
+        Raises LeaseHeld: if a worker drives it, and beats.
+        Raises StoreError: if it may not be rebound.
+        """
+        with self._lock:
+            kept = self._kept.get(run_id)
+            if kept is not None and is_done(kept.rebound, to):
+                return
+            run = None if kept is None else kept.bound(is_alive=self._is_alive(kept.owner))
+            refused = objection(run_id, run, to)
+            if refused is not None:
+                raise refused
+            assert kept is not None  # or that would have been said
+            kept.rebind(replace(to, at=self._wall_clock()))
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""
@@ -186,7 +218,7 @@ class MemoryStore:
             mine = [
                 kept.news(run_id)
                 for run_id, kept in self._kept.items()
-                if kept.owner == self._owner and kept.head.status != "finished"
+                if kept.owner == self._owner and not kept.is_finished
             ]
             return tuple(news for news in mine if news.is_any)
 
@@ -198,7 +230,7 @@ class MemoryStore:
         post = Post(question, id, decode(json_of(answer)), who)  # a copy: it is nobody's to change
         with self._lock:
             kept = self._kept.get(run_id)
-            if kept is None or kept.head.status == "finished":
+            if kept is None or kept.is_finished:
                 raise nobody_asks(run_id)
             return kept.posts.setdefault(question, post).id
 
@@ -214,7 +246,7 @@ class MemoryStore:
         """Ask whoever drives a run to land it. Return whether it is known and has not finished."""
         with self._lock:
             kept = self._kept.get(run_id)
-            if kept is None or kept.head.status == "finished":
+            if kept is None or kept.is_finished:
                 return False
             kept.is_cancel_asked = True
             return True
@@ -262,7 +294,17 @@ class MemoryStore:
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished, and began and were last stored before a moment; return how many."""
         with self._lock:
-            over = [run for run in self._ended if self._kept[run].is_before(ended_before)]
+            last_open: dict[str | None, float] = {
+                kept.first.thread_id: kept.began_at
+                for kept in sorted(self._kept.values(), key=lambda kept: kept.began_at)
+                if not kept.is_finished and kept.first.thread_id is not None
+            }
+            over = [
+                run
+                for run in self._ended
+                if (kept := self._kept[run]).is_before(ended_before)
+                and kept.began_at > last_open.get(kept.first.thread_id, -inf)
+            ]
             for run_id in over:
                 del self._kept[run_id], self._ended[run_id]
         return len(over)

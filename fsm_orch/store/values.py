@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from ..amounts import NOTHING, Amount
 from ..errors import StoreError, TooLittleLeft
+from ..kernel.renames import NO_RENAMES, Renames
+from ..kernel.terms import Terms
 
 RunStatus = Literal["running", "waiting", "finished"]
 
@@ -118,16 +120,56 @@ class Claim(Struct, frozen=True, kw_only=True):
     """For the appends and the release to come; those of an earlier epoch are refused from now on."""
     head: Head
     """What the fold of its journal must come to."""
+    inputs: int
+    """How many its journal holds; if it comes to hold more, another worker has claimed it since."""
     taken_from: str | None = None
     """Whose lease was over, or was this worker's own; `RELEASED`: it was let go with something open; None: it was free,
     or has ended. Unless it is None something may have been done of which the journal says nothing."""
     news: News
     responses: tuple[PaidResponse, ...] = ()
     """What the visit under way has been answered already."""
+    stored_at: float = 0.0
+    """Seconds of the epoch; of the last append."""
+    origin: Origin | None = None
+    """Of a fork: what it was made of."""
 
 
 RELEASED = "released"
 """The owner of a run that was let go with something open; no worker bears this name."""
+
+
+class Rebound(Struct, frozen=True, kw_only=True):
+    """That a run goes on with another version of its machine: kept beside its journal, which stays as it is."""
+
+    was: str
+    """The digest that it had before."""
+    digest: str
+    """The digest that it has now."""
+    inputs: int
+    """How many inputs it had: what follows them is under the names of the new version."""
+    renames: Renames = NO_RENAMES
+    """The names of the new version under which those inputs are read."""
+    terms: Terms | None = None
+    """Its prices and shares in the new version; None: those that it has, under the new names."""
+    at: float = 0.0
+    """When it was rebound, in seconds of the epoch, by the clock of the store."""
+
+
+class Origin(Struct, frozen=True, omit_defaults=True):
+    """What a fork was made of. It holds nobody's words: what was set in it is in its journal."""
+
+    parent: str
+    """The run whose journal it begins with."""
+    at: int
+    """How many inputs of that journal."""
+    edits: tuple[str, ...] = ()
+    """What was changed in the last of them: `handoff=to_tech`, and `set.answer` for a field."""
+    effects: bool = False
+    """Whether it may do again what has an effect and no recorded reply."""
+
+
+UNCLAIMED = 0
+"""The epoch of a fork that nobody has claimed."""
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -136,7 +178,9 @@ class Listed(Struct, frozen=True, kw_only=True):
     run_id: str
     head: Head
     digest: str = ""
-    """The digest of its definition."""
+    """The digest of its definition, which is the one that it was rebound to last."""
+    rebound: tuple[Rebound, ...] = ()
+    """To which digests it was rebound, the first first."""
     thread_id: str | None = None
     tenant: str | None = None
     inputs: int
@@ -151,3 +195,5 @@ class Listed(Struct, frozen=True, kw_only=True):
     """Seconds of the epoch."""
     stored_at: float
     """Seconds of the epoch; of the last append."""
+    origin: Origin | None = None
+    """Of a fork: what it was made of."""

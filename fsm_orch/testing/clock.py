@@ -20,10 +20,10 @@ def virtual_time() -> asyncio.Runner:
 
     When all tasks wait, time skips to the next timer. Threads and sockets are waited for only if no timer is set.
     """
-    return asyncio.Runner(loop_factory=_VirtualLoop)
+    return asyncio.Runner(loop_factory=VirtualLoop)
 
 
-class _VirtualLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose clock only skips ahead."""
 
     def __init__(self) -> None:

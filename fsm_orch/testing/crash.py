@@ -9,7 +9,7 @@ from ..amounts import Amount
 from ..errors import StoreError
 from ..kernel.inputs import Input
 from ..store.base import Store
-from ..store.values import Claim, Head, Listed, News
+from ..store.values import Claim, Head, Listed, News, Origin, Rebound
 
 
 class Crashed(StoreError):
@@ -50,6 +50,10 @@ class CrashingStore:
         if self._writes == -1:
             raise Crashed("the store crashed")
 
+    async def fork(self, run_id: str, origin: Origin, inputs: Sequence[Input], head: Head) -> None:
+        """Store a fork; this counts as no write."""
+        await self._store.fork(run_id, origin, inputs, head)
+
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return what is kept of a journal."""
         return await self._store.load(run_id)
@@ -65,6 +69,10 @@ class CrashingStore:
     async def release(self, run_id: str, **options: Any) -> News | None:
         """Let go of a run; this counts as no write."""
         return await self._store.release(run_id, **options)
+
+    async def rebind(self, run_id: str, to: Rebound) -> None:
+        """Have a run go on with another version; this counts as no write."""
+        await self._store.rebind(run_id, to)
 
     async def beat(self) -> tuple[News, ...]:
         """Keep its worker alive; this counts as no write."""

@@ -108,6 +108,7 @@ class World(Generic[C]):
         limits: instead of the machine's.
         price: what tokens cost.
         witness: sees what is done; None: nobody does.
+        run_id: names its run; None: `RUN`.
     """
 
     def __init__(
@@ -121,8 +122,9 @@ class World(Generic[C]):
         limits: Limits | None = None,
         price: Price = FREE,
         witness: Witness | None = None,
+        run_id: str | None = None,
     ) -> None:
-        self._tape, self._pool = tape, pool
+        self._tape, self._pool, self._run_id = tape, pool, run_id or RUN
         model: Any = AdversarialModel(tape, attacks=attacks, machine=machine, values=pool, price=price)
         agents = adversaries(machine.definition, tape, pool)
         if witness is not None:
@@ -135,11 +137,11 @@ class World(Generic[C]):
 
     async def run(self, context: C) -> RunResult[C]:
         """Run to the end."""
-        return await self._ended(await self.runner.run(context, deps=self._deps, run_id=RUN))
+        return await self._ended(await self.runner.run(context, deps=self._deps, run_id=self._run_id))
 
     async def resume(self) -> RunResult[C]:
         """Go on with what is stored, to the end."""
-        return await self._ended(await self.runner.resume(RUN, deps=self._deps))
+        return await self._ended(await self.runner.resume(self._run_id, deps=self._deps))
 
     async def _ended(self, result: RunResult[C]) -> RunResult[C]:
         while result.status == "waiting":
@@ -151,15 +153,17 @@ class World(Generic[C]):
         until = question.expires_at
         if until is not None and (_now() >= until or self._tape.chance(6)):
             await asyncio.sleep(max(0.0, until - _now()))
-            return await self.runner.expire(RUN, deps=self._deps)
+            return await self.runner.expire(self._run_id, deps=self._deps)
         for _ in range(_PATIENCE):
             try:
-                return await self.runner.resume(RUN, self.answer_to(question), question=question, deps=self._deps)
+                return await self.runner.resume(
+                    self._run_id, self.answer_to(question), question=question, deps=self._deps
+                )
             except AnswerError:
                 continue
         assert self.runner.store is not None
-        await self.runner.store.ask_cancel(RUN)
-        landed = await self.runner.resume(RUN, deps=self._deps)
+        await self.runner.store.ask_cancel(self._run_id)
+        landed = await self.runner.resume(self._run_id, deps=self._deps)
         assert landed.status == "finished", f"a cancellation was asked for, and it still waits for {question.key!r}"
         return landed
 
@@ -174,7 +178,7 @@ class World(Generic[C]):
 
 
 RUN = "drawn"
-"""The id of a run in such a world."""
+"""The id of a run in such a world, if nobody says."""
 
 
 def _now() -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from fsm_orch import Context, Final, Machine, Reply, Runner, State, Visit
+from fsm_orch.kernel.inputs import Replied
 
 
 class Facts(Context):
@@ -128,6 +131,38 @@ def test_who_writes_less_is_named(pick: str, did: str) -> None:
         later = Runner(ForgetfulLater).run_sync(Pair(pick=pick)).landing
         assert later is not None
         assert landing.detail.replace("forgets", "forgets_later").split(":")[0] in later.detail
+
+
+class Bill(Context):
+    """What JSON holds in another form."""
+
+    query: str
+    sum: Decimal = Decimal(0)
+    due: date | None = None
+    paid: bool = False
+
+
+def adds_up(visit: Visit[Bill]) -> Any:
+    return {Bill.sum: Decimal("1.10"), Bill.due: date(2026, 1, 1)}
+
+
+class Billing(Machine[Bill]):
+    """A state that forgets a field beside those that are no JSON."""
+
+    work = State(adds_up, initial=True, reads=Bill.query, writes=(Bill.sum, Bill.due, Bill.paid))
+    done, refused, human = Final(), Final(), Final(fallback=True)
+    on, not_taken = work.to(done), work.on_refusal(refused)
+
+
+def test_what_is_forgotten_is_named_beside_what_is_written_in_another_form() -> None:
+    """It is a refusal as any other, whose edge is taken; the journal holds what was written, in its own form."""
+    result = Runner(Billing).run_sync(Bill(query="x"))
+    (replied,) = [event for event in result.journal if isinstance(event, Replied)]
+
+    assert Billing.refused is result.state
+    assert replied.refusal is not None
+    assert "did not write paid" in replied.refusal.detail
+    assert {"sum": "1.10", "due": "2026-01-01"} == replied.changes
 
 
 def test_who_writes_what_it_may_not_is_told_that() -> None:

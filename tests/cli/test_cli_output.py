@@ -1,4 +1,4 @@
-"""Output that cannot be written: a full device, a pipe that nobody reads."""
+"""Output that cannot be written: a full device, a pipe that nobody reads, a stdout that is closed."""
 
 from __future__ import annotations
 
@@ -63,11 +63,22 @@ def test_a_full_device_is_one_line(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_pipe_without_a_reader_is_one_line(command: str) -> None:
-    """A command whose reader has left says so in one line, and has not succeeded."""
+def test_a_pipe_without_a_reader_is_an_exit_code(command: str) -> None:
+    """A reader such as `head` leaves once it has enough: nothing is said of it, and the command has not succeeded."""
     ran = to_closed_pipe(command)
 
-    assert (2, "fsm-orch: cannot write to stdout: Broken pipe\n") == (ran.returncode, ran.stderr)
+    assert (141, "") == (ran.returncode, ran.stderr)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *(pytest.param(command, marks=pytest.mark.slow) for command in HELP)])
+def test_a_closed_stdout_is_one_line(command: str) -> None:
+    """A command whose output has nowhere to go says so in one line, and has not succeeded."""
+    line = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", "from fsm_orch.cli import app; app()"]
+    ran = subprocess.run(
+        [*line, *command.split()], stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=60, check=False
+    )
+
+    assert (2, "fsm-orch: cannot write to stdout: Bad file descriptor\n") == (ran.returncode, ran.stderr)
 
 
 @pytest.mark.slow

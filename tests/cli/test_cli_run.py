@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import structlog
+from cli.conftest import DESK, assert_refused, scripted
 
-from fsm_orch import ModelUnavailable, ScriptedModel
+from fsm_orch import ModelUnavailable
 from fsm_orch.cli import app
 from fsm_orch.models import registry
 
@@ -35,27 +36,6 @@ DEPS = """
         answered, human = Final(), Final(fallback=True)
         done = look.to(answered)
 """
-
-
-def scripted(monkeypatch, *lines):
-    """Let every name of a model mean a script; gives the names that were asked for."""
-    named = []
-
-    def resolve(name):
-        named.append(name)
-        return ScriptedModel(lines, name=name)
-
-    monkeypatch.setattr(registry, "resolve", resolve)
-    return named
-
-
-def assert_refused(result, *said):
-    """One line on stderr, nothing on stdout, exit code 2."""
-    assert (result.exit_code, result.stdout) == (2, ""), result.output
-    assert result.stderr.startswith("fsm-orch: ")
-    assert result.stderr.count("\n") == 1
-    for words in said:
-        assert words in result.stderr
 
 
 def test_shows_the_path_the_answer_and_the_usage(cli, desk):
@@ -308,8 +288,6 @@ def test_what_runs_inside_is_shown_below_its_level(cli, write):
         done, human = Final(), Final(fallback=True)
         end = work >> done
 """
-    from cli.conftest import DESK
-
     result = cli.invoke(app, ["run", write(DESK + nested) + ":Outer", "hello"])
 
     assert result.exit_code == 0

@@ -3,28 +3,9 @@
 import json
 
 import pytest
-from cli.test_cli_run import scripted
+from cli.conftest import HUMAN, TOOL, scripted
 
 from fsm_orch.cli import app
-
-HUMAN = """
-    from fsm_orch import *
-
-    class Claim(Context):
-        query: str
-        cents: int | None = None
-        urgent: bool = False
-        note: str | None = None
-
-    class Desk(Machine[Claim]):
-        '''Ask.'''
-
-        ask = State(
-            HumanAgent("Pay this?", reads=Claim.query, writes=(Claim.cents, Claim.urgent, Claim.note)), initial=True
-        )
-        paid, declined, human = Final(), Final(), Final(fallback=True)
-        yes, no = ask.to(paid, "pay it"), ask.to(declined, "do not")
-"""
 
 
 def test_a_human_is_asked_in_the_terminal(cli, write):
@@ -95,29 +76,6 @@ def test_as_json_a_question_is_printed(cli, write):
     (question,) = told["waiting"]
     assert (question["text"], question["shown"]) == ("Pay this?", {"query": "a cup"})
     assert list(question["form"]["properties"]) == ["handoff", "cents", "urgent", "note"]
-
-
-TOOL = """
-    from fsm_orch import *
-
-    def pay(cents: int) -> str:
-        '''Pay money back.'''
-        return f"paid {cents}"
-
-    class Claim(Context):
-        query: str
-        note: str | None = None
-
-    class Desk(Machine[Claim]):
-        '''Help.'''
-
-        help = State(
-            LLMAgent("Help.", reads=Claim.query, writes=Claim.note, tools=Tool(pay, approval=True), tool_first=True),
-            initial=True,
-        )
-        paid, human = Final(), Final(fallback=True)
-        done = help.to(paid)
-"""
 
 
 @pytest.mark.parametrize(("line", "told"), [("yes", '{"result":"paid 5"}'), ("n", '{"failed":"a human declined it"}')])

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,12 @@ def test_without_a_factory_dependencies_are_opened_once(write: Callable[[str], s
         (("--deps", "{name}:nothing"), "No function 'nothing' in '{name}'"),
         (("--deps", "{name}:not_a_function"), "No function 'not_a_function' in '{name}'"),
         (("--store", "sqlite:////nowhere/runs.db"), "the file cannot be opened"),
+        (("--engine-url", "h:1"), "(the variable FSM_ORCH_ENGINE is --engine-url too)"),
+        (("--engine", "temporal", "--engine-url", "postgresql://root:hunter2@h/d"), "Temporal is named by HOST:PORT"),
+        (("--engine", "temporal"), "Temporal is a server: say where, by --engine-url HOST:PORT"),
+        (("--engine-url", "postgresql://root:hunter2@h/d"), "leave --engine-url out, or give --engine"),
+        (("--engine", "dbos"), "and the store is not there: give --engine-url"),
+        (("--engine", "dbos", "--engine-url", "mysql://root:hunter2@h/d"), "DBOS has its queues in PostgreSQL here"),
     ],
 )
 def test_what_it_cannot_do_is_said_at_once(
@@ -128,6 +135,30 @@ def test_what_it_cannot_do_is_said_at_once(
     assert why.format(name=name) in result.stderr
     assert "hunter2" not in result.stderr
     assert before == logging.getLogger("fsm_orch").handlers
+
+
+def test_an_engine_that_is_away_is_said(cli: CliRunner, desk: str, tmp_path: Path) -> None:
+    """With where it was looked for; nothing is tried for long."""
+    words = ("--store", f"sqlite:///{tmp_path}/runs.db", "--engine", "temporal", "--engine-url", "127.0.0.1:9")
+    result = cli.invoke(app, ["worker", desk, *words])
+
+    assert 2 == result.exit_code
+    assert "Temporal cannot be reached at '127.0.0.1:9'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_engine_without_its_package_is_said(
+    cli: CliRunner, desk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, with what to install."""
+    monkeypatch.delitem(sys.modules, "fsm_orch.durable.dbos", raising=False)
+    monkeypatch.setitem(sys.modules, "dbos", None)
+    monkeypatch.setenv("FSM_ORCH_ENGINE", "postgresql://root:hunter2@h/d")
+    words = ["worker", desk, "--store", f"sqlite:///{tmp_path}/runs.db", "--model", "local:smollm2", "--engine", "dbos"]
+    result = cli.invoke(app, words)
+
+    assert (2, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
+    assert "install the extra `dbos` of fsm_orch" in result.stderr
 
 
 def test_a_machine_whose_dependencies_nobody_makes_is_said(

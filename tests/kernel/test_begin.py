@@ -75,7 +75,10 @@ def test_money_is_limited_from_the_start() -> None:
     ("other", "how"),
     [
         ({"digest": "0" * 64}, "on definition '000000000000', and Forks is now '[0-9a-f]{12}'"),
-        ({"kernel": VERSION + 1}, f"on kernel {VERSION + 1}, and this is kernel {VERSION}"),
+        (
+            {"kernel": VERSION + 1},
+            f"on kernel {VERSION + 1}, and this is kernel {VERSION}, of another .* of fsm_orch",
+        ),
         ({"limits": Limits(tokens=1)}, r"within Limits\(.*\), and the limits here are Limits\(.*\)"),
     ],
     ids=["digest", "kernel", "limits"],

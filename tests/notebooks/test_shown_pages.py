@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from support.servers import postgres, temporal
 from support.shown import ROOT, Block, blocks, commands, execute, parse
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -38,11 +39,20 @@ def is_next(block: Block, after: Block) -> bool:
 def test_the_python_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The blocks of a page run one after the other, as a reader would type them, and print what stands below them."""
     monkeypatch.chdir(tmp_path)
+    if "TEMPORAL_URL" in page.read_text(encoding="utf-8"):
+        monkeypatch.setenv("TEMPORAL_URL", temporal().url)
+    if "DATABASE_URL" in page.read_text(encoding="utf-8"):
+        monkeypatch.setenv("DATABASE_URL", postgres().database("page"))
     names: dict[str, object] = {"__name__": "__main__"}
     for block, printed in shown(page):
         said = execute(block, names)
         if printed is not None:
-            assert printed.rstrip() == said.rstrip(), f"line {block.line} of {called(page)}"
+            assert lines_of(printed) == lines_of(said), f"line {block.line} of {called(page)}"
+
+
+def lines_of(text: str) -> list[str]:
+    """Return lines without what nobody sees at their ends: a table fills up its cells."""
+    return [line.rstrip() for line in text.rstrip().splitlines()]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if shown(page)], ids=called)

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.asking import Claim, Refunds
 from support.desk import BILLING, REFUND, Support, Ticket
 
 from fsm_orch import MemoryStore, Runner, ScriptedModel
 from fsm_orch.errors import Drained
 from fsm_orch.models.base import Request, Response
+from fsm_orch.store import News
 
 
 def told_to_end(number: int, *more: int) -> ScriptedModel:
@@ -37,6 +39,38 @@ def told(runner: Runner[Ticket, None], **options: Any) -> Callable[[], Any]:
             return await runner.run(Ticket(query="please"), run_id="r")
 
     return running
+
+
+class Stopped(MemoryStore):
+    """A store in which an answer comes for a run that is let go of, and its process is to end at once."""
+
+    releases = 0
+    stop: Callable[[], Any]
+
+    async def release(self, run_id: str, **options: Any) -> News | None:
+        """Let an answer come first, and the work be given up."""
+        self.releases += 1
+        assert self.releases < 9, "it is let go of for ever"
+        if self.releases == 1:
+            await self.post(run_id, "r:0:1", "by ann", {"handoff": "yes", "note": "ok"})
+            stopping = asyncio.ensure_future(self.stop())
+            await asyncio.sleep(0.1)
+            assert not stopping.done()
+        return await super().release(run_id, **options)
+
+
+@pytest.mark.looptime
+async def test_a_run_for_which_an_answer_comes_while_its_process_ends_is_let_go_of() -> None:
+    """Nothing is folded here any more, so it is free at once, with the answer in its inbox for another worker."""
+    store = Stopped().beside(lease_s=60)
+    runner = Runner(Refunds, store=store)
+    store.stop = lambda: runner.drain(grace_s=0.0)
+    result = await runner.run(Claim(query="x"), run_id="r")
+    (row,) = await store.list()
+    goes_on = await Runner(Refunds, store=store.beside(lease_s=60)).resume("r")
+
+    assert ("waiting", None) == (result.status, row.owner)
+    assert Refunds.paid is goes_on.state
 
 
 def handlers() -> list[Any]:

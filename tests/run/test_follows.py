@@ -80,6 +80,11 @@ async def talked(runner: Runner[Query, None], turns: int) -> RunResult[Query]:
     return result
 
 
+def still() -> float:
+    """Return the same time always, so that all times are as long."""
+    return 0.0
+
+
 def size(result: RunResult[Any]) -> int:
     return sum(len(to_json(event)) for event in result.journal)
 
@@ -87,11 +92,12 @@ def size(result: RunResult[Any]) -> int:
 async def test_a_journal_does_not_grow_with_its_conversation() -> None:
     """The thirtieth run of a conversation is stored in as many bytes as the second, and its model hears all of it."""
     model, copied = answers(), answers()
-    second = await talked(Runner(Talk, model=answers(), store=MemoryStore()), 2)
-    last = await talked(Runner(Talk, model=model, store=MemoryStore()), 30)
-    whole = await talked(Runner(Talk, model=copied), 30)
+    second = await talked(Runner(Talk, model=answers(), store=MemoryStore(), clock=still), 2)
+    last = await talked(Runner(Talk, model=model, store=MemoryStore(), clock=still), 30)
+    whole = await talked(Runner(Talk, model=copied, clock=still), 30)
 
-    assert size(last) - size(second) < 10
+    # a digit more for the run, the one before it, what it says and has heard, and twice for what its model is sent
+    assert size(second) + 6 == size(last)
     assert size(whole) > 5 * size(last)
     assert whole.messages == last.messages
     assert copied.requests == model.requests
@@ -215,12 +221,26 @@ async def test_a_run_that_misses_the_run_before_it_can_be_landed() -> None:
     runner = Runner(Chat, model=answers(), store=store, limits=Limits(tokens=20_000, thread_tokens=50_000))
     await runner.run(Query(text="one"), run_id="a", thread_id="t")
     first = await runner.resume("a", {"handoff": "right"})
-    await runner.run(Query(text="two"), run_id="b", after=first)
-    await store.prune(ended_before=float("inf"))
+    await runner.run(Query(text="two"), run_id="b", after=first, thread_id="u")
+    assert 1 == await store.prune(ended_before=float("inf"))
     with pytest.raises(StartError, match=r"has forgotten: .*\. await runner\.cancel\('b'\) lands it"):
         await runner.resume("b")
     landed = await runner.cancel("b")
 
     assert landed is not None
     assert Chat.human is landed.state
-    assert Amount(first.charged_tokens + landed.charged_tokens) == await store.taken("thread:t")
+    assert Amount(landed.charged_tokens) == await store.taken("thread:u")
+
+
+async def test_a_run_goes_on_after_what_is_older_was_pruned() -> None:
+    """What was said before it in its thread stays while it is open, and is forgotten once it has ended."""
+    store = MemoryStore()
+    runner = Runner(Chat, model=answers(), store=store)
+    await runner.run(Query(text="one"), run_id="a", thread_id="t")
+    first = await runner.resume("a", {"handoff": "right"})
+    await runner.run(Query(text="two"), run_id="b", after=first)
+    assert 0 == await store.prune(ended_before=float("inf"))
+    result = await runner.resume("b", {"handoff": "right"})
+
+    assert "finished" == result.status
+    assert 2 == await store.prune(ended_before=float("inf"))

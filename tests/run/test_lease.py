@@ -6,12 +6,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.asking import DONE, Claim, Refunds
 from support.desk import BILLING, REFUND, Support, Ticket
 from support.kept import keep
 
 from fsm_orch import Context, Final, Machine, MemoryStore, Runner, ScriptedModel, State, guard
-from fsm_orch.errors import Drifted, LeaseHeld, LeaseLost, StartError
+from fsm_orch.errors import Drifted, LeaseHeld, LeaseLost, StartError, StepError
+from fsm_orch.kernel.inputs import Failed, Input, Started
 from fsm_orch.store import Head, News
 from fsm_orch.testing import virtual_time
 
@@ -83,6 +85,31 @@ async def test_a_run_whose_lease_is_over_is_taken_and_its_owner_is_fenced() -> N
     assert journal == await store.load("r") == result.journal
 
 
+async def test_who_stood_still_between_its_claim_and_its_look_has_lost_the_run() -> None:
+    """Another has claimed it meanwhile, and gone on: that is no drift, and is told as what it is."""
+    now, stopped, go = [0.0], asyncio.Event(), asyncio.Event()
+
+    class Stops(MemoryStore):
+        async def load(self, run_id: str) -> tuple[Input, ...]:
+            if self.lease_s == 50:
+                stopped.set()
+                await go.wait()
+            return await super().load(run_id)
+
+    store = Stops(wall_clock=lambda: now[0])
+    await Runner(Refunds, store=store.beside(lease_s=60)).enqueue(Claim(query="x"), run_id="r")
+    zombie = asyncio.create_task(Runner(Refunds, store=store.beside(lease_s=50)).resume("r"))
+    await stopped.wait()
+    now[0] = 51.0
+    result = await Runner(Refunds, store=store.beside(lease_s=60)).resume("r")
+    go.set()
+
+    with pytest.raises(LeaseLost, match=r"run 'r' was claimed since: it has \d inputs, and had 1 when it was claimed"):
+        await zombie
+    assert "waiting" == result.status
+    assert result.journal == await store.load("r")
+
+
 async def test_two_workers_that_start_one_run_id_do_not_share_it() -> None:
     """Even if both begin with the same words at the same instant, one of them drives it."""
     store = MemoryStore()
@@ -144,6 +171,33 @@ async def test_a_guard_that_was_changed_is_found_before_anything_is_driven() -> 
     assert whole.journal[:2] == await store.load("r")
     assert None is (await store.list())[0].owner
     assert Sorts.large is (await Runner(Sorts, store=store.beside(lease_s=60)).resume("r")).state
+
+
+async def test_a_journal_that_does_not_fold_any_more_has_drifted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends earlier in what the guard says now; who resumes it is told that code has changed, and not of an input."""
+    store = MemoryStore()
+    runner = Runner(Sorts, store=store)
+    whole = await Runner(Sorts).run(Number(), run_id="r")
+    await keep(runner, "r", whole.journal[:2])
+    later = [Failed(reason="raised", at=whole.journal[1].at), *whole.journal[1:2]]
+    monkeypatch.setattr(store._kept["r"], "journal", [whole.journal[0], *later, *later])
+
+    with pytest.raises(Drifted, match=r"run 'r' does not fold any more: .*\. A guard or other code has changed"):
+        await runner.resume("r")
+    assert None is (await store.list())[0].owner
+
+
+async def test_a_run_of_another_kernel_is_said_to_be_one() -> None:
+    """It has not drifted: nothing is wrong with its machine."""
+    store = MemoryStore()
+    runner = Runner(Sorts, store=store)
+    whole = await Runner(Sorts).run(Number(), run_id="r")
+    first = whole.journal[0]
+    assert isinstance(first, Started)
+    await store.append("r", 0, [replace(first, kernel=first.kernel - 1)], Head("first"), epoch=1)
+
+    with pytest.raises(StepError, match=r"on kernel \d, and this is kernel \d, of another version of fsm_orch"):
+        await runner.resume("r")
 
 
 async def test_a_run_that_is_not_known_is_not_resumed() -> None:

@@ -34,6 +34,7 @@ from fsm_orch import (
 )
 from fsm_orch.amounts import FREE
 from fsm_orch.define.agent_spec import AgentSpec
+from fsm_orch.errors import StoreError
 from fsm_orch.kernel.inputs import CallSettled, Input
 from fsm_orch.kernel.step import fold
 from fsm_orch.models import Request
@@ -453,3 +454,9 @@ def test_a_settlement_that_came_without_its_outcome_is_not_paid_twice() -> None:
     )
 
     assert (whole.state, whole.context, [2]) == (result.state, result.context, again.sent)
+
+
+def test_a_response_that_was_kept_by_no_store_is_refused_by_name() -> None:
+    """Its key, which somebody has changed by hand, names no request."""
+    with pytest.raises(StoreError, match=r"^response 'r:0:q' is kept under no key of a request"):
+        Paid([PaidResponse("r:0:q", "sha", "x")])

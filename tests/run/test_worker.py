@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ from support.paused import Paused
 from support.working import UNKNOWN, Job, Works, finished, kept, runner, working
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
-from fsm_orch.errors import StartError, StoreError
+from fsm_orch.errors import LeaseHeld, StartError, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.run.worker import REST_S
 from fsm_orch.store import Listed
@@ -249,6 +252,41 @@ async def test_a_store_that_fails_is_asked_again(caplog: pytest.LogCaptureFixtur
     assert 5 <= asyncio.get_running_loop().time() < 5.2
 
 
+@pytest.mark.parametrize("lost", ["claim", "release"])
+async def test_what_the_store_did_unheard_loses_no_run(lost: str) -> None:
+    """A claim whose answer is lost, and a release that never comes: the worker lives, and finds it again by itself."""
+    store, times = kept(), 1
+    await runner(store).enqueue(Job(), run_id="lost")
+    worker, loop = runner(store), asyncio.get_running_loop()
+    claim, load = worker.store.claim, worker.store.load
+
+    async def unheard(run_id: str, **options: Any) -> Any:
+        nonlocal times
+        if times and run_id == "lost":
+            times -= 1
+            if lost == "claim":
+                await claim(run_id)
+            raise StoreError("nothing was heard")
+        return await (claim(run_id) if lost == "claim" else load(run_id))
+
+    async def never(run_id: str, **options: Any) -> Any:
+        raise StoreError("it never came")
+
+    if lost == "claim":
+        worker.store.claim = unheard
+    else:
+        worker.store.load, worker.store.release = unheard, never
+    with worker._driver.heart.beating():  # as long as it has anything to drive
+        async with working(worker):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(5):
+                    await finished(store, 1)
+            async with asyncio.timeout(2 * REST_S):
+                await finished(store, 1)
+
+    assert loop.time() < 1.1 * REST_S + 5
+
+
 async def test_two_workers_share_what_there_is(caplog: pytest.LogCaptureFixture) -> None:
     """Each run is driven once; together they are twice as fast, and who was second says nothing."""
     store, by = kept(), list[str]()
@@ -268,6 +306,56 @@ async def test_two_workers_share_what_there_is(caplog: pytest.LogCaptureFixture)
     assert "" == caplog.text
     assert 4 <= asyncio.get_running_loop().time() < 6
     assert [2] * 40 == [sum(isinstance(event, inputs.Replied) for event in journal) for journal in journals]
+
+
+async def test_workers_that_look_at_one_queue_try_little_in_vain() -> None:
+    """Each looks at more runs than it has places, and tries some of them, once others were faster at many."""
+    store, claims = kept(), Counter[bool]()
+    for n in range(200):
+        await runner(store).enqueue(Job(), run_id=f"r{n:03}")
+
+    def counted(worker: Any) -> Any:
+        claim = worker.store.claim
+
+        async def claims_it(run_id: str) -> Any:
+            await asyncio.sleep(0.01)  # a store that is far away
+            try:
+                claimed = await claim(run_id)
+            except LeaseHeld:
+                claims[False] += 1
+                raise
+            claims[True] += 1
+            return claimed
+
+        worker.store.claim = claims_it
+        return worker
+
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(working(counted(runner(store)), concurrency=5))
+        await finished(store, 200)
+
+    assert claims.total() - 200 < 150  # to claim a run that has ended is in vain too, and succeeds
+
+
+async def test_no_run_waits_for_ever_in_a_queue_that_is_never_empty() -> None:
+    """Though workers try what others do not: what began first is among it, again and again."""
+    store, begun = kept(), dict[str, float]()
+    loop = asyncio.get_running_loop()
+
+    def noted(run: Listed) -> str:
+        begun.setdefault(run.run_id, loop.time() - run.began_at)
+        return "x"
+
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(working(runner(store), deps=noted, concurrency=2))
+        for n in range(300):
+            await runner(store).enqueue(Job(), run_id=f"r{n:03}")
+            await asyncio.sleep(0.35)  # they can do one in a third of a second
+        await finished(store, 300)
+
+    assert max(begun.values()) < 30
 
 
 async def test_what_no_worker_can_do_is_refused_at_once() -> None:
@@ -346,6 +434,7 @@ async def test_a_run_is_taken_over_within_a_lease_and_a_poll(
     how: str, when: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not before its worker has missed its lease, and no later than a pause after it; who wakes up is fenced."""
+    caplog.set_level(logging.INFO, "fsm_orch")
     lease_s, poll_s, loop = 6.0, 2.0, asyncio.get_running_loop()
     store, begun = Stopped(wall_clock=loop.time), list[tuple[str, float]]()
 
@@ -381,4 +470,13 @@ async def test_a_run_is_taken_over_within_a_lease_and_a_poll(
     assert lease_s * 2 / 3 - 0.1 <= begun[1][1] - stopped_at <= lease_s + poll_s + 0.1
     assert "end" == ended.head.state
     assert 1 == len(replies)
-    assert 1 == caplog.text.count("was claimed since")
+    (lost,) = [record for record in caplog.records if "was claimed since" in record.getMessage()]
+    (taken,) = [record for record in caplog.records if "is taken over" in record.getMessage()]
+    names = {name: store._owner for name, store in (("dead", own), ("alive", other))}
+    assert (logging.WARNING, logging.INFO) == (lost.levelno, taken.levelno)
+    assert (
+        f"worker {names['alive']} owns it, in epoch {ended.epoch}, and this append is of epoch {ended.epoch - 1}."
+        in lost.getMessage()
+    )
+    stale = rf"it was last stored \d+ s ago, and goes on in epoch {ended.epoch}"
+    assert re.fullmatch(f"run r is taken over from worker {names['dead']}: {stale}", taken.getMessage())

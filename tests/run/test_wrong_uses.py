@@ -155,7 +155,7 @@ OTHER = Typing.definition.digest[:12], Writing.definition.digest[:12]
         (
             lambda: runner().replay([replace(RESULT.journal[0], kernel=0)]),
             StepError,
-            f"run r was started on kernel 0, and this is kernel {VERSION}: fold it on what it was started on",
+            f"run r was started on kernel 0, and this is kernel {VERSION}, of another version of fsm_orch: fold it on",
         ),
         (
             lambda: KeywordAgent(Essay.topic, {"e": ("abc",)}, otherwise=Writing.done),

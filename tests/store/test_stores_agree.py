@@ -17,8 +17,8 @@ from msgspec.structs import asdict
 from fsm_orch.amounts import Amount
 from fsm_orch.errors import StoreError
 from fsm_orch.kernel import inputs
-from fsm_orch.store import Head, Hold, MemoryStore, News, PaidResponse, Store
-from fsm_orch.store.values import RELEASED
+from fsm_orch.store import Head, Hold, MemoryStore, News, Origin, PaidResponse, Renames, Store
+from fsm_orch.store.values import RELEASED, Rebound
 
 RUNS = st.sampled_from("ab")
 WHO = st.integers(0, 2)
@@ -78,10 +78,17 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
             new = [inputs.Answered(ask=1, id=str(place), at=float(place)) for place in range(start, start + count)]
             self.both(who, lambda store: store.append(run, start, new, head, epoch=epoch, **options))
 
-        @rule(who=WHO, run=RUNS, epoch=EPOCHS, head=HEADS, digest=DIGESTS, holds=HOLDS)
-        def queue(self, who: int, run: str, epoch: int, head: Head, digest: str, **options: Any) -> None:
-            first = [inputs.Started(run_id=run, context={}, digest=digest)]
+        @rule(who=WHO, run=RUNS, epoch=EPOCHS, head=HEADS, digest=DIGESTS, holds=HOLDS, thread=st.none() | st.just("t"))
+        def queue(
+            self, who: int, run: str, epoch: int, head: Head, digest: str, thread: str | None, **options: Any
+        ) -> None:
+            first = [inputs.Started(run_id=run, context={}, digest=digest, thread_id=thread)]
             self.both(who, lambda store: store.append(run, 0, first, head, epoch=epoch, is_queued=True, **options))
+
+        @rule(who=WHO, run=RUNS, parent=st.sampled_from("ab"), count=st.integers(1, 3), head=HEADS)
+        def fork(self, who: int, run: str, parent: str, count: int, head: Head) -> None:
+            events = [inputs.Answered(ask=1, id=str(place), at=float(place)) for place in range(count)]
+            self.both(who, lambda store: store.fork(run, Origin(parent, count), events, head))
 
         @rule(who=WHO, digests=st.sets(DIGESTS), before=st.integers(0, 10).map(float), limit=st.integers(1, 3))
         def claimable(self, who: int, digests: set[str], before: float, limit: int) -> None:
@@ -108,6 +115,12 @@ def agreement(opening: Opening) -> type[RuleBasedStateMachine]:
         )
         def post(self, who: int, run: str, question: str, id: str, answer: Any) -> None:
             self.both(who, lambda store: store.post(run, question, id, answer, who=id))
+
+        @rule(who=WHO, run=RUNS, was=DIGESTS, digest=DIGESTS, count=st.integers(0, 3),
+              states=st.sampled_from([{}, {"s": "t"}]))  # fmt: skip
+        def rebind(self, who: int, run: str, was: str, digest: str, count: int, states: dict[str, str]) -> None:
+            to = Rebound(was=was, digest=digest, inputs=count, renames=Renames(states=states))
+            self.both(who, lambda store: store.rebind(run, to))
 
         @rule(who=WHO, run=RUNS)
         def ask_cancel(self, who: int, run: str) -> None:
@@ -152,6 +165,7 @@ OWN = {
     "taken_from": lambda name: name if name == RELEASED else bool(name),
     "began_at": lambda _: None,
     "stored_at": lambda _: None,
+    "at": lambda _: None,
 }
 """What two stores name by their own names and clocks, and what of it they share."""
 

@@ -15,7 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from support.provider import KEY, Provider
+from support.provider import KEY, Provider, Received
+
+from fsm_orch.kernel import inputs
+from fsm_orch.kernel.inputs import Input
 
 SCRIPT = Path(sys.executable).with_name("fsm-orch")
 PATIENCE_S = 120.0
@@ -86,9 +89,29 @@ def serving(*, takes_s: float = 0.0) -> Iterator[Provider]:
 
 def asked(provider: Provider) -> Counter[str]:
     """Return how often a model was asked for each run, which says its name as `<name>`."""
-    return Counter(
-        name for name in (str(each.body).partition("<")[2].partition(">")[0] for each in provider.completions) if name
-    )
+    return Counter(name for name in map(named, provider.completions) if name)
+
+
+def named(received: Received) -> str:
+    """Return the name of the run that sent a request, which says it as `<name>`; or nothing."""
+    return str(received.body).partition("<")[2].partition(">")[0]
+
+
+def check_calls(journal: Sequence[Input], sent: int) -> int:
+    """Check that an errand was sent its two calls, and others for those alone that were lost. Return how many were.
+
+    A call that was reserved when its worker was drained was released: it has never been sent.
+
+    Args:
+        journal: of the errand.
+        sent: how many of its calls came in.
+    """
+    reserved = sum(isinstance(event, inputs.CallReserved) for event in journal)
+    released = sum(isinstance(event, inputs.CallReleased) for event in journal)
+    lost = sum(isinstance(event, inputs.CallSettled) and event.usage is None for event in journal)
+    assert 2 + lost == reserved - released  # each settled call is one that the run needed
+    assert 2 <= sent <= reserved - released  # and whatever was sent was reserved before
+    return lost
 
 
 def wait_until(holds: Callable[[], Any], why: Callable[[], str] = str) -> Any:

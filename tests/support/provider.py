@@ -13,8 +13,8 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -52,6 +52,8 @@ class Received:
     """Input and output tokens of the usage that was sent; None: it cannot be believed, or none was sent."""
     rejection: str | None = None
     """What was wrong with the request; None: nothing."""
+    answered: threading.Event = field(default_factory=threading.Event)
+    """Set once its answer was sent whole."""
     hung_up: threading.Event = field(default_factory=threading.Event)
     """Set if the client left before it had its answer."""
 
@@ -154,6 +156,20 @@ class Provider:
         """The requests for completions: all but those to the counting endpoint."""
         return [received for received in self.requests if not received.path.endswith("/count_tokens")]
 
+    @property
+    def open(self) -> list[Received]:
+        """The completions that are under way: neither answered, nor given up by who asked."""
+        return [each for each in self.completions if not (each.answered.is_set() or each.hung_up.is_set())]
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Begin no answer for as long as the block lasts, so that what is open stays open."""
+        self._loop.call_soon_threadsafe(self._answers.clear)
+        try:
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(self._answers.set)
+
     def plan(self, *faults: Fault) -> None:
         """Set the fault of each of the next completions."""
         self._plan += faults
@@ -162,6 +178,8 @@ class Provider:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._answers = asyncio.Event()
+        self._answers.set()
         server = await asyncio.start_server(self._converse, HOST, 0, limit=2**24)
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
@@ -191,7 +209,7 @@ class Provider:
         self.requests.append(received)
         self.arrived.set()
         fault, answer = self._answer(received)
-        exchange = asyncio.ensure_future(_send(writer, answer, fault, after_s=self._takes_s))
+        exchange = asyncio.ensure_future(self._reply(writer, answer, fault))
         exchange.add_done_callback(_look)
         while not exchange.done():
             if reader.at_eof() or reader.exception() is not None:
@@ -199,7 +217,15 @@ class Provider:
             await asyncio.wait({exchange}, timeout=_POLL_S)
         if exchange.cancelled() or exchange.exception() is not None:
             received.hung_up.set()
+        else:
+            received.answered.set()
         return not exchange.cancelled() and exchange.result()
+
+    async def _reply(self, writer: asyncio.StreamWriter, answer: _Answer, fault: Fault) -> bool:
+        """Send an answer once it is due, and return whether the connection stays open."""
+        await asyncio.sleep(self._takes_s)
+        await self._answers.wait()
+        return await _send(writer, answer, fault)
 
     def _answer(self, received: Received) -> tuple[Fault, _Answer]:
         dialect = _BY_PATH.get(received.path)
@@ -306,9 +332,8 @@ def _chunked(body: bytes, size: int) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (*parts, b""))
 
 
-async def _send(writer: asyncio.StreamWriter, answer: _Answer, fault: Fault, *, after_s: float) -> bool:
+async def _send(writer: asyncio.StreamWriter, answer: _Answer, fault: Fault) -> bool:
     """Send an answer as the fault says, and return whether the connection stays open."""
-    await asyncio.sleep(after_s)
     whole = answer.head() + answer.body
     match fault.wire:
         case "silent":

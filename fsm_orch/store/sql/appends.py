@@ -116,7 +116,7 @@ class Appends:
             return 0
         is_mine = (owned.owner, owned.epoch) == (self._owner_of(append), append.epoch)
         if not is_mine and append.start:
-            raise lease_lost(append.run_id)
+            raise lease_lost(append.run_id, owned.owner, owned.epoch, mine=append.epoch)
         if not is_mine or append.start > owned.position:
             raise run_id_taken(append.run_id, owned.position)
         count = min(owned.position - append.start, len(append.bodies))
@@ -197,6 +197,13 @@ class Appends:
         session.each(self._sql.open_account, [{"id": name, "tokens": "0", "cost": "0"} for name in names])
         rows = session.rows(self._sql.taken_all, {"ids": self._driver.ids(names)})
         return {name: Amount(int(tokens), int(cost)) for name, tokens, cost in rows}
+
+    def fork(self, session: Session, append: Append) -> StoreError | None:
+        """Store a run that is a fork, as its beginning. Return why it was refused; None: it is stored."""
+        for origin, position in session.rows(self._sql.origin, {"run_id": append.run_id}):
+            if (origin, position) != (append.first["origin"], len(append.bodies)):
+                return run_id_taken(append.run_id, position)
+        return self.play(session, [append])[0]
 
     def charge(self, session: Session, account: str, amount: Amount) -> None:
         """Add to what is taken of an account."""

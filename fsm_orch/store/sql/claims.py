@@ -12,6 +12,7 @@ from ..coded import Coded
 from ..refusals import lease_held
 from ..values import RELEASED, Claim, Head, News, PaidResponse, RunStatus
 from .inbox import Inbox
+from .pages import origin_of
 from .session import Driver, Session
 from .statements import Statements
 
@@ -40,6 +41,9 @@ class _Found(NamedTuple):
     hops: int
     tokens: int
     expires_at: float | None
+    inputs: int
+    stored_at: float
+    origin: str | None
 
     @property
     def is_finished(self) -> bool:
@@ -111,7 +115,10 @@ def _claimed(run: _Found, news: News, responses: dict[str, list[PaidResponse]]) 
     return Claim(
         epoch=run.epoch + (not run.is_finished),
         head=Head(run.state, run.status, run.hops, run.tokens, run.expires_at),
+        inputs=run.inputs,
         taken_from=None if run.is_finished else run.owner,
         news=news,
         responses=tuple(responses.get(run.id, ())),
+        stored_at=run.stored_at,
+        origin=origin_of(run.origin),
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.sql import ClauseElement, ColumnElement
 
-from ..values import RELEASED, Head, Listed
+from ...errors import StoreError
+from ..values import RELEASED, Head, Listed, Origin, Rebound
 from .dialect import Statement, among, bound, is_alive, now, text_of
-from .schema import CANCELS, NEWS, OPEN, posts, runs, workers
+from .schema import CANCELS, NEWS, OPEN, RUNNING, posts, rebindings, runs, workers
 
 
 @cache  # it is compiled in the writer's thread, where appends wait for it
@@ -43,19 +45,20 @@ def _columns(dialect: str) -> tuple[ColumnElement[Any], ...]:
     r = runs.c
     return (
         *(r.id, r.state, r.status, r.hops, r.tokens, r.expires_at, r.digest, r.thread_id, r.tenant, r.position),
-        *(r.epoch, r.owner, sa.and_(OPEN, is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at),
+        *(r.epoch, r.owner, sa.and_(OPEN, is_alive(dialect)), r.is_cancel_asked, r.began_at, r.stored_at, r.origin),
+        sa.exists().where(rebindings.c.run_id == r.id),  # what most runs have not is asked for apart
     )
 
 
 def claimable(dialect: str) -> ClauseElement:
     """Return what lists the runs that nobody drives and somebody should, the one that began first first."""
     r, alive = runs.c, sa.select(workers.c.id).where(workers.c.expires_at > now(dialect))
-    free = sa.and_(sa.or_(r.owner.is_(None), r.owner.not_in(alive)), among(dialect, r.digest, "digests"))
+    is_anyones = sa.or_(r.owner.is_(None), r.owner == bound("me", sa.Text), r.owner.not_in(alive))
+    free = sa.and_(is_anyones, among(dialect, r.digest, "digests"), r.origin.is_(None))
     limit, first = bound("limit", sa.Integer), (r.began_at, r.id)
     # Each is found by an index of its own. In one condition, or in the order of their beginning, all that wait would be
     # looked at; for those that run, that order is the index's.
-    runs_on = sa.and_(OPEN, r.status == sa.literal_column("'running'"))
-    running = sa.select(r.id).where(runs_on, free).order_by(*first).limit(limit)
+    running = sa.select(r.id).where(RUNNING, free).order_by(*first).limit(limit)
     found = sa.union_all(
         sa.select(running.subquery().c.id),
         sa.select(r.id).where(OPEN, r.expires_at < bound("expired_before", sa.Double), free),
@@ -65,14 +68,35 @@ def claimable(dialect: str) -> ClauseElement:
     return sa.select(*_columns(dialect)).where(r.id.in_(sa.select(found.c.id))).order_by(*first).limit(limit)
 
 
-def listed(row: tuple[Any, ...]) -> Listed:
-    """Return a row of a list."""
+def checked(row: tuple[Any, ...], rebound: tuple[Rebound, ...]) -> Listed:
+    """Return a row of a list for a person, once it was checked.
+
+    Raises StoreError: if it holds what no store would write. A worker reads it all the same, or nobody would be driven.
+    """
+    found = listed(row, rebound)
+    try:
+        # bytes as they are: a column of text that holds them was not written by a store
+        return msgspec.convert(msgspec.to_builtins(found, builtin_types=(bytes,)), Listed)
+    except msgspec.ValidationError as error:
+        raise StoreError(
+            f"the row of run {found.run_id!r} in {runs.name} cannot be read, it was changed by something else than a "
+            f"store: {error}. Mend it; nothing has changed"
+        ) from None
+
+
+def listed(row: tuple[Any, ...], rebound: tuple[Rebound, ...]) -> Listed:
+    """Return a row of a list.
+
+    Args:
+        rebound: to what its run was rebound.
+    """
     run_id, state, status, hops, tokens, expires_at, digest, thread_id, tenant, inputs, epoch, owner, *rest = row
-    is_driven, is_cancel_asked, began_at, stored_at = rest
+    is_driven, is_cancel_asked, began_at, stored_at, origin, _ = rest
     return Listed(
         run_id=run_id,
         head=Head(state, status, hops, tokens, expires_at),
         digest=digest,
+        rebound=rebound,
         thread_id=thread_id,
         tenant=tenant,
         inputs=inputs,
@@ -82,4 +106,10 @@ def listed(row: tuple[Any, ...]) -> Listed:
         is_cancel_asked=bool(is_cancel_asked),
         began_at=began_at,
         stored_at=stored_at,
+        origin=origin_of(origin),
     )
+
+
+def origin_of(text: str | None) -> Origin | None:
+    """Return what a fork was made of; None of any other run."""
+    return None if text is None else msgspec.json.decode(text, type=Origin)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 VERSION_TABLE = "fsm_version"
 """Where Alembic writes down how far a database was migrated."""
 
-VERSION = "0002"
+VERSION = "0004"
 """The newest of `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -31,6 +31,7 @@ runs = sa.Table(
     sa.Column("is_cancel_asked", sa.Boolean, nullable=False),
     sa.Column("began_at", sa.Double, nullable=False),
     sa.Column("stored_at", sa.Double, nullable=False),
+    sa.Column("origin", sa.Text),  # of a fork: the JSON of what it was made of
 )
 OPEN = runs.c.status != sa.literal_column("'finished'")  # bound, it would match no index of these
 sa.Index("fsm_runs_began", runs.c.began_at, runs.c.id)
@@ -41,6 +42,11 @@ ASKS = runs.c.expires_at.is_not(None)
 sa.Index("fsm_runs_expires", runs.c.expires_at, sqlite_where=ASKS, postgresql_where=ASKS)
 sa.Index("fsm_runs_owner", runs.c.owner, sqlite_where=OPEN, postgresql_where=OPEN)
 
+RUNNING = runs.c.status == sa.literal_column("'running'")
+# without forks, which no worker takes: any number of them may wait to be asked for
+_WORK = sa.and_(RUNNING, runs.c.origin.is_(None))
+sa.Index("fsm_runs_running", runs.c.began_at, runs.c.id, sqlite_where=_WORK, postgresql_where=_WORK)
+
 CANCELS = sa.and_(runs.c.is_cancel_asked, OPEN)
 sa.Index("fsm_runs_cancels", runs.c.id, sqlite_where=CANCELS, postgresql_where=CANCELS)
 
@@ -50,6 +56,20 @@ inputs = sa.Table(
     sa.Column("run_id", sa.Text, primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("body", sa.Text, nullable=False),  # the public JSON of an input; never changed
+    sqlite_with_rowid=False,
+)
+
+rebindings = sa.Table(
+    "fsm_rebindings",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("was", sa.Text, nullable=False),  # digests
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("inputs", sa.Integer, nullable=False),  # how many were stored
+    sa.Column("renames", sa.Text, nullable=False),  # JSON
+    sa.Column("terms", sa.Text, nullable=False),
+    sa.Column("rebound_at", sa.Double, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -11,7 +11,7 @@ from sqlalchemy.sql import ClauseElement
 
 from .dialect import Statement, among, bound, is_alive, now, text_of
 from .pages import claimable
-from .schema import OPEN, VERSION_TABLE, accounts, inputs, posts, responses, runs, workers
+from .schema import OPEN, VERSION_TABLE, accounts, inputs, posts, rebindings, responses, runs, workers
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,14 @@ class Statements:
     version: Statement
     owned: Statement
     """Some runs as appends judge them, locked."""
+    origin: Statement
+    """What a run was made of, and how many inputs it has."""
     begin: Statement
     go_on: Statement
     add_input: Statement
     kept: Statement
     load: Statement
+    """A journal, each input with whether its run was rebound."""
     add_response: Statement
     drop_responses: Statement
     responses: Statement
@@ -48,6 +51,12 @@ class Statements:
     news: Statement
     posts: Statement
     """The answers to some runs that no append has folded."""
+    bound: Statement
+    """A run as it is judged when it is to be rebound, locked."""
+    rebind: Statement
+    add_rebinding: Statement
+    rebindings: Statement
+    """Those of some runs."""
     beat: Statement
     bury: Statement
     """Forgets workers whose lease has been over for long."""
@@ -59,9 +68,12 @@ class Statements:
     place: Statement
     ended: Statement
     """Some runs that have finished, oldest first, locked."""
+    last_open: Statement
+    """Of some threads, when the last of their runs that have not finished began."""
     forget_inputs: Statement
     forget_responses: Statement
     forget_posts: Statement
+    forget_rebindings: Statement
     forget_runs: Statement
 
 
@@ -83,6 +95,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .where(among(dialect, r.id, "ids"))
         .order_by(r.id)
         .with_for_update(),
+        "origin": sa.select(r.origin, r.position).where(r.id == bound("run_id")),
         "begin": sa.insert(runs),
         "go_on": sa.update(runs)
         .where(r.id == bound("run_id"))
@@ -92,7 +105,9 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .where(inputs.c.run_id == bound("run_id"), inputs.c.position >= bound("start"))
         .order_by(inputs.c.position)
         .limit(bound("count")),
-        "load": sa.select(inputs.c.body).where(inputs.c.run_id == bound("run_id")).order_by(inputs.c.position),
+        "load": sa.select(inputs.c.body, sa.exists().where(rebindings.c.run_id == bound("run_id")))
+        .where(inputs.c.run_id == bound("run_id"))
+        .order_by(inputs.c.position),
         "add_response": insert(responses).on_conflict_do_nothing(),
         "drop_responses": sa.delete(responses).where(responses.c.run_id == bound("run_id")),
         "responses": sa.select(responses.c.run_id, responses.c.key, responses.c.request, responses.c.body)
@@ -112,7 +127,8 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "taken": sa.select(accounts.c.tokens, accounts.c.cost).where(accounts.c.id == bound("account")),
         "find": sa.select(
             *(r.id, r.owner, r.epoch, r.responses, has_post, r.is_cancel_asked, is_alive(dialect)),
-            *(r[name] for name in _HEAD),
+            *(r[name] for name in (*_HEAD, "position", "stored_at")),
+            r.origin,
         )
         .where(among(dialect, r.id, "ids"))
         .order_by(r.id)
@@ -127,6 +143,16 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "posts": sa.select(posts.c.run_id, posts.c.question, posts.c.id, posts.c.body, posts.c.who)
         .where(among(dialect, posts.c.run_id, "ids"), ~posts.c.is_folded)
         .order_by(posts.c.posted_at, posts.c.question),
+        "bound": sa.select(r.digest, r.status, r.position, r.owner, is_alive(dialect), has_post, r.state)
+        .where(r.id == bound("run_id"))
+        .with_for_update(),
+        "rebind": sa.update(runs)
+        .where(r.id == bound("run_id"))
+        .values(digest=bound("digest"), state=bound("state"), owner=bound("left_to"), epoch=r.epoch + 1),
+        "add_rebinding": sa.insert(rebindings),
+        "rebindings": sa.select(rebindings)
+        .where(among(dialect, rebindings.c.run_id, "ids"))
+        .order_by(rebindings.c.run_id, rebindings.c.number),
         "beat": beat.on_conflict_do_update(index_elements=["id"], set_={"expires_at": beat.excluded.expires_at}),
         "bury": sa.delete(workers).where(workers.c.expires_at < now(dialect) - bound("over_s", sa.Double)),
         "status": sa.select(r.status).where(r.id == bound("run_id")),
@@ -146,7 +172,7 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .returning(r.id),
         "place": sa.select(r.began_at).where(r.id == bound("run_id")),
         # by the index of when runs began: one of when they were stored would be written at every append
-        "ended": sa.select(r.id, r.began_at)
+        "ended": sa.select(r.id, r.began_at, r.thread_id)
         .where(
             sa.tuple_(r.began_at, r.id) > sa.tuple_(bound("began_at", sa.Double), bound("after", sa.Text)),
             r.began_at < bound("ended_before", sa.Double),
@@ -156,9 +182,13 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         .order_by(r.began_at, r.id)
         .limit(bound("limit"))
         .with_for_update(skip_locked=True),
+        "last_open": sa.select(r.thread_id, sa.func.max(r.began_at))
+        .where(among(dialect, r.thread_id, "threads"), OPEN)
+        .group_by(r.thread_id),
         "forget_inputs": sa.delete(inputs).where(among(dialect, inputs.c.run_id, "ids")),
         "forget_responses": sa.delete(responses).where(among(dialect, responses.c.run_id, "ids")),
         "forget_posts": sa.delete(posts).where(among(dialect, posts.c.run_id, "ids")),
+        "forget_rebindings": sa.delete(rebindings).where(among(dialect, rebindings.c.run_id, "ids")),
         "forget_runs": sa.delete(runs).where(among(dialect, r.id, "ids")),
     }
 

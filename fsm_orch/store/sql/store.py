@@ -6,10 +6,13 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 from weakref import finalize
+
+from msgspec import json
+from msgspec.structs import replace
 
 from ...amounts import NOTHING, Amount
 from ...clock import Clock
@@ -17,13 +20,17 @@ from ...kernel.codec import to_json
 from ...kernel.inputs import Answered, Input, Started
 from ..base import LEASE_S, PAGE
 from ..coded import Codec, Coded
+from ..rebound import as_rebound
 from ..refusals import json_of
-from ..values import Claim, Head, Hold, Listed, News, PaidResponse, RunStatus
+from ..values import UNCLAIMED, Claim, Head, Hold, Listed, News, Origin, PaidResponse, Rebound, RunStatus
 from .appends import Append, Appends
 from .claims import Claims, ToClaim
 from .inbox import Inbox
 from .names import check_names, checked
-from .pages import listed, page
+from .pages import checked as shown
+from .pages import page
+from .prunes import OLDEST, Prunes
+from .rebindings import Rebindings
 from .session import Session
 from .statements import statements
 from .tables import ready
@@ -31,12 +38,9 @@ from .url import opened
 from .works import Ask, Work, Works
 from .writer import Writer
 
-_FORGOTTEN = 250
-"""How many runs are forgotten in one transaction."""
 _PAUSE_S = 0.01
-"""The pause between two of those: other processes look again and again for a moment in which SQLite is not locked."""
-_OLDEST = ("", float("-inf"))
-"""Stands before every run: its id, and when it began."""
+"""The pause between two parts of a pruning: other processes look again and again for a moment in which SQLite is not
+locked."""
 
 
 class SqlStore:
@@ -83,16 +87,22 @@ class SqlStore:
         self._process, self._owner = os.getpid(), secrets.token_hex(8)
         sql, driver, coded = self._statements, self._database.driver, self._coded
         self._inbox = Inbox(sql, driver, coded)
+        self._rebindings = Rebindings(sql, driver)
         self._claims = Claims(sql, driver, self._owner, coded, self._inbox)
         self._appends = Appends(sql, driver, self._owner, coded)
-        self._writer: Writer[Work] = Writer(
+        self._prunes = Prunes(sql, driver)
+        self._writer = self._writing(Works(self._appends, self._claims).play)
+        self._end = finalize(self, self._writer.close)
+
+    def _writing(self, play: Callable[[Session, Sequence[Work]], Sequence[Any]]) -> Writer[Work]:
+        """Return what does works with a connection of its own."""
+        return Writer(
             partial(ready, self._database),
-            Works(self._appends, self._claims).play,
-            driver=driver,
+            play,
+            driver=self._database.driver,
             shown=self._database.shown,
             patience_s=self._patience_s,
         )
-        self._end = finalize(self, self._writer.close)
 
     def __repr__(self) -> str:
         return f"SqlStore({self._database.shown!r})"
@@ -127,9 +137,27 @@ class SqlStore:
         is_queued: bool = False,
     ) -> asyncio.Future[None]:
         """Append inputs to a journal and move what is held, as `Store.append` does."""
+        append = self._append(
+            *(run_id, start, inputs, head), epoch=epoch, responses=responses, holds=holds, is_queued=is_queued
+        )
+        return self._asked(append)
+
+    def _append(
+        self,
+        run_id: str,
+        start: int,
+        inputs: Sequence[Input],
+        head: Head,
+        *,
+        epoch: int,
+        responses: Sequence[PaidResponse] = (),
+        holds: Sequence[Hold] = (),
+        is_queued: bool,
+        origin: str | None = None,
+    ) -> Append:
         first = _columns(inputs[0] if inputs else None)
         check_names(run_id, head.state, *first.values())
-        append = Append(
+        return Append(
             run_id=run_id,
             start=start,
             bodies=[to_json(event).decode() for event in inputs],
@@ -138,20 +166,30 @@ class SqlStore:
             responses=tuple(responses),
             holds=tuple(holds),
             folds=[event.id for event in inputs if isinstance(event, Answered)],
-            first=first,
+            first={**first, "origin": origin},
             is_queued=is_queued,
             at=self._wall_clock(),
         )
-        return self._asked(append)
+
+    async def fork(self, run_id: str, origin: Origin, inputs: Sequence[Input], head: Head) -> None:
+        """Store a new run with its whole journal, which nobody owns.
+
+        Raises StoreError: if there is a run of this id that is another.
+        """
+        said = json.encode(origin).decode()
+        append = self._append(run_id, 0, inputs, head, epoch=UNCLAIMED, is_queued=True, origin=said)
+        await self._do(partial(self._appends.fork, append=append))
 
     async def load(self, run_id: str) -> tuple[Input, ...]:
         """Return a whole journal; empty if the run is not known."""
-        sql, coded, of = self._statements, self._coded, {"run_id": checked(run_id)}
+        sql, coded, rebindings, of = self._statements, self._coded, self._rebindings, {"run_id": checked(run_id)}
 
         # here and below without `self`: the writer holds what it did last, and would hold a store that is forgotten
         def load(session: Session) -> tuple[Input, ...]:
             rows = session.rows(sql.load, of)
-            return tuple(coded.input(run_id, position, body) for position, (body,) in enumerate(rows))
+            journal = tuple(coded.input(run_id, position, body) for position, (body, _) in enumerate(rows))
+            is_rebound = bool(rows and rows[0][1])
+            return as_rebound(journal, rebindings.of(session, [run_id])[run_id]) if is_rebound else journal
 
         journal: tuple[Input, ...] = await self._do(load)
         return journal
@@ -169,9 +207,12 @@ class SqlStore:
     ) -> Sequence[Listed]:
         """Return runs that nobody drives and somebody should, the one that began first first."""
         sql, named = self._statements, self._database.driver.ids(sorted(digests))
-        values = {"digests": named, "expired_before": expired_before, "limit": limit}
-        rows = await self._do(lambda session: session.rows(sql.claimable, values))
-        return [listed(row) for row in rows]
+        values = {"digests": named, "expired_before": expired_before, "limit": limit, "me": self._owner}
+        rebindings = self._rebindings
+        found: Sequence[Listed] = await self._do(
+            lambda session: rebindings.listed(session, session.rows(sql.claimable, values))
+        )
+        return found
 
     async def release(
         self, run_id: str, *, epoch: int, is_open: bool = False, unless_news: bool = False
@@ -184,6 +225,16 @@ class SqlStore:
         ask = partial(release, run_id=checked(run_id), epoch=epoch)
         kept_by: News | None = await self._do(ask, is_patient=False)
         return kept_by
+
+    async def rebind(self, run_id: str, to: Rebound) -> None:
+        """Have a run go on with another version of its machine, as `Store.rebind` does.
+
+        Raises LeaseHeld: if a worker drives it, and beats.
+        Raises StoreError: if it may not be rebound.
+        """
+        check_names(run_id, to.digest, to.was, *to.renames.states.values())
+        now = replace(to, at=self._wall_clock())
+        await self._do(partial(self._rebindings.rebind, run_id=run_id, to=now))
 
     async def beat(self) -> tuple[News, ...]:
         """Keep this worker alive, and return what came for the runs that it owns."""
@@ -239,7 +290,7 @@ class SqlStore:
         values |= {"run_id": run_id, "expired_before": expired_before, "after": after, "limit": limit}
         given = {name for name, value in values.items() if value is not None}
         given |= {"open"} if status in ("running", "waiting") else set()
-        sql, dialect = self._statements, self._database.dialect
+        sql, dialect, rebindings = self._statements, self._database.dialect, self._rebindings
 
         def look(session: Session) -> list[Listed]:
             if after is not None:
@@ -248,7 +299,7 @@ class SqlStore:
                     return []
                 values["began_at"] = place[0][0]
                 given.add("began_at")
-            return [listed(row) for row in session.rows(page(dialect, frozenset(given)), values)]
+            return rebindings.listed(session, session.rows(page(dialect, frozenset(given)), values), shown)
 
         found: Sequence[Listed] = await self._do(look)
         return found
@@ -258,26 +309,13 @@ class SqlStore:
 
         Some hundred are one transaction, and appends of this and other workers come between.
         """
-        count, place = 0, _OLDEST
-        while True:
-            ended = await self._do(partial(self._forget, ended_before=ended_before, place=place))
-            count += len(ended)
-            if len(ended) < _FORGOTTEN:
-                return count
-            place = ended[-1]
-            await asyncio.sleep(_PAUSE_S)
-
-    def _forget(
-        self, session: Session, *, ended_before: float, place: tuple[str, float]
-    ) -> Sequence[tuple[str, float]]:
-        """Forget some runs that began after one. Return the id of each, and when it began."""
-        sql, (after, began_at) = self._statements, place
-        values = {"ended_before": ended_before, "began_at": began_at, "after": after, "limit": _FORGOTTEN}
-        ended = session.rows(sql.ended, values)
-        ids = {"ids": self._database.driver.ids([run_id for run_id, _ in ended])}
-        for forget in (sql.forget_inputs, sql.forget_responses, sql.forget_posts, sql.forget_runs) if ended else ():
-            session.each(forget, [ids])
-        return ended
+        count, place = 0, OLDEST
+        while place is not None:
+            forget = partial(self._prunes.forget, ended_before=ended_before, place=place)
+            forgotten, place = await self._do(forget)
+            count += forgotten
+            await asyncio.sleep(_PAUSE_S if place else 0)
+        return count
 
 
 def _columns(first: Input | None) -> Mapping[str, str | None]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from ...errors import StoreError
-from .forks import pauses_at_forks
+from .process_forks import pauses_at_forks
 from .session import Driver, Session
 
 _BATCH = 512

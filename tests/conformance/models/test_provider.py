@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
 import pytest
+from support.fleet import wait_until
 from support.provider import KEY, Provider
 from support.provider_faults import FAULTS
 
@@ -56,9 +58,9 @@ def chat_format(**changes: Any) -> Mapping[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "d", "strict": True, **changes}}}
 
 
-def post(provider: Provider, path: str, body: object, key: str = KEY) -> httpx2.Response:
+def post(provider: Provider, path: str, body: object, key: str = KEY, timeout: float = 60.0) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {key}", "anthropic-version": "2023-06-01"}
-    return httpx2.post(provider.url + path, json=body, headers=headers, trust_env=False)
+    return httpx2.post(provider.url + path, json=body, headers=headers, trust_env=False, timeout=timeout)
 
 
 @pytest.mark.parametrize("path", GOOD)
@@ -141,3 +143,21 @@ def test_plan() -> None:
 
     assert [500, 429, 200] == [reply.status_code for reply in replies]
     assert "7" == replies[1].headers["retry-after"]
+
+
+def test_what_is_held_is_open_until_it_is_answered() -> None:
+    """Who asks meanwhile waits, and what is under way is known; one that leaves before is not under way any more."""
+    with Provider() as provider, ThreadPoolExecutor() as asking:
+        with provider.holding():
+            waits = asking.submit(post, provider, "/v1/responses", RESPONSES)
+            wait_until(lambda: provider.open)
+            with pytest.raises(httpx2.ReadTimeout):
+                post(provider, "/v1/chat/completions", CHAT, timeout=0.1)
+            wait_until(lambda: len(provider.requests) == 2 and provider.requests[1].hung_up.is_set())
+            (held,) = provider.open
+            assert not waits.done()
+        assert 200 == waits.result().status_code
+        wait_until(lambda: held.answered.is_set())
+
+        assert [] == provider.open
+        assert (False, False) == (held.hung_up.is_set(), provider.requests[1].answered.is_set())

@@ -34,6 +34,7 @@ async def test_a_run_is_owned_by_the_worker_that_began_it(opening: Opening) -> N
         assert free is not None
         assert (2, HEAD, True) == (taken.epoch, taken.head, taken.taken_from is not None)
         assert (2, HEAD, None) == (free.epoch, free.head, free.taken_from)
+        assert {row.run_id: row.stored_at for row in await other.list()}["b"] == taken.stored_at > 0
         assert None is await other.claim("d")
 
 
@@ -216,3 +217,20 @@ async def test_runs_are_found_that_nobody_drives_and_somebody_should(opening: Op
         await put(other, "posted", 1, [answer], waits, epoch=claim.epoch)
         await other.release("posted", epoch=claim.epoch)
         assert ["dead", "queued", "cancelled"] == await found()
+
+
+async def test_a_worker_finds_its_own_runs_which_it_may_not_know_of(opening: Opening) -> None:
+    """A claim is stored though its answer is lost, and a release may never come: to others they are driven."""
+    async with opening() as worker:
+        mine, other = worker(), worker()
+        for store in (mine, other):
+            await store.beat()
+        await started(mine, "queued", is_queued=True)
+        await started(mine, "begun")
+        await started(mine, "waits", Head("ask", "waiting", 1, 5, 10.0))
+        await mine.claim("queued")
+
+        assert [] == await other.claimable(["d"], expired_before=0.0)
+        assert ["queued", "begun"] == [row.run_id for row in await mine.claimable(["d"], expired_before=0.0)]
+        await mine.post("waits", "q", "1", True)
+        assert ["queued", "begun", "waits"] == [row.run_id for row in await mine.claimable(["d"], expired_before=0.0)]

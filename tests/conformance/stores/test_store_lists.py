@@ -82,6 +82,28 @@ async def test_what_has_finished_is_pruned_by_age(opening: Opening) -> None:
         assert 1 == await store.prune(ended_before=inf)
 
 
+async def test_what_a_conversation_goes_on_with_is_not_pruned(opening: Opening) -> None:
+    """While a run of a thread is open, those that began before it stay; what it cannot follow is forgotten."""
+
+    async def run(name: str, head: Head, thread_id: str | None) -> None:
+        await put(store, name, 0, [inputs.Started(run_id=name, context={}, thread_id=thread_id)], head)
+        await asyncio.sleep(0.002)  # or two might begin at one moment
+
+    async with opening() as worker:
+        store = worker()
+        for name, thread_id in (("a", "t"), ("b", "t"), ("other", "u"), ("alone", None)):
+            await run(name, ENDED, thread_id)
+        await run("open", Head("ask", "waiting"), "t")
+        await run("lone", HEAD, None)
+        await run("later", ENDED, "t")
+
+        assert 3 == await store.prune(ended_before=inf)
+        assert ["lone", "open", "b", "a"] == [row.run_id for row in await store.list()]
+        await put(store, "open", 1, at(1), ENDED)
+        assert 3 == await store.prune(ended_before=inf)
+        assert ["lone"] == [row.run_id for row in await store.list()]
+
+
 async def test_more_are_pruned_than_go_into_one_transaction(opening: Opening) -> None:
     """Of many runs every one that has finished is forgotten, once, though two workers prune, and appends go on."""
     async with opening() as worker:

@@ -1,4 +1,4 @@
-"""Forks: no connection is open while the process forks.
+"""Forks of the process: no connection is open meanwhile.
 
 Else the locks of SQLite would be those of the parent alone, and what the child has committed would be lost with the log
 that the parent deletes.

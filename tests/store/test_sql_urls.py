@@ -1,0 +1,83 @@
+"""URLs of databases: what names none is refused, with what is expected and without a password."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from support.desk import BILLING, REFUND, Support, Ticket
+from support.servers import postgres
+
+from fsm_orch import Runner, ScriptedModel
+from fsm_orch.errors import StartError, StoreError
+from fsm_orch.store import store_at
+from fsm_orch.store.sql import SqlStore
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("runs.db", "a store is named by 'sqlite:///FILE' or 'postgresql"),
+        ("mysql://root:hunter2@localhost/x", "a store is named by"),
+        ("sqlite://", "a store in SQLite is a file"),
+        ("sqlite:///:memory:", "a store in SQLite is a file"),
+        ("sqlite:///runs.db?sync=off", "takes .sync=full or .sync=normal"),
+        ("sqlite:///runs.db?mode=ro", "takes .sync=full or .sync=normal"),
+        ("sqlite://[hunter2/x", "a store in SQLite is a file"),
+        ("postgresql://root:hunter2@localhost:port/x", "this is no URL of PostgreSQL"),
+        ("postgresql://root:hunter2%zz@localhost/x", "this is no URL of PostgreSQL"),
+        ("postgresql://localhost/x?password=hunter2%zz", "this is no URL of PostgreSQL"),
+        ("postgresql://root:12/hunter2@localhost/x", "%2F for /"),
+        ("postgresql://root:my@hunter2@localhost/x", "%40 for @"),
+    ],
+)
+def test_a_url_that_names_no_database_is_refused(url: str, why: str) -> None:
+    """Where the runner is made, with what is expected, and without what may be a password."""
+    with pytest.raises(StartError, match=why) as told:
+        Runner(Support, model=ScriptedModel([]), store=url)
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "extra"),
+    [("sqlite:///a.db", "fsm_orch.store.sql", "sql"), ("postgresql://h/d", "fsm_orch.store.sql.postgres", "postgres")],
+)
+def test_an_extra_that_is_missing_is_named(url: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is not installed is a StartError that says what to install."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(StartError, match=f"install the extra `{extra}`"):
+        store_at(url)
+
+
+async def test_no_error_holds_a_password() -> None:
+    """A server that refuses a user, or is not there, is named by its place alone."""
+    url = postgres().url
+    for wrong, why in (
+        (url.replace("//postgres:", "//nobody:"), 'role "nobody" does not exist'),
+        ("postgresql://root:secret@127.0.0.1:1/x", "refused"),
+    ):
+        store = SqlStore(wrong, patience_s=0)
+        with pytest.raises(StoreError, match=why) as told:
+            await store.load("a")
+        assert "secret" not in f"{told.value!r} {told.value.__cause__!r} {store!r} {vars(store)!r}"
+        store.close()
+
+
+async def test_a_runner_takes_a_url(tmp_path: Path) -> None:
+    """Its runs are kept in a file that another runner goes on from, or reads."""
+    url = f"sqlite:///{tmp_path}/runs.db?sync=normal"
+    result = await Runner(Support, model=ScriptedModel([BILLING, REFUND]), store=url).run(Ticket(query="please"))
+    again = Runner(Support, model=ScriptedModel([]), store=url)
+
+    assert result.journal == (await again.resume(result.run_id)).journal
+
+
+@pytest.mark.parametrize(("url", "level"), [("", 2), ("?sync=normal", 1)])
+async def test_commits_survive_a_loss_of_power_unless_said_otherwise(url: str, level: int, tmp_path: Path) -> None:
+    """Full is the default."""
+    store = SqlStore(f"sqlite:///{tmp_path}/runs.db{url}")
+    rows = await store._do(lambda session: session._connection.execute("PRAGMA synchronous").fetchall())
+
+    assert [(level,)] == rows
+    store.close()
