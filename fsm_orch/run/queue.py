@@ -43,10 +43,12 @@ async def _stored(store: Store, compiled: CompiledMachine, first: Started) -> No
 
 
 async def _is_stored(store: Store, first: Started) -> bool:
-    """Return whether a run began in the same way."""
-    journal = await store.load(first.run_id)
+    """Return whether a run was begun in the same way: a fork was not, which nobody drives who does not name it."""
+    rows, journal = await store.list(run_id=first.run_id), await store.load(first.run_id)
     kept = journal[0] if journal else None
-    return isinstance(kept, Started) and _told(kept) == _told(first)
+    if not isinstance(kept, Started) or any(row.origin is not None for row in rows):
+        return False
+    return _told(kept) == _told(first)
 
 
 def _told(first: Started) -> Started:

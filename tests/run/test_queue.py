@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from conformance.stores.stores import STORES, Opening
 from support.desk import BILLING, REFUND, Support, Ticket
+from support.office import forked
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State
 from fsm_orch.amounts import Amount
@@ -57,6 +58,17 @@ async def test_the_same_start_again_is_the_same_run() -> None:
             await runner(store).enqueue(TICKET, **changed)  # type: ignore[arg-type]
 
     assert journal == await store.load("r")
+
+
+@pytest.mark.parametrize("opening", [STORES["memory"], STORES["sqlite"]], ids=["memory", "sqlite"])
+async def test_a_run_is_not_queued_under_the_id_of_a_fork(opening: Opening) -> None:
+    """No worker drives a fork that nobody has named, though it begins as the run would: the caller is told."""
+    async with opening() as worker:
+        store = worker()
+        await runner(store, BILLING, REFUND).run(TICKET, run_id="parent")
+        await forked(store, runner(store), "parent", "r")
+        with pytest.raises(StoreError, match="a run id names one run"):
+            await runner(store).enqueue(TICKET, run_id="r")
 
 
 async def test_the_same_start_is_known_when_the_run_before_it_is_forgotten() -> None:

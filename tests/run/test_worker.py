@@ -335,8 +335,7 @@ async def test_workers_that_look_at_one_queue_try_little_in_vain() -> None:
             await stack.enter_async_context(working(counted(runner(store)), concurrency=5))
         await finished(store, 200)
 
-    assert 200 == claims[True]
-    assert claims[False] < 150
+    assert claims.total() - 200 < 150  # to claim a run that has ended is in vain too, and succeeds
 
 
 async def test_no_run_waits_for_ever_in_a_queue_that_is_never_empty() -> None:
