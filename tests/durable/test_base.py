@@ -10,7 +10,7 @@ import pytest
 from support.working import Job, Works, kept, runner
 
 from fsm_orch import Final, Machine, MemoryStore, Runner, State, Visit
-from fsm_orch.durable.base import Runners, has_begun, repeated, run_of, ticket_of
+from fsm_orch.durable.base import Runners, has_begun, run_of, ticket_of
 from fsm_orch.errors import StartError, StepError, Withheld
 from fsm_orch.store.values import Listed, Rebound
 
@@ -70,7 +70,7 @@ async def test_what_is_repeated_ends_with_its_event_and_not_with_the_pause() -> 
     async def look() -> None:
         at.append(loop.time() - began)
 
-    looking = asyncio.ensure_future(repeated(look, every_s=10, until=is_over))
+    looking = asyncio.ensure_future(runners(kept()).repeat(look, every_s=10, until=is_over))
     await asyncio.sleep(25)
     is_over.set()
     await looking
