@@ -107,6 +107,3 @@ shared.breaker("agent")
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, timeout=60, check=False)
     assert (0, b"", b"") == (done.returncode, done.stdout, done.stderr)
-
-
-

@@ -1,4 +1,4 @@
-"""Processes that share gates: each is asked to go through them, by a line of JSON, and says what came of it by another."""
+"""Processes that share gates: each goes through them as it is told by a line of JSON, and says what came of it."""
 
 from __future__ import annotations
 
