@@ -237,7 +237,7 @@ async def test_who_waits_too_long_is_told_so(parts: Parts) -> None:
     gate, leaves = Gate(at_once=parts.places(1, queue=2)), asyncio.Event()
     first = asyncio.create_task(stay(gate, leaves))
     await asyncio.sleep(0.05)
-    assert (await stay(gate, left=0.1)).startswith("full: no place came free, 1 attempts are at work")
+    assert "full: no place came free, 1 attempts are at work, and 0 wait" == await stay(gate, left=0.1)
     second = asyncio.create_task(stay(gate))
     await asyncio.sleep(0.05)
     leaves.set()

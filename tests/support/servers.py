@@ -24,7 +24,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NotThere
+from redis.retry import Retry
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -190,7 +192,7 @@ class RedisServer:
 
     def _answers(self) -> bool:
         try:
-            with Redis(port=self.port) as client:
+            with Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
                 return bool(client.get("anything") is None)
         except NotThere as error:
             return "Authentication" in type(error).__name__

@@ -140,9 +140,7 @@ class SharedGates:
         with self._lock:
             had, one = self._named.get((kind, name), (numbers, None))
             if had != numbers:
-                raise ValueError(
-                    f"a {kind} named {name!r} has other numbers already: {had}, not {numbers}. Use another name"
-                )
+                raise ValueError(f"{kind} {name!r} has other numbers already: {had}, not {numbers}. Use another name")
             if one is None:
                 one = make()
                 self._named[kind, name] = (numbers, one)

@@ -205,7 +205,7 @@ class Link:
         if self._away_since is None:
             self._away_since = self.now()
             report(
-                "Redis at %s is away (%s): gates act in this process alone, for one of %d, until it is back",
+                "Redis at %s is away (%s): until it is back this process acts for itself, as one of %d",
                 self._server.place, why, self.processes,
                 level=logging.WARNING,
             )  # fmt: skip

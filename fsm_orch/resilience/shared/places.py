@@ -153,9 +153,8 @@ class SharedPlaces:
                 await wake
         except TimeoutError:
             if who not in self._held:
-                shown = self._shown()
                 await self._forget(who)
-                raise CallDenied(f"full: no place came free, {shown}") from None
+                raise CallDenied(f"full: no place came free, {self._shown()}") from None
 
     def _alone(self) -> int:
         """Return where a newcomer stands while this process acts for itself."""
