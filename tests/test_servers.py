@@ -52,7 +52,9 @@ def is_free(port: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("name", "shown"), [("postgres", "PostgreSQL"), ("temporal", "Temporal's server"), ("redis", "Redis")])
+@pytest.mark.parametrize(
+    ("name", "shown"), [("postgres", "PostgreSQL"), ("temporal", "Temporal's server"), ("redis", "Redis")]
+)
 @pytest.mark.parametrize(("required", "raised"), [("required", pytest.fail.Exception), ("", pytest.skip.Exception)])
 def test_a_server_that_is_not_installed_is_a_skip_or_a_failure(
     required: str, raised: type[BaseException], name: str, shown: str, monkeypatch: pytest.MonkeyPatch

@@ -11,7 +11,7 @@ from ..breaker import Breaker
 from ..redis import Away
 from .link import NOW, Link
 
-# KEYS: a hash of `until`, while it is open, and of the number and the lease of the probe; the last failures
+# KEYS: a hash of `until`, while it is open, and of the number and lease of the probe; the last failures
 _HEAD = f"""{NOW}
 local function at(field) return tonumber(redis.call('HGET', KEYS[1], field) or '0') end
 local function is_open() return redis.call('HEXISTS', KEYS[1], 'until') == 1 end
@@ -32,8 +32,8 @@ if is_open() then
   if now < at('until') or now < at('lease') then
     number = -1
   else
-    number = now
-    redis.call('HSET', KEYS[1], 'probe', text(now), 'lease', text(now + ARGV[1]))
+    number = math.max(now, at('last') + 1)
+    redis.call('HSET', KEYS[1], 'probe', text(number), 'last', text(number), 'lease', text(now + ARGV[1]))
   end
 end
 {_TAIL}"""
