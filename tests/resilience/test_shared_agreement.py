@@ -80,12 +80,19 @@ def end() -> Iterator[None]:
 class SharedBreaking(Breaking):
     """A breaker in Redis."""
 
+    @property
+    def time(self) -> float:
+        """The clock."""
+        return clocked().time
+
+    @time.setter
+    def time(self, seconds: float) -> None:
+        clocked().set(seconds)
+
     def made(self) -> SharedBreaker:
-        clocked().set(0.0)
         return clocked().shared.breaker(uuid4().hex, failures=FAILURES, window_s=WINDOW_S, open_s=OPEN_S)
 
     def waited(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        clocked().set(self.time)
         return clocked().waited(coroutine)
 
     def teardown(self) -> None:
