@@ -58,11 +58,24 @@ class Breaking(RuleBasedStateMachine):
             self.probes = self.probe = number
         self.inside.append(number)
 
+    @rule(seconds=st.sampled_from([0.0, OPEN_S]))
+    def fail(self, seconds: float) -> None:
+        """Let as many fail as open it, and time pass, which else takes many steps to come about."""
+        for _ in range(FAILURES):
+            before = len(self.inside)
+            self.enter()
+            if len(self.inside) > before:
+                self.leave(before, "error")
+        self.pass_time(seconds)
+
     @rule(which=st.integers(0, 9), came=CAME)
+    def leave_one(self, which: int, came: Came) -> None:
+        if self.inside:
+            self.leave(which % len(self.inside), came)
+
     def leave(self, which: int, came: Came) -> None:
-        if not self.inside:
-            return
-        number = self.inside.pop(which % len(self.inside))
+        """Let one of those inside leave, and do what words say."""
+        number = self.inside.pop(which)
         self.waited(self.breaker.leave(number, came))
         has_failed = came in ("error", "timeout")
         if number and number == self.probe:
