@@ -105,6 +105,7 @@ async def test_what_is_at_work_has_its_places_again(server: RedisServer) -> None
         server.start()
         await seen(lambda: not (shared._link.is_alone or other._link.is_alone))
         await seen(lambda: others._seen == places._seen == (6, 0))
+        await seen(lambda: not (shared._link.is_settling or other._link.is_settling))
 
         held += [await places.take(1.0), await others.take(1.0)]
         with pytest.raises(CallDenied, match="full: 8 attempts are at work"):
@@ -112,6 +113,31 @@ async def test_what_is_at_work_has_its_places_again(server: RedisServer) -> None
         for give_back in held:
             await give_back()
         await seen(lambda: others._seen == places._seen == (0, 0))
+
+
+async def test_eight_places_are_never_nine_when_redis_comes_back(server: RedisServer) -> None:
+    """It has lost all leases, and the first process that finds it does not take the places of another one."""
+    namespace = uuid4().hex
+
+    async def late() -> None:
+        """Do nothing."""
+
+    with gates(server, namespace) as shared, gates(server, namespace) as other:
+        places, others = shared.places("agent", 8), other.places("agent", 8)
+        await seen(lambda: shared._link.processes == other._link.processes == 2)
+        server.stop()
+        await seen(lambda: shared._link.is_alone and other._link.is_alone)
+        held = [await each.take(1.0) for each in (places, others) for _ in range(4)]
+        other._link._beat = late  # type: ignore[method-assign]
+        server.start()
+        await seen(lambda: not shared._link.is_alone)
+        with pytest.raises(CallDenied, match="full: 4 attempts are at work, and 0 wait"):
+            await places.take(1.0)
+
+        del other._link._beat
+        await seen(lambda: others._seen == places._seen == (8, 0))
+        for give_back in held:
+            await give_back()
 
 
 async def test_a_place_that_was_given_back_meanwhile_is_free(server: RedisServer) -> None:

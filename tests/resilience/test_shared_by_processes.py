@@ -73,8 +73,7 @@ def test_who_is_killed_in_line_keeps_nobody_waiting() -> None:
     """It stood before another process in the line, and was killed there."""
     with peers(3, redis().url, uuid4().hex) as (holder, killed, other):
         holder.ask("hold", 8, 1.0)
-        killed._asks.write('["hold", 8, 60]\n')
-        killed._asks.flush()
+        killed.begin("hold", 8, 60.0)
         time.sleep(0.3)
         killed.send(signal.SIGKILL)
         holder.ask("give_back")

@@ -41,8 +41,16 @@ class Peer:
 
     def ask(self, what: str, *values: Any) -> Any:
         """Have something done, and return what came of it."""
+        self.begin(what, *values)
+        return self.answer()
+
+    def begin(self, what: str, *values: Any) -> None:
+        """Have something done."""
         self._asks.write(json.dumps([what, *values]) + "\n")
         self._asks.flush()
+
+    def answer(self) -> Any:
+        """Return what came of the first that was begun."""
         return json.loads(self._answers.readline())
 
     def send(self, number: signal.Signals) -> None:
@@ -123,10 +131,12 @@ class _Work:
             return error.reason
         return await self._time()
 
-    async def give_back(self) -> None:
-        """Give all places back."""
+    async def give_back(self) -> float:
+        """Give all places back, and say at what time of the server that began."""
+        began = await self._time()
         while self._held:
             await self._held.pop()()
+        return began
 
     async def stay(self, workers: int, times: int) -> list[tuple[float, float]]:
         """Take places, again and again; return when each was held for sure, by the clock of the server."""

@@ -82,8 +82,15 @@ class Link:
         self._namespace, self._beat_s = namespace, beat_s
         self._server = Server(url, timeout_s=timeout_s, on_lost=self._lost)
         self._aside: Aside | None = None
+        self._settles_s = KNOCK_S + beat_s + 2 * timeout_s
+        self._settled_at = 0.0
         self._away_since: float | None = None
         """Since when the server is away, and that has been told; None: it is not."""
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether the server is back, and others may not have told it yet what they hold."""
+        return self.now() < self._settled_at
 
     def key(self, *names: str) -> str:
         """Return a key. All keys of a namespace are in one slot of a cluster."""
@@ -196,6 +203,7 @@ class Link:
         self.is_alone = False
         if self._away_since is not None:
             seconds, self._away_since = self.now() - self._away_since, None
+            self._settled_at = self.now() + self._settles_s
             report(
                 "Redis at %s is back after %.1f s: gates are shared again", self._server.place, seconds,
                 level=logging.WARNING,

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from itertools import islice
 from math import ceil
+from typing import Any
 
 from ...errors import CallDenied
 from ..gate import Bulkhead
@@ -90,7 +91,7 @@ class SharedPlaces:
     @property
     def is_full(self) -> bool:
         """Whether nobody could even wait for a place now, as was last seen."""
-        held, waiting = (len(self._held), len(self._line)) if self._link.is_alone else self._seen
+        held, waiting = (len(self._held), len(self._line)) if self._is_alone else self._seen
         return waiting >= self._queue and (waiting > 0 or held >= self._share)
 
     async def take(self, seconds_left: float) -> Callable[[], Awaitable[None]]:
@@ -109,7 +110,7 @@ class SharedPlaces:
     async def beat(self) -> None:
         """Keep the leases of this process, or have them again, and see who was handed a place."""
         self._look_out()
-        await self._say(self._line, held=self._held, call=self._link.see)
+        await self._say(() if self._is_alone else self._line, held=self._held, call=self._link.see)
 
     def act_alone(self) -> None:
         """Go on with a share of the places; whoever is at work here counts as before."""
@@ -125,9 +126,14 @@ class SharedPlaces:
         self._line.clear()
 
     @property
+    def _is_alone(self) -> bool:
+        """Whether this process acts for itself: also while others still tell a server that is back what they hold."""
+        return self._link.is_alone or self._link.is_settling
+
+    @property
     def _share(self) -> int:
         """How many places there are for those who ask here."""
-        return ceil(self._at_once / self._link.processes) if self._link.is_alone else self._at_once
+        return ceil(self._at_once / self._link.processes) if self._is_alone else self._at_once
 
     async def _take(self, who: str, seconds_left: float) -> None:
         until = self._link.now() + seconds_left
@@ -182,13 +188,18 @@ class SharedPlaces:
         spoken = [*("-" + who for who in gone), *("+" + who for who in held), *("~" + who for who in waiting)]
         spoken += [] if comes is None else ["?" + comes]
         numbers = (self._link.lease_us, self._at_once, self._queue)
-        holding, standing, *places = await (call or self._link.call)(_SAY, self._keys, *numbers, *spoken)
+        holding, standing, *places = await (call or self._call)(_SAY, self._keys, *numbers, *spoken)
         self._gone.difference_update(gone)
         self._seen = (holding, standing)
         for who, stands in zip(waiting, places, strict=False):
             if stands == _HOLDS:
                 self._hand(who)
         return int(places[-1]) if comes is not None else _NOWHERE
+
+    async def _call(self, *values: Any) -> Any:
+        if self._is_alone:
+            raise Away
+        return await self._link.call(*values)
 
     def _hand(self, who: str) -> None:
         """Give a place to somebody who still waits."""
@@ -198,11 +209,11 @@ class SharedPlaces:
 
     def _look_out(self) -> None:
         """See to it that somebody looks while there is a line."""
-        if self._line and not self._link.is_alone and (self._looking is None or self._looking.done()):
+        if self._line and not self._is_alone and (self._looking is None or self._looking.done()):
             self._looking = asyncio.get_running_loop().create_task(self._look())
 
     async def _look(self) -> None:
-        while self._line and not self._link.is_alone:
+        while self._line and not self._is_alone:
             await asyncio.sleep(LOOK_S)
             try:
                 await self._say(self._line)
@@ -210,5 +221,5 @@ class SharedPlaces:
                 return
 
     def _shown(self) -> str:
-        held, waiting = (len(self._held), len(self._line)) if self._link.is_alone else self._seen
+        held, waiting = (len(self._held), len(self._line)) if self._is_alone else self._seen
         return f"{held} attempts are at work, and {waiting} wait"
