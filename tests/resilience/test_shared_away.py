@@ -259,7 +259,8 @@ async def test_a_server_that_is_not_there_at_the_start_is_waited_for_by_nobody(
         assert places.is_full
         assert 1 == len([record for record in caplog.records if "is away" in record.message])
         server.start()
-        await seen(lambda: not shared._link.is_alone)
+        await seen(lambda: not (shared._link.is_alone or shared._link.is_settling))
+        await seen(lambda: shared._link.processes == 1)
         held += [await places.take(0.5) for _ in range(6)]
         assert places.is_full
         for give_back in held:

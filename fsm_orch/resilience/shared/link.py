@@ -186,7 +186,7 @@ class Link:
         attending = self._server.call(_ATTEND, [self.key("processes")], self._me, self.lease_us, is_knock=True)
         if self.is_alone:
             try:
-                self.processes = await attending
+                await attending
             except Away:
                 return
             attending = self._server.call(_ATTEND, [self.key("processes")], self._me, self.lease_us)
@@ -196,8 +196,9 @@ class Link:
             if isinstance(error, Exception) and not isinstance(error, Away):
                 report("a beat of shared gates raised %s", type(error).__name__)
         if isinstance(processes, int) and self._server.is_there:
-            self.processes = processes
             self._found()
+            # others are still there, though they have not told a server yet that is back
+            self.processes = max(processes, self.processes) if self.is_settling else processes
 
     def _found(self) -> None:
         self.is_alone = False
