@@ -42,7 +42,7 @@ class Shared(Protocol):
     """Something that processes share, and that goes on alone when it must."""
 
     async def beat(self) -> None:
-        """Say what this process holds, and see what others do. Raises Away: if the server does not answer."""
+        """Report what this process holds, and see what others do. Raises Away: if the server does not answer."""
         ...
 
     def act_alone(self) -> None:
@@ -182,20 +182,16 @@ class Link:
             await self._beat()
 
     async def _beat(self) -> None:
-        """See all that is shared; in one message and its answer, unless it must knock first."""
-        attending = self._server.call(_ATTEND, [self.key("processes")], self._me, self.lease_us, is_knock=True)
-        if self.is_alone:
-            try:
-                await attending
-            except Away:
-                return
-            attending = self._server.call(_ATTEND, [self.key("processes")], self._me, self.lease_us)
-        beats = (each.beat() for each in self.shared)
-        processes, *came = await asyncio.gather(attending, *beats, return_exceptions=True)
-        for error in came:
+        """Report that this process is there, and see all that is shared, in one message and its answer."""
+        try:
+            attend = [self.key("processes")]
+            processes = await self._server.call(_ATTEND, attend, self._me, self.lease_us, is_knock=True)
+        except Away:
+            return
+        for error in await asyncio.gather(*(each.beat() for each in self.shared), return_exceptions=True):
             if isinstance(error, Exception) and not isinstance(error, Away):
                 report("a beat of shared gates raised %s", type(error).__name__)
-        if isinstance(processes, int) and self._server.is_there:
+        if self._server.is_there:
             self._found()
             # others are still there, though they have not told a server yet that is back
             self.processes = max(processes, self.processes) if self.is_settling else processes

@@ -183,7 +183,7 @@ class SharedPlaces:
     async def _say(
         self, waits: Iterable[str], *, held: Iterable[str] = (), comes: str | None = None, call: Call | None = None
     ) -> int:
-        """Tell the server of those here, and see who was handed a place. Return where a newcomer stands."""
+        """Report those here to the server, and see who was handed a place. Return where a newcomer stands."""
         gone, waiting = tuple(self._gone), tuple(waits)
         spoken = [*("-" + who for who in gone), *("+" + who for who in held), *("~" + who for who in waiting)]
         spoken += [] if comes is None else ["?" + comes]
@@ -202,7 +202,7 @@ class SharedPlaces:
         return await self._link.call(*values)
 
     def _hand(self, who: str) -> None:
-        """Give a place to somebody who still waits."""
+        """Hand a place to somebody who still waits."""
         if (wake := self._line.pop(who, None)) is not None and not wake.done():
             self._held.add(who)
             wake.set_result(None)
