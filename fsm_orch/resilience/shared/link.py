@@ -150,7 +150,7 @@ class Link:
             )
 
     def close(self) -> None:
-        """Give back what is held, and end the thread."""
+        """End the line to the server, and the thread; whoever waits is denied."""
         if self._aside is not None and self._aside.is_alive:
             self._aside.post(self._end).result()
             self._aside.end()
