@@ -2,18 +2,22 @@
 
 from ..errors import Overloaded
 from .admission import Admission, Door
-from .base import Breaking, Pacing, Places
+from .base import Account, Breaking, Holdings, Pacing, Places
 from .breaker import Breaker
 from .gate import Bulkhead, Gate
+from .holding import MemoryHoldings
 from .pace import Pace
 
 __all__ = [
+    "Account",
     "Admission",
     "Breaker",
     "Breaking",
     "Bulkhead",
     "Door",
     "Gate",
+    "Holdings",
+    "MemoryHoldings",
     "Overloaded",
     "Pace",
     "Pacing",
