@@ -1,4 +1,4 @@
-"""Resilience: what stands between a visit and an unreliable or busy provider."""
+"""Resilience: what stands between a visit and an unreliable or busy provider, and between a run and a busy service."""
 
 from ..errors import Overloaded
 from .admission import Admission, Door
@@ -7,10 +7,12 @@ from .breaker import Breaker
 from .gate import Bulkhead, Gate
 from .holding import MemoryHoldings
 from .pace import Pace
+from .quota import Applicant, Quota
 
 __all__ = [
     "Account",
     "Admission",
+    "Applicant",
     "Breaker",
     "Breaking",
     "Bulkhead",
@@ -22,4 +24,5 @@ __all__ = [
     "Pace",
     "Pacing",
     "Places",
+    "Quota",
 ]

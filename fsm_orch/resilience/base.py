@@ -87,7 +87,7 @@ class Account(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Tells it from all others; with other windows it is another account."""
+        """What tells it from all others. With other windows it is another account."""
         return f"{float(self.per_s)}:{self.quota}:{self.key}"
 
 
