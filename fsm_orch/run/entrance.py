@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from ..amounts import dollars
 from ..clock import Clock
@@ -18,14 +18,6 @@ from ..resilience.holding import MemoryHoldings
 from ..resilience.quota import Quota
 from ..store.base import Store
 from .admitted import Entrance
-
-
-@runtime_checkable
-class _HasHoldings(Protocol):
-    """A store that holds of quotas too."""
-
-    @property
-    def holdings(self) -> Holdings: ...
 
 
 def entrance_of(
@@ -45,18 +37,14 @@ def entrance_of(
     """
     if admission is not None and not isinstance(admission, Admission):
         raise TypeError(f"admission= takes an Admission, not {kind_of(admission)}: admission=Admission(64)")
-    if holdings is not None and not (
-        isinstance(holdings, object) and hasattr(holdings, "hold") and hasattr(holdings, "settle")
-    ):
+    if holdings is not None and (isinstance(holdings, type) or not hasattr(holdings, "settle")):
         raise TypeError(f"holdings= takes what holds of quotas, not {kind_of(holdings)}: holdings=store.holdings")
     found = _quotas(quotas)
     if holdings is not None and not found:
-        raise StartError(
-            "holdings= holds of quotas, and there are none: quotas=Quota(tokens=1_000_000), or leave it out"
-        )
+        raise StartError("holdings= holds of quotas, and none are given: quotas=Quota(tokens=1_000_000)")
     for quota in found:
         _check_room(quota, compiled)
-    own = store.holdings if isinstance(store, _HasHoldings) else MemoryHoldings(wall_clock)
+    own: Holdings = getattr(store, "holdings", None) or MemoryHoldings(wall_clock)
     return Entrance(
         admission=admission,
         quotas=found,
