@@ -5,6 +5,7 @@ Both are given back when it ends or waits. What is held stays if it is to go on 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -54,6 +55,22 @@ class Entrance:
         """
         assert isinstance(first, Started)
         return Stay(self, compiled, first)
+
+
+class _InLine:
+    """The wait of a run for its place, which is over when it is landed, or its worker stops."""
+
+    def __init__(self, run: Run, entering: asyncio.Task[None]) -> None:
+        self._run, self._entering = run, entering
+        self.is_given_up = False
+
+    @property
+    def due(self) -> Configuration | None:
+        return None if _has_nothing_to_do(self._run) else self._run.now
+
+    def give_up(self) -> None:
+        self.is_given_up = True
+        self._entering.cancel()
 
 
 class Stay:
@@ -119,14 +136,20 @@ class Stay:
         # stored first: whoever is refused has been told that it is, and what is let go of is not taken for begun
         await run.flush()
         run.time.hold()
+        entering = asyncio.ensure_future(self._enter(run.now.ledger.settled, _may_cost(run.now)))
+        in_line = _InLine(run, entering)
+        run.at_work.add(in_line)
         try:
-            await self._enter(run.now.ledger.settled, _may_cost(run.now))
+            await entering
+        except asyncio.CancelledError:
+            if not in_line.is_given_up:
+                raise
         except Overloaded as refused:
             await run.flush()  # what came meanwhile
-            if not _has_nothing_to_do(run):  # it may have been landed
-                why, wait_s = refused.reason, refused.retry_after_s
-                raise Overloaded(why, wait_s, detail=refused.detail, run_id=run.now.run_id) from None
+            why, wait_s = refused.reason, refused.retry_after_s
+            raise Overloaded(why, wait_s, detail=refused.detail, run_id=run.now.run_id) from None
         finally:
+            run.at_work.discard(in_line)
             run.time.go_on()
 
     @property

@@ -162,7 +162,7 @@ async def test_to_land_takes_no_place() -> None:
 
 async def test_a_run_is_landed_while_it_waits_for_a_place() -> None:
     """It had been answered; its cancellation comes while it stands in the line, and needs no place."""
-    store, admission = MemoryStore(), Admission(1, wait_s=4)
+    store, admission = MemoryStore(), Admission(1, wait_s=60)
     runner = Runner(Desk, model=clerk(), store=store, admission=admission, quotas=quota())
     await runner.run(Query(), run_id="waits", tenant="acme")
     charged = store.holdings.taken(HOUR)
@@ -171,6 +171,7 @@ async def test_a_run_is_landed_while_it_waits_for_a_place() -> None:
         await asyncio.sleep(1)
         assert await runner.cancel("waits") is None
         landed = await answered
+        assert 1 == asyncio.get_running_loop().time()
 
     assert (Desk.kept, "cancelled") == (landed.state, landed.landing.reason if landed.landing else None)
     assert charged == store.holdings.taken(HOUR)
@@ -391,6 +392,24 @@ async def test_a_drained_run_keeps_what_it_holds() -> None:
 
     assert (2 * MOST, 0) == (held, admission.running)
     assert 0 < ended.charged_tokens == store.holdings.taken(HOUR).tokens
+
+
+async def test_a_runner_is_drained_of_what_waits_in_the_line() -> None:
+    """A run that goes on there is left as it stands when the grace is over, and one that begins has not begun."""
+    store, admission = MemoryStore(wall_clock=asyncio.get_running_loop().time), Admission(1, wait_s=600)
+    runner = Runner(Asks, model=clerk(), store=store.beside(lease_s=15), admission=admission, quotas=quota())
+    await runner.enqueue(Query(), run_id="queued", tenant="acme")
+    async with admission.place():
+        waiting = [asyncio.ensure_future(each) for each in (runner.resume("queued"), runner.run(Query()))]
+        await asyncio.sleep(1)
+        await runner.drain(grace_s=2)
+        drained_at = asyncio.get_running_loop().time()
+    came = await asyncio.gather(*waiting, return_exceptions=True)
+    (row,) = await store.list()
+
+    assert [Drained, StartError] == [type(each) for each in came]
+    assert (3, "queued", False, 1) == (round(drained_at), row.run_id, row.is_driven, row.inputs)
+    assert (0, 0, Amount()) == (admission.running, admission.waiting, store.holdings.taken(HOUR))
 
 
 async def test_holdings_that_cannot_settle_fail_no_run(caplog: pytest.LogCaptureFixture) -> None:
