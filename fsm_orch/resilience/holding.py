@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 
 from msgspec import Struct
@@ -46,14 +46,31 @@ class Window(Struct, frozen=True):
     """In seconds of the epoch."""
     taken: Amount = NOTHING
 
-    def after(self, before: Held, now: Held) -> Window:
-        """Return it with what is kept of one run instead of what was."""
-        taken = self.taken + now.charged + now.may_cost - before.charged - before.may_cost
-        return replace(self, taken=taken)
+
+class Book:
+    """What one account keeps: its window of now, and of each run what it was charged and may still cost there."""
+
+    def __init__(self, window: Window, kept: Mapping[str, Held] | None = None) -> None:
+        self.window, self.kept = window, dict(kept or {})
+
+    def begin(self, account: Account, now_s: float) -> None:
+        """Begin a window if this one is over."""
+        if self.window.ends_at <= now_s:
+            self.window, self.kept = window_of(account, now_s), {}
+
+    def of(self, run_id: str) -> Held:
+        """Return what is kept of a run."""
+        return self.kept.get(run_id, _NOTHING_KEPT)
+
+    def set(self, run_id: str, held: Held) -> None:
+        """Keep this of a run."""
+        before = self.of(run_id)
+        taken = self.window.taken + held.charged + held.may_cost - before.charged - before.may_cost
+        self.window, self.kept[run_id] = replace(self.window, taken=taken), held
 
 
 def window_of(account: Account, now_s: float) -> Window:
-    """Return a window in which nothing has happened yet.
+    """Return the window of a moment, in which nothing has happened yet.
 
     Args:
         now_s: seconds of the epoch.
@@ -61,11 +78,47 @@ def window_of(account: Account, now_s: float) -> Window:
     return Window((math.floor(now_s / account.per_s) + 1) * account.per_s)
 
 
-def check_room(account: Account, window: Window, may_cost: Amount, now_s: float) -> None:
-    """Check that an account has room for what a run may cost.
+def hold(
+    books: Mapping[str, Book],
+    run_id: str,
+    accounts: Sequence[Account],
+    *,
+    settled: Amount,
+    may_cost: Amount,
+    now_s: float,
+) -> None:
+    """Hold what a run may still cost, as `Holdings.hold` does.
 
-    Raises Overloaded: if it has not.
+    Args:
+        books: of the accounts, by name.
+
+    Raises Overloaded: if an account has no room for it; no book has changed then, but that a window may have begun.
     """
+    for account in accounts:
+        books[account.name].begin(account, now_s)
+    new = [account for account in accounts if not books[account.name].of(run_id).is_open]
+    for account in new:
+        _check_room(account, books[account.name].window, may_cost, now_s)
+    for account in new:
+        book = books[account.name]
+        book.set(run_id, book.of(run_id).held(settled, may_cost))
+
+
+def settle(
+    books: Mapping[str, Book], run_id: str, accounts: Sequence[Account], *, settled: Amount, now_s: float
+) -> None:
+    """Give back what is held for a run, as `Holdings.settle` does.
+
+    Args:
+        books: of the accounts, by name; one that is not there keeps nothing.
+    """
+    for account in accounts:
+        book = books.get(account.name)
+        if book is not None and run_id in book.kept and now_s < book.window.ends_at:
+            book.set(run_id, book.of(run_id).settled(settled))
+
+
+def _check_room(account: Account, window: Window, may_cost: Amount, now_s: float) -> None:
     most = account.most_tokens, account.most_cost
     taken, more = (window.taken.tokens, window.taken.cost), (may_cost.tokens, may_cost.cost)
     for limit, has, asks, unit in zip(most, taken, more, ("tokens", "micro-dollars"), strict=True):
@@ -87,60 +140,36 @@ class MemoryHoldings:
     def __init__(self, clock: Clock = time.time) -> None:
         self._clock = clock
         self._lock = Lock()  # for runners in several threads
-        self._windows: dict[str, Window] = {}
-        self._kept: dict[str, dict[str, Held]] = {}
-        """By account and run."""
+        self._books: dict[str, Book] = {}
+        """By account."""
         self._many = _FEW
-        """How many windows are looked through for those that are over."""
+        """How many books there may be until those are forgotten whose windows are over."""
 
     async def hold(self, run_id: str, accounts: Sequence[Account], *, settled: Amount, may_cost: Amount) -> None:
         """Hold what a run may still cost, as `Holdings.hold` does."""
         with self._lock:
             now_s = self._clock()
             for account in accounts:
-                self._begin(account, now_s)
-            new = [each for each in accounts if not self._held(each, run_id).is_open]
-            for account in new:
-                check_room(account, self._windows[account.name], may_cost, now_s)
-            for account in new:
-                self._set(account, run_id, self._held(account, run_id).held(settled, may_cost))
+                if account.name not in self._books:
+                    self._forget(now_s)
+                    self._books[account.name] = Book(window_of(account, now_s))
+            hold(self._books, run_id, accounts, settled=settled, may_cost=may_cost, now_s=now_s)
 
     async def settle(self, run_id: str, accounts: Sequence[Account], *, settled: Amount) -> None:
         """Give back what is held for a run, as `Holdings.settle` does."""
         with self._lock:
-            now_s = self._clock()
-            for account in accounts:
-                self._begin(account, now_s)
-                if run_id in self._kept[account.name]:
-                    self._set(account, run_id, self._held(account, run_id).settled(settled))
+            settle(self._books, run_id, accounts, settled=settled, now_s=self._clock())
 
     def taken(self, account: Account) -> Amount:
         """Return what the runs of an account were charged in this window and may still cost."""
         with self._lock:
-            self._begin(account, self._clock())
-            return self._windows[account.name].taken
-
-    def _begin(self, account: Account, now_s: float) -> None:
-        """Begin a window if the one before is over, which is forgotten."""
-        window = self._windows.get(account.name)
-        if window is None or window.ends_at <= now_s:
-            self._forget(now_s)
-            self._windows[account.name], self._kept[account.name] = window_of(account, now_s), {}
+            book = self._books.get(account.name)
+            return NOTHING if book is None or book.window.ends_at <= self._clock() else book.window.taken
 
     def _forget(self, now_s: float) -> None:
-        """Forget the windows that are over, once there are twice as many as were left the last time."""
-        if len(self._windows) >= self._many:
-            for name in [name for name, window in self._windows.items() if window.ends_at <= now_s]:
-                del self._windows[name], self._kept[name]
-            self._many = _FEW + 2 * len(self._windows)
-
-    def _held(self, account: Account, run_id: str) -> Held:
-        return self._kept[account.name].get(run_id, _NOTHING_KEPT)
-
-    def _set(self, account: Account, run_id: str, held: Held) -> None:
-        window = self._windows[account.name]
-        self._windows[account.name] = window.after(self._held(account, run_id), held)
-        self._kept[account.name][run_id] = held
+        if len(self._books) >= self._many:
+            self._books = {name: book for name, book in self._books.items() if now_s < book.window.ends_at}
+            self._many = _FEW + 2 * len(self._books)
 
 
 _NOTHING_KEPT = Held()
