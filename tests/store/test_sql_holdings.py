@@ -1,4 +1,4 @@
-"""What a database keeps of quotas: it is forgotten once its window is over, and a name that it cannot hold is refused."""
+"""What a database keeps of quotas: it is forgotten once its window is over, and some names are refused."""
 
 from __future__ import annotations
 

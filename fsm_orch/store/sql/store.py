@@ -314,7 +314,8 @@ class SqlStore:
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished, and began and were last stored before a moment; return how many.
 
-        What is kept of windows of quotas that were over by then is forgotten too. Some hundred are one transaction, and appends of this and other workers come between.
+        What is kept of windows of quotas that were over by then is forgotten too. Some hundred are one transaction, and
+        appends of this and other workers come between.
         """
         count, place = 0, OLDEST
         while place is not None:
