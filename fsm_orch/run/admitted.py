@@ -185,13 +185,13 @@ class Stay:
                 "limit of them: give its machine Limits(cost_usd=...)"
             )
         asked = Amount(may_cost.tokens, may_cost.cost or 0)
-        hold = partial(self._entrance.holdings.hold, self._id, accounts, settled=settled, may_cost=asked)
-        came, cancelled = await outlasted(hold)
-        if isinstance(came, Raised):
-            raise told(self._first.run_id, came.error)
-        if cancelled is not None:
+        try:
+            await self._entrance.holdings.hold(self._id, accounts, settled=settled, may_cost=asked)
+        except asyncio.CancelledError:  # it may be held all the same
             await self._settle(settled)
-            raise cancelled
+            raise
+        except BaseException as error:
+            raise told(self._first.run_id, error) from None
 
     def _taken_from(self) -> tuple[Account, ...]:
         """Return the accounts that the run takes from.
@@ -246,7 +246,12 @@ class Stay:
         """
         if not self._entrance.quotas:
             return
-        came, cancelled = await outlasted(partial(self._settling, settled))
+        settling = partial(self._settling, settled)
+        came, cancelled = await tried(settling), None
+        if isinstance(came, Raised) and isinstance(came.error, asyncio.CancelledError):
+            cancelled = came.error
+            came, later = await outlasted(settling)  # again: to settle twice is to settle once
+            cancelled = later or cancelled
         if isinstance(came, Raised):
             if not is_failure(came.error):
                 raise came.error
