@@ -142,16 +142,24 @@ class Drained(FsmError):
 
 
 class Overloaded(FsmError):
-    """A run was not admitted: too much is at work here.
+    """A run was not admitted: too much is at work here, or its quota is used up.
 
     Args:
-        reason: `queue_full`, `too_long`, or `waited_too_long`.
-        retry_after_s: whole seconds after which a place is likely to be free; 1 at least.
+        reason: `queue_full`, `too_long`, `waited_too_long`, or `quota`.
+        retry_after_s: whole seconds after which a place is likely to be free, or the window of the quota ends; 1 at
+            least.
+        detail: what is used up; None: what is at work here.
+        run_id: of a run that is stored as it stands, what came for it included, and that `resume` goes on with. None:
+            nothing of it is stored.
     """
 
-    def __init__(self, reason: str, retry_after_s: int) -> None:
-        self.reason, self.retry_after_s = reason, retry_after_s
-        super().__init__(f"{reason}: too much is at work here. Try again in {retry_after_s} s")
+    def __init__(
+        self, reason: str, retry_after_s: int, *, detail: str | None = None, run_id: str | None = None
+    ) -> None:
+        self.reason, self.retry_after_s, self.detail, self.run_id = reason, retry_after_s, detail, run_id
+        kept = f". Run {run_id!r} is kept as it stands: await runner.resume({run_id!r}) goes on with it"
+        why = detail or "too much is at work here"
+        super().__init__(f"{reason}: {why}. Try again in {retry_after_s} s{kept if run_id is not None else ''}")
 
 
 class Withheld(FsmError):

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
-from ..errors import Drained, LeaseHeld, LeaseLost, StartError, StepError
+from ..errors import Drained, LeaseHeld, LeaseLost, Overloaded, StartError, StepError
 from ..observe.telling import report
 from ..run import given
 from ..run.deps import Factory, opened
@@ -23,7 +23,7 @@ from ..run.worker import told
 from ..store.base import LEASE_S, Store
 from ..store.values import Listed
 
-Outcome = Literal["finished", "waits", "driven already", "drained", "not known"]
+Outcome = Literal["finished", "waits", "driven already", "not admitted", "drained", "not known"]
 """What became of a delivery. Of one that was drained somebody else must be told; of all others the store tells."""
 
 
@@ -133,7 +133,7 @@ class Runners:
         return any(row.is_driven for row in await self.store.list(run_id=run_id))
 
     async def deliver(self, run_id: str) -> Outcome:
-        """Drive a run until it ends or waits, unless somebody else does.
+        """Drive a run until it ends or waits, unless somebody else does, or it is not admitted now.
 
         Raises StartError: if its machine is none of these.
         Raises StepError: if it was one of these, and the run was rebound to another version.
@@ -155,6 +155,8 @@ class Runners:
             return await self._drive(self.by_digest[rows[0].digest], rows[0])
         except (LeaseHeld, LeaseLost):
             return "driven already"
+        except Overloaded:  # it is stored and free, and owed as before
+            return "not admitted"
         except Drained:
             return "drained"
         except StartError:

@@ -1,21 +1,28 @@
-"""Resilience: what stands between a visit and an unreliable or busy provider."""
+"""Resilience: what stands between a visit and an unreliable or busy provider, and between a run and a busy service."""
 
 from ..errors import Overloaded
 from .admission import Admission, Door
-from .base import Breaking, Pacing, Places
+from .base import Account, Breaking, Holdings, Pacing, Places
 from .breaker import Breaker
 from .gate import Bulkhead, Gate
+from .holding import MemoryHoldings
 from .pace import Pace
+from .quota import Applicant, Quota
 
 __all__ = [
+    "Account",
     "Admission",
+    "Applicant",
     "Breaker",
     "Breaking",
     "Bulkhead",
     "Door",
     "Gate",
+    "Holdings",
+    "MemoryHoldings",
     "Overloaded",
     "Pace",
     "Pacing",
     "Places",
+    "Quota",
 ]

@@ -31,26 +31,39 @@ class Admission:
     """So many runs at once; the others wait in line, first come, first served, and leave it after a while.
 
     How long a newcomer would wait is told from the runs that ended lately; until one has, it is taken that they take
-    `expected_s`.
+    `expected_s`. One admission may stand before several runners, and be that of a `Door` too.
+
+    >>> Admission(64).weight_of(10_000), Admission(5_000_000, by="tokens").weight_of(10_000)
+    (1, 10000)
 
     Args:
-        most: how many may run at once, or how much they may weigh together.
+        most: how many may run at once, or how many tokens they may still cost together.
+        by: what counts: `runs`, or the `tokens` that each may still cost.
         queue: how many may wait.
         wait_s: for how long; who would wait longer is refused at once.
         expected_s: seconds that a run takes.
         clock: monotonic seconds. None: the event loop's.
 
-    Raises ValueError: if a number is not positive.
+    Raises ValueError: if a number is not positive, or it counts by something else.
     """
 
     def __init__(
-        self, most: int, *, queue: int = 256, wait_s: float = 5.0, expected_s: float = 1.0, clock: Clock | None = None
+        self,
+        most: int,
+        *,
+        by: Literal["runs", "tokens"] = "runs",
+        queue: int = 256,
+        wait_s: float = 5.0,
+        expected_s: float = 1.0,
+        clock: Clock | None = None,
     ) -> None:
+        if by not in ("runs", "tokens"):
+            raise ValueError(f"Admission counts by='runs' or by='tokens', not by={by!r}")
         if not (most >= 1 and queue >= 0 and wait_s >= 0 and expected_s > 0):
             raise ValueError(
                 f"Admission({most}, queue={queue}, wait_s={wait_s}, expected_s={expected_s}): give positive numbers"
             )
-        self.wait_s = wait_s
+        self.by, self.wait_s = by, wait_s
         self._line = Line(most, queue)
         self._takes_s = expected_s
         self._clock = clock or moment
@@ -64,6 +77,14 @@ class Admission:
     def waiting(self) -> int:
         """How many wait."""
         return self._line.waiting
+
+    def weight_of(self, tokens: int) -> int:
+        """Return what a run weighs.
+
+        Args:
+            tokens: that it may still cost.
+        """
+        return max(1, tokens) if self.by == "tokens" else 1
 
     def refusal(self, weight: int = 1) -> Overloaded | None:
         """Return why a newcomer would be refused at once; None if it would not be. It takes nothing."""

@@ -1,11 +1,18 @@
-"""The ports of gates: what paces calls, what holds places, and what stops after failures; in memory or shared."""
+"""The ports of gates and quotas: what paces calls, holds places, stops after failures, and holds what runs may cost.
+
+Each is in memory, or shared by processes.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from ..amounts import Amount
 
 Why = Literal["error", "timeout", "refusal"]
 """How an attempt can fail: it raised, its visit's time ran out, or its reply was refused for good."""
@@ -58,6 +65,62 @@ class Breaking(Protocol):
 
     async def leave(self, number: int, came: Came) -> None:
         """Count what an attempt came to; one that says nothing gives the probe back."""
+        ...
+
+
+class Account(Struct, frozen=True):
+    """What many runs may cost together in a window of time, such as all runs of one tenant in an hour.
+
+    Windows are fixed: one ends whenever the seconds of the epoch are a multiple of `per_s`.
+    """
+
+    quota: str
+    """The name of the quota, without a colon."""
+    key: str
+    """Whose account it is, such as the tenant's."""
+    per_s: float
+    """Seconds of a window."""
+    most_tokens: int | None = None
+    """Tokens of a window; None: not limited."""
+    most_cost: int | None = None
+    """Micro-dollars of a window; None: not limited."""
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others. With other windows it is another account."""
+        return f"{float(self.per_s)}:{self.quota}:{self.key}"
+
+
+class Holdings(Protocol):
+    """Holds of accounts what runs may still cost, so that no sum of a window passes what it may be. Overruns apart.
+
+    An account keeps of each run, until its window is over, what that was charged and what is held for it. To hold or to
+    settle twice is the same as once. Either may be called from any event loop and any thread.
+    """
+
+    async def hold(self, run_id: str, accounts: Sequence[Account], *, settled: Amount, may_cost: Amount) -> None:
+        """Hold what a run may still cost, in the window of now of every account; in all of them, or in none.
+
+        An account that holds something for it in this window is left as it is: whoever takes a run over goes on with
+        that. What the run was charged earlier in this window stays charged.
+
+        Args:
+            settled: what the run was charged so far.
+            may_cost: what it may be charged besides.
+
+        Raises Overloaded: if it is more than an account has left.
+        """
+        ...
+
+    async def settle(self, run_id: str, accounts: Sequence[Account], *, settled: Amount) -> None:
+        """Give back what is held for a run, and keep what it was charged since that was held.
+
+        What it was charged after it was settled comes on top when it is settled again. Nothing happens in an account
+        that has nothing of it, or whose window is over.
+
+        Args:
+            settled: what the run was charged so far.
+        """
         ...
 
 

@@ -106,6 +106,8 @@ class Continuing(Generic[C, D]):
             this runner drives it.
         Raises Withheld: if it is a fork without `effects`, and nothing is due any more but what must not begin. It is
             stored as it stands, and free.
+        Raises Overloaded: if it is not admitted. It is stored as it stands, its answer included, and free: `resume`
+            without an answer goes on with it.
         Raises asyncio.CancelledError: if the caller cancels. Once the run goes on it has landed by then. Before that
             nothing has changed, unless the answer was on its way to the store: it is kept, and the run is resumed.
         Raises what the store raises: the answer may be kept then, so that the same id, or no answer, goes on with it.

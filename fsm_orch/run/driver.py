@@ -24,6 +24,7 @@ from ..store.base import Store
 from ..store.values import Claim, News
 from . import follows, resume, start
 from .account import account_of, begun
+from .admitted import Entrance, Stay
 from .cast import Cast
 from .delta import OnDelta, Reader
 from .drive import drive
@@ -58,6 +59,8 @@ class Driver:
     wall_clock: Clock
     redacted: frozenset[str]
     gates: Gates | None = None
+    entrance: Entrance
+    """What stands before its runs."""
     driven: Driven = field(init=False)
     """The runs that are under way here."""
     inbox: Inbox = field(init=False)
@@ -82,6 +85,11 @@ class Driver:
             reader: reads its records as they are made.
             text: whether it is told of the text of its answer too, while that is written.
         """
+        async with self.entrance.stay(self.compiled, first).beginning() as stay:
+            return await self._run(first, deps, stay, reader, text=text)
+
+    async def _run(self, first: Started, deps: Any, stay: Stay, reader: Reader | None, *, text: bool) -> Run:
+        """Drive a run that was admitted."""
         readers = () if reader is None else (reader,)
         with self.driven.under_way(first.run_id) as place:
             async with connected(self.needs):
@@ -95,7 +103,7 @@ class Driver:
                     run = self._made(self.compiled, (first,), readers, epoch, heard=heard, on_delta=on_delta)
                     async with self._owning(first.run_id, epoch, lambda: run.is_open):
                         self.driven.drive(place, run)
-                        await self.drive(run, deps, is_read=reader is not None, cancelled=later or cancelled)
+                        await self.drive(run, deps, stay=stay, is_read=reader is not None, cancelled=later or cancelled)
             return run
 
     async def _alive(self, run_id: str) -> asyncio.CancelledError | None:
@@ -121,12 +129,26 @@ class Driver:
         return stored, cancelled
 
     async def drive(
-        self, run: Run, deps: Any, *, is_read: bool = False, cancelled: asyncio.CancelledError | None = None
+        self,
+        run: Run,
+        deps: Any,
+        *,
+        stay: Stay | None = None,
+        is_read: bool = False,
+        cancelled: asyncio.CancelledError | None = None,
     ) -> None:
-        """Drive a run until it has ended, or is let go of because it waits."""
+        """Drive a run until it has ended, or is let go of because it waits.
+
+        Args:
+            stay: of a run that begins, which was admitted.
+
+        Raises Overloaded: if it goes on, and is not admitted. It is stored as it stands.
+        """
+        stay = stay or self.entrance.stay(run.compiled, run.journal[0])
         perform = performing(run, self.cast, self.retry, deps, self.wall_clock, self.gates)
         while True:
-            await drive(run, perform, is_read=is_read, cancelled=cancelled)
+            async with stay.driving(run):  # left before the run is let go of: whoever claims it then holds it anew
+                await drive(run, perform, is_read=is_read, cancelled=cancelled)
             if self.store is None or run.is_finished or not await self._has_come(self.store, run):
                 return
 

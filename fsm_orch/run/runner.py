@@ -29,7 +29,10 @@ from ..models.base import Model
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt
 from ..proof.bounds.certificate import Certificate
+from ..resilience.admission import Admission
+from ..resilience.base import Holdings
 from ..resilience.gate import Gate
+from ..resilience.quota import Quota
 from ..resilience.retry import Retry
 from ..store.base import Store
 from . import conversation, given, start
@@ -38,6 +41,7 @@ from .connecting import Connecting
 from .continuing import Continuing
 from .delta import Reader, TextDelta
 from .driver import Driver
+from .entrance import entrance_of
 from .first import RunOptions, first_input
 from .forking import Forking
 from .gates import gates_of
@@ -79,13 +83,20 @@ class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Worki
         retry: tries a call again that failed for now, as a further call of its visit; None does not.
         gates: what stands before agents, by state, `{Shop.router: Gate(at_once=8)}`, or by the agent itself where a
             state is made of it, as in branches. A state that is shut is no handoff's target.
+        admission: lets so many runs be driven at once, and the others wait in line: `Admission(64)`. A run has its
+            place while it is driven, and none while it waits for a human. To land one that is cancelled takes none.
+        quotas: what the runs of one tenant, or of any other key, may cost together in a window of time:
+            `Quota(tokens=1_000_000, per_s=3600)`, or several. What a run may still cost is held while it is driven.
+        holdings: holds that for all runners that are given them. None: the store's, which all share that are on it; of
+            a store that has none, and without a store, this runner's own, in memory.
         clock: monotonic seconds. None: the event loop's.
         wall_clock: seconds of the epoch, by which questions to humans expire.
         new_id: makes run ids; random by default.
 
     Raises StartError: if no run could start: no model for an agent, limits that do not admit the first call, a cost
         limit with a model of unknown price, an agent for another machine's state, a certificate that is refuted, a
-        URL that names no database, a field that may not be redacted, or a gate for what is not in the machine.
+        URL that names no database, a field that may not be redacted, a gate for what is not in the machine, or a quota
+        that no run could be admitted within.
     Raises ModelUnavailable: if a named model cannot be had, or what an agent loads, such as an embedder.
     Raises TypeError: if an argument is of a wrong kind, such as the text of a certificate or the class of a store.
     """
@@ -104,6 +115,9 @@ class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Worki
         redact: object = (),
         retry: Retry | None = _PATIENT,
         gates: Mapping[Any, Gate] | None = None,
+        admission: Admission | None = None,
+        quotas: Quota | Sequence[Quota] = (),
+        holdings: Holdings | None = None,
         clock: Clock | None = None,
         wall_clock: Clock = time.time,
         new_id: Callable[[], str] = random_id,
@@ -116,17 +130,21 @@ class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Worki
         self.compiled = start.compiled(
             self.definition, given.checked_limits(limits) or self.definition.limits, models, certificate
         )
+        kept_in = given.checked_store(store)
         self._driver = Driver(
             compiled=self.compiled,
             cast=acting,
             observers=given.checked_observers(observers),
             on_prompt=given.checked_on_prompt(on_prompt),
-            store=given.checked_store(store),
+            store=kept_in,
             retry=given.checked_retry(retry),
             clock=clock,
             wall_clock=wall_clock,
             redacted=redactable(self.definition, redact),
             gates=None if gates is None else gates_of(self.definition, gates),
+            entrance=entrance_of(
+                self.compiled, models.values(), admission, quotas, holdings, store=kept_in, wall_clock=wall_clock
+            ),
         )
         self._contexts = {}
         self._new_id = new_id
@@ -154,8 +172,10 @@ class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Worki
         Raises StartError: if the context is not the machine's, comes with a field set that only agents write, or does
             not come back from JSON; if dependencies are missing or not declared, an id is no text, or messages are not
             `Message` objects or have no place in a conversation; or an MCP server cannot be reached, or has changed.
+        Raises Overloaded: if it is not admitted: nothing of it is stored then. One that has waited for a human, and is
+            not admitted again once that has answered, is stored: `error.run_id` says so.
         Raises asyncio.CancelledError: if the caller cancels. The run has landed by then and its end is stored, however
-            often it is cancelled; from the first time on nothing is sent.
+            often it is cancelled; from the first time on nothing is sent. One that was not admitted yet has not begun.
         Raises what the store raises: an exit or a cancellation as a StoreError. Nothing is folded for it, and what is
             stored can be folded and resumed.
         Raises BaseException: what an agent or a guard raises and is no failure of its own, such as KeyboardInterrupt or

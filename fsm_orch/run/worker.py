@@ -14,7 +14,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from ..errors import Drained, FsmError, LeaseHeld, LeaseLost, StartError
+from ..errors import Drained, FsmError, LeaseHeld, LeaseLost, Overloaded, StartError
 from ..observe.telling import report
 from ..store.base import Store
 from ..store.values import Listed
@@ -200,11 +200,18 @@ class Worker:
         if isinstance(error, Drained | LeaseLost):
             report("%s", error, level=logging.INFO if isinstance(error, Drained) else logging.WARNING)
             return
+        if isinstance(error, Overloaded):  # it is in the queue as before
+            self._rest(run_id, error.retry_after_s)
+            return
         self._leave(run_id, f"could not go on: {told(error)}")
 
     def _leave(self, run_id: str, why: str) -> None:
-        self._rests[run_id] = asyncio.get_running_loop().time() + REST_S
+        self._rest(run_id, REST_S)
         report("run %s %s. It is left alone for %d s", run_id, why, REST_S)
+
+    def _rest(self, run_id: str, seconds: float) -> None:
+        """Leave a run alone for a while."""
+        self._rests[run_id] = asyncio.get_running_loop().time() + seconds
 
 
 def told(error: BaseException) -> str:

@@ -118,6 +118,8 @@ class Run:
         """The work that is waited for."""
         self.on_change: Callable[[], object] | None = None
         """Called when something else may be due than before."""
+        self.on_late: Callable[[Amount], object] | None = None
+        """Called with what a call turned out to have used after the end of the run."""
         self._shut = shut
         self._home = running_loop()
         self._caller = None if self._home is None else asyncio.current_task()
@@ -252,8 +254,11 @@ class Run:
             "more than it had reserved: they are charged to %s",
             *(self.now.run_id, event.call, event.source, event.tokens, event.cost, account or "nobody"),
         )
+        late = Amount(event.tokens, event.cost)
         if self.storage is not None:
-            self.storage.charge(Amount(event.tokens, event.cost))
+            self.storage.charge(late)
+        if self.on_late is not None:
+            self.on_late(late)
 
     def land(self, detail: str) -> None:
         """Land the run while it is driven, and end what is under way, unless nothing more is folded."""

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from ..amounts import NOTHING, Amount
 from ..clock import Clock
 from ..kernel.inputs import Input
+from ..resilience.holding import MemoryHoldings
 from .base import PAGE
 from .kept import Kept, asks_until
 from .rebound import as_rebound, is_done, objection
@@ -46,7 +47,7 @@ class MemoryStore:
     Args:
         runs: how many runs that have ended it keeps. The one that ended longest ago is forgotten first. A run that has
             not may still be under way, or wait for a human, and is never forgotten.
-        wall_clock: seconds of the epoch, for lists and leases.
+        wall_clock: seconds of the epoch, for lists, leases and windows of quotas.
 
     Raises ValueError: if `runs` is less than 1.
     """
@@ -65,6 +66,8 @@ class MemoryStore:
         self._accounts: dict[str, Amount] = {}
         self._count = iter(range(1 << 62))
         self._leases: dict[str, float] = {self._owner: inf}
+        self.holdings = MemoryHoldings(wall_clock)
+        """Holds of quotas what the runs of its runners may still cost."""
 
     def beside(self, *, lease_s: float) -> MemoryStore:
         """Return the same journals as another worker has them, which must beat: for tests of several workers."""

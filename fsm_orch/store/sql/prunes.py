@@ -35,3 +35,7 @@ class Prunes:
         for forget in (*beside, sql.forget_runs) if over else ():
             session.each(forget, [{"ids": ids(over)}])
         return len(over), ended[-1][:2] if len(ended) == _FORGOTTEN else None
+
+    def forget_windows(self, session: Session, *, over: float) -> bool:
+        """Forget some of what is kept of windows of quotas that ended by a moment. Return whether there may be more."""
+        return len(session.rows(self._sql.forget_quota_runs, {"over": over, "limit": _FORGOTTEN})) >= _FORGOTTEN

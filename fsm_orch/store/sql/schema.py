@@ -7,7 +7,7 @@ import sqlalchemy as sa
 VERSION_TABLE = "fsm_version"
 """Where Alembic writes down how far a database was migrated."""
 
-VERSION = "0004"
+VERSION = "0005"
 """The newest of `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -112,3 +112,29 @@ accounts = sa.Table(
     sa.Column("tokens", sa.Text, nullable=False),  # digits: what is moved may be larger than any integer column
     sa.Column("cost", sa.Text, nullable=False),
 )
+
+quotas = sa.Table(
+    "fsm_quotas",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("ends_at", sa.Double, nullable=False),  # of its window, in seconds of the epoch
+    sa.Column("tokens", sa.Text, nullable=False),  # digits: what its runs were charged in the window and may still cost
+    sa.Column("cost", sa.Text, nullable=False),
+)
+
+quota_runs = sa.Table(
+    "fsm_quota_runs",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("ends_at", sa.Double, nullable=False),  # of the window that this is of
+    sa.Column("charged_tokens", sa.Text, nullable=False),
+    sa.Column("charged_cost", sa.Text, nullable=False),
+    sa.Column("since_tokens", sa.Text, nullable=False),
+    sa.Column("since_cost", sa.Text, nullable=False),
+    sa.Column("held_tokens", sa.Text, nullable=False),
+    sa.Column("held_cost", sa.Text, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+sa.Index("fsm_quota_runs_over", quota_runs.c.ends_at)

@@ -11,7 +11,19 @@ from sqlalchemy.sql import ClauseElement
 
 from .dialect import Statement, among, bound, is_alive, now, text_of
 from .pages import claimable
-from .schema import OPEN, VERSION_TABLE, accounts, inputs, posts, rebindings, responses, runs, workers
+from .schema import (
+    OPEN,
+    VERSION_TABLE,
+    accounts,
+    inputs,
+    posts,
+    quota_runs,
+    quotas,
+    rebindings,
+    responses,
+    runs,
+    workers,
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,15 @@ class Statements:
     forget_posts: Statement
     forget_rebindings: Statement
     forget_runs: Statement
+    open_quota: Statement
+    quotas: Statement
+    """The windows of some accounts, locked in the order of their names."""
+    quota_runs: Statement
+    """What some accounts keep of some runs, which `quotas` has locked."""
+    set_quota: Statement
+    set_quota_run: Statement
+    forget_quota_runs: Statement
+    """Some of what is kept of windows that are over."""
 
 
 @cache  # to compile them takes 10 ms
@@ -85,9 +106,10 @@ def statements(dialect: str) -> Statements:
 
 def _clauses(dialect: str) -> dict[str, ClauseElement]:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    r = runs.c
+    r, over = runs.c, quota_runs.alias()
     mine = sa.and_(r.id == bound("run_id"), r.epoch == bound("my_epoch"), r.owner == bound("me"))
     beat = insert(workers).values(id=bound("me"), expires_at=now(dialect) + bound("lease_s", sa.Double))
+    keep = insert(quota_runs).values({column.name: bound(column.name) for column in quota_runs.c})
     has_post = sa.exists().where(posts.c.run_id == r.id, ~posts.c.is_folded)
     return {
         "version": sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)),
@@ -190,6 +212,31 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
         "forget_posts": sa.delete(posts).where(among(dialect, posts.c.run_id, "ids")),
         "forget_rebindings": sa.delete(rebindings).where(among(dialect, rebindings.c.run_id, "ids")),
         "forget_runs": sa.delete(runs).where(among(dialect, r.id, "ids")),
+        "open_quota": insert(quotas)
+        .values(account=bound("account"), ends_at=0.0, tokens="0", cost="0")
+        .on_conflict_do_nothing(),
+        "quotas": sa.select(quotas)
+        .where(among(dialect, quotas.c.account, "ids"))
+        .order_by(quotas.c.account)
+        .with_for_update(),
+        "quota_runs": sa.select(quota_runs).where(
+            among(dialect, quota_runs.c.account, "ids"), among(dialect, quota_runs.c.run_id, "run_ids")
+        ),
+        "set_quota": sa.update(quotas)
+        .where(quotas.c.account == bound("name"))
+        .values(ends_at=bound("ends_at"), tokens=bound("tokens"), cost=bound("cost")),
+        "set_quota_run": keep.on_conflict_do_update(
+            index_elements=["account", "run_id"],
+            set_={column.name: keep.excluded[column.name] for column in quota_runs.c if not column.primary_key},
+        ),
+        "forget_quota_runs": sa.delete(quota_runs)
+        .where(
+            quota_runs.c.ends_at <= bound("over", sa.Double),
+            quota_runs.c.run_id.in_(
+                sa.select(over.c.run_id).where(over.c.ends_at <= bound("over", sa.Double)).limit(bound("limit"))
+            ),
+        )
+        .returning(quota_runs.c.run_id),
     }
 
 

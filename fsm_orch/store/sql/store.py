@@ -25,6 +25,7 @@ from ..refusals import json_of
 from ..values import UNCLAIMED, Claim, Head, Hold, Listed, News, Origin, PaidResponse, Rebound, RunStatus
 from .appends import Append, Appends
 from .claims import Claims, ToClaim
+from .holdings import Books, SqlHoldings, ToHold
 from .inbox import Inbox
 from .names import check_names, checked
 from .pages import checked as shown
@@ -55,7 +56,8 @@ class SqlStore:
         lease_s: for how many seconds a beat keeps the runs of this worker from others.
         is_there: whether a file must be there already; else it is made.
         patience_s: for how many seconds a database that is away is waited for.
-        wall_clock: seconds of the epoch, as lists show them. Leases go by the clock of the database.
+        wall_clock: seconds of the epoch, as lists show them and windows of quotas go. Leases go by the clock of the
+            database.
         codec: makes what is kept of inputs, of responses with the hashes of their requests, and of answers with who
             gave them. The other columns stay in clear. None: all texts are kept as they are.
 
@@ -91,7 +93,7 @@ class SqlStore:
         self._claims = Claims(sql, driver, self._owner, coded, self._inbox)
         self._appends = Appends(sql, driver, self._owner, coded)
         self._prunes = Prunes(sql, driver)
-        self._writer = self._writing(Works(self._appends, self._claims).play)
+        self._writer = self._writing(Works(self._appends, self._claims, Books(sql, driver)).play)
         self._end = finalize(self, self._writer.close)
 
     def _writing(self, play: Callable[[Session, Sequence[Work]], Sequence[Any]]) -> Writer[Work]:
@@ -112,7 +114,12 @@ class SqlStore:
         if self._process == os.getpid():
             self._end()
 
-    async def _do(self, work: Ask | ToClaim, *, is_patient: bool = True) -> Any:
+    @property
+    def holdings(self) -> SqlHoldings:
+        """Holds of quotas what runs may still cost, for all runners on the database, in whatever process."""
+        return SqlHoldings(self._do, self._wall_clock)
+
+    async def _do(self, work: Ask | ToClaim | ToHold, *, is_patient: bool = True) -> Any:
         return await self._asked(work, is_patient=is_patient)
 
     def _asked(self, work: Work, *, is_patient: bool = True) -> asyncio.Future[Any]:
@@ -307,7 +314,8 @@ class SqlStore:
     async def prune(self, *, ended_before: float) -> int:
         """Forget runs that have finished, and began and were last stored before a moment; return how many.
 
-        Some hundred are one transaction, and appends of this and other workers come between.
+        What is kept of windows of quotas that were over by then is forgotten too. Some hundred are one transaction, and
+        appends of this and other workers come between.
         """
         count, place = 0, OLDEST
         while place is not None:
@@ -315,6 +323,10 @@ class SqlStore:
             forgotten, place = await self._do(forget)
             count += forgotten
             await asyncio.sleep(_PAUSE_S if place else 0)
+        forget, has_more = partial(self._prunes.forget_windows, over=min(ended_before, self._wall_clock())), True
+        while has_more:
+            has_more = await self._do(forget)
+            await asyncio.sleep(_PAUSE_S if has_more else 0)
         return count
 
 

@@ -75,7 +75,8 @@ def _empty() -> bytes:
         return Path(folder, "empty.db").read_bytes()
 
 
-def _copied(folder: str) -> Path:
+def copied(folder: str) -> Path:
+    """Return a file in a folder whose tables are made."""
     path = Path(folder, "runs.db")
     path.write_bytes(_empty())
     return path
@@ -84,7 +85,7 @@ def _copied(folder: str) -> Path:
 @asynccontextmanager
 async def sqlite() -> AsyncIterator[Worker]:
     """Open a store in a file, which is deleted."""
-    with tempfile.TemporaryDirectory() as folder, workers(f"sqlite:///{_copied(folder)}?sync=normal") as worker:
+    with tempfile.TemporaryDirectory() as folder, workers(f"sqlite:///{copied(folder)}?sync=normal") as worker:
         yield worker
 
 
@@ -92,7 +93,7 @@ async def sqlite() -> AsyncIterator[Worker]:
 async def sealed() -> AsyncIterator[Worker]:
     """Open a store in a file whose texts are encrypted."""
     codec = Sealed(b"k" * 32)
-    with tempfile.TemporaryDirectory() as folder, workers(f"sqlite:///{_copied(folder)}?sync=normal", codec) as worker:
+    with tempfile.TemporaryDirectory() as folder, workers(f"sqlite:///{copied(folder)}?sync=normal", codec) as worker:
         yield worker
 
 

@@ -1,0 +1,94 @@
+"""What a user puts before the runs of a runner, checked: an admission, quotas, and what holds of these."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..amounts import dollars
+from ..clock import Clock
+from ..define.wording import kind_of
+from ..errors import StartError
+from ..kernel.engine import CompiledMachine
+from ..models.base import Model
+from ..resilience.admission import Admission
+from ..resilience.base import Holdings
+from ..resilience.holding import MemoryHoldings
+from ..resilience.quota import Quota
+from ..store.base import Store
+from .admitted import Entrance
+
+
+def entrance_of(
+    compiled: CompiledMachine,
+    models: Iterable[Model],
+    admission: Any,
+    quotas: Any,
+    holdings: Any,
+    *,
+    store: Store | None,
+    wall_clock: Clock,
+) -> Entrance:
+    """Return what stands before the runs of a machine.
+
+    Raises StartError: if no run could be admitted within a quota, two have one name, or holdings have nothing to hold.
+    Raises TypeError: if something is of a wrong kind, such as a class.
+    """
+    if admission is not None and not isinstance(admission, Admission):
+        raise TypeError(f"admission= takes an Admission, not {kind_of(admission)}: admission=Admission(64)")
+    if holdings is not None and (isinstance(holdings, type) or not hasattr(holdings, "settle")):
+        raise TypeError(f"holdings= takes what holds of quotas, not {kind_of(holdings)}: holdings=store.holdings")
+    found = _quotas(quotas)
+    if holdings is not None and not found:
+        raise StartError("holdings= holds of quotas, and none are given: quotas=Quota(tokens=1_000_000)")
+    for quota in found:
+        _check_room(quota, compiled)
+    own: Holdings = getattr(store, "holdings", None) or MemoryHoldings(wall_clock)
+    return Entrance(
+        admission=admission,
+        quotas=found,
+        holdings=own if holdings is None else holdings,
+        models=tuple(sorted({model.name for model in models})),
+        store=store,
+    )
+
+
+def _quotas(given: Any) -> tuple[Quota, ...]:
+    quotas = (given,) if isinstance(given, Quota) else given
+    if not isinstance(quotas, Sequence) or not all(isinstance(each, Quota) for each in quotas):
+        raise TypeError(f"quotas= takes a Quota, or several, not {kind_of(given)}: quotas=Quota(tokens=1_000_000)")
+    names = [each.name for each in quotas]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise StartError(
+            f"several quotas are called {twice[0]!r}: say name= of each, by which messages tell them apart"
+        )
+    return tuple(quotas)
+
+
+def _check_room(quota: Quota, compiled: CompiledMachine) -> None:
+    """Check that a run can be admitted within a quota that nobody else takes from.
+
+    Raises StartError: if none could.
+    """
+    name, limits = compiled.definition.name, compiled.limits
+    tokens = [
+        min(limits.tokens, compiled.potential.ahead(start, 0, {start: 1})) for start in compiled.definition.starts
+    ]
+    if quota.tokens is not None and limits.thread_tokens is None and min(tokens) > quota.tokens:
+        raise StartError(
+            f"the quota {quota.name!r} has {quota.tokens:,} tokens, and any run of {name} may cost {min(tokens):,}, so "
+            "none would be admitted: lower Limits(tokens=), or give it more"
+        )
+    if quota.cost_micros is None or limits.thread_cost_micros is not None:
+        return
+    if limits.cost_micros is None:
+        raise StartError(
+            f"the quota {quota.name!r} holds the dollars that a run may cost, and runs of {name} have no limit of "
+            "them: declare Limits(cost_usd=...)"
+        )
+    if limits.cost_micros > quota.cost_micros:
+        raise StartError(
+            f"the quota {quota.name!r} has {dollars(quota.cost_micros)}, and any run of {name} may cost "
+            f"{dollars(limits.cost_micros)}, so none would be admitted: lower Limits(cost_usd=), or give it more"
+        )
