@@ -26,6 +26,12 @@ App = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[N
 _WEIGHS = 0.1
 """How much the last run counts in the seconds that one takes."""
 
+_FURTHEST_S = 60.0
+"""For how long at most others who were refused make one wait: they may have gone for good."""
+
+_SMALL = 65_536
+"""Bytes of a body that servers read before anybody asks for them."""
+
 
 class Admission:
     """So many runs at once; the others wait in line, first come, first served, and leave it after a while.
@@ -53,6 +59,8 @@ class Admission:
         self.wait_s = wait_s
         self._line = Line(most, queue)
         self._takes_s = expected_s
+        self._told = -math.inf
+        """For when the last one that was refused was told to come back."""
         self._clock = clock or moment
 
     @property
@@ -66,7 +74,11 @@ class Admission:
         return self._line.waiting
 
     def refusal(self, weight: int = 1) -> Overloaded | None:
-        """Return why a newcomer would be refused at once; None if it would not be. It takes nothing."""
+        """Return why a newcomer is refused at once; None if it is not, and then nothing is taken.
+
+        Those who are refused are told moments one after the other, as places become free: together they would come
+        back in vain.
+        """
         if self._line.is_full(weight):
             return self._refused("queue_full", weight)
         return (
@@ -103,13 +115,18 @@ class Admission:
         return (self._line.ahead + weight) * self._takes_s / self._line.places
 
     def _refused(self, reason: _Reason, weight: int) -> Overloaded:
-        return Overloaded(reason, max(1, math.ceil(self._likely_s(weight))))
+        now, takes_s = self._clock(), weight * self._takes_s / self._line.places
+        self._told = max(now + self._likely_s(weight), min(self._told + takes_s, now + _FURTHEST_S))
+        return Overloaded(reason, max(1, math.ceil(round(self._told - now, 3))))
 
 
 class Door:
     """An ASGI middleware that refuses with 429 and Retry-After, before routing and before the body is read.
 
-    It looks, and takes no place: `admission.place()` in the route decides. `app.add_middleware(Door, admission=...)`.
+    It looks, and takes no place: `admission.place()` in the route decides, or its runner, and what that raises is 429
+    here too. `app.add_middleware(Door, admission=...)`.
+
+    Where a body is still to come that nobody wants, the connection is closed: a server would read it to its end.
 
     Args:
         app: what it stands before.
@@ -131,20 +148,47 @@ class Door:
     async def __call__(
         self, scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
-        refused = self._admission.refusal() if self._begins(scope) else None
-        if refused is None:
+        if not self._begins(scope):
             await self._app(scope, receive, send)
             return
-        body = json.dumps({"detail": str(refused), "reason": refused.reason}).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"retry-after", b"%d" % refused.retry_after_s),
-        ]
-        await send({"type": "http.response.start", "status": 429, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        if refused := self._admission.refusal():
+            await _say(refused, scope, send)
+            return
+        has_begun = False
+
+        async def watched(message: Any) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Overloaded as error:
+            if has_begun:
+                raise
+            await _say(error, scope, send)
 
     def _begins(self, scope: Scope) -> bool:
         """Return whether a request begins a run."""
         is_ours = scope["type"] == "http" and scope["method"] in self._methods
         return is_ours and (self._paths is None or scope["path"] in self._paths)
+
+
+async def _say(refused: Overloaded, scope: Scope, send: Callable[[Any], Awaitable[None]]) -> None:
+    body = json.dumps({"detail": str(refused), "reason": refused.reason}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"retry-after", b"%d" % refused.retry_after_s),
+    ]
+    if _is_much_to_come(scope):
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _is_much_to_come(scope: Scope) -> bool:
+    """Return whether a body is still to come on this connection: not in HTTP/2, where it has a stream of its own."""
+    headers = dict(scope["headers"])
+    is_long = int(headers.get(b"content-length", 0)) > _SMALL or b"transfer-encoding" in headers or b"expect" in headers
+    return is_long and scope["http_version"].startswith("1")
