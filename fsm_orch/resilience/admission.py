@@ -103,11 +103,14 @@ class Admission:
             await self._line.take(self.wait_s, weight)
         except NoPlace as error:
             raise self._refused("queue_full" if error.why == "full" else "waited_too_long", weight) from None
-        began = self._clock()
+        began, is_whole = self._clock(), False
         try:
             yield began - came
+            is_whole = True
         finally:
-            self._takes_s += _WEIGHS * (self._clock() - began - self._takes_s)
+            took_s = self._clock() - began
+            if is_whole or took_s > self._takes_s:  # one that is cut short, as by its client, would have taken longer
+                self._takes_s += _WEIGHS * (took_s - self._takes_s)
             self._line.give_back(weight)
 
     def _likely_s(self, weight: int) -> float:

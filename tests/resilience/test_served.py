@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -101,8 +100,7 @@ def test_a_body_that_is_refused_is_not_read(server: ServerProcess, threads: Thre
     with opened(server, f"Content-Length: {BIG}") as connection:
         head = head_of(connection)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            for _ in range(64):
-                connection.sendall(bytes(1_000_000))
+            connection.sendall(bytes(BIG // 10))
     assert "429" in head.splitlines()[0]
     assert read == server.state()["bytes"]
 

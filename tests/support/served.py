@@ -2,8 +2,8 @@
 
     python -m support.served PLACES QUEUE [TAKES_S] [KIND]
 
-It prints its port. TAKES_S is how long the model takes; 0: until it is told by `PUT /go?COUNT`. KIND says who refuses: the
-`door`, as it should be, or the `route`, after it has read the body. `GET` says what is under way.
+It prints its port. TAKES_S is how long the model takes; 0: until `PUT /go?COUNT` tells it. KIND says who refuses: the
+`door`, as it should be; the `route`, after it has read the body; or a route of `starlette`. `GET` says what goes on.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ class Served:
                 assert isinstance(self._model, Told)
                 for _ in range(int(scope["query_string"])):
                     self._model.go.release()
-            await _say(send, 200, self._state())
+            await _say(send, 200, self.state())
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         return {
             "running": self._admission.running,
             "waiting": self._admission.waiting,
@@ -107,18 +107,41 @@ class Served:
             body, more = body + message["body"], message["more_body"]
         try:
             with suppress(asyncio.CancelledError):  # the client has left
-                await _say(send, 200, await _unless_gone(receive, self._answer(json.loads(body)["text"])))
+                await _say(send, 200, await _unless_gone(receive, self.answer(json.loads(body)["text"])))
         except Overloaded as error:
             if not self._is_route:
                 raise  # the door says it
             await _say(send, 429, {"reason": error.reason}, (b"retry-after", b"%d" % error.retry_after_s))
 
-    async def _answer(self, text: str) -> dict[str, Any]:
+    async def answer(self, text: str) -> dict[str, Any]:
         self._came.append(text)
         async with self._admission.place():
             self._ran.append(text)
             result = await self._runner.run(Question(text=text))
-        return {"answer": result.context.answer, "state": result.state.name}
+        return {"text": text, "answer": result.context.answer, "state": result.state.name}
+
+
+def _in_starlette(served: Served) -> Any:
+    """Return the same route in a framework, as most people write it."""
+    from pydantic import BaseModel
+    from starlette.applications import Starlette
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    class Body(BaseModel):
+        text: str
+
+    async def ask(request: Any) -> JSONResponse:
+        return JSONResponse(await served.answer(Body.model_validate_json(await request.body()).text))
+
+    async def refused(request: Any, error: Any) -> JSONResponse:
+        return JSONResponse({"reason": error.reason}, 429, {"retry-after": str(error.retry_after_s)})
+
+    async def state(request: Any) -> JSONResponse:
+        return JSONResponse(served.state())
+
+    routes = [Route("/runs", ask, methods=["POST"]), Route("/", state)]
+    return Starlette(routes=routes, exception_handlers={Overloaded: refused})
 
 
 async def _unless_gone(receive: Callable[[], Awaitable[Any]], work: Any) -> Any:
@@ -145,7 +168,8 @@ def main(places: str, queue: str, takes_s: str = "0", kind: str = "door") -> Non
     admission = Admission(int(places), queue=int(queue), wait_s=float(os.environ.get("WAIT_S", "600")))
     model = ScriptedModel(repeat({"answer": "yes"}), delay_s=float(takes_s)) if float(takes_s) else Told()
     served = Served(admission, model, is_route=kind == "route")
-    app = served if kind == "route" else Door(served, admission=admission)
+    app = {"door": lambda: Door(served, admission=admission), "route": lambda: served,
+           "starlette": lambda: _in_starlette(served)}[kind]()  # fmt: skip
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False)
     logging.getLogger("fsm_orch").setLevel(logging.ERROR)
     listening = config.bind_socket()
