@@ -1,7 +1,7 @@
 """Admission: what stands before runs. So many at once, a line of those that wait, and an honest word to all others.
 
-Refusing is work too. In a route it costs 240 us and takes the core from those that were admitted; a `Door` refuses
-before anything is read, in 33 us (measured with uvicorn; see the how-to on load).
+Refusing is work too, and takes the core from those that were admitted. A `Door` refuses before anything is read, for
+less than half of what it costs in a route (38 us of CPU against 88 with uvicorn; see the how-to on load).
 """
 
 from __future__ import annotations

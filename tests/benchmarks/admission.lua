@@ -1,5 +1,5 @@
 -- What wrk sends, and counts: each request has a number, which the answer to it has too.
--- Argument: milliseconds that a client waits before it asks again.
+-- Arguments: milliseconds that a client waits before it asks again, and how many clients there are.
 local ffi = require("ffi")
 ffi.cdef("typedef struct { long s; long us; } moment; int gettimeofday(moment *, void *);")
 local moment = ffi.new("moment")
@@ -8,18 +8,22 @@ local function now()
   return tonumber(moment.s) * 1000 + tonumber(moment.us) / 1000
 end
 
-local pause, n, asked, threads = 0, 0, {}, {}
+local pause, clients, waits, n, asked, threads = 0, 0, 0, 0, {}, {}
 answered, refused, others, took = 0, 0, 0, {}
 
 function setup(thread) table.insert(threads, thread) end
 
 function init(args)
-  pause = tonumber(args[1])
+  pause, clients = tonumber(args[1]), tonumber(args[2])
   if pause == 0 then delay = nil end -- with it, each request waits for a timer
 end
 
--- a tenth more or less: or all would come in step
-function delay() return math.floor(pause * (0.9 + 0.2 * math.random())) end
+-- clients begin one after the other, and wait a tenth more or less: or all would come in step
+function delay()
+  waits = waits + 1
+  if waits <= clients then return math.floor(pause * waits / clients) end
+  return math.floor(pause * (0.9 + 0.2 * math.random()))
+end
 
 function request()
   n = n + 1

@@ -4,10 +4,10 @@
     python tests/benchmarks/redis_store.py          costs, kills and failovers, each as a table
     python tests/benchmarks/redis_store.py costs
 
-No store of this package is on Redis: an append is a script, fenced by epoch and position, over a list and a hash, with the
-inputs of a real journal. A writer appends one batch after the other, and a batch is kept once its append was answered. To
-cut the power, the server is killed and its file is cut to what had been synced: `fdatasync` is listened to by a library
-that is loaded before the server's own. Nothing here asserts a time.
+No store of this package is on Redis: an append is a script, fenced by epoch and position, over a list and a hash, with
+the inputs of a real journal. A writer appends one batch after the other, and a batch is kept once its append was
+answered. To cut the power, the server is killed and its file is cut to what had been synced: `fdatasync` is listened to
+by a library that is loaded before the server's own. Nothing here asserts a time.
 """
 
 from __future__ import annotations

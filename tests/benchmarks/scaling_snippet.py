@@ -2,9 +2,9 @@
 
     python tests/benchmarks/scaling_snippet.py
 
-The snippet is a token bucket, a semaphore and a time-out. Buckets like this one are in many public repositories, with a
-lock that is held while one sleeps. The time-out stands around the call, or around all of it. All have the same limits: 60
-calls a minute and 10 of them at once, 8 at work at once, 10 s for a visit; a call takes 1.75 s.
+The snippet is a token bucket, a semaphore and a time-out. Buckets like this one are in many public repositories, with
+a lock that is held while one sleeps. The time-out stands around the call, or around all of it. All have the same
+limits: 60 calls a minute and 10 of them at once, 8 at work at once, 10 s for a visit; a call takes 1.75 s.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _gated(seen: Seen, *, queue: int) -> Call:
     return run
 
 
-def _came(made: Callable[[Seen], Call]) -> Seen:
+def came_of(made: Callable[[Seen], Call]) -> Seen:
     """Return what came of all calls."""
     seen = Seen()
 
@@ -196,7 +196,7 @@ WAYS: dict[str, Callable[[Seen], Call]] = {
 
 def table() -> str:
     """Return what came, as a table in Markdown."""
-    columns = {name: (_came(made), _lost(made)) for name, made in WAYS.items()}
+    columns = {name: (came_of(made), _lost(made)) for name, made in WAYS.items()}
     lines = [("60 calls at once", *columns), ("---",) * (len(columns) + 1)]
     lines += [(what, *(tell(*each) for each in columns.values())) for what, tell in _ROWS.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
