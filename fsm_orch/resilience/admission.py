@@ -52,7 +52,7 @@ class Admission:
     def __init__(
         self, most: int, *, queue: int = 256, wait_s: float = 5.0, expected_s: float = 1.0, clock: Clock | None = None
     ) -> None:
-        if not (most >= 1 and queue >= 0 and wait_s >= 0 and expected_s > 0):
+        if not (most >= 1 and queue >= 0 and wait_s >= 0 and 0 < expected_s < math.inf):
             raise ValueError(
                 f"Admission({most}, queue={queue}, wait_s={wait_s}, expected_s={expected_s}): give positive numbers"
             )
@@ -134,8 +134,11 @@ class Door:
     Args:
         app: what it stands before.
         admission: who is admitted.
-        paths: of the requests that begin a run. None: all.
+        paths: of the requests that begin a run, as the application has them, such as `["/runs"]`. None: all.
         methods: of these requests.
+
+    Raises TypeError: if one of these is a text, and no list of them.
+    Raises ValueError: if a path does not begin with a slash.
     """
 
     def __init__(
@@ -146,7 +149,13 @@ class Door:
         paths: Collection[str] | None = None,
         methods: Collection[str] = ("POST",),
     ) -> None:
-        self._app, self._admission, self._paths, self._methods = app, admission, paths, methods
+        if isinstance(paths, str) or isinstance(methods, str):
+            raise TypeError(f"a Door takes lists, paths=['/runs'], methods=['POST'], not paths={paths!r}, {methods=}")
+        if wrong := [path for path in paths or () if not path.startswith("/")]:
+            raise ValueError(f"paths= of a Door has {wrong!r}: a path begins with a slash, as in '/runs'")
+        self._app, self._admission = app, admission
+        self._paths = None if paths is None else frozenset(paths)
+        self._methods = frozenset(method.upper() for method in methods)
 
     async def __call__(
         self, scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
@@ -174,7 +183,13 @@ class Door:
     def _begins(self, scope: Scope) -> bool:
         """Return whether a request begins a run."""
         is_ours = scope["type"] == "http" and scope["method"] in self._methods
-        return is_ours and (self._paths is None or scope["path"] in self._paths)
+        return is_ours and (self._paths is None or _path(scope) in self._paths)
+
+
+def _path(scope: Scope) -> str:
+    """Return the path of a request as its application has it, without where a server has put that."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
 async def _say(refused: Overloaded, scope: Scope, send: Callable[[Any], Awaitable[None]]) -> None:

@@ -41,7 +41,17 @@ def wrk(server: ServerProcess, clients: int, seconds: int, pause_ms: int = 0) ->
         pause_ms: that each client makes before it asks again.
     """
     cpu, its = server.state()["cpu_s"], _children_s()
-    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "20s", "-s", str(SCRIPT), server.url]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{clients}",
+        f"-d{seconds}s",
+        "--timeout",
+        "20s",
+        "-s",
+        str(SCRIPT),
+        f"http://127.0.0.1:{server.port}",
+    ]
     done = subprocess.run([*command, "--", str(pause_ms), str(clients)], check=True, capture_output=True, text=True)
     came: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {**came, "cpu_s": server.state()["cpu_s"] - cpu, "wrk_s": _children_s() - its}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import Any
 
 import pytest
@@ -152,7 +153,9 @@ def test_what_is_said_at_the_door_is_what_happens(runs: list[tuple[float, float,
     assert (0, 0) == (admission.running, admission.waiting)
 
 
-@pytest.mark.parametrize("numbers", [(0, {}), (1, {"queue": -1}), (1, {"wait_s": -1}), (1, {"expected_s": 0})])
+@pytest.mark.parametrize(
+    "numbers", [(0, {}), (1, {"queue": -1}), (1, {"wait_s": -1}), (1, {"expected_s": 0}), (1, {"expected_s": math.inf})]
+)
 async def test_numbers_of_admission_make_sense(numbers: tuple[int, dict[str, Any]]) -> None:
     """No place at all, or a time that is none, is refused."""
     with pytest.raises(ValueError, match="give positive numbers"):
@@ -222,6 +225,34 @@ async def test_a_door_lets_all_else_pass(scope: dict[str, Any]) -> None:
     async with admission.place():
         assert [] == await asked(Door(app, admission=admission, paths=["/runs"]), scope)
     assert 1 == app.calls
+
+
+@pytest.mark.parametrize(
+    ("scope", "status"),
+    [
+        (request(path="/api/runs") | {"root_path": "/api"}, 429),
+        (request(path="/runs") | {"root_path": "/api"}, 429),
+        (request(path="/api/runs"), None),
+        (request("post", path="/runs"), None),  # no method of HTTP
+    ],
+)
+async def test_a_door_knows_its_paths_below_a_prefix(scope: dict[str, Any], status: int | None) -> None:
+    """Paths are those of the application, wherever a server or a proxy has put it."""
+    admission = Admission(1, queue=0)
+    async with admission.place():
+        sent = await asked(Door(App(), admission=admission, paths=["/runs"], methods=["post"]), scope)
+
+    assert status == (sent[0]["status"] if sent else None)
+
+
+@pytest.mark.parametrize(
+    ("named", "error"),
+    [({"paths": "/runs"}, TypeError), ({"methods": "POST"}, TypeError), ({"paths": ["runs"]}, ValueError)],
+)
+def test_what_a_door_could_not_find_is_refused(named: dict[str, Any], error: type[Exception]) -> None:
+    """A text is no list of them, and a path begins with a slash: else all would pass, and nobody would know."""
+    with pytest.raises(error, match=r"paths=|methods="):
+        Door(App(), admission=Admission(1), **named)
 
 
 async def test_a_door_lets_in_who_would_be_admitted() -> None:

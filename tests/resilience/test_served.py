@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -44,7 +45,7 @@ def at_work(server: ServerProcess) -> tuple[int, int]:
 
 def post(server: ServerProcess, text: str) -> httpx2.Response:
     """Ask something."""
-    return httpx2.post(f"{server.url}/runs", json={"text": text}, timeout=60)
+    return server.client.post("/runs", json={"text": text})
 
 
 def opened(server: ServerProcess, *headers: str) -> socket.socket:
@@ -142,7 +143,7 @@ def test_what_begins_no_run_passes(server: ServerProcess, threads: ThreadPoolExe
     asked = fill(server, threads, 4)
 
     assert "started" == server.state()["lifespan"]
-    assert [200] * 3 == [httpx2.request(m, server.url).status_code for m in ("GET", "HEAD", "OPTIONS")]
+    assert [200] * 3 == [server.client.request(m, "/").status_code for m in ("GET", "HEAD", "OPTIONS")]
     server.go(4)
     assert {200} == {each.result().status_code for each in asked}
 
@@ -178,3 +179,21 @@ def test_who_leaves_the_line_frees_its_place(server: ServerProcess, threads: Thr
 
     assert {200} == {each.result().status_code for each in asked}
     assert ["r0", "r1", "r2"] == server.state()["ran"][ran:]
+
+
+@pytest.mark.slow
+def test_whoever_comes_back_as_told_is_answered_in_the_end() -> None:
+    """Of 60 that come at once most are refused; nothing else is said to them, and all are answered, one by one."""
+    said = list[int]()
+
+    def client(server: ServerProcess, n: int) -> str:
+        while (answer := post(server, str(n))).status_code == 429:
+            said.append(int(answer.headers["retry-after"]))
+            time.sleep(said[-1])
+        return str(answer.json()["answer"])
+
+    with served(4, 8, "0.1") as server, ThreadPoolExecutor(60) as clients:
+        answers = [*clients.map(lambda n: client(server, n), range(60))]
+
+    assert ["yes"] * 60 == answers
+    assert said

@@ -170,7 +170,9 @@ def main(places: str, queue: str, takes_s: str = "0", kind: str = "door") -> Non
     served = Served(admission, model, is_route=kind == "route")
     app = {"door": lambda: Door(served, admission=admission), "route": lambda: served,
            "starlette": lambda: _in_starlette(served)}[kind]()  # fmt: skip
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="critical", access_log=False, timeout_keep_alive=600
+    )
     logging.getLogger("fsm_orch").setLevel(logging.ERROR)
     listening = config.bind_socket()
     listening.listen(2048)
@@ -183,15 +185,15 @@ class ServerProcess:
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process, self.port = process, port
-        self.url = f"http://127.0.0.1:{port}"
+        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
 
     def state(self) -> dict[str, Any]:
         """Return what is under way."""
-        return dict(httpx2.get(self.url).json())
+        return dict(self.client.get("/").json())
 
     def go(self, count: int) -> None:
         """Let the model answer so many times."""
-        httpx2.put(f"{self.url}/go?{count}")
+        self.client.put(f"/go?{count}")
 
 
 @contextmanager
@@ -208,7 +210,9 @@ def served(places: int, queue: int, *more: str, python: str = sys.executable, **
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         try:
-            yield ServerProcess(process, int(process.stdout.readline()))
+            server = ServerProcess(process, int(process.stdout.readline()))
+            with server.client:
+                yield server
         finally:
             process.terminate()
             try:
