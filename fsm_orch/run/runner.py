@@ -137,6 +137,11 @@ class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Worki
         """Keeps the journals; None: each result carries its own."""
         return self._driver.store
 
+    @property
+    def redacted(self) -> frozenset[str]:
+        """The names of the fields that the store does not keep."""
+        return self._driver.redacted
+
     @overload
     async def run(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...
 
