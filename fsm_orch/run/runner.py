@@ -34,7 +34,6 @@ from ..resilience.retry import Retry
 from ..store.base import Store
 from . import conversation, given, start
 from .cast import cast_of
-from .connecting import Connecting
 from .continuing import Continuing
 from .delta import Reader, TextDelta
 from .driver import Driver
@@ -49,13 +48,14 @@ from .replaying import Replaying
 from .result import RunResult, place
 from .stream import RunStream
 from .waiting import questions
+from .warming import Warming
 from .working import Working
 from .writer import Run
 
 _PATIENT = Retry()
 
 
-class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[C, D]):
+class Runner(Warming, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[C, D]):
     """Runs a machine, as often and as concurrently as wanted; `async with runner:` keeps its MCP servers connected.
 
     Args:
@@ -128,7 +128,7 @@ class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Worki
             redacted=redactable(self.definition, redact),
             gates=None if gates is None else gates_of(self.definition, gates),
         )
-        self._contexts = {}
+        self._contexts, self._warmths = {}, {}
         self._new_id = new_id
         self._words = conversation.asked(self.definition)
 
