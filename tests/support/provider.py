@@ -96,7 +96,7 @@ class Provider:
         template: the tokens that its chat template adds to each message.
         pieces: cuts a text into what one event of a stream adds.
         part: bytes of a stream that travel together.
-        takes_s: seconds before it answers.
+        takes_s: seconds before it answers, but where a model is looked up.
         models: the names that can be looked up.
     """
 
@@ -117,7 +117,7 @@ class Provider:
         self.connections = 0
         """How many were opened so far."""
         self.arrived = threading.Event()
-        """Set when the first request has come in."""
+        """Set when the first request has come in, but for those that look a model up."""
         self._fault = fault
         self._counting = counting
         self._plan: list[Fault] = []
@@ -214,6 +214,8 @@ class Provider:
         """Answer one request, and return whether the connection stays open."""
         received = await _read(reader)
         self.requests.append(received)
+        if received.method == "GET":  # looks a model up, for which nothing has to be inferred
+            return await _send(writer, self._looked_up(received), HONEST)
         self.arrived.set()
         fault, answer = self._answer(received)
         exchange = asyncio.ensure_future(self._reply(writer, answer, fault))
@@ -235,8 +237,6 @@ class Provider:
         return await _send(writer, answer, fault)
 
     def _answer(self, received: Received) -> tuple[Fault, _Answer]:
-        if received.method == "GET" and "/models/" in received.path:
-            return HONEST, self._looked_up(received)
         dialect = _BY_PATH.get(received.path)
         if dialect is None or received.method != "POST":
             return HONEST, _json_answer(404, {"error": {"message": "Not found."}})
@@ -261,6 +261,8 @@ class Provider:
         return fault, _Answer(status=fault.status, body=body, headers=headers)
 
     def _looked_up(self, received: Received) -> _Answer:
+        if "/models/" not in received.path:
+            return _json_answer(404, {"error": {"message": "Not found."}})
         key = received.headers.get("x-api-key") or received.headers.get("authorization", "").removeprefix("Bearer ")
         name = received.path.rpartition("/")[2]
         if key != KEY:
