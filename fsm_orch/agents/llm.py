@@ -211,12 +211,35 @@ class LLMAgent:
         may_decide = visit.is_answered or not self._spec.must_ask
         if not may_decide and not tools.offered:
             raise _NothingToOffer(tools, offer)
-        exits = visit.exits if len(visit.exits) > 1 else ()
+        # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
+        return self._shown(visit.context.__class__, visit.exits, offer, tools, may_decide=may_decide)
+
+    def make_forms(self, context: type[Context], exits: tuple[Handoff, ...]) -> None:
+        """Make the forms of the full menus, of which each takes a millisecond of the first visit that shows it.
+
+        Not those in which a guard, or what is used up, has closed an exit; and not those of tools whose arguments are
+        limited to what a field holds.
+
+        Args:
+            context: of the machine.
+            exits: the handoffs of the state.
+        """
+        for tools in self._toolbox.full(self._spec.asks):
+            for may_decide in {True, not self._spec.must_ask}:
+                for is_used_up in (False, True):
+                    if may_decide or tools.offered:
+                        self._shown(context, exits, Offer(exits, is_used_up), tools, may_decide=may_decide)
+
+    def _shown(
+        self, context: type[Context], exits: tuple[Handoff, ...], offer: Offer, tools: Tools, *, may_decide: bool
+    ) -> tuple[Form | ToolForm, Message]:
+        """Return the form and the instructions that show an offer, made once."""
+        exits = exits if len(exits) > 1 else ()
         may_choose = bool(exits) and may_decide
         menu = offer.handoffs if may_choose else ()
         may_decline = may_choose and (offer.is_used_up or tools.is_used_up)
-        # `__class__`, not `type`: the context is a view of a class of its own, which shows the class it stands for
-        return self._asked(visit.context.__class__, exits, menu, may_decline, tools, may_decide)
+        kind: Any = context  # a checker takes a class of contexts for a context, and that is not hashable
+        return self._asked(kind, exits, menu, may_decline, tools, may_decide)
 
     def _make(
         self,

@@ -88,6 +88,22 @@ class Toolbox:
         ]
         return Tools(tuple(offered), is_list=left > 1, is_used_up=not offered)
 
+    def full(self, asks: int) -> Iterator[Tools]:
+        """Yield the tools of a request as long as all are offered, and when they are used up.
+
+        None are offered where their arguments are limited to what a field holds, which nobody knows yet.
+
+        Args:
+            asks: how often one visit asks at most.
+        """
+        if not self.tools:
+            yield Tools()
+            return
+        if not self.fields:
+            offered = tuple(Offered(tool, ()) for tool in self.tools.values())
+            yield from (Tools(offered, is_list=is_list) for is_list in (asks > 1, False))
+        yield Tools(is_used_up=True)
+
     def told(self, tools: Tools, *, may_decide: bool, keys: str) -> Iterator[str]:
         """Yield the lines that tell a model of the tools that it is offered, and how it is to reply.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
-from contextlib import ExitStack, closing, nullcontext
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,6 +77,8 @@ def worker(
     SIGTERM or Ctrl-C drains it: nothing begins any more, what is under way may end within the grace, and other workers
     go on with the runs. The second signal ends the grace at once; the third ends the process, as a crash does.
 
+    Before it drives any it is made warm: a model that cannot be asked, such as for a wrong key, is said at once.
+
     Exit codes: 0 it was drained; 2 it could not start.
     """
     with complaints(), ExitStack() as stack:
@@ -97,7 +100,8 @@ def worker(
             engine, WorkOptions(runners, factory, concurrency, poll_s), engine_url or url_of(engine, store), stack
         )
         asyncio.run(kept.beat())  # one that cannot be used is said now, and not by each run
-        log.msg(
+        started = partial(
+            log.msg,
             "worker_started",
             drives=drives,
             store=repr(kept),
@@ -105,7 +109,7 @@ def worker(
             concurrency=concurrency,
             lease_s=lease_s,
         )
-        asyncio.run(_work(working, grace_s))
+        asyncio.run(_warm_and_work(runners, lambda: _work(working, grace_s, started)))
         log.msg("worker_drained")
 
 
@@ -143,8 +147,24 @@ def _reported(log: Any, stack: ExitStack) -> None:
         stack.callback(library.removeHandler, handler)
 
 
-async def _work(works: Works, grace_s: float) -> None:
-    """Work until a signal has drained all."""
+async def _warm_and_work(runners: Sequence[Runner[Any, Any]], work: Callable[[], Awaitable[None]]) -> None:
+    """Work once all runners are warm, which they stay meanwhile.
+
+    Raises StartError: if one cannot be.
+    """
+    async with AsyncExitStack() as stack:
+        for runner in runners:
+            await stack.enter_async_context(runner)
+        await asyncio.gather(*[runner.warm() for runner in runners])
+        await work()
+
+
+async def _work(works: Works, grace_s: float, started: Callable[[], object]) -> None:
+    """Work until a signal has drained all.
+
+    Args:
+        started: is called as soon as signals drain it.
+    """
     loop, graces, draining = asyncio.get_running_loop(), [0.0, grace_s], list[asyncio.Future[None]]()
 
     def drain() -> None:
@@ -156,6 +176,7 @@ async def _work(works: Works, grace_s: float) -> None:
     for each in _SIGNALS:
         loop.add_signal_handler(each, drain)
     try:
+        started()
         await works.work()
     finally:
         for each in _SIGNALS:

@@ -11,7 +11,7 @@ own (`fsm_orch.models.openai`, `.anthropic`, `.local`), which load their SDK.
 
 from ..amounts import Price, Usage
 from ..errors import CallDenied, CallFailed, ModelError, ModelUnavailable
-from .base import FinishReason, Model, Request, Response, TakesSettings
+from .base import FinishReason, Model, Request, Response, TakesSettings, Warms
 from .fallback import Fallback
 from .metered import MeteredModel
 from .probe import probe
@@ -33,6 +33,7 @@ __all__ = [
     "ScriptedModel",
     "TakesSettings",
     "Usage",
+    "Warms",
     "probe",
     "resolve",
 ]

@@ -157,7 +157,8 @@ class MessagesModel:
     ) -> None:
         self.name = f"anthropic:{model}"
         self.price = price
-        if price is None and base_url.rstrip("/") == BASE_URL:
+        self._is_anthropic = base_url.rstrip("/") == BASE_URL
+        if price is None and self._is_anthropic:
             self.price = anthropic_price(model, max_input_tokens=max_input_tokens)
         self._model = model
         self._api_key = SecretStr(checked_key(api_key))  # a plain str would show in tracebacks and reprs
@@ -187,6 +188,23 @@ class MessagesModel:
     def objection(self, settings: ModelSettings) -> str | None:
         """Return what of some settings the model cannot keep to."""
         return not_taken(settings, by_anthropic(self._model, settings))
+
+    async def warm(self) -> None:
+        """Open a connection, and ask for the model by its name, which is free.
+
+        Raises CallFailed: if the name or the key is wrong, or the server is not there. Another server than Anthropic's
+            need not know how to look a model up.
+        """
+        client = await self._clients.get()
+
+        async def retrieve() -> object:
+            return await client.models.with_raw_response.retrieve(self._model)
+
+        try:
+            await once(self._timeout_s, retrieve, _refused)
+        except CallFailed as error:
+            if self._is_anthropic or error.reason not in ("not_found", "bad_request"):
+                raise
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request once, streamed if somebody listens; a cancellation closes its connection.

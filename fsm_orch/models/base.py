@@ -94,6 +94,30 @@ def objection(model: Model, settings: ModelSettings) -> str | None:
     return model.objection(settings)
 
 
+@runtime_checkable
+class Warms(Protocol):
+    """A model that can be made ready before its first request. One that does not say so is ready at any time."""
+
+    async def warm(self) -> None:
+        """Open what the first request would wait for, on this event loop. It is not charged.
+
+        Called at any time, and several times. Where the provider can say for nothing whether name and key are right,
+        it is asked.
+
+        Raises CallFailed: if the model cannot be asked now, or not at all.
+        """
+        ...
+
+
+async def warmed(model: Model) -> None:
+    """Make a model ready, if there is anything to do.
+
+    Raises CallFailed: as `Warms.warm` does.
+    """
+    if isinstance(model, Warms):
+        await model.warm()
+
+
 def bound_of(name: str, counted: object) -> int:
     """Return the bound of a request's input, as a model has counted it.
 

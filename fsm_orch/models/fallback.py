@@ -16,7 +16,7 @@ from ..amounts import Price
 from ..define.wording import kind_of
 from ..errors import CallFailed, ModelUnavailable
 from ..settings import ModelSettings
-from .base import Model, OnPiece, Request, Response, StreamingModel, bound_of, completed, objection
+from .base import Model, OnPiece, Request, Response, StreamingModel, bound_of, completed, objection, warmed
 from .refused import not_taken_by
 
 REST_S = 30.0
@@ -103,6 +103,16 @@ class Fallback:
     def _named(self) -> Iterator[tuple[str, str | Model]]:
         """Return each model with its name, opened or not."""
         return zip(self.name.split(","), self.models, strict=True)
+
+    async def warm(self) -> None:
+        """Make its models ready. One that fails for now rests, as after a request, if another is ready.
+
+        Raises CallFailed: if one fails for good, or all for now.
+        """
+        failures = [failed for failed in await asyncio.gather(*[each.warm() for each in self._opened()]) if failed]
+        for failure in failures:
+            if not failure.transient or len(failures) == len(self._opened()):
+                raise failure
 
     async def count(self, request: Request) -> int:
         """Return the largest of its models' bounds.
@@ -194,6 +204,15 @@ class _Member:
             if clock() >= over - _MOMENT_S:  # not heard of in time; else somebody gave it up, which is not its failure
                 self.rest()
             raise
+
+    async def warm(self) -> CallFailed | None:
+        """Make it ready. Return how it failed, by which it rests; None if it did not."""
+        try:
+            with self.asked(None):
+                await warmed(self.model)
+        except CallFailed as error:
+            return error
+        return None
 
     async def count(self, request: Request, seconds_left: Callable[[], float]) -> int:
         """Return its bound of a request. If it fails for now, it is not asked to count while it rests."""

@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 from ..amounts import FREE, Price, Usage, trusted_usage
 from ..define.wording import to_install
 from ..errors import CallFailed, ModelUnavailable
+from ..messages import Message
 from ..settings import ModelSettings
 from . import forked
 from .base import OnPiece, Request, Response
@@ -52,6 +53,18 @@ _COMPACT = {"x-guidance": {"whitespace_flexible": False}}
 
 _STREAM = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
 """Asks for chunks, one after each batch of input too, since a request can be stopped only at a chunk."""
+
+_FIRST = Request(
+    messages=(Message(role="user", content="Is it so?"),),
+    schema={
+        "type": "object",
+        "properties": {"handoff": {"type": "string", "enum": ["yes", "no"]}},
+        "required": ["handoff"],
+        "additionalProperties": False,
+    },
+    max_output_tokens=1,
+)
+"""Asks for next to nothing, in the form of a decision."""
 
 _KEYWORDS = frozenset(
     {"type", "properties", "required", "additionalProperties", "items", "enum", "anyOf", "$ref", "$defs", "description"}
@@ -110,12 +123,14 @@ class LocalModel:
             why = f"no reply within {request.settings.timeout_s:g} s"
         raise CallFailed("timeout", why, transient=True)
 
-    def warm(self) -> None:
-        """Load the weights now instead of at the first request; blocks meanwhile.
+    async def warm(self) -> None:
+        """Load the weights now instead of at the first request, and infer a token, held by a grammar.
+
+        That token is nobody's: without it the first request waits until all of the weights have been read.
 
         Raises CallFailed: if they cannot be read, or are not the catalogue's.
         """
-        _shared(self._weights)
+        await self.complete(_FIRST)
 
     def close(self) -> None:
         """Stop all requests and free the weights; the next request to any model of this name loads them again."""
@@ -132,7 +147,7 @@ def load(name: str) -> LocalModel:
     """
     model = LocalModel(name)
     try:
-        model.warm()
+        _shared(model._weights)
     except CallFailed as error:
         raise ModelUnavailable(str(error)) from error
     return model

@@ -4,6 +4,7 @@ from ..errors import Overloaded
 from .admission import Admission, Door
 from .base import Account, Breaking, Holdings, Pacing, Places
 from .breaker import Breaker
+from .cached import Answered, CachedAnswers
 from .gate import Bulkhead, Gate
 from .holding import MemoryHoldings
 from .pace import Pace
@@ -12,10 +13,12 @@ from .quota import Applicant, Quota
 __all__ = [
     "Account",
     "Admission",
+    "Answered",
     "Applicant",
     "Breaker",
     "Breaking",
     "Bulkhead",
+    "CachedAnswers",
     "Door",
     "Gate",
     "Holdings",

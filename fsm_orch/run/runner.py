@@ -37,7 +37,6 @@ from ..resilience.retry import Retry
 from ..store.base import Store
 from . import conversation, given, start
 from .cast import cast_of
-from .connecting import Connecting
 from .continuing import Continuing
 from .delta import Reader, TextDelta
 from .driver import Driver
@@ -53,13 +52,14 @@ from .replaying import Replaying
 from .result import RunResult, place
 from .stream import RunStream
 from .waiting import questions
+from .warming import Warming
 from .working import Working
 from .writer import Run
 
 _PATIENT = Retry()
 
 
-class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[C, D]):
+class Runner(Warming, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[C, D]):
     """Runs a machine, as often and as concurrently as wanted; `async with runner:` keeps its MCP servers connected.
 
     Args:
@@ -146,7 +146,7 @@ class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Worki
                 self.compiled, models.values(), admission, quotas, holdings, store=kept_in, wall_clock=wall_clock
             ),
         )
-        self._contexts = {}
+        self._contexts, self._warmths = {}, {}
         self._new_id = new_id
         self._words = conversation.asked(self.definition)
 
@@ -154,6 +154,11 @@ class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Worki
     def store(self) -> Store | None:
         """Keeps the journals; None: each result carries its own."""
         return self._driver.store
+
+    @property
+    def redacted(self) -> frozenset[str]:
+        """The names of the fields that the store does not keep."""
+        return self._driver.redacted
 
     @overload
     async def run(self: Runner[C, None], context: C, **options: Unpack[RunOptions]) -> RunResult[C]: ...

@@ -15,7 +15,7 @@ import pytest
 from support.fleet import WorkerProcess, serving, wait_until
 from typer.testing import CliRunner
 
-from fsm_orch import Runner, discover
+from fsm_orch import Runner, ScriptedModel, discover
 from fsm_orch.cli import app
 from fsm_orch.store.sql import SqlStore
 
@@ -51,10 +51,10 @@ SHOP = """
 """
 
 
-def queue(url: str, name: str, count: int, folder: Path) -> Runner[Any, Any]:
+def queue(url: str, name: str, count: int, folder: Path, **options: Any) -> Runner[Any, Any]:
     """Queue runs of a machine, each of a tenant of its own."""
     machine = discover.machine(name, folder)
-    runner = Runner[Any, Any](machine, store=SqlStore(url))
+    runner = Runner[Any, Any](machine, store=SqlStore(url), **options)
     for n in range(count):
         context = machine.definition.context(query="x")
         asyncio.run(runner.enqueue(context, run_id=f"{name}-{n}", tenant=f"t{n}"))
@@ -135,6 +135,53 @@ def test_what_it_cannot_do_is_said_at_once(
     assert why.format(name=name) in result.stderr
     assert "hunter2" not in result.stderr
     assert before == logging.getLogger("fsm_orch").handlers
+
+
+ASKS = """
+    from fsm_orch import *
+
+    class Ticket(Context):
+        query: str
+
+    class Desk(Machine[Ticket]):
+        look = State(LLMAgent("Decide.", reads=Ticket.query), initial=True)
+        answered, human = Final(), Final(fallback=True)
+        done = look.to(answered, "it is answered")
+        to_human = look.to(human, "anything else")
+"""
+
+
+def test_it_is_warm_before_it_drives(write: Callable[[str], str], tmp_path: Path) -> None:
+    """Its models are looked up before the first run is claimed, and so before any is asked."""
+    name, url = write(ASKS), f"sqlite:///{tmp_path}/runs.db"
+    runner = queue(url, name, 1, tmp_path, model=ScriptedModel([]))
+    with serving() as provider, WorkerProcess(url, provider, tmp_path, target=name) as worker:
+        wait_until(
+            lambda: asyncio.run(runner.store.list(status="finished")) if runner.store else (), lambda: worker.said
+        )
+        worker.send(signal.SIGTERM)
+        assert 0 == worker.ended()
+
+    assert ["GET", "POST"] == [one.method for one in provider.requests]
+
+
+def test_a_model_that_cannot_be_asked_is_said_before_a_run_is_claimed(
+    cli: CliRunner, write: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong key ends the worker, the key is not shown, and the runs are left to others."""
+    name, url = write(ASKS), f"sqlite:///{tmp_path}/runs.db"
+    runner = queue(url, name, 1, tmp_path, model=ScriptedModel([]))
+    monkeypatch.setenv("FSM_ORCH_COMPATIBLE_KEY", "sk-hunter2")
+    with serving() as provider:
+        monkeypatch.setenv("FSM_ORCH_COMPATIBLE_URL", f"{provider.url}/v1")
+        result = cli.invoke(app, ["worker", name, "--store", url, "--model", "compatible:m"])
+    assert runner.store is not None
+    (row,) = asyncio.run(runner.store.list())
+
+    assert (2, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
+    assert "Desk is not warm: model 'compatible:m' of 'look': authentication: HTTP 401" in result.stderr
+    assert "hunter2" not in result.stderr
+    assert (1, None) == (row.inputs, row.owner)
 
 
 def test_an_engine_that_is_away_is_said(cli: CliRunner, desk: str, tmp_path: Path) -> None:

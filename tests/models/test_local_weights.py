@@ -69,7 +69,7 @@ def test_changed_weights_are_not_run(copied: Path) -> None:
 def test_weights_that_were_deleted_go_on(copied: Path) -> None:
     """What was loaded stays as it is when its file is deleted, since nobody can write to that any more."""
     model = LocalModel()
-    model.warm()
+    asyncio.run(model.warm())
     copied.unlink()
 
     assert counted(model) > 0

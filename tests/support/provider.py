@@ -96,7 +96,8 @@ class Provider:
         template: the tokens that its chat template adds to each message.
         pieces: cuts a text into what one event of a stream adds.
         part: bytes of a stream that travel together.
-        takes_s: seconds before it answers.
+        takes_s: seconds before it answers, but where a model is looked up.
+        models: the names that can be looked up.
     """
 
     def __init__(
@@ -110,10 +111,13 @@ class Provider:
         pieces: Pieces = by_fives,
         part: int = 2**14,
         takes_s: float = 0.0,
+        models: tuple[str, ...] = ("gpt-5-mini", "claude-haiku-4-5", "llama4"),
     ) -> None:
         self.requests: list[Received] = []
+        self.connections = 0
+        """How many were opened so far."""
         self.arrived = threading.Event()
-        """Set when the first request has come in."""
+        """Set when the first request has come in, but for those that look a model up."""
         self._fault = fault
         self._counting = counting
         self._plan: list[Fault] = []
@@ -123,6 +127,7 @@ class Provider:
         self._pieces = pieces
         self._part = part
         self._takes_s = takes_s
+        self._models = models
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="provider")
         self._ready = threading.Event()
         self._mistake: Exception | None = None
@@ -153,8 +158,9 @@ class Provider:
 
     @property
     def completions(self) -> list[Received]:
-        """The requests for completions: all but those to the counting endpoint."""
-        return [received for received in self.requests if not received.path.endswith("/count_tokens")]
+        """The requests for completions: neither those to the counting endpoint, nor those that look a model up."""
+        asked = [received for received in self.requests if received.method == "POST"]
+        return [received for received in asked if not received.path.endswith("/count_tokens")]
 
     @property
     def open(self) -> list[Received]:
@@ -193,6 +199,7 @@ class Provider:
         task = asyncio.current_task()
         assert task is not None
         self._conversations.add(task)
+        self.connections += 1
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while await self._exchange(reader, writer):
@@ -207,6 +214,8 @@ class Provider:
         """Answer one request, and return whether the connection stays open."""
         received = await _read(reader)
         self.requests.append(received)
+        if received.method == "GET":  # looks a model up, for which nothing has to be inferred
+            return await _send(writer, self._looked_up(received), HONEST)
         self.arrived.set()
         fault, answer = self._answer(received)
         exchange = asyncio.ensure_future(self._reply(writer, answer, fault))
@@ -250,6 +259,17 @@ class Provider:
             return fault, _Answer(status=fault.status, body=_chunked(stream, self._part), headers=headers)
         body = json.dumps(reply).encode() if fault.raw is None else fault.raw
         return fault, _Answer(status=fault.status, body=body, headers=headers)
+
+    def _looked_up(self, received: Received) -> _Answer:
+        if "/models/" not in received.path:
+            return _json_answer(404, {"error": {"message": "Not found."}})
+        key = received.headers.get("x-api-key") or received.headers.get("authorization", "").removeprefix("Bearer ")
+        name = received.path.rpartition("/")[2]
+        if key != KEY:
+            return _json_answer(401, {"error": {"message": f"No such key: {key}"}})
+        if name not in self._models:
+            return _json_answer(404, {"error": {"message": "No such model.", "code": "model_not_found"}})
+        return _json_answer(200, {"id": name, "object": "model"})
 
     def _say(self, dialect: Dialect, body: Json, texts: list[str], fault: Fault) -> Said:
         """Return what an honest model would reply, changed as the fault says."""

@@ -5,6 +5,7 @@ A *profile* says how a server wants the two things in which servers differ: the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,7 +23,7 @@ from ..prices import openai_price
 from ..refused import TAKEN_BY_CHAT, by_chat, by_openai, not_taken
 from ..wire import is_object, member, unfenced
 from .client import TIMEOUT_S, Endpoint, told
-from .counting import Encoding, encoding_of, input_bound, texts_of
+from .counting import Encoding, encoding_of, input_bound, loaded, texts_of
 from .replies import items, joined, response
 from .streamed import ChatAssembly
 
@@ -117,6 +118,13 @@ class ChatModel:
         """Return what of some settings the model cannot keep to."""
         why = by_chat(self._profile.name, self._profile.takes)
         return not_taken(settings, why | (by_openai(self._model, settings) if self._endpoint.is_openai else {}))
+
+    async def warm(self) -> None:
+        """Load the tokenizer, open a connection, and ask the server for the model by its name, which is free.
+
+        Raises CallFailed: if the name or the key is wrong, or the server is not there.
+        """
+        await asyncio.gather(self._endpoint.look_up(self._model), loaded(self._encoding))
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request once, streamed if somebody listens; a cancellation closes its connection.

@@ -83,6 +83,10 @@ def told(reply: Any, *parts: Any) -> CallFailed | None:
     return None
 
 
+_SAYS_NOTHING = frozenset({"not_found", "bad_request", "unreadable"})
+"""How another server than OpenAI may answer who looks a model up, which few of them know how to do."""
+
+
 class Endpoint:
     """A server that speaks OpenAI's protocols.
 
@@ -127,6 +131,22 @@ class Endpoint:
         if body is None:
             raise UNREADABLE.error(f"the reply is {'a stream of events' if is_stream(content) else 'not JSON'}")
         return body
+
+    async def look_up(self, model: str) -> None:
+        """Ask whether there is a model of a name, which is free; it opens a connection, too.
+
+        Raises CallFailed: if it failed, or was refused. Of another server than OpenAI's a refusal counts only if it is
+            of the key.
+        """
+
+        async def retrieve(sdk: AsyncOpenAI) -> Any:
+            return await sdk.models.with_raw_response.retrieve(model)
+
+        try:
+            await self.send(retrieve)
+        except CallFailed as error:
+            if self.is_openai or error.reason not in _SAYS_NOTHING:
+                raise
 
     def _refused(self, answer: Answer) -> CallFailed:
         body = json_of(answer.content)

@@ -69,6 +69,12 @@ async def input_bound(request: Request, encoding: Encoding | None) -> int:
     return await asyncio.to_thread(_bound, texts, len(request.messages), encoding)
 
 
+async def loaded(encoding: Encoding | None) -> None:
+    """Load a tokenizer now, in a thread, and not when a request is first counted."""
+    if encoding is not None:
+        await asyncio.to_thread(_tokenizer, encoding)
+
+
 def texts_of(request: Request) -> list[str]:
     """Return every text of a request, the schema twice.
 

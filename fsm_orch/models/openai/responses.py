@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..prices import openai_price
 from ..refused import NO_SEED, by_openai, not_taken
 from ..wire import member
 from .client import OPENAI_URL, TIMEOUT_S, Endpoint, told
-from .counting import Encoding, encoding_of, input_bound, texts_of
+from .counting import Encoding, encoding_of, input_bound, loaded, texts_of
 from .replies import items, joined, response
 from .streamed import ResponsesAssembly
 
@@ -78,6 +79,13 @@ class ResponsesModel:
         effort = settings.reasoning_effort or self._fixed.get("reasoning", {}).get("effort")
         known = settings.model_copy(update={"reasoning_effort": effort})
         return not_taken(settings, NO_SEED | (by_openai(self._model, known) if self._endpoint.is_openai else {}))
+
+    async def warm(self) -> None:
+        """Load the tokenizer, open a connection, and ask the server for the model by its name, which is free.
+
+        Raises CallFailed: if the name or the key is wrong, or the server is not there.
+        """
+        await asyncio.gather(self._endpoint.look_up(self._model), loaded(self._encoding))
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request once, streamed if somebody listens; a cancellation closes its connection.

@@ -1,5 +1,6 @@
 """OpenAI's models and compatible servers by name, and the probe of a server before it is used."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -67,7 +68,7 @@ def local_server() -> Iterator[tuple[str, str]]:
     from fsm_orch.models import local
 
     loaded = local.load("smollm2")
-    loaded.warm()
+    asyncio.run(loaded.warm())
     (server,) = local._servers.values()
     with suppress(KeyError):
         yield (
