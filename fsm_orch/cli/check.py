@@ -261,6 +261,6 @@ def _away_as_json(found: Away) -> dict[str, Any]:
 
 def _named(way: Handoff | None) -> dict[str, Any] | None:
     """Return a handoff; None for landing."""
-    return (
-        None if way is None else {"handoff": way.name, "target": way.target.name, "is_guarded": way.guard is not None}
-    )
+    if way is None:
+        return None
+    return {"handoff": way.name, "target": way.target.name, "is_guarded": way.guard is not None}

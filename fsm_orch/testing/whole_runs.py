@@ -54,8 +54,9 @@ def runs(
     """Draw whole runs, made by the real runner on virtual time: any context, any agents, a model that misbehaves.
 
     LLM agents are the machine's own, on an adversarial model, and so are those that run machines inside them, and those
-    that ask humans, who answer whatever fits. In some runs there are gates, which shut and open. Adversaries stand in for all others, inside too, and for the tools of
-    models, so that nothing in the machine has effects, and no dependencies are needed.
+    that ask humans, who answer whatever fits. Adversaries stand in for all others, inside too, and for the tools of
+    models, so that nothing in the machine has effects, and no dependencies are needed. Some runs have gates, which shut
+    and open.
 
     Args:
         machine: the machine.
