@@ -299,6 +299,7 @@ for query in (
 # | T4 deadline | a run is active for at most `deadline_s`, and the time to cancel one attempt |
 # | T5 landing | from everywhere, the run can still be landed |
 # | holds | the policy is true on every path; *violated*: a run breaks it in which agents do what they are allowed to; *possible*: one may, by an opaque guard |
+# | if away | what a run does if an agent is down: it is landed, or takes a failure edge, or another exit of the state before |
 # | assuming | what the proof rests on and cannot know |
 # | findings | advice: here, that two limits could be lower; `fsm-orch explain FSM303` tells more |
 #

@@ -16,10 +16,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 from .. import discover
 from ..define.definition import Definition
 from ..define.machine import AnyMachine
+from ..define.states import Handoff
 from ..errors import CertificateError, DefinitionError
 from ..export.as_test import pytest_source
 from ..export.drawing import drawn
 from ..export.table import table
+from ..proof.away import Away, away
 from ..proof.explore.walk import OnProgress
 from ..proof.report import Counterexample, Proof, prove
 from . import files, start
@@ -237,4 +239,28 @@ def _as_json(one: _Proved | DefinitionError) -> dict[str, Any]:
             for example in found.counterexamples
         ],
         "changes": [str(change) for change in found.slackening],
+        "away": [_away_as_json(each) for each in away(definition)],
     }
+
+
+def _away_as_json(found: Away) -> dict[str, Any]:
+    return {
+        "state": found.place,
+        "edge": _named(found.edge),
+        "before": [
+            {
+                "state": turned.source.name,
+                "remain": [_named(way) for way in turned.remain],
+                "edge": _named(turned.edge),
+                "may_land": turned.may_land,
+            }
+            for turned in found.before
+        ],
+    }
+
+
+def _named(way: Handoff | None) -> dict[str, Any] | None:
+    """Return a handoff; None for landing."""
+    if way is None:
+        return None
+    return {"handoff": way.name, "target": way.target.name, "is_guarded": way.guard is not None}

@@ -14,6 +14,7 @@ from ..define.states import State
 from ..define.wording import number_of
 from ..export.diagram import used_by
 from ..export.table import HEADINGS, rows
+from ..proof.away import away, in_lines
 from ..proof.bounds.certificate import Certificate
 from ..proof.bounds.words import bound_in_words, tolls_in_words, verdict_in_words
 from ..proof.explore.breach import THEOREMS
@@ -43,6 +44,7 @@ def show_proof(out: Console, found: Proof, target: str) -> None:
         _bounds(found),
         _explored(found.exploration),
         *([_inside(found)] if found.parts else []),
+        _away(definition),
         _assumed(found),
     ]
     for lines in sections:
@@ -177,6 +179,12 @@ def _inside(found: Proof) -> _Lines:
             yield "", f"  {judged.verdict:<9} {judged.policy}", _VERDICTS[judged.verdict]
         if not part.is_sound:
             yield "", f"  fsm-orch check on {name} says why: {place(part.definition.where)}", "red"
+
+
+def _away(definition: Definition) -> _Lines:
+    """Yield what a run does if an agent is away."""
+    for number, (states, does) in enumerate(in_lines(away(definition))):
+        yield "" if number else "if away", f"{states}: {does}", ""
 
 
 def _assumed(found: Proof) -> _Lines:

@@ -89,6 +89,16 @@ class Definition:
         return MappingProxyType({name: tuple(dict.fromkeys(targets)) for name, targets in found.items()})
 
     @cached_property
+    def places(self) -> Mapping[str, State]:
+        """Every state in the tree of machines, by its place: `billing`, or `fly.fares.find` in a part."""
+        found: dict[str, State] = {}
+        for name, state in self.states.items():
+            found[name] = state
+            for part in state.spec.parts:
+                found |= {f"{name}.{part.name}.{deeper}": each for deeper, each in part.definition.places.items()}
+        return MappingProxyType(found)
+
+    @cached_property
     def depth(self) -> int:
         """How many machines stand inside each other, itself included."""
         parts = [part.definition.depth for state in self.states.values() for part in state.spec.parts]

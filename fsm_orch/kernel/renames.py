@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..messages import Message
-from .inputs import Input, Overspent, Replied, Started
+from .inputs import GatesSeen, Input, Overspent, Replied, Started
 
 V = TypeVar("V")
 
@@ -65,6 +65,8 @@ def renamed(event: Input, renames: Renames = NO_RENAMES) -> Input:
         return replace(event, handoff=handoff, messages=renames.said(event.messages))
     if isinstance(event, Overspent):
         return replace(event, source=renames.state(event.source))
+    if isinstance(event, GatesSeen):
+        return replace(event, shut=tuple(map(renames.place, event.shut)))
     return event
 
 
@@ -73,7 +75,7 @@ def _started(first: Started, renames: Renames) -> Started:
         first,
         state=None if first.state is None else renames.state(first.state),
         messages=renames.said(first.messages),
-        shut=tuple(map(renames.state, first.shut)),
+        shut=tuple(map(renames.place, first.shut)),
         prices=renames.placed(first.prices),
         models=renames.placed(first.models),
         shares=renames.placed(first.shares),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 
 from ..define.definition import Definition
-from ..define.states import State
 from ..define.wording import kind_of
 from ..errors import StartError
 from ..kernel.tree import Level
@@ -45,18 +44,11 @@ def gates_of(definition: Definition, given: object) -> Gates | None:
     for key, gate in given.items():
         if not isinstance(gate, Gate):
             raise TypeError(f"gates= has {kind_of(gate)} for {key!r}: give a Gate, such as Gate(at_once=8)")
-        places = [place for place, state in _states(definition) if key is state or key is state.agent]
+        places = [place for place, state in definition.places.items() if key is state or key is state.agent]
         if not places:
             raise StartError(f"gates= has one for {key!r}, which is no state of {definition.name}, and no agent in it")
         found |= dict.fromkeys(places, gate)
     return Gates(found) if found else None
-
-
-def _states(definition: Definition, inside: str = "") -> Iterator[tuple[str, State]]:
-    for name, state in definition.states.items():
-        yield inside + name, state
-        for part in state.spec.parts:
-            yield from _states(part.definition, f"{inside}{name}.{part.name}.")
 
 
 def _is_shut(place: str, gate: Gate) -> bool:

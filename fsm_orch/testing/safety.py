@@ -173,7 +173,7 @@ class _Suite(RuleBasedStateMachine):
         self.checker, self.journal, self.at = TheoremChecker(self.compiled), [], 0.0
         fields, starts = journaled(context, type(context).__pydantic_fields__), self.compiled.definition.starts
         state = data.draw(st.sampled_from(starts), label="start") if len(starts) > 1 else None
-        self.follow(started(self.compiled, fields, run_id="r", state=state))
+        self.follow(replace(started(self.compiled, fields, run_id="r", state=state), shut=self._shut(data)))
         assume(self.checker.now is not None)  # limits that admit no start are told by the runner
 
     @_is("finished")
@@ -196,6 +196,20 @@ class _Suite(RuleBasedStateMachine):
         """Let a moment pass, or part of a visit's time; once in a while, part of the whole run's."""
         limits = self.compiled.limits
         self.at += {0: limits.deadline_s, 1: limits.visit_s, 2: limits.visit_s}.get(luck, 0.1) * part
+
+    # --- the gates ---
+
+    @_is("running")
+    @rule(data=st.data(), luck=_RARELY)
+    def see_gates(self, data: st.DataObject, luck: int) -> None:
+        """See, once in a while, that other states are shut."""
+        if luck < 2:
+            self.follow(inputs.GatesSeen(shut=self._shut(data), at=self.at))
+
+    def _shut(self, data: st.DataObject) -> tuple[str, ...]:
+        """Draw the places of states, at any depth, that nobody may enter; mostly none."""
+        places = st.sampled_from(list(self.compiled.definition.places))
+        return tuple(data.draw(st.just([]) | st.lists(places, unique=True, max_size=3), label="shut"))
 
     # --- the agent ---
 
@@ -331,10 +345,11 @@ class _Suite(RuleBasedStateMachine):
                 inputs.Replied(at=self.at),
                 inputs.Cancelled(at=self.at),
                 inputs.Overspent(source="x", visit=0, call=1, tokens=1, at=self.at),
+                inputs.GatesSeen(at=self.at),
                 inputs.Failed(reason="error", at=self.at),
             ]
         if self.status == "running":
-            misfits += [inputs.Answered(ask=99, id="somebody", at=self.at)]
+            misfits += [inputs.Answered(ask=99, id="somebody", at=self.at), inputs.GatesSeen(at=self.at, path=(1,))]
         event = data.draw(st.sampled_from(misfits), label="misfit")
         try:
             self.checker.follow(event)

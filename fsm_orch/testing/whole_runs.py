@@ -22,6 +22,7 @@ from ..define.states import State
 from ..define.worst import machines_in
 from ..errors import AnswerError
 from ..limits import Limits
+from ..resilience.gate import Gate
 from ..resilience.retry import Retry
 from ..run.result import RunResult
 from ..run.runner import Runner
@@ -31,6 +32,7 @@ from ..store.memory import MemoryStore
 from .adversaries import ATTACKS, AdversarialModel, Attack
 from .agents import AdversarialAgent, AdversarialTools
 from .clock import virtual_time
+from .gates import gates_of
 from .strategies import contexts, tapes, values
 from .tape import Tape
 from .values import by_schema, fields_of
@@ -53,7 +55,8 @@ def runs(
 
     LLM agents are the machine's own, on an adversarial model, and so are those that run machines inside them, and those
     that ask humans, who answer whatever fits. Adversaries stand in for all others, inside too, and for the tools of
-    models, so that nothing in the machine has effects, and no dependencies are needed.
+    models, so that nothing in the machine has effects, and no dependencies are needed. Some runs have gates, which shut
+    and open.
 
     Args:
         machine: the machine.
@@ -97,7 +100,7 @@ def attacked(
 
 
 class World(Generic[C]):
-    """The world of a run on virtual time: its models, agents, tools and humans do what a tape decides.
+    """The world of a run on virtual time: its models, agents, tools, gates and humans do what a tape decides.
 
     Args:
         machine: the machine.
@@ -108,6 +111,7 @@ class World(Generic[C]):
         limits: instead of the machine's.
         price: what tokens cost.
         witness: sees what is done; None: nobody does.
+        gates: what stands before its agents; None: what the tape decides.
         run_id: names its run; None: `RUN`.
     """
 
@@ -122,6 +126,7 @@ class World(Generic[C]):
         limits: Limits | None = None,
         price: Price = FREE,
         witness: Witness | None = None,
+        gates: Mapping[State, Gate] | None = None,
         run_id: str | None = None,
     ) -> None:
         self._tape, self._pool, self._run_id = tape, pool, run_id or RUN
@@ -131,7 +136,14 @@ class World(Generic[C]):
             model, agents = WitnessedModel(model, witness), agents | witnessed(machine.definition, agents, witness)
         retry = Retry(jitter_s=0)
         self.runner: Runner[C, Any] = Runner(
-            machine, model=model, limits=limits, agents=agents, retry=retry, store=store, wall_clock=_now
+            machine,
+            model=model,
+            limits=limits,
+            agents=agents,
+            gates=gates_of(machine.definition, tape) if gates is None else gates,
+            retry=retry,
+            store=store,
+            wall_clock=_now,
         )
         self._deps = None if machine.definition.deps is None else object()
 

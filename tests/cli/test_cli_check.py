@@ -33,6 +33,54 @@ def test_a_machine_that_builds_shows_what_is_proved(cli, ask):
     assert "findings 1 warning, 1 note" in said
 
 
+AWAY = """
+    from fsm_orch import *
+
+    class Ticket(Context):
+        query: str
+
+    def work(visit): ...
+
+    class Route(Machine[Ticket]):
+        route = State(LLMAgent("Route.", reads=Ticket.query), initial=True)
+        look, tell = State(work), State(work)
+        done, human = Final(), Final(fallback=True)
+        to_look, to_tell = route.to(look, "look it up"), route.to(tell, "tell it")
+        on, end = look.to(tell), tell.to(done)
+        lost = look.on_failure(done)
+"""
+"""A machine with a failure edge."""
+
+
+def test_what_a_run_does_if_an_agent_is_away_is_told(cli, write):
+    """A line for each state of which something else is said, and the same as JSON, with the edges by name."""
+    module = write(AWAY)
+    said = cli.invoke(app, ["check", module]).stdout
+    (shown,) = json.loads(cli.invoke(app, ["check", module, "--json"]).stdout)["machines"]
+
+    assert (
+        """
+  if away     route: landing
+              look: done (on failure); from route: tell remains
+              tell: landing; from route: look remains; from look: done (on failure), or landing
+
+  assuming """
+        in said
+    )
+    assert "an agent that is not available only closes handoffs; what some run can do is said with all" in said
+    lost = {"handoff": "lost", "target": "done", "is_guarded": False}
+    to_look = {"handoff": "to_look", "target": "look", "is_guarded": False}
+    assert {
+        "state": "tell",
+        "edge": None,
+        "before": [
+            {"state": "route", "remain": [to_look], "edge": None, "may_land": False},
+            {"state": "look", "remain": [], "edge": lost, "may_land": True},
+        ],
+    } == shown["away"][-1]
+    assert [None, lost] == [each["edge"] for each in shown["away"][:2]]
+
+
 def test_findings_are_shown_with_their_lines(cli, write):
     """Each finding has its code, place, source line, what is allowed and what to do; the exit code is 1."""
     module = write(BAD)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Visit, guard
+from fsm_orch.agents import Nested
 from fsm_orch.define.states import Handoff
 
 
@@ -120,6 +121,30 @@ def test_a_definition_knows_its_ends() -> None:
     """A definition tells where runs start and where they are landed."""
     assert Support.triage is Support.definition.initial
     assert Support.human is Support.definition.fallback
+
+
+def test_a_definition_knows_the_places_of_all_states() -> None:
+    """Those in machines inside are named by the state and the part around them, at every depth."""
+
+    class Inner(Machine[Ticket]):
+        look = State(work, initial=True)
+        done, human = Final(), Final(fallback=True)
+        end = look.to(done)
+
+    class Middle(Machine[Ticket]):
+        mid = State(Nested(Inner), initial=True)
+        done, human = Final(), Final(fallback=True)
+        end = mid.to(done)
+
+    class Outer(Machine[Ticket]):
+        out = State(Nested(Middle), initial=True)
+        done, human = Final(), Final(fallback=True)
+        end = out.to(done)
+
+    places = Outer.definition.places
+
+    assert ["out", "out.Middle.mid", "out.Middle.mid.Inner.look"] == list(places)
+    assert places["out.Middle.mid.Inner.look"] is Inner.look
 
 
 def test_a_definition_is_readable() -> None:

@@ -25,16 +25,8 @@ from fsm_orch.kernel.tree import machine_at
 from fsm_orch.testing import Tape, TheoremChecker, tapes
 
 
-def places(compiled: CompiledMachine) -> list[str]:
-    """Return all states of a tree of machines, by where they are in it."""
-    found = list(compiled.states)
-    for state, parts in compiled.parts.items():
-        found += [f"{state}.{name}.{place}" for name, part in parts.items() for place in places(part.compiled)]
-    return found
-
-
 def drawn_shut(tape: Tape, compiled: CompiledMachine) -> tuple[str, ...]:
-    return tuple([place for place in places(compiled) if tape.chance(3)])
+    return tuple([place for place in compiled.definition.places if tape.chance(3)])
 
 
 def played(compiled: CompiledMachine, tape: Tape, most: int = 40) -> tuple[TheoremChecker, list[Input]] | None:

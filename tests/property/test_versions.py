@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 from functools import partial
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from support.lanes import in_both_lanes
 from support.nests import nest, world
 from support.random_machines import build
-from support.small_versions import built, changed, drawn
+from support.small_versions import EXITS, built, changed, drawn
 
 from fsm_orch import Context
 from fsm_orch.define.definition import Definition
@@ -25,7 +26,7 @@ from fsm_orch.kernel.begin import compiled_as, started
 from fsm_orch.kernel.due import due
 from fsm_orch.kernel.engine import CompiledMachine
 from fsm_orch.kernel.engine import judged as guard_answer
-from fsm_orch.kernel.inputs import Input, Replied, Started
+from fsm_orch.kernel.inputs import GatesSeen, Input, Replied, Started
 from fsm_orch.kernel.rebinding import rebound_all
 from fsm_orch.kernel.records import HandedOff
 from fsm_orch.kernel.renames import Renames
@@ -66,15 +67,28 @@ def happens(chance: Tape, checker: TheoremChecker, at: float) -> Input:
     return replace(event, handoff=handoff, changes={name: values[name] for name in values if name in written})
 
 
-def play(chance: Tape, checker: TheoremChecker, most: int) -> list[Input]:
-    """Play a run on, under a checker, and return what happened; what the kernel does not admit is left out."""
+def shut(chance: Tape, compiled: CompiledMachine) -> tuple[str, ...]:
+    """Return the places of some states, at any depth, which nobody may enter."""
+    return tuple([place for place in compiled.definition.places if chance.chance(2)])
+
+
+def play(chance: Tape, checker: TheoremChecker, most: int, *, gates: int = 8) -> list[Input]:
+    """Play a run on, under a checker, and return what happened; what the kernel does not admit is left out.
+
+    Args:
+        gates: one input in so many says which states are shut.
+    """
     journal = list[Input]()
     for _ in range(most):
         assert checker.now is not None
         if checker.now.status == "finished":
             break
         later = chance.pick([0.0, 0.0, 0.1, 0.5, 2.0]) if not checker.now.is_waiting else 0.0
-        event = happens(chance, checker, checker.now.at + later)
+        at = checker.now.at + later
+        if chance.chance(gates):
+            event: Input = GatesSeen(shut=shut(chance, checker.compiled), at=at)
+        else:
+            event = happens(chance, checker, at)
         try:
             checker.follow(event)
         except StepError:
@@ -83,14 +97,16 @@ def play(chance: Tape, checker: TheoremChecker, most: int) -> list[Input]:
     return journal
 
 
-def run(old: CompiledMachine, chance: Tape) -> list[Input]:
+def run(old: CompiledMachine, chance: Tape, *, gates: int = 8) -> list[Input]:
     """Return the journal of a random run."""
     context = {"count": chance.below(4), "a": bool(chance.below(2))}
     state = chance.pick(old.definition.starts)
     checker = TheoremChecker(old)
     first = started(old, context, run_id="r", state=state)
+    if chance.chance(gates):
+        first = replace(first, shut=shut(chance, old))
     checker.follow(first)
-    return [first, *play(chance, checker, 40)]
+    return [first, *play(chance, checker, 40, gates=gates)]
 
 
 def goes_on(new: Definition, journal: list[Input], chance: Tape) -> tuple[TheoremChecker, list[Input]]:
@@ -205,6 +221,32 @@ def test_of_a_small_machine_no_run_is_lost_after_any_input(examples: int) -> Non
             after, whole = goes_on(versions[1], journal[: chance.pick(do_continue)], chance)
             kept = {each.policy for each in explore(versions[1]).policies if each.verdict == "holds"}
             assert not kept & broken(after.compiled, whole)
+
+    holds()
+    assert seen[True], seen
+
+
+@in_both_lanes(few=60, many=600)
+def test_no_gate_loses_a_run_where_all_continue(examples: int) -> None:
+    """Where exits came, went or have another guard, and money is no matter, all that is shut strands nobody."""
+    seen = Counter[bool]()
+
+    @settings(max_examples=examples)
+    @given(st.integers(0, 2**32), tapes(min_size=200, max_size=600))
+    def holds(seed: int, chance: Tape) -> None:
+        tape = Tape(random.Random(seed).randbytes(1_000))
+        plan = dataclasses.replace(drawn(tape), tokens=10_000, promises=())
+        plan = dataclasses.replace(plan, ways=tuple(way for way in plan.ways if way.source or way.target < 3))
+        try:
+            old, new = (CompiledMachine(built(each).definition) for each in (plan, tape.pick(EXITS)(tape, plan)))
+        except DefinitionError:
+            reject()
+        do_all = judge_all(old, new, max_places=1_500).continues
+        seen[do_all and old.definition.digest != new.definition.digest] += 1
+        journal = run(old, chance, gates=3) if do_all else []
+        for cut in range(1, len(journal) + 1):
+            if fold(old, journal[:cut]).status != "finished":
+                assert "continues" == judge(old, new, journal[:cut]).verdict, cut
 
     holds()
     assert seen[True], seen

@@ -121,6 +121,8 @@ def _promised(tape: Tape, plan: Plan) -> Plan:
     return dataclasses.replace(plan, promises=(*plan.promises, _promise(tape, len(plan.places))))
 
 
+EXITS = [_more, _fewer, _guarded]
+"""The changes of what leads out of states."""
 CHANGES: list[Callable[[Tape, Plan], Plan]] = [
     _more,
     _more,

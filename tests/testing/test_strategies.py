@@ -15,6 +15,7 @@ from pydantic import AnyUrl, BaseModel, ConfigDict, Field, field_validator
 from support.desk import Support, Ticket
 
 from fsm_orch import Context, Final, LLMAgent, Machine, Reply, RunResult, State
+from fsm_orch.kernel.inputs import GatesSeen
 from fsm_orch.testing import assert_replays, contexts, ready, replies, runs
 from machines.shop import ShopFloor
 
@@ -95,6 +96,22 @@ def test_runs_go_far(machine: type[Machine[Any, Any]]) -> None:
 
     assert find(runs(machine), lambda result: result.landing is None, settings=patient).path
     assert find(runs(machine), lambda result: result.landing is not None, settings=patient).path
+
+
+@pytest.mark.parametrize("reason", ["shut", "denied"])
+def test_runs_meet_gates(reason: str) -> None:
+    """Some find a state shut, and some are turned away by a gate; the checker follows them all."""
+    result = find(
+        runs(ShopFloor),
+        lambda result: any(isinstance(event, GatesSeen) for event in result.journal) and _why(result) == reason,
+        settings=settings(max_examples=5_000, phases=[Phase.generate], database=None),
+    )
+
+    assert_replays(ShopFloor, result)
+
+
+def _why(result: RunResult[Any]) -> str | None:
+    return result.landing and result.landing.reason
 
 
 @given(st.data())

@@ -29,7 +29,8 @@ CODES = (
         code="FSM202",
         title="Dead end behind guards",
         problem="A state can be entered when all its exits are closed.",
-        why="A run that stands there can only be landed: the customer gets the default answer, and nobody declared it.",
+        why="A run that stands there can only be landed: the customer gets the default answer, and nobody declared it. "
+        "It is judged with all agents available; what one that is away closes, a check says under `if away`.",
         expected="states with a way out in every case, even if it leads to the fallback",
         fix="declare a last handoff without a guard",
         levels=("warning",),
@@ -87,7 +88,7 @@ CODES = (
         title="Handoff that no run takes",
         problem="Runs enter the state that a handoff leaves, and none of them takes it.",
         why="It looks like a way out, but no run takes it. What it was meant for does not happen.",
-        expected="handoffs that some run takes",
+        expected="handoffs that some run takes, with all agents available",
         fix="mend the guards or the limits, or remove it",
         levels=("warning",),
         found="check",
@@ -106,7 +107,8 @@ CODES = (
         title="Exit that exhaustion forces",
         problem="A model or a human is left one exit of several: visits, hops or money have closed the others.",
         why="A critic whose rounds are used up would be left with nothing but to approve. It is offered "
-        "`none_of_these` then, which takes the edge of a refusal, or lands the run.",
+        "`none_of_these` then, which takes the edge of a refusal, or lands the run. An agent that is away closes exits "
+        "too.",
         expected="models that can refuse what is left to them, and lead somewhere by it",
         fix="nothing, if landing is right; else declare on_refusal(...) of the state",
         levels=("note",),

@@ -12,6 +12,7 @@ _ALWAYS = (
     "guards are pure: what they answer depends on the context alone",
     "agents stop promptly when cancelled; sync functions cannot be cancelled, and return while visit and run have time",
     "observers answer promptly; waiting for a store is not counted",
+    "an agent that is not available only closes handoffs; what some run can do is said with all agents available",
     "the models and prices are those named here",
 )
 

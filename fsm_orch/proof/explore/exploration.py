@@ -74,10 +74,10 @@ class Exploration:
     measures: Measures
     """The most that a run can use of something; found when it is asked for, which may take longer than all the rest."""
     reached: Mapping[str, Trace]
-    """Every state and final state that some run enters, with a shortest path to it; if any path to it depends on no
-    opaque guard, the shortest of those."""
+    """Every state and final state that some run enters with all agents available, with a shortest path to it; if any
+    path to it depends on no opaque guard, the shortest of those."""
     taken: frozenset[str]
-    """The names of the handoffs that some run takes."""
+    """The names of the handoffs that some run takes with all agents available."""
     policies: tuple[PolicyVerdict, ...]
     """A verdict for each policy, in their order."""
     broken: tuple[BrokenTheorem, ...]

@@ -24,7 +24,7 @@ from ...limits import Limits
 from ..explore.automata import BROKEN
 from ..explore.play import Play, Position
 from .contexts import fits, lost_at_start
-from .doubts import doubts, parts_of
+from .doubts import doubts, landings, parts_of
 from .joint import Both, Joint
 from .kept import loosened, unpriced
 from .standing import why_not
@@ -85,8 +85,11 @@ class _Search:
         self._unpriced = unpriced(old.definition, new, limits, renames)
         self._doubt = fits(old.definition.context, new.context) or (None if is_inside else loosened(new, limits))
         newer = Play(new, new_limits, {}, (), against="lean")
-        may_run_out = self._play.may_run_out or newer.may_run_out
-        self._doubts = doubts(self._joint.old, self._joint.new, renames, self._joint.alias, may_run_out=may_run_out)
+        # a run of a thread may be moved less than its limit
+        may_run_out = self._play.may_run_out or newer.may_run_out or limits.has_thread
+        versions = self._joint.old, self._joint.new, renames
+        self._doubts = doubts(*versions, may_run_out=may_run_out)
+        self._landings = landings(*versions, self._joint.alias, is_inside=is_inside)
         if is_inside and new_limits.deadline_s != limits.deadline_s:
             self._doubt = f"it has {new_limits.deadline_s:g} s now, and had {limits.deadline_s:g}"
         self._inside = dict(self._judged_inside())
@@ -151,7 +154,7 @@ class _Search:
         is_over = position.now.status == "finished"
         if is_over and not self._is_inside:
             return None  # nobody is stranded there
-        doubt = (source.doubt if source else self._doubt) or self._doubted(source, is_open=is_open)
+        doubt = (source.doubt if source else self._doubt) or self._doubted(source, position, is_open=is_open)
         broken = None if doubt else self._broken(position)  # of a policy, on a way that nobody knows to be one
         why = (source.why if source else self._lost or self._unpriced) or each.why or broken
         verdict, told = self._verdict(position, written, why or each.held, doubt)
@@ -182,11 +185,13 @@ class _Search:
                 return has_broken(automaton.policy)
         return None
 
-    def _doubted(self, source: _Place | None, *, is_open: bool) -> str | None:
+    def _doubted(self, source: _Place | None, position: Position, *, is_open: bool) -> str | None:
         if is_open:
             return "a guard of the new version reads what is not known of it"
         if source is not None and source.position.now.state in self._doubts:
             return self._doubts[source.position.now.state]
+        if position.now.state in self._landings:
+            return self._landings[position.now.state]
         run = source and self._part_of(source.position.now)
         return run and f"it has run {run[1]!r} in {run[0]!r}, of which not every run continues"
 

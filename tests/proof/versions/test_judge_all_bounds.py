@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ConfigDict
 
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, State, Visit, guard
@@ -72,7 +73,7 @@ def larger_calls(*, is_new: bool) -> Any:
 
 
 def another_exit(*, is_new: bool) -> Any:
-    """Return a machine that comes by a state which leads to a model, and then to code too."""
+    """Return a machine that comes by a state which leads to a model, and to an end no more."""
     small: dict[str, Any] = {"max_input_tokens": 1_000, "calls": 1}
 
     class Spends(Machine[Facts]):
@@ -85,13 +86,29 @@ def another_exit(*, is_new: bool) -> Any:
         done, human = Final(), Final(fallback=True)
         on, again = one.to(mid, "on"), one.to(one, "again")
         dear = mid.to(two)
-        if is_new:
-            cheap = mid.to(three)
+        if not is_new:
+            early = mid.to(done)
         back, well = two.to(three, "back"), two.to(done, "well")
         end = three.to(done)
         limits = Limits(tokens=4_200)
 
     return Spends
+
+
+def moved_less(*, is_new: bool) -> Any:
+    """Return a machine whose limit covers all, and whose thread may have less left, and a state that is dearer now."""
+
+    class Talks(Machine[Facts]):
+        """Talk."""
+
+        one = State(work, initial=True)
+        two = State(LLMAgent("Two.", max_output_tokens=900 if is_new else 100, max_input_tokens=100, calls=1))
+        done, human = Final(), Final(fallback=True)
+        on, out = one.to(two), one.to(done)
+        end = two.to(done)
+        limits = Limits(thread_tokens=20_000)
+
+    return Talks
 
 
 def settings(*, is_new: bool) -> Any:
@@ -129,6 +146,7 @@ LOST: list[tuple[Callable[..., Any], dict[str, Any], list[Input]]] = [
     ),
     (another_exit, {}, [*_spent("again"), *_spent("again"), *_spent("on")]),
     (settings, {"text": "longer"}, []),
+    (moved_less, {}, [Replied(at=0.0)]),
 ]
 """Machines that change, and a run that the change loses."""
 
@@ -139,7 +157,8 @@ def test_what_makes_no_difference_to_one_version_may_to_the_other(
 ) -> None:
     """Not all runs are said to continue where one does not, be it because of what one version alone would leave out."""
     old, new = (CompiledMachine(make(is_new=is_new).definition) for is_new in (False, True))
-    journal = [started(old, context, run_id="r"), *happened]
+    moved = 500 if old.limits.has_thread else None
+    journal = [replace(started(old, context, run_id="r"), tokens=moved), *happened]
 
     assert any("continues" != judge(old, new, journal[:cut]).verdict for cut in range(1, len(journal) + 1))
     assert not judge_all(old, new).continues
