@@ -7,6 +7,7 @@ import json
 import math
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -303,3 +304,20 @@ async def test_a_door_adds_nothing_to_an_answer_that_has_begun() -> None:
     with pytest.raises(Overloaded):
         await door(request(), refuse_to_give, send)
     assert [begun] == sent
+
+
+async def test_a_door_stands_in_a_framework() -> None:
+    """As a middleware of Starlette it answers what a route of it was told, which would be 500 without it."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.routing import Route
+
+    async def begin(request: Request) -> None:
+        raise Overloaded("quota", 7)
+
+    app = Starlette(routes=[Route("/runs", begin, methods=["POST"])])
+    app.add_middleware(Door, admission=Admission(1), paths=["/runs"])
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://x") as client:
+        answer = await client.post("/runs", json={})
+
+    assert (429, "7", "quota") == (answer.status_code, answer.headers["retry-after"], answer.json()["reason"])
