@@ -34,7 +34,7 @@ class Clocked:
         self._redis = Redis.from_url(redis().url)
         self._key = key = uuid4().hex
         self.set(0.0)
-        self.shared = SharedGates(redis().url, namespace=uuid4().hex, lease_s=1e6)
+        self.shared = SharedGates(redis().url, namespace=uuid4().hex, lease_s=1e6, timeout_s=60.0)
         link, told = self.shared._link, self.shared._link._server.call
 
         async def call(script: str, *values: Any, **options: Any) -> Any:
