@@ -119,6 +119,9 @@ class Server:
                 for call in calls:
                     pipeline.eval(call.script, len(call.keys), *call.keys, *call.arguments)
                 answers = await pipeline.execute()
+        except asyncio.CancelledError:
+            self._drop(calls)
+            raise
         except Exception as error:  # of any kind: whatever is wrong with a server, no run may fail for it
             self._lose(error, calls)
             await self._hang_up()

@@ -37,7 +37,7 @@ def server(started: RedisServer) -> Iterator[RedisServer]:
 def gates(server: RedisServer, namespace: str = "", *, processes: int = 1) -> SharedGates:
     """Return gates that are not open, and soon notice all that happens."""
     return SharedGates(
-        server.url, namespace=namespace or uuid4().hex, processes=processes, lease_s=1.0, beat_s=0.05, timeout_s=0.2
+        server.url, namespace=namespace or uuid4().hex, processes=processes, lease_s=2.0, beat_s=0.05, timeout_s=0.5
     )
 
 
@@ -50,7 +50,7 @@ async def seen(what: Callable[[], bool]) -> None:
 
 @pytest.mark.slow
 async def test_no_run_fails_while_redis_is_killed_restarted_and_paused(server: RedisServer) -> None:
-    """Eight at once go on through all of it; none is landed, and none takes longer than two answers may."""
+    """Eight at once go on through all of it; none is landed, and none hangs."""
     with gates(server) as shared:
         runner = gated(shared)
         async with load(runner) as seen_of:
@@ -67,7 +67,7 @@ async def test_no_run_fails_while_redis_is_killed_restarted_and_paused(server: R
                 await asyncio.sleep(0.5)
 
     assert [] == seen_of.failed
-    assert max(took for _, took in seen_of.runs) < 2.0
+    assert max(took for _, took in seen_of.runs) < 5.0
 
 
 async def test_who_waits_in_line_goes_on_when_redis_goes_away(server: RedisServer) -> None:
@@ -153,6 +153,23 @@ async def test_a_place_that_was_given_back_meanwhile_is_free(server: RedisServer
         await seen(lambda: not shared._link.is_alone)
         assert (0, 0) == places._seen
         await (await places.take(1.0))()
+
+
+async def test_nothing_is_kept_of_those_who_came_and_went_meanwhile(server: RedisServer) -> None:
+    """Redis may be away for days, and is told of none of them when it is back, since it never knew them."""
+    with gates(server) as shared:
+        places = shared.places("agent", 1)
+        known = await places.take(5.0)
+        server.stop()
+        await seen(lambda: shared._link.is_alone)
+        await known()
+        for _ in range(100):
+            await (await places.take(1.0))()
+
+        assert (1, 0) == (len(places._gone), len(places._known))
+        server.start()
+        await seen(lambda: not shared._link.is_alone)
+        assert not places._gone
 
 
 async def test_a_breaker_goes_on_from_what_was_last_seen(server: RedisServer) -> None:

@@ -61,7 +61,7 @@ class SharedParts(Parts):
 @pytest.fixture(scope="module")
 def shared() -> Iterator[SharedGates]:
     """Gates over Redis."""
-    with SharedGates(redis().url, namespace=uuid4().hex) as shared:
+    with SharedGates(redis().url, namespace=uuid4().hex, lease_s=60.0, timeout_s=20.0) as shared:
         yield shared
 
 
@@ -110,15 +110,15 @@ async def test_a_pace_keeps_its_burst_and_then_its_steps(parts: Parts) -> None:
 
 
 async def test_a_pace_denies_at_once_what_cannot_be_in_time(parts: Parts) -> None:
-    """Of three with half a second each, at one a second, two are denied, and take no turn from who has more time."""
-    pace = parts.pace(1)
-    came = await asyncio.gather(*(pace.wait(0.5) for _ in range(3)), return_exceptions=True)
-    with pytest.raises(CallDenied, match=r"denied: pace: the next call is due in \d\.\d s, and 0\.5 s are left"):
-        await pace.wait(0.5)
+    """Of three with 0.2 s each, at two a second, two are denied, and take no turn from who has more time."""
+    pace = parts.pace(2)
+    came = await asyncio.gather(*(pace.wait(0.2) for _ in range(3)), return_exceptions=True)
+    with pytest.raises(CallDenied, match=r"denied: pace: the next call is due in 0\.\d s, and 0\.1 s are left"):
+        await pace.wait(0.1)
 
     assert 0.0 == came[0]
     assert [CallDenied] * 2 == [type(each) for each in came[1:]]
-    assert 0.0 < await pace.wait(2.0) <= 1.0
+    assert 0.0 < await pace.wait(2.0) <= 0.5
 
 
 async def test_a_turn_that_is_given_up_last_is_anothers(parts: Parts) -> None:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
@@ -78,7 +79,7 @@ class Link:
         """Whether each process acts for itself, since the server is away."""
         self.shared: list[Shared] = []
         self._me = uuid4().hex
-        self._numbers = 0
+        self._numbers = count(1)
         self._namespace, self._beat_s = namespace, beat_s
         self._server = Server(url, timeout_s=timeout_s, on_lost=self._lost)
         self._aside: Aside | None = None
@@ -98,8 +99,7 @@ class Link:
 
     def number(self) -> str:
         """Return what nothing else is called by, in any process."""
-        self._numbers += 1
-        return f"{self._me}:{self._numbers}"
+        return f"{self._me}:{next(self._numbers)}"
 
     async def call(self, script: str, keys: Sequence[str], *arguments: str | int | float) -> Any:
         """Run a script, and return what it answers. Raises Away: if the server does not, or is not to be asked."""

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from itertools import islice
 from math import ceil
-from typing import Any
 
 from ...errors import CallDenied
 from ..gate import Bulkhead
@@ -82,6 +81,8 @@ class SharedPlaces:
         """Who is at work here."""
         self._line = dict[str, asyncio.Future[None]]()
         """Who waits here, in order, and what wakes it."""
+        self._known = set[str]()
+        """Who the server may know of: not those who came and went while it was away, be that for days."""
         self._gone = set[str]()
         """Who is to be forgotten by the server, which does not know it yet."""
         self._looking: asyncio.Task[None] | None = None
@@ -119,10 +120,10 @@ class SharedPlaces:
 
     def close(self) -> None:
         """Deny a place to all who wait."""
-        for wake in self._line.values():
+        for who, wake in self._line.items():
+            self._drop(who)
             if not wake.done():
                 wake.set_exception(CallDenied("full: the gates that processes share were closed while it waited"))
-        self._gone.update(self._line)
         self._line.clear()
 
     @property
@@ -143,7 +144,7 @@ class SharedPlaces:
         except Away:
             stands = self._alone()
             if stands == _NOWHERE:
-                self._gone.add(who)  # it may have been heard all the same
+                self._drop(who)  # it may have been heard all the same
         if who not in self._coming:
             return  # it was called away meanwhile
         self._coming.discard(who)
@@ -174,32 +175,35 @@ class SharedPlaces:
         self._held.discard(who)
         if (wake := self._line.pop(who, None)) is not None:
             wake.cancel()
-        self._gone.add(who)
+        self._drop(who)
         try:
             await self._say(self._line)
         except Away:
             self.act_alone()
 
+    def _drop(self, who: str) -> None:
+        if who in self._known:
+            self._known.discard(who)
+            self._gone.add(who)
+
     async def _say(
         self, waits: Iterable[str], *, held: Iterable[str] = (), comes: str | None = None, call: Call | None = None
     ) -> int:
         """Report those here to the server, and see who was handed a place. Return where a newcomer stands."""
-        gone, waiting = tuple(self._gone), tuple(waits)
+        if call is None and self._is_alone:
+            raise Away
+        gone, waiting, newcomers = tuple(self._gone), tuple(waits), () if comes is None else (comes,)
         spoken = [*("-" + who for who in gone), *("+" + who for who in held), *("~" + who for who in waiting)]
-        spoken += [] if comes is None else ["?" + comes]
+        spoken += ["?" + who for who in newcomers]
+        self._known.update(held, waiting, newcomers)
         numbers = (self._link.lease_us, self._at_once, self._queue)
-        holding, standing, *places = await (call or self._call)(_SAY, self._keys, *numbers, *spoken)
+        holding, standing, *places = await (call or self._link.call)(_SAY, self._keys, *numbers, *spoken)
         self._gone.difference_update(gone)
         self._seen = (holding, standing)
         for who, stands in zip(waiting, places, strict=False):
             if stands == _HOLDS:
                 self._hand(who)
-        return int(places[-1]) if comes is not None else _NOWHERE
-
-    async def _call(self, *values: Any) -> Any:
-        if self._is_alone:
-            raise Away
-        return await self._link.call(*values)
+        return int(places[-1]) if newcomers else _NOWHERE
 
     def _hand(self, who: str) -> None:
         """Hand a place to somebody who still waits."""
