@@ -220,7 +220,7 @@ class Stay:
     async def _left(self, run: Run) -> None:
         """Settle a run that has ended or waits; of one that goes on elsewhere what is held stays."""
         if run.is_stored and (_has_nothing_to_do(run) or run.stopped_by is not None):
-            run.on_late = partial(self._charge, run)
+            run.on_late = partial(self._charge, run) if self._accounts else None
             await self._settle(run.now.ledger.settled)
         elif run.storage is not None and not run.storage.kept:
             await self._give_all_back()

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import pytest
+from support.asking import DONE, Claim, Refunds
 
 from fsm_orch import (
     Context,
@@ -24,7 +25,8 @@ from fsm_orch import (
     Visit,
 )
 from fsm_orch.amounts import Amount
-from fsm_orch.errors import AnswerError, Drained, Overloaded, StartError, StoreError
+from fsm_orch.durable.base import Runners
+from fsm_orch.errors import AnswerError, Drained, Overloaded, StartError, StoreError, Withheld
 from fsm_orch.resilience import Account, Admission, Applicant, MemoryHoldings, Quota
 
 pytestmark = pytest.mark.looptime
@@ -481,3 +483,47 @@ def test_what_admits_nobody_is_refused_where_it_is_given(machine: Any, options: 
     """The error says what to do."""
     with pytest.raises(error, match=said):
         Runner(machine, model=clerk(), **options)
+
+
+async def test_what_came_for_a_run_is_stored_before_it_is_refused() -> None:
+    """An answer was in its inbox; code that has not begun is not taken for begun by whoever goes on."""
+    DONE.clear()
+    store, admission = MemoryStore(), Admission(1, queue=0)
+    runner = Runner(Refunds, store=store, admission=admission)
+    waits = await runner.run(Claim(query="x"), run_id="one")
+    await store.post("one", waits.waiting[0].key, "mail-1", {"handoff": "yes", "note": "n"})
+    async with admission.place():
+        with pytest.raises(Overloaded) as refused:
+            await runner.resume("one")
+    (row,), kept = await store.list(), await store.load("one")
+    ended = await runner.resume("one")
+
+    assert ("one", None, False) == (refused.value.run_id, row.owner, row.is_driven)
+    assert "answered" == kept[-1].kind
+    assert (Refunds.paid, 1) == (ended.state, len(DONE))
+
+
+async def test_a_fork_that_comes_to_an_effect_holds_nothing() -> None:
+    """It waits for whoever says that it may begin."""
+    store, account = MemoryStore(), Account("quota", "acme", 3600.0, 100_000)
+    runner = Runner(Refunds, store=store, quotas=quota(100_000))
+    await runner.run(Claim(query="x"), run_id="one", tenant="acme")
+    await runner.resume("one", {"handoff": "no", "note": "n"})
+    await runner.fork("one", at=2, new_id="fork")
+    with pytest.raises(Withheld):
+        await runner.resume("fork", {"handoff": "yes", "note": "m"})
+
+    assert Amount() == store.holdings.taken(account)
+
+
+async def test_an_engine_leaves_what_is_not_admitted_in_its_queue() -> None:
+    """A delivery comes to nothing, and a later one drives the run."""
+    store, admission = MemoryStore(wall_clock=asyncio.get_running_loop().time), Admission(1, queue=0)
+    runner = Runner(Asks, model=clerk(), store=store, admission=admission)
+    await runner.enqueue(Query(), run_id="one")
+    engine = Runners(runner)
+    async with admission.place():
+        refused, owed = await engine.deliver("one"), await engine.owed(9)
+
+    assert ("not admitted", ["one"]) == (refused, [row.run_id for row in owed])
+    assert "finished" == await engine.deliver("one")
