@@ -343,6 +343,22 @@ async def test_retries_under_one_id_weigh_once() -> None:
     assert (MOST, ended.charged_tokens) == (held, store.holdings.taken(HOUR).tokens)
 
 
+async def test_a_retry_that_is_refused_takes_nothing_from_the_run_of_its_id() -> None:
+    """It leaves the line while the first is driven, or waits for a human."""
+    store, admission = MemoryStore(), Admission(2, wait_s=2)
+    runner = Runner(Desk, model=clerk(9), store=store, admission=admission, quotas=quota())
+    running, seen = asyncio.ensure_future(runner.run(Query(), run_id="one", tenant="acme")), list[int]()
+    async with admission.place():
+        for _ in range(2):
+            await asyncio.sleep(1)
+            with pytest.raises((Overloaded, StoreError)):
+                await runner.run(Query(), run_id="one", tenant="acme")
+            seen.append(store.holdings.taken(HOUR).tokens)
+            waits = await running
+
+    assert [2 * MOST, waits.charged_tokens] == seen
+
+
 async def test_without_a_store_runs_of_one_id_are_several() -> None:
     """Each is counted."""
     holdings = MemoryHoldings()
