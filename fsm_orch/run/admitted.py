@@ -107,7 +107,7 @@ class Stay:
 
     @asynccontextmanager
     async def _leaving(self, settle: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """Give all back when the block is left, unless that was done inside."""
+        """Free all when the block is left, unless that was done inside."""
         try:
             yield
         except GeneratorExit:  # this coroutine is being closed, and may not wait any more
@@ -193,7 +193,7 @@ class Stay:
             await self._taken.give_back()
 
     async def _undo(self) -> None:
-        """Give all back that a run has which was not driven."""
+        """Free all that a run has which was not driven."""
         if not self._is_driven:
             await self._taken.give_back()
 

@@ -92,7 +92,7 @@ class Taken:
         await self.settle(NOTHING)
 
     async def settle(self, settled: Amount) -> None:
-        """Give back what is held and was not charged, whatever cancels. Holdings that fail are logged.
+        """Free what is held and was not charged, whatever cancels. Holdings that fail are logged.
 
         Raises asyncio.CancelledError: if the caller cancelled meanwhile.
         """
