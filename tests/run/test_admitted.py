@@ -519,17 +519,50 @@ async def test_what_came_for_a_run_is_stored_before_it_is_refused() -> None:
     assert (Refunds.paid, 1) == (ended.state, len(DONE))
 
 
+async def test_who_leaves_the_line_leaves_what_came_stored_too() -> None:
+    """Its caller cancels: whoever goes on takes nothing for begun."""
+    DONE.clear()
+    admission = Admission(1, wait_s=60)
+    runner = Runner(Refunds, store=(store := MemoryStore()), admission=admission)
+    waits = await runner.run(Claim(query="x"), run_id="one")
+    await store.post("one", waits.waiting[0].key, "mail-1", {"handoff": "yes", "note": "n"})
+    async with admission.place():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(runner.resume("one"), 5)
+
+    assert ["answered"] == [event.kind for event in (await store.load("one"))[-1:]]
+    assert (await runner.resume("one")).state is Refunds.paid
+
+
+def pays(visit: Visit[Query]) -> None:
+    """Pay."""
+
+
+class Pays(Machine[Query]):
+    """Once a human has said so it is paid, and a clerk writes."""
+
+    approve = State(HumanAgent("Pay?", reads=Query.text), initial=True)
+    pay = State(pays)
+    write = State(LLMAgent("Send.", reads=Query.text, writes=Query.answer, calls=1))
+    paid, human = Final(), Final(fallback=True)
+    yes, no = approve.to(pay, "pay"), approve.to(human, "decline")
+    on, done = pay.to(write), write.to(paid)
+
+
 async def test_a_fork_that_comes_to_an_effect_holds_nothing() -> None:
-    """It waits for whoever says that it may begin."""
-    store, account = MemoryStore(), Account("quota", "acme", 3600.0, 100_000)
-    runner = Runner(Refunds, store=store, quotas=quota(100_000))
-    await runner.run(Claim(query="x"), run_id="one", tenant="acme")
-    await runner.resume("one", {"handoff": "no", "note": "n"})
+    """It waits for whoever says that it may begin, and holds what it may still cost once somebody has."""
+    store = MemoryStore()
+    runner = Runner(Pays, model=clerk(), store=store, quotas=quota())
+    await runner.run(Query(), run_id="one", tenant="acme")
+    await runner.resume("one", Pays.no)
     await runner.fork("one", at=2, new_id="fork")
     with pytest.raises(Withheld):
-        await runner.resume("fork", {"handoff": "yes", "note": "m"})
+        await runner.resume("fork", Pays.yes)
+    withheld = store.holdings.taken(HOUR)
+    ended = await runner.resume("fork", effects=True)
 
-    assert Amount() == store.holdings.taken(account)
+    assert (Amount(), Pays.paid) == (withheld, ended.state)
+    assert 0 < ended.charged_tokens == store.holdings.taken(HOUR).tokens
 
 
 async def test_an_engine_leaves_what_is_not_admitted_in_its_queue() -> None:
