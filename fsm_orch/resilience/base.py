@@ -113,7 +113,7 @@ class Holdings(Protocol):
         ...
 
     async def settle(self, run_id: str, accounts: Sequence[Account], *, settled: Amount) -> None:
-        """Give back what is held for a run, and keep what it was charged since that was held.
+        """Free what is held for a run, and keep what it was charged since that was held.
 
         What it was charged after it was settled comes on top when it is settled again. Nothing happens in an account
         that has nothing of it, or whose window is over.

@@ -107,7 +107,7 @@ def hold(
 def settle(
     books: Mapping[str, Book], run_id: str, accounts: Sequence[Account], *, settled: Amount, now_s: float
 ) -> None:
-    """Give back what is held for a run, as `Holdings.settle` does.
+    """Free what is held for a run, as `Holdings.settle` does.
 
     Args:
         books: of the accounts, by name; one that is not there keeps nothing.
@@ -156,7 +156,7 @@ class MemoryHoldings:
             hold(self._books, run_id, accounts, settled=settled, may_cost=may_cost, now_s=now_s)
 
     async def settle(self, run_id: str, accounts: Sequence[Account], *, settled: Amount) -> None:
-        """Give back what is held for a run, as `Holdings.settle` does."""
+        """Free what is held for a run, as `Holdings.settle` does."""
         with self._lock:
             settle(self._books, run_id, accounts, settled=settled, now_s=self._clock())
 

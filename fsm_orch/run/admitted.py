@@ -12,20 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..amounts import NOTHING, Allowance, Amount
-from ..errors import Overloaded, StartError, is_failure
+from ..errors import Overloaded, StartError
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
-from ..observe.telling import report
 from ..resilience.admission import Admission
-from ..resilience.base import Account, Holdings
-from ..resilience.quota import Applicant, Quota
+from ..resilience.base import Holdings
+from ..resilience.quota import Quota
 from ..store.base import Store
-from .aside import aside
-from .ids import random_id
-from .loading import listed
-from .outlast import outlasted
-from .raised import Raised, told, tried
+from .taken import Taken, costs_of_start, still_costs
 from .writer import Run
 
 
@@ -78,13 +73,9 @@ class Stay:
 
     def __init__(self, entrance: Entrance, compiled: CompiledMachine, first: Started) -> None:
         self._entrance, self._compiled, self._first = entrance, compiled, first
-        # without a store nothing keeps two runs from having one id
-        self._id = first.run_id if entrance.store is not None else f"{first.run_id}:{random_id()}"
-        self._accounts: tuple[Account, ...] | None = None
+        self._taken = Taken(entrance.quotas, entrance.holdings, entrance.models, entrance.store, compiled, first)
         self._place: AbstractAsyncContextManager[float] | None = None
         self._is_in = self._is_driven = False
-        self._late = NOTHING
-        """What it was charged after its end."""
 
     @asynccontextmanager
     async def beginning(self) -> AsyncIterator[Stay]:
@@ -94,7 +85,9 @@ class Stay:
         Raises StartError: if it cannot be told which quotas it takes from, or what it may cost.
         Raises what the holdings raise.
         """
-        await self._enter(NOTHING, _begins_with(self._compiled, self._first))
+        if self._is_asked:
+            most = costs_of_start(self._compiled, self._first)
+            await self._enter(NOTHING, most, undo=self._taken.give_back)
         async with self._leaving(self._undo):
             yield self
 
@@ -114,7 +107,7 @@ class Stay:
 
     @asynccontextmanager
     async def _leaving(self, settle: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """Give all back when the block is left, unless that was done inside."""
+        """Free all when the block is left, unless that was done inside."""
         try:
             yield
         except GeneratorExit:  # this coroutine is being closed, and may not wait any more
@@ -136,7 +129,9 @@ class Stay:
         # stored first: whoever is refused has been told that it is, and what is let go of is not taken for begun
         await run.flush()
         run.time.hold()
-        entering = asyncio.ensure_future(self._enter(run.now.ledger.settled, _may_cost(run.now)))
+        settled = run.now.ledger.settled
+        undo = partial(self._taken.settle, settled)
+        entering = asyncio.ensure_future(self._enter(settled, still_costs(run.now), undo=undo))
         in_line = _InLine(run, entering)
         run.at_work.add(in_line)
         try:
@@ -157,59 +152,30 @@ class Stay:
         """Whether anything stands before runs."""
         return self._entrance.admission is not None or bool(self._entrance.quotas)
 
-    async def _enter(self, settled: Amount, may_cost: Allowance) -> None:
+    async def _enter(self, settled: Amount, may_cost: Allowance, *, undo: Callable[[], Awaitable[None]]) -> None:
+        """Hold what a run may cost, and wait for its place.
+
+        Args:
+            undo: gives back what is held, if it gets none.
+        """
         admission = self._entrance.admission
         weight = 1 if admission is None else admission.weight_of(may_cost.tokens)
         # asked before anything is held: under load most are refused, which must cost nothing
         if admission is not None and (refused := admission.refusal(weight)):
             raise refused
-        await self._hold(settled, may_cost)
-        if admission is not None:
-            place = admission.place(weight)
-            try:
-                await place.__aenter__()
-            except GeneratorExit:
-                raise
-            except BaseException:
-                await self._settle(settled)
-                raise
-            self._place = place
-        self._is_in = True
-
-    async def _hold(self, settled: Amount, may_cost: Allowance) -> None:
-        if not (accounts := self._taken_from()):
-            return
-        if may_cost.cost is None and (dear := [each.quota for each in accounts if each.most_cost is not None]):
-            raise StartError(
-                f"the quota {dear[0]!r} holds the dollars that a run may cost, and run {self._first.run_id!r} has no "
-                "limit of them: give its machine Limits(cost_usd=...)"
-            )
-        asked = Amount(may_cost.tokens, may_cost.cost or 0)
         try:
-            await self._entrance.holdings.hold(self._id, accounts, settled=settled, may_cost=asked)
-        except asyncio.CancelledError:  # it may be held all the same
-            await self._settle(settled)
+            await self._taken.hold(settled, may_cost)
+            if admission is not None:
+                place = admission.place(weight)
+                await place.__aenter__()
+                self._place = place
+        except (GeneratorExit, StartError):
             raise
         except BaseException as error:
-            raise told(self._first.run_id, error) from None
-
-    def _taken_from(self) -> tuple[Account, ...]:
-        """Return the accounts that the run takes from.
-
-        Raises StartError: if one cannot be told.
-        """
-        if self._accounts is None:
-            first, entrance = self._first, self._entrance
-            run = Applicant(
-                run_id=first.run_id,
-                tenant=first.tenant,
-                thread_id=first.thread_id,
-                machine=self._compiled.definition.name,
-                models=entrance.models,
-            )
-            found = [quota.account_of(run) for quota in entrance.quotas]
-            self._accounts = tuple(account for account in found if account is not None)
-        return self._accounts
+            if not isinstance(error, Overloaded) or error.reason != "quota":  # else nothing is held
+                await undo()
+            raise
+        self._is_in = True
 
     async def _give_place_back(self) -> None:
         self._is_in = False
@@ -220,83 +186,16 @@ class Stay:
     async def _left(self, run: Run) -> None:
         """Settle a run that has ended or waits; of one that goes on elsewhere what is held stays."""
         if run.is_stored and (_has_nothing_to_do(run) or run.stopped_by is not None):
-            run.on_late = partial(self._charge, run)
-            await self._settle(run.now.ledger.settled)
+            settled = run.now.ledger.settled
+            run.on_late = partial(self._taken.charge_late, settled)
+            await self._taken.settle(settled)
         elif run.storage is not None and not run.storage.kept:
-            await self._give_all_back()
+            await self._taken.give_back()
 
     async def _undo(self) -> None:
-        """Give all back that a run has which was not driven."""
+        """Free all that a run has which was not driven."""
         if not self._is_driven:
-            await self._give_all_back()
-
-    async def _give_all_back(self) -> None:
-        """Settle a run of which nothing was stored, unless another of its id is under way, which goes on with that."""
-        store = self._entrance.store
-        if store is not None:
-            row = await tried(partial(listed, store, self._first.run_id))
-            if not isinstance(row, Raised) and row is not None and row.head.status != "finished":
-                return
-        await self._settle(NOTHING)
-
-    async def _settle(self, settled: Amount) -> None:
-        """Give back what is held and was not charged, whatever cancels. Holdings that fail are logged.
-
-        Raises asyncio.CancelledError: if the caller cancelled meanwhile.
-        """
-        if not self._entrance.quotas:
-            return
-        settling = partial(self._settling, settled)
-        came, cancelled = await tried(settling), None
-        if isinstance(came, Raised) and isinstance(came.error, asyncio.CancelledError):
-            cancelled = came.error
-            came, later = await outlasted(settling)  # again: to settle twice is to settle once
-            cancelled = later or cancelled
-        if isinstance(came, Raised):
-            if not is_failure(came.error):
-                raise came.error
-            report(
-                "what is held of its quotas for run %s could not be settled, and stays until their windows end: %s",
-                *(self._first.run_id, type(came.error).__name__),
-            )
-        if cancelled is not None:
-            raise cancelled
-
-    async def _settling(self, settled: Amount) -> None:
-        await self._entrance.holdings.settle(self._id, self._taken_from(), settled=settled)
-
-    def _charge(self, run: Run, late: Amount) -> None:
-        """Charge what a call turned out to have used after the end of the run."""
-        self._late += late
-        settling = partial(self._settling, run.now.ledger.settled + self._late)
-        aside(settling, f"the quotas of run {self._first.run_id} could not be charged")
-
-
-def costs_at_most(compiled: CompiledMachine, start: str) -> Allowance:
-    """Return what a run that begins in a state may cost: its limits, or less where its bounds prove that."""
-    return Allowance(
-        min(compiled.limits.tokens, compiled.potential.ahead(start, 0, {start: 1})), compiled.limits.cost_micros
-    )
-
-
-def _begins_with(compiled: CompiledMachine, first: Started) -> Allowance:
-    """Return what a run that begins may cost, which is no more than its thread may."""
-    most, limits = costs_at_most(compiled, first.state or compiled.definition.initial.name), compiled.limits
-    if first.thread_id is None:
-        return most
-    return Allowance(
-        min(most.tokens, most.tokens if limits.thread_tokens is None else limits.thread_tokens),
-        min((cost for cost in (most.cost, limits.thread_cost_micros) if cost is not None), default=None),
-    )
-
-
-def _may_cost(now: Configuration) -> Allowance:
-    """Return what a run that goes on may still cost."""
-    ledger = now.ledger
-    # its bounds may leave less than its ledger; what is reserved may be charged in any case
-    tokens = max(ledger.reserved.tokens, min(ledger.limit.tokens, now.ceiling) - ledger.settled.tokens)
-    cost = ledger.limit.cost
-    return Allowance(tokens, None if cost is None else max(0, cost - ledger.settled.cost))
+            await self._taken.give_back()
 
 
 def _has_nothing_to_do(run: Run) -> bool:

@@ -130,13 +130,12 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[
         self.compiled = start.compiled(
             self.definition, given.checked_limits(limits) or self.definition.limits, models, certificate
         )
-        kept_in = given.checked_store(store)
         self._driver = Driver(
             compiled=self.compiled,
             cast=acting,
             observers=given.checked_observers(observers),
             on_prompt=given.checked_on_prompt(on_prompt),
-            store=kept_in,
+            store=(kept_in := given.checked_store(store)),
             retry=given.checked_retry(retry),
             clock=clock,
             wall_clock=wall_clock,

@@ -248,11 +248,12 @@ class Run:
             return
         record = overspent(self.compiled, self.now, event)
         tell(self._observers, (record,))
-        account = None if self.storage is None else self.storage.account
+        thread = None if self.storage is None else self.storage.account
+        charged = [each for each in (thread, self.on_late and "its quotas") if each]
         report(
             "run %s had ended when call %d of %r turned out to have used %d tokens and %d micro-dollars "
             "more than it had reserved: they are charged to %s",
-            *(self.now.run_id, event.call, event.source, event.tokens, event.cost, account or "nobody"),
+            *(self.now.run_id, event.call, event.source, event.tokens, event.cost, " and ".join(charged) or "nobody"),
         )
         late = Amount(event.tokens, event.cost)
         if self.storage is not None:

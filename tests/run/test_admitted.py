@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import pytest
+from support.asking import DONE, Claim, Refunds
 
 from fsm_orch import (
     Context,
@@ -24,7 +25,8 @@ from fsm_orch import (
     Visit,
 )
 from fsm_orch.amounts import Amount
-from fsm_orch.errors import AnswerError, Drained, Overloaded, StartError, StoreError
+from fsm_orch.durable.base import Runners
+from fsm_orch.errors import AnswerError, Drained, Overloaded, StartError, StoreError, Withheld
 from fsm_orch.resilience import Account, Admission, Applicant, MemoryHoldings, Quota
 
 pytestmark = pytest.mark.looptime
@@ -341,6 +343,22 @@ async def test_retries_under_one_id_weigh_once() -> None:
     assert (MOST, ended.charged_tokens) == (held, store.holdings.taken(HOUR).tokens)
 
 
+async def test_a_retry_that_is_refused_takes_nothing_from_the_run_of_its_id() -> None:
+    """It leaves the line while the first is driven, or waits for a human."""
+    store, admission = MemoryStore(), Admission(2, wait_s=2)
+    runner = Runner(Desk, model=clerk(9), store=store, admission=admission, quotas=quota())
+    running, seen = asyncio.ensure_future(runner.run(Query(), run_id="one", tenant="acme")), list[int]()
+    async with admission.place():
+        for _ in range(2):
+            await asyncio.sleep(1)
+            with pytest.raises((Overloaded, StoreError)):
+                await runner.run(Query(), run_id="one", tenant="acme")
+            seen.append(store.holdings.taken(HOUR).tokens)
+            waits = await running
+
+    assert [2 * MOST, waits.charged_tokens] == seen
+
+
 async def test_without_a_store_runs_of_one_id_are_several() -> None:
     """Each is counted."""
     holdings = MemoryHoldings()
@@ -481,3 +499,80 @@ def test_what_admits_nobody_is_refused_where_it_is_given(machine: Any, options: 
     """The error says what to do."""
     with pytest.raises(error, match=said):
         Runner(machine, model=clerk(), **options)
+
+
+async def test_what_came_for_a_run_is_stored_before_it_is_refused() -> None:
+    """An answer was in its inbox; code that has not begun is not taken for begun by whoever goes on."""
+    DONE.clear()
+    store, admission = MemoryStore(), Admission(1, queue=0)
+    runner = Runner(Refunds, store=store, admission=admission)
+    waits = await runner.run(Claim(query="x"), run_id="one")
+    await store.post("one", waits.waiting[0].key, "mail-1", {"handoff": "yes", "note": "n"})
+    async with admission.place():
+        with pytest.raises(Overloaded) as refused:
+            await runner.resume("one")
+    (row,), kept = await store.list(), await store.load("one")
+    ended = await runner.resume("one")
+
+    assert ("one", None, False) == (refused.value.run_id, row.owner, row.is_driven)
+    assert "answered" == kept[-1].kind
+    assert (Refunds.paid, 1) == (ended.state, len(DONE))
+
+
+async def test_who_leaves_the_line_leaves_what_came_stored_too() -> None:
+    """Its caller cancels: whoever goes on takes nothing for begun."""
+    DONE.clear()
+    admission = Admission(1, wait_s=60)
+    runner = Runner(Refunds, store=(store := MemoryStore()), admission=admission)
+    waits = await runner.run(Claim(query="x"), run_id="one")
+    await store.post("one", waits.waiting[0].key, "mail-1", {"handoff": "yes", "note": "n"})
+    async with admission.place():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(runner.resume("one"), 5)
+
+    assert ["answered"] == [event.kind for event in (await store.load("one"))[-1:]]
+    assert (await runner.resume("one")).state is Refunds.paid
+
+
+def pays(visit: Visit[Query]) -> None:
+    """Pay."""
+
+
+class Pays(Machine[Query]):
+    """Once a human has said so it is paid, and a clerk writes."""
+
+    approve = State(HumanAgent("Pay?", reads=Query.text), initial=True)
+    pay = State(pays)
+    write = State(LLMAgent("Send.", reads=Query.text, writes=Query.answer, calls=1))
+    paid, human = Final(), Final(fallback=True)
+    yes, no = approve.to(pay, "pay"), approve.to(human, "decline")
+    on, done = pay.to(write), write.to(paid)
+
+
+async def test_a_fork_that_comes_to_an_effect_holds_nothing() -> None:
+    """It waits for whoever says that it may begin, and holds what it may still cost once somebody has."""
+    store = MemoryStore()
+    runner = Runner(Pays, model=clerk(), store=store, quotas=quota())
+    await runner.run(Query(), run_id="one", tenant="acme")
+    await runner.resume("one", Pays.no)
+    await runner.fork("one", at=2, new_id="fork")
+    with pytest.raises(Withheld):
+        await runner.resume("fork", Pays.yes)
+    withheld = store.holdings.taken(HOUR)
+    ended = await runner.resume("fork", effects=True)
+
+    assert (Amount(), Pays.paid) == (withheld, ended.state)
+    assert 0 < ended.charged_tokens == store.holdings.taken(HOUR).tokens
+
+
+async def test_an_engine_leaves_what_is_not_admitted_in_its_queue() -> None:
+    """A delivery comes to nothing, and a later one drives the run."""
+    store, admission = MemoryStore(wall_clock=asyncio.get_running_loop().time), Admission(1, queue=0)
+    runner = Runner(Asks, model=clerk(), store=store, admission=admission)
+    await runner.enqueue(Query(), run_id="one")
+    engine = Runners(runner)
+    async with admission.place():
+        refused, owed = await engine.deliver("one"), await engine.owed(9)
+
+    assert ("not admitted", ["one"]) == (refused, [row.run_id for row in owed])
+    assert "finished" == await engine.deliver("one")

@@ -32,6 +32,7 @@ from fsm_orch.kernel import records
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.limits import CallLimits
 from fsm_orch.models import Request
+from fsm_orch.resilience import Account, MemoryHoldings, Quota
 from fsm_orch.run.desk import AttemptDesk
 from fsm_orch.testing import TheoremChecker, virtual_time
 
@@ -255,3 +256,17 @@ def test_no_bill_is_dropped(calls: list[tuple[float, int | None]], visits: list[
     assert sum(tokens or 0 for tokens in model.billed) <= result.charged_tokens + after
     has_overrun = any(isinstance(r, records.Overspent) or getattr(r, "overrun", 0) for r in result.records)
     assert has_overrun == (result.landing is not None and result.landing.reason == "overrun")
+
+
+@pytest.mark.looptime
+async def test_a_bill_that_comes_after_the_end_is_charged_to_the_quota() -> None:
+    """Two calls were charged in full when the run ended; what each has used beyond that is charged when it comes."""
+    holdings, options = MemoryHoldings(), {"quotas": Quota(tokens=4_000, key=lambda run: "acme")}
+    account, seen = Account("quota", "acme", 3600.0), list[int]()
+    ended = await run(Bills((5.0, 1_000), (6.0, 500)), Leaves((2, 0.5, False)), holdings=holdings, **options)
+    for until in (1.0, 5.5, 6.5):
+        await asyncio.sleep(until - asyncio.get_running_loop().time())
+        seen.append(holdings.taken(account).tokens)
+
+    assert 2 * CAP == ended.charged_tokens
+    assert [2 * CAP, 1_000 + CAP, 1_500] == seen

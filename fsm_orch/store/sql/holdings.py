@@ -48,7 +48,7 @@ class SqlHoldings:
         await self._ask(run_id, accounts, settled, may_cost)
 
     async def settle(self, run_id: str, accounts: Sequence[Account], *, settled: Amount) -> None:
-        """Give back what is held for a run, as `Holdings.settle` does.
+        """Free what is held for a run, as `Holdings.settle` does.
 
         Raises StoreError: if the database cannot do it, or hold a name.
         """

@@ -323,9 +323,9 @@ class SqlStore:
             forgotten, place = await self._do(forget)
             count += forgotten
             await asyncio.sleep(_PAUSE_S if place else 0)
-        forget, has_more = partial(self._prunes.forget_windows, over=min(ended_before, self._wall_clock())), True
+        over, has_more = min(ended_before, self._wall_clock()), True
         while has_more:
-            has_more = await self._do(forget)
+            has_more = await self._do(partial(self._prunes.forget_windows, over=over))
             await asyncio.sleep(_PAUSE_S if has_more else 0)
         return count
 

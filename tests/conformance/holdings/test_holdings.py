@@ -230,6 +230,17 @@ async def test_processes_that_hold_at_once_never_pass_the_quota(opening: Opening
         assert (10, 50) == (sum(came), await left(two, HOUR))
 
 
+@KINDS
+async def test_what_is_asked_for_at_once_is_done_in_order(opening: Opening) -> None:
+    """A run is held, settled and held again in one breath."""
+    async with opened(opening) as process:
+        holdings = process()
+        doing = [holds(holdings, "one", 70), settles(holdings, "one", 30), holds(holdings, "one", 40, settled=30)]
+        await asyncio.gather(*doing, settles(holdings, "one", 45))
+
+        assert 55 == await left(holdings, HOUR)
+
+
 @dataclass
 class Books:
     """What an account must say: by run, what was charged in this window, in all, and what is held."""

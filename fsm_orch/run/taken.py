@@ -1,0 +1,155 @@
+"""What a run takes of its quotas: what it may still cost is held, and settled once it is known what it was charged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from ..amounts import NOTHING, Allowance, Amount
+from ..errors import StartError, is_failure
+from ..kernel.configuration import Configuration
+from ..kernel.engine import CompiledMachine
+from ..kernel.inputs import Started
+from ..observe.telling import report
+from ..resilience.base import Account, Holdings
+from ..resilience.quota import Applicant, Quota
+from ..store.base import Store
+from .aside import aside
+from .ids import random_id
+from .loading import listed
+from .outlast import outlasted
+from .raised import Raised, tried
+
+
+class Taken:
+    """What one run takes of quotas.
+
+    Args:
+        holdings: holds what is taken.
+        models: the names of those that it may call.
+        store: keeps the run; None: nothing does.
+    """
+
+    def __init__(
+        self,
+        quotas: Sequence[Quota],
+        holdings: Holdings,
+        models: tuple[str, ...],
+        store: Store | None,
+        compiled: CompiledMachine,
+        first: Started,
+    ) -> None:
+        self._quotas, self._holdings, self._models, self._store = quotas, holdings, models, store
+        self._first, self._machine = first, compiled.definition.name
+        # without a store nothing keeps two runs from having one id
+        self._id = first.run_id if store is not None else f"{first.run_id}:{random_id()}"
+        self._accounts: tuple[Account, ...] | None = None
+        self._late = NOTHING
+        """What it was charged after its end."""
+
+    async def hold(self, settled: Amount, may_cost: Allowance) -> None:
+        """Hold what the run may still cost.
+
+        Raises Overloaded: if a quota has no room for it.
+        Raises StartError: if it cannot be told which quotas it takes from, or what it may cost.
+        Raises what the holdings raise; it may be held all the same then.
+        """
+        if not (accounts := self._taken_from()):
+            return
+        if may_cost.cost is None and (dear := [each.quota for each in accounts if each.most_cost is not None]):
+            raise StartError(
+                f"the quota {dear[0]!r} holds the dollars that a run may cost, and run {self._first.run_id!r} has no "
+                "limit of them: give its machine Limits(cost_usd=...)"
+            )
+        asked = Amount(may_cost.tokens, may_cost.cost or 0)
+        await self._holdings.hold(self._id, accounts, settled=settled, may_cost=asked)
+
+    def _taken_from(self) -> tuple[Account, ...]:
+        """Return the accounts that the run takes from.
+
+        Raises StartError: if one cannot be told.
+        """
+        if self._accounts is None:
+            first = self._first
+            run = Applicant(
+                run_id=first.run_id,
+                tenant=first.tenant,
+                thread_id=first.thread_id,
+                machine=self._machine,
+                models=self._models,
+            )
+            found = [quota.account_of(run) for quota in self._quotas]
+            self._accounts = tuple(account for account in found if account is not None)
+        return self._accounts
+
+    async def give_back(self) -> None:
+        """Settle a run of which nothing was stored, unless another of its id is under way, which goes on with that."""
+        if self._store is not None and self._quotas:
+            row = await tried(partial(listed, self._store, self._first.run_id))
+            if not isinstance(row, Raised) and row is not None and row.is_driven:
+                return
+        await self.settle(NOTHING)
+
+    async def settle(self, settled: Amount) -> None:
+        """Free what is held and was not charged, whatever cancels. Holdings that fail are logged.
+
+        Raises asyncio.CancelledError: if the caller cancelled meanwhile.
+        """
+        if not self._quotas:
+            return
+        settling = partial(self._settling, settled)
+        came, cancelled = await tried(settling), None
+        if isinstance(came, Raised) and isinstance(came.error, asyncio.CancelledError):
+            cancelled = came.error
+            came, later = await outlasted(settling)  # again: to settle twice is to settle once
+            cancelled = later or cancelled
+        if isinstance(came, Raised):
+            if not is_failure(came.error):
+                raise came.error
+            report(
+                "what is held of its quotas for run %s could not be settled, and stays until their windows end: %s",
+                *(self._first.run_id, type(came.error).__name__),
+            )
+        if cancelled is not None:
+            raise cancelled
+
+    async def _settling(self, settled: Amount) -> None:
+        await self._holdings.settle(self._id, self._taken_from(), settled=settled)
+
+    def charge_late(self, settled: Amount, late: Amount) -> None:
+        """Charge what a call turned out to have used after the end of the run.
+
+        Args:
+            settled: what the run was charged by its end.
+        """
+        self._late += late
+        settling = partial(self._settling, settled + self._late)
+        aside(settling, f"the quotas of run {self._first.run_id} could not be charged")
+
+
+def costs_at_most(compiled: CompiledMachine, start: str) -> Allowance:
+    """Return what a run that begins in a state may cost: its limits, or less where its bounds prove that."""
+    return Allowance(
+        min(compiled.limits.tokens, compiled.potential.ahead(start, 0, {start: 1})), compiled.limits.cost_micros
+    )
+
+
+def costs_of_start(compiled: CompiledMachine, first: Started) -> Allowance:
+    """Return what a run that begins may cost, which is no more than its thread may."""
+    most, limits = costs_at_most(compiled, first.state or compiled.definition.initial.name), compiled.limits
+    if first.thread_id is None:
+        return most
+    return Allowance(
+        min(most.tokens, most.tokens if limits.thread_tokens is None else limits.thread_tokens),
+        min((cost for cost in (most.cost, limits.thread_cost_micros) if cost is not None), default=None),
+    )
+
+
+def still_costs(now: Configuration) -> Allowance:
+    """Return what a run that goes on may still cost."""
+    ledger = now.ledger
+    # its bounds may leave less than its ledger; what is reserved may be charged in any case
+    tokens = max(ledger.reserved.tokens, min(ledger.limit.tokens, now.ceiling) - ledger.settled.tokens)
+    cost = ledger.limit.cost
+    return Allowance(tokens, None if cost is None else max(0, cost - ledger.settled.cost))
