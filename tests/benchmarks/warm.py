@@ -1,6 +1,6 @@
 """The first run of a process, cold and after `await runner.warm()`, with real models; medians over fresh processes.
 
-    python tests/benchmarks/warm.py [PROCESSES]
+    python tests/benchmarks/warm.py [PROCESSES [MODEL...]]
 
 Each first run is in a process of its own, since what it waits for is done once a process. The server on a socket is the
 stub of the tests, which answers at once: so what is left is this library, the SDK and the connection. `later` is the
@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -91,14 +92,14 @@ def once(name: str, url: str, *, is_warm: bool) -> dict[str, float]:
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
-def main(processes: int) -> None:
+def main(processes: int, names: Sequence[str]) -> None:
     """Print a table, in milliseconds."""
     from support.provider import Provider
 
     print(f"{processes} processes each, medians in ms; load {os.getloadavg()[0]:.1f}")
     print(f"{'model':<14} {'':<5} {'made':>7} {'warm':>7} {'first':>7} {'later':>7} {'first, cold : warm':>19}")
     with Provider() as provider:
-        for name in MODELS:
+        for name in names:
             rows = {True: list[dict[str, float]](), False: list[dict[str, float]]()}
             for _ in range(processes):  # by turns, so that a busy moment is both's
                 for is_warm, found in rows.items():
@@ -115,4 +116,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--once"]:
         print(json.dumps(asyncio.run(measure(*sys.argv[2:4], is_warm="--warm" in sys.argv))))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+        main(int(sys.argv[1]) if sys.argv[1:2] else 9, sys.argv[2:] or MODELS)

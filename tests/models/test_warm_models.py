@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -40,6 +43,33 @@ async def test_a_connection_is_opened_and_used_again(adapter: Adapter) -> None:
     assert looked_up[0].path.endswith(("/models/gpt-5-mini", "/models/llama4", "/models/claude-haiku-4-5"))
     assert len(provider.completions) == 1
     assert provider.connections == 1
+
+
+@pytest.mark.slow
+@by_adapter
+def test_the_sdk_is_loaded(adapter: Adapter) -> None:
+    """After it was made ready, the first request imports nothing more."""
+    program = f"""
+import asyncio, sys
+from conformance.models.adapters import STREAMING
+from models.test_warm_models import HELLO, built
+from support.provider import Provider
+from fsm_orch.models.base import warmed
+
+async def asked():
+    with Provider() as provider:
+        (model,) = [built(each, provider.url) for each in STREAMING if each.name == {adapter.name!r}]
+        await warmed(model)
+        before = set(sys.modules)
+        await model.complete(HELLO)
+        print(sorted(set(sys.modules) - before))
+
+asyncio.run(asked())
+"""
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=paths)
+
+    assert done.stdout == "[]\n"
 
 
 @by_adapter

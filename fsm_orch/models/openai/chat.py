@@ -124,7 +124,7 @@ class ChatModel:
 
         Raises CallFailed: if the name or the key is wrong, or the server is not there.
         """
-        await asyncio.gather(self._endpoint.look_up(self._model), loaded(self._encoding))
+        await asyncio.gather(self._endpoint.warm(self._model, _part), loaded(self._encoding))
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request once, streamed if somebody listens; a cancellation closes its connection.
@@ -138,7 +138,7 @@ class ChatModel:
             events = Events(ChatAssembly(lambda said: _said(said)[0]), on_text)
 
         async def create(sdk: AsyncOpenAI) -> Any:
-            return await sdk.chat.completions.with_raw_response.create(
+            return await _part(sdk).create(
                 model=body["model"],
                 messages=[],
                 extra_body=body,  # all of it, for the reason that the module `client` gives
@@ -159,6 +159,10 @@ class ChatModel:
         elif request.schema is not None and self._profile.output == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
+
+
+def _part(sdk: AsyncOpenAI) -> Any:
+    return sdk.chat.completions.with_raw_response
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -8,6 +8,7 @@ its message may quote a prompt or a key.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -132,8 +133,11 @@ class Endpoint:
             raise UNREADABLE.error(f"the reply is {'a stream of events' if is_stream(content) else 'not JSON'}")
         return body
 
-    async def look_up(self, model: str) -> None:
+    async def warm(self, model: str, part: Callable[[AsyncOpenAI], object]) -> None:
         """Ask whether there is a model of a name, which is free; it opens a connection, too.
+
+        Args:
+            part: looks at the part of the SDK that requests go through, which is imported when it is first looked at.
 
         Raises CallFailed: if it failed, or was refused. Of another server than OpenAI's a refusal counts only if it is
             of the key.
@@ -142,6 +146,7 @@ class Endpoint:
         async def retrieve(sdk: AsyncOpenAI) -> Any:
             return await sdk.models.with_raw_response.retrieve(model)
 
+        await asyncio.to_thread(part, await self._sdk.get())
         try:
             await self.send(retrieve)
         except CallFailed as error:

@@ -85,7 +85,7 @@ class ResponsesModel:
 
         Raises CallFailed: if the name or the key is wrong, or the server is not there.
         """
-        await asyncio.gather(self._endpoint.look_up(self._model), loaded(self._encoding))
+        await asyncio.gather(self._endpoint.warm(self._model, _part), loaded(self._encoding))
 
     async def complete(self, request: Request, on_text: OnPiece | None = None) -> Response:
         """Send the request once, streamed if somebody listens; a cancellation closes its connection.
@@ -99,9 +99,13 @@ class ResponsesModel:
 
         async def create(sdk: AsyncOpenAI) -> Any:
             # All of the body, for the reason that the module `client` gives.
-            return await sdk.responses.with_raw_response.create(extra_body=body)
+            return await _part(sdk).create(extra_body=body)
 
         return _read(await self._endpoint.send(create, request.settings.timeout_s, events))
+
+
+def _part(sdk: AsyncOpenAI) -> Any:
+    return sdk.responses.with_raw_response
 
 
 def _body(request: Request) -> dict[str, Any]:
