@@ -371,7 +371,7 @@ async def test_without_a_store_runs_of_one_id_are_several() -> None:
 async def test_who_takes_a_run_over_goes_on_with_what_the_dead_have_held() -> None:
     """A worker died in the middle: what it held stays, is not held twice, and is settled once by who ends the run."""
     store, loop = MemoryStore(wall_clock=asyncio.get_running_loop().time), asyncio.get_running_loop()
-    options = {"quotas": quota(2 * MOST), "wall_clock": loop.time}
+    options: dict[str, Any] = {"quotas": quota(2 * MOST), "wall_clock": loop.time}
     dead = Runner(Asks, model=clerk(3), store=store.beside(lease_s=15), **options)
     dying = dead._driver.run(dead._first(Query(), {"run_id": "one", "tenant": "acme"}), None)
     task = asyncio.ensure_future(_killed(dying, after_s=1))
@@ -398,7 +398,7 @@ async def _killed(running: Any, *, after_s: float) -> None:
 async def test_a_drained_run_keeps_what_it_holds() -> None:
     """It goes on elsewhere, with that; its place here is free."""
     store, admission = MemoryStore(wall_clock=asyncio.get_running_loop().time), Admission(1)
-    options = {"quotas": quota(), "wall_clock": asyncio.get_running_loop().time}
+    options: dict[str, Any] = {"quotas": quota(), "wall_clock": asyncio.get_running_loop().time}
     runner = Runner(Desk, model=clerk(5), store=store.beside(lease_s=15), admission=admission, **options)
     running = asyncio.ensure_future(runner.run(Query(), run_id="one", tenant="acme"))
     await asyncio.sleep(1)
