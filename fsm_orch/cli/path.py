@@ -16,6 +16,7 @@ from ..kernel.records import (
     AttemptFailed,
     CallDenied,
     CallReserved,
+    GatesSeen,
     GuardRaised,
     HandedOff,
     Landed,
@@ -102,6 +103,8 @@ class PathWriter:
                 self._aside(record.stamp, f"the guard of {handoff} raised: {detail}")
             case CallDenied(call=call, reason=reason):
                 self._aside(record.stamp, f"call {call} was not sent: {reason}")
+            case GatesSeen(shut=shut):
+                self._aside(record.stamp, f"shut now: {', '.join(shut) or 'nothing'}")
 
     def _hop(self, stamp: Stamp, source: str, handoff: str, target: str, *, style: str) -> None:
         line = Text(f"{stamp.hops:>3}  {_INSIDE * len(stamp.path)}", style="dim")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -22,8 +22,8 @@ def said(event: Input) -> str:
 
 def _said(event: Input) -> str:
     match event:
-        case inputs.Started(state=state, context=context):
-            return f"{f'in {state}: ' if state else ''}{_json(context)}"
+        case inputs.Started(state=state, context=context, shut=shut):
+            return f"{f'in {state}: ' if state else ''}{_json(context)}{f'; {_shut(shut)}' if shut else ''}"
         case inputs.CallReserved(call=call, input_tokens=sent, output_tokens=most, model=model):
             return f"call {call}{f' of {model}' if model else ''}: at most {sent:,} tokens in, {most:,} out"
         case inputs.CallSettled(call=call, usage=None):
@@ -43,7 +43,15 @@ def _said(event: Input) -> str:
         case inputs.Answered(ask=ask, ok=ok, value=value, who=who):
             by = f", by {who}" if who else ""
             return f"request {ask}{by}{'' if ok else ', failed'}: {value if isinstance(value, str) else _json(value)}"
+        case inputs.GatesSeen(shut=shut):
+            return _shut(shut)
+        case inputs.Cancelled(detail=detail):
+            return detail
     return ""
+
+
+def _shut(places: Sequence[str]) -> str:
+    return f"shut: {', '.join(places) or 'nothing'}"
 
 
 def _replied(event: inputs.Replied) -> str:

@@ -1,13 +1,19 @@
 """`fsm-orch runs show`: a stored run, its journal, and what its machine makes of it."""
 
+import inspect
 import json
 import re
+from typing import get_args
 
+import pytest
 from cli.conftest import HUMAN, STORE, URL, asked
 from msgspec.structs import replace
 
-from fsm_orch.cli import app
+from fsm_orch.cli import app, runs_said
+from fsm_orch.cli.runs_said import said
 from fsm_orch.cli.stored import found, journal_of, opened
+from fsm_orch.kernel import inputs
+from fsm_orch.kernel.inputs import Input
 
 
 def test_without_its_machine_a_run_is_shown_as_it_is_stored(cli, tool):
@@ -57,6 +63,27 @@ def test_a_menu_says_why_a_handoff_is_not_legal(cli, write):
     assert ["yes paid no: the guard of 'yes' does not hold", "no declined yes"] == [
         " ".join(line.split()) for line in lines[lines.index(next(line for line in lines if "menu" in line)) + 1 :][:2]
     ]
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (inputs.GatesSeen(shut=("pay", "fly.fares.find"), at=1.0), "shut: pay, fly.fares.find"),
+        (inputs.GatesSeen(at=1.0), "shut: nothing"),
+        (inputs.Started(run_id="r", context={"a": 1}, shut=("pay",)), '{"a":1}; shut: pay'),
+        (inputs.Cancelled(detail="by hand", at=1.0), "by hand"),
+    ],
+)
+def test_each_input_says_what_it_brought(event, line):
+    """Gates that were seen are told, those at the start too; so is why somebody cancelled."""
+    assert line == said(event)
+
+
+def test_every_kind_of_input_says_something():
+    """None is left out when the kernel learns a new one."""
+    told = set(re.findall(r"case inputs\.(\w+)", inspect.getsource(runs_said)))
+
+    assert {kind.__name__ for kind in get_args(Input)} == told
 
 
 def test_a_landing_is_shown_with_its_reason(cli, desk):

@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 from support.speaking import Speaking
 
-from fsm_orch import CallFailed, Context, Final, LLMAgent, Machine, Runner, State, TextDelta
+from fsm_orch import CallFailed, Context, Final, LLMAgent, Machine, Runner, ScriptedModel, State, TextDelta
 from fsm_orch.cli import app
 from fsm_orch.cli.path import PathWriter
+from fsm_orch.kernel.records import GatesSeen
 from fsm_orch.models import registry
 
 SHOWN_S = 5.0
@@ -87,6 +88,18 @@ async def test_an_answer_that_is_cut_off_is_struck_out() -> None:
     assert "an emu" == result.context.answer
     assert 1 == screen(out).count("withdrawn: a kangaroo")
     assert "withdrawn: an emu" not in screen(out)
+
+
+async def test_what_is_shut_is_shown() -> None:
+    """A line tells which states nobody may enter while a run goes on, and when that is over."""
+    told = io.StringIO()
+    writer = PathWriter(Console(file=told, width=100), Ask.definition, is_alive=False)
+    stamp = (await Runner(Ask, model=ScriptedModel([{"answer": "yes"}])).run(Ticket())).records[0].stamp
+    writer.write([GatesSeen(stamp=stamp, shut=("ask", "fly.find")), GatesSeen(stamp=stamp, shut=())])
+
+    assert ["ask shut now: ask, fly.find", "ask shut now: nothing"] == [
+        " ".join(line.split()) for line in told.getvalue().splitlines()
+    ]
 
 
 async def test_a_long_answer_shows_its_end() -> None:

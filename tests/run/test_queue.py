@@ -13,13 +13,14 @@ from support.office import forked
 from fsm_orch import Context, Final, Limits, LLMAgent, Machine, MemoryStore, Runner, ScriptedModel, State
 from fsm_orch.amounts import Amount
 from fsm_orch.errors import StartError, StoreError
+from fsm_orch.resilience import Breaker, Gate
 from fsm_orch.testing import CrashingStore
 
 TICKET = Ticket(query="please")
 
 
-def runner(store: Any = None, *script: Any) -> Runner[Ticket, None]:
-    return Runner(Support, model=ScriptedModel(script), store=store)
+def runner(store: Any = None, *script: Any, **options: Any) -> Runner[Ticket, None]:
+    return Runner(Support, model=ScriptedModel(script), store=store, **options)
 
 
 class Chats(Machine[Ticket]):
@@ -58,6 +59,18 @@ async def test_the_same_start_again_is_the_same_run() -> None:
             await runner(store).enqueue(TICKET, **changed)  # type: ignore[arg-type]
 
     assert journal == await store.load("r")
+
+
+async def test_the_same_start_is_known_whatever_was_shut_when_it_began() -> None:
+    """A run that was begun while a state could not be entered is the same that is queued again."""
+    store, gate = MemoryStore(), Gate(breaker=Breaker(failures=1, window_s=60, open_s=60))
+    assert gate.breaker is not None
+    await gate.breaker.leave(await gate.breaker.enter(), "error")
+    await runner(store, BILLING, REFUND, gates={Support.billing: gate}).run(TICKET, run_id="r")
+    first = (await store.load("r"))[0]
+
+    assert ("billing",) == first.shut  # type: ignore[union-attr]
+    assert "r" == await runner(store).enqueue(TICKET, run_id="r")
 
 
 @pytest.mark.parametrize("opening", [STORES["memory"], STORES["sqlite"]], ids=["memory", "sqlite"])
