@@ -104,9 +104,7 @@ class PathWriter:
             case CallDenied(call=call, reason=reason):
                 self._aside(record.stamp, f"call {call} was not sent: {reason}")
             case GatesSeen(shut=shut):
-                self._aside(
-                    record.stamp, f"not to be entered now: {', '.join(shut)}" if shut else "nothing is shut now"
-                )
+                self._aside(record.stamp, f"shut now: {', '.join(shut) or 'nothing'}")
 
     def _hop(self, stamp: Stamp, source: str, handoff: str, target: str, *, style: str) -> None:
         line = Text(f"{stamp.hops:>3}  {_INSIDE * len(stamp.path)}", style="dim")
