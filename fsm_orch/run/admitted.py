@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from ..amounts import NOTHING, Allowance, Amount
@@ -16,40 +15,10 @@ from ..errors import Overloaded, StartError
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
-from ..resilience.admission import Admission
-from ..resilience.base import Holdings
-from ..resilience.quota import Quota
-from ..store.base import Store
-from .taken import Taken, costs_of_start, still_costs
+from .costs import costs_of_start, still_costs
+from .entrance import Entrance
+from .taken import Taken
 from .writer import Run
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Entrance:
-    """What stands before the runs of one runner.
-
-    Args:
-        admission: gives places; None: everybody has one.
-        quotas: what runs take from.
-        holdings: holds what they take.
-        models: the names of those that a run may call.
-        store: keeps the runs; None: nothing does.
-    """
-
-    admission: Admission | None = None
-    quotas: tuple[Quota, ...] = ()
-    holdings: Holdings
-    models: tuple[str, ...] = ()
-    store: Store | None = None
-
-    def stay(self, compiled: CompiledMachine, first: Input) -> Stay:
-        """Return what one run has of this while it is driven here: nothing yet.
-
-        Args:
-            first: the first input of its journal.
-        """
-        assert isinstance(first, Started)
-        return Stay(self, compiled, first)
 
 
 class _InLine:
@@ -69,11 +38,16 @@ class _InLine:
 
 
 class Stay:
-    """What one run has while it is driven: what it may still cost is held, and it has a place."""
+    """What one run has while it is driven: what it may still cost is held, and it has a place. At first it has nothing.
 
-    def __init__(self, entrance: Entrance, compiled: CompiledMachine, first: Started) -> None:
+    Args:
+        first: the first input of its journal.
+    """
+
+    def __init__(self, entrance: Entrance, compiled: CompiledMachine, first: Input) -> None:
+        assert isinstance(first, Started)
         self._entrance, self._compiled, self._first = entrance, compiled, first
-        self._taken = Taken(entrance.quotas, entrance.holdings, entrance.models, entrance.store, compiled, first)
+        self._taken = Taken(entrance, compiled, first)
         self._place: AbstractAsyncContextManager[float] | None = None
         self._is_in = self._is_driven = False
 

@@ -24,11 +24,12 @@ from ..store.base import Store
 from ..store.values import Claim, News
 from . import follows, resume, start
 from .account import account_of, begun
-from .admitted import Entrance, Stay
+from .admitted import Stay
 from .cast import Cast
 from .delta import OnDelta, Reader
 from .drive import drive
 from .driven import Driven, Place
+from .entrance import Entrance
 from .forked import maker
 from .gates import Gates
 from .head import check_head, folding
@@ -85,7 +86,7 @@ class Driver:
             reader: reads its records as they are made.
             text: whether it is told of the text of its answer too, while that is written.
         """
-        async with self.entrance.stay(self.compiled, first).beginning() as stay:
+        async with Stay(self.entrance, self.compiled, first).beginning() as stay:
             return await self._run(first, deps, stay, reader, text=text)
 
     async def _run(self, first: Started, deps: Any, stay: Stay, reader: Reader | None, *, text: bool) -> Run:
@@ -144,7 +145,7 @@ class Driver:
 
         Raises Overloaded: if it goes on, and is not admitted. It is stored as it stands.
         """
-        stay = stay or self.entrance.stay(run.compiled, run.journal[0])
+        stay = stay or Stay(self.entrance, run.compiled, run.journal[0])
         perform = performing(run, self.cast, self.retry, deps, self.wall_clock, self.gates)
         while True:
             async with stay.driving(run):  # left before the run is let go of: whoever claims it then holds it anew

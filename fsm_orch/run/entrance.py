@@ -1,9 +1,10 @@
-"""What a user puts before the runs of a runner, checked: an admission, quotas, and what holds of these."""
+"""The entrance: what stands before the runs of a runner, an admission and quotas, as its user gave it and checked."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..amounts import dollars
@@ -17,7 +18,26 @@ from ..resilience.base import Holdings
 from ..resilience.holding import MemoryHoldings
 from ..resilience.quota import Quota
 from ..store.base import Store
-from .admitted import Entrance
+from .costs import costs_at_most
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Entrance:
+    """What stands before the runs of one runner.
+
+    Args:
+        admission: gives places; None: everybody has one.
+        quotas: what runs take from.
+        holdings: holds what they take.
+        models: the names of those that a run may call.
+        store: keeps the runs; None: nothing does.
+    """
+
+    admission: Admission | None
+    quotas: tuple[Quota, ...]
+    holdings: Holdings
+    models: tuple[str, ...]
+    store: Store | None
 
 
 def entrance_of(
@@ -72,12 +92,10 @@ def _check_room(quota: Quota, compiled: CompiledMachine) -> None:
     Raises StartError: if none could.
     """
     name, limits = compiled.definition.name, compiled.limits
-    tokens = [
-        min(limits.tokens, compiled.potential.ahead(start, 0, {start: 1})) for start in compiled.definition.starts
-    ]
-    if quota.tokens is not None and limits.thread_tokens is None and min(tokens) > quota.tokens:
+    least = min(costs_at_most(compiled, start).tokens for start in compiled.definition.starts)
+    if quota.tokens is not None and limits.thread_tokens is None and least > quota.tokens:
         raise StartError(
-            f"the quota {quota.name!r} has {quota.tokens:,} tokens, and any run of {name} may cost {min(tokens):,}, so "
+            f"the quota {quota.name!r} has {quota.tokens:,} tokens, and any run of {name} may cost {least:,}, so "
             "none would be admitted: lower Limits(tokens=), or give it more"
         )
     if quota.cost_micros is None or limits.thread_cost_micros is not None:

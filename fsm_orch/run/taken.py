@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from functools import partial
 
 from ..amounts import NOTHING, Allowance, Amount
 from ..errors import StartError, is_failure
-from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Started
 from ..observe.telling import report
-from ..resilience.base import Account, Holdings
-from ..resilience.quota import Applicant, Quota
-from ..store.base import Store
+from ..resilience.base import Account
+from ..resilience.quota import Applicant
 from .aside import aside
+from .entrance import Entrance
 from .ids import random_id
 from .loading import listed
 from .outlast import outlasted
@@ -23,27 +21,13 @@ from .raised import Raised, tried
 
 
 class Taken:
-    """What one run takes of quotas.
+    """What one run takes of quotas."""
 
-    Args:
-        holdings: holds what is taken.
-        models: the names of those that it may call.
-        store: keeps the run; None: nothing does.
-    """
-
-    def __init__(
-        self,
-        quotas: Sequence[Quota],
-        holdings: Holdings,
-        models: tuple[str, ...],
-        store: Store | None,
-        compiled: CompiledMachine,
-        first: Started,
-    ) -> None:
-        self._quotas, self._holdings, self._models, self._store = quotas, holdings, models, store
-        self._first, self._machine = first, compiled.definition.name
+    def __init__(self, entrance: Entrance, compiled: CompiledMachine, first: Started) -> None:
+        self._quotas, self._holdings, self._models = entrance.quotas, entrance.holdings, entrance.models
+        self._store, self._first, self._machine = entrance.store, first, compiled.definition.name
         # without a store nothing keeps two runs from having one id
-        self._id = first.run_id if store is not None else f"{first.run_id}:{random_id()}"
+        self._id = first.run_id if entrance.store is not None else f"{first.run_id}:{random_id()}"
         self._accounts: tuple[Account, ...] | None = None
         self._late = NOTHING
         """What it was charged after its end."""
@@ -126,30 +110,3 @@ class Taken:
         self._late += late
         settling = partial(self._settling, settled + self._late)
         aside(settling, f"the quotas of run {self._first.run_id} could not be charged")
-
-
-def costs_at_most(compiled: CompiledMachine, start: str) -> Allowance:
-    """Return what a run that begins in a state may cost: its limits, or less where its bounds prove that."""
-    return Allowance(
-        min(compiled.limits.tokens, compiled.potential.ahead(start, 0, {start: 1})), compiled.limits.cost_micros
-    )
-
-
-def costs_of_start(compiled: CompiledMachine, first: Started) -> Allowance:
-    """Return what a run that begins may cost, which is no more than its thread may."""
-    most, limits = costs_at_most(compiled, first.state or compiled.definition.initial.name), compiled.limits
-    if first.thread_id is None:
-        return most
-    return Allowance(
-        min(most.tokens, most.tokens if limits.thread_tokens is None else limits.thread_tokens),
-        min((cost for cost in (most.cost, limits.thread_cost_micros) if cost is not None), default=None),
-    )
-
-
-def still_costs(now: Configuration) -> Allowance:
-    """Return what a run that goes on may still cost."""
-    ledger = now.ledger
-    # its bounds may leave less than its ledger; what is reserved may be charged in any case
-    tokens = max(ledger.reserved.tokens, min(ledger.limit.tokens, now.ceiling) - ledger.settled.tokens)
-    cost = ledger.limit.cost
-    return Allowance(tokens, None if cost is None else max(0, cost - ledger.settled.cost))
