@@ -59,9 +59,7 @@ class Stay:
         Raises StartError: if it cannot be told which quotas it takes from, or what it may cost.
         Raises what the holdings raise.
         """
-        if self._is_asked:
-            most = costs_of_start(self._compiled, self._first)
-            await self._enter(NOTHING, most, undo=self._taken.give_back)
+        await self._enter(NOTHING, costs_of_start(self._compiled, self._first), undo=self._taken.give_back)
         async with self._leaving(self._undo):
             yield self
 
@@ -98,7 +96,7 @@ class Stay:
             await settle()
 
     async def _go_on(self, run: Run) -> None:
-        if not self._is_asked or _has_nothing_to_do(run):
+        if _has_nothing_to_do(run):
             return
         # stored first: whoever is refused has been told that it is, and what is let go of is not taken for begun
         await run.flush()
@@ -120,11 +118,6 @@ class Stay:
         finally:
             run.at_work.discard(in_line)
             run.time.go_on()
-
-    @property
-    def _is_asked(self) -> bool:
-        """Whether anything stands before runs."""
-        return self._entrance.admission is not None or bool(self._entrance.quotas)
 
     async def _enter(self, settled: Amount, may_cost: Allowance, *, undo: Callable[[], Awaitable[None]]) -> None:
         """Hold what a run may cost, and wait for its place.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -60,8 +60,7 @@ class Driver:
     wall_clock: Clock
     redacted: frozenset[str]
     gates: Gates | None = None
-    entrance: Entrance
-    """What stands before its runs."""
+    entrance: Entrance | None = None
     driven: Driven = field(init=False)
     """The runs that are under way here."""
     inbox: Inbox = field(init=False)
@@ -86,10 +85,12 @@ class Driver:
             reader: reads its records as they are made.
             text: whether it is told of the text of its answer too, while that is written.
         """
+        if self.entrance is None:
+            return await self._run(first, deps, None, reader, text=text)
         async with Stay(self.entrance, self.compiled, first).beginning() as stay:
             return await self._run(first, deps, stay, reader, text=text)
 
-    async def _run(self, first: Started, deps: Any, stay: Stay, reader: Reader | None, *, text: bool) -> Run:
+    async def _run(self, first: Started, deps: Any, stay: Stay | None, reader: Reader | None, *, text: bool) -> Run:
         """Drive a run that was admitted."""
         readers = () if reader is None else (reader,)
         with self.driven.under_way(first.run_id) as place:
@@ -145,10 +146,12 @@ class Driver:
 
         Raises Overloaded: if it goes on, and is not admitted. It is stored as it stands.
         """
-        stay = stay or Stay(self.entrance, run.compiled, run.journal[0])
+        if stay is None and self.entrance is not None:
+            stay = Stay(self.entrance, run.compiled, run.journal[0])
         perform = performing(run, self.cast, self.retry, deps, self.wall_clock, self.gates)
         while True:
-            async with stay.driving(run):  # left before the run is let go of: whoever claims it then holds it anew
+            # left before the run is let go of: whoever claims it then holds it anew
+            async with nullcontext() if stay is None else stay.driving(run):
                 await drive(run, perform, is_read=is_read, cancelled=cancelled)
             if self.store is None or run.is_finished or not await self._has_come(self.store, run):
                 return

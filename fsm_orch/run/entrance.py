@@ -49,8 +49,8 @@ def entrance_of(
     *,
     store: Store | None,
     wall_clock: Clock,
-) -> Entrance:
-    """Return what stands before the runs of a machine.
+) -> Entrance | None:
+    """Return what stands before the runs of a machine; None if nothing does.
 
     Raises StartError: if no run could be admitted within a quota, two have one name, or holdings have nothing to hold.
     Raises TypeError: if something is of a wrong kind, such as a class.
@@ -62,6 +62,8 @@ def entrance_of(
     found = _quotas(quotas)
     if holdings is not None and not found:
         raise StartError("holdings= holds of quotas, and none are given: quotas=Quota(tokens=1_000_000)")
+    if admission is None and not found:
+        return None
     for quota in found:
         _check_room(quota, compiled)
     own: Holdings = getattr(store, "holdings", None) or MemoryHoldings(wall_clock)
