@@ -33,7 +33,7 @@ def see(course: Course, event: inputs.GatesSeen) -> None:
 
 def known(compiled: CompiledMachine, shut: Iterable[str]) -> frozenset[str]:
     """Return the places that are states of the tree; a newer version of a machine may lack one that was shut."""
-    return frozenset([place for place in shut if _is_state(compiled, place)])
+    return frozenset([place for place in shut if place in compiled.definition.places])
 
 
 def inside(above: Configuration, ask: int) -> frozenset[str]:
@@ -44,14 +44,6 @@ def inside(above: Configuration, ask: int) -> frozenset[str]:
     assert isinstance(request, RunPart)
     prefix = f"{above.state}.{request.part}."
     return frozenset([place.removeprefix(prefix) for place in above.shut if place.startswith(prefix)])
-
-
-def _is_state(compiled: CompiledMachine, place: str) -> bool:
-    state, *deeper = place.split(".", 2)
-    if not deeper:
-        return state in compiled.states
-    part = compiled.parts.get(state, {}).get(deeper[0])
-    return part is not None and len(deeper) > 1 and _is_state(part.compiled, deeper[1])
 
 
 def _shutting(now: Configuration, shut: frozenset[str]) -> Configuration:
