@@ -13,8 +13,8 @@ from .account import ThreadLeft, left_of
 from .draining import draining
 from .driver import Driver
 from .result import RunResult
+from .results import Results
 from .waiting import Question
-from .writer import Run
 
 
 class _Nothing(Enum):
@@ -30,10 +30,7 @@ class Continuing(Generic[C, D]):
 
     definition: Definition
     _driver: Driver
-
-    def _result_of(self, run: Run) -> RunResult[C]:
-        """Return what a run came to, or where it waits."""
-        raise NotImplementedError
+    _results: Results[C]
 
     @overload
     async def resume(
@@ -117,9 +114,9 @@ class Continuing(Generic[C, D]):
         given.check_run_id(run_id)
         if answer is _NO_ANSWER:
             given.check_no_answer(question=question, id=id, who=who)
-            return self._result_of(await going_on.resume(self._driver, run_id, deps, effects=effects))
+            return self._results.of(await going_on.resume(self._driver, run_id, deps, effects=effects))
         given.check_answer(id=id, who=who)
-        return self._result_of(
+        return self._results.of(
             await going_on.answer(self._driver, run_id, question, answer, id=id, who=who, deps=deps, effects=effects)
         )
 
@@ -135,7 +132,7 @@ class Continuing(Generic[C, D]):
         """
         given.check_run_id(run_id)
         run = await going_on.cancel(self._driver, run_id)
-        return None if run is None else self._result_of(run)
+        return None if run is None else self._results.of(run)
 
     async def drain(self, *, grace_s: float = 10.0) -> None:
         """Stop driving runs, since the process is to end. Return once nothing is under way in this runner.
@@ -196,4 +193,4 @@ class Continuing(Generic[C, D]):
         """
         given.check_deps(self.definition, deps)
         given.check_run_id(run_id)
-        return self._result_of(await going_on.expire(self._driver, run_id, deps))
+        return self._results.of(await going_on.expire(self._driver, run_id, deps))

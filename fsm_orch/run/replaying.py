@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, overload
 
@@ -25,7 +25,7 @@ from .forking import made
 from .head import folded
 from .loading import checked, known, loaded
 from .result import RunResult
-from .writer import Run
+from .results import Results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +45,8 @@ class Replaying(Generic[C, D]):
 
     definition: Definition
     _driver: Driver
+    _results: Results[C]
     _new_id: Callable[[], str]
-
-    def _result_of(self, run: Run) -> RunResult[C]:
-        """Return what a run came to, or where it waits."""
-        raise NotImplementedError
-
-    def replay(self, journal: Iterable[Input]) -> RunResult[C]:
-        """Return what a run came to, folded from its journal."""
-        raise NotImplementedError
 
     @overload
     async def replay_run(
@@ -131,9 +124,11 @@ class Replaying(Generic[C, D]):
     ) -> tuple[RunResult[C], Withheld | None]:
         """Drive a fork until it ends, waits, or comes to what it must not begin."""
         try:
-            return self._result_of(await going_on.resume(self._driver, run_id, deps, effects=effects, was=(was,))), None
+            run = await going_on.resume(self._driver, run_id, deps, effects=effects, was=(was,))
         except Withheld as stopped:
-            return self.replay(await loaded(checked(self._driver.store), run_id)), stopped
+            journal = await loaded(checked(self._driver.store), run_id)
+            return self._results.folded(start.compiled_for(self._driver.compiled, journal[0]), journal), stopped
+        return self._results.of(run), None
 
 
 class _Run(NamedTuple):

@@ -10,21 +10,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from decimal import Decimal
-from typing import Any, Unpack, cast, overload
+from typing import Any, Unpack, overload
 
 from ..agents.base import Agent
 from ..clock import Clock
 from ..define.definition import Definition
 from ..define.machine import C, D, Machine, definition_of
 from ..define.states import State
-from ..kernel.configuration import Configuration
-from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Input, Started
 from ..kernel.records import Record
-from ..kernel.step import fold_recorded
 from ..limits import Limits
-from ..messages import Message
 from ..models.base import Model
 from ..observe.base import Observer
 from ..observe.prompted import OnPrompt
@@ -35,7 +30,7 @@ from ..resilience.gate import Gate
 from ..resilience.quota import Quota
 from ..resilience.retry import Retry
 from ..store.base import Store
-from . import conversation, given, start
+from . import given, start
 from .cast import cast_of
 from .continuing import Continuing
 from .delta import Reader, TextDelta
@@ -44,17 +39,15 @@ from .entrance import entrance_of
 from .first import RunOptions, first_input
 from .forking import Forking
 from .gates import gates_of
-from .head import status_of
 from .ids import random_id
 from .loop import running_loop
 from .redactable import redactable
 from .replaying import Replaying
-from .result import RunResult, place
+from .result import RunResult
+from .results import Results
 from .stream import RunStream
-from .waiting import questions
 from .warming import Warming
 from .working import Working
-from .writer import Run
 
 _PATIENT = Retry()
 
@@ -125,7 +118,6 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[
         self.definition: Definition = definition_of(machine, "Runner")
         acting = cast_of(self.definition, model, agents or {})
         models = acting.all_models()
-        self._has_prices = all(model.price is not None for model in models.values())
         self.certificate = certificate
         self.compiled = start.compiled(
             self.definition, given.checked_limits(limits) or self.definition.limits, models, certificate
@@ -147,7 +139,7 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[
         )
         self._contexts, self._warmths = {}, {}
         self._new_id = new_id
-        self._words = conversation.asked(self.definition)
+        self._results = Results(self.definition, has_prices=all(model.price is not None for model in models.values()))
 
     @property
     def store(self) -> Store | None:
@@ -250,11 +242,7 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[
         Raises TypeError: if it is not a journal, such as a result or a run id.
         """
         events = given.journal_of(journal)
-        compiled = start.compiled_for(self.compiled, events[0] if events else None)
-        now, records = fold_recorded(compiled, events)
-        first = events[0]
-        heard = None if isinstance(first, Started) and first.heard else ()
-        return self._result(now, records, events, compiled=compiled, heard=heard)
+        return self._results.folded(start.compiled_for(self.compiled, events[0] if events else None), events)
 
     def _started(self, context: C, options: RunOptions, deps: Any) -> Started:
         first = self._first(context, options)
@@ -269,36 +257,4 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[
     async def _run(
         self, first: Started, deps: Any, reader: Reader | None = None, *, text: bool = False
     ) -> RunResult[C]:
-        return self._result_of(await self._driver.run(first, deps, reader, text=text))
-
-    def _result_of(self, run: Run) -> RunResult[C]:
-        return self._result(run.now, run.records, run.journal, run.error, compiled=run.compiled, heard=run.heard_before)
-
-    def _result(
-        self,
-        now: Configuration,
-        records: Sequence[Record],
-        journal: Sequence[Input],
-        error: BaseException | None = None,
-        *,
-        compiled: CompiledMachine,
-        heard: tuple[Message, ...] | None,
-    ) -> RunResult[C]:
-        return RunResult(
-            run_id=now.run_id,
-            thread_id=now.thread_id,
-            status=status_of(now),
-            state=place(self.definition, now),
-            context=cast("C", now.context),  # it was started on a C, and every change keeps its class
-            usage=now.usage,
-            charged_tokens=now.ledger.settled.tokens,
-            cost_usd=Decimal(now.ledger.settled.cost) / 1_000_000 if self._has_prices else None,
-            seconds=now.at,
-            records=tuple(records),
-            journal=tuple(journal),
-            waiting=questions(compiled, now),
-            error=error,
-            heard=heard,
-            said=now.messages,
-            words=self._words,
-        )
+        return self._results.of(await self._driver.run(first, deps, reader, text=text))
