@@ -12,6 +12,9 @@ from .base import Came, Why, moment
 
 DEFAULT_COUNTS: tuple[Why, ...] = ("error", "timeout")
 
+IS_SHUT = "shut: its agent has failed too often, and is tried again later"
+"""Why a breaker lets nobody in."""
+
 
 class Breaker:
     """Opens after so many failures in so many seconds, and stays open for a while. Then one probe may enter.
@@ -69,7 +72,7 @@ class Breaker:
             if self._open_until is None:
                 return 0
             if self.is_shut:
-                raise CallDenied("shut: its agent has failed too often, and is tried again later")
+                raise CallDenied(IS_SHUT)
             self._probes += 1
             self._probe = self._probes
             return self._probe

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Literal
 
 from ..errors import CallDenied
 from .base import Breaking, Came, Pacing, Places
+from .breaker import IS_SHUT
 from .line import Line, NoPlace
 
 
@@ -54,7 +56,7 @@ class Gate:
         Raises CallDenied: if nobody may enter now, or no place came free within this many seconds.
         """
         if self.breaker is not None and self.breaker.is_shut:  # before it waits in vain
-            raise CallDenied("shut: its agent has failed too often, and is tried again later")
+            raise CallDenied(IS_SHUT)
         give_back = None if self.places is None else await self.places.take(seconds_left)
         try:
             # last, with nothing to wait for after it: a probe that stood in a line would keep all others out
@@ -96,9 +98,15 @@ class Bulkhead:
         try:
             await self._line.take(seconds_left)
         except NoPlace as error:
-            held = f"{self._line.held} attempts are at work, and {self._line.waiting} wait"
-            raise CallDenied(f"full: {held}" if error.why == "full" else f"full: no place came free, {held}") from None
+            raise no_place(error.why, held=self._line.held, waiting=self._line.waiting) from None
         return self._give_back
 
     async def _give_back(self) -> None:
         self._line.give_back()
+
+
+def no_place(why: Literal["full", "too late"], *, held: int, waiting: int) -> CallDenied:
+    """Return what is raised where no place is to be had: the line is full, or none came free in time."""
+    return CallDenied(
+        f"full: {'' if why == 'full' else 'no place came free, '}{held} attempts are at work, and {waiting} wait"
+    )

@@ -60,7 +60,7 @@ class Pace:
             waits = max(0.0, full - (self.burst - 1) * self.every_s - now)
             # not `>`: a call that leaves in the moment in which its visit ends has no time for an answer
             if waits >= seconds_left:
-                raise CallDenied(f"pace: the next call is due in {waits:.1f} s, and {seconds_left:.1f} s are left")
+                raise too_late(waits, seconds_left)
             self._full = full + self.every_s
             return waits, self._full
 
@@ -69,3 +69,8 @@ class Pace:
         with self._lock:
             if self._full == full:
                 self._full -= self.every_s
+
+
+def too_late(waits: float, seconds_left: float) -> CallDenied:
+    """Return what is raised where the next call is due later than there is time for."""
+    return CallDenied(f"pace: the next call is due in {waits:.1f} s, and {seconds_left:.1f} s are left")

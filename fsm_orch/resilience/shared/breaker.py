@@ -7,7 +7,7 @@ from functools import partial
 
 from ...errors import CallDenied
 from ..base import Came, Why
-from ..breaker import Breaker
+from ..breaker import IS_SHUT, Breaker
 from ..redis import Away
 from .link import NOW, Link
 
@@ -127,7 +127,7 @@ class SharedBreaker:
             return -await self._local.enter()  # no number of the server is negative
         number = self._see(answer)
         if number < 0:
-            raise CallDenied("shut: its agent has failed too often, and is tried again later")
+            raise CallDenied(IS_SHUT)
         if number:
             self._probes.add(number)
         return number

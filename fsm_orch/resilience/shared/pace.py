@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from ...errors import CallDenied
-from ..pace import Pace
+from ..pace import Pace, too_late
 from ..redis import Away
 from .link import NOW, Link
 
@@ -77,7 +76,7 @@ class SharedPace:
             _TURN, self._keys, self._every_us, self._whole.burst, seconds_left * 1e6
         )
         if not has_turn:
-            raise CallDenied(f"pace: the next call is due in {waits_us / 1e6:.1f} s, and {seconds_left:.1f} s are left")
+            raise too_late(waits_us / 1e6, seconds_left)
         return waits_us / 1e6, full
 
     async def _give_back(self, full: str) -> None:

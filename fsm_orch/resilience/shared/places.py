@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from itertools import islice
 from math import ceil
+from typing import Literal
 
 from ...errors import CallDenied
-from ..gate import Bulkhead
+from ..gate import Bulkhead, no_place
 from ..redis import Away
 from .link import NOW, Call, Link
 
@@ -92,7 +93,7 @@ class SharedPlaces:
     @property
     def is_full(self) -> bool:
         """Whether nobody could even wait for a place now, as was last seen."""
-        held, waiting = (len(self._held), len(self._line)) if self._is_alone else self._seen
+        held, waiting = self._counted
         return waiting >= self._queue and (waiting > 0 or held >= self._share)
 
     async def take(self, seconds_left: float) -> Callable[[], Awaitable[None]]:
@@ -149,7 +150,7 @@ class SharedPlaces:
             return  # it was called away meanwhile
         self._coming.discard(who)
         if stands == _NOWHERE:
-            raise CallDenied(f"full: {self._shown()}")
+            raise self._no_place("full")
         if stands == _HOLDS:
             self._held.add(who)
             return
@@ -161,7 +162,7 @@ class SharedPlaces:
         except TimeoutError:
             if who not in self._held:
                 await self._forget(who)
-                raise CallDenied(f"full: no place came free, {self._shown()}") from None
+                raise self._no_place("too late") from None
 
     def _alone(self) -> int:
         """Return where a newcomer stands while this process acts for itself."""
@@ -224,6 +225,11 @@ class SharedPlaces:
             except Away:
                 return
 
-    def _shown(self) -> str:
-        held, waiting = (len(self._held), len(self._line)) if self._is_alone else self._seen
-        return f"{held} attempts are at work, and {waiting} wait"
+    @property
+    def _counted(self) -> tuple[int, int]:
+        """How many hold a place, and how many wait, where this process asks for one."""
+        return (len(self._held), len(self._line)) if self._is_alone else self._seen
+
+    def _no_place(self, why: Literal["full", "too late"]) -> CallDenied:
+        held, waiting = self._counted
+        return no_place(why, held=held, waiting=waiting)
