@@ -141,9 +141,11 @@ class Course:
             self.land("deadline")
         elif not open_now:
             # before any call: whatever the agent replied would be refused, and its call would be paid for nothing
-            unshut = replace(self.now, shut=frozenset())
-            is_shut = bool(self.now.shut) and bool(legal(self.compiled, unshut, holding=holding))
-            self.land("shut" if is_shut else "no_handoff", f"nothing is legal in {self.now.state!r}")
+            self.land("shut" if self._is_shut_in(holding) else "no_handoff", f"nothing is legal in {self.now.state!r}")
+
+    def _is_shut_in(self, holding: Amount) -> bool:
+        """Return whether a handoff would be legal if nothing were shut."""
+        return bool(self.now.shut) and bool(legal(self.compiled, replace(self.now, shut=frozenset()), holding=holding))
 
     def move(self, handoff: Handoff, reply: inputs.Replied | None, context: Context) -> bool:
         """Fire a handoff and commit the reply's changes with it. Return False if its guard closed."""
