@@ -106,15 +106,12 @@ class Activities:
         if came == "not known":
             why = f"run {run_id!r} is not known to the store of this worker: it was never stored there, or pruned"
             raise ApplicationError(why, type="NotKnown", non_retryable=True)
-        if came in (
-            "drained",
-            "driven already",
-            "not admitted",
-        ):  # who drives it may be dead, which shows when its lease is over
-            again = timedelta(seconds=0.1 if came == "drained" else self._runners.lease_s / 4)
-            benign = ApplicationErrorCategory.BENIGN
-            raise ApplicationError(f"run {run_id!r} was {came}", category=benign, next_retry_delay=again)
-        return came
+        if came in ("finished", "waits"):
+            return came
+        # who drives it may be dead, which shows when its lease is over
+        again = timedelta(seconds=0.1 if came == "drained" else self._runners.lease_s / 4)
+        benign = ApplicationErrorCategory.BENIGN
+        raise ApplicationError(f"run {run_id!r} was {came}", category=benign, next_retry_delay=again)
 
 
 def _failure(run_id: str, error: BaseException) -> ApplicationError:
