@@ -88,7 +88,7 @@ LANDS_AS: Mapping[RefusalReason, LandingReason] = {
 }
 """The reasons that a run lands for after refusals; after any other it lands as `refusal`."""
 
-BEYOND_REPAIR: frozenset[RefusalReason] = frozenset({"visits", "hops", "budget", "deadline", "declined"})
+BEYOND_REPAIR: frozenset[RefusalReason] = frozenset(LANDS_AS) - {"shut"}
 """Refusals that no other reply of the model could mend, or that it meant. Whoever named a shut state chooses again."""
 
 
