@@ -17,9 +17,7 @@ from .work import Doing
 from .writer import Run
 
 
-def performing(
-    run: Run, ours: Cast, retry: Retry | None, deps: Any, wall: Clock, gates: Gates | None = None
-) -> Perform:
+def performing(run: Run, ours: Cast, retry: Retry | None, deps: Any, wall: Clock, gates: Gates | None) -> Perform:
     """Return what begins a piece of work of a run.
 
     Args:
