@@ -292,6 +292,19 @@ async def test_a_cancellation_at_any_moment_leaves_nothing_held(parts: Parts, tu
     assert "entered" == await stay(gate, left=3.0)
 
 
+async def test_who_is_dropped_while_it_waits_is_in_nobodys_way(parts: Parts) -> None:
+    """A loop that ends may drop a coroutine without cancelling it; the place that comes free then is the next one's."""
+    places = parts.places(1, queue=5)
+    give_back = await places.take(1.0)
+    dropped = places.take(30.0)
+    dropped.send(None)  # type: ignore[attr-defined]
+    await asyncio.sleep(0.05)
+    dropped.close()  # type: ignore[attr-defined]
+    await give_back()
+
+    await (await places.take(3.0))()
+
+
 @pytest.mark.parametrize("numbers", [(0, {}), (1, {"queue": -1})])
 def test_places_that_make_no_sense_are_refused(parts: Parts, numbers: tuple[int, dict[str, int]]) -> None:
     """No place, or fewer than none that wait."""
