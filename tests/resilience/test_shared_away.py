@@ -389,9 +389,26 @@ def test_a_name_has_one_set_of_numbers(server: RedisServer) -> None:
 
 @pytest.mark.parametrize(
     "numbers",
-    [{"processes": 0}, {"beat_s": 0.0}, {"timeout_s": -1.0}, {"lease_s": 0.9}, {"namespace": ""}, {"namespace": "{a}"}],
+    [{"processes": 0}, {"beat_s": 0.0}, {"timeout_s": -1.0}, {"lease_s": 0.9}, {"namespace": ""}, {"namespace": "{a}"},
+     {"namespace": "\ud800"}, {"lease_s": 1e10}, {"lease_s": float("inf")}, {"lease_s": float("nan")}],
 )
 def test_numbers_of_shared_gates_make_sense(numbers: dict[str, float]) -> None:
     """A lease that runs out before the next beat, or none of what is needed, is refused."""
     with pytest.raises(ValueError, match="give"):
         SharedGates("redis://localhost", **{"namespace": "x", **numbers})  # type: ignore[arg-type]
+
+
+def test_what_the_server_could_not_be_told_is_refused_at_once(server: RedisServer) -> None:
+    """An error of it later would be one of all that is shared: each process would act for itself from then on."""
+    shared = gates(server)
+    for make in (
+        lambda: shared.pace("slow", 1, per_s=1e18),
+        lambda: shared.pace("slow", 5e-324),
+        lambda: shared.pace("slow", 1, per_s=float("inf")),
+        lambda: shared.breaker("long", window_s=1e300),
+        lambda: shared.breaker("long", open_s=float("inf")),
+        lambda: shared.places("\ud800", 1),
+        lambda: shared.breaker("\udfff"),
+    ):
+        with pytest.raises(ValueError, match="give a"):
+            make()

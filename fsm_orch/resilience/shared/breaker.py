@@ -75,7 +75,7 @@ class SharedBreaker:
     def __init__(
         self, link: Link, name: str, *, failures: int, window_s: float, open_s: float, counts: Iterable[Why]
     ) -> None:
-        self._link, self._keys = link, [link.key("breaker", name), link.key("breaker", name, "failed")]
+        self._link, self._keys = link, [link.key("breaker", name), link.key("breaker.failed", name)]
         self._numbers = (failures, round(window_s * 1e6), round(open_s * 1e6))
         self._make_local = partial(
             Breaker, failures=failures, window_s=window_s, open_s=open_s, counts=tuple(counts), clock=link.now

@@ -95,9 +95,13 @@ class Link:
         """Whether the server is back, and others may not have told it yet what they hold."""
         return self.now() < self._settled_at
 
-    def key(self, *names: str) -> str:
-        """Return a key. All keys of a namespace are in one slot of a cluster."""
-        return ":".join([f"fsm_orch:{{{self._namespace}}}", *names])
+    def key(self, kind: str, name: str = "") -> str:
+        """Return a key. All keys of a namespace are in one slot of a cluster.
+
+        Args:
+            kind: of what it holds, without a colon: else one name could be another's.
+        """
+        return f"fsm_orch:{{{self._namespace}}}:{kind}:{name}"
 
     def number(self) -> str:
         """Return what nothing else is called by, in any process."""
