@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from ..errors import CallDenied
+from ..observe.telling import report
 from .base import Breaking, Came, Pacing, Places
 from .line import Line, NoPlace
 
@@ -58,14 +59,26 @@ class Gate:
         give_back = None if self.places is None else await self.places.take(seconds_left)
         try:
             # last, with nothing to wait for after it: a probe that stood in a line would keep all others out
-            yield _silent if self.breaker is None else partial(self.breaker.leave, await self.breaker.enter())
+            yield _silent if self.breaker is None else partial(_left, self.breaker, await self.breaker.enter())
         finally:
             if give_back is not None:
-                await give_back()
+                await _kept_quiet("a place could not be given back", give_back)
 
 
 async def _silent(came: Came) -> None:
     """Do nothing: there is no breaker."""
+
+
+async def _left(breaker: Breaking, number: int, came: Came) -> None:
+    await _kept_quiet("a breaker could not be told what came of an attempt", partial(breaker.leave, number, came))
+
+
+async def _kept_quiet(what: str, act: Callable[[], Awaitable[None]]) -> None:
+    """Do what ends an attempt. A place or breaker of a user's own may raise: that must not cost what was replied."""
+    try:
+        await act()
+    except Exception as error:
+        report("%s: %s", what, type(error).__name__)
 
 
 class Bulkhead:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -25,7 +25,8 @@ from fsm_orch import (
 )
 from fsm_orch.errors import StartError
 from fsm_orch.kernel import inputs, records
-from fsm_orch.resilience import Breaker, Gate, Pace
+from fsm_orch.resilience import Breaker, Bulkhead, Gate, Pace
+from fsm_orch.resilience.base import Came
 from fsm_orch.testing import TheoremChecker
 
 pytestmark = pytest.mark.looptime
@@ -308,3 +309,40 @@ async def test_a_gate_that_raises_ends_no_run() -> None:
 
     result = await run({Shop.look: Gate(breaker=Broken())}, TO_LOOK)
     assert result.status == "finished"
+
+
+async def test_a_gate_that_says_an_odd_thing_ends_no_run() -> None:
+    """What places of a user's own say may be any object, and be neither true nor false."""
+
+    class Odd:
+        def __bool__(self) -> bool:
+            raise OSError("neither")
+
+    class Broken(Bulkhead):
+        is_full = Odd()  # type: ignore[assignment]
+
+    result = await run({Shop.look: Gate(at_once=Broken(1))}, TO_LOOK)
+    assert Shop.done is result.state
+
+
+async def test_who_cannot_be_told_that_an_attempt_is_over_costs_no_reply(caplog: pytest.LogCaptureFixture) -> None:
+    """A breaker and places of a user's own raise when the agent has answered: it has, and that is logged."""
+
+    class NoBreaker(Breaker):
+        async def leave(self, number: int, came: Came) -> None:
+            raise OSError("secret")
+
+    class NoPlaces(Bulkhead):
+        async def take(self, seconds_left: float) -> Callable[[], Awaitable[None]]:
+            async def give_back() -> None:
+                raise OSError("secret")
+
+            return give_back
+
+    result = await run({Shop.ask: Gate(at_once=NoPlaces(1), breaker=NoBreaker())}, TO_ASK, deps=took(0, 7))
+
+    assert (Shop.done, 7) == (result.state, result.context.price)
+    assert [
+        "a place could not be given back: OSError",
+        "a breaker could not be told what came of an attempt: OSError",
+    ] == [record.message for record in caplog.records]
