@@ -100,6 +100,17 @@ async def test_a_restart_forgets_what_failed() -> None:
     assert breaker.is_shut
 
 
+async def test_failures_at_both_ends_of_the_window_open_it() -> None:
+    """The window is whole: two that are just as far apart as it is long are within it, and later ones are not."""
+    for apart, is_shut in ((10.0, True), (10.1, False)):
+        seconds = [0.0]
+        breaker = Breaker(failures=2, window_s=10, clock=lambda at=seconds: at[0])  # type: ignore[misc]
+        await breaker.leave(0, "error")
+        seconds[0] = apart
+        await breaker.leave(0, "error")
+        assert is_shut == breaker.is_shut
+
+
 async def test_what_counts_can_be_said() -> None:
     """Refused replies count where that is said, and then nothing else does."""
     breaker = Breaker(failures=1, counts=["refusal"])

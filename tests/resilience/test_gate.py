@@ -81,6 +81,19 @@ async def test_nobody_waits_in_line_for_an_agent_that_is_shut() -> None:
     assert not gate.places.is_full if gate.places else False
 
 
+async def test_who_comes_to_an_agent_that_is_shut_does_not_wait_for_its_place() -> None:
+    """One is still at work there for long; it is told at once all the same, and stands in nobody's way."""
+    breaker = Breaker(failures=1, open_s=50)
+    gate = Gate(at_once=1, queue=9, breaker=breaker)
+    inside = asyncio.create_task(stay(gate, 9))
+    await asyncio.sleep(1)
+    await breaker.leave(0, "error")
+
+    assert (await stay(gate, 0)).startswith("shut")
+    assert 1 == pytest.approx(asyncio.get_running_loop().time())
+    await inside
+
+
 @pytest.mark.parametrize("came", [None, "ok", "error"])
 async def test_a_probe_decides_if_it_says_anything(came: Came) -> None:
     """A probe that succeeds opens the gate, one that fails shuts it; one that says nothing lets another one try."""

@@ -183,6 +183,43 @@ async def test_a_visit_that_takes_too_long_counts_and_a_run_that_does_not() -> N
     assert not gone.is_shut
 
 
+async def test_who_is_denied_and_who_is_interrupted_count_for_nothing() -> None:
+    """A turn that does not come in time, or an interrupt from the keyboard, says nothing of the agent."""
+    paced = Gate(pace=Pace(1, per_s=100), breaker=Breaker(failures=1))
+    for _ in range(2):
+        result = await run({Shop.ask: paced}, TO_ASK, deps=took(0))
+    assert (["denied"], False) == ([each.reason for each in attempts(result)], paced.is_shut)
+
+    async def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    gate = Gate(breaker=Breaker(failures=1))
+    with pytest.raises(KeyboardInterrupt):
+        await run({Shop.ask: gate}, TO_ASK, deps=interrupted)
+    assert not gate.is_shut
+
+
+async def test_a_part_whose_machine_has_no_time_left_counts_for_nothing() -> None:
+    """The time of the visit around it is over, and not its own."""
+
+    class Short(Machine[Query, Callable[[str], Any]]):
+        ask = State(
+            Parallel(State(price, writes=Query.price, timeout_s=50), State(stock, writes=Query.stock)),
+            initial=True,
+            timeout_s=5,
+        )
+        done = Final()
+        human = Final(fallback=True)
+        end = ask.to(done)
+        limits = Limits(deadline_s=100)
+
+    gate = Gate(breaker=Breaker(failures=1))
+    result = await Runner(Short, gates={price: gate}).run(Query(), deps=took(20))
+
+    assert 5 == pytest.approx(result.seconds)
+    assert not gate.is_shut
+
+
 async def test_refused_replies_count_where_that_is_said() -> None:
     """A model whose replies cannot be read is confused and not down, unless its breaker says so."""
     plain, strict = Gate(breaker=Breaker(failures=1)), Gate(breaker=Breaker(failures=1, counts=["refusal"]))
