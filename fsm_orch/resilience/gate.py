@@ -11,6 +11,8 @@ from ..observe.telling import report
 from .base import Breaking, Came, Pacing, Places
 from .line import Line, NoPlace
 
+_GIVE = {"pace": "Pace(60, per_s=60)", "at_once": "a whole number", "breaker": "Breaker(failures=3)"}
+
 
 class Gate:
     """What stands before an agent: a pace for its calls, so many attempts at once, a breaker. All are optional.
@@ -25,6 +27,7 @@ class Gate:
         breaker: shuts the agent after failures.
 
     Raises ValueError: if a number is not positive, or there is a queue for nothing.
+    Raises TypeError: if a part is no pace, places or breaker.
     """
 
     def __init__(
@@ -39,6 +42,9 @@ class Gate:
             at_once = Bulkhead(at_once, queue=queue)
         elif queue:
             raise ValueError(f"queue={queue} waits for a place, so say how many there are: at_once=8")
+        for name, given, method in (("pace", pace, "wait"), ("at_once", at_once, "take"), ("breaker", breaker, "enter")):
+            if given is not None and not callable(getattr(given, method, None)):
+                raise TypeError(f"{name}= has no method {method!r}: it is {type(given).__name__}, so give {_GIVE[name]}")
         self.pace, self.places, self.breaker = pace, at_once, breaker
 
     @property

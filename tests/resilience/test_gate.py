@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fsm_orch.errors import CallDenied
-from fsm_orch.resilience import Breaker, Bulkhead, Gate
+from fsm_orch.resilience import Breaker, Bulkhead, Gate, Pace
 from fsm_orch.resilience.base import Came
 
 pytestmark = pytest.mark.looptime
@@ -137,3 +137,14 @@ async def test_numbers_of_a_gate_make_sense(numbers: dict[str, int]) -> None:
     """No places, or a queue for nothing, are refused."""
     with pytest.raises(ValueError, match=r"queue|at_once"):
         Gate(**numbers)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [({"pace": 60}, "Pace"), ({"at_once": 2.5}, "a whole number"), ({"at_once": "8"}, "a whole number"),
+     ({"breaker": 3}, "Breaker"), ({"breaker": Pace(1)}, "Breaker")],
+)  # fmt: skip
+async def test_what_is_no_part_of_a_gate_is_refused_at_once(parts: dict[str, object], said: str) -> None:
+    """Else each attempt would fail there later."""
+    with pytest.raises(TypeError, match=f"has no method .*, so give {said}"):
+        Gate(**parts)  # type: ignore[arg-type]
