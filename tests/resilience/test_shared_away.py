@@ -172,6 +172,22 @@ async def test_nothing_is_kept_of_those_who_came_and_went_meanwhile(server: Redi
         assert not places._gone
 
 
+async def test_who_is_denied_while_redis_does_not_answer_is_forgotten_there(server: RedisServer) -> None:
+    """Redis may have heard it all the same, and given it a place."""
+    with gates(server) as shared:
+        places = shared.places("agent", 1)
+        give_back = await places.take(5.0)
+        server.pause()
+        with pytest.raises(CallDenied, match="full: 1 attempts are at work"):
+            await places.take(0.1)
+        assert (1, 1) == (len(places._known), len(places._gone))
+        await give_back()
+        server.go_on()
+        await seen(lambda: not shared._link.is_alone)
+        assert (0, 0) == places._seen
+        assert not places._gone
+
+
 async def test_a_breaker_goes_on_from_what_was_last_seen(server: RedisServer) -> None:
     """One that is open stays so for its time, then this process has a probe; one that is closed counts for itself."""
     with gates(server) as shared:

@@ -324,6 +324,20 @@ async def test_names_are_told_apart(shared: SharedGates) -> None:
     assert not shared._link.is_alone
 
 
+async def test_who_is_called_away_before_its_answer_holds_nothing(shared: SharedGates) -> None:
+    """The server has given it a place by then, which it would have kept for good."""
+    places, other = shared.places(uuid4().hex, 100), shared.places(uuid4().hex, 1)
+    for _ in range(20):
+        task = asyncio.create_task(places.take(5.0))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+    await (await other.take(5.0))()  # over the same line, so all of them have been answered
+
+    assert not places._held
+    assert not places._known
+
+
 async def test_who_is_dropped_while_it_waits_is_in_nobodys_way(parts: Parts) -> None:
     """A loop that ends may drop a coroutine without cancelling it; the place that comes free then is the next one's."""
     places = parts.places(1, queue=5)
