@@ -81,20 +81,27 @@ class Breaker:
         """Count what an attempt came to; one that says nothing gives the probe back."""
         is_failure = came in self.counts
         with self._lock:
-            if number:
+            if self._open_until is None:
+                if is_failure:
+                    self._count()
+            elif number and self._probe in (0, number):  # else it was started anew, and another one probes
                 self._probe = 0
                 if is_failure:
                     self._open_until = self._clock() + self.open_s
                 elif came is not None:
                     self._open_until = None
                     self._failed.clear()
-            elif self._open_until is None and is_failure:
-                self._count()
 
-    def open_for(self, seconds: float) -> None:
-        """Open it for so many seconds; then one probe may enter, and at once if there are none left."""
+    def restart(self, open_s: float | None) -> None:
+        """Forget what failed and who probes; the numbers of probes go on.
+
+        Args:
+            open_s: for how many seconds it is open, and then one probe may enter; None: it is closed.
+        """
         with self._lock:
-            self._probe, self._open_until = 0, self._clock() + seconds
+            self._failed.clear()
+            self._probe = 0
+            self._open_until = None if open_s is None else self._clock() + open_s
 
     def _count(self) -> None:
         now = self._clock()

@@ -8,9 +8,12 @@ from functools import partial
 from typing import Literal
 
 from ..errors import CallDenied
+from ..observe.telling import report
 from .base import Breaking, Came, Pacing, Places
 from .breaker import IS_SHUT
 from .line import Line, NoPlace
+
+_GIVE = {"pace": "Pace(60, per_s=60)", "at_once": "a whole number", "breaker": "Breaker(failures=3)"}
 
 
 class Gate:
@@ -26,6 +29,7 @@ class Gate:
         breaker: shuts the agent after failures.
 
     Raises ValueError: if a number is not positive, or there is a queue for nothing.
+    Raises TypeError: if a part is no pace, places or breaker.
     """
 
     def __init__(
@@ -40,6 +44,9 @@ class Gate:
             at_once = Bulkhead(at_once, queue=queue)
         elif queue:
             raise ValueError(f"queue={queue} waits for a place, so say how many there are: at_once=8")
+        for name, given, method in (("pace", pace, "wait"), ("at_once", at_once, "take"), ("breaker", breaker, "enter")):
+            if given is not None and not callable(getattr(given, method, None)):
+                raise TypeError(f"{name}= has no method {method!r}: it is {type(given).__name__}, so give {_GIVE[name]}")
         self.pace, self.places, self.breaker = pace, at_once, breaker
 
     @property
@@ -60,14 +67,26 @@ class Gate:
         give_back = None if self.places is None else await self.places.take(seconds_left)
         try:
             # last, with nothing to wait for after it: a probe that stood in a line would keep all others out
-            yield _silent if self.breaker is None else partial(self.breaker.leave, await self.breaker.enter())
+            yield _silent if self.breaker is None else partial(_left, self.breaker, await self.breaker.enter())
         finally:
             if give_back is not None:
-                await give_back()
+                await _kept_quiet("a place could not be given back", give_back)
 
 
 async def _silent(came: Came) -> None:
     """Do nothing: there is no breaker."""
+
+
+async def _left(breaker: Breaking, number: int, came: Came) -> None:
+    await _kept_quiet("a breaker could not be told what came of an attempt", partial(breaker.leave, number, came))
+
+
+async def _kept_quiet(what: str, act: Callable[[], Awaitable[None]]) -> None:
+    """Do what ends an attempt. A place or breaker of a user's own may raise: that must not cost what was replied."""
+    try:
+        await act()
+    except Exception as error:
+        report("%s: %s", what, type(error).__name__)
 
 
 class Bulkhead:

@@ -41,6 +41,8 @@ class _Call:
     keys: Sequence[str]
     arguments: Sequence[str | int | float]
     answer: asyncio.Future[Any]
+    until: float
+    """When it is answered, or the server is away."""
 
 
 class Server:
@@ -73,11 +75,13 @@ class Server:
         Args:
             is_knock: also ask a server that is away.
 
-        Raises Away: at once if it is away, or when it does not answer in time.
+        Raises Away: at once if it is away, or when it does not answer in time; that is twice `timeout_s` at most, since
+            it may wait for a call before it.
         """
         if not (self.is_there or is_knock):
             raise Away
-        call = _Call(script, keys, arguments, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        call = _Call(script, keys, arguments, loop.create_future(), loop.time() + 2 * self._timeout_s)
         self._calls.append(call)
         self._came.set()
         return await call.answer
@@ -113,8 +117,10 @@ class Server:
         )
 
     async def _send(self, calls: Sequence[_Call]) -> None:
+        # of all that it takes: to connect, to log in, to be answered; and a long line before a slow server is too slow
+        until = min(asyncio.get_running_loop().time() + self._timeout_s, calls[0].until)
         try:
-            async with asyncio.timeout(self._timeout_s):  # of all that it takes: to connect, to log in, to be answered
+            async with asyncio.timeout_at(until):
                 pipeline = self._client.pipeline(transaction=False)
                 for call in calls:
                     pipeline.eval(call.script, len(call.keys), *call.keys, *call.arguments)

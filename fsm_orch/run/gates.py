@@ -53,7 +53,7 @@ def gates_of(definition: Definition, given: object) -> Gates | None:
 
 def _is_shut(place: str, gate: Gate) -> bool:
     try:
-        return gate.is_shut
+        return bool(gate.is_shut)  # in here: what it says may be any object
     except Exception as error:  # of a user's own pace, place or breaker: it must not end the runs that it is to protect
         report("the gate of %r does not say whether it is shut: %s", place, type(error).__name__)
         return False

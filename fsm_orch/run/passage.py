@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from ..agents.base import Reply, Round
-from ..errors import CallDenied, VisitClosed, is_failure
+from ..errors import CallDenied, VisitClosed
 from ..kernel.configuration import Configuration
 from ..kernel.legal import visit_ends
 from ..kernel.records import AttemptFailed, Refused
@@ -61,8 +61,7 @@ class Passage:
             is_own = visit_ends(self._desk.compiled, before) < self._desk.compiled.deadline_s
             return "timeout" if is_own and any(isinstance(each, AttemptFailed) for each in made) else None
         if isinstance(result, Raised):
-            is_its_own = is_failure(result.error) and not isinstance(result.error, CallDenied | VisitClosed)
-            return "error" if is_its_own else None
+            return None if isinstance(result.error, CallDenied | VisitClosed) else "error"
         if not isinstance(result, Reply | Round):
             return "error"
         is_refused = any(isinstance(each, Refused) and not each.is_repaired for each in made)

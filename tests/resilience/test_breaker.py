@@ -11,6 +11,7 @@ from support.breaking import FAILURES, OPEN_S, WINDOW_S, Breaking
 
 from fsm_orch.errors import CallDenied
 from fsm_orch.resilience import Breaker
+from fsm_orch.resilience.base import Came
 
 T = TypeVar("T")
 
@@ -66,6 +67,48 @@ async def test_failures_that_are_far_apart_do_not_open_it() -> None:
         await breaker.leave(await breaker.enter(), "timeout")
         await asyncio.sleep(31)
         assert not breaker.is_shut
+
+
+@pytest.mark.parametrize("came", ["ok", "error", None])
+async def test_a_probe_from_before_a_restart_says_nothing(came: Came) -> None:
+    """Another one probes by now, and it alone decides: else two would, and a third could enter."""
+    breaker = Breaker(failures=1, open_s=100)
+    breaker.restart(0.0)
+    old = await breaker.enter()
+    breaker.restart(0.0)
+    new = await breaker.enter()
+    await breaker.leave(old, came)
+
+    assert old != new
+    assert breaker.is_shut
+    with pytest.raises(CallDenied):
+        await breaker.enter()
+    await breaker.leave(new, "ok")
+    assert not breaker.is_shut
+
+
+async def test_a_restart_forgets_what_failed() -> None:
+    """It is closed, and as many failures as ever open it; one of a probe from before is one of them."""
+    breaker = Breaker(failures=2, open_s=100)
+    await breaker.leave(0, "error")
+    breaker.restart(0.0)
+    old = await breaker.enter()
+    breaker.restart(None)
+    await breaker.leave(old, "error")
+    assert not breaker.is_shut
+    await breaker.leave(0, "error")
+    assert breaker.is_shut
+
+
+async def test_failures_at_both_ends_of_the_window_open_it() -> None:
+    """The window is whole: two that are just as far apart as it is long are within it, and later ones are not."""
+    for apart, is_shut in ((10.0, True), (10.1, False)):
+        seconds = [0.0]
+        breaker = Breaker(failures=2, window_s=10, clock=lambda at=seconds: at[0])  # type: ignore[misc]
+        await breaker.leave(0, "error")
+        seconds[0] = apart
+        await breaker.leave(0, "error")
+        assert is_shut == breaker.is_shut
 
 
 async def test_what_counts_can_be_said() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fsm_orch.errors import CallDenied
-from fsm_orch.resilience import Breaker, Bulkhead, Gate
+from fsm_orch.resilience import Breaker, Bulkhead, Gate, Pace
 from fsm_orch.resilience.base import Came
 
 pytestmark = pytest.mark.looptime
@@ -81,6 +81,19 @@ async def test_nobody_waits_in_line_for_an_agent_that_is_shut() -> None:
     assert not gate.places.is_full if gate.places else False
 
 
+async def test_who_comes_to_an_agent_that_is_shut_does_not_wait_for_its_place() -> None:
+    """One is still at work there for long; it is told at once all the same, and stands in nobody's way."""
+    breaker = Breaker(failures=1, open_s=50)
+    gate = Gate(at_once=1, queue=9, breaker=breaker)
+    inside = asyncio.create_task(stay(gate, 9))
+    await asyncio.sleep(1)
+    await breaker.leave(0, "error")
+
+    assert (await stay(gate, 0)).startswith("shut")
+    assert 1 == pytest.approx(asyncio.get_running_loop().time())
+    await inside
+
+
 @pytest.mark.parametrize("came", [None, "ok", "error"])
 async def test_a_probe_decides_if_it_says_anything(came: Came) -> None:
     """A probe that succeeds opens the gate, one that fails shuts it; one that says nothing lets another one try."""
@@ -124,3 +137,14 @@ async def test_numbers_of_a_gate_make_sense(numbers: dict[str, int]) -> None:
     """No places, or a queue for nothing, are refused."""
     with pytest.raises(ValueError, match=r"queue|at_once"):
         Gate(**numbers)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [({"pace": 60}, "Pace"), ({"at_once": 2.5}, "a whole number"), ({"at_once": "8"}, "a whole number"),
+     ({"breaker": 3}, "Breaker"), ({"breaker": Pace(1)}, "Breaker")],
+)  # fmt: skip
+async def test_what_is_no_part_of_a_gate_is_refused_at_once(parts: dict[str, object], said: str) -> None:
+    """Else each attempt would fail there later."""
+    with pytest.raises(TypeError, match=f"has no method .*, so give {said}"):
+        Gate(**parts)  # type: ignore[arg-type]

@@ -118,6 +118,19 @@ async def test_a_place_that_comes_with_a_cancellation_goes_on() -> None:
 
 
 @pytest.mark.looptime
+async def test_who_leaves_the_front_lets_those_behind_in() -> None:
+    """One that wants two places kept another one waiting, for whom there was a place all along."""
+    line = Line(2, 2)
+    await line.take()
+    heavy, light = asyncio.create_task(line.take(weight=2)), asyncio.create_task(line.take())
+    await asyncio.sleep(0)
+    heavy.cancel()
+
+    await asyncio.wait_for(light, 1.0)
+    assert (2, 0) == (line.held, line.waiting)
+
+
+@pytest.mark.looptime
 async def test_a_place_that_comes_in_the_last_moment_is_taken() -> None:
     """Who is served in the very moment in which its time is over has the place."""
     line, loop = Line(1, 1), asyncio.get_running_loop()

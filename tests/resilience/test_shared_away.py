@@ -172,6 +172,22 @@ async def test_nothing_is_kept_of_those_who_came_and_went_meanwhile(server: Redi
         assert not places._gone
 
 
+async def test_who_is_denied_while_redis_does_not_answer_is_forgotten_there(server: RedisServer) -> None:
+    """Redis may have heard it all the same, and given it a place."""
+    with gates(server) as shared:
+        places = shared.places("agent", 1)
+        give_back = await places.take(5.0)
+        server.pause()
+        with pytest.raises(CallDenied, match="full: 1 attempts are at work"):
+            await places.take(0.1)
+        assert (1, 1) == (len(places._known), len(places._gone))
+        await give_back()
+        server.go_on()
+        await seen(lambda: not shared._link.is_alone)
+        assert (0, 0) == places._seen
+        assert not places._gone
+
+
 async def test_a_breaker_goes_on_from_what_was_last_seen(server: RedisServer) -> None:
     """One that is open stays so for its time, then this process has a probe; one that is closed counts for itself."""
     with gates(server) as shared:
@@ -389,9 +405,26 @@ def test_a_name_has_one_set_of_numbers(server: RedisServer) -> None:
 
 @pytest.mark.parametrize(
     "numbers",
-    [{"processes": 0}, {"beat_s": 0.0}, {"timeout_s": -1.0}, {"lease_s": 0.9}, {"namespace": ""}, {"namespace": "{a}"}],
+    [{"processes": 0}, {"beat_s": 0.0}, {"timeout_s": -1.0}, {"lease_s": 0.9}, {"namespace": ""}, {"namespace": "{a}"},
+     {"namespace": "\ud800"}, {"lease_s": 1e10}, {"lease_s": float("inf")}, {"lease_s": float("nan")}],
 )
 def test_numbers_of_shared_gates_make_sense(numbers: dict[str, float]) -> None:
     """A lease that runs out before the next beat, or none of what is needed, is refused."""
     with pytest.raises(ValueError, match="give"):
         SharedGates("redis://localhost", **{"namespace": "x", **numbers})  # type: ignore[arg-type]
+
+
+def test_what_the_server_could_not_be_told_is_refused_at_once(server: RedisServer) -> None:
+    """An error of it later would be one of all that is shared: each process would act for itself from then on."""
+    shared = gates(server)
+    for make in (
+        lambda: shared.pace("slow", 1, per_s=1e18),
+        lambda: shared.pace("slow", 5e-324),
+        lambda: shared.pace("slow", 1, per_s=float("inf")),
+        lambda: shared.breaker("long", window_s=1e300),
+        lambda: shared.breaker("long", open_s=float("inf")),
+        lambda: shared.places("\ud800", 1),
+        lambda: shared.breaker("\udfff"),
+    ):
+        with pytest.raises(ValueError, match="give a"):
+            make()

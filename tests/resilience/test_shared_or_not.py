@@ -292,6 +292,65 @@ async def test_a_cancellation_at_any_moment_leaves_nothing_held(parts: Parts, tu
     assert "entered" == await stay(gate, left=3.0)
 
 
+@pytest.mark.parametrize("calls", [1e7, 1e300, float("inf")])
+async def test_a_pace_may_be_as_fast_as_one_likes(shared: SharedGates, parts: Parts, calls: float) -> None:
+    """Calls of it wait for nothing, and Redis takes its numbers."""
+    pace = parts.pace(calls)
+
+    assert [0.0, 0.0] == pytest.approx([await pace.wait(1.0), await pace.wait(1.0)], abs=1e-5)
+    assert not shared._link.is_alone
+
+
+async def test_a_breaker_may_be_open_for_as_long_as_one_likes(shared: SharedGates, parts: Parts) -> None:
+    """A hundred years, and failures are kept as long."""
+    century = 100 * 365 * 86_400.0
+    breaker = parts.breaker(failures=1, window_s=century, open_s=century)
+    await opened(breaker)
+
+    assert breaker.is_shut
+    assert not shared._link.is_alone
+
+
+async def test_names_are_told_apart(shared: SharedGates) -> None:
+    """Whatever they look like: none of these has the keys of another one, and each is text."""
+    names = ["a", "a:failed", "a.failed", "failed:a", "failed", ":a", "a:held", "held", "a\nb", "{a}", "é", "a\0", ""]
+    breakers = [shared.breaker(f"odd{name}", failures=2) for name in names]
+    places = [shared.places(f"odd{name}", 1) for name in names]
+    for breaker in breakers:
+        await opened(breaker)
+    assert not any(breaker.is_shut for breaker in breakers)
+    for give_back in [await each.take(1.0) for each in places]:
+        await give_back()
+    assert not shared._link.is_alone
+
+
+async def test_who_is_called_away_before_its_answer_holds_nothing(shared: SharedGates) -> None:
+    """The server has given it a place by then, which it would have kept for good."""
+    places, other = shared.places(uuid4().hex, 100), shared.places(uuid4().hex, 1)
+    for _ in range(20):
+        task = asyncio.create_task(places.take(5.0))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+    await (await other.take(5.0))()  # over the same line, so all of them have been answered
+
+    assert not places._held
+    assert not places._known
+
+
+async def test_who_is_dropped_while_it_waits_is_in_nobodys_way(parts: Parts) -> None:
+    """A loop that ends may drop a coroutine without cancelling it; the place that comes free then is the next one's."""
+    places = parts.places(1, queue=5)
+    give_back = await places.take(1.0)
+    dropped = places.take(30.0)
+    dropped.send(None)  # type: ignore[attr-defined]
+    await asyncio.sleep(0.05)
+    dropped.close()  # type: ignore[attr-defined]
+    await give_back()
+
+    await (await places.take(3.0))()
+
+
 @pytest.mark.parametrize("numbers", [(0, {}), (1, {"queue": -1})])
 def test_places_that_make_no_sense_are_refused(parts: Parts, numbers: tuple[int, dict[str, int]]) -> None:
     """No place, or fewer than none that wait."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -25,7 +25,8 @@ from fsm_orch import (
 )
 from fsm_orch.errors import StartError
 from fsm_orch.kernel import inputs, records
-from fsm_orch.resilience import Breaker, Gate, Pace
+from fsm_orch.resilience import Breaker, Bulkhead, Gate, Pace
+from fsm_orch.resilience.base import Came
 from fsm_orch.testing import TheoremChecker
 
 pytestmark = pytest.mark.looptime
@@ -182,6 +183,43 @@ async def test_a_visit_that_takes_too_long_counts_and_a_run_that_does_not() -> N
     assert not gone.is_shut
 
 
+async def test_who_is_denied_and_who_is_interrupted_count_for_nothing() -> None:
+    """A turn that does not come in time, or an interrupt from the keyboard, says nothing of the agent."""
+    paced = Gate(pace=Pace(1, per_s=100), breaker=Breaker(failures=1))
+    for _ in range(2):
+        result = await run({Shop.ask: paced}, TO_ASK, deps=took(0))
+    assert (["denied"], False) == ([each.reason for each in attempts(result)], paced.is_shut)
+
+    async def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    gate = Gate(breaker=Breaker(failures=1))
+    with pytest.raises(KeyboardInterrupt):
+        await run({Shop.ask: gate}, TO_ASK, deps=interrupted)
+    assert not gate.is_shut
+
+
+async def test_a_part_whose_machine_has_no_time_left_counts_for_nothing() -> None:
+    """The time of the visit around it is over, and not its own."""
+
+    class Short(Machine[Query, Callable[[str], Any]]):
+        ask = State(
+            Parallel(State(price, writes=Query.price, timeout_s=50), State(stock, writes=Query.stock)),
+            initial=True,
+            timeout_s=5,
+        )
+        done = Final()
+        human = Final(fallback=True)
+        end = ask.to(done)
+        limits = Limits(deadline_s=100)
+
+    gate = Gate(breaker=Breaker(failures=1))
+    result = await Runner(Short, gates={price: gate}).run(Query(), deps=took(20))
+
+    assert 5 == pytest.approx(result.seconds)
+    assert not gate.is_shut
+
+
 async def test_refused_replies_count_where_that_is_said() -> None:
     """A model whose replies cannot be read is confused and not down, unless its breaker says so."""
     plain, strict = Gate(breaker=Breaker(failures=1)), Gate(breaker=Breaker(failures=1, counts=["refusal"]))
@@ -308,3 +346,40 @@ async def test_a_gate_that_raises_ends_no_run() -> None:
 
     result = await run({Shop.look: Gate(breaker=Broken())}, TO_LOOK)
     assert result.status == "finished"
+
+
+async def test_a_gate_that_says_an_odd_thing_ends_no_run() -> None:
+    """What places of a user's own say may be any object, and be neither true nor false."""
+
+    class Odd:
+        def __bool__(self) -> bool:
+            raise OSError("neither")
+
+    class Broken(Bulkhead):
+        is_full = Odd()  # type: ignore[assignment]
+
+    result = await run({Shop.look: Gate(at_once=Broken(1))}, TO_LOOK)
+    assert Shop.done is result.state
+
+
+async def test_who_cannot_be_told_that_an_attempt_is_over_costs_no_reply(caplog: pytest.LogCaptureFixture) -> None:
+    """A breaker and places of a user's own raise when the agent has answered: it has, and that is logged."""
+
+    class NoBreaker(Breaker):
+        async def leave(self, number: int, came: Came) -> None:
+            raise OSError("secret")
+
+    class NoPlaces(Bulkhead):
+        async def take(self, seconds_left: float) -> Callable[[], Awaitable[None]]:
+            async def give_back() -> None:
+                raise OSError("secret")
+
+            return give_back
+
+    result = await run({Shop.ask: Gate(at_once=NoPlaces(1), breaker=NoBreaker())}, TO_ASK, deps=took(0, 7))
+
+    assert (Shop.done, 7) == (result.state, result.context.price)
+    assert [
+        "a place could not be given back: OSError",
+        "a breaker could not be told what came of an attempt: OSError",
+    ] == [record.message for record in caplog.records]

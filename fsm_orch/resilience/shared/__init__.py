@@ -7,8 +7,10 @@ from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar
 
+from ...define.wording import without_surrogates
 from ..base import Why
 from ..breaker import DEFAULT_COUNTS
+from ..pace import Pace
 from .breaker import SharedBreaker
 from .link import Link, Shared
 from .pace import SharedPace
@@ -17,6 +19,9 @@ from .places import SharedPlaces
 __all__ = ["SharedBreaker", "SharedGates", "SharedPace", "SharedPlaces"]
 
 S = TypeVar("S", bound=Shared)
+
+_LONGEST_S = 100 * 366 * 86_400
+"""The server adds seconds to its time, and refuses sums beyond its numbers."""
 
 
 class SharedGates:
@@ -65,12 +70,14 @@ class SharedGates:
     ) -> None:
         if not (processes >= 1 and beat_s > 0 and timeout_s > 0):
             raise ValueError(f"processes={processes}, beat_s={beat_s}, timeout_s={timeout_s}: give positive numbers")
+        _check_seconds(lease_s=lease_s)
         if not lease_s >= 2 * (beat_s + timeout_s):
             raise ValueError(
                 f"lease_s={lease_s}: a beat may come {beat_s + timeout_s} s after the last, so give twice that or more"
             )
         if not namespace or set(namespace) & set("{}"):
             raise ValueError(f"namespace={namespace!r}: give a name without braces")
+        _check_name(namespace)
         self._link = Link(
             url, namespace=namespace, lease_s=lease_s, beat_s=beat_s, timeout_s=timeout_s, processes=processes
         )
@@ -83,6 +90,7 @@ class SharedGates:
         Raises ValueError: if a number is not positive, or there is one of this name with other numbers.
         """
         numbers = (calls, per_s, burst)
+        _check_seconds(every_s=Pace(calls, per_s=per_s, burst=burst).every_s)
         return self._one("pace", name, numbers, lambda: SharedPace(self._link, name, calls, per_s=per_s, burst=burst))
 
     def breaker(
@@ -99,6 +107,7 @@ class SharedGates:
         Raises ValueError: if a number is not positive, or there is one of this name with other numbers.
         """
         counted = frozenset(counts)
+        _check_seconds(window_s=window_s, open_s=open_s)
         return self._one(
             "breaker", name, (failures, window_s, open_s, counted),
             lambda: SharedBreaker(
@@ -137,6 +146,7 @@ class SharedGates:
 
     def _one(self, kind: str, name: str, numbers: object, make: Callable[[], S]) -> S:
         """Return the one of a name; make it if there is none."""
+        _check_name(name)
         with self._lock:
             had, one = self._named.get((kind, name), (numbers, None))
             if had != numbers:
@@ -146,3 +156,16 @@ class SharedGates:
                 self._named[kind, name] = (numbers, one)
                 self._link.shared = [*self._link.shared, one]
             return one  # type: ignore[return-value]
+
+
+def _check_name(name: str) -> None:
+    """Raise ValueError if the server could not be told a name."""
+    if without_surrogates(name) != name:
+        raise ValueError(f"{name!r}: give a name that is Unicode text, without half a surrogate pair")
+
+
+def _check_seconds(**given: float) -> None:
+    """Raise ValueError if the server could not reckon with some seconds."""
+    for what, seconds in given.items():
+        if seconds > _LONGEST_S:
+            raise ValueError(f"{what}={seconds}: give a hundred years at most")

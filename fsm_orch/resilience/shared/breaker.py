@@ -75,12 +75,9 @@ class SharedBreaker:
     def __init__(
         self, link: Link, name: str, *, failures: int, window_s: float, open_s: float, counts: Iterable[Why]
     ) -> None:
-        self._link, self._keys = link, [link.key("breaker", name), link.key("breaker", name, "failed")]
+        self._link, self._keys = link, [link.key("breaker", name), link.key("breaker.failed", name)]
         self._numbers = (failures, round(window_s * 1e6), round(open_s * 1e6))
-        self._make_local = partial(
-            Breaker, failures=failures, window_s=window_s, open_s=open_s, counts=tuple(counts), clock=link.now
-        )
-        self._local = self._make_local()
+        self._local = Breaker(failures=failures, window_s=window_s, open_s=open_s, counts=counts, clock=link.now)
         self._seen: tuple[float | None, bool] = (None, False)
         """Until when it is open, None if it is not, and whether a probe is out, as was last seen."""
         self._probes = set[int]()
@@ -113,9 +110,8 @@ class SharedBreaker:
 
     def act_alone(self) -> None:
         """Go on from what was last seen: while it is open it stays so, and then this process has a probe of its own."""
-        self._local = self._make_local()
-        if self._seen[0] is not None:
-            self._local.open_for(self._seen[0] - self._link.now())
+        until = self._seen[0]
+        self._local.restart(None if until is None else until - self._link.now())
 
     def close(self) -> None:
         """Do nothing: the lease of a probe that is still out runs out."""

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from itertools import count
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from ...errors import StartError
 from ...observe.telling import report
 from ..redis import Away, Server
-from .aside import Aside, Work
+from .aside import Aside, Ended, Work
 
 T = TypeVar("T")
 Call = Callable[..., Coroutine[Any, Any, Any]]
@@ -83,6 +84,7 @@ class Link:
         self._namespace, self._beat_s = namespace, beat_s
         self._server = Server(url, timeout_s=timeout_s, on_lost=self._lost)
         self._aside: Aside | None = None
+        self._closing = Lock()
         self._settles_s = KNOCK_S + beat_s + 2 * timeout_s
         self._settled_at = 0.0
         self._away_since: float | None = None
@@ -93,9 +95,13 @@ class Link:
         """Whether the server is back, and others may not have told it yet what they hold."""
         return self.now() < self._settled_at
 
-    def key(self, *names: str) -> str:
-        """Return a key. All keys of a namespace are in one slot of a cluster."""
-        return ":".join([f"fsm_orch:{{{self._namespace}}}", *names])
+    def key(self, kind: str, name: str = "") -> str:
+        """Return a key. All keys of a namespace are in one slot of a cluster.
+
+        Args:
+            kind: of what it holds, without a colon: else one name could be another's.
+        """
+        return f"fsm_orch:{{{self._namespace}}}:{kind}:{name}"
 
     def number(self) -> str:
         """Return what nothing else is called by, in any process."""
@@ -116,22 +122,25 @@ class Link:
 
         Raises StartError: if the link is not open in this process.
         """
-        if self._aside is None or not self._aside.is_alive:
-            raise StartError(
-                "SharedGates are not open in this process: open them where runs are driven, and after a fork: "
-                "with SharedGates(...) as shared: ..."
-            )
-        return await self._aside.ask(work, undo=undo)
+        if self._aside is not None:
+            with suppress(Ended):
+                return await self._aside.ask(work, undo=undo)
+        raise StartError(
+            "SharedGates are not open in this process: open them where runs are driven, and after a fork: "
+            "with SharedGates(...) as shared: ..."
+        )
 
     async def tell(self, work: Work[Any]) -> None:
         """Have something done aside; after the end of the link nothing is."""
-        if self._aside is not None and self._aside.is_alive:
-            await self._aside.ask(work)
+        if self._aside is not None:
+            with suppress(Ended):
+                await self._aside.ask(work)
 
     def post(self, work: Work[Any]) -> None:
         """Have something done aside, and do not wait for it; after the end of the link nothing is."""
-        if self._aside is not None and self._aside.is_alive:
-            self._aside.post(work)
+        if self._aside is not None:
+            with suppress(Ended):
+                self._aside.post(work)
 
     def open(self) -> None:
         """Begin to beat, and wait for the first one.
@@ -151,9 +160,10 @@ class Link:
 
     def close(self) -> None:
         """End the line to the server, and the thread; whoever waits is denied."""
-        if self._aside is not None and self._aside.is_alive:
-            self._aside.post(self._end).result()
-            self._aside.end()
+        if self._aside is not None:
+            with self._closing, suppress(Ended):
+                self._aside.post(self._end).result()
+                self._aside.end()
 
     async def _begin(self) -> None:
         loop = asyncio.get_running_loop()

@@ -17,7 +17,7 @@ local full = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
 local waits = math.max(0, full - (burst - 1) * every - now)
 if waits >= left then return {{0, math.ceil(waits), ''}} end
 full = string.format('%.17g', full + every)
-redis.call('SET', KEYS[1], full, 'PX', math.ceil((tonumber(full) - now) / 1000))
+redis.call('SET', KEYS[1], full, 'PX', math.max(1, math.ceil((tonumber(full) - now) / 1000)))
 return {{1, math.ceil(waits), full}}
 """
 

@@ -75,7 +75,7 @@ class SharedPlaces:
     def __init__(self, link: Link, name: str, at_once: int, *, queue: int) -> None:
         Bulkhead(at_once, queue=queue)  # which says what is wrong with its numbers
         self._link, self._at_once, self._queue = link, at_once, queue
-        self._keys = [link.key("places", name, part) for part in ("held", "line", "waiting", "ticket")]
+        self._keys = [link.key(f"places.{part}", name) for part in ("held", "line", "waiting", "ticket")]
         self._coming = set[str]()
         """Who has asked the server for a place, and has no answer yet."""
         self._held = set[str]()
@@ -104,7 +104,7 @@ class SharedPlaces:
         who = self._link.number()
         try:
             await self._link.ask(partial(self._take, who, seconds_left))
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):  # a loop that is closed drops who waits there, and cancels nobody
             self._link.post(partial(self._forget, who))
             raise
         return partial(self._link.tell, partial(self._forget, who))
