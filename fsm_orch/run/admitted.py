@@ -137,6 +137,8 @@ class Stay:
         try:
             await entering
         except asyncio.CancelledError:
+            if self._is_in:  # it was let in in the very moment in which its caller cancelled
+                await self._leave(undo)
             if not in_line.is_given_up:
                 raise
         except Overloaded as refused:
@@ -144,6 +146,7 @@ class Stay:
             why, wait_s = refused.reason, refused.retry_after_s
             raise Overloaded(why, wait_s, detail=refused.detail, run_id=run.now.run_id) from None
         finally:
+            entering.cancel()  # which nobody waits for if this coroutine is being closed
             run.at_work.discard(in_line)
             run.time.go_on()
 

@@ -201,6 +201,37 @@ async def test_a_caller_that_leaves_the_line_has_begun_nothing() -> None:
     assert (await runner.resume("queued")).state is Asks.sent
 
 
+async def test_a_caller_that_cancels_in_any_moment_leaves_nothing_held() -> None:
+    """Be it in the very moment in which its run was let in: the place and what was held are free."""
+    for steps in range(30):
+        store, admission = MemoryStore(), Admission(1)
+        runner = Runner(Desk, model=clerk(), store=store, admission=admission, quotas=quota())
+        waits = await runner.run(Query(), run_id="waits", tenant="acme")
+        resuming = asyncio.ensure_future(runner.resume("waits", Desk.yes))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        resuming.cancel()
+        await asyncio.wait([resuming])
+        charged = runner.replay(await store.load("waits")).charged_tokens
+
+        assert (0, 0) == (admission.running, admission.waiting)
+        assert waits.charged_tokens <= charged == store.holdings.taken(HOUR).tokens
+
+
+async def test_a_coroutine_that_is_closed_leaves_the_line() -> None:
+    """Nobody drives its run any more, and the place that it waited for goes to the next."""
+    admission = Admission(1, wait_s=60)
+    runner = Runner(Desk, model=clerk(), store=MemoryStore(), admission=admission)
+    await runner.run(Query(), run_id="waits")
+    async with admission.place():
+        await _killed(runner.resume("waits", Desk.yes), after_s=1)
+        await asyncio.sleep(1)
+        left = admission.waiting
+    await asyncio.sleep(1)
+
+    assert (0, 0) == (left, admission.running)
+
+
 async def test_the_time_in_the_line_is_none_of_the_runs() -> None:
     """Of a run that goes on, which waits 50 s for a place, and has a deadline of 60 s and 20 s of work."""
     admission = Admission(1, wait_s=100)
