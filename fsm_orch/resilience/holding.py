@@ -75,7 +75,9 @@ def window_of(account: Account, now_s: float) -> Window:
     Args:
         now_s: seconds of the epoch.
     """
-    return Window((math.floor(now_s / account.per_s) + 1) * account.per_s)
+    ends_at = (math.floor(now_s / account.per_s) + 1) * account.per_s
+    # rounded, it may be over already at the moment at which it begins
+    return Window(ends_at if ends_at > now_s else ends_at + account.per_s)
 
 
 def hold(

@@ -170,11 +170,15 @@ class Stay:
             await self._taken.hold(settled, may_cost)
             if admission is not None:
                 place = admission.place(weight)
-                await place.__aenter__()
+                waited_s = await place.__aenter__()
                 self._place = place
-        except (GeneratorExit, StartError):
+                if waited_s:  # another of its id, as before a retry, may have left the line with what both had held
+                    await self._taken.hold(settled, may_cost)
+        except (GeneratorExit, StartError):  # this coroutine is being closed, or nothing is held
+            await self._give_place_back()
             raise
         except BaseException as error:
+            await self._give_place_back()
             if not isinstance(error, Overloaded) or error.reason != "quota":  # else nothing is held
                 await undo()
             raise

@@ -390,6 +390,40 @@ async def test_a_retry_that_is_refused_takes_nothing_from_the_run_of_its_id() ->
     assert [2 * MOST, waits.charged_tokens] == seen
 
 
+async def test_a_retry_holds_what_the_first_gave_back_when_it_left_the_line() -> None:
+    """Both waited under one id, and had held it once; nobody else is admitted while the retry is driven."""
+    store, admission = MemoryStore(), Admission(2, wait_s=60)
+    runner = Runner(Asks, model=clerk(5), store=store, admission=admission, quotas=quota(MOST))
+    async with admission.place(2):
+        first, retry = (asyncio.ensure_future(runner.run(Query(), run_id="one", tenant="acme")) for _ in range(2))
+        await asyncio.sleep(1)
+        first.cancel()
+        await asyncio.wait([first])
+    await asyncio.sleep(1)
+    held = store.holdings.taken(HOUR).tokens
+    with pytest.raises(Overloaded, match="quota"):
+        await runner.run(Query(), tenant="acme")
+    ended = await retry
+
+    assert (MOST, ended.charged_tokens) == (held, store.holdings.taken(HOUR).tokens)
+
+
+async def test_a_retry_that_finds_no_room_after_its_wait_leaves_its_place() -> None:
+    """What the first gave back when it left the line is another run's by then."""
+    store, admission = MemoryStore(), Admission(1, wait_s=60)
+    runner = Runner(Asks, model=clerk(5), store=store, admission=admission, quotas=quota(MOST))
+    async with admission.place():
+        first, retry = (asyncio.ensure_future(runner.run(Query(), run_id="one", tenant="acme")) for _ in range(2))
+        await asyncio.sleep(1)
+        first.cancel()
+        await asyncio.wait([first])
+        await store.holdings.hold("other", [HOUR], settled=Amount(), may_cost=Amount(10_000))
+    with pytest.raises(Overloaded, match="quota"):
+        await retry
+
+    assert (0, 10_000) == (admission.running, store.holdings.taken(HOUR).tokens)
+
+
 async def test_without_a_store_runs_of_one_id_are_several() -> None:
     """Each is counted."""
     holdings = MemoryHoldings()
