@@ -16,6 +16,10 @@ from ..errors import Overloaded
 from .base import Account
 
 
+UNITS = ("tokens", "micro-dollars")
+"""What accounts are kept in."""
+
+
 class Held(Struct, frozen=True):
     """What an account keeps of one run in a window."""
 
@@ -123,7 +127,7 @@ def settle(
 def _check_room(account: Account, window: Window, may_cost: Amount, now_s: float) -> None:
     most = account.most_tokens, account.most_cost
     taken, more = (window.taken.tokens, window.taken.cost), (may_cost.tokens, may_cost.cost)
-    for limit, has, asks, unit in zip(most, taken, more, ("tokens", "micro-dollars"), strict=True):
+    for limit, has, asks, unit in zip(most, taken, more, UNITS, strict=True):
         if limit is not None and has + asks > limit:
             detail = (
                 f"the quota {account.quota!r} of {account.key!r} has {max(0, limit - has):,} of {limit:,} {unit} left "

@@ -13,6 +13,7 @@ from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Started
 from ..observe.telling import report
 from ..resilience.base import Account, Holdings
+from ..resilience.holding import UNITS
 from ..resilience.quota import Applicant, Quota
 from ..store.base import Store
 from .aside import aside
@@ -64,6 +65,21 @@ class Taken:
             )
         asked = Amount(may_cost.tokens, may_cost.cost or 0)
         await self._holdings.hold(self._id, accounts, settled=settled, may_cost=asked)
+
+    def check_room(self, may_cost: Allowance) -> None:
+        """Check that a run that begins could be admitted if nobody else took from its quotas.
+
+        Raises StartError: if it could not, so that to try again later would be in vain.
+        """
+        for account in self._taken_from():
+            asked = (may_cost.tokens, may_cost.cost or 0)
+            for limit, asks, unit in zip((account.most_tokens, account.most_cost), asked, UNITS, strict=True):
+                if limit is not None and asks > limit:
+                    raise StartError(
+                        f"the quota {account.quota!r} has {limit:,} {unit} in all, and run {self._first.run_id!r} may "
+                        f"cost {asks:,}, so it would never be admitted: lower the Limits of {self._machine}, or give "
+                        "the quota more"
+                    )
 
     def _taken_from(self) -> tuple[Account, ...]:
         """Return the accounts that the run takes from.

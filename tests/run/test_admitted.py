@@ -320,6 +320,43 @@ async def test_a_quota_refuses_one_tenant_and_no_other() -> None:
     assert {"sent"} == {each.state.name for each in (*ended, late)}
 
 
+class Entered(Machine[Query]):
+    """One call of a model, or three for who enters elsewhere."""
+
+    draft = State(LLMAgent("Draft.", reads=Query.text, calls=1), initial=True)
+    study = State(LLMAgent("Study.", reads=Query.text, calls=3), entry=True)
+    sent, kept = Final(), Final(fallback=True)
+    drafted, studied = draft.to(sent), study.to(sent)
+
+
+async def test_a_run_that_no_window_has_room_for_is_not_told_to_come_back() -> None:
+    """It would come in vain: what to do is said instead. Others of its machine are admitted."""
+    admission = Admission(1)
+    runner = Runner(Entered, model=clerk(), admission=admission, quotas=quota(2 * MOST))
+    with pytest.raises(StartError, match="has 4,608 tokens in all, and run 'one' may cost 6,912, so it would never"):
+        await runner.run(Query(), run_id="one", tenant="acme", start=Entered.study)
+
+    assert (Entered.sent, 0) == ((await runner.run(Query(), tenant="acme")).state, admission.running)
+
+
+async def test_runs_that_are_cut_short_do_not_make_others_seem_short() -> None:
+    """Thirty callers cancel at once, and thirty runs cannot be stored: a run still takes a second."""
+
+    class Down(MemoryStore):
+        async def append(self, *args: Any, **options: Any) -> Any:
+            raise StoreError("down")
+
+    for store, after_s in ((MemoryStore(), 0.01), (Down(), 1)):
+        admission = Admission(1, wait_s=0.5)
+        runner = Runner(Asks, model=clerk(5), store=store, admission=admission)
+        for _ in range(30):
+            with pytest.raises((TimeoutError, StoreError)):
+                await asyncio.wait_for(runner.run(Query()), after_s)
+        async with admission.place():
+            assert (refused := admission.refusal()) is not None
+            assert "too_long" == refused.reason
+
+
 async def test_money_is_held_too() -> None:
     """A run may cost a dollar; of a quota of two and a half there are two at once."""
     model = ScriptedModel([replying] * 9, price=Price("1", "1"), delay_s=5)
