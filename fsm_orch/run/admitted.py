@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -42,14 +42,29 @@ class Entrance:
     models: tuple[str, ...] = ()
     store: Store | None = None
 
-    def stay(self, compiled: CompiledMachine, first: Input) -> Stay:
+    def stay(self, compiled: CompiledMachine, first: Input) -> Stay | Unasked:
         """Return what one run has of this while it is driven here: nothing yet.
 
         Args:
             first: the first input of its journal.
         """
+        if self.admission is None and not self.quotas:
+            return _UNASKED
         assert isinstance(first, Started)
         return Stay(self, compiled, first)
+
+
+class Unasked:
+    """What a run has while it is driven where nothing stands before runs: nothing, at no cost."""
+
+    def beginning(self) -> AbstractAsyncContextManager[Unasked]:
+        return nullcontext(self)
+
+    def driving(self, run: Run) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+
+_UNASKED = Unasked()
 
 
 class _InLine:
@@ -86,14 +101,13 @@ class Stay:
             a quota has in a whole window.
         Raises what the holdings raise.
         """
-        if self._is_asked:
-            most = costs_of_start(self._compiled, self._first)
-            try:
-                await self._enter(NOTHING, most, undo=self._taken.give_back)
-            except Overloaded as refused:
-                if refused.reason == "quota":
-                    self._taken.check_room(most)
-                raise
+        most = costs_of_start(self._compiled, self._first)
+        try:
+            await self._enter(NOTHING, most, undo=self._taken.give_back)
+        except Overloaded as refused:
+            if refused.reason == "quota":
+                self._taken.check_room(most)
+            raise
         async with self._leaving(self._undo):
             yield self
 
@@ -130,7 +144,7 @@ class Stay:
             await settle()
 
     async def _go_on(self, run: Run) -> None:
-        if not self._is_asked or _has_nothing_to_do(run):
+        if _has_nothing_to_do(run):
             return
         # stored first: whoever is refused has been told that it is, and what is let go of is not taken for begun
         await run.flush()
@@ -155,11 +169,6 @@ class Stay:
             entering.cancel()  # which nobody waits for if this coroutine is being closed
             run.at_work.discard(in_line)
             run.time.go_on()
-
-    @property
-    def _is_asked(self) -> bool:
-        """Whether anything stands before runs."""
-        return self._entrance.admission is not None or bool(self._entrance.quotas)
 
     async def _enter(self, settled: Amount, may_cost: Allowance, *, undo: Callable[[], Awaitable[None]]) -> None:
         """Hold what a run may cost, and wait for its place.

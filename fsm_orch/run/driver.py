@@ -24,7 +24,7 @@ from ..store.base import Store
 from ..store.values import Claim, News
 from . import follows, resume, start
 from .account import account_of, begun
-from .admitted import Entrance, Stay
+from .admitted import Entrance, Stay, Unasked
 from .cast import Cast
 from .delta import OnDelta, Reader
 from .drive import drive
@@ -88,7 +88,7 @@ class Driver:
         async with self.entrance.stay(self.compiled, first).beginning() as stay:
             return await self._run(first, deps, stay, reader, text=text)
 
-    async def _run(self, first: Started, deps: Any, stay: Stay, reader: Reader | None, *, text: bool) -> Run:
+    async def _run(self, first: Started, deps: Any, stay: Stay | Unasked, reader: Reader | None, *, text: bool) -> Run:
         """Drive a run that was admitted."""
         readers = () if reader is None else (reader,)
         with self.driven.under_way(first.run_id) as place:
@@ -133,7 +133,7 @@ class Driver:
         run: Run,
         deps: Any,
         *,
-        stay: Stay | None = None,
+        stay: Stay | Unasked | None = None,
         is_read: bool = False,
         cancelled: asyncio.CancelledError | None = None,
     ) -> None:
