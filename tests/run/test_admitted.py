@@ -378,7 +378,7 @@ async def test_the_key_sees_the_run_and_nothing_of_what_it_says() -> None:
     assert Applicant(run_id="one", tenant="acme", thread_id="t", machine="Desk", models=("scripted:script",)) == seen[0]
 
 
-@pytest.mark.parametrize("key", [lambda run: 1 / 0, lambda run: 7, lambda run: "\ud800"])
+@pytest.mark.parametrize("key", [lambda run: 1 / 0, lambda run: 7, lambda run: "\ud800", lambda run: "k" * 501])
 async def test_a_key_that_cannot_be_told_is_an_error_before_anything_is_stored(key: Any) -> None:
     """A new run has not begun, and one that is stored stands as it stood, and can be landed."""
     store = MemoryStore()
