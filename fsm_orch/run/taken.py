@@ -11,14 +11,16 @@ from ..errors import StartError, is_failure
 from ..kernel.configuration import Configuration
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Started
+from ..kernel.step import fold
 from ..observe.telling import report
 from ..resilience.base import Account, Holdings
 from ..resilience.holding import UNITS
 from ..resilience.quota import Applicant, Quota
 from ..store.base import Store
+from ..store.values import Listed
 from .aside import aside
 from .ids import random_id
-from .loading import listed
+from .loading import listed, loaded
 from .outlast import outlasted
 from .raised import Raised, tried
 
@@ -42,7 +44,7 @@ class Taken:
         first: Started,
     ) -> None:
         self._quotas, self._holdings, self._models, self._store = quotas, holdings, models, store
-        self._first, self._machine = first, compiled.definition.name
+        self._first, self._compiled, self._machine = first, compiled, compiled.definition.name
         # without a store nothing keeps two runs from having one id
         self._id = first.run_id if store is not None else f"{first.run_id}:{random_id()}"
         self._accounts: tuple[Account, ...] | None = None
@@ -63,8 +65,7 @@ class Taken:
                 f"the quota {dear[0]!r} holds the dollars that a run may cost, and run {self._first.run_id!r} has no "
                 "limit of them: give its machine Limits(cost_usd=...)"
             )
-        asked = Amount(may_cost.tokens, may_cost.cost or 0)
-        await self._holdings.hold(self._id, accounts, settled=settled, may_cost=asked)
+        await self._holding(settled, Amount(may_cost.tokens, may_cost.cost or 0))
 
     def check_room(self, may_cost: Allowance) -> None:
         """Check that a run that begins could be admitted if nobody else took from its quotas.
@@ -100,12 +101,28 @@ class Taken:
         return self._accounts
 
     async def give_back(self) -> None:
-        """Settle a run of which nothing was stored, unless another of its id is under way, which goes on with that."""
-        if self._store is not None and self._quotas:
-            row = await tried(partial(listed, self._store, self._first.run_id))
-            if not isinstance(row, Raised) and row is not None and row.is_driven:
-                return
-        await self.settle(NOTHING)
+        """Settle a run of which nothing was stored, and leave to another of its id what that has."""
+        if self._store is None or not self._quotas:
+            await self.settle(NOTHING)
+            return
+        row = await tried(partial(listed, self._store, self._first.run_id))
+        if row is None or isinstance(row, Raised):
+            await self.settle(NOTHING)
+        elif not row.is_driven and row.head.status != "running":  # else it goes on with what is held
+            charged = await tried(partial(self._charged, row))
+            await self.settle(NOTHING)
+            if not isinstance(charged, Raised):  # whatever it is charged later comes on top of that
+                await tried(partial(self._holding, charged, NOTHING))
+                await self.settle(charged)
+
+    async def _charged(self, row: Listed) -> Amount:
+        """Return what a run that is stored was charged."""
+        assert self._store is not None
+        journal = await loaded(self._store, row.run_id)
+        return fold(self._compiled, journal).ledger.settled
+
+    async def _holding(self, settled: Amount, may_cost: Amount) -> None:
+        await self._holdings.hold(self._id, self._taken_from(), settled=settled, may_cost=may_cost)
 
     async def settle(self, settled: Amount) -> None:
         """Free what is held and was not charged, whatever cancels. Holdings that fail are logged.

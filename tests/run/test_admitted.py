@@ -76,6 +76,16 @@ class Asks(Machine[Query]):
     limits = Limits(tokens=MOST)
 
 
+class Drafts(Machine[Query]):
+    """Two calls of a model."""
+
+    draft = State(LLMAgent("Draft.", reads=Query.text, calls=1), initial=True)
+    send = State(LLMAgent("Send.", reads=Query.text, writes=Query.answer, calls=1))
+    sent, kept = Final(), Final(fallback=True)
+    drafted, done = draft.to(send), send.to(sent)
+    limits = Limits(tokens=2 * MOST)
+
+
 HOUR = Account("quota", "acme", 3600.0, most_tokens=10_000)
 
 
@@ -425,6 +435,43 @@ async def test_a_retry_that_is_refused_takes_nothing_from_the_run_of_its_id() ->
             waits = await running
 
     assert [2 * MOST, waits.charged_tokens] == seen
+
+
+@pytest.mark.parametrize("ends", ["cancel", "expire", "yes"])
+async def test_a_retry_that_the_store_refuses_charges_nothing_twice(ends: str) -> None:
+    """Its run waits for a human meanwhile, and ends in any way."""
+    store, loop = MemoryStore(), asyncio.get_running_loop()
+    options: dict[str, Any] = {"quotas": quota(), "wall_clock": loop.time}
+    runner = Runner(Desk, model=clerk(), store=store, holdings=(holdings := MemoryHoldings(loop.time)), **options)
+    await runner.run(Query(), run_id="one", tenant="acme")
+    with pytest.raises(StoreError):
+        await runner.run(Query(), run_id="one", tenant="acme")
+    waits = holdings.taken(HOUR).tokens
+    await asyncio.sleep(1 if ends == "yes" else 601)
+    if ends == "yes":
+        await runner.resume("one", Desk.yes)
+    else:
+        await (runner.cancel("one") if ends == "cancel" else runner.expire("one"))
+    charged = runner.replay(await store.load("one")).charged_tokens
+
+    assert 0 < waits <= charged == holdings.taken(HOUR).tokens
+
+
+async def test_a_retry_leaves_what_the_dead_have_held() -> None:
+    """The worker of its run died in the second call: what the first was charged is counted once another goes on."""
+    store, loop = MemoryStore(wall_clock=asyncio.get_running_loop().time), asyncio.get_running_loop()
+    options: dict[str, Any] = {"quotas": quota(), "wall_clock": loop.time}
+    dead = Runner(Drafts, model=clerk(3), store=store.beside(lease_s=15), **options)
+    dying = dead._driver.run(dead._first(Query(), {"run_id": "one", "tenant": "acme"}), None)
+    await asyncio.ensure_future(_killed(dying, after_s=5))
+    await asyncio.sleep(30)
+    runner = Runner(Drafts, model=clerk(), store=store.beside(lease_s=15), **options)
+    with pytest.raises(StoreError):
+        await runner.run(Query(), run_id="one", tenant="acme")
+    held = store.holdings.taken(HOUR).tokens
+    ended = await runner.resume("one")
+
+    assert (2 * MOST, ended.charged_tokens) == (held, store.holdings.taken(HOUR).tokens)
 
 
 async def test_a_retry_holds_what_the_first_gave_back_when_it_left_the_line() -> None:
