@@ -189,6 +189,66 @@ async def test_a_run_is_landed_while_it_waits_for_a_place() -> None:
     assert charged == store.holdings.taken(HOUR)
 
 
+async def test_who_finds_the_line_full_asks_nothing_of_quotas() -> None:
+    """Under load most are refused, which must cost no transaction."""
+    asked = list[str]()
+
+    class Counted(MemoryHoldings):
+        async def hold(self, run_id: str, *args: Any, **options: Any) -> None:
+            asked.append(run_id)
+            await super().hold(run_id, *args, **options)
+
+    admission = Admission(1, queue=0)
+    runner = Runner(Asks, model=clerk(), admission=admission, quotas=quota(), holdings=Counted())
+    async with admission.place():
+        with pytest.raises(Overloaded, match="queue_full"):
+            await runner.run(Query(), tenant="acme")
+
+    assert [] == asked
+
+
+async def test_a_caller_that_cancels_while_its_run_is_settled_leaves_nothing_held() -> None:
+    """However long the holdings take; the cancellation is raised then."""
+
+    class Slow(MemoryHoldings):
+        async def settle(self, *args: Any, **options: Any) -> None:
+            await asyncio.sleep(2)
+            await super().settle(*args, **options)
+
+    runner = Runner(Asks, model=clerk(5), quotas=quota(), holdings=(holdings := Slow()))
+    running = asyncio.ensure_future(runner.run(Query(), tenant="acme"))
+    await asyncio.sleep(6)
+    held = holdings.taken(HOUR).tokens
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert (MOST, True) == (held, running.cancelled())
+    assert 0 < holdings.taken(HOUR).tokens < MOST
+
+
+async def test_no_more_is_held_than_a_thread_may_cost() -> None:
+    """A run of one may cost as much as that, and one without a thread as much as its limit."""
+
+    class Talks(Machine[Query]):
+        """Two calls of a model."""
+
+        draft = State(LLMAgent("Draft.", reads=Query.text, calls=2), initial=True)
+        sent, kept = Final(), Final(fallback=True)
+        drafted = draft.to(sent)
+        limits = Limits(tokens=2 * MOST, thread_tokens=MOST + 1)
+
+    store, held = MemoryStore(), list[int]()
+    runner = Runner(Talks, model=clerk(5), store=store, quotas=quota())
+    for options in ({"thread_id": "t"}, {}):
+        running = asyncio.ensure_future(runner.run(Query(), tenant="acme", **options))
+        before = store.holdings.taken(HOUR).tokens
+        await asyncio.sleep(1)
+        held.append(store.holdings.taken(HOUR).tokens - before)
+        await running
+
+    assert [MOST + 1, 2 * MOST] == held
+
+
 async def test_a_caller_that_leaves_the_line_has_begun_nothing() -> None:
     """Its place in the line and what was held for it are free; a stored run stands as it stood."""
     store, admission = MemoryStore(), Admission(1, wait_s=60)
