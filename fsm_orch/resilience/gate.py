@@ -44,9 +44,15 @@ class Gate:
             at_once = Bulkhead(at_once, queue=queue)
         elif queue:
             raise ValueError(f"queue={queue} waits for a place, so say how many there are: at_once=8")
-        for name, given, method in (("pace", pace, "wait"), ("at_once", at_once, "take"), ("breaker", breaker, "enter")):
+        for name, given, method in (
+            ("pace", pace, "wait"),
+            ("at_once", at_once, "take"),
+            ("breaker", breaker, "enter"),
+        ):
             if given is not None and not callable(getattr(given, method, None)):
-                raise TypeError(f"{name}= has no method {method!r}: it is {type(given).__name__}, so give {_GIVE[name]}")
+                raise TypeError(
+                    f"{name}= has no method {method!r}: it is {type(given).__name__}, so give {_GIVE[name]}"
+                )
         self.pace, self.places, self.breaker = pace, at_once, breaker
 
     @property

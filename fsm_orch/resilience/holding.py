@@ -15,6 +15,9 @@ from ..clock import Clock
 from ..errors import Overloaded
 from .base import Account
 
+UNITS = ("tokens", "micro-dollars")
+"""What accounts are kept in."""
+
 
 class Held(Struct, frozen=True):
     """What an account keeps of one run in a window."""
@@ -75,7 +78,9 @@ def window_of(account: Account, now_s: float) -> Window:
     Args:
         now_s: seconds of the epoch.
     """
-    return Window((math.floor(now_s / account.per_s) + 1) * account.per_s)
+    ends_at = (math.floor(now_s / account.per_s) + 1) * account.per_s
+    # rounded, it may be over already at the moment at which it begins
+    return Window(ends_at if ends_at > now_s else ends_at + account.per_s)
 
 
 def hold(
@@ -121,7 +126,7 @@ def settle(
 def _check_room(account: Account, window: Window, may_cost: Amount, now_s: float) -> None:
     most = account.most_tokens, account.most_cost
     taken, more = (window.taken.tokens, window.taken.cost), (may_cost.tokens, may_cost.cost)
-    for limit, has, asks, unit in zip(most, taken, more, ("tokens", "micro-dollars"), strict=True):
+    for limit, has, asks, unit in zip(most, taken, more, UNITS, strict=True):
         if limit is not None and has + asks > limit:
             detail = (
                 f"the quota {account.quota!r} of {account.key!r} has {max(0, limit - has):,} of {limit:,} {unit} left "

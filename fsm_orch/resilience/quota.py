@@ -13,6 +13,9 @@ from msgspec import Struct
 from ..errors import StartError
 from .base import Account
 
+_LONGEST = 500
+"""Characters of a key: databases have it in an index, and messages show it."""
+
 
 class Applicant(Struct, frozen=True, kw_only=True):
     """A run that asks to be admitted, as the key of a quota sees it."""
@@ -46,7 +49,8 @@ class Quota:
         tokens: input and output tokens of a window at most; None: not limited.
         cost_usd: dollars of a window at most; None: not limited. Runs must have a `cost_usd` of their own then.
         per_s: seconds of a window.
-        key: returns whose quota a run takes from, or None: from nobody's. By default its tenant's.
+        key: returns whose quota a run takes from, in 500 characters at most, or None: from nobody's. By default its
+            tenant's.
         name: names the quota in messages, and tells it from others of a runner.
 
     Raises ValueError: if it limits nothing, a number is negative or none, or the name is empty or holds a colon.
@@ -92,8 +96,9 @@ class Quota:
             return None
         if not _is_text(key):
             raise StartError(
-                f"the key of the quota {self.name!r} is text that UTF-8 can encode, or None for a run that is not "
-                f"counted, and its function returned a {type(key).__name__} for run {run.run_id!r} that is neither"
+                f"the key of the quota {self.name!r} is text of at most {_LONGEST:,} characters that UTF-8 can encode, "
+                f"or None for a run that is not counted, and its function returned a {type(key).__name__} for run "
+                f"{run.run_id!r} that is neither"
             )
         return Account(self.name, str(key), self.per_s, self.tokens, self.cost_micros)
 
@@ -115,6 +120,6 @@ def _micros(cost_usd: Any) -> int:
 
 def _is_text(key: object) -> bool:
     try:
-        return isinstance(key, str) and (key.isascii() or bool(key.encode()))
+        return isinstance(key, str) and len(key) <= _LONGEST and (key.isascii() or bool(key.encode()))
     except UnicodeEncodeError:
         return False

@@ -56,10 +56,17 @@ class Stay:
         """Admit a run that begins, of which nothing is stored. If the block does not drive it, it has had nothing.
 
         Raises Overloaded: if it is not admitted.
-        Raises StartError: if it cannot be told which quotas it takes from, or what it may cost.
+        Raises StartError: if it cannot be told which quotas it takes from, or what it may cost; or if that is more than
+            a quota has in a whole window.
         Raises what the holdings raise.
         """
-        await self._enter(NOTHING, costs_of_start(self._compiled, self._first), undo=self._taken.give_back)
+        most = costs_of_start(self._compiled, self._first)
+        try:
+            await self._enter(NOTHING, most, undo=self._taken.give_back)
+        except Overloaded as refused:
+            if refused.reason == "quota":
+                self._taken.check_room(most)
+            raise
         async with self._leaving(self._undo):
             yield self
 
@@ -82,16 +89,16 @@ class Stay:
         """Free all when the block is left, unless that was done inside."""
         try:
             yield
-        except GeneratorExit:  # this coroutine is being closed, and may not wait any more
-            await self._give_place_back()
+        except GeneratorExit as error:  # this coroutine is being closed, and may not wait any more
+            await self._give_place_back(error)
             raise
-        except BaseException:
-            await self._leave(settle)
+        except BaseException as error:
+            await self._leave(settle, error)
             raise
         await self._leave(settle)
 
-    async def _leave(self, settle: Callable[[], Awaitable[None]]) -> None:
-        await self._give_place_back()
+    async def _leave(self, settle: Callable[[], Awaitable[None]], error: BaseException | None = None) -> None:
+        await self._give_place_back(error)
         if self._entrance.quotas:
             await settle()
 
@@ -108,7 +115,9 @@ class Stay:
         run.at_work.add(in_line)
         try:
             await entering
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            if self._is_in:  # it was let in in the very moment in which its caller cancelled
+                await self._leave(undo, error)
             if not in_line.is_given_up:
                 raise
         except Overloaded as refused:
@@ -116,6 +125,7 @@ class Stay:
             why, wait_s = refused.reason, refused.retry_after_s
             raise Overloaded(why, wait_s, detail=refused.detail, run_id=run.now.run_id) from None
         finally:
+            entering.cancel()  # which nobody waits for if this coroutine is being closed
             run.at_work.discard(in_line)
             run.time.go_on()
 
@@ -134,21 +144,31 @@ class Stay:
             await self._taken.hold(settled, may_cost)
             if admission is not None:
                 place = admission.place(weight)
-                await place.__aenter__()
+                waited_s = await place.__aenter__()
                 self._place = place
-        except (GeneratorExit, StartError):
+                if waited_s:  # another of its id, as before a retry, may have left the line with what both had held
+                    await self._taken.hold(settled, may_cost)
+        except (GeneratorExit, StartError) as error:  # this coroutine is being closed, or nothing is held
+            await self._give_place_back(error)
             raise
         except BaseException as error:
+            await self._give_place_back(error)
             if not isinstance(error, Overloaded) or error.reason != "quota":  # else nothing is held
                 await undo()
             raise
         self._is_in = True
 
-    async def _give_place_back(self) -> None:
+    async def _give_place_back(self, error: BaseException | None = None) -> None:
+        """Give the place back, if it has one.
+
+        Args:
+            error: what cut it short, so that it does not count as what a run takes.
+        """
         self._is_in = False
         if (place := self._place) is not None:
             self._place = None
-            await place.__aexit__(None, None, None)
+            kind, traceback = (None, None) if error is None else (type(error), error.__traceback__)
+            await place.__aexit__(kind, error, traceback)
 
     async def _left(self, run: Run) -> None:
         """Settle a run that has ended or waits; of one that goes on elsewhere what is held stays."""

@@ -9,13 +9,16 @@ from ..amounts import NOTHING, Allowance, Amount
 from ..errors import StartError, is_failure
 from ..kernel.engine import CompiledMachine
 from ..kernel.inputs import Started
+from ..kernel.step import fold
 from ..observe.telling import report
 from ..resilience.base import Account
+from ..resilience.holding import UNITS
 from ..resilience.quota import Applicant
+from ..store.values import Listed
 from .aside import aside
 from .entrance import Entrance
 from .ids import random_id
-from .loading import listed
+from .loading import listed, loaded
 from .outlast import outlasted
 from .raised import Raised, tried
 
@@ -25,7 +28,8 @@ class Taken:
 
     def __init__(self, entrance: Entrance, compiled: CompiledMachine, first: Started) -> None:
         self._quotas, self._holdings, self._models = entrance.quotas, entrance.holdings, entrance.models
-        self._store, self._first, self._machine = entrance.store, first, compiled.definition.name
+        self._store, self._first = entrance.store, first
+        self._compiled, self._machine = compiled, compiled.definition.name
         # without a store nothing keeps two runs from having one id
         self._id = first.run_id if entrance.store is not None else f"{first.run_id}:{random_id()}"
         self._accounts: tuple[Account, ...] | None = None
@@ -46,8 +50,22 @@ class Taken:
                 f"the quota {dear[0]!r} holds the dollars that a run may cost, and run {self._first.run_id!r} has no "
                 "limit of them: give its machine Limits(cost_usd=...)"
             )
-        asked = Amount(may_cost.tokens, may_cost.cost or 0)
-        await self._holdings.hold(self._id, accounts, settled=settled, may_cost=asked)
+        await self._holding(settled, Amount(may_cost.tokens, may_cost.cost or 0))
+
+    def check_room(self, may_cost: Allowance) -> None:
+        """Check that a run that begins could be admitted if nobody else took from its quotas.
+
+        Raises StartError: if it could not, so that to try again later would be in vain.
+        """
+        for account in self._taken_from():
+            asked = (may_cost.tokens, may_cost.cost or 0)
+            for limit, asks, unit in zip((account.most_tokens, account.most_cost), asked, UNITS, strict=True):
+                if limit is not None and asks > limit:
+                    raise StartError(
+                        f"the quota {account.quota!r} has {limit:,} {unit} in all, and run {self._first.run_id!r} may "
+                        f"cost {asks:,}, so it would never be admitted: lower the Limits of {self._machine}, or give "
+                        "the quota more"
+                    )
 
     def _taken_from(self) -> tuple[Account, ...]:
         """Return the accounts that the run takes from.
@@ -68,12 +86,28 @@ class Taken:
         return self._accounts
 
     async def give_back(self) -> None:
-        """Settle a run of which nothing was stored, unless another of its id is under way, which goes on with that."""
-        if self._store is not None and self._quotas:
-            row = await tried(partial(listed, self._store, self._first.run_id))
-            if not isinstance(row, Raised) and row is not None and row.is_driven:
-                return
-        await self.settle(NOTHING)
+        """Settle a run of which nothing was stored, and leave to another of its id what that has."""
+        if self._store is None or not self._quotas:
+            await self.settle(NOTHING)
+            return
+        row = await tried(partial(listed, self._store, self._first.run_id))
+        if row is None or isinstance(row, Raised):
+            await self.settle(NOTHING)
+        elif not row.is_driven and row.head.status != "running":  # else it goes on with what is held
+            charged = await tried(partial(self._charged, row))
+            await self.settle(NOTHING)
+            if not isinstance(charged, Raised):  # whatever it is charged later comes on top of that
+                await tried(partial(self._holding, charged, NOTHING))
+                await self.settle(charged)
+
+    async def _charged(self, row: Listed) -> Amount:
+        """Return what a run that is stored was charged."""
+        assert self._store is not None
+        journal = await loaded(self._store, row.run_id)
+        return fold(self._compiled, journal).ledger.settled
+
+    async def _holding(self, settled: Amount, may_cost: Amount) -> None:
+        await self._holdings.hold(self._id, self._taken_from(), settled=settled, may_cost=may_cost)
 
     async def settle(self, settled: Amount) -> None:
         """Free what is held and was not charged, whatever cancels. Holdings that fail are logged.

@@ -118,6 +118,26 @@ async def test_those_who_come_back_too_early_do_not_make_others_wait_for_good() 
     assert admission.refusal() is None
 
 
+async def test_a_heavy_run_that_gives_up_is_in_nobodys_way() -> None:
+    """It needed all places; whoever stood behind it has one at once, and not when the next is given back."""
+    admission, loop = Admission(2, wait_s=5), asyncio.get_running_loop()
+    began = list[float]()
+
+    async def light() -> None:
+        await asyncio.sleep(1)
+        async with admission.place():
+            began.append(loop.time())
+
+    async with admission.place():
+        heavy = asyncio.ensure_future(admission.place(2).__aenter__())
+        behind = asyncio.ensure_future(light())
+        await asyncio.sleep(2)
+        heavy.cancel()
+        await behind
+
+    assert [2] == [round(each) for each in began]
+
+
 async def test_a_heavy_run_is_not_overtaken() -> None:
     """Runs weigh what they may still cost; who waits for much is served before who came later and wants little."""
     admission = Admission(10, wait_s=100.0)

@@ -76,6 +76,16 @@ class Asks(Machine[Query]):
     limits = Limits(tokens=MOST)
 
 
+class Drafts(Machine[Query]):
+    """Two calls of a model."""
+
+    draft = State(LLMAgent("Draft.", reads=Query.text, calls=1), initial=True)
+    send = State(LLMAgent("Send.", reads=Query.text, writes=Query.answer, calls=1))
+    sent, kept = Final(), Final(fallback=True)
+    drafted, done = draft.to(send), send.to(sent)
+    limits = Limits(tokens=2 * MOST)
+
+
 HOUR = Account("quota", "acme", 3600.0, most_tokens=10_000)
 
 
@@ -179,6 +189,66 @@ async def test_a_run_is_landed_while_it_waits_for_a_place() -> None:
     assert charged == store.holdings.taken(HOUR)
 
 
+async def test_who_finds_the_line_full_asks_nothing_of_quotas() -> None:
+    """Under load most are refused, which must cost no transaction."""
+    asked = list[str]()
+
+    class Counted(MemoryHoldings):
+        async def hold(self, run_id: str, *args: Any, **options: Any) -> None:
+            asked.append(run_id)
+            await super().hold(run_id, *args, **options)
+
+    admission = Admission(1, queue=0)
+    runner = Runner(Asks, model=clerk(), admission=admission, quotas=quota(), holdings=Counted())
+    async with admission.place():
+        with pytest.raises(Overloaded, match="queue_full"):
+            await runner.run(Query(), tenant="acme")
+
+    assert [] == asked
+
+
+async def test_a_caller_that_cancels_while_its_run_is_settled_leaves_nothing_held() -> None:
+    """However long the holdings take; the cancellation is raised then."""
+
+    class Slow(MemoryHoldings):
+        async def settle(self, *args: Any, **options: Any) -> None:
+            await asyncio.sleep(2)
+            await super().settle(*args, **options)
+
+    runner = Runner(Asks, model=clerk(5), quotas=quota(), holdings=(holdings := Slow()))
+    running = asyncio.ensure_future(runner.run(Query(), tenant="acme"))
+    await asyncio.sleep(6)
+    held = holdings.taken(HOUR).tokens
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert (MOST, True) == (held, running.cancelled())
+    assert 0 < holdings.taken(HOUR).tokens < MOST
+
+
+async def test_no_more_is_held_than_a_thread_may_cost() -> None:
+    """A run of one may cost as much as that, and one without a thread as much as its limit."""
+
+    class Talks(Machine[Query]):
+        """Two calls of a model."""
+
+        draft = State(LLMAgent("Draft.", reads=Query.text, calls=2), initial=True)
+        sent, kept = Final(), Final(fallback=True)
+        drafted = draft.to(sent)
+        limits = Limits(tokens=2 * MOST, thread_tokens=MOST + 1)
+
+    store, held = MemoryStore(), list[int]()
+    runner = Runner(Talks, model=clerk(5), store=store, quotas=quota())
+    for options in ({"thread_id": "t"}, {}):
+        running = asyncio.ensure_future(runner.run(Query(), tenant="acme", **options))
+        before = store.holdings.taken(HOUR).tokens
+        await asyncio.sleep(1)
+        held.append(store.holdings.taken(HOUR).tokens - before)
+        await running
+
+    assert [MOST + 1, 2 * MOST] == held
+
+
 async def test_a_caller_that_leaves_the_line_has_begun_nothing() -> None:
     """Its place in the line and what was held for it are free; a stored run stands as it stood."""
     store, admission = MemoryStore(), Admission(1, wait_s=60)
@@ -199,6 +269,37 @@ async def test_a_caller_that_leaves_the_line_has_begun_nothing() -> None:
     assert (2 * MOST, Amount(), 0, 0) == (held, store.holdings.taken(HOUR), admission.running, admission.waiting)
     assert ("queued", None, 1) == (row.run_id, row.owner, row.inputs)
     assert (await runner.resume("queued")).state is Asks.sent
+
+
+async def test_a_caller_that_cancels_in_any_moment_leaves_nothing_held() -> None:
+    """Be it in the very moment in which its run was let in: the place and what was held are free."""
+    for steps in range(30):
+        store, admission = MemoryStore(), Admission(1)
+        runner = Runner(Desk, model=clerk(), store=store, admission=admission, quotas=quota())
+        waits = await runner.run(Query(), run_id="waits", tenant="acme")
+        resuming = asyncio.ensure_future(runner.resume("waits", Desk.yes))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        resuming.cancel()
+        await asyncio.wait([resuming])
+        charged = runner.replay(await store.load("waits")).charged_tokens
+
+        assert (0, 0) == (admission.running, admission.waiting)
+        assert waits.charged_tokens <= charged == store.holdings.taken(HOUR).tokens
+
+
+async def test_a_coroutine_that_is_closed_leaves_the_line() -> None:
+    """Nobody drives its run any more, and the place that it waited for goes to the next."""
+    admission = Admission(1, wait_s=60)
+    runner = Runner(Desk, model=clerk(), store=MemoryStore(), admission=admission)
+    await runner.run(Query(), run_id="waits")
+    async with admission.place():
+        await _killed(runner.resume("waits", Desk.yes), after_s=1)
+        await asyncio.sleep(1)
+        left = admission.waiting
+    await asyncio.sleep(1)
+
+    assert (0, 0) == (left, admission.running)
 
 
 async def test_the_time_in_the_line_is_none_of_the_runs() -> None:
@@ -289,6 +390,43 @@ async def test_a_quota_refuses_one_tenant_and_no_other() -> None:
     assert {"sent"} == {each.state.name for each in (*ended, late)}
 
 
+class Entered(Machine[Query]):
+    """One call of a model, or three for who enters elsewhere."""
+
+    draft = State(LLMAgent("Draft.", reads=Query.text, calls=1), initial=True)
+    study = State(LLMAgent("Study.", reads=Query.text, calls=3), entry=True)
+    sent, kept = Final(), Final(fallback=True)
+    drafted, studied = draft.to(sent), study.to(sent)
+
+
+async def test_a_run_that_no_window_has_room_for_is_not_told_to_come_back() -> None:
+    """It would come in vain: what to do is said instead. Others of its machine are admitted."""
+    admission = Admission(1)
+    runner = Runner(Entered, model=clerk(), admission=admission, quotas=quota(2 * MOST))
+    with pytest.raises(StartError, match="has 4,608 tokens in all, and run 'one' may cost 6,912, so it would never"):
+        await runner.run(Query(), run_id="one", tenant="acme", start=Entered.study)
+
+    assert (Entered.sent, 0) == ((await runner.run(Query(), tenant="acme")).state, admission.running)
+
+
+async def test_runs_that_are_cut_short_do_not_make_others_seem_short() -> None:
+    """Thirty callers cancel at once, and thirty runs cannot be stored: a run still takes a second."""
+
+    class Down(MemoryStore):
+        async def append(self, *args: Any, **options: Any) -> Any:
+            raise StoreError("down")
+
+    for store, after_s in ((MemoryStore(), 0.01), (Down(), 1)):
+        admission = Admission(1, wait_s=0.5)
+        runner = Runner(Asks, model=clerk(5), store=store, admission=admission)
+        for _ in range(30):
+            with pytest.raises((TimeoutError, StoreError)):
+                await asyncio.wait_for(runner.run(Query()), after_s)
+        async with admission.place():
+            assert (refused := admission.refusal()) is not None
+            assert "too_long" == refused.reason
+
+
 async def test_money_is_held_too() -> None:
     """A run may cost a dollar; of a quota of two and a half there are two at once."""
     model = ScriptedModel([replying] * 9, price=Price("1", "1"), delay_s=5)
@@ -310,7 +448,7 @@ async def test_the_key_sees_the_run_and_nothing_of_what_it_says() -> None:
     assert Applicant(run_id="one", tenant="acme", thread_id="t", machine="Desk", models=("scripted:script",)) == seen[0]
 
 
-@pytest.mark.parametrize("key", [lambda run: 1 / 0, lambda run: 7, lambda run: "\ud800"])
+@pytest.mark.parametrize("key", [lambda run: 1 / 0, lambda run: 7, lambda run: "\ud800", lambda run: "k" * 501])
 async def test_a_key_that_cannot_be_told_is_an_error_before_anything_is_stored(key: Any) -> None:
     """A new run has not begun, and one that is stored stands as it stood, and can be landed."""
     store = MemoryStore()
@@ -357,6 +495,77 @@ async def test_a_retry_that_is_refused_takes_nothing_from_the_run_of_its_id() ->
             waits = await running
 
     assert [2 * MOST, waits.charged_tokens] == seen
+
+
+@pytest.mark.parametrize("ends", ["cancel", "expire", "yes"])
+async def test_a_retry_that_the_store_refuses_charges_nothing_twice(ends: str) -> None:
+    """Its run waits for a human meanwhile, and ends in any way."""
+    store, loop = MemoryStore(), asyncio.get_running_loop()
+    options: dict[str, Any] = {"quotas": quota(), "wall_clock": loop.time}
+    runner = Runner(Desk, model=clerk(), store=store, holdings=(holdings := MemoryHoldings(loop.time)), **options)
+    await runner.run(Query(), run_id="one", tenant="acme")
+    with pytest.raises(StoreError):
+        await runner.run(Query(), run_id="one", tenant="acme")
+    waits = holdings.taken(HOUR).tokens
+    await asyncio.sleep(1 if ends == "yes" else 601)
+    if ends == "yes":
+        await runner.resume("one", Desk.yes)
+    else:
+        await (runner.cancel("one") if ends == "cancel" else runner.expire("one"))
+    charged = runner.replay(await store.load("one")).charged_tokens
+
+    assert 0 < waits <= charged == holdings.taken(HOUR).tokens
+
+
+async def test_a_retry_leaves_what_the_dead_have_held() -> None:
+    """The worker of its run died in the second call: what the first was charged is counted once another goes on."""
+    store, loop = MemoryStore(wall_clock=asyncio.get_running_loop().time), asyncio.get_running_loop()
+    options: dict[str, Any] = {"quotas": quota(), "wall_clock": loop.time}
+    dead = Runner(Drafts, model=clerk(3), store=store.beside(lease_s=15), **options)
+    dying = dead._driver.run(dead._first(Query(), {"run_id": "one", "tenant": "acme"}), None)
+    await asyncio.ensure_future(_killed(dying, after_s=5))
+    await asyncio.sleep(30)
+    runner = Runner(Drafts, model=clerk(), store=store.beside(lease_s=15), **options)
+    with pytest.raises(StoreError):
+        await runner.run(Query(), run_id="one", tenant="acme")
+    held = store.holdings.taken(HOUR).tokens
+    ended = await runner.resume("one")
+
+    assert (2 * MOST, ended.charged_tokens) == (held, store.holdings.taken(HOUR).tokens)
+
+
+async def test_a_retry_holds_what_the_first_gave_back_when_it_left_the_line() -> None:
+    """Both waited under one id, and had held it once; nobody else is admitted while the retry is driven."""
+    store, admission = MemoryStore(), Admission(2, wait_s=60)
+    runner = Runner(Asks, model=clerk(5), store=store, admission=admission, quotas=quota(MOST))
+    async with admission.place(2):
+        first, retry = (asyncio.ensure_future(runner.run(Query(), run_id="one", tenant="acme")) for _ in range(2))
+        await asyncio.sleep(1)
+        first.cancel()
+        await asyncio.wait([first])
+    await asyncio.sleep(1)
+    held = store.holdings.taken(HOUR).tokens
+    with pytest.raises(Overloaded, match="quota"):
+        await runner.run(Query(), tenant="acme")
+    ended = await retry
+
+    assert (MOST, ended.charged_tokens) == (held, store.holdings.taken(HOUR).tokens)
+
+
+async def test_a_retry_that_finds_no_room_after_its_wait_leaves_its_place() -> None:
+    """What the first gave back when it left the line is another run's by then."""
+    store, admission = MemoryStore(), Admission(1, wait_s=60)
+    runner = Runner(Asks, model=clerk(5), store=store, admission=admission, quotas=quota(MOST))
+    async with admission.place():
+        first, retry = (asyncio.ensure_future(runner.run(Query(), run_id="one", tenant="acme")) for _ in range(2))
+        await asyncio.sleep(1)
+        first.cancel()
+        await asyncio.wait([first])
+        await store.holdings.hold("other", [HOUR], settled=Amount(), may_cost=Amount(10_000))
+    with pytest.raises(Overloaded, match="quota"):
+        await retry
+
+    assert (0, 10_000) == (admission.running, store.holdings.taken(HOUR).tokens)
 
 
 async def test_without_a_store_runs_of_one_id_are_several() -> None:

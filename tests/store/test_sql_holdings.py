@@ -32,6 +32,25 @@ async def test_what_is_kept_of_windows_that_are_over_is_pruned(kind: str, tmp_pa
 
 
 @KINDS
+async def test_accounts_whose_windows_are_over_are_pruned(kind: str, tmp_path: Path) -> None:
+    """Three hundred tenants came in the hour before; one comes again, and has all of its quota."""
+    now_s = 7_200.0
+    store = SqlStore(url := url_of(kind, tmp_path, "fresh"), wall_clock=lambda: now_s)
+    tenants = [Account("tenant", f"{number}", 3600.0, most_tokens=1) for number in range(300)]
+    for account in tenants:
+        await store.holdings.hold("old", (account,), settled=NOTHING, may_cost=Amount(1))
+    now_s += 3_600
+    await store.holdings.hold("new", (tenants[0],), settled=NOTHING, may_cost=Amount(1))
+    await store.prune(ended_before=now_s)
+    await store.holdings.settle("old", (tenants[1],), settled=Amount(1))
+    left = [row[0] for row in rows_of(url)["fsm_quotas"]]
+    await store.holdings.hold("new", (tenants[1],), settled=NOTHING, may_cost=Amount(1))
+    store.close()
+
+    assert [tenants[0].name] == left
+
+
+@KINDS
 async def test_a_name_that_no_database_holds_is_refused(kind: str, tmp_path: Path) -> None:
     """It says which."""
     store = SqlStore(url_of(kind, tmp_path, "fresh"))

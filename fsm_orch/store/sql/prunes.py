@@ -38,4 +38,6 @@ class Prunes:
 
     def forget_windows(self, session: Session, *, over: float) -> bool:
         """Forget some of what is kept of windows of quotas that ended by a moment. Return whether there may be more."""
-        return len(session.rows(self._sql.forget_quota_runs, {"over": over, "limit": _FORGOTTEN})) >= _FORGOTTEN
+        values = {"over": over, "limit": _FORGOTTEN}
+        forgotten = [session.rows(each, values) for each in (self._sql.forget_quota_runs, self._sql.forget_quotas)]
+        return any(len(rows) >= _FORGOTTEN for rows in forgotten)

@@ -96,6 +96,8 @@ class Statements:
     set_quota_run: Statement
     forget_quota_runs: Statement
     """Some of what is kept of windows that are over."""
+    forget_quotas: Statement
+    """Some accounts whose windows are over, but those that somebody holds of now."""
 
 
 @cache  # to compile them takes 10 ms
@@ -106,7 +108,7 @@ def statements(dialect: str) -> Statements:
 
 def _clauses(dialect: str) -> dict[str, ClauseElement]:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    r, over = runs.c, quota_runs.alias()
+    r, over, idle = runs.c, quota_runs.alias(), quotas.alias()
     mine = sa.and_(r.id == bound("run_id"), r.epoch == bound("my_epoch"), r.owner == bound("me"))
     beat = insert(workers).values(id=bound("me"), expires_at=now(dialect) + bound("lease_s", sa.Double))
     keep = insert(quota_runs).values({column.name: bound(column.name) for column in quota_runs.c})
@@ -237,6 +239,17 @@ def _clauses(dialect: str) -> dict[str, ClauseElement]:
             ),
         )
         .returning(quota_runs.c.run_id),
+        "forget_quotas": sa.delete(quotas)
+        .where(
+            quotas.c.ends_at <= bound("over", sa.Double),
+            quotas.c.account.in_(
+                sa.select(idle.c.account)
+                .where(idle.c.ends_at <= bound("over", sa.Double))
+                .limit(bound("limit"))
+                .with_for_update(skip_locked=True)
+            ),
+        )
+        .returning(quotas.c.account),
     }
 
 
