@@ -17,7 +17,7 @@ from ..define.context import Context, field_refs
 from ..define.definition import Definition
 from ..define.states import Final, State
 from ..define.watched import watched
-from ..define.wording import quoted
+from ..define.wording import kind_of, quoted
 from ..errors import ContextError, Overloaded, StartError
 from ..kernel.reasons import LandingReason
 from ..kernel.records import Answered as AskAnswered
@@ -133,6 +133,7 @@ class CachedAnswers(Generic[C, R, A]):
     Raises StartError: if the runner redacts one of these fields, or its machine has none such.
     Raises ContextError: if `answer` is no field.
     Raises ValueError: if a number is not positive.
+    Raises TypeError: if it is given no runner, or a key that is no function.
     """
 
     def __init__(
@@ -147,6 +148,13 @@ class CachedAnswers(Generic[C, R, A]):
     ) -> None:
         if not (keep >= 1 and max_age_s > 0):
             raise ValueError(f"CachedAnswers(keep={keep}, max_age_s={max_age_s}): give positive numbers")
+        if isinstance(runner, type) or not hasattr(runner, "redacted"):
+            raise TypeError(f"cached answers take a Runner, not {kind_of(runner)}: CachedAnswers(Runner(Shop), ...)")
+        if not callable(key):
+            raise TypeError(
+                f"key= of cached answers takes a function of the first context, not {kind_of(key)}: "
+                "key=lambda query: query.text"
+            )
         self._names = _names_of(runner, answer)
         self._is_alone = not isinstance(answer, tuple)
         self._runner, self._key_of = runner, key
@@ -168,6 +176,7 @@ class CachedAnswers(Generic[C, R, A]):
 
         Raises Overloaded: if it is refused, and there is no old answer.
         Raises ContextError: before it runs, if the key is made of a field that the runner redacts.
+        Raises TypeError: before it runs, if the key cannot be hashed.
         Raises what the key and the runner raise.
         """
         place = self._place(context, options)
@@ -196,9 +205,14 @@ class CachedAnswers(Generic[C, R, A]):
         if self._runner.redacted:
             context = watched(context, self._check_kept)
         key = self._key_of(context)
-        place = None if key is None else (options.get("tenant"), options.get("start"), key)
-        hash(place)  # what cannot be one is said now, and not when the run is over
-        return place
+        try:  # what cannot be one is said now, and not when the run is over
+            hash(key)
+        except TypeError:
+            raise TypeError(
+                f"the key of cached answers returned {kind_of(key)}, which cannot be hashed: return a text, a tuple of "
+                "them, or None"
+            ) from None
+        return None if key is None else (options.get("tenant"), options.get("start"), key)
 
     def _check_kept(self, field: str) -> None:
         if field in self._runner.redacted:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
+from ..define.wording import kind_of
 from ..errors import CallDenied
 from .base import Breaking, Came, Pacing, Places
 from .line import Line, NoPlace
@@ -24,6 +25,7 @@ class Gate:
         breaker: shuts the agent after failures.
 
     Raises ValueError: if a number is not positive, or there is a queue for nothing.
+    Raises TypeError: if one of these is of another kind, such as a number for a pace.
     """
 
     def __init__(
@@ -34,10 +36,15 @@ class Gate:
         queue: int = 0,
         breaker: Breaking | None = None,
     ) -> None:
-        if isinstance(at_once, int):
+        if isinstance(at_once, int) and not isinstance(at_once, bool):
             at_once = Bulkhead(at_once, queue=queue)
-        elif queue:
+        elif at_once is None and queue:
             raise ValueError(f"queue={queue} waits for a place, so say how many there are: at_once=8")
+        elif queue:
+            raise ValueError(f"queue={queue} is for a number: say it where the places are made, Bulkhead(8, queue=16)")
+        _check("pace", pace, "wait", "a pace: Pace(60, per_s=60)")
+        _check("at_once", at_once, "take", "how many, or places: at_once=8")
+        _check("breaker", breaker, "enter", "a breaker: Breaker(failures=5)")
         self.pace, self.places, self.breaker = pace, at_once, breaker
 
     @property
@@ -62,6 +69,15 @@ class Gate:
         finally:
             if give_back is not None:
                 await give_back()
+
+
+def _check(name: str, given: object, method: str, expected: str) -> None:
+    """Check that a part of a gate is none, or can do what it is there for.
+
+    Raises TypeError: if it cannot.
+    """
+    if given is not None and (isinstance(given, type) or not hasattr(given, method)):
+        raise TypeError(f"{name}= of a Gate takes {expected}, not {kind_of(given)}")
 
 
 async def _silent(came: Came) -> None:

@@ -449,6 +449,8 @@ class Other(Context):
         ({"answer": "answer"}, ContextError, "'answer' is not a field"),
         ({"keep": 0}, ValueError, r"CachedAnswers\(keep=0, max_age_s=3600.0\): give positive numbers"),
         ({"max_age_s": float("nan")}, ValueError, "give positive numbers"),
+        ({"key": None}, TypeError, "takes a function of the first context, not None: key=lambda query: query.text"),
+        ({"key": Query.text}, TypeError, "not a FieldRef"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong: Any, error: type[Exception], says_so: str) -> None:
@@ -457,11 +459,20 @@ def test_what_makes_no_sense_is_refused(wrong: Any, error: type[Exception], says
         CachedAnswers(desk(), **{"key": lambda query: query.text, "answer": Query.answer, **wrong})
 
 
+def test_a_machine_is_no_runner() -> None:
+    """What runs it has to be said."""
+    wrong: Any = Desk
+    with pytest.raises(TypeError, match="take a Runner, not the class Desk"):
+        CachedAnswers(wrong, key=lambda query: query.text, answer=Query.answer)
+
+
 async def test_a_key_that_cannot_be_one_is_told_before_the_run() -> None:
     """A key that cannot be looked up is refused before anything runs."""
     runner = desk(says("9 to 5"))
     cached: Any = CachedAnswers(runner, key=lambda query: [query.text], answer=Query.answer)  # type: ignore[arg-type,return-value]
-    with pytest.raises(TypeError, match="unhashable type: 'list'"):
+    with pytest.raises(
+        TypeError, match=r"^the key of cached answers returned a list, which cannot be hashed: return a text"
+    ):
         await cached.run(Query(text="?"))
 
     assert (await runner.run(Query(text="?"))).context.answer == "9 to 5"
