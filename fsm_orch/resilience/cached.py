@@ -19,6 +19,7 @@ from ..define.states import Final, State
 from ..define.watched import watched
 from ..define.wording import kind_of, quoted
 from ..errors import ContextError, Overloaded, StartError
+from ..kernel.inputs import GatesSeen, Input, Started
 from ..kernel.reasons import LandingReason
 from ..kernel.records import Answered as AskAnswered
 from ..kernel.records import Approved, Asked, Record, RunFinished
@@ -42,8 +43,9 @@ FOR_WANT_OF_MEANS: frozenset[LandingReason] = frozenset(
 )
 """The landings that another run of the same question need not come to.
 
-Not `no_handoff`, `visits`, `hops` and `declined`: that is what the machine has to say to this question. Not
-`outcome_unknown`: something may have been done, and an old answer would hide it. Not `cancelled`: nobody waits.
+Not `no_handoff`, `visits` and `hops`: that is what the machine has to say to this question. So is `declined`, unless a
+state is shut: then a model declines what a gate has left open. Not `outcome_unknown`: something may have been done, and
+an old answer would hide it. Not `cancelled`: nobody waits.
 """
 
 _CONVERSATION = ("messages", "after", "thread_id")
@@ -59,6 +61,8 @@ class Ended(Protocol):
     def context(self) -> Context: ...
     @property
     def records(self) -> Sequence[Record]: ...
+    @property
+    def journal(self) -> Sequence[Input]: ...
 
 
 R = TypeVar("R", bound=Ended)
@@ -231,7 +235,7 @@ class CachedAnswers(Generic[C, R, A]):
         if not isinstance(came.state, Final) or _asked_human(came.records):
             return own
         landing = _landing_of(came.records)
-        if landing in FOR_WANT_OF_MEANS:
+        if landing in FOR_WANT_OF_MEANS or (landing == "declined" and _is_shut(came.journal)):
             return self._old(place, came) or own
         if landing is None and not came.state.fallback:
             self._learn(place, own.answer)
@@ -285,6 +289,12 @@ def _landing_of(records: Sequence[Record]) -> LandingReason | None:
     """Return why a run itself was landed; None if it was not."""
     ends = (record for record in reversed(records) if isinstance(record, RunFinished) and not record.stamp.path)
     return next(ends).landing
+
+
+def _is_shut(journal: Sequence[Input]) -> bool:
+    """Return whether a state was shut when a run ended."""
+    seen = [event.shut for event in journal if isinstance(event, Started | GatesSeen)]
+    return bool(seen[-1])
 
 
 def _asked_human(records: Sequence[Record]) -> bool:

@@ -35,7 +35,7 @@ from fsm_orch import (
 from fsm_orch.errors import ContextError
 from fsm_orch.kernel.reasons import LandingReason
 from fsm_orch.kernel.records import RunFinished
-from fsm_orch.resilience import Admission, CachedAnswers, Gate, Overloaded
+from fsm_orch.resilience import Admission, Breaker, CachedAnswers, Gate, Overloaded
 from fsm_orch.resilience.cached import FOR_WANT_OF_MEANS
 
 pytestmark = pytest.mark.looptime
@@ -105,6 +105,36 @@ async def test_a_run_that_was_landed_is_given_the_old_answer() -> None:
     assert old.result.landing is not None
     assert old.result.landing.reason == "failure"
     assert old.result.context.answer == "Ask a colleague."
+
+
+class Routed(Machine[Query]):
+    """Tell a price, or where to find it."""
+
+    router = State(LLMAgent("Who answers?", reads=Query.text), initial=True)
+    pricing = State(LLMAgent("Tell the price.", reads=Query.text, writes=Query.answer))
+    searching = State(LLMAgent("Tell where it is.", reads=Query.text, writes=Query.answer))
+    done = Final()
+    human = Final(fallback=True, sets={Query.answer: "Ask a colleague."})
+    to_pricing = router.to(pricing, "what something costs")
+    to_searching = router.to(searching, "where something is")
+    told = (pricing | searching).to(done)
+
+
+async def test_a_model_that_likes_none_of_what_is_open_is_no_word_on_the_question() -> None:
+    """Where a breaker closes the way that it means it declines the others, and the old answer is given."""
+    breaker, none = Breaker(failures=1), {"handoff": "none_of_these"}
+    script = {"handoff": "to_pricing"}, {"answer": "4.90"}, none, none
+    cached = answers(desk(*script, machine=Routed, gates={Routed.pricing: Gate(breaker=breaker)}))
+    await cached.run(Query(text="how much?"))
+    breaker.open_for(300)
+    shut = await cached.run(Query(text="how much?"))
+    await asyncio.sleep(300)
+    meant = await cached.run(Query(text="how much?"))
+
+    assert [(each.answer, each.source) for each in (shut, meant)] == [("4.90", "cache"), ("Ask a colleague.", "run")]
+    assert shut.result is not None
+    assert shut.result.landing is not None
+    assert shut.result.landing.reason == "declined"
 
 
 async def test_a_result_stays_what_its_journal_folds_to() -> None:
