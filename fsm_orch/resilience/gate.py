@@ -36,15 +36,16 @@ class Gate:
         queue: int = 0,
         breaker: Breaking | None = None,
     ) -> None:
-        if isinstance(at_once, int) and not isinstance(at_once, bool):
+        _check("pace", pace, "wait", "a pace: Pace(60, per_s=60)")
+        _check("breaker", breaker, "enter", "a breaker: Breaker(failures=5)")
+        if type(at_once) is not int:  # a bool is one, too
+            _check("at_once", at_once, "take", "how many, or places: at_once=8")
+        if isinstance(at_once, int):
             at_once = Bulkhead(at_once, queue=queue)
         elif at_once is None and queue:
             raise ValueError(f"queue={queue} waits for a place, so say how many there are: at_once=8")
         elif queue:
             raise ValueError(f"queue={queue} is for a number: say it where the places are made, Bulkhead(8, queue=16)")
-        _check("pace", pace, "wait", "a pace: Pace(60, per_s=60)")
-        _check("at_once", at_once, "take", "how many, or places: at_once=8")
-        _check("breaker", breaker, "enter", "a breaker: Breaker(failures=5)")
         self.pace, self.places, self.breaker = pace, at_once, breaker
 
     @property
