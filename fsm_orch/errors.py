@@ -105,6 +105,19 @@ class StartError(FsmError):
     """A run cannot start: limits, prices, models or a certificate do not fit the machine."""
 
 
+class NotWarm(StartError):
+    """A runner could not be made ready before its first run. The message names all that failed.
+
+    Args:
+        transient: True if all that failed are models that may be asked later, such as of a provider that is down. Runs
+            may be driven all the same: gates, retries and failure edges are there for that.
+    """
+
+    def __init__(self, message: str, *, transient: bool) -> None:
+        self.transient = transient
+        super().__init__(message)
+
+
 class CertificateError(FsmError):
     """A certificate cannot be made or read, or is refuted."""
 

@@ -15,6 +15,7 @@ import typer
 
 from .. import discover
 from ..define.machine import AnyMachine
+from ..errors import NotWarm
 from ..observe.log import log_records
 from ..run.deps import Factory
 from ..run.runner import Runner
@@ -77,7 +78,8 @@ def worker(
     SIGTERM or Ctrl-C drains it: nothing begins any more, what is under way may end within the grace, and other workers
     go on with the runs. The second signal ends the grace at once; the third ends the process, as a crash does.
 
-    Before it drives any it is made warm: a model that cannot be asked, such as for a wrong key, is said at once.
+    Before it drives any it is made warm: a model that cannot be asked, such as for a wrong key, is said at once. One
+    that is down for the moment is logged, and runs are driven: gates and failure edges are there for that.
 
     Exit codes: 0 it was drained; 2 it could not start.
     """
@@ -109,7 +111,7 @@ def worker(
             concurrency=concurrency,
             lease_s=lease_s,
         )
-        asyncio.run(_warm_and_work(runners, lambda: _work(working, grace_s, started)))
+        asyncio.run(_warm_and_work(runners, log, lambda: _work(working, grace_s, started)))
         log.msg("worker_drained")
 
 
@@ -147,16 +149,29 @@ def _reported(log: Any, stack: ExitStack) -> None:
         stack.callback(library.removeHandler, handler)
 
 
-async def _warm_and_work(runners: Sequence[Runner[Any, Any]], work: Callable[[], Awaitable[None]]) -> None:
-    """Work once all runners are warm, which they stay meanwhile.
+async def _warm_and_work(runners: Sequence[Runner[Any, Any]], log: Any, work: Callable[[], Awaitable[None]]) -> None:
+    """Work once all runners are warm, which they stay meanwhile, or cannot be for now.
 
     Raises StartError: if one cannot be.
     """
     async with AsyncExitStack() as stack:
         for runner in runners:
             await stack.enter_async_context(runner)
-        await asyncio.gather(*[runner.warm() for runner in runners])
+        await asyncio.gather(*[_warm(runner, log) for runner in runners])
         await work()
+
+
+async def _warm(runner: Runner[Any, Any], log: Any) -> None:
+    """Make a runner warm, and log what is down for the moment.
+
+    Raises StartError: if it cannot be warm.
+    """
+    try:
+        await runner.warm()
+    except NotWarm as error:
+        if not error.transient:
+            raise
+        log.msg("worker_not_warm", why=str(error))
 
 
 async def _work(works: Works, grace_s: float, started: Callable[[], object]) -> None:

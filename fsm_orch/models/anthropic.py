@@ -26,9 +26,8 @@ from ..settings import ModelSettings
 from .anthropic_events import MessagesAssembly
 from .base import OnPiece, Request, Response
 from .events import Events
-from .http import OVERFLOW as _OVERFLOW
-from .http import QUOTA as _QUOTA
 from .http import (
+    LOOK_UP_TIMEOUT_S,
     STATUSES,
     TIMEOUT,
     UNREADABLE,
@@ -44,6 +43,8 @@ from .http import (
     status_failure,
     told_failure,
 )
+from .http import OVERFLOW as _OVERFLOW
+from .http import QUOTA as _QUOTA
 from .prices import ANTHROPIC_MAX_INPUT_TOKENS, anthropic_price
 from .refused import by_anthropic, not_taken
 from .wire import (
@@ -201,7 +202,7 @@ class MessagesModel:
             return await client.models.with_raw_response.retrieve(self._model)
 
         try:
-            await once(self._timeout_s, retrieve, _refused)
+            await once(min(self._timeout_s, LOOK_UP_TIMEOUT_S), retrieve, _refused)
         except CallFailed as error:
             if self._is_anthropic or error.reason not in ("not_found", "bad_request"):
                 raise

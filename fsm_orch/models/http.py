@@ -42,6 +42,9 @@ Answer = httpx2.Response
 CONNECT_TIMEOUT_S = 10.0
 """Seconds that a connection may take to open, or to become free. A request that fails here was provably not sent."""
 
+LOOK_UP_TIMEOUT_S = 10.0
+"""Seconds that it may take to look a model up by its name, for which nothing is inferred."""
+
 RETRY_AFTER_MAX_S = 86_400.0
 """Seconds; a longer wait that a provider asks for counts as this one."""
 

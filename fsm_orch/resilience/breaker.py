@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from threading import Lock
+from typing import get_args
 
 from ..clock import Clock
 from ..errors import CallDenied
@@ -14,6 +15,18 @@ DEFAULT_COUNTS: tuple[Why, ...] = ("error", "timeout")
 
 IS_SHUT = "shut: its agent has failed too often, and is tried again later"
 """Why a breaker lets nobody in."""
+
+
+def counted(counts: Why | Iterable[Why]) -> frozenset[Why]:
+    """Return which failures a breaker counts.
+
+    Raises ValueError: if it is none, or something else.
+    """
+    found: frozenset[Why] = frozenset((counts,) if isinstance(counts, str) else counts)
+    if not found or not found <= frozenset(get_args(Why)):
+        words = ", ".join(map(repr, sorted(found, key=repr))) or "nothing"
+        raise ValueError(f"counts= takes 'error', 'timeout' or 'refusal', or several, not {words}: it would never open")
+    return found
 
 
 class Breaker:
@@ -26,11 +39,11 @@ class Breaker:
         failures: how many open it.
         window_s: within how many seconds they come.
         open_s: for how many seconds it is open.
-        counts: which failures count. A reply that was refused does not: a model that is confused is no service that
-            is down.
+        counts: which failures count, one or several of `error`, `timeout` and `refusal`. By default a reply that was
+            refused does not: a model that is confused is no service that is down.
         clock: monotonic seconds. None: the event loop's.
 
-    Raises ValueError: if a number is not positive.
+    Raises ValueError: if a number is not positive, or nothing counts, or what is no failure.
     """
 
     def __init__(
@@ -39,14 +52,14 @@ class Breaker:
         failures: int = 5,
         window_s: float = 60.0,
         open_s: float = 30.0,
-        counts: Iterable[Why] = DEFAULT_COUNTS,
+        counts: Why | Iterable[Why] = DEFAULT_COUNTS,
         clock: Clock | None = None,
     ) -> None:
         if not (failures >= 1 and window_s > 0 and open_s > 0):
             raise ValueError(
                 f"Breaker(failures={failures}, window_s={window_s}, open_s={open_s}): give positive numbers"
             )
-        self.failures, self.window_s, self.open_s, self.counts = failures, window_s, open_s, frozenset(counts)
+        self.failures, self.window_s, self.open_s, self.counts = failures, window_s, open_s, counted(counts)
         self._clock = clock or moment
         self._failed = deque[float](maxlen=failures)
         """When the last failures were."""

@@ -17,8 +17,9 @@ from ..define.context import Context, field_refs
 from ..define.definition import Definition
 from ..define.states import Final, State
 from ..define.watched import watched
-from ..define.wording import quoted
+from ..define.wording import kind_of, quoted
 from ..errors import ContextError, Overloaded, StartError
+from ..kernel.inputs import GatesSeen, Input, Started
 from ..kernel.reasons import LandingReason
 from ..kernel.records import Answered as AskAnswered
 from ..kernel.records import Approved, Asked, Record, RunFinished
@@ -42,8 +43,9 @@ FOR_WANT_OF_MEANS: frozenset[LandingReason] = frozenset(
 )
 """The landings that another run of the same question need not come to.
 
-Not `no_handoff`, `visits`, `hops` and `declined`: that is what the machine has to say to this question. Not
-`outcome_unknown`: something may have been done, and an old answer would hide it. Not `cancelled`: nobody waits.
+Not `no_handoff`, `visits` and `hops`: that is what the machine has to say to this question. So is `declined`, unless a
+state is shut: then a model declines what a gate has left open. Not `outcome_unknown`: something may have been done, and
+an old answer would hide it. Not `cancelled`: nobody waits.
 """
 
 _CONVERSATION = ("messages", "after", "thread_id")
@@ -59,6 +61,8 @@ class Ended(Protocol):
     def context(self) -> Context: ...
     @property
     def records(self) -> Sequence[Record]: ...
+    @property
+    def journal(self) -> Sequence[Input]: ...
 
 
 R = TypeVar("R", bound=Ended)
@@ -133,6 +137,7 @@ class CachedAnswers(Generic[C, R, A]):
     Raises StartError: if the runner redacts one of these fields, or its machine has none such.
     Raises ContextError: if `answer` is no field.
     Raises ValueError: if a number is not positive.
+    Raises TypeError: if it is given no runner, or a key that is no function.
     """
 
     def __init__(
@@ -147,6 +152,13 @@ class CachedAnswers(Generic[C, R, A]):
     ) -> None:
         if not (keep >= 1 and max_age_s > 0):
             raise ValueError(f"CachedAnswers(keep={keep}, max_age_s={max_age_s}): give positive numbers")
+        if isinstance(runner, type) or not hasattr(runner, "redacted"):
+            raise TypeError(f"cached answers take a Runner, not {kind_of(runner)}: CachedAnswers(Runner(Shop), ...)")
+        if not callable(key):
+            raise TypeError(
+                f"key= of cached answers takes a function of the first context, not {kind_of(key)}: "
+                "key=lambda query: query.text"
+            )
         self._names = _names_of(runner, answer)
         self._is_alone = not isinstance(answer, tuple)
         self._runner, self._key_of = runner, key
@@ -168,6 +180,7 @@ class CachedAnswers(Generic[C, R, A]):
 
         Raises Overloaded: if it is refused, and there is no old answer.
         Raises ContextError: before it runs, if the key is made of a field that the runner redacts.
+        Raises TypeError: before it runs, if the key cannot be hashed.
         Raises what the key and the runner raise.
         """
         place = self._place(context, options)
@@ -196,9 +209,14 @@ class CachedAnswers(Generic[C, R, A]):
         if self._runner.redacted:
             context = watched(context, self._check_kept)
         key = self._key_of(context)
-        place = None if key is None else (options.get("tenant"), options.get("start"), key)
-        hash(place)  # what cannot be one is said now, and not when the run is over
-        return place
+        try:  # what cannot be one is said now, and not when the run is over
+            hash(key)
+        except TypeError:
+            raise TypeError(
+                f"the key of cached answers returned {kind_of(key)}, which cannot be hashed: return a text, a tuple of "
+                "them, or None"
+            ) from None
+        return None if key is None else (options.get("tenant"), options.get("start"), key)
 
     def _check_kept(self, field: str) -> None:
         if field in self._runner.redacted:
@@ -217,7 +235,7 @@ class CachedAnswers(Generic[C, R, A]):
         if not isinstance(came.state, Final) or _asked_human(came.records):
             return own
         landing = _landing_of(came.records)
-        if landing in FOR_WANT_OF_MEANS:
+        if landing in FOR_WANT_OF_MEANS or (landing == "declined" and _is_shut(came.journal)):
             return self._old(place, came) or own
         if landing is None and not came.state.fallback:
             self._learn(place, own.answer)
@@ -271,6 +289,12 @@ def _landing_of(records: Sequence[Record]) -> LandingReason | None:
     """Return why a run itself was landed; None if it was not."""
     ends = (record for record in reversed(records) if isinstance(record, RunFinished) and not record.stamp.path)
     return next(ends).landing
+
+
+def _is_shut(journal: Sequence[Input]) -> bool:
+    """Return whether a state was shut when a run ended."""
+    seen = [event.shut for event in journal if isinstance(event, Started | GatesSeen)]
+    return bool(seen[-1])
 
 
 def _asked_human(records: Sequence[Record]) -> bool:

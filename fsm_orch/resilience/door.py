@@ -10,6 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
+from ..define.wording import kind_of
 from ..errors import Overloaded
 from .admission import Admission
 
@@ -35,7 +36,7 @@ class Door:
         paths: of the requests that begin a run, as the application has them, such as `["/runs"]`. None: all.
         methods: of these requests.
 
-    Raises TypeError: if one of these is a text, and no list of them.
+    Raises TypeError: if it is given no Admission, or a text for a list of them.
     Raises ValueError: if a path does not begin with a slash.
     """
 
@@ -47,6 +48,8 @@ class Door:
         paths: Collection[str] | None = None,
         methods: Collection[str] = ("POST",),
     ) -> None:
+        if not isinstance(admission, Admission):
+            raise TypeError(f"admission= of a Door takes an Admission, not {kind_of(admission)}: Admission(64)")
         if isinstance(paths, str) or isinstance(methods, str):
             raise TypeError(f"a Door takes lists, paths=['/runs'], methods=['POST'], not paths={paths!r}, {methods=}")
         if wrong := [path for path in paths or () if not path.startswith("/")]:

@@ -7,13 +7,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal
 
+from ..define.wording import kind_of
 from ..errors import CallDenied
 from ..observe.telling import report
 from .base import Breaking, Came, Pacing, Places
 from .breaker import IS_SHUT
 from .line import Line, NoPlace
-
-_GIVE = {"pace": "Pace(60, per_s=60)", "at_once": "a whole number", "breaker": "Breaker(failures=3)"}
 
 
 class Gate:
@@ -29,7 +28,7 @@ class Gate:
         breaker: shuts the agent after failures.
 
     Raises ValueError: if a number is not positive, or there is a queue for nothing.
-    Raises TypeError: if a part is no pace, places or breaker.
+    Raises TypeError: if one of these is of another kind, such as a number for a pace.
     """
 
     def __init__(
@@ -40,19 +39,16 @@ class Gate:
         queue: int = 0,
         breaker: Breaking | None = None,
     ) -> None:
+        _check("pace", pace, "wait", "a pace: Pace(60, per_s=60)")
+        _check("breaker", breaker, "enter", "a breaker: Breaker(failures=5)")
+        if type(at_once) is not int:  # a bool is one, too
+            _check("at_once", at_once, "take", "how many, or places: at_once=8")
         if isinstance(at_once, int):
             at_once = Bulkhead(at_once, queue=queue)
-        elif queue:
+        elif at_once is None and queue:
             raise ValueError(f"queue={queue} waits for a place, so say how many there are: at_once=8")
-        for name, given, method in (
-            ("pace", pace, "wait"),
-            ("at_once", at_once, "take"),
-            ("breaker", breaker, "enter"),
-        ):
-            if given is not None and not callable(getattr(given, method, None)):
-                raise TypeError(
-                    f"{name}= has no method {method!r}: it is {type(given).__name__}, so give {_GIVE[name]}"
-                )
+        elif queue:
+            raise ValueError(f"queue={queue} is for a number: say it where the places are made, Bulkhead(8, queue=16)")
         self.pace, self.places, self.breaker = pace, at_once, breaker
 
     @property
@@ -77,6 +73,15 @@ class Gate:
         finally:
             if give_back is not None:
                 await _kept_quiet("a place could not be given back", give_back)
+
+
+def _check(name: str, given: object, method: str, expected: str) -> None:
+    """Check that a part of a gate is none, or can do what it is there for.
+
+    Raises TypeError: if it cannot.
+    """
+    if given is not None and (isinstance(given, type) or not hasattr(given, method)):
+        raise TypeError(f"{name}= of a Gate takes {expected}, not {kind_of(given)}")
 
 
 async def _silent(came: Came) -> None:

@@ -29,9 +29,9 @@ class Applicant(Struct, frozen=True, kw_only=True):
     """The names of the models that it may call, in machines inside too."""
 
 
-def tenant_of(run: Applicant) -> str | None:
-    """Return the tenant of a run; None, which no quota counts, if it has none."""
-    return run.tenant
+def tenant_of(run: Applicant) -> str:
+    """Return the tenant of a run; the runs that have none are one, of no name."""
+    return run.tenant or ""
 
 
 class Quota:
@@ -50,7 +50,7 @@ class Quota:
         cost_usd: dollars of a window at most; None: not limited. Runs must have a `cost_usd` of their own then.
         per_s: seconds of a window.
         key: returns whose quota a run takes from, in 500 characters at most, or None: from nobody's. By default its
-            tenant's.
+            tenant's; all runs without a tenant take from one. `lambda run: run.tenant` counts tenants alone.
         name: names the quota in messages, and tells it from others of a runner.
 
     Raises ValueError: if it limits nothing, a number is negative or none, or the name is empty or holds a colon.

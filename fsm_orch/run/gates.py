@@ -46,7 +46,10 @@ def gates_of(definition: Definition, given: object) -> Gates | None:
             raise TypeError(f"gates= has {kind_of(gate)} for {key!r}: give a Gate, such as Gate(at_once=8)")
         places = [place for place, state in definition.places.items() if key is state or key is state.agent]
         if not places:
-            raise StartError(f"gates= has one for {key!r}, which is no state of {definition.name}, and no agent in it")
+            raise StartError(
+                f"gates= has one for {key!r}, which is no state of {definition.name}, and no agent in it: name states "
+                f"as attributes, gates={{{definition.name}.{definition.initial.name}: Gate(at_once=8)}}"
+            )
         found |= dict.fromkeys(places, gate)
     return Gates(found) if found else None
 

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 from ..define.context import Context
 from ..define.states import Handoff
 from ..define.wording import quoted
-from ..errors import FsmError, StartError, is_failure
+from ..errors import CallFailed, FsmError, NotWarm, is_failure
 from ..kernel.engine import CompiledMachine
 from ..models.base import warmed
 from .cast import Cast
@@ -66,7 +66,8 @@ class Warming(Connecting):
         It is done once on each event loop, however often and by however many it is awaited. Connections that models
         keep idle are closed after some seconds, as anywhere.
 
-        Raises StartError: naming all that failed. Nothing stays connected, and it may be awaited again.
+        Raises NotWarm, a StartError: naming all that failed; `error.transient` says whether that may be over by itself.
+            No server stays connected, and it may be awaited again.
         """
         loop = asyncio.get_running_loop()
         warmth = self._warmths.get(loop)
@@ -99,7 +100,7 @@ class Warming(Connecting):
 async def _warm(driver: Driver) -> AsyncExitStack:
     """Make all ready. Return what keeps the servers connected until it is closed.
 
-    Raises StartError: naming all that failed.
+    Raises NotWarm: naming all that failed.
     """
     async with AsyncExitStack() as stack:
         doing = dict(_to_do(driver, stack))
@@ -110,7 +111,8 @@ async def _warm(driver: Driver) -> AsyncExitStack:
                 raise error
         if failed:
             why = "; ".join(f"{what}: {_told(error)}" for what, error in failed.items())
-            raise StartError(f"{driver.compiled.definition.name} is not warm: {why}")
+            is_for_now = all(isinstance(error, CallFailed) and error.transient for error in failed.values())
+            raise NotWarm(f"{driver.compiled.definition.name} is not warm: {why}", transient=is_for_now)
         return stack.pop_all()
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from support.fleet import WorkerProcess, serving, wait_until
+from support.provider import Provider
+from support.provider_faults import FAULTS
 from typer.testing import CliRunner
 
 from fsm_orch import Runner, ScriptedModel, discover
@@ -182,6 +184,23 @@ def test_a_model_that_cannot_be_asked_is_said_before_a_run_is_claimed(
     assert "Desk is not warm: model 'compatible:m' of 'look': authentication: HTTP 401" in result.stderr
     assert "hunter2" not in result.stderr
     assert (1, None) == (row.inputs, row.owner)
+
+
+def test_a_provider_that_is_down_keeps_no_worker_from_its_runs(write: Callable[[str], str], tmp_path: Path) -> None:
+    """It says that it is not warm, and drives: a run takes the failure edge that is there for that."""
+    name, url = write(f"{ASKS}        down = look.on_failure(answered)"), f"sqlite:///{tmp_path}/runs.db"
+    runner = queue(url, name, 1, tmp_path, model=ScriptedModel([]))
+    assert runner.store is not None
+    nobody = Provider(FAULTS["connection refused"])
+    with nobody as provider, WorkerProcess(url, provider, tmp_path, target=name) as worker:
+        (row,) = wait_until(lambda: asyncio.run(runner.store.list(status="finished")), lambda: worker.said)
+        worker.send(signal.SIGTERM)
+        assert 0 == worker.ended()
+
+    assert "answered" == row.head.state
+    assert ["Desk is not warm: model 'compatible:m' of 'look': connection: ConnectError"] == [
+        line["why"] for line in worker.events() if line["event"] == "worker_not_warm"
+    ]
 
 
 def test_an_engine_that_is_away_is_said(cli: CliRunner, desk: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from conformance.models.adapters import STREAMING, Adapter
 from support.provider import KEY, Provider
 from support.provider_faults import FAULTS
-from support.wired import Wired
+from support.wired import Silent, Wired
 
 from fsm_orch import CallFailed, Fallback, Message, ScriptedModel
 from fsm_orch.models.anthropic import MessagesModel
@@ -117,6 +117,53 @@ async def test_a_wrong_name_is_found_at_its_own_provider(kind: Any) -> None:
 
     assert KEY not in str(caught.value)
     assert [request.url.path for request in wire.requests] == ["/v1/models/some-model"]
+
+
+NO_SCOPE = {
+    "message": "You have insufficient permissions for this operation. Missing scopes: api.model.read. Check that ...",
+    "type": "invalid_request_error",
+    "param": None,
+    "code": None,
+}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("kind", [ResponsesModel, ChatModel])
+async def test_a_restricted_key_need_not_be_let_to_look(kind: Any, status: int) -> None:
+    """OpenAI says 401 to a key that may ask models, and not look them up; that is no wrong key."""
+    wire = Wired({"error": NO_SCOPE}, status=status)
+    await warmed(wired(kind, wire))
+
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize("kind", [ResponsesModel, ChatModel])
+async def test_a_restricted_key_that_may_not_ask_is_told_from_a_wrong_one(kind: Any) -> None:
+    """A request that the key has no scope for fails by a name of its own, and is not tried again."""
+    wire = Wired({"error": NO_SCOPE}, status=401)
+    with pytest.raises(CallFailed, match=r"^no_scope: HTTP 401, type invalid_request_error$") as caught:
+        await wired(kind, wire).complete(HELLO)
+
+    assert caught.value.unsent
+    assert not caught.value.transient
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("timeout_s", "waits_s"), [(600.0, 10.0), (3.0, 3.0)])
+@pytest.mark.parametrize("kind", [ResponsesModel, ChatModel, MessagesModel])
+async def test_a_provider_that_hangs_is_not_waited_for_as_an_answer_is(
+    kind: Any, timeout_s: float, waits_s: float
+) -> None:
+    """Who does not answer in ten seconds which names it knows is down for now; or sooner, if so declared."""
+    silent = Silent()
+    model = kind("some-model", api_key=KEY, base_url="https://h/v1", timeout_s=timeout_s, transport=silent)
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(CallFailed, match=r"^timeout") as caught:
+        await warmed(model)
+
+    assert caught.value.transient
+    assert waits_s == pytest.approx(asyncio.get_running_loop().time() - before, abs=1.0)
+    assert silent.is_given_up
 
 
 async def test_tokens_are_counted_without_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ TRIGGERS = ("mermaid", "glightbox", "pyodide", "mathjax", "asciinema")
 """Classes at which the scripts of the theme would load a library from elsewhere."""
 
 
-ROOMS = ("agents", "define", "models", "observe", "proof", "store", "testing")
+ROOMS = ("agents", "define", "models", "observe", "proof", "resilience", "store", "testing")
 FACES = ("fsm_orch", *(f"fsm_orch.{room}" for room in ROOMS))
 """The modules that give names to users."""
 

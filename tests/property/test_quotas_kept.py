@@ -146,7 +146,7 @@ class World:
     def begin(self) -> None:
         self.now = asyncio.get_running_loop().time
         self.store = MemoryStore(wall_clock=self.now)
-        self.accounts = [Account("quota", tenant, WINDOW_S, most_tokens=self.tokens) for tenant in "ab"]
+        self.accounts = [Account("quota", tenant, WINDOW_S, most_tokens=self.tokens) for tenant in ("a", "b", "")]
         self.holdings = Watched(self.now, self.accounts)
 
     def runner(self, plan: Plan, writes: int | None) -> Runner[Query, None]:

@@ -276,6 +276,12 @@ def test_what_a_door_could_not_find_is_refused(named: dict[str, Any], error: typ
         Door(App(), admission=Admission(1), **named)
 
 
+def test_a_door_asks_an_admission() -> None:
+    """Anything else is refused when the application is made, and not in each request."""
+    with pytest.raises(TypeError, match=r"^admission= of a Door takes an Admission, not an int: Admission\(64\)$"):
+        Door(App(), admission=64)  # type: ignore[arg-type]
+
+
 async def test_a_door_lets_in_who_would_be_admitted() -> None:
     """It takes no place: the route does."""
     admission, app = Admission(1, queue=0), App()

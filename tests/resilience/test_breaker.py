@@ -120,6 +120,21 @@ async def test_what_counts_can_be_said() -> None:
     assert breaker.is_shut
 
 
+async def test_what_counts_may_be_one_word() -> None:
+    """One failure may be given alone; it is not taken for its letters."""
+    assert Breaker(counts="refusal").counts == {"refusal"}
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [(["errors"], "'errors'"), ("errors", "'errors'"), ([], "nothing"), (["error", 3], "'error', 3")],
+)
+async def test_what_is_no_failure_cannot_count(counts: Any, told: str) -> None:
+    """A breaker that would never open is refused."""
+    with pytest.raises(ValueError, match=f"^counts= takes 'error', 'timeout' or 'refusal', or several, not {told}:"):
+        Breaker(counts=counts)
+
+
 @pytest.mark.parametrize("numbers", [{"failures": 0}, {"window_s": 0}, {"open_s": -1.0}, {"open_s": float("nan")}])
 def test_numbers_of_a_breaker_are_positive(numbers: dict[str, float]) -> None:
     """A breaker that would always be open, or never, is refused."""

@@ -35,7 +35,7 @@ from fsm_orch import (
 from fsm_orch.errors import ContextError
 from fsm_orch.kernel.reasons import LandingReason
 from fsm_orch.kernel.records import RunFinished
-from fsm_orch.resilience import Admission, CachedAnswers, Gate, Overloaded
+from fsm_orch.resilience import Admission, Breaker, CachedAnswers, Gate, Overloaded
 from fsm_orch.resilience.cached import FOR_WANT_OF_MEANS
 
 pytestmark = pytest.mark.looptime
@@ -105,6 +105,36 @@ async def test_a_run_that_was_landed_is_given_the_old_answer() -> None:
     assert old.result.landing is not None
     assert old.result.landing.reason == "failure"
     assert old.result.context.answer == "Ask a colleague."
+
+
+class Routed(Machine[Query]):
+    """Tell a price, or where to find it."""
+
+    router = State(LLMAgent("Who answers?", reads=Query.text), initial=True)
+    pricing = State(LLMAgent("Tell the price.", reads=Query.text, writes=Query.answer))
+    searching = State(LLMAgent("Tell where it is.", reads=Query.text, writes=Query.answer))
+    done = Final()
+    human = Final(fallback=True, sets={Query.answer: "Ask a colleague."})
+    to_pricing = router.to(pricing, "what something costs")
+    to_searching = router.to(searching, "where something is")
+    told = (pricing | searching).to(done)
+
+
+async def test_a_model_that_likes_none_of_what_is_open_is_no_word_on_the_question() -> None:
+    """Where a breaker closes the way that it means it declines the others, and the old answer is given."""
+    breaker, none = Breaker(failures=1), {"handoff": "none_of_these"}
+    script = {"handoff": "to_pricing"}, {"answer": "4.90"}, none, none
+    cached = answers(desk(*script, machine=Routed, gates={Routed.pricing: Gate(breaker=breaker)}))
+    await cached.run(Query(text="how much?"))
+    breaker.open_for(300)
+    shut = await cached.run(Query(text="how much?"))
+    await asyncio.sleep(300)
+    meant = await cached.run(Query(text="how much?"))
+
+    assert [(each.answer, each.source) for each in (shut, meant)] == [("4.90", "cache"), ("Ask a colleague.", "run")]
+    assert shut.result is not None
+    assert shut.result.landing is not None
+    assert shut.result.landing.reason == "declined"
 
 
 async def test_a_result_stays_what_its_journal_folds_to() -> None:
@@ -449,6 +479,8 @@ class Other(Context):
         ({"answer": "answer"}, ContextError, "'answer' is not a field"),
         ({"keep": 0}, ValueError, r"CachedAnswers\(keep=0, max_age_s=3600.0\): give positive numbers"),
         ({"max_age_s": float("nan")}, ValueError, "give positive numbers"),
+        ({"key": None}, TypeError, "takes a function of the first context, not None: key=lambda query: query.text"),
+        ({"key": Query.text}, TypeError, "not a FieldRef"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong: Any, error: type[Exception], says_so: str) -> None:
@@ -457,11 +489,20 @@ def test_what_makes_no_sense_is_refused(wrong: Any, error: type[Exception], says
         CachedAnswers(desk(), **{"key": lambda query: query.text, "answer": Query.answer, **wrong})
 
 
+def test_a_machine_is_no_runner() -> None:
+    """What runs it has to be said."""
+    wrong: Any = Desk
+    with pytest.raises(TypeError, match="take a Runner, not the class Desk"):
+        CachedAnswers(wrong, key=lambda query: query.text, answer=Query.answer)
+
+
 async def test_a_key_that_cannot_be_one_is_told_before_the_run() -> None:
     """A key that cannot be looked up is refused before anything runs."""
     runner = desk(says("9 to 5"))
     cached: Any = CachedAnswers(runner, key=lambda query: [query.text], answer=Query.answer)  # type: ignore[arg-type,return-value]
-    with pytest.raises(TypeError, match="unhashable type: 'list'"):
+    with pytest.raises(
+        TypeError, match=r"^the key of cached answers returned a list, which cannot be hashed: return a text"
+    ):
         await cached.run(Query(text="?"))
 
     assert (await runner.run(Query(text="?"))).context.answer == "9 to 5"

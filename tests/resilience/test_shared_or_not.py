@@ -365,3 +365,9 @@ def test_other_numbers_are_positive(parts: Parts, failures: int) -> None:
         parts.breaker(failures=failures)
     with pytest.raises(ValueError, match="give positive numbers"):
         parts.pace(failures)
+
+
+def test_what_is_no_failure_does_not_count(parts: Parts) -> None:
+    """A breaker that would never open, for a word that is no failure, is refused."""
+    with pytest.raises(ValueError, match="it would never open"):
+        parts.breaker(counts=("errors",))  # type: ignore[arg-type]

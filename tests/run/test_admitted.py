@@ -427,6 +427,20 @@ async def test_runs_that_are_cut_short_do_not_make_others_seem_short() -> None:
             assert "too_long" == refused.reason
 
 
+async def test_runs_without_a_tenant_take_from_one_quota() -> None:
+    """Who says no tenant has no way around the quota, unless its key says so."""
+    runner = Runner(Asks, model=clerk(5), quotas=quota(2 * MOST))
+    running = [asyncio.ensure_future(runner.run(Query())) for _ in range(2)]
+    await asyncio.sleep(1)
+    with pytest.raises(Overloaded, match="has 0 of 4,608 tokens left"):
+        await runner.run(Query())
+    await asyncio.gather(*running, runner.run(Query(), tenant="acme"))
+
+    free = Runner(Asks, model=clerk(5), quotas=quota(2 * MOST, key=lambda run: run.tenant))
+    ended = await asyncio.gather(*[free.run(Query()) for _ in range(3)])
+    assert {"sent"} == {each.state.name for each in ended}
+
+
 async def test_money_is_held_too() -> None:
     """A run may cost a dollar; of a quota of two and a half there are two at once."""
     model = ScriptedModel([replying] * 9, price=Price("1", "1"), delay_s=5)

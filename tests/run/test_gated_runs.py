@@ -313,7 +313,9 @@ async def test_a_branch_has_its_gate_by_its_agent() -> None:
 @pytest.mark.parametrize("key", [Both.ask, "ask", None, search.__doc__])
 async def test_a_gate_for_what_is_not_there_is_refused(key: object) -> None:
     """A key is a state of the tree, or an agent in it."""
-    with pytest.raises(StartError, match="is no state of Shop, and no agent in it"):
+    with pytest.raises(
+        StartError, match=r"is no state of Shop, and no agent in it: name states .* gates={Shop\.\w+: Gate"
+    ):
         Runner(Shop, model=ScriptedModel([]), gates={key: Gate()})
 
 

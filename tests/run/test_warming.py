@@ -29,6 +29,7 @@ from fsm_orch import (
     State,
 )
 from fsm_orch.agents import llm
+from fsm_orch.errors import NotWarm
 
 
 class Query(Context):
@@ -165,13 +166,38 @@ async def test_nothing_is_charged_and_nobody_asked() -> None:
     assert (model.requests, await store.list(), told) == ([], [], [])
 
 
+@pytest.mark.parametrize(
+    ("failure", "is_for_now"),
+    [
+        (CallFailed("overloaded", "HTTP 503", transient=True), True),
+        (CallFailed("authentication", "HTTP 401"), False),
+        (ConnectionError("of a model of one's own"), False),
+    ],
+)
+async def test_what_may_be_over_by_itself_is_told_from_what_may_not(failure: Exception, is_for_now: bool) -> None:
+    """A model that is down may be asked later; a wrong key stays wrong, and of other errors nothing is known."""
+    with pytest.raises(NotWarm) as caught:
+        await Runner(desk(), model=Warm(failure)).warm()
+
+    assert caught.value.transient is is_for_now
+
+
+async def test_one_that_is_for_good_is_enough(tmp_path: Path) -> None:
+    """Where a model is down and the store cannot be used, waiting does not help."""
+    away = CallFailed("overloaded", "HTTP 503", transient=True)
+    with pytest.raises(NotWarm) as caught:
+        await Runner(desk(), model=Warm(away), store=f"sqlite:///{tmp_path}/none/runs.db").warm()
+
+    assert not caught.value.transient
+
+
 @pytest.mark.looptime
 async def test_many_at_once_do_it_once() -> None:
     """Who comes while it is under way waits for it, and all are told how it ended."""
     model = Warm(CallFailed("overloaded", "HTTP 503"), takes_s=5)
     runner = Runner(desk(), model=model)
     failed = await asyncio.gather(*[runner.warm() for _ in range(20)], return_exceptions=True)
-    assert {type(each) for each in failed} == {StartError}
+    assert {type(each) for each in failed} == {NotWarm}
     assert model.warmed == 1
 
     await asyncio.gather(*[runner.warm() for _ in range(20)])

@@ -18,9 +18,8 @@ from pydantic import SecretStr
 
 from ...errors import CallFailed
 from ..events import Events
-from ..http import OVERFLOW as _OVERFLOW
-from ..http import QUOTA as _QUOTA
 from ..http import (
+    LOOK_UP_TIMEOUT_S,
     STATUSES,
     UNREADABLE,
     Answer,
@@ -35,6 +34,8 @@ from ..http import (
     status_failure,
     told_failure,
 )
+from ..http import OVERFLOW as _OVERFLOW
+from ..http import QUOTA as _QUOTA
 from ..wire import error_in, is_stream, json_of, member
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -66,6 +67,12 @@ _TOLD: Mapping[str, Failure] = {
 }
 """`code` or `type` of an error in the body of a 200 -> meaning, where it is no status code."""
 
+_NO_SCOPE = Failure("no_scope", unsent=True, transient=False)
+"""The key is right, and may not do this."""
+
+_SAYS_NO_SCOPE = re.compile(r"missing scopes?:", re.IGNORECASE)
+"""What OpenAI says with a 401 to a restricted key; of a wrong one it says that, by its code."""
+
 _SAYS_OVERFLOW = re.compile(r"maximum context length|context (length|window|size)", re.IGNORECASE)
 """What the message of a compatible server says if an input is too long; many send no code."""
 
@@ -84,8 +91,11 @@ def told(reply: Any, *parts: Any) -> CallFailed | None:
     return None
 
 
-_SAYS_NOTHING = frozenset({"not_found", "bad_request", "unreadable"})
-"""How another server than OpenAI may answer who looks a model up, which few of them know how to do."""
+_SAYS_NOTHING = frozenset({"no_scope"})
+"""How a server may answer who looks a model up, and complete his requests: a restricted key need not be let to look."""
+
+_SAYS_LITTLE = _SAYS_NOTHING | {"not_found", "bad_request", "unreadable"}
+"""How another server than OpenAI may answer besides, since few of them know how to look a model up."""
 
 
 class Endpoint:
@@ -134,13 +144,13 @@ class Endpoint:
         return body
 
     async def warm(self, model: str, part: Callable[[AsyncOpenAI], object]) -> None:
-        """Ask whether there is a model of a name, which is free; it opens a connection, too.
+        """Ask whether there is a model of a name, which is free; it opens a connection, too. It has ten seconds.
 
         Args:
             part: looks at the part of the SDK that requests go through, which is imported when it is first looked at.
 
         Raises CallFailed: if it failed, or was refused. Of another server than OpenAI's a refusal counts only if it is
-            of the key.
+            of the key. One that the key is too restricted for never counts: it may still be let to ask the model.
         """
 
         async def retrieve(sdk: AsyncOpenAI) -> Any:
@@ -148,9 +158,9 @@ class Endpoint:
 
         await asyncio.to_thread(part, await self._sdk.get())
         try:
-            await self.send(retrieve)
+            await self.send(retrieve, min(self._timeout_s, LOOK_UP_TIMEOUT_S))
         except CallFailed as error:
-            if self.is_openai or error.reason not in _SAYS_NOTHING:
+            if error.reason not in (_SAYS_NOTHING if self.is_openai else _SAYS_LITTLE):
                 raise
 
     def _refused(self, answer: Answer) -> CallFailed:
@@ -188,6 +198,8 @@ def _of_status(status: int, words: Mapping[str, Any], message: str) -> Failure:
     if not failure.unsent:  # a 5xx may be billed, whatever its code says
         return failure
     named = [CODES[word] for word in (words["code"], words["type"]) if isinstance(word, str) and word in CODES]
+    if not named and status in (401, 403) and _SAYS_NO_SCOPE.search(message):
+        return _NO_SCOPE
     if not named and status == 400 and _SAYS_OVERFLOW.search(message):
         return _OVERFLOW
     return named[0] if named else failure

@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 from ...define.wording import without_surrogates
 from ..base import Why
 from ..breaker import DEFAULT_COUNTS
+from ..breaker import counted as counted_by
 from ..pace import Pace
 from .breaker import SharedBreaker
 from .link import Link, Shared
@@ -100,13 +101,14 @@ class SharedGates:
         failures: int = 5,
         window_s: float = 60.0,
         open_s: float = 30.0,
-        counts: Iterable[Why] = DEFAULT_COUNTS,
+        counts: Why | Iterable[Why] = DEFAULT_COUNTS,
     ) -> SharedBreaker:
         """Return a breaker for all processes: so many failures open it, and one probe decides, as in `Breaker`.
 
-        Raises ValueError: if a number is not positive, or there is one of this name with other numbers.
+        Raises ValueError: if a number is not positive, it counts what is no failure, or there is one of this name with
+            other numbers.
         """
-        counted = frozenset(counts)
+        counted = counted_by(counts)
         _check_seconds(window_s=window_s, open_s=open_s)
         return self._one(
             "breaker", name, (failures, window_s, open_s, counted),
