@@ -29,6 +29,8 @@ _FULL = 2**53
 _KEEP_MS = 60_000
 """How long an account is kept after its window, for clocks that are moved back."""
 
+_FEW = 64
+
 # KEYS: of each account a hash of when its window ends, what is taken of it, and seven numbers a run: what that was
 # charged in the window, what it had been charged when that was counted last, what is held, and whether anything is
 # ARGV: run, tokens and micro-dollars that it was charged
@@ -56,8 +58,8 @@ local function keep(key, old, new)
 end
 """
 
-# ARGV, further: tokens and micro-dollars that it may cost, then of each account the microseconds of a window, and how
-# many tokens and micro-dollars that has, or nothing
+# ARGV, further: tokens and micro-dollars that it may cost; 1 if that was held elsewhere, so that what is counted stays
+# so; then of each account the microseconds of a window, and how many tokens and micro-dollars that has, or nothing
 # answers: the account without room, or 0; if there is one: tokens or micro-dollars, how much is taken of them, and for
 # how many microseconds
 _HOLD = f"""{_HEAD}
@@ -65,7 +67,7 @@ local may, new = {{tonumber(ARGV[4]), tonumber(ARGV[5])}}, {{}}
 for account, key in ipairs(KEYS) do
   local ends = number(key, 'ends')
   if ends <= now then
-    local per = tonumber(ARGV[3 * account + 3])
+    local per = tonumber(ARGV[3 * account + 4])
     ends = (math.floor(now / per) + 1) * per
     redis.call('UNLINK', key)
     redis.call('HSET', key, 'ends', string.format('%.17g', ends))
@@ -74,7 +76,7 @@ for account, key in ipairs(KEYS) do
   local old = kept(key)
   if old[7] == 0 then
     for part = 1, 2 do
-      local most = tonumber(ARGV[3 * account + 3 + part])
+      local most = tonumber(ARGV[3 * account + 4 + part])
       if most and taken(key, part) + may[part] > most then
         return {{account, part, text(taken(key, part)), text(ends - now)}}
       end
@@ -84,6 +86,9 @@ for account, key in ipairs(KEYS) do
 end
 for _, each in ipairs(new) do
   local key, old = each[1], each[2]
+  for part = 1, 2 do
+    if ARGV[6] == '1' then settled[part] = math.max(settled[part], old[part + 2]) end
+  end
   keep(key, old, {{old[1], old[2], settled[1], settled[2], may[1], may[2], 1}})
 end
 return {{0}}
@@ -113,6 +118,10 @@ class _There:
     at_s: float
     """When that was held."""
 
+    def still(self, now_s: float) -> list[Account]:
+        """Return the accounts whose window is the same."""
+        return [each for each in self.accounts if window_of(each, self.at_s) == window_of(each, now_s)]
+
 
 @dataclass
 class _Here:
@@ -132,6 +141,8 @@ class SharedHoldings:
     def __init__(self, link: Link, clock: Clock = time.time) -> None:
         self._link, self._clock = link, clock
         self._there = dict[str, _There]()
+        self._many = _FEW
+        """How many there may be until those are forgotten whose windows are over."""
         self._here = dict[str, _Here]()
         self._books = dict[str, Book]()
         """What this process holds for itself, by account. What it was charged stays taken when Redis knows of it."""
@@ -155,16 +166,17 @@ class SharedHoldings:
         """Tell Redis what this process holds for itself. What it knows is forgotten here once all have told theirs."""
         now_s = self._clock()
         self._books = {name: book for name, book in self._books.items() if now_s < book.window.ends_at}
+        if len(self._there) >= self._many:  # those that went on elsewhere are never settled here
+            self._there = {run_id: there for run_id, there in self._there.items() if there.still(now_s)}
+            self._many = _FEW + 2 * len(self._there)
         await asyncio.gather(*(self._tell(run_id, here) for run_id, here in tuple(self._here.items())))
 
     def act_alone(self) -> None:
         """Keep books of its own, which begin with what its runs hold in Redis."""
         now_s = self._clock()
         for run_id, there in self._there.items():
-            still = [each for each in there.accounts if window_of(each, there.at_s) == window_of(each, now_s)]
-            if still:
-                free = tuple(replace(each, most_tokens=None, most_cost=None) for each in still)
-                self._hold_here(run_id, free, there.settled, there.may_cost)
+            if still := there.still(now_s):
+                self._hold_here(run_id, tuple(map(_free, still)), there.settled, there.may_cost)
         self._there.clear()
 
     def close(self) -> None:
@@ -220,13 +232,14 @@ class SharedHoldings:
             self._forget(run_id, here)
 
     async def _tell_one(self, run_id: str, account: Account, held: Held, told: Held) -> None:
-        only = (replace(account, most_tokens=None, most_cost=None),)  # it is held already, be there room or not
+        only = (_free(account),)  # it is held already, be there room or not
+        hold_there = partial(self._hold_there, run_id, only, call=self._link.see, is_told=True)
         charged = held.charged.beyond(told.charged)
         if charged != NOTHING or not held.is_open:
-            await self._hold_there(run_id, only, held.since.beyond(charged), NOTHING, call=self._link.see)
+            await hold_there(held.since.beyond(charged), NOTHING)
             await self._settle_there(run_id, only, held.since, call=self._link.see)
         if held.is_open:
-            await self._hold_there(run_id, only, held.since, held.may_cost, call=self._link.see)
+            await hold_there(held.since, held.may_cost)
 
     def _kept(self, run_id: str, here: _Here) -> dict[Account, Held]:
         """Return what the books keep of a run, by account."""
@@ -252,7 +265,14 @@ class SharedHoldings:
             self._there[run_id] = _There(tuple(is_open), held.since, held.may_cost, self._clock())
 
     async def _hold_there(
-        self, run_id: str, accounts: tuple[Account, ...], settled: Amount, may_cost: Amount, *, call: Call
+        self,
+        run_id: str,
+        accounts: tuple[Account, ...],
+        settled: Amount,
+        may_cost: Amount,
+        *,
+        call: Call,
+        is_told: bool = False,
     ) -> None:
         numbers = [
             number
@@ -260,13 +280,17 @@ class SharedHoldings:
             for number in (each.per_s * 1e6, _or_none(each.most_tokens), _or_none(each.most_cost))
         ]
         keys = [self._link.key("quota", each.name) for each in accounts]
-        refused, *why = await call(_HOLD, keys, run_id, *_parts(settled), *_parts(may_cost), *numbers)
+        refused, *why = await call(_HOLD, keys, run_id, *_parts(settled), *_parts(may_cost), int(is_told), *numbers)
         if refused:
             part, has, left_us = (float(each) for each in why)
             raise no_room(accounts[refused - 1], int(part) - 1, int(has), may_cost, left_us / 1e6)
 
     async def _settle_there(self, run_id: str, accounts: tuple[Account, ...], settled: Amount, *, call: Call) -> None:
         await call(_SETTLE, [self._link.key("quota", each.name) for each in accounts], run_id, *_parts(settled))
+
+
+def _free(account: Account) -> Account:
+    return replace(account, most_tokens=None, most_cost=None)
 
 
 def _share(account: Account, processes: int) -> Account:
