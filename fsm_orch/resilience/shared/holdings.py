@@ -225,8 +225,8 @@ class SharedHoldings:
             if (book := self._books.get(account.name)) is None or run_id not in book.kept:
                 continue
             window, held = (account.name, book.window.ends_at), book.of(run_id)
-            if held != (told := here.told.get(window, Held())):
-                await self._tell_one(run_id, account, held, told)
+            if held != (told := here.told.get(window)):
+                await self._tell_one(run_id, account, held, told or Held())
                 here.told[window] = held
         if not self._is_alone and self._is_told(run_id, here):
             self._forget(run_id, here)
