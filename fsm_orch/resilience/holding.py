@@ -124,15 +124,30 @@ def settle(
 
 
 def _check_room(account: Account, window: Window, may_cost: Amount, now_s: float) -> None:
-    most = account.most_tokens, account.most_cost
-    taken, more = (window.taken.tokens, window.taken.cost), (may_cost.tokens, may_cost.cost)
-    for limit, has, asks, unit in zip(most, taken, more, UNITS, strict=True):
-        if limit is not None and has + asks > limit:
-            detail = (
-                f"the quota {account.quota!r} of {account.key!r} has {max(0, limit - has):,} of {limit:,} {unit} left "
-                f"in this window, and this run may cost {asks:,}"
-            )
-            raise Overloaded("quota", max(1, math.ceil(window.ends_at - now_s)), detail=detail)
+    has, asks = _parts(window.taken), _parts(may_cost)
+    for part, limit in enumerate((account.most_tokens, account.most_cost)):
+        if limit is not None and has[part] + asks[part] > limit:
+            raise no_room(account, part, has[part], may_cost, window.ends_at - now_s)
+
+
+def no_room(account: Account, part: int, has: int, may_cost: Amount, ends_in_s: float) -> Overloaded:
+    """Return what says that an account has no room for a run.
+
+    Args:
+        part: of what: 0 tokens, 1 micro-dollars.
+        has: how much of that is taken.
+        ends_in_s: seconds to the end of the window.
+    """
+    limit, asks = (account.most_tokens, account.most_cost)[part] or 0, _parts(may_cost)[part]
+    detail = (
+        f"the quota {account.quota!r} of {account.key!r} has {max(0, limit - has):,} of {limit:,} {UNITS[part]} left "
+        f"in this window, and this run may cost {asks:,}"
+    )
+    return Overloaded("quota", max(1, math.ceil(ends_in_s)), detail=detail)
+
+
+def _parts(amount: Amount) -> tuple[int, int]:
+    return amount.tokens, amount.cost
 
 
 class MemoryHoldings:
@@ -178,5 +193,4 @@ class MemoryHoldings:
 
 
 _NOTHING_KEPT = Held()
-
 _FEW = 64

@@ -80,8 +80,8 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[
             place while it is driven, and none while it waits for a human. To land one that is cancelled takes none.
         quotas: what the runs of one tenant, or of any other key, may cost together in a window of time:
             `Quota(tokens=1_000_000, per_s=3600)`, or several. What a run may still cost is held while it is driven.
-        holdings: holds that for all runners that are given them. None: the store's, which all share that are on it; of
-            a store that has none, and without a store, this runner's own, in memory.
+        holdings: holds that for all that are given them, as `SharedGates.holdings()` in Redis does. None: the store's,
+            which all share that are on it; of a store that has none, and without a store, this runner's own, in memory.
         clock: monotonic seconds. None: the event loop's.
         wall_clock: seconds of the epoch, by which questions to humans expire.
         new_id: makes run ids; random by default.

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from benchmarks.scaling_snippet import WAYS, Seen, came_of, table
-from support.shown import ROOT
+from pathlib import Path
 
-PAGE = (ROOT / "notebooks" / "how-to" / "gates.md").read_text(encoding="utf-8")
+from benchmarks.scaling_snippet import WAYS, Seen, came_of, table
+from support.shown import ROOT, blocks
+from typer.testing import CliRunner
+
+from fsm_orch.cli import app
+
+FILE = ROOT / "notebooks" / "how-to" / "gates.md"
+PAGE = FILE.read_text(encoding="utf-8")
 
 
 def test_the_table_of_the_snippet_is_what_comes_of_it() -> None:
@@ -21,3 +27,13 @@ def test_a_gate_denies_at_once_and_charges_nothing() -> None:
     assert seen.asked.keys() == seen.answered.keys()
     assert (0, 0.0) == (seen.charged, seen.held_s)
     assert max(seen.answered.values()) <= 10.0
+
+
+def test_what_a_check_says_of_agents_that_are_away_is_what_the_page_shows(tmp_path: Path) -> None:
+    """It is said of the machine of the page."""
+    shop = tmp_path / "shop_of_the_page.py"
+    shop.write_text(blocks(FILE)[0].text.partition("\nrunner = ")[0], encoding="utf-8")
+    said = CliRunner().invoke(app, ["check", str(shop)]).output
+    (shown,) = (block.text for block in blocks(FILE) if "if away" in block.text)
+
+    assert shown in said

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from support.servers import postgres, temporal
+from support.servers import postgres, redis, temporal
 from support.shown import ROOT, Block, blocks, commands, execute, parse
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -43,6 +43,8 @@ def test_the_python_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv("TEMPORAL_URL", temporal().url)
     if "DATABASE_URL" in page.read_text(encoding="utf-8"):
         monkeypatch.setenv("DATABASE_URL", postgres().database("page"))
+    if "REDIS_URL" in page.read_text(encoding="utf-8"):
+        monkeypatch.setenv("REDIS_URL", redis().url)
     names: dict[str, object] = {"__name__": "__main__"}
     for block, printed in shown(page):
         said = execute(block, names)

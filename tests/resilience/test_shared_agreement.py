@@ -12,46 +12,31 @@ from uuid import uuid4
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis import Redis
 from support.breaking import FAILURES, OPEN_S, WINDOW_S, Breaking
-from support.servers import redis
+from support.shared import by_clock
 
 from fsm_orch.errors import CallDenied
 from fsm_orch.resilience import Pace
-from fsm_orch.resilience.shared import SharedBreaker, SharedGates
-from fsm_orch.resilience.shared.link import NOW
+from fsm_orch.resilience.shared import SharedBreaker
 
 T = TypeVar("T")
-_TIME = NOW.partition("\nlocal function")[0]
 EPOCH = 1_800_000_000.0
 """Seconds since 1970 when it begins: so long that numbers lose what they can lose."""
 
 
 class Clocked:
-    """Gates over Redis whose scripts read the time from a key, and a loop that waits for them."""
+    """Gates over Redis whose clock is set by hand, and a loop that waits for them."""
 
     def __init__(self) -> None:
-        self._redis = Redis.from_url(redis().url)
-        self._key = key = uuid4().hex
-        self.set(0.0)
-        # no beats: one that looks while the clock is set would see what was not
-        self.shared = SharedGates(redis().url, namespace=uuid4().hex, lease_s=1e7, beat_s=1e6, timeout_s=60.0)
-        link, told = self.shared._link, self.shared._link._server.call
-
-        async def call(script: str, *values: Any, **options: Any) -> Any:
-            return await told(
-                script.replace(_TIME, f"local now = tonumber(redis.call('GET', '{key}'))"), *values, **options
-            )
-
-        link._server.call = call  # type: ignore[method-assign]
-        link.now = lambda: self.time  # type: ignore[method-assign, assignment]
+        self.time = 0.0
+        self.shared = by_clock(lambda: EPOCH + self.time)
+        self.shared._link.now = lambda: self.time  # type: ignore[method-assign, assignment]
         self._loop = asyncio.new_event_loop()
         self.shared.open()
 
     def set(self, time: float) -> None:
         """Set the clock, in seconds."""
         self.time = time
-        self._redis.set(self._key, round((EPOCH + time) * 1e6))
 
     def waited(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return what a coroutine comes to."""
@@ -61,7 +46,6 @@ class Clocked:
         """End it."""
         self.shared.close()
         self._loop.close()
-        self._redis.close()
 
 
 @cache

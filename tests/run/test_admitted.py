@@ -788,6 +788,36 @@ async def test_a_fork_that_comes_to_an_effect_holds_nothing() -> None:
     assert 0 < ended.charged_tokens == store.holdings.taken(HOUR).tokens
 
 
+async def begins(visit: Visit[Query, Runner[Query, None]]) -> None:
+    """Begin a run of another machine."""
+    await visit.deps.run(Query(), tenant="acme")
+
+
+class Outer(Machine[Query, Runner[Query, None]]):
+    """Its one agent runs another machine."""
+
+    begin = State(begins, initial=True)
+    ended, refused = Final(), Final(fallback=True)
+    on, down = begin.to(ended), begin.on_failure(refused)
+    limits = Limits(tokens=MOST)
+
+
+async def test_a_run_inside_a_run_takes_a_place_and_holds_of_its_own() -> None:
+    """With one place it waits in vain for as long as it may, and with two both hold what they may cost."""
+    loop, seen = asyncio.get_running_loop(), list[Any]()
+    for places in (1, 2):
+        admission, holdings = Admission(places, wait_s=2), MemoryHoldings()
+        options: dict[str, Any] = {"admission": admission, "quotas": quota(), "holdings": holdings}
+        outer, inner, began = Runner(Outer, **options), Runner(Asks, model=clerk(5), **options), loop.time()
+        running = asyncio.ensure_future(outer.run(Query(), tenant="acme", deps=inner))
+        await asyncio.sleep(1)
+        seen.append((admission.running, admission.waiting, holdings.taken(HOUR).tokens))
+        ended = await running
+        seen.append((ended.state, round(loop.time() - began)))
+
+    assert [(1, 1, MOST), (Outer.refused, 2), (2, 0, MOST), (Outer.ended, 5)] == seen
+
+
 async def test_an_engine_leaves_what_is_not_admitted_in_its_queue() -> None:
     """A delivery comes to nothing, and a later one drives the run."""
     store, admission = MemoryStore(wall_clock=asyncio.get_running_loop().time), Admission(1, queue=0)

@@ -1,4 +1,4 @@
-"""Gates that processes share: paces, breakers and places in Redis, and each process for itself while that is away."""
+"""Gates and quotas that processes share, in Redis, and each process for itself while that is away."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from ..breaker import DEFAULT_COUNTS
 from ..breaker import counted as counted_by
 from ..pace import Pace
 from .breaker import SharedBreaker
+from .holdings import SharedHoldings
 from .link import Link, Shared
 from .pace import SharedPace
 from .places import SharedPlaces
 
-__all__ = ["SharedBreaker", "SharedGates", "SharedPace", "SharedPlaces"]
+__all__ = ["SharedBreaker", "SharedGates", "SharedHoldings", "SharedPace", "SharedPlaces"]
 
 S = TypeVar("S", bound=Shared)
 
@@ -125,6 +126,14 @@ class SharedGates:
         Raises ValueError: if there is no place, fewer than none wait, or some of this name have other numbers.
         """
         return self._one("places", name, (at_once, queue), lambda: SharedPlaces(self._link, name, at_once, queue=queue))
+
+    def holdings(self) -> SharedHoldings:
+        """Return what holds of quotas for all processes, for `Runner(quotas=, holdings=)`, by the clock of Redis.
+
+        While Redis is away each process admits runs within what is left of its share: each limit, divided by the
+        processes that were last seen. What was held in Redis stays held, and comes on top.
+        """
+        return self._one("holdings", "", (), lambda: SharedHoldings(self._link))
 
     def open(self) -> Self:
         """Begin to share. It waits for Redis, for as long as two answers may take.

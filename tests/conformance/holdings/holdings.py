@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 
 from conformance.stores.stores import copied
 from support.servers import postgres
+from support.shared import by_clock
 
 from fsm_orch.clock import Clock
 from fsm_orch.resilience import Holdings, MemoryHoldings
+from fsm_orch.resilience.shared import SharedGates
 from fsm_orch.store.sql import SqlStore
 
 Process = Callable[[], Holdings]
@@ -61,5 +63,19 @@ async def postgresql(clock: Clock) -> AsyncIterator[Process]:
         yield process
 
 
-HOLDINGS: Mapping[str, Opening] = {"memory": memory, "sqlite": sqlite, "postgresql": postgresql}
+@asynccontextmanager
+async def in_redis(clock: Clock) -> AsyncIterator[Process]:
+    """Open holdings on a server of Redis, in a namespace of their own."""
+    with ExitStack() as stack:
+        shared = list[SharedGates]()
+
+        def process() -> Holdings:
+            if len(shared) < 2:
+                shared.append(stack.enter_context(by_clock(clock, shared[0] if shared else None)))
+            return shared[-1].holdings()
+
+        yield process
+
+
+HOLDINGS: Mapping[str, Opening] = {"memory": memory, "sqlite": sqlite, "postgresql": postgresql, "redis": in_redis}
 """Each opens what is empty, and closes it when its block is left."""
