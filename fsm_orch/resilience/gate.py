@@ -11,7 +11,12 @@ from ..observe.telling import report
 from .base import Breaking, Came, Pacing, Places
 from .line import Line, NoPlace
 
-_GIVE = {"pace": "Pace(60, per_s=60)", "at_once": "a whole number", "breaker": "Breaker(failures=3)"}
+_PARTS = {
+    "pace": ("wait", "Pace(60, per_s=60)"),
+    "at_once": ("take", "a whole number"),
+    "breaker": ("enter", "Breaker(failures=3)"),
+}
+"""The method by which each part of a gate is known, and what to give."""
 
 
 class Gate:
@@ -42,9 +47,10 @@ class Gate:
             at_once = Bulkhead(at_once, queue=queue)
         elif queue:
             raise ValueError(f"queue={queue} waits for a place, so say how many there are: at_once=8")
-        for name, given, method in (("pace", pace, "wait"), ("at_once", at_once, "take"), ("breaker", breaker, "enter")):
+        for name, given in (("pace", pace), ("at_once", at_once), ("breaker", breaker)):
+            method, instead = _PARTS[name]
             if given is not None and not callable(getattr(given, method, None)):
-                raise TypeError(f"{name}= has no method {method!r}: it is {type(given).__name__}, so give {_GIVE[name]}")
+                raise TypeError(f"{name}={type(given).__name__} has no method {method!r}: give {instead}")
         self.pace, self.places, self.breaker = pace, at_once, breaker
 
     @property

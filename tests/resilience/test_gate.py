@@ -146,5 +146,5 @@ async def test_numbers_of_a_gate_make_sense(numbers: dict[str, int]) -> None:
 )  # fmt: skip
 async def test_what_is_no_part_of_a_gate_is_refused_at_once(parts: dict[str, object], said: str) -> None:
     """Else each attempt would fail there later."""
-    with pytest.raises(TypeError, match=f"has no method .*, so give {said}"):
+    with pytest.raises(TypeError, match=f"has no method .*: give {said}"):
         Gate(**parts)  # type: ignore[arg-type]

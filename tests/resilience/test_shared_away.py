@@ -405,8 +405,18 @@ def test_a_name_has_one_set_of_numbers(server: RedisServer) -> None:
 
 @pytest.mark.parametrize(
     "numbers",
-    [{"processes": 0}, {"beat_s": 0.0}, {"timeout_s": -1.0}, {"lease_s": 0.9}, {"namespace": ""}, {"namespace": "{a}"},
-     {"namespace": "\ud800"}, {"lease_s": 1e10}, {"lease_s": float("inf")}, {"lease_s": float("nan")}],
+    [
+        {"processes": 0},
+        {"beat_s": 0.0},
+        {"timeout_s": -1.0},
+        {"lease_s": 0.9},
+        {"namespace": ""},
+        {"namespace": "{a}"},
+        {"namespace": "\ud800"},
+        {"lease_s": 1e10},
+        {"lease_s": float("inf")},
+        {"lease_s": float("nan")},
+    ],
 )
 def test_numbers_of_shared_gates_make_sense(numbers: dict[str, float]) -> None:
     """A lease that runs out before the next beat, or none of what is needed, is refused."""
