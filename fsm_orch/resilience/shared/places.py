@@ -104,10 +104,7 @@ class SharedPlaces:
         who = self._link.number()
         try:
             await self._link.ask(partial(self._take, who, seconds_left))
-        except (
-            asyncio.CancelledError,
-            GeneratorExit,
-        ):  # a loop that is closed drops who waits there, and cancels nobody
+        except (asyncio.CancelledError, GeneratorExit):  # a loop that ends may drop who waits, and cancel nobody
             self._link.post(partial(self._forget, who))
             raise
         return partial(self._link.tell, partial(self._forget, who))
