@@ -15,7 +15,6 @@ from ..clock import Clock
 from ..errors import Overloaded
 from .base import Account
 
-
 UNITS = ("tokens", "micro-dollars")
 """What accounts are kept in."""
 

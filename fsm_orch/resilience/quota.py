@@ -13,7 +13,6 @@ from msgspec import Struct
 from ..errors import StartError
 from .base import Account
 
-
 _LONGEST = 500
 """Characters of a key: databases have it in an index, and messages show it."""
 

@@ -175,8 +175,7 @@ class Runner(Warming, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[
 
         Raises StartError: if the context is not the machine's, comes with a field set that only agents write, or does
             not come back from JSON; if dependencies are missing or not declared, an id is no text, or messages are not
-            `Message` objects or have no place in a conversation; an MCP server cannot be reached, or has changed; or
-            it may cost more than a quota has in a whole window.
+            `Message` objects or have no place in a conversation; or an MCP server cannot be reached, or has changed.
         Raises Overloaded: if it is not admitted: nothing of it is stored then. One that has waited for a human, and is
             not admitted again once that has answered, is stored: `error.run_id` says so.
         Raises asyncio.CancelledError: if the caller cancels. The run has landed by then and its end is stored, however
