@@ -159,7 +159,7 @@ class Stay:
         self._is_in = True
 
     async def _give_place_back(self, error: BaseException | None = None) -> None:
-        """Give the place back, if it has one.
+        """Free the place, if it has one.
 
         Args:
             error: what cut it short, so that it does not count as what a run takes.

@@ -400,7 +400,7 @@ class Entered(Machine[Query]):
 
 
 async def test_a_run_that_no_window_has_room_for_is_not_told_to_come_back() -> None:
-    """It would come in vain: what to do is said instead. Others of its machine are admitted."""
+    """It would come in vain, so what to do is said instead; others of its machine are admitted."""
     admission = Admission(1)
     runner = Runner(Entered, model=clerk(), admission=admission, quotas=quota(2 * MOST))
     with pytest.raises(StartError, match="has 4,608 tokens in all, and run 'one' may cost 6,912, so it would never"):
