@@ -13,7 +13,7 @@ class NoPlace(Exception):
     """No place was to be had: the line is full, or it took too long."""
 
     def __init__(self, why: Literal["full", "too late"]) -> None:
-        self.why = why
+        self.why: Literal["full", "too late"] = why
         super().__init__(why)
 
 
