@@ -14,7 +14,8 @@ FsmError
 │   └── TooLittleLeft    an account, such as a thread's, has too little left for what an append takes
 ├── Drained              the process of a run is to end; nothing is lost, and it goes on elsewhere by `Runner.resume`
 ├── Withheld             a fork came to an effect that nobody has recorded, and may not begin it; it is stored and free
-├── AnswerError          an answer does not fit what a run waits for, or another came first; nothing has changed
+├── AnswerError          an answer does not fit what a run waits for; nothing has changed
+│   └── AnswerLate       its question is not open any more, or another answer came first
 ├── ForkError            a run cannot be forked there, or not so; carries the `.cuts` where it can be
 ├── LedgerError          an amount was moved that the ledger does not hold (our mistake)
 ├── VisitError           raised in an agent that exceeds what its visit allows
@@ -192,7 +193,11 @@ class Withheld(FsmError):
 
 
 class AnswerError(FsmError):
-    """An answer does not fit what a run waits for, or another came first. Nothing has changed."""
+    """An answer does not fit what a run waits for, or comes too late. Nothing has changed."""
+
+
+class AnswerLate(AnswerError):
+    """The question is not open any more, or another answer came first. No answer to it would do."""
 
 
 class ForkError(FsmError):

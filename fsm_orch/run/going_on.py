@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import AnswerError, LeaseHeld, LeaseLost, StartError
+from ..errors import AnswerError, AnswerLate, LeaseHeld, LeaseLost, StartError
 from ..kernel.engine import CompiledMachine
 from . import start
 from .driver import Driver
@@ -55,7 +55,7 @@ async def answer(
     The inbox says which answer was first. So it is put there before anything else, and stays there if whoever drives
     the run is to fold it.
 
-    Raises AnswerError: if it does not fit, is late, or another came first; nothing has changed then.
+    Raises AnswerError: if it does not fit; an `AnswerLate` if another came first, or it is late. Nothing has changed.
     Raises LeaseHeld: if it is in the inbox of a run that is under way, here or elsewhere.
     """
     store = checked(driver.store)
@@ -67,7 +67,7 @@ async def answer(
     event = answered(seen, asks, answer, id=by, who=who, cast=driver.cast, now_s=driver.wall_clock())
     first = await asked(lambda run: store.post(run, asks.key, by, event.value, who=who), run_id)
     if first != by:
-        raise AnswerError(
+        raise AnswerLate(
             f"another answer to {asks.key!r}, {first!r}, came first: it is in the inbox of run {run_id!r}, and "
             f"await runner.resume({run_id!r}) goes on with it if nobody does"
         )
@@ -140,13 +140,13 @@ async def looked_at(driver: Driver, run_id: str) -> Run:
 async def _stored(run: Run) -> None:
     """Store what came from outside for a run that is not driven yet.
 
-    Raises AnswerError: if something else was stored meanwhile.
+    Raises AnswerLate: if something else was stored meanwhile.
     Raises what the store raises: an exit or a cancellation as a StoreError.
     """
     try:
         await run.flush()
     except LeaseLost as lost:
-        raise AnswerError(
+        raise AnswerLate(
             f"something else happened to run {run.now.run_id!r} first: load what it waits for now"
         ) from lost
 
