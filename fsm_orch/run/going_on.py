@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import AnswerError, AnswerLate, LeaseHeld, LeaseLost, StartError
 from ..kernel.engine import CompiledMachine
-from . import start
+from . import follows, start
 from .driver import Driver
 from .head import folding
 from .ids import random_id
@@ -122,8 +122,11 @@ async def cancel(driver: Driver, run_id: str) -> Run | None:
     return run
 
 
-async def looked_at(driver: Driver, run_id: str) -> Run:
+async def looked_at(driver: Driver, run_id: str, *, is_whole: bool = False) -> Run:
     """Return a stored run as it stands, which is not driven.
+
+    Args:
+        is_whole: with what was said before it, as far as that is kept.
 
     Raises StartError: if the store does not know it.
     """
@@ -133,8 +136,9 @@ async def looked_at(driver: Driver, run_id: str) -> Run:
         raise not_known(run_id)
     await check_bound(store, driver.compiled, journal[0])
     compiled = start.compiled_for(driver.compiled, journal[0])
+    heard = await follows.heard(store, compiled, journal[0], is_needed=False) if is_whole else ()
     with folding(compiled, journal):
-        return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True)
+        return Run(compiled, journal, clock=lambda: journal[-1].at, is_stored=True, heard=heard)
 
 
 async def _stored(run: Run) -> None:

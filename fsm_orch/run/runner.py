@@ -43,6 +43,7 @@ from .forking import Forking
 from .gates import gates_of
 from .head import status_of
 from .ids import random_id
+from .looking import Looking
 from .loop import running_loop
 from .redactable import redactable
 from .replaying import Replaying
@@ -55,7 +56,7 @@ from .writer import Run
 _PATIENT = Retry()
 
 
-class Runner(Connecting, Continuing[C, D], Forking[C, D], Replaying[C, D], Working[C, D]):
+class Runner(Connecting, Continuing[C, D], Forking[C, D], Looking[C], Replaying[C, D], Working[C, D]):
     """Runs a machine, as often and as concurrently as wanted; `async with runner:` keeps its MCP servers connected.
 
     Args:
