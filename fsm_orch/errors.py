@@ -9,6 +9,7 @@ FsmError
 ├── StepError            an input does not fit the configuration (a damaged journal, or our mistake)
 │   └── Drifted          a journal folds to something else than when it was stored: a guard or other code has changed
 ├── StoreError           a journal cannot be kept: its run id is taken, or a part of it is missing
+│   ├── RunTaken         another run has the id
 │   ├── LeaseHeld        another worker drives the run
 │   ├── LeaseLost        another worker has claimed the run since; nothing was stored
 │   └── TooLittleLeft    an account, such as a thread's, has too little left for what an append takes
@@ -124,6 +125,10 @@ class Drifted(StepError):
 
 class StoreError(FsmError):
     """A journal cannot be kept: its run id is taken, or a part of it is missing."""
+
+
+class RunTaken(StoreError):
+    """Another run has the id. Nothing was stored."""
 
 
 class LeaseHeld(StoreError):

@@ -23,7 +23,7 @@ from fsm_orch import (
     State,
     Visit,
 )
-from fsm_orch.errors import AnswerError, AnswerLate, StoreError
+from fsm_orch.errors import AnswerError, AnswerLate, RunTaken, StoreError
 from fsm_orch.kernel import inputs
 from fsm_orch.kernel.inputs import Input
 from fsm_orch.observe import Record
@@ -388,7 +388,7 @@ async def test_a_run_under_way_is_not_resumed_while_another_fails_under_its_id()
     under_way = asyncio.create_task(runner.run(Claim(query="x"), run_id="r"))
     for _ in range(5):  # until it is stored, and no longer
         await asyncio.sleep(0)
-    with pytest.raises(StoreError, match="a run id names one run"):
+    with pytest.raises(RunTaken, match="a run id names one run"):
         await runner.run(Claim(query="y"), run_id="r")
 
     with pytest.raises(StartError, match="run 'r' is under way in this runner"):
