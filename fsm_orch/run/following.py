@@ -16,6 +16,7 @@ from ..store.base import Store
 from ..store.values import Listed
 from . import start
 from .delta import TextDelta
+from .driven import Driven
 from .driver import Driver
 from .ears import Ear
 from .head import folding
@@ -97,6 +98,15 @@ class _Following:
         new = [Numbered(number, records[number - 1]) for number in range(self.at + 1, len(records) + 1)]
         self.read, self.at = row.inputs, max(self.at, len(records))
         return new
+
+
+async def until_stored(driven: Driven, run_id: str, *, after: int) -> None:
+    """Wait until a run is driven here, and more than so many of its records are stored."""
+    ear = Ear(text=False)
+    with driven.ears.listening(run_id, ear):
+        while (run := driven.at(run_id)) is None or run.stored_records <= after:
+            await ear.wait()
+            ear.rest()
 
 
 async def follow(

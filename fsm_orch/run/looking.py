@@ -9,7 +9,7 @@ from typing import Any, Generic
 from ..define.machine import C
 from . import given, going_on
 from .driver import Driver
-from .following import Followed, follow
+from .following import Followed, follow, until_stored
 from .result import RunResult
 from .writer import Run
 
@@ -38,6 +38,14 @@ class Looking(Generic[C]):
         """
         given.check_run_id(run_id)
         return self._result_of(await going_on.looked_at(self._driver, run_id, is_whole=True))
+
+    async def begun(self, run_id: str, *, after: int = 0) -> None:
+        """Wait until this runner drives a run, and more than so many of its records are stored.
+
+        Whoever is told of the run then finds it in the store. Of a run that is refused, or driven elsewhere, it never
+        returns: wait for what drives it too.
+        """
+        await until_stored(self._driver.driven, run_id, after=after)
 
     def follow(
         self, run_id: str, *, after: int = 0, text: bool = False, is_awaited: bool = False, poll_s: float = 2.0

@@ -1,0 +1,127 @@
+"""The runs that requests have set going here: each in a task of its own, which outlives the connection that began it.
+
+Whoever is connected attends to a run. When the last one is gone, and stays away for a while, it is cancelled, which
+lands it; unless it was said to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from ..errors import AnswerError, Drained, LeaseHeld, Overloaded, RunTaken
+from ..observe.telling import report
+from ..run.aside import aside
+from ..run.raised import Raised, tried
+from ..run.result import RunResult
+from ..run.runner import Runner
+from ..run.worker import told
+from .problems import Problem
+
+_EXPECTED = (AnswerError, Drained, LeaseHeld, Overloaded, Problem, RunTaken)
+"""What is told to whoever asked, and no failure of ours."""
+
+Driving = Callable[[], Awaitable[RunResult[Any]]]
+
+
+class Live:
+    """A run that was set going here.
+
+    Args:
+        asked: what it was asked with, to compare a request with that names it again.
+        ends_alone: whether it is cancelled when nobody attends to it any more.
+    """
+
+    def __init__(self, run_id: str, driving: Driving, *, asked: object = None, ends_alone: bool = False) -> None:
+        self.run_id, self.asked, self.ends_alone = run_id, asked, ends_alone
+        self.attending = 0
+        self.leaving: asyncio.TimerHandle | None = None
+        """Cancels it after a while."""
+        self.task = asyncio.ensure_future(tried(driving))
+
+    async def result(self) -> RunResult[Any]:
+        """Wait for what the run comes to; giving up does not stop it.
+
+        Raises what the run raised.
+        """
+        came = await asyncio.shield(self.task)
+        if isinstance(came, Raised):
+            raise came.error
+        return came
+
+
+class Hub:
+    """All of them.
+
+    Args:
+        grace_s: how long a run goes on that nobody attends to.
+    """
+
+    def __init__(self, runner: Runner[Any, Any], *, grace_s: float) -> None:
+        self._runner, self._grace_s = runner, grace_s
+        self._lives: dict[str, Live] = {}
+        """The first of each run that is under way; an answer to it sets it going too."""
+        self._all: set[Live] = set()
+
+    def get(self, run_id: str) -> Live | None:
+        """Return a run that is under way."""
+        return self._lives.get(run_id)
+
+    def begin(self, live: Live) -> Live:
+        """Keep a run until it ends; return it."""
+        self._lives.setdefault(live.run_id, live)
+        self._all.add(live)
+        live.task.add_done_callback(lambda _: self._ended(live))
+        return live
+
+    def _ended(self, live: Live) -> None:
+        self._all.discard(live)
+        if self._lives.get(live.run_id) is live:
+            del self._lives[live.run_id]
+        if live.leaving is not None:
+            live.leaving.cancel()
+        came = live.task.result()
+        if isinstance(came, Raised) and not isinstance(came.error, _EXPECTED):
+            report("run %s could not go on: %s", live.run_id, told(came.error))
+
+    async def begun(self, live: Live, *, after: int = 0) -> None:
+        """Wait until more than so many records of a run are stored, or it has ended.
+
+        Raises what the run raised, if it did before that.
+        """
+        begun = asyncio.ensure_future(self._runner.begun(live.run_id, after=after))
+        try:
+            await asyncio.wait({begun, live.task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            is_begun = not begun.cancel()
+        if not is_begun:
+            await live.result()
+
+    @contextmanager
+    def attending(self, run_id: str) -> Iterator[None]:
+        """Attend to a run until the block is left; to one that was not set going here it makes no difference."""
+        live = self._lives.get(run_id)
+        if live is None:
+            yield
+            return
+        live.attending += 1
+        if live.leaving is not None:
+            live.leaving.cancel()
+            live.leaving = None
+        try:
+            yield
+        finally:
+            live.attending -= 1
+            if live.ends_alone and not live.attending and not live.task.done():
+                live.leaving = asyncio.get_running_loop().call_later(self._grace_s, self._cancel, live)
+
+    def _cancel(self, live: Live) -> None:
+        aside(partial(self._runner.cancel, live.run_id), f"run {live.run_id}, which nobody attends to, was not cancelled")
+
+    async def gone(self) -> None:
+        """Wait until nothing is under way."""
+        while self._all:
+            await asyncio.wait([live.task for live in self._all])
