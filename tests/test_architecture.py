@@ -44,6 +44,7 @@ WORLDLY = {"asyncio", "datetime", "io", "os", "pathlib", "random", "secrets", "s
 
 OUTLETS = {
     "IPython": ["export/display.py"],
+    "ag_ui": ["service/agui*.py"],
     "alembic": ["store/sql/migrate.py", "store/sql/migrations/*"],
     "anthropic": ["models/anthropic.py"],
     "dbos": ["durable/dbos.py", "durable/sweep.py"],
@@ -92,6 +93,7 @@ OUTLETS = {
 
 HEAVY = {
     "IPython",
+    "ag_ui",
     "alembic",
     "anthropic",
     "dbos",

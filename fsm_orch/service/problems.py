@@ -49,8 +49,14 @@ KINDS = {
     "key_reused": _Kind(
         422, "The key is of another request", "An Idempotency-Key names one request. Give each another key."
     ),
+    "run_waits": _Kind(
+        422, "The run waits for a human", "There is no answer yet, and a chat cannot wait for it: see the run itself."
+    ),
     "overloaded": _Kind(429, "Too much is at work", "Nothing was begun. Try again after `retry_after_s` seconds."),
     "internal": _Kind(500, "It did not work", "What went wrong is in the log of the service."),
+    "answer_withdrawn": _Kind(
+        502, "The answer was cut off", "What was sent of it does not stand, and cannot be taken back here. Ask again."
+    ),
     "store_away": _Kind(503, "The store cannot be reached", "Try again. A run that was under way goes on later."),
     "draining": _Kind(503, "This process is to end", "Try again, and another one answers. No run is lost."),
 }
