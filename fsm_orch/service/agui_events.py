@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec
 
 from ag_ui.core import (
     ActivitySnapshotEvent,
@@ -31,6 +32,7 @@ from ag_ui.core import (
     TextMessageStartEvent,
     TokenUsage,
 )
+from ag_ui.encoder import EventEncoder
 from fastapi import HTTPException
 
 from ..amounts import Usage
@@ -45,6 +47,21 @@ PROTOCOL = "1.0"
 
 Shown = Callable[[Any], Any]
 """Returns what clients see of a context, as JSON."""
+
+
+_P = ParamSpec("_P")
+_ENCODER = EventEncoder()
+
+
+def _sent(tell: Callable[_P, Iterator[BaseEvent]]) -> Callable[_P, Iterator[bytes]]:
+    """Return what yields events as they are sent."""
+
+    @wraps(tell)
+    def sent(*args: _P.args, **options: _P.kwargs) -> Iterator[bytes]:
+        for event in tell(*args, **options):
+            yield _ENCODER.encode(event).encode()
+
+    return sent
 
 
 class AguiEvents:
@@ -81,12 +98,14 @@ class AguiEvents:
         self._step = state
         self._used: Usage | None = None
 
+    @_sent
     def begun(self) -> Iterator[BaseEvent]:
         """Yield what is sent at once."""
         yield RunStartedEvent(**self._ids, protocol_version=PROTOCOL)
         if self._step is not None:
             yield StepStartedEvent(step_name=self._step)
 
+    @_sent
     def heard(self, event: Followed) -> Iterator[BaseEvent]:
         """Yield what is sent of an event."""
         added = self._text.heard(event)
@@ -112,8 +131,14 @@ class AguiEvents:
             case _:
                 pass
 
+    @_sent
     def ended(self, result: RunResult[Any]) -> Iterator[BaseEvent]:
-        """Yield what is sent once the run has ended, or waits."""
+        """Yield what is sent once the run has ended, or waits.
+
+        Raises Problem: if it goes on elsewhere, since this process is to end.
+        """
+        if result.status == "running":
+            raise Problem("draining")
         if result.status == "finished":
             yield from self._rest(answer_of(result, self._field) or "")
         yield from self._text_closed()
@@ -122,6 +147,7 @@ class AguiEvents:
         used = None if self._used is None else [_usage(self._used)]
         yield RunFinishedEvent(**self._ids, result=standing_of(result), outcome=_outcome(result), usage=used)
 
+    @_sent
     def failed(self, error: HTTPException) -> Iterator[BaseEvent]:
         """Yield what is sent instead of an end."""
         code = error.code if isinstance(error, Problem) else None

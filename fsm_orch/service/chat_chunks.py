@@ -47,8 +47,10 @@ class Completion:
     def answer(self, result: RunResult[Any]) -> str | None:
         """Return the text of an answer; None if the machine has given none.
 
-        Raises Problem: if the run waits for a human.
+        Raises Problem: if the run waits for a human, or goes on elsewhere.
         """
+        if result.status == "running":
+            raise Problem("draining", headers={"Retry-After": "1"}, run_id=result.run_id)
         if result.status == "waiting":
             raise Problem("run_waits", run_id=result.run_id)
         return answer_of(result, self.field)

@@ -14,12 +14,21 @@ _CODES = {"overloaded": "rate_limit_exceeded"}
 """What clients of OpenAI know by another name."""
 
 
+def openai_answer(error: HTTPException) -> Response:
+    """Return the answer that says what is wrong."""
+    # what does not fit is 400 there
+    status = 400 if isinstance(error, Problem) and error.code == "invalid_request" else error.status_code
+    return Response(to_json({"error": error_of(error)}), status, error.headers, "application/json")
+
+
 def error_of(error: HTTPException) -> dict[str, Any]:
     """Return a problem as OpenAI says it."""
-    code, told = (error.code, error.told) if isinstance(error, Problem) else (None, {})
-    misfit = next(iter(told.get("errors", ())), None)
-    where = None if misfit is None else ".".join(map(str, misfit["loc"][1:]))
-    message = error.detail if misfit is None else f"{where}: {misfit['msg']}"
     kind = _TYPES.get(error.status_code, "server_error" if error.status_code >= 500 else "invalid_request_error")
-    more = {name: value for name, value in told.items() if name != "errors"}
-    return {"message": message, "type": kind, "param": where, "code": _CODES.get(code or "", code)} | more
+    members = {"message": error.detail, "type": kind, "param": None, "code": None}
+    if not isinstance(error, Problem):
+        return members
+    told = dict(error.told)
+    if misfits := told.pop("errors", None):
+        where = ".".join(map(str, misfits[0]["loc"][1:]))
+        members |= {"message": f"{where}: {misfits[0]['msg']}", "param": where}
+    return members | {"code": _CODES.get(error.code, error.code)} | told

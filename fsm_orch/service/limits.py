@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import orjson
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
 from .problems import Problem, answer_to, problem_of
@@ -47,8 +47,13 @@ def _too_large(most: int) -> Problem:
     return Problem("too_large", f"At most {most} bytes are taken.", headers={"Connection": "close"})
 
 
-def route_class(most: int) -> type[APIRoute]:
-    """Return the class of routes whose bodies have a limit, and which answer whatever is raised with a problem."""
+def route_class(most: int, answer: Callable[[HTTPException], Response] = answer_to) -> type[APIRoute]:
+    """Return the class of routes whose bodies have a limit, and which answer whatever is raised with a problem.
+
+    Args:
+        most: how many bytes a body may have.
+        answer: says a problem.
+    """
 
     class Route(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -58,7 +63,7 @@ def route_class(most: int) -> type[APIRoute]:
                 try:
                     return await handle(LimitedRequest(request, most))
                 except Exception as error:
-                    return answer_to(problem_of(error))
+                    return answer(problem_of(error))
 
             return answered
 

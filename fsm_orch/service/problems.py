@@ -29,6 +29,8 @@ class _Kind(NamedTuple):
 
 KINDS = {
     "invalid_json": _Kind(400, "The body is no JSON", "It cannot be read, or is nested too deeply."),
+    "unsupported_parameter": _Kind(400, "That cannot be asked for", "Leave it out."),
+    "model_not_found": _Kind(404, "There is no such model", "See `/v1/models`."),
     "unknown_run": _Kind(404, "There is no such run", "It was never there, is forgotten, or is somebody else's."),
     "other_version": _Kind(
         409, "The run is of another version", "It was begun on another machine, or version of it, than is served here."

@@ -36,10 +36,12 @@ class Client:
         """All that was said."""
         return "".join(self.texts.values())
 
-    def read(self, events: Iterable[str | bytes]) -> Client:
-        """Read events as JSON, each by the protocol's own types."""
-        for event in events:
-            self.take(EVENT.validate_json(event))
+    def read(self, frames: Iterable[bytes]) -> Client:
+        """Read a stream, each event by the protocol's own types."""
+        for frame in frames:
+            assert frame.startswith(b"data: ")
+            assert frame.endswith(b"\n\n")
+            self.take(EVENT.validate_json(frame[6:]))
         return self
 
     def take(self, event: Any) -> None:
