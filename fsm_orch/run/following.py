@@ -6,7 +6,8 @@ so whoever follows it there is as far behind as its last flush.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,7 +23,6 @@ from .ears import Ear
 from .head import folding
 from .loading import checked, listed, loaded, not_known
 from .rebound import check_bound
-from .writer import Run
 
 FIRST_POLL_S = 0.05
 """The pause before the store is asked again for a run that has just gone on; each further one is twice as long."""
@@ -62,42 +62,47 @@ class _Following:
     read: int = 0
     """How many of its inputs were read from the store."""
 
-    def here(self, run: Run) -> Iterator[Numbered | TextDelta]:
-        """Yield what is new of a run that is driven here."""
+    def new(self, records: Sequence[Record], count: int) -> Iterator[Numbered | TextDelta]:
+        """Yield what is new: records, and between them the text that was heard.
+
+        Args:
+            records: of the run, from its first.
+            count: how many of them may be told.
+        """
         texts = self.ear.texts
         while True:
             if texts and texts[0].after <= self.at:
                 yield texts.popleft().delta
-            elif self.at < run.stored_records:
+            elif self.at < count:
                 self.at += 1
-                yield Numbered(self.at, run.records[self.at - 1])
+                yield Numbered(self.at, records[self.at - 1])
             else:
                 return
 
-    async def stored(self, row: Listed) -> Sequence[Numbered | Waits]:
+    async def stored(self, row: Listed) -> Sequence[Followed]:
         """Return what is new of a run by its store.
 
         Args:
             row: as the store lists it.
         """
-        self.ear.texts.clear()  # it is driven here no more, and nobody is told what was under way
-        new = list[Numbered | Waits](await self._records(row) if row.inputs > self.read else ())
+        new = list[Followed]()
+        if row.inputs > self.read:
+            records = await self._records(row)
+            new += self.new(records, len(records))
+            self.read = row.inputs
         if row.head.status == "waiting" and self.waits_at != self.at:
             self.waits_at = self.at
             new.append(Waits(self.at))
         return new
 
-    async def _records(self, row: Listed) -> Sequence[Numbered]:
-        journal = (await loaded(self.store, self.run_id))[: row.inputs]
-        if not journal:  # it was forgotten a moment ago
+    async def _records(self, row: Listed) -> Sequence[Record]:
+        """Return the records of what a store lists; none if it was forgotten a moment ago."""
+        if not (journal := (await loaded(self.store, self.run_id))[: row.inputs]):
             return ()
         await check_bound(self.store, self.driver.compiled, journal[0])
         compiled = start.compiled_for(self.driver.compiled, journal[0])
         with folding(compiled, journal):
-            records = fold_recorded(compiled, journal)[1]
-        new = [Numbered(number, records[number - 1]) for number in range(self.at + 1, len(records) + 1)]
-        self.read, self.at = row.inputs, max(self.at, len(records))
-        return new
+            return fold_recorded(compiled, journal)[1]
 
 
 async def until_stored(driven: Driven, run_id: str, *, after: int) -> None:
@@ -109,33 +114,42 @@ async def until_stored(driven: Driven, run_id: str, *, after: int) -> None:
             ear.rest()
 
 
+@asynccontextmanager
 async def follow(
     driver: Driver, run_id: str, *, after: int, text: bool, is_awaited: bool, poll_s: float
-) -> AsyncIterator[Followed]:
-    """Yield what happens to a run until it has ended. See `Runner.follow`."""
-    store, ear = checked(driver.store), Ear(text=text)
-    following, pause_s, was_known = _Following(driver, store, run_id, ear, after), FIRST_POLL_S, False
+) -> AsyncIterator[AsyncIterator[Followed]]:
+    """Follow a run until the block is left, and from when it is entered. See `Runner.follow`."""
+    ear = Ear(text=text)
+    following = _Following(driver, checked(driver.store), run_id, ear, after)
     with driver.driven.ears.listening(run_id, ear):
-        while True:
-            ear.rest()  # first of all: what comes from now on wakes it again
-            run = driver.driven.at(run_id)
-            if run is not None:
-                for each in following.here(run):
-                    yield each
-                if run.is_finished and following.at >= len(run.records):
-                    return
-                await ear.wait()
-                pause_s = FIRST_POLL_S
-                continue
-            row = await listed(store, run_id)
-            new = () if row is None else await following.stored(row)
-            for event in new:
-                yield event
-            if row is None and not is_awaited and not was_known:
-                raise not_known(run_id)
-            has_ended = was_known if row is None else row.head.status == "finished"
-            if has_ended or driver.driven.is_draining:
+        async with aclosing(_followed(following, is_awaited=is_awaited, poll_s=poll_s)) as events:
+            yield events
+
+
+async def _followed(following: _Following, *, is_awaited: bool, poll_s: float) -> AsyncGenerator[Followed]:
+    """Yield what happens to a run until it has ended."""
+    driver, store, run_id, ear = following.driver, following.store, following.run_id, following.ear
+    pause_s, was_known = FIRST_POLL_S, False
+    while True:
+        ear.rest()  # first of all: what comes from now on wakes it again
+        run = driver.driven.at(run_id)
+        if run is not None:
+            for each in following.new(run.records, run.stored_records):
+                yield each
+            if run.is_finished and following.at >= len(run.records):
                 return
-            was_known = row is not None
-            pause_s = FIRST_POLL_S if new else min(2 * pause_s, poll_s)
-            await ear.wait(pause_s)
+            await ear.wait()
+            pause_s = FIRST_POLL_S
+            continue
+        row = await listed(store, run_id)
+        new = () if row is None else await following.stored(row)
+        for event in new:
+            yield event
+        if row is None and not is_awaited and not was_known:
+            raise not_known(run_id)
+        has_ended = was_known if row is None else row.head.status == "finished"
+        if has_ended or driver.driven.is_draining:
+            return
+        was_known = row is not None
+        pause_s = FIRST_POLL_S if new else min(2 * pause_s, poll_s)
+        await ear.wait(pause_s)

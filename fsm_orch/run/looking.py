@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any, Generic
+from contextlib import AbstractAsyncContextManager
+from typing import Generic
 
 from ..define.machine import C
 from . import given, going_on
@@ -62,7 +62,8 @@ class Looking(Generic[C]):
         Args:
             run_id: of a run that this runner's store knows.
             after: the number of the last record that is not given; 0: all are.
-            text: whether the answer is given too while it is written, as `TextDelta`s, if this runner drives the run.
+            text: whether the answer is given too while it is written, as `TextDelta`s, if this runner drives the run:
+                of calls that begin once the block is entered.
             is_awaited: whether to wait for a run that the store does not know yet.
             poll_s: seconds between two looks at the store, at most, while another process drives the run or nobody
                 does. It looks more often just after the run has gone on.
@@ -75,5 +76,4 @@ class Looking(Generic[C]):
         """
         given.check_run_id(run_id)
         given.check_follow(self._driver.store, after=after, poll_s=poll_s)
-        events: Any = follow(self._driver, run_id, after=after, text=text, is_awaited=is_awaited, poll_s=poll_s)
-        return aclosing(events)
+        return follow(self._driver, run_id, after=after, text=text, is_awaited=is_awaited, poll_s=poll_s)

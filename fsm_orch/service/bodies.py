@@ -71,7 +71,9 @@ def body_of_run(definition: Definition) -> type[NewRun]:
         field: _field(info) for field, info in context.__pydantic_fields__.items() if field in given_fields(context)
     }
     given = create_model(f"{name}Context", __config__=_STRICT, __doc__=context.__doc__, **fields)
-    return create_model(f"{name}Run", __base__=NewRun, __doc__=f"A run of {name} that is to begin.", context=(given, ...))
+    return create_model(
+        f"{name}Run", __base__=NewRun, __doc__=f"A run of {name} that is to begin.", context=(given, ...)
+    )
 
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=())
@@ -79,7 +81,7 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, protected_namespaces=(
 
 def _field(info: FieldInfo) -> tuple[Any, Any]:
     """Return a field of a context, with what a page shows of it; its validators are left to the context itself."""
-    shown = {"description": info.description, "examples": info.examples}
+    shown: dict[str, Any] = {"description": info.description, "examples": info.examples}
     if info.is_required():
         return info.rebuild_annotation(), Field(..., **shown)
     return info.rebuild_annotation(), Field(default=info.get_default(call_default_factory=False), **shown)

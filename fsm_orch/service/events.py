@@ -7,8 +7,8 @@ FastAPI's own beats by a private constant; here a runner that is drained ends th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import msgspec
@@ -78,7 +78,7 @@ class Frames:
         yield frame(record.kind, json_of(record, texts=self._texts), event.number)
 
 
-async def with_beats(events: AsyncIterator[T], every_s: float) -> AsyncIterator[T | None]:
+async def with_beats(events: AsyncIterator[T], every_s: float) -> AsyncGenerator[T | None]:
     """Yield what comes, and None whenever nothing has for a while."""
     coming: asyncio.Future[T] | None = None
     try:
@@ -104,16 +104,19 @@ async def _next(events: AsyncIterator[T]) -> T:
 
 
 class EventStream(StreamingResponse):
-    """An answer of server-sent events, whose source is closed whenever its client is gone."""
+    """An answer of server-sent events.
 
-    def __init__(self, source: AsyncIterator[bytes], headers: dict[str, str]) -> None:
-        self._source = source
+    Args:
+        source: what is sent.
+        ending: is closed when the client has got all, or is gone, be it before anything was sent.
+    """
+
+    def __init__(self, source: AsyncIterator[bytes], ending: AsyncExitStack, headers: Mapping[str, str]) -> None:
+        self._ending = ending
         # no proxy may keep or hold back what is sent
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers}
         super().__init__(source, headers=headers, media_type="text/event-stream")
 
-    async def stream_response(self, send: Any) -> None:
-        """Send what comes."""
-        source: Any = self._source
-        async with aclosing(source):
-            await super().stream_response(send)
+    async def __call__(self, *asgi: Any) -> None:
+        async with self._ending:
+            await super().__call__(*asgi)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ from ..run.runner import Runner
 from ..store.values import UNCLAIMED, Head, Listed
 from .caller import Caller
 from .hub import Driving, Hub, Live
-from .ids import run_after, run_of_key, thread_of
+from .ids import run_after, run_of_key
 from .problems import Problem
 from .turns import Turns
 
@@ -44,11 +44,13 @@ class Asked:
     thread: str | None = None
     """Its conversation, as the store calls it."""
     tenant: str | None = None
-    waits: bool = False
+    waits: bool = field(default=False, compare=False)
     """Whether to wait for its turn of the conversation."""
-    ends_alone: bool = True
+    ends_alone: bool = field(default=True, compare=False)
     """Whether it is cancelled when nobody attends to it any more."""
-    is_queued: bool = False
+    is_streamed: bool = field(default=False, compare=False)
+    """Whether its client follows it from the beginning."""
+    is_queued: bool = field(default=False, compare=False)
     """Whether it is stored before anything else, since its client is told that it is accepted, and goes."""
 
     def is_of(self, first: Started) -> bool:
@@ -100,78 +102,86 @@ class Front:
             raise Problem("unknown_run")
         return self.runner.replay(journal)
 
+    async def count(self, run_id: str) -> int:
+        """Return how many records a stored run has."""
+        return len((await self.stored(run_id)).records)
+
     async def begin(self, asked: Asked, key: str | None) -> Live:
         """Set a run going; of the same key again, return the same run.
 
         Raises Problem: if the key is of another request, or the conversation is busy, or waits for an answer.
         """
         self._check_open()
-        if key is not None:
-            run_id = run_of_key(self.runner.definition.name, asked.tenant, key)
-            return await self._known(run_id, asked) or await self._begin_named(run_id, asked)
-        return await self._begin_in_turn(asked) if asked.thread is not None else await self._begin(random_id(), asked)
+        if key is None:
+            return await (self._begin(random_id(), asked) if asked.thread is None else self._begin_in_turn(asked))
+        run_id = run_of_key(self.runner.definition.name, asked.tenant, key)
+        if (known := await self._known(run_id, asked)) is not None:
+            return known
+        return await (
+            self._begin(run_id, asked, is_named=True)
+            if asked.thread is None
+            else self._begin_in_turn(asked, named=run_id)
+        )
 
     def _check_open(self) -> None:
         if self.runner.is_draining:
             raise Problem("draining", headers={"Retry-After": "1"})
-
-    async def _begin_named(self, run_id: str, asked: Asked) -> Live:
-        try:
-            live = await (
-                self._begin(run_id, asked) if asked.thread is None else self._begin_in_turn(asked, run_id=run_id)
-            )
-            await self.hub.begun(live)
-        except RunTaken:  # another worker was asked at the same moment
-            if (live_elsewhere := await self._known(run_id, asked)) is None:
-                raise
-            return live_elsewhere
-        return live
 
     async def _known(self, run_id: str, asked: Asked) -> Live | None:
         """Return a run that was begun already, here or elsewhere; None if it was not.
 
         Raises Problem: if it was begun by another request.
         """
-        journal = await self.store.load(run_id)
+        is_elsewhere = await self._is_stored(run_id, asked)
         live = self.hub.get(run_id)  # after the await, behind which it may have come
-        if live is not None and isinstance(live.asked, Asked):
-            is_same = live.asked == asked
-        elif journal and isinstance(journal[0], Started):
-            is_same = asked.is_of(journal[0])
-        else:
-            return None
-        if not is_same:
+        if live is not None and isinstance(live.asked, Asked) and live.asked != asked:
             raise Problem("key_reused")
-        return live or self.hub.begin(Live(run_id, partial(self.joined, run_id), asked=asked))
+        if live is None and is_elsewhere:
+            live = self.hub.begin(Live(run_id, partial(self.joined, run_id), asked=asked))
+            live.accepted.set()
+        return live
 
-    async def _begin_in_turn(self, asked: Asked, *, run_id: str | None = None) -> Live:
-        """Set the next run of a conversation going, after the last one; whoever comes next waits until it has ended."""
+    async def _is_stored(self, run_id: str, asked: Asked) -> bool:
+        """Return whether a run is stored.
+
+        Raises Problem: if it was begun by another request.
+        """
+        journal = await self.store.load(run_id)
+        if journal and not (isinstance(journal[0], Started) and asked.is_of(journal[0])):
+            raise Problem("key_reused")
+        return bool(journal)
+
+    async def _begin_in_turn(self, asked: Asked, *, named: str | None = None) -> Live:
+        """Set the next run of a conversation going, after the last one; whoever comes next waits until it has ended.
+
+        Args:
+            named: its id, if a key names it.
+        """
         assert asked.thread is not None
         give_back = await self._turns.take(asked.thread, waits=asked.waits)
         try:
-            live = await self._begin_next(asked, asked.thread, run_id)
+            live = None
+            while live is None:
+                live = await self._begun_next(asked, asked.thread, named)
         except BaseException:
             give_back()
             raise
         live.task.add_done_callback(lambda _: give_back())
         return live
 
-    async def _begin_next(self, asked: Asked, thread: str, named: str | None) -> Live:
-        while True:
-            before = await self._before(asked, thread)
-            options = RunOptions() if before is None else RunOptions(after=before)
-            last = None if before is None else before.run_id
-            run_id = named or run_after(self.runner.definition.name, thread, last)
-            try:
-                live = await self._begin(run_id, asked, options)
-                await self.hub.begun(live)
-            except RunTaken:  # another worker has begun the next one at the same moment
-                if named is not None:
-                    raise
-                if not asked.waits:
-                    raise Problem("thread_busy") from None
-            else:
-                return live
+    async def _begun_next(self, asked: Asked, thread: str, named: str | None) -> Live | None:
+        """Begin the next run of a conversation; None if another process was faster, and it is to be waited for."""
+        before = await self._before(asked, thread)
+        last = None if before is None else before.run_id
+        run_id = named or run_after(self.runner.definition.name, thread, last)
+        try:
+            live = await self._begin(run_id, asked, after=before, is_named=named is not None)
+            await self.hub.begun(live)
+        except RunTaken:
+            if not asked.waits:
+                raise Problem("thread_busy") from None
+            return None
+        return live
 
     async def _before(self, asked: Asked, thread: str) -> RunResult[Any] | None:
         """Return the last run of a conversation, once it has ended; None if there was none.
@@ -191,20 +201,39 @@ class Front:
                 raise Problem("thread_busy")
             await self.joined(last.run_id)
 
-    async def _begin(self, run_id: str, asked: Asked, options: RunOptions | None = None) -> Live:
-        options = RunOptions(run_id=run_id, messages=asked.messages) if options is None else options
-        options["run_id"] = run_id
+    async def _begin(
+        self, run_id: str, asked: Asked, *, after: RunResult[Any] | None = None, is_named: bool = False
+    ) -> Live:
+        options = RunOptions(run_id=run_id)
+        if asked.messages:
+            options["messages"] = asked.messages
         if asked.thread is not None:
             options["thread_id"] = asked.thread
-            options.pop("messages", None)
+        if after is not None:
+            options["after"] = after
         if asked.tenant is not None:
             options["tenant"] = asked.tenant
-        row = self._row_of(run_id, asked)
-        if asked.is_queued:
+        live = Live(run_id, lambda: self._driven(live, asked, options, is_named=is_named), asked=asked)
+        live.ends_alone = asked.ends_alone
+        self.hub.begin(live)
+        if asked.is_streamed:
+            await live.follow(self.runner, after=0)
+        return live
+
+    async def _driven(self, live: Live, asked: Asked, options: RunOptions, *, is_named: bool) -> RunResult[Any]:
+        """Drive a run that begins, or which another process has begun under the same key at the same moment."""
+        row = self._row_of(live.run_id, asked)
+        try:
+            if not asked.is_queued:
+                return await self._with_deps(row, partial(self.runner.run, asked.context, **options))
             await self.runner.enqueue(asked.context, **options)
-            return self.hub.begin(Live(run_id, partial(self._go_on, row), asked=asked))
-        run = partial(self.runner.run, asked.context, **options)
-        return self.hub.begin(Live(run_id, partial(self._with_deps, row, run), asked=asked, ends_alone=asked.ends_alone))
+            live.accepted.set()
+            return await self._go_on(row)
+        except RunTaken:
+            if not (is_named and await self._is_stored(live.run_id, asked)):
+                raise
+            live.accepted.set()
+            return await self.joined(live.run_id)
 
     def _row_of(self, run_id: str, asked: Asked) -> Listed:
         """Return a run that is not stored yet as a list would show it, for the factory of its dependencies."""
@@ -220,14 +249,24 @@ class Front:
         return result
 
     async def _go_on(self, row: Listed) -> RunResult[Any]:
-        """Drive a run that was queued, unless a worker was faster."""
+        """Drive a run that was queued, unless a worker is faster."""
         try:
             return await self._with_deps(row, partial(self.runner.resume, row.run_id))
         except (LeaseHeld, StartError):
+            rows = await self.store.list(run_id=row.run_id)
+            if not (rows and (rows[0].is_driven or rows[0].head.status == "finished")):
+                raise
             return await self.joined(row.run_id)
 
     async def answer(
-        self, row: Listed, answer: Any, *, question: str | None, key: str | None, who: str | None
+        self,
+        row: Listed,
+        answer: Any,
+        *,
+        question: str | None,
+        key: str | None,
+        who: str | None,
+        is_streamed: bool,
     ) -> tuple[Live, int]:
         """Answer a question of a run, which goes on here. Return it once the answer is stored, and its records before.
 
@@ -236,10 +275,11 @@ class Front:
         self._check_open()
         if row.head.status == "finished" and key is None:
             raise Problem("run_ended")
-        count = len((await self.stored(row.run_id)).records)
+        count = await self.count(row.run_id)
         resume = partial(self.runner.resume, row.run_id, answer, question=question, id=key, who=who)
-        live = Live(row.run_id, partial(self._answered, row, resume, count))
-        self.hub.begin(live)
+        live = self.hub.begin(Live(row.run_id, partial(self._answered, row, resume, count)))
+        if is_streamed:
+            await live.follow(self.runner, after=count)
         await self.hub.begun(live, after=count)
         return live, count
 

@@ -7,14 +7,15 @@ lands it; unless it was said to go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 from ..errors import AnswerError, Drained, LeaseHeld, Overloaded, RunTaken
 from ..observe.telling import report
 from ..run.aside import aside
+from ..run.following import Followed
 from ..run.raised import Raised, tried
 from ..run.result import RunResult
 from ..run.runner import Runner
@@ -32,15 +33,36 @@ class Live:
 
     Args:
         asked: what it was asked with, to compare a request with that names it again.
-        ends_alone: whether it is cancelled when nobody attends to it any more.
     """
 
-    def __init__(self, run_id: str, driving: Driving, *, asked: object = None, ends_alone: bool = False) -> None:
-        self.run_id, self.asked, self.ends_alone = run_id, asked, ends_alone
+    def __init__(
+        self,
+        run_id: str,
+        driving: Driving,
+        *,
+        asked: object = None,
+    ) -> None:
+        self.run_id, self.asked = run_id, asked
+        self.ends_alone = False
+        """Whether it is cancelled when nobody attends to it any more."""
+        self.accepted = asyncio.Event()
+        """Set once it is stored, if that is not for this process to do: it is in the queue, or was begun elsewhere."""
         self.attending = 0
         self.leaving: asyncio.TimerHandle | None = None
         """Cancels it after a while."""
         self.task = asyncio.ensure_future(tried(driving))
+        self._following = AsyncExitStack()
+        self._events: AsyncIterator[Followed] | None = None
+
+    async def follow(self, runner: Runner[Any, Any], *, after: int) -> None:
+        """Follow the run from now on, before it begins: no text of it is missed by who takes this."""
+        following = runner.follow(self.run_id, after=after, text=True, is_awaited=True)
+        self._events = await self._following.enter_async_context(following)
+
+    def take(self) -> tuple[AsyncExitStack, AsyncIterator[Followed] | None]:
+        """Return how it was followed, and what has come; and what ends that. Only the first who asks gets it."""
+        events, self._events = self._events, None
+        return self._following.pop_all(), events
 
     async def result(self) -> RunResult[Any]:
         """Wait for what the run comes to; giving up does not stop it.
@@ -92,13 +114,20 @@ class Hub:
 
         Raises what the run raised, if it did before that.
         """
-        begun = asyncio.ensure_future(self._runner.begun(live.run_id, after=after))
+        begun = {
+            asyncio.ensure_future(self._runner.begun(live.run_id, after=after)),
+            asyncio.ensure_future(live.accepted.wait()),
+        }
         try:
-            await asyncio.wait({begun, live.task}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*begun, live.task}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            is_begun = not begun.cancel()
-        if not is_begun:
-            await live.result()
+            has_begun = [each for each in begun if not each.cancel()]
+        if not has_begun:
+            try:
+                await live.result()
+            except BaseException:
+                await live.take()[0].aclose()
+                raise
 
     @contextmanager
     def attending(self, run_id: str) -> Iterator[None]:
@@ -119,7 +148,9 @@ class Hub:
                 live.leaving = asyncio.get_running_loop().call_later(self._grace_s, self._cancel, live)
 
     def _cancel(self, live: Live) -> None:
-        aside(partial(self._runner.cancel, live.run_id), f"run {live.run_id}, which nobody attends to, was not cancelled")
+        aside(
+            partial(self._runner.cancel, live.run_id), f"run {live.run_id}, which nobody attends to, was not cancelled"
+        )
 
     async def gone(self) -> None:
         """Wait until nothing is under way."""

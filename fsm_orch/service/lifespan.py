@@ -50,8 +50,10 @@ def lifespan(
 
 
 async def _work(runner: Runner[Any, Any], deps: Factory[Any] | None, works: int) -> None:
-    if works:
-        options = {} if runner.definition.deps is None else {"deps": deps}
-        came = await tried(lambda: runner.work(concurrency=works, **options))
-        if isinstance(came, Raised):
-            report("the service works on no runs that others have left: %s", told(came.error))
+    """Work on runs until the runner is drained."""
+    if not works:
+        return
+    options: dict[str, Any] = {} if runner.definition.deps is None else {"deps": deps}
+    came = await tried(lambda: runner.work(concurrency=works, **options))
+    if isinstance(came, Raised):
+        report("the service works on no runs that others have left: %s", told(came.error))

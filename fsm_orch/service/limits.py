@@ -39,7 +39,12 @@ class LimitedRequest(Request):
 
     async def json(self) -> Any:
         """Return the body. What is nested deeper than 254 times is refused, as is what is no Unicode."""
-        return orjson.loads(await self.body())
+        read = orjson.loads(await self.body())
+        try:
+            orjson.dumps(read)  # it reads more deeply than it writes, and than what comes later in the way of a body
+        except TypeError:
+            raise Problem("invalid_json") from None
+        return read
 
 
 def _too_large(most: int) -> Problem:

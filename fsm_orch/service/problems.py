@@ -143,8 +143,8 @@ def members_of(error: HTTPException) -> dict[str, Any]:
         return _members(error.code, kind.title, error.status_code, error.detail) | error.told
     # an application's own, such as of its `auth=`
     status = HTTPStatus(error.status_code)
-    detail = error.detail if isinstance(error.detail, str) else status.phrase
-    return _members(status.name.lower(), status.phrase, status, detail)
+    told: Any = error.detail  # whatever the application gave
+    return _members(status.name.lower(), status.phrase, status, told if isinstance(told, str) else status.phrase)
 
 
 def answer_to(error: HTTPException) -> Response:

@@ -6,17 +6,17 @@ What requests ask of runs is in `front.py`; here they are read, and answered.
 # no `from __future__ import annotations`: FastAPI resolves annotations at run time, and the models of bodies are made
 # inside of `router`, where it would not find them, and would silently take them for parameters of the query
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic_core import to_json
 
 from ..run.deps import Factory
 from ..run.runner import Runner
+from .bodies import Answer as GivenAnswer
 from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run
 from .caller import Caller, anybody
 from .disconnect import unless_gone
-from .events import EventStream
 from .front import Asked, Front
 from .hub import Live
 from .ids import thread_of
@@ -97,7 +97,7 @@ def router(
         headers = {"Location": path}
         if _is_stream(request):
             await front.hub.begun(live, after=after)
-            return EventStream(streams.of(live.run_id, after=after, ends_waiting=True), headers)
+            return await streams.of(live, after=after, headers=headers)
         if _is_async(prefer):
             await front.hub.begun(live, after=after)
             headers["Preference-Applied"] = "respond-async"
@@ -124,11 +124,11 @@ def router(
         With `Accept: text/event-stream` its records are streamed as they are stored, and the answer as it is written.
         With `Prefer: respond-async` the answer comes at once, and `Location` says where the run is seen.
         """
-        asked = asked_by(body, caller, is_async=_is_async(prefer) and not _is_stream(request))
+        asked = asked_by(body, caller, request, is_async=_is_async(prefer) and not _is_stream(request))
         live = await front.begin(asked, idempotency_key)
         return await answered(request, live, f"{request.url.path}/{live.run_id}", prefer, after=0)
 
-    def asked_by(body: NewRun, caller: Caller, *, is_async: bool) -> Asked:
+    def asked_by(body: NewRun, caller: Caller, request: Request, *, is_async: bool) -> Asked:
         given = {name: getattr(body.context, name) for name in body.context.model_fields_set}
         if body.messages and body.thread_id is not None:
             raise Problem("invalid_request", "A thread has its messages: leave `messages` out, or `thread_id`.")
@@ -139,6 +139,7 @@ def router(
             tenant=caller.tenant,
             waits=(body.multitask or multitask) == "enqueue",
             ends_alone=(body.on_disconnect or on_disconnect) == "cancel" and not is_async,
+            is_streamed=_is_stream(request),
             is_queued=is_async,
         )
 
@@ -159,19 +160,16 @@ def router(
         response_class=Response,
         responses={200: {"content": {"text/event-stream": EVENTS}}, 204: {}, **refusals(404, 409, 422, 503)},
     )
-    async def follow(
-        run_id: str, caller: Annotated[Caller, Depends(auth)], last_event_id: LastEvent = 0
-    ) -> Response:
+    async def follow(run_id: str, caller: Annotated[Caller, Depends(auth)], last_event_id: LastEvent = 0) -> Response:
         """Stream the records of a run until it has ended; while it waits for a human the stream goes on.
 
         Each has the number of the record in its run as `id`, in whatever process it is followed: who comes back with
         `Last-Event-ID` misses none. 204 says that there is no more to come.
         """
         row = await front.row(run_id, caller)
-        if last_event_id and row.head.status == "finished":
-            if last_event_id >= len((await front.stored(run_id)).records):
-                return Response(status_code=204)  # a browser would come back for ever otherwise
-        return EventStream(streams.of(run_id, after=last_event_id, ends_waiting=False), {})
+        if last_event_id and row.head.status == "finished" and await front.count(run_id) <= last_event_id:
+            return Response(status_code=204)  # a browser would come back for ever otherwise
+        return await streams.joined(run_id, after=last_event_id)
 
     @api.post(
         "/runs/{run_id}/resume",
@@ -192,9 +190,14 @@ def router(
         The answer is checked by the form of the question (422), and stored before anything else. Of several answers the
         first counts, and the others are told so (409). A client that goes away does not stop the run.
         """
-        row = await front.row(run_id, caller)
+        row, told = await front.row(run_id, caller), cast("GivenAnswer", body)
         live, count = await front.answer(
-            row, body.answer, question=body.question, key=idempotency_key, who=caller.who
+            row,
+            told.answer,
+            question=told.question,
+            key=idempotency_key,
+            who=caller.who,
+            is_streamed=_is_stream(request),
         )
         return await answered(request, live, request.url.path.removesuffix("/resume"), prefer, after=count)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 from pydantic_core import to_json
 
-from ..run.following import Waits
+from ..run.following import Followed, Waits
 from ..run.result import RunResult
-from .events import BEAT, RETRY, Frames, frame, with_beats
+from .events import BEAT, RETRY, EventStream, Frames, frame, with_beats
 from .front import Front
+from .hub import Live
 from .problems import members_of, problem_of
 from .views import Views
 
@@ -28,32 +29,68 @@ class Streams:
         self._front, self._views = front, views
         self._heartbeat_s, self._texts = heartbeat_s, texts
 
-    async def of(self, run_id: str, *, after: int, ends_waiting: bool) -> AsyncIterator[bytes]:
-        """Yield the stream of a run, until it has ended, or this process is to end.
+    async def of(self, live: Live, *, after: int, headers: Mapping[str, str]) -> EventStream:
+        """Return the stream of a run that its client has set going: until it ends, or waits for humans.
+
+        Args:
+            after: how many records it had before.
+            headers: of the answer.
+        """
+        ending, events = live.take()
+        return await self._stream(live.run_id, ending, events, after=after, headers=headers, ends_waiting=True)
+
+    async def joined(self, run_id: str, *, after: int) -> EventStream:
+        """Return the stream of a run until it ends, or this process is to.
 
         Args:
             after: the number of the last record that the client has.
-            ends_waiting: whether it ends when the run waits for humans, if that is news.
+        """
+        return await self._stream(run_id, AsyncExitStack(), None, after=after, headers={}, ends_waiting=False)
+
+    async def _stream(
+        self,
+        run_id: str,
+        ending: AsyncExitStack,
+        events: AsyncIterator[Followed] | None,
+        *,
+        after: int,
+        headers: Mapping[str, str],
+        ends_waiting: bool,
+    ) -> EventStream:
+        ending.enter_context(self._front.hub.attending(run_id))
+        if events is None:
+            following = self._front.runner.follow(run_id, after=after, text=True, is_awaited=True)
+            events = await ending.enter_async_context(following)
+        beating = with_beats(events, self._heartbeat_s)
+        ending.push_async_callback(beating.aclose)  # before what it reads
+        news = after if ends_waiting else -1
+        source = self._sent(run_id, beating, news=news, ends_waiting=ends_waiting)
+        ending.push_async_callback(source.aclose)
+        return EventStream(source, ending, headers)
+
+    async def _sent(
+        self, run_id: str, events: AsyncIterator[Followed | None], *, news: int, ends_waiting: bool
+    ) -> AsyncGenerator[bytes]:
+        """Yield what is sent.
+
+        Args:
+            news: that the run waits is told if it has more records than this.
         """
         frames = Frames(texts=self._texts)
         try:
-            with self._front.hub.attending(run_id):
-                yield RETRY
-                async with self._front.runner.follow(run_id, after=after, text=True) as events:
-                    async with aclosing(with_beats(events, self._heartbeat_s)) as beating:
-                        async for event in beating:
-                            if event is None:
-                                yield BEAT
-                            elif not isinstance(event, Waits):
-                                for each in frames.of(event):
-                                    yield each
-                            elif event.number > after or not ends_waiting:
-                                yield self._told(await self._front.stored(run_id))
-                                if ends_waiting:
-                                    return
-                result = await self._front.stored(run_id)
-                if result.status == "finished":
-                    yield self._told(result)
+            yield RETRY
+            async for event in events:
+                if event is None:
+                    yield BEAT
+                elif not isinstance(event, Waits):
+                    for each in frames.of(event):
+                        yield each
+                elif event.number > news:
+                    yield self._told(await self._front.stored(run_id))
+                    if ends_waiting:
+                        return
+            if (result := await self._front.stored(run_id)).status == "finished":
+                yield self._told(result)
         except Exception as error:  # the answer has begun: it can only be said in it
             yield frame("error", to_json(members_of(problem_of(error))))
 

@@ -1,4 +1,4 @@
-"""A service over a real socket, in this process: its machines, whose work can be held up, and a client of its streams."""
+"""A service over a real socket, in this process: a machine whose work can be held up, and a client of its streams."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ class Desk(Machine[Query, str | None]):
     """Answer in two steps."""
 
     first = State(begin, reads=Query.text, writes=Query.by, initial=True)
-    second = State(finish, reads=(Query.text, Query.tone, Query.notes), writes=(Query.answer, Query.notes), timeout_s=60)
+    second = State(
+        finish, reads=(Query.text, Query.tone, Query.notes), writes=(Query.answer, Query.notes), timeout_s=60
+    )
     done = Final()
     human = Final(fallback=True, sets={Query.answer: "Somebody will get back to you."})
     on = first.to(second)
