@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import msgspec
+from fastapi import HTTPException
 from fastapi.responses import StreamingResponse
 from msgspec.structs import replace
 
@@ -19,6 +20,9 @@ from ..kernel.codec import to_json
 from ..kernel.records import HandedOff, Record
 from ..run.delta import TextDelta
 from ..run.following import Numbered
+from ..run.result import RunResult
+from .problems import problem_json
+from .views import Views
 
 T = TypeVar("T")
 
@@ -52,18 +56,22 @@ def json_of(record: Record, *, texts: bool) -> bytes:
 
 
 class Frames:
-    """The frames of one stream.
+    """A run as it is told by its records, the text of its answer, and what it came to.
 
     Args:
         texts: whether records are told in words too.
     """
 
-    def __init__(self, *, texts: bool) -> None:
-        self._texts = texts
+    def __init__(self, views: Views, *, texts: bool) -> None:
+        self._views, self._texts = views, texts
         self._told: TextDelta | None = None
         """The last piece of text that no record has confirmed or taken back."""
 
-    def of(self, event: Numbered | TextDelta) -> Iterator[bytes]:
+    def begun(self) -> Iterator[bytes]:
+        """Yield what is sent at once."""
+        yield RETRY
+
+    def heard(self, event: Numbered | TextDelta) -> Iterator[bytes]:
         """Yield what is sent of what happens; before a record that takes text back, that it does."""
         if isinstance(event, TextDelta):
             self._told = event
@@ -76,6 +84,15 @@ class Frames:
         elif isinstance(record, HandedOff) and not record.stamp.path:
             self._told = None
         yield frame(record.kind, json_of(record, texts=self._texts), event.number)
+
+    def ended(self, result: RunResult[Any]) -> Iterator[bytes]:
+        """Yield where a run stands. It has no number: who comes back is given it again."""
+        if result.status != "running":
+            yield frame("result", self._views.json(result))
+
+    def failed(self, error: HTTPException) -> Iterator[bytes]:
+        """Yield a problem."""
+        yield frame("error", problem_json(error))
 
 
 async def with_beats(events: AsyncIterator[T], every_s: float) -> AsyncGenerator[T | None]:

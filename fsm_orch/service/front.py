@@ -189,9 +189,7 @@ class Front:
         Raises Problem: if it is under way, and not waited for, or waits for an answer.
         """
         while True:
-            rows = await self.store.list(thread_id=thread, tenant=asked.tenant)
-            last = next((row for row in rows if row.tenant == asked.tenant and row.origin is None), None)
-            if last is None:
+            if (last := await self.last_of(thread, asked.tenant)) is None:
                 return None
             if last.head.status == "finished":
                 return await self.runner.result(last.run_id)
@@ -200,6 +198,11 @@ class Front:
             if not asked.waits:
                 raise Problem("thread_busy")
             await self.joined(last.run_id)
+
+    async def last_of(self, thread: str, tenant: str | None) -> Listed | None:
+        """Return the last run of a conversation as the store lists it; None if there was none."""
+        rows = await self.store.list(thread_id=thread, tenant=tenant)
+        return next((row for row in rows if row.tenant == tenant and row.origin is None), None)
 
     async def _begin(
         self, run_id: str, asked: Asked, *, after: RunResult[Any] | None = None, is_named: bool = False

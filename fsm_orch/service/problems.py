@@ -147,6 +147,11 @@ def members_of(error: HTTPException) -> dict[str, Any]:
     return _members(status.name.lower(), status.phrase, status, told if isinstance(told, str) else status.phrase)
 
 
+def problem_json(error: HTTPException) -> bytes:
+    """Return what is wrong as it is sent."""
+    return to_json(members_of(error))
+
+
 def answer_to(error: HTTPException) -> Response:
     """Return the answer that says what is wrong."""
-    return Response(to_json(members_of(error)), error.status_code, error.headers, MEDIA_TYPE)
+    return Response(problem_json(error), error.status_code, error.headers, MEDIA_TYPE)

@@ -17,6 +17,7 @@ from .bodies import Answer as GivenAnswer
 from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run
 from .caller import Caller, anybody
 from .disconnect import unless_gone
+from .events import Frames
 from .front import Asked, Front
 from .hub import Live
 from .ids import thread_of
@@ -82,7 +83,7 @@ def router(
     Raises StartError: if the runner has no store, or dependencies are missing, or none are declared.
     """
     front, views = Front(runner, deps, grace_s=grace_s), Views(texts=texts)
-    streams = Streams(front, views, heartbeat_s=heartbeat_s, texts=texts)
+    streams = Streams(front, heartbeat_s=heartbeat_s)
     definition = runner.definition
     Run, Answer, View = body_of_run(definition), body_of_answer(definition), view_of(definition)  # noqa: N806 - they are classes
     seen: Any = {"model": View, "content": {"text/event-stream": EVENTS}}
@@ -97,7 +98,7 @@ def router(
         headers = {"Location": path}
         if _is_stream(request):
             await front.hub.begun(live, after=after)
-            return await streams.of(live, after=after, headers=headers)
+            return await streams.of(live, Frames(views, texts=texts), after=after, headers=headers)
         if _is_async(prefer):
             await front.hub.begun(live, after=after)
             headers["Preference-Applied"] = "respond-async"
@@ -169,7 +170,7 @@ def router(
         row = await front.row(run_id, caller)
         if last_event_id and row.head.status == "finished" and await front.count(run_id) <= last_event_id:
             return Response(status_code=204)  # a browser would come back for ever otherwise
-        return await streams.joined(run_id, after=last_event_id)
+        return await streams.joined(run_id, Frames(views, texts=texts), after=last_event_id)
 
     @api.post(
         "/runs/{run_id}/resume",

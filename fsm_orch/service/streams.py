@@ -1,20 +1,40 @@
-"""The stream of a run: its records by their numbers, the text of its answer, beats, and what it came to."""
+"""The stream of a run: what happens to it is told in the words of some protocol, with beats while nothing does."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Protocol
 
-from pydantic_core import to_json
+from fastapi import HTTPException
 
-from ..run.following import Followed, Waits
+from ..run.delta import TextDelta
+from ..run.following import Followed, Numbered, Waits
 from ..run.result import RunResult
-from .events import BEAT, RETRY, EventStream, Frames, frame, with_beats
+from .events import BEAT, EventStream, with_beats
 from .front import Front
 from .hub import Live
-from .problems import members_of, problem_of
-from .views import Views
+from .problems import problem_of
+
+
+class Telling(Protocol):
+    """What is sent of one run, in the words of a protocol. Whatever it raises is sent, and nothing after it."""
+
+    def begun(self) -> Iterable[bytes]:
+        """Yield what is sent at once."""
+        ...
+
+    def heard(self, event: Numbered | TextDelta) -> Iterable[bytes]:
+        """Yield what is sent of what happens."""
+        ...
+
+    def ended(self, result: RunResult[Any]) -> Iterable[bytes]:
+        """Yield what is sent once the run has ended or waits; if this process is to end, it may be running still."""
+        ...
+
+    def failed(self, error: HTTPException) -> Iterable[bytes]:
+        """Yield what is sent instead of an end."""
+        ...
 
 
 class Streams:
@@ -22,34 +42,40 @@ class Streams:
 
     Args:
         heartbeat_s: after how many seconds in which nothing happens a client is told that it is still connected.
-        texts: whether records are told in words too.
     """
 
-    def __init__(self, front: Front, views: Views, *, heartbeat_s: float, texts: bool) -> None:
-        self._front, self._views = front, views
-        self._heartbeat_s, self._texts = heartbeat_s, texts
+    def __init__(self, front: Front, *, heartbeat_s: float) -> None:
+        self._front, self._heartbeat_s = front, heartbeat_s
 
-    async def of(self, live: Live, *, after: int, headers: Mapping[str, str]) -> EventStream:
+    async def of(self, live: Live, telling: Telling, *, after: int, headers: Mapping[str, str]) -> EventStream:
         """Return the stream of a run that its client has set going: until it ends, or waits for humans.
 
         Args:
+            telling: says what is sent.
             after: how many records it had before.
             headers: of the answer.
         """
         ending, events = live.take()
-        return await self._stream(live.run_id, ending, events, after=after, headers=headers, ends_waiting=True)
+        return await self._stream(
+            live.run_id, telling, ending, events, after=after, headers=headers, ends_waiting=True
+        )
 
-    async def joined(self, run_id: str, *, after: int) -> EventStream:
+    async def joined(self, run_id: str, telling: Telling, *, after: int, ends_waiting: bool = False) -> EventStream:
         """Return the stream of a run until it ends, or this process is to.
 
         Args:
+            telling: says what is sent.
             after: the number of the last record that the client has.
+            ends_waiting: whether it ends too when the run waits for humans, if that is news.
         """
-        return await self._stream(run_id, AsyncExitStack(), None, after=after, headers={}, ends_waiting=False)
+        return await self._stream(
+            run_id, telling, AsyncExitStack(), None, after=after, headers={}, ends_waiting=ends_waiting
+        )
 
     async def _stream(
         self,
         run_id: str,
+        telling: Telling,
         ending: AsyncExitStack,
         events: AsyncIterator[Followed] | None,
         *,
@@ -64,36 +90,40 @@ class Streams:
         beating = with_beats(events, self._heartbeat_s)
         ending.push_async_callback(beating.aclose)  # before what it reads
         news = after if ends_waiting else -1
-        source = self._sent(run_id, beating, news=news, ends_waiting=ends_waiting)
+        source = self._sent(run_id, telling, beating, news=news, ends_waiting=ends_waiting)
         ending.push_async_callback(source.aclose)
         return EventStream(source, ending, headers)
 
     async def _sent(
-        self, run_id: str, events: AsyncIterator[Followed | None], *, news: int, ends_waiting: bool
+        self,
+        run_id: str,
+        telling: Telling,
+        events: AsyncIterator[Followed | None],
+        *,
+        news: int,
+        ends_waiting: bool,
     ) -> AsyncGenerator[bytes]:
         """Yield what is sent.
 
         Args:
             news: that the run waits is told if it has more records than this.
         """
-        frames = Frames(texts=self._texts)
         try:
-            yield RETRY
+            for each in telling.begun():
+                yield each
             async for event in events:
                 if event is None:
                     yield BEAT
                 elif not isinstance(event, Waits):
-                    for each in frames.of(event):
+                    for each in telling.heard(event):
                         yield each
                 elif event.number > news:
-                    yield self._told(await self._front.stored(run_id))
+                    for each in telling.ended(await self._front.stored(run_id)):
+                        yield each
                     if ends_waiting:
                         return
-            if (result := await self._front.stored(run_id)).status == "finished":
-                yield self._told(result)
+            for each in telling.ended(await self._front.stored(run_id)):
+                yield each
         except Exception as error:  # the answer has begun: it can only be said in it
-            yield frame("error", to_json(members_of(problem_of(error))))
-
-    def _told(self, result: RunResult[Any]) -> bytes:
-        """Return where a run stands. It has no number: who comes back is given it again."""
-        return frame("result", self._views.json(result))
+            for each in telling.failed(problem_of(error)):
+                yield each
