@@ -17,6 +17,7 @@ from .agui_events import AguiEvents, Shown
 from .bodies import Name
 from .caller import Caller
 from .chats import Chats
+from .hub import Live
 from .ids import thread_of
 from .limits import route_class
 from .problems import Problem
@@ -30,9 +31,11 @@ class AguiRun(RunAgentInput):
 
 
 class _Going(NamedTuple):
-    """A run that is told from somewhere on."""
+    """A run of ours that is told, from somewhere on."""
 
     run_id: str
+    live: Live | None
+    """None: nothing was set going for it."""
     after: int = 0
     """How many records its client knows of."""
     state: str | None = None
@@ -53,44 +56,54 @@ def agui_routes(chats: Chats, auth: Callable[..., Any], *, shown: Shown, max_bod
     async def run(body: AguiRun, caller: Annotated[Caller, Depends(auth)]) -> Response:
         """Begin a run on the user's last message, or go on with the run of the thread that waits; stream its events."""
         thread = thread_of(caller.tenant, body.thread_id)
-        going = await (_resumed(chats, body.resume, thread, caller) if body.resume else _begun(chats, body, thread, caller))
+        going = await (
+            _resumed(chats, body.resume, thread, caller) if body.resume else _begun(chats, body, thread, caller)
+        )
         events = AguiEvents(
             body.thread_id, body.run_id, going.run_id,
             messages=body.messages, field=chats.answer, shown=shown, state=going.state,
         )  # fmt: skip
-        return chats.stream(going.run_id, events, after=going.after)
+        if going.live is None:
+            return await chats.streams.joined(going.run_id, events, after=going.after, ends_waiting=True)
+        return await chats.streams.of(going.live, events, after=going.after, headers={})
 
     return api
 
 
 async def _begun(chats: Chats, body: AguiRun, thread: str, caller: Caller) -> _Going:
     """Set a run going; one of the same id again is the same run."""
-    asked = chats.asked(_said(body), body.state, caller, thread=thread)
-    return _Going((await chats.front.begin(asked, f"agui:{body.run_id}")).run_id)
+    asked = chats.asked(_said(body), body.state, caller, is_streamed=True, thread=thread)
+    live = await chats.front.begin(asked, f"agui:{body.run_id}")
+    await chats.front.hub.begun(live)
+    return _Going(live.run_id, live)
 
 
 async def _resumed(chats: Chats, answers: list[ResumeEntry], thread: str, caller: Caller) -> _Going:
-    """Give answers to the run of a conversation that waits; one that is given up has the run landed.
+    """Give answers to the run of a conversation that waits; if one is given up, the run is landed.
 
-    Raises Problem: if it does not ask that.
+    Raises Problem: if the run does not ask that.
     Raises AnswerError: if an answer does not fit, or comes too late.
     """
     front = chats.front
     last = await front.last_of(thread, caller.tenant)
     if last is None or not all(each.interrupt_id.startswith(f"{last.run_id}:") for each in answers):
         raise Problem("answer_late")
-    row = await front.row(last.run_id, caller)
-    is_over = row.head.status == "finished"
-    going = _Going(row.run_id, len((await front.stored(row.run_id)).records), None if is_over else row.head.state)
+    row, count = await front.row(last.run_id, caller), await front.count(last.run_id)
+    state = None if row.head.status == "finished" else row.head.state
+    going = _Going(row.run_id, None, count, state)
     if any(each.status == "cancelled" for each in answers):
-        if not is_over:  # it may have expired, and gone on without an answer
+        if state is not None:  # it may have expired, and gone on without an answer
             await front.cancel(row)
         return going
     for each in answers:
-        key = hashlib.sha256(to_json([each.interrupt_id, each.payload])).hexdigest()  # the same answer again is the same
-        live, _ = await front.answer(row, each.payload, question=each.interrupt_id, key=key, who=caller.who)
+        # the same answer again is the same one
+        key = hashlib.sha256(to_json([each.interrupt_id, each.payload])).hexdigest()
+        live, _ = await front.answer(
+            row, each.payload, question=each.interrupt_id, key=key, who=caller.who, is_streamed=len(answers) == 1
+        )
         if each is not answers[-1]:
             await live.result()
+        going = going._replace(live=live)
     return going
 
 

@@ -1,4 +1,4 @@
-"""What the chats of a service have in common: which field takes what is said, which holds the answer, how a run is asked for."""
+"""What the chats of a service have in common: which fields take what is said and hold the answer, and how runs begin."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..define.changes import shown
-from ..define.context import field_refs, given_fields
+from ..define.context import FieldRef, given_fields
 from ..define.definition import Definition
-from ..errors import ContextError, StartError
+from ..define.wording import kind_of
+from ..errors import StartError
 from ..messages import Message
 from .caller import Caller
-from .events import EventStream
 from .front import Asked, Front
-from .telling import Telling, told
+from .streams import Streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +22,11 @@ class Chats:
     """What the chats of a service have in common."""
 
     front: Front
+    streams: Streams
     text: str
     """The field that takes what a user says."""
     answer: str
     """The field that holds the answer."""
-    heartbeat_s: float
     waits: bool
     """Whether a request waits for its turn of a conversation."""
     ends_alone: bool
@@ -38,6 +38,7 @@ class Chats:
         more: object,
         caller: Caller,
         *,
+        is_streamed: bool,
         messages: tuple[Message, ...] = (),
         thread: str | None = None,
     ) -> Asked:
@@ -46,45 +47,64 @@ class Chats:
         Args:
             text: what the user says.
             more: other fields of the context, of which those are taken that a caller may give.
+            is_streamed: whether the client is told the run while it is under way.
+            messages: what was said before, where no thread tells it.
+            thread: the conversation, as the store calls it.
+
+        Raises pydantic.ValidationError: if they do not fit.
         """
         context = self.front.runner.definition.context
-        others = {name: value for name, value in more.items() if name in given_fields(context)} if isinstance(more, Mapping) else {}
+        others = more if isinstance(more, Mapping) else {}
+        given = {name: others[name] for name in given_fields(context) if name in others}
         return Asked(
-            context=context.model_validate({**others, self.text: text}, by_alias=False, by_name=True),
+            context=context.model_validate({**given, self.text: text}, by_alias=False, by_name=True),
             messages=messages,
             thread=thread,
             tenant=caller.tenant,
             waits=self.waits,
             ends_alone=self.ends_alone,
-        )
-
-    def stream(self, run_id: str, telling: Telling, *, after: int = 0, headers: Mapping[str, str] | None = None) -> EventStream:
-        """Return the answer that tells a run while it is under way."""
-        return EventStream(
-            told(self.front, run_id, telling, after=after, heartbeat_s=self.heartbeat_s), dict(headers or {})
+            is_streamed=is_streamed,
         )
 
 
-def field_of(definition: Definition, given: object, name: str, *, is_given: bool) -> str:
-    """Return the name of a field that an application names.
+def chats_of(
+    front: Front, streams: Streams, text: object, answer: object, *, waits: bool, ends_alone: bool
+) -> Chats | None:
+    """Return the chats of a service; None if it has none.
 
     Args:
-        name: of the argument.
-        is_given: whether a caller may set it.
+        text: the field that takes what a user says, as an application names it.
+        answer: likewise, the field that holds the answer.
 
-    Raises StartError: if it is none of the machine's.
-    Raises TypeError: if it is no field, such as a text.
+    Raises StartError: if one is no field of the machine, the first is not for callers, or one is missing.
+    Raises TypeError: if one is no field at all, such as a text.
     """
-    try:
-        refs = field_refs(given)
-    except ContextError as error:
-        raise TypeError(f"{name}= takes a field: {error}") from None
-    context = definition.context
-    if len(refs) != 1 or not issubclass(context, refs[0].owner):
-        raise StartError(f"{name}= takes one field of {context.__name__}, on which {definition.name} runs: {given!r} is none")
-    if is_given and refs[0].name not in given_fields(context):
-        raise StartError(f"{name}= takes a field that a caller may give: {refs[0]!r} has a default and is not marked Given")
-    return refs[0].name
+    if text is None and answer is None:
+        return None
+    definition = front.runner.definition
+    said, given = _field_of(definition, text, "text"), given_fields(definition.context)
+    if said not in given:
+        raise StartError(
+            f"text= takes a field that a caller may give, {' or '.join(sorted(given))}: {text!r} has a default and is "
+            "not marked Given"
+        )
+    return Chats(
+        front=front,
+        streams=streams,
+        text=said,
+        answer=_field_of(definition, answer, "answer"),
+        waits=waits,
+        ends_alone=ends_alone,
+    )
+
+
+def _field_of(definition: Definition, given: object, name: str) -> str:
+    context = definition.context.__name__
+    if not isinstance(given, FieldRef):
+        raise TypeError(f"{name}= takes a field, not {kind_of(given)}: text={context}.…, answer={context}.…")
+    if not issubclass(definition.context, given.owner):
+        raise StartError(f"{name}= takes a field of {context}, on which {definition.name} runs: {given!r} is none")
+    return given.name
 
 
 def only(field: str) -> Callable[[Any], Any]:

@@ -41,12 +41,15 @@ def openai_routes(chats: Chats, auth: Callable[..., Any], *, max_body: int) -> A
         """
         body.check(name)
         text, messages = body.said()
-        live = await front.begin(chats.asked(text, body.metadata, caller, messages=messages), None)
+        is_streamed = bool(body.stream)
+        asked = chats.asked(text, body.metadata, caller, is_streamed=is_streamed, messages=messages)
+        live = await front.begin(asked, None)
         completion = Completion(run_id=live.run_id, model=name, created=int(time.time()), field=chats.answer)
         headers = {"X-Request-ID": live.run_id}
-        if body.stream:
+        if is_streamed:
             await front.hub.begun(live)
-            return chats.stream(live.run_id, Chunks(completion, has_usage=body.has_usage), headers=headers)
+            chunks = Chunks(completion, has_usage=body.has_usage)
+            return await chats.streams.of(live, chunks, after=0, headers=headers)
         with front.hub.attending(live.run_id):
             result = await unless_gone(request, live.result())
         return Response(status_code=499) if result is None else _json(completion.whole(result), headers)

@@ -13,9 +13,12 @@ from pydantic_core import to_json
 
 from ..run.deps import Factory
 from ..run.runner import Runner
+from .agui import agui_routes
+from .agui_events import Shown
 from .bodies import Answer as GivenAnswer
 from .bodies import Multitask, NewRun, OnDisconnect, body_of_answer, body_of_run
 from .caller import Caller, anybody
+from .chats import chats_of, only
 from .disconnect import unless_gone
 from .events import Frames
 from .front import Asked, Front
@@ -23,6 +26,7 @@ from .hub import Live
 from .ids import thread_of
 from .lifespan import lifespan
 from .limits import route_class
+from .openai import openai_routes
 from .problems import Problem
 from .shown import EVENTS, refusals
 from .streams import Streams
@@ -50,6 +54,9 @@ def router(
     auth: Callable[..., Any] = anybody,
     on_disconnect: OnDisconnect = "cancel",
     multitask: Multitask = "reject",
+    text: object = None,
+    answer: object = None,
+    shown: Shown | None = None,
     texts: bool = False,
     heartbeat_s: float = 15.0,
     grace_s: float = 5.0,
@@ -72,6 +79,10 @@ def router(
             `grace_s`: it is cancelled, which lands it, or goes on. A request may say otherwise.
         multitask: what becomes of a request for a conversation in which a run is under way: it is refused, or waits for
             its turn. A request may say otherwise.
+        text: the field that takes what a user says, `Query.text`: with it and `answer` come routes for clients of
+            OpenAI, `/v1/chat/completions` and `/v1/models`, and of AG-UI, `/agui`.
+        answer: the field that holds the answer, `Query.answer`.
+        shown: what a user interface of AG-UI sees of a context, as JSON; the answer alone by default.
         texts: whether answers say in words why something failed, or was refused: it may quote a model, and names lines
             of code.
         heartbeat_s: after how many seconds in which nothing happens a stream says that it is still there.
@@ -80,10 +91,14 @@ def router(
         works: how many runs it works on at once that were left or queued; 0: that is for workers, `Runner.work`.
         max_body: the most bytes of a body; and none may be nested deeper than 254 times.
 
-    Raises StartError: if the runner has no store, or dependencies are missing, or none are declared.
+    Raises StartError: if the runner has no store, dependencies are missing, or none are declared, or if `text` or
+        `answer` is no field of the machine, or one of them is missing.
     """
     front, views = Front(runner, deps, grace_s=grace_s), Views(texts=texts)
     streams = Streams(front, heartbeat_s=heartbeat_s)
+    chats = chats_of(
+        front, streams, text, answer, waits=multitask == "enqueue", ends_alone=on_disconnect == "cancel"
+    )
     definition = runner.definition
     Run, Answer, View = body_of_run(definition), body_of_answer(definition), view_of(definition)  # noqa: N806 - they are classes
     seen: Any = {"model": View, "content": {"text/event-stream": EVENTS}}
@@ -92,6 +107,10 @@ def router(
         route_class=route_class(max_body),
         lifespan=lifespan(runner, front.hub, deps, works=works, drain_s=drain_s),
     )
+
+    if chats is not None:
+        api.include_router(openai_routes(chats, auth, max_body=max_body))
+        api.include_router(agui_routes(chats, auth, shown=shown or only(chats.answer), max_body=max_body))
 
     async def answered(request: Request, live: Live, path: str, prefer: str, *, after: int) -> Response:
         """Answer a request that has set a run going: with its stream, that it is accepted, or what it comes to."""
