@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic_core import to_json
 
+from ..errors import Drained
 from ..run.deps import Factory
 from ..run.runner import Runner
 from .agui import agui_routes
@@ -123,7 +124,10 @@ def router(
             headers["Preference-Applied"] = "respond-async"
             return _json(to_json({"run_id": live.run_id}), 202, headers)
         with front.hub.attending(live.run_id):
-            result = await unless_gone(request, live.result())
+            try:
+                result = await unless_gone(request, live.result())
+            except Drained:  # it goes on elsewhere, where it is seen
+                raise Problem("draining", headers={**headers, "Retry-After": "1"}) from None
         return Response(status_code=499) if result is None else _json(views.json(result), 200, headers)
 
     @api.post(
