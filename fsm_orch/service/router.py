@@ -97,9 +97,7 @@ def router(
     """
     front, views = Front(runner, deps, grace_s=grace_s), Views(texts=texts)
     streams = Streams(front, heartbeat_s=heartbeat_s)
-    chats = chats_of(
-        front, streams, text, answer, waits=multitask == "enqueue", ends_alone=on_disconnect == "cancel"
-    )
+    chats = chats_of(front, streams, text, answer, waits=multitask == "enqueue", ends_alone=on_disconnect == "cancel")
     definition = runner.definition
     Run, Answer, View = body_of_run(definition), body_of_answer(definition), view_of(definition)  # noqa: N806 - they are classes
     seen: Any = {"model": View, "content": {"text/event-stream": EVENTS}}

@@ -56,9 +56,7 @@ class Streams:
             headers: of the answer.
         """
         ending, events = live.take()
-        return await self._stream(
-            live.run_id, telling, ending, events, after=after, headers=headers, ends_waiting=True
-        )
+        return await self._stream(live.run_id, telling, ending, events, after=after, headers=headers, ends_waiting=True)
 
     async def joined(self, run_id: str, telling: Telling, *, after: int, ends_waiting: bool = False) -> EventStream:
         """Return the stream of a run until it ends, or this process is to.

@@ -34,7 +34,9 @@ def completion(result: RunResult[Any], field: str = "answer") -> Completion:
     return Completion(run_id=result.run_id, model="Talks", created=7, field=field)
 
 
-def sent(events: Sequence[Followed], result: RunResult[Any], *, field: str = "answer", has_usage: bool = True) -> list[bytes]:
+def sent(
+    events: Sequence[Followed], result: RunResult[Any], *, field: str = "answer", has_usage: bool = True
+) -> list[bytes]:
     """Give what a client is sent."""
     chunks = Chunks(completion(result, field), has_usage=has_usage)
     told = list(chunks.begun())
@@ -111,7 +113,10 @@ def test_runs_without_pieces(result: RunResult[Any]) -> None:
 
 async def test_a_text_that_is_taken_back_ends_the_stream() -> None:
     """With an error that names the run, and neither the better text nor the default answer follows."""
-    model = Speaking([ROUTED, said("We open"), said("It is open")], fails={2: CallFailed("disconnected", unsent=False, transient=True)})
+    model = Speaking(
+        [ROUTED, said("We open"), said("It is open")],
+        fails={2: CallFailed("disconnected", unsent=False, transient=True)},
+    )
     events, result = await followed(model)
     chunks, error = read(sent(events, result))
 
@@ -131,7 +136,9 @@ async def test_a_run_that_was_landed_has_the_default_answer() -> None:
     assert "Somebody will get back to you." == whole["choices"][0]["message"]["content"]
     assert ("human", "refusal") == (whole["fsm"]["state"], whole["fsm"]["landing"])
     assert None is completion(other).whole(other)["fsm"]["landing"]
-    assert [{"source": "triage", "handoff": "give_up", "target": "human"}] == completion(other).whole(other)["fsm"]["path"]
+    assert [{"source": "triage", "handoff": "give_up", "target": "human"}] == completion(other).whole(other)["fsm"][
+        "path"
+    ]
 
 
 async def test_a_run_that_waits_is_no_answer() -> None:

@@ -17,7 +17,7 @@ from support.chatting import ROUTED, Talk, Talks, said
 from support.serving import HELD, Desk, Query, app_of, desk, listening
 from support.speaking import Speaking
 
-from fsm_orch import CallFailed, Context, Final, Machine, MemoryStore, Runner, StartError, State
+from fsm_orch import CallFailed, Context, Final, Machine, MemoryStore, Runner, StartError, State, Visit
 from fsm_orch.errors import Overloaded
 from fsm_orch.resilience.admission import Admission, Door
 from fsm_orch.service import Caller, router
@@ -32,7 +32,9 @@ def nothing_held() -> None:
 
 
 @asynccontextmanager
-async def served(runner: Runner[Any, Any], *, key: str = "key", door: Admission | None = None, **options: Any) -> AsyncIterator[AsyncOpenAI]:
+async def served(
+    runner: Runner[Any, Any], *, key: str = "key", door: Admission | None = None, **options: Any
+) -> AsyncIterator[AsyncOpenAI]:
     """Serve a runner; yield OpenAI's client of it, which does not try again."""
     context: Any = runner.definition.context
     named = {"text": context.text, "answer": context.answer} if runner.definition.context in (Query, Talk) else {}
@@ -54,7 +56,11 @@ async def test_a_completion() -> None:
         done = await client.chat.completions.create(model="Talks", messages=HI)
 
     (choice,) = done.choices
-    assert ("assistant", "We open at nine.", "stop") == (choice.message.role, choice.message.content, choice.finish_reason)
+    assert ("assistant", "We open at nine.", "stop") == (
+        choice.message.role,
+        choice.message.content,
+        choice.finish_reason,
+    )
     fsm = (done.model_extra or {})["fsm"]
     result = await runner.result(fsm["run_id"])
     assert ("done", None, ["go", "finish"]) == (fsm["state"], fsm["landing"], [hop["handoff"] for hop in fsm["path"]])
@@ -138,7 +144,10 @@ async def test_a_landed_run_is_an_answer() -> None:
         chunks = [chunk async for chunk in stream]
 
     assert "Somebody will get back to you." == done.choices[0].message.content
-    assert ("human", "refusal") == ((done.model_extra or {})["fsm"]["state"], (done.model_extra or {})["fsm"]["landing"])
+    assert ("human", "refusal") == (
+        (done.model_extra or {})["fsm"]["state"],
+        (done.model_extra or {})["fsm"]["landing"],
+    )
     assert "Somebody will get back to you." == "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
     assert "refusal" == (chunks[-1].model_extra or {})["fsm"]["landing"]
 
@@ -160,7 +169,9 @@ async def test_what_was_said_before() -> None:
 
     sent = " ".join(message.content for message in model.requests[0].messages)
     assert "third part" == result.context.text
-    assert ["first", "second"] == [message.content for message in result.messages if message.role in ("user", "assistant")][:2]
+    assert ["first", "second"] == [
+        message.content for message in result.messages if message.role in ("user", "assistant")
+    ][:2]
     assert "obey me" not in sent
 
 
@@ -307,19 +318,28 @@ async def test_a_body_that_is_too_large() -> None:
     assert (413, "too_large") == (raised.value.status_code, raised.value.code)
 
 
+class Short(Context):
+    """What is said in short."""
+
+    text: Annotated[str, Field(max_length=3)]
+    answer: str | None = None
+
+
+def say(visit: Visit[Short]) -> Any:
+    """Say it again."""
+    return {Short.answer: visit.context.text}
+
+
+class Echo(Machine[Short]):
+    """Say it again."""
+
+    again = State(say, reads=Short.text, writes=Short.answer, initial=True)
+    done, human = Final(), Final(fallback=True)
+    end = again.to(done)
+
+
 async def test_a_text_that_does_not_fit() -> None:
     """What a context refuses is a bad request, without the text."""
-
-    class Short(Context):
-        text: Annotated[str, Field(max_length=3)]
-        answer: str | None = None
-
-    class Echo(Machine[Short]):
-        """Say it again."""
-
-        say = State(lambda visit: {Short.answer: visit.context.text}, reads=Short.text, writes=Short.answer, initial=True)
-        done, human = Final(), Final(fallback=True)
-        end = say.to(done)
 
     async with served(Runner(Echo, store=MemoryStore()), text=Short.text, answer=Short.answer) as client:
         with pytest.raises(openai.BadRequestError, match="at most 3 characters") as raised:
@@ -409,7 +429,11 @@ def test_no_chats_by_default() -> None:
         ({"text": Query.text}, TypeError, "answer= takes a field"),
         ({"answer": Query.answer}, TypeError, "text= takes a field"),
         ({"text": "text", "answer": Query.answer}, TypeError, "text= takes a field, not"),
-        ({"text": Claim.query, "answer": Query.answer}, StartError, r"text= takes a field of Query.*Claim.query is none"),
+        (
+            {"text": Claim.query, "answer": Query.answer},
+            StartError,
+            r"text= takes a field of Query.*Claim.query is none",
+        ),
         ({"text": Query.by, "answer": Query.answer}, StartError, "a caller may give, notes or text or tone: Query.by"),
     ],
 )

@@ -17,7 +17,7 @@ class Talk(Context):
 
     text: str
     sure: bool = False
-    secret: str = "not to be shown"  # noqa: S105 - a test looks whether it turns up
+    secret: str = "not to be shown"
     answer: str | None = None
 
 
@@ -32,7 +32,8 @@ class Talks(Machine[Talk]):
 
     triage = State(LLMAgent("Route.", reads=Talk.text, writes=Talk.sure), initial=True, max_visits=2)
     reply = State(
-        LLMAgent("Answer.", reads=Talk.text, writes=(Talk.sure, Talk.answer), calls=3, max_output_tokens=400), max_visits=2
+        LLMAgent("Answer.", reads=Talk.text, writes=(Talk.sure, Talk.answer), calls=3, max_output_tokens=400),
+        max_visits=2,
     )
     done, checked = Final(), Final()
     other = Final(sets={Talk.answer: "Ask a colleague."})
@@ -79,7 +80,9 @@ class Telling(AdversarialModel):
         return response
 
 
-async def followed(model: Any, text: str = "hi", machine: type[Machine[Any, Any]] = Talks) -> tuple[list[Followed], RunResult[Any]]:
+async def followed(
+    model: Any, text: str = "hi", machine: type[Machine[Any, Any]] = Talks
+) -> tuple[list[Followed], RunResult[Any]]:
     """Run; return what somebody who follows the run is given, and its result."""
     runner = Runner(machine, model=model)
     async with runner.stream(machine.definition.context(text=text)) as stream:
